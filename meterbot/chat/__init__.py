@@ -1,0 +1,88 @@
+"""The contract of a chat: a place where messages are posted and `/claude-spend` is asked.
+
+A member renders a `Message` in its platform's markup (escaping every text, cutting to the platform's limits with
+"and N more", mentioning only `Message.owner`), validates the payload before it leaves, and turns every failure into
+a `SendError` that says what is known. It retries nothing that could have arrived: that is `notify`'s decision.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from meterbot.messages import Message, Posted
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Words a person typed after `/claude-spend`, or a button they pressed (`words` = the action's id, split at
+    colons)."""
+
+    words: tuple[str, ...]
+    platform: str
+    """`slack`, `discord` or `console`."""
+    user: str
+    """The person's id on the platform."""
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said back; `public` asks for the channel instead of the person's eyes only."""
+
+    message: Message
+    public: bool = False
+
+
+Answerer = Callable[[Question], Awaitable[Answer]]
+"""Answers from the store. Raises nothing: a failure is an answer, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How a chat is doing: `since` is when `up` last changed, `detail` one sentence when it is down."""
+
+    up: bool
+    since: datetime | None = None
+    detail: str | None = None
+
+
+class Chat(Protocol):
+    """One platform. `destination` is its configured channel, as the platform names it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def destination(self) -> str: ...
+
+    def connection(self) -> Connection: ...
+
+    async def start(self, answer: Answerer) -> None:
+        """Checks the credentials, connects, and keeps reconnecting until `close`.
+
+        Raises `StartError` for what waiting will not cure (a wrong token); an outage is not one of them.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+    async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        """Posts one message carrying `delivery` (16-24 characters [a-z0-9]) so that `find` can see it. Raises
+        `SendError`."""
+        ...
+
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:
+        """Replaces a posted message; repeating it is harmless. Raises `SendError`."""
+        ...
+
+    async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        """One line in the message's thread, pinging nobody. Raises `SendError`."""
+        ...
+
+    async def find(
+        self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
+    ) -> Posted | None:
+        """The message that carries `delivery`, posted at or after `since`: how a doubt is settled. None when it is
+        certain that there is none. Raises `SendError` when it cannot be told."""
+        ...

@@ -1,0 +1,53 @@
+"""Where the time comes from. Only the edges hold a clock; everything else is told the time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """`now` is aware and in UTC. `speed` is how many seconds pass on it per real second."""
+
+    @property
+    def speed(self) -> float: ...
+
+    def now(self) -> datetime: ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    speed = 1.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class FastClock:
+    """Starts at `start` and runs `speed` times as fast as the machine's: demonstrations."""
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        self.speed = speed
+        self._start = start
+        self._real_start = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self._start + (datetime.now(UTC) - self._real_start) * self.speed
+
+
+class ManualClock:
+    """Stands still until told: tests, and months played in one go."""
+
+    speed = 0.0
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        return self._now
+
+    def set(self, to: datetime) -> None:
+        self._now = to
+
+    def advance(self, by: timedelta) -> datetime:
+        self._now += by
+        return self._now

@@ -1,0 +1,35 @@
+"""The failures that change what meterbot does next. A text here is read by a person: no secret, no traceback."""
+
+from enum import StrEnum
+
+
+class MeterbotError(Exception):
+    """The root: everything meterbot raises on purpose."""
+
+
+class Outcome(StrEnum):
+    """What is known about a message whose sending failed."""
+
+    NOT_SENT = "not_sent"
+    """The platform said no for now, or was never reached: send again later."""
+    IN_DOUBT = "in_doubt"
+    """The request left and no answer came: look before sending again."""
+    REFUSED = "refused"
+    """The platform will keep saying no until a person changes something."""
+
+
+class SendError(MeterbotError):
+    """A delivery that did not end in a known message.
+
+    `retry_after`: seconds the platform asked us to wait, or None.
+    """
+
+    def __init__(self, outcome: Outcome, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class StartError(MeterbotError):
+    """A part that cannot start as configured; the text says what to do."""

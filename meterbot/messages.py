@@ -1,0 +1,60 @@
+"""Alerts and answers as chat-neutral messages: what is said, before any platform's markup.
+
+Every text in a `Message` is plain: the chats escape it, so a seat named `<!channel>` is shown, never obeyed.
+"""
+
+from dataclasses import dataclass, field
+
+from meterbot.models import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button. `id` is `verb:argument` (at most 80 characters) and comes back when it is pressed."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A name and a value, shown side by side with others where the platform can."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A block of lines under an optional heading; `fixed` keeps the columns (a monospaced block)."""
+
+    lines: tuple[str, ...]
+    heading: str | None = None
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing said.
+
+    `fallback` is the whole message in one line, for notifications and screen readers. `owner` is who is mentioned:
+    platform → id there. `footer` is small print.
+    """
+
+    title: str
+    fallback: str
+    severity: Severity = Severity.INFO
+    text: str = ""
+    fields: tuple[Field, ...] = ()
+    sections: tuple[Section, ...] = ()
+    actions: tuple[Action, ...] = ()
+    owner: dict[str, str] = field(default_factory=dict)
+    footer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands. `channel` is what the platform answered, which may differ from what was asked."""
+
+    channel: str
+    message: str

@@ -1,0 +1,245 @@
+"""The facts: what one reading says, what is known of a counter and of a source (domain.md §2).
+
+Frozen values without behaviour beyond questions about themselves. Instants are aware and in UTC, a date
+is a date, None is "unknown" unless a field says otherwise.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from meterbot.money import Money
+
+
+class Health(StrEnum):
+    """How a seat's source is doing. One word at a time (domain.md §7)."""
+
+    OK = "ok"
+    STALE = "stale"
+    SESSION_EXPIRED = "session_expired"
+    CHALLENGED = "challenged"
+    RATE_LIMITED = "rate_limited"
+    DRIFTED = "drifted"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    NEVER_SEEN = "never_seen"
+
+
+class ReasonClass(StrEnum):
+    """What kind of thing a `disabled_reason` is (wire.md §2)."""
+
+    CAP = "cap"
+    BALANCE = "balance"
+    ADMIN = "admin"
+    NEVER_SET_UP = "never_set_up"
+    USER_OFF = "user_off"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rolling quota. `name` is the wire's (`five_hour`) or `seven_day_<scope>`; utilization is 0-100 and may
+    exceed it."""
+
+    name: str
+    utilization: Decimal | None
+    resets_at: datetime | None
+
+    @property
+    def full(self) -> bool:
+        return self.utilization is not None and self.utilization >= 100
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraUsage:
+    """This period's metered spend, as far as the bodies said.
+
+    `cap` is None both for "no cap" and for "not known": `cap_known` tells them apart. `why_known` is False when
+    the overage row could not be read, so that silence about a block is not taken for its end.
+    """
+
+    enabled: bool | None
+    used: Money | None
+    cap: Money | None
+    cap_known: bool = True
+    currency: str | None = None
+    assumed: tuple[str, ...] = ()
+    """`currency`, `scale`: what no body stated."""
+    out_of_credits: bool | None = None
+    spend_limit_reached: bool | None = None
+    reason: str | None = None
+    """The wire's `disabled_reason`, raw."""
+    reason_class: ReasonClass | None = None
+    disabled_until: datetime | None = None
+    why_known: bool = True
+    comparable: bool = True
+    """False when `used` is before a discount, so that used ≥ cap proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The plan's own billing. A calendar day stays a day; `next_charge_at` is set when the instant is known."""
+
+    status: str | None
+    next_charge_date: date | None
+    next_charge_at: datetime | None = None
+    billing_interval: str | None = None
+    ends_on: date | None = None
+    """Set to end on this day, so that no charge comes."""
+    gift: bool = False
+    """Paid through by a gift, or on a schedule of its own: no ordinary renewal."""
+    changes_to: str | None = None
+    """The plan a scheduled downgrade goes to."""
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one reading says of one (account, org), or that nothing could be read (`org_uuid` None).
+
+    A part that was read and is absent (404, null) has `…_read` True and a value of None; a part that failed has
+    `…_read` False: the last good value stands. `health` is the source's, as this reading found it.
+    """
+
+    seat: str
+    source: str
+    fetched_at: datetime
+    health: Health
+    account_uuid: str | None = None
+    account_email: str | None = None
+    org_uuid: str | None = None
+    org_name: str | None = None
+    windows: tuple[Window, ...] = ()
+    windows_read: bool = False
+    extra_usage: ExtraUsage | None = None
+    extra_usage_read: bool = False
+    subscription: Subscription | None = None
+    subscription_read: bool = False
+    detail: str | None = None
+    """One sentence for a person on what ails the source; never text from a body."""
+    retry_at: datetime | None = None
+    """The floor a refusal set on the next read."""
+    drift: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The identity of money: one counter on Anthropic's side. `account` is `seat:<name>` where the source cannot
+    say whose account it is."""
+
+    account: str
+    org: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.org}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a counter: the newest snapshot with the last good value of every part it lacked.
+
+    The `_at` instants are when each part was last read; None = never.
+    """
+
+    snapshot: Snapshot
+    windows_at: datetime | None = None
+    extra_usage_at: datetime | None = None
+    subscription_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A seat's source as it stands: its health, since when, and when it may be asked again."""
+
+    seat: str
+    health: Health = Health.NEVER_SEEN
+    since: datetime | None = None
+    detail: str | None = None
+    last_ok_at: datetime | None = None
+    failures: int = 0
+    """Refusals in a row: the step of the back-off ladder."""
+    next_due: datetime | None = None
+    """Not before this instant, restarts included."""
+
+
+class Severity(StrEnum):
+    """How loud a message is."""
+
+    INFO = "info"
+    GOOD = "good"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class EventKind(StrEnum):
+    """domain.md §8."""
+
+    SPEND_STARTED = "spend_started"
+    THRESHOLD_CROSSED = "threshold_crossed"
+    BUDGET_CROSSED = "budget_crossed"
+    SEAT_BLOCKED = "seat_blocked"
+    SEAT_UNBLOCKED = "seat_unblocked"
+    CHARGED_WITHIN_PLAN = "charged_within_plan"
+    METERING_CHANGED = "metering_changed"
+    WINDOW_FULL = "window_full"
+    RENEWAL_NEAR = "renewal_near"
+    SUBSCRIPTION_CHANGED = "subscription_changed"
+    PERIOD_CLOSED = "period_closed"
+    SOURCE_DOWN = "source_down"
+    SOURCE_UP = "source_up"
+    IDENTITY_CHANGED = "identity_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, and the evidence for it.
+
+    `key` is unique for ever: it names counter, rule, level and period or episode, in ids and never in labels.
+    `resolves` is the key of the alert that this event ends. `facts` holds what the message needs, as JSON values
+    (amounts as `{"minor","currency","exponent"}`, instants as ISO strings); `reason` says what was compared with
+    what.
+    """
+
+    key: str
+    kind: EventKind
+    at: datetime
+    severity: Severity
+    reason: str
+    seat: str | None = None
+    """None: the team's."""
+    counter: Counter | None = None
+    level: str | None = None
+    resolves: str | None = None
+    initial: bool = False
+    """Already true at the first snapshot: worded as a state."""
+    muted_by: str | None = None
+    """The key of the worse event that says it already: recorded, not told."""
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point of a counter's history. `used` is None where it was not known."""
+
+    at: datetime
+    counter: Counter
+    used: Money | None
+    cap: Money | None
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One person's Claude account as configured, without its secrets."""
+
+    name: str
+    source: str
+    organizations: tuple[str, ...] = ()
+    plan: str | None = None
+    plan_price: Money | None = None
+    owner: dict[str, str] = field(default_factory=dict)
+    """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
+    interval: float = 60.0
+    """Seconds between two reads; for `push`, between two expected arrivals."""

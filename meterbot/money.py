@@ -1,0 +1,124 @@
+"""Exact money: minor units as `Decimal`, with a currency and its scale (domain.md §3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+# Wide enough that no sum of accepted amounts (10^12 minor units each) is ever rounded.
+_EXACT = Context(prec=60)
+
+LARGEST_MINOR = Decimal(10) ** 12
+"""Amounts above this are taken for garbage, not money."""
+
+# ISO 4217: the currencies whose minor unit is not a hundredth.
+_EXPONENTS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+
+_SYMBOLS = {
+    "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩",
+    "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "BRL": "R$", "MXN": "MX$",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`minor` is in units of 10**-exponent of the currency (cents for USD) and may be fractional."""
+
+    minor: Decimal
+    currency: str
+    exponent: int
+
+    @property
+    def major(self) -> Decimal:
+        """The amount in whole currency units, exact."""
+        return self.minor.scaleb(-self.exponent, _EXACT)
+
+    def __str__(self) -> str:
+        return show(self)
+
+
+def default_exponent(currency: str) -> int | None:
+    """The ISO 4217 scale where it is not 2; None when 2 would be an assumption the caller must mark."""
+    return _EXPONENTS.get(currency)
+
+
+def of_major(amount: Decimal, currency: str) -> Money:
+    """An amount written by a person, such as a plan's price of 200.00."""
+    exponent = _EXPONENTS.get(currency, 2)
+    return Money(amount.scaleb(exponent, _EXACT), currency, exponent)
+
+
+def add(a: Money, b: Money) -> Money:
+    """The exact sum of two amounts of one currency, at the finer of the two scales."""
+    if a.currency != b.currency:
+        raise ValueError(f"cannot add {b.currency} to {a.currency}")
+    exponent = max(a.exponent, b.exponent)
+    minor = _EXACT.add(_rescaled(a, exponent), _rescaled(b, exponent))
+    return Money(minor, a.currency, exponent)
+
+
+def subtract(a: Money, b: Money) -> Money:
+    return add(a, Money(-b.minor, b.currency, b.exponent))
+
+
+def _rescaled(amount: Money, exponent: int) -> Decimal:
+    return amount.minor.scaleb(exponent - amount.exponent, _EXACT)
+
+
+def totals(amounts: Iterable[Money]) -> dict[str, Money]:
+    """Exact sums, one per currency, in alphabetical order of the currency code."""
+    sums: dict[str, Money] = {}
+    for amount in amounts:
+        held = sums.get(amount.currency)
+        sums[amount.currency] = amount if held is None else add(held, amount)
+    return dict(sorted(sums.items()))
+
+
+def percent(used: Money, cap: Money) -> Decimal | None:
+    """used / cap × 100, not rounded and not clamped. None without a positive cap or across currencies."""
+    if cap.minor <= 0 or used.currency != cap.currency:
+        return None
+    return _EXACT.divide(used.major * 100, cap.major)
+
+
+def rounded(value: Decimal, places: int) -> Decimal:
+    """Half up, the one rule for everything that is shown."""
+    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_EXACT)
+
+
+def plain(amount: Money) -> str:
+    """The amount for machines: `17.20`, all its digits, at least the currency's own decimals."""
+    major = amount.major
+    shown = rounded(major, amount.exponent)
+    return f"{shown if shown == major else major.normalize(_EXACT):f}"
+
+
+def show(amount: Money, *, grouped: bool = False) -> str:
+    """`$17.20`: symbol or code, the currency's decimals, thousands separated when `grouped`."""
+    symbol = _SYMBOLS.get(amount.currency, f"{amount.currency} ")
+    number = rounded(amount.major, amount.exponent)
+    sign = "-" if number < 0 else ""
+    return f"{sign}{symbol}{abs(number):{',' if grouped else ''}f}"

@@ -1,0 +1,176 @@
+"""The contract of a store: questions and facts in our words. SQLite and PostgreSQL keep it alike.
+
+`ingest` writes facts and their consequences in one transaction; `notify` works the deliveries off by conditional
+claims; the answers read the `latest` row per seat and never the history.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from meterbot.messages import Message, Posted
+from meterbot.models import Counter, Event, Known, Sample, SourceState
+
+
+class DeliveryKind(StrEnum):
+    """What a delivery does at its destination."""
+
+    POST = "post"
+    EDIT = "edit"
+    REPLY = "reply"
+
+
+class DeliveryState(StrEnum):
+    """domain.md §9. `refused` is tried again slowly: it heals once a person has fixed the cause."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    IN_DOUBT = "in_doubt"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A delivery to be queued. `id` is a digest of (event key, chat, channel, kind): the same twice is one row.
+
+    `about` is the key of the event whose post an edit or a reply refers to.
+    """
+
+    id: str
+    event: str
+    chat: str
+    channel: str
+    kind: DeliveryKind
+    message: Message
+    about: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as claimed. `settle`: an earlier attempt may have arrived; look before sending."""
+
+    id: str
+    event: str
+    chat: str
+    channel: str
+    kind: DeliveryKind
+    message: Message
+    attempts: int
+    created_at: datetime
+    settle: bool
+    root: Posted | None
+    """For an edit or a reply: where the post stands. None if that post was never delivered."""
+    first_tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits at one destination."""
+
+    chat: str
+    channel: str
+    waiting: int
+    oldest: datetime | None
+    """When the oldest undelivered message was queued."""
+    trouble: str | None
+    """Why the head of the line does not move, as told by the platform; None while nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest knowledge one seat brought of one counter."""
+
+    seat: str
+    counter: Counter
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class CounterState:
+    """What the rules need of a counter: knowledge, and their own memory (opaque JSON text)."""
+
+    known: Known
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Facts and their consequences, written together or not at all."""
+
+    latest: Sequence[Latest] = ()
+    states: Mapping[Counter, CounterState] = field(default_factory=dict)
+    samples: Sequence[Sample] = ()
+    sources: Sequence[SourceState] = ()
+    memories: Mapping[str, str] = field(default_factory=dict)
+    """Other memories of the rules by name (`team`, `source:<seat>`): opaque JSON text."""
+    events: Sequence[Event] = ()
+    deliveries: Sequence[NewDelivery] = ()
+
+
+class Transaction(Protocol):
+    """One transaction of `ingest`: reads what the rules need, then writes one batch."""
+
+    async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]: ...
+
+    async def all_latest(self) -> list[Latest]: ...
+
+    async def sources(self) -> dict[str, SourceState]: ...
+
+    async def memories(self, names: Iterable[str]) -> dict[str, str]: ...
+
+    async def posts_of(self, event_keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        """Event key → the (chat, channel) pairs that its alert was queued for."""
+        ...
+
+    async def write(self, batch: Batch) -> list[Event]:
+        """Writes all of it; an event whose key is already stored is left out with its deliveries. Returns the
+        events that were new."""
+        ...
+
+
+class Store(Protocol):
+    """A database, opened. Every instant in and out is aware UTC."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Commits at the end of the block, rolls back when it raises."""
+        ...
+
+    async def latest(self) -> list[Latest]: ...
+
+    async def sources(self) -> dict[str, SourceState]: ...
+
+    async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+        """Kept samples in order of time, with the last one before `since` of each counter."""
+        ...
+
+    async def events(self, since: datetime, limit: int = 1000) -> list[Event]: ...
+
+    async def claim(self, chat: str, now: datetime, worker: str, seconds: float) -> Delivery | None:
+        """The head of the line of one of the chat's channels, if due: claimed for `seconds` by an update that changed
+        exactly one row. A claim that ran out comes back with `settle`."""
+        ...
+
+    async def delivered(self, delivery: str, where: Posted, now: datetime) -> None: ...
+
+    async def superseded(self, delivery: str, reason: str) -> None:
+        """Nothing is left to send, e.g. an edit of a post that never was."""
+        ...
+
+    async def put_back(self, delivery: str, state: DeliveryState, not_before: datetime, reason: str) -> None:
+        """`queued`, `in_doubt` or `refused` again, to be claimed at `not_before`."""
+        ...
+
+    async def queues(self) -> list[Queue]: ...
+
+    async def note(self, name: str) -> str | None:
+        """A small fact a part keeps across restarts, such as the fingerprint of Discord's commands."""
+        ...
+
+    async def set_note(self, name: str, value: str) -> None: ...
+
+    async def close(self) -> None: ...
