@@ -1,4 +1,4 @@
-"""Is a seat blocked, and why (domain.md §6)."""
+"""Is a seat blocked, and why."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

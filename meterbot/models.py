@@ -1,4 +1,4 @@
-"""The facts: what one reading says, what is known of a counter and of a source (domain.md §2).
+"""The facts: what one reading says, what is known of a counter and of a source.
 
 Frozen values without behaviour beyond questions about themselves. Instants are aware and in UTC, a date
 is a date, None is "unknown" unless a field says otherwise.
@@ -13,7 +13,7 @@ from meterbot.money import Money
 
 
 class Health(StrEnum):
-    """How a seat's source is doing. One word at a time (domain.md §7)."""
+    """How a seat's source is doing. One word at a time."""
 
     OK = "ok"
     STALE = "stale"
@@ -27,7 +27,7 @@ class Health(StrEnum):
 
 
 class ReasonClass(StrEnum):
-    """What kind of thing a `disabled_reason` is (wire.md §2)."""
+    """What kind of thing a `disabled_reason` is."""
 
     CAP = "cap"
     BALANCE = "balance"
@@ -174,7 +174,7 @@ class Severity(StrEnum):
 
 
 class EventKind(StrEnum):
-    """domain.md §8."""
+    """The rules, by name."""
 
     SPEND_STARTED = "spend_started"
     THRESHOLD_CROSSED = "threshold_crossed"

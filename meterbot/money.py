@@ -1,4 +1,4 @@
-"""Exact money: minor units as `Decimal`, with a currency and its scale (domain.md §3)."""
+"""Exact money: minor units as `Decimal`, with a currency and its scale."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ class DeliveryKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """domain.md §9. `refused` is tried again slowly: it heals once a person has fixed the cause."""
+    """`refused` is tried again slowly: it heals once a person has fixed the cause."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
