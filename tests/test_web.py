@@ -1,0 +1,80 @@
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from meterbot.chat import Connection
+from meterbot.web import Listener, Vitals, application
+
+NOW = datetime(2026, 4, 30, 10, 0, tzinfo=UTC)
+
+
+def vitals(**changes: object) -> Vitals:
+    base: dict[str, object] = {
+        "now": NOW,
+        "version": "1.2.3",
+        "database": True,
+        "last_tick": NOW - timedelta(seconds=1),
+        "chats": {"slack": Connection(up=True), "discord": Connection(up=False)},
+        "waiting": {"slack": 2},
+        "seats": {"ana": "ok"},
+    }
+    return Vitals(**(base | changes))  # type: ignore[arg-type]
+
+
+async def get(path: str, now: Vitals) -> tuple[int, str, str]:
+    async def take() -> Vitals:
+        return now
+
+    async def hook(_: web.Request) -> web.Response:
+        return web.Response(text="hooked")
+
+    listener = Listener(application(take, [("POST", "/slack/events", hook)]), "127.0.0.1", 0)
+    port = await listener.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(
+                "POST" if path == "/slack/events" else "GET", f"http://127.0.0.1:{port}{path}"
+            ) as response,
+        ):
+            return response.status, response.headers["Content-Type"], await response.text()
+    finally:
+        await listener.close()
+
+
+async def test_a_bot_that_works_is_alive_and_ready() -> None:
+    assert (await get("/healthz", vitals()))[0] == 200
+    assert (await get("/readyz", vitals()))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"database": False}, "the database does not answer"),
+        ({"last_tick": NOW - timedelta(seconds=61)}, "the last tick is late"),
+        ({"last_tick": None}, "the last tick is late"),
+        ({"chats": {"slack": Connection(up=False)}}, "no chat is connected"),
+        ({"oldest_waiting": NOW - timedelta(minutes=16)}, "an alert is waiting to be delivered"),
+    ],
+)
+async def test_what_keeps_the_bot_from_its_work_is_named(changes: dict[str, object], problem: str) -> None:
+    status, _, body = await get("/readyz", vitals(**changes))
+    assert status == 503
+    assert problem in body
+    assert (await get("/healthz", vitals(**changes)))[0] == 200
+
+
+async def test_metrics_are_prometheus_text() -> None:
+    status, kind, body = await get("/metrics", vitals())
+    assert status == 200
+    assert kind.startswith("text/plain; version=0.0.4")
+    assert 'meterbot_chat_connected{chat="discord"} 0.0' in body
+    assert 'meterbot_deliveries_waiting{chat="slack"} 2.0' in body
+    assert 'meterbot_seat_health{health="ok",seat="ana"} 1.0' in body
+    assert "meterbot_ready 1.0" in body
+
+
+async def test_a_chat_receives_what_is_posted_to_its_route() -> None:
+    assert (await get("/slack/events", vitals()))[2] == "hooked"
