@@ -1,4 +1,5 @@
-"""Alerts and answers as chat-neutral messages: what is said, before any platform's markup.
+"""Alerts and answers as chat-neutral messages: what is said, before any platform's markup. `alerts` and `answers`
+build them.
 
 Every text in a `Message` is plain: the chats escape it, so a seat named `<!channel>` is shown, never obeyed.
 """

@@ -1,0 +1,80 @@
+"""The lines of a seat: what one reading says, in the columns that every surface shares."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, tzinfo
+
+from meterbot import wording
+from meterbot.blocked import Block, block_of
+from meterbot.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
+from meterbot.money import percent, rounded, show
+
+
+def seat_lines(snapshot: Snapshot, now: datetime, tz: tzinfo) -> tuple[str, ...]:
+    """The seat's lines as every surface shows them: windows, `Extra usage`, `Next charge`."""
+    rows = [(wording.window_name(w.name), _window_value(w, now, tz)) for w in _in_order(snapshot.windows)]
+    value = extra_usage_value(snapshot, now, tz)
+    if value is not None:
+        rows.append(("Extra usage", value))
+    rows += _billing_rows(snapshot.subscription)
+    return tuple(f"{label:<16} {value}" for label, value in rows)
+
+
+def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:
+    """`$17.20 / $50.00 (34%)`, or None where nothing is metered or nothing could be read."""
+    extra, block = snapshot.extra_usage, block_of(snapshot.extra_usage, snapshot.windows, now)
+    if extra is None or not is_metered(extra, block):
+        return None
+    value = _amounts(extra)
+    if block is None:
+        return value
+    until = f" until {wording.local_day(block.until, tz)}" if block.until else ""
+    return f"{value}  BLOCKED{until}"
+
+
+def is_metered(extra: ExtraUsage, block: Block | None) -> bool:
+    """Money can be spent, was spent, or its want blocks the seat. Set up and unused is metered."""
+    spent = extra.used is not None and extra.used.minor > 0
+    usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
+    return spent or usable or block is not None
+
+
+def next_charge(subscription: Subscription) -> date | None:
+    """The day of the next charge; None when unknown or when the subscription ends before it comes."""
+    day = subscription.next_charge_date
+    if day is None and subscription.next_charge_at is not None:
+        day = subscription.next_charge_at.date()
+    ends = subscription.ends_on
+    return day if ends is None or (day is not None and day < ends) else None
+
+
+def _amounts(extra: ExtraUsage) -> str:
+    used = "unknown" if extra.used is None else show(extra.used)
+    if extra.cap is not None:
+        share = None if extra.used is None else percent(extra.used, extra.cap)
+        return f"{used} / {show(extra.cap)}" + ("" if share is None else f" ({wording.percent(share)})")
+    word = used if extra.used is None else f"{used} used"
+    return f"{word} ({'no cap' if extra.cap_known else 'cap unknown'})"
+
+
+def _in_order(windows: Iterable[Window]) -> list[Window]:
+    order = {name: place for place, name in enumerate(wording.WINDOW_ORDER)}
+    return sorted(windows, key=lambda window: order.get(window.name, len(order)))
+
+
+def _window_value(window: Window, now: datetime, tz: tzinfo) -> str:
+    value = "unknown" if window.utilization is None else f"{rounded(window.utilization, 1):5.1f}% used"
+    if window.resets_at is None:
+        return value
+    return (
+        f"{value}    -> resets {wording.moment(window.resets_at, tz)}{wording.ahead(window.resets_at, now)}"
+    )
+
+
+def _billing_rows(subscription: Subscription | None) -> list[tuple[str, str]]:
+    if subscription is None:
+        return []
+    charge = next_charge(subscription)
+    rows = [] if charge is None else [("Next charge", charge.isoformat())]
+    if subscription.ends_on is not None:
+        rows.append(("Ends on", subscription.ends_on.isoformat()))
+    return rows
