@@ -1,0 +1,31 @@
+"""TOML and environment → one validated `Config`.
+
+    load(path_arg, environ, cwd) -> Config                  every secret fetched; raises ConfigError
+    load_database_url(path_arg, environ, cwd) -> SecretStr  for what only needs the database
+    find(path_arg, environ, cwd) -> Found                   which text would be read
+
+Read downwards: what may be written for a value, the tables, what can be wrong, the reading of it all.
+"""
+
+from meterbot.config.credentials import Vault
+from meterbot.config.problems import ConfigError, Problem
+from meterbot.config.reading import AVAILABLE_SOURCES, Found, find, load, load_database_url
+from meterbot.config.tables import Config, DiscordConfig, EndpointsConfig, SeatConfig, SlackConfig
+from meterbot.config.values import Bind
+
+__all__ = [
+    "AVAILABLE_SOURCES",
+    "Bind",
+    "Config",
+    "ConfigError",
+    "DiscordConfig",
+    "EndpointsConfig",
+    "Found",
+    "Problem",
+    "SeatConfig",
+    "SlackConfig",
+    "Vault",
+    "find",
+    "load",
+    "load_database_url",
+]

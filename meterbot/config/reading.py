@@ -1,0 +1,284 @@
+"""Finds the configuration, fetches the secrets it points to, and says everything that is wrong with it at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import tomli
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from meterbot import secret
+from meterbot.config import toml_positions
+from meterbot.config.credentials import Vault
+from meterbot.config.problems import ConfigError, Problem, sentence, written
+from meterbot.config.tables import CLAUDE_AI, Config
+from meterbot.config.toml_positions import Position
+from meterbot.config.values import Duration, database_url
+
+AVAILABLE_SOURCES = frozenset({"claude_ai"})
+"""What this version can read. The other sources are known, and refused for now."""
+
+SHORTEST_INTERVAL = timedelta(seconds=10)
+"""The real claude.ai is not asked more often."""
+
+SECRETS: dict[str, dict[str, str | None]] = {
+    "slack": {
+        "bot_token": "SLACK_BOT_TOKEN",
+        "app_token": "SLACK_APP_TOKEN",
+        "signing_secret": "SLACK_SIGNING_SECRET",
+    },
+    "discord": {"bot_token": "DISCORD_TOKEN"},
+    "seats": {"session_key": None, "token": None},
+}
+"""Table → its secrets → the environment variable that is looked at without being named."""
+
+SECRET_KEYS = {key for keys in SECRETS.values() for key in keys}
+
+_CREDENTIALS = {
+    "claude_ai": ("session_key",),
+    "claude_code": ("token", "credentials_file"),
+    "admin_api": ("token",),
+    "push": ("push_token_sha256",),
+}
+_UNNEEDED = {"push"}  # a push token may also be made by `meterbot seat add`
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A configuration's text. `label` is how problems name it, `directory` where its relative paths start,
+    `path` its file, where it has one."""
+
+    label: str
+    text: str
+    directory: Path
+    path: Path | None = None
+
+
+def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Found:
+    """The first of `--config`, METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml and the user's own.
+
+    One that is named must be there. Raises `ConfigError`.
+    """
+    if named := path_arg or environ.get("METERBOT_CONFIG"):
+        return _read(cwd / named, named)
+    if text := environ.get("METERBOT_CONFIG_TOML"):
+        return Found("METERBOT_CONFIG_TOML", text, cwd)
+    home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
+    own = Path(home, "meterbot", "config.toml")
+    for path, label in ((cwd / "config.toml", "config.toml"), (own, str(own))):
+        if path.exists():
+            return _read(path, label)
+    looked = f"neither config.toml nor {own} exists"
+    raise ConfigError(
+        Problem("environment", "", f"no configuration: name one with --config or METERBOT_CONFIG ({looked})")
+    )
+
+
+def _read(path: Path, label: str) -> Found:
+    try:
+        # Windows' editors like to start a file with a byte-order mark.
+        return Found(label, path.read_text("utf-8-sig"), path.parent, path)
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text (byte {error.start + 1})"
+    raise ConfigError(Problem(label, "", why))
+
+
+def load(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Config:
+    """Finds, reads and checks the configuration. Every secret in it is known to `secret.hide` from then on.
+
+    Raises `ConfigError` with every problem.
+    """
+    return _Reading(find(path_arg, environ, cwd), environ).config()
+
+
+def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
+    """Only where the database is: DATABASE_URL alone says that, without any file. Raises `ConfigError`."""
+    if not (url := environ.get("DATABASE_URL")):
+        return load(path_arg, environ, cwd).database_url
+    try:
+        return database_url(url)
+    except ValueError as error:
+        raise ConfigError(Problem("environment", "DATABASE_URL", str(error))) from None
+
+
+class _Reading:
+    """One text on its way to a `Config`, and what was found wrong with it."""
+
+    def __init__(self, found: Found, environ: Mapping[str, str]) -> None:
+        self._found = found
+        self._environ = environ
+        self._vault = Vault(environ, found.directory)
+        self._positions: dict[toml_positions.Path, Position] = {}
+        self._problems: dict[toml_positions.Path, Problem] = {}
+        self._variables: dict[
+            toml_positions.Path, str
+        ] = {}  # what the environment decides → by which variable
+
+    def config(self) -> Config:
+        document = self._parsed()
+        self._refuse_literal_secrets(document)
+        self._compare_seats(document)
+        for table, path, values in _tables(document):
+            self._fetch_secrets(table, path, values)
+        self._let_environment_win(document)
+        try:
+            config = Config.model_validate(document)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                if detail["type"] == "missing" and detail["loc"][-1] in SECRET_KEYS:
+                    continue  # said already, with where it was looked for
+                self._refuse(detail["loc"], sentence(detail, Config))
+        if self._problems:
+            in_order = sorted(self._problems, key=self._position)
+            raise ConfigError(*(self._problems[path] for path in in_order))
+        return config
+
+    def _parsed(self) -> dict[str, Any]:
+        label = self._found.label
+        try:
+            document = tomli.loads(self._found.text, parse_float=Decimal)
+        except tomli.TOMLDecodeError as error:
+            # The error holds the whole document, so that neither it nor its context may travel on.
+            where = f"{label}:{error.lineno}:{error.colno}"
+            raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(error.msg)}")) from None
+        except RecursionError:
+            raise ConfigError(Problem(label, "", "is nested too deeply")) from None
+        self._positions = toml_positions.positions(self._found.text)
+        return document
+
+    def _refuse(self, path: toml_positions.Path, why: str) -> None:
+        """Notes a problem. What was said first of a key, or of what it stands in, is all that is said of it."""
+        if any(path[:length] in self._problems for length in range(1, len(path) + 1)):
+            return
+        if variable := self._variables.get(path):
+            self._problems[path] = Problem("environment", variable, why)
+            return
+        line, column = self._position(path)
+        where = f"{self._found.label}:{line}:{column}"
+        self._problems[path] = Problem(where, secret.hide(written(path)), secret.hide(why))
+
+    def _position(self, path: toml_positions.Path) -> Position:
+        """Of a key that is missing: its table's."""
+        while path and path not in self._positions:
+            path = path[:-1]
+        return self._positions.get(path, Position(1, 1))
+
+    def _refuse_literal_secrets(self, document: dict[str, Any]) -> None:
+        for table, path, values in _tables(document):
+            for key in SECRETS[table]:
+                if values.pop(key, None) is not None:
+                    ways = f'{key}_env = "NAME" or {key}_file = "path"'
+                    self._refuse((*path, key), f"a secret is never written in this file: use {ways}")
+        for path, text in _texts(document, ()):
+            if secret.looks_secret(text):
+                self._refuse(path, "holds a secret, which is never written in this file")
+
+    def _fetch_secrets(self, table: str, path: toml_positions.Path, values: dict[str, Any]) -> None:
+        owner = values.get("name") if table == "seats" else table
+        for key, variable in SECRETS[table].items():
+            env, file = values.get(f"{key}_env"), values.get(f"{key}_file")
+            place = (*path, f"{key}_env" if env is not None else f"{key}_file" if file is not None else key)
+            try:
+                if env is not None and file is not None:
+                    self._refuse((*path, f"{key}_file"), f"stands beside {key}_env: keep one of the two")
+                elif isinstance(env, str):
+                    values[key] = self._vault.variable(env)
+                elif isinstance(file, str):
+                    values[key] = self._vault.file(file)
+                elif (
+                    env is None
+                    and file is None
+                    and (found := self._vault.unasked(variable, f"{owner}.{key}"))
+                ):
+                    values[key] = found
+            except ValueError as error:
+                self._refuse(place, str(error))
+        for keys in _needed(table, values):
+            if not any({key, f"{key}_env", f"{key}_file"} & {*values} for key in keys):
+                self._refuse((*path, keys[0]), _ways(keys, SECRETS[table].get(keys[0])))
+
+    def _let_environment_win(self, document: dict[str, Any]) -> None:
+        if url := self._environ.get("DATABASE_URL"):
+            document["database_url"] = url
+            self._variables["database_url",] = "DATABASE_URL"
+        http = document.get("http", {})
+        if (port := self._environ.get("PORT")) and isinstance(http, dict):
+            document["http"] = {**http, "bind": f"0.0.0.0:{port}"}
+            self._variables["http", "bind"] = "PORT"
+
+    def _compare_seats(self, document: dict[str, Any]) -> None:
+        """What is wrong between keys, each of which may be fine. Types are not: the tables judge them."""
+        if document.get("seats") == []:
+            self._refuse(("seats",), "is empty: every person has a [[seats]] table")
+        names: dict[object, str] = {}
+        endpoints = document.get("endpoints")
+        real = not isinstance(endpoints, dict) or endpoints.get("claude_ai", CLAUDE_AI) == CLAUDE_AI
+        if real:
+            self._refuse_haste(("poll_interval",), document.get("poll_interval"))
+        for path, seat in ((path, values) for table, path, values in _tables(document) if table == "seats"):
+            name, source = str(seat.get("name")), str(seat.get("source"))
+            if name in names and "name" in seat:
+                self._refuse((*path, "name"), f"is the name of {names[name]}, too")
+            names.setdefault(name, written(path))
+            if source in _CREDENTIALS and source not in AVAILABLE_SOURCES:
+                self._refuse((*path, "source"), f"source '{source}' is not available in this version yet")
+            if real and source == "claude_ai":
+                self._refuse_haste((*path, "poll_interval"), seat.get("poll_interval"))
+            for key in seat.keys() & _foreign_keys(source):
+                self._refuse((*path, key), f"is not for {source} seats")
+
+    def _refuse_haste(self, path: toml_positions.Path, value: object) -> None:
+        try:
+            interval = TypeAdapter(Duration).validate_python(value)
+        except ValidationError:
+            return  # absent, or refused by its table
+        if interval < SHORTEST_INTERVAL:
+            self._refuse(path, f'must be at least "{SHORTEST_INTERVAL.seconds}s": claude.ai refuses haste')
+
+
+def _tables(document: dict[str, Any]) -> Iterator[tuple[str, toml_positions.Path, dict[str, Any]]]:
+    """The tables that have secrets, where they are tables at all: which, where, and what is in them."""
+    for name in SECRETS:
+        values = document.get(name)
+        for index, table in enumerate(values if isinstance(values, list) else [values]):
+            if isinstance(table, dict):
+                yield name, (name, index) if isinstance(values, list) else (name,), table
+
+
+def _texts(value: object, path: toml_positions.Path) -> Iterator[tuple[toml_positions.Path, str]]:
+    """Every text in a document, and where it stands."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(inner, (*path, key))
+
+
+def _needed(table: str, values: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The secrets that a table cannot do without: of each group, one."""
+    if table == "seats":
+        source = str(values.get("source"))
+        return [_CREDENTIALS[source]] if source in _CREDENTIALS and source not in _UNNEEDED else []
+    if table == "discord":
+        return [("bot_token",)]
+    by_mode = {"socket": [("app_token",)], "http": [("signing_secret",)]}
+    return [("bot_token",), *by_mode.get(str(values.get("mode", "socket")), [])]
+
+
+def _foreign_keys(source: str) -> set[str]:
+    """The credentials' keys that say nothing to a source."""
+    if source not in _CREDENTIALS:
+        return set()
+    keys = {key for keys in _CREDENTIALS.values() for key in keys} - {*_CREDENTIALS[source]}
+    return {form for key in keys for form in (key, f"{key}_env", f"{key}_file")}
+
+
+def _ways(keys: tuple[str, ...], variable: str | None) -> str:
+    forms = [f"{key}_env, {key}_file" if key in SECRET_KEYS else key for key in keys]
+    usual = f"the environment variable {variable} is not set, and there is " if variable else "there is "
+    return f"is missing: {usual}none of {', '.join(forms)}"

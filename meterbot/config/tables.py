@@ -1,0 +1,257 @@
+"""The file's tables, and the one `Config` they make."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from meterbot import money
+from meterbot.config.values import (
+    Amount,
+    Bind,
+    Currency,
+    DatabaseUrl,
+    Days,
+    Duration,
+    GithubLogin,
+    Kind,
+    Level,
+    Listen,
+    SeatName,
+    Sha256,
+    SlackChannel,
+    SlackUser,
+    Snowflake,
+    Url,
+    Uuid,
+    Zone,
+    did_you_mean,
+    fits,
+    listed,
+)
+from meterbot.models import EventKind, Seat
+from meterbot.money import Money
+from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Threshold
+
+CLAUDE_AI = "https://claude.ai"
+
+PLAN_PRICES = {
+    "free": Decimal(0),
+    "pro": Decimal(20),
+    "max_5x": Decimal(100),
+    "max_20x": Decimal(200),
+    "team": None,
+    "team_premium": None,
+    "enterprise": None,
+}
+"""Monthly list prices in USD, for seats without a `plan_price`. None: depends on the contract."""
+
+INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
+"""How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
+
+Unstrict = Field(strict=False)
+"""For tuples: TOML's arrays arrive as lists. Their items stay strict."""
+
+
+class Table(BaseModel):
+    """A table of the file. A secret is a field, too, filled from where its `…_env` or `…_file` points."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class SlackConfig(Table):
+    """`[slack]`: where to post, and how Slack reaches us."""
+
+    channel: SlackChannel
+    mode: Literal["socket", "http"] = "socket"
+    bot_token_env: str | None = None
+    bot_token_file: str | None = None
+    bot_token: SecretStr
+    app_token_env: str | None = None
+    app_token_file: str | None = None
+    app_token: SecretStr | None = None
+    """Always there in socket mode."""
+    signing_secret_env: str | None = None
+    signing_secret_file: str | None = None
+    signing_secret: SecretStr | None = None
+    """Always there in http mode."""
+
+
+class DiscordConfig(Table):
+    """`[discord]`: where to post."""
+
+    guild_id: Snowflake
+    channel_id: Snowflake
+    bot_token_env: str | None = None
+    bot_token_file: str | None = None
+    bot_token: SecretStr
+
+
+class ConsoleConfig(Table):
+    """`[console]`: the terminal as a chat."""
+
+    enabled: bool = True
+
+
+class BudgetConfig(Table):
+    """`[[alerts.budgets]]`: what the team's extra usage may sum up to in a period, in one currency."""
+
+    currency: Currency = "USD"
+    amount: Amount
+    thresholds: Annotated[tuple[Level, ...], Unstrict] = (
+        Threshold(percent=Decimal(80)),
+        Threshold(percent=Decimal(100)),
+    )
+
+    @field_validator("amount")
+    @classmethod
+    def _is_something(cls, value: Decimal, info: ValidationInfo) -> Decimal:
+        if not value:
+            raise ValueError("must be more than 0")
+        return fits(value, info.data.get("currency", "USD"))
+
+
+class AlertsConfig(Table):
+    """`[alerts]`: what is told, and when."""
+
+    thresholds: Annotated[tuple[Level, ...], Unstrict] = DEFAULT_THRESHOLDS
+    renewal_days: Annotated[tuple[Days, ...], Unstrict] = (7, 1)
+    source_grace: Duration = timedelta(minutes=30)
+    mute: Annotated[tuple[Kind, ...], Unstrict] = ()
+    budgets: Annotated[tuple[BudgetConfig, ...], Unstrict] = ()
+
+
+class PrivacyConfig(Table):
+    """`[privacy]`: who sees the numbers of single seats in a channel."""
+
+    rows: Literal["named", "anonymous", "self"] = "named"
+
+
+class HttpConfig(Table):
+    """`[http]`: the listener."""
+
+    bind: Listen = Bind("127.0.0.1", 8080)
+
+
+class EndpointsConfig(Table):
+    """`[endpoints]`: where the services are. No address ends in a slash, but for Slack's."""
+
+    claude_ai: Url = CLAUDE_AI
+    anthropic_api: Url = "https://api.anthropic.com"
+    slack_api: Url = "https://slack.com/api/"
+    discord_api: Url = "https://discord.com/api/v10"
+
+    @field_validator("slack_api")
+    @classmethod
+    def _ends_in_a_slash(cls, value: str) -> str:
+        return value.rstrip("/") + "/"  # slack_sdk appends the name of a method
+
+
+class OwnerConfig(Table):
+    """`owner`: whose seat it is, on each platform."""
+
+    slack: SlackUser | None = None
+    discord: Snowflake | None = None
+    github: GithubLogin | None = None
+
+
+class SeatConfig(Table):
+    """`[[seats]]`: one person's Claude account."""
+
+    name: SeatName
+    source: Literal["push", "claude_ai", "claude_code", "admin_api"]
+    poll_interval: Duration | None = None
+    session_key_env: str | None = None
+    session_key_file: str | None = None
+    session_key: SecretStr | None = None
+    """Always there for claude_ai."""
+    token_env: str | None = None
+    token_file: str | None = None
+    token: SecretStr | None = None
+    credentials_file: str | None = None
+    push_token_sha256: Sha256 | None = None
+    organizations: Annotated[tuple[Uuid, ...], Unstrict] = ()
+    plan_currency: Currency = "USD"
+    plan_price: Amount | None = None
+    plan: str | None = None
+    owner: OwnerConfig = OwnerConfig()
+
+    @field_validator("plan_price")
+    @classmethod
+    def _fits_its_currency(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        return None if value is None else fits(value, info.data.get("plan_currency", "USD"))
+
+    @field_validator("plan")
+    @classmethod
+    def _has_a_price(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A price that was refused is not among the data, and is a problem of its own.
+        unpriced = "plan_price" in info.data and info.data["plan_price"] is None
+        if value is not None and value not in PLAN_PRICES and unpriced:
+            near = did_you_mean(value, PLAN_PRICES)
+            raise ValueError(f"must be one of {listed(PLAN_PRICES)}, or come with a plan_price{near}")
+        return value
+
+    @property
+    def price(self) -> Money | None:
+        """A month of the plan; None where it is not known."""
+        if self.plan_price is not None:
+            return money.of_major(self.plan_price, self.plan_currency)
+        default = PLAN_PRICES.get(self.plan or "")
+        return None if default is None else money.of_major(default, "USD")
+
+
+class Config(Table):
+    """Everything meterbot was told, checked: the file's keys, and the secrets they point to."""
+
+    timezone: Zone = ZoneInfo("UTC")
+    poll_interval: Duration = timedelta(seconds=60)
+    database_url: DatabaseUrl = SecretStr("sqlite:///meterbot.db")
+    slack: SlackConfig | None = None
+    discord: DiscordConfig | None = None
+    console: ConsoleConfig | None = None
+    alerts: AlertsConfig = AlertsConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    http: HttpConfig | None = None
+    endpoints: EndpointsConfig = EndpointsConfig()
+    seats: Annotated[tuple[SeatConfig, ...], Unstrict]
+
+    @property
+    def console_enabled(self) -> bool:
+        """As told; untold, when there is no other chat."""
+        return self.console.enabled if self.console else self.slack is None and self.discord is None
+
+    def interval(self, seat: SeatConfig) -> timedelta:
+        """Between two reads of a seat, or two arrivals expected from it."""
+        return seat.poll_interval or INTERVALS.get(seat.source, self.poll_interval)
+
+    def seat_list(self) -> tuple[Seat, ...]:
+        """The seats without their secrets, in the order of the file."""
+        return tuple(
+            Seat(
+                name=seat.name,
+                source=seat.source,
+                organizations=seat.organizations,
+                plan=seat.plan,
+                plan_price=seat.price,
+                owner={platform: str(who) for platform, who in seat.owner if who is not None},
+                interval=self.interval(seat).total_seconds(),
+            )
+            for seat in self.seats
+        )
+
+    def rule_settings(self) -> RuleSettings:
+        """What the rules watch for."""
+        budgets = (
+            Budget(money.of_major(budget.amount, budget.currency), budget.thresholds)
+            for budget in self.alerts.budgets
+        )
+        return RuleSettings(
+            thresholds=self.alerts.thresholds,
+            renewal_days=self.alerts.renewal_days,
+            budgets=tuple(budgets),
+            source_grace=self.alerts.source_grace,
+            timezone=self.timezone,
+            kinds=frozenset(EventKind) - {*self.alerts.mute},
+        )

@@ -1,0 +1,197 @@
+"""What may be written for a value.
+
+A ValueError's text is a sentence about what must stand there; what does stand there is added by `reading`.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import PlainValidator, SecretStr
+
+from meterbot import money
+from meterbot.models import EventKind
+from meterbot.rules.settings import Threshold, parse_threshold
+
+DATABASES = ("sqlite", "sqlite+aiosqlite", "postgres", "postgresql", "postgresql+asyncpg")
+
+
+HINT = "; did you mean"
+
+
+class Bind(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def listed(words: Iterable[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
+
+
+def did_you_mean(written: str, words: Iterable[str]) -> str:
+    """The end of a sentence, whatever the case was; empty when nothing is near."""
+    lower = {word.lower(): word for word in words}
+    near = difflib.get_close_matches(written.lower(), lower, n=1)
+    return f'{HINT} "{lower[near[0]]}"?' if near else ""
+
+
+def fits(amount: Decimal, currency: str) -> Decimal:
+    """The amount, unless it is finer than its currency goes."""
+    places = money.default_exponent(currency)
+    places = 2 if places is None else places
+    if money.rounded(amount, places) != amount:
+        raise ValueError(f"must have at most {places} decimals in {currency}")
+    return amount
+
+
+def _duration(value: object) -> timedelta:
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    match = _match(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", value)
+    if match is None or not float(match[1]):
+        raise ValueError('must be a time like "60s", "15m", "1h" or "2d"')
+    return timedelta(**{units[match[2]]: float(match[1])})
+
+
+def _zone(value: object) -> ZoneInfo:
+    try:
+        return ZoneInfo(value if isinstance(value, str) else "")
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # no zone, or a way out of the zones' directory
+        near = did_you_mean(str(value), available_timezones())
+    raise ValueError(f'must be an IANA time zone like "Europe/Berlin"{near}')
+
+
+def _amount(value: object) -> Decimal:
+    text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+    if (match := _match(r"\d{1,9}(\.\d{1,3})?", text)) is None:
+        raise ValueError('must be an amount like "50.00"')
+    return Decimal(match[0])
+
+
+def _currency(value: object) -> str:
+    if (match := _match(r"[A-Za-z]{3}", value)) is None:
+        raise ValueError('must be the three letters of a currency, like "USD"')
+    return match[0].upper()
+
+
+def _threshold(value: object) -> Threshold:
+    try:
+        return parse_threshold(value if isinstance(value, str) else "")
+    except ValueError:
+        sentence = 'must be a percentage like "80%" or an amount like "$25.00" or "25.00 EUR"'
+        raise ValueError(sentence) from None
+
+
+def _kind(value: object) -> EventKind:
+    if not isinstance(value, str) or value not in {*EventKind}:
+        near = did_you_mean(str(value), EventKind)
+        raise ValueError(f"must be one of {listed(EventKind)}{near}")
+    return EventKind(value)
+
+
+def _days(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 365:
+        raise ValueError("must be a number of days from 0 to 365")
+    return value
+
+
+def _snowflake(value: object) -> int:
+    text = str(value) if isinstance(value, int) else value
+    if (match := _match(r"0*[1-9]\d{0,19}", text)) is None:
+        raise ValueError("must be one of Discord's numeric ids (Developer Mode, then Copy ID)")
+    return int(match[0])
+
+
+def _slack_channel(value: object) -> str:
+    # Slack takes a name for posting, but not for reading back, which is how a doubtful post is settled.
+    if (match := _match(r"[CGD][A-Z0-9]+", value)) is None:
+        raise ValueError('must be the id of a channel, like "C0123456789" (at the end of its details)')
+    return match[0]
+
+
+def _slack_user(value: object) -> str:
+    if (match := _match(r"[UW][A-Z0-9]+", value)) is None:
+        raise ValueError('must be a member id, like "U0123456789" (in the profile, "Copy member ID")')
+    return match[0]
+
+
+def _github_login(value: object) -> str:
+    if (match := _match(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}", value)) is None:
+        raise ValueError("must be a GitHub login")
+    return match[0]
+
+
+def _seat_name(value: object) -> str:
+    if (match := _match(r"[a-z0-9._-]{1,64}", value)) is None:
+        raise ValueError("must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen")
+    return match[0]
+
+
+def _sha256(value: object) -> str:
+    if (match := _match(r"[0-9a-fA-F]{64}", value)) is None:
+        raise ValueError("must be a SHA-256 in 64 hexadecimal digits, not the token itself")
+    return match[0].lower()
+
+
+def _uuid(value: object) -> str:
+    if (match := _match(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value)) is None:
+        raise ValueError("must be the UUID of an organization")
+    return match[0].lower()
+
+
+def _url(value: object) -> str:
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, brackets that do not close
+        usable = False
+    if not usable or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError('must be an address like "https://relay.example", without a user')
+    return parts.geturl().rstrip("/")
+
+
+def _bind(value: object) -> Bind:
+    match = _match(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})", value)
+    if match is None or int(match[2]) > 65535:
+        raise ValueError('must be "host:port", like "127.0.0.1:8080"')
+    return Bind(match[1].strip("[]"), int(match[2]))
+
+
+def database_url(value: object) -> SecretStr:
+    """May hold a password, so that it is kept like a secret."""
+    if (match := _match(rf"({'|'.join(map(re.escape, DATABASES))})://.*", value)) is None:
+        raise ValueError('must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"')
+    return SecretStr(match[0])
+
+
+def _match(pattern: str, value: object) -> re.Match[str] | None:
+    return re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
+
+
+Duration = Annotated[timedelta, PlainValidator(_duration)]
+"""`"60s"`, `"15m"`, `"1.5h"`, `"2d"`; more than nothing."""
+Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
+Amount = Annotated[Decimal, PlainValidator(_amount)]
+"""Whole units of a currency: `"50.00"`, or a TOML number, which is exact here."""
+Currency = Annotated[str, PlainValidator(_currency)]
+Level = Annotated[Threshold, PlainValidator(_threshold)]
+Kind = Annotated[EventKind, PlainValidator(_kind)]
+Days = Annotated[int, PlainValidator(_days)]
+Snowflake = Annotated[int, PlainValidator(_snowflake)]
+"""One of Discord's ids, with or without quotes."""
+SlackChannel = Annotated[str, PlainValidator(_slack_channel)]
+SlackUser = Annotated[str, PlainValidator(_slack_user)]
+GithubLogin = Annotated[str, PlainValidator(_github_login)]
+SeatName = Annotated[str, PlainValidator(_seat_name)]
+Sha256 = Annotated[str, PlainValidator(_sha256)]
+Uuid = Annotated[str, PlainValidator(_uuid)]
+Url = Annotated[str, PlainValidator(_url)]
+"""Without a slash at its end."""
+Listen = Annotated[Bind, PlainValidator(_bind)]
+DatabaseUrl = Annotated[SecretStr, PlainValidator(database_url)]

@@ -1,0 +1,58 @@
+"""What counts as a secret, and how a text is cleared of every one before a person or a log sees it."""
+
+import re
+from urllib.parse import quote
+
+HIDDEN = "[hidden]"
+
+# What each service's secrets look like wherever they turn up.
+_TOKENS = re.compile(
+    r"""sk-ant-[\w-]+                                # Anthropic: session keys, OAuth tokens, API and admin keys
+      | xox[a-z]-[\w-]+ | xapp-[\w-]+                # Slack
+      | \b[\w-]{23,30}\.[\w-]{6,7}\.[\w-]{27,}       # Discord bots
+      | \beyJ[\w-]{8,}\.[\w-]+\.[\w-]+               # JSON web tokens
+    """,
+    re.VERBOSE,
+)
+# What is secret for the place where it stands: the first group stays, the rest goes.
+_PLACES = re.compile(
+    r"""(\bsessionKey\w*=)[^;\s"']+                                    # a cookie
+      | (\bAuthorization['"]?\s*[:=,]\s*['"]?(?:\w+\s+)?)[^\s"',)]+    # a header
+      | (\b(?:Bearer|Bot)\s+)[\w.~+/=-]{20,}
+      | (\w://[^\s/:@]*:)[^\s/@]+(?=@)                                 # a password in an address
+      | (\bpassword['"]?\s*[:=]\s*['"]?)[^\s'",)&]+
+      | ([?&]ticket=)[^&\s"']+                                         # Slack's WebSocket address
+      | (\bhooks\.slack\.com/\w+/)[^\s"']+                             # Slack's address for one answer
+      | (/(?:webhooks|interactions)/\d+/)[^\s/?"']+                    # Discord's, likewise
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_EMAIL = re.compile(r"(?<![\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+_SHORTEST = 6  # anything shorter would blot out ordinary words, and protects nothing
+
+_known: set[str] = set()
+
+
+def remember(value: str) -> None:
+    """From now on `hide` knows this value, for as long as the process lives."""
+    if len(value) >= _SHORTEST:
+        _known.update({value, quote(value, safe="")})
+
+
+def forget_all() -> None:
+    """Only the shapes are known again: for tests, which load many configurations in one process."""
+    _known.clear()
+
+
+def hide(text: str) -> str:
+    """The text with every remembered value, everything shaped like a secret and every e-mail address replaced."""
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    text = _PLACES.sub(lambda found: "".join(filter(None, found.groups())) + HIDDEN, text)
+    return _EMAIL.sub("[e-mail]", _TOKENS.sub(HIDDEN, text))
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text holds something shaped like a secret of a service we know."""
+    return _TOKENS.search(text) is not None or "sessionKey=" in text
