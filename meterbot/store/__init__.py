@@ -100,7 +100,10 @@ class CounterState:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Facts and their consequences, written together or not at all."""
+    """Facts and their consequences, written together or not at all.
+
+    A sample that is not newer than the counter's newest is ignored. Whose email it is, is never stored.
+    """
 
     latest: Sequence[Latest] = ()
     states: Mapping[Counter, CounterState] = field(default_factory=dict)
@@ -127,6 +130,14 @@ class Transaction(Protocol):
         """Event key → the (chat, channel) pairs that its alert was queued for."""
         ...
 
+    async def events(self, event_keys: Iterable[str]) -> dict[str, Event]:
+        """The stored ones among these, by key."""
+        ...
+
+    async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+        """As `Store.samples`, inside the transaction."""
+        ...
+
     async def write(self, batch: Batch) -> list[Event]:
         """Writes all of it; an event whose key is already stored is left out with its deliveries. Returns the
         events that were new."""
@@ -145,10 +156,16 @@ class Store(Protocol):
     async def sources(self) -> dict[str, SourceState]: ...
 
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
-        """Kept samples in order of time, with the last one before `since` of each counter."""
+        """Kept samples in order of time, with the last one before `since` of each counter.
+
+        A sample is kept when it differs from the one before, and so is the last of each quiet stretch. The newest
+        reading of a counter is always among them.
+        """
         ...
 
-    async def events(self, since: datetime, limit: int = 1000) -> list[Event]: ...
+    async def events(self, since: datetime, limit: int = 1000) -> list[Event]:
+        """The newest `limit` events at or after `since`, in order of time."""
+        ...
 
     async def claim(self, chat: str, now: datetime, worker: str, seconds: float) -> Delivery | None:
         """The head of the line of one of the chat's channels, if due: claimed for `seconds` by an update that changed
@@ -161,8 +178,19 @@ class Store(Protocol):
         """Nothing is left to send, e.g. an edit of a post that never was."""
         ...
 
-    async def put_back(self, delivery: str, state: DeliveryState, not_before: datetime, reason: str) -> None:
-        """`queued`, `in_doubt` or `refused` again, to be claimed at `not_before`."""
+    async def put_back(
+        self,
+        delivery: str,
+        state: DeliveryState,
+        not_before: datetime,
+        reason: str,
+        attempt: int | None = None,
+    ) -> None:
+        """`queued`, `in_doubt` or `refused` again, to be claimed at `not_before`.
+
+        `attempt` is the claim's `attempts`: when another worker has claimed the delivery since, nothing changes, and
+        the word is theirs.
+        """
         ...
 
     async def queues(self) -> list[Queue]: ...
@@ -172,5 +200,10 @@ class Store(Protocol):
         ...
 
     async def set_note(self, name: str, value: str) -> None: ...
+
+    async def forget(self, seat: str) -> bool:
+        """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads
+        too stays. False when nothing was stored."""
+        ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,224 @@
+"""A store on SQLite or PostgreSQL."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Update, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from meterbot.errors import StartError
+from meterbot.messages import Posted
+from meterbot.models import Counter, Event, Sample, SourceState
+from meterbot.store import (
+    Batch,
+    CounterState,
+    Delivery,
+    DeliveryState,
+    Latest,
+    Queue,
+    deliveries,
+    facts,
+    history,
+    tables,
+)
+from meterbot.store.engine import (
+    failure_of,
+    for_durable_writing,
+    for_writing,
+    make_engine,
+    parse_url,
+    place_of,
+    prepare,
+)
+from meterbot.store.statements import upsert
+
+VERSION_TABLE = "meterbot_version"
+"""Names the schema's version; alembic's own name for it may be taken by a neighbour in the same database."""
+
+_MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
+
+
+async def open_store(url: str) -> "Database":
+    """Opens the database and brings it to this version's schema. Raises `StartError`, without the URL's secrets."""
+    parsed = parse_url(url)
+    engine = make_engine(parsed)
+    try:
+        await _upgrade(engine, parsed)
+    except BaseException:
+        await engine.dispose()
+        raise
+    return Database(engine)
+
+
+async def upgrade(url: str) -> None:
+    """Brings the database to this version's schema; harmless when it is there, and while others do the same."""
+    store = await open_store(url)
+    await store.close()
+
+
+async def _upgrade(engine: AsyncEngine, url: URL) -> None:
+    failure = None
+    try:
+        await prepare(engine)
+        async with for_writing(engine).begin() as connection:
+            await _lock(connection, _MIGRATION_LOCK)
+            await connection.run_sync(_migrate)
+    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
+        failure = failure_of(error)
+    if failure is not None:
+        # Raised here and not above: no chained exception carries the connection's options along.
+        raise StartError(f"cannot open the database {place_of(url)}: {failure}")
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    found = context.get_current_revision()
+    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+        raise StartError(
+            f"the database has schema {found}, which is newer than this meterbot (schema {scripts.get_current_head()}): "
+            "install the newer version again"
+        )
+    if found != scripts.get_current_head():
+        command.upgrade(config, "head")
+
+
+async def _lock(connection: AsyncConnection, number: int) -> None:
+    """One transaction at a time, over all processes; on SQLite the write lock says so already."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+class WriteTransaction:
+    """One transaction of `ingest`, alone with the facts until it ends."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
+        return await facts.read_states(self._connection, counters)
+
+    async def all_latest(self) -> list[Latest]:
+        return await facts.read_latest(self._connection)
+
+    async def sources(self) -> dict[str, SourceState]:
+        return await facts.read_sources(self._connection)
+
+    async def memories(self, names: Iterable[str]) -> dict[str, str]:
+        return await facts.read_memories(self._connection, names)
+
+    async def posts_of(self, event_keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+        return await deliveries.posts_of(self._connection, event_keys)
+
+    async def events(self, event_keys: Iterable[str]) -> dict[str, Event]:
+        return await facts.events_by_key(self._connection, event_keys)
+
+    async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+        return await history.read(self._connection, counters, since)
+
+    async def write(self, batch: Batch) -> list[Event]:
+        connection = self._connection
+        read = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
+        ids = await facts.make_ids(connection, read | batch.states.keys())
+        await facts.write_states(connection, ids, batch.states.items())
+        await facts.write_latest(connection, ids, batch.latest)
+        await history.append(connection, ids, batch.samples)
+        await facts.write_sources(connection, batch.sources)
+        memories = [{"name": name, "memory": memory} for name, memory in batch.memories.items()]
+        await upsert(connection, tables.memories, memories)
+        new = await facts.write_events(connection, batch.events)
+        await deliveries.queue(connection, batch.deliveries, new)
+        return new
+
+
+class Database:
+    """The store's contract, kept by either database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writer = for_writing(engine)
+        self._durable = for_durable_writing(engine)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[WriteTransaction]:
+        async with self._writer.begin() as connection:
+            await _lock(connection, _INGEST_LOCK)
+            yield WriteTransaction(connection)
+
+    async def latest(self) -> list[Latest]:
+        async with self._engine.connect() as connection:
+            return await facts.read_latest(connection)
+
+    async def sources(self) -> dict[str, SourceState]:
+        async with self._engine.connect() as connection:
+            return await facts.read_sources(connection)
+
+    async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+        async with self._engine.connect() as connection:
+            return await history.read(connection, counters, since)
+
+    async def events(self, since: datetime, limit: int = 1000) -> list[Event]:
+        async with self._engine.connect() as connection:
+            return await facts.read_events(connection, since, limit)
+
+    async def claim(self, chat: str, now: datetime, worker: str, seconds: float) -> Delivery | None:
+        while (seen := await self._first_due(chat, now)) is not None:
+            # On the disk before the message leaves: else a power cut could forget the attempt and post twice.
+            async with self._durable.begin() as connection:
+                if await deliveries.try_claim(connection, seen, now, worker, seconds):
+                    return await deliveries.as_claimed(connection, seen, now)
+        return None
+
+    async def _first_due(self, chat: str, now: datetime) -> deliveries.Found | None:
+        async with self._engine.connect() as connection:
+            return await deliveries.first_due(connection, chat, now)
+
+    async def delivered(self, delivery: str, where: Posted, now: datetime) -> None:
+        await self._update(deliveries.mark_delivered(delivery, where, now))
+
+    async def superseded(self, delivery: str, reason: str) -> None:
+        await self._update(deliveries.mark_superseded(delivery, reason))
+
+    async def put_back(
+        self,
+        delivery: str,
+        state: DeliveryState,
+        not_before: datetime,
+        reason: str,
+        attempt: int | None = None,
+    ) -> None:
+        await self._update(deliveries.mark_waiting(delivery, state, not_before, reason, attempt))
+
+    async def _update(self, statement: Update) -> None:
+        async with self._writer.begin() as connection:
+            await connection.execute(statement)
+
+    async def queues(self) -> list[Queue]:
+        async with self._engine.connect() as connection:
+            return await deliveries.read_queues(connection)
+
+    async def note(self, name: str) -> str | None:
+        async with self._engine.connect() as connection:
+            return await connection.scalar(select(tables.notes.c.value).where(tables.notes.c.name == name))
+
+    async def set_note(self, name: str, value: str) -> None:
+        async with self._writer.begin() as connection:
+            await upsert(connection, tables.notes, [{"name": name, "value": value}])
+
+    async def forget(self, seat: str) -> bool:
+        async with self._writer.begin() as connection:
+            await _lock(connection, _INGEST_LOCK)
+            return await facts.forget(connection, seat)
+
+    async def close(self) -> None:
+        await self._engine.dispose()

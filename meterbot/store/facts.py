@@ -1,0 +1,134 @@
+"""Counters, what is known of them, sources, memories and events: rows to our values and back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.models import Counter, Event, Health, Known, SourceState
+from meterbot.store import CounterState, Latest, tables
+from meterbot.store.statements import insert_new, select_in, upsert
+
+_counters = tables.counters.c
+
+
+async def ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
+    """The stored ones among the counters, and their numbers."""
+    wanted = set(wanted)
+    accounts = (counter.account for counter in wanted)
+    rows = await select_in(connection, select(tables.counters), _counters.account, accounts)
+    found = {Counter(row.account, row.org): row.id for row in rows}
+    return {counter: found[counter] for counter in wanted & found.keys()}
+
+
+async def make_ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
+    """The counters' numbers; new counters get one."""
+    wanted = set(wanted)
+    known = await ids(connection, wanted)
+    new = wanted - known.keys()
+    if not new:
+        return known
+    await insert_new(connection, tables.counters, [asdict(counter) for counter in sorted(new, key=str)])
+    return known | await ids(connection, new)
+
+
+async def read_states(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+    wanted = set(wanted)
+    query = select(_counters.account, _counters.org, tables.states).join_from(tables.states, tables.counters)
+    rows = await select_in(connection, query, _counters.account, (counter.account for counter in wanted))
+    found = {Counter(row.account, row.org): CounterState(row.known, row.memory) for row in rows}
+    return {counter: state for counter, state in found.items() if counter in wanted}
+
+
+async def write_states(
+    connection: AsyncConnection, ids: dict[Counter, int], states: Iterable[tuple[Counter, CounterState]]
+) -> None:
+    rows = [
+        {"counter": ids[counter], "known": _private(state.known), "memory": state.memory}
+        for counter, state in states
+    ]
+    await upsert(connection, tables.states, rows)
+
+
+async def read_latest(connection: AsyncConnection) -> list[Latest]:
+    query = (
+        select(tables.latest.c.seat, tables.latest.c.known, _counters.account, _counters.org)
+        .join_from(tables.latest, tables.counters)
+        .order_by(tables.latest.c.seat, _counters.account, _counters.org)
+    )
+    rows = await connection.execute(query)
+    return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
+
+
+async def write_latest(
+    connection: AsyncConnection, ids: dict[Counter, int], latest: Iterable[Latest]
+) -> None:
+    rows = [{"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known)} for one in latest]
+    await upsert(connection, tables.latest, rows)
+
+
+def _private(known: Known) -> Known:
+    return replace(known, snapshot=replace(known.snapshot, account_email=None))
+
+
+async def read_sources(connection: AsyncConnection) -> dict[str, SourceState]:
+    rows = await connection.execute(select(tables.sources).order_by(tables.sources.c.seat))
+    return {row["seat"]: SourceState(**{**row, "health": Health(row["health"])}) for row in rows.mappings()}
+
+
+async def write_sources(connection: AsyncConnection, sources: Iterable[SourceState]) -> None:
+    await upsert(connection, tables.sources, [asdict(source) for source in sources])
+
+
+async def read_memories(connection: AsyncConnection, names: Iterable[str]) -> dict[str, str]:
+    rows = await select_in(connection, select(tables.memories), tables.memories.c.name, names)
+    return {row.name: row.memory for row in rows}
+
+
+async def read_events(connection: AsyncConnection, since: datetime, limit: int) -> list[Event]:
+    when = tables.events.c.at
+    query = (
+        select(tables.events.c.event).where(when >= since).order_by(when.desc(), tables.events.c.key.desc())
+    )
+    return list(reversed((await connection.scalars(query.limit(limit))).all()))
+
+
+async def events_by_key(connection: AsyncConnection, keys: Iterable[str]) -> dict[str, Event]:
+    query = select(tables.events.c.key, tables.events.c.event)
+    rows = await select_in(connection, query, tables.events.c.key, keys)
+    return {row.key: row.event for row in rows}
+
+
+async def write_events(connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
+    """The ones whose key was not stored yet, each once."""
+    if not events:
+        return []
+    query = select(tables.events.c.key)
+    stored = await select_in(connection, query, tables.events.c.key, (event.key for event in events))
+    seen = {row.key for row in stored}
+    new = []
+    for event in events:
+        if event.key not in seen:
+            seen.add(event.key)
+            new.append(event)
+    rows = [{"key": event.key, "at": event.at, "seat": event.seat, "event": event} for event in new]
+    await insert_new(connection, tables.events, rows)
+    return new
+
+
+async def forget(connection: AsyncConnection, seat: str) -> bool:
+    """Deletes a seat; counters, history, states and deliveries follow by their foreign keys."""
+    here, latest = tables.counters.c.id, tables.latest.c
+    read_by_seat = select(latest.counter).where(latest.seat == seat)
+    read_by_others = select(latest.counter).where(latest.seat != seat)
+    orphaned = delete(tables.counters).where(here.in_(read_by_seat), here.not_in(read_by_others))
+    deletions = [
+        orphaned,
+        delete(tables.latest).where(latest.seat == seat),
+        delete(tables.sources).where(tables.sources.c.seat == seat),
+        delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
+        delete(tables.events).where(tables.events.c.seat == seat),
+    ]
+    return sum([(await connection.execute(deletion)).rowcount for deletion in deletions]) > 0

@@ -1,0 +1,107 @@
+"""Spend over time: what is kept of the samples, and how it is found again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.models import Counter, Sample
+from meterbot.store import tables
+from meterbot.store.facts import ids
+from meterbot.store.statements import insert_new, select_in, upsert
+
+_history, _tails = tables.history.c, tables.tails.c
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a counter's history: its newest sample, and when the newest kept one was."""
+
+    newest: Sample
+    kept_at: datetime
+
+
+def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
+    """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches."""
+    if tail is None:
+        return Tail(sample, sample.at), [sample]
+    if sample.at <= tail.newest.at:
+        return tail, []
+    if sample == replace(tail.newest, at=sample.at):
+        return Tail(sample, tail.kept_at), []
+    kept = [tail.newest, sample] if tail.newest.at > tail.kept_at else [sample]
+    return Tail(sample, sample.at), kept
+
+
+async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
+    """Appends samples, each counter's in order of time."""
+    if not samples:
+        return
+    counters = {sample.counter for sample in samples}
+    before = await _read_tails(connection, {counter: ids[counter] for counter in counters})
+    after = dict(before)
+    kept: list[Sample] = []
+    for sample in samples:
+        after[sample.counter], new = keep(after.get(sample.counter), sample)
+        kept += new
+    await insert_new(connection, tables.history, [_row(sample, ids) for sample in kept])
+    moved = [
+        {**_row(tail.newest, ids), "kept_at": tail.kept_at}
+        for counter, tail in after.items()
+        if tail != before.get(counter)
+    ]
+    await upsert(connection, tables.tails, moved)
+
+
+async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+    """The kept samples from `since` on and the last one before, with the newest reading, in order of time."""
+    numbers = await ids(connection, counters)
+    tails = await _read_tails(connection, numbers)
+    names = {number: counter for counter, number in numbers.items()}
+    active = {numbers[counter]: counter for counter, tail in tails.items() if tail.newest.at >= since}
+    found = {(tail.newest.at, counter): tail.newest for counter, tail in tails.items()}
+    kept = select(tables.history).where(_history.at >= since)
+    rows = await select_in(connection, kept, _history.counter, active)
+    rows += await select_in(connection, _last_before(since), tables.counters.c.id, active)
+    found |= {(row.at, names[row.counter]): _sample(row, names[row.counter]) for row in rows}
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
+
+
+def _last_before(since: datetime) -> Any:
+    # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
+    # whole history.
+    earlier = tables.history.alias()
+    last = (
+        select(earlier.c.at)
+        .where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
+        .order_by(earlier.c.at.desc())
+        .limit(1)
+        .correlate(tables.counters)
+        .scalar_subquery()
+    )
+    return select(tables.history).join_from(
+        tables.counters, tables.history, (_history.counter == tables.counters.c.id) & (_history.at == last)
+    )
+
+
+async def _read_tails(connection: AsyncConnection, numbers: dict[Counter, int]) -> dict[Counter, Tail]:
+    names = {number: counter for counter, number in numbers.items()}
+    rows = await select_in(connection, select(tables.tails), _tails.counter, names)
+    return {names[row.counter]: Tail(_sample(row, names[row.counter]), row.kept_at) for row in rows}
+
+
+def _sample(row: Row[Any], counter: Counter) -> Sample:
+    return Sample(at=row.at, counter=counter, used=row.used, cap=row.cap, blocked=row.blocked)
+
+
+def _row(sample: Sample, ids: dict[Counter, int]) -> dict[str, Any]:
+    return {
+        "at": sample.at,
+        "counter": ids[sample.counter],
+        "used": sample.used,
+        "cap": sample.cap,
+        "blocked": sample.blocked,
+    }

@@ -1,0 +1,48 @@
+"""Many rows per statement, in the two dialects' common words."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+MOST_VALUES = 10_000
+"""Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 32,767."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    """Inserts rows, or replaces those of the same primary key."""
+    if not rows:
+        return
+    insert = _insert(connection, table)
+    changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+    await connection.execute(statement, rows)
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    """Inserts the rows that collide with no stored one."""
+    if rows:
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+async def select_in(
+    connection: AsyncConnection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+) -> list[Row[Any]]:
+    """The query's rows whose `column` is one of `values`."""
+    rows: list[Row[Any]] = []
+    for part in _parts(sorted(set(values))):
+        rows += (await connection.execute(query.where(column.in_(part)))).all()
+    return rows
+
+
+def _parts(values: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(values), MOST_VALUES):
+        yield values[start : start + MOST_VALUES]

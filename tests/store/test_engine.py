@@ -1,0 +1,94 @@
+"""How a database is named, and what an error may say of it."""
+
+import traceback
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from meterbot.errors import StartError
+from meterbot.store.database import open_store
+from meterbot.store.engine import for_durable_writing, for_writing, make_engine, parse_url, prepare
+
+PLANTED = "pl4nted-pass"
+
+
+@pytest.mark.parametrize(
+    ("given", "backend"),
+    [
+        ("sqlite:///x.db", "sqlite"),
+        ("sqlite+aiosqlite:////var/x.db", "sqlite"),
+        ("postgres://u:p@h:5432/d", "postgresql"),
+        ("postgresql://u:p@h/d", "postgresql"),
+        ("postgresql+asyncpg://u:p@h/d", "postgresql"),
+        ("postgresql+psycopg2://u:p@h/d", "postgresql"),
+    ],
+)
+def test_every_spelling_of_a_url_names_one_of_two_databases(given: str, backend: str) -> None:
+    assert parse_url(given).drivername == backend
+
+
+@pytest.mark.parametrize(
+    "given",
+    [f"postgres://u:{PLANTED}@h/d?sslmode=require", f"postgresql+asyncpg://u:{PLANTED}@h/d?ssl=require"],
+)
+def test_encryption_may_be_asked_for_in_either_word(given: str) -> None:
+    assert parse_url(given).query == {"sslmode": "require"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (f"mysql://u:{PLANTED}@h/d", "mysql is not supported"),
+        (f"{PLANTED}", "cannot be read"),
+        (f"postgres://u:{PLANTED}@h:port/d", "cannot be read"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_without_being_repeated(given: str, says: str) -> None:
+    with pytest.raises(StartError, match=says) as refused:
+        parse_url(given)
+    assert PLANTED not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (f"postgres://u:{PLANTED}@127.0.0.1:1/d", r"postgresql://127.0.0.1/d: .*Connect call failed"),
+        (f"postgres://u:{PLANTED}@127.0.0.1:1/d?sslmode=nonsense", "sslmode"),
+        (f"postgres://127.0.0.1:1/d?user=u&password={PLANTED}", r"postgresql://127.0.0.1/d: "),
+        (f"postgres://u:{PLANTED}@127.0.0.1:1/d?sslmode=verify-full&sslrootcert=/nowhere", "No such file"),
+        ("sqlite:////nowhere/at/all/x.db", "/nowhere/at/all/x.db: unable to open database file"),
+    ],
+)
+async def test_a_database_that_cannot_be_opened_says_why_and_no_secret(url: str, says: str) -> None:
+    with pytest.raises(StartError, match=says) as failed:
+        await open_store(url)
+    error: BaseException | None = failed.value
+    while error is not None:
+        assert PLANTED not in "".join(traceback.format_exception(error)) + repr(error)
+        error = error.__cause__ or error.__context__
+
+
+def test_an_engine_shows_no_password() -> None:
+    engine = make_engine(parse_url(f"postgres://u:{PLANTED}@h/d"))
+    assert PLANTED not in repr(engine) + str(engine.url) + engine.url.render_as_string(hide_password=False)
+
+
+async def test_sqlite_is_set_up_for_a_writer_and_many_readers(tmp_path: Path) -> None:
+    engine = make_engine(parse_url(f"sqlite:///{tmp_path}/x.db"))
+    await prepare(engine)
+
+    async def pragma(name: str, within: object = engine) -> object:
+        async with within.connect() as connection:  # type: ignore[attr-defined]  # one of the engine's kinds
+            return await connection.scalar(text(f"PRAGMA {name}"))
+
+    assert await pragma("journal_mode") == "wal"
+    assert await pragma("foreign_keys") == 1
+    assert await pragma("busy_timeout") == 10_000
+    normal, full = 1, 2
+    assert await pragma("synchronous", for_durable_writing(engine)) == full
+    assert await pragma("synchronous", for_writing(engine)) == normal
+    assert await pragma("synchronous") == normal
+    await engine.dispose()

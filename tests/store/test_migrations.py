@@ -1,0 +1,93 @@
+"""The schema: made on opening, once, by whoever comes first."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from meterbot.errors import StartError
+from meterbot.store import Batch, tables
+from meterbot.store.database import VERSION_TABLE, open_store, upgrade
+from meterbot.store.engine import for_writing, make_engine, parse_url
+from tests.store.facts import NOW, event, write
+
+_OPEN = """
+import asyncio, sys
+from meterbot.store.database import upgrade
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(upgrade(sys.argv[1]))
+"""
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(
+        connection,
+        opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True},
+    )
+    return list(compare_metadata(context, tables.metadata))
+
+
+async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str) -> None:
+    await upgrade(database_url)
+    engine = make_engine(parse_url(database_url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    await engine.dispose()
+
+
+async def test_opening_again_changes_nothing(database_url: str) -> None:
+    store = await open_store(database_url)
+    await write(store, Batch(events=[event()]))
+    await store.close()
+    await upgrade(database_url)
+    store = await open_store(database_url)
+    assert await store.events(NOW) == [event()]
+    await store.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:
+    await upgrade(database_url)
+    engine = make_engine(parse_url(database_url))
+    async with for_writing(engine).begin() as connection:
+        await connection.execute(text("UPDATE meterbot_version SET version_num = '9999'"))
+    with pytest.raises(StartError, match="schema 9999, which is newer than this meterbot"):
+        await open_store(database_url)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT version_num FROM meterbot_version")) == "9999"
+    await engine.dispose()
+
+
+async def test_many_openings_at_once_make_one_schema(database_url: str) -> None:
+    async with asyncio.timeout(30):
+        stores = await asyncio.gather(*(open_store(database_url) for _ in range(6)))
+    for store in stores:
+        assert await store.latest() == []
+        await store.close()
+
+
+def test_two_processes_may_start_at_once(database_url: str) -> None:
+    processes = [
+        subprocess.Popen(  # noqa: S603 - our own interpreter and program
+            [sys.executable, "-c", _OPEN, database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
