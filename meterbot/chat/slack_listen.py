@@ -1,0 +1,143 @@
+"""What people ask on Slack: slash commands and buttons, acknowledged at once and answered through `response_url`."""
+
+import asyncio
+import html
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from logging import Logger, getLogger
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from meterbot.chat import Answer, Answerer, Question
+from meterbot.chat.slack_blocks import checked, render
+from meterbot.chat.slack_web import SlackWeb
+from meterbot.errors import SendError
+from meterbot.messages import Message
+from meterbot.models import Severity
+
+COMMAND = "/claude-spend"
+
+_log = getLogger(__name__)
+_EVERYTHING = re.compile("")
+_REMEMBERED = 1000
+
+
+class SlackListener:
+    """Hands questions to `answer` and its answers back. With a `signing_secret` requests may come over HTTP."""
+
+    def __init__(
+        self, answer: Answerer, web_api: SlackWeb, signing_secret: str | None, logger: Logger
+    ) -> None:
+        self._answer = answer
+        self._web = web_api
+        self._answering: set[asyncio.Task[Any]] = set()
+        self._handled: OrderedDict[str, None] = OrderedDict()
+        self._app = AsyncApp(
+            name="meterbot",
+            logger=logger,
+            # Bolt gets no token: it would ask Slack about it before the first command is acknowledged.
+            client=AsyncWebClient(logger=logger),
+            authorize=_authorize,
+            signing_secret=signing_secret or "",
+        )
+        # A command or action without a listener is never acknowledged, and its user sees a time-out.
+        self._app.command(_EVERYTHING)(self._on_command)
+        self._app.action(_EVERYTHING)(self._on_action)
+
+    async def on_envelope(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        """An envelope of Socket Mode."""
+        response = await run_async_bolt_app(self._app, request)
+        await send_async_response(client, request, response, 0)
+
+    async def on_request(self, request: web.Request) -> web.StreamResponse:
+        """A request of HTTP mode. Bolt checks its signature; this keeps from Bolt what would trip it up."""
+        if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
+            return web.Response(status=401, text="bad timestamp")
+        try:
+            bolt_request = await to_bolt_request(request)
+        except (ValueError, AttributeError, TypeError):
+            # Bolt parses before it verifies, and trusts the shape.
+            return web.Response(status=400, text="not a request of Slack's")
+        return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for the answers that are under way, at most so long."""
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=seconds)
+
+    async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        words = html.unescape(body.get("text") or "").split() if body["command"] == COMMAND else ["help"]
+        await self._handle(
+            body, Question(tuple(words), "slack", body["user_id"], body.get("channel_id") or "")
+        )
+
+    async def _on_action(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        if value := action.get("value"):
+            channel = (body.get("channel") or {}).get("id") or ""
+            await self._handle(body, Question(tuple(value.split(":")), "slack", body["user"]["id"], channel))
+
+    async def _handle(self, body: Mapping[str, Any], question: Question) -> None:
+        if not self._first_time(body.get("trigger_id")):
+            return
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        self._answering.add(task)
+        try:
+            await self._respond(body.get("response_url"), await self._ask(question))
+        finally:
+            self._answering.discard(task)
+
+    def _first_time(self, trigger: str | None) -> bool:
+        """Slack delivers an interaction again when our acknowledgement was lost."""
+        if trigger is None:
+            return True
+        if trigger in self._handled:
+            return False
+        self._handled[trigger] = None
+        if len(self._handled) > _REMEMBERED:
+            self._handled.popitem(last=False)
+        return True
+
+    async def _ask(self, question: Question) -> Answer:
+        try:
+            return await self._answer(question)
+        except Exception as error:  # noqa: BLE001 - a person is waiting, and silence is the worst answer
+            # Without its text and traceback: both may quote what must not be logged.
+            _log.error("answering %s failed (%s)", COMMAND, type(error).__name__)
+            text = "That went wrong, and the log of meterbot says where."
+            return Answer(Message("That went wrong", text, Severity.WARNING, text))
+
+    async def _respond(self, url: str | None, answer: Answer) -> None:
+        if url is None:
+            _log.warning("Slack gave no response_url: an answer was not shown")
+            return
+        try:
+            payload = {
+                **checked(render(answer.message)),
+                "response_type": "in_channel" if answer.public else "ephemeral",
+                "replace_original": False,
+                "unfurl_links": False,
+                "unfurl_media": False,
+            }
+            status = await self._web.respond(url, payload)
+        except (SendError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            _log.warning("an answer did not reach Slack (%s)", type(error).__name__)
+        else:
+            if status != 200:
+                _log.warning("Slack refused an answer (HTTP %d)", status)
+
+
+async def _authorize() -> AuthorizeResult:
+    return AuthorizeResult(enterprise_id=None, team_id=None)

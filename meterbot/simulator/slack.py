@@ -1,0 +1,589 @@
+"""A Slack workspace on loopback: Web API, Socket Mode, slash commands, buttons and signed HTTP, with faults on demand.
+
+    async with SlackSimulator() as slack:
+        chat = SlackChat(bot_token=slack.bot_token, app_token=slack.app_token, api_url=slack.api_url, ...)
+        ...
+        asked = await slack.slash("/claude-spend", "me")     # returns when the bot acknowledged it
+        said = await slack.answer(asked)                      # what the bot sent to the response_url
+        slack.messages()                                      # what stands in the channel
+
+Faults are scripted per method, one per call: `slack.fail("chat.postMessage", rate_limited(3), dropped())`.
+Everything that real Slack would refuse is refused, and written down in `unexpected`.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from meterbot.simulator.slack_judge import verdict
+
+_SCOPES = {
+    "chat.postMessage": ("chat:write",),
+    "chat.update": ("chat:write",),
+    "conversations.history": ("channels:history", "groups:history"),
+    "conversations.replies": ("channels:history", "groups:history"),
+}
+_ACK_SECONDS = 3.0
+_RESPONSES = 5
+
+
+class NotAcknowledgedError(Exception):
+    """The bot did not acknowledge within Slack's 3 seconds: the person saw a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with one call. `accept`: it takes effect first. `until`: it hangs until the event is set."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accept: bool = False
+    drop: bool = False
+    until: asyncio.Event | None = None
+
+
+def rate_limited(retry_after: str | None = "1") -> Fault:
+    """429 with `Retry-After` in seconds."""
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return Fault(429, '{"ok": false, "error": "ratelimited"}', headers=headers)
+
+
+def server_error(status: int = 500, *, accept: bool = False) -> Fault:
+    """A gateway's page instead of an answer."""
+    return Fault(status, "<html>upstream error</html>", "text/html", accept=accept)
+
+
+def refused(code: str, **more: str) -> Fault:
+    """Slack's own no: `{"ok": false, "error": code}`."""
+    return Fault(body=json.dumps({"ok": False, "error": code, **more}))
+
+
+def dropped(*, accept: bool = True) -> Fault:
+    """The connection breaks instead of an answer, after the call took effect or before."""
+    return Fault(accept=accept, drop=True)
+
+
+def page(body: str, content_type: str = "text/html", status: int = 200) -> Fault:
+    """Somebody else's answer."""
+    return Fault(status, body, content_type)
+
+
+def hanging(until: asyncio.Event, *, accept: bool = True) -> Fault:
+    """No answer until the event is set."""
+    return Fault(accept=accept, drop=True, until=until)
+
+
+@dataclass(slots=True)
+class Channel:
+    """A conversation and what the bot may do there."""
+
+    id: str
+    member: bool = True
+    archived: bool = False
+    messages: list["SlackMessage"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SlackMessage:
+    """A message as it stands. `edits` are its former payloads, `by` who wrote it."""
+
+    channel: str
+    ts: str
+    payload: dict[str, Any]
+    by: Mapping[str, str]
+    thread_ts: str | None = None
+    edits: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return str(self.payload.get("text", ""))
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        return list(self.payload.get("blocks") or [])
+
+    @property
+    def delivery(self) -> str | None:
+        """The delivery id in its metadata."""
+        metadata = self.payload.get("metadata") or {}
+        return (metadata.get("event_payload") or {}).get("delivery")
+
+    def buttons(self) -> list[dict[str, Any]]:
+        return [
+            element for block in self.blocks if block["type"] == "actions" for element in block["elements"]
+        ]
+
+    def listed(self, *, metadata: bool) -> dict[str, Any]:
+        """As `conversations.history` lists it."""
+        shown = {"type": "message", "ts": self.ts, **self.by, "text": self.text, "blocks": self.blocks}
+        if self.thread_ts:
+            shown["thread_ts"] = self.thread_ts
+        if metadata and "metadata" in self.payload:
+            shown["metadata"] = self.payload["metadata"]
+        return shown
+
+
+@dataclass(slots=True)
+class Interaction:
+    """Something a person did. `status` is the bot's HTTP answer in HTTP mode."""
+
+    kind: str
+    payload: dict[str, Any]
+    acknowledged: asyncio.Event
+    answers: list[SlackMessage] = field(default_factory=list)
+    status: int | None = None
+
+    @property
+    def trigger(self) -> str:
+        return str(self.payload["trigger_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to the Web API."""
+
+    method: str
+    arguments: dict[str, Any]
+
+
+class SlackSimulator:
+    """One workspace with one app. `bot_url` set to the bot's `/slack/events` makes it an HTTP-mode app."""
+
+    def __init__(
+        self,
+        *,
+        bot_token: str = "xoxb-simulated-bot",  # noqa: S107 - opens nothing but this simulator
+        app_token: str = "xapp-simulated-app",  # noqa: S107
+        signing_secret: str = "simulated-signing-secret",  # noqa: S107
+        scopes: tuple[str, ...] = ("chat:write", "commands", "channels:history", "groups:history"),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
+        self.scopes = scopes
+        self.channel = "C0123456789"
+        self.user = "U0123"
+        self.bot = {"user": "U0BOT", "bot_id": "B0BOT"}
+        self.bot_url: str | None = None
+        self.channels = {self.channel: Channel(self.channel)}
+        self.calls: list[Call] = []
+        self.interactions: list[Interaction] = []
+        self.unexpected: list[str] = []
+        self.refuse_handshakes = 0
+        """How many of the next sockets are refused, their tickets used up."""
+        self.silent = False
+        """Pings stay unanswered and sockets say no hello: a server that hangs."""
+        self.hellos = 0
+        self._clock = clock
+        self._last_ts = 0
+        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
+        self._tickets: set[str] = set()
+        self._sockets: list[tuple[web.WebSocketResponse, asyncio.Transport]] = []
+        self._pulse = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._hung: set[asyncio.Event] = set()
+        self._port = 0
+
+    # --- Running
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self, port: int = 0) -> None:
+        """Listens on 127.0.0.1; `port` 0 takes a free one."""
+        app = web.Application(client_max_size=4 * 1024**2)
+        app.router.add_route("*", "/api/{method}", self._serve_call)
+        app.router.add_get("/link", self._serve_socket)
+        app.router.add_post("/respond/{trigger}", self._serve_response)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        for event in self._hung:
+            event.set()
+        self.drop_sockets()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api/"
+
+    # --- Looking
+
+    def messages(self, channel: str | None = None) -> list[SlackMessage]:
+        """The channel's messages outside threads, oldest first."""
+        return [message for message in self._in(channel) if message.thread_ts is None]
+
+    def replies(self, root: SlackMessage) -> list[SlackMessage]:
+        """The messages in a message's thread, oldest first."""
+        return [message for message in self._in(root.channel) if message.thread_ts == root.ts]
+
+    def called(self, method: str) -> list[dict[str, Any]]:
+        """The arguments of every call of a method."""
+        return [call.arguments for call in self.calls if call.method == method]
+
+    @property
+    def sockets(self) -> int:
+        return len(self._sockets)
+
+    async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+        """Waits until something that happens here makes the condition true."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._pulse.clear()
+                await self._pulse.wait()
+
+    # --- Scripting
+
+    def fail(self, method: str, *faults: Fault) -> None:
+        """The next calls of the method meet these faults, one each."""
+        self._faults[method].extend(faults)
+        self._hung.update(fault.until for fault in faults if fault.until is not None)
+
+    def say(self, text: str, channel: str | None = None, **payload: Any) -> SlackMessage:
+        """A message by somebody else than the bot."""
+        return self._add(channel or self.channel, {"text": text, **payload}, {"user": self.user})
+
+    async def refresh(self) -> None:
+        """Slack's announcement that the sockets will soon be closed."""
+        for socket, _ in list(self._sockets):
+            await socket.send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+    def drop_sockets(self) -> None:
+        """Breaks every socket without a word."""
+        for _, transport in self._sockets:
+            transport.abort()
+
+    # --- What people do
+
+    async def slash(
+        self, command: str, text: str = "", user: str | None = None, **tricks: Any
+    ) -> Interaction:
+        """Types a slash command. `tricks` are those of `deliver`."""
+        payload = {
+            "type": "slash_commands",
+            "command": command,
+            "text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+            "user_id": user or self.user,
+            "channel_id": self.channel,
+            "team_id": "T0SIM",
+        }
+        return await self.deliver(self._interaction("slash_commands", payload), **tricks)
+
+    async def press(
+        self, message: SlackMessage, value: str, user: str | None = None, **tricks: Any
+    ) -> Interaction:
+        """Presses the button of a message that has this value."""
+        button = next(button for button in message.buttons() if button["value"] == value)
+        payload = {
+            "type": "block_actions",
+            "user": {"id": user or self.user, "team_id": "T0SIM"},
+            "team": {"id": "T0SIM"},
+            "channel": {"id": message.channel},
+            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
+            "message": message.listed(metadata=False),
+            "actions": [{**button, "block_id": "b1", "action_ts": self._next_ts()}],
+        }
+        return await self.deliver(self._interaction("interactive", payload), **tricks)
+
+    async def deliver(
+        self, interaction: Interaction, *, stale: bool = False, forged: bool = False, retry: int = 0
+    ) -> Interaction:
+        """Brings an interaction to the bot, again if need be, and waits for its acknowledgement.
+
+        In HTTP mode `stale` signs it ten minutes ago and `forged` with another secret; then the bot's refusal is in
+        `status`. Raises `NotAcknowledgedError`.
+        """
+        if self.bot_url is not None:
+            await self._deliver_over_http(interaction, stale=stale, forged=forged)
+        else:
+            await self._deliver_over_socket(interaction, retry)
+        return interaction
+
+    async def answer(self, interaction: Interaction, count: int = 1) -> SlackMessage:
+        """The bot's newest answer, once there are `count`."""
+        await self.until(lambda: len(interaction.answers) >= count)
+        return interaction.answers[-1]
+
+    # --- The Web API
+
+    async def _serve_call(self, request: web.Request) -> web.StreamResponse:
+        method = request.match_info["method"]
+        arguments = {**request.query}
+        if request.content_type == "application/json":
+            arguments.update(await request.json())
+        else:
+            arguments.update({key: str(value) for key, value in (await request.post()).items()})
+        self.calls.append(Call(method, arguments))
+        fault = self._faults[method].popleft() if self._faults[method] else None
+        if fault is None or fault.accept:
+            answer = self._perform(method, arguments, request.headers.get("Authorization", ""))
+        self._pulse.set()
+        if fault is None:
+            return web.json_response(answer, headers={"x-oauth-scopes": ",".join(self.scopes)})
+        if fault.until is not None:
+            await fault.until.wait()
+        if fault.drop and request.transport is not None:
+            request.transport.abort()
+        return web.Response(
+            status=fault.status, text=fault.body, content_type=fault.content_type, headers=fault.headers
+        )
+
+    def _perform(self, method: str, arguments: dict[str, Any], authorization: str) -> dict[str, Any]:
+        handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "apps.connections.open": self._open_connection,
+            "auth.test": self._test_auth,
+            "chat.postMessage": self._post,
+            "chat.update": self._update,
+            "conversations.history": self._history,
+            "conversations.replies": self._replies,
+        }
+        if method not in handlers:
+            return self._odd(f"unknown method {method}", "unknown_method")
+        if trouble := self._unauthorized(method, authorization.removeprefix("Bearer ")):
+            return trouble
+        return handlers[method](arguments)
+
+    def _unauthorized(self, method: str, token: str) -> dict[str, Any] | None:
+        wanted, other = self.bot_token, self.app_token
+        if method == "apps.connections.open":
+            wanted, other = other, wanted
+        if token != wanted:
+            code = (
+                "not_authed" if not token else "not_allowed_token_type" if token == other else "invalid_auth"
+            )
+            return _no(code)
+        needed = _SCOPES.get(method, ())
+        if needed and not set(needed) & set(self.scopes):
+            return _no("missing_scope", needed=needed[0], provided=",".join(self.scopes))
+        return None
+
+    def _test_auth(self, _: dict[str, Any]) -> dict[str, Any]:
+        return _yes(team="Simulated", team_id="T0SIM", user_id=self.bot["user"], bot_id=self.bot["bot_id"])
+
+    def _open_connection(self, _: dict[str, Any]) -> dict[str, Any]:
+        ticket = uuid.uuid4().hex
+        self._tickets.add(ticket)
+        return _yes(url=f"ws://127.0.0.1:{self._port}/link?ticket={ticket}")
+
+    def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = self.channels.get(arguments.pop("channel", ""))
+        if channel is None:
+            return _no("channel_not_found")
+        if channel.archived:
+            return _no("is_archived")
+        if not channel.member:
+            return _no("not_in_channel")
+        if wrong := verdict(arguments):
+            return self._odd(f"chat.postMessage: {wrong}", wrong.partition(":")[0])
+        thread_ts = arguments.pop("thread_ts", None)
+        message = self._add(channel.id, arguments, self.bot, thread_ts)
+        return _yes(channel=channel.id, ts=message.ts, message=message.listed(metadata=True))
+
+    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        message = self._message(arguments.pop("channel", ""), arguments.pop("ts", ""))
+        if message is None:
+            return _no("message_not_found")
+        if message.by != self.bot:
+            return _no("cant_update_message")
+        if wrong := verdict(arguments):
+            return self._odd(f"chat.update: {wrong}", wrong.partition(":")[0])
+        message.edits.append(message.payload)
+        message.payload = {"metadata": message.payload.get("metadata"), **arguments}
+        return _yes(channel=message.channel, ts=message.ts, text=message.text)
+
+    def _history(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return self._listing(arguments, [*reversed(self.messages(arguments.get("channel")))])
+
+    def _replies(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        root = self._message(arguments.get("channel", ""), arguments.get("ts", ""))
+        if root is None:
+            return _no("thread_not_found")
+        return self._listing(arguments, self.replies(root), first=[root])
+
+    def _listing(
+        self, arguments: dict[str, Any], messages: list[SlackMessage], first: list[SlackMessage] | None = None
+    ) -> dict[str, Any]:
+        channel = self.channels.get(arguments.get("channel", ""))
+        if channel is None:
+            return _no("channel_not_found")
+        if not channel.member:
+            return _no("not_in_channel")
+        oldest, limit = float(arguments.get("oldest") or 0), int(arguments.get("limit") or 100)
+        found = [*(first or []), *(message for message in messages if float(message.ts) > oldest)]
+        start = int(arguments.get("cursor") or 0)
+        rest = len(found) > start + limit
+        metadata = str(arguments.get("include_all_metadata")).lower() in {"1", "true"}
+        return _yes(
+            messages=[message.listed(metadata=metadata) for message in found[start : start + limit]],
+            has_more=rest,
+            response_metadata={"next_cursor": str(start + limit) if rest else ""},
+        )
+
+    def _in(self, channel: str | None) -> list[SlackMessage]:
+        held = self.channels.get(self.channel if channel is None else channel)
+        return held.messages if held else []
+
+    def _message(self, channel: str, ts: str) -> SlackMessage | None:
+        return next((message for message in self._in(channel) if message.ts == ts), None)
+
+    def _add(
+        self, channel: str, payload: dict[str, Any], by: Mapping[str, str], thread_ts: str | None = None
+    ) -> SlackMessage:
+        message = SlackMessage(channel, self._next_ts(), payload, by, thread_ts)
+        self.channels[channel].messages.append(message)
+        self._pulse.set()
+        return message
+
+    def _next_ts(self) -> str:
+        """Unique and rising, in seconds with six places, as Slack's are."""
+        self._last_ts = max(self._last_ts + 1, round(self._clock() * 1_000_000))
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def _odd(self, what: str, code: str) -> dict[str, Any]:
+        self.unexpected.append(what)
+        return _no(code)
+
+    # --- Socket Mode
+
+    async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.query.get("ticket", "")
+        if ticket not in self._tickets:
+            return web.Response(status=404, text="no such ticket")
+        self._tickets.discard(ticket)
+        if self.refuse_handshakes > 0:
+            self.refuse_handshakes -= 1
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(autoping=False, timeout=0.2)
+        await socket.prepare(request)
+        assert request.transport is not None  # noqa: S101 - a request that is being served has one
+        held = (socket, request.transport)
+        self._sockets.append(held)
+        if not self.silent:
+            self.hellos += 1
+            await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
+        self._pulse.set()
+        try:
+            async for frame in socket:
+                await self._on_frame(socket, frame)
+        finally:
+            self._sockets.remove(held)
+            self._pulse.set()
+        return socket
+
+    async def _on_frame(self, socket: web.WebSocketResponse, frame: aiohttp.WSMessage) -> None:
+        self._pulse.set()
+        if frame.type is aiohttp.WSMsgType.PING:
+            if not self.silent:
+                await socket.pong(frame.data)
+        elif frame.type is aiohttp.WSMsgType.TEXT:
+            trigger = json.loads(frame.data).get("envelope_id")
+            acknowledged = [known for known in self.interactions if known.trigger == trigger]
+            if not acknowledged:
+                self.unexpected.append("acknowledged an unknown envelope")
+            for interaction in acknowledged:
+                interaction.acknowledged.set()
+
+    async def _deliver_over_socket(self, interaction: Interaction, retry: int) -> None:
+        if not self._sockets:
+            raise NotAcknowledgedError("no socket is open")
+        envelope: dict[str, Any] = {
+            "envelope_id": interaction.trigger,
+            "type": interaction.kind,
+            "payload": interaction.payload,
+            "accepts_response_payload": True,
+        }
+        if retry:
+            envelope |= {"retry_attempt": retry, "retry_reason": "timeout"}
+        interaction.acknowledged.clear()
+        await self._sockets[-1][0].send_json(envelope)
+        try:
+            await asyncio.wait_for(interaction.acknowledged.wait(), _ACK_SECONDS)
+        except TimeoutError:
+            raise NotAcknowledgedError(interaction.kind) from None
+
+    # --- HTTP mode, and answers
+
+    async def _deliver_over_http(self, interaction: Interaction, *, stale: bool, forged: bool) -> None:
+        assert self.bot_url is not None  # noqa: S101 - the caller checked
+        payload = interaction.payload
+        form = payload if interaction.kind == "slash_commands" else {"payload": json.dumps(payload)}
+        body = urlencode(form)
+        headers = self.signature(body, stale=stale, forged=forged)
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        timeout = aiohttp.ClientTimeout(total=_ACK_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            try:
+                async with session.post(self.bot_url, data=body, headers=headers) as response:
+                    interaction.status = response.status
+            except TimeoutError:
+                raise NotAcknowledgedError(interaction.kind) from None
+        if interaction.status == 200:
+            interaction.acknowledged.set()
+
+    def signature(self, body: str, *, stale: bool = False, forged: bool = False) -> dict[str, str]:
+        """The headers Slack signs a body with."""
+        stamp = str(int(time.time()) - (600 if stale else 0))
+        secret = "another secret" if forged else self.signing_secret
+        digest = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+        return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
+
+    def _interaction(self, kind: str, payload: dict[str, Any]) -> Interaction:
+        trigger = uuid.uuid4().hex
+        links = {"trigger_id": trigger, "response_url": f"{self.url}/respond/{trigger}"}
+        interaction = Interaction(kind, {**payload, **links}, asyncio.Event())
+        self.interactions.append(interaction)
+        return interaction
+
+    async def _serve_response(self, request: web.Request) -> web.StreamResponse:
+        self.calls.append(Call("response_url", payload := await request.json()))
+        faults = self._faults["response_url"]
+        fault = faults.popleft() if faults else None
+        if fault is not None:
+            return web.Response(status=fault.status, text=fault.body)
+        trigger = request.match_info["trigger"]
+        known = next((held for held in self.interactions if held.trigger == trigger), None)
+        if known is None or len(known.answers) >= _RESPONSES:
+            return web.Response(status=404, text="used_url")
+        if wrong := verdict(payload):
+            self._odd(f"response_url: {wrong}", wrong)
+            return web.Response(status=400, text="invalid_blocks")
+        if payload.get("response_type") == "in_channel":
+            message = self._add(self.channel, payload, self.bot)
+        else:
+            message = SlackMessage(self.channel, self._next_ts(), payload, self.bot)
+        known.answers.append(message)
+        self._pulse.set()
+        return web.Response(text="ok")
+
+
+def _yes(**answer: Any) -> dict[str, Any]:
+    return {"ok": True, **answer}
+
+
+def _no(code: str, **more: str) -> dict[str, Any]:
+    return {"ok": False, "error": code, **more}
