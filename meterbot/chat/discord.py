@@ -1,0 +1,317 @@
+"""Discord: messages by REST, questions through the gateway."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import discord
+import structlog
+from discord.http import Route
+
+from meterbot.chat import Answer, Answerer, Connection, Question
+from meterbot.chat.discord_client import API_URL, BotClient, Note, SetNote, set_up_library
+from meterbot.chat.discord_embeds import (
+    Payload,
+    answer_payload,
+    carries,
+    line_payload,
+    post_payload,
+    problems,
+    reply_payload,
+)
+from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, Rest, trace
+from meterbot.clock import Clock
+from meterbot.errors import Outcome, SendError, StartError
+from meterbot.messages import Message, Posted
+
+_PAGE, _PAGES = 100, 30
+_UNKNOWN_MESSAGE = 10008
+_LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
+_SETTLED_SECONDS = 60.0
+_GOODBYE_SECONDS = 1.5
+
+_BAD_TOKEN, _INTENTS = 4004, 4014
+_INTENTS_ADVICE = "Discord refuses the bot's intents, of which it asks none: is DISCORD_TOKEN another bot's?"
+
+log = structlog.get_logger(__name__)
+
+
+class DiscordChat:
+    """One channel of Discord.
+
+    `guild_id`: where the command is registered (at once); None = everywhere the bot is. `patience`: seconds after
+    which a request is given up. `first_pause`: seconds before the first reconnect, doubled from then on.
+    """
+
+    name = "discord"
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        channel_id: int,
+        guild_id: int | None,
+        clock: Clock,
+        note: Note,
+        set_note: SetNote,
+        api_url: str = API_URL,
+        patience: float = 15.0,
+        first_pause: float = 1.0,
+        identify_pause: float = 5.0,
+    ) -> None:
+        self.destination = str(channel_id)
+        self._token = token
+        self._guild_id = guild_id
+        self._clock = clock
+        self._note, self._set_note = note, set_note
+        self._api_url = api_url
+        self._patience = patience
+        self._first_pause = first_pause
+        self._identify_pause = identify_pause
+        self._rest = Rest(token, self._new_client, patience)
+        self._connection = Connection(up=False, detail="not connected yet")
+        self._verdict: asyncio.Future[StartError | None] | None = None
+        self._answer: Answerer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"DiscordChat(channel={self.destination})"
+
+    def connection(self) -> Connection:
+        return self._connection
+
+    async def start(self, answer: Answerer) -> None:
+        self._answer = answer
+        set_up_library(self._api_url)
+        try:
+            await self._rest.client()
+        except discord.LoginFailure:
+            raise StartError(NEW_TOKEN) from None
+        except FAILURES as error:
+            log.warning("Discord is out of reach, trying on", error=type(error).__name__)
+        self._verdict = asyncio.get_running_loop().create_future()
+        self._tasks = [
+            asyncio.create_task(self._keep_connected()),
+            asyncio.create_task(self._keep_registered()),
+        ]
+        await asyncio.wait([self._verdict], timeout=self._patience)
+        hopeless = self._verdict.result() if self._verdict.done() else None
+        if hopeless is not None:
+            await self.close()
+            raise hopeless
+
+    async def close(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._rest.close()
+        self._moved(up=False, detail="closed")
+
+    # Sending.
+
+    async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        return await self._send(delivery, channel, post_payload(message, delivery))
+
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:
+        payload = _checked(post_payload(message, delivery))
+        path = "/channels/{channel_id}/messages/{message_id}"
+        try:
+            await self._rest.call("PATCH", path, payload, channel_id=where.channel, message_id=where.message)
+        except SendError as error:
+            if not _is(error, _UNKNOWN_MESSAGE):
+                raise
+            log.info("a message to be edited was deleted by somebody", message=where.message)
+
+    async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        return await self._send(delivery, where.channel, reply_payload(message, delivery, where.message))
+
+    async def _send(self, delivery: str, channel: str, payload: Payload) -> Posted:
+        # Sent again with the same nonce within some minutes, it is the same message.
+        payload = _checked(payload | {"nonce": delivery, "enforce_nonce": True})
+        sent = await self._rest.call("POST", "/channels/{channel_id}/messages", payload, channel_id=channel)
+        return Posted(channel=sent["channel_id"], message=sent["id"])
+
+    async def find(
+        self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
+    ) -> Posted | None:
+        # Replies stand in the channel itself; the mark tells them apart.
+        del thread
+        after = str(discord.utils.time_snowflake(since))
+        for number in range(_PAGES):
+            page = await self._history(channel, limit=_PAGE, after=after)
+            for posted in page:
+                if await self._is_mine(posted) and carries(posted, delivery):
+                    return Posted(channel=posted["channel_id"], message=posted["id"])
+            if not page and number == 0:
+                await self._make_sure_we_can_read(channel)
+            if len(page) < _PAGE:
+                return None
+            after = max((posted["id"] for posted in page), key=int)
+        raise SendError(Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through")
+
+    async def _history(self, channel: str, **query: object) -> list[dict[str, Any]]:
+        path = "/channels/{channel_id}/messages"
+        page: list[dict[str, Any]] = await self._rest.call("GET", path, query=query, channel_id=channel)
+        return page
+
+    async def _is_mine(self, posted: dict[str, Any]) -> bool:
+        user = (await self._rest.client()).user
+        return user is not None and posted["author"]["id"] == str(user.id)
+
+    async def _make_sure_we_can_read(self, channel: str) -> None:
+        """To a bot without Read Message History, Discord shows an empty channel instead of an error."""
+        if await self._history(channel, limit=1):
+            return
+        about = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
+        if about.get("last_message_id"):
+            raise SendError(Outcome.REFUSED, "the bot may not read the channel: give it Read Message History")
+
+    # The gateway.
+
+    async def _keep_connected(self) -> None:
+        loop = asyncio.get_running_loop()
+        pauses = _pauses(self._first_pause)
+        while True:
+            began = loop.time()
+            detail = await self._listen_once()
+            self._moved(up=False, detail=detail)
+            if loop.time() - began > _SETTLED_SECONDS:
+                pauses = _pauses(self._first_pause)
+            pause = next(pauses)
+            log.warning("no connection to Discord's gateway", reason=detail, again_in=round(pause, 1))
+            await asyncio.sleep(pause)
+
+    async def _listen_once(self) -> str:
+        """One gateway connection from beginning to end: why it ended."""
+        client = self._new_client()
+        try:
+            await client.listen(self._token)
+        except Exception as error:  # noqa: BLE001 - a malformed event ends it with whatever the parser stumbled over
+            return self._explained(error)
+        finally:
+            await _shut(client)
+        return "Discord closed the gateway connection"
+
+    def _explained(self, error: Exception) -> str:
+        code = error.code if isinstance(error, discord.ConnectionClosed) else None
+        if isinstance(error, discord.LoginFailure) or code == _BAD_TOKEN:
+            return self._hopeless(NEW_TOKEN)
+        if code == _INTENTS:
+            return self._hopeless(_INTENTS_ADVICE)
+        if code is not None:
+            return f"Discord closed the gateway connection (code {code})"
+        if isinstance(error, FAILURES):
+            return f"Discord's gateway cannot be reached ({type(error).__name__})"
+        log.error("the connection to Discord broke", exc_info=error)
+        return f"the connection to Discord broke ({type(error).__name__})"
+
+    def _new_client(self) -> BotClient:
+        return BotClient(self, self._guild_id, identify_pause=self._identify_pause, trace=trace())
+
+    def _hopeless(self, advice: str) -> str:
+        if self._verdict is not None and not self._verdict.done():
+            self._verdict.set_result(StartError(advice))
+        return advice
+
+    def came_up(self) -> None:
+        self._moved(up=True, detail=None)
+
+    def went_down(self) -> None:
+        self._moved(up=False, detail="the connection to Discord's gateway was lost")
+
+    def _moved(self, *, up: bool, detail: str | None) -> None:
+        since = self._connection.since if up is self._connection.up else self._clock.now()
+        self._connection = Connection(up=up, since=since, detail=detail)
+        if self._verdict is not None and not self._verdict.done():
+            self._verdict.set_result(None)
+
+    async def _keep_registered(self) -> None:
+        for pause in _pauses(self._first_pause):
+            try:
+                client = await self._rest.client()
+                if await client.register_commands(self._note, self._set_note):
+                    log.info("registered the commands with Discord", guild=self._guild_id)
+            except FAILURES as error:
+                log.warning(
+                    "cannot register the commands with Discord", error=str(error), again_in=round(pause)
+                )
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    # Questions.
+
+    async def asked(self, interaction: discord.Interaction, words: tuple[str, ...]) -> None:
+        try:
+            # Within 3 s or never; only the asker sees it, for what is published is decided with the answer.
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            await self._respond(interaction, await self._answered(interaction, words))
+        except (*FAILURES, SendError) as error:
+            # A repeated interaction ends here too: Discord refuses to have it answered twice.
+            log.warning("could not answer a question on Discord", error=str(error))
+
+    async def _answered(self, interaction: discord.Interaction, words: tuple[str, ...]) -> Answer | None:
+        """None when it could not be found out."""
+        question = Question(
+            words=words,
+            platform=self.name,
+            user=str(interaction.user.id),
+            channel=str(interaction.channel_id or ""),
+        )
+        try:
+            return await self._answer(question) if self._answer else None
+        except Exception:
+            # A person waits for an answer: any answer is better than Discord's "did not respond".
+            log.exception("a question on Discord has no answer")
+            return None
+
+    async def _respond(self, interaction: discord.Interaction, answer: Answer | None) -> None:
+        payload = line_payload("That went wrong; the log of meterbot says why.")
+        if answer is not None:
+            payload = _checked(answer_payload(answer.message))
+        if answer is not None and answer.public:
+            await _webhook(
+                interaction, "PATCH", "/messages/@original", line_payload("Shared with the channel.")
+            )
+            await _webhook(interaction, "POST", "", payload)
+        else:
+            await _webhook(interaction, "PATCH", "/messages/@original", payload)
+
+
+async def _webhook(interaction: discord.Interaction, method: str, path: str, payload: Payload) -> None:
+    application, token = str(interaction.application_id), interaction.token
+    route = Route(
+        method, "/webhooks/{webhook_id}/{webhook_token}" + path, webhook_id=application, webhook_token=token
+    )
+    await interaction.client.http.request(route, json=payload)
+
+
+async def _shut(client: BotClient) -> None:
+    """Says goodbye to the gateway, but does not wait for a dead one."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await client.close()
+    await client.http.close()
+
+
+def _checked(payload: Payload) -> Payload:
+    if found := problems(payload):
+        raise SendError(Outcome.REFUSED, f"the message does not fit Discord: {'; '.join(found)}")
+    return payload
+
+
+def _is(error: SendError, code: int) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, discord.HTTPException) and cause.code == code
+
+
+def _pauses(first: float) -> Iterator[float]:
+    pause = first
+    while True:
+        yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,89 @@
+"""A `DiscordChat` on a simulated Discord, for the tests of both."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from meterbot.chat import Answer, Question
+from meterbot.chat.discord import DiscordChat
+from meterbot.clock import Clock, SystemClock
+from meterbot.messages import Action, Field, Message, Section
+from meterbot.models import Severity
+from meterbot.simulator.discord import DiscordSimulator
+
+DELIVERY = "0123456789abcdef"
+
+
+def alert(**changes: Any) -> Message:
+    return Message(
+        **{
+            "title": "ana is BLOCKED",
+            "fallback": "ana is BLOCKED: $50.00 of $50.00 spent",
+            "severity": Severity.CRITICAL,
+            "text": "The cap is spent.",
+            "fields": (Field("Spent", "$50.00"), Field("Until", "Thu May 1")),
+            "sections": (Section(("ana              $50.00 / $50.00 (100%)",), "Seats", fixed=True),),
+            "actions": (Action("ack:7", "Acknowledge"), Action("snooze:7", "Snooze 1 h")),
+            "owner": {"discord": "42"},
+            "footer": "read 10:00 UTC",
+        }
+        | changes
+    )
+
+
+class Answers:
+    """Answers every question with `message`, and remembers what was asked."""
+
+    def __init__(self, message: Message | None = None, *, public: bool = False) -> None:
+        self.message = message or alert(title="The team", owner={})
+        self.public = public
+        self.asked: list[Question] = []
+
+    async def __call__(self, question: Question) -> Answer:
+        self.asked.append(question)
+        return Answer(self.message, self.public or "share" in question.words)
+
+
+class Notes:
+    """The store's small notes, in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    async def note(self, name: str) -> str | None:
+        return self.held.get(name)
+
+    async def set_note(self, name: str, value: str) -> None:
+        self.held[name] = value
+
+
+def chat_on(discord: DiscordSimulator, **changes: Any) -> DiscordChat:
+    """Not started. Quick to give up and to reconnect."""
+    notes = changes.pop("notes", None) or Notes()
+    clock: Clock = changes.pop("clock", None) or SystemClock()
+    given = {
+        "token": discord.token,
+        "channel_id": int(discord.channel_id),
+        "guild_id": int(discord.guild_id),
+        "clock": clock,
+        "note": notes.note,
+        "set_note": notes.set_note,
+        "api_url": discord.api_url,
+        "patience": 5.0,
+        "first_pause": 0.02,
+        "identify_pause": 0.0,
+    }
+    return DiscordChat(**(given | changes))
+
+
+@asynccontextmanager
+async def running(
+    discord: DiscordSimulator, answers: Answers | None = None, **changes: Any
+) -> AsyncIterator[DiscordChat]:
+    """Started, and its command registered."""
+    chat = chat_on(discord, **changes)
+    await chat.start(answers or Answers())
+    try:
+        yield chat
+    finally:
+        await chat.close()
