@@ -17,6 +17,17 @@ class Action:
     label: str
 
 
+def button(label: str, *words: str) -> tuple[Action, ...]:
+    """A button that comes back as `words`; none where the id would not fit, rather than one for another seat."""
+    id_ = ":".join(words)
+    return (Action(id_, label),) if len(id_) <= 80 else ()
+
+
+def buttons(*words: str) -> tuple[Action, ...]:
+    """What an answer for one person's eyes carries: ask again, and show it to the channel."""
+    return button("Refresh", "refresh", *words) + button("Share", "share", *words)
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A name and a value, shown side by side with others where the platform can."""

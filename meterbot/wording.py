@@ -3,11 +3,12 @@
 Instants come in UTC and are shown in the zone that is passed in; days are shown without a leading zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from unicodedata import category
 
-from meterbot.money import rounded
+from meterbot.money import Money, rounded, show
 
 _WINDOWS = {
     "five_hour": "5-hour",
@@ -91,3 +92,15 @@ def listed(names: Sequence[str], most: int = 10) -> str:
 def stamp(at: datetime) -> str:
     """For machines: `2026-04-30T10:00:00Z`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def amounts(sums: Iterable[Money]) -> str:
+    """`$1,021.40 + €17.20`: never one number for two currencies."""
+    return " + ".join(show(amount, grouped=True) for amount in sums)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Foreign text on one line: control characters, line breaks and direction marks become spaces, the end is cut."""
+    visible = "".join(" " if category(char)[0] in "CZ" else char for char in text)
+    words = " ".join(visible.split())
+    return words if len(words) <= most else f"{words[: most - 1]}…"

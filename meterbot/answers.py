@@ -1,0 +1,233 @@
+"""The other answers to `/claude-spend`: one seat, the renewals, how meterbot itself is doing, help."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from meterbot import wording
+from meterbot.blocked import Block
+from meterbot.lines import seat_lines
+from meterbot.messages import Message, Section, buttons
+from meterbot.models import Severity
+from meterbot.privacy import View
+from meterbot.report import Missing, SeatRow
+from meterbot.team import charge_lines, price_of, row_note, row_value, upcoming, words_of
+
+_MOST_LINES = 25
+
+WORDS = (
+    ("", "the team: totals, who is blocked, every seat, who is missing"),
+    ("me", "your own seats"),
+    ("seat NAME", "one seat in full"),
+    ("renewals", "which subscription is charged when"),
+    ("status", "sources, destinations and version of meterbot"),
+    ("help", "this list"),
+)
+"""What can be asked. `share` beside any of them answers in the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where alerts go, and how that place is doing. `up` is None when the chat is not running here; `trouble` is why
+    the line of messages does not move."""
+
+    chat: str
+    channel: str
+    up: bool | None = None
+    since: datetime | None = None
+    detail: str | None = None
+    waiting: int = 0
+    oldest: datetime | None = None
+    trouble: str | None = None
+
+
+def seat_detail(view: View, names: Sequence[str], words: Sequence[str]) -> Message:
+    """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again."""
+    report = view.report
+    rows = [row for row in report.rows if row.seat.name in names]
+    title = wording.listed([wording.one_line(name, 60) for name in names])
+    blocked = any(row.block for row in rows)
+    gone = {missing.seat: missing for missing in report.missing}
+    unwell = any(name in gone for name in names)
+    first = [f"{wording.one_line(row.seat.name, 60)}: {_in_short(row, view)}" for row in rows]
+    return Message(
+        title=title,
+        fallback="; ".join(first),
+        severity=Severity.CRITICAL if blocked else Severity.WARNING if unwell else Severity.INFO,
+        sections=tuple(
+            part
+            for row in rows
+            for part in _seat_sections(row, view, gone.get(row.seat.name), titled=len(rows) > 1)
+        ),
+        actions=() if view.public else buttons(*words),
+        footer=f"As of {wording.moment(report.as_of, view.tz)}",
+    )
+
+
+def _in_short(row: SeatRow, view: View) -> str:
+    return f"{row_value(row, view)}, {row_note(row, view)}"
+
+
+def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bool) -> list[Section]:
+    lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz))
+    if not row.metered:
+        lines.append(f"{'Extra usage':<16} {row_value(row, view)}")
+    heading = None
+    several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
+    if titled:
+        where = row.snapshot.org_name or (row.counter.org if row.counter else "never read")
+        heading = wording.one_line(row.seat.name, 60) + (
+            f", {wording.one_line(where, 60)}" if several else ""
+        )
+    facts = _facts(row, view, gone)
+    return [Section(tuple(lines), heading=heading, fixed=True), Section(tuple(facts))]
+
+
+def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
+    facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
+    if row.block is not None:
+        facts.append(block_sentence(row.block, view.tz))
+    if gone is not None:
+        since = "" if gone.since is None else f" since {wording.moment(gone.since, view.tz)}"
+        facts.append(f"{words_of(gone.health).capitalize()}{since}. {gone.remedy}".rstrip())
+    if row.seat.plan_price is not None:
+        facts.append(f"Plan fee on top: {price_of(row.seat)}.")
+    return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]
+
+
+def _notes(row: SeatRow) -> list[str]:
+    extra = row.snapshot.extra_usage
+    notes = [f"the {what} is assumed, no answer states it" for what in (extra.assumed if extra else ())]
+    if extra is not None and not extra.comparable:
+        notes.append("the amount is before a discount, so it cannot be compared with the cap")
+    if extra is not None and extra.reason is not None and row.block is None:
+        notes.append(f"Anthropic's reason for switching it off: {extra.reason}")
+    return [*notes, *row.snapshot.drift[:5], *row.snapshot.errors[:5]]
+
+
+def block_sentence(block: Block, tz: tzinfo) -> str:
+    """Which limit, how hard, and until when."""
+    why = {
+        "cap": "its extra usage cap is spent",
+        "balance": "its prepaid credits are used up",
+        "unknown": "Anthropic does not say why",
+    }[block.reason]
+    force = {
+        True: "The plan's own quota is full too: the next prompt is refused.",
+        False: "The plan's own quota still serves.",
+        None: "Whether the plan's own quota still serves is unknown.",
+    }[block.hard]
+    until = "" if block.until is None else f" until {wording.moment(block.until, tz)}"
+    return f"Blocked{until}: {why}. {force}"
+
+
+def renewals(view: View) -> Message:
+    """Every known charge in order of time, who ends, and how many are unknown."""
+    report = view.report
+    rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
+    dated = upcoming(rows, report.as_of.astimezone(view.tz).date())
+    lines = charge_lines(dated[:_MOST_LINES], view)
+    if len(dated) > _MOST_LINES:
+        lines.append(f"and {len(dated) - _MOST_LINES} more")
+    sections = [Section(tuple(lines), heading="Next charges", fixed=True)] if lines else []
+    endings = sorted(
+        (row.snapshot.subscription.ends_on, row.seat.name)
+        for row in rows
+        if row.snapshot.subscription is not None
+        and row.snapshot.subscription.ends_on is not None
+        and view.may_see(row.seat.name)
+    )
+    if endings:
+        ends = tuple(
+            f"{wording.day(on):<10}  {wording.one_line(name, 60)}" for on, name in endings[:_MOST_LINES]
+        )
+        sections.append(Section(ends, heading="Set to end", fixed=True))
+    known = {row.seat.name for _, row in dated} | {name for _, name in endings}
+    unknown = len({row.seat.name for row in rows} - known)
+    fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
+    text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
+    if unknown:
+        text.append(
+            f"Unknown for {wording.count(unknown, 'seat')}: only claude.ai sessions tell a renewal date."
+        )
+    return Message(
+        title="Renewals",
+        fallback=f"Renewals: {lines[0] if lines else 'no date is known'}",
+        text="\n".join(text),
+        sections=tuple(sections),
+        actions=() if view.public else buttons("renewals"),
+        footer="Plan fees are the configured prices",
+    )
+
+
+def status(view: View, destinations: Sequence[Destination], version: str) -> Message:
+    """How meterbot is doing: what it cannot read, and what it cannot post."""
+    report, tz, now = view.report, view.tz, view.report.as_of
+    well = len({row.seat.name for row in report.rows}) - len(report.missing)
+    sources = [f"{wording.count(well, 'source')} ok"] if well else []
+    sources += [_source_line(gone, tz) for gone in report.missing[:_MOST_LINES]]
+    if len(report.missing) > _MOST_LINES:
+        sources.append(f"and {len(report.missing) - _MOST_LINES} more that need attention")
+    read = max((row.read_at for row in report.rows if row.read_at is not None), default=None)
+    places = [_destination_line(place, now, tz) for place in destinations]
+    troubled = bool(report.missing) or any(place.up is False or place.trouble for place in destinations)
+    last = "Nothing has been read yet." if read is None else f"Last reading {wording.age(read, now)}."
+    return Message(
+        title="meterbot status",
+        fallback=f"meterbot {version}: {well} of {wording.count(well + len(report.missing), 'source')} ok. {last}",
+        severity=Severity.WARNING if troubled else Severity.GOOD,
+        text=last,
+        sections=(
+            Section(tuple(sources) or ("none configured",), heading="Sources"),
+            Section(tuple(places) or ("none configured",), heading="Destinations"),
+        ),
+        actions=() if view.public else buttons("status"),
+        footer=f"meterbot {version}",
+    )
+
+
+def _source_line(gone: Missing, tz: tzinfo) -> str:
+    since = "" if gone.since is None else f" since {wording.moment(gone.since, tz)}"
+    detail = "" if gone.detail is None else f" ({wording.one_line(gone.detail)})"
+    name = wording.one_line(gone.seat, 60)
+    return f"{name}: {words_of(gone.health)}{since}{detail}. {wording.one_line(gone.remedy)}".rstrip()
+
+
+def _destination_line(place: Destination, now: datetime, tz: tzinfo) -> str:
+    since = "" if place.since is None else f" since {wording.moment(place.since, tz)}"
+    state = {True: f"connected{since}", False: f"not connected{since}", None: "not running here"}[place.up]
+    parts = [state]
+    if place.detail:
+        parts.append(wording.one_line(place.detail))
+    if place.waiting:
+        oldest = "" if place.oldest is None else f", the oldest queued {wording.age(place.oldest, now)}"
+        parts.append(f"{wording.count(place.waiting, 'message')} waiting{oldest}")
+    else:
+        parts.append("nothing waiting")
+    if place.trouble:
+        parts.append(f"trouble: {wording.one_line(place.trouble)}")
+    where = f"{place.chat} {wording.one_line(place.channel, 60)}".rstrip()
+    return f"{where}: {'; '.join(parts)}"
+
+
+def help_answer(unknown: str | None = None, guess: str | None = None) -> Message:
+    """What can be asked; after a word that means nothing, the nearest one that does."""
+    wide = max(len(word) for word, _ in WORDS)
+    lines = tuple(f"/claude-spend {word:<{wide}}  {what}" for word, what in WORDS)
+    text = "Add “share” to answer in the channel instead of to you alone."
+    if unknown is not None:
+        asked = f"I do not know “{wording.one_line(unknown, 40)}”."
+        text = f"{asked} Did you mean “{guess}”?\n{text}" if guess else f"{asked}\n{text}"
+    return Message(
+        title="What you can ask",
+        fallback=text.splitlines()[0]
+        if unknown
+        else "/claude-spend: " + ", ".join(word or "team" for word, _ in WORDS),
+        text=text,
+        sections=(Section(lines, fixed=True),),
+    )
+
+
+def notice(title: str, text: str, severity: Severity = Severity.INFO) -> Message:
+    """A short answer of one thought."""
+    return Message(title=title, fallback=f"{title}. {text}", severity=severity, text=text)

@@ -1,0 +1,299 @@
+"""The terminal as a chat: prints alerts, reads commands.
+
+Nothing can be pressed, edited or looked up on a terminal: an edit is one more line, and after a restart nobody can
+tell what stands on the screen, so a delivery in doubt is printed again.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import TextIO
+from unicodedata import category
+
+import structlog
+from rich import box
+from rich.console import Console as Terminal
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from meterbot.chat import Answerer, Connection, Question
+from meterbot.errors import Outcome, SendError
+from meterbot.messages import Message, Posted, Section
+from meterbot.models import Severity
+
+_COLOURS = {
+    Severity.INFO: "cyan",
+    Severity.GOOD: "green",
+    Severity.WARNING: "yellow",
+    Severity.CRITICAL: "red",
+}
+_WORDS = {Severity.INFO: "", Severity.GOOD: "", Severity.WARNING: "WARNING ", Severity.CRITICAL: "CRITICAL "}
+_WIDEST = 100
+_LONGEST_LINE = 4096
+_REMEMBERED = 1000
+_BACKGROUND_PAUSE = 0.5
+_ANSWER_BUTTONS = ("refresh", "share")
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+
+log = structlog.get_logger(__name__)
+
+
+class Console:
+    """A terminal, a pipe or a file. `user` is who asks, for `me`; `on_quit` is called when `quit` is typed.
+
+    Colours and boxes only on a terminal, and no colours where `NO_COLOR` is set in `environ`.
+    """
+
+    name = "console"
+    destination = "terminal"
+
+    def __init__(
+        self,
+        stdin: TextIO | None,
+        stdout: TextIO,
+        *,
+        user: str = "operator",
+        on_quit: Callable[[], None] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._user = user
+        self._on_quit = on_quit
+        self._screen = _screen(stdout, environ)
+        self._lock = asyncio.Lock()
+        self._printed: deque[str] = deque(maxlen=_REMEMBERED)
+        self._commands: asyncio.Task[None] | None = None
+        self._up = False
+
+    def connection(self) -> Connection:
+        return Connection(self._up)
+
+    async def start(self, answer: Answerer) -> None:
+        self._up = True
+        if self._screen is not None:
+            await self._print(Text("Type /claude-spend or help; quit ends.", style="dim"))
+        self._commands = asyncio.create_task(self._obey(answer), name="console commands")
+
+    async def close(self) -> None:
+        self._up = False
+        if self._commands is not None:
+            self._commands.cancel()
+            await asyncio.gather(self._commands, return_exceptions=True)
+
+    async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        await self._show(message)
+        self._printed.append(delivery)
+        return Posted(channel, delivery)
+
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - the contract
+        await self._line("updated", message)
+
+    async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        await self._line("reply", message)
+        self._printed.append(delivery)
+        return Posted(where.channel, delivery)
+
+    async def find(
+        self,
+        delivery: str,
+        channel: str,
+        since: datetime,  # noqa: ARG002 - the contract
+        thread: Posted | None = None,  # noqa: ARG002 - the contract
+    ) -> Posted | None:
+        return Posted(channel, delivery) if delivery in self._printed else None
+
+    async def _obey(self, answer: Answerer) -> None:
+        try:
+            async for line in _lines_of(self._stdin):
+                words = tuple(line.split())
+                if words and words[0].lower() == "/claude-spend":
+                    words = words[1:]
+                elif not words:
+                    continue
+                if [word.lower() for word in words] in (["quit"], ["exit"]):
+                    if self._on_quit is not None:
+                        self._on_quit()
+                    return
+                reply = await answer(Question(words, self.name, self._user, self.destination))
+                await self._show(reply.message)
+        except SendError as error:
+            log.warning("console_commands_ended", reason=error.reason)
+
+    async def _show(self, message: Message) -> None:
+        await self._print(_plain(message) if self._screen is None else _panel(message))
+
+    async def _line(self, what: str, message: Message) -> None:
+        rest = f" {_clean(message.text)}" if message.text else ""
+        text = f"{what}: {_clean(message.title)}{rest}".replace("\n", " ")
+        await self._print(text if self._screen is None else Text(text, style=_COLOURS[message.severity]))
+
+    async def _print(self, what: RenderableType) -> None:
+        text = what if isinstance(what, str) else _rendered(self._screen, what)
+        async with self._lock:
+            try:
+                # A terminal stopped with Ctrl-S, or a full pipe, must hold up nobody else.
+                await asyncio.to_thread(_write, self._stdout, text)
+            except (OSError, ValueError) as error:
+                raise SendError(Outcome.REFUSED, "the terminal is gone") from error
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+async def _lines_of(stream: TextIO | None) -> AsyncIterator[str]:
+    """What is typed, line by line, until it ends. No thread: one that waits for a key could not be ended."""
+    held = b""
+    async for chunk in _chunks_of(stream):
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            yield line[:_LONGEST_LINE].decode(errors="replace")
+        held = held[:_LONGEST_LINE]
+    if held:
+        yield held.decode(errors="replace")
+
+
+async def _chunks_of(stream: TextIO | None) -> AsyncIterator[bytes]:
+    try:
+        fd = -1 if stream is None else stream.fileno()
+    except (OSError, ValueError):  # closed, or no file at all
+        return
+    if fd < 0:
+        return
+    readable = asyncio.Event()
+    while True:
+        waited = await _wait_until_readable(fd, readable)
+        if waited and _is_elsewhere(fd):
+            # In the background of a shell what is typed is not for us, and reading it would stop the process.
+            await asyncio.sleep(_BACKGROUND_PAUSE)
+            continue
+        try:
+            chunk = os.read(fd, _LONGEST_LINE)
+        except OSError:  # the terminal was closed
+            return
+        if not chunk:
+            return
+        yield chunk
+        await asyncio.sleep(0)
+
+
+async def _wait_until_readable(fd: int, readable: asyncio.Event) -> bool:
+    """False for what is always readable and cannot be waited for: a file, /dev/null."""
+    loop = asyncio.get_running_loop()
+    readable.clear()
+    try:
+        loop.add_reader(fd, readable.set)
+    except OSError:
+        return False
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(fd)
+    return True
+
+
+def _is_elsewhere(fd: int) -> bool:
+    return os.isatty(fd) and os.tcgetpgrp(fd) != os.getpgrp()
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def _screen(stdout: TextIO, environ: Mapping[str, str]) -> Terminal | None:
+    """What draws boxes; None where plain text is wanted."""
+    screen = Terminal(file=stdout, _environ=environ, highlight=False, markup=False, emoji=False)
+    return screen if screen.is_terminal and not screen.is_dumb_terminal else None
+
+
+def _rendered(screen: Terminal | None, what: RenderableType) -> str:
+    if screen is None:
+        return str(what)
+    with screen.capture() as capture:
+        screen.print(what, width=min(screen.width, _WIDEST))
+    return capture.get()
+
+
+def _write(stream: TextIO, text: str) -> None:
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.rstrip("\n").encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def _panel(message: Message) -> Panel:
+    colour = _COLOURS[message.severity]
+    parts: list[RenderableType] = [_text(message.text)] if message.text else []
+    if message.fields:
+        parts.append(_spaced(parts, _field_table(message)))
+    for section in message.sections:
+        parts.append(_spaced(parts, _section(section)))
+    hints = _hints(message)
+    if hints or message.footer:
+        parts.append(
+            _spaced(parts, Text("\n".join([*hints, *[_clean(message.footer)] * bool(message.footer)]), "dim"))
+        )
+    return Panel(
+        Group(*parts),
+        title=Text(_one_line(message.title), f"bold {colour}"),
+        title_align="left",
+        border_style=colour,
+        box=box.ROUNDED,
+        padding=(0, 1),
+    )
+
+
+def _spaced(before: list[RenderableType], part: RenderableType) -> RenderableType:
+    return Padding(part, (1 if before else 0, 0, 0, 0))
+
+
+def _field_table(message: Message) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for field in message.fields:
+        table.add_row(Text(_one_line(field.name), "dim"), _text(field.value))
+    return table
+
+
+def _section(section: Section) -> Group:
+    heading = [Text(_one_line(section.heading), "bold")] if section.heading else []
+    return Group(*heading, *(_text(_one_line(line)) for line in section.lines))
+
+
+def _text(text: str) -> Text:
+    shown = Text(_clean(text))
+    shown.highlight_words(["BLOCKED"], "bold red")
+    return shown
+
+
+def _plain(message: Message) -> str:
+    """The same without a terminal: a log file or a pipe."""
+    lines = [f"{_WORDS[message.severity]}{_one_line(message.title)}"]
+    lines += [f"  {line}" for line in _clean(message.text).splitlines()]
+    lines += [f"  {_one_line(field.name)}: {_one_line(field.value)}" for field in message.fields]
+    for section in message.sections:
+        lines += [f"  {_one_line(section.heading)}:"] if section.heading else []
+        lines += [f"    {_one_line(line)}" for line in section.lines]
+    lines += [f"  {hint}" for hint in _hints(message)]
+    lines += [f"  ({_one_line(message.footer)})"] if message.footer else []
+    return "\n".join(lines)
+
+
+def _hints(message: Message) -> list[str]:
+    """What to type instead of pressing a button."""
+    return [
+        f"{_one_line(action.label)}: type {_one_line(action.id.replace(':', ' '))}"
+        for action in message.actions
+        if action.id.split(":")[0] not in _ANSWER_BUTTONS
+    ]
+
+
+def _one_line(text: str) -> str:
+    return _clean(text).replace("\n", " ")
+
+
+def _clean(text: str) -> str:
+    """Escape sequences and marks that turn the direction of writing become visible and harmless."""
+    return "".join("�" if category(char) in _UNSEEN and char != "\n" else char for char in text)

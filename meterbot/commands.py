@@ -1,0 +1,180 @@
+"""What `/claude-spend` answers, the same on every chat: from the store, never from a fetch."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from difflib import get_close_matches
+
+import structlog
+
+from meterbot import answers, wording
+from meterbot.answers import Destination
+from meterbot.chat import Answer, Chat, Question
+from meterbot.messages import Message
+from meterbot.models import Seat, Severity
+from meterbot.privacy import Rows, View
+from meterbot.report import team_report
+from meterbot.store import Store
+from meterbot.team import team
+
+_MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
+_NAMED = 20
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question, read: who asks, with which words, seen through which eyes."""
+
+    words: tuple[str, ...]
+    platform: str
+    user: str
+    view: View
+
+
+class Commands:
+    """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time."""
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        *,
+        now: Callable[[], datetime],
+        tz: tzinfo,
+        version: str,
+        rows: Rows = "named",
+        chats: Sequence[Chat] = (),
+    ) -> None:
+        self._store = store
+        self._seats = seats
+        self._now = now
+        self._tz = tz
+        self._version = version
+        self._rows = rows
+        self._chats = chats
+        self._answers: dict[str, Callable[[_Asked], Awaitable[Message]]] = {
+            "team": self._team,
+            "me": self._me,
+            "seat": self._seat,
+            "renewals": self._renewals,
+            "status": self._status,
+        }
+
+    async def answer(self, question: Question) -> Answer:
+        """Never raises: what goes wrong is logged, and said in a sentence."""
+        words, public = _read(question.words)
+        try:
+            return Answer(await self._message(words, question, public=public), public)
+        except Exception:
+            log.exception("answer_failed", platform=question.platform, command=words[0] if words else "team")
+            sorry = "I could not read my database just now. Please try again in a minute; my log says more."
+            return Answer(answers.notice("No answer", sorry, Severity.WARNING))
+
+    async def _message(self, words: tuple[str, ...], question: Question, *, public: bool) -> Message:
+        command, *arguments = words or ("team",)
+        if words == ("help",):
+            return answers.help_answer()
+        handler = self._answers.get(command)
+        if handler is None:
+            return answers.help_answer(command, self._guess(command))
+        if arguments and command != "seat":
+            return answers.help_answer(" ".join(words), command)
+        view = await self._view(question, public=public)
+        return await handler(_Asked(words, question.platform, question.user, view))
+
+    async def _view(self, question: Question, *, public: bool) -> View:
+        latest, sources = await self._store.latest(), await self._store.sources()
+        report = team_report(latest, sources, self._seats.values(), self._now())
+        own = frozenset(self._owned(question.platform, question.user))
+        return View(report, self._tz, self._rows, own, public)
+
+    def _owned(self, platform: str, user: str) -> list[str]:
+        return sorted(seat.name for seat in self._seats.values() if seat.owner.get(platform) == user)
+
+    def _guess(self, word: str) -> str | None:
+        if word in self._seats:
+            return f"seat {word}"
+        return next(iter(get_close_matches(word, [*self._answers, "help"], n=1)), None)
+
+    async def _team(self, asked: _Asked) -> Message:
+        return team(asked.view)
+
+    async def _me(self, asked: _Asked) -> Message:
+        if not asked.view.own:
+            how = f'owner = {{ {asked.platform} = "{asked.user}" }}'
+            return answers.notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
+        return answers.seat_detail(asked.view, sorted(asked.view.own), ("me",))
+
+    async def _seat(self, asked: _Asked) -> Message:
+        if len(asked.words) < 2:
+            return self._which_seat("Which seat?", None)
+        named = " ".join(asked.words[1:])
+        names = self._named(named, asked.platform)
+        if not names:
+            return self._which_seat(f"No seat is called “{wording.one_line(named, 40)}”.", named)
+        hidden = [name for name in names if asked.view.rows != "named" and name not in asked.view.own]
+        if hidden:
+            return answers.notice(
+                "Not shown",
+                "Here the numbers of a seat are for its owner only. Ask “me” for your own seats, "
+                "or nothing at all for the team's total.",
+            )
+        return answers.seat_detail(asked.view, names, ("seat", *asked.words[1:]))
+
+    def _named(self, named: str, platform: str) -> list[str]:
+        """Seats by name, or by a mention of their owner."""
+        if match := _MENTION.fullmatch(named):
+            if match["id"] is not None:
+                return self._owned(platform, match["id"].upper())
+            named = match["name"]
+        return [named] if named in self._seats else []
+
+    def _which_seat(self, title: str, wanted: str | None) -> Message:
+        near = get_close_matches(wanted, self._seats, n=1) if wanted else []
+        guess = f"Did you mean “{near[0]}”? " if near else ""
+        names = wording.listed(sorted(self._seats), _NAMED)
+        return answers.notice(title, f"{guess}The seats: {names}." if names else "No seats are configured.")
+
+    async def _renewals(self, asked: _Asked) -> Message:
+        return answers.renewals(asked.view)
+
+    async def _status(self, asked: _Asked) -> Message:
+        return answers.status(asked.view, await self._destinations(), self._version)
+
+    async def _destinations(self) -> list[Destination]:
+        """Every running chat, and every queue, be its chat running here or not."""
+        queues = {(queue.chat, queue.channel): queue for queue in await self._store.queues()}
+        connections = {chat.name: chat.connection() for chat in self._chats}
+        silent = [
+            (chat.name, chat.destination) for chat in self._chats if chat.name not in {c for c, _ in queues}
+        ]
+        places = []
+        for name, channel in sorted([*queues, *silent]):
+            queue, connection = queues.get((name, channel)), connections.get(name)
+            places.append(
+                Destination(
+                    chat=name,
+                    channel=channel,
+                    up=None if connection is None else connection.up,
+                    since=None if connection is None else connection.since,
+                    detail=None if connection is None else connection.detail,
+                    waiting=0 if queue is None else queue.waiting,
+                    oldest=None if queue is None else queue.oldest,
+                    trouble=None if queue is None else queue.trouble,
+                )
+            )
+        return places
+
+
+def _read(raw: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The command's words in lower case, and whether the channel may read the answer.
+
+    What a chat leaves around them is dropped: the command itself, a mention of the bot, the verb of a button.
+    """
+    words = [word.lower() for word in " ".join(raw).split()]
+    while words and (words[0] in {"/claude-spend", "refresh"} or _MENTION.fullmatch(words[0])):
+        del words[0]
+    return tuple(word for word in words if word != "share"), "share" in words

@@ -1,0 +1,290 @@
+"""What the readings come to: the team's totals, and who is missing.
+
+Amounts are summed exactly and per currency, each counter once. Unknown stays unknown: a number that could not be
+read, or that belongs to an earlier month, is in no sum.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from meterbot.blocked import Block, block_of
+from meterbot.lines import is_metered
+from meterbot.models import (
+    Counter,
+    ExtraUsage,
+    Health,
+    Known,
+    Seat,
+    Snapshot,
+    SourceState,
+)
+from meterbot.money import Money, percent, totals
+from meterbot.rules import remedy
+
+_STALE_AFTER = 3
+"""Intervals without a reading after which a source that reports no failure is called stale."""
+
+_BESIDE = "admin_api"
+"""The source whose numbers are an organization's own API spend: shown, never summed with seats."""
+
+
+class Reading(Protocol):
+    """The newest knowledge that one seat brought of one counter, as the store keeps it."""
+
+    @property
+    def seat(self) -> str: ...
+
+    @property
+    def counter(self) -> Counter: ...
+
+    @property
+    def known(self) -> Known: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
+
+    `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
+    one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
+    marks the one row of each counter that the sums take.
+    """
+
+    seat: Seat
+    snapshot: Snapshot
+    counter: Counter | None = None
+    read_at: datetime | None = None
+    extra_known: bool = False
+    outdated: bool = False
+    counted: bool = False
+    block: Block | None = None
+
+    @property
+    def metered(self) -> bool:
+        extra = self.snapshot.extra_usage
+        return extra is not None and is_metered(extra, self.block)
+
+    @property
+    def used(self) -> Money | None:
+        """This month's amount, None when unknown or not metered."""
+        return self.snapshot.extra_usage.used if self.snapshot.extra_usage and self.metered else None
+
+    @property
+    def known(self) -> bool:
+        """What it spent this month is known, be it that nothing is metered."""
+        return self.extra_known and not self.outdated and (self.used is not None or not self.metered)
+
+    @property
+    def current(self) -> bool:
+        return self.known and self.snapshot.health is Health.OK
+
+    @property
+    def beside(self) -> bool:
+        return self.seat.source == _BESIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One currency's sum. `used` is None when no amount is known. `cap` is None unless every counter in the sum has
+    one: `uncapped` and `cap_unknown` name the seats that lack it."""
+
+    currency: str
+    used: Money | None
+    cap: Money | None
+    plan_fees: Money | None
+    uncapped: tuple[str, ...] = ()
+    cap_unknown: tuple[str, ...] = ()
+
+    @property
+    def percent(self) -> Decimal | None:
+        """used / cap × 100, exact and not clamped."""
+        return None if self.used is None or self.cap is None else percent(self.used, self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A seat whose source does not deliver; `detail` is one sentence on what ails it."""
+
+    seat: str
+    health: Health
+    since: datetime | None
+    remedy: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamReport:
+    """Everything `/claude-spend` answers from. Rows: blocked first, then by amount, then by name.
+
+    `current` of `seats` seats have a number that is known and fresh. `duplicates` are seats with one counter.
+    """
+
+    as_of: datetime
+    rows: tuple[SeatRow, ...]
+    totals: tuple[Total, ...]
+    missing: tuple[Missing, ...]
+    duplicates: tuple[tuple[str, ...], ...]
+    seats: int
+    current: int
+
+
+def team_report(
+    latest: Iterable[Reading], sources: Mapping[str, SourceState], seats: Iterable[Seat], now: datetime
+) -> TeamReport:
+    """The team at `now`. Readings of seats or organizations that are not configured are left out."""
+    by_seat: dict[str, list[tuple[Counter, Known]]] = defaultdict(list)
+    for reading in latest:
+        by_seat[reading.seat].append((reading.counter, reading.known))
+    rows: list[SeatRow] = []
+    missing: list[Missing] = []
+    members = sorted(seats, key=lambda seat: seat.name)
+    for seat in members:
+        wanted = [pair for pair in by_seat[seat.name] if _is_wanted(seat, pair[0])]
+        state = _present_state(seat, sources.get(seat.name), wanted, now)
+        rows += [_row(seat, counter, known, state, now) for counter, known in wanted] or [
+            _empty_row(seat, state, now)
+        ]
+        if state.health is not Health.OK or not wanted:
+            health = Health.NEVER_SEEN if state.health is Health.OK else state.health
+            missing.append(Missing(seat.name, health, state.since, remedy(health, seat.source), state.detail))
+    rows = _count_once(rows)
+    duplicates = _duplicates(rows)
+    counted_seats = [seat.name for seat in members if seat.source != _BESIDE]
+    behind = {row.seat.name for row in rows if not row.current}
+    return TeamReport(
+        as_of=now,
+        rows=tuple(sorted(rows, key=_rank)),
+        totals=_totals(rows, members, duplicates),
+        missing=tuple(missing),
+        duplicates=duplicates,
+        seats=len(counted_seats),
+        current=sum(name not in behind for name in counted_seats),
+    )
+
+
+def _is_wanted(seat: Seat, counter: Counter) -> bool:
+    return not seat.organizations or counter.org in seat.organizations
+
+
+def _present_state(
+    seat: Seat, state: SourceState | None, known: list[tuple[Counter, Known]], now: datetime
+) -> SourceState:
+    """The stored state, or stale when nothing came for three intervals and nobody has said so yet."""
+    newest = max((k.snapshot.fetched_at for _, k in known), default=None)
+    if state is None:
+        state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
+    seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
+    patience = timedelta(seconds=seat.interval * _STALE_AFTER)
+    if state.health is Health.OK and seen is not None and now - seen > patience:
+        return replace(state, health=Health.STALE, since=seen + patience)
+    return state
+
+
+def _row(seat: Seat, counter: Counter, known: Known, state: SourceState, now: datetime) -> SeatRow:
+    extra, read_at = known.snapshot.extra_usage, known.extra_usage_at
+    outdated = read_at is not None and _month(read_at) < _month(now)
+    if extra is not None and outdated:
+        extra = _of_another_month(extra)
+    snapshot = replace(known.snapshot, extra_usage=extra, health=state.health)
+    return SeatRow(
+        seat=seat,
+        snapshot=snapshot,
+        counter=counter,
+        read_at=read_at or known.windows_at,
+        extra_known=read_at is not None,
+        outdated=outdated and extra is not None,
+        block=block_of(extra, snapshot.windows if known.windows_at else None, now),
+    )
+
+
+def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
+    return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
+
+
+def _month(at: datetime) -> tuple[int, int]:
+    utc = at.astimezone(UTC)
+    return utc.year, utc.month
+
+
+def _of_another_month(extra: ExtraUsage) -> ExtraUsage:
+    """The counter has returned to 0 since, and with it any block: only the settings still hold."""
+    return replace(
+        extra, used=None, out_of_credits=None, spend_limit_reached=None, reason=None, reason_class=None,
+        disabled_until=None, why_known=False,
+    )  # fmt: skip
+
+
+def _count_once(rows: list[SeatRow]) -> list[SeatRow]:
+    best: dict[Counter, SeatRow] = {}
+    for row in rows:
+        if row.counter is None or row.beside or row.used is None:
+            continue
+        held = best.get(row.counter)
+        if held is None or _freshness(row) > _freshness(held):
+            best[row.counter] = row
+    chosen = {id(row) for row in best.values()}
+    return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
+
+
+def _freshness(row: SeatRow) -> datetime:
+    return row.read_at or datetime.min.replace(tzinfo=UTC)
+
+
+def _duplicates(rows: Iterable[SeatRow]) -> tuple[tuple[str, ...], ...]:
+    sharing: dict[Counter, set[str]] = defaultdict(set)
+    for row in rows:
+        if row.counter is not None:
+            sharing[row.counter].add(row.seat.name)
+    return tuple(sorted({tuple(sorted(names)) for names in sharing.values() if len(names) > 1}))
+
+
+def _rank(row: SeatRow) -> tuple[bool, bool, Decimal, str]:
+    amount = Decimal(0) if row.used is None else row.used.major
+    return row.block is None, row.used is None, -amount, row.seat.name
+
+
+def _totals(
+    rows: list[SeatRow], seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]
+) -> tuple[Total, ...]:
+    counted = [row for row in rows if row.counted]
+    spent = totals(row.used for row in counted if row.used is not None)
+    fees = totals(_fees(seats, duplicates))
+    nothing_unknown = all(row.known for row in rows if not row.beside)
+    sums = []
+    for currency in sorted({*spent, *fees}):
+        used = spent.get(currency)
+        if used is None and nothing_unknown:
+            used = Money(Decimal(0), currency, fees[currency].exponent)
+        own = [row for row in counted if row.used is not None and row.used.currency == currency]
+        sums.append(_total(currency, used, own, fees.get(currency)))
+    return tuple(sums)
+
+
+def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money | None) -> Total:
+    caps: list[Money] = []
+    uncapped: list[str] = []
+    unknown: list[str] = []
+    for row in rows:
+        extra = row.snapshot.extra_usage
+        if extra is None:
+            continue
+        if extra.cap is not None and extra.cap.currency == currency:
+            caps.append(extra.cap)
+        else:
+            (uncapped if extra.cap is None and extra.cap_known else unknown).append(row.seat.name)
+    complete = bool(caps) and len(caps) == len(rows)
+    cap = totals(caps)[currency] if complete else None
+    return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
+
+
+def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
+    """Plan prices; one per account, since two seats with one counter are one subscription."""
+    priced = {seat.name: seat.plan_price for seat in seats if seat.plan_price is not None}
+    for group in duplicates:
+        for again in [name for name in group if name in priced][1:]:
+            del priced[again]
+    return list(priced.values())

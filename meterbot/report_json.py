@@ -1,0 +1,124 @@
+"""Readings and the team as JSON values: what `--json` prints.
+
+Amounts are strings of plain digits, percentages and utilizations numbers, instants UTC, unknown is null.
+"""
+
+from datetime import datetime, tzinfo
+from decimal import Decimal
+
+from meterbot.blocked import Block, block_of
+from meterbot.lines import is_metered, seat_lines
+from meterbot.models import ExtraUsage, Seat, Snapshot, Subscription, Window
+from meterbot.money import Money, percent, plain, rounded
+from meterbot.report import SeatRow, TeamReport, Total
+from meterbot.wording import stamp
+
+
+def snapshot_json(
+    snapshot: Snapshot, seat: Seat, now: datetime, tz: tzinfo, *, emails: bool = False
+) -> dict[str, object]:
+    """One reading for machines: amounts as strings, percentages as numbers, instants in UTC, unknown as null."""
+    block = block_of(snapshot.extra_usage, snapshot.windows, now)
+    return {
+        "seat": snapshot.seat,
+        "source": snapshot.source,
+        "plan": seat.plan,
+        "account_email": snapshot.account_email if emails else None,
+        "account_uuid": snapshot.account_uuid,
+        "org_uuid": snapshot.org_uuid,
+        "fetched_at": stamp(snapshot.fetched_at),
+        "health": snapshot.health.value,
+        "extra_usage": _extra_json(snapshot.extra_usage, block),
+        "windows": [_window_json(window) for window in snapshot.windows],
+        "subscription": _subscription_json(snapshot.subscription),
+        "lines": list(seat_lines(snapshot, now, tz)),
+        "drift": list(snapshot.drift),
+        "errors": list(snapshot.errors),
+    }
+
+
+def spend_json(report: TeamReport, tz: tzinfo, *, emails: bool = False) -> dict[str, object]:
+    """The team for machines, the same numbers that the chat answers."""
+    return {
+        "as_of": stamp(report.as_of),
+        "seats_total": report.seats,
+        "seats_current": report.current,
+        "totals": [_total_json(total) for total in report.totals],
+        "seats": [_row_json(row, report.as_of, tz, emails=emails) for row in report.rows],
+        "missing": [
+            {
+                "seat": gone.seat,
+                "health": gone.health.value,
+                "since": None if gone.since is None else stamp(gone.since),
+                "remedy": gone.remedy,
+            }
+            for gone in report.missing
+        ],
+        "duplicates": [list(group) for group in report.duplicates],
+    }
+
+
+def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[str, object]:
+    age = None if row.read_at is None else max(0, int((now - row.read_at).total_seconds()))
+    shown = snapshot_json(row.snapshot, row.seat, now, tz, emails=emails)
+    if row.counter is None:
+        shown["fetched_at"] = None
+    return {**shown, "age_seconds": age, "counted": row.counted}
+
+
+def _total_json(total: Total) -> dict[str, object]:
+    return {
+        "currency": total.currency,
+        "used": _plain(total.used),
+        "cap": _plain(total.cap),
+        "percent": _number(total.percent),
+        "plan_fees": _plain(total.plan_fees),
+        "forecast": None,
+    }
+
+
+def _extra_json(extra: ExtraUsage | None, block: Block | None) -> dict[str, object] | None:
+    if extra is None or not is_metered(extra, block):
+        return None
+    share = None if extra.used is None or extra.cap is None else percent(extra.used, extra.cap)
+    currency = extra.currency or next((m.currency for m in (extra.used, extra.cap) if m is not None), None)
+    return {
+        "enabled": extra.enabled,
+        "used": _plain(extra.used),
+        "cap": _plain(extra.cap),
+        "cap_known": extra.cap_known,
+        "currency": currency,
+        "percent": _number(share),
+        "blocked": block is not None,
+        "blocked_reason": None if block is None else block.reason,
+        "blocked_until": None if block is None or block.until is None else stamp(block.until),
+    }
+
+
+def _window_json(window: Window) -> dict[str, object]:
+    return {
+        "name": window.name,
+        "utilization": None if window.utilization is None else float(window.utilization),
+        "resets_at": None if window.resets_at is None else stamp(window.resets_at),
+    }
+
+
+def _subscription_json(subscription: Subscription | None) -> dict[str, object] | None:
+    if subscription is None:
+        return None
+    charge, ends = subscription.next_charge_date, subscription.ends_on
+    return {
+        "status": subscription.status,
+        "next_charge_date": None if charge is None else charge.isoformat(),
+        "billing_interval": subscription.billing_interval,
+        "ends_on": None if ends is None else ends.isoformat(),
+    }
+
+
+def _plain(amount: Money | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def _number(share: Decimal | None) -> float | None:
+    """A JSON number of two places, for show: nothing is computed from it."""
+    return None if share is None else float(rounded(share, 2))
