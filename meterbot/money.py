@@ -43,6 +43,9 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
+_CURRENCIES = {symbol: currency for currency, symbol in _SYMBOLS.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """`minor` is in units of 10**-exponent of the currency (cents for USD) and may be fractional."""
@@ -63,6 +66,11 @@ class Money:
 def default_exponent(currency: str) -> int | None:
     """The ISO 4217 scale where it is not 2; None when 2 would be an assumption the caller must mark."""
     return _EXPONENTS.get(currency)
+
+
+def currency_of(symbol: str) -> str | None:
+    """The currency that `show` writes with this symbol: `$` is USD."""
+    return _CURRENCIES.get(symbol)
 
 
 def of_major(amount: Decimal, currency: str) -> Money:

@@ -1,0 +1,130 @@
+"""Spend over time from a counter's samples, and where it leads at today's pace.
+
+Samples are of one counter, in order of time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from meterbot import money
+from meterbot.models import Sample
+from meterbot.money import Money
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clocks of meterbot, of a pushing machine and of the service may be apart."""
+RESET_LAG = timedelta(hours=6)
+"""How long after midnight the service may still show last month's counter."""
+PACE_WINDOWS = (
+    timedelta(minutes=30),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=24),
+    timedelta(days=7),
+)
+_FEWEST_POINTS = 3
+_FARTHEST = timedelta(days=366)
+
+
+def month_of(at: datetime) -> str:
+    """The UTC month an instant falls in, `2026-05`. The last minutes before midnight count as the new month's,
+    because a reset may be seen a little early."""
+    return f"{at + CLOCK_SKEW:%Y-%m}"
+
+
+def month_start(month: str) -> datetime:
+    return datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+
+
+def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
+    """Whether a counter whose period began in `month` has begun a new one, when `before` became `after` at `at`.
+
+    A new month alone proves nothing: the reset may be late. A fall proves it, and so does any value after 0. A counter
+    that is higher than before was reset and spent again, once the reset cannot be late any more. One that stands
+    still was not reset.
+    """
+    current = month_of(at)
+    if current <= month:
+        return False
+    return after < before or before == 0 or (after > before and at >= month_start(current) + RESET_LAG)
+
+
+def opening_month(used: Decimal, at: datetime) -> str:
+    """The month of a period that is first seen at `at`: money shown in the first hours may still be last month's."""
+    month = month_of(at)
+    if used > 0 and at < month_start(month) + RESET_LAG:
+        return month_of(month_start(month) - 2 * CLOCK_SKEW)
+    return month
+
+
+def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:
+    """The sum of increases in (start, end], per currency, period by period; None without a reading at or before
+    `start`.
+
+    A fall into a new period counts the new value, any other fall counts nothing. A value in another currency than the
+    one before is a new base. Over adjoining spans the sums add up exactly.
+    """
+    if not any(sample.at <= start and sample.used is not None for sample in samples):
+        return None
+    sums: list[Money] = []
+    month: str | None = None
+    last: Sample | None = None
+    for sample in samples:
+        if sample.used is None or sample.at > end:
+            continue
+        if last is None or last.used is None or month is None or last.used.currency != sample.used.currency:
+            month = month or opening_month(sample.used.minor, sample.at)
+            sums.append(money.subtract(sample.used, sample.used))
+        else:
+            before, after = last.used, sample.used
+            rolled = rolled_over(month, before.major, after.major, sample.at)
+            # Between readings of the same month, a rise that closes the old period was seen as it happened.
+            unseen = after.major > before.major and last.at >= month_start(month_of(sample.at))
+            month = month_of(sample.at) if rolled else month
+            increase = after if rolled and not unseen else money.subtract(after, before)
+            if increase.minor > 0 and sample.at > start:
+                sums.append(increase)
+        last = sample
+    return money.totals(sums)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Spend per hour, measured over the last `over`."""
+
+    per_hour: Money
+    over: timedelta
+
+
+def pace(samples: Sequence[Sample], now: datetime) -> Pace | None:
+    """Over the shortest of the windows that holds at least three readings; None when no window does."""
+    points = [sample for sample in samples if sample.used is not None and sample.at <= now]
+    if not points or points[-1].used is None:
+        return None
+    currency = points[-1].used.currency
+    for window in PACE_WINDOWS:
+        inside = [sample for sample in points if sample.at > now - window]
+        if len(inside) < _FEWEST_POINTS:
+            continue
+        start = max(now - window, points[0].at)
+        spend = (spend_between(points, start, now) or {}).get(currency)
+        if spend is not None and now > start:
+            hours = Decimal((now - start) // timedelta(microseconds=1)) / Decimal(3_600_000_000)
+            return Pace(Money(spend.minor / hours, currency, spend.exponent), now - start)
+    return None
+
+
+def cap_eta(used: Money, cap: Money | None, pace: Pace | None, now: datetime) -> datetime | None:
+    """When `used` reaches `cap` at this pace; `now` if it has. None without a cap, without spend, across currencies
+    and beyond a year."""
+    if cap is None or pace is None or not used.currency == cap.currency == pace.per_hour.currency:
+        return None
+    left = money.subtract(cap, used).major
+    if left <= 0:
+        return now
+    per_hour = pace.per_hour.major
+    if per_hour <= 0 or left / per_hour > Decimal(_FARTHEST // timedelta(hours=1)):
+        return None
+    return now + timedelta(seconds=float(left / per_hour * 3600))

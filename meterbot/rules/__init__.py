@@ -1,0 +1,71 @@
+"""What happened between two readings: pure functions of what was known, the new facts, the settings and now.
+
+    merge(known, snapshot, now) -> Known | None                                 None: it changes nothing
+    watch_counter(memory, known, snapshot, settings, now) -> Verdict            per (account, org)
+    watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
+    watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
+    watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
+    reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
+    remedy(health, source) -> str
+    dump(memory) -> str / load(CounterMemory | SourceMemory | TeamMemory, text | None) -> memory
+
+`load(CounterMemory, None)` is the memory of a counter never seen.
+
+A fact fires only when everything it rests on was read in this very snapshot: a value that was rejected, not read or
+carried over neither fires nor re-arms. What is already true when it is first read is told once, with `initial`.
+
+What each event's `facts` hold. Amounts are `money_fact`s, instants ISO strings in UTC, days ISO dates; every key is
+always there, null when not known.
+
+| event | facts |
+|---|---|
+| `spend_started` | used, cap, percent, period, full_windows |
+| `threshold_crossed` | used, cap, percent, period, level, also (the lower levels crossed with it) |
+| `budget_crossed` | used, cap (the budget), percent, period, level, also, complete (False: at least this much) |
+| `seat_blocked` | why (`cap`, `balance`, `unknown`), wire_reason, until, hard, used, cap, percent, full_windows |
+| `seat_unblocked` | used, cap, percent, since |
+| `charged_within_plan` | used, before, before_at, rise, windows (all of them) |
+| `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
+| `window_full` | window, resets_at, next (`billed`, `refused` or null), used, cap |
+| `renewal_near` | date, days, level, also, billing_interval, changes_to, used, previous_final |
+| `subscription_changed` | changes: list of {what: `status`, `ends_on`, `changes_to` or `paused_until`; from, to} |
+| `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
+| `source_down` | health, since, detail, remedy, last_ok_at |
+| `source_up` | down_since |
+| `identity_changed` | what (`account`, `email` or `organization`), org |
+
+`full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
+In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount
+or null for no cap.
+"""
+
+from meterbot.rules.counter import Verdict, watch_counter
+from meterbot.rules.facts import fact_money, money_fact
+from meterbot.rules.knowledge import merge
+from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
+from meterbot.rules.source import remedy, watch_identity, watch_source
+from meterbot.rules.team import Reading, reading_of, watch_team
+
+__all__ = [
+    "Budget",
+    "CounterMemory",
+    "Reading",
+    "RuleSettings",
+    "SourceMemory",
+    "TeamMemory",
+    "Threshold",
+    "Verdict",
+    "dump",
+    "fact_money",
+    "load",
+    "merge",
+    "money_fact",
+    "parse_threshold",
+    "reading_of",
+    "remedy",
+    "watch_counter",
+    "watch_identity",
+    "watch_source",
+    "watch_team",
+]

@@ -1,0 +1,110 @@
+"""The rules about the subscription: what changed, and the next charge."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from meterbot.lines import next_charge
+from meterbot.models import Event, EventKind, Severity, Subscription
+from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.memory import CounterMemory, SeenSubscription
+from meterbot.rules.tick import Tick
+
+_TROUBLE = {"past_due", "unpaid", "expired"}
+_ENDED = {"canceled", "expired"}
+
+
+def watch_subscription(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+    """Status, end, scheduled change or pause are not what they were."""
+    new, old = tick.subscription, memory.subscription
+    if not tick.subscription_read or new is None:
+        return memory, []
+    seen = _seen(new, old, drifted=tick.subscription_drifted)
+    memory = replace(memory, subscription=seen)
+    if old is None:
+        return memory, []
+    changes = [
+        {"what": what, "from": _json(getattr(old, what)), "to": _json(getattr(seen, what))}
+        for what in ("status", "ends_on", "changes_to", "paused_until")
+        if getattr(old, what) != getattr(seen, what) and not (what == "status" and old.status is None)
+    ]
+    if not changes:
+        return memory, []
+    event = tick.event(
+        EventKind.SUBSCRIPTION_CHANGED,
+        tick.stamp,
+        reason="; ".join(f"{c['what']} went from {c['from']} to {c['to']}" for c in changes),
+        severity=Severity.WARNING if seen.status in _TROUBLE else Severity.INFO,
+        facts={"changes": changes},
+    )
+    return memory, [event]
+
+
+def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:
+    """A missing status is unknown. The others are told by being there; when a field was rejected, nothing is."""
+    kept = old if drifted and old is not None else None
+    return SeenSubscription(
+        status=new.status or (old.status if old else None),
+        ends_on=new.ends_on or (kept.ends_on if kept else None),
+        changes_to=new.changes_to or (kept.changes_to if kept else None),
+        paused_until=new.paused_until or (kept.paused_until if kept else None),
+    )
+
+
+def _json(value: str | date | datetime | None) -> str | None:
+    if isinstance(value, datetime):
+        return instant(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+    """The next charge is one of the configured numbers of days away, or fewer and that was not told. Each number is
+    told once per charge, the smallest alone. The day is the configured time zone's."""
+    subscription = tick.subscription
+    if not tick.subscription_read or subscription is None:
+        return memory, []
+    day = _charge_to_announce(subscription)
+    memory = replace(memory, renewal=next_charge(subscription), renewal_at=subscription.next_charge_at)
+    if day is None:
+        return memory, []
+    today = tick.now.astimezone(tick.settings.timezone).date()
+    days = (day - today).days
+    told = memory.renewals_told.get(day, ())
+    due = sorted(step for step in set(tick.settings.renewal_days) if 0 <= days <= step)
+    new = [step for step in due if step not in told]
+    if not new:
+        return memory, []
+    yesterday = today - timedelta(days=1)
+    kept = {past: steps for past, steps in memory.renewals_told.items() if past >= yesterday}
+    memory = replace(memory, renewals_told={**kept, day: (*told, *new)})
+    if new[0] != due[0]:
+        return memory, []
+    extra = tick.merged.snapshot.extra_usage
+    level = f"{new[0]}d"
+    event = tick.event(
+        EventKind.RENEWAL_NEAR,
+        day.isoformat(),
+        level,
+        reason=f"the next charge is on {day.isoformat()}, {days} days after {today.isoformat()}",
+        level=level,
+        initial=memory.subscription is None,
+        facts={
+            "date": day.isoformat(),
+            "days": days,
+            "level": level,
+            "also": [f"{step}d" for step in new[1:]],
+            "billing_interval": subscription.billing_interval,
+            "changes_to": subscription.changes_to,
+            "used": money_fact(extra.used if extra else None),
+            "previous_final": money_fact(memory.previous_final),
+        },
+    )
+    return memory, [event]
+
+
+def _charge_to_announce(subscription: Subscription) -> date | None:
+    """None when no ordinary charge comes: set to end, a gift, ended, or paused beyond it."""
+    day = next_charge(subscription)
+    if day is None or subscription.gift or subscription.status in _ENDED:
+        return None
+    paused = subscription.paused_until
+    return None if paused is not None and paused.date() > day else day

@@ -1,0 +1,29 @@
+"""The JSON values inside `Event.facts`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from meterbot.money import Money
+
+
+def money_fact(amount: Money | None) -> dict[str, object] | None:
+    """`{"minor": "1720", "currency": "USD", "exponent": 2}`."""
+    if amount is None:
+        return None
+    return {"minor": str(amount.minor), "currency": amount.currency, "exponent": amount.exponent}
+
+
+def fact_money(fact: object) -> Money | None:
+    """The inverse of `money_fact`. Raises ValueError on anything else."""
+    match fact:
+        case None:
+            return None
+        case {"minor": str(minor), "currency": str(currency), "exponent": int(exponent)}:
+            return Money(Decimal(minor), currency, exponent)
+        case _:
+            raise ValueError("not an amount: expected minor, currency and exponent")
+
+
+def instant(at: datetime | None) -> str | None:
+    """`2026-05-01T00:00:00Z`."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

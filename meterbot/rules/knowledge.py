@@ -1,0 +1,127 @@
+"""What is known of a counter: the newest snapshot, completed with the last good values."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from meterbot.forecast import CLOCK_SKEW
+from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
+from meterbot.money import Money
+
+
+def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | None:
+    """`known` with the snapshot's news, or None when an old, repeated or future-dated snapshot changes nothing.
+
+    A part that was not read keeps its last good value and that value's age; inside extra usage and the subscription
+    so does a field that was rejected. A stale snapshot only fills what was never known.
+    """
+    if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
+        return None
+    if known is None:
+        return _first(snapshot)
+    if snapshot.fetched_at <= known.snapshot.fetched_at:
+        return None
+    new, old = _first(snapshot), known.snapshot
+    stale = snapshot.health is Health.STALE
+    merged = replace(
+        snapshot,
+        account_uuid=snapshot.account_uuid or old.account_uuid,
+        account_email=snapshot.account_email or old.account_email,
+        org_name=snapshot.org_name or old.org_name,
+    )
+    keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
+    keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
+    keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
+    if keep_windows:
+        merged = replace(merged, windows=old.windows)
+    if keep_extra:
+        merged = replace(merged, extra_usage=old.extra_usage)
+    else:
+        merged = replace(merged, extra_usage=_completed(snapshot.extra_usage, old.extra_usage))
+    if keep_subscription:
+        merged = replace(merged, subscription=old.subscription)
+    elif subscription_drifted(snapshot):
+        merged = replace(merged, subscription=_filled(snapshot.subscription, old.subscription))
+    return Known(
+        snapshot=merged,
+        windows_at=known.windows_at if keep_windows else new.windows_at,
+        extra_usage_at=known.extra_usage_at if keep_extra else new.extra_usage_at,
+        subscription_at=known.subscription_at if keep_subscription else new.subscription_at,
+    )
+
+
+def _first(snapshot: Snapshot) -> Known:
+    at = snapshot.fetched_at
+    return Known(
+        snapshot=snapshot,
+        windows_at=at if snapshot.windows_read else None,
+        extra_usage_at=at if snapshot.extra_usage_read else None,
+        subscription_at=at if snapshot.subscription_read else None,
+    )
+
+
+def subscription_drifted(snapshot: Snapshot) -> bool:
+    """Some field of the subscription was rejected, so that a missing one proves nothing."""
+    return any(note.startswith("subscription") for note in snapshot.drift)
+
+
+def in_stated_units(extra: ExtraUsage | None, last: ExtraUsage | None) -> ExtraUsage | None:
+    """`extra` with an assumed currency or scale replaced by what was last known of the same counter.
+
+    A body that leaves its currency out for one tick would otherwise look like a switch to dollars.
+    """
+    if extra is None or last is None or not extra.assumed:
+        return extra
+    stated = last.used or last.cap
+    currency = extra.currency
+    if "currency" in extra.assumed and last.currency is not None:
+        currency = last.currency
+
+    def restated(amount: Money | None) -> Money | None:
+        if amount is None:
+            return None
+        code = currency if currency is not None and "currency" in extra.assumed else amount.currency
+        same_scale = stated is not None and stated.currency == code and "scale" in extra.assumed
+        return Money(amount.minor, code, stated.exponent if stated and same_scale else amount.exponent)
+
+    return replace(extra, used=restated(extra.used), cap=restated(extra.cap), currency=currency)
+
+
+def _completed(extra: ExtraUsage | None, last: ExtraUsage | None) -> ExtraUsage | None:
+    if extra is None or last is None:
+        return extra
+    extra = in_stated_units(extra, last)
+    assert extra is not None  # noqa: S101
+    extra = replace(
+        extra,
+        enabled=last.enabled if extra.enabled is None else extra.enabled,
+        used=extra.used or last.used,
+        currency=extra.currency or last.currency,
+    )
+    if not extra.cap_known:
+        extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
+    if not extra.why_known and last.why_known:
+        # A source that never reads the row says all it knows each time: there is nothing to carry over.
+        extra = replace(
+            extra,
+            why_known=True,
+            reason=extra.reason or last.reason,
+            reason_class=extra.reason_class or last.reason_class,
+            out_of_credits=last.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
+            disabled_until=extra.disabled_until or last.disabled_until,
+        )
+    return extra
+
+
+def _filled(new: Subscription | None, last: Subscription | None) -> Subscription | None:
+    if new is None or last is None:
+        return new
+    return replace(
+        new,
+        status=new.status or last.status,
+        next_charge_date=new.next_charge_date or last.next_charge_date,
+        next_charge_at=new.next_charge_at or last.next_charge_at,
+        billing_interval=new.billing_interval or last.billing_interval,
+        ends_on=new.ends_on or last.ends_on,
+        changes_to=new.changes_to or last.changes_to,
+        paused_until=new.paused_until or last.paused_until,
+    )

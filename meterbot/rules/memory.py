@@ -1,0 +1,136 @@
+"""What the rules remember between two readings, as JSON text."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+from meterbot.money import Money
+
+Cap = Money | Literal["none"]
+"""A cap, or that there is none; None then means that it is not known."""
+Metering = Literal["on", "off", "paused", "unmetered"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """A block that was told. `period` is the last one it was seen in. `why`: the overage row vouched for it, so only
+    that row can end it."""
+
+    key: str
+    since: datetime
+    period: str | None
+    why: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FullWindow:
+    """The last time a window was full. `cleared`: it was seen below 100 % since."""
+
+    resets_at: datetime | None
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSubscription:
+    """The parts of a subscription whose change is told."""
+
+    status: str | None
+    ends_on: date | None
+    changes_to: str | None
+    paused_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastSample:
+    """The newest point of the history. `kept`: it was handed on; if not, it ends a stretch in which nothing changed."""
+
+    at: datetime
+    used: Money
+    cap: Money | None
+    blocked: bool
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CounterMemory:
+    """Of one (account, org). Every value was read, none was carried over.
+
+    The period: `period` is the UTC month it began in, with `.2` for a second one in it, `period_at` its first reading
+    (None for the period in which the counter was first seen), `peak` its highest `used`, `spend` whether there was any
+    (None: not known).
+
+    The levels: `told` in this period, `armed` tells a level apart that is told again after the cap was raised,
+    `measured_cap` is the cap that `used` was last compared with.
+
+    The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
+
+    `renewal_at` and `disabled_until` are where a period might end other than with the month. The keys of
+    `renewals_told` are days of renewal, the values how many days ahead was told.
+    """
+
+    period: str | None = None
+    period_at: datetime | None = None
+    used: Money | None = None
+    used_at: datetime | None = None
+    peak: Money | None = None
+    spend: bool | None = None
+    charged_told: bool = False
+    previous_final: Money | None = None
+    told: tuple[str, ...] = ()
+    armed: str = ""
+    measured_cap: Cap | None = None
+    cap: Cap | None = None
+    metering: Metering | None = None
+    metering_why: bool = False
+    extra_seen: bool = False
+    block: OpenBlock | None = None
+    disabled_until: datetime | None = None
+    windows_at: datetime | None = None
+    window_resets: tuple[datetime, ...] = ()
+    full: dict[str, FullWindow] = field(default_factory=dict)
+    full_at: datetime | None = None
+    renewal: date | None = None
+    renewal_at: datetime | None = None
+    renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
+    subscription: SeenSubscription | None = None
+    sample: LastSample | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMemory:
+    """Of one seat's source. `down` is the key of the open alert; `identities` are all that it ever spoke for."""
+
+    unhealthy_since: datetime | None = None
+    down: str | None = None
+    identities: tuple[str, ...] = ()
+    identity_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamMemory:
+    """Of the budgets of `month`, by budget id: levels told, and what tells a level apart that is told again."""
+
+    month: str | None = None
+    told: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    armed: dict[str, str] = field(default_factory=dict)
+
+
+_Memory = TypeVar("_Memory", CounterMemory, SourceMemory, TeamMemory)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (CounterMemory, SourceMemory, TeamMemory)
+}
+
+
+def dump(memory: CounterMemory | SourceMemory | TeamMemory) -> str:
+    """JSON text, without what is as in an empty memory."""
+    return _ADAPTERS[type(memory)].dump_json(memory, exclude_defaults=True).decode()
+
+
+def load(kind: type[_Memory], text: str | None) -> _Memory:
+    """An empty memory when there is no text yet. Raises ValueError on text that `dump` did not write."""
+    if text is None:
+        return kind()
+    memory: _Memory = _ADAPTERS[kind].validate_json(text)
+    return memory

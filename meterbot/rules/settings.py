@@ -1,0 +1,75 @@
+"""What the rules are told to watch for."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from meterbot import money
+from meterbot.models import EventKind
+from meterbot.money import Money
+
+_NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
+_PERCENT = re.compile(rf"{_NUMBER}\s*%")
+_CODED = re.compile(rf"{_NUMBER}\s*(?P<code>[A-Za-z]{{3}})")
+_SYMBOL = re.compile(rf"(?P<symbol>[^\d\s]+)\s*{_NUMBER}")
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A level to be told about: a percentage of the cap, or an absolute amount. Exactly one of the two is set."""
+
+    percent: Decimal | None = None
+    amount: Money | None = None
+
+    @property
+    def level(self) -> str:
+        """Its id: `80%`, `25.00 USD`."""
+        if self.amount is not None:
+            return f"{money.plain(self.amount)} {self.amount.currency}"
+        return f"{self.percent:f}%"
+
+
+def parse_threshold(text: str) -> Threshold:
+    """`80%`, `$25.00`, `€25` or `25.00 EUR`. Raises ValueError with a sentence about what was expected."""
+    text = text.strip()
+    if (match := _PERCENT.fullmatch(text)) and (percent := Decimal(match["number"])) > 0:
+        return Threshold(percent=_plain(percent))
+    currency = None
+    if match := _CODED.fullmatch(text):
+        currency = match["code"].upper()
+    elif match := _SYMBOL.fullmatch(text):
+        currency = money.currency_of(match["symbol"])
+    if match and currency and (amount := Decimal(match["number"])) > 0:
+        return Threshold(amount=money.of_major(amount, currency))
+    raise ValueError(
+        f'must be a percentage like "80%" or an amount like "$25.00" or "25.00 EUR", got "{text}"'
+    )
+
+
+def _plain(number: Decimal) -> Decimal:
+    return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
+
+
+DEFAULT_THRESHOLDS = tuple(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit on the sum of all seats in one currency within a calendar month (UTC)."""
+
+    amount: Money
+    thresholds: tuple[Threshold, ...] = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """`timezone` decides which day it is; `kinds` are the events that are told at all."""
+
+    thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
+    renewal_days: tuple[int, ...] = (7, 1)
+    budgets: tuple[Budget, ...] = ()
+    source_grace: timedelta = timedelta(minutes=30)
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    kinds: frozenset[EventKind] = frozenset(EventKind)

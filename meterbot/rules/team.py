@@ -1,0 +1,94 @@
+"""The team's sum against its budgets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from meterbot import money
+from meterbot.forecast import month_of
+from meterbot.models import Counter, Event, EventKind, Severity
+from meterbot.money import Money
+from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.levels import in_order, reached
+from meterbot.rules.memory import CounterMemory, TeamMemory
+from meterbot.rules.settings import Budget, RuleSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one counter adds to the sum: `used` in the period that began in `month` (`2026-05`).
+
+    `complete` is False when there may be more than `used` says: nothing was read, or not lately.
+    """
+
+    counter: Counter
+    used: Money | None
+    month: str | None
+    complete: bool
+
+
+def reading_of(counter: Counter, memory: CounterMemory, *, fresh: bool) -> Reading:
+    """What a counter's memory adds. `fresh`: its source is healthy."""
+    month = None if memory.period is None else memory.period[:7]
+    known = memory.used is not None or memory.metering == "unmetered"
+    return Reading(counter, memory.used, month, complete=fresh and known)
+
+
+def watch_team(
+    memory: TeamMemory, readings: Iterable[Reading], settings: RuleSettings, now: datetime
+) -> tuple[TeamMemory, tuple[Event, ...]]:
+    """Budgets of this UTC month. A counter counts once, and not while it still shows last month's amount.
+
+    An incomplete sum is a lower bound: it may cross a level, but only a complete one below the level re-arms it.
+    """
+    month = month_of(now)
+    first = memory.month is None
+    if memory.month != month:
+        memory = TeamMemory(month=month)
+    by_counter = {reading.counter: reading for reading in readings}.values()
+    current = [reading for reading in by_counter if reading.month == month]
+    complete = len(current) == len(by_counter) and all(reading.complete for reading in current)
+    sums = money.totals(reading.used for reading in current if reading.used is not None)
+    events = []
+    for budget in settings.budgets:
+        currency = budget.amount.currency
+        total = sums.get(currency, replace(budget.amount, minor=budget.amount.minor * 0))
+        memory, event = _watch(memory, budget, total, now, complete=complete, initial=first)
+        events += [] if event is None else [event]
+    return memory, tuple(event for event in events if event.kind in settings.kinds)
+
+
+def _watch(
+    memory: TeamMemory, budget: Budget, total: Money, now: datetime, *, complete: bool, initial: bool
+) -> tuple[TeamMemory, Event | None]:
+    name = f"{money.plain(budget.amount)} {budget.amount.currency}"
+    crossed = [step for step in budget.thresholds if reached(step, total, budget.amount)]
+    told = memory.told.get(name, ())
+    if complete and (gone := set(told) - {step.level for step in crossed}):
+        told = tuple(level for level in told if level not in gone)
+        memory = replace(memory, armed={**memory.armed, name: f":{instant(now)}"})
+    new = in_order([step for step in crossed if step.level not in told], budget.amount)
+    memory = replace(memory, told={**memory.told, name: (*told, *(step.level for step in new))})
+    if not new:
+        return memory, None
+    highest = new[-1]
+    share = money.percent(total, budget.amount)
+    bound = "" if complete else "at least "
+    return memory, Event(
+        key=f"budget_crossed:{name}:{highest.level}:{memory.month}{memory.armed.get(name, '')}",
+        kind=EventKind.BUDGET_CROSSED,
+        at=now,
+        severity=Severity.WARNING if share is None or share < 100 else Severity.CRITICAL,
+        reason=f"the team's {bound}{money.show(total)} reached {highest.level} of the budget of {money.show(budget.amount)}",
+        level=highest.level,
+        initial=initial,
+        facts={
+            "used": money_fact(total),
+            "cap": money_fact(budget.amount),
+            "percent": None if share is None else f"{share:f}",
+            "period": memory.month,
+            "level": highest.level,
+            "also": [step.level for step in new[:-1]],
+            "complete": complete,
+        },
+    )

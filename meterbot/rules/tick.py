@@ -1,0 +1,177 @@
+"""What one snapshot really read, as the rules of a counter see it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterbot import money
+from meterbot.models import (
+    Counter,
+    Event,
+    EventKind,
+    ExtraUsage,
+    Health,
+    Known,
+    ReasonClass,
+    Severity,
+    Snapshot,
+    Subscription,
+    Window,
+)
+from meterbot.money import Money
+from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.knowledge import in_stated_units, subscription_drifted
+from meterbot.rules.memory import Cap, CounterMemory, Metering
+from meterbot.rules.settings import RuleSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The parts and fields that this snapshot read cleanly; None is "not read", never a value carried over.
+
+    `merged` alone holds carried-over values, for what is only mentioned. `switched` is the currency of the amounts
+    before, when they were in another one.
+    """
+
+    counter: Counter
+    seat: str
+    at: datetime
+    now: datetime
+    settings: RuleSettings
+    merged: Known
+    extra_read: bool
+    extra: ExtraUsage | None
+    used: Money | None
+    cap: Cap | None
+    switched: str | None
+    windows: tuple[Window, ...] | None
+    subscription_read: bool
+    subscription_drifted: bool
+    subscription: Subscription | None
+
+    @property
+    def limit(self) -> Money | None:
+        """The cap where there is one."""
+        return self.cap if isinstance(self.cap, Money) else None
+
+    @property
+    def full_windows(self) -> list[Window] | None:
+        return None if self.windows is None else [window for window in self.windows if window.full]
+
+    @property
+    def metering(self) -> Metering | None:
+        """In one word, whether money can be spent beyond the plan, and if not, by whose will."""
+        extra = self.extra
+        if not self.extra_read:
+            return None
+        if extra is None or extra.reason_class is ReasonClass.NEVER_SET_UP:
+            return "unmetered"
+        if extra.reason_class is ReasonClass.ADMIN:
+            return "paused"
+        if extra.reason_class is ReasonClass.USER_OFF or extra.enabled is False:
+            return "off"
+        return "on" if extra.enabled else None
+
+    @property
+    def stamp(self) -> str:
+        """Names what begins with this reading in keys; no two accepted readings of a counter share one."""
+        return instant(self.at) or ""
+
+    def amounts(self) -> dict[str, object]:
+        """The facts `used`, `cap` and `percent`."""
+        share = None if self.used is None or self.limit is None else money.percent(self.used, self.limit)
+        return {
+            "used": money_fact(self.used),
+            "cap": money_fact(self.limit),
+            "percent": None if share is None else f"{share:f}",
+        }
+
+    def event(
+        self,
+        kind: EventKind,
+        *what: str,
+        reason: str,
+        facts: Mapping[str, object],
+        severity: Severity = Severity.INFO,
+        level: str | None = None,
+        resolves: str | None = None,
+        muted_by: str | None = None,
+        initial: bool = False,
+    ) -> Event:
+        """`what` ends the key: it names level, period or episode."""
+        return Event(
+            key=":".join([kind.value, str(self.counter), *what]),
+            kind=kind,
+            at=min(self.at, self.now),
+            severity=severity,
+            reason=reason,
+            seat=self.seat,
+            counter=self.counter,
+            level=level,
+            resolves=resolves,
+            initial=initial,
+            muted_by=muted_by,
+            facts=dict(facts),
+        )
+
+
+Step = Callable[[CounterMemory, Tick], tuple[CounterMemory, list[Event]]]
+"""One rule: takes and returns the memory, and what happened."""
+
+
+def tick_of(
+    snapshot: Snapshot,
+    counter: Counter,
+    memory: CounterMemory,
+    known: Known | None,
+    *,
+    merged: Known,
+    settings: RuleSettings,
+    now: datetime,
+) -> Tick:
+    current = snapshot.health is not Health.STALE
+    last = None if known is None else known.snapshot.extra_usage
+    extra_read = current and snapshot.extra_usage_read
+    extra = in_stated_units(snapshot.extra_usage, last) if extra_read else None
+    used = None if extra is None else extra.used
+    before = memory.used
+    switched = before is not None and used is not None and before.currency != used.currency
+    return Tick(
+        counter=counter,
+        seat=snapshot.seat,
+        at=snapshot.fetched_at,
+        now=now,
+        settings=settings,
+        merged=merged,
+        extra_read=extra_read,
+        extra=extra,
+        used=used,
+        cap=_cap(extra),
+        switched=before.currency if before is not None and switched else None,
+        windows=snapshot.windows if current and snapshot.windows_read else None,
+        subscription_read=current and snapshot.subscription_read,
+        subscription_drifted=subscription_drifted(snapshot),
+        subscription=snapshot.subscription,
+    )
+
+
+def _cap(extra: ExtraUsage | None) -> Cap | None:
+    """Null means "no cap" only while extra usage is on: when it is off, null is also what was never set up."""
+    if extra is None or not extra.cap_known:
+        return None
+    if extra.cap is not None:
+        return extra.cap
+    return "none" if extra.enabled else None
+
+
+def window_facts(windows: Iterable[Window] | None) -> list[dict[str, object]] | None:
+    if windows is None:
+        return None
+    return [
+        {
+            "window": window.name,
+            "utilization": None if window.utilization is None else f"{window.utilization:f}",
+            "resets_at": instant(window.resets_at),
+        }
+        for window in windows
+    ]
