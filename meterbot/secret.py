@@ -19,7 +19,7 @@ _PLACES = re.compile(
     r"""(\bsessionKey\w*=)[^;\s"']+                                    # a cookie
       | (\bAuthorization['"]?\s*[:=,]\s*['"]?(?:\w+\s+)?)[^\s"',)]+    # a header
       | (\b(?:Bearer|Bot)\s+)[\w.~+/=-]{20,}
-      | (\w://[^\s/:@]*:)[^\s/@]+(?=@)                                 # a password in an address
+      | (\w://[^\s/:@"']*:)[^\s/@"']+(?=@)                             # a password in an address
       | (\bpassword['"]?\s*[:=]\s*['"]?)[^\s'",)&]+
       | ([?&]ticket=)[^&\s"']+                                         # Slack's WebSocket address
       | (\bhooks\.slack\.com/\w+/)[^\s"']+                             # Slack's address for one answer

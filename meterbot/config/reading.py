@@ -210,6 +210,11 @@ class _Reading:
         if (port := self._environ.get("PORT")) and isinstance(http, dict):
             document["http"] = {**http, "bind": f"0.0.0.0:{port}"}
             self._variables["http", "bind"] = "PORT"
+        slack = document.get("slack")
+        if isinstance(slack, dict) and slack.get("mode") == "http" and "http" not in document:
+            self._refuse(
+                ("slack", "mode"), "needs a listener that Slack can reach: give [http] a bind, or set PORT"
+            )
 
     def _compare_seats(self, document: dict[str, Any]) -> None:
         """What is wrong between keys, each of which may be fine. Types are not: the tables judge them."""

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import PlainValidator, SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from meterbot import money
 from meterbot.models import EventKind
 from meterbot.rules.settings import Threshold, parse_threshold
-
-DATABASES = ("sqlite", "sqlite+aiosqlite", "postgres", "postgresql", "postgresql+asyncpg")
 
 
 HINT = "; did you mean"
@@ -165,9 +165,16 @@ def _bind(value: object) -> Bind:
 
 def database_url(value: object) -> SecretStr:
     """May hold a password, so that it is kept like a secret."""
-    if (match := _match(rf"({'|'.join(map(re.escape, DATABASES))})://.*", value)) is None:
+    try:
+        url = make_url(value if isinstance(value, str) else "")
+    except (ArgumentError, ValueError):  # no URL at all, or a port that is none
+        url = None
+    backend = url and url.get_backend_name()
+    if not url or backend not in {"sqlite", "postgres", "postgresql"}:
         raise ValueError('must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"')
-    return SecretStr(match[0])
+    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ValueError('must name a file for SQLite, like "sqlite:///meterbot.db"')
+    return SecretStr(str(value))
 
 
 def _match(pattern: str, value: object) -> re.Match[str] | None:
