@@ -76,7 +76,7 @@ def _sampled(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, tuple[Sa
 
 def _remembered(memory: CounterMemory, tick: Tick) -> CounterMemory:
     """What this tick read, as the base of the next."""
-    if tick.extra_read:
+    if tick.extra_read or tick.extra is not None:
         memory = replace(memory, extra_seen=True)
     if tick.extra is not None and tick.extra.why_known:
         memory = replace(memory, disabled_until=tick.extra.disabled_until or memory.disabled_until)

@@ -22,25 +22,28 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         return None
     new, old = _first(snapshot), known.snapshot
     stale = snapshot.health is Health.STALE
+    keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
+    keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
+    keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
+    extra = fields_read(snapshot, old.extra_usage)
+    if keep_extra and (stale or extra is None):
+        extra = old.extra_usage
+    elif extra is not None and old.extra_usage is not None:
+        extra = _completed(extra, old.extra_usage)
+    subscription = snapshot.subscription
+    if keep_subscription:
+        subscription = old.subscription
+    elif subscription_drifted(snapshot):
+        subscription = _filled(subscription, old.subscription)
     merged = replace(
         snapshot,
         account_uuid=snapshot.account_uuid or old.account_uuid,
         account_email=snapshot.account_email or old.account_email,
         org_name=snapshot.org_name or old.org_name,
+        windows=old.windows if keep_windows else snapshot.windows,
+        extra_usage=extra,
+        subscription=subscription,
     )
-    keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
-    keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
-    keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
-    if keep_windows:
-        merged = replace(merged, windows=old.windows)
-    if keep_extra:
-        merged = replace(merged, extra_usage=old.extra_usage)
-    else:
-        merged = replace(merged, extra_usage=_completed(snapshot.extra_usage, old.extra_usage))
-    if keep_subscription:
-        merged = replace(merged, subscription=old.subscription)
-    elif subscription_drifted(snapshot):
-        merged = replace(merged, subscription=_filled(snapshot.subscription, old.subscription))
     return Known(
         snapshot=merged,
         windows_at=known.windows_at if keep_windows else new.windows_at,
@@ -64,33 +67,40 @@ def subscription_drifted(snapshot: Snapshot) -> bool:
     return any(note.startswith("subscription") for note in snapshot.drift)
 
 
-def in_stated_units(extra: ExtraUsage | None, last: ExtraUsage | None) -> ExtraUsage | None:
-    """`extra` with an assumed currency or scale replaced by what was last known of the same counter.
+def fields_read(snapshot: Snapshot, last: ExtraUsage | None) -> ExtraUsage | None:
+    """The fields of extra usage that the snapshot can vouch for, in the units last known of the counter."""
+    extra = snapshot.extra_usage
+    if extra is None:
+        return None
+    if not snapshot.extra_usage_read:
+        # The amount was rejected, or its currency was: then no amount can be trusted.
+        extra = replace(extra, used=None)
+        if "currency" in extra.assumed:
+            extra = replace(extra, cap=None, cap_known=False, currency=None)
+    return extra if last is None else _in_known_units(extra, last)
 
-    A body that leaves its currency out for one tick would otherwise look like a switch to dollars.
-    """
-    if extra is None or last is None or not extra.assumed:
-        return extra
-    stated = last.used or last.cap
-    currency = extra.currency
-    if "currency" in extra.assumed and last.currency is not None:
-        currency = last.currency
+
+def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
+    """An assumed currency or scale gives way to the one last known: a body that leaves its currency out for once
+    would otherwise look like a switch to dollars."""
+    held = last.used or last.cap
+    keep_currency = "currency" in extra.assumed and last.currency is not None
+    keep_scale = "scale" in extra.assumed
 
     def restated(amount: Money | None) -> Money | None:
         if amount is None:
             return None
-        code = currency if currency is not None and "currency" in extra.assumed else amount.currency
-        same_scale = stated is not None and stated.currency == code and "scale" in extra.assumed
-        return Money(amount.minor, code, stated.exponent if stated and same_scale else amount.exponent)
+        code = last.currency if keep_currency and last.currency is not None else amount.currency
+        known_scale = keep_scale and held is not None and held.currency == code
+        return Money(
+            amount.minor, code, held.exponent if known_scale and held is not None else amount.exponent
+        )
 
+    currency = last.currency if keep_currency else extra.currency
     return replace(extra, used=restated(extra.used), cap=restated(extra.cap), currency=currency)
 
 
-def _completed(extra: ExtraUsage | None, last: ExtraUsage | None) -> ExtraUsage | None:
-    if extra is None or last is None:
-        return extra
-    extra = in_stated_units(extra, last)
-    assert extra is not None  # noqa: S101
+def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     extra = replace(
         extra,
         enabled=last.enabled if extra.enabled is None else extra.enabled,
@@ -99,17 +109,17 @@ def _completed(extra: ExtraUsage | None, last: ExtraUsage | None) -> ExtraUsage 
     )
     if not extra.cap_known:
         extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
-    if not extra.why_known and last.why_known:
+    if extra.why_known or not last.why_known:
         # A source that never reads the row says all it knows each time: there is nothing to carry over.
-        extra = replace(
-            extra,
-            why_known=True,
-            reason=extra.reason or last.reason,
-            reason_class=extra.reason_class or last.reason_class,
-            out_of_credits=last.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
-            disabled_until=extra.disabled_until or last.disabled_until,
-        )
-    return extra
+        return extra
+    return replace(
+        extra,
+        why_known=True,
+        reason=extra.reason or last.reason,
+        reason_class=extra.reason_class or last.reason_class,
+        out_of_credits=last.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
+        disabled_until=extra.disabled_until or last.disabled_until,
+    )
 
 
 def _filled(new: Subscription | None, last: Subscription | None) -> Subscription | None:

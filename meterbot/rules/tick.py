@@ -20,7 +20,7 @@ from meterbot.models import (
 )
 from meterbot.money import Money
 from meterbot.rules.facts import instant, money_fact
-from meterbot.rules.knowledge import in_stated_units, subscription_drifted
+from meterbot.rules.knowledge import fields_read, subscription_drifted
 from meterbot.rules.memory import Cap, CounterMemory, Metering
 from meterbot.rules.settings import RuleSettings
 
@@ -62,9 +62,9 @@ class Tick:
     def metering(self) -> Metering | None:
         """In one word, whether money can be spent beyond the plan, and if not, by whose will."""
         extra = self.extra
-        if not self.extra_read:
-            return None
-        if extra is None or extra.reason_class is ReasonClass.NEVER_SET_UP:
+        if extra is None:
+            return "unmetered" if self.extra_read else None
+        if extra.reason_class is ReasonClass.NEVER_SET_UP:
             return "unmetered"
         if extra.reason_class is ReasonClass.ADMIN:
             return "paused"
@@ -131,8 +131,7 @@ def tick_of(
 ) -> Tick:
     current = snapshot.health is not Health.STALE
     last = None if known is None else known.snapshot.extra_usage
-    extra_read = current and snapshot.extra_usage_read
-    extra = in_stated_units(snapshot.extra_usage, last) if extra_read else None
+    extra = fields_read(snapshot, last) if current else None
     used = None if extra is None else extra.used
     before = memory.used
     switched = before is not None and used is not None and before.currency != used.currency
@@ -143,7 +142,7 @@ def tick_of(
         now=now,
         settings=settings,
         merged=merged,
-        extra_read=extra_read,
+        extra_read=current and snapshot.extra_usage_read,
         extra=extra,
         used=used,
         cap=_cap(extra),
