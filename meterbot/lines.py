@@ -19,6 +19,16 @@ def seat_lines(snapshot: Snapshot, now: datetime, tz: tzinfo) -> tuple[str, ...]
     return tuple(f"{label:<16} {value}" for label, value in rows)
 
 
+def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str:
+    """One reading for a person: whose it is, its lines, and what went wrong."""
+    where = [wording.one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
+    health = snapshot.health.value.replace("_", " ")
+    head = ", ".join([f"{wording.one_line(snapshot.seat)} ({snapshot.source})", *where, health])
+    said = [snapshot.detail] if snapshot.detail else []
+    trouble = [*said, *snapshot.errors, *(f"drift: {field}" for field in snapshot.drift)]
+    return "\n".join([head, *seat_lines(snapshot, now, tz), *map(wording.one_line, trouble)])
+
+
 def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:
     """`$17.20 / $50.00 (34%)`, or None where nothing is metered or nothing could be read."""
     extra, block = snapshot.extra_usage, block_of(snapshot.extra_usage, snapshot.windows, now)

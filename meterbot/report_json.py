@@ -8,21 +8,20 @@ from decimal import Decimal
 
 from meterbot.blocked import Block, block_of
 from meterbot.lines import is_metered, seat_lines
-from meterbot.models import ExtraUsage, Seat, Snapshot, Subscription, Window
+from meterbot.models import ExtraUsage, Snapshot, Subscription, Window
 from meterbot.money import Money, percent, plain, rounded
 from meterbot.report import SeatRow, TeamReport, Total
 from meterbot.wording import stamp
 
 
 def snapshot_json(
-    snapshot: Snapshot, seat: Seat, now: datetime, tz: tzinfo, *, emails: bool = False
+    snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False
 ) -> dict[str, object]:
     """One reading for machines: amounts as strings, percentages as numbers, instants in UTC, unknown as null."""
     block = block_of(snapshot.extra_usage, snapshot.windows, now)
     return {
         "seat": snapshot.seat,
         "source": snapshot.source,
-        "plan": seat.plan,
         "account_email": snapshot.account_email if emails else None,
         "account_uuid": snapshot.account_uuid,
         "org_uuid": snapshot.org_uuid,
@@ -60,7 +59,7 @@ def spend_json(report: TeamReport, tz: tzinfo, *, emails: bool = False) -> dict[
 
 def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[str, object]:
     age = None if row.read_at is None else max(0, int((now - row.read_at).total_seconds()))
-    shown = snapshot_json(row.snapshot, row.seat, now, tz, emails=emails)
+    shown = snapshot_json(row.snapshot, now, tz, emails=emails)
     if row.counter is None:
         shown["fetched_at"] = None
     return {**shown, "age_seconds": age, "counted": row.counted}

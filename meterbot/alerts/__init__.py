@@ -1,0 +1,92 @@
+"""Events as messages: whose seat, what happened, what it means, what to do next and when it ends.
+
+Each rule's words are in the file that is named like the rule's own.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+
+from meterbot import wording
+from meterbot.alerts import billing, limits, source, spend
+from meterbot.alerts.told import Told, Words
+from meterbot.messages import Action, Field, Message, button
+from meterbot.models import Event, EventKind, Seat, Severity
+from meterbot.money import Money, show
+
+_WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
+    EventKind.SPEND_STARTED: spend.spend_started,
+    EventKind.THRESHOLD_CROSSED: spend.threshold_crossed,
+    EventKind.BUDGET_CROSSED: spend.budget_crossed,
+    EventKind.CHARGED_WITHIN_PLAN: spend.charged_within_plan,
+    EventKind.PERIOD_CLOSED: spend.period_closed,
+    EventKind.SEAT_BLOCKED: limits.seat_blocked,
+    EventKind.SEAT_UNBLOCKED: limits.seat_unblocked,
+    EventKind.METERING_CHANGED: limits.metering_changed,
+    EventKind.WINDOW_FULL: limits.window_full,
+    EventKind.RENEWAL_NEAR: billing.renewal_near,
+    EventKind.SUBSCRIPTION_CHANGED: billing.subscription_changed,
+    EventKind.SOURCE_DOWN: source.source_down,
+    EventKind.SOURCE_UP: source.source_up,
+    EventKind.IDENTITY_CHANGED: source.identity_changed,
+}
+
+
+def alert(
+    event: Event, seat: Seat | None, tz: tzinfo, pace: Money | None = None, cap_eta: datetime | None = None
+) -> Message:
+    """The post for one event. `seat` is None for the team's; `pace` is per hour; `cap_eta` is when the cap falls at
+    that pace."""
+    words = _words(event, seat, tz)
+    fields = [*words.fields, *_forecast(event, tz, pace, cap_eta)]
+    spent = [f"{field.value} spent" for field in fields if field.name == "Spent"]
+    return Message(
+        title=words.title,
+        fallback=". ".join([words.title, *spent, *words.meaning[:1]]),
+        severity=event.severity,
+        text="\n".join([*words.meaning, *words.advice]),
+        fields=tuple(fields),
+        actions=_actions(seat),
+        owner={} if seat is None else dict(seat.owner),
+        footer=_small_print(event),
+    )
+
+
+def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
+    """What the posted alert is edited to once `by` has ended it: the facts stay, the advice goes, nobody is pinged."""
+    words, line = _words(alert, seat, tz), resolution_line(by, seat, tz)
+    return Message(
+        title=f"Over: {words.title}",
+        fallback=line.fallback,
+        severity=Severity.GOOD,
+        text=line.title,
+        fields=words.fields,
+        actions=_actions(seat),
+        footer=_small_print(alert),
+    )
+
+
+def resolution_line(by: Event, seat: Seat | None, tz: tzinfo) -> Message:
+    """The one line in the alert's thread."""
+    line = f"{_words(by, seat, tz).title} since {wording.moment(by.at, tz)}."
+    return Message(title=line, fallback=line, severity=Severity.GOOD)
+
+
+def _words(event: Event, seat: Seat | None, tz: tzinfo) -> Words:
+    return _WORDS[event.kind](Told(event, seat, tz))
+
+
+def _actions(seat: Seat | None) -> tuple[Action, ...]:
+    return () if seat is None else button("Show seat", "seat", seat.name)
+
+
+def _forecast(event: Event, tz: tzinfo, pace: Money | None, cap_eta: datetime | None) -> list[Field]:
+    fields = [] if pace is None else [Field("Pace", f"{show(pace, grouped=True)} per hour")]
+    if cap_eta is not None and cap_eta > event.at:
+        fields.append(Field("Cap reached at this pace", wording.moment(cap_eta, tz)))
+    return fields
+
+
+def _small_print(event: Event) -> str:
+    """The rule, and what it compared with what."""
+    rule = event.kind.value.replace("_", " ").capitalize()
+    return f"{rule}: {wording.one_line(event.reason, 300)}"

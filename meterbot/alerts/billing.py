@@ -1,0 +1,56 @@
+"""What is said about the subscription: changes, and the next charge."""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+
+from meterbot import wording
+from meterbot.alerts.told import Told, Words, day_of, instant
+from meterbot.messages import Field
+from meterbot.money import show
+
+_UNPAID = {"past_due", "unpaid"}
+
+
+def renewal_near(told: Told) -> Words:
+    day, days = day_of(told.event.facts.get("date")), told.event.facts.get("days")
+    when = {0: "today", 1: "tomorrow"}.get(days) if isinstance(days, int) else None
+    on = "soon" if day is None else f"on {wording.day(day)}"
+    title = f"{told.who} renews {on}, {when or f'in {days} days'}"
+    price = None if told.seat is None else told.seat.plan_price
+    fee = () if price is None else (Field("Plan fee", show(price, grouped=True)),)
+    spent = told.amount("Spent this month", "used") + told.amount("The period before", "previous_final")
+    plan = told.text("changes_to")
+    meaning = (f"The plan changes to {plan} then.",) if plan else ()
+    return Words(title, meaning, ("To end or change it, do so in claude.ai before that day.",), fee + spent)
+
+
+def subscription_changed(told: Told) -> Words:
+    changes = told.items("changes") or []
+    lines = [_change(change, told.tz) for change in changes]
+    unpaid = any(change.get("to") in _UNPAID for change in changes)
+    pay = ("A payment has failed: check the payment method in claude.ai under Settings, Billing.",)
+    if len(lines) == 1:
+        return Words(f"{told.who}: {lines[0]}", (), pay if unpaid else ())
+    said = tuple(f"{line[0].upper()}{line[1:]}." for line in lines)
+    return Words(f"{told.who}: the subscription has changed", said, pay if unpaid else ())
+
+
+def _change(change: Mapping[str, object], tz: tzinfo) -> str:
+    what, old, new = change.get("what"), change.get("from"), change.get("to")
+    if what == "ends_on":
+        day = day_of(new)
+        return (
+            "the subscription will not end" if day is None else f"the subscription ends on {wording.day(day)}"
+        )
+    if what == "paused_until":
+        at = instant(new)
+        return (
+            "the pause is over" if at is None else f"the subscription pauses until {wording.moment(at, tz)}"
+        )
+    if what == "changes_to":
+        return "no change of plan is scheduled" if new is None else f"the plan will change to {_word(new)}"
+    return f"the subscription is {_word(new)}, it was {_word(old)}"
+
+
+def _word(value: object) -> str:
+    return "unknown" if value is None else wording.one_line(str(value)).replace("_", " ")

@@ -1,0 +1,29 @@
+"""What is said about sources: down, back, or speaking for somebody else."""
+
+from meterbot.alerts.told import Told, Words
+from meterbot.messages import Field
+
+
+def source_down(told: Told) -> Words:
+    health = (told.text("health") or "unknown").replace("_", " ")
+    last, since = told.moment("last_ok_at"), told.moment("since")
+    known = f"Its last known numbers are from {last}." if last else "It has not been read yet."
+    details = [text for text in (told.text("detail"),) if text]
+    remedies = [text for text in (told.text("remedy"),) if text]
+    fields = (Field("Since", since),) if since else ()
+    return Words(f"{told.who} cannot be read: {health}", (known, *details), tuple(remedies), fields)
+
+
+def source_up(told: Told) -> Words:
+    since = told.moment("down_since")
+    meaning = (f"It could not be read since {since}.",) if since else ()
+    return Words(f"{told.who} is being read again", meaning)
+
+
+def identity_changed(told: Told) -> Words:
+    what = told.text("what") or "account"
+    return Words(
+        f"{told.who} now reports another {what}",
+        ("From here on it is another counter; nothing on it counts as new spend of this seat.",),
+        ("If that was intended, there is nothing to do. If not, check whose credential the seat uses.",),
+    )

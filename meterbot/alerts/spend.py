@@ -1,0 +1,84 @@
+"""What is said about money: the first dollar, levels, charges within the plan, closed periods."""
+
+from decimal import Decimal
+
+from meterbot import wording
+from meterbot.alerts.told import USAGE_SETTINGS, Told, Words, month_of, window_name, windows
+from meterbot.money import show
+
+
+def spend_started(told: Told) -> Words:
+    full = told.items("full_windows")
+    if full:
+        meaning = f"Its plan quota is used up ({windows(full, told.tz)}), so what it uses now is billed."
+        advice = ["If that is not wanted, pause until the window resets."]
+    elif full is None:
+        meaning, advice = "Whether its plan quota is used up is unknown.", []
+    else:
+        meaning = "No window of its plan is full, so this was billed while the plan had room."
+        advice = ["Look at what it runs: some models and features are billed from the first prompt."]
+    return Words(
+        f"{told.who} has started to spend extra", (meaning,), (*advice, *told.month_end()), told.spent()
+    )
+
+
+def threshold_crossed(told: Told) -> Words:
+    used, share = told.money("used"), told.share
+    if not told.event.initial or used is None:
+        title = f"{told.who} has reached {told.level()}"
+    elif share is not None:
+        title = f"{told.who} is at {wording.percent(share)} of its cap"
+    else:
+        title = f"{told.who} has spent {show(used, grouped=True)} this month"
+    return Words(title, told.also(), (_what_the_cap_does(told), *told.month_end()), told.spent())
+
+
+def _what_the_cap_does(told: Told) -> str:
+    if told.money("cap") is None:
+        return f"No known cap will stop it: if that is too much, set one {USAGE_SETTINGS}."
+    stops = "Extra usage stops when" if told.share is None or told.share < 100 else "Extra usage has stopped:"
+    return f"{stops} the cap is spent. If the work must go on, raise it {USAGE_SETTINGS}."
+
+
+def budget_crossed(told: Told) -> Words:
+    title = f"The team has reached {told.level()}"
+    if told.event.initial and told.share is not None:
+        title = f"The team is at {wording.percent(told.share)} of its budget"
+    partial = told.event.facts.get("complete") is False
+    meaning = ("It may be more: not every seat could be read.",) if partial else ()
+    advice = "A budget stops nothing by itself. Ask /claude-spend for the seats."
+    return Words(title, (*told.also(), *meaning), (advice, *told.month_end()), told.spent())
+
+
+def charged_within_plan(told: Told) -> Words:
+    rise, before, used = told.money("rise"), told.money("before"), told.money("used")
+    since = told.moment("before_at")
+    amount = "" if rise is None else f" {show(rise, grouped=True)}"
+    meaning = []
+    if before is not None and used is not None:
+        after = f" since {since}" if since else ""
+        meaning.append(
+            f"Its counter went from {show(before, grouped=True)} to {show(used, grouped=True)}{after}."
+        )
+    levels = [
+        f"{window_name(window)} at {wording.percent(Decimal(str(window['utilization'])))}"
+        for window in told.items("windows") or []
+        if window.get("utilization") is not None
+    ]
+    meaning.append(
+        f"No window of its plan was full: {wording.listed(levels)}." if levels else "No window was full."
+    )
+    advice = (
+        "Look at what it ran: some models and features are billed from the first prompt.",
+        "If nothing explains it, this message is evidence for Anthropic's support.",
+    )
+    return Words(f"{told.who} was charged{amount} while its plan had room", tuple(meaning), advice)
+
+
+def period_closed(told: Told) -> Words:
+    period, final, read = told.text("period"), told.money("final"), told.moment("final_at")
+    month = "its period" if period is None else f"{month_of(period):%B}"
+    amount = "an unknown amount" if final is None else show(final, grouped=True)
+    meaning = [f"The final amount was read {read}; the counter has started again since."] if read else []
+    fields = told.amount("Spent in all", "final") + told.amount("The period before", "previous_final")
+    return Words(f"{told.who} closed {month} at {amount}", tuple(meaning), (), fields)
