@@ -1,0 +1,378 @@
+"""A claude.ai on loopback: the answers a seat's reader gets, from numbers that a test or the demo sets.
+
+    async with ClaudeAi() as server:
+        ana = server.add_account("sk-ant-sid01-ana")
+        ana.organizations[0].used = Decimal(1720)
+        server.fail("usage", Reply(status=529))
+        ...  # read from server.url
+        server.assert_expected_only()
+
+It knows the four routes that are read. Anything else that arrives is answered like the real one would and recorded in
+`unexpected`.
+"""
+
+import asyncio
+import json
+import re
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+from aiohttp import web
+
+_ORGANIZATION = re.compile("/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details)")
+_PARTS = {"usage": "usage", "overage_spend_limit": "overage", "subscription_details": "subscription"}
+
+CHALLENGE_PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
+
+
+@dataclass(slots=True)
+class Reply:
+    """A scripted answer. `body`: bytes and text go out as they are, anything else as JSON.
+
+    `until`: held back until this is set. `drop`: the connection is closed instead of answering; `cut`: after the
+    headers and half of the body.
+    """
+
+    status: int = 200
+    body: object = b""
+    headers: Mapping[str, str] | list[tuple[str, str]] = field(default_factory=dict)
+    until: asyncio.Event | None = None
+    drop: bool = False
+    cut: bool = False
+
+
+def error(status: int, kind: str, message: str = "", code: str | None = None, **headers: str) -> Reply:
+    """An error as claude.ai words it. Header names are given with underscores: `retry_after="60"`."""
+    told: dict[str, object] = {"type": kind, "message": message}
+    if code is not None:
+        told["details"] = {"error_code": code, "error_visibility": "user_facing"}
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, {"type": "error", "error": told, "request_id": None}, names)
+
+
+def session_expired() -> Reply:
+    """What claude.ai answers to a session that has ended: 403 and not 401."""
+    return error(403, "permission_error", "Invalid authorization", "account_session_invalid")
+
+
+def challenge() -> Reply:
+    """A managed challenge of the edge."""
+    headers = {"content-type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"}
+    return Reply(403, CHALLENGE_PAGE, headers)
+
+
+def not_found() -> Reply:
+    return error(404, "not_found_error", "Not found")
+
+
+@dataclass(slots=True)
+class Organization:
+    """One organization of an account, as numbers to be set. Amounts in minor units; utilization 0-100, None = no such
+    window. `metered` False: extra usage was never set up."""
+
+    uuid: str
+    name: str = "Dev One"
+    capabilities: list[str] | None = field(default_factory=lambda: ["claude_max", "chat"])
+    rate_limit_tier: str = "default_claude_max_5x"
+    seat_tier: str | None = None
+    five_hour: Decimal | None = Decimal(12)
+    five_hour_resets: datetime | None = None
+    seven_day: Decimal | None = Decimal(41)
+    seven_day_resets: datetime | None = None
+    metered: bool = True
+    enabled: bool = True
+    used: Decimal = Decimal(0)
+    cap: int | None = 5000
+    currency: str = "USD"
+    decimals: int = 2
+    disabled_reason: str | None = None
+    disabled_until: datetime | None = None
+    out_of_credits: bool = False
+    status: str = "active"
+    next_charge: date | None = None
+    billing_interval: str = "monthly"
+
+    def usage(self) -> dict[str, Any]:
+        return {
+            "five_hour": _window(self.five_hour, self.five_hour_resets),
+            "seven_day": _window(self.seven_day, self.seven_day_resets),
+            "seven_day_opus": None,
+            "seven_day_sonnet": None,
+            "extra_usage": self._extra_usage() if self.metered else None,
+            "limits": [],
+            "member_dashboard_available": False,
+        }
+
+    def _extra_usage(self) -> dict[str, Any]:
+        return {
+            "is_enabled": self.enabled,
+            "monthly_limit": self.cap,
+            "used_credits": float(self.used),
+            "utilization": None,
+            "currency": self.currency,
+            "decimal_places": self.decimals,
+            "disabled_reason": self.disabled_reason,
+            "user_disabled": False,
+            "spend_limit_reached": self.disabled_reason == "self_selected_spend_limit_reached",
+            "credits_ever_enabled": True,
+            "daily": None,
+            "weekly": None,
+        }
+
+    def overage(self, account: str | None) -> dict[str, Any] | None:
+        """The row that answers `?account_uuid=account`, or the organization's own; None = 404."""
+        if not self.metered:
+            return None
+        return {
+            "organization_uuid": self.uuid,
+            "limit_type": "organization" if account is None else "member",
+            "seat_tier": self.seat_tier,
+            "account_uuid": account,
+            "account_email": None,
+            "is_enabled": self.enabled,
+            "monthly_credit_limit": self.cap,
+            "currency": self.currency,
+            "used_credits": float(self.used),
+            "disabled_reason": self.disabled_reason,
+            "disabled_until": _instant(self.disabled_until),
+            "out_of_credits": self.out_of_credits,
+            "discount_percent": None,
+            "discount_ends_at": None,
+        }
+
+    def subscription(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "next_charge_date": None if self.next_charge is None else self.next_charge.isoformat(),
+            "billing_interval": self.billing_interval,
+            "payment_method": {"brand": "visa", "country": "US", "last4": "0000", "type": "card"},
+            "currency": self.currency,
+        }
+
+
+@dataclass(slots=True)
+class Account:
+    """An account and the session that opens it. `signed_in` False: its session has ended. `rotate_to`: the session
+    keys that the next good answers renew it to, one each."""
+
+    session_key: str
+    uuid: str
+    email: str
+    organizations: list[Organization]
+    signed_in: bool = True
+    rotate_to: deque[str] = field(default_factory=deque)
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "uuid": self.uuid,
+            "email_address": self.email,
+            "full_name": "Dev One",
+            "memberships": [_membership(organization) for organization in self.organizations],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it arrived. `session_keys`: every `sessionKey` its cookies carried."""
+
+    method: str
+    path: str
+    route: str
+    organization: str | None
+    headers: Mapping[str, str]
+    session_keys: tuple[str, ...]
+
+
+class ClaudeAi:
+    """The server. Routes are named `account`, `usage`, `overage`, `subscription`."""
+
+    def __init__(self) -> None:
+        self.accounts: list[Account] = []
+        self.requests: list[Received] = []
+        self.unexpected: list[str] = []
+        self.url = ""
+        self._replies: dict[str, deque[Reply]] = defaultdict(deque)
+        self._always: dict[str, Reply] = {}
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    def add_account(
+        self,
+        session_key: str,
+        *,
+        uuid: str | None = None,
+        email: str = "dev@example.com",
+        organizations: list[Organization] | None = None,
+    ) -> Account:
+        """A signed-in account; with one personal organization unless told otherwise."""
+        number = len(self.accounts) + 1
+        own = [Organization(str(UUID(int=(1 << 96) + number)))]
+        account = Account(
+            session_key=session_key,
+            uuid=uuid or str(UUID(int=(2 << 96) + number)),
+            email=email,
+            organizations=own if organizations is None else organizations,
+        )
+        self.accounts.append(account)
+        return account
+
+    def fail(self, route: str, *replies: Reply) -> None:
+        """The next requests of a route get these replies, one each, whoever asks."""
+        self._replies[route].extend(replies)
+
+    def fail_always(self, route: str, reply: Reply) -> None:
+        """Every request of a route gets this reply, until `heal`."""
+        self._always[route] = reply
+
+    def heal(self) -> None:
+        """No scripted reply is left."""
+        self._replies.clear()
+        self._always.clear()
+
+    def assert_expected_only(self) -> None:
+        """Raises if anything arrived that a reader must not send."""
+        if self.unexpected:
+            raise AssertionError(f"unexpected requests: {self.unexpected}")
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        received = _received(request)
+        self.requests.append(received)
+        account = self._account_of(received)
+        problem = self._problem(received, account)
+        if problem is not None:
+            self.unexpected.append(f"{received.method} {received.path}: {problem}")
+        scripted = self._scripted(received.route)
+        if scripted is not None:
+            return await _send(request, scripted, account)
+        if account is None or not account.signed_in:
+            return await _send(request, session_expired(), None)
+        reply = not_found() if problem else self._true_reply(received, account)
+        return await _send(request, reply, account)
+
+    def _scripted(self, route: str) -> Reply | None:
+        if self._replies[route]:
+            return self._replies[route].popleft()
+        return self._always.get(route)
+
+    def _account_of(self, received: Received) -> Account | None:
+        if len(received.session_keys) != 1:
+            return None
+        key = received.session_keys[0]
+        return next((account for account in self.accounts if account.session_key == key), None)
+
+    def _problem(self, received: Received, account: Account | None) -> str | None:
+        if received.method != "GET":
+            return "not a GET"
+        if not received.route:
+            return "an unknown path"
+        if account is None:
+            return f"{len(received.session_keys)} session keys, none of a known account"
+        known = {organization.uuid for organization in account.organizations}
+        if received.organization is not None and received.organization not in known:
+            return "another account's organization"
+        return None
+
+    def _true_reply(self, received: Received, account: Account) -> Reply:
+        if received.route == "account":
+            return Reply(body=account.body())
+        organization = next(o for o in account.organizations if o.uuid == received.organization)
+        if received.route == "usage":
+            return Reply(body=organization.usage())
+        if received.route == "subscription":
+            return Reply(body=organization.subscription())
+        asked_for = re.search("account_uuid=([^&]+)", received.path)
+        row = organization.overage(asked_for and asked_for[1])
+        return not_found() if row is None else Reply(body=row)
+
+
+def _received(request: web.Request) -> Received:
+    route, organization = "", None
+    path = request.path
+    if path == "/api/account":
+        route = "account"
+    elif found := _ORGANIZATION.fullmatch(path):
+        organization, route = found[1], _PARTS[found[2]]
+    cookies = [part.strip() for line in request.headers.getall("Cookie", []) for part in line.split(";")]
+    keys = tuple(pair.partition("=")[2] for pair in cookies if pair.startswith("sessionKey="))
+    return Received(request.method, request.path_qs, route, organization, request.headers.copy(), keys)
+
+
+async def _send(request: web.Request, reply: Reply, account: Account | None) -> web.StreamResponse:
+    if reply.until is not None:
+        await reply.until.wait()
+    transport = request.transport
+    if reply.drop:
+        if transport is not None:
+            transport.abort()
+        return web.Response()
+    headers = [*(reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers)]
+    if account is not None and account.rotate_to and reply.status == 200:
+        account.session_key = account.rotate_to.popleft()
+        headers.append(("Set-Cookie", f"sessionKey={account.session_key}; Path=/; Secure; HttpOnly"))
+        headers.append(("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"))
+    body = _bytes(reply.body)
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", "application/json"))
+    response = web.StreamResponse(status=reply.status)
+    for name, value in headers:
+        response.headers.add(name, value)
+    response.content_length = len(body)
+    await response.prepare(request)
+    if reply.cut:
+        await response.write(body[: len(body) // 2])
+        if transport is not None:
+            transport.close()
+        return response
+    await response.write(body)
+    await response.write_eof()
+    return response
+
+
+def _bytes(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
+
+
+def _membership(organization: Organization) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "uuid": organization.uuid,
+        "name": organization.name,
+        "rate_limit_tier": organization.rate_limit_tier,
+        "billing_type": "stripe_subscription",
+    }
+    if organization.capabilities is not None:
+        told["capabilities"] = organization.capabilities
+    return {
+        "role": "admin",
+        "seat_tier": organization.seat_tier,
+        "created_at": "2026-01-02T03:04:05.000000+00:00",
+        "organization": told,
+    }
+
+
+def _window(utilization: Decimal | None, resets: datetime | None) -> dict[str, Any] | None:
+    if utilization is None:
+        return None
+    return {"utilization": float(utilization), "resets_at": _instant(resets)}
+
+
+def _instant(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

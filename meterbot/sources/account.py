@@ -1,0 +1,92 @@
+"""Whose session it is and which organizations it reads, from an `/api/account` body."""
+
+from dataclasses import dataclass
+
+from meterbot.sources.fields import Notes, kind, read
+from meterbot.sources.wire import AccountShape, MembershipShape, OrganizationShape
+
+_MOST_ORGANIZATIONS = 50
+_SHARED_TIERS = ("default_raven", "claude_team", "claude_enterprise")
+_SHARED_SEATS = ("team", "enterprise", "unassigned")
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """`team`: shared by several people (Team, Enterprise), so that its own counter is nobody's seat."""
+
+    uuid: str
+    name: str | None
+    team: bool
+    api_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """`organizations` is None when the body did not say."""
+
+    uuid: str | None
+    email: str | None
+    organizations: tuple[Organization, ...] | None
+
+    def completed_by(self, known: "Account") -> "Account":
+        """This account, with what its body did not say taken from an earlier one."""
+        return Account(
+            uuid=self.uuid or known.uuid,
+            email=self.email or known.email,
+            organizations=known.organizations if self.organizations is None else self.organizations,
+        )
+
+
+def account_of(body: object, notes: Notes) -> Account:
+    """The account a body describes, each organization once; one whose id is no UUID is left out with a note."""
+    shape = read(AccountShape, body, "account", notes)
+    if shape is None:
+        if body is None:
+            notes.reject("account", "an object", "null")
+        return Account(None, None, None)
+    if "uuid" not in shape.model_fields_set:
+        notes.reject("account.uuid", "a UUID", "nothing")
+    if not isinstance(shape.memberships, list):
+        found = kind(shape.memberships) if "memberships" in shape.model_fields_set else "nothing"
+        notes.reject("account.memberships", "a list", found)
+        return Account(shape.uuid, shape.email_address, None)
+    if len(shape.memberships) > _MOST_ORGANIZATIONS:
+        notes.add(f"account.memberships: more than {_MOST_ORGANIZATIONS}, the rest is left out")
+    organizations: dict[str, Organization] = {}
+    for place, item in enumerate(shape.memberships[:_MOST_ORGANIZATIONS]):
+        organization = _organization(item, f"account.memberships[{place}]", notes)
+        if organization is not None:
+            organizations.setdefault(organization.uuid, organization)
+    return Account(shape.uuid, shape.email_address, tuple(organizations.values()))
+
+
+def _organization(item: object, path: str, notes: Notes) -> Organization | None:
+    membership = read(MembershipShape, item, path, notes)
+    if membership is None:
+        return None
+    shape = read(OrganizationShape, membership.organization, f"{path}.organization", notes)
+    if shape is None or shape.uuid is None:
+        # The membership has a uuid, too, but of another object: never taken instead.
+        if shape is not None and "uuid" not in shape.model_fields_set:
+            notes.reject(f"{path}.organization.uuid", "a UUID", "nothing")
+        return None
+    capabilities = shape.capabilities
+    if capabilities is not None and not isinstance(capabilities, list):
+        notes.reject(f"{path}.organization.capabilities", "a list", kind(capabilities))
+        capabilities = None
+    return Organization(
+        uuid=shape.uuid,
+        name=shape.name,
+        team=_is_shared(capabilities or [], shape.rate_limit_tier, membership.seat_tier),
+        api_only=capabilities == ["api"],
+    )
+
+
+def _is_shared(capabilities: list[object], tier: str | None, seat: str | None) -> bool:
+    return (
+        not {"raven", "claude_team", "claude_enterprise"}.isdisjoint(
+            c for c in capabilities if isinstance(c, str)
+        )
+        or (tier or "").startswith(_SHARED_TIERS)
+        or (seat or "").startswith(_SHARED_SEATS)
+    )

@@ -1,0 +1,238 @@
+"""A seat read from claude.ai with the cookie of its session.
+
+Which health a snapshot gets: `ok` when the required answer (`/usage`) was read and every number in the answers could
+be taken, even if an optional answer failed (then `errors` says so, and that part is not read). `drifted` when a main
+window or an amount was there and could not be taken from any answer. Otherwise the word of the trouble that ended the
+reading, also when it came with an optional answer: what was read before it is kept. After trouble that concerns the
+whole session (challenge, rate limit, expiry, no connection) nothing more is asked, for no organization of the seat.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from meterbot.models import Health, Seat, Snapshot
+from meterbot.sources.account import Account, Organization, account_of
+from meterbot.sources.fields import Notes
+from meterbot.sources.organization import Found, read_organization
+from meterbot.sources.session import Session
+from meterbot.sources.transport import Transport
+from meterbot.sources.verdict import Cause, Trouble
+
+log = structlog.get_logger(__name__)
+
+_ACCOUNT_AGE = timedelta(hours=1)
+_YOUNG = timedelta(minutes=1)
+_MOST_LISTED = 100
+
+
+class ClaudeAiSource:
+    """Reads one seat: its account (kept for an hour), then usage, overage and subscription of each organization, one
+    request at a time.
+
+    `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
+    `retry_pauses`: a session key can be refused for some seconds after it was issued; in the first minute a refusal is
+    tried again after each of these, in seconds, by awaiting `pause`.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        session_key: str,
+        transport: Transport,
+        base_url: str,
+        *,
+        expected_account: str | None = None,
+        retry_pauses: Sequence[float] = (1.5, 3.0, 5.0),
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._seat = seat
+        self._session = Session(session_key, transport, base_url)
+        self._expected_account = expected_account
+        self._retry_pauses = retry_pauses
+        self._pause = pause
+        self._account: Account | None = None
+        self._account_at: datetime | None = None
+        self._account_drift: tuple[str, ...] = ()
+        self._first_read_at: datetime | None = None
+        self._unreadable: set[str] = set()
+        self._listed: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"ClaudeAiSource({self._seat.name!r})"
+
+    @property
+    def session_key(self) -> str:
+        """The newest session key, as claude.ai renewed it. A secret."""
+        return self._session.key
+
+    async def read(self, now: datetime) -> tuple[Snapshot, ...]:
+        """One snapshot per organization that can be read, or one without any. Never raises for what comes back."""
+        self._first_read_at = self._first_read_at or now
+        errors: list[str] = []
+        try:
+            account = await self._current_account(now, errors)
+            snapshots = await self._read_all(self._to_read(account, errors), now, errors)
+        except Trouble as trouble:
+            snapshots = [self._unread(now, trouble)]
+        return tuple(self._with_account(snapshot, errors) for snapshot in snapshots)
+
+    async def _read_all(
+        self, organizations: list[Organization], now: datetime, errors: list[str]
+    ) -> list[Snapshot]:
+        snapshots: list[Snapshot] = []
+        ended: Trouble | None = None
+        for organization in organizations:
+            if ended is not None:
+                snapshots.append(self._unread(now, ended, organization))
+                continue
+            found = await self._organization(organization, now)
+            ended = found.trouble if found.ended else None
+            if organization.uuid in self._unreadable:
+                errors.append(f"organization {organization.uuid}: not readable with this session, left out")
+            else:
+                snapshots.append(self._snapshot(now, organization, found))
+        if not snapshots:
+            self._account_at = None
+            raise Trouble(Cause.DENIED, "no organization of this account can be read (API only?)")
+        return snapshots
+
+    # The account.
+
+    async def _current_account(self, now: datetime, errors: list[str]) -> Account:
+        """The account, asked for again when an hour has passed or something spoke against what is held."""
+        held, at = self._account, self._account_at
+        if held is not None and at is not None and timedelta(0) <= now - at < _ACCOUNT_AGE:
+            return held
+        try:
+            return await self._read_account(now)
+        except Trouble as trouble:
+            if held is None or trouble.cause not in {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}:
+                raise
+            # The list of organizations hardly ever changes: the numbers need not wait for it.
+            errors.append(f"account: {trouble.sentence}; read as it was known before")
+            return held
+
+    async def _read_account(self, now: datetime) -> Account:
+        self._account_at = None
+        notes = Notes()
+        account = account_of(await self._ask_account(now), notes)
+        self._account_drift = tuple(notes.drift)
+        if self._account is not None:
+            account = account.completed_by(self._account)
+        if account.organizations is None:
+            raise Trouble(Cause.DRIFTED, f"the account has changed its form ({notes.drift[0]})")
+        self._expected_account = self._expected_account or account.uuid
+        self._account, self._account_at = account, now
+        self._unreadable.clear()
+        return account
+
+    async def _ask_account(self, now: datetime) -> object:
+        young = self._first_read_at is not None and now - self._first_read_at < _YOUNG
+        pauses = list(self._retry_pauses) if young and self._account is None else []
+        while True:
+            try:
+                return await self._session.get("/api/account", now)
+            except Trouble as trouble:
+                if trouble.cause is not Cause.UNAUTHORIZED:
+                    raise
+                if not pauses:
+                    raise Trouble(Cause.SESSION, trouble.sentence) from None
+            await self._pause(pauses.pop(0))
+
+    def _to_read(self, account: Account, errors: list[str]) -> list[Organization]:
+        """The organizations to read. Raises `Trouble` when there is none."""
+        members = account.organizations or ()
+        if not members:
+            raise Trouble(Cause.DENIED, "no organization: the account is a member of none")
+        wanted = {organization.lower() for organization in self._seat.organizations}
+        chosen = [o for o in members if not wanted or o.uuid in wanted]
+        if len(chosen) < len(wanted):
+            errors.append(
+                f"organizations: {len(wanted) - len(chosen)} of those configured not among the account's"
+            )
+        if not chosen:
+            raise Trouble(Cause.DENIED, "none of the configured organizations is among the account's")
+        readable = [o for o in chosen if not o.api_only and o.uuid not in self._unreadable]
+        if not readable:
+            raise Trouble(Cause.DENIED, "the account has API organizations only: no seat to read")
+        return readable
+
+    # One organization.
+
+    async def _organization(self, organization: Organization, now: datetime) -> Found:
+        found = await read_organization(self._session, organization, self._account_uuid, now)
+        self._list_unknown(found.unknown_keys)
+        if found.distrusts_account:
+            self._account_at = None
+        if found.trouble is not None and found.trouble.cause in {Cause.UNAUTHORIZED, Cause.ABSENT}:
+            found.trouble = await self._without_usage(organization, found.trouble, now)
+        return found
+
+    async def _without_usage(self, organization: Organization, trouble: Trouble, now: datetime) -> Trouble:
+        """401 and 404 on `/usage` leave open whether the session has ended or only this organization cannot be read:
+        the account tells."""
+        try:
+            fresh = self._account if self._account_at == now else await self._read_account(now)
+        except Trouble as about_account:
+            return about_account
+        members = (fresh and fresh.organizations) or ()
+        if trouble.cause is Cause.UNAUTHORIZED or organization.uuid not in {o.uuid for o in members}:
+            self._unreadable.add(organization.uuid)
+        return Trouble(
+            trouble.cause, f"usage: {trouble.sentence}, although the account names the organization"
+        )
+
+    def _list_unknown(self, keys: list[str]) -> None:
+        """New keys appear without notice and are ignored; each is logged once, for whoever keeps this reader."""
+        new = [key for key in keys if key not in self._listed][: _MOST_LISTED - len(self._listed)]
+        if new:
+            self._listed.update(new)
+            log.info("usage_keys_unknown", seat=self._seat.name, keys=new)
+
+    # What is told.
+
+    @property
+    def _account_uuid(self) -> str | None:
+        return None if self._account is None else self._account.uuid
+
+    def _unread(self, now: datetime, trouble: Trouble, organization: Organization | None = None) -> Snapshot:
+        """A snapshot that says only why there is nothing in it."""
+        return self._snapshot(now, organization, Found(trouble=trouble, errors=[trouble.sentence]))
+
+    def _snapshot(self, now: datetime, organization: Organization | None, found: Found) -> Snapshot:
+        trouble = found.trouble
+        return Snapshot(
+            seat=self._seat.name,
+            source=self._seat.source,
+            fetched_at=now,
+            health=Health.OK if trouble is None else trouble.health,
+            org_uuid=None if organization is None else organization.uuid,
+            org_name=None if organization is None else organization.name,
+            windows=found.windows,
+            windows_read=found.windows_read,
+            extra_usage=found.metering.extra,
+            extra_usage_read=found.metering.read,
+            subscription=found.billing.subscription,
+            subscription_read=found.billing.read,
+            detail=None if trouble is None else trouble.sentence,
+            retry_at=None if trouble is None else trouble.retry_at(now),
+            drift=tuple(found.notes.drift),
+            errors=tuple(found.errors),
+        )
+
+    def _with_account(self, snapshot: Snapshot, errors: list[str]) -> Snapshot:
+        """The snapshot with whose it is, and with what was odd about that."""
+        switched = self._account_uuid not in {None, self._expected_account}
+        sentence = "the session belongs to another account than before: is it the right seat's?"
+        return replace(
+            snapshot,
+            account_uuid=self._account_uuid,
+            account_email=None if self._account is None else self._account.email,
+            detail=snapshot.detail or (sentence if switched else None),
+            drift=(*self._account_drift, *snapshot.drift),
+            errors=(*([f"account: {sentence}"] if switched else []), *errors, *snapshot.errors),
+        )

@@ -1,0 +1,126 @@
+"""One organization of a seat, read from claude.ai: usage, then overage, then subscription, one request at a time."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from meterbot.models import Window
+from meterbot.sources.account import Organization
+from meterbot.sources.extra_usage import Metering, metering_of, overage_row
+from meterbot.sources.fields import Notes, kind
+from meterbot.sources.session import Session
+from meterbot.sources.subscription import Billing, billing_of
+from meterbot.sources.verdict import Cause, Missing, Trouble
+from meterbot.sources.windows import is_window, windows_lost, windows_of
+from meterbot.sources.wire import OverageShape
+
+_USAGE_KEYS = {"five_hour", "seven_day", "limits", "extra_usage", "spend"}
+_OTHER_KEYS = {"seven_day_breakdown", "member_dashboard_available", "cedar_ember"}
+
+_OF_THE_SESSION = {Cause.SESSION, Cause.REGION, Cause.SCOPE, Cause.CHALLENGED, Cause.RATE_LIMITED}
+
+
+@dataclass(slots=True)
+class Found:
+    """What the answers gave so far.
+
+    `trouble` is what the reading ended with; `distrusts_account`: an answer spoke against the account as it is held.
+    """
+
+    windows: tuple[Window, ...] = ()
+    windows_read: bool = False
+    metering: Metering = field(default_factory=lambda: Metering(None, read=False, lost=False))
+    billing: Billing = field(default_factory=lambda: Billing(None, read=False))
+    trouble: Trouble | None = None
+    distrusts_account: bool = False
+    unknown_keys: list[str] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """The trouble is the whole session's: nothing more should be asked with it now."""
+        return self.trouble is not None and self.trouble.cause in {*_OF_THE_SESSION, Cause.UNREACHABLE}
+
+
+async def read_organization(
+    session: Session, organization: Organization, account: str | None, now: datetime
+) -> Found:
+    """Every part on its own: what one answer lacks costs the others nothing. `account` is the seat's account uuid."""
+    found = Found()
+    at = f"/api/organizations/{organization.uuid}"
+    try:
+        usage = _known_usage(await session.get(f"{at}/usage", now), found)
+    except Trouble as trouble:
+        found.trouble = trouble
+        found.errors.append(f"usage: {trouble.sentence}")
+        found.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
+        return found
+    if usage is not None:
+        found.windows = windows_of(usage, found.notes)
+        found.windows_read = not windows_lost(found.windows, found.notes)
+    overage = await _overage(session, organization, account, now, found)
+    found.metering = metering_of(usage, overage, found.notes)
+    if not found.ended:
+        body = await _optional(session, f"{at}/subscription_details", "subscription", now, found)
+        if body is not Missing.FAILED:
+            found.billing = billing_of(None if body is Missing.ABSENT else body, found.notes)
+    if not found.metering.read and not found.metering.lost:
+        found.errors.append("extra usage: no answer says how much was used")
+    if found.trouble is None and (not found.windows_read or found.metering.lost):
+        found.trouble = Trouble(Cause.DRIFTED, f"an answer has changed its form ({_worst(found.notes)})")
+    return found
+
+
+def _known_usage(value: object, found: Found) -> dict[str, object] | None:
+    """The body, if there is anything in it that is known."""
+    if not isinstance(value, dict):
+        found.notes.reject("usage", "an object", kind(value))
+        return None
+    found.unknown_keys = [key for key in value if not _is_known(key) and _is_presentable(key)]
+    if not any(key in _USAGE_KEYS or is_window(key) for key in value):
+        found.notes.reject("usage", "its fields", "none of them")
+        return None
+    return value
+
+
+def _is_known(key: str) -> bool:
+    return key in _USAGE_KEYS or key in _OTHER_KEYS or is_window(key)
+
+
+def _is_presentable(key: str) -> bool:
+    return len(key) <= 40 and key.isascii() and key.isidentifier()
+
+
+async def _overage(
+    session: Session, organization: Organization, account: str | None, now: datetime, found: Found
+) -> OverageShape | Missing:
+    path = f"/api/organizations/{organization.uuid}/overage_spend_limit"
+    if organization.team:
+        if account is None:
+            found.errors.append("overage: not asked for, as the account's id is unknown")
+            return Missing.FAILED
+        path += f"?account_uuid={account}"  # without it, the row is the whole organization's
+    body = await _optional(session, path, "overage", now, found)
+    if isinstance(body, Missing):
+        return body
+    return overage_row(body, found.notes, account=account, org=organization.uuid, team=organization.team)
+
+
+async def _optional(session: Session, path: str, part: str, now: datetime, found: Found) -> object:
+    """The body of an optional answer, or why there is none. Other trouble than 404 is recorded, and ends the reading
+    if it concerns the session."""
+    try:
+        return await session.get(path, now)
+    except Trouble as trouble:
+        if trouble.cause is Cause.ABSENT:
+            return Missing.ABSENT
+        found.errors.append(f"{part}: {trouble.sentence}")
+        found.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}
+        if trouble.cause in _OF_THE_SESSION:
+            found.trouble = trouble
+        return Missing.FAILED
+
+
+def _worst(notes: Notes) -> str:
+    """The first note on something that was lost."""
+    return next((note for note in notes.drift if note.partition(":")[0] in notes.rejected), notes.drift[0])

@@ -1,0 +1,201 @@
+"""The way out: reads, and only reads, what a short list of paths answers.
+
+One client for all seats, so nothing of one seat may stay in it: cookies travel as a header, and neither httpx nor
+aiohttp below it keeps a jar. The same paths accept writes, therefore no other method than GET exists here.
+"""
+
+import asyncio
+import re
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from typing import Any, Self
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from meterbot import __version__
+from meterbot.sources.verdict import Cause, Trouble
+
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_READABLE = re.compile(
+    "/api/account"
+    f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details)"
+    "|/api/oauth/(usage|profile)"
+    "|/v1/organizations/(me|cost_report)(\\?[a-z_]+(%5B%5D)?=[\\w.:%-]+(&[a-z_]+(%5B%5D)?=[\\w.:%-]+)*)?"
+)
+_COOKIE_VALUE = re.compile(
+    r"[!#-+\--:<-\[\]-~]+"
+)  # RFC 6265: no control, blank, quote, comma, semicolon, backslash
+_PLAIN_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the body decompressed, the headers as they were. Both are foreign and may hold secrets."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {len(self.body)} bytes)"
+
+
+class NotReadableError(ValueError):
+    """A request outside the list of what may be read: refused before a byte leaves."""
+
+
+class Transport:
+    """Shared by all sources; made once, closed once.
+
+    `deadline`: seconds one request may take in all. `largest`: bytes a body may have, decompressed.
+    `connections`: how many may be open at once; further requests wait. `idle`: seconds a connection is kept for the
+    next poll, so that not every poll begins with a handshake.
+    """
+
+    def __init__(
+        self,
+        *,
+        deadline: float = 30.0,
+        largest: int = 2_000_000,
+        connections: int = 32,
+        idle: float = 180.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._deadline = deadline
+        self._largest = largest
+        context = tls or httpx.create_ssl_context()
+
+        def session() -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=idle, ssl=context),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                max_line_size=65_536,  # security headers and cookies outgrow aiohttp's 8 KiB
+                max_field_size=65_536,
+            )
+
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(verify=context, client=session),
+            cookies=_NoJar(),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(deadline, connect=min(deadline, 10.0)),
+            headers={
+                "User-Agent": f"meterbot/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def get(self, base: str, path: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to `GET base + path`, whatever its status.
+
+        Raises `NotReadableError` for a path or header that must not leave, and `Trouble` when no whole answer came.
+        """
+        if not _READABLE.fullmatch(path):
+            raise NotReadableError("a path that meterbot does not read")
+        if not all(_PLAIN_HEADER.fullmatch(value) for value in headers.values()):
+            raise NotReadableError("a header with characters that no header has")
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._fetch(base.rstrip("/") + path, headers)
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as failure:
+            # Without its chain: the library's exception carries the request, and that carries the session.
+            raise Trouble(Cause.UNREACHABLE, _sentence(failure)) from None
+
+    async def _fetch(self, url: str, headers: Mapping[str, str]) -> Answer:
+        async with self._client.stream("GET", url, headers=dict(headers)) as response:
+            body = await self._body(response)
+            return Answer(response.status_code, response.headers, body)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """Decompressed here and not by httpx, which would unpack a small bomb whole before its size can be seen."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", "", "gzip", "x-gzip"}:
+            raise Trouble(Cause.UNREADABLE, "the answer is compressed in a way that was not asked for")
+        unpack = zlib.decompressobj(wbits=31) if encoding.endswith("gzip") else None
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk if unpack is None else _unpacked(unpack, chunk, self._largest + 1 - len(body))
+            if len(body) > self._largest:
+                raise Trouble(Cause.DRIFTED, f"the answer is larger than {self._largest} bytes")
+        return bytes(body)
+
+
+class _NoJar(CookieJar):
+    """httpx always has a jar; this one never takes a cookie."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+
+def cookie_header(session_key: str) -> dict[str, str]:
+    """The header that carries the session. Raises `NotReadableError` for a key no cookie can hold."""
+    if not _COOKIE_VALUE.fullmatch(session_key):
+        raise NotReadableError("a session key with characters that no cookie has")
+    return {"Cookie": f"sessionKey={session_key}"}
+
+
+def renewed_session(answer: Answer) -> str | None:
+    """The session key that a successful answer renews by `Set-Cookie`; None when it sets none, or deletes it."""
+    if not 200 <= answer.status < 300:
+        return None
+    renewed = None
+    for line in answer.headers.get_list("set-cookie"):
+        pair, *attributes = (part.strip() for part in line.split(";"))
+        name, _, value = pair.partition("=")
+        # Exactly this name: `sessionKeyLC` and others beside it are no session.
+        if name.strip() == "sessionKey" and _COOKIE_VALUE.fullmatch(value) and not _deletes(attributes):
+            renewed = value
+    return renewed
+
+
+def _deletes(attributes: list[str]) -> bool:
+    given = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
+    age = given.get("max-age", "").strip()
+    return age.startswith("-") or age == "0" or "1970" in given.get("expires", "")
+
+
+def _unpacked(unpack: Any, chunk: bytes, room: int) -> bytes:
+    try:
+        unpacked: bytes = unpack.decompress(chunk, room)
+    except zlib.error:
+        raise Trouble(Cause.UNREADABLE, "the answer is not the gzip it claims to be") from None
+    return unpacked
+
+
+_SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
+    (aiohttp.ClientConnectorDNSError, "the host's name could not be resolved (DNS)"),
+    (aiohttp.ClientSSLError, "no secure connection: the TLS handshake or the certificate failed"),
+    (ssl.SSLError, "no secure connection: the TLS handshake or the certificate failed"),
+    (TimeoutError, "no answer in time"),
+    (httpx.TimeoutException, "no answer in time"),
+    (aiohttp.ClientConnectorError, "no connection: the host refused it or cannot be reached"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
+    (aiohttp.ClientPayloadError, "the answer broke off"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+    (aiohttp.InvalidURL, "the configured address is not one"),
+    (httpx.InvalidURL, "the configured address is not one"),
+    (httpx.UnsupportedProtocol, "the configured address is not one"),
+)
+
+
+def _sentence(failure: BaseException) -> str:
+    """What happened, in our words. aiohttp's own exception tells more than the one httpx-aiohttp makes of it, which
+    calls most of them a connect time-out."""
+    told = failure.__cause__ or failure
+    return next((text for kind, text in _SENTENCES if isinstance(told, kind)), "the connection failed")

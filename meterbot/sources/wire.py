@@ -1,0 +1,126 @@
+"""The shapes of claude.ai's answers, as far as they are read. Amounts are in minor units of their currency."""
+
+from typing import Any
+
+from meterbot.sources.fields import Currency, Day, Email, Flag, Identity, Instant, Number, Scale, Shape, Text
+
+
+class WindowShape(Shape):
+    """`five_hour`, `seven_day`, `seven_day_…` of `/usage`."""
+
+    utilization: Number = None
+    resets_at: Instant = None
+
+
+class LimitShape(Shape):
+    """One of `limits` of `/usage`: the same windows in their newer form."""
+
+    kind: Text = None
+    percent: Number = None
+    resets_at: Instant = None
+    scope: Any = None
+    """A plain string, or `{model: {id, display_name}, surface}`."""
+
+
+class AmountShape(Shape):
+    """An amount of `spend`."""
+
+    amount_minor: Number = None
+    currency: Currency = None
+    exponent: Scale = None
+
+
+class SpendShape(Shape):
+    """`spend` of `/usage`: the newest form of the counter. `used` is 0 where nothing was ever bought."""
+
+    used: Any = None
+    limit: Any = None
+    enabled: Flag = None
+    disabled_reason: Text = None
+
+
+class ExtraUsageShape(Shape):
+    """`extra_usage` of `/usage`. `monthly_limit` null while enabled is "no ceiling"."""
+
+    is_enabled: Flag = None
+    monthly_limit: Number = None
+    used_credits: Number = None
+    currency: Currency = None
+    decimal_places: Scale = None
+    disabled_reason: Text = None
+    user_disabled: Flag = None
+    spend_limit_reached: Flag = None
+    credits_ever_enabled: Flag = None
+
+
+class OverageShape(Shape):
+    """A row of `/overage_spend_limit`. The last four fields are older names of the ones above."""
+
+    organization_uuid: Identity = None
+    account_uuid: Identity = None
+    limit_type: Text = None
+    is_enabled: Flag = None
+    monthly_credit_limit: Number = None
+    used_credits: Number = None
+    currency: Currency = None
+    out_of_credits: Flag = None
+    disabled_reason: Text = None
+    disabled_until: Instant = None
+    discount_percent: Number = None
+    used_credits_basis: Text = None
+    monthly_limit: Number = None
+    spend_limit_amount_cents: Number = None
+    balance_cents: Number = None
+    spend_limit_currency: Currency = None
+
+
+class GiftShape(Shape):
+    """`gift_details` of a subscription."""
+
+    paid_through: Day = None
+
+
+class DowngradeShape(Shape):
+    """`scheduled_downgrade` of a subscription."""
+
+    plan_type: Text = None
+    plan: Text = None
+
+
+class SubscriptionShape(Shape):
+    """`/subscription_details`. The payment method is deliberately not read."""
+
+    status: Text = None
+    next_charge_date: Day = None
+    next_charge_at: Instant = None
+    billing_interval: Text = None
+    plan_ending_before: Day = None
+    plan_ending_at: Instant = None
+    has_schedule: Flag = None
+    scheduled_downgrade: Any = None
+    gift_details: Any = None
+    payment_paused_until: Instant = None
+
+
+class AccountShape(Shape):
+    """`/api/account`."""
+
+    uuid: Identity = None
+    email_address: Email = None
+    memberships: Any = None
+
+
+class MembershipShape(Shape):
+    """One of an account's memberships."""
+
+    seat_tier: Text = None
+    organization: Any = None
+
+
+class OrganizationShape(Shape):
+    """The organization of a membership."""
+
+    uuid: Identity = None
+    name: Text = None
+    capabilities: Any = None
+    rate_limit_tier: Text = None
