@@ -1,0 +1,130 @@
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.models import EventKind
+from meterbot.rules import RuleSettings
+from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, subscription
+
+NEAR, CHANGED = EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED
+MAY_14 = date(2026, 5, 14)
+
+
+def day(number: int, hour: int = 12) -> datetime:
+    return datetime(2026, 5, number, hour, tzinfo=UTC)
+
+
+def see(watch: Watch, at: datetime, **fields: object):
+    return watch.see(snapshot(at, billing=subscription(**fields)), at)
+
+
+def test_each_number_of_days_is_told_once():
+    watch = Watch()
+    told = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
+    assert told == [(7, "7d", False), (13, "1d", False)]
+
+
+def test_a_day_that_was_missed_is_told_late_with_the_actual_days():
+    watch = Watch()
+    see(watch, day(1))
+    event = only(see(watch, day(10)), NEAR)
+    assert (event.level, event.facts["days"]) == ("7d", 4)
+
+
+def test_only_the_nearest_is_told_and_names_the_others():
+    event = only(see(Watch(), day(14)), NEAR)
+    assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
+
+
+def test_the_next_renewal_is_told_again():
+    watch = Watch()
+    see(watch, day(13))
+    assert kinds(see(watch, day(14) + timedelta(days=30), day=date(2026, 6, 14))) == [NEAR]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ends_on": MAY_14},
+        {"gift": True},
+        {"status": "canceled"},
+        {"paused_until": day(20)},
+        {"day": None},
+        {"day": date(2026, 5, 12)},
+    ],
+    ids=["set to end", "gift", "canceled", "paused beyond it", "not known", "past"],
+)
+def test_no_charge_is_announced_where_none_comes(fields):
+    assert see(Watch(), day(13), **fields) == []
+
+
+def test_a_date_that_was_not_read_is_not_announced():
+    watch = Watch()
+    see(watch, day(1))
+    assert watch.see(snapshot(day(13), metered=extra()), day(13)) == []
+
+
+@pytest.mark.parametrize(("zone", "expected"), [("America/New_York", 0), ("UTC", 1), ("Asia/Tokyo", 1)])
+def test_the_day_is_that_of_the_configured_zone(zone, expected):
+    watch = Watch(RuleSettings(renewal_days=(1,), timezone=ZoneInfo(zone)))
+    assert len(see(watch, day(13, 2))) == expected
+
+
+@given(
+    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]),
+    renewal=st.sampled_from([date(2026, 3, 29), date(2026, 3, 8), date(2026, 10, 25), date(2026, 4, 5)]),
+    steps=st.lists(st.integers(1, 60), max_size=40),
+    levels=st.sets(st.integers(0, 12), min_size=1, max_size=4),
+)
+def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(zone, renewal, steps, levels):
+    tz = ZoneInfo(zone)
+    watch = Watch(RuleSettings(renewal_days=tuple(levels), timezone=tz))
+    at = datetime(renewal.year, renewal.month, renewal.day, tzinfo=UTC) - timedelta(days=16)
+    told: set[int] = set()
+    for hours in steps:
+        at += timedelta(hours=hours)
+        left = renewal.toordinal() - at.astimezone(tz).toordinal()
+        due = {level for level in levels if 0 <= left <= level}
+        expected = [f"{min(due)}d"] if due - told else []
+        told |= due
+        assert [event.level for event in see(watch, at, day=renewal)] == expected
+    assert len({event.key for event in watch.events}) == len(watch.events)
+
+
+# --- changes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"status": "past_due"}, ("status", "active", "past_due")),
+        ({"ends_on": MAY_14}, ("ends_on", None, "2026-05-14")),
+        ({"changes_to": "pro"}, ("changes_to", None, "pro")),
+        ({"paused_until": NOON + 24 * HOUR}, ("paused_until", None, "2026-04-16T12:00:00Z")),
+    ],
+)
+def test_a_change_is_told_once_and_so_is_its_return(fields, expected):
+    watch = Watch()
+    states: list[dict[str, object]] = [{}, fields, fields, {}]
+    events = [see(watch, NOON + i * MINUTE, **state) for i, state in enumerate(states)]
+    assert [len(found) for found in events] == [0, 1, 0, 1]
+    what, old, new = expected
+    assert events[1][0].facts["changes"] == [{"what": what, "from": old, "to": new}]
+    assert events[3][0].facts["changes"] == [{"what": what, "from": new, "to": old}]
+    assert all(a.key != b.key for a, b in pairwise(watch.events))
+
+
+def test_a_field_that_was_rejected_is_no_change():
+    watch = Watch()
+    see(watch, NOON, ends_on=MAY_14)
+    drifted = snapshot(
+        NOON + MINUTE,
+        billing=subscription(status=None),
+        drift=("subscription.plan_ending_before: expected a date, got a number",),
+    )
+    assert watch.see(drifted) == []
+    assert see(watch, NOON + 2 * MINUTE, ends_on=MAY_14) == []

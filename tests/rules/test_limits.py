@@ -1,0 +1,204 @@
+from datetime import timedelta
+
+import pytest
+
+from meterbot.models import EventKind, ReasonClass
+from meterbot.rules import RuleSettings
+from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, window
+
+BLOCKED, UNBLOCKED = EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED
+CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, EventKind.THRESHOLD_CROSSED
+
+
+# --- blocked ------------------------------------------------------------------------------------------------------
+
+
+def test_a_block_is_told_once_and_its_end_resolves_it():
+    watch = Watch()
+    watch.uses("10")
+    blocked = only(watch.uses("50"), BLOCKED)
+    assert (blocked.facts["why"], blocked.initial) == ("cap", False)
+    assert watch.uses("51") == []
+    assert only(watch.uses("51", "100"), UNBLOCKED).resolves == blocked.key
+
+
+def test_a_second_block_has_a_key_of_its_own():
+    watch = Watch()
+    for used, cap in [("10", "50"), ("50", "50"), ("50", "100"), ("100", "100")]:
+        watch.uses(used, cap)
+    keys = [event.key for event in watch.events if event.kind is BLOCKED]
+    assert len(set(keys)) == len(keys) == 2
+
+
+def test_a_block_at_first_sight_is_told_as_a_state():
+    assert only(Watch().uses("62.30", "60"), BLOCKED).initial
+
+
+def test_a_captured_seat_over_its_own_cap_is_blocked_though_its_credits_are_not_out():
+    until = NOON + 10 * HOUR
+    event = only(
+        Watch().uses(
+            "62.30",
+            "60",
+            out_of_credits=False,
+            reason="self_selected_spend_limit_reached",
+            reason_class=ReasonClass.CAP,
+            disabled_until=until,
+        ),
+        BLOCKED,
+    )
+    assert event.facts["until"] == "2026-04-15T22:00:00Z"
+    assert event.facts["wire_reason"] == "self_selected_spend_limit_reached"
+
+
+def test_a_block_mutes_the_levels_of_its_tick_and_while_it_stands():
+    watch = Watch()
+    watch.uses("10")
+    events = watch.uses("45", out_of_credits=True)
+    assert only(events, CROSSED).muted_by == only(events, BLOCKED).key
+    assert only(watch.uses("48", out_of_credits=True), CROSSED).muted_by == only(events, BLOCKED).key
+
+
+def test_a_block_that_is_not_told_mutes_nothing():
+    watch = Watch(RuleSettings(kinds=frozenset({CROSSED})))
+    watch.uses("10")
+    assert only(watch.uses("50"), CROSSED).muted_by is None
+
+
+def test_a_block_of_last_month_that_nothing_confirmed_does_not_silence_this_month():
+    watch = Watch()
+    watch.uses("10", out_of_credits=True)
+    watch.at(NOON + timedelta(days=20)).uses("1", why_known=False)
+    assert only(watch.uses("30", why_known=False), CROSSED).muted_by is None
+
+
+@pytest.mark.parametrize(
+    "unproven",
+    [
+        snapshot(NOON + HOUR, windows=(window(),)),
+        snapshot(NOON + HOUR, metered=extra("10", why_known=False)),
+        snapshot(NOON + HOUR, metered=extra(None)),
+        snapshot(NOON + HOUR, metered=extra("10", None, cap_known=False)),
+        snapshot(NOON + HOUR, extra_usage_read=True),
+    ],
+    ids=["nothing read", "why not read", "used rejected", "cap rejected", "nothing metered"],
+)
+def test_the_end_of_a_block_needs_evidence(unproven):
+    watch = Watch()
+    watch.uses("10", out_of_credits=True)
+    assert UNBLOCKED not in kinds(watch.see(unproven))
+    assert UNBLOCKED in kinds(watch.at(NOON + 2 * HOUR).uses("10", out_of_credits=False))
+
+
+def test_a_source_that_never_knows_why_can_end_the_block_it_told():
+    watch = Watch()
+    watch.uses("50", why_known=False)
+    assert UNBLOCKED in kinds(watch.uses("50", "80", why_known=False))
+
+
+def test_a_paused_seat_over_its_cap_is_no_block_while_the_reason_cannot_be_read():
+    watch = Watch()
+    watch.uses("60", enabled=False, reason_class=ReasonClass.ADMIN)
+    assert BLOCKED not in kinds(watch.uses("60", enabled=False, why_known=False))
+
+
+@pytest.mark.parametrize(("utilization", "hard"), [("100", True), ("99", False)])
+def test_a_block_is_hard_when_a_window_is_full_too(utilization, hard):
+    seen = snapshot(NOON, metered=extra("50"), windows=(window(utilization),))
+    assert only(Watch().see(seen), BLOCKED).facts["hard"] is hard
+
+
+def test_whether_a_block_is_hard_is_unknown_without_windows():
+    assert only(Watch().uses("50"), BLOCKED).facts["hard"] is None
+
+
+# --- metering -----------------------------------------------------------------------------------------------------
+
+
+def changes(event):
+    return [(change["what"], change["from"], change["to"]) for change in event.facts["changes"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (extra(), extra(enabled=False, reason_class=ReasonClass.USER_OFF), ("metering", "on", "off")),
+        (extra(), extra(enabled=False, reason_class=ReasonClass.ADMIN), ("metering", "on", "paused")),
+        (extra(enabled=False), extra(), ("metering", "off", "on")),
+        (extra(cap=None), extra(), ("cap", None, {"minor": "5000", "currency": "USD", "exponent": 2})),
+    ],
+    ids=["switched off", "paused by an admin", "switched on", "cap set"],
+)
+def test_a_changed_setting_is_told_from_old_to_new(before, after, expected):
+    watch = Watch()
+    watch.see(snapshot(NOON, metered=before))
+    event = only(watch.see(snapshot(NOON + MINUTE, metered=after)), CHANGED)
+    assert changes(event) == [expected]
+    assert watch.see(snapshot(NOON + 2 * MINUTE, metered=after)) == []
+
+
+def test_what_a_block_switches_off_is_told_as_a_block_only():
+    watch = Watch()
+    watch.uses("10")
+    assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
+    assert kinds(watch.uses("10", out_of_credits=False)) == [UNBLOCKED]
+
+
+def test_off_without_a_reason_waits_for_the_reason():
+    watch = Watch()
+    watch.uses("10")
+    assert watch.uses("10", enabled=False, why_known=False) == []
+    assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
+
+
+def test_off_without_a_reason_is_told_where_no_reason_is_ever_read():
+    watch = Watch()
+    watch.uses("10", why_known=False)
+    assert kinds(watch.uses("10", enabled=False, why_known=False)) == [CHANGED]
+
+
+def test_fields_that_were_not_read_change_nothing():
+    watch = Watch()
+    watch.uses("10")
+    assert watch.uses("10", None, cap_known=False, enabled=None) == []
+    assert watch.uses("10") == []
+
+
+# --- windows ------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_window_is_told_once_until_it_resets():
+    watch = Watch()
+    resets = NOON + HOUR
+    series = [("99", 0), ("100", 1), ("100", 2), ("99", 3), ("100", 4), ("104", 5)]
+    seen = [
+        snapshot(NOON + i * MINUTE, windows=(window(u, resets + i * timedelta(seconds=7)),))
+        for u, i in series
+    ]
+    assert [len(watch.see(one)) for one in seen] == [0, 1, 0, 0, 0, 0]
+    later = snapshot(NOON + 2 * HOUR, windows=(window("100", resets + 5 * HOUR),))
+    assert kinds(watch.see(later)) == [FULL]
+
+
+def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room():
+    watch = Watch()
+    seen = [
+        snapshot(NOON + i * MINUTE, windows=(window(u),))
+        for i, u in enumerate(["100", "100", None, "5", "100"])
+    ]
+    assert [len(watch.see(one)) for one in seen] == [1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("metered", "expected"),
+    [
+        (extra("10"), "billed"),
+        (extra("10", enabled=False), "refused"),
+        (extra("50"), "refused"),
+        (None, None),
+    ],
+)
+def test_a_full_window_says_what_becomes_of_the_next_prompt(metered, expected):
+    event = only(Watch().see(snapshot(NOON, metered=metered, windows=(window("100"),))), FULL)
+    assert event.facts["next"] == expected
+    assert event.initial
