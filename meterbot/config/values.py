@@ -20,7 +20,6 @@ from meterbot import money
 from meterbot.models import EventKind
 from meterbot.rules.settings import Threshold, parse_threshold
 
-
 HINT = "; did you mean"
 
 
