@@ -60,6 +60,7 @@ class SlackChat:
         self._listener: SlackListener | None = None
         self._socket: SlackSocket | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._running = False
         self._greeted = asyncio.Event()
         self._connection = Connection(up=False, detail="not started")
         self._trouble: str | None = None
@@ -79,12 +80,14 @@ class SlackChat:
         except SendError as outage:
             self._trouble = outage.reason
             _log.warning("Slack is not connected yet: %s", outage.reason)
+        self._running = True
         self._keeper = asyncio.create_task(self._keep_connected(url))
-        if self._bot is not None and self._mode == "socket":
+        if url is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._greeted.wait(), _GREETING_SECONDS)
 
     async def close(self) -> None:
+        self._running = False
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -93,10 +96,10 @@ class SlackChat:
         if self._socket is not None:
             await self._socket.close()
         await self._web.close()
-        self._observe()
+        self._connection = Connection(up=False, since=datetime.now(UTC), detail="closed")
 
     def connection(self) -> Connection:
-        return self._observe()
+        return self._observe() if self._running else self._connection
 
     def routes(self) -> list[Route]:
         """What HTTP mode needs served to Slack: (method, path, handler)."""
@@ -196,7 +199,7 @@ class SlackChat:
         return self._connection
 
     def _is_up(self) -> bool:
-        if self._keeper is None or self._keeper.done() or self._bot is None or self._trouble is not None:
+        if self._bot is None or self._trouble is not None:
             return False
         return self._mode == "http" or (self._socket is not None and self._socket.alive())
 

@@ -43,7 +43,7 @@ class SlackListener:
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._app = AsyncApp(
-            name="meterbot",
+            name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
             logger=logger,
             # Bolt gets no token: it would ask Slack about it before the first command is acknowledged.
             client=AsyncWebClient(logger=logger),

@@ -19,6 +19,7 @@ import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -183,8 +184,6 @@ class SlackSimulator:
         self.unexpected: list[str] = []
         self.refuse_handshakes = 0
         """How many of the next sockets are refused, their tickets used up."""
-        self.silent = False
-        """Pings stay unanswered and sockets say no hello: a server that hangs."""
         self.hellos = 0
         self._clock = clock
         self._last_ts = 0
@@ -194,6 +193,8 @@ class SlackSimulator:
         self._pulse = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._hung: set[asyncio.Event] = set()
+        self._awake = asyncio.Event()
+        self._awake.set()
         self._port = 0
 
     # --- Running
@@ -218,7 +219,7 @@ class SlackSimulator:
         self._port = self._runner.addresses[0][1]
 
     async def close(self) -> None:
-        for event in self._hung:
+        for event in (*self._hung, self._awake):
             event.set()
         self.drop_sockets()
         if self._runner is not None:
@@ -251,11 +252,12 @@ class SlackSimulator:
         return len(self._sockets)
 
     async def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
-        """Waits until something that happens here makes the condition true."""
+        """Waits for the condition: looked at when something happens here, and every 20 ms for what happens elsewhere."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._pulse.clear()
-                await self._pulse.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._pulse.wait(), 0.02)
 
     # --- Scripting
 
@@ -277,6 +279,13 @@ class SlackSimulator:
         """Breaks every socket without a word."""
         for _, transport in self._sockets:
             transport.abort()
+
+    def hang(self) -> None:
+        """Sockets stay open, and nothing is read from them or said to them, until `recover`."""
+        self._awake.clear()
+
+    def recover(self) -> None:
+        self._awake.set()
 
     # --- What people do
 
@@ -483,12 +492,13 @@ class SlackSimulator:
         assert request.transport is not None  # noqa: S101 - a request that is being served has one
         held = (socket, request.transport)
         self._sockets.append(held)
-        if not self.silent:
-            self.hellos += 1
-            await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
         self._pulse.set()
         try:
+            await self._awake.wait()
+            self.hellos += 1
+            await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
             async for frame in socket:
+                await self._awake.wait()
                 await self._on_frame(socket, frame)
         finally:
             self._sockets.remove(held)
@@ -498,8 +508,7 @@ class SlackSimulator:
     async def _on_frame(self, socket: web.WebSocketResponse, frame: aiohttp.WSMessage) -> None:
         self._pulse.set()
         if frame.type is aiohttp.WSMsgType.PING:
-            if not self.silent:
-                await socket.pong(frame.data)
+            await socket.pong(frame.data)
         elif frame.type is aiohttp.WSMsgType.TEXT:
             trigger = json.loads(frame.data).get("envelope_id")
             acknowledged = [known for known in self.interactions if known.trigger == trigger]

@@ -1,0 +1,55 @@
+"""The manifest that `meterbot slack manifest` prints."""
+
+from typing import Any
+
+import yaml
+
+from meterbot.chat.slack_listen import COMMAND
+from meterbot.chat.slack_manifest import manifest
+
+
+def read(http_url: str | None = None) -> dict[str, Any]:
+    parsed = yaml.safe_load(manifest(http_url))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
+    assert read()["oauth_config"]["scopes"] == {
+        "bot": ["chat:write", "commands", "channels:history", "groups:history"]
+    }
+
+
+def test_socket_mode_needs_no_address() -> None:
+    parsed = read()
+
+    assert parsed["settings"]["socket_mode_enabled"] is True
+    assert parsed["settings"]["interactivity"] == {"is_enabled": True}
+    assert "url" not in parsed["features"]["slash_commands"][0]
+
+
+def test_http_mode_sends_commands_and_buttons_to_the_one_route() -> None:
+    parsed = read("https://meterbot.example.org/")
+
+    assert parsed["settings"]["socket_mode_enabled"] is False
+    assert parsed["settings"]["interactivity"]["request_url"] == "https://meterbot.example.org/slack/events"
+    assert parsed["features"]["slash_commands"][0]["url"] == "https://meterbot.example.org/slack/events"
+
+
+def test_the_command_is_the_one_the_bot_listens_to() -> None:
+    assert [command["command"] for command in read()["features"]["slash_commands"]] == [COMMAND]
+
+
+def test_an_address_cannot_break_out_of_its_line() -> None:
+    parsed = read('https://x.example/"\n    evil: true #')
+
+    assert parsed["settings"].keys() == read("https://x.example")["settings"].keys()
+    assert parsed["settings"]["interactivity"].keys() == {"is_enabled", "request_url"}
+
+
+def test_its_texts_keep_slacks_lengths() -> None:
+    features = read()["features"]
+
+    assert len(features["bot_user"]["display_name"]) <= 80
+    assert len(features["slash_commands"][0]["description"]) <= 2000
+    assert len(features["slash_commands"][0]["usage_hint"]) <= 1000
