@@ -28,6 +28,9 @@ _ACCOUNT_AGE = timedelta(hours=1)
 _YOUNG = timedelta(minutes=1)
 _MOST_LISTED = 100
 
+RETRY_PAUSES = (1.5, 3.0, 5.0)
+"""Seconds within which a key that was just issued becomes valid."""
+
 
 class ClaudeAiSource:
     """Reads one seat: its account (kept for an hour), then usage, overage and subscription of each organization, one
@@ -46,7 +49,7 @@ class ClaudeAiSource:
         base_url: str,
         *,
         expected_account: str | None = None,
-        retry_pauses: Sequence[float] = (1.5, 3.0, 5.0),
+        retry_pauses: Sequence[float] = RETRY_PAUSES,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._seat = seat
@@ -183,7 +186,7 @@ class ClaudeAiSource:
         if trouble.cause is Cause.UNAUTHORIZED or organization.uuid not in {o.uuid for o in members}:
             self._unreadable.add(organization.uuid)
         return Trouble(
-            trouble.cause, f"usage: {trouble.sentence}, although the account names the organization"
+            trouble.cause, f"{trouble.sentence}, although the account names the organization"
         )
 
     def _list_unknown(self, keys: list[str]) -> None:
