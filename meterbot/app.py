@@ -1,0 +1,317 @@
+"""Builds every part from the configuration, runs them together, and closes them in reverse order.
+
+The only place that names concrete sources, stores and chats.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TextIO
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pydantic import SecretStr
+
+import meterbot
+from meterbot.chat import Chat, Question
+from meterbot.clock import Clock, SystemClock
+from meterbot.commands import Commands
+from meterbot.config import Config
+from meterbot.ingest import Ingest
+from meterbot.models import Health, Snapshot
+from meterbot.notify import Notify
+from meterbot.poller import Poller
+from meterbot.report import TeamReport, team_report
+from meterbot.sources import Source
+from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
+from meterbot.sources.transport import Transport
+from meterbot.store import Store
+from meterbot.store.database import open_store, upgrade
+from meterbot.web import Listener, Route, Vitals, application
+
+TICK_SECONDS = 1.0
+"""How often the seats that are due are looked for."""
+SWEEP_SECONDS = 30.0
+"""How often is looked for what time alone makes true."""
+READS_AT_ONCE = 16
+
+log = structlog.get_logger(__name__)
+
+
+async def run(config: Config) -> None:
+    """The bot, until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with assembled(config, SystemClock(), on_quit=stop.set) as bot:
+        await bot.run(stop)
+
+
+async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
+    """Reads the named seats (all, when none is named) once, side by side; stores nothing."""
+    async with AsyncExitStack() as closing:
+        sources = _sources(config, closing, patient=False)
+        wanted = [sources[name] for name in names or sources]
+        gate = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(source: Source) -> tuple[Snapshot, ...]:
+            async with gate:
+                return await source.read(now)
+
+        return [shot for shots in await asyncio.gather(*map(read, wanted)) for shot in shots]
+
+
+def unread(snapshot: Snapshot) -> bool:
+    """Whether a seat could not be read, or not for certain."""
+    return snapshot.health is not Health.OK
+
+
+async def team_now(config: Config, now: datetime) -> TeamReport:
+    """The team as the database knows it."""
+    async with _opened(config) as store:
+        return team_report(await store.latest(), await store.sources(), config.seat_list(), now)
+
+
+async def print_team(config: Config, now: datetime) -> None:
+    """`/claude-spend`, answered on the terminal by an operator who sees everything."""
+    from meterbot.chat.console import Console  # noqa: PLC0415
+
+    async with _opened(config) as store:
+        seats = {seat.name: seat for seat in config.seat_list()}
+        commands = Commands(
+            store, seats, now=lambda: now, tz=config.timezone, version=meterbot.__version__, rows="named"
+        )
+        answer = await commands.answer(Question((), "console", "operator"))
+        await Console(None, sys.stdout).post("spend", "terminal", answer.message)
+
+
+async def upgrade_database(url: SecretStr) -> None:
+    """Runs the migrations that are due."""
+    await upgrade(url.get_secret_value())
+
+
+def slack_manifest(http_url: str | None) -> str:
+    from meterbot.chat.slack_manifest import manifest  # noqa: PLC0415
+
+    return manifest(http_url)
+
+
+def discord_invite(application_id: int, guild_id: int | None) -> str:
+    from meterbot.chat.discord_client import invite_url  # noqa: PLC0415
+
+    return invite_url(application_id, guild_id)
+
+
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[Store]:
+    store = await open_store(config.database_url.get_secret_value())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@dataclass
+class Bot:
+    """The parts, connected. `run` drives them by the clock; a demonstration may drive them itself."""
+
+    clock: Clock
+    store: Store
+    chats: Mapping[str, Chat]
+    poller: Poller
+    ingest: Ingest
+    notify: Notify
+    commands: Commands
+    last_tick: datetime | None = None
+
+    async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
+        """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        scheduler.add_job(self.tick, "interval", seconds=tick_seconds, **_COARSE)
+        scheduler.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS * tick_seconds, **_COARSE)
+        telling = asyncio.create_task(self.notify.run(), name="notify")
+        scheduler.start()
+        log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
+        try:
+            await stop.wait()
+        finally:
+            log.info("stopping")
+            scheduler.shutdown(wait=False)
+            await self.poller.close()
+            self.notify.stop()
+            _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+
+    async def step(self) -> None:
+        """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
+        await self.tick()
+        await self.poller.drain()
+        await self.sweep()
+        await self.notify.drain()
+
+    async def tick(self) -> None:
+        """Starts the reads that are due, and lets waiting deliveries have another try."""
+        self.last_tick = self.clock.now()
+        await self.poller.tick(self.last_tick)
+        self.notify.wake()
+
+    async def sweep(self) -> None:
+        """Finds what time alone makes true."""
+        await self.ingest.sweep(self.clock.now())
+
+    async def vitals(self) -> Vitals:
+        """What the health routes tell."""
+        try:
+            queues, sources, database = await self.store.queues(), await self.store.sources(), True
+        except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
+            queues, sources, database = [], {}, False
+        waits = [queue.oldest for queue in queues if queue.oldest is not None]
+        return Vitals(
+            now=self.clock.now(),
+            version=meterbot.__version__,
+            database=database,
+            last_tick=self.last_tick,
+            chats={name: chat.connection() for name, chat in self.chats.items()},
+            waiting={queue.chat: queue.waiting for queue in queues},
+            oldest_waiting=min(waits, default=None),
+            seats={name: state.health.value for name, state in sources.items()},
+        )
+
+
+_COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+_FAREWELL_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def assembled(
+    config: Config,
+    clock: Clock,
+    *,
+    on_quit: Callable[[], None] | None = None,
+    terminal: tuple[TextIO | None, TextIO] | None = None,
+) -> AsyncIterator[Bot]:
+    """A bot whose chats are connected and whose listener listens. Raises `StartError`."""
+    async with AsyncExitStack() as closing:
+        store = await open_store(config.database_url.get_secret_value())
+        closing.push_async_callback(store.close)
+        sources = _sources(config, closing, patient=True)
+        chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout))
+        bot = _connected(config, clock, store, sources, chats)
+        routes = [route for chat in chats.values() for route in _routes(chat)]
+        if config.http is not None:
+            listener = Listener(application(bot.vitals, routes), config.http.bind.host, config.http.bind.port)
+            closing.push_async_callback(listener.close)
+            await listener.start()
+        for chat in chats.values():
+            closing.push_async_callback(chat.close)
+        async with asyncio.TaskGroup() as starting:
+            for chat in chats.values():
+                starting.create_task(chat.start(bot.commands.answer))
+        yield bot
+
+
+def _connected(
+    config: Config, clock: Clock, store: Store, sources: Mapping[str, Source], chats: Mapping[str, Chat]
+) -> Bot:
+    seats = {seat.name: seat for seat in config.seat_list()}
+    notify = Notify(store, chats, clock, worker=_worker())
+    destinations = [(chat.name, chat.destination) for chat in chats.values()]
+    ingest = Ingest(store, seats, destinations, config.rule_settings(), notify.wake)
+    commands = Commands(
+        store,
+        seats,
+        now=clock.now,
+        tz=config.timezone,
+        version=meterbot.__version__,
+        rows=config.privacy.rows,
+        chats=list(chats.values()),
+    )
+    poller = Poller(sources, seats, ingest, store, clock, concurrency=READS_AT_ONCE)
+    return Bot(clock, store, chats, poller, ingest, notify, commands)
+
+
+def _sources(config: Config, closing: AsyncExitStack, *, patient: bool) -> dict[str, Source]:
+    """A reader per seat, over one transport. `patient`: a key that was just issued may be refused at first."""
+    transport = Transport()
+    closing.push_async_callback(transport.aclose)
+    pauses = RETRY_PAUSES if patient else ()
+    seats = {seat.name: seat for seat in config.seat_list()}
+    return {
+        each.name: ClaudeAiSource(
+            seats[each.name],
+            each.session_key.get_secret_value(),
+            transport,
+            config.endpoints.claude_ai,
+            retry_pauses=pauses,
+        )
+        for each in config.seats
+        if each.session_key is not None
+    }
+
+
+def _chats(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    on_quit: Callable[[], None] | None,
+    terminal: tuple[TextIO | None, TextIO],
+) -> dict[str, Chat]:
+    """The configured chats. A platform's library is imported only where it is used."""
+    chats: list[Chat] = []
+    if config.slack is not None:
+        from meterbot.chat.slack import SlackChat  # noqa: PLC0415
+
+        chats.append(
+            SlackChat(
+                bot_token=config.slack.bot_token.get_secret_value(),
+                app_token=_secret(config.slack.app_token),
+                signing_secret=_secret(config.slack.signing_secret),
+                channel=config.slack.channel,
+                mode=config.slack.mode,
+                api_url=config.endpoints.slack_api,
+            )
+        )
+    if config.discord is not None:
+        from meterbot.chat.discord import DiscordChat  # noqa: PLC0415
+
+        chats.append(
+            DiscordChat(
+                token=config.discord.bot_token.get_secret_value(),
+                channel_id=config.discord.channel_id,
+                guild_id=config.discord.guild_id,
+                clock=clock,
+                note=store.note,
+                set_note=store.set_note,
+                api_url=config.endpoints.discord_api,
+            )
+        )
+    if config.console_enabled:
+        from meterbot.chat.console import Console  # noqa: PLC0415
+
+        chats.append(Console(*terminal, on_quit=on_quit))
+    return {chat.name: chat for chat in chats}
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _routes(chat: Chat) -> list[Route]:
+    """What a chat wants to receive over HTTP; most want nothing."""
+    routes: list[Route] = getattr(chat, "routes", list)()
+    return routes
+
+
+def _worker() -> str:
+    """Who claims deliveries: unique among the processes that share a database."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -1,0 +1,210 @@
+"""The commands an operator types. Exit status: 0 done · 1 it ran and something failed · 2 bad usage or configuration."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+import meterbot
+from meterbot.errors import MeterbotError, StartError
+
+# Every command imports its own parts so that --help answers at once.
+if TYPE_CHECKING:
+    from meterbot.config import Config
+
+cli = typer.Typer(
+    help="Tells a team what its Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
+    epilog="New here? `meterbot demo` shows the whole bot without any account.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+db = typer.Typer(help="Look after the database.", no_args_is_help=True)
+slack = typer.Typer(help="Set up the Slack side.", no_args_is_help=True)
+discord = typer.Typer(help="Set up the Discord side.", no_args_is_help=True)
+cli.add_typer(db, name="db")
+cli.add_typer(slack, name="slack")
+cli.add_typer(discord, name="discord")
+
+ConfigPath = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PATH",
+        help="The configuration file. Otherwise METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml, "
+        "~/.config/meterbot/config.toml.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def main() -> None:
+    """Runs a command; a failure of ours is one sentence, never a traceback."""
+    try:
+        cli()
+    except MeterbotError as error:
+        from meterbot import secret
+
+        print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
+        # A part that cannot start as configured is a matter of configuration.
+        raise SystemExit(2 if isinstance(error, StartError) else 1) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"meterbot {meterbot.__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    context: typer.Context,
+    config: ConfigPath = None,
+    version: Annotated[  # noqa: ARG001 - typer calls `_version`
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = config
+
+
+def _configured(context: typer.Context, path: str | None) -> "Config":
+    """The configuration, or exit status 2 with every problem on standard error."""
+    from meterbot.config import ConfigError, load
+
+    try:
+        return load(path or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        _refuse(str(error))
+
+
+def _refuse(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=1, ensure_ascii=False))
+
+
+@cli.command()
+def run(context: typer.Context, config: ConfigPath = None) -> None:
+    """Run the bot: poll the seats, post alerts, answer /claude-spend. Ctrl-C or SIGTERM ends it."""
+    from meterbot import app, log
+
+    settings = _configured(context, config)
+    log.set_up()
+    asyncio.run(app.run(settings))
+
+
+@cli.command()
+def demo(
+    speed: Annotated[
+        float | None, typer.Option(min=1, help="How many times faster than life the month runs.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Play the month in one go, unattended.")] = False,
+) -> None:
+    """Show the whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept."""
+    from meterbot import demo as show
+
+    asyncio.run(show.play_once() if once else show.play_live(speed or show.SPEED))
+
+
+@cli.command()
+def check(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Check the configuration and its surroundings: one line each, with what to do about it."""
+    from meterbot import check as checks
+
+    found = checks.run_checks(config or context.find_root().obj, os.environ, Path.cwd())
+    if as_json:
+        _print_json(checks.as_json(found))
+    else:
+        print(checks.as_text(found))
+    raise typer.Exit(checks.exit_status(found))
+
+
+@cli.command()
+def snapshot(
+    context: typer.Context,
+    seat: Annotated[list[str] | None, typer.Argument(help="Seats to read; all when none is named.")] = None,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
+) -> None:
+    """Read the seats now and print what they say. Stores and posts nothing."""
+    from meterbot import app, lines, log, report_json
+
+    settings = _configured(context, config)
+    seats = {each.name: each for each in settings.seat_list()}
+    if unknown := [name for name in seat or [] if name not in seats]:
+        _refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
+    log.set_up()
+    now, tz = datetime.now(UTC), settings.timezone
+    shots = asyncio.run(app.read_seats(settings, list(dict.fromkeys(seat or [])), now))
+    if as_json:
+        _print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
+    else:
+        print("\n\n".join(lines.snapshot_text(shot, now, tz) for shot in shots))
+    raise typer.Exit(1 if any(app.unread(shot) for shot in shots) else 0)
+
+
+@cli.command()
+def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Print what /claude-spend answers, from the database of the running bot."""
+    from meterbot import app, log, report_json
+
+    settings = _configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if as_json:
+        report = asyncio.run(app.team_now(settings, now))
+        _print_json(report_json.spend_json(report, settings.timezone))
+    else:
+        asyncio.run(app.print_team(settings, now))
+
+
+@db.command("upgrade")
+def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
+    """Bring the database to this version's schema; `run` does it, too."""
+    from meterbot import app, log
+    from meterbot.config import ConfigError, load_database_url
+
+    try:
+        url = load_database_url(config or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        _refuse(str(error))
+    log.set_up()
+    asyncio.run(app.upgrade_database(url))
+    print("the database is up to date")
+
+
+@slack.command("manifest")
+def slack_manifest(
+    http: Annotated[
+        str | None, typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches the bot.")
+    ] = None,
+) -> None:
+    """Print the app manifest to paste at api.slack.com/apps (Create New App, From a manifest)."""
+    from meterbot import app
+
+    print(app.slack_manifest(http))
+
+
+@discord.command("invite")
+def discord_invite(
+    application_id: Annotated[
+        int, typer.Argument(help="The application's id, on its General Information page.")
+    ],
+    guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
+) -> None:
+    """Print the link that adds the bot to a server, with exactly the permissions it needs and no intents."""
+    from meterbot import app
+
+    print(app.discord_invite(application_id, guild_id))

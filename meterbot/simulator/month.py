@@ -1,0 +1,188 @@
+"""A believable month of a team of five, as a pure function of time: what claude.ai would say of each of them.
+
+April 2026, UTC. Ana spends steadily, is blocked at her cap and gets it raised; Bo is billed in euros; Cleo has no cap;
+Dan's session expires and is renewed; Eve's prepaid credits run out far below her cap. On 1 May the counters return to
+zero.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+
+def _april(day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(2026, 4, day, hour, minute, tzinfo=UTC)
+
+
+START = _april(1, 6)
+END = datetime(2026, 5, 1, 9, tzinfo=UTC)
+_ROLLOVER = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Work beyond the plan's windows: `cents` of extra usage, spent evenly over `hours`."""
+
+    start: datetime
+    hours: int
+    cents: int
+
+    def spent(self, at: datetime) -> int:
+        """Cents spent by `at`, whole ones."""
+        passed = (at - self.start) / timedelta(hours=self.hours)
+        return int(self.cents * min(max(passed, 0.0), 1.0))
+
+    def running(self, at: datetime) -> bool:
+        return self.start <= at < self.start + timedelta(hours=self.hours)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One seat of the team and its month. Spans are half-open (from, to)."""
+
+    name: str
+    number: int
+    plan: str
+    plan_price: str
+    tier: str
+    currency: str
+    caps: tuple[tuple[datetime, int | None], ...]
+    """From when on which cap, in cents; None = no ceiling."""
+    bursts: tuple[Burst, ...]
+    next_charge: date
+    signed_out: tuple[datetime, datetime] | None = None
+    out_of_credits: tuple[datetime, datetime] | None = None
+
+    @property
+    def account(self) -> str:
+        return f"aaaaaaaa-0000-4000-8000-{self.number:012d}"
+
+    @property
+    def org(self) -> str:
+        return f"bbbbbbbb-0000-4000-8000-{self.number:012d}"
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that the demo's configuration names for the session key."""
+        return f"{self.name.upper()}_SESSION_KEY"
+
+    @property
+    def session_key(self) -> str:
+        return f"sk-ant-sid01-demo-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What claude.ai says of a person at one moment. Money in cents; utilization 0-100."""
+
+    used: int
+    cap: int | None
+    five_hour: Decimal
+    five_hour_resets: datetime
+    seven_day: Decimal
+    seven_day_resets: datetime
+    signed_in: bool
+    disabled_reason: str | None
+    disabled_until: datetime | None
+    next_charge: date
+
+
+def _workdays(first: int, last: int, cents: int, hour: int, hours: int = 3) -> tuple[Burst, ...]:
+    """The same burst on every Monday to Friday of a stretch of April."""
+    days = (_april(day, hour) for day in range(first, last + 1))
+    return tuple(Burst(day, hours, cents) for day in days if day.weekday() < 5)
+
+
+TEAM = (
+    Person(
+        "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
+        caps=((START, 100_00), (_april(22, 9), 150_00)),
+        bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 600), *_workdays(22, 30, 430, 13)),
+        next_charge=date(2026, 4, 27),
+    ),
+    Person(
+        "bo", 2, "max_5x", "100.00", "default_claude_max_5x", "EUR",
+        caps=((START, 50_00),),
+        bursts=_workdays(8, 29, 190, 14, 2),
+        next_charge=date(2026, 5, 20),
+    ),
+    Person(
+        "cleo", 3, "pro", "20.00", "claude_pro", "USD",
+        caps=((START, None),),
+        bursts=(*_workdays(6, 24, 240, 9), Burst(_april(28, 15), 3, 410)),
+        next_charge=date(2026, 5, 9),
+    ),
+    Person(
+        "dan", 4, "max_5x", "100.00", "default_claude_max_5x", "USD",
+        caps=((START, 50_00),),
+        bursts=_workdays(2, 23, 115, 15, 2),
+        next_charge=date(2026, 5, 24),
+        signed_out=(_april(13, 8), _april(14, 10)),
+    ),
+    Person(
+        "eve", 5, "max_20x", "200.00", "default_claude_max_20x", "USD",
+        caps=((START, 80_00),),
+        bursts=_workdays(9, 27, 265, 10),
+        next_charge=date(2026, 5, 15),
+        out_of_credits=(_april(27, 13), _april(28, 9)),
+    ),
+)  # fmt: skip
+
+
+def standing(person: Person, at: datetime) -> Standing:
+    """The person's counters at `at`."""
+    cap = next(cap for since, cap in reversed(person.caps) if since <= at or since == START)
+    spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
+    reason = _disabled_reason(person, spent, cap, at)
+    return Standing(
+        used=spent if cap is None else min(spent, cap),
+        cap=cap,
+        five_hour=_five_hour(person, at),
+        five_hour_resets=_next_multiple(at, hours=5),
+        seven_day=_seven_day(at),
+        seven_day_resets=_next_monday(at),
+        signed_in=not _within(person.signed_out, at),
+        disabled_reason=reason,
+        disabled_until=_ROLLOVER if reason == "self_selected_spend_limit_reached" else None,
+        next_charge=_next_charge(person, at),
+    )
+
+
+def _next_charge(person: Person, at: datetime) -> date:
+    due = person.next_charge
+    return due if at.date() <= due else due.replace(month=due.month + 1)
+
+
+def _disabled_reason(person: Person, spent: int, cap: int | None, at: datetime) -> str | None:
+    if _within(person.out_of_credits, at):
+        return "out_of_credits"
+    if cap is not None and spent >= cap:
+        return "self_selected_spend_limit_reached"
+    return None
+
+
+def _within(span: tuple[datetime, datetime] | None, at: datetime) -> bool:
+    return span is not None and span[0] <= at < span[1]
+
+
+def _five_hour(person: Person, at: datetime) -> Decimal:
+    """Full while work goes beyond the plan, otherwise filling up over the working day."""
+    if any(burst.running(at) for burst in person.bursts):
+        return Decimal(100)
+    busy = 8 <= at.hour < 18 and at.weekday() < 5
+    return Decimal((at.hour * 13 + person.number * 17) % 80 + 5) if busy else Decimal(0)
+
+
+def _seven_day(at: datetime) -> Decimal:
+    hours = (at - (_next_monday(at) - timedelta(days=7))) / timedelta(hours=1)
+    return Decimal(min(round(hours * 0.6), 96))
+
+
+def _next_multiple(at: datetime, hours: int) -> datetime:
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(hours=(at.hour // hours + 1) * hours)
+
+
+def _next_monday(at: datetime) -> datetime:
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + timedelta(days=7 - at.weekday())
