@@ -1,7 +1,6 @@
 """Discord: messages by REST, questions through the gateway."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Iterator
 from datetime import datetime
@@ -31,10 +30,13 @@ _PAGE, _PAGES = 100, 30
 _UNKNOWN_MESSAGE = 10008
 _LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
 _SETTLED_SECONDS = 60.0
-_GOODBYE_SECONDS = 1.5
+_GOODBYE_SECONDS = 0.7
 
-_BAD_TOKEN, _INTENTS = 4004, 4014
-_INTENTS_ADVICE = "Discord refuses the bot's intents, of which it asks none: is DISCORD_TOKEN another bot's?"
+# Close codes of the gateway that mean the same tomorrow.
+_HOPELESS: dict[int | None, str] = {
+    4004: NEW_TOKEN,
+    4014: "Discord refuses the bot's intents, though it asks for none: is DISCORD_TOKEN another bot's?",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -105,10 +107,13 @@ class DiscordChat:
 
     async def close(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        # More than once, if need be: discord.py connects in a `wait_for`, which in Python 3.11 loses a cancellation
+        # that comes at the moment when the connection is made or fails.
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            _, unfinished = await asyncio.wait(tasks, timeout=_GOODBYE_SECONDS + 0.1)
+            tasks = list(unfinished)
         await self._rest.close()
         self._moved(up=False, detail="closed")
 
@@ -199,10 +204,10 @@ class DiscordChat:
 
     def _explained(self, error: Exception) -> str:
         code = error.code if isinstance(error, discord.ConnectionClosed) else None
-        if isinstance(error, discord.LoginFailure) or code == _BAD_TOKEN:
-            return self._hopeless(NEW_TOKEN)
-        if code == _INTENTS:
-            return self._hopeless(_INTENTS_ADVICE)
+        hopeless = NEW_TOKEN if isinstance(error, discord.LoginFailure) else _HOPELESS.get(code)
+        self._judge(hopeless)
+        if hopeless:
+            return hopeless
         if code is not None:
             return f"Discord closed the gateway connection (code {code})"
         if isinstance(error, FAILURES):
@@ -213,13 +218,14 @@ class DiscordChat:
     def _new_client(self) -> BotClient:
         return BotClient(self, self._guild_id, identify_pause=self._identify_pause, trace=trace())
 
-    def _hopeless(self, advice: str) -> str:
+    def _judge(self, hopeless: str | None) -> None:
+        """What `start` waits for: whether the first connection came up, or may yet."""
         if self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result(StartError(advice))
-        return advice
+            self._verdict.set_result(StartError(hopeless) if hopeless else None)
 
     def came_up(self) -> None:
         self._moved(up=True, detail=None)
+        self._judge(None)
 
     def went_down(self) -> None:
         self._moved(up=False, detail="the connection to Discord's gateway was lost")
@@ -227,8 +233,6 @@ class DiscordChat:
     def _moved(self, *, up: bool, detail: str | None) -> None:
         since = self._connection.since if up is self._connection.up else self._clock.now()
         self._connection = Connection(up=up, since=since, detail=detail)
-        if self._verdict is not None and not self._verdict.done():
-            self._verdict.set_result(None)
 
     async def _keep_registered(self) -> None:
         for pause in _pauses(self._first_pause):
@@ -293,10 +297,13 @@ async def _webhook(interaction: discord.Interaction, method: str, path: str, pay
 
 async def _shut(client: BotClient) -> None:
     """Says goodbye to the gateway, but does not wait for a dead one."""
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(_GOODBYE_SECONDS):
             await client.close()
-    await client.http.close()
+    except TimeoutError:
+        log.info("Discord's gateway did not say goodbye")
+    finally:
+        await client.http.close()
 
 
 def _checked(payload: Payload) -> Payload:

@@ -47,6 +47,7 @@ class Interaction:
     type: int
     channel_id: str
     at: datetime
+    event: Json
     acknowledged: bool = False
     original: Json | None = None
     """The answer; while deferred, the message that stands in its place."""
@@ -112,7 +113,7 @@ class DiscordSimulator:
     async def close(self) -> None:
         """Stops listening; `start` listens on the same port again, with everything still there."""
         if self._runner is not None:
-            await self.gateway.close(1001)
+            self.gateway.drop()
             await self._runner.cleanup()
             self._runner = None
 
@@ -139,6 +140,10 @@ class DiscordSimulator:
         return await self._ask(
             _COMPONENT, user, {"custom_id": custom_id, "component_type": 2}, message=message
         )
+
+    async def repeat(self, asked: Interaction) -> None:
+        """Delivers a question once more, as resuming a session may."""
+        await self.gateway.dispatch("INTERACTION_CREATE", asked.event)
 
     async def say(self, content: str, *, user: str = "42") -> Json:
         """Writes in the channel as a person."""
@@ -174,6 +179,10 @@ class DiscordSimulator:
     def fail(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
         """The next so many requests to this path template meet the fault; faults are met in order."""
         self._faults += [(method, path, fault)] * times
+
+    def clear_faults(self) -> None:
+        """Nothing that has not failed yet will."""
+        self._faults.clear()
 
     def requests(self, method: str, path: str) -> list[Any]:
         """The bodies of the requests to this path template that were answered, oldest first."""
@@ -310,24 +319,20 @@ class DiscordSimulator:
         return typed
 
     async def _ask(self, kind: int, user: str, data: Json, message: Json | None = None) -> Interaction:
-        asked = Interaction(
-            self._new_id(), secrets.token_urlsafe(60), kind, self.channel_id, self.clock.now()
-        )
-        self._interactions[asked.token] = asked
-        person = objects.user(user, f"user-{user}")
+        now = self.clock.now()
         event: Json = {
-            "id": asked.id,
+            "id": self._new_id(),
             "application_id": self.application_id,
             "type": kind,
             "data": data,
-            "token": asked.token,
+            "token": secrets.token_urlsafe(60),
             "version": 1,
             "guild_id": self.guild_id,
             "guild": {"id": self.guild_id, "locale": "en-US", "features": []},
             "guild_locale": "en-US",
             "channel_id": self.channel_id,
             "channel": self._channel(self.channel_id),
-            "member": objects.member(person, asked.at),
+            "member": objects.member(objects.user(user, f"user-{user}"), now),
             "locale": "en-US",
             "app_permissions": "2147483647",
             "entitlements": [],
@@ -337,6 +342,8 @@ class DiscordSimulator:
         }
         if message is not None:
             event["message"] = message
+        asked = Interaction(event["id"], event["token"], kind, self.channel_id, now, event)
+        self._interactions[asked.token] = asked
         await self.gateway.dispatch("INTERACTION_CREATE", event)
         return asked
 
@@ -504,7 +511,7 @@ class DiscordSimulator:
 
 
 async def _body(request: web.Request) -> Any:
-    return json.loads(await request.text()) if request.can_read_body else None
+    return json.loads(await request.text()) if request.body_exists else None
 
 
 def _json(response: web.StreamResponse) -> Any:

@@ -1,5 +1,6 @@
 """The simulated Discord's gateway: sessions over WebSockets, with heartbeats, resuming and faults."""
 
+import asyncio
 import json
 import secrets
 import zlib
@@ -54,7 +55,7 @@ class _Session:
 
 class Gateway:
     """Faults are attributes to set: `refusals` (so many connections are turned away with 503), `identify_refusal`
-    (a close code such as 4014 for every IDENTIFY), `deaf` (heartbeats are not acknowledged)."""
+    (a close code such as 4014 for every IDENTIFY), `deaf` (a connection stops reading at its next frame)."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class Gateway:
         self.identifies = 0
         self.resumes = 0
         self.unexpected: list[str] = []
-        self._token = token
+        self.token = token
         self._ready = ready
         self._guilds = guilds
         self._changed = changed
@@ -127,6 +128,8 @@ class Gateway:
         try:
             await socket.send(_HELLO, {"heartbeat_interval": int(self.heartbeat_interval * 1000)})
             async for frame in response:
+                if self.deaf:
+                    await asyncio.Event().wait()
                 if frame.type is WSMsgType.TEXT:
                     await self._received(socket, frame.data)
         finally:
@@ -144,8 +147,7 @@ class Gateway:
         frame = json.loads(text)
         op, data = frame["op"], frame["d"]
         if op == _HEARTBEAT:
-            if not self.deaf:
-                await socket.send(_ACK)
+            await socket.send(_ACK)
         elif op == _IDENTIFY:
             await self._identify(socket, data)
         elif op == _RESUME:
@@ -156,7 +158,7 @@ class Gateway:
 
     async def _identify(self, socket: _Socket, data: Json) -> None:
         self.identifies += 1
-        if data["token"] != self._token or self.identify_refusal:
+        if data["token"] != self.token or self.identify_refusal:
             await socket.socket.close(code=self.identify_refusal or 4004)
             return
         session = _Session(secrets.token_hex(16), socket)
@@ -170,7 +172,7 @@ class Gateway:
     async def _resume(self, socket: _Socket, data: Json) -> None:
         self.resumes += 1
         session = self._sessions.get(data["session_id"])
-        if data["token"] != self._token:
+        if data["token"] != self.token:
             await socket.socket.close(code=4004)
         elif session is None:
             await socket.send(_INVALID, data=False)

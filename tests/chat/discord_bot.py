@@ -10,6 +10,7 @@ from meterbot.clock import Clock, SystemClock
 from meterbot.messages import Action, Field, Message, Section
 from meterbot.models import Severity
 from meterbot.simulator.discord import DiscordSimulator
+from tests.contracts.discord_openapi import contract
 
 DELIVERY = "0123456789abcdef"
 
@@ -61,7 +62,7 @@ def chat_on(discord: DiscordSimulator, **changes: Any) -> DiscordChat:
     """Not started. Quick to give up and to reconnect."""
     notes = changes.pop("notes", None) or Notes()
     clock: Clock = changes.pop("clock", None) or SystemClock()
-    given = {
+    given: dict[str, Any] = {
         "token": discord.token,
         "channel_id": int(discord.channel_id),
         "guild_id": int(discord.guild_id),
@@ -87,3 +88,16 @@ async def running(
         yield chat
     finally:
         await chat.close()
+
+
+@asynccontextmanager
+async def simulated(**given: Any) -> AsyncIterator[DiscordSimulator]:
+    """A Discord whose every word is held against Discord's own description, where that is at hand."""
+    discord_says = contract()
+    found: list[str] = []
+    async with DiscordSimulator(**given) as discord:
+        if discord_says is not None:
+            discord.watch = lambda exchange: found.extend(discord_says.problems(exchange))
+        yield discord
+    assert found == []
+    assert discord.unexpected == []

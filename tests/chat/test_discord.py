@@ -1,0 +1,481 @@
+"""Posting, finding again and answering on Discord, by real discord.py against the simulated one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from meterbot.clock import ManualClock
+from meterbot.errors import Outcome, SendError, StartError
+from meterbot.messages import Message, Posted
+from meterbot.simulator.discord import DiscordSimulator
+from meterbot.simulator.discord_faults import Hanging, dropped, rate_limited, refused
+from tests.chat.discord_bot import DELIVERY, Answers, alert, chat_on, running, simulated
+from tests.chat.secrets import watching
+
+POST_MESSAGE = "/channels/{channel_id}/messages"
+ONE_MESSAGE = POST_MESSAGE + "/{message_id}"
+CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[DiscordSimulator]:
+    async with simulated() as discord:
+        yield discord
+
+
+def a_while_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=5)
+
+
+async def refusal_of(posting: Any) -> SendError:
+    with pytest.raises(SendError) as raised:
+        await posting
+    return raised.value
+
+
+# Posting.
+
+
+async def test_an_alert_stands_in_the_channel_and_pings_its_owner_only(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert(title="@everyone <@7>"))
+    [message] = discord.messages()
+    assert posted == Posted(discord.channel_id, message["id"])
+    assert message["content"] == "<@42> ana is BLOCKED: $50.00 of $50.00 spent"
+    assert [user["id"] for user in message["mentions"]] == ["42"]
+    assert not message["mention_everyone"]
+
+
+async def test_the_same_delivery_sent_twice_is_one_message(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        first = await chat.post(DELIVERY, discord.channel_id, alert())
+        again = await chat.post(DELIVERY, discord.channel_id, alert())
+    assert first == again
+    assert len(discord.messages()) == 1
+
+
+async def test_an_edit_replaces_the_message_and_its_buttons(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        await chat.edit("e" * 16, posted, alert(title="ana is unblocked", actions=()))
+    [message] = discord.messages()
+    assert message["embeds"][0]["title"] == "ana is unblocked"
+    assert message["components"] == []
+    assert message["edited_timestamp"]
+
+
+async def test_an_edit_of_a_message_somebody_deleted_is_done(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        discord.delete(posted.message)
+        await chat.edit("e" * 16, posted, alert())
+    assert discord.messages() == []
+
+
+async def test_a_reply_is_one_line_under_the_message_and_pings_nobody(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        await chat.reply("a" * 16, posted, alert(fallback="ana is unblocked"))
+    reply = discord.messages()[1]
+    assert reply["content"] == f"ana is unblocked\n-# ref:{'a' * 16}"
+    assert reply["message_reference"]["message_id"] == posted.message
+    assert reply["mentions"] == []
+
+
+async def test_a_reply_to_a_deleted_message_stands_alone(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        discord.delete(posted.message)
+        await chat.reply("a" * 16, posted, alert())
+    [reply] = discord.messages()
+    assert "message_reference" not in reply
+
+
+# What is known when posting fails.
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "said"),
+    [
+        (refused(401), Outcome.REFUSED, "DISCORD_TOKEN"),
+        (refused(403, 50001), Outcome.REFUSED, "meterbot discord invite"),
+        (refused(403, 50013), Outcome.REFUSED, "Send Messages"),
+        (refused(404, 10003), Outcome.REFUSED, "channel_id"),
+        (refused(400, 50035), Outcome.REFUSED, "status 400, code 50035"),
+        (refused(503), Outcome.IN_DOUBT, "status 503"),
+        (dropped(done=False), Outcome.IN_DOUBT, "cannot be reached"),
+        (rate_limited(45), Outcome.NOT_SENT, "asks for a pause"),
+    ],
+)
+async def test_a_failed_post_says_what_is_known_and_what_to_do(
+    discord: DiscordSimulator, fault: Any, outcome: Outcome, said: str
+) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, fault)
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert error.outcome is outcome
+    assert said in error.reason
+    assert discord.messages() == []
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [(rate_limited(45), 45), (rate_limited(7, via=False), 7)])
+async def test_a_long_rate_limit_says_when_to_come_again(
+    discord: DiscordSimulator, fault: Any, seconds: float
+) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, fault)
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, seconds)
+
+
+async def test_a_short_rate_limit_is_waited_for(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, rate_limited(0.01), times=3)
+        await chat.post(DELIVERY, discord.channel_id, alert())
+    assert len(discord.messages()) == 1
+
+
+async def test_a_rate_limit_longer_than_our_patience_is_not_slept_through(discord: DiscordSimulator) -> None:
+    async with running(discord, patience=0.2) as chat:
+        discord.fail("POST", POST_MESSAGE, rate_limited(20))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, 20)
+
+
+async def test_a_server_error_is_tried_again_with_the_same_nonce(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, refused(502))
+        await chat.post(DELIVERY, discord.channel_id, alert())
+    assert [body["nonce"] for body in discord.requests("POST", POST_MESSAGE)] == [DELIVERY] * 2
+
+
+async def test_a_refusal_after_a_server_error_leaves_a_doubt(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, refused(500))
+        discord.fail("POST", POST_MESSAGE, refused(403, 50013))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert error.outcome is Outcome.IN_DOUBT
+
+
+async def test_nothing_was_sent_when_nobody_listens(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        await discord.close()
+        # The first try may still find the old connection open, and lose it.
+        await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert error.outcome is Outcome.NOT_SENT
+
+
+async def test_a_message_that_arrived_before_the_connection_broke_is_found(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, dropped(done=True))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        found = await chat.find(DELIVERY, discord.channel_id, a_while_ago())
+    assert error.outcome is Outcome.IN_DOUBT
+    assert found == Posted(discord.channel_id, discord.messages()[0]["id"])
+
+
+async def test_a_silent_discord_is_given_up_and_the_message_found_later(discord: DiscordSimulator) -> None:
+    async with running(discord, patience=0.2) as chat:
+        hanging = Hanging()
+        discord.fail("POST", POST_MESSAGE, hanging)
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        hanging.release()
+        found = await chat.find(DELIVERY, discord.channel_id, a_while_ago())
+    assert error.outcome is Outcome.IN_DOUBT
+    assert found is not None
+
+
+# Settling a doubt.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [alert(), alert(actions=()), alert(actions=(), footer="")],
+    ids=["button", "footer", "bare"],
+)
+async def test_a_post_is_found_by_its_delivery(discord: DiscordSimulator, message: Message) -> None:
+    async with running(discord) as chat:
+        await chat.post("b" * 16, discord.channel_id, message)
+        posted = await chat.post(DELIVERY, discord.channel_id, message)
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == posted
+        assert await chat.find("f" * 16, discord.channel_id, a_while_ago()) is None
+
+
+async def test_a_reply_is_found_by_its_delivery(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        root = await chat.post(DELIVERY, discord.channel_id, alert())
+        reply = await chat.reply("a" * 16, root, alert())
+        assert await chat.find("a" * 16, discord.channel_id, a_while_ago(), thread=root) == reply
+
+
+async def test_what_somebody_else_wrote_is_not_taken_for_ours(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        await discord.say(f"look: ref:{DELIVERY}")
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) is None
+
+
+async def test_messages_before_the_first_try_are_not_looked_at(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        await chat.post(DELIVERY, discord.channel_id, alert())
+        later = datetime.now(UTC) + timedelta(minutes=1)
+        assert await chat.find(DELIVERY, discord.channel_id, later) is None
+
+
+async def test_a_message_is_found_behind_hundreds_of_others(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        for number in range(250):
+            await discord.say(f"chatter {number}")
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == posted
+
+
+async def test_a_doubt_stays_one_in_a_channel_too_busy_to_read(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        for number in range(3001):
+            await discord.say(f"chatter {number}")
+        error = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+    assert error.outcome is Outcome.IN_DOUBT
+
+
+async def test_an_empty_channel_is_not_believed_when_we_may_not_read(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        await chat.post(DELIVERY, discord.channel_id, alert())
+        discord.history_readable = False
+        error = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+    assert error.outcome is Outcome.REFUSED
+    assert "Read Message History" in error.reason
+
+
+async def test_a_channel_that_really_is_empty_is_believed(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) is None
+
+
+async def test_a_doubt_stays_one_while_discord_is_out_of_order(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("GET", POST_MESSAGE, refused(503))
+        error = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+    assert error.outcome is Outcome.IN_DOUBT
+
+
+# Starting, connecting, closing.
+
+
+async def test_a_wrong_token_ends_the_start_with_advice(discord: DiscordSimulator) -> None:
+    chat = chat_on(discord, token="wrong")
+    with pytest.raises(StartError, match="DISCORD_TOKEN"):
+        await chat.start(Answers())
+    await chat.close()
+
+
+@pytest.mark.parametrize("code", [4004, 4014])
+async def test_a_gateway_that_will_never_have_us_ends_the_start(discord: DiscordSimulator, code: int) -> None:
+    discord.gateway.identify_refusal = code
+    chat = chat_on(discord)
+    with pytest.raises(StartError, match="Discord"):
+        await chat.start(Answers())
+    assert not chat.connection().up
+
+
+async def test_messages_leave_while_the_gateway_is_down_and_questions_come_once_it_is_up(
+    discord: DiscordSimulator,
+) -> None:
+    discord.gateway.refusals = 2
+    async with running(discord) as chat:
+        assert not chat.connection().up
+        assert "gateway" in (chat.connection().detail or "")
+        await chat.post(DELIVERY, discord.channel_id, alert())
+        await discord.connected()
+        await discord.until(lambda: discord.commands)
+        assert await discord.answer_to(await discord.slash("me"))
+        assert chat.connection().up
+        assert discord.gateway.connections == 3
+
+
+async def test_an_outage_at_the_start_is_survived(discord: DiscordSimulator) -> None:
+    await discord.close()
+    async with running(discord) as chat:
+        assert not chat.connection().up
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        assert error.outcome is Outcome.NOT_SENT
+        await discord.start()
+        await discord.connected()
+        await chat.post(DELIVERY, discord.channel_id, alert())
+        await discord.until(lambda: discord.commands)
+
+
+async def test_a_malformed_event_is_survived(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        await discord.connected()
+        await discord.gateway.dispatch("INTERACTION_CREATE", {"nonsense": True})
+        await discord.until(lambda: discord.gateway.identifies == 2 and discord.gateway.live)
+        await discord.until(lambda: discord.commands)
+        assert await discord.answer_to(await discord.slash("me"))
+        assert chat.connection().up
+
+
+async def test_a_question_asked_while_reconnecting_is_answered(discord: DiscordSimulator) -> None:
+    async with running(discord):
+        await discord.connected()
+        await discord.until(lambda: discord.commands)
+        await discord.gateway.ask_to_reconnect()
+        await discord.until(lambda: not discord.gateway.live)
+        asked = await discord.slash("me")
+        assert await discord.answer_to(asked)
+        assert (discord.gateway.identifies, discord.gateway.resumes) == (1, 1)
+
+
+@pytest.mark.parametrize("end", ["close", "drop", "invalidate"])
+async def test_a_lost_connection_comes_back(discord: DiscordSimulator, end: str) -> None:
+    async with running(discord) as chat:
+        await discord.connected()
+        before = discord.gateway.connections
+        ended = getattr(discord.gateway, end)()
+        if ended is not None:
+            await ended
+        await discord.until(lambda: discord.gateway.connections > before and discord.gateway.live)
+        await discord.until(lambda: discord.commands)
+        assert await discord.answer_to(await discord.slash("me"))
+        assert chat.connection().up
+
+
+async def test_the_state_says_since_when(discord: DiscordSimulator) -> None:
+    clock = ManualClock(datetime(2026, 4, 1, tzinfo=UTC))
+    async with running(discord, clock=clock) as chat:
+        assert chat.connection().since == clock.now()
+        clock.advance(timedelta(hours=1))
+        await discord.close()
+        async with asyncio.timeout(5):
+            while chat.connection().up:  # noqa: ASYNC110 - the connection's state has no event
+                await asyncio.sleep(0)
+        assert chat.connection().since == clock.now()
+
+
+async def test_closing_does_not_wait_for_a_dead_gateway(discord: DiscordSimulator) -> None:
+    discord.gateway.deaf = True
+    chat = chat_on(discord, patience=0.2)
+    await chat.start(Answers())
+    async with asyncio.timeout(2):
+        await chat.close()
+    assert not chat.connection().up
+
+
+# Questions.
+
+
+async def test_an_answer_is_for_the_asker_only(discord: DiscordSimulator) -> None:
+    answers = Answers()
+    async with running(discord, answers):
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        answer = await discord.answer_to(await discord.slash("seat  ana", user="77"))
+    assert answer["flags"] == 64
+    assert answer["embeds"][0]["title"] == "The team"
+    assert discord.messages() == []
+    [question] = answers.asked
+    assert question.words == ("seat", "ana")
+    assert (question.platform, question.user, question.channel) == ("discord", "77", discord.channel_id)
+
+
+async def test_share_publishes_the_answer_and_pings_nobody(discord: DiscordSimulator) -> None:
+    async with running(discord, Answers(alert())):
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        asked = await discord.slash("share")
+        await discord.until(lambda: asked.followups)
+        answer = await discord.answer_to(asked)
+    [shared] = discord.messages()
+    assert shared["embeds"][0]["title"] == "ana is BLOCKED"
+    assert shared["mentions"] == []
+    assert answer["content"] == "Shared with the channel."
+
+
+async def test_a_button_works_after_a_restart(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+    answers = Answers()
+    async with running(discord, answers):
+        await discord.connected()
+        buttons = [button for row in discord.messages()[0]["components"] for button in row["components"]]
+        for button in buttons:
+            answer = await discord.answer_to(await discord.press(posted.message, button["custom_id"]))
+            assert answer["flags"] == 64
+    assert [question.words for question in answers.asked] == [("ack", "7"), ("snooze", "7")]
+
+
+async def test_a_question_delivered_twice_is_answered_once(discord: DiscordSimulator) -> None:
+    answers = Answers()
+    async with running(discord, answers):
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        asked = await discord.slash("me")
+        await discord.answer_to(asked)
+        await discord.repeat(asked)
+        await discord.answer_to(await discord.slash("status"))
+        assert discord.requests("POST", CALLBACK) == [{"type": 5, "data": {"flags": 64}}] * 3
+    assert [question.words for question in answers.asked] == [("me",), ("status",)]
+
+
+async def test_a_question_that_was_too_late_disturbs_nothing(discord: DiscordSimulator) -> None:
+    async with running(discord):
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        discord.fail("POST", CALLBACK, refused(404, 10062, "Unknown interaction"))
+        await discord.slash("me")
+        assert await discord.answer_to(await discord.slash("me"))
+
+
+async def test_a_broken_answer_is_told_to_the_asker(discord: DiscordSimulator) -> None:
+    async def broken(_: object) -> Any:
+        raise RuntimeError("the store is away")
+
+    chat = chat_on(discord)
+    await chat.start(broken)
+    await discord.until(lambda: discord.commands and discord.gateway.live)
+    answer = await discord.answer_to(await discord.slash("me"))
+    await chat.close()
+    assert answer["content"].startswith("That went wrong")
+    assert "store" not in answer["content"]
+
+
+# Secrets.
+
+
+def planted() -> list[Any]:
+    return [
+        refused(401),
+        refused(403),
+        refused(404),
+        refused(503),
+        rate_limited(45),
+        rate_limited(1, via=False),
+        dropped(done=True),
+    ]
+
+
+async def test_the_token_never_shows_whatever_fails(
+    discord: DiscordSimulator, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = discord.token = discord.gateway.token = "MTAwMQ.planted.secret-token-of-the-bot"
+    discord.gateway.refusals = 1
+    where = Posted(discord.channel_id, "1")
+    with watching(caplog, capsys) as watch:
+        async with running(discord) as chat:
+            shown: list[object] = [chat]
+            for fault in planted():
+                discord.fail("POST", POST_MESSAGE, fault)
+                shown.append(await refusal_of(chat.post(DELIVERY, discord.channel_id, alert())))
+                discord.fail("PATCH", ONE_MESSAGE, fault)
+                shown.append(await refusal_of(chat.edit(DELIVERY, where, alert())))
+                # aiohttp tries a GET again when the connection breaks
+                discord.fail("GET", POST_MESSAGE, fault, times=2)
+                shown.append(await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago())))
+                discord.clear_faults()
+            await discord.connected()
+            await discord.gateway.dispatch("INTERACTION_CREATE", {"nonsense": True})
+            await discord.until(lambda: discord.gateway.identifies == 2 and discord.gateway.live)
+            shown.append(chat.connection())
+        wrong = chat_on(discord, token=f"{secret}-wrong")
+        with pytest.raises(StartError) as raised:
+            await wrong.start(Answers())
+        watch.assert_hidden(secret, *shown, raised.value)
