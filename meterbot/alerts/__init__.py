@@ -55,7 +55,7 @@ def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
     """What the posted alert is edited to once `by` has ended it: the facts stay, the advice goes, nobody is pinged."""
     words, line = _words(alert, seat, tz), resolution_line(by, seat, tz)
     return Message(
-        title=f"Over: {words.title}",
+        title=f"Resolved: {words.title}",
         fallback=line.fallback,
         severity=Severity.GOOD,
         text=line.title,

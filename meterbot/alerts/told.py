@@ -93,7 +93,7 @@ class Told:
         return (
             ()
             if period is None
-            else (f"It counts from 0 again on {wording.day(month_after(period))} (UTC).",)
+            else (f"The counter starts again at 0 on {wording.day(month_after(period))} (UTC).",)
         )
 
 

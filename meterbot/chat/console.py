@@ -129,8 +129,8 @@ class Console:
         await self._print(_plain(message) if self._screen is None else _panel(message))
 
     async def _line(self, what: str, message: Message) -> None:
-        rest = f" {_clean(message.text)}" if message.text else ""
-        text = f"{what}: {_clean(message.title)}{rest}".replace("\n", " ")
+        rest = f". {_one_line(message.text)}" if message.text else ""
+        text = f"{what}: {_one_line(message.title)}{rest}"
         await self._print(text if self._screen is None else Text(text, style=_COLOURS[message.severity]))
 
     async def _print(self, what: RenderableType) -> None:
