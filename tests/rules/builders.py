@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from meterbot.models import (
     Event,
@@ -31,12 +32,12 @@ def eur(amount: str) -> Money:
     return Money(Decimal(amount) * 100, "EUR", 2)
 
 
-def extra(used: str | Money | None = "10", cap: str | Money | None = "50", **fields: object) -> ExtraUsage:
+def extra(used: str | Money | None = "10", cap: str | Money | None = "50", **fields: Any) -> ExtraUsage:
     """Enabled, in dollars, everything known. `cap` None: there is none."""
     amount = usd(used) if isinstance(used, str) else used
     limit = usd(cap) if isinstance(cap, str) else cap
     base = ExtraUsage(enabled=True, used=amount, cap=limit, currency="USD")
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return replace(base, **fields)
 
 
 def window(
@@ -45,8 +46,8 @@ def window(
     return Window(name, None if utilization is None else Decimal(utilization), resets_at)
 
 
-def subscription(day: date | None = date(2026, 5, 14), **fields: object) -> Subscription:
-    return replace(Subscription("active", day, billing_interval="monthly"), **fields)  # type: ignore[arg-type]
+def subscription(day: date | None = date(2026, 5, 14), **fields: Any) -> Subscription:
+    return replace(Subscription("active", day, billing_interval="monthly"), **fields)
 
 
 def snapshot(
@@ -55,7 +56,7 @@ def snapshot(
     metered: ExtraUsage | None = None,
     windows: tuple[Window, ...] | None = None,
     billing: Subscription | None = None,
-    **fields: object,
+    **fields: Any,
 ) -> Snapshot:
     """Only the parts that are passed in were read."""
     base = Snapshot(
@@ -73,7 +74,7 @@ def snapshot(
         subscription=billing,
         subscription_read=billing is not None,
     )
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return replace(base, **fields)
 
 
 class Watch:
@@ -97,7 +98,7 @@ class Watch:
         self.events += verdict.events
         return list(verdict.events)
 
-    def uses(self, used: str | Money | None, cap: str | Money | None = "50", **fields: object) -> list[Event]:
+    def uses(self, used: str | Money | None, cap: str | Money | None = "50", **fields: Any) -> list[Event]:
         """A minute later."""
         self.now += MINUTE
         return self.see(snapshot(self.now, metered=extra(used, cap, **fields)))

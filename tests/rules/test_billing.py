@@ -1,12 +1,13 @@
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import EventKind
+from meterbot.models import Event, EventKind
 from meterbot.rules import RuleSettings
 from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, subscription
 
@@ -18,29 +19,29 @@ def day(number: int, hour: int = 12) -> datetime:
     return datetime(2026, 5, number, hour, tzinfo=UTC)
 
 
-def see(watch: Watch, at: datetime, **fields: object):
+def see(watch: Watch, at: datetime, **fields: Any) -> list[Event]:
     return watch.see(snapshot(at, billing=subscription(**fields)), at)
 
 
-def test_each_number_of_days_is_told_once():
+def test_each_number_of_days_is_told_once() -> None:
     watch = Watch()
     told = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
     assert told == [(7, "7d", False), (13, "1d", False)]
 
 
-def test_a_day_that_was_missed_is_told_late_with_the_actual_days():
+def test_a_day_that_was_missed_is_told_late_with_the_actual_days() -> None:
     watch = Watch()
     see(watch, day(1))
     event = only(see(watch, day(10)), NEAR)
     assert (event.level, event.facts["days"]) == ("7d", 4)
 
 
-def test_only_the_nearest_is_told_and_names_the_others():
+def test_only_the_nearest_is_told_and_names_the_others() -> None:
     event = only(see(Watch(), day(14)), NEAR)
     assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
 
 
-def test_the_next_renewal_is_told_again():
+def test_the_next_renewal_is_told_again() -> None:
     watch = Watch()
     see(watch, day(13))
     assert kinds(see(watch, day(14) + timedelta(days=30), day=date(2026, 6, 14))) == [NEAR]
@@ -58,18 +59,18 @@ def test_the_next_renewal_is_told_again():
     ],
     ids=["set to end", "gift", "canceled", "paused beyond it", "not known", "past"],
 )
-def test_no_charge_is_announced_where_none_comes(fields):
+def test_no_charge_is_announced_where_none_comes(fields: dict[str, Any]) -> None:
     assert see(Watch(), day(13), **fields) == []
 
 
-def test_a_date_that_was_not_read_is_not_announced():
+def test_a_date_that_was_not_read_is_not_announced() -> None:
     watch = Watch()
     see(watch, day(1))
     assert watch.see(snapshot(day(13), metered=extra()), day(13)) == []
 
 
 @pytest.mark.parametrize(("zone", "expected"), [("America/New_York", 0), ("UTC", 1), ("Asia/Tokyo", 1)])
-def test_the_day_is_that_of_the_configured_zone(zone, expected):
+def test_the_day_is_that_of_the_configured_zone(zone: str, expected: int) -> None:
     watch = Watch(RuleSettings(renewal_days=(1,), timezone=ZoneInfo(zone)))
     assert len(see(watch, day(13, 2))) == expected
 
@@ -80,7 +81,9 @@ def test_the_day_is_that_of_the_configured_zone(zone, expected):
     steps=st.lists(st.integers(1, 60), max_size=40),
     levels=st.sets(st.integers(0, 12), min_size=1, max_size=4),
 )
-def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(zone, renewal, steps, levels):
+def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(
+    zone: str, renewal: date, steps: list[int], levels: set[int]
+) -> None:
     tz = ZoneInfo(zone)
     watch = Watch(RuleSettings(renewal_days=tuple(levels), timezone=tz))
     at = datetime(renewal.year, renewal.month, renewal.day, tzinfo=UTC) - timedelta(days=16)
@@ -107,9 +110,11 @@ def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(zone, renewal
         ({"paused_until": NOON + 24 * HOUR}, ("paused_until", None, "2026-04-16T12:00:00Z")),
     ],
 )
-def test_a_change_is_told_once_and_so_is_its_return(fields, expected):
+def test_a_change_is_told_once_and_so_is_its_return(
+    fields: dict[str, Any], expected: tuple[str, str | None, str]
+) -> None:
     watch = Watch()
-    states: list[dict[str, object]] = [{}, fields, fields, {}]
+    states: list[dict[str, Any]] = [{}, fields, fields, {}]
     events = [see(watch, NOON + i * MINUTE, **state) for i, state in enumerate(states)]
     assert [len(found) for found in events] == [0, 1, 0, 1]
     what, old, new = expected
@@ -118,7 +123,7 @@ def test_a_change_is_told_once_and_so_is_its_return(fields, expected):
     assert all(a.key != b.key for a, b in pairwise(watch.events))
 
 
-def test_a_field_that_was_rejected_is_no_change():
+def test_a_field_that_was_rejected_is_no_change() -> None:
     watch = Watch()
     see(watch, NOON, ends_on=MAY_14)
     drifted = snapshot(

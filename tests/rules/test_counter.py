@@ -84,22 +84,17 @@ class Truth:
 def spoil(clean: Snapshot, how: str) -> Snapshot:
     metered = clean.extra_usage
     assert metered is not None
-    match how:
-        case "used":
-            return replace(
-                clean, extra_usage=replace(metered, used=None), drift=("extra_usage.used_credits: …",)
-            )
-        case "cap":
-            return replace(clean, extra_usage=replace(metered, cap=None, cap_known=False))
-        case "why":
-            return replace(clean, extra_usage=replace(metered, out_of_credits=None, why_known=False))
-        case "all":
-            return replace(clean, extra_usage=None, extra_usage_read=False, health=Health.DRIFTED)
-        case "stale":
-            return replace(clean, health=Health.STALE)
-        case "disagreeing":
-            return replace(clean, drift=("cap: usage 60.00, overage 50.00",))
-    return clean
+    spoilt = {
+        "used": replace(
+            clean, extra_usage=replace(metered, used=None), drift=("extra_usage.used_credits: …",)
+        ),
+        "cap": replace(clean, extra_usage=replace(metered, cap=None, cap_known=False)),
+        "why": replace(clean, extra_usage=replace(metered, out_of_credits=None, why_known=False)),
+        "all": replace(clean, extra_usage=None, extra_usage_read=False, health=Health.DRIFTED),
+        "stale": replace(clean, health=Health.STALE),
+        "disagreeing": replace(clean, drift=("cap: usage 60.00, overage 50.00",)),
+    }
+    return spoilt.get(how, clean)
 
 
 def readings(stream: list[Act], truth: Truth | None = None) -> Iterator[tuple[Snapshot, Act, datetime]]:
@@ -145,9 +140,9 @@ def oracle(stream: list[Act]) -> list[tuple[datetime, str, list[str]]]:
         settled = seen.fetched_at >= opened + timedelta(hours=6)
         if page is None:
             page = "0" if used and not settled else month
-        elif currency == last_currency and month > page and last is not None:
-            if used < last or last == 0 or (used > last and settled):
-                page, told = month, set()
+        elif currency == last_currency and month > page:
+            reset = last is not None and (used < last or last == 0 or (used > last and settled))
+            page, told = (month, set()) if reset else (page, told)
         percents = {f"{level}%": cap is not None and used * 100 >= level * cap for level in LEVELS}
         if act.spoilt != "cap":
             raised = last_cap is not None and (cap is None or (cap > last_cap[0] and currency == last_cap[1]))
@@ -187,29 +182,29 @@ def play(stream: list[Act], restarts: frozenset[int] = frozenset(), *, noise: bo
 
 
 @given(streams)
-def test_an_alert_comes_exactly_when_a_level_is_newly_reached(stream):
+def test_an_alert_comes_exactly_when_a_level_is_newly_reached(stream: list[Act]) -> None:
     told = [(e.at, e.level, e.facts["also"]) for e in play(stream).events if e.kind is CROSSED]
     assert told == oracle(stream)
 
 
 @given(streams)
-def test_no_key_is_ever_used_twice(stream):
+def test_no_key_is_ever_used_twice(stream: list[Act]) -> None:
     keys = [event.key for event in play(stream).events]
     assert len(keys) == len(set(keys))
 
 
 @given(streams, st.frozensets(st.integers(0, 60)))
-def test_restarts_change_nothing(stream, restarts):
+def test_restarts_change_nothing(stream: list[Act], restarts: frozenset[int]) -> None:
     assert play(stream, restarts).events == play(stream).events
 
 
 @given(streams)
-def test_old_repeated_and_future_snapshots_change_nothing(stream):
+def test_old_repeated_and_future_snapshots_change_nothing(stream: list[Act]) -> None:
     assert play(stream).events == play(stream, noise=False).events
 
 
 @given(streams)
-def test_blocks_and_their_ends_alternate_and_belong_together(stream):
+def test_blocks_and_their_ends_alternate_and_belong_together(stream: list[Act]) -> None:
     blocks = [e for e in play(stream).events if e.kind in {EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED}]
     assert all(
         e.kind is (EventKind.SEAT_UNBLOCKED if i % 2 else EventKind.SEAT_BLOCKED)
@@ -219,7 +214,7 @@ def test_blocks_and_their_ends_alternate_and_belong_together(stream):
 
 
 @given(streams)
-def test_a_block_begins_with_proof_and_ends_with_proof_of_the_same_kind(stream):
+def test_a_block_begins_with_proof_and_ends_with_proof_of_the_same_kind(stream: list[Act]) -> None:
     blocked = vouched = False
     for seen, act, _ in readings(stream):
         metered = seen.extra_usage
@@ -244,7 +239,7 @@ calm = st.builds(
 
 
 @given(st.lists(calm, min_size=1, max_size=60))
-def test_what_was_spent_is_what_the_history_adds_up_to(stream):
+def test_what_was_spent_is_what_the_history_adds_up_to(stream: list[Act]) -> None:
     truth, spent = Truth(), 0
     before: int | None = None
     for act in stream:
@@ -263,32 +258,32 @@ def test_what_was_spent_is_what_the_history_adds_up_to(stream):
 # --- examples -----------------------------------------------------------------------------------------------------
 
 
-def test_a_quiet_stretch_is_kept_by_its_two_ends():
+def test_a_quiet_stretch_is_kept_by_its_two_ends() -> None:
     watch = Watch()
     for used in ["1", "1", "1", "2"]:
         watch.uses(used)
     assert [(s.at - NOON) // MINUTE for s in watch.samples] == [1, 3, 4]
 
 
-def test_a_reading_without_an_amount_leaves_no_point():
+def test_a_reading_without_an_amount_leaves_no_point() -> None:
     watch = Watch()
     watch.uses("1")
     watch.uses(None)
     assert len(watch.samples) == 1
 
 
-def test_a_seat_without_a_known_account_stands_in_for_it():
+def test_a_seat_without_a_known_account_stands_in_for_it() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, metered=extra(), account_uuid=None))
     assert str(watch.samples[0].counter) == "seat:ana/org"
 
 
-def test_a_snapshot_of_no_organization_concerns_no_counter():
+def test_a_snapshot_of_no_organization_concerns_no_counter() -> None:
     verdict = watch_counter(CounterMemory(), None, snapshot(org_uuid=None), RuleSettings(), NOON)
     assert (verdict.changed, verdict.known) == (False, None)
 
 
-def test_a_stale_snapshot_tells_nothing_and_is_known_where_nothing_else_is():
+def test_a_stale_snapshot_tells_nothing_and_is_known_where_nothing_else_is() -> None:
     watch = Watch()
     assert watch.see(snapshot(metered=extra("49"), health=Health.STALE)) == []
     assert isinstance(watch.known, Known)

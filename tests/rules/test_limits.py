@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from meterbot.models import EventKind, ReasonClass
+from meterbot.models import Event, EventKind, ExtraUsage, ReasonClass, Snapshot
 from meterbot.rules import RuleSettings
 from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, window
 
@@ -13,7 +13,7 @@ CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, Even
 # --- blocked ------------------------------------------------------------------------------------------------------
 
 
-def test_a_block_is_told_once_and_its_end_resolves_it():
+def test_a_block_is_told_once_and_its_end_resolves_it() -> None:
     watch = Watch()
     watch.uses("10")
     blocked = only(watch.uses("50"), BLOCKED)
@@ -22,7 +22,7 @@ def test_a_block_is_told_once_and_its_end_resolves_it():
     assert only(watch.uses("51", "100"), UNBLOCKED).resolves == blocked.key
 
 
-def test_a_second_block_has_a_key_of_its_own():
+def test_a_second_block_has_a_key_of_its_own() -> None:
     watch = Watch()
     for used, cap in [("10", "50"), ("50", "50"), ("50", "100"), ("100", "100")]:
         watch.uses(used, cap)
@@ -30,11 +30,11 @@ def test_a_second_block_has_a_key_of_its_own():
     assert len(set(keys)) == len(keys) == 2
 
 
-def test_a_block_at_first_sight_is_told_as_a_state():
+def test_a_block_at_first_sight_is_told_as_a_state() -> None:
     assert only(Watch().uses("62.30", "60"), BLOCKED).initial
 
 
-def test_a_captured_seat_over_its_own_cap_is_blocked_though_its_credits_are_not_out():
+def test_a_captured_seat_over_its_own_cap_is_blocked_though_its_credits_are_not_out() -> None:
     until = NOON + 10 * HOUR
     event = only(
         Watch().uses(
@@ -51,7 +51,7 @@ def test_a_captured_seat_over_its_own_cap_is_blocked_though_its_credits_are_not_
     assert event.facts["wire_reason"] == "self_selected_spend_limit_reached"
 
 
-def test_a_block_mutes_the_levels_of_its_tick_and_while_it_stands():
+def test_a_block_mutes_the_levels_of_its_tick_and_while_it_stands() -> None:
     watch = Watch()
     watch.uses("10")
     events = watch.uses("45", out_of_credits=True)
@@ -59,13 +59,13 @@ def test_a_block_mutes_the_levels_of_its_tick_and_while_it_stands():
     assert only(watch.uses("48", out_of_credits=True), CROSSED).muted_by == only(events, BLOCKED).key
 
 
-def test_a_block_that_is_not_told_mutes_nothing():
+def test_a_block_that_is_not_told_mutes_nothing() -> None:
     watch = Watch(RuleSettings(kinds=frozenset({CROSSED})))
     watch.uses("10")
     assert only(watch.uses("50"), CROSSED).muted_by is None
 
 
-def test_a_block_of_last_month_that_nothing_confirmed_does_not_silence_this_month():
+def test_a_block_of_last_month_that_nothing_confirmed_does_not_silence_this_month() -> None:
     watch = Watch()
     watch.uses("10", out_of_credits=True)
     watch.at(NOON + timedelta(days=20)).uses("1", why_known=False)
@@ -83,40 +83,42 @@ def test_a_block_of_last_month_that_nothing_confirmed_does_not_silence_this_mont
     ],
     ids=["nothing read", "why not read", "used rejected", "cap rejected", "nothing metered"],
 )
-def test_the_end_of_a_block_needs_evidence(unproven):
+def test_the_end_of_a_block_needs_evidence(unproven: Snapshot) -> None:
     watch = Watch()
     watch.uses("10", out_of_credits=True)
     assert UNBLOCKED not in kinds(watch.see(unproven))
     assert UNBLOCKED in kinds(watch.at(NOON + 2 * HOUR).uses("10", out_of_credits=False))
 
 
-def test_a_source_that_never_knows_why_can_end_the_block_it_told():
+def test_a_source_that_never_knows_why_can_end_the_block_it_told() -> None:
     watch = Watch()
     watch.uses("50", why_known=False)
     assert UNBLOCKED in kinds(watch.uses("50", "80", why_known=False))
 
 
-def test_a_paused_seat_over_its_cap_is_no_block_while_the_reason_cannot_be_read():
+def test_a_paused_seat_over_its_cap_is_no_block_while_the_reason_cannot_be_read() -> None:
     watch = Watch()
     watch.uses("60", enabled=False, reason_class=ReasonClass.ADMIN)
     assert BLOCKED not in kinds(watch.uses("60", enabled=False, why_known=False))
 
 
 @pytest.mark.parametrize(("utilization", "hard"), [("100", True), ("99", False)])
-def test_a_block_is_hard_when_a_window_is_full_too(utilization, hard):
+def test_a_block_is_hard_when_a_window_is_full_too(utilization: str, *, hard: bool) -> None:
     seen = snapshot(NOON, metered=extra("50"), windows=(window(utilization),))
     assert only(Watch().see(seen), BLOCKED).facts["hard"] is hard
 
 
-def test_whether_a_block_is_hard_is_unknown_without_windows():
+def test_whether_a_block_is_hard_is_unknown_without_windows() -> None:
     assert only(Watch().uses("50"), BLOCKED).facts["hard"] is None
 
 
 # --- metering -----------------------------------------------------------------------------------------------------
 
 
-def changes(event):
-    return [(change["what"], change["from"], change["to"]) for change in event.facts["changes"]]
+def changes(event: Event) -> list[tuple[object, ...]]:
+    found = event.facts["changes"]
+    assert isinstance(found, list)
+    return [(change["what"], change["from"], change["to"]) for change in found]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,9 @@ def changes(event):
     ],
     ids=["switched off", "paused by an admin", "switched on", "cap set"],
 )
-def test_a_changed_setting_is_told_from_old_to_new(before, after, expected):
+def test_a_changed_setting_is_told_from_old_to_new(
+    before: ExtraUsage, after: ExtraUsage, expected: tuple[object, ...]
+) -> None:
     watch = Watch()
     watch.see(snapshot(NOON, metered=before))
     event = only(watch.see(snapshot(NOON + MINUTE, metered=after)), CHANGED)
@@ -137,27 +141,27 @@ def test_a_changed_setting_is_told_from_old_to_new(before, after, expected):
     assert watch.see(snapshot(NOON + 2 * MINUTE, metered=after)) == []
 
 
-def test_what_a_block_switches_off_is_told_as_a_block_only():
+def test_what_a_block_switches_off_is_told_as_a_block_only() -> None:
     watch = Watch()
     watch.uses("10")
     assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
     assert kinds(watch.uses("10", out_of_credits=False)) == [UNBLOCKED]
 
 
-def test_off_without_a_reason_waits_for_the_reason():
+def test_off_without_a_reason_waits_for_the_reason() -> None:
     watch = Watch()
     watch.uses("10")
     assert watch.uses("10", enabled=False, why_known=False) == []
     assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
 
 
-def test_off_without_a_reason_is_told_where_no_reason_is_ever_read():
+def test_off_without_a_reason_is_told_where_no_reason_is_ever_read() -> None:
     watch = Watch()
     watch.uses("10", why_known=False)
     assert kinds(watch.uses("10", enabled=False, why_known=False)) == [CHANGED]
 
 
-def test_fields_that_were_not_read_change_nothing():
+def test_fields_that_were_not_read_change_nothing() -> None:
     watch = Watch()
     watch.uses("10")
     assert watch.uses("10", None, cap_known=False, enabled=None) == []
@@ -167,7 +171,7 @@ def test_fields_that_were_not_read_change_nothing():
 # --- windows ------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_window_is_told_once_until_it_resets():
+def test_a_full_window_is_told_once_until_it_resets() -> None:
     watch = Watch()
     resets = NOON + HOUR
     series = [("99", 0), ("100", 1), ("100", 2), ("99", 3), ("100", 4), ("104", 5)]
@@ -180,7 +184,7 @@ def test_a_full_window_is_told_once_until_it_resets():
     assert kinds(watch.see(later)) == [FULL]
 
 
-def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room():
+def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room() -> None:
     watch = Watch()
     seen = [
         snapshot(NOON + i * MINUTE, windows=(window(u),))
@@ -198,7 +202,9 @@ def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room():
         (None, None),
     ],
 )
-def test_a_full_window_says_what_becomes_of_the_next_prompt(metered, expected):
+def test_a_full_window_says_what_becomes_of_the_next_prompt(
+    metered: ExtraUsage | None, expected: str | None
+) -> None:
     event = only(Watch().see(snapshot(NOON, metered=metered, windows=(window("100"),))), FULL)
     assert event.facts["next"] == expected
     assert event.initial

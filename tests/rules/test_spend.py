@@ -32,20 +32,20 @@ def with_levels(*levels: str) -> Watch:
 # --- the first dollar ---------------------------------------------------------------------------------------------
 
 
-def test_the_first_dollar_is_told_once():
+def test_the_first_dollar_is_told_once() -> None:
     watch = Watch()
     assert watch.uses("0") == []
     assert kinds(watch.uses("0.01")) == [STARTED]
     assert watch.uses("0.02") == []
 
 
-def test_spend_that_was_there_at_first_sight_did_not_start():
+def test_spend_that_was_there_at_first_sight_did_not_start() -> None:
     watch = Watch()
     assert watch.uses("3") == []
     assert watch.uses("4") == []
 
 
-def test_a_first_dollar_after_a_gap_in_the_readings_is_told():
+def test_a_first_dollar_after_a_gap_in_the_readings_is_told() -> None:
     watch = Watch()
     watch.uses("0")
     watch.uses(None)
@@ -53,13 +53,13 @@ def test_a_first_dollar_after_a_gap_in_the_readings_is_told():
     assert kinds(watch.uses("2")) == [STARTED]
 
 
-def test_the_first_dollar_of_a_seat_that_was_not_set_up_is_told():
+def test_the_first_dollar_of_a_seat_that_was_not_set_up_is_told() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, extra_usage_read=True))
     assert STARTED in kinds(watch.uses("2"))
 
 
-def test_the_first_dollar_names_the_full_windows():
+def test_the_first_dollar_names_the_full_windows() -> None:
     watch = Watch()
     watch.uses("0")
     resets = NOON + HOUR
@@ -71,7 +71,7 @@ def test_the_first_dollar_names_the_full_windows():
     ]
 
 
-def test_a_refund_to_zero_does_not_make_a_second_first_dollar():
+def test_a_refund_to_zero_does_not_make_a_second_first_dollar() -> None:
     watch = Watch()
     watch.uses("0")
     watch.uses("5")
@@ -82,7 +82,7 @@ def test_a_refund_to_zero_does_not_make_a_second_first_dollar():
 # --- levels -------------------------------------------------------------------------------------------------------
 
 
-def test_a_level_is_told_when_it_is_reached_exactly():
+def test_a_level_is_told_when_it_is_reached_exactly() -> None:
     watch = Watch()
     watch.uses("24.99")
     event = only(watch.uses("25.00"), CROSSED)
@@ -90,28 +90,28 @@ def test_a_level_is_told_when_it_is_reached_exactly():
     assert fact_money(event.facts["used"]) == usd("25.00")
 
 
-def test_several_levels_in_one_tick_make_one_event_that_names_the_others():
+def test_several_levels_in_one_tick_make_one_event_that_names_the_others() -> None:
     watch = with_levels("50%", "80%", "$30.00", "95%")
     watch.uses("1")
     event = only(watch.uses("45"), CROSSED)
     assert (event.level, event.facts["also"]) == ("80%", ["50%", "30.00 USD"])
 
 
-def test_a_level_that_is_reached_at_first_sight_is_told_once_as_a_state():
+def test_a_level_that_is_reached_at_first_sight_is_told_once_as_a_state() -> None:
     watch = Watch()
     event = only(watch.uses("42"), CROSSED)
     assert (event.level, event.facts["also"], event.initial) == ("80%", ["50%"], True)
     assert watch.uses("43") == []
 
 
-def test_a_level_is_not_repeated_when_a_refund_falls_below_it():
+def test_a_level_is_not_repeated_when_a_refund_falls_below_it() -> None:
     watch = Watch()
     watch.uses("26")
     assert watch.uses("20") == []
     assert watch.uses("26") == []
 
 
-def test_a_raised_cap_re_arms_the_levels_it_lifted_and_only_those():
+def test_a_raised_cap_re_arms_the_levels_it_lifted_and_only_those() -> None:
     watch = Watch()
     watch.uses("42")
     watch.uses("42", "80")
@@ -121,73 +121,73 @@ def test_a_raised_cap_re_arms_the_levels_it_lifted_and_only_those():
     assert again.key != first.key
 
 
-def test_a_lowered_cap_crosses_a_level():
+def test_a_lowered_cap_crosses_a_level() -> None:
     watch = Watch()
     watch.uses("20")
     assert only(watch.uses("20", "25"), CROSSED).level == "80%"
 
 
-def test_a_removed_cap_re_arms_the_percentages():
+def test_a_removed_cap_re_arms_the_percentages() -> None:
     watch = Watch()
     watch.uses("26")
     watch.uses("26", None)
     assert only(watch.uses("26", "50"), CROSSED).level == "50%"
 
 
-def test_a_cap_that_could_not_be_read_neither_fires_nor_re_arms():
+def test_a_cap_that_could_not_be_read_neither_fires_nor_re_arms() -> None:
     watch = Watch()
     watch.uses("26")
     assert watch.uses("45", None, cap_known=False) == []
     assert only(watch.uses("45"), CROSSED).level == "80%"
 
 
-def test_a_null_cap_while_switched_off_is_not_a_removed_cap():
+def test_a_null_cap_while_switched_off_is_not_a_removed_cap() -> None:
     watch = Watch()
     watch.uses("26")
     watch.uses("26", None, enabled=False, reason_class=ReasonClass.USER_OFF)
     assert CROSSED not in kinds(watch.uses("26"))
 
 
-def test_amounts_watch_a_seat_without_a_cap():
+def test_amounts_watch_a_seat_without_a_cap() -> None:
     watch = with_levels("50%", "$25.00")
     watch.uses("1", None)
     assert only(watch.uses("25", None), CROSSED).level == "25.00 USD"
 
 
-def test_amounts_in_another_currency_are_not_compared():
+def test_amounts_in_another_currency_are_not_compared() -> None:
     watch = with_levels("25.00 EUR")
     watch.uses("1", None)
     assert watch.uses("90", None) == []
 
 
-def test_a_spend_before_discount_crosses_no_level():
+def test_a_spend_before_discount_crosses_no_level() -> None:
     watch = Watch()
     watch.uses("1")
     assert watch.uses("45", comparable=False) == []
 
 
-def test_a_lower_level_that_was_configured_later_is_not_told_after_a_higher_one():
+def test_a_lower_level_that_was_configured_later_is_not_told_after_a_higher_one() -> None:
     watch = with_levels("80%")
     watch.uses("41")
     watch.settings = RuleSettings(thresholds=(parse_threshold("50%"), parse_threshold("80%")))
     assert watch.uses("42") == []
 
 
-def test_a_note_about_disagreement_does_not_silence_a_level():
+def test_a_note_about_disagreement_does_not_silence_a_level() -> None:
     watch = Watch()
     watch.uses("1")
     seen = snapshot(NOON + HOUR, metered=extra("26"), drift=("cap: usage 60.00, overage 50.00",))
     assert kinds(watch.see(seen)) == [CROSSED]
 
 
-def test_an_amount_beside_a_rejected_currency_crosses_nothing():
+def test_an_amount_beside_a_rejected_currency_crosses_nothing() -> None:
     watch = Watch()
     watch.uses("1")
     seen = snapshot(NOON + HOUR, metered=extra("49", assumed=("currency",)), extra_usage_read=False)
     assert watch.see(seen) == []
 
 
-def test_disabled_kinds_are_not_told_but_remembered():
+def test_disabled_kinds_are_not_told_but_remembered() -> None:
     watch = Watch(RuleSettings(kinds=frozenset(EventKind) - {CROSSED}))
     watch.uses("1")
     assert watch.uses("26") == []
@@ -198,7 +198,7 @@ def test_disabled_kinds_are_not_told_but_remembered():
 # --- periods ------------------------------------------------------------------------------------------------------
 
 
-def test_a_fall_in_a_new_month_closes_the_period_and_re_arms_everything():
+def test_a_fall_in_a_new_month_closes_the_period_and_re_arms_everything() -> None:
     watch = Watch()
     watch.uses("0")
     watch.uses("26")
@@ -213,7 +213,7 @@ def test_a_fall_in_a_new_month_closes_the_period_and_re_arms_everything():
     assert later.facts["previous_final"] == closed.facts["final"]
 
 
-def test_a_reset_that_comes_late_is_still_the_new_month():
+def test_a_reset_that_comes_late_is_still_the_new_month() -> None:
     watch = Watch()
     watch.at(MAY - MINUTE).uses("26")
     assert watch.uses("26") == []
@@ -221,7 +221,7 @@ def test_a_reset_that_comes_late_is_still_the_new_month():
     assert kinds(watch.uses("0")) == [CLOSED]
 
 
-def test_a_reset_that_comes_early_by_a_minute_is_the_new_month():
+def test_a_reset_that_comes_early_by_a_minute_is_the_new_month() -> None:
     watch = Watch()
     watch.at(MAY - 4 * MINUTE).uses("26")
     assert kinds(watch.uses("0")) == [CLOSED]
@@ -229,41 +229,41 @@ def test_a_reset_that_comes_early_by_a_minute_is_the_new_month():
     assert kinds(watch.at(MAY).uses("1")) == [STARTED]
 
 
-def test_a_first_sight_just_after_midnight_may_be_last_months_amount():
+def test_a_first_sight_just_after_midnight_may_be_last_months_amount() -> None:
     watch = Watch()
     assert kinds(watch.at(MAY).uses("26")) == [CROSSED]
     assert kinds(watch.uses("0")) == [CLOSED]
     assert kinds(watch.uses("26")) == [STARTED, CROSSED]
 
 
-def test_a_counter_that_stands_still_over_the_month_was_not_reset():
+def test_a_counter_that_stands_still_over_the_month_was_not_reset() -> None:
     watch = Watch()
     watch.at(MAY - HOUR).uses("26")
     for hour in range(1, 48):
         assert watch.at(MAY + hour * HOUR).uses("26") == []
 
 
-def test_a_counter_found_higher_days_into_the_month_was_reset_and_spent_again():
+def test_a_counter_found_higher_days_into_the_month_was_reset_and_spent_again() -> None:
     watch = Watch()
     watch.at(MAY - 48 * HOUR).uses("26")
     assert kinds(watch.at(MAY + 48 * HOUR).uses("27")) == [CLOSED, STARTED, CROSSED]
 
 
-def test_a_month_without_spend_ends_without_a_word():
+def test_a_month_without_spend_ends_without_a_word() -> None:
     watch = Watch()
     watch.at(MAY - HOUR).uses("0")
     assert watch.at(MAY + MINUTE).uses("0") == []
     assert watch.memory.period == "2026-05"
 
 
-def test_a_fall_within_the_month_closes_nothing():
+def test_a_fall_within_the_month_closes_nothing() -> None:
     watch = Watch()
     watch.uses("30")
     assert watch.uses("3") == []
     assert watch.memory.period == "2026-04"
 
 
-def test_a_fall_past_disabled_until_closes_the_period():
+def test_a_fall_past_disabled_until_closes_the_period() -> None:
     watch = Watch()
     until = NOON + 3 * MINUTE
     watch.uses("30", disabled_until=until)
@@ -273,13 +273,13 @@ def test_a_fall_past_disabled_until_closes_the_period():
     assert watch.memory.period == "2026-04.2"
 
 
-def test_a_fall_past_the_renewal_closes_the_period():
+def test_a_fall_past_the_renewal_closes_the_period() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, metered=extra("30"), billing=subscription(date(2026, 4, 16))))
     assert CLOSED in kinds(watch.at(NOON + 24 * HOUR).uses("1"))
 
 
-def test_another_currency_is_a_new_base():
+def test_another_currency_is_a_new_base() -> None:
     watch = Watch()
     watch.uses("26")
     events = watch.uses(eur("3"), eur("50"))
@@ -290,7 +290,7 @@ def test_another_currency_is_a_new_base():
     assert watch.memory.period == "2026-04"
 
 
-def test_a_currency_that_is_left_out_for_once_is_no_switch():
+def test_a_currency_that_is_left_out_for_once_is_no_switch() -> None:
     watch = Watch()
     watch.uses(eur("3"), eur("50"), currency="EUR")
     assert watch.uses("4", "50", assumed=("currency",)) == []
@@ -330,13 +330,13 @@ def charged(
     ],
 )
 def test_a_charge_within_the_plan_needs_windows_with_room_all_the_while(
-    before: str, after: str | None, minutes: int, expected: bool
-):
+    before: str, after: str | None, minutes: int, *, expected: bool
+) -> None:
     resets = NOON + HOUR if minutes < 5 * 60 else NOON + 10 * HOUR
     assert charged(before, after, minutes=minutes, resets=resets) is expected
 
 
-def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence():
+def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence() -> None:
     watch = Watch()
     seen = [snapshot(NOON + i * MINUTE, metered=extra(str(i)), windows=(window(),)) for i in range(1, 4)]
     watch.see(seen[0])
@@ -345,14 +345,14 @@ def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence():
     assert watch.see(seen[2]) == []
 
 
-def test_spend_that_returns_after_a_glitch_is_not_a_charge():
+def test_spend_that_returns_after_a_glitch_is_not_a_charge() -> None:
     watch = Watch()
     used = ["5", "0", "5"]
     seen = [snapshot(NOON + i * MINUTE, metered=extra(u), windows=(window(),)) for i, u in enumerate(used)]
     assert [kinds(watch.see(one)) for one in seen] == [[], [], []]
 
 
-def test_fractions_of_a_cent_are_exact():
+def test_fractions_of_a_cent_are_exact() -> None:
     watch = with_levels("50%")
     third = usd("1")
     watch.uses(type(third)(Decimal("2499.9999"), "USD", 2))
