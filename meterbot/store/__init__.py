@@ -113,6 +113,8 @@ class Batch:
     """Other memories of the rules by name (`team`, `source:<seat>`): opaque JSON text."""
     events: Sequence[Event] = ()
     deliveries: Sequence[NewDelivery] = ()
+    gone: Sequence[tuple[str, Counter]] = ()
+    """`latest` rows to take back: the seat no longer reads that counter."""
 
 
 class Transaction(Protocol):
@@ -121,6 +123,8 @@ class Transaction(Protocol):
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]: ...
 
     async def all_latest(self) -> list[Latest]: ...
+
+    async def latest_of(self, seats: Iterable[str]) -> list[Latest]: ...
 
     async def sources(self) -> dict[str, SourceState]: ...
 

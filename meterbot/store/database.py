@@ -111,6 +111,9 @@ class WriteTransaction:
     async def all_latest(self) -> list[Latest]:
         return await facts.read_latest(self._connection)
 
+    async def latest_of(self, seats: Iterable[str]) -> list[Latest]:
+        return await facts.read_latest(self._connection, seats)
+
     async def sources(self) -> dict[str, SourceState]:
         return await facts.read_sources(self._connection)
 
@@ -128,10 +131,12 @@ class WriteTransaction:
 
     async def write(self, batch: Batch) -> list[Event]:
         connection = self._connection
-        read = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
-        ids = await facts.make_ids(connection, read | batch.states.keys())
+        named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
+        named |= batch.states.keys() | {counter for _, counter in batch.gone}
+        ids = await facts.make_ids(connection, named)
         await facts.write_states(connection, ids, batch.states.items())
         await facts.write_latest(connection, ids, batch.latest)
+        await facts.delete_latest(connection, ids, batch.gone)
         await history.append(connection, ids, batch.samples)
         await facts.write_sources(connection, batch.sources)
         memories = [{"name": name, "memory": memory} for name, memory in batch.memories.items()]

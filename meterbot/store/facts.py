@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Row, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.models import Counter, Event, Health, Known, SourceState
@@ -52,13 +53,18 @@ async def write_states(
     await upsert(connection, tables.states, rows)
 
 
-async def read_latest(connection: AsyncConnection) -> list[Latest]:
+async def read_latest(connection: AsyncConnection, seats: Iterable[str] | None = None) -> list[Latest]:
+    """Of these seats, or of all."""
+    seat = tables.latest.c.seat
     query = (
-        select(tables.latest.c.seat, tables.latest.c.known, _counters.account, _counters.org)
+        select(seat, tables.latest.c.known, _counters.account, _counters.org)
         .join_from(tables.latest, tables.counters)
-        .order_by(tables.latest.c.seat, _counters.account, _counters.org)
+        .order_by(seat, _counters.account, _counters.org)
     )
-    rows = await connection.execute(query)
+    if seats is None:
+        rows: list[Row[Any]] = [*await connection.execute(query)]
+    else:
+        rows = await select_in(connection, query, seat, seats)
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
 
 
@@ -67,6 +73,16 @@ async def write_latest(
 ) -> None:
     rows = [{"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known)} for one in latest]
     await upsert(connection, tables.latest, rows)
+
+
+async def delete_latest(
+    connection: AsyncConnection, ids: dict[Counter, int], gone: Iterable[tuple[str, Counter]]
+) -> None:
+    rows = [{"gone_seat": seat, "gone_counter": ids[counter]} for seat, counter in gone]
+    if rows:
+        of_seat = tables.latest.c.seat == bindparam("gone_seat")
+        of_counter = tables.latest.c.counter == bindparam("gone_counter")
+        await connection.execute(delete(tables.latest).where(of_seat, of_counter), rows)
 
 
 def _private(known: Known) -> Known:

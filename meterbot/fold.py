@@ -1,0 +1,256 @@
+"""What a batch of snapshots does to what was known: pure, in the order in which they came."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from meterbot import rules
+from meterbot.forecast import CLOCK_SKEW
+from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
+from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory
+from meterbot.store import Batch, CounterState, Latest, NewDelivery
+
+STALE_AFTER = 3
+"""Intervals without anything new after which a source that reports no failure is called stale."""
+
+REFUSALS = frozenset(
+    {Health.SESSION_EXPIRED, Health.CHALLENGED, Health.RATE_LIMITED, Health.UNREACHABLE, Health.REFUSED}
+)
+"""The kinds of health in which a source gave no answer to build on."""
+
+TEAM_MEMORY = "team"
+
+# Of several organizations read in one tick, the worst speaks for the source.
+_WORST_FIRST = (
+    Health.SESSION_EXPIRED,
+    Health.CHALLENGED,
+    Health.REFUSED,
+    Health.RATE_LIMITED,
+    Health.UNREACHABLE,
+    Health.DRIFTED,
+    Health.STALE,
+    Health.NEVER_SEEN,
+    Health.OK,
+)
+
+# A tick of these is all that the seat is a member of; a push may be of one organization alone.
+_COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code"})
+# An organization's own API spend is shown beside the seats, never summed with them.
+_BESIDE = "admin_api"
+_NAMELESS = "seat:"
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def worst(tick: Sequence[Snapshot]) -> Snapshot:
+    """The one of a tick's snapshots whose health speaks for the source."""
+    return min(tick, key=lambda snapshot: _WORST_FIRST.index(snapshot.health))
+
+
+def failures_after(failures: int, health: Health) -> int:
+    """The refusals in a row once this answer is counted: one answer to build on begins anew."""
+    return failures + 1 if health in REFUSALS else 0
+
+
+def memory_of(seat: str) -> str:
+    """The name under which the rules' memory of a seat's source is stored."""
+    return f"source:{seat}"
+
+
+class Fold:
+    """Begins with what was known and ends with what is; `batch` is the difference.
+
+    `states` must hold what is stored of every counter that the snapshots may be of: `counters_of` names them.
+    """
+
+    def __init__(
+        self,
+        settings: RuleSettings,
+        *,
+        sources: Mapping[str, SourceState],
+        memories: Mapping[str, str],
+        latest: Iterable[Latest] = (),
+        states: Mapping[Counter, CounterState] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._known_sources, self.sources = sources, dict(sources)
+        self._known_memories, self.memories = memories, dict(memories)
+        self._known_latest = {(one.seat, one.counter): one.known for one in latest}
+        self.latest = dict(self._known_latest)
+        self._known_states = states or {}
+        self.states = dict(self._known_states)
+        self.events: list[Event] = []
+        self.samples: list[Sample] = []
+
+    def take(self, seat: Seat, tick: Sequence[Snapshot], now: datetime) -> None:
+        """One tick of one seat. An old, repeated or future-dated one changes nothing."""
+        news = [snapshot for snapshot in tick if self._take_one(seat, snapshot, now)]
+        if news:
+            self._leave_others(seat, [self._with_account(seat, snapshot) for snapshot in news])
+            self._settle(seat, worst(news), now)
+
+    def wait(self, seat: Seat, now: datetime) -> None:
+        """What becomes true of a source by waiting."""
+        state = self.source(seat.name)
+        if (
+            state.health is Health.OK
+            and state.last_ok_at is not None
+            and now - state.last_ok_at > patience(seat)
+        ):
+            self.sources[seat.name] = replace(
+                state, health=Health.STALE, since=state.last_ok_at + patience(seat)
+            )
+        self.watch_source(seat, now)
+
+    def watch_source(self, seat: Seat, now: datetime) -> None:
+        """Once per seat, when all its ticks are taken: what lies between them is over already."""
+        name = memory_of(seat.name)
+        memory = rules.load(SourceMemory, self.memories.get(name))
+        memory, events = rules.watch_source(memory, self.source(seat.name), seat, self._settings, now)
+        self._remember(name, memory)
+        self.events += events
+
+    def source(self, seat: str) -> SourceState:
+        return self.sources.get(seat) or SourceState(seat)
+
+    def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
+        """What is to be written: only what differs from what was stored."""
+        return Batch(
+            latest=[
+                Latest(seat, counter, known)
+                for (seat, counter), known in _changed(self._known_latest, self.latest).items()
+            ],
+            states=_changed(self._known_states, self.states),
+            samples=self.samples,
+            sources=list(_changed(self._known_sources, self.sources).values()),
+            memories=_changed(self._known_memories, self.memories),
+            events=self.events,
+            deliveries=deliveries,
+            gone=sorted(self._known_latest.keys() - self.latest.keys(), key=str),
+        )
+
+    def add_states(self, stored: Mapping[Counter, CounterState]) -> None:
+        """More of what is stored, of counters that no snapshot is of."""
+        self._known_states = {**self._known_states, **stored}
+        self.states |= stored
+
+    def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
+        """Whether the snapshot brought anything new."""
+        if snapshot.org_uuid is None:
+            return snapshot.fetched_at <= now + CLOCK_SKEW
+        if not is_wanted(seat, snapshot.org_uuid):
+            return False
+        named = self._with_account(seat, snapshot)
+        counter = counter_of(named)
+        state = self.states.get(counter)
+        memory = rules.load(CounterMemory, state.memory if state else None)
+        known = state.known if state else None
+        verdict = rules.watch_counter(memory, known, named, self._settings, now)
+        if verdict.changed and verdict.known is not None:
+            self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
+            self.samples += verdict.samples
+            self.events += verdict.events
+        # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
+        own = rules.merge(self.latest.get((seat.name, counter)), named, now)
+        if own is None:
+            return verdict.changed
+        self.latest[seat.name, counter] = own
+        self._watch_identity(seat, snapshot, now)
+        return True
+
+    def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
+        """A reading that does not say whose account it is belongs to the seat's last known one."""
+        if snapshot.account_uuid is not None:
+            return snapshot
+        accounts = (
+            counter.account
+            for name, counter in self.latest
+            if name == seat.name and not counter.account.startswith(_NAMELESS)
+        )
+        return replace(snapshot, account_uuid=next(accounts, None))
+
+    def _leave_others(self, seat: Seat, tick: Sequence[Snapshot]) -> None:
+        """Takes back the rows of an account that the seat no longer is, and of organizations it has left."""
+        seen = {counter_of(snapshot) for snapshot in tick if snapshot.org_uuid is not None}
+        accounts = {counter.account for counter in seen if not counter.account.startswith(_NAMELESS)}
+        complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
+        for name, counter in list(self.latest):
+            other_account = bool(accounts) and counter.account not in accounts
+            if name == seat.name and counter not in seen and (other_account or complete):
+                del self.latest[name, counter]
+
+    def _settle(self, seat: Seat, said: Snapshot, now: datetime) -> None:
+        old = self.source(seat.name)
+        health, since, last_ok_at = said.health, now, old.last_ok_at
+        if health is Health.OK:
+            last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
+            if now - said.fetched_at > patience(seat):  # a machine that was offline delivers what it had
+                health, since = Health.STALE, said.fetched_at + patience(seat)
+        self.sources[seat.name] = replace(
+            old,
+            health=health,
+            since=old.since if health is old.health and old.since is not None else since,
+            detail=said.detail,
+            last_ok_at=last_ok_at,
+            failures=failures_after(old.failures, health),
+        )
+
+    def _watch_identity(self, seat: Seat, snapshot: Snapshot, now: datetime) -> None:
+        name = memory_of(seat.name)
+        memory = rules.load(SourceMemory, self.memories.get(name))
+        memory, events = rules.watch_identity(memory, snapshot, self._settings, now)
+        self._remember(name, memory)
+        self.events += events
+
+    def watch_team(self, readers: Mapping[Counter, Iterable[str]], now: datetime) -> None:
+        """The team's sum over counters, each with the seats that read it."""
+        readings = [
+            rules.reading_of(
+                counter,
+                rules.load(CounterMemory, self.states[counter].memory),
+                fresh=any(self.source(name).health is Health.OK for name in names),
+            )
+            for counter, names in readers.items()
+        ]
+        memory = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
+        memory, events = rules.watch_team(memory, readings, self._settings, now)
+        self._remember(TEAM_MEMORY, memory)
+        self.events += events
+
+    def _remember(self, name: str, memory: SourceMemory | TeamMemory) -> None:
+        text = rules.dump(memory)
+        if name in self.memories or memory != type(memory)():
+            self.memories[name] = text
+
+
+def patience(seat: Seat) -> timedelta:
+    return timedelta(seconds=seat.interval * STALE_AFTER)
+
+
+def is_wanted(seat: Seat, org: str) -> bool:
+    return not seat.organizations or org in seat.organizations
+
+
+def counts_in_team(seat: Seat, counter: Counter) -> bool:
+    return seat.source != _BESIDE and is_wanted(seat, counter.org)
+
+
+def counter_of(snapshot: Snapshot) -> Counter:
+    """The counter of a snapshot of an organization."""
+    assert snapshot.org_uuid is not None  # noqa: S101 - a failed read is of no counter
+    return Counter(snapshot.account_uuid or f"{_NAMELESS}{snapshot.seat}", snapshot.org_uuid)
+
+
+def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
+    """Every counter that these snapshots may turn out to be of, given what their seats last were."""
+    snapshots = [snapshot for snapshot in snapshots if snapshot.org_uuid is not None]
+    accounts = {one.counter.account for one in latest}
+    nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
+    inherited = {Counter(account, org) for account in accounts for org in nameless if org is not None}
+    return {counter_of(snapshot) for snapshot in snapshots} | inherited
+
+
+def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V]:
+    return {key: value for key, value in after.items() if before.get(key) != value}

@@ -1,0 +1,182 @@
+"""The door: every new fact, polled or pushed, comes in here.
+
+One transaction per batch: what was known is read, the rules are asked, and the knowledge, the history, the events
+and the deliveries they cause are written together. Posting comes after, from what was committed.
+"""
+
+from base64 import b32encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from itertools import groupby
+
+from meterbot import alerts
+from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
+from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
+from meterbot.messages import Message
+from meterbot.models import Counter, Event, EventKind, Sample, Seat, Snapshot
+from meterbot.rules import RuleSettings, fact_money
+from meterbot.store import DeliveryKind, NewDelivery, Store, Transaction
+
+Destination = tuple[str, str]
+"""(chat, channel)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alerts:
+    """Alerts by key, and where each was queued for."""
+
+    events: dict[str, Event]
+    places: dict[str, list[Destination]]
+
+
+class Ingest:
+    """Every told event is queued for every destination; `wake` is called after a commit that brought events."""
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        destinations: Sequence[Destination],
+        settings: RuleSettings,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._seats = seats
+        self._destinations = destinations
+        self._settings = settings
+        self._wake = wake
+
+    async def take(
+        self, snapshots: Sequence[Snapshot], now: datetime, next_due: Mapping[str, datetime] | None = None
+    ) -> list[Event]:
+        """Folds snapshots of configured seats in their order; returns the events that were new.
+
+        `next_due`: seat → when it may be read again, stored with what its read brought. When this raises, nothing was
+        written and the same call may be repeated.
+        """
+        async with self._store.transaction() as transaction:
+            fold = await self._load(transaction, snapshots)
+            for (name, _), tick in groupby(snapshots, key=lambda one: (one.seat, one.fetched_at)):
+                fold.take(self._seats[name], list(tick), now)
+            for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
+                fold.watch_source(self._seats[name], now)
+            for name, due in (next_due or {}).items():
+                fold.sources[name] = replace(fold.source(name), next_due=due)
+            if self._settings.budgets:
+                await self._watch_team(transaction, fold, now)
+            events = await self._write(transaction, fold, now)
+        self._tell(events)
+        return events
+
+    async def sweep(self, now: datetime) -> list[Event]:
+        """What becomes true by waiting: a silent source is stale, an ailing one is down after its grace time."""
+        async with self._store.transaction() as transaction:
+            fold = Fold(
+                self._settings,
+                sources=await transaction.sources(),
+                memories=await transaction.memories(map(memory_of, self._seats)),
+            )
+            for seat in self._seats.values():
+                fold.wait(seat, now)
+            events = await self._write(transaction, fold, now)
+        self._tell(events)
+        return events
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        if events:
+            self._wake()
+
+    async def _load(self, transaction: Transaction, snapshots: Sequence[Snapshot]) -> Fold:
+        names = {snapshot.seat for snapshot in snapshots}
+        latest = await transaction.latest_of(names)
+        return Fold(
+            self._settings,
+            sources=await transaction.sources(),
+            memories=await transaction.memories([*map(memory_of, names), TEAM_MEMORY]),
+            latest=latest,
+            states=await transaction.states(counters_of(snapshots, latest)),
+        )
+
+    async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
+        batch = fold.batch(())
+        rows = {(one.seat, one.counter) for one in await transaction.all_latest()}
+        rows = (rows | {(one.seat, one.counter) for one in batch.latest}) - set(batch.gone)
+        readers: dict[Counter, list[str]] = {}
+        for name, counter in sorted(rows, key=str):
+            seat = self._seats.get(name)
+            if seat is not None and counts_in_team(seat, counter):
+                readers.setdefault(counter, []).append(name)
+        stored = await transaction.states(readers.keys() - fold.states.keys())
+        fold.add_states(stored)
+        fold.watch_team(readers, now)
+
+    async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
+        told = [event for event in fold.events if event.muted_by is None]
+        endings = await self._endings(transaction, told)
+        samples = await self._samples(transaction, told, fold.samples, now)
+        deliveries: list[NewDelivery] = []
+        for event in told:
+            if event.resolves is None:
+                message = self._alert(event, samples, now)
+                posts = [
+                    new_delivery(event, place, DeliveryKind.POST, message) for place in self._destinations
+                ]
+                endings.places.setdefault(event.key, [(post.chat, post.channel) for post in posts])
+                deliveries += posts
+            else:
+                deliveries += self._ending(event, endings)
+        return await transaction.write(fold.batch(deliveries))
+
+    async def _endings(self, transaction: Transaction, told: Iterable[Event]) -> _Alerts:
+        """The alerts that are ended here, stored or of this very batch."""
+        ended = {event.resolves for event in told if event.resolves is not None}
+        stored = await transaction.events(ended)
+        return _Alerts({event.key: event for event in told} | stored, await transaction.posts_of(ended))
+
+    def _ending(self, event: Event, endings: _Alerts) -> Iterator[NewDelivery]:
+        """The edit of the alert's post and a line in its thread, wherever it was queued for; never a new post."""
+        alert = endings.events.get(event.resolves or "")
+        if alert is None:
+            return
+        seat, tz = self._seat_of(event), self._settings.timezone
+        edited, line = alerts.resolved(alert, event, seat, tz), alerts.resolution_line(event, seat, tz)
+        for place in endings.places.get(alert.key, ()):
+            yield new_delivery(event, place, DeliveryKind.EDIT, edited)
+            yield new_delivery(event, place, DeliveryKind.REPLY, line)
+
+    async def _samples(
+        self, transaction: Transaction, told: Iterable[Event], new: Sequence[Sample], now: datetime
+    ) -> list[Sample]:
+        """What the pace at which levels were crossed is measured on, this batch's samples included."""
+        crossed = {event.counter for event in told if event.kind is EventKind.THRESHOLD_CROSSED}
+        counters = {counter for counter in crossed if counter is not None}
+        return [*await transaction.samples(counters, now - PACE_WINDOWS[-1]), *new] if counters else []
+
+    def _alert(self, event: Event, samples: Iterable[Sample], now: datetime) -> Message:
+        seat, tz = self._seat_of(event), self._settings.timezone
+        if event.kind is not EventKind.THRESHOLD_CROSSED:
+            return alerts.alert(event, seat, tz)
+        used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
+        speed = pace([sample for sample in samples if sample.counter == event.counter], now)
+        eta = None if used is None else cap_eta(used, cap, speed, now)
+        return alerts.alert(event, seat, tz, None if speed is None else speed.per_hour, eta)
+
+    def _seat_of(self, event: Event) -> Seat | None:
+        return None if event.seat is None else self._seats.get(event.seat)
+
+
+def new_delivery(event: Event, place: Destination, kind: DeliveryKind, message: Message) -> NewDelivery:
+    """The event's delivery of this kind at this place. The same event, place and kind always have the same id."""
+    chat, channel = place
+    digest = sha256(f"{event.key}\n{chat}\n{channel}\n{kind}".encode()).digest()
+    return NewDelivery(
+        id=b32encode(digest).decode().lower()[:20],
+        event=event.key,
+        chat=chat,
+        channel=channel,
+        kind=kind,
+        message=message,
+        about=event.resolves,
+    )
