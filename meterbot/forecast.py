@@ -25,6 +25,8 @@ PACE_WINDOWS = (
     timedelta(days=7),
 )
 _FEWEST_POINTS = 3
+_HOUR = timedelta(hours=1)
+_TICK = timedelta(microseconds=1)
 _FARTHEST = timedelta(days=366)
 
 
@@ -111,8 +113,8 @@ def pace(samples: Sequence[Sample], now: datetime) -> Pace | None:
         start = max(now - window, points[0].at)
         spend = (spend_between(points, start, now) or {}).get(currency)
         if spend is not None and now > start:
-            hours = Decimal((now - start) // timedelta(microseconds=1)) / Decimal(3_600_000_000)
-            return Pace(Money(spend.minor / hours, currency, spend.exponent), now - start)
+            per_hour = spend.minor * (_HOUR // _TICK) / ((now - start) // _TICK)
+            return Pace(Money(per_hour, currency, spend.exponent), now - start)
     return None
 
 
@@ -125,6 +127,6 @@ def cap_eta(used: Money, cap: Money | None, pace: Pace | None, now: datetime) ->
     if left <= 0:
         return now
     per_hour = pace.per_hour.major
-    if per_hour <= 0 or left / per_hour > Decimal(_FARTHEST // timedelta(hours=1)):
+    if per_hour <= 0 or left / per_hour > Decimal(_FARTHEST // _HOUR):
         return None
     return now + timedelta(seconds=float(left / per_hour * 3600))

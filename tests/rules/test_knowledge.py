@@ -1,0 +1,123 @@
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from meterbot.models import Health, Known, ReasonClass, Snapshot
+from meterbot.money import Money
+from meterbot.rules import merge
+from tests.rules.builders import HOUR, MINUTE, NOON, eur, extra, snapshot, subscription, usd, window
+
+FULL = snapshot(metered=extra("10"), windows=(window(),), billing=subscription())
+
+
+def after(first: Snapshot, *others: Snapshot) -> Known:
+    known = merge(None, first, first.fetched_at)
+    for other in others:
+        known = merge(known, other, other.fetched_at)
+    assert known is not None
+    return known
+
+
+def test_each_part_keeps_its_last_good_value_and_its_age() -> None:
+    later = snapshot(NOON + HOUR, metered=extra("20"), health=Health.DRIFTED, account_email=None)
+    known = after(FULL, later)
+    assert known.snapshot.extra_usage == extra("20")
+    assert known.snapshot.windows == FULL.windows
+    assert known.snapshot.subscription == FULL.subscription
+    assert (known.windows_at, known.extra_usage_at, known.subscription_at) == (NOON, NOON + HOUR, NOON)
+    assert (known.snapshot.health, known.snapshot.account_email) == (Health.DRIFTED, FULL.account_email)
+
+
+def test_a_part_that_is_absent_replaces_the_last_one() -> None:
+    known = after(FULL, snapshot(NOON + HOUR, extra_usage_read=True, windows=()))
+    assert known.snapshot.extra_usage is None
+    assert known.snapshot.windows == ()
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        (extra(None), extra("10")),
+        (extra("20", None, cap_known=False), extra("20")),
+        (extra("20", enabled=None), extra("20")),
+        (extra("20", currency=None), extra("20")),
+    ],
+    ids=["used", "cap", "enabled", "currency"],
+)
+def test_a_field_that_was_rejected_keeps_its_last_good_value(later: object, expected: object) -> None:
+    assert (
+        after(FULL, snapshot(NOON + HOUR, extra_usage=later, extra_usage_read=True)).snapshot.extra_usage
+        == expected
+    )
+
+
+def test_a_rejected_amount_does_not_cost_the_fields_beside_it() -> None:
+    partly = replace(snapshot(NOON + HOUR, metered=extra(None, "80")), extra_usage_read=False)
+    known = after(FULL, partly)
+    assert known.snapshot.extra_usage == extra("10", "80")
+    assert known.extra_usage_at == NOON
+
+
+def test_a_rejected_currency_costs_the_amounts() -> None:
+    doubtful = snapshot(NOON + HOUR, metered=extra("99", "80", assumed=("currency",)), extra_usage_read=False)
+    metered = after(
+        snapshot(metered=extra(eur("10"), eur("50"), currency="EUR")), doubtful
+    ).snapshot.extra_usage
+    assert metered is not None
+    assert (metered.used, metered.cap, metered.currency) == (eur("10"), eur("50"), "EUR")
+
+
+def test_an_assumed_currency_and_scale_give_way_to_the_known_ones() -> None:
+    yen = Money(extra("1").used.minor, "JPY", 0)  # type: ignore[union-attr]
+    metered = extra("20", "50", assumed=("currency", "scale"))
+    known = after(snapshot(metered=extra(yen, yen, currency="JPY")), snapshot(NOON + HOUR, metered=metered))
+    assert known.snapshot.extra_usage is not None
+    assert known.snapshot.extra_usage.used == Money(usd("20").minor, "JPY", 0)
+
+
+def test_why_a_seat_is_blocked_is_kept_while_its_row_cannot_be_read_and_no_longer() -> None:
+    why: dict[str, Any] = {
+        "reason": "out_of_credits",
+        "reason_class": ReasonClass.BALANCE,
+        "out_of_credits": True,
+    }
+    blocked = snapshot(metered=extra("10", **why))
+    unknown = snapshot(NOON + MINUTE, metered=extra("11", why_known=False))
+    again = snapshot(NOON + 2 * MINUTE, metered=extra("12", why_known=False))
+    over = snapshot(NOON + 3 * MINUTE, metered=extra("13"))
+    assert after(blocked, unknown, again).snapshot.extra_usage == extra("12", **why)
+    assert after(blocked, unknown, again, over).snapshot.extra_usage == extra("13")
+
+
+def test_a_reason_is_not_kept_where_the_row_is_never_read() -> None:
+    blocked = snapshot(metered=extra("10", why_known=False, reason_class=ReasonClass.CAP))
+    after_it = snapshot(NOON + MINUTE, metered=extra("1", why_known=False))
+    assert after(blocked, after_it).snapshot.extra_usage == extra("1", why_known=False)
+
+
+def test_a_rejected_field_of_the_subscription_keeps_its_last_good_value() -> None:
+    drifted = snapshot(NOON + HOUR, billing=subscription(None), drift=("subscription.next_charge_date: …",))
+    assert after(FULL, drifted).snapshot.subscription == subscription(date(2026, 5, 14))
+
+
+def test_a_stale_snapshot_fills_only_what_was_never_known() -> None:
+    stale = snapshot(NOON + HOUR, metered=extra("1"), windows=(window("9"),), health=Health.STALE)
+    known = after(snapshot(metered=extra("10")), stale)
+    assert known.snapshot.extra_usage == extra("10")
+    assert known.snapshot.windows == (window("9"),)
+    assert known.snapshot.health is Health.STALE
+
+
+@pytest.mark.parametrize(
+    ("at", "now"),
+    [(NOON, NOON), (NOON - MINUTE, NOON), (NOON + 6 * MINUTE, NOON)],
+    ids=["repeated", "old", "from the future"],
+)
+def test_such_a_snapshot_changes_nothing(at: object, now: object) -> None:
+    assert merge(after(FULL), snapshot(at, metered=extra("20")), now) is None  # type: ignore[arg-type]
+
+
+def test_a_clock_that_is_a_little_fast_is_believed() -> None:
+    assert merge(None, snapshot(NOON + 4 * MINUTE), NOON) is not None

@@ -1,0 +1,138 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.models import Event, EventKind, Health, Seat, SourceState
+from meterbot.rules import RuleSettings, SourceMemory, dump, load, remedy, watch_identity, watch_source
+from tests.rules.builders import MINUTE, NOON, kinds, snapshot
+
+SEAT = Seat("ana", "claude_ai")
+SETTINGS = RuleSettings(source_grace=timedelta(minutes=30))
+DOWN, UP = EventKind.SOURCE_DOWN, EventKind.SOURCE_UP
+
+
+def watched(*states: tuple[int, Health], settings: RuleSettings = SETTINGS) -> list[Event]:
+    """The events of a source that was in these states at these minutes, restarted before each."""
+    memory, events = SourceMemory(), list[Event]()
+    since = NOON
+    for place, (minute, health) in enumerate(states):
+        now = NOON + minute * MINUTE
+        if place == 0 or states[place - 1][1] is not health:
+            since = now
+        memory, new = watch_source(memory, SourceState("ana", health, since), SEAT, settings, now)
+        memory = load(SourceMemory, dump(memory))
+        events += new
+    return events
+
+
+def test_a_source_is_down_once_after_the_grace_time_and_up_again() -> None:
+    ill = Health.SESSION_EXPIRED
+    events = watched(
+        (0, Health.OK), (1, ill), (31, ill), (32, ill), (90, ill), (91, Health.OK), (92, Health.OK)
+    )
+    assert kinds(events) == [DOWN, UP]
+    assert (events[0].at, events[1].resolves) == (NOON + 32 * MINUTE, events[0].key)
+    assert events[0].facts["remedy"] == remedy(ill, "claude_ai")
+
+
+def test_a_short_illness_is_not_told() -> None:
+    assert watched((0, Health.OK), (1, Health.UNREACHABLE), (30, Health.UNREACHABLE), (31, Health.OK)) == []
+
+
+def test_changing_from_one_ailment_to_another_is_one_stretch() -> None:
+    events = watched(
+        (0, Health.UNREACHABLE), (20, Health.CHALLENGED), (40, Health.RATE_LIMITED), (80, Health.STALE)
+    )
+    assert kinds(events) == [DOWN]
+    assert events[0].facts["health"] == "rate_limited"
+
+
+def test_a_seat_that_never_worked_is_told_but_waiting_for_the_first_reading_is_no_fault() -> None:
+    assert watched((0, Health.NEVER_SEEN), (999, Health.NEVER_SEEN)) == []
+    assert kinds(watched((0, Health.NEVER_SEEN), (1, Health.REFUSED), (40, Health.REFUSED))) == [DOWN]
+
+
+def test_each_stretch_has_keys_of_its_own() -> None:
+    ill = Health.UNREACHABLE
+    events = watched((0, ill), (40, ill), (41, Health.OK), (50, ill), (90, ill), (91, Health.OK))
+    assert len({event.key for event in events}) == len(events) == 4
+
+
+def test_a_disabled_kind_is_not_told() -> None:
+    quiet = RuleSettings(kinds=frozenset({UP}))
+    assert watched((0, Health.REFUSED), (40, Health.REFUSED), settings=quiet) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.sampled_from(list(Health))), max_size=40))
+def test_down_and_up_alternate_and_down_means_ill_beyond_the_grace_time(
+    steps: list[tuple[int, Health]],
+) -> None:
+    minute, ill_since, is_down, expected, states = 0, None, False, [], []
+    for minutes, health in steps:
+        minute += minutes
+        states.append((minute, health))
+        if health is Health.OK:
+            expected += [UP] if is_down else []
+            ill_since, is_down = None, False
+        elif health is not Health.NEVER_SEEN:
+            ill_since = minute if ill_since is None else ill_since
+            if minute - ill_since > 30 and not is_down:
+                is_down = True
+                expected.append(DOWN)
+    assert kinds(watched(*states)) == expected
+
+
+@pytest.mark.parametrize("source", ["push", "claude_ai", "claude_code", "admin_api"])
+@pytest.mark.parametrize("health", Health)
+def test_every_ailment_of_every_source_has_a_remedy_of_one_line(health: Health, source: str) -> None:
+    assert remedy(health, source).endswith(".")
+    assert "\n" not in remedy(health, source)
+
+
+# --- whose readings these are -------------------------------------------------------------------------------------
+
+
+def identities(*readings: dict[str, Any], start: datetime = NOON) -> list[str]:
+    memory, told = SourceMemory(), list[str]()
+    for place, fields in enumerate(readings):
+        seen = snapshot(start + place * MINUTE, **fields)
+        memory, events = watch_identity(memory, seen, RuleSettings(), seen.fetched_at)
+        memory = load(SourceMemory, dump(memory))
+        told += [f"{place} {event.facts['what']}" for event in events]
+    return told
+
+
+def test_another_account_is_told_once() -> None:
+    a, b = {"account_uuid": "a"}, {"account_uuid": "b"}
+    assert identities(a, a, b, b, a, b) == ["2 account"]
+
+
+def test_a_second_organization_of_the_same_account_is_no_switch() -> None:
+    assert identities({"org_uuid": "one"}, {"org_uuid": "two"}) == []
+
+
+def test_a_renamed_email_of_the_same_account_is_no_switch() -> None:
+    assert identities({"account_email": "a@example.com"}, {"account_email": "b@example.com"}) == []
+
+
+def test_without_an_account_the_email_and_the_organization_stand_in() -> None:
+    pushed: dict[str, Any] = {"account_uuid": None, "account_email": "a@example.com"}
+    assert identities(pushed, {**pushed, "account_email": "b@example.com"}) == ["1 email"]
+    assert identities(pushed, {**pushed, "org_uuid": "two"}) == ["1 organization"]
+    assert identities(pushed, {**pushed, "account_email": "A@example.com "}) == []
+
+
+def test_an_account_that_becomes_known_later_is_no_switch_but_the_next_one_is() -> None:
+    known: dict[str, Any] = {"account_uuid": "a"}
+    assert identities({"account_uuid": None}, known, {"account_uuid": "b"}) == ["2 account"]
+
+
+def test_no_address_is_kept_or_told() -> None:
+    seen = snapshot(NOON, account_uuid=None, account_email="planted@example.com")
+    memory, _ = watch_identity(SourceMemory(), seen, RuleSettings(), NOON)
+    other = snapshot(NOON + MINUTE, account_uuid=None, account_email="other@example.com")
+    memory, events = watch_identity(memory, other, RuleSettings(), NOON)
+    assert "example.com" not in dump(memory) + str(events)

@@ -1,0 +1,138 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.models import Counter, Event
+from meterbot.money import Money
+from meterbot.rules import (
+    Budget,
+    CounterMemory,
+    Reading,
+    RuleSettings,
+    TeamMemory,
+    dump,
+    fact_money,
+    load,
+    parse_threshold,
+    reading_of,
+    watch_team,
+)
+from tests.rules.builders import HOUR, NOON, eur, usd
+
+SETTINGS = RuleSettings(budgets=(Budget(usd("100")),))
+
+
+def reading(
+    used: str | Money | None, who: str = "a", *, month: str = "2026-04", complete: bool = True
+) -> Reading:
+    return Reading(Counter(who, "org"), usd(used) if isinstance(used, str) else used, month, complete)
+
+
+class Team:
+    def __init__(self, settings: RuleSettings = SETTINGS) -> None:
+        self.settings = settings
+        self.memory = TeamMemory()
+        self.now = NOON
+
+    def sees(self, *readings: Reading, at: datetime | None = None) -> list[Event]:
+        self.now = at or self.now + HOUR
+        memory, events = watch_team(self.memory, readings, self.settings, self.now)
+        self.memory = load(TeamMemory, dump(memory))
+        assert self.memory == memory
+        return list(events)
+
+
+def test_the_sum_of_all_seats_crosses_a_level_once() -> None:
+    team = Team()
+    assert team.sees(reading("40", "a"), reading("39", "b")) == []
+    [event] = team.sees(reading("40", "a"), reading("40", "b"))
+    assert (event.level, event.seat, event.initial) == ("80%", None, False)
+    assert fact_money(event.facts["used"]) == usd("80")
+    assert team.sees(reading("41", "a"), reading("40", "b")) == []
+
+
+def test_several_levels_make_one_event() -> None:
+    team = Team()
+    team.sees(reading("1"))
+    [event] = team.sees(reading("120"))
+    assert (event.level, event.facts["also"]) == ("100%", ["80%"])
+
+
+def test_what_is_crossed_at_first_sight_is_told_as_a_state() -> None:
+    [event] = Team().sees(reading("85"))
+    assert event.initial
+
+
+def test_a_counter_counts_once() -> None:
+    assert Team().sees(reading("50", "a"), reading("50", "a")) == []
+
+
+def test_currencies_are_not_added_up() -> None:
+    assert Team().sees(reading("50", "a"), reading(eur("50"), "b")) == []
+
+
+def test_an_incomplete_sum_may_cross_but_not_re_arm() -> None:
+    team = Team()
+    assert len(team.sees(reading("85", "a"), reading(None, "b", complete=False))) == 1
+    team.sees(reading(None, "a", complete=False), reading("10", "b"))
+    assert team.sees(reading("85", "a"), reading("10", "b")) == []
+
+
+def test_a_complete_sum_below_the_level_re_arms_it_under_another_key() -> None:
+    team = Team()
+    first = team.sees(reading("85"))
+    assert team.sees(reading("70")) == []
+    again = team.sees(reading("85"))
+    assert [event.level for event in first + again] == ["80%", "80%"]
+    assert first[0].key != again[0].key
+
+
+def test_last_months_amounts_do_not_count_and_the_new_month_starts_afresh() -> None:
+    team = Team()
+    may = datetime(2026, 5, 1, 0, 1, tzinfo=UTC)
+    assert len(team.sees(reading("85"))) == 1
+    assert team.sees(reading("85"), at=may) == []
+    [event] = team.sees(reading("85", month="2026-05"), at=may + timedelta(days=9))
+    assert event.facts["period"] == "2026-05"
+
+
+def test_amounts_are_levels_of_a_budget_too() -> None:
+    level = parse_threshold("$30.00")
+    team = Team(RuleSettings(budgets=(Budget(usd("100"), (level,)),)))
+    assert [event.level for event in team.sees(reading("30"))] == ["30.00 USD"]
+
+
+def test_a_counter_that_is_not_metered_adds_nothing_and_leaves_the_sum_complete() -> None:
+    unmetered = CounterMemory(metering="unmetered", period="2026-04")
+    assert reading_of(Counter("a", "org"), unmetered, fresh=True).complete
+    assert not reading_of(Counter("a", "org"), CounterMemory(), fresh=True).complete
+    assert not reading_of(Counter("a", "org"), unmetered, fresh=False).complete
+    second = CounterMemory(used=usd("1"), period="2026-04.2")
+    assert reading_of(Counter("a", "org"), second, fresh=True).month == "2026-04"
+
+
+amounts = st.integers(0, 60)
+seats = st.lists(st.tuples(amounts, st.booleans()), min_size=1, max_size=4)
+
+
+@given(st.lists(seats, max_size=20))
+def test_an_alert_comes_exactly_when_the_sum_newly_reaches_a_level(
+    stream: list[list[tuple[int, bool]]],
+) -> None:
+    team, told, keys = Team(), set[int](), list[str]()
+    for ticks in stream:
+        total = sum(used for used, _ in ticks)
+        if all(complete for _, complete in ticks):
+            told &= {level for level in (80, 100) if total >= level}
+        new = {level for level in (80, 100) if total >= level} - told
+        told |= new
+        readings = [
+            Reading(Counter(str(i), "org"), Money(Decimal(used * 100), "USD", 2), "2026-04", complete)
+            for i, (used, complete) in enumerate(ticks)
+        ]
+        events = team.sees(*readings)
+        assert [event.level for event in events] == ([f"{max(new)}%"] if new else [])
+        keys += [event.key for event in events]
+    assert len(keys) == len(set(keys))
