@@ -1,0 +1,76 @@
+"""Puts the npm packages named in package.json, at exactly those versions, into .peers/: `python -m tests.peers.install`."""
+
+import fcntl
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.peers.node import npm
+
+PEERS = Path(__file__).parents[2] / ".peers"
+_WANTED = Path(__file__).with_name("package.json")
+_BINARIES_FOR = ("Linux", "x86_64")
+
+
+class PeersMissingError(Exception):
+    """They cannot be had here; the text says why."""
+
+
+def install() -> None:
+    """Installs what is missing; does nothing the second time. Raises `PeersMissingError`."""
+    PEERS.mkdir(exist_ok=True)
+    with (PEERS / ".lock").open("w") as lock:
+        # Test workers may get here together.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = _wanted()
+        missing = [name for name, version in wanted.items() if _installed(name) != version]
+        if not missing:
+            return
+        _say(f"installing {', '.join(missing)} from npm into {PEERS.name}/ (about 130 MB)")
+        # All of them at once: npm takes what it is not told of for leftovers.
+        packages = [f"{name}@{version}" for name, version in wanted.items()]
+        options = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]
+        try:
+            npm("install", "--loglevel=error", *options, "--prefix", str(PEERS), *packages)
+        except (subprocess.SubprocessError, OSError) as error:
+            raise PeersMissingError(f"npm could not install {', '.join(missing)}: {_reason(error)}") from None
+
+
+def package(name: str) -> Path:
+    """The folder of an installed package. Raises `PeersMissingError` where it does not run."""
+    if name not in _wanted():
+        raise PeersMissingError(f"{name} runs on {' '.join(_BINARIES_FOR)} only")
+    install()
+    return PEERS / "node_modules" / name
+
+
+def _wanted() -> dict[str, str]:
+    named: dict[str, str] = json.loads(_WANTED.read_text())["dependencies"]
+    here = (platform.system(), platform.machine()) == _BINARIES_FOR
+    return {name: version for name, version in named.items() if here or not name.endswith("-linux-x64")}
+
+
+def _installed(name: str) -> str | None:
+    try:
+        found = json.loads((PEERS / "node_modules" / name / "package.json").read_text())
+    except FileNotFoundError:
+        return None
+    return str(found["version"])
+
+
+def _reason(error: Exception) -> str:
+    said = getattr(error, "stderr", None) or str(error)
+    return " ".join(str(said).split())[-500:]
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except PeersMissingError as missing_here:
+        sys.exit(str(missing_here))

@@ -1,0 +1,115 @@
+"""The driver of local-slack, an independent Slack workspace: one binary, one process, on loopback for its clients."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+CHANNEL, USER, BOT = "C01GEN", "U01ALICE", "U0BOT"
+BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-peer", "xapp-peer", "peer-signing-secret"
+_START_SECONDS = 15.0
+
+
+class LocalSlack:
+    """A running workspace. `post` drives it, `messages` shows what stands in its channel."""
+
+    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = session
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api/"
+
+    async def command(self, command: str, text: str) -> None:
+        await self._post("command", {"channel": CHANNEL, "user": USER, "command": command, "text": text})
+
+    async def press(self, message: dict[str, Any], value: str) -> None:
+        button = next(
+            button
+            for block in message["blocks"]
+            if block["type"] == "actions"
+            for button in block["elements"]
+            if button["value"] == value
+        )
+        await self._post(
+            "interact", {"channel": CHANNEL, "messageTs": message["ts"], "user": USER, "action": button}
+        )
+
+    async def messages(self) -> list[dict[str, Any]]:
+        async with self._session.get(f"{self.url}/_control/messages/{CHANNEL}") as response:
+            found: list[dict[str, Any]] = (await response.json())["messages"]
+            return found
+
+    async def message(
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 10.0
+    ) -> dict[str, Any]:
+        """The first message like that, as soon as there is one."""
+        async with asyncio.timeout(seconds):
+            while True:
+                for message in await self.messages():
+                    if wanted(message):
+                        return message
+
+    async def _post(self, what: str, body: dict[str, Any]) -> None:
+        async with self._session.post(f"{self.url}/_control/{what}", json=body) as response:
+            assert (await response.json())["ok"] is True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def local_slack(binary: Path, folder: Path, bot_url: str | None = None) -> AsyncIterator[LocalSlack]:
+    """With `bot_url` the app is in HTTP mode. The process is ended with the block, by force if need be."""
+    config = folder / "workspace.json"
+    config.write_text(json.dumps(_workspace(bot_url)))
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        str(binary), "--config", str(config), "--port", str(port), "--base-host", "127.0.0.1",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with aiohttp.ClientSession() as session:
+            slack = LocalSlack(port, session)
+            await _answering(slack, process)
+            yield slack
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 3)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _answering(slack: LocalSlack, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            assert process.returncode is None, f"local-slack ended with status {process.returncode}"
+            with suppress(aiohttp.ClientConnectionError):
+                await slack.messages()
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 0.05)
+
+
+def _workspace(bot_url: str | None) -> dict[str, Any]:
+    delivery = {"mode": "socket"} if bot_url is None else {"mode": "events", "requestUrl": bot_url}
+    tokens = {"botToken": BOT_TOKEN, "appToken": APP_TOKEN, "signingSecret": SIGNING_SECRET}
+    return {
+        "workspace": {"name": "Peers", "domain": "peers", "teamId": "T01PEER"},
+        "app": {"appId": "A01APP", "botUserId": BOT, "botName": "meterbot", **tokens, **delivery},
+        "users": [{"id": USER, "name": "alice", "real_name": "Alice"}],
+        "channels": [{"id": CHANNEL, "name": "general", "members": [USER, BOT]}],
+    }

