@@ -178,7 +178,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it arrived. `session_keys`: every `sessionKey` its cookies carried."""
+    """A request as it arrived. `session_keys`: every `sessionKey` its cookies carried; `connection`: requests over one
+    connection have the same number."""
 
     method: str
     path: str
@@ -186,6 +187,7 @@ class Received:
     organization: str | None
     headers: Mapping[str, str]
     session_keys: tuple[str, ...]
+    connection: int
 
 
 class ClaudeAi:
@@ -311,7 +313,16 @@ def _received(request: web.Request) -> Received:
         organization, route = found[1], _PARTS[found[2]]
     cookies = [part.strip() for line in request.headers.getall("Cookie", []) for part in line.split(";")]
     keys = tuple(pair.partition("=")[2] for pair in cookies if pair.startswith("sessionKey="))
-    return Received(request.method, request.path_qs, route, organization, request.headers.copy(), keys)
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return Received(
+        method=request.method,
+        path=request.path_qs,
+        route=route,
+        organization=organization,
+        headers=request.headers.copy(),
+        session_keys=keys,
+        connection=peer[1] if peer else 0,
+    )
 
 
 async def _send(request: web.Request, reply: Reply, account: Account | None) -> web.StreamResponse:
@@ -325,7 +336,8 @@ async def _send(request: web.Request, reply: Reply, account: Account | None) -> 
     headers = [*(reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers)]
     if account is not None and account.rotate_to and reply.status == 200:
         account.session_key = account.rotate_to.popleft()
-        headers.append(("Set-Cookie", f"sessionKey={account.session_key}; Path=/; Secure; HttpOnly"))
+        # Without `Secure`, so that a client that keeps a jar is caught at it over plain HTTP.
+        headers.append(("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly"))
         headers.append(("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"))
     body = _bytes(reply.body)
     if not any(name.lower() == "content-type" for name, _ in headers):

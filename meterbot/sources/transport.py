@@ -195,7 +195,7 @@ _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def _sentence(failure: BaseException) -> str:
-    """What happened, in our words. aiohttp's own exception tells more than the one httpx-aiohttp makes of it, which
-    calls most of them a connect time-out."""
-    told = failure.__cause__ or failure
+    """What happened, in our words. httpx-aiohttp calls most failures a connect time-out; what it made that of is the
+    cause, and tells more."""
+    told = (failure.__cause__ if isinstance(failure, httpx.HTTPError) else None) or failure
     return next((text for kind, text in _SENTENCES if isinstance(told, kind)), "the connection failed")

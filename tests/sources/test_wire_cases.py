@@ -479,12 +479,12 @@ READ = [case for case in CASES if isinstance(EXPECTED.get(case["name"]), Expecte
 REFUSED = [case for case in CASES if isinstance(EXPECTED.get(case["name"]), NotRead)]
 
 
-def test_no_case_is_left_without_an_expectation():
+def test_no_case_is_left_without_an_expectation() -> None:
     assert {case["name"] for case in CASES} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: str(case["name"]))
-async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]):
+async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]) -> None:
     async with serving() as served:
         with pytest.raises(NotReadableError):
             await served.transport.get(served.server.url, _path(case), {})
@@ -492,7 +492,7 @@ async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]):
 
 
 @pytest.mark.parametrize("case", READ, ids=lambda case: str(case["name"]))
-async def test_a_recorded_answer_is_read_as_expected(case: dict[str, Any]):
+async def test_a_recorded_answer_is_read_as_expected(case: dict[str, Any]) -> None:
     expected = EXPECTED[case["name"]]
     assert isinstance(expected, Expected)
     organization = Organization(ORG, capabilities=["raven", "chat"] if expected.team else ["claude_max"])

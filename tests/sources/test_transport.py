@@ -1,0 +1,300 @@
+"""What leaves this machine, and what of the outside is let in."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from meterbot import __version__
+from meterbot.models import Health, Seat
+from meterbot.simulator.claude_ai import ClaudeAi, Reply
+from meterbot.sources.claude_ai import ClaudeAiSource
+from meterbot.sources.transport import Answer, NotReadableError, Transport, cookie_header, renewed_session
+from meterbot.sources.verdict import Cause, Trouble
+from tests.sources.served import KEY, NOW, ORG, serving
+
+COOKIE = {"Cookie": f"sessionKey={KEY}"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/organizations",
+        "/api/bootstrap",
+        "/api/account/",
+        "/api/account?x=1",
+        "/api/account\r\nX: 1",
+        f"/api/organizations/{ORG}",
+        f"/api/organizations/{ORG}/usage?skip_spend=1",
+        f"/api/organizations/{ORG}/usage/../members",
+        f"/api/organizations/{ORG}/overage_spend_limit?account_uuid=me",
+        f"/api/organizations/{ORG}/overage_spend_limits",
+        "/api/organizations/../usage",
+        "/api/organizations/11111111-1111-4111-8111-11111111111/usage",
+        "//evil.example/api/account",
+        "@evil.example/api/account",
+        "/v1/messages",
+        "/api/oauth/token",
+    ],
+)
+async def test_a_path_off_the_list_is_refused_before_a_byte_leaves(path: str) -> None:
+    async with serving() as served:
+        with pytest.raises(NotReadableError):
+            await served.transport.get(served.server.url, path, COOKIE)
+        assert not served.server.requests
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/account",
+        f"/api/organizations/{ORG}/usage",
+        f"/api/organizations/{ORG}/overage_spend_limit?account_uuid={ORG}",
+        f"/api/organizations/{ORG}/subscription_details",
+    ],
+)
+async def test_a_path_on_the_list_is_asked_for_with_get_and_an_honest_name(path: str) -> None:
+    async with serving() as served:
+        answer = await served.transport.get(served.server.url + "/", path, COOKIE)
+        (request,) = served.server.requests
+    assert answer.status == 200
+    assert (request.method, request.path) == ("GET", path)
+    assert request.headers["User-Agent"] == f"meterbot/{__version__}"
+    assert request.headers["Cookie"] == COOKIE["Cookie"]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: 1", "a\nb", "", " a", "kéy", "a\x00b"])
+async def test_a_header_that_could_carry_more_than_its_value_is_refused(value: str) -> None:
+    async with serving() as served:
+        with pytest.raises(NotReadableError):
+            await served.transport.get(served.server.url, "/api/account", {"Cookie": value})
+        assert not served.server.requests
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a;b", "a\r\nb", "a,b", 'a"b', "a\\b", "kéy", "a\tb"])
+def test_a_session_key_that_no_cookie_can_hold_is_refused(key: str) -> None:
+    with pytest.raises(NotReadableError) as refused:
+        cookie_header(key)
+    assert not key or key not in str(refused.value)
+
+
+async def test_no_session_travels_with_another_seats_request_though_the_server_renews_both() -> None:
+    async with ClaudeAi() as server, Transport() as transport:
+        by_name = server.url.replace("127.0.0.1", "localhost")  # jars take no cookie from a bare address
+        sources = {}
+        for name in ("ana", "bo"):
+            account = server.add_account(f"sk-ant-sid01-{name}-0")
+            account.rotate_to.extend(f"sk-ant-sid01-{name}-{turn}" for turn in range(1, 20))
+            sources[name] = ClaudeAiSource(
+                Seat(name, "claude_ai"), f"sk-ant-sid01-{name}-0", transport, by_name
+            )
+        for _ in range(3):
+            await asyncio.gather(*(source.read(NOW) for source in sources.values()))
+        sent = [request.headers.getall("Cookie") for request in server.requests]  # type: ignore[attr-defined]
+        server.assert_expected_only()
+    assert len(sent) == 20
+    # One cookie header with one cookie each, and every key but the first is one that the server had just set.
+    assert sorted(line for lines in sent for line in lines) == sorted(
+        f"sessionKey=sk-ant-sid01-{name}-{turn}" for name in sources for turn in range(10)
+    )
+    assert {source.session_key for source in sources.values()} == {
+        "sk-ant-sid01-ana-10",
+        "sk-ant-sid01-bo-10",
+    }
+
+
+async def test_what_a_server_sets_for_one_request_is_not_in_the_next() -> None:
+    async with ClaudeAi() as server, Transport() as transport:
+        by_name = server.url.replace("127.0.0.1", "localhost")
+        headers = [("Set-Cookie", "__cf_bm=x; Path=/"), ("Set-Cookie", "sessionKey=sk-ant-sid01-b; Path=/")]
+        server.fail_always("account", Reply(body={}, headers=headers))
+        await transport.get(by_name, "/api/account", COOKIE)
+        await transport.get(by_name, "/api/account", {})
+    assert [request.headers.get("Cookie") for request in server.requests] == [COOKIE["Cookie"], None]
+
+
+async def test_a_connection_is_kept_for_the_next_poll() -> None:
+    async with serving() as served:
+        await served.read()
+        await served.read()
+        assert len({request.connection for request in served.server.requests}) == 1
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with serving() as served:
+        served.server.fail("account", Reply(302, headers={"Location": f"{served.server.url}/api/account"}))
+        answer = await served.transport.get(served.server.url, "/api/account", COOKIE)
+        assert answer.status == 302
+        assert len(served.server.requests) == 1
+
+
+async def test_a_compressed_body_is_unpacked() -> None:
+    async with serving() as served:
+        body = gzip.compress(b'{"uuid": null}')
+        served.server.fail("account", Reply(body=body, headers={"Content-Encoding": "gzip"}))
+        answer = await served.transport.get(served.server.url, "/api/account", COOKIE)
+    assert answer.body == b'{"uuid": null}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause", "sentence"),
+    [
+        (Reply(body=b"[" * 20_000_000), Cause.DRIFTED, "larger than"),
+        (
+            Reply(body=gzip.compress(b"[" * 50_000_000), headers={"Content-Encoding": "gzip"}),
+            Cause.DRIFTED,
+            "larger than",
+        ),
+        (Reply(body=b"no", headers={"Content-Encoding": "gzip"}), Cause.UNREADABLE, "gzip"),
+        (
+            Reply(body=gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"}),
+            Cause.UNREADABLE,
+            "not asked for",
+        ),
+        (Reply(body=b"{}" * 500, cut=True), Cause.UNREACHABLE, "broke off"),
+        (Reply(drop=True), Cause.UNREACHABLE, "closed without an answer"),
+    ],
+    ids=["20 MB", "gzip bomb", "no gzip", "gzip twice", "cut off", "dropped"],
+)
+async def test_a_broken_or_boundless_answer_is_told_in_our_words(
+    reply: Reply, cause: Cause, sentence: str
+) -> None:
+    async with serving() as served:
+        served.server.fail_always("account", reply)
+        with pytest.raises(Trouble, match=sentence) as trouble:
+            await served.transport.get(served.server.url, "/api/account", COOKIE)
+    assert trouble.value.cause is cause
+    assert trouble.value.__cause__ is None
+
+
+async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
+    never = asyncio.Event()
+    async with serving(deadline=0.05) as served:
+        served.server.fail("account", Reply(until=never))
+        with pytest.raises(Trouble, match="no answer in time"):
+            await served.transport.get(served.server.url, "/api/account", COOKIE)
+
+
+async def test_an_answer_that_is_not_http_is_told() -> None:
+    async def speak_otherwise(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(speak_otherwise, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Transport(deadline=5) as transport:
+        with pytest.raises(Trouble, match="not HTTP") as trouble:
+            await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
+    assert trouble.value.health is Health.UNREACHABLE
+
+
+async def test_a_closed_port_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with Transport(deadline=5) as transport:
+        with pytest.raises(Trouble, match="refused it or cannot be reached"):
+            await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
+
+
+async def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with Transport(deadline=5) as transport:
+        with pytest.raises(Trouble, match="DNS"):
+            await transport.get("http://claude.invalid", "/api/account", COOKIE)
+
+
+async def test_a_certificate_nobody_vouches_for_is_told_and_the_cookie_stays_home(tmp_path: Path) -> None:
+    received: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read())
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_self_signed(tmp_path))
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Transport(deadline=5) as transport:
+        with pytest.raises(Trouble, match="TLS"):
+            await transport.get(f"https://localhost:{port}", "/api/account", COOKIE)
+    assert not any(KEY.encode() in read for read in received)
+
+
+def _self_signed(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize("address", ["", "claude.ai", "ftp://claude.ai", "http://"])
+async def test_an_address_that_is_none_is_told(address: str) -> None:
+    async with Transport(deadline=5) as transport:
+        with pytest.raises(Trouble) as trouble:
+            await transport.get(address, "/api/account", COOKIE)
+    assert trouble.value.cause is Cause.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("lines", "renewed"),
+    [
+        ([], None),
+        (["sessionKey=sk-ant-sid02-new; Path=/; HttpOnly; Max-Age=2592000"], "sk-ant-sid02-new"),
+        (["sessionKey=one; Path=/", "sessionKey=two; Path=/"], "two"),
+        (["sessionKeyLC=1760000000000; Path=/"], None),
+        (["xsessionKey=a", "SESSIONKEY=b", "sessionKeyV3=c"], None),
+        (["sessionKey=; Path=/"], None),
+        (['sessionKey=""; Path=/'], None),
+        (["sessionKey=gone; Max-Age=0"], None),
+        (["sessionKey=gone; Max-Age=-1"], None),
+        (["sessionKey=gone; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
+        (["sessionKey=kept", "sessionKey=; Max-Age=0"], "kept"),
+        (["sessionKey=a b"], None),
+        (["sessionKey"], None),
+        (["", ";;;", "=", "__cf_bm=a, sessionKey=b"], None),
+    ],
+)
+def test_only_a_renewal_renews_the_session(lines: list[str], renewed: str | None) -> None:
+    headers = httpx.Headers([("Set-Cookie", line) for line in lines])
+    assert renewed_session(Answer(200, headers, b"")) == renewed
+    assert renewed_session(Answer(403, headers, b"")) is None
+
+
+async def test_money_survives_the_way_exactly() -> None:
+    async with serving() as served:
+        served.organization.used = Decimal("1234.5")
+        snapshot = await served.read_one()
+    assert snapshot.extra_usage is not None
+    assert snapshot.extra_usage.used is not None
+    assert snapshot.extra_usage.used.minor == Decimal("1234.5")
