@@ -1,0 +1,209 @@
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meterbot import answers
+from meterbot.answers import Destination
+from meterbot.messages import Message
+from meterbot.models import ExtraUsage, Health, ReasonClass, Severity, SourceState, Subscription
+from meterbot.privacy import View
+from meterbot.report import team_report
+from tests.teams import NOW, Reading, extra, reading, seat, snapshot, state, window
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MAY = datetime.fromisoformat("2026-05-01T00:00:00Z")
+BLOCKED = extra("50", "50", reason_class=ReasonClass.CAP, disabled_until=MAY)
+
+
+def view(*readings: Reading, source: SourceState | None = None, **more: object) -> View:
+    names = sorted({each.seat for each in readings} or {"ana"})
+    states = {name: state(name) for name in names} | ({} if source is None else {source.seat: source})
+    plain = View(team_report(readings, states, [seat(name) for name in names], NOW), BERLIN)
+    return replace(plain, **more)  # type: ignore[arg-type]  # a factory passes what it is given
+
+
+def body(message: Message) -> str:
+    parts = [message.text] if message.text else []
+    for section in message.sections:
+        parts += [f"[{section.heading}]"] if section.heading else []
+        parts += section.lines
+    return "\n".join(parts)
+
+
+def test_one_seat_in_full() -> None:
+    shot = snapshot("bo", extra_usage=BLOCKED, windows=(window(used="100"),))
+    message = answers.seat_detail(view(reading(shot, ago=timedelta(minutes=1))), ["bo"], ("seat", "bo"))
+    assert message.title == "bo"
+    assert message.severity is Severity.CRITICAL
+    assert body(message) == (
+        "5-hour           100.0% used    -> resets Thu Apr 30 14:00 (in 2h)\n"
+        "Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1\n"
+        "Next charge      2026-05-14\n"
+        "Read from claude_ai: 1 min ago.\n"
+        "Blocked until Fri May 1 02:00: its extra usage cap is spent. "
+        "The plan's own quota is full too: the next prompt is refused.\n"
+        "Plan fee on top: $200.00 (max_20x)."
+    )
+    assert message.fallback == "bo: $50.00 / $50.00 (100%)  BLOCKED until Fri May 1, 1 min ago"
+    assert [action.id for action in message.actions] == ["refresh:seat:bo", "share:seat:bo"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "windows", "sentence"),
+    [
+        (
+            extra("1", "50", reason_class=ReasonClass.BALANCE),
+            (window(),),
+            "Blocked: its prepaid credits are used up. The plan's own quota still serves.",
+        ),
+        (
+            extra(None, "50", out_of_credits=True),
+            (window(),),
+            "Blocked: Anthropic does not say why. The plan's own quota still serves.",
+        ),
+    ],
+)
+def test_why_a_seat_is_blocked(usage: ExtraUsage, windows: tuple[()], sentence: str) -> None:
+    shot = snapshot(extra_usage=usage, windows=windows)
+    assert sentence in body(answers.seat_detail(view(reading(shot)), ["ana"], ("me",)))
+
+
+def test_a_block_whose_windows_are_unknown_claims_nothing_about_them() -> None:
+    shot = snapshot(extra_usage=BLOCKED, windows=(), windows_read=False)
+    text = body(answers.seat_detail(view(reading(shot)), ["ana"], ("me",)))
+    assert "Whether the plan's own quota still serves is unknown." in text
+
+
+def test_an_ailing_seat_says_what_ails_it_and_what_to_do() -> None:
+    ailing = view(reading(ago=timedelta(hours=3)), source=state(health=Health.SESSION_EXPIRED))
+    message = answers.seat_detail(ailing, ["ana"], ("me",))
+    assert message.severity is Severity.WARNING
+    assert (
+        "Read from claude_ai: last known 3 h ago (session expired).\n"
+        "Session expired since Thu Apr 30 09:00. Sign in to claude.ai and replace the seat's session key.\n"
+    ) in body(message)
+
+
+def test_a_seat_never_read_is_not_shown_as_unspent() -> None:
+    message = answers.seat_detail(view(source=SourceState("ana")), ["ana"], ("me",))
+    assert body(message).startswith("Extra usage      unknown\nRead from claude_ai: never seen.")
+    assert "0.00" not in body(message).replace("$200.00", "")
+
+
+def test_a_seat_whose_bodies_disagree_says_so() -> None:
+    shot = snapshot(
+        extra_usage=extra(assumed=("currency",), comparable=False, reason="odd_reason"),
+        drift=("cap: usage 60.00, overage\n50.00",),
+        errors=("subscription: 503",),
+    )
+    text = body(answers.seat_detail(view(reading(shot)), ["ana"], ("me",)))
+    assert text.endswith(
+        "Note: the currency is assumed, no answer states it\n"
+        "Note: the amount is before a discount, so it cannot be compared with the cap\n"
+        "Note: Anthropic's reason for switching it off: odd_reason\n"
+        "Note: cap: usage 60.00, overage 50.00\n"
+        "Note: subscription: 503"
+    )
+
+
+def test_several_seats_are_told_apart_by_headings() -> None:
+    two = view(reading("ana"), reading("bo"), reading(snapshot("bo", org_uuid="two", org_name="Side")))
+    message = answers.seat_detail(two, ["ana", "bo"], ("me",))
+    assert message.title == "ana and bo"
+    assert [section.heading for section in message.sections if section.heading] == [
+        "ana",
+        "bo, org-bo",
+        "bo, Side",
+    ]
+
+
+def test_renewals_come_in_order_of_time() -> None:
+    message = answers.renewals(
+        view(
+            reading("ana"),
+            reading(snapshot("bo", subscription=Subscription("active", date(2026, 5, 2)))),
+            reading(snapshot("cy", subscription=Subscription("active", None, ends_on=date(2026, 6, 1)))),
+            reading(snapshot("dee", subscription=None)),
+            reading(snapshot("eve", subscription=Subscription("active", date(2026, 4, 29)))),
+        )
+    )
+    assert body(message) == (
+        "Plan fees: $1,000.00\n"
+        "Unknown for 2 seats: only claude.ai sessions tell a renewal date.\n"
+        "[Next charges]\n"
+        "Sat May 2   bo   $200.00 (max_20x)\n"
+        "Thu May 14  ana  $200.00 (max_20x)\n"
+        "[Set to end]\n"
+        "Mon Jun 1   cy"
+    )
+    assert message.fallback == "Renewals: Sat May 2   bo   $200.00 (max_20x)"
+
+
+def test_renewals_of_others_are_hidden_when_rows_are() -> None:
+    two = view(reading("ana"), reading("bo"), rows="self", own=frozenset({"ana"}))
+    assert "bo" not in body(answers.renewals(two))
+    assert "ana  $200.00" in body(answers.renewals(two))
+
+
+def test_many_renewals_are_counted() -> None:
+    many = view(*[reading(f"s{number:02}") for number in range(40)])
+    lines = answers.renewals(many).sections[0].lines
+    assert (len(lines), lines[-1]) == (26, "and 15 more")
+
+
+def test_status_tells_sources_and_destinations() -> None:
+    ailing = view(
+        reading("ana"),
+        reading("bo"),
+        source=state("bo", Health.RATE_LIMITED, detail="asked to wait until 10:30"),
+    )
+    places = [
+        Destination("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
+        Destination(
+            "discord", "42", up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed",
+            waiting=3, oldest=NOW - timedelta(minutes=4), trouble="Missing Access",
+        ),
+        Destination("console", "terminal", waiting=1),
+    ]  # fmt: skip
+    message = answers.status(ailing, places, "1.2.3")
+    assert message.severity is Severity.WARNING
+    assert body(message) == (
+        "Last reading just now.\n"
+        "[Sources]\n"
+        "1 source ok\n"
+        "bo: rate limited since Thu Apr 30 09:00 (asked to wait until 10:30). "
+        "Nothing to do: meterbot waits and asks again. Other programs may share the same limit.\n"
+        "[Destinations]\n"
+        "slack C0123: connected since Thu Apr 30 10:00; nothing waiting\n"
+        "discord 42: not connected since Thu Apr 30 11:56; the gateway closed; "
+        "3 messages waiting, the oldest queued 4 min ago; trouble: Missing Access\n"
+        "console terminal: not running here; 1 message waiting"
+    )
+    assert message.footer == "meterbot 1.2.3"
+
+
+def test_status_is_good_when_everything_is() -> None:
+    message = answers.status(view(reading("ana")), [Destination("slack", "C1", up=True)], "1")
+    assert message.severity is Severity.GOOD
+
+
+def test_status_of_many_ailing_sources_counts_the_rest() -> None:
+    states = {f"s{number:03}": state(f"s{number:03}", Health.STALE) for number in range(300)}
+    report = team_report([], states, [seat(name) for name in states], NOW)
+    lines = answers.status(View(report), [], "1").sections[0].lines
+    assert (len(lines), lines[-1]) == (26, "and 275 more that need attention")
+
+
+def test_help_lists_every_word_and_guesses() -> None:
+    message = answers.help_answer("staus\n", "status")
+    assert message.text.startswith("I do not know “staus”. Did you mean “status”?")
+    assert [line.split("  ")[0] for line in message.sections[0].lines] == [
+        "/claude-spend",
+        "/claude-spend me",
+        "/claude-spend seat NAME",
+        "/claude-spend renewals",
+        "/claude-spend status",
+        "/claude-spend help",
+    ]
