@@ -1,6 +1,7 @@
 """Discord: messages by REST, questions through the gateway."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Iterator
 from datetime import datetime
@@ -21,7 +22,7 @@ from meterbot.chat.discord_embeds import (
     problems,
     reply_payload,
 )
-from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, Rest, trace
+from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, NONSENSE, NOT_DISCORD, Rest, trace
 from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.messages import Message, Posted
@@ -115,7 +116,7 @@ class DiscordChat:
             _, unfinished = await asyncio.wait(tasks, timeout=_GOODBYE_SECONDS + 0.1)
             tasks = list(unfinished)
         await self._rest.close()
-        self._moved(up=False, detail="closed")
+        self._connection = Connection(up=False, since=self._clock.now(), detail="closed")
 
     # Sending.
 
@@ -139,41 +140,44 @@ class DiscordChat:
         # Sent again with the same nonce within some minutes, it is the same message.
         payload = _checked(payload | {"nonce": delivery, "enforce_nonce": True})
         sent = await self._rest.call("POST", "/channels/{channel_id}/messages", payload, channel_id=channel)
-        return Posted(channel=sent["channel_id"], message=sent["id"])
+        with _reading():
+            return Posted(channel=sent["channel_id"], message=sent["id"])
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
     ) -> Posted | None:
         # Replies stand in the channel itself; the mark tells them apart.
         del thread
+        me = await self._rest.my_id()
         after = str(discord.utils.time_snowflake(since))
         for number in range(_PAGES):
             page = await self._history(channel, limit=_PAGE, after=after)
-            for posted in page:
-                if await self._is_mine(posted) and carries(posted, delivery):
-                    return Posted(channel=posted["channel_id"], message=posted["id"])
+            with _reading():
+                for posted in page:
+                    if posted["author"]["id"] == me and carries(posted, delivery):
+                        return Posted(channel=posted["channel_id"], message=posted["id"])
+                after = max((posted["id"] for posted in page), key=int, default=after)
             if not page and number == 0:
                 await self._make_sure_we_can_read(channel)
             if len(page) < _PAGE:
                 return None
-            after = max((posted["id"] for posted in page), key=int)
         raise SendError(Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through")
 
     async def _history(self, channel: str, **query: object) -> list[dict[str, Any]]:
         path = "/channels/{channel_id}/messages"
         page: list[dict[str, Any]] = await self._rest.call("GET", path, query=query, channel_id=channel)
+        if not isinstance(page, list):
+            raise SendError(Outcome.IN_DOUBT, NOT_DISCORD)
         return page
-
-    async def _is_mine(self, posted: dict[str, Any]) -> bool:
-        user = (await self._rest.client()).user
-        return user is not None and posted["author"]["id"] == str(user.id)
 
     async def _make_sure_we_can_read(self, channel: str) -> None:
         """To a bot without Read Message History, Discord shows an empty channel instead of an error."""
         if await self._history(channel, limit=1):
             return
         about = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
-        if about.get("last_message_id"):
+        with _reading():
+            unread = about["last_message_id"] is not None
+        if unread:
             raise SendError(Outcome.REFUSED, "the bot may not read the channel: give it Read Message History")
 
     # The gateway.
@@ -187,9 +191,7 @@ class DiscordChat:
             self._moved(up=False, detail=detail)
             if loop.time() - began > _SETTLED_SECONDS:
                 pauses = _pauses(self._first_pause)
-            pause = next(pauses)
-            log.warning("no connection to Discord's gateway", reason=detail, again_in=round(pause, 1))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(next(pauses))
 
     async def _listen_once(self) -> str:
         """One gateway connection from beginning to end: why it ended."""
@@ -228,22 +230,29 @@ class DiscordChat:
         self._judge(None)
 
     def went_down(self) -> None:
-        self._moved(up=False, detail="the connection to Discord's gateway was lost")
+        if self._connection.up:
+            self._moved(up=False, detail="the connection to Discord's gateway was lost")
 
     def _moved(self, *, up: bool, detail: str | None) -> None:
-        since = self._connection.since if up is self._connection.up else self._clock.now()
+        before = self._connection
+        since = before.since if up is before.up else self._clock.now()
         self._connection = Connection(up=up, since=since, detail=detail)
+        if up and not before.up:
+            log.info("connected to Discord")
+        elif detail != before.detail:
+            log.warning("no connection to Discord's gateway", reason=detail)
 
     async def _keep_registered(self) -> None:
+        told = ""
         for pause in _pauses(self._first_pause):
             try:
                 client = await self._rest.client()
                 if await client.register_commands(self._note, self._set_note):
                     log.info("registered the commands with Discord", guild=self._guild_id)
-            except FAILURES as error:
-                log.warning(
-                    "cannot register the commands with Discord", error=str(error), again_in=round(pause)
-                )
+            except Exception as error:  # noqa: BLE001 - Discord or the database is away: the commands can wait
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("cannot register the commands with Discord, trying on", error=told)
                 await asyncio.sleep(pause)
             else:
                 return
@@ -310,6 +319,15 @@ def _checked(payload: Payload) -> Payload:
     if found := problems(payload):
         raise SendError(Outcome.REFUSED, f"the message does not fit Discord: {'; '.join(found)}")
     return payload
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Around the reading of a successful answer: if it makes no sense, nobody knows what was done."""
+    try:
+        yield
+    except NONSENSE as error:
+        raise SendError(Outcome.IN_DOUBT, NOT_DISCORD) from error
 
 
 def _is(error: SendError, code: int) -> bool:

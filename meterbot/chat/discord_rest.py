@@ -14,12 +14,15 @@ from discord.http import Route
 from meterbot.chat.discord_client import BotClient
 from meterbot.errors import Outcome, SendError
 
-FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+NONSENSE = (KeyError, TypeError, ValueError)
+"""What reading an answer raises that is not Discord's: a proxy's page, or half of one."""
+FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, *NONSENSE)
 """What discord.py raises for what the outside does."""
 
 NEW_TOKEN = (
     "Discord rejects the bot's token: reset it on the Bot page of the developer portal, set DISCORD_TOKEN"  # noqa: S105 - advice
 )
+NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
 _MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
 _ADVICE = {
@@ -95,6 +98,14 @@ class Rest:
                 self._client = client
             return self._client
 
+    async def my_id(self) -> str:
+        """The bot's own id. Raises `SendError`."""
+        try:
+            user = (await self.client()).user
+        except FAILURES as error:
+            raise _send_error(error, _Tries()) from error
+        return str(user.id) if user else ""
+
     async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
         """The answer's JSON. Raises `SendError`."""
         tries = _Tries()
@@ -136,6 +147,8 @@ def _judge(error: BaseException) -> tuple[Outcome, str]:
         return _judge_answer(error.status, error.code)
     if isinstance(error, TimeoutError):
         return Outcome.NOT_SENT, "Discord did not answer in time"
+    if isinstance(error, NONSENSE):
+        return Outcome.NOT_SENT, NOT_DISCORD
     return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
 
 

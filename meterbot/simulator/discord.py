@@ -24,7 +24,7 @@ from aiohttp import web
 
 from meterbot.clock import Clock, SystemClock
 from meterbot.simulator import discord_objects as objects
-from meterbot.simulator.discord_faults import Fault, Handler, answer, error
+from meterbot.simulator.discord_faults import NOT_DISCORDS, Fault, Handler, answer, error
 from meterbot.simulator.discord_gateway import Gateway
 from meterbot.simulator.discord_objects import EPHEMERAL, Json
 
@@ -145,10 +145,10 @@ class DiscordSimulator:
         """Delivers a question once more, as resuming a session may."""
         await self.gateway.dispatch("INTERACTION_CREATE", asked.event)
 
-    async def say(self, content: str, *, user: str = "42") -> Json:
-        """Writes in the channel as a person."""
+    async def say(self, content: str, *, user: str = "42", **more: Any) -> Json:
+        """Writes in the channel as somebody else; `more` as in a request that posts."""
         author = objects.user(user, f"user-{user}")
-        return self._add(self.channel_id, author, {"content": content})
+        return self._add(self.channel_id, author, {"content": content, **more})
 
     async def answer_to(self, asked: Interaction, *, seconds: float = 5.0) -> Json:
         """The answer, once it is there: ephemeral ones have flag 64."""
@@ -241,8 +241,13 @@ class DiscordSimulator:
         if resource.canonical == "/":
             return await handler(request)
         path = resource.canonical.removeprefix(_PREFIX)
-        response = await self._served(request, path, handler)
-        if request.transport is not None and not request.transport.is_closing():
+        try:
+            response = await self._served(request, path, handler)
+        except Exception as broken:
+            self.unexpected.append(f"{request.method} {path} broke the simulator: {broken!r}")
+            raise
+        dropped = request.transport is None or request.transport.is_closing()
+        if not dropped and NOT_DISCORDS not in response:
             self._seen(Exchange(request.method, path, await _body(request), response.status, _json(response)))
         self._changed()
         return response

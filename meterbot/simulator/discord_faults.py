@@ -11,6 +11,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 """Stands between a request and its handler, which it may or may not call."""
 
+NOT_DISCORDS = web.ResponseKey("not_discords", bool)
+"""The key that marks an answer which is not Discord's own."""
+
 
 def refused(status: int, code: int = 0, message: str = "no") -> Fault:
     """Discord's error answer; nothing is done."""
@@ -35,6 +38,18 @@ def rate_limited(seconds: float, *, via: bool = True, everywhere: bool = False) 
             "code": 0,
         }
         return answer(body, 429, headers | {"Via": "1.1 simulator"})
+
+    return fault
+
+
+def garbled(body: str, content_type: str = "text/html", *, status: int = 200) -> Fault:
+    """The request is carried out, and somebody between us answers it in Discord's place."""
+
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await handler(request)
+        response = web.Response(body=body.encode(), status=status, headers={"Content-Type": content_type})
+        response[NOT_DISCORDS] = True
+        return response
 
     return fault
 

@@ -11,8 +11,8 @@ from meterbot.clock import ManualClock
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.messages import Message, Posted
 from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.discord_faults import Hanging, dropped, rate_limited, refused
-from tests.chat.discord_bot import DELIVERY, Answers, alert, chat_on, running, simulated
+from meterbot.simulator.discord_faults import Hanging, dropped, garbled, rate_limited, refused
+from tests.chat.discord_bot import DELIVERY, Answers, Notes, alert, chat_on, running, simulated
 from tests.chat.secrets import watching
 
 POST_MESSAGE = "/channels/{channel_id}/messages"
@@ -189,6 +189,35 @@ async def test_a_silent_discord_is_given_up_and_the_message_found_later(discord:
     assert found is not None
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        garbled("<html>Log in to the Wi-Fi</html>"),
+        garbled("[]", "application/json"),
+        garbled('{"id": ', "application/json"),
+        garbled("{}", "application/json"),
+    ],
+    ids=["page", "list", "half", "empty"],
+)
+async def test_an_answer_that_makes_no_sense_leaves_a_doubt(discord: DiscordSimulator, fault: Any) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, fault)
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+        found = await chat.find(DELIVERY, discord.channel_id, a_while_ago())
+    assert error.outcome is Outcome.IN_DOUBT
+    assert "proxy" in error.reason
+    assert found is not None
+
+
+@pytest.mark.parametrize("body", ["<html>", "{}", '[{"id": "1"}]', "[1]"])
+async def test_a_history_that_makes_no_sense_settles_nothing(discord: DiscordSimulator, body: str) -> None:
+    content_type = "text/html" if body == "<html>" else "application/json"
+    async with running(discord) as chat:
+        discord.fail("GET", POST_MESSAGE, garbled(body, content_type))
+        error = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
+    assert error.outcome is Outcome.IN_DOUBT
+
+
 # Settling a doubt.
 
 
@@ -305,6 +334,29 @@ async def test_an_outage_at_the_start_is_survived(discord: DiscordSimulator) -> 
         await discord.start()
         await discord.connected()
         await chat.post(DELIVERY, discord.channel_id, alert())
+        await discord.until(lambda: discord.commands)
+
+
+@pytest.mark.parametrize("body", ["<html>Log in to the Wi-Fi</html>", "[]"], ids=["page", "list"])
+async def test_a_start_behind_a_hotel_s_login_page_is_survived(discord: DiscordSimulator, body: str) -> None:
+    content_type = "text/html" if "html" in body else "application/json"
+    discord.fail("GET", "/users/@me", garbled(body, content_type), times=3)
+    async with running(discord):
+        await discord.connected()
+        await discord.until(lambda: discord.commands)
+
+
+async def test_a_database_that_is_away_only_delays_the_registration(discord: DiscordSimulator) -> None:
+    class AwayOnce(Notes):
+        asked = 0
+
+        async def note(self, name: str) -> str | None:
+            self.asked += 1
+            if self.asked == 1:
+                raise RuntimeError("the database is away")
+            return await super().note(name)
+
+    async with running(discord, notes=AwayOnce()):
         await discord.until(lambda: discord.commands)
 
 
