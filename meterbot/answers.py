@@ -88,8 +88,7 @@ def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
     if row.block is not None:
         facts.append(block_sentence(row.block, view.tz))
     if gone is not None:
-        since = "" if gone.since is None else f" since {wording.moment(gone.since, view.tz)}"
-        facts.append(f"{words_of(gone.health).capitalize()}{since}. {gone.remedy}".rstrip())
+        facts.append(wording.sentence(_ailment(gone, view.tz)))
     if row.seat.plan_price is not None:
         facts.append(f"Plan fee on top: {price_of(row.seat)}.")
     return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]
@@ -187,10 +186,14 @@ def status(view: View, destinations: Sequence[Destination], version: str) -> Mes
 
 
 def _source_line(gone: Missing, tz: tzinfo) -> str:
+    return f"{wording.one_line(gone.seat, 60)}: {_ailment(gone, tz)}"
+
+
+def _ailment(gone: Missing, tz: tzinfo) -> str:
+    """`session expired since Thu Apr 30 09:00 (the cookie is not accepted). Sign in …`"""
     since = "" if gone.since is None else f" since {wording.moment(gone.since, tz)}"
-    detail = "" if gone.detail is None else f" ({wording.one_line(gone.detail)})"
-    name = wording.one_line(gone.seat, 60)
-    return f"{name}: {words_of(gone.health)}{since}{detail}. {wording.one_line(gone.remedy)}".rstrip()
+    detail = "" if gone.detail is None else f" ({wording.one_line(gone.detail).rstrip('.')})"
+    return f"{words_of(gone.health)}{since}{detail}. {gone.remedy}"
 
 
 def _destination_line(place: Destination, now: datetime, tz: tzinfo) -> str:

@@ -89,6 +89,11 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def sentence(text: str) -> str:
+    """A capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "…")) else ".")
+
+
 def stamp(at: datetime) -> str:
     """For machines: `2026-04-30T10:00:00Z`."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -88,6 +88,11 @@ def test_amounts_of_two_currencies_stay_two_amounts() -> None:
     assert wording.amounts([money("1021.4"), money("17.2", "EUR")]) == "$1,021.40 + €17.20"
 
 
+def test_a_sentence_begins_and_ends_like_one() -> None:
+    said = [wording.sentence(text) for text in ("the field is text", "Told.", "cut…")]
+    assert said == ["The field is text.", "Told.", "Cut…"]
+
+
 def test_foreign_text_cannot_leave_its_line() -> None:
     assert wording.one_line("a\nb\u2028c\x1b[31md\u202ee\t f") == "a b c [31md e f"
     assert wording.one_line("x" * 300) == "x" * 199 + "…"

@@ -13,9 +13,8 @@ _UNPAID = {"past_due", "unpaid"}
 
 def renewal_near(told: Told) -> Words:
     day, days = day_of(told.event.facts.get("date")), told.event.facts.get("days")
-    when = {0: "today", 1: "tomorrow"}.get(days) if isinstance(days, int) else None
-    on = "soon" if day is None else f"on {wording.day(day)}"
-    title = f"{told.who} renews {on}, {when or f'in {days} days'}"
+    when = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days") if isinstance(days, int) else "soon"
+    title = f"{told.who} renews {when}" if day is None else f"{told.who} renews on {wording.day(day)}, {when}"
     price = None if told.seat is None else told.seat.plan_price
     fee = () if price is None else (Field("Plan fee", show(price, grouped=True)),)
     spent = told.amount("Spent this month", "used") + told.amount("The period before", "previous_final")

@@ -1,5 +1,6 @@
 """What is said about sources: down, back, or speaking for somebody else."""
 
+from meterbot import wording
 from meterbot.alerts.told import Told, Words
 from meterbot.messages import Field
 
@@ -8,10 +9,13 @@ def source_down(told: Told) -> Words:
     health = (told.text("health") or "unknown").replace("_", " ")
     last, since = told.moment("last_ok_at"), told.moment("since")
     known = f"Its last known numbers are from {last}." if last else "It has not been read yet."
-    details = [text for text in (told.text("detail"),) if text]
-    remedies = [text for text in (told.text("remedy"),) if text]
+    detail, remedy = told.text("detail"), told.text("remedy")
     fields = (Field("Since", since),) if since else ()
-    return Words(f"{told.who} cannot be read: {health}", (known, *details), tuple(remedies), fields)
+    return Words(f"{told.who} cannot be read: {health}", (known, *_told_if(detail)), _told_if(remedy), fields)
+
+
+def _told_if(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (wording.sentence(text),)
 
 
 def source_up(told: Told) -> Words:

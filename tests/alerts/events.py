@@ -1,0 +1,119 @@
+"""Events with good facts, for tests of what is said about them."""
+
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from meterbot.alerts import alert
+from meterbot.messages import Message
+from meterbot.models import Event, EventKind, Severity
+from meterbot.rules import money_fact
+from tests.teams import NOW, money, seat
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+FULL = [{"window": "five_hour", "utilization": "100", "resets_at": "2026-04-30T12:00:00Z"}]
+
+
+def usd(amount: str) -> dict[str, object] | None:
+    return money_fact(money(amount))
+
+
+SPENT: dict[str, object] = {"used": usd("42"), "cap": usd("50"), "percent": "84"}
+
+FACTS: dict[EventKind, dict[str, object]] = {
+    EventKind.SPEND_STARTED: {**SPENT, "used": usd("0.42"), "period": "2026-04", "full_windows": FULL},
+    EventKind.THRESHOLD_CROSSED: {**SPENT, "period": "2026-04", "level": "80%", "also": []},
+    EventKind.BUDGET_CROSSED: {**SPENT, "period": "2026-04", "level": "80%", "also": [], "complete": True},
+    EventKind.SEAT_BLOCKED: {
+        **SPENT,
+        "used": usd("50"),
+        "why": "cap",
+        "wire_reason": "self_selected_spend_limit_reached",
+        "until": "2026-05-01T00:00:00Z",
+        "hard": True,
+        "full_windows": FULL,
+    },
+    EventKind.SEAT_UNBLOCKED: {**SPENT, "used": usd("0"), "since": "2026-04-29T10:00:00Z"},
+    EventKind.CHARGED_WITHIN_PLAN: {
+        "used": usd("1.20"),
+        "before": usd("0.40"),
+        "before_at": "2026-04-30T09:58:00Z",
+        "rise": usd("0.80"),
+        "windows": [
+            {"window": "five_hour", "utilization": "41.5", "resets_at": None},
+            {"window": "seven_day", "utilization": "12", "resets_at": None},
+        ],
+    },
+    EventKind.METERING_CHANGED: {
+        "changes": [{"what": "cap", "from": usd("50"), "to": usd("100")}],
+        "used": usd("42"),
+        "cap": usd("100"),
+        "wire_reason": None,
+    },
+    EventKind.WINDOW_FULL: {
+        **SPENT,
+        "window": "five_hour",
+        "resets_at": "2026-04-30T12:00:00Z",
+        "next": "billed",
+    },
+    EventKind.RENEWAL_NEAR: {
+        "date": "2026-05-07",
+        "days": 7,
+        "level": "7d",
+        "also": [],
+        "billing_interval": "monthly",
+        "changes_to": None,
+        "used": usd("12"),
+        "previous_final": usd("9"),
+    },
+    EventKind.SUBSCRIPTION_CHANGED: {"changes": [{"what": "status", "from": "active", "to": "past_due"}]},
+    EventKind.PERIOD_CLOSED: {
+        "period": "2026-04",
+        "final": usd("48.20"),
+        "final_at": "2026-04-30T23:58:00Z",
+        "previous_final": usd("31"),
+        "used": usd("0"),
+    },
+    EventKind.SOURCE_DOWN: {
+        "health": "session_expired",
+        "since": "2026-04-30T09:30:00Z",
+        "detail": None,
+        "remedy": "Replace the session key.",
+        "last_ok_at": "2026-04-30T09:29:00Z",
+    },
+    EventKind.SOURCE_UP: {"down_since": "2026-04-30T09:30:00Z"},
+    EventKind.IDENTITY_CHANGED: {"what": "email", "org": "org-ana"},
+}
+
+
+def event(
+    kind: EventKind,
+    *,
+    initial: bool = False,
+    severity: Severity = Severity.WARNING,
+    at: datetime = NOW,
+    reason: str = "this was compared with that",
+) -> Event:
+    """One of `kind` with its usual facts."""
+    return Event(
+        key=f"{kind.value}:1",
+        kind=kind,
+        at=at,
+        severity=severity,
+        reason=reason,
+        seat=None if kind is EventKind.BUDGET_CROSSED else "ana",
+        initial=initial,
+        facts=FACTS[kind],
+    )
+
+
+def said(kind: EventKind, *, initial: bool = False, **facts: object) -> Message:
+    """The alert about Ana, or about the team, with `facts` in place of some of the usual ones."""
+    whose = None if kind is EventKind.BUDGET_CROSSED else seat("ana")
+    changed = replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
+    return alert(changed, whose, BERLIN)
+
+
+def values(message: Message) -> dict[str, str]:
+    return {field.name: field.value for field in message.fields}
