@@ -97,7 +97,7 @@ TEAM = (
     Person(
         "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 100_00), (_april(22, 9), 150_00)),
-        bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 600), *_workdays(22, 30, 430, 13)),
+        bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 480), *_workdays(22, 30, 430, 13)),
         next_charge=date(2026, 4, 27),
     ),
     Person(

@@ -1,0 +1,5 @@
+"""`python -m meterbot`."""
+
+from meterbot.cli import main
+
+main()
