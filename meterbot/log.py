@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor
 from meterbot import secret
 
 _PLAIN = (bool, int, float, type(None))
-_TELLING = re.compile("authorization|cookie|token|password|secret|session_?key|api_?key", re.IGNORECASE)
+_TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?key|api[_-]?key", re.IGNORECASE)
 
 
 def set_up(stream: TextIO | None = None) -> None:

@@ -1,0 +1,148 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from meterbot.check import Check, Status, as_json, as_text, exit_status, run_checks
+from tests.config.writing import ANA, ENVIRON, SECRETS, SESSION_KEY
+
+
+def checked(tmp_path: Path, text: str = ANA, environ: dict[str, str] = ENVIRON) -> list[Check]:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    config.chmod(0o600)
+    return run_checks(None, environ, tmp_path)
+
+
+def of(checks: list[Check], name: str) -> Check:
+    (found,) = [check for check in checks if check.id == name]
+    return found
+
+
+def test_a_sound_set_up_is_all_well(tmp_path: Path) -> None:
+    checks = checked(tmp_path)
+    assert [(check.id, check.status) for check in checks] == [
+        (name, Status.OK) for name in ("python", "config", "config_mode", "timezone", "database", "chats")
+    ]
+    assert exit_status(checks) == 0
+
+
+def test_every_problem_of_the_configuration_is_a_failure_with_a_remedy(tmp_path: Path) -> None:
+    checks = checked(tmp_path, ANA + 'plan_price = "x"\nplan_currency = "y"\n')
+    failed = [check for check in checks if check.status is Status.FAIL]
+    assert [check.id for check in failed] == ["config", "config"]
+    assert failed[0].sentence.startswith("config.toml:6:1 seats[0].plan_price: must be an amount")
+    assert all(check.remedy for check in failed)
+    assert exit_status(checks) == 2
+
+
+def test_a_configuration_that_others_may_change_is_told(tmp_path: Path) -> None:
+    checked(tmp_path)
+    (tmp_path / "config.toml").chmod(0o620)
+    found = of(run_checks(None, ENVIRON, tmp_path), "config_mode")
+    assert found.status is Status.WARN
+    assert "chmod go-w" in str(found.remedy)
+
+
+def test_a_password_in_a_readable_configuration_is_told(tmp_path: Path) -> None:
+    text = 'database_url = "postgres://u:planted-password@db.example/x"\n' + ANA
+    assert of(checked(tmp_path, text), "config_mode").status is Status.OK
+    (tmp_path / "config.toml").chmod(0o644)
+    checks = run_checks(None, ENVIRON, tmp_path)
+    assert of(checks, "config_mode").status is Status.WARN
+    assert of(checks, "database").sentence == "PostgreSQL at db.example, not contacted"
+    assert "planted-password" not in as_text(checks)
+
+
+def test_secret_files_that_others_may_read_are_told_one_by_one(tmp_path: Path) -> None:
+    for name in ("ana", "bo", "token"):
+        (tmp_path / name).write_text(SESSION_KEY)
+        (tmp_path / name).chmod(0o600)
+    seats = "".join(
+        f'[[seats]]\nname = "{n}"\nsource = "claude_ai"\nsession_key_file = "{n}"\n' for n in ("ana", "bo")
+    )
+    text = f'[discord]\nguild_id = 1\nchannel_id = 2\nbot_token_file = "token"\n{seats}'
+    assert of(checked(tmp_path, text), "secret_files").sentence == "3 read, closed to other users"
+    (tmp_path / "bo").chmod(0o640)
+    (tmp_path / "token").chmod(0o604)
+    told = [check for check in checked(tmp_path, text) if check.id == "secret_files"]
+    assert [check.status for check in told] == [Status.WARN, Status.WARN]
+    assert [check.remedy for check in told] == [f"chmod 600 {tmp_path / name}" for name in ("token", "bo")]
+
+
+def test_sqlite_on_a_dyno_fails(tmp_path: Path) -> None:
+    checks = checked(tmp_path, environ={**ENVIRON, "DYNO": "worker.1"})
+    assert of(checks, "database").status is Status.FAIL
+    assert "heroku" in str(of(checks, "database").remedy)
+    assert exit_status(checks) == 1
+
+
+def test_postgresql_on_a_dyno_is_well(tmp_path: Path) -> None:
+    environ = {**ENVIRON, "DYNO": "worker.1", "DATABASE_URL": "postgres://u:p@h/d"}
+    assert of(checked(tmp_path, environ=environ), "database").status is Status.OK
+
+
+def test_a_database_without_its_directory_fails(tmp_path: Path) -> None:
+    found = of(checked(tmp_path, f'database_url = "sqlite:///{tmp_path}/gone/m.db"\n{ANA}'), "database")
+    assert found.status is Status.FAIL
+    assert found.remedy == f"mkdir -p {tmp_path}/gone"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
+def test_a_database_that_cannot_be_written_to_fails(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o500)
+    found = of(checked(tmp_path, f'database_url = "sqlite:///data/m.db"\n{ANA}'), "database")
+    assert found.status is Status.FAIL
+    assert found.sentence == f"{tmp_path}/data cannot be written to"
+
+
+def test_nowhere_to_tell_anything_fails(tmp_path: Path) -> None:
+    found = of(checked(tmp_path, f"[console]\nenabled = false\n{ANA}"), "chats")
+    assert found.status is Status.FAIL
+
+
+def test_where_alerts_go_is_said(tmp_path: Path) -> None:
+    text = f'[console]\n[slack]\nchannel = "C01"\n[discord]\nguild_id = 1\nchannel_id = 2\n{ANA}'
+    assert of(checked(tmp_path, text), "chats").sentence == "alerts go to Slack and Discord and the console"
+
+
+def test_slack_tokens_that_were_mixed_up_are_told_without_showing_them(tmp_path: Path) -> None:
+    mixed = {
+        **ENVIRON,
+        "SLACK_BOT_TOKEN": ENVIRON["SLACK_APP_TOKEN"],
+        "SLACK_APP_TOKEN": ENVIRON["SLACK_BOT_TOKEN"],
+    }
+    checks = checked(tmp_path, f'[slack]\nchannel = "C01"\n{ANA}', mixed)
+    assert [check.sentence for check in checks if check.id == "tokens"] == [
+        "slack.bot_token does not start with xoxb-",
+        "slack.app_token does not start with xapp-",
+    ]
+    assert not [planted for planted in SECRETS if planted in as_text(checks)]
+
+
+def test_secrets_sent_unencrypted_to_another_machine_are_told(tmp_path: Path) -> None:
+    text = f"""
+        [endpoints]
+        claude_ai = "http://relay.example"
+        slack_api = "http://127.0.0.1:8080"
+        discord_api = "http://localhost:8080"
+        {ANA}"""
+    found = of(checked(tmp_path, text), "endpoints")
+    assert found.sentence == "endpoints.claude_ai sends secrets unencrypted to relay.example"
+
+
+def test_a_configuration_from_the_environment_has_no_file_to_look_at(tmp_path: Path) -> None:
+    checks = run_checks(None, {**ENVIRON, "METERBOT_CONFIG_TOML": ANA}, tmp_path)
+    assert exit_status(checks) == 0
+    assert "config_mode" not in {check.id for check in checks}
+
+
+def test_checks_can_be_printed_and_read_by_programs() -> None:
+    checks = [Check("python", Status.OK, "Python 3.11"), Check("chats", Status.FAIL, "none", "add one")]
+    assert as_text(checks) == "ok    python: Python 3.11\nfail  chats: none → add one"
+    assert json.loads(json.dumps(as_json(checks))) == [
+        {"id": "python", "status": "ok", "sentence": "Python 3.11", "remedy": None},
+        {"id": "chats", "status": "fail", "sentence": "none", "remedy": "add one"},
+    ]

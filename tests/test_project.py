@@ -1,0 +1,156 @@
+"""What holds for the project as a whole."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import tomli
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import meterbot
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text())
+
+
+def tracked() -> list[Path]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: which files are the project's cannot be told")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)  # noqa: S607 - git as found
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def pins() -> dict[str, Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(pin.name): pin for pin in pinned}
+
+
+def needed(requirements: Iterable[str], extras: Iterable[str] = ()) -> set[str]:
+    """Everything that these lead to here, and what they name themselves for any system."""
+    found = set[str]()
+    waiting = [(Requirement(text), {"", *extras}) for text in requirements]
+    while waiting:
+        requirement, asked = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in asked):
+            continue
+        if name not in found:
+            found.add(name)
+            waiting += [
+                (Requirement(text), {"", *requirement.extras}) for text in metadata.requires(name) or ()
+            ]
+    return found
+
+
+def declared() -> list[str]:
+    project = PROJECT["project"]
+    return [
+        *project["dependencies"],
+        *(text for extra in project["optional-dependencies"].values() for text in extra),
+    ]
+
+
+def test_every_dependency_is_pinned() -> None:
+    named = {canonicalize_name(Requirement(text).name) for text in declared()}
+    assert (needed(declared()) | named) - pins().keys() == set()
+
+
+def test_every_pin_is_exact_and_fits_what_is_declared() -> None:
+    held = pins()
+    assert not [str(pin) for pin in held.values() if not re.fullmatch(r"==[\w.]+", str(pin.specifier))]
+    for text in declared():
+        requirement = Requirement(text)
+        (version,) = (str(part.version) for part in held[canonicalize_name(requirement.name)].specifier)
+        assert requirement.specifier.contains(version), text
+
+
+def test_pins_stand_in_order() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines == sorted(lines, key=str.lower)
+
+
+def test_what_a_host_installs_is_what_is_tested() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-c constraints.txt", "."]
+
+
+REGISTRIES = (
+    r"(?:pypi|pythonhosted)\.(?:org|python\.org)|registry\.(?:npmjs|yarnpkg)\."
+    r"|--(?:extra-)?index-url|--find-links|--trusted-host|(?:PIP|UV)_(?:EXTRA_)?INDEX_URL"
+)
+MACHINES = r"(?:/home|/Users)/(?!ana/|bo/)\w+/|/root/|/work/"
+PAPERS = r"\b(?:domain|interfaces|design|wire|platforms|performance|style)\.md\b"
+
+
+@pytest.mark.parametrize(
+    "pattern", [REGISTRIES, MACHINES, PAPERS], ids=["a registry", "a machine", "a paper"]
+)
+def test_no_file_names_what_only_its_author_has(pattern: str) -> None:
+    others = [path for path in tracked() if path != Path(__file__)]
+    named = [str(path) for path in others if re.search(pattern, path.read_text("utf-8", errors="replace"))]
+    assert named == []
+
+
+def test_the_version_stands_in_one_place_and_in_the_changelog() -> None:
+    assert "version" in PROJECT["project"]["dynamic"]
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "meterbot.__version__"}
+    assert f"## [{meterbot.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_continuous_integration_runs_what_a_contributor_runs() -> None:
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    commands = [line for line in script.read_text().splitlines() if line and not line.startswith("#")]
+    assert commands == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "exec make test"]
+
+
+def test_every_target_of_make_is_in_its_help() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    helped = re.findall(r"@echo 'make (\w+)", makefile)
+    assert {*phony.split()} - {"help"} == {*helped}
+
+
+def test_a_test_that_reaches_out_fails_even_if_the_code_forgives_it(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    (tmp_path / "test_reach.py").write_text(
+        """
+import asyncio, contextlib, socket
+
+def test_by_address():
+    with contextlib.suppress(OSError):
+        socket.create_connection(("192.0.2.1", 80), timeout=0.01)
+
+def test_by_name():
+    async def reach():
+        with contextlib.suppress(OSError):
+            await asyncio.open_connection("claude.ai", 443)
+    asyncio.run(reach())
+
+def test_here():
+    server = socket.create_server(("127.0.0.1", 0))
+    socket.create_connection(server.getsockname()).close()
+    server.close()
+"""
+    )
+    ran = subprocess.run(  # noqa: S603 - our own file
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rA", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(
+        r"^ERROR .*::test_by_address - .*tried to reach .*192\.0\.2\.1", ran.stdout, re.MULTILINE
+    ), ran.stdout
+    assert re.search(r"^ERROR .*::test_by_name - .*tried to reach claude\.ai", ran.stdout, re.MULTILINE)
+    assert not re.search(r"^ERROR .*::test_here", ran.stdout, re.MULTILINE)
