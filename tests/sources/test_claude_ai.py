@@ -1,0 +1,418 @@
+"""One tick of a seat: what is asked, in which order, when it stops, and which health it ends with."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import structlog
+
+from meterbot.models import Health
+from meterbot.simulator.claude_ai import Organization, Reply, challenge, error, not_found, session_expired
+from tests.chat.secrets import Watch
+from tests.sources.served import KEY, NOW, ORG, OTHER_ORG, read_bodies, serving
+
+TICK = ["usage", "overage", "subscription"]
+TOO_MANY = error(429, "rate_limit_error", "Rate limited.", retry_after="120")
+UNAUTHORIZED = error(401, "authentication_error", "Invalid authentication credentials")
+FORBIDDEN = error(403, "permission_error", "Forbidden")
+OVERLOADED = error(529, "overloaded_error", "Overloaded")
+FETCH_FAILED = "the service is failing for now (529)"
+
+
+async def test_a_healthy_seat_is_read_whole() -> None:
+    async with serving() as served:
+        seat = served.organization
+        seat.used, seat.five_hour_resets, seat.next_charge = Decimal(1720), NOW, date(2026, 5, 14)
+        snapshot = await served.read_one()
+        assert served.paths() == ["account", *TICK]
+    assert snapshot.health is Health.OK
+    assert (snapshot.windows_read, snapshot.extra_usage_read, snapshot.subscription_read) == (True,) * 3
+    assert snapshot.extra_usage is not None
+    assert str(snapshot.extra_usage.used) == "$17.20"
+    assert snapshot.windows[0].resets_at == NOW
+    assert snapshot.subscription is not None
+    assert snapshot.subscription.next_charge_date == date(2026, 5, 14)
+    assert (snapshot.account_email, snapshot.org_name) == ("dev@example.com", "Dev One")
+    assert (snapshot.drift, snapshot.errors, snapshot.detail) == ((), (), None)
+
+
+# Organizations.
+
+
+async def test_each_organization_gets_a_snapshot_and_api_only_ones_are_left_out() -> None:
+    organizations = [
+        Organization("11111111-1111-4111-8111-111111111110", capabilities=["api"]),
+        Organization(ORG, name="One", used=Decimal(100)),
+        Organization(OTHER_ORG, name="Two", used=Decimal(200), capabilities=None),
+    ]
+    async with serving(*organizations) as served:
+        snapshots = await served.read()
+        asked = [request.organization for request in served.server.requests]
+    assert [(s.org_uuid, s.extra_usage and str(s.extra_usage.used)) for s in snapshots] == [
+        (ORG, "$1.00"),
+        (OTHER_ORG, "$2.00"),
+    ]
+    assert asked == [None, *[ORG] * 3, *[OTHER_ORG] * 3]
+
+
+async def test_an_organization_named_twice_is_read_once() -> None:
+    async with serving(Organization(ORG), Organization(ORG)) as served:
+        assert len(await served.read()) == 1
+
+
+async def test_only_the_configured_organizations_are_read() -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG), wanted=(OTHER_ORG.upper(),)) as served:
+        snapshot = await served.read_one()
+    assert snapshot.org_uuid == OTHER_ORG
+
+
+async def test_a_configured_organization_that_is_not_the_accounts_is_told() -> None:
+    missing = "11111111-1111-4111-8111-111111111119"
+    async with serving(wanted=(ORG, missing)) as served:
+        snapshot = await served.read_one()
+    assert snapshot.health is Health.OK
+    assert snapshot.errors == ("organizations: 1 of those configured not among the account's",)
+    async with serving(wanted=(missing,)) as served:
+        snapshot = await served.read_one()
+    assert (snapshot.org_uuid, snapshot.health) == (None, Health.REFUSED)
+
+
+async def test_an_account_of_api_organizations_only_is_refused_not_expired() -> None:
+    async with serving(Organization(ORG, capabilities=["api"])) as served:
+        snapshot = await served.read_one()
+    assert (snapshot.org_uuid, snapshot.health) == (None, Health.REFUSED)
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"capabilities": ["raven", "chat"]},
+        {"rate_limit_tier": "claude_team"},
+        {"rate_limit_tier": "default_raven"},
+        {"rate_limit_tier": "claude_enterprise"},
+        {"seat_tier": "team_tier_1"},
+    ],
+)
+async def test_a_shared_organization_is_asked_for_the_members_row(shared: dict[str, object]) -> None:
+    organization = Organization(ORG)
+    for name, value in shared.items():
+        setattr(organization, name, value)
+    async with serving(organization) as served:
+        await served.read()
+        (row,) = [r for r in served.server.requests if r.route == "overage"]
+    assert row.path.endswith(f"?account_uuid={served.account.uuid}")
+
+
+# The account.
+
+
+async def test_the_account_is_asked_for_once_an_hour() -> None:
+    async with serving() as served:
+        for minutes in (0, 1, 59, 60, 61):
+            await served.read(NOW + timedelta(minutes=minutes))
+        assert served.paths() == ["account", *TICK, *TICK, *TICK, "account", *TICK, *TICK]
+
+
+async def test_a_switch_of_the_account_is_told_and_reported_under_the_new_one() -> None:
+    async with serving() as served:
+        await served.read()
+        served.account.uuid = "22222222-2222-4222-8222-222222222222"
+        snapshot = await served.read_one(NOW + timedelta(hours=1))
+        again = await served.read_one(NOW + timedelta(hours=2))
+    assert snapshot.account_uuid == "22222222-2222-4222-8222-222222222222"
+    assert snapshot.detail is not None
+    assert "another account" in snapshot.detail
+    assert "another account" in again.errors[0]
+
+
+async def test_memberships_of_no_known_form_keep_the_organizations_known_before() -> None:
+    async with serving() as served:
+        await served.read()
+        served.server.fail("account", Reply(body={**served.account.body(), "memberships": None}))
+        snapshot = await served.read_one(NOW + timedelta(hours=1))
+    assert (snapshot.org_uuid, snapshot.health) == (ORG, Health.OK)
+    assert snapshot.drift == ("account.memberships: expected a list, got null",)
+
+
+async def test_a_failing_account_does_not_keep_the_numbers_from_being_read() -> None:
+    async with serving() as served:
+        await served.read()
+        served.server.fail("account", OVERLOADED)
+        snapshot = await served.read_one(NOW + timedelta(hours=1))
+    assert snapshot.health is Health.OK
+    assert snapshot.errors == (f"account: {FETCH_FAILED}; read as it was known before",)
+
+
+@pytest.mark.parametrize(
+    ("reply", "health"),
+    [
+        (session_expired(), Health.SESSION_EXPIRED),
+        (UNAUTHORIZED, Health.SESSION_EXPIRED),
+        (challenge(), Health.CHALLENGED),
+        (TOO_MANY, Health.RATE_LIMITED),
+        (OVERLOADED, Health.UNREACHABLE),
+        (Reply(drop=True), Health.UNREACHABLE),
+        (error(403, "permission_error", "We are unable to serve your request"), Health.REFUSED),
+        (Reply(302, headers={"location": "/app-unavailable-in-region"}), Health.REFUSED),
+        (Reply(body=[]), Health.DRIFTED),
+        (Reply(body={"uuid": "x"}), Health.DRIFTED),
+    ],
+)
+async def test_an_account_that_cannot_be_read_explains_itself(reply: Reply, health: Health) -> None:
+    async with serving() as served:
+        served.server.fail_always("account", reply)
+        snapshot = await served.read_one()
+        assert set(served.paths()) == {"account"}
+    assert (snapshot.org_uuid, snapshot.health) == (None, health)
+    assert snapshot.detail
+    assert snapshot.errors
+    assert not any([snapshot.windows_read, snapshot.extra_usage_read, snapshot.subscription_read])
+
+
+async def test_a_key_just_issued_is_tried_again_before_it_is_called_dead() -> None:
+    async with serving() as served:
+        served.server.fail("account", UNAUTHORIZED, UNAUTHORIZED)
+        snapshot = await served.read_one()
+        assert snapshot.health is Health.OK
+        assert served.pauses == [1.5, 3.0]
+
+
+async def test_a_key_refused_for_good_ends_as_expired_after_about_ten_seconds() -> None:
+    async with serving() as served:
+        served.server.fail_always("account", UNAUTHORIZED)
+        assert (await served.read_one()).health is Health.SESSION_EXPIRED
+        assert 8 <= sum(served.pauses) <= 12
+        served.pauses.clear()
+        assert (await served.read_one(NOW + timedelta(minutes=1))).health is Health.SESSION_EXPIRED
+        assert served.pauses == []
+
+
+async def test_an_established_session_that_ends_is_expired_at_once() -> None:
+    async with serving() as served:
+        await served.read()
+        served.account.signed_in = False
+        snapshot = await served.read_one(NOW + timedelta(minutes=1))
+        assert (snapshot.org_uuid, snapshot.health) == (ORG, Health.SESSION_EXPIRED)
+        snapshot = await served.read_one(NOW + timedelta(minutes=2))
+        assert (snapshot.org_uuid, snapshot.health) == (None, Health.SESSION_EXPIRED)
+        assert served.pauses == []
+        assert served.paths() == ["account", *TICK, "usage", "account"]
+        served.account.signed_in = True
+        assert (await served.read_one(NOW + timedelta(minutes=3))).health is Health.OK
+
+
+async def test_a_key_no_cookie_can_hold_is_refused_without_a_request() -> None:
+    async with serving(key="sk-ant-sid01-a; b") as served:
+        snapshot = await served.read_one()
+        assert snapshot.health is Health.REFUSED
+        assert not served.server.requests
+
+
+# Usage.
+
+
+async def test_401_on_usage_asks_the_account_whether_the_session_has_ended() -> None:
+    async with serving() as served:
+        await served.read()
+        served.server.fail_always("usage", UNAUTHORIZED)
+        served.server.fail("account", session_expired())
+        snapshot = await served.read_one(NOW + timedelta(minutes=1))
+        assert snapshot.health is Health.SESSION_EXPIRED
+        served.server.heal()
+        assert (await served.read_one(NOW + timedelta(minutes=2))).health is Health.OK
+
+
+async def test_an_organization_this_session_cannot_read_is_dropped_and_costs_no_other() -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        served.server.fail("usage", UNAUTHORIZED)
+        snapshot = await served.read_one()
+        assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
+        assert snapshot.errors == (f"organization {ORG}: not readable with this session, left out",)
+        await served.read(NOW + timedelta(minutes=1))
+        assert served.paths() == ["account", "usage", *TICK, *TICK]
+        assert len(await served.read(NOW + timedelta(hours=1))) == 2
+
+
+async def test_404_on_usage_looks_once_whether_the_account_still_has_the_organization() -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        await served.read()
+        del served.account.organizations[0]
+        served.server.fail("usage", not_found())
+        (snapshot,) = await served.read(NOW + timedelta(minutes=1))
+        assert served.paths()[7:] == ["usage", "account", *TICK]
+        served.server.unexpected.clear()  # the organization was the account's when it was asked for
+    assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
+
+
+@pytest.mark.parametrize(
+    ("reply", "health"),
+    [
+        (session_expired(), Health.SESSION_EXPIRED),
+        (challenge(), Health.CHALLENGED),
+        (TOO_MANY, Health.RATE_LIMITED),
+        (Reply(302, headers={"location": "/login?from=x"}), Health.SESSION_EXPIRED),
+        (Reply(403, "<html>403</html>", {"content-type": "text/html"}), Health.UNREACHABLE),
+    ],
+)
+async def test_trouble_of_the_whole_session_ends_the_tick_for_every_organization(
+    reply: Reply, health: Health
+) -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        served.server.fail("usage", reply)
+        snapshots = await served.read()
+        assert served.paths() == ["account", "usage"]
+    assert [(s.org_uuid, s.health) for s in snapshots] == [(ORG, health), (OTHER_ORG, health)]
+
+
+@pytest.mark.parametrize("reply", [OVERLOADED, FORBIDDEN, Reply(body="<html>"), Reply(body=b"\xff{}")])
+async def test_trouble_of_one_organization_costs_no_other(reply: Reply) -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        served.server.fail("usage", reply)
+        first, second = await served.read()
+    assert first.health is not Health.OK
+    assert first.errors
+    assert second.health is Health.OK
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("120", 120), ("0", None), (None, None), ("-5", None), ("9" * 30, 21_600), ("soon", None)],
+)
+async def test_retry_after_is_the_floor_of_the_next_read(header: str | None, seconds: int | None) -> None:
+    async with serving() as served:
+        headers = {} if header is None else {"Retry-After": header}
+        served.server.fail("usage", Reply(429, {"error": {"type": "rate_limit_error"}}, headers))
+        snapshot = await served.read_one()
+    assert snapshot.health is Health.RATE_LIMITED
+    assert snapshot.retry_at == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+async def test_unknown_keys_of_usage_are_logged_once_and_no_drift() -> None:
+    async with serving() as served:
+        body = {**served.organization.usage(), "cobalt_heron": {"x": [1]}, "a b\nc": 1, "x" * 500: 1}
+        served.server.fail_always("usage", Reply(body=body))
+        with structlog.testing.capture_logs() as logs:
+            snapshot = await served.read_one()
+            await served.read()
+    assert (snapshot.health, snapshot.drift) == (Health.OK, ())
+    assert [entry["keys"] for entry in logs] == [["cobalt_heron"]]
+
+
+# Optional answers.
+
+
+@pytest.mark.parametrize("reply", [OVERLOADED, FORBIDDEN, UNAUTHORIZED, Reply(drop=True), Reply(body="{")])
+async def test_a_failing_overage_row_is_an_error_and_says_nothing_of_a_block(reply: Reply) -> None:
+    async with serving() as served:
+        served.organization.used = Decimal(1720)
+        served.server.fail_always("overage", reply)
+        snapshot = await served.read_one()
+        assert served.paths()[-1] == "subscription"
+    assert snapshot.health is Health.OK
+    assert snapshot.errors[0].startswith("overage: ")
+    assert snapshot.extra_usage_read
+    assert snapshot.extra_usage is not None
+    assert not snapshot.extra_usage.why_known
+    assert str(snapshot.extra_usage.used) == "$17.20"
+
+
+@pytest.mark.parametrize("reply", [OVERLOADED, FORBIDDEN, UNAUTHORIZED, Reply(drop=True), Reply(body="{")])
+async def test_a_failing_subscription_is_an_error_and_not_the_word_that_there_is_none(reply: Reply) -> None:
+    async with serving() as served:
+        served.server.fail_always("subscription", reply)
+        snapshot = await served.read_one()
+    assert (snapshot.health, snapshot.subscription, snapshot.subscription_read) == (Health.OK, None, False)
+    assert snapshot.errors[0].startswith("subscription: ")
+
+
+@pytest.mark.parametrize("route", ["overage", "subscription"])
+@pytest.mark.parametrize(
+    ("reply", "health"),
+    [
+        (challenge(), Health.CHALLENGED),
+        (TOO_MANY, Health.RATE_LIMITED),
+        (session_expired(), Health.SESSION_EXPIRED),
+    ],
+)
+async def test_trouble_in_mid_tick_keeps_what_was_read_and_asks_nothing_more(
+    route: str, reply: Reply, health: Health
+) -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        served.server.fail(route, reply)
+        first, second = await served.read()
+        assert served.paths() == ["account", *TICK[: TICK.index(route) + 1]]
+    assert (first.health, second.health) == (health, health)
+    assert first.windows_read
+    assert first.extra_usage_read
+    assert not second.windows_read
+    assert first.retry_at == (NOW + timedelta(seconds=120) if health is Health.RATE_LIMITED else None)
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_null_is_no_row_but_an_empty_object_is_no_answer(body: object) -> None:
+    snapshot = await read_bodies(overage=body)
+    assert snapshot.extra_usage is None
+    assert snapshot.extra_usage_read is (body is None)
+
+
+# The session.
+
+
+async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
+    async with serving() as served:
+        served.account.rotate_to.extend(["sk-ant-sid01-second", "sk-ant-sid01-third"])
+        await served.read()
+        sent = [request.session_keys for request in served.server.requests]
+    assert sent == [(KEY,), ("sk-ant-sid01-second",), ("sk-ant-sid01-third",), ("sk-ant-sid01-third",)]
+    assert served.source.session_key == "sk-ant-sid01-third"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        session_expired(),
+        Reply(403, {"error": {"message": KEY, "type": KEY}, KEY: KEY}),
+        Reply(302, headers={"location": f"/login?{KEY}"}),
+        Reply(429, KEY, {"retry-after": KEY}),
+        Reply(503, f"<html>{KEY}"),
+        Reply(body={KEY: KEY, "seven_day": KEY, "five_hour": {"utilization": KEY, "resets_at": KEY}}),
+        Reply(body={"extra_usage": {"disabled_reason": KEY, "currency": KEY, "used_credits": KEY}}),
+        Reply(body={"limits": [{"kind": "weekly_scoped", "percent": 1, "scope": KEY}]}),
+        Reply(body=f'{{"{KEY}'),
+        Reply(body=b"{}", headers={"Content-Encoding": KEY}),
+        Reply(drop=True),
+        Reply(body=b"x" * 100, cut=True),
+    ],
+    ids=range(12),
+)
+@pytest.mark.parametrize("route", ["account", "usage", "overage", "subscription"])
+async def test_the_session_shows_nowhere_whatever_comes_back(
+    route: str, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = Watch(caplog, capsys)
+    async with serving() as served:
+        served.server.fail_always(route, reply)
+        snapshots = await served.read()
+        watch.assert_hidden(KEY, *snapshots, served.source, served.transport)
+    assert snapshots
+
+
+async def test_a_session_of_unusual_form_is_hidden_as_well(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = Watch(caplog, capsys)
+    odd = "an-odd-session-without-the-usual-form"
+    async with serving() as served:
+        served.account.rotate_to.append(odd)
+        served.server.fail("overage", Reply(body={"is_enabled": True, "disabled_reason": f"for {odd}"}))
+        snapshot = await served.read_one()
+        watch.assert_hidden(odd, snapshot, served.source)
+    assert served.source.session_key == odd
+    assert snapshot.extra_usage is not None
+    assert snapshot.extra_usage.reason == "for [hidden]"
+
+
+async def test_time_is_only_what_it_is_told() -> None:
+    moment = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+    async with serving() as served:
+        assert (await served.read_one(moment)).fetched_at == moment
