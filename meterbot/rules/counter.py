@@ -79,7 +79,7 @@ def _remembered(memory: CounterMemory, tick: Tick) -> CounterMemory:
     if tick.extra_read or tick.extra is not None:
         memory = replace(memory, extra_seen=True)
     if tick.extra is not None and tick.extra.why_known:
-        memory = replace(memory, disabled_until=tick.extra.disabled_until or memory.disabled_until)
+        memory = replace(memory, disabled_until=tick.extra.disabled_until)
     if tick.used is not None:
         memory = replace(memory, used=tick.used, used_at=tick.at)
     return memory

@@ -103,7 +103,7 @@ def watch_metering(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, li
     if tick.switched is not None and tick.used is not None:
         changes.append(_change("currency", tick.switched, tick.used.currency))
     old_cap, new_cap = memory.cap, tick.cap
-    if new_cap is not None and (new_cap == "none" or tick.used is not None):
+    if new_cap is not None:
         memory = replace(memory, cap=new_cap)
         if tick.switched is None and old_cap is not None and not _same_cap(old_cap, new_cap):
             changes.append(_change("cap", _cap_fact(old_cap), _cap_fact(new_cap)))

@@ -41,6 +41,13 @@ def test_only_the_nearest_is_told_and_names_the_others() -> None:
     assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
 
 
+def test_a_larger_number_that_was_configured_later_is_not_told_after_a_smaller_one() -> None:
+    watch = Watch(RuleSettings(renewal_days=(1,)))
+    see(watch, day(13))
+    watch.settings = RuleSettings(renewal_days=(7, 1))
+    assert see(watch, day(14)) == []
+
+
 def test_the_next_renewal_is_told_again() -> None:
     watch = Watch()
     see(watch, day(13))
@@ -121,6 +128,12 @@ def test_a_change_is_told_once_and_so_is_its_return(
     assert events[1][0].facts["changes"] == [{"what": what, "from": old, "to": new}]
     assert events[3][0].facts["changes"] == [{"what": what, "from": new, "to": old}]
     assert all(a.key != b.key for a, b in pairwise(watch.events))
+
+
+def test_a_status_that_becomes_known_is_no_change() -> None:
+    watch = Watch()
+    see(watch, NOON, status=None)
+    assert see(watch, NOON + MINUTE) == []
 
 
 def test_a_field_that_was_rejected_is_no_change() -> None:

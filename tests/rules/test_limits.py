@@ -96,6 +96,14 @@ def test_a_source_that_never_knows_why_can_end_the_block_it_told() -> None:
     assert UNBLOCKED in kinds(watch.uses("50", "80", why_known=False))
 
 
+def test_a_block_the_row_vouched_for_is_not_ended_without_the_row() -> None:
+    watch = Watch()
+    watch.uses("50")
+    watch.uses("51", why_known=False)
+    assert UNBLOCKED not in kinds(watch.uses("51", "80", why_known=False))
+    assert UNBLOCKED in kinds(watch.uses("51", "80"))
+
+
 def test_a_paused_seat_over_its_cap_is_no_block_while_the_reason_cannot_be_read() -> None:
     watch = Watch()
     watch.uses("60", enabled=False, reason_class=ReasonClass.ADMIN)
@@ -155,6 +163,13 @@ def test_off_without_a_reason_waits_for_the_reason() -> None:
     assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
 
 
+def test_the_last_word_with_a_reason_counts_while_the_reason_cannot_be_read() -> None:
+    watch = Watch()
+    watch.uses("10")
+    watch.uses("10", why_known=False)
+    assert watch.uses("10", enabled=False, why_known=False) == []
+
+
 def test_off_without_a_reason_is_told_where_no_reason_is_ever_read() -> None:
     watch = Watch()
     watch.uses("10", why_known=False)
@@ -188,7 +203,7 @@ def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room() ->
     watch = Watch()
     seen = [
         snapshot(NOON + i * MINUTE, windows=(window(u),))
-        for i, u in enumerate(["100", "100", None, "5", "100"])
+        for i, u in enumerate(["100", None, "100", "5", "100"])
     ]
     assert [len(watch.see(one)) for one in seen] == [1, 0, 0, 0, 1]
 

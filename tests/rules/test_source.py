@@ -130,6 +130,12 @@ def test_an_account_that_becomes_known_later_is_no_switch_but_the_next_one_is() 
     assert identities({"account_uuid": None}, known, {"account_uuid": "b"}) == ["2 account"]
 
 
+def test_an_old_reading_proves_no_switch() -> None:
+    memory, _ = watch_identity(SourceMemory(), snapshot(NOON), RuleSettings(), NOON)
+    old = snapshot(NOON - MINUTE, account_uuid="b")
+    assert watch_identity(memory, old, RuleSettings(), NOON) == (memory, ())
+
+
 def test_no_address_is_kept_or_told() -> None:
     seen = snapshot(NOON, account_uuid=None, account_email="planted@example.com")
     memory, _ = watch_identity(SourceMemory(), seen, RuleSettings(), NOON)

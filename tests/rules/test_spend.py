@@ -141,6 +141,14 @@ def test_a_cap_that_could_not_be_read_neither_fires_nor_re_arms() -> None:
     assert only(watch.uses("45"), CROSSED).level == "80%"
 
 
+def test_a_cap_raised_while_it_could_not_be_read_re_arms_once_it_can() -> None:
+    watch = Watch()
+    watch.uses("26")
+    watch.uses("26", None, cap_known=False)
+    watch.uses("26", "100")
+    assert only(watch.uses("50", "100"), CROSSED).level == "50%"
+
+
 def test_a_null_cap_while_switched_off_is_not_a_removed_cap() -> None:
     watch = Watch()
     watch.uses("26")
@@ -279,6 +287,20 @@ def test_a_fall_past_the_renewal_closes_the_period() -> None:
     assert CLOSED in kinds(watch.at(NOON + 24 * HOUR).uses("1"))
 
 
+def test_a_renewal_closes_one_period_only() -> None:
+    watch = Watch()
+    watch.see(snapshot(NOON, metered=extra("30"), billing=subscription(NOON.date())))
+    assert CLOSED in kinds(watch.uses("20"))
+    assert watch.uses("10") == []
+
+
+def test_a_first_amount_in_another_currency_is_no_first_dollar() -> None:
+    watch = Watch()
+    watch.uses("0")
+    assert STARTED not in kinds(watch.uses(eur("3"), eur("50")))
+    assert watch.uses(eur("4"), eur("50")) == []
+
+
 def test_another_currency_is_a_new_base() -> None:
     watch = Watch()
     watch.uses("26")
@@ -343,6 +365,28 @@ def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence() -> N
     event = only(watch.see(seen[1]), CHARGED)
     assert fact_money(event.facts["rise"]) == usd("1")
     assert watch.see(seen[2]) == []
+
+
+def test_a_charge_shortly_after_a_window_was_full_may_be_a_late_one() -> None:
+    watch = Watch()
+    told = []
+    for minute, used, utilization in [
+        (0, "1", "100"),
+        (1, "1", "0"),
+        (2, "2", "0"),
+        (19, "2", "1"),
+        (20, "3", "1"),
+    ]:
+        seen = snapshot(NOON + minute * MINUTE, metered=extra(used), windows=(window(utilization),))
+        told += [minute for event in watch.see(seen) if event.kind is CHARGED]
+    assert told == [20]
+
+
+def test_a_charge_at_the_start_of_a_month_counts_from_nothing() -> None:
+    watch = Watch()
+    for at, used in [(MAY - MINUTE, "30"), (MAY + MINUTE, "0.10")]:
+        events = watch.see(snapshot(at, metered=extra(used), windows=(window(),)))
+    assert fact_money(only(events, CHARGED).facts["rise"]) == usd("0.10")
 
 
 def test_spend_that_returns_after_a_glitch_is_not_a_charge() -> None:
