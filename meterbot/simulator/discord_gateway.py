@@ -20,8 +20,10 @@ _LONGEST_FRAME = 4096
 class _Socket:
     """One connection; frames are zlib-compressed when the client asks for it."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, compressed: bool) -> None:
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self.socket = socket
+        self.request = request
+        compressed = request.query.get("compress") == "zlib-stream"
         self._deflate = zlib.compressobj() if compressed else None
 
     async def send(self, op: int, data: Any = None, **more: Any) -> None:
@@ -55,7 +57,7 @@ class _Session:
 
 class Gateway:
     """Faults are attributes to set: `refusals` (so many connections are turned away with 503), `identify_refusal`
-    (a close code such as 4014 for every IDENTIFY), `deaf` (a connection stops reading at its next frame)."""
+    (a close code such as 4014 for every IDENTIFY), `deaf` (once a bot is ready, nothing it says is read any more)."""
 
     def __init__(
         self,
@@ -98,9 +100,8 @@ class Gateway:
     def drop(self) -> None:
         """Cuts every connection without a word; the sessions can be resumed."""
         for socket in list(self._sockets):
-            transport = socket.socket._req.transport if socket.socket._req else None  # noqa: SLF001 - no public way to a WebSocket's transport
-            if transport is not None:
-                transport.abort()
+            if socket.request.transport is not None:
+                socket.request.transport.abort()
 
     async def ask_to_reconnect(self) -> None:
         """Op 7: come again and resume."""
@@ -123,15 +124,15 @@ class Gateway:
             return web.Response(status=503)
         response = web.WebSocketResponse()
         await response.prepare(request)
-        socket = _Socket(response, compressed=request.query.get("compress") == "zlib-stream")
+        socket = _Socket(response, request)
         self._sockets.add(socket)
         try:
             await socket.send(_HELLO, {"heartbeat_interval": int(self.heartbeat_interval * 1000)})
             async for frame in response:
-                if self.deaf:
-                    await asyncio.Event().wait()
                 if frame.type is WSMsgType.TEXT:
                     await self._received(socket, frame.data)
+                if self.deaf and any(session.socket is socket for session in self._sessions.values()):
+                    await asyncio.Event().wait()
         finally:
             self._sockets.discard(socket)
             for session in self._sessions.values():

@@ -1,18 +1,26 @@
 """A `DiscordChat` on a simulated Discord, for the tests of both."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from meterbot.chat import Answer, Question
 from meterbot.chat.discord import DiscordChat
 from meterbot.clock import Clock, SystemClock
+from meterbot.errors import SendError
 from meterbot.messages import Action, Field, Message, Section
 from meterbot.models import Severity
 from meterbot.simulator.discord import DiscordSimulator
 from tests.contracts.discord_openapi import contract
 
 DELIVERY = "0123456789abcdef"
+
+POST_MESSAGE = "/channels/{channel_id}/messages"
+ONE_MESSAGE = POST_MESSAGE + "/{message_id}"
+CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"
 
 
 def alert(**changes: Any) -> Message:
@@ -30,6 +38,17 @@ def alert(**changes: Any) -> Message:
         }
         | changes
     )
+
+
+def a_while_ago() -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=5)
+
+
+async def refusal_of(sending: Awaitable[object]) -> SendError:
+    """The error that the call ends with."""
+    with pytest.raises(SendError) as raised:
+        await sending
+    return raised.value
 
 
 class Answers:
