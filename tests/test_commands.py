@@ -1,0 +1,216 @@
+import io
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from meterbot.chat import Answer, Chat, Question
+from meterbot.chat.console import Console
+from meterbot.commands import Commands
+from meterbot.messages import Message
+from meterbot.models import Event, EventKind, Health, Severity
+from meterbot.privacy import Rows
+from meterbot.store import Batch, DeliveryKind, DeliveryState, Latest, NewDelivery, Store
+from meterbot.store.database import open_store
+from tests.teams import NOW, extra, reading, seat, snapshot, state
+
+SEATS = {each.name: each for each in (seat("ana"), seat("ana-home"), seat("bo"), seat("cy", "push"))}
+SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord": "7"})
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Ana twice (two accounts), Bo blocked, Cy never read."""
+    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    readings = [
+        reading("ana"),
+        reading(snapshot("ana-home", extra_usage=extra("3", "10"))),
+        reading(snapshot("bo", extra_usage=extra("50", "50"))),
+    ]
+    latest = [Latest(each.seat, each.counter, each.known) for each in readings]
+    sources = [state("ana"), state("ana-home"), state("bo", Health.RATE_LIMITED)]
+    async with opened.transaction() as transaction:
+        await transaction.write(Batch(latest=latest, sources=sources))
+    yield opened
+    await opened.close()
+
+
+def commands(store: Store, rows: Rows = "named", chats: Sequence[Chat] = ()) -> Commands:
+    return Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", rows=rows, chats=chats)
+
+
+async def ask(answerer: Commands, text: str, user: str = "UANA", platform: str = "slack") -> Answer:
+    return await answerer.answer(Question(tuple(text.split(" ")) if text else (), platform, user, "C1"))
+
+
+def body(message: Message) -> str:
+    return "\n".join([message.text, *(line for section in message.sections for line in section.lines)])
+
+
+async def test_no_word_answers_with_the_team(store: Store) -> None:
+    answer = await ask(commands(store), "")
+    assert answer.message.title == "Claude spend, April 2026"
+    assert "$70.20 spent of $110.00 (64%)" in answer.message.text
+    assert not answer.public
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("team", "Claude spend, April 2026"),
+        ("  TEAM ", "Claude spend, April 2026"),
+        ("/claude-spend status", "meterbot status"),
+        ("<@U0BOT> status", "meterbot status"),
+        ("<@!123> Status", "meterbot status"),
+        ("<@U0BOT|meterbot> renewals", "Renewals"),
+        ("@meterbot renewals", "Renewals"),
+        ("refresh seat bo", "bo"),
+        ("refresh team", "Claude spend, April 2026"),
+        ("seat bo", "bo"),
+        ("Seat   BO", "bo"),
+        ("seat @bo", "bo"),
+        ("seat <@UANA>", "ana and ana-home"),
+        ("help", "What you can ask"),
+        ("HELP", "What you can ask"),
+    ],
+)
+async def test_words_are_understood_however_they_come(store: Store, text: str, title: str) -> None:
+    answer = await ask(commands(store), text)
+    assert answer.message.title == title
+    assert not answer.public
+
+
+@pytest.mark.parametrize(
+    "text", ["share", "share team", "team share", "refresh share", "Share seat bo", "seat share bo"]
+)
+async def test_share_anywhere_makes_the_answer_public(store: Store, text: str) -> None:
+    answer = await ask(commands(store), text)
+    assert answer.public
+    assert answer.message.title in {"bo", "Claude spend, April 2026"}
+    assert answer.message.actions == ()
+
+
+async def test_a_button_asks_what_its_id_says(store: Store) -> None:
+    answer = await ask(commands(store), "me")
+    assert [action.id for action in answer.message.actions] == ["refresh:me", "share:me"]
+    for action in answer.message.actions:
+        pressed = await commands(store).answer(Question(tuple(action.id.split(":")), "slack", "UANA"))
+        assert pressed.message.title == answer.message.title
+
+
+async def test_me_finds_all_seats_of_the_person_on_that_platform(store: Store) -> None:
+    assert (await ask(commands(store), "me")).message.title == "ana and ana-home"
+    assert (await ask(commands(store), "me", "7", "discord")).message.title == "ana-home"
+
+
+async def test_me_without_a_seat_says_how_to_get_one(store: Store) -> None:
+    answer = await ask(commands(store), "me", "U999")
+    assert answer.message.title == "No seat is yours"
+    assert 'owner = { slack = "U999" }' in answer.message.text
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_the_seat_of_somebody_else_is_refused_politely(store: Store, rows: Rows) -> None:
+    answer = await ask(commands(store, rows), "seat bo")
+    assert answer.message.title == "Not shown"
+    assert "50.00" not in body(answer.message)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous", "named"])
+async def test_a_person_always_sees_their_own(store: Store, rows: Rows) -> None:
+    for text in ("me", "seat ana", "share me"):
+        assert "$17.20 / $50.00 (34%)" in body((await ask(commands(store, rows), text)).message)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_a_public_team_names_nobodys_numbers(store: Store, rows: Rows) -> None:
+    answer = await ask(commands(store, rows), "share")
+    tables = [line for section in answer.message.sections if section.fixed for line in section.lines]
+    assert tables
+    assert not any(line.startswith(("ana", "bo", "cy")) for line in tables)
+
+
+async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> None:
+    answer = await ask(commands(store), "renewls")
+    assert answer.message.title == "What you can ask"
+    assert answer.message.text.startswith("I do not know “renewls”. Did you mean “renewals”?")
+
+
+async def test_the_bare_name_of_a_seat_is_guessed(store: Store) -> None:
+    assert "Did you mean “seat bo”?" in (await ask(commands(store), "bo")).message.text
+
+
+async def test_a_word_too_many_is_not_swallowed(store: Store) -> None:
+    answer = await ask(commands(store), "status bo")
+    assert answer.message.text.startswith("I do not know “status bo”. Did you mean “status”?")
+
+
+async def test_words_of_a_later_version_are_not_listed(store: Store) -> None:
+    text = body((await ask(commands(store), "forecast")).message)
+    for later in ("history", "snooze", "why", "pr "):
+        assert later not in text
+
+
+async def test_a_seat_that_is_not_there_is_answered_with_the_nearest(store: Store) -> None:
+    answer = await ask(commands(store), "seat ana-hom")
+    assert answer.message.title == "No seat is called “ana-hom”."
+    assert answer.message.text == "Did you mean “ana-home”? The seats: ana, ana-home, bo and cy."
+
+
+async def test_a_seat_without_a_name_is_asked_for(store: Store) -> None:
+    answer = await ask(commands(store), "seat")
+    assert (answer.message.title, answer.message.text) == (
+        "Which seat?",
+        "The seats: ana, ana-home, bo and cy.",
+    )
+
+
+async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store) -> None:
+    happened = Event("e1", EventKind.SEAT_BLOCKED, NOW, Severity.CRITICAL, "because", "bo")
+    queued = NewDelivery(
+        "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is blocked", "bo is blocked")
+    )
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(events=[happened], deliveries=[queued]))
+    claimed = await store.claim("slack", NOW, "worker", 60)
+    assert claimed is not None
+    await store.put_back(claimed.id, DeliveryState.REFUSED, NOW + timedelta(minutes=10), "not_in_channel")
+    terminal = Console(None, io.StringIO(), environ={})
+    text = body((await ask(commands(store, chats=[terminal]), "status")).message)
+    assert "bo: rate limited since Thu Apr 30 07:00." in text
+    assert "cy: never seen." in text
+    assert "console terminal: not connected; nothing waiting" in text
+    assert "slack C1: not running here; 1 message waiting" in text
+    assert "trouble: not_in_channel" in text
+
+
+async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "meterbot.db") as database:
+        database.execute("drop table latest")
+    database.close()
+    with capture_logs() as logged:
+        answer = await ask(commands(store), "share")
+    assert answer.message.title == "No answer"
+    assert answer.message.text == (
+        "I could not read my database just now. Please try again in a minute; my log says more."
+    )
+    assert not answer.public
+    assert [(line["event"], line["log_level"]) for line in logged] == [("answer_failed", "error")]
+    assert (await ask(commands(store), "help")).message.title == "What you can ask"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(st.sampled_from(["share", "seat", "me", "refresh", "bo", "<@U1>", "x" * 300]) | st.text())
+)
+async def test_whatever_is_typed_is_answered(store: Store, words: list[str]) -> None:
+    answer = await commands(store).answer(Question(tuple(words), "discord", "1"))
+    assert answer.message.title
+    assert answer.message.title != "No answer"
+    assert len(answer.message.title.splitlines()) == 1
