@@ -1,0 +1,268 @@
+"""Which seat is read when: one read at a time per seat, each at its own phase of the interval, refusals on a ladder."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import structlog
+
+from meterbot.clock import Clock
+from meterbot.fold import REFUSALS, failures_after, worst
+from meterbot.ingest import Ingest
+from meterbot.models import Health, Seat, Snapshot, SourceState
+from meterbot.sources import Source
+from meterbot.store import Store
+
+READ_SECONDS = 90.0
+"""Real seconds after which a read is given up."""
+LONGEST_WAIT = 6 * 3600.0
+"""Seconds. No refusal, whatever its `Retry-After`, keeps a seat unread for longer, unless its interval is longer."""
+
+_JITTER = 0.05
+_FIRST_READS = 5.0
+_CATCH_UP = 60.0
+_RETRY = timedelta(seconds=5)
+_CLOSE_SECONDS = 5.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_LADDERS = {
+    # Health: (first wait, longest wait) in seconds; it doubles from refusal to refusal, and begins at the interval
+    # where that is longer.
+    Health.UNREACHABLE: (0.0, 900.0),  # heals by itself, and soon
+    Health.RATE_LIMITED: (300.0, 3600.0),  # asking on prolongs it, and its Retry-After may be 0
+    Health.SESSION_EXPIRED: (300.0, 1800.0),  # a person renews it; not long after, it should be seen
+    Health.CHALLENGED: (900.0, LONGEST_WAIT),  # asking on makes it worse
+    Health.REFUSED: (900.0, LONGEST_WAIT),  # waiting will not help
+}
+
+log = structlog.get_logger(__name__)
+
+
+def phase(seat: str, interval: float) -> float:
+    """The seat's own place in an interval, in seconds from its start: always the same, evenly spread over seats."""
+    return int.from_bytes(sha256(seat.encode()).digest()[:8]) / 2**64 * interval
+
+
+def next_due(
+    state: SourceState,
+    health: Health,
+    retry_at: datetime | None,
+    interval: float,
+    now: datetime,
+    *,
+    rng: random.Random,
+) -> datetime:
+    """When a seat that was read at `now` may be read again. `state` is from before the read, `interval` in seconds.
+
+    An answer to build on: the next of the seat's own places in time, moved a little. A refusal: the ladder, with
+    `retry_at` as a floor.
+    """
+    if health in REFUSALS:
+        first, longest = _LADDERS[health]
+        step = failures_after(state.failures, health) - 1
+        wait = min(max(first, interval) * 2.0 ** min(step, 30), max(longest, interval))
+        due = now + timedelta(seconds=wait * rng.uniform(1, 1 + 2 * _JITTER))
+    else:
+        due = _next_place(state.seat, interval, now) + timedelta(
+            seconds=interval * rng.uniform(-_JITTER, _JITTER)
+        )
+    if retry_at is not None:
+        due = max(due, retry_at)
+    return min(due, _latest(interval, now))
+
+
+def _next_place(seat: str, interval: float, now: datetime) -> datetime:
+    """The seat's first place at least half an interval away, so that jitter neither doubles nor drops a read."""
+    place = _EPOCH + timedelta(seconds=phase(seat, interval))
+    step = timedelta(seconds=interval)
+    passed = -((place - now - step / 2) // step)
+    return place + passed * step
+
+
+def _latest(interval: float, now: datetime) -> datetime:
+    return now + timedelta(seconds=max(LONGEST_WAIT, interval * (1.5 + _JITTER)))
+
+
+def first_due(state: SourceState, interval: float, now: datetime) -> datetime:
+    """When a seat is read first after a start: not before its stored deadline, and not together with all the others.
+
+    A new seat within seconds; one whose deadline passed meanwhile within a minute.
+    """
+    if state.next_due is None:
+        return now + timedelta(seconds=phase(state.seat, min(interval, _FIRST_READS)))
+    if state.next_due > now:
+        return min(state.next_due, _latest(interval, now))  # a deadline from before the clock was set back
+    return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one read at `at` brought."""
+
+    seat: str
+    at: datetime
+    snapshots: tuple[Snapshot, ...]
+
+
+class Poller:
+    """Reads seats by their sources and hands what it read to `ingest`; `concurrency` reads at once at most.
+
+    A seat is due again only once its last reading is stored: a database that is away halts the reading, loses nothing
+    and forgets no deadline.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        seats: Mapping[str, Seat],
+        ingest: Ingest,
+        store: Store,
+        clock: Clock,
+        *,
+        concurrency: int = 16,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._sources = sources
+        self._seats = seats
+        self._ingest = ingest
+        self._store = store
+        self._clock = clock
+        self._slots = asyncio.Semaphore(concurrency)
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._states: dict[str, SourceState] | None = None
+        self._due: list[tuple[datetime, str]] = []
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._finished: list[_Reading] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._store_again_at: datetime | None = None
+        self._closed = False
+
+    async def tick(self, now: datetime) -> None:
+        """Starts the reads that are due and the storing of what has been read; waits for neither. Raises what the store
+        raises while the deadlines have not been read yet."""
+        if self._closed:
+            return
+        if self._states is None:
+            self._states = self._plan(await self._store.sources(), now)
+        while self._due and self._due[0][0] <= now:
+            _, name = heapq.heappop(self._due)
+            self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
+        may_store = self._store_again_at is None or now >= self._store_again_at
+        if self._finished and self._storing is None and may_store:
+            self._storing = asyncio.create_task(self._store_finished(), name="store readings")
+
+    async def drain(self) -> None:
+        """Waits until everything that is being read is stored, or was tried to be."""
+        if self._running:
+            await asyncio.wait(self._running.values())
+        if self._storing is not None:
+            await self._storing
+        await self._store_finished()
+
+    async def close(self) -> None:
+        """Gives up what is being read and stores what was. Returns within seconds."""
+        self._closed = True
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.drain()
+        except TimeoutError:
+            log.error("readings could not be stored before the end", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
+
+    def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
+        states = {name: stored.get(name) or SourceState(name) for name in self._sources}
+        self._due = [
+            (first_due(state, self._seats[name].interval, now), name) for name, state in states.items()
+        ]
+        heapq.heapify(self._due)
+        return states
+
+    async def _read(self, name: str) -> None:
+        try:
+            async with self._slots:
+                at = self._clock.now()
+                reading = _Reading(name, at, await self._answer(name, at))
+                self._finished.append(reading)
+        finally:
+            del self._running[name]
+
+    async def _answer(self, name: str, at: datetime) -> tuple[Snapshot, ...]:
+        """At least one snapshot, whatever the source does."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                snapshots = await self._sources[name].read(at)
+        except TimeoutError:
+            return (self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds"),)
+        except Exception:
+            # A source says every failure of the outside with a health word: this one is our own.
+            log.exception("a reader failed", seat=name)
+            return (self._unanswered(name, at, "the reader itself failed; the log says more"),)
+        return snapshots or (self._unanswered(name, at, "the reader found nothing to read"),)
+
+    def _unanswered(self, name: str, at: datetime, detail: str) -> Snapshot:
+        return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
+
+    async def _store_finished(self) -> None:
+        """Readings that finished together share a transaction. After a failure each has its own, so that one that cannot
+        be stored holds back no other."""
+        readings, self._finished = self._finished, []
+        if not readings:
+            return
+        apart = self._store_again_at is not None
+        failed = False
+        try:
+            while readings:
+                part = readings[:1] if apart else readings
+                stored = await self._try_to_store(part)
+                failed |= not stored
+                self._finished += [] if stored else part
+                readings = readings[len(part) :]
+        finally:
+            self._finished += readings
+            self._storing = None
+        if failed:
+            self._store_again_at = self._clock.now() + _RETRY
+        elif apart:
+            self._store_again_at = None
+            log.info("readings are stored again")
+
+    async def _try_to_store(self, readings: Sequence[_Reading]) -> bool:
+        due = {reading.seat: self._next_due(reading) for reading in readings}
+        snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
+        try:
+            await self._ingest.take(snapshots, self._clock.now(), due)
+        except Exception:
+            if self._store_again_at is None:
+                log.exception("readings could not be stored, they are kept", seats=sorted(due))
+            return False
+        for reading in readings:
+            self._count(reading)
+            heapq.heappush(self._due, (due[reading.seat], reading.seat))
+        return True
+
+    def _next_due(self, reading: _Reading) -> datetime:
+        retries = [snapshot.retry_at for snapshot in reading.snapshots if snapshot.retry_at is not None]
+        return next_due(
+            self._state(reading.seat),
+            worst(reading.snapshots).health,
+            max(retries, default=None),
+            self._seats[reading.seat].interval,
+            reading.at,
+            rng=self._rng,
+        )
+
+    def _count(self, reading: _Reading) -> None:
+        state = self._state(reading.seat)
+        failures = failures_after(state.failures, worst(reading.snapshots).health)
+        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
+        self._states[reading.seat] = replace(state, failures=failures)
+
+    def _state(self, seat: str) -> SourceState:
+        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
+        return self._states[seat]

@@ -1,0 +1,501 @@
+"""When seats are read. The store, the rules and the door are real; the sources are fakes that wait to be told."""
+
+import asyncio
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event as listening
+from structlog.testing import capture_logs
+
+from meterbot.clock import ManualClock
+from meterbot.fold import REFUSALS
+from meterbot.ingest import Ingest
+from meterbot.models import ExtraUsage, Health, Seat, Snapshot, SourceState
+from meterbot.money import Money
+from meterbot.poller import LONGEST_WAIT, Poller, first_due, next_due, phase
+from meterbot.rules import RuleSettings
+from meterbot.store.database import Database, open_store
+
+NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
+
+
+def later(**by: float) -> datetime:
+    return NOW + timedelta(**by)
+
+
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - jitter, not a secret
+
+
+def snapshot(
+    seat: str, at: datetime, health: Health = Health.OK, retry_at: datetime | None = None
+) -> Snapshot:
+    if health in REFUSALS:
+        return Snapshot(seat, "claude_ai", at, health, retry_at=retry_at)
+    extra = ExtraUsage(enabled=True, used=Money(Decimal(100), "USD", 2), cap=None)
+    return Snapshot(
+        seat,
+        "claude_ai",
+        at,
+        health,
+        f"account-{seat}",
+        org_uuid="org",
+        extra_usage=extra,
+        extra_usage_read=True,
+    )
+
+
+class FakeSource:
+    """Answers at once, or when `gate` is opened; counts who is in it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.health = Health.OK
+        self.retry_at: datetime | None = None
+        self.starts: list[datetime] = []
+        self.inside = 0
+        self.entered = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+
+    async def read(self, now: datetime) -> tuple[Snapshot, ...]:
+        self.starts.append(now)
+        self.inside += 1
+        assert self.inside == 1, "two reads of one seat at once"
+        self.entered.set()
+        try:
+            await self.gate.wait()
+        finally:
+            self.inside -= 1
+        if self.failure is not None:
+            raise self.failure
+        return (snapshot(self.name, now, self.health, self.retry_at),)
+
+
+class House:
+    """A poller and what it stands on."""
+
+    def __init__(self, store: Database, *names: str, interval: float = 60, concurrency: int = 16) -> None:
+        self.store = store
+        self.clock = ManualClock(NOW)
+        self.interval = interval
+        self.concurrency = concurrency
+        self.sources = {name: FakeSource(name) for name in names or ("ana",)}
+        self.poller = self.restarted()
+
+    def restarted(self) -> Poller:
+        seats = {name: Seat(name, "claude_ai", interval=self.interval) for name in self.sources}
+        ingest = Ingest(self.store, seats, [], RuleSettings(), lambda: None)
+        self.poller = Poller(
+            self.sources,
+            seats,
+            ingest,
+            self.store,
+            self.clock,
+            concurrency=self.concurrency,
+            rng=dice(1),
+        )
+        return self.poller
+
+    async def pass_time(self, seconds: float, step: float = 1, *, settle: bool = True) -> None:
+        """Ticks every `step` seconds for so long."""
+        for _ in range(round(seconds / step)):
+            self.clock.advance(timedelta(seconds=step))
+            await self.poller.tick(self.clock.now())
+            if settle:
+                await self.poller.drain()
+
+    async def due(self, name: str = "ana") -> datetime | None:
+        return (await self.store.sources())[name].next_due
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    yield opened
+    await opened.close()
+
+
+# The times themselves
+
+
+_names = st.text("abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=12)
+_instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - made aware by the strategy
+_intervals = st.floats(10, 86_400)
+
+
+@given(_names, _intervals)
+def test_a_phase_is_a_fixed_place_in_the_interval(name: str, interval: float) -> None:
+    assert 0 <= phase(name, interval) < interval
+    assert phase(name, interval) == phase(name, interval)
+
+
+def test_phases_are_spread_evenly() -> None:
+    tenths = Counter(int(phase(f"seat-{n}", 10)) for n in range(1000))
+    assert len(tenths) == 10
+    assert max(tenths.values()) <= 150
+
+
+@given(_names, _intervals, _instants, st.integers())
+def test_a_healthy_seat_keeps_its_phase_and_never_skips_or_doubles(
+    name: str, interval: float, now: datetime, seed: int
+) -> None:
+    rng = dice(seed)
+    state = SourceState(name)
+    first = next_due(state, Health.OK, None, interval, now, rng=rng)
+    assert timedelta(seconds=0.44 * interval) < first - now < timedelta(seconds=1.56 * interval)
+    at = first
+    for count in range(1, 6):
+        at = next_due(state, Health.OK, None, interval, at, rng=rng)
+        drift = (at - first).total_seconds() / interval - count
+        assert abs(drift) <= 0.101
+
+
+@given(
+    st.sampled_from(sorted(REFUSALS)),
+    st.integers(0, 60),
+    st.none() | st.floats(-1000, 100_000),
+    _intervals,
+    st.integers(),
+)
+def test_a_refusal_waits_at_least_what_was_asked_and_at_most_six_hours(
+    health: Health, failures: int, asked: float | None, interval: float, seed: int
+) -> None:
+    retry_at = None if asked is None else later(seconds=asked)
+    due = next_due(SourceState("ana", failures=failures), health, retry_at, interval, NOW, rng=dice(seed))
+    wait = (due - NOW).total_seconds()
+    longest = max(LONGEST_WAIT, interval * 1.55)
+    assert wait <= longest + 1e-6
+    assert wait >= min(interval, longest) - 1e-6
+    if retry_at is not None:
+        assert due >= min(retry_at, later(seconds=longest))
+
+
+@pytest.mark.parametrize(
+    ("health", "minutes"),
+    [
+        (Health.UNREACHABLE, [1, 2, 4, 8, 15, 15]),
+        (Health.RATE_LIMITED, [5, 10, 20, 40, 60, 60]),
+        (Health.SESSION_EXPIRED, [5, 10, 20, 30, 30]),
+        (Health.CHALLENGED, [15, 30, 60, 120, 240, 360, 360]),
+        (Health.REFUSED, [15, 30, 60, 120, 240, 360, 360]),
+    ],
+)
+def test_each_refusal_has_its_ladder(health: Health, minutes: list[float]) -> None:
+    for failures, expected in enumerate(minutes):
+        due = next_due(SourceState("ana", failures=failures), health, None, 60, NOW, rng=dice(failures))
+        assert expected <= (due - NOW).total_seconds() / 60 <= min(expected * 1.11, 360)
+
+
+def test_a_retry_after_of_zero_does_not_shorten_the_ladder() -> None:
+    due = next_due(SourceState("ana", failures=3), Health.RATE_LIMITED, NOW, 60, NOW, rng=dice(1))
+    assert due >= later(minutes=40)
+
+
+def test_a_drifted_answer_is_no_refusal() -> None:
+    due = next_due(SourceState("ana", failures=5), Health.DRIFTED, None, 60, NOW, rng=dice(1))
+    assert due < later(seconds=95)
+
+
+def test_a_new_seat_is_read_within_seconds_and_a_stored_deadline_is_kept() -> None:
+    assert NOW <= first_due(SourceState("ana"), 900, NOW) < later(seconds=5)
+    assert first_due(SourceState("ana", next_due=later(minutes=7)), 60, NOW) == later(minutes=7)
+    assert NOW <= first_due(SourceState("ana", next_due=later(days=-3)), 3600, NOW) < later(seconds=60)
+    after_a_clock_jump = first_due(SourceState("ana", next_due=later(days=300)), 60, NOW)
+    assert after_a_clock_jump == later(hours=6)
+
+
+# The poller
+
+
+async def test_a_new_seat_is_read_stored_and_due_again(store: Database) -> None:
+    house = House(store)
+    await house.pass_time(6)
+    assert len(house.sources["ana"].starts) == 1
+    (row,) = await store.latest()
+    assert row.known.snapshot.fetched_at == house.sources["ana"].starts[0]
+    due = await house.due()
+    assert due is not None
+    assert later(seconds=20) < due < later(seconds=100)
+
+
+async def test_every_healthy_seat_is_read_once_per_interval_and_starts_are_spread(store: Database) -> None:
+    names = [f"seat-{n}" for n in range(40)]
+    house = House(store, *names, interval=60)
+    await house.pass_time(120)
+    for source in house.sources.values():
+        source.starts.clear()
+    await house.pass_time(600)
+    for source in house.sources.values():
+        assert len(source.starts) in {9, 10, 11}
+        gaps = [b - a for a, b in zip(source.starts, source.starts[1:], strict=False)]
+        assert all(timedelta(seconds=52) <= gap <= timedelta(seconds=68) for gap in gaps)
+    starts = Counter(start for source in house.sources.values() for start in source.starts)
+    assert max(starts.values()) <= 6
+
+
+async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Database) -> None:
+    house = House(store, "slow", "quick")
+    slow, quick = house.sources["slow"], house.sources["quick"]
+    slow.gate.clear()
+    await house.pass_time(5, settle=False)
+    await asyncio.wait_for(slow.entered.wait(), 5)
+    for _ in range(5):
+        quick.entered.clear()
+        while len(quick.starts) < len(slow.starts) + 3 and not quick.entered.is_set():
+            await house.pass_time(1, settle=False)
+            await _idle()
+    assert len(slow.starts) == 1
+    assert len(quick.starts) >= 3
+    slow.gate.set()
+    await house.poller.drain()
+    assert {row.seat for row in await store.latest()} == {"slow", "quick"}
+
+
+async def _idle() -> None:
+    """Lets tasks that are ready run, transactions of SQLite included."""
+    for _ in range(20):
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+
+
+async def test_no_more_reads_than_allowed_run_at_once(store: Database) -> None:
+    house = House(store, *[f"seat-{n}" for n in range(7)], concurrency=3)
+    for source in house.sources.values():
+        source.gate.clear()
+    await house.pass_time(6, settle=False)
+    await _idle()
+    assert sum(source.inside for source in house.sources.values()) == 3
+    for source in house.sources.values():
+        source.gate.set()
+    await house.poller.drain()
+    assert len(await store.latest()) == 7
+
+
+async def test_readings_that_finish_together_share_a_transaction(store: Database) -> None:
+    house = House(store, *[f"seat-{n}" for n in range(9)])
+    begun: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement == "BEGIN IMMEDIATE":
+            begun.append(statement)
+
+    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+    house.clock.advance(timedelta(seconds=1))
+    await house.poller.tick(house.clock.now())
+    await house.poller.drain()
+    begun.clear()
+    house.clock.advance(timedelta(seconds=10))
+    await house.poller.tick(house.clock.now())
+    await house.poller.drain()
+    assert len(begun) == 1
+    assert len(await store.latest()) == 9
+
+
+async def test_a_restart_does_not_poll_early(store: Database) -> None:
+    house = House(store)
+    house.sources["ana"].health = Health.RATE_LIMITED
+    house.sources["ana"].retry_at = later(minutes=30)
+    await house.pass_time(6)
+    assert await house.due() == later(minutes=30)
+    house.restarted()
+    await house.pass_time(29 * 60, step=30)
+    assert len(house.sources["ana"].starts) == 1
+    await house.pass_time(120, step=30)
+    assert len(house.sources["ana"].starts) == 2
+
+
+async def test_a_restart_after_a_long_pause_does_not_burst(store: Database) -> None:
+    house = House(store, *[f"seat-{n}" for n in range(60)], interval=900)
+    await house.pass_time(6)
+    house.clock.advance(timedelta(days=1))
+    house.restarted()
+    for source in house.sources.values():
+        source.starts.clear()
+    await house.pass_time(61)
+    starts = Counter(start for source in house.sources.values() for start in source.starts)
+    assert sum(starts.values()) == 60
+    assert max(starts.values()) <= 6
+
+
+async def test_refusals_climb_and_one_answer_comes_down_across_restarts(store: Database) -> None:
+    house = House(store)
+    house.sources["ana"].health = Health.RATE_LIMITED
+    waits = []
+    for _ in range(3):
+        before = len(house.sources["ana"].starts)
+        while len(house.sources["ana"].starts) == before:
+            await house.pass_time(30, step=30)
+        due = await house.due()
+        assert due is not None
+        waits.append((due - house.sources["ana"].starts[-1]).total_seconds() / 60)
+        house.restarted()
+    assert [round(wait / 5.25) for wait in waits] == [1, 2, 4]
+    house.sources["ana"].health = Health.OK
+    await house.pass_time(3600, step=30)
+    assert (await store.sources())["ana"].failures == 0
+    house.sources["ana"].health = Health.RATE_LIMITED
+    await house.pass_time(90, step=30)
+    assert (await store.sources())["ana"].failures == 1
+
+
+async def test_a_read_that_never_ends_is_given_up(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meterbot.poller.READ_SECONDS", 0.01)
+    house = House(store)
+    house.sources["ana"].gate.clear()
+    await house.pass_time(6)
+    state = (await store.sources())["ana"]
+    assert (state.health, state.failures) == (Health.UNREACHABLE, 1)
+    assert house.sources["ana"].inside == 0
+
+
+async def test_a_reader_that_breaks_is_logged_and_does_not_stop_the_others(store: Database) -> None:
+    house = House(store, "ana", "bo")
+    house.sources["ana"].failure = RuntimeError("a bug of ours")
+    with capture_logs() as logs:
+        await house.pass_time(6)
+    assert [(entry["event"], entry["seat"]) for entry in logs] == [("a reader failed", "ana")]
+    states = await store.sources()
+    assert (states["ana"].health, states["bo"].health) == (Health.UNREACHABLE, Health.OK)
+
+
+async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Database, tmp_path: Path) -> None:
+    house = House(store, "ana", "bo")
+    await house.poller.tick(NOW)
+    listening.listen(
+        store._engine.sync_engine,
+        "checkout",
+        lambda connection, *_: connection.cursor().execute("PRAGMA busy_timeout = 0"),
+    )
+    other = sqlite3.connect(tmp_path / "meterbot.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with capture_logs() as logs:
+        await house.pass_time(120)
+        assert [len(source.starts) for source in house.sources.values()] == [1, 1]
+        other.execute("ROLLBACK")
+        other.close()
+        while not await store.latest():
+            await house.pass_time(1)
+    assert [entry["event"] for entry in logs] == [
+        "readings could not be stored, they are kept",
+        "readings are stored again",
+    ]
+    read = {row.seat: row.known.snapshot.fetched_at for row in await store.latest()}
+    assert read.keys() == {"ana", "bo"}
+    assert all(at < later(seconds=6) for at in read.values())
+    await house.pass_time(5)
+    assert [len(source.starts) for source in house.sources.values()] == [2, 2]
+
+
+async def test_a_reading_that_cannot_be_stored_holds_back_no_other(store: Database) -> None:
+    house = House(store, "ana", "bo")
+    ana = house.sources["ana"]
+    good = ana.read
+
+    async def read_for_a_stranger(now: datetime) -> tuple[Snapshot, ...]:
+        await good(now)
+        return (snapshot("nobody", now),)
+
+    ana.read = read_for_a_stranger  # type: ignore[method-assign]  # a source that breaks its contract
+    with capture_logs():
+        await house.pass_time(15)
+    assert [row.seat for row in await store.latest()] == ["bo"]
+    await house.pass_time(90)
+    assert len(house.sources["bo"].starts) >= 2
+
+
+async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Database) -> None:
+    house = House(store, "slow", "quick")
+    slow, quick = house.sources["slow"], house.sources["quick"]
+    slow.gate.clear()
+    house.clock.advance(timedelta(seconds=6))
+    await house.poller.tick(NOW)
+    await house.poller.tick(house.clock.now())
+    await asyncio.wait_for(slow.entered.wait(), 5)
+    await asyncio.wait_for(quick.entered.wait(), 5)
+    async with asyncio.timeout(5):
+        await house.poller.close()
+    assert slow.inside == 0
+    assert [row.seat for row in await store.latest()] == ["quick"]
+    house.clock.advance(timedelta(hours=1))
+    await house.poller.tick(house.clock.now())
+    assert len(quick.starts) == 1
+
+
+async def test_closing_ends_even_when_the_database_hangs(
+    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterbot.poller._CLOSE_SECONDS", 0.05)
+    house = House(store)
+    await house.poller.tick(NOW)
+    house.clock.advance(timedelta(seconds=6))
+    other = sqlite3.connect(tmp_path / "meterbot.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await house.poller.tick(house.clock.now())
+    await asyncio.wait_for(house.sources["ana"].entered.wait(), 5)
+    with capture_logs() as logs:
+        closing = asyncio.create_task(house.poller.close())
+        await asyncio.wait([closing], timeout=0.5)
+        other.execute("ROLLBACK")
+        other.close()
+        await asyncio.wait_for(closing, 5)
+    assert logs[0]["event"] == "readings could not be stored before the end"
+    assert logs[0]["readings"] == 1
+
+
+# Whatever the seats do
+
+
+_steps = st.lists(
+    st.tuples(
+        st.floats(0.5, 400),
+        st.integers(0, 3),
+        st.sampled_from(["open", "shut", "restart", *sorted(Health)]),
+    ),
+    min_size=5,
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_steps)
+async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, int, str]]
+) -> None:
+    store = await open_store(f"sqlite:///{tmp_path_factory.mktemp('db')}/meterbot.db")
+    house = House(store, "a", "b", "c", "d", concurrency=2)
+    deadlines: dict[str, datetime] = {}
+    try:
+        for seconds, index, what in steps:
+            source = list(house.sources.values())[index]
+            await _act(house, source, what)
+            seen = {name: len(each.starts) for name, each in house.sources.items()}
+            await house.pass_time(seconds, step=seconds, settle=False)
+            await _idle()
+            for name, each in house.sources.items():
+                for start in each.starts[seen[name] :]:
+                    assert start >= deadlines.get(name, NOW)
+            states = await store.sources()
+            deadlines = {name: state.next_due for name, state in states.items() if state.next_due}
+    finally:
+        await house.poller.close()
+        await store.close()
+
+
+async def _act(house: House, source: FakeSource, what: str) -> None:
+    act: dict[str, Callable[[], None]] = {"open": source.gate.set, "shut": source.gate.clear}
+    if what == "restart":
+        await house.poller.close()
+        house.restarted()
+    elif what in act:
+        act[what]()
+    else:
+        source.health = Health(what)
