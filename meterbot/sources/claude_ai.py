@@ -185,9 +185,7 @@ class ClaudeAiSource:
         members = (fresh and fresh.organizations) or ()
         if trouble.cause is Cause.UNAUTHORIZED or organization.uuid not in {o.uuid for o in members}:
             self._unreadable.add(organization.uuid)
-        return Trouble(
-            trouble.cause, f"{trouble.sentence}, although the account names the organization"
-        )
+        return Trouble(trouble.cause, f"{trouble.sentence}, although the account names the organization")
 
     def _list_unknown(self, keys: list[str]) -> None:
         """New keys appear without notice and are ignored; each is logged once, for whoever keeps this reader."""

@@ -84,8 +84,10 @@ class _Statement:
 
     @property
     def unlimited(self) -> bool:
-        """Null while money can be spent is "no ceiling"; otherwise it may mean that no limit was ever set."""
-        return self.null_cap and self.enabled is True and self.used is not None
+        """Null while money can be spent is "no ceiling"; otherwise it may mean that no limit was ever set. That of
+        `spend` stands beside real caps elsewhere and decides nothing."""
+        enabled = self.enabled is True and self.used is not None
+        return self.null_cap and enabled and self.place != "spend"
 
 
 def overage_row(
@@ -284,7 +286,6 @@ def _merge(
 def _cap_stated(statements: list[_Statement]) -> _Statement | None:
     """The first with a cap, or with the word that there is none; failing both, any whose cap is null."""
     decided = next((s for s in statements if s.cap is not None or s.unlimited), None)
-    # The `limit` of `spend` is null beside real caps elsewhere.
     return decided or next((s for s in statements if s.null_cap), None)
 
 

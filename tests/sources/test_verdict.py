@@ -111,13 +111,9 @@ def test_json_under_a_wrong_content_type_is_read() -> None:
     assert reading(200, httpx.Headers(HTML), b'\xef\xbb\xbf{"a": null}', NOW) == {"a": None}
 
 
-@pytest.mark.parametrize("body", [{"error": None}, {"error": {}, "type": "message"}, {"error": ""}])
+@pytest.mark.parametrize("body", [{"error": None}, {"error": ""}, {"error": False, "type": "message"}])
 def test_a_field_called_error_is_not_always_one(body: dict[str, object]) -> None:
-    content = json.dumps(body).encode()
-    if body["error"] == {}:
-        assert judged(200, body).cause is Cause.FAILING
-    else:
-        assert reading(200, httpx.Headers(JSON), content, NOW) == body
+    assert reading(200, httpx.Headers(JSON), json.dumps(body).encode(), NOW) == body
 
 
 @pytest.mark.parametrize(
