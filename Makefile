@@ -4,7 +4,7 @@
 .PHONY: help demo test check format clean
 .DELETE_ON_ERROR:
 
-PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
+PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
 say = @printf '==> %s\n'
 
 help:
