@@ -14,6 +14,13 @@
 A fact fires only when everything it rests on was read in this very snapshot: a value that was rejected, not read or
 carried over neither fires nor re-arms. What is already true when it is first read is told once, with `initial`.
 
+A period ends when `used` falls and a boundary lies between the two readings, or, once the UTC month is another one,
+when it falls at all, when there was nothing spent, or when it is higher than before although a late reset (six hours)
+is ruled out. A counter that stands still was not reset and stays in its old period. Any other fall is an adjustment:
+it is the base of what follows, closes nothing and re-arms nothing. A level re-arms with a new period, and a percentage
+also when the cap is raised (or removed) so that `used` is below it again. A block ends on evidence from where it began:
+if the overage row vouched for it, only that row can end it.
+
 What each event's `facts` hold. Amounts are `money_fact`s, instants ISO strings in UTC, days ISO dates; every key is
 always there, null when not known.
 

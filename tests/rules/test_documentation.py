@@ -1,0 +1,55 @@
+"""What the package's docstring promises of the facts, the events keep."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from meterbot import rules
+from meterbot.models import Counter, Event, EventKind, Health, ReasonClass, Seat, SourceState
+from meterbot.rules import Budget, Reading, RuleSettings, SourceMemory, TeamMemory
+from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, snapshot, subscription, usd, window
+
+
+def documented() -> dict[str, set[str]]:
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", rules.__doc__ or "", re.MULTILINE)
+    cells = {kind: re.sub(r"\(.*?\)|: list of \{.*?\}", "", facts) for kind, facts in rows}
+    return {kind: {name.strip() for name in facts.split(",")} for kind, facts in cells.items()}
+
+
+def one_of_each() -> list[Event]:
+    watch = Watch()
+    seen = [
+        snapshot(NOON, metered=extra("0"), windows=(window(),), billing=subscription()),
+        snapshot(NOON + MINUTE, metered=extra("30"), windows=(window(),)),
+        snapshot(NOON + HOUR, metered=extra("50"), windows=(window("100"),)),
+        snapshot(NOON + 2 * HOUR, metered=extra("50", "90"), billing=subscription(status="past_due")),
+        snapshot(NOON + 3 * HOUR, metered=extra("50", "90", enabled=False, reason_class=ReasonClass.ADMIN)),
+        snapshot(
+            datetime(2026, 5, 9, tzinfo=UTC), metered=extra("1"), billing=subscription(date(2026, 5, 10))
+        ),
+    ]
+    for one in seen:
+        watch.see(one)
+    memory, events = SourceMemory(), list(watch.events)
+    for minute, health in [(0, Health.REFUSED), (40, Health.REFUSED), (41, Health.OK)]:
+        state = SourceState("ana", health, NOON)
+        now = NOON + timedelta(minutes=minute)
+        memory, new = rules.watch_source(memory, state, Seat("ana", "push"), watch.settings, now)
+        events += new
+    for account in ("a", "b"):
+        other = snapshot(NOON + MINUTE, account_uuid=account)
+        memory, new = rules.watch_identity(memory, other, watch.settings, NOON)
+        events += new
+    budgets = RuleSettings(budgets=(Budget(usd("1")),))
+    reading = Reading(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
+    return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]
+
+
+def test_every_kind_of_event_has_the_facts_that_are_documented() -> None:
+    events = one_of_each()
+    assert {event.kind for event in events} == set(EventKind)
+    for event in events:
+        assert (event.kind, set(event.facts)) == (event.kind, documented()[event.kind.value])
+
+
+def test_every_event_says_what_was_compared() -> None:
+    assert all(event.reason for event in one_of_each())
