@@ -198,7 +198,10 @@ async def _wait_until_readable(fd: int, readable: asyncio.Event) -> bool:
 
 
 def _is_elsewhere(fd: int) -> bool:
-    return os.isatty(fd) and os.tcgetpgrp(fd) != os.getpgrp()
+    try:
+        return os.tcgetpgrp(fd) != os.getpgrp()
+    except OSError:  # not our terminal, or none at all: nobody stops us
+        return False
 
 
 # --- writing ------------------------------------------------------------------------------------------------------
