@@ -71,9 +71,12 @@ class SlackListener:
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     async def finish(self, seconds: float) -> None:
-        """Waits for the answers that are under way, at most so long."""
+        """Waits for the answers that are under way, at most so long, and gives up the rest."""
         if self._answering:
-            await asyncio.wait(self._answering, timeout=seconds)
+            _, late = await asyncio.wait(self._answering, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()

@@ -7,7 +7,8 @@
         said = await slack.answer(asked)                      # what the bot sent to the response_url
         slack.messages()                                      # what stands in the channel
 
-Faults are scripted per method, one per call: `slack.fail("chat.postMessage", rate_limited(3), dropped())`.
+Faults are scripted per method, one per call: `slack.fail("chat.postMessage", rate_limited("3"), dropped())`; the posts
+to a response_url go by the name "response_url".
 Everything that real Slack would refuse is refused, and written down in `unexpected`.
 """
 
@@ -212,7 +213,7 @@ class SlackSimulator:
         app.router.add_route("*", "/api/{method}", self._serve_call)
         app.router.add_get("/link", self._serve_socket)
         app.router.add_post("/respond/{trigger}", self._serve_response)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
@@ -348,19 +349,16 @@ class SlackSimulator:
         else:
             arguments.update({key: str(value) for key, value in (await request.post()).items()})
         self.calls.append(Call(method, arguments))
-        fault = self._faults[method].popleft() if self._faults[method] else None
+        fault = self._next_fault(method)
         if fault is None or fault.accept:
             answer = self._perform(method, arguments, request.headers.get("Authorization", ""))
         self._pulse.set()
         if fault is None:
             return web.json_response(answer, headers={"x-oauth-scopes": ",".join(self.scopes)})
-        if fault.until is not None:
-            await fault.until.wait()
-        if fault.drop and request.transport is not None:
-            request.transport.abort()
-        return web.Response(
-            status=fault.status, text=fault.body, content_type=fault.content_type, headers=fault.headers
-        )
+        return await _faulty(fault, request)
+
+    def _next_fault(self, method: str) -> Fault | None:
+        return self._faults[method].popleft() if self._faults[method] else None
 
     def _perform(self, method: str, arguments: dict[str, Any], authorization: str) -> dict[str, Any]:
         handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -487,7 +485,7 @@ class SlackSimulator:
         if self.refuse_handshakes > 0:
             self.refuse_handshakes -= 1
             return web.Response(status=503)
-        socket = web.WebSocketResponse(autoping=False, timeout=0.2)
+        socket = web.WebSocketResponse(autoping=False, autoclose=False, timeout=0.2)
         await socket.prepare(request)
         assert request.transport is not None  # noqa: S101 - a request that is being served has one
         held = (socket, request.transport)
@@ -500,6 +498,8 @@ class SlackSimulator:
             async for frame in socket:
                 await self._awake.wait()
                 await self._on_frame(socket, frame)
+            await self._awake.wait()
+            await socket.close()
         finally:
             self._sockets.remove(held)
             self._pulse.set()
@@ -570,11 +570,14 @@ class SlackSimulator:
 
     async def _serve_response(self, request: web.Request) -> web.StreamResponse:
         self.calls.append(Call("response_url", payload := await request.json()))
-        faults = self._faults["response_url"]
-        fault = faults.popleft() if faults else None
-        if fault is not None:
-            return web.Response(status=fault.status, text=fault.body)
-        trigger = request.match_info["trigger"]
+        fault = self._next_fault("response_url")
+        if fault is not None and not fault.accept:
+            return await _faulty(fault, request)
+        answer = self._respond(request.match_info["trigger"], payload)
+        self._pulse.set()
+        return answer if fault is None else await _faulty(fault, request)
+
+    def _respond(self, trigger: str, payload: dict[str, Any]) -> web.Response:
         known = next((held for held in self.interactions if held.trigger == trigger), None)
         if known is None or len(known.answers) >= _RESPONSES:
             return web.Response(status=404, text="used_url")
@@ -586,8 +589,17 @@ class SlackSimulator:
         else:
             message = SlackMessage(self.channel, self._next_ts(), payload, self.bot)
         known.answers.append(message)
-        self._pulse.set()
         return web.Response(text="ok")
+
+
+async def _faulty(fault: Fault, request: web.Request) -> web.StreamResponse:
+    if fault.until is not None:
+        await fault.until.wait()
+    if fault.drop and request.transport is not None:
+        request.transport.abort()
+    return web.Response(
+        status=fault.status, text=fault.body, content_type=fault.content_type, headers=fault.headers
+    )
 
 
 def _yes(**answer: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -135,6 +136,14 @@ async def test_a_doubt_is_settled_page_by_page() -> None:
         assert len(r.slack.called("conversations.history")) == 3
 
 
+async def test_a_post_is_found_although_our_clock_is_ahead_of_slacks() -> None:
+    async with rig() as r:
+        posted = await r.chat.post("delivery1", r.slack.channel, alert())
+        ahead = datetime.now(UTC) + timedelta(minutes=4)
+
+        assert await r.chat.find("delivery1", r.slack.channel, ahead) == posted
+
+
 async def test_a_channel_too_long_to_read_leaves_the_doubt() -> None:
     async with rig() as r:
         for number in range(4001):
@@ -221,6 +230,7 @@ async def test_a_wrong_or_missing_token_ends_the_start_and_says_which(
         with pytest.raises(StartError, match=says):
             await r.chat.start(r.echo)
         assert not r.chat.connection().up
+        assert r.chat._web._session is None or r.chat._web._session.closed
 
 
 async def test_an_app_that_may_not_post_ends_the_start() -> None:

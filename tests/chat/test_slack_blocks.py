@@ -100,7 +100,7 @@ def teams(draw: st.DrawFn) -> Message:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)
 @given(teams())
 def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
     for payload in (render(message), render_line(message)):
@@ -112,14 +112,14 @@ def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
             assert parsed.to_dict() == block
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)
 @given(teams())
 def test_no_text_is_obeyed(message: Message) -> None:
     assert obeyed(render(message)) == []
     assert obeyed(render_line(message)) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20)
 @given(teams())
 def test_the_owner_is_the_only_mention(message: Message) -> None:
     mentioning = Message(**{**_fields(message), "owner": {"slack": "U0123"}})

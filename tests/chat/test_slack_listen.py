@@ -11,7 +11,7 @@ from aiohttp import web
 
 from meterbot.chat import Answer, Question
 from meterbot.messages import Message
-from meterbot.simulator.slack import Fault, SlackSimulator
+from meterbot.simulator.slack import Fault, SlackSimulator, dropped
 from tests.chat.slack_rig import Rig, alert, chat_of, rig
 
 # --- Slash commands
@@ -78,10 +78,39 @@ async def test_an_answer_under_way_is_given_before_the_chat_closes() -> None:
         await r.chat.start(slow)
         asked = await r.slack.slash("/claude-spend")
         closing = asyncio.create_task(r.chat.close())
+        await r.slack.until(lambda: not r.chat._running)
         release.set()
         await closing
 
         assert [said.text for said in asked.answers] == ["late"]
+
+
+async def test_an_answer_that_never_comes_does_not_outlive_the_chat() -> None:
+    given_up = asyncio.Event()
+
+    async def stuck(_: Question) -> Answer:
+        try:
+            return await asyncio.Future()
+        finally:
+            given_up.set()
+
+    async with rig(start=False) as r:
+        await r.chat.start(stuck)
+        await r.slack.slash("/claude-spend")
+        await r.chat.close()
+
+        assert given_up.is_set()
+
+
+async def test_a_shared_answer_whose_receipt_was_lost_is_not_shared_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with rig() as r:
+        r.slack.fail("response_url", dropped())
+        await r.slack.answer(await r.slack.slash("/claude-spend", "share"))
+        await r.slack.until(lambda: "did not reach Slack" in caplog.text)
+
+        assert len(r.slack.messages()) == 1
 
 
 async def test_a_failing_answer_is_told_without_its_details(caplog: pytest.LogCaptureFixture) -> None:

@@ -70,6 +70,30 @@ async def test_a_slack_that_hangs_is_down_although_its_socket_is_open() -> None:
         assert await answered(r.slack)
 
 
+async def test_a_socket_that_slack_has_not_greeted_is_not_up() -> None:
+    async with rig() as r:
+        r.slack.hang()
+        r.slack.drop_sockets()
+        await r.slack.until(lambda: r.slack.sockets == 0)
+        await r.slack.until(lambda: r.slack.sockets)
+
+        assert not r.chat.connection().up
+        r.slack.recover()
+        await r.slack.until(lambda: r.chat.connection().up)
+
+
+async def test_a_socket_without_an_answered_ping_is_not_up() -> None:
+    async with rig(ping_interval=30) as r:
+        socket = r.chat._socket
+        assert socket is not None
+        long_ago = time.time() - 3 * 30
+        socket._greeted_at = socket.last_ping_pong_time = long_ago
+
+        assert not r.chat.connection().up
+        socket.last_ping_pong_time = long_ago + 10
+        assert r.chat.connection().up
+
+
 async def test_a_token_revoked_on_the_way_is_told() -> None:
     async with rig() as r:
         r.slack.fail("apps.connections.open", *[refused("token_revoked")] * 3)

@@ -29,6 +29,7 @@ IN_DOUBT, NOT_SENT, REFUSED = Outcome.IN_DOUBT, Outcome.NOT_SENT, Outcome.REFUSE
         (server_error(500), IN_DOUBT, None),
         (server_error(502), IN_DOUBT, None),
         (server_error(503), IN_DOUBT, None),
+        (page('{"ok": false, "error": "channel_not_found"}', "application/json", 503), IN_DOUBT, None),
         (refused("internal_error"), IN_DOUBT, None),
         (refused("fatal_error"), IN_DOUBT, None),
         (dropped(), IN_DOUBT, None),
@@ -115,7 +116,7 @@ async def test_the_missing_scope_is_named() -> None:
             await r.chat.post("delivery1", r.slack.channel, alert())
 
 
-async def test_a_redirecting_proxy_is_not_obeyed_for_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hosts_that_need_no_proxy_are_reached_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -123,3 +124,14 @@ async def test_a_redirecting_proxy_is_not_obeyed_for_loopback(monkeypatch: pytes
         await r.chat.post("delivery1", r.slack.channel, alert())
 
         assert len(r.slack.messages()) == 1
+
+
+async def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with SlackSimulator() as slack:
+        monkeypatch.setenv("HTTP_PROXY", slack.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        web = SlackWeb(slack.bot_token, "http://slack.example/api/", 5.0, logging.getLogger("test"))
+        answer = await web.call("auth.test")
+        await web.close()
+
+        assert answer["user_id"] == slack.bot["user"]
