@@ -56,7 +56,8 @@ clean:
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
 	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
 	    printf '==> making .venv with %s\n' "$$($$python --version)"; \
-	    $$python -m venv --clear .venv && touch $@ && exit; \
+	    .venv/bin/python -c '' 2> /dev/null || clear=--clear; \
+	    $$python -m venv $$clear .venv && touch $@ && exit; \
 	    exit 1; \
 	  fi; \
 	done; \
