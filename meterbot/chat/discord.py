@@ -212,10 +212,12 @@ class DiscordChat:
             return hopeless
         if code is not None:
             return f"Discord closed the gateway connection (code {code})"
-        if isinstance(error, FAILURES):
+        if isinstance(error, FAILURES) and not isinstance(error, NONSENSE):
             return f"Discord's gateway cannot be reached ({type(error).__name__})"
-        log.error("the connection to Discord broke", exc_info=error)
-        return f"the connection to Discord broke ({type(error).__name__})"
+        detail = f"the connection to Discord broke ({type(error).__name__})"
+        if detail != self._connection.detail:
+            log.error(detail, exc_info=error)
+        return detail
 
     def _new_client(self) -> BotClient:
         return BotClient(self, self._guild_id, identify_pause=self._identify_pause, trace=trace())

@@ -42,6 +42,17 @@ def rate_limited(seconds: float, *, via: bool = True, everywhere: bool = False) 
     return fault
 
 
+def exhausting(seconds: float) -> Fault:
+    """The request is carried out, and its headers say that it was the last for so long."""
+
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        response.headers.update({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": f"{seconds:g}"})
+        return response
+
+    return fault
+
+
 def garbled(body: str, content_type: str = "text/html", *, status: int = 200) -> Fault:
     """The request is carried out, and somebody between us answers it in Discord's place."""
 

@@ -26,6 +26,15 @@ from tests.chat.discord_bot import (
     simulated,
 )
 
+BARE_INTERACTION = {
+    "id": "1",
+    "type": 3,
+    "token": "x",
+    "version": 1,
+    "application_id": "1",
+    "attachment_size_limit": 1,
+}
+
 
 @pytest.fixture
 async def discord() -> AsyncIterator[DiscordSimulator]:
@@ -233,10 +242,15 @@ async def test_a_database_that_is_away_only_delays_the_registration(discord: Dis
         await discord.until(lambda: discord.commands)
 
 
-async def test_a_malformed_event_is_survived(discord: DiscordSimulator) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [{"nonsense": True}, None, {**BARE_INTERACTION, "authorizing_integration_owners": []}],
+    ids=["key", "type", "attribute"],
+)
+async def test_a_malformed_event_is_survived(discord: DiscordSimulator, event: Any) -> None:
     async with running(discord) as chat:
         await discord.connected()
-        await discord.gateway.dispatch("INTERACTION_CREATE", {"nonsense": True})
+        await discord.gateway.dispatch("INTERACTION_CREATE", event)
         await discord.until(lambda: discord.gateway.identifies == 2 and discord.gateway.live)
         await discord.until(lambda: discord.commands)
         assert await discord.answer_to(await discord.slash("me"))

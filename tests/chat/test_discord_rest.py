@@ -8,7 +8,7 @@ import pytest
 from meterbot.errors import Outcome, StartError
 from meterbot.messages import Posted
 from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.discord_faults import Hanging, dropped, garbled, rate_limited, refused
+from meterbot.simulator.discord_faults import Hanging, dropped, exhausting, garbled, rate_limited, refused
 from tests.chat.discord_bot import (
     DELIVERY,
     ONE_MESSAGE,
@@ -62,6 +62,16 @@ async def test_a_long_rate_limit_says_when_to_come_again(
         discord.fail("POST", POST_MESSAGE, fault)
         error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
     assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, seconds)
+
+
+async def test_an_exhausted_limit_is_respected_without_asking(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, exhausting(60))
+        await chat.post(DELIVERY, discord.channel_id, alert())
+        error = await refusal_of(chat.post("b" * 16, discord.channel_id, alert()))
+    assert error.outcome is Outcome.NOT_SENT
+    assert error.retry_after == pytest.approx(60, abs=5)
+    assert len(discord.requests("POST", POST_MESSAGE)) == 1
 
 
 async def test_a_short_rate_limit_is_waited_for(discord: DiscordSimulator) -> None:
