@@ -40,8 +40,17 @@ def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: da
     return Block(
         reason=reason,
         until=until if until is not None and until > now else None,
-        hard=None if windows is None else any(window.full for window in windows),
+        hard=_any_full(windows),
     )
+
+
+def _any_full(windows: Iterable[Window] | None) -> bool | None:
+    if windows is None:
+        return None
+    known = list(windows)
+    if any(window.full for window in known):
+        return True
+    return None if any(window.utilization is None for window in known) else False
 
 
 def _spent_its_cap(extra: ExtraUsage) -> bool:

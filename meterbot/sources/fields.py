@@ -19,7 +19,7 @@ from meterbot.sources.exact_json import Unusable
 
 _MOST_NOTES = 20
 _LONGEST_TEXT = 80
-_MOST_DIGITS = 30  # sums of accepted numbers stay exact
+_MOST_DIGITS = 28  # what arithmetic on decimals keeps without being told to
 _MOST_PLACES = 18
 _YEARS = range(2000, 2101)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

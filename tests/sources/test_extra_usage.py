@@ -334,7 +334,7 @@ def test_switched_off_by_its_owner() -> None:
         ({"organization_uuid": ORG}, False, True),
     ],
 )
-def test_only_the_seats_own_row_is_counted(fields: dict[str, object], team: bool, counted: bool) -> None:  # noqa: FBT001  # columns of the table
+def test_only_the_seats_own_row_is_counted(fields: dict[str, object], *, team: bool, counted: bool) -> None:
     metering, drift = told(NOTHING, row(**fields), team=team)
     assert metering.read is counted
     assert bool(drift) is not counted
@@ -390,6 +390,6 @@ def test_a_broken_window_costs_no_money(path: tuple[str | int, ...], value: Any)
     assert told(with_value(USAGE, path, value), OVERAGE) == told(USAGE, OVERAGE)
 
 
-@given(json_values, json_values, json_values, st.booleans())
-def test_no_bodies_raise(extra_usage: Any, spend: Any, overage: Any, team: bool) -> None:  # noqa: FBT001  # drawn
+@given(extra_usage=json_values, spend=json_values, overage=json_values, team=st.booleans())
+def test_no_bodies_raise(extra_usage: Any, spend: Any, overage: Any, *, team: bool) -> None:
     told({"extra_usage": extra_usage, "spend": spend}, overage, team=team)
