@@ -42,12 +42,13 @@ def rate_limited(seconds: float, *, via: bool = True, everywhere: bool = False) 
     return fault
 
 
-def exhausting(seconds: float) -> Fault:
-    """The request is carried out, and its headers say that it was the last for so long."""
+def counted(remaining: int, seconds: float) -> Fault:
+    """The request is carried out, and its headers say how many more may follow within so long."""
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        response.headers.update({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": f"{seconds:g}"})
+        response.headers["X-RateLimit-Remaining"] = str(remaining)
+        response.headers["X-RateLimit-Reset-After"] = f"{seconds:g}"
         return response
 
     return fault

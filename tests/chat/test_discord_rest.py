@@ -8,7 +8,7 @@ import pytest
 from meterbot.errors import Outcome, StartError
 from meterbot.messages import Posted
 from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.discord_faults import Hanging, dropped, exhausting, garbled, rate_limited, refused
+from meterbot.simulator.discord_faults import Hanging, counted, dropped, garbled, rate_limited, refused
 from tests.chat.discord_bot import (
     DELIVERY,
     ONE_MESSAGE,
@@ -64,9 +64,10 @@ async def test_a_long_rate_limit_says_when_to_come_again(
     assert (error.outcome, error.retry_after) == (Outcome.NOT_SENT, seconds)
 
 
-async def test_an_exhausted_limit_is_respected_without_asking(discord: DiscordSimulator) -> None:
+async def test_a_limit_with_a_far_reset_makes_discord_py_refuse_by_itself(discord: DiscordSimulator) -> None:
+    """Even with requests to spare: above 30 s it raises before it asks."""
     async with running(discord) as chat:
-        discord.fail("POST", POST_MESSAGE, exhausting(60))
+        discord.fail("POST", POST_MESSAGE, counted(1, 60))
         await chat.post(DELIVERY, discord.channel_id, alert())
         error = await refusal_of(chat.post("b" * 16, discord.channel_id, alert()))
     assert error.outcome is Outcome.NOT_SENT
