@@ -347,9 +347,8 @@ async def test_nothing_to_read_from_is_no_failure(
 async def test_an_endless_line_is_cut(keyboard: Keyboard, typist: Typist) -> None:
     stdin, press, _ = keyboard
     async with listening(Console(stdin, io.StringIO()), typist):
-        for _ in range(20):
-            await asyncio.to_thread(press, b"x" * 10_000)
-        press(b"\nstatus\n")
+        # From a thread: a full pipe makes the typist wait for the reader.
+        await asyncio.to_thread(press, b"x" * 200_000 + b"\nstatus\n")
         words = await typist.words(2)
     assert len(words[0][0]) <= 4096
     assert words[1] == ("status",)
