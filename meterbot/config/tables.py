@@ -80,9 +80,9 @@ class SlackConfig(Table):
 
 
 class DiscordConfig(Table):
-    """`[discord]`: where to post."""
+    """`[discord]`: where to post, and on which server the command is (None: on all that have the bot)."""
 
-    guild_id: Snowflake
+    guild_id: Snowflake | None = None
     channel_id: Snowflake
     bot_token_env: str | None = None
     bot_token_file: str | None = None

@@ -109,7 +109,7 @@ def _snowflake(value: object) -> int:
 
 def _slack_channel(value: object) -> str:
     # Slack takes a name for posting, but not for reading back, which is how a doubtful post is settled.
-    if (match := _match(r"[CGD][A-Z0-9]+", value)) is None:
+    if (match := _match(r"[CGD][A-Z0-9_-]+", value)) is None:
         raise ValueError('must be the id of a channel, like "C0123456789" (at the end of its details)')
     return match[0]
 

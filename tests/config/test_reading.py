@@ -404,6 +404,12 @@ def test_slack_over_http_needs_a_signing_secret_and_no_app_token() -> None:
     )
 
 
+def test_discord_s_command_may_be_on_every_server() -> None:
+    config = loaded(f"[discord]\nchannel_id = 2\n{ANA}")
+    assert config.discord is not None
+    assert config.discord.guild_id is None
+
+
 @pytest.mark.parametrize(
     ("text", "enabled"), [("", True), ("[console]\n", True), ("[console]\nenabled = false\n", False)]
 )
