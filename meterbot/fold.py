@@ -8,7 +8,7 @@ from typing import TypeVar
 from meterbot import rules
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
-from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory
+from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory, Verdict
 from meterbot.store import Batch, CounterState, Latest, NewDelivery
 
 STALE_AFTER = 3
@@ -150,7 +150,7 @@ class Fold:
         verdict = rules.watch_counter(memory, known, named, self._settings, now)
         if verdict.changed and verdict.known is not None:
             self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
-            self.samples += verdict.samples
+            self.samples += _newest(verdict, counter, snapshot.fetched_at)
             self.events += verdict.events
         # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
         own = rules.merge(self.latest.get((seat.name, counter)), named, now)
@@ -250,6 +250,14 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
     nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
     inherited = {Counter(account, org) for account in accounts for org in nameless if org is not None}
     return {counter_of(snapshot) for snapshot in snapshots} | inherited
+
+
+def _newest(verdict: Verdict, counter: Counter, at: datetime) -> list[Sample]:
+    """The point that this reading is of the counter's history: none without a clean amount."""
+    point = verdict.memory.sample
+    if point is None or point.at != at:
+        return []
+    return [Sample(point.at, counter, point.used, point.cap, point.blocked)]
 
 
 def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V]:

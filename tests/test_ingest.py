@@ -25,6 +25,7 @@ from meterbot.money import Money, of_major
 from meterbot.rules import Budget, RuleSettings
 from meterbot.store import Delivery, DeliveryKind
 from meterbot.store.database import Database, open_store
+from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 PLACES = (("slack", "C1"), ("discord", "2"))
@@ -111,6 +112,19 @@ async def test_a_snapshot_is_known_and_in_the_history_once_it_was_taken(store: D
     assert row.known.extra_usage_at == NOW
     (point,) = await store.samples([row.counter], NOW)
     assert (point.used, point.cap, point.blocked) == (dollars("17.20"), dollars("50"), False)
+
+
+async def test_of_a_quiet_stretch_both_ends_are_kept_and_the_newest_reading_is_always_there(
+    store: Database,
+) -> None:
+    door = Door(store)
+    counter = Counter("account-1", "org-1")
+    for minute in range(4):
+        await door.take(snapshot("1", later(minutes=minute)))
+    assert [one.at for one in await store.samples([counter], NOW)] == [NOW, later(minutes=3)]
+    await door.take(snapshot("2", later(minutes=4)), snapshot(None, later(minutes=5)))
+    points = [(one.at, one.used) for one in await store.samples([counter], NOW)]
+    assert points == [(NOW, dollars("1")), (later(minutes=3), dollars("1")), (later(minutes=4), dollars("2"))]
 
 
 async def test_an_event_is_queued_once_for_every_destination(store: Database) -> None:
@@ -411,7 +425,7 @@ _readings = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_readings, st.lists(st.integers(1, 4), min_size=12, max_size=12))
 async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
-    tmp_path_factory: pytest.TempPathFactory,
+    store: Database,
     readings: list[tuple[int, str, str, Health]],
     sizes: list[int],
 ) -> None:
@@ -422,13 +436,11 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
     ]
 
     async def run(batches: list[list[Snapshot]]) -> tuple[list[Event], list[tuple[str, str]]]:
-        store = await open_store(f"sqlite:///{tmp_path_factory.mktemp('db')}/meterbot.db")
-        door = Door(store, seat("1", interval=3600), seat("2", interval=3600))
+        door = Door(await emptied(store), seat("1", interval=3600), seat("2", interval=3600))
         for batch in batches:
             await door.take(*batch, now=later(minutes=41))
         events = await store.events(later(days=-1))
         told = [(one.id, one.message.fallback) for one in await door.waiting()]
-        await store.close()
         return events, told
 
     batches: list[list[Snapshot]] = []

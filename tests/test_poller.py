@@ -23,6 +23,7 @@ from meterbot.money import Money
 from meterbot.poller import LONGEST_WAIT, Poller, first_due, next_due, phase
 from meterbot.rules import RuleSettings
 from meterbot.store.database import Database, open_store
+from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 
@@ -247,15 +248,11 @@ async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Database) 
     house = House(store, "slow", "quick")
     slow, quick = house.sources["slow"], house.sources["quick"]
     slow.gate.clear()
-    await house.pass_time(5, settle=False)
-    await asyncio.wait_for(slow.entered.wait(), 5)
-    for _ in range(5):
-        quick.entered.clear()
-        while len(quick.starts) < len(slow.starts) + 3 and not quick.entered.is_set():
-            await house.pass_time(1, settle=False)
-            await _idle()
+    for _ in range(200):
+        await house.pass_time(1, settle=False)
+        await _idle()
     assert len(slow.starts) == 1
-    assert len(quick.starts) >= 3
+    assert len(quick.starts) in {3, 4}
     slow.gate.set()
     await house.poller.drain()
     assert {row.seat for row in await store.latest()} == {"slow", "quick"}
@@ -447,6 +444,7 @@ async def test_closing_ends_even_when_the_database_hangs(
         other.execute("ROLLBACK")
         other.close()
         await asyncio.wait_for(closing, 5)
+        await _idle()
     assert logs[0]["event"] == "readings could not be stored before the end"
     assert logs[0]["readings"] == 1
 
@@ -468,10 +466,9 @@ _steps = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_steps)
 async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, int, str]]
+    store: Database, steps: list[tuple[float, int, str]]
 ) -> None:
-    store = await open_store(f"sqlite:///{tmp_path_factory.mktemp('db')}/meterbot.db")
-    house = House(store, "a", "b", "c", "d", concurrency=2)
+    house = House(await emptied(store), "a", "b", "c", "d", concurrency=2)
     deadlines: dict[str, datetime] = {}
     try:
         for seconds, index, what in steps:
@@ -487,7 +484,6 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
             deadlines = {name: state.next_due for name, state in states.items() if state.next_due}
     finally:
         await house.poller.close()
-        await store.close()
 
 
 async def _act(house: House, source: FakeSource, what: str) -> None:

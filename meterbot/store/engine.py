@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -31,7 +32,7 @@ def parse_url(text: str) -> URL:
         raise StartError(f"database_url: {backend} is not supported, only sqlite and postgresql are")
     if url.database in {None, "", ":memory:"}:
         raise StartError("database_url: SQLite needs a file, such as sqlite:///meterbot.db")
-    return url.set(drivername="sqlite")
+    return url.set(drivername="sqlite", query={})
 
 
 def _for_libpq(url: URL) -> URL:
@@ -77,19 +78,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 async def prepare(engine: AsyncEngine) -> None:
-    """Puts a SQLite file in WAL mode, which it keeps. The switch needs the file for itself and SQLite does not queue
-    for it, so that programs starting together have to try again."""
-    if engine.dialect.name != "sqlite":
-        return
-    async with engine.connect() as connection:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
+    """Puts a SQLite file in WAL mode, which it keeps. Raises `sqlite3.Error` where the file cannot be opened."""
+    if engine.dialect.name == "sqlite":
+        await asyncio.to_thread(_use_wal, str(engine.url.database))
+
+
+def _use_wal(path: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
         for left in reversed(range(_BUSY_MS // _WAL_PAUSE_MS)):
             try:
-                await driver.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
+                # The switch needs the file for itself and does not queue for it: programs that start together meet.
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or left == 0:
                     raise
-                await asyncio.sleep(_WAL_PAUSE_MS / 1000)
+                time.sleep(_WAL_PAUSE_MS / 1000)
             else:
                 return
 

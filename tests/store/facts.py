@@ -16,7 +16,8 @@ from meterbot.models import (
     Snapshot,
 )
 from meterbot.money import Money
-from meterbot.store import Batch, DeliveryKind, NewDelivery, Store
+from meterbot.store import Batch, DeliveryKind, NewDelivery, Store, tables
+from meterbot.store.database import Database
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 ANA = Counter("account-ana", "org-1")
@@ -92,3 +93,11 @@ def delivery(
 async def write(store: Store, batch: Batch) -> list[Event]:
     async with store.transaction() as transaction:
         return await transaction.write(batch)
+
+
+async def emptied(store: Database) -> Database:
+    """The store without a row: quicker than a new one."""
+    async with store._writer.begin() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            await connection.execute(table.delete())
+    return store

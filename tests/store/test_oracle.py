@@ -1,0 +1,175 @@
+"""Random lives of a store, compared with a list and a dictionary that do the same the simple way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meterbot.messages import Posted
+from meterbot.models import Sample
+from meterbot.money import Money
+from meterbot.store import Batch, DeliveryKind, DeliveryState, NewDelivery
+from meterbot.store.database import Database
+from tests.store.facts import ANA, BO, NOW, delivery, emptied, event, later, sample, write
+
+_settings = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+# The queue
+
+
+@dataclass
+class Line:
+    """One delivery in the oracle's queue."""
+
+    id: str
+    event: str
+    chat: str
+    channel: str
+    about: str | None
+    state: str = "queued"
+    due: datetime = NOW
+    attempts: int = 0
+    posted: Posted | None = None
+
+
+@dataclass
+class Queue:
+    """The deliveries in one list, in the order in which they were queued."""
+
+    lines: list[Line] = field(default_factory=list)
+    events: set[str] = field(default_factory=set)
+
+    def write(self, key: str, deliveries: Sequence[NewDelivery]) -> None:
+        if key in self.events:
+            return
+        self.events.add(key)
+        self.lines += [Line(new.id, new.event, new.chat, new.channel, new.about) for new in deliveries]
+
+    def claim(self, chat: str, now: datetime, seconds: float) -> tuple[str, int, bool, Posted | None] | None:
+        heads: dict[str, Line] = {}
+        for line in self.lines:
+            if line.chat == chat and line.state not in {"delivered", "superseded"}:
+                heads.setdefault(line.channel, line)
+        due = [line for line in self.lines if line in heads.values() and line.due <= now]
+        if not due:
+            return None
+        line = due[0]
+        settle = line.state in {"claimed", "in_doubt"}
+        line.state, line.due, line.attempts = "claimed", datetime.fromtimestamp(now.timestamp() + seconds, now.tzinfo), line.attempts + 1  # fmt: skip
+        return line.id, line.attempts, settle, self._root(line)
+
+    def _root(self, line: Line) -> Posted | None:
+        place = (line.about, line.chat, line.channel)
+        posts = [
+            one for one in self.lines if (one.event, one.chat, one.channel) == place and one.about is None
+        ]
+        return next((one.posted for one in posts if one.state == "delivered"), None)
+
+    def finish(self, id_: str, how: str, due: datetime, posted: Posted) -> None:
+        line = next(one for one in self.lines if one.id == id_)
+        line.state, line.due = how, due
+        line.posted = posted if how == "delivered" else None
+
+
+_events = st.tuples(
+    st.just("write"),
+    st.integers(0, 7),
+    st.lists(st.sampled_from(["C1", "C2"]), min_size=1, max_size=2, unique=True),
+    st.none() | st.integers(0, 7),
+)
+_claims = st.tuples(
+    st.just("claim"),
+    st.integers(0, 90),
+    st.sampled_from(["slack", "discord"]),
+    st.sampled_from(["forget", "delivered", "superseded", "queued", "in_doubt", "refused"]),
+)
+
+
+@_settings
+@given(ops=st.lists(_events | _claims, min_size=3, max_size=30))
+async def test_deliveries_move_as_in_a_simple_list(
+    store: Database, ops: list[tuple[str, int, list[str] | str, int | str | None]]
+) -> None:
+    await emptied(store)
+    oracle, now = Queue(), NOW
+    for count, (what, number, where, how) in enumerate(ops):
+        if what == "write":
+            key, about = f"e{number}", None if how is None else f"e{how}"
+            kind = DeliveryKind.POST if about is None else DeliveryKind.EDIT
+            new = [
+                delivery(f"{key}-{chat}-{channel}", key, channel, chat=chat, kind=kind, about=about)
+                for channel in where
+                for chat in ("slack", "discord")
+            ]
+            await write(store, Batch(events=[event(key)], deliveries=new))
+            oracle.write(key, new)
+            continue
+        now = datetime.fromtimestamp(now.timestamp() + number, now.tzinfo)
+        claimed = await store.claim(str(where), now, "w", 60)
+        seen = claimed and (claimed.id, claimed.attempts, claimed.settle, claimed.root)
+        assert seen == oracle.claim(str(where), now, 60)
+        if claimed is None or how == "forget":
+            continue
+        posted, due = Posted("posted", str(count)), datetime.fromtimestamp(now.timestamp() + 30, now.tzinfo)
+        oracle.finish(claimed.id, str(how), due, posted)
+        if how == "delivered":
+            await store.delivered(claimed.id, posted, now)
+        elif how == "superseded":
+            await store.superseded(claimed.id, "over")
+        else:
+            await store.put_back(claimed.id, DeliveryState(str(how)), due, "trouble", claimed.attempts)
+    waiting = [one for one in oracle.lines if one.state not in {"delivered", "superseded"}]
+    assert sum(queue.waiting for queue in await store.queues()) == len(waiting)
+
+
+# The history
+
+
+def _used_at(samples: Sequence[Sample], at: datetime) -> tuple[Money | None, Money | None, bool] | None:
+    before = [one for one in samples if one.at <= at]
+    return None if not before else (before[-1].used, before[-1].cap, before[-1].blocked)
+
+
+@_settings
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([ANA, BO]),
+            st.integers(1, 3),
+            st.sampled_from([None, "0", "1", "1.000000000000000000001"]),
+            st.booleans(),
+        ),
+        max_size=30,
+    ),
+    cuts=st.lists(st.integers(0, 90), max_size=3),
+    since=st.integers(-1, 95),
+)
+async def test_the_kept_samples_tell_what_all_of_them_told(
+    store: Database, steps: list[tuple[object, int, str | None, bool]], cuts: list[int], since: int
+) -> None:
+    await emptied(store)
+    minute, given_samples = 0, []
+    for counter, pause, used, blocked in steps:
+        minute += pause
+        assert counter in (ANA, BO)
+        given_samples.append(sample(minute, used, ANA if counter == ANA else BO, blocked=blocked))
+    edges = [0, *sorted(cuts), len(given_samples)]
+    for start, end in pairwise(edges):
+        await write(store, Batch(samples=given_samples[start:end]))
+    for counter in (ANA, BO):
+        told = [one for one in given_samples if one.counter == counter]
+        kept = await store.samples([counter], later(minutes=since))
+        assert kept == sorted(kept, key=lambda one: one.at)
+        assert set(kept) <= set(told)
+        for at in range(max(since, 0), minute + 2):
+            assert _used_at(kept, later(minutes=at)) == _used_at(told, later(minutes=at))
+        assert [one for one in told if one.at <= later(minutes=since)] == [] or kept[0].at <= later(
+            minutes=since
+        )
+        assert not told or kept[-1] == told[-1]
