@@ -1,4 +1,10 @@
-"""The contract of a source: how a seat's snapshots are read."""
+"""The contract of a source: how a seat's snapshots are read.
+
+The way of an answer, which the members share: `transport` fetches it (GET of a listed path, no jar), `verdict` says
+what it means or which health word it is, `exact_json` parses it, `fields` takes the known fields of the shapes in
+`wire` one by one and notes what does not fit, and `windows`, `extra_usage`, `subscription` and `account` put the facts
+together.
+"""
 
 from datetime import datetime
 from typing import Protocol
@@ -12,6 +18,8 @@ class Source(Protocol):
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One tick: a snapshot per organization, or one with `org_uuid` None and the health that explains it.
 
-        Never raises for what the outside does; every failure is a health word. `fetched_at` is `now`.
+        Never raises for what the outside does; every failure is a health word. `fetched_at` is `now`. A part whose
+        main value was refused (an amount, a main window, the next charge) has `…_read` False, as if it had failed,
+        and holds what else could be taken.
         """
         ...
