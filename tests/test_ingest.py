@@ -384,6 +384,31 @@ async def test_a_future_dated_snapshot_changes_nothing(store: Database) -> None:
     assert (await store.latest(), await store.sources()) == ([], {})
 
 
+# Cost
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(store: Database) -> None:
+    names = [f"seat-{n}" for n in range(200)]
+    budget = Budget(of_major(Decimal(10**6), "USD"))
+    door = Door(store, *map(seat, names), rules=RuleSettings(budgets=(budget,)))
+    statements: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+
+    async def cost(seats: list[str], minute: int, used: str) -> int:
+        statements.clear()
+        at = later(minutes=minute)
+        await door.take(*[snapshot(used, at, of=name, account=f"account-{name}") for name in seats])
+        return len(statements)
+
+    await cost(names, 0, "0")
+    one, many = await cost(names[:1], 1, "30"), await cost(names[1:], 2, "30")
+    assert one - 1 <= many <= one <= 25  # one reads the states of the other 199 besides
+
+
 # Failure
 
 

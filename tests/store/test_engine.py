@@ -92,3 +92,10 @@ async def test_sqlite_is_set_up_for_a_writer_and_many_readers(tmp_path: Path) ->
     assert await pragma("synchronous", for_writing(engine)) == normal
     assert await pragma("synchronous") == normal
     await engine.dispose()
+
+
+async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: str) -> None:
+    url = parse_url(postgres_server).set(database="nowhere", password=PLANTED)
+    with pytest.raises(StartError, match='database "nowhere" does not exist') as failed:
+        await open_store(url.render_as_string(hide_password=False))
+    assert PLANTED not in "".join(traceback.format_exception(failed.value))
