@@ -61,7 +61,7 @@ class SlackChat:
         self._socket: SlackSocket | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._running = False
-        self._greeted = asyncio.Event()
+        self._connected = asyncio.Event()
         self._connection = Connection(up=False, detail="not started")
         self._trouble: str | None = None
 
@@ -71,20 +71,20 @@ class SlackChat:
         """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
         self._check_settings()
         self._listener = SlackListener(answer, self._web, self._signing_secret, _library_log)
-        url: str | None = None
+        self._running = True
         try:
             url = await self._sign_in()
         except StartError:
             await self.close()
             raise
         except SendError as outage:
-            self._trouble = outage.reason
             _log.warning("Slack is not connected yet: %s", outage.reason)
-        self._running = True
-        self._keeper = asyncio.create_task(self._keep_connected(url))
-        if url is not None:
+            self._trouble = outage.reason
+            self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
+        else:
+            self._keeper = asyncio.create_task(self._stay_connected(self._listener, url))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._greeted.wait(), _GREETING_SECONDS)
+                await asyncio.wait_for(self._connected.wait(), _GREETING_SECONDS)
 
     async def close(self) -> None:
         self._running = False
@@ -119,9 +119,10 @@ class SlackChat:
     async def _sign_in(self) -> str | None:
         """Who the bot is, and the address of a socket in Socket Mode. `StartError` when a token is refused."""
         try:
-            self._bot, headers = await self._web.exchange("auth.test")
+            bot, headers = await self._web.exchange("auth.test")
         except SendError as failure:
             raise self._fatal(failure, "SLACK_BOT_TOKEN (xoxb-…)") from None
+        self._bot = bot
         _check_scopes(headers.get("x-oauth-scopes"))
         if self._mode == "http":
             return None
@@ -134,7 +135,7 @@ class SlackChat:
     def _fatal(failure: SendError, setting: str) -> SendError | StartError:
         if failure.outcome is not Outcome.REFUSED:
             return failure
-        return StartError(f"Slack does not accept {setting}: {failure.reason}")
+        return StartError(f"Slack does not let us in with {setting}: {failure.reason}")
 
     async def _socket_url(self) -> str:
         opened = await self._web.call("apps.connections.open", params={"token": self._app_token})
@@ -143,32 +144,35 @@ class SlackChat:
             raise SendError(Outcome.IN_DOUBT, "Slack gave no address for a socket")
         return url
 
-    async def _keep_connected(self, url: str | None) -> None:
-        """Lives as long as the chat: signs in if `start` could not, connects, and sees to it that it stays so."""
+    async def _sign_in_later(self, listener: SlackListener, failure: SendError | StartError) -> None:
+        """A token that is refused now may be accepted again: an app can be disabled and enabled."""
         pause = self._ping_interval
-        while self._bot is None or (self._mode == "socket" and url is None):
-            await asyncio.sleep(pause)
+        while True:
+            self._trouble = str(failure)
+            asked = failure.retry_after if isinstance(failure, SendError) else None
+            await asyncio.sleep(max(pause, asked or 0))
+            pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 url = await self._sign_in()
-            except (SendError, StartError) as failure:
-                self._trouble = str(failure)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                if isinstance(failure, SendError):
-                    pause = max(pause, failure.retry_after or 0)
+            except (SendError, StartError) as again:
+                failure = again
+            else:
+                break
         self._trouble = None
-        self._observe()
-        if self._mode == "socket":
-            await self._keep_socket(url)
+        await self._stay_connected(listener, url)
 
-    async def _keep_socket(self, url: str | None) -> None:
+    async def _stay_connected(self, listener: SlackListener, url: str | None) -> None:
+        """In Socket Mode until it is cancelled, beginning with the socket at `url`."""
+        if url is None:
+            self._observe()
+            return
         self._socket = socket = SlackSocket(
             new_url=self._socket_url,
-            heard=self._on_greeting,
+            heard=self._observe,
             ping_interval=self._ping_interval,
             logger=_library_log,
         )
-        assert self._listener is not None  # noqa: S101 - made by `start`, before this
-        socket.socket_mode_request_listeners.append(self._listener.on_envelope)
+        socket.socket_mode_request_listeners.append(listener.on_envelope)
         opening = asyncio.create_task(socket.open(url))
         try:
             while True:
@@ -179,10 +183,6 @@ class SlackChat:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
 
-    def _on_greeting(self) -> None:
-        self._greeted.set()
-        self._observe()
-
     def _observe(self) -> Connection:
         """The connection as it is now; a change is logged once."""
         up = self._is_up()
@@ -191,6 +191,7 @@ class SlackChat:
         if up != self._connection.up:
             self._connection = Connection(up, datetime.now(UTC), detail)
             if up:
+                self._connected.set()
                 _log.info("Slack is connected")
             else:
                 _log.warning("Slack is not connected: %s", detail)
@@ -199,7 +200,7 @@ class SlackChat:
         return self._connection
 
     def _is_up(self) -> bool:
-        if self._bot is None or self._trouble is not None:
+        if self._trouble is not None:
             return False
         return self._mode == "http" or (self._socket is not None and self._socket.alive())
 

@@ -44,7 +44,7 @@ class SlackSocket(SocketModeClient):
         self,
         *,
         new_url: Callable[[], Awaitable[str]],
-        heard: Callable[[], None],
+        heard: Callable[[], object],
         ping_interval: float,
         logger: logging.Logger,
     ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -239,6 +240,16 @@ async def test_an_app_that_may_not_post_ends_the_start() -> None:
             await r.chat.start(r.echo)
 
 
+async def test_an_app_that_may_not_post_is_not_connected_after_an_outage_either() -> None:
+    slack = SlackSimulator(scopes=("commands",))
+    async with rig(slack, start=False, mode="http", signing_secret="s") as r:
+        r.slack.fail("auth.test", server_error())
+        await r.chat.start(r.echo)
+
+        await r.slack.until(lambda: "chat:write" in (r.chat.connection().detail or ""))
+        assert not r.chat.connection().up
+
+
 async def test_an_app_that_may_not_read_history_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     async with rig(SlackSimulator(scopes=("chat:write",))):
         assert "cannot be looked up" in caplog.text
@@ -263,6 +274,16 @@ async def test_an_outage_at_the_start_is_waited_out(method: str) -> None:
         assert down.detail is not None
         assert "503" in down.detail
         await r.slack.until(lambda: r.chat.connection().up)
+
+
+async def test_a_slack_that_asks_to_wait_at_the_start_is_left_alone_so_long() -> None:
+    async with rig(start=False, ping_interval=0.05) as r:
+        r.slack.fail("auth.test", rate_limited("0.4"), rate_limited("0.4"))
+        start = time.monotonic()
+        await r.chat.start(r.echo)
+        await r.slack.until(lambda: len(r.slack.called("auth.test")) == 3)
+
+        assert time.monotonic() - start > 0.8
 
 
 async def test_a_slack_that_cannot_be_reached_at_the_start_is_waited_for() -> None:

@@ -121,6 +121,7 @@ async def test_hosts_that_need_no_proxy_are_reached_without_it(monkeypatch: pyte
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     async with rig() as r:
+        assert r.chat.connection().up
         await r.chat.post("delivery1", r.slack.channel, alert())
 
         assert len(r.slack.messages()) == 1
