@@ -36,6 +36,7 @@ _SCOPES = {
     "conversations.history": ("channels:history", "groups:history"),
     "conversations.replies": ("channels:history", "groups:history"),
 }
+_STRUCTURES = {"blocks", "metadata", "attachments"}
 _ACK_SECONDS = 3.0
 _RESPONSES = 5
 
@@ -343,11 +344,7 @@ class SlackSimulator:
 
     async def _serve_call(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        arguments = {**request.query}
-        if request.content_type == "application/json":
-            arguments.update(await request.json())
-        else:
-            arguments.update({key: str(value) for key, value in (await request.post()).items()})
+        arguments = await _arguments(request)
         self.calls.append(Call(method, arguments))
         fault = self._next_fault(method)
         if fault is None or fault.accept:
@@ -590,6 +587,14 @@ class SlackSimulator:
             message = SlackMessage(self.channel, self._next_ts(), payload, self.bot)
         known.answers.append(message)
         return web.Response(text="ok")
+
+
+async def _arguments(request: web.Request) -> dict[str, Any]:
+    """Slack takes JSON, forms and queries; in the latter two, structures are JSON within a string."""
+    if request.content_type == "application/json":
+        return {**request.query, **await request.json()}
+    flat = {**request.query, **{key: str(value) for key, value in (await request.post()).items()}}
+    return {key: json.loads(value) if key in _STRUCTURES else value for key, value in flat.items()}
 
 
 async def _faulty(fault: Fault, request: web.Request) -> web.StreamResponse:

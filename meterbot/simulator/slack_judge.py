@@ -14,8 +14,6 @@ from slack_sdk.models.blocks import Block
 def verdict(payload: Mapping[str, Any]) -> str | None:
     """Slack's error code with what is wrong, or None."""
     blocks = payload.get("blocks") or []
-    if isinstance(blocks, str):
-        blocks = json.loads(blocks)
     if not blocks and not str(payload.get("text") or "").strip():
         return "no_text"
     if len(str(payload.get("text") or "")) > 40_000:

@@ -28,7 +28,7 @@ def install() -> None:
         missing = [name for name, version in wanted.items() if _installed(name) != version]
         if not missing:
             return
-        _say(f"installing {', '.join(missing)} from npm into {PEERS.name}/ (about 130 MB)")
+        _say(f"installing {', '.join(missing)} from npm into {PEERS.name}/ (about 150 MB)")
         # All of them at once: npm takes what it is not told of for leftovers.
         packages = [f"{name}@{version}" for name, version in wanted.items()]
         options = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from meterbot.chat.slack_blocks import render, render_line
 from meterbot.messages import Message
@@ -25,7 +25,7 @@ def known_block(peer: Peer) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(schema)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(teams())
 def test_every_block_is_one_of_slacks(known_block: jsonschema.Draft7Validator, message: Message) -> None:
     for payload in (render(message), render_line(message)):
