@@ -105,12 +105,23 @@ class Notify:
         except SendError as error:
             await self._put_back(delivery, error)
         except asyncio.CancelledError:
-            doubt = SendError(Outcome.IN_DOUBT, "meterbot was stopped while sending")
-            await asyncio.wait_for(asyncio.shield(self._put_back(delivery, doubt)), _GOODBYE_SECONDS)
+            await self._say_goodbye(delivery)
             raise
+        except Exception:
+            # A chat tells every failure of the outside by a SendError: this one is our own.
+            log.exception("a chat failed", chat=name, delivery=delivery.id)
+            await self._put_back(delivery, SendError(Outcome.IN_DOUBT, "meterbot itself failed to send it"))
         else:
             await self._record(delivery, where)
         return True
+
+    async def _say_goodbye(self, delivery: Delivery) -> None:
+        """Notes the doubt, so that the next start settles it at once and not when the claim has run out."""
+        doubt = SendError(Outcome.IN_DOUBT, "meterbot was stopped while sending")
+        try:
+            await asyncio.wait_for(asyncio.shield(self._put_back(delivery, doubt)), _GOODBYE_SECONDS)
+        except Exception:
+            log.exception("a message in doubt could not be noted", delivery=delivery.id)
 
     async def _send(self, chat: Chat, delivery: Delivery) -> Posted | None:
         """Where the message stands; None when there is nothing left to send."""
@@ -161,7 +172,7 @@ class Notify:
         not_before = self._clock.now() + timedelta(seconds=pause)
         # A doubt stays one, whatever stopped this attempt: looking once more is harmless.
         state = DeliveryState.IN_DOUBT if delivery.settle else _STATE[error.outcome]
-        await self._store.put_back(delivery.id, state, not_before, error.reason)
+        await self._store.put_back(delivery.id, state, not_before, error.reason, delivery.attempts)
         if self._trouble.get(delivery.chat) != error.reason:
             self._trouble[delivery.chat] = error.reason
             log.warning(

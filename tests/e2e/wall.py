@@ -1,0 +1,144 @@
+"""A chat in memory, kept at the contract: a wall on which messages stand, and faults on demand."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+
+from meterbot.chat import Answerer, Connection
+from meterbot.errors import Outcome, SendError
+from meterbot.messages import Message, Posted
+
+
+class KilledError(BaseException):
+    """The process ended here: nobody gets to clean up."""
+
+
+class Trouble(Enum):
+    """What becomes of a call."""
+
+    NONE = auto()
+    NOT_SENT = auto()
+    REFUSED = auto()
+    LOST_ON_THE_WAY = auto()
+    ANSWER_LOST = auto()
+    KILLED_BEFORE = auto()
+    KILLED_AFTER = auto()
+    HANGS_BEFORE = auto()
+    HANGS_AFTER = auto()
+    BROKEN = auto()
+
+
+_AFTER = {Trouble.ANSWER_LOST, Trouble.KILLED_AFTER, Trouble.HANGS_AFTER}
+"""These arrive first."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """A message on the wall. `thread` is the message it answers."""
+
+    delivery: str
+    channel: str
+    message: Message
+    thread: str | None = None
+    edits: list[Message] = field(default_factory=list)
+
+
+_OUTCOMES = {
+    Trouble.NOT_SENT: Outcome.NOT_SENT,
+    Trouble.REFUSED: Outcome.REFUSED,
+    Trouble.LOST_ON_THE_WAY: Outcome.IN_DOUBT,
+    Trouble.ANSWER_LOST: Outcome.IN_DOUBT,
+}
+
+Act = Callable[[], None]
+Troubles = deque[Trouble | SendError]
+
+
+class Wall:
+    """Its channels are one list in the order of arrival. `troubles` are met by the next calls, one each."""
+
+    destination = "C1"
+
+    def __init__(self, name: str = "wall") -> None:
+        self.name = name
+        self.standing: list[Standing] = []
+        self.troubles: Troubles = deque()
+        self.finding: Troubles = deque()
+        self.calls: list[tuple[str, str]] = []
+        self.hanging = asyncio.Event()
+        """Set once a call hangs."""
+        self.arrived = asyncio.Event()
+        """Set whenever a message comes to stand."""
+        self.go_on = asyncio.Event()
+        """Lets the calls that hang end."""
+
+    def connection(self) -> Connection:
+        return Connection(up=True)
+
+    async def start(self, answer: Answerer) -> None:
+        """Asks nobody anything."""
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+    def titles(self, channel: str = "C1", thread: str | None = None) -> list[str]:
+        return [
+            each.message.title for each in self.standing if (each.channel, each.thread) == (channel, thread)
+        ]
+
+    async def until(self, number: int) -> None:
+        """Waits until so many messages stand."""
+        async with asyncio.timeout(5):
+            while len(self.standing) < number:
+                self.arrived.clear()
+                await self.arrived.wait()
+
+    async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        return await self._add("post", Standing(delivery, channel, message))
+
+    async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        return await self._add("reply", Standing(delivery, where.channel, message, where.message))
+
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:
+        edited = next(each for each in self.standing if each.delivery == where.message)
+
+        def change() -> None:
+            edited.edits.append(message)
+
+        await self._met("edit", delivery, self.troubles, change)
+
+    async def find(
+        self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
+    ) -> Posted | None:
+        del since, thread
+        await self._met("find", delivery, self.finding, lambda: None)
+        found = any((each.delivery, each.channel) == (delivery, channel) for each in self.standing)
+        return Posted(channel, delivery) if found else None
+
+    async def _add(self, what: str, new: Standing) -> Posted:
+        def stand() -> None:
+            self.standing.append(new)
+            self.arrived.set()
+
+        await self._met(what, new.delivery, self.troubles, stand)
+        return Posted(new.channel, new.delivery)
+
+    async def _met(self, what: str, delivery: str, troubles: Troubles, do: Act) -> None:
+        self.calls.append((what, delivery))
+        trouble = troubles.popleft() if troubles else Trouble.NONE
+        if trouble is Trouble.NONE or trouble in _AFTER:
+            do()
+        if isinstance(trouble, SendError):
+            raise trouble
+        if trouble in {Trouble.HANGS_BEFORE, Trouble.HANGS_AFTER}:
+            self.hanging.set()
+            await self.go_on.wait()
+        elif trouble in {Trouble.KILLED_BEFORE, Trouble.KILLED_AFTER}:
+            raise KilledError
+        elif trouble is Trouble.BROKEN:
+            raise LookupError("a bug in the chat")
+        elif trouble in _OUTCOMES:
+            raise SendError(_OUTCOMES[trouble], trouble.name.lower())
