@@ -92,6 +92,8 @@ class Subscription:
     changes_to: str | None = None
     """The plan a scheduled downgrade goes to."""
     paused_until: datetime | None = None
+    configured: bool = False
+    """The operator said when it renews: no source did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Snapshot:
     """One sentence for a person on what ails the source; never text from a body."""
     retry_at: datetime | None = None
     """The floor a refusal set on the next read."""
+    tier: str | None = None
+    """The plan as the account says it: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
@@ -243,3 +247,5 @@ class Seat:
     """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
     interval: float = 60.0
     """Seconds between two reads; for `push`, between two expected arrivals."""
+    renews_on: int | None = None
+    """The day of the month on which the plan is charged, for sources that cannot know it."""

@@ -33,20 +33,10 @@ from meterbot.config.values import (
 )
 from meterbot.models import EventKind, Seat
 from meterbot.money import Money
+from meterbot.plans import LIST_PRICES, list_price
 from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Threshold
 
 CLAUDE_AI = "https://claude.ai"
-
-PLAN_PRICES = {
-    "free": Decimal(0),
-    "pro": Decimal(20),
-    "max_5x": Decimal(100),
-    "max_20x": Decimal(200),
-    "team": None,
-    "team_premium": None,
-    "enterprise": None,
-}
-"""Monthly list prices in USD, for seats without a `plan_price`. None: depends on the contract."""
 
 INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
 """How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
@@ -188,9 +178,9 @@ class SeatConfig(Table):
     def _has_a_price(cls, value: str | None, info: ValidationInfo) -> str | None:
         # A price that was refused is not among the data, and is a problem of its own.
         unpriced = "plan_price" in info.data and info.data["plan_price"] is None
-        if value is not None and value not in PLAN_PRICES and unpriced:
-            near = did_you_mean(value, PLAN_PRICES)
-            raise ValueError(f"must be one of {listed(PLAN_PRICES)}, or come with a plan_price{near}")
+        if value is not None and value not in LIST_PRICES and unpriced:
+            near = did_you_mean(value, LIST_PRICES)
+            raise ValueError(f"must be one of {listed(LIST_PRICES)}, or come with a plan_price{near}")
         return value
 
     @property
@@ -198,8 +188,7 @@ class SeatConfig(Table):
         """A month of the plan; None where it is not known."""
         if self.plan_price is not None:
             return money.of_major(self.plan_price, self.plan_currency)
-        default = PLAN_PRICES.get(self.plan or "")
-        return None if default is None else money.of_major(default, "USD")
+        return list_price(self.plan)
 
 
 class Config(Table):
