@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from unicodedata import category
 
@@ -25,6 +25,7 @@ from meterbot.chat import Answerer, Connection, Question
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Message, Posted, Section
 from meterbot.models import Severity
+from meterbot.wording import moment
 
 _COLOURS = {
     Severity.INFO: "cyan",
@@ -46,7 +47,7 @@ log = structlog.get_logger(__name__)
 class Console:
     """A terminal, a pipe or a file. `user` is who asks, for `me`; `on_quit` is called when `quit` is typed.
 
-    Colours and boxes only on a terminal, and no colours where `NO_COLOR` is set in `environ`.
+    With `now`, each alert says when it was printed, in the zone `tz`. Colours and boxes only on a terminal, and no colours where `NO_COLOR` is set in `environ`.
     """
 
     name = "console"
@@ -60,11 +61,15 @@ class Console:
         user: str = "operator",
         on_quit: Callable[[], None] | None = None,
         environ: Mapping[str, str] = os.environ,
+        now: Callable[[], datetime] | None = None,
+        tz: tzinfo = UTC,
     ) -> None:
         self._stdin = stdin
         self._stdout = stdout
         self._user = user
         self._on_quit = on_quit
+        self._now = now
+        self._tz = tz
         self._screen = _screen(stdout, environ)
         self._lock = asyncio.Lock()
         self._printed: deque[str] = deque(maxlen=_REMEMBERED)
@@ -87,7 +92,7 @@ class Console:
             await asyncio.gather(self._commands, return_exceptions=True)
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        await self._show(message)
+        await self._show(message, self._stamp())
         self._printed.append(delivery)
         return Posted(channel, delivery)
 
@@ -125,12 +130,19 @@ class Console:
         except SendError as error:
             log.warning("console_commands_ended", reason=error.reason)
 
-    async def _show(self, message: Message) -> None:
-        await self._print(_plain(message) if self._screen is None else _panel(message))
+    def _stamp(self) -> str:
+        """`Wed Apr 8 14:00`"""
+        return "" if self._now is None else moment(self._now(), self._tz)
+
+    async def _show(self, message: Message, stamp: str = "") -> None:
+        if self._screen is None:
+            await self._print(_stamped(stamp, _plain(message)))
+        else:
+            await self._print(_panel(message, stamp))
 
     async def _line(self, what: str, message: Message) -> None:
         rest = f". {_one_line(message.text)}" if message.text else ""
-        text = f"{what}: {_one_line(message.title)}{rest}"
+        text = _stamped(self._stamp(), f"{what}: {_one_line(message.title)}{rest}")
         await self._print(text if self._screen is None else Text(text, style=_COLOURS[message.severity]))
 
     async def _print(self, what: RenderableType) -> None:
@@ -227,7 +239,11 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _panel(message: Message) -> Panel:
+def _stamped(stamp: str, text: str) -> str:
+    return f"{stamp}  {text}" if stamp else text
+
+
+def _panel(message: Message, stamp: str) -> Panel:
     colour = _COLOURS[message.severity]
     parts: list[RenderableType] = [_text(message.text)] if message.text else []
     if message.fields:
@@ -243,6 +259,8 @@ def _panel(message: Message) -> Panel:
         Group(*parts),
         title=Text(_one_line(message.title), f"bold {colour}"),
         title_align="left",
+        subtitle=Text(stamp, "dim") if stamp else None,
+        subtitle_align="right",
         border_style=colour,
         box=box.ROUNDED,
         padding=(0, 1),

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from meterbot.chat.console import Console
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Action, Field, Message, Posted, Section
 from meterbot.models import Severity
+from meterbot.wording import moment
 from tests.chat import background_console
 from tests.teams import NOW
 
@@ -399,3 +402,25 @@ def test_in_the_background_the_bot_is_not_stopped_by_what_is_typed_to_others() -
         shell.wait()
         shell.stdout.close()
         os.close(ours)
+
+
+# --- when -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_its_edit_and_its_reply_say_when_they_were_printed() -> None:
+    stdout = io.StringIO()
+    console = Console(None, stdout, environ={}, now=lambda: NOW, tz=ZoneInfo("Europe/Berlin"))
+    where = await console.post("d" * 20, "terminal", ALERT)
+    await console.edit("e" * 20, where, ALERT)
+    await console.reply("f" * 20, where, ALERT)
+    stamped = [line for line in stdout.getvalue().splitlines() if not line.startswith("  ")]
+    assert [line.partition(" bo is")[0] for line in stamped] == [
+        f"{moment(NOW, ZoneInfo('Europe/Berlin'))}  {what}" for what in ("CRITICAL", "updated:", "reply:")
+    ]
+
+
+async def test_on_a_terminal_the_time_is_on_the_box() -> None:
+    screen = Screen()
+    console = Console(None, screen, environ={"TERM": "xterm", "COLUMNS": "60"}, now=lambda: NOW)
+    await console.post("d" * 20, "terminal", ALERT)
+    assert f" {moment(NOW, UTC)} ─╯" in COLOUR.sub("", screen.getvalue()).splitlines()[-1]
