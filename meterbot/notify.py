@@ -26,7 +26,7 @@ LOOK_BACK = timedelta(minutes=5)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _REFUSED_PAUSE = 600.0
-_GOODBYE_SECONDS = 5.0
+_GOODBYE_SECONDS = 2.0
 
 _STATE = {
     Outcome.NOT_SENT: DeliveryState.QUEUED,
@@ -75,16 +75,22 @@ class Notify:
         self.wake()
 
     async def _work(self, name: str) -> None:
-        waker = self._wakers[name]
+        waker, halted = self._wakers[name], False
         while not self._stopping:
             waker.clear()
             try:
-                if await self.deliver_next(name):
-                    continue
+                moved = await self.deliver_next(name)
             except Exception:
                 # The database is away, or we have a bug: the rows are safe, the next wake tries again.
-                log.exception("deliveries stopped for now", chat=name)
-            await waker.wait()
+                if not halted:
+                    log.exception("deliveries stopped for now", chat=name)
+                moved, halted = False, True
+            else:
+                if halted:
+                    log.info("deliveries go on", chat=name)
+                halted = False
+            if not moved:
+                await waker.wait()
 
     async def drain(self) -> None:
         """Sends everything that is due now; returns when no line moves any more."""

@@ -483,11 +483,14 @@ async def test_a_database_that_is_away_is_told_and_waited_for(line: Line, tmp_pa
     with refusing(tmp_path, "claimed"):
         running = asyncio.create_task(worker.run())
         await asyncio.wait_for(heard.wait(), 5)
+        worker.wake()
+        with pytest.raises(Exception, match="disk full"):  # meanwhile the worker tries again, in vain
+            await worker.drain()
     worker.wake()
     await wall.until(1)
     worker.stop()
     await asyncio.wait_for(running, 5)
-    assert told == ["deliveries stopped for now"]
+    assert told == ["deliveries stopped for now", "deliveries go on"]
 
 
 async def test_a_worker_that_lost_its_claim_does_not_undo_what_the_next_one_did(line: Line) -> None:
