@@ -40,6 +40,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         account_uuid=snapshot.account_uuid or old.account_uuid,
         account_email=snapshot.account_email or old.account_email,
         org_name=snapshot.org_name or old.org_name,
+        tier=snapshot.tier or old.tier,
         windows=old.windows if keep_windows else snapshot.windows,
         extra_usage=extra,
         subscription=subscription,

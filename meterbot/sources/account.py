@@ -3,21 +3,21 @@
 from dataclasses import dataclass
 
 from meterbot.sources.fields import Notes, kind, read
+from meterbot.sources.tier import is_shared, tier_of
 from meterbot.sources.wire import AccountShape, MembershipShape, OrganizationShape
 
 _MOST_ORGANIZATIONS = 50
-_SHARED_TIERS = ("default_raven", "claude_team", "claude_enterprise")
-_SHARED_SEATS = ("team", "enterprise", "unassigned")
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """`team`: shared by several people (Team, Enterprise), so that its own counter is nobody's seat."""
+    """`team`: shared by several people (Team, Enterprise), so that its own counter is nobody's seat. `tier`: its plan."""
 
     uuid: str
     name: str | None
     team: bool
     api_only: bool
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +74,11 @@ def _organization(item: object, path: str, notes: Notes) -> Organization | None:
     if capabilities is not None and not isinstance(capabilities, list):
         notes.reject(f"{path}.organization.capabilities", "a list", kind(capabilities))
         capabilities = None
+    kinds = [capability for capability in capabilities or [] if isinstance(capability, str)]
     return Organization(
         uuid=shape.uuid,
         name=shape.name,
-        team=_is_shared(capabilities or [], shape.rate_limit_tier, membership.seat_tier),
+        team=is_shared(kinds, shape.rate_limit_tier, membership.seat_tier),
         api_only=capabilities == ["api"],
-    )
-
-
-def _is_shared(capabilities: list[object], tier: str | None, seat: str | None) -> bool:
-    return (
-        not {"raven", "claude_team", "claude_enterprise"}.isdisjoint(
-            c for c in capabilities if isinstance(c, str)
-        )
-        or (tier or "").startswith(_SHARED_TIERS)
-        or (seat or "").startswith(_SHARED_SEATS)
+        tier=tier_of(kinds, shape.rate_limit_tier, membership.seat_tier),
     )

@@ -18,7 +18,7 @@ from meterbot.models import Health, Seat, Snapshot
 from meterbot.sources.account import Account, Organization, account_of
 from meterbot.sources.fields import Notes
 from meterbot.sources.organization import Found, read_organization
-from meterbot.sources.session import Session
+from meterbot.sources.session import Keeper, Session
 from meterbot.sources.transport import Transport
 from meterbot.sources.verdict import Cause, Trouble
 
@@ -37,6 +37,7 @@ class ClaudeAiSource:
     request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
+    `keeper`: keeps the session key as claude.ai renews it; without one, a renewed key ends with this object.
     `retry_pauses`: a session key can be refused for some seconds after it was issued; in the first minute a refusal is
     tried again after each of these, in seconds, by awaiting `pause`.
     """
@@ -49,11 +50,12 @@ class ClaudeAiSource:
         base_url: str,
         *,
         expected_account: str | None = None,
+        keeper: Keeper | None = None,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._seat = seat
-        self._session = Session(session_key, transport, base_url)
+        self._session = Session(session_key, transport, base_url, keeper)
         self._expected_account = expected_account
         self._retry_pauses = retry_pauses
         self._pause = pause
@@ -77,6 +79,7 @@ class ClaudeAiSource:
         self._first_read_at = self._first_read_at or now
         errors: list[str] = []
         try:
+            await self._session.refresh()
             account = await self._current_account(now, errors)
             snapshots = await self._read_all(self._to_read(account, errors), now, errors)
         except Trouble as trouble:
@@ -221,6 +224,7 @@ class ClaudeAiSource:
             subscription_read=found.billing.read,
             detail=None if trouble is None else trouble.sentence,
             retry_at=None if trouble is None else trouble.retry_at(now),
+            tier=None if organization is None else organization.tier,
             drift=tuple(found.notes.drift),
             errors=tuple(found.errors),
         )

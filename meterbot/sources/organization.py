@@ -49,30 +49,32 @@ async def read_organization(
     found = Found()
     at = f"/api/organizations/{organization.uuid}"
     try:
-        usage = _known_usage(await session.get(f"{at}/usage", now), found)
+        usage = take_usage(await session.get(f"{at}/usage", now), found)
     except Trouble as trouble:
         found.trouble = trouble
         found.errors.append(f"usage: {trouble.sentence}")
         found.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
         return found
-    if usage is not None:
-        found.windows = windows_of(usage, found.notes)
-        found.windows_read = not windows_lost(found.windows, found.notes)
     overage = await _overage(session, organization, account, now, found)
     found.metering = metering_of(usage, overage, found.notes)
     if not found.ended:
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, found)
         if body is not Missing.FAILED:
             found.billing = billing_of(None if body is Missing.ABSENT else body, found.notes)
+    conclude(found)
+    return found
+
+
+def conclude(found: Found) -> None:
+    """Says what is missing once every answer is in."""
     if not found.metering.read and not found.metering.lost:
         found.errors.append("extra usage: no answer says how much was used")
     if found.trouble is None and (not found.windows_read or found.metering.lost):
         found.trouble = Trouble(Cause.DRIFTED, f"an answer has changed its form ({_worst(found.notes)})")
-    return found
 
 
-def _known_usage(value: object, found: Found) -> dict[str, object] | None:
-    """The body, if there is anything in it that is known."""
+def take_usage(value: object, found: Found) -> dict[str, object] | None:
+    """Takes the windows of a `/usage` body. Returns the body, if there is anything in it that is known."""
     if not isinstance(value, dict):
         found.notes.reject("usage", "an object", kind(value))
         return None
@@ -80,6 +82,8 @@ def _known_usage(value: object, found: Found) -> dict[str, object] | None:
     if not any(key in _USAGE_KEYS or is_window(key) for key in value):
         found.notes.reject("usage", "its fields", "none of them")
         return None
+    found.windows = windows_of(value, found.notes)
+    found.windows_read = not windows_lost(found.windows, found.notes)
     return value
 
 

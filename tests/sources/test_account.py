@@ -31,7 +31,7 @@ def test_the_account_and_its_organizations() -> None:
         Account(
             uuid="22222222-2222-4222-8222-222222222221",
             email="dev@example.com",
-            organizations=(Organization(ORG, "Dev One", team=False, api_only=False),),
+            organizations=(Organization(ORG, "Dev One", team=False, api_only=False, tier="max_5x"),),
         ),
         [],
     )
