@@ -1,18 +1,37 @@
 """A session of claude.ai: the key that opens it, kept up to date, and the answers read with it."""
 
 from datetime import datetime
+from typing import Protocol
+
+import structlog
 
 from meterbot import secret
-from meterbot.sources.transport import NotReadableError, Transport, cookie_header, renewed_session
+from meterbot.sources.cookies import cookie_header, renewed_session
+from meterbot.sources.transport import NotReadableError, Transport
 from meterbot.sources.verdict import Cause, Trouble, reading
+
+log = structlog.get_logger(__name__)
+
+
+class Keeper(Protocol):
+    """Keeps one seat's newest session key for longer than this process lives."""
+
+    async def current(self) -> str:
+        """The key to use now: another process may have a newer one than this. Raises when that cannot be told."""
+        ...
+
+    async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
+        """An answer set this key; the one before may not be accepted again. Never raises."""
+        ...
 
 
 class Session:
-    """One seat's session. Only it holds the key."""
+    """One seat's session. Only it, and its keeper, hold the key."""
 
-    def __init__(self, key: str, transport: Transport, base_url: str) -> None:
+    def __init__(self, key: str, transport: Transport, base_url: str, keeper: Keeper | None = None) -> None:
         self._transport = transport
         self._base_url = base_url
+        self._keeper = keeper
         self._take_up(key.strip())
 
     def __repr__(self) -> str:
@@ -23,6 +42,17 @@ class Session:
         """The newest session key: claude.ai renews it with its answers, and the old one dies early. A secret."""
         return self._key
 
+    async def refresh(self) -> None:
+        """Takes up what the keeper has. Raises `Trouble` when it cannot be asked: a key that was renewed since would
+        be refused, and look like a session that has ended."""
+        if self._keeper is None:
+            return
+        try:
+            self._take_up(await self._keeper.current())
+        except Exception:
+            log.exception("the stored session key could not be read")
+            raise Trouble(Cause.FAILING, "the stored session key could not be read") from None
+
     async def get(self, path: str, now: datetime) -> object:
         """The JSON value that `path` answers. Raises `Trouble` for everything else."""
         try:
@@ -30,9 +60,13 @@ class Session:
         except NotReadableError as problem:
             raise Trouble(Cause.SCOPE, f"not a session key: {problem}") from None
         answer = await self._transport.get(self._base_url, path, cookie)
-        renewed = renewed_session(answer)
-        if renewed is not None and renewed != self._key:
-            self._take_up(renewed)
+        renewal = renewed_session(answer, now)
+        if renewal is not None:
+            self._take_up(renewal.key)
+            if (
+                self._keeper is not None
+            ):  # before anything else is made of the answer, and before the next request
+                await self._keeper.renewed(renewal.key, renewal.ends_at, now)
         return reading(answer.status, answer.headers, answer.body, now)
 
     def _take_up(self, key: str) -> None:

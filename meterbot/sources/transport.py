@@ -27,9 +27,6 @@ _READABLE = re.compile(
     "|/api/oauth/(usage|profile)"
     "|/v1/organizations/(me|cost_report)(\\?[a-z_]+(%5B%5D)?=[\\w.:%-]+(&[a-z_]+(%5B%5D)?=[\\w.:%-]+)*)?"
 )
-_COOKIE_VALUE = re.compile(
-    r"[!#-+\--:<-\[\]-~]+"
-)  # RFC 6265: no control, blank, quote, comma, semicolon, backslash
 _PLAIN_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
@@ -141,33 +138,6 @@ class _NoJar(CookieJar):
 
     def extract_cookies(self, response: Any, request: Any) -> None:
         pass
-
-
-def cookie_header(session_key: str) -> dict[str, str]:
-    """The header that carries the session. Raises `NotReadableError` for a key no cookie can hold."""
-    if not _COOKIE_VALUE.fullmatch(session_key):
-        raise NotReadableError("a session key with characters that no cookie has")
-    return {"Cookie": f"sessionKey={session_key}"}
-
-
-def renewed_session(answer: Answer) -> str | None:
-    """The session key that a successful answer renews by `Set-Cookie`; None when it sets none, or deletes it."""
-    if not 200 <= answer.status < 300:
-        return None
-    renewed = None
-    for line in answer.headers.get_list("set-cookie"):
-        pair, *attributes = (part.strip() for part in line.split(";"))
-        name, _, value = pair.partition("=")
-        # Exactly this name: `sessionKeyLC` and others beside it are no session.
-        if name.strip() == "sessionKey" and _COOKIE_VALUE.fullmatch(value) and not _deletes(attributes):
-            renewed = value
-    return renewed
-
-
-def _deletes(attributes: list[str]) -> bool:
-    given = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
-    age = given.get("max-age", "").strip()
-    return age.startswith("-") or age == "0" or "1970" in given.get("expires", "")
 
 
 def _unpacked(unpack: Any, chunk: bytes, room: int) -> bytes:

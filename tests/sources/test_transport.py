@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,7 +18,7 @@ from meterbot import __version__
 from meterbot.models import Health, Seat
 from meterbot.simulator.claude_ai import ClaudeAi, Reply
 from meterbot.sources.claude_ai import ClaudeAiSource
-from meterbot.sources.transport import Answer, NotReadableError, Transport, cookie_header, renewed_session
+from meterbot.sources.transport import NotReadableError, Transport
 from meterbot.sources.verdict import Cause, Trouble
 from tests.sources.served import KEY, NOW, ORG, serving
 
@@ -80,13 +79,6 @@ async def test_a_header_that_could_carry_more_than_its_value_is_refused(value: s
         with pytest.raises(NotReadableError):
             await served.transport.get(served.server.url, "/api/account", {"Cookie": value})
         assert not served.server.requests
-
-
-@pytest.mark.parametrize("key", ["", "a b", "a;b", "a\r\nb", "a,b", 'a"b', "a\\b", "kéy", "a\tb"])
-def test_a_session_key_that_no_cookie_can_hold_is_refused(key: str) -> None:
-    with pytest.raises(NotReadableError) as refused:
-        cookie_header(key)
-    assert not key or key not in str(refused.value)
 
 
 async def test_no_session_travels_with_another_seats_request_though_the_server_renews_both() -> None:
@@ -264,31 +256,6 @@ async def test_an_address_that_is_none_is_told(address: str) -> None:
         with pytest.raises(Trouble) as trouble:
             await transport.get(address, "/api/account", COOKIE)
     assert trouble.value.cause is Cause.UNREACHABLE
-
-
-@pytest.mark.parametrize(
-    ("lines", "renewed"),
-    [
-        ([], None),
-        (["sessionKey=sk-ant-sid02-new; Path=/; HttpOnly; Max-Age=2592000"], "sk-ant-sid02-new"),
-        (["sessionKey=one; Path=/", "sessionKey=two; Path=/"], "two"),
-        (["sessionKeyLC=1760000000000; Path=/"], None),
-        (["xsessionKey=a", "SESSIONKEY=b", "sessionKeyV3=c"], None),
-        (["sessionKey=; Path=/"], None),
-        (['sessionKey=""; Path=/'], None),
-        (["sessionKey=gone; Max-Age=0"], None),
-        (["sessionKey=gone; Max-Age=-1"], None),
-        (["sessionKey=gone; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
-        (["sessionKey=kept", "sessionKey=; Max-Age=0"], "kept"),
-        (["sessionKey=a b"], None),
-        (["sessionKey"], None),
-        (["", ";;;", "=", "__cf_bm=a, sessionKey=b"], None),
-    ],
-)
-def test_only_a_renewal_renews_the_session(lines: list[str], renewed: str | None) -> None:
-    headers = httpx.Headers([("Set-Cookie", line) for line in lines])
-    assert renewed_session(Answer(200, headers, b"")) == renewed
-    assert renewed_session(Answer(403, headers, b"")) is None
 
 
 async def test_money_survives_the_way_exactly() -> None:

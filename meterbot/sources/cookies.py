@@ -1,0 +1,73 @@
+"""The cookie of a session of claude.ai: how it is sent, and how an answer renews it."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from meterbot.sources.transport import Answer, NotReadableError
+
+_COOKIE_VALUE = re.compile(
+    r"[!#-+\--:<-\[\]-~]+"
+)  # RFC 6265: no control, blank, quote, comma, semicolon, backslash
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# `Wed, 21 Oct 2026 07:28:00 GMT`, and with hyphens, as older servers write it.
+_DATE = re.compile(
+    rf"(?:mon|tue|wed|thu|fri|sat|sun), (\d\d)([ -])({'|'.join(_MONTHS)})\2(\d{{4}}) (\d\d):(\d\d):(\d\d) gmt",
+    re.ASCII,
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A session key as an answer set it. `ends_at` is None when the cookie does not say."""
+
+    key: str = field(repr=False)
+    ends_at: datetime | None
+
+
+def cookie_header(session_key: str) -> dict[str, str]:
+    """The header that carries the session. Raises `NotReadableError` for a key no cookie can hold."""
+    if not _COOKIE_VALUE.fullmatch(session_key):
+        raise NotReadableError("a session key with characters that no cookie has")
+    return {"Cookie": f"sessionKey={session_key}"}
+
+
+def renewed_session(answer: Answer, now: datetime) -> Renewal | None:
+    """What a successful answer renews the session to by `Set-Cookie`; None when it sets none, or deletes it."""
+    if not 200 <= answer.status < 300:
+        return None
+    renewed = None
+    for line in answer.headers.get_list("set-cookie"):
+        pair, *attributes = (part.strip() for part in line.split(";"))
+        name, _, value = pair.partition("=")
+        # Exactly this name: `sessionKeyLC` and others beside it are no session.
+        if name.strip() != "sessionKey" or not _COOKIE_VALUE.fullmatch(value):
+            continue
+        ends_at = _end(attributes, now)
+        if ends_at is None or ends_at > now:
+            renewed = Renewal(value, ends_at)
+    return renewed
+
+
+def _end(attributes: list[str], now: datetime) -> datetime | None:
+    """`Max-Age` counts before `Expires`; one that is not well-formed does not count."""
+    given = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
+    age = given.get("max-age", "").strip()
+    if _SECONDS.fullmatch(age):
+        return now + timedelta(seconds=max(int(age), 0))
+    expires = given.get("expires", "").strip()
+    # However badly written, this year means that the cookie is to be deleted.
+    return _EPOCH if "1970" in expires else _instant(expires)
+
+
+def _instant(text: str) -> datetime | None:
+    if (match := _DATE.fullmatch(text)) is None:
+        return None
+    day, _, month, year, *clock = match.groups()
+    hour, minute, second = map(int, clock)
+    try:
+        return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+    except ValueError:  # the 30th of February
+        return None
