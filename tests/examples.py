@@ -1,0 +1,134 @@
+"""The examples in README.md, made by the program itself. `python -m tests.examples` writes them where they stand.
+
+The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
+ones.
+"""
+
+import asyncio
+import io
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+from rich.console import Console
+from rich.text import Text
+
+from meterbot.chat import Question
+from meterbot.clock import ManualClock
+from meterbot.demo import _stage
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PICTURE = ROOT / "docs/images/console.svg"
+
+_STEP = timedelta(hours=2)
+"""Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""
+_LATER = timedelta(minutes=2)
+_COLUMNS = 84
+_TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": str(_COLUMNS)}
+_PLACE = r"(?<=<!-- rendered: {name} -->\n)```text\n.*?```\n"
+
+
+class _Screen(io.StringIO):
+    """What takes itself for a terminal gets colours and boxes."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`texts`: name → block for the README. `picture`: an SVG of a terminal."""
+
+    texts: Mapping[str, str]
+    picture: str
+
+
+async def examples() -> Examples:
+    """Everything the README shows, as the program says it now."""
+    plain = await _played(io.StringIO(), _april(21), 3, "/claude-spend")
+    said = re.split(r"(?<=\n)(?=\S)", plain)
+    texts = {
+        "alert": _one(said, "CRITICAL ana is blocked"),
+        "team": _one(said, "CRITICAL Claude spend, April 2026"),
+    }
+    first = _panels(await _played(_Screen(), _april(1), 2, "status"))
+    later = _panels(await _played(_Screen(), _april(10), 3, "seat ana"))
+    shown = [
+        _one(first, "ana has started to spend extra"),
+        _one(later, "ana has reached 50% of its cap"),
+        _one(later, "ana"),
+    ]
+    return Examples(texts, _picture("".join(shown)))
+
+
+def _april(day: int) -> datetime:
+    return datetime(2026, 4, day, 8, tzinfo=UTC)
+
+
+async def _played(screen: io.StringIO, start: datetime, steps: int, question: str) -> str:
+    """What stands on the terminal after some steps of the demo, and the answer to a question."""
+    clock = ManualClock(start)
+    bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
+        async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
+            direct()
+            await bot.step()
+            for _ in range(steps):
+                clock.advance(_STEP)
+                direct()
+                await bot.step()
+            clock.advance(_LATER)
+            console = bot.chats["console"]
+            answer = await bot.commands.answer(Question(tuple(question.split()), "console", "operator"))
+            await console.post("answer", console.destination, answer.message)
+    return screen.getvalue()
+
+
+def _panels(ansi: str) -> list[str]:
+    return [part + "\n" for part in re.split(r"\n(?=\x1b\[[\d;]*m╭)", ansi)]
+
+
+def _one(said: Sequence[str], title: str) -> str:
+    """The message of this title, in a panel or after its time."""
+    (found,) = (text for text in said if _title(text) == title)
+    return found
+
+
+def _title(text: str) -> str:
+    line = Text.from_ansi(text).plain.splitlines()[0]
+    return re.sub(r"^\w{3} \w{3} \d+ [\d:]{5}  ", "", line.strip("╭─╮ "))
+
+
+def _picture(ansi: str) -> str:
+    """As rich draws it, but with the reader's own font: a picture in a README fetches nothing."""
+    screen = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
+    screen.print(Text.from_ansi(ansi.rstrip("\n")))
+    drawn = screen.export_svg(title="meterbot demo", unique_id="console")
+    return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+
+
+def placed(readme: str, texts: Mapping[str, str]) -> str:
+    """The README with every block at its mark. Raises `LookupError` where a mark is missing."""
+    for name, text in texts.items():
+        block = f"```text\n{text.rstrip()}\n```\n".replace("\\", r"\\")
+        readme, count = re.subn(_PLACE.format(name=name), block, readme, flags=re.DOTALL)
+        if count != 1:
+            raise LookupError(f"README.md has {count} marks for the example {name}")
+    return readme
+
+
+def main() -> None:
+    made = asyncio.run(examples())
+    README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(made.picture, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""What README.md, docs/ and deploy/ say is true of the program."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+
+from meterbot import answers
+from meterbot.cli import cli
+from meterbot.config import AVAILABLE_SOURCES, Config, SeatConfig, load
+from meterbot.models import EventKind
+from meterbot.web import application
+from tests import examples
+from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
+
+ROOT = Path(__file__).parents[1]
+UNIT = (ROOT / "deploy/systemd/meterbot.service").read_text("utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+}
+README = PAGES["README.md"]
+SECRETS = {
+    "session_key": SESSION_KEY,
+    "slack.bot_token": BOT_TOKEN,
+    "slack.app_token": APP_TOKEN,
+    "slack.signing_secret": SIGNING_SECRET,
+    "discord.bot_token": DISCORD_TOKEN,
+}
+VARIABLES = {
+    "SLACK_BOT_TOKEN": BOT_TOKEN,
+    "SLACK_APP_TOKEN": APP_TOKEN,
+    "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+    "DISCORD_TOKEN": DISCORD_TOKEN,
+}
+SEAT = """
+[[seats]]
+name = "somebody"
+source = "claude_ai"
+session_key_env = "SOMEBODY_SESSION_KEY"
+"""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
+
+
+def table(page: str, header: str) -> list[str]:
+    """The first column of the table whose first heading is this."""
+    (body,) = re.findall(rf"^\| {re.escape(header)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return re.findall(r"^\| (.*?) \|", body, re.MULTILINE)
+
+
+def codes(cells: list[str]) -> list[str]:
+    return [code for cell in cells for code in re.findall(r"`(.+?)`", cell)]
+
+
+# --- examples -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_examples_are_what_the_program_says_now() -> None:
+    made = await examples.examples()
+    stale = "not what the program says now: run make docs"
+    assert examples.placed(README, made.texts) == README, stale
+    assert examples.PICTURE.read_text("utf-8") == made.picture, stale
+
+
+def test_a_picture_fetches_nothing() -> None:
+    drawn = examples.PICTURE.read_text("utf-8")
+    assert not re.search(r"url\((?!#)|href|<script|<image", drawn.replace('url("#', "url(#"))
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def leaves(command: Any, path: tuple[str, ...] = ("meterbot",)) -> Iterator[str]:
+    if not hasattr(command, "commands"):
+        yield " ".join(path)
+        return
+    for name, inner in command.commands.items():
+        yield from leaves(inner, (*path, name))
+
+
+def test_the_table_has_every_command_and_no_other() -> None:
+    named = [cell for cell in codes(table(README, "command")) if cell.startswith("meterbot ")]
+    assert sorted(named) == sorted(leaves(typer.main.get_command(cli)))
+
+
+def written_commands() -> Iterator[tuple[str, str]]:
+    """(page, command line) of everything that a reader may type."""
+    for name, page in PAGES.items():
+        lines = re.findall(r"^ {4,}(?:heroku run )?(meterbot .*?)(?: {2,}#.*)?$", page, re.MULTILINE)
+        spans = re.findall(r"`(meterbot [a-z].*?)`", page)
+        yield from ((name, line) for line in [*lines, *spans])
+    procfile = (ROOT / "Procfile").read_text("utf-8")
+    yield from (("Procfile", line) for line in re.findall(r"(meterbot .*)$", procfile, re.MULTILINE))
+    yield from (("unit", line) for line in re.findall(r"^ExecStart=.*?/(meterbot .*)$", UNIT, re.MULTILINE))
+
+
+def parse(line: str) -> None:
+    """Reads a command line as typer does, and runs nothing. Raises what typer raises."""
+    command: Any = typer.main.get_command(cli)
+    name, *words = shlex.split(line)
+    parent = None
+    while True:
+        context = command.make_context(name, words, parent=parent)
+        if not hasattr(command, "commands"):
+            return
+        name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        parent = context
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(written_commands())))
+def test_a_written_command_can_be_typed(page: str, line: str) -> None:
+    del page
+    # Only named there, and shown with its argument in docs/discord.md.
+    named = line == "meterbot discord invite"
+    parse(f"{line} 1" if named else line)
+
+
+@pytest.mark.parametrize("line", ["meterbot push", "meterbot check --live", "meterbot slack manifest now"])
+def test_a_command_that_does_not_exist_would_be_noticed(line: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|unexpected"):
+        parse(line)
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    named = {target for page in PAGES.values() for target in re.findall(r"(?:`| {4})make (\w+)", page)}
+    assert named
+    assert named <= {*phony.split()}
+
+
+# --- questions and alerts -----------------------------------------------------------------------------------------
+
+
+def test_the_words_that_can_be_asked_are_those_that_are_answered() -> None:
+    cells = table(README, "`/claude-spend`")
+    assert [cell.strip("`").replace("(nothing)", "") for cell in cells] == [word for word, _ in answers.WORDS]
+
+
+def test_every_kind_of_alert_is_in_the_table_and_no_other() -> None:
+    assert sorted(codes(table(README, "kind"))) == sorted(EventKind)
+
+
+# --- configuration ------------------------------------------------------------------------------------------------
+
+
+def test_every_table_of_the_configuration_is_in_the_overview() -> None:
+    rows = re.search(r"^\| table \|.*\n(?:\|.*\n)+", README, re.MULTILINE)
+    assert rows is not None
+    missing = [key for key in Config.model_fields if not re.search(rf"[`\[]{key}[`\].]", rows[0])]
+    assert missing == []
+
+
+def test_every_source_is_in_the_table_with_whether_it_is_there() -> None:
+    sources = get_args(SeatConfig.model_fields["source"].annotation)
+    row = r"^\| `(\w+)` \|.*\| (yes|not yet) \|$"
+    told = dict(re.findall(row, README, re.MULTILINE))
+    assert told == {name: "yes" if name in AVAILABLE_SOURCES else "not yet" for name in sources}
+
+
+def toml_blocks() -> list[tuple[str, str]]:
+    return [(name, text) for name, page in PAGES.items() for text in blocks(page, "toml")]
+
+
+@pytest.mark.parametrize(("page", "text"), toml_blocks())
+def test_a_written_configuration_loads(page: str, text: str, tmp_path: Path) -> None:
+    """With the variables that its own page names; docs/vps.md hands over credentials instead, see below."""
+    if "[[seats]]" not in text:
+        text += SEAT
+    environ = {name: value for name, value in VARIABLES.items() if name in PAGES[page]}
+    environ |= dict.fromkeys(re.findall(r'^session_key_env = "(\w+)"', text, re.MULTILINE), SESSION_KEY)
+    if page == "docs/vps.md":
+        environ = {"CREDENTIALS_DIRECTORY": str(credentials(tmp_path))}
+    environ["METERBOT_CONFIG_TOML"] = text
+    assert load(None, environ, tmp_path).seats
+
+
+def credentials(folder: Path) -> Path:
+    """What systemd puts there by the lines on the page and in the unit."""
+    for name in re.findall(r"^LoadCredential=([^:]+):", UNIT + PAGES["docs/vps.md"], re.MULTILINE):
+        if name != "config.toml":
+            seat_or_chat = SECRETS["session_key"] if name.endswith(".session_key") else SECRETS[name]
+            (folder / name).write_text(f"{seat_or_chat}\n")
+    return folder
+
+
+def test_the_credentials_of_the_page_are_the_files_of_the_page() -> None:
+    page = PAGES["docs/vps.md"]
+    loaded = dict(re.findall(r"^LoadCredential=([^:]+):/etc/meterbot/(.+)$", page, re.MULTILINE))
+    assert sorted(loaded.values()) == sorted(re.findall(r"^ +cat > (\S+)", page, re.MULTILINE))
+
+
+def test_every_variable_that_is_named_is_read_somewhere() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "meterbot").rglob("*.py"))
+    pattern = r"\b(?:METERBOT|SLACK|DISCORD)_[A-Z_]+\b|\bDATABASE_URL\b|\bCREDENTIALS_DIRECTORY\b"
+    named = {name for page in [*PAGES.values(), UNIT] for name in re.findall(pattern, page)}
+    assert [name for name in sorted(named) if not re.search(rf"\b{name}\b", source)] == []
+
+
+# --- HTTP and addresses -------------------------------------------------------------------------------------------
+
+
+async def _no_vitals() -> Any:
+    raise NotImplementedError
+
+
+def test_every_route_is_told() -> None:
+    routes = {route.resource.canonical for route in application(_no_vitals).router.routes() if route.resource}
+    assert [path for path in [*routes, "/slack/events"] if f"`{path}`" not in "".join(PAGES.values())] == []
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+
+
+def anchors(page: str) -> set[str]:
+    """GitHub's anchors of a page's headings."""
+    count: defaultdict[str, int] = defaultdict(int)
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page, flags=re.DOTALL), re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.add(f"{slug}-{count[slug]}" if count[slug] else slug)
+        count[slug] += 1
+    return found
+
+
+def links() -> list[tuple[str, str]]:
+    pattern = r"\]\(([^)\s]+)\)"
+    return [
+        (name, target)
+        for name, page in PAGES.items()
+        for target in re.findall(pattern, page)
+        if "://" not in target
+    ]
+
+
+@pytest.mark.parametrize(("page", "target"), links())
+def test_a_link_leads_somewhere(page: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    there = (ROOT / page).parent / path if path else ROOT / page
+    assert there.exists(), target
+    assert not anchor or anchor in anchors(there.read_text("utf-8")), target
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {target for page, target in links() if page == "README.md"}
+    assert {name for name in PAGES if name.startswith("docs/")} <= linked
