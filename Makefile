@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or newer with venv; everything else is put into .venv and .peers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format docs clean
 .DELETE_ON_ERROR:
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
@@ -12,6 +12,7 @@ help:
 	@echo 'make test     everything that must hold: lint, format, types, imports, tests'
 	@echo 'make check    the same without the tests'
 	@echo 'make format   put the code into shape'
+	@echo 'make docs     render the examples in README.md anew'
 	@echo 'make clean    remove what the others made'
 
 demo: .venv/.run
@@ -36,6 +37,9 @@ check: .venv/.test
 format: .venv/.test
 	@.venv/bin/ruff check --fix --quiet || true
 	@.venv/bin/ruff format
+
+docs: .venv/.test
+	@.venv/bin/python -m tests.examples
 
 clean:
 	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
