@@ -12,21 +12,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.sources.account import Account, Organization, account_of
 from meterbot.sources.fields import Notes
-from meterbot.sources.organization import Found, read_organization
+from meterbot.sources.organization import Found, UnknownKeys, read_organization
 from meterbot.sources.session import Keeper, Session
 from meterbot.sources.transport import Transport
 from meterbot.sources.verdict import Cause, Trouble
 
-log = structlog.get_logger(__name__)
-
 _ACCOUNT_AGE = timedelta(hours=1)
 _YOUNG = timedelta(minutes=1)
-_MOST_LISTED = 100
 
 RETRY_PAUSES = (1.5, 3.0, 5.0)
 """Seconds within which a key that was just issued becomes valid."""
@@ -64,7 +59,7 @@ class ClaudeAiSource:
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
         self._unreadable: set[str] = set()
-        self._listed: set[str] = set()
+        self._unknown_keys = UnknownKeys(seat.name)
 
     def __repr__(self) -> str:
         return f"ClaudeAiSource({self._seat.name!r})"
@@ -171,7 +166,7 @@ class ClaudeAiSource:
 
     async def _organization(self, organization: Organization, now: datetime) -> Found:
         found = await read_organization(self._session, organization, self._account_uuid, now)
-        self._list_unknown(found.unknown_keys)
+        self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
             self._account_at = None
         if found.trouble is not None and found.trouble.cause in {Cause.UNAUTHORIZED, Cause.ABSENT}:
@@ -189,13 +184,6 @@ class ClaudeAiSource:
         if trouble.cause is Cause.UNAUTHORIZED or organization.uuid not in {o.uuid for o in members}:
             self._unreadable.add(organization.uuid)
         return Trouble(trouble.cause, f"{trouble.sentence}, although the account names the organization")
-
-    def _list_unknown(self, keys: list[str]) -> None:
-        """New keys appear without notice and are ignored; each is logged once, for whoever keeps this reader."""
-        new = [key for key in keys if key not in self._listed][: _MOST_LISTED - len(self._listed)]
-        if new:
-            self._listed.update(new)
-            log.info("usage_keys_unknown", seat=self._seat.name, keys=new)
 
     # What is told.
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
+
 from meterbot.models import Window
 from meterbot.sources.account import Organization
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
@@ -13,8 +15,12 @@ from meterbot.sources.verdict import Cause, Missing, Trouble
 from meterbot.sources.windows import is_window, windows_lost, windows_of
 from meterbot.sources.wire import OverageShape
 
+log = structlog.get_logger(__name__)
+
 _USAGE_KEYS = {"five_hour", "seven_day", "limits", "extra_usage", "spend"}
 _OTHER_KEYS = {"seven_day_breakdown", "member_dashboard_available", "cedar_ember"}
+
+_MOST_LISTED = 100
 
 _OF_THE_SESSION = {Cause.SESSION, Cause.REGION, Cause.SCOPE, Cause.CHALLENGED, Cause.RATE_LIMITED}
 
@@ -70,7 +76,7 @@ def conclude(found: Found) -> None:
     if not found.metering.read and not found.metering.lost:
         found.errors.append("extra usage: no answer says how much was used")
     if found.trouble is None and (not found.windows_read or found.metering.lost):
-        found.trouble = Trouble(Cause.DRIFTED, f"an answer has changed its form ({_worst(found.notes)})")
+        found.trouble = Trouble(Cause.DRIFTED, f"an answer has changed its form ({worst(found.notes)})")
 
 
 def take_usage(value: object, found: Found) -> dict[str, object] | None:
@@ -85,6 +91,20 @@ def take_usage(value: object, found: Found) -> dict[str, object] | None:
     found.windows = windows_of(value, found.notes)
     found.windows_read = not windows_lost(found.windows, found.notes)
     return value
+
+
+class UnknownKeys:
+    """New keys appear without notice and are ignored; each is logged once, for whoever keeps the reader."""
+
+    def __init__(self, seat: str) -> None:
+        self._seat = seat
+        self._listed: set[str] = set()
+
+    def note(self, keys: list[str]) -> None:
+        new = [key for key in keys if key not in self._listed][: _MOST_LISTED - len(self._listed)]
+        if new:
+            self._listed.update(new)
+            log.info("usage_keys_unknown", seat=self._seat, keys=new)
 
 
 def _is_known(key: str) -> bool:
@@ -125,6 +145,6 @@ async def _optional(session: Session, path: str, part: str, now: datetime, found
         return Missing.FAILED
 
 
-def _worst(notes: Notes) -> str:
+def worst(notes: Notes) -> str:
     """The first note on something that was lost."""
     return next((note for note in notes.drift if note.partition(":")[0] in notes.rejected), notes.drift[0])

@@ -1,6 +1,8 @@
-"""The shapes of claude.ai's answers, as far as they are read. Amounts are in minor units of their currency."""
+"""The shapes of the answers, as far as they are read. Amounts are in minor units of their currency."""
 
 from typing import Any
+
+from pydantic import AliasChoices, Field
 
 from meterbot.sources.fields import Currency, Day, Email, Flag, Identity, Instant, Number, Scale, Shape, Text
 
@@ -124,3 +126,47 @@ class OrganizationShape(Shape):
     name: Text = None
     capabilities: Any = None
     rate_limit_tier: Text = None
+
+
+class ProfileShape(Shape):
+    """`/api/oauth/profile`. The flat fields are what some answers have instead of `organization`."""
+
+    account: Any = None
+    organization: Any = None
+    organization_uuid: Identity = None
+    organization_name: Text = None
+
+
+class ProfileAccountShape(Shape):
+    """`account` of a profile."""
+
+    uuid: Identity = None
+    email: Email = Field(None, validation_alias=AliasChoices("email", "email_address", "emailAddress"))
+
+
+class ProfileOrganizationShape(Shape):
+    """`organization` of a profile."""
+
+    uuid: Identity = None
+    name: Text = None
+    organization_type: Text = None
+    billing_type: Text = None
+    rate_limit_tier: Text = None
+    seat_tier: Text = None
+    has_extra_usage_enabled: Flag = None
+    subscription_status: Text = None
+
+
+class PushShape(Shape):
+    """claude-meter's JSON, one object for each organization. `usage` is either re-serialised from a fixed list of fields,
+    or the server's own body; `account_uuid` is ours."""
+
+    org_uuid: Identity = None
+    account_uuid: Identity = None
+    account_email: Email = None
+    fetched_at: Instant = None
+    stale: Flag = None
+    usage: Any = None
+    overage: Any = None
+    subscription: Any = None
+    errors: Any = None

@@ -1,0 +1,165 @@
+"""A seat read with the OAuth token of a Claude Code sign-in, which is read where Claude Code keeps it.
+
+The token is never renewed here: renewing it would sign the person out. When it is no longer accepted its store is
+looked at once more, as Claude Code may have renewed it meanwhile.
+
+A `/usage` answer does not say whose it is, and a token can be another one tomorrow: the profile is asked for once with
+every token, and daily. Nothing is read for a token whose profile is not known. What this source cannot know stays
+unknown: the next charge, and the overage row with its reasons.
+"""
+
+from datetime import datetime, timedelta
+
+from meterbot.models import Health, Seat, Snapshot
+from meterbot.sources.extra_usage import Metering, metering_of
+from meterbot.sources.fields import Notes
+from meterbot.sources.oauth import Store, ask, current_token
+from meterbot.sources.organization import Found, UnknownKeys, conclude, take_usage
+from meterbot.sources.profile import Profile, profile_of
+from meterbot.sources.transport import Transport
+from meterbot.sources.verdict import Cause, Missing, Trouble
+
+_PROFILE_AGE = timedelta(days=1)
+
+# Trouble of the profile alone, for which the numbers of a token that is known need not wait.
+_OF_THE_PROFILE = {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}
+
+
+class ClaudeCodeSource:
+    """Reads one seat: the profile of its token, then the usage.
+
+    `store` reads the sign-in; `remedy` is what a person does about a token that is no longer accepted.
+    `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
+    """
+
+    def __init__(
+        self,
+        seat: Seat,
+        store: Store,
+        transport: Transport,
+        base_url: str,
+        *,
+        remedy: str,
+        expected_account: str | None = None,
+    ) -> None:
+        self._seat = seat
+        self._store = store
+        self._transport = transport
+        self._base_url = base_url
+        self._remedy = remedy
+        self._expected_account = expected_account
+        self._profile: Profile | None = None
+        self._profile_token: str | None = None
+        self._profile_at: datetime | None = None
+        self._profile_drift: tuple[str, ...] = ()
+        self._unknown_keys = UnknownKeys(seat.name)
+
+    def __repr__(self) -> str:
+        return f"ClaudeCodeSource({self._seat.name!r})"
+
+    async def read(self, now: datetime) -> tuple[Snapshot, ...]:
+        """The snapshot of the token's organization, or one without any. Never raises for what comes back."""
+        found = Found()
+        try:
+            profile = await self._read_with_newest(now, found)
+        except Trouble as trouble:
+            unread = Found(trouble=trouble, errors=[*found.errors, trouble.sentence])
+            return (self._snapshot(now, None, unread),)
+        self._unknown_keys.note(found.unknown_keys)
+        return (self._snapshot(now, profile, found),)
+
+    async def _read_with_newest(self, now: datetime, found: Found) -> Profile:
+        """Whose it is. A token that is refused is read anew from its store, once."""
+        token = await current_token(self._store, now)
+        for _ in range(2):
+            try:
+                return await self._read_with(token, now, found)
+            except Trouble as trouble:
+                if trouble.cause is not Cause.UNAUTHORIZED:
+                    raise
+            refused, token = token, await current_token(self._store, now)
+            if token == refused:
+                break
+        raise Trouble(Cause.SESSION, f"the token is no longer accepted (401): {self._remedy}")
+
+    async def _read_with(self, token: str, now: datetime, found: Found) -> Profile:
+        profile = await self._current_profile(token, now, found.errors)
+        wanted = {organization.lower() for organization in self._seat.organizations}
+        if wanted and profile.org not in wanted:
+            raise Trouble(Cause.DENIED, "the token's organization is none of those configured")
+        try:
+            body = await ask(self._transport, self._base_url, "/api/oauth/usage", token, now)
+        except Trouble as trouble:
+            if trouble.cause is Cause.UNAUTHORIZED:
+                raise
+            found.trouble = trouble
+            found.errors.append(f"usage: {trouble.sentence}")
+            return profile
+        usage = take_usage(body, found)
+        found.metering = _metering(usage, profile, found.notes)
+        conclude(found)
+        return profile
+
+    async def _current_profile(self, token: str, now: datetime, errors: list[str]) -> Profile:
+        """Asked for again when a day has passed, and before anything is read with another token."""
+        held, at = self._profile, self._profile_at
+        if token != self._profile_token:
+            held = None
+        if held is not None and at is not None and timedelta(0) <= now - at < _PROFILE_AGE:
+            return held
+        try:
+            return await self._ask_profile(token, now)
+        except Trouble as trouble:
+            if held is None or trouble.cause not in _OF_THE_PROFILE:
+                raise
+            errors.append(f"profile: {trouble.sentence}; read as it was known before")
+            return held
+
+    async def _ask_profile(self, token: str, now: datetime) -> Profile:
+        notes = Notes()
+        body = await ask(self._transport, self._base_url, "/api/oauth/profile", token, now)
+        profile = profile_of(body, notes)
+        if profile is None:
+            raise Trouble(Cause.DRIFTED, f"the profile has changed its form ({notes.drift[-1]})")
+        self._profile, self._profile_token, self._profile_at = profile, token, now
+        self._profile_drift = tuple(notes.drift)
+        self._expected_account = self._expected_account or profile.account
+        return profile
+
+    def _snapshot(self, now: datetime, profile: Profile | None, found: Found) -> Snapshot:
+        trouble = found.trouble
+        remarks = [] if profile is None else self._remarks(profile)
+        return Snapshot(
+            seat=self._seat.name,
+            source=self._seat.source,
+            fetched_at=now,
+            health=Health.OK if trouble is None else trouble.health,
+            account_uuid=None if profile is None else profile.account,
+            account_email=None if profile is None else profile.email,
+            org_uuid=None if profile is None else profile.org,
+            org_name=None if profile is None else profile.org_name,
+            windows=found.windows,
+            windows_read=found.windows_read,
+            extra_usage=found.metering.extra,
+            extra_usage_read=found.metering.read,
+            detail=trouble.sentence if trouble is not None else next(iter(remarks), None),
+            retry_at=None if trouble is None else trouble.retry_at(now),
+            tier=None if profile is None else profile.tier,
+            drift=(*(self._profile_drift if profile is not None else ()), *found.notes.drift),
+            errors=(*(f"account: {remark}" for remark in remarks), *found.errors),
+        )
+
+    def _remarks(self, profile: Profile) -> list[str]:
+        """What a person should know about whose numbers these are."""
+        switched = profile.account != self._expected_account
+        told = (
+            ["the token belongs to another account than before: is it the right seat's?"] if switched else []
+        )
+        return told if profile.lapsed is None else [*told, profile.lapsed]
+
+
+def _metering(usage: dict[str, object] | None, profile: Profile, notes: Notes) -> Metering:
+    """There is no overage row here. A null alone leaves open whether anything is metered; the profile may know."""
+    silent = usage is not None and usage.get("extra_usage") is None and usage.get("spend") is None
+    row = Missing.ABSENT if silent and profile.metered is False else Missing.FAILED
+    return metering_of(usage, row, notes)

@@ -1,0 +1,68 @@
+"""Where the OAuth token of a Claude Code sign-in comes from, and the answers read with it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from meterbot import secret
+from meterbot.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
+from meterbot.sources.transport import NotReadableError, Transport
+from meterbot.sources.verdict import Cause, Trouble, reading
+
+Store = Callable[[], Login]
+"""Reads the sign-in where it is kept, as it is now. May block; raises `LoginError`. Only ever reads."""
+
+_CAUSES = {
+    LoginTrouble.SIGNED_OUT: Cause.SESSION,
+    LoginTrouble.WRONG_KIND: Cause.SCOPE,
+    LoginTrouble.CLOSED: Cause.DENIED,
+    LoginTrouble.UNREADABLE: Cause.UNREADABLE,
+}
+
+_OTHER_KINDS = {
+    "sk-ant-sid": "a session key of claude.ai",
+    "sk-ant-api": "an API key",
+    "sk-ant-admin": "an admin key",
+    "sk-ant-ort": "a refresh token",
+}
+
+
+def other_kind(token: str) -> str | None:
+    """What a token is instead of an access token, as far as its first letters tell."""
+    return next((kind for start, kind in _OTHER_KINDS.items() if token.startswith(start)), None)
+
+
+async def current_token(store: Store, now: datetime) -> str:
+    """The token to ask with. Raises `Trouble` when there is none, without asking anybody."""
+    try:
+        login = await asyncio.to_thread(store)
+        if not secret.looks_secret(login.token):  # tokens of the usual form are known to be secret by it
+            secret.remember(login.token)
+        login.check(now)
+    except LoginError as error:
+        raise Trouble(_CAUSES[error.trouble], error.sentence) from None
+    if kind := other_kind(login.token):
+        raise Trouble(Cause.SCOPE, f"not an OAuth token of Claude Code, but {kind}")
+    return login.token
+
+
+async def ask(transport: Transport, base_url: str, path: str, token: str, now: datetime) -> object:
+    """The JSON value that `path` answers. Raises `Trouble` for everything else."""
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "anthropic-beta": "oauth-2025-04-20",
+        # Without it the edge answers 429 to a client that asked for nothing yet.
+        "anthropic-version": "2023-06-01",
+        "Accept": "application/json",
+    }
+    try:
+        answer = await transport.get(base_url, path, headers)
+    except NotReadableError as problem:
+        raise Trouble(Cause.SCOPE, f"not a token: {problem}") from None
+    try:
+        return reading(answer.status, answer.headers, answer.body, now)
+    except Trouble as trouble:
+        if trouble.cause is not Cause.SCOPE:
+            raise
+        sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage (403)"
+        raise Trouble(Cause.SCOPE, sentence) from None

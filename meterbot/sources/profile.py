@@ -1,0 +1,68 @@
+"""Whose OAuth token it is and what it reads, from an `/api/oauth/profile` body."""
+
+from dataclasses import dataclass
+
+from meterbot.sources.fields import Notes, read
+from meterbot.sources.tier import tier_of
+from meterbot.sources.wire import ProfileAccountShape, ProfileOrganizationShape, ProfileShape
+
+_ENDED = {"canceled", "cancelled", "expired", "incomplete_expired"}
+_UNPAID = {"past_due", "unpaid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`lapsed`: one sentence on a subscription that is no longer paid for, None when nothing says so. `metered` False:
+    extra usage is switched off, or was never on."""
+
+    account: str
+    org: str
+    email: str | None = None
+    org_name: str | None = None
+    tier: str | None = None
+    lapsed: str | None = None
+    metered: bool | None = None
+
+
+def profile_of(body: object, notes: Notes) -> Profile | None:
+    """The profile a body describes; None, with a note, when it does not say whose it is or of which organization."""
+    shape = read(ProfileShape, body, "profile", notes)
+    if shape is None:
+        if body is None:
+            notes.reject("profile", "an object", "null")
+        return None
+    account = read(ProfileAccountShape, shape.account, "profile.account", notes)
+    organization = read(ProfileOrganizationShape, shape.organization, "profile.organization", notes)
+    organization = organization or ProfileOrganizationShape()
+    org = organization.uuid or shape.organization_uuid
+    if account is None or account.uuid is None:
+        return _nobodys("profile.account.uuid", notes)
+    if org is None:
+        return _nobodys("profile.organization.uuid", notes)
+    kinds = [] if organization.organization_type is None else [organization.organization_type]
+    return Profile(
+        account=account.uuid,
+        org=org,
+        email=account.email,
+        org_name=organization.name or shape.organization_name,
+        tier=tier_of(kinds, organization.rate_limit_tier, organization.seat_tier),
+        lapsed=_lapsed(organization),
+        metered=organization.has_extra_usage_enabled,
+    )
+
+
+def _nobodys(path: str, notes: Notes) -> None:
+    if path not in notes.rejected:
+        notes.reject(path, "a UUID", "nothing")
+
+
+def _lapsed(organization: ProfileOrganizationShape) -> str | None:
+    """What was paid once may still be answered: old windows, and a plan that is over."""
+    status = (organization.subscription_status or "").lower()
+    if status in _ENDED:
+        return f"the subscription has lapsed: its status is {status.replace('_', ' ')}"
+    if status in _UNPAID:
+        return f"the subscription is not paid for: its status is {status.replace('_', ' ')}"
+    if organization.billing_type == "none":
+        return "the subscription has lapsed: nothing is billed to the organization"
+    return None
