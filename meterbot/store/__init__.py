@@ -99,6 +99,22 @@ class CounterState:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A seat's session as it was last renewed, encrypted.
+
+    `fingerprint` names the configured session key that it descends from, without telling it. A session that was never
+    renewed has neither `ciphertext` nor `renewed_at`.
+    """
+
+    seat: str
+    fingerprint: str
+    ciphertext: str | None = field(default=None, repr=False)
+    renewed_at: datetime | None = None
+    ends_at: datetime | None = None
+    """When the session ends, as far as its cookie said."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Facts and their consequences, written together or not at all.
 
@@ -204,6 +220,24 @@ class Store(Protocol):
         ...
 
     async def set_note(self, name: str, value: str) -> None: ...
+
+    async def sessions(self, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
+        """By seat; of these seats, or of all."""
+        ...
+
+    async def start_session(self, new: StoredSession, instead_of: StoredSession | None) -> bool:
+        """Stores a session that was not renewed yet. False, and nothing is changed, when what is stored of the seat is
+        not `instead_of` any more."""
+        ...
+
+    async def renew_session(self, renewed: StoredSession, descends_from: Iterable[str]) -> bool:
+        """Stores a renewal, on the disk when this returns. False, and nothing is changed, when the stored session has
+        none of these fingerprints or is not older."""
+        ...
+
+    async def forget_session(self, seat: str) -> bool:
+        """Deletes the stored session alone. False when there was none."""
+        ...
 
     async def forget(self, seat: str) -> bool:
         """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads

@@ -24,9 +24,11 @@ from meterbot.store import (
     DeliveryState,
     Latest,
     Queue,
+    StoredSession,
     deliveries,
     facts,
     history,
+    sessions,
     tables,
 )
 from meterbot.store.engine import (
@@ -219,6 +221,23 @@ class Database:
     async def set_note(self, name: str, value: str) -> None:
         async with self._writer.begin() as connection:
             await upsert(connection, tables.notes, [{"name": name, "value": value}])
+
+    async def sessions(self, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
+        async with self._engine.connect() as connection:
+            return await sessions.read(connection, seats)
+
+    async def start_session(self, new: StoredSession, instead_of: StoredSession | None) -> bool:
+        async with self._writer.begin() as connection:
+            return await sessions.start(connection, new, instead_of)
+
+    async def renew_session(self, renewed: StoredSession, descends_from: Iterable[str]) -> bool:
+        # On the disk before the next request: claude.ai may not accept the key before it any more.
+        async with self._durable.begin() as connection:
+            return await sessions.renew(connection, renewed, descends_from)
+
+    async def forget_session(self, seat: str) -> bool:
+        async with self._writer.begin() as connection:
+            return await sessions.forget(connection, seat)
 
     async def forget(self, seat: str) -> bool:
         async with self._writer.begin() as connection:

@@ -146,5 +146,6 @@ async def forget(connection: AsyncConnection, seat: str) -> bool:
         delete(tables.sources).where(tables.sources.c.seat == seat),
         delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
         delete(tables.events).where(tables.events.c.seat == seat),
+        delete(tables.sessions).where(tables.sessions.c.seat == seat),
     ]
     return sum([(await connection.execute(deletion)).rowcount for deletion in deletions]) > 0

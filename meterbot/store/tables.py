@@ -206,3 +206,14 @@ notes = Table(
     Column("name", String, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+# The session keys that claude.ai renewed, encrypted with a key that is not in the database.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("seat", String, primary_key=True),
+    Column("fingerprint", String, nullable=False),
+    Column("ciphertext", Text),
+    Column("renewed_at", Instant),
+    Column("ends_at", Instant),
+)
