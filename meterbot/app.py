@@ -5,11 +5,13 @@ The only place that names concrete sources, stores and chats.
 
 import asyncio
 import os
+import random
 import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,10 +22,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.chat import Chat, Question
+from meterbot.chat import Answerer, Chat, Question
 from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands
-from meterbot.config import Config
+from meterbot.config import Bind, Config
+from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Snapshot
 from meterbot.notify import Notify
@@ -47,12 +50,22 @@ log = structlog.get_logger(__name__)
 
 async def run(config: Config) -> None:
     """The bot, until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    stop, itself = asyncio.Event(), asyncio.current_task()
+    assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
+    # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
+    _on_signals(itself.cancel)
+    try:
+        async with assembled(config, SystemClock(), on_quit=stop.set) as bot:
+            _on_signals(stop.set)
+            await bot.run(stop)
+    except asyncio.CancelledError:
+        log.info("stopped while starting")
+
+
+def _on_signals(handler: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with assembled(config, SystemClock(), on_quit=stop.set) as bot:
-        await bot.run(stop)
+        loop.add_signal_handler(number, handler)
 
 
 async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
@@ -145,12 +158,8 @@ class Bot:
         finally:
             log.info("stopping")
             scheduler.shutdown(wait=False)
-            await self.poller.close()
             self.notify.stop()
-            _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            await asyncio.gather(self.poller.close(), _ended(telling))
 
     async def step(self) -> None:
         """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
@@ -175,6 +184,11 @@ class Bot:
             queues, sources, database = await self.store.queues(), await self.store.sources(), True
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
             queues, sources, database = [], {}, False
+        # What was queued for a chat that has left the configuration waits for nobody here.
+        queues = [queue for queue in queues if queue.chat in self.chats]
+        waiting = Counter(dict.fromkeys(self.chats, 0))
+        for queue in queues:
+            waiting[queue.chat] += queue.waiting
         waits = [queue.oldest for queue in queues if queue.oldest is not None]
         return Vitals(
             now=self.clock.now(),
@@ -182,14 +196,22 @@ class Bot:
             database=database,
             last_tick=self.last_tick,
             chats={name: chat.connection() for name, chat in self.chats.items()},
-            waiting={queue.chat: queue.waiting for queue in queues},
+            waiting=waiting,
             oldest_waiting=min(waits, default=None),
             seats={name: state.health.value for name, state in sources.items()},
         )
 
 
 _COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-_FAREWELL_SECONDS = 5.0
+_FAREWELL_SECONDS = 4.0
+
+
+async def _ended(telling: asyncio.Task[None]) -> None:
+    """Lets the messages being sent arrive; one that takes too long is in doubt, and the next start looks for it."""
+    _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -199,32 +221,57 @@ async def assembled(
     *,
     on_quit: Callable[[], None] | None = None,
     terminal: tuple[TextIO | None, TextIO] | None = None,
+    reads_at_once: int = READS_AT_ONCE,
+    rng: random.Random | None = None,
 ) -> AsyncIterator[Bot]:
-    """A bot whose chats are connected and whose listener listens. Raises `StartError`."""
+    """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`."""
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value())
         closing.push_async_callback(store.close)
         sources = _sources(config, closing, patient=True)
         chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout))
-        bot = _connected(config, clock, store, sources, chats)
-        routes = [route for chat in chats.values() for route in _routes(chat)]
+        bot = _connected(config, clock, store, sources, chats, reads_at_once=reads_at_once, rng=rng)
         if config.http is not None:
-            listener = Listener(application(bot.vitals, routes), config.http.bind.host, config.http.bind.port)
-            closing.push_async_callback(listener.close)
-            await listener.start()
+            await _listen(closing, bot, config.http.bind)
         for chat in chats.values():
             closing.push_async_callback(chat.close)
-        async with asyncio.TaskGroup() as starting:
-            for chat in chats.values():
-                starting.create_task(chat.start(bot.commands.answer))
+        await _start(chats.values(), bot.commands.answer)
         yield bot
 
 
+async def _listen(closing: AsyncExitStack, bot: Bot, bind: Bind) -> None:
+    routes = [route for chat in bot.chats.values() for route in _routes(chat)]
+    listener = Listener(application(bot.vitals, routes), bind.host, bind.port)
+    closing.push_async_callback(listener.close)
+    try:
+        await listener.start()
+    except OSError as error:
+        raise StartError(f"cannot listen on {bind.host}:{bind.port}: {error.strerror or error}") from None
+
+
+async def _start(chats: Iterable[Chat], answer: Answerer) -> None:
+    """Connects all of them side by side, and tells of every one that cannot."""
+    outcomes = await asyncio.gather(*(chat.start(answer) for chat in chats), return_exceptions=True)
+    failures = [outcome for outcome in outcomes if outcome is not None]
+    for failure in failures:
+        if not isinstance(failure, StartError):
+            raise failure
+    if failures:
+        raise StartError("\n".join(map(str, failures)))
+
+
 def _connected(
-    config: Config, clock: Clock, store: Store, sources: Mapping[str, Source], chats: Mapping[str, Chat]
+    config: Config,
+    clock: Clock,
+    store: Store,
+    sources: Mapping[str, Source],
+    chats: Mapping[str, Chat],
+    *,
+    reads_at_once: int,
+    rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
-    notify = Notify(store, chats, clock, worker=_worker())
+    notify = Notify(store, chats, clock, worker=_worker(), rng=rng)
     destinations = [(chat.name, chat.destination) for chat in chats.values()]
     ingest = Ingest(store, seats, destinations, config.rule_settings(), notify.wake)
     commands = Commands(
@@ -236,7 +283,7 @@ def _connected(
         rows=config.privacy.rows,
         chats=list(chats.values()),
     )
-    poller = Poller(sources, seats, ingest, store, clock, concurrency=READS_AT_ONCE)
+    poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
     return Bot(clock, store, chats, poller, ingest, notify, commands)
 
 
@@ -298,7 +345,7 @@ def _chats(
     if config.console_enabled:
         from meterbot.chat.console import Console  # noqa: PLC0415
 
-        chats.append(Console(*terminal, on_quit=on_quit))
+        chats.append(Console(*terminal, on_quit=on_quit, now=clock.now, tz=config.timezone))
     return {chat.name: chat for chat in chats}
 
 

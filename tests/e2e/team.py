@@ -1,0 +1,159 @@
+"""A team of three on a simulated claude.ai, Slack and Discord, and the configuration that points meterbot there."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from meterbot.app import Bot
+from meterbot.clock import ManualClock
+from meterbot.config import Config, load
+from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization
+from meterbot.simulator.discord import DiscordSimulator
+from meterbot.simulator.slack import SlackSimulator
+
+NAMES = ("ana", "bo", "cy")
+NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
+EVERYBODY_ONCE = timedelta(minutes=2)
+"""Within this time each seat is read at least once, at an interval of a minute."""
+
+BOT_TOKEN, APP_TOKEN = "xoxb-1111-2222-planted-bot-token", "xapp-1-A111-2222-planted-app-token"
+DISCORD_TOKEN = "MTExMTExMTExMTExMTExMTEx.GplntD.planted-discord-token-planted-0000"
+SESSION_KEYS = {name: f"sk-ant-sid01-planted-session-key-{name}-AAAA" for name in NAMES}
+SECRETS = (BOT_TOKEN, APP_TOKEN, DISCORD_TOKEN, *SESSION_KEYS.values())
+
+
+@dataclass
+class Team:
+    """Three seats, each with one organization, nothing spent and a cap of $50.00 (bo: €50.00)."""
+
+    claude: ClaudeAi
+    slack: SlackSimulator
+    discord: DiscordSimulator
+    accounts: dict[str, Account]
+
+    def organization(self, name: str) -> Organization:
+        return self.accounts[name].organizations[0]
+
+    def spend(self, name: str, dollars: str) -> None:
+        self.organization(name).used = Decimal(dollars) * 100
+
+    def block(self, name: str) -> None:
+        organization = self.organization(name)
+        organization.used = Decimal(organization.cap or 0)
+        organization.disabled_reason = "self_selected_spend_limit_reached"
+
+    def unblock(self, name: str) -> None:
+        """The cap is doubled."""
+        organization = self.organization(name)
+        organization.cap = 2 * (organization.cap or 0)
+        organization.disabled_reason = None
+
+    def toml(self, database: str, extra: str = "", claude_ai: str | None = None) -> str:
+        return configuration(
+            database,
+            claude_ai=claude_ai or self.claude.url,
+            slack_api=self.slack.api_url,
+            slack_channel=self.slack.channel,
+            discord=self.discord,
+            extra=extra,
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "DISCORD_TOKEN": self.discord.token,
+            **{f"{name.upper()}_SESSION_KEY": SESSION_KEYS[name] for name in NAMES},
+        }
+
+    def config(self, database: str, extra: str = "", **environ: str) -> Config:
+        settings = {"METERBOT_CONFIG_TOML": self.toml(database, extra), **self.environ, **environ}
+        return load(None, settings, Path("/nowhere"))
+
+    def on_slack(self) -> list[str]:
+        """What stands in the channel, one line each."""
+        return [message.text for message in self.slack.messages()]
+
+    def on_discord(self) -> list[str]:
+        """The same there, replies included."""
+        return [shown(message) for message in self.discord.messages()]
+
+
+def shown(message: dict[str, Any]) -> str:
+    """The title of a message of Discord's; of a reply, the line."""
+    return str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+
+
+def configuration(
+    database: str,
+    *,
+    claude_ai: str,
+    slack_api: str,
+    slack_channel: str,
+    discord: DiscordSimulator,
+    extra: str = "",
+) -> str:
+    """`extra` is a table, or several."""
+    seats = "".join(
+        f"""
+[[seats]]
+name = "{name}"
+source = "claude_ai"
+session_key_env = "{name.upper()}_SESSION_KEY"
+plan = "max_5x"
+owner = {{ slack = "U{name.upper()}1", discord = "{number}" }}
+"""
+        for number, name in enumerate(NAMES, start=42)
+    )
+    return f"""
+poll_interval = "1m"
+database_url = "{database}"
+[slack]
+channel = "{slack_channel}"
+[discord]
+guild_id = {discord.guild_id}
+channel_id = {discord.channel_id}
+[alerts]
+thresholds = ["50%", "80%"]
+renewal_days = []
+source_grace = "10m"
+[endpoints]
+claude_ai = "{claude_ai}"
+slack_api = "{slack_api}"
+discord_api = "{discord.api_url}"
+{extra}
+{seats}"""
+
+
+@asynccontextmanager
+async def team(clock: ManualClock | None = None) -> AsyncIterator[Team]:
+    """The simulators tell the time by `clock`, or like everybody. Nothing may have been asked of them that the real
+    services would not have answered."""
+    async with (
+        ClaudeAi() as claude,
+        SlackSimulator(
+            bot_token=BOT_TOKEN,
+            app_token=APP_TOKEN,
+            **({} if clock is None else {"clock": lambda: clock.now().timestamp()}),
+        ) as slack,
+        DiscordSimulator(token=DISCORD_TOKEN, clock=clock) as discord,
+    ):
+        made = Team(claude, slack, discord, {})
+        for name in NAMES:
+            made.accounts[name] = claude.add_account(SESSION_KEYS[name], email=f"{name}@planted.example")
+        made.organization("bo").currency = "EUR"
+        yield made
+        assert slack.unexpected == []
+        assert discord.unexpected == []
+
+
+async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
+    """Reads everybody, and tells what is to be told; so many times."""
+    for _ in range(rounds):
+        clock.advance(EVERYBODY_ONCE)
+        await bot.step()
