@@ -16,6 +16,7 @@ from meterbot.config import AVAILABLE_SOURCES, Config, SeatConfig, load
 from meterbot.models import EventKind
 from meterbot.web import application
 from tests import examples
+from tests.config.test_example import keys
 from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
 
 ROOT = Path(__file__).parents[1]
@@ -152,11 +153,21 @@ def test_every_kind_of_alert_is_in_the_table_and_no_other() -> None:
 # --- configuration ------------------------------------------------------------------------------------------------
 
 
+def overview() -> str:
+    (rows,) = re.findall(r"^\| table \|.*\n(?:\|.*\n)+", README, re.MULTILINE)
+    return str(rows)
+
+
 def test_every_table_of_the_configuration_is_in_the_overview() -> None:
-    rows = re.search(r"^\| table \|.*\n(?:\|.*\n)+", README, re.MULTILINE)
-    assert rows is not None
-    missing = [key for key in Config.model_fields if not re.search(rf"[`\[]{key}[`\].]", rows[0])]
-    assert missing == []
+    rows = overview()
+    assert [key for key in Config.model_fields if not re.search(rf"[`\[]{key}[`\].]", rows)] == []
+
+
+def test_every_key_in_the_overview_exists() -> None:
+    known = {key for _, key in keys(Config)} | {"owner"}
+    named = re.findall(r"`([a-z_]+)`", overview())
+    assert named
+    assert [key for key in named if key not in known] == []
 
 
 def test_every_source_is_in_the_table_with_whether_it_is_there() -> None:
