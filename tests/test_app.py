@@ -5,18 +5,18 @@ import io
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from meterbot import app, log
 from meterbot.app import Bot, assembled
-from meterbot.clock import ManualClock
+from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config
 from meterbot.errors import StartError
 from meterbot.models import Health
@@ -24,6 +24,7 @@ from meterbot.simulator import claude_ai, discord_faults
 from meterbot.simulator import slack as slack_faults
 from meterbot.simulator.slack import hanging
 from tests import postgres
+from tests.chat.discord_bot import POST_MESSAGE
 from tests.e2e.team import EVERYBODY_ONCE, NOW, SECRETS, SESSION_KEYS, Team, play, shown, team
 
 
@@ -236,7 +237,7 @@ async def test_an_address_in_use_is_a_sentence(three: Team, clock: ManualClock, 
 async def test_a_running_bot_polls_tells_and_ends_when_told_to(live: Team, sqlite: str) -> None:
     live.block("ana")
     config, stop = live.config(sqlite), asyncio.Event()
-    async with assembled(config, app.SystemClock()) as bot:
+    async with assembled(config, SystemClock()) as bot:
         working = asyncio.create_task(bot.run(stop, tick_seconds=0.02))
         await live.slack.until(live.slack.messages, seconds=15)
         await live.discord.until(live.discord.messages)
@@ -253,7 +254,7 @@ async def test_a_bot_whose_platform_hangs_ends_in_time_and_the_next_one_settles_
     live.slack.fail("chat.postMessage", hanging(until))
     live.block("ana")
     config, stop = live.config(sqlite), asyncio.Event()
-    async with assembled(config, app.SystemClock()) as bot:
+    async with assembled(config, SystemClock()) as bot:
         working = asyncio.create_task(bot.run(stop, tick_seconds=0.02))
         await live.slack.until(live.slack.messages, seconds=15)
         began = time.monotonic()
@@ -261,7 +262,7 @@ async def test_a_bot_whose_platform_hangs_ends_in_time_and_the_next_one_settles_
         await working
     assert time.monotonic() - began < 10
     until.set()
-    async with assembled(config, app.SystemClock()) as bot:
+    async with assembled(config, SystemClock()) as bot:
         stop.clear()
         working = asyncio.create_task(bot.run(stop, tick_seconds=0.02))
         await live.slack.until(lambda: live.slack.called("conversations.history"))
@@ -392,23 +393,22 @@ DISCORD_WRONG = "MTExMTExMTExMTExMTExMTEx.Gwrong.planted-wrong-discord-token-000
 DATABASE_WRONG = "postgresql://planted:planted-db-password@127.0.0.1:1/meterbot"
 
 
-def failures(three: Team) -> Iterator[Any]:
+def failures(three: Team) -> Iterator[Callable[[], None]]:
     usage = [
         claude_ai.challenge(),
         claude_ai.Reply(status=500, body=f"sessionKey={SESSION_KEYS['ana']}"),
         claude_ai.Reply(body={"echo": SESSION_KEYS["ana"]}),
         claude_ai.Reply(drop=True),
     ]
-    for reply in usage:
-        yield lambda reply=reply: three.claude.fail("usage", *[reply] * 3)
-    for fault in (slack_faults.refused("invalid_auth"), slack_faults.dropped(), slack_faults.server_error()):
-        yield lambda fault=fault: three.slack.fail("chat.postMessage", fault)
-    for fault in (
+    on_slack = [slack_faults.refused("invalid_auth"), slack_faults.dropped(), slack_faults.server_error()]
+    on_discord = [
         discord_faults.refused(401),
         discord_faults.dropped(done=True),
         discord_faults.garbled("<html>"),
-    ):
-        yield lambda fault=fault: three.discord.fail("POST", "/channels/{channel_id}/messages", fault)
+    ]
+    yield from (partial(three.claude.fail, "usage", *[reply] * 3) for reply in usage)
+    yield from (partial(three.slack.fail, "chat.postMessage", fault) for fault in on_slack)
+    yield from (partial(three.discord.fail, "POST", POST_MESSAGE, fault) for fault in on_discord)
 
 
 # --- two at once ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meterbot.app import Bot
-from meterbot.clock import ManualClock
+from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config, load
 from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization
 from meterbot.simulator.discord import DiscordSimulator
@@ -134,14 +134,15 @@ discord_api = "{discord.api_url}"
 async def team(clock: ManualClock | None = None) -> AsyncIterator[Team]:
     """The simulators tell the time by `clock`, or like everybody. Nothing may have been asked of them that the real
     services would not have answered."""
+    time = clock or SystemClock()
     async with (
         ClaudeAi() as claude,
         SlackSimulator(
             bot_token=BOT_TOKEN,
             app_token=APP_TOKEN,
-            **({} if clock is None else {"clock": lambda: clock.now().timestamp()}),
+            clock=lambda: time.now().timestamp(),
         ) as slack,
-        DiscordSimulator(token=DISCORD_TOKEN, clock=clock) as discord,
+        DiscordSimulator(token=DISCORD_TOKEN, clock=time) as discord,
     ):
         made = Team(claude, slack, discord, {})
         for name in NAMES:
