@@ -15,7 +15,7 @@ import asyncio
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -326,6 +326,21 @@ def _received(request: web.Request) -> Received:
 
 
 async def _send(request: web.Request, reply: Reply, account: Account | None) -> web.StreamResponse:
+    if account is None or not account.rotate_to or reply.status != 200:
+        return await send(request, reply)
+    account.session_key = account.rotate_to.popleft()
+    cookies = [
+        # Without `Secure`, so that a client that keeps a jar is caught at it over plain HTTP.
+        ("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly"),
+        ("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"),
+    ]
+    return await send(request, reply, cookies)
+
+
+async def send(
+    request: web.Request, reply: Reply, more: Iterable[tuple[str, str]] = ()
+) -> web.StreamResponse:
+    """Answers as the reply says, with these headers besides."""
     if reply.until is not None:
         await reply.until.wait()
     transport = request.transport
@@ -333,12 +348,7 @@ async def _send(request: web.Request, reply: Reply, account: Account | None) -> 
         if transport is not None:
             transport.abort()
         return web.Response()
-    headers = [*(reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers)]
-    if account is not None and account.rotate_to and reply.status == 200:
-        account.session_key = account.rotate_to.popleft()
-        # Without `Secure`, so that a client that keeps a jar is caught at it over plain HTTP.
-        headers.append(("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly"))
-        headers.append(("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"))
+    headers = [*(reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers), *more]
     body = _bytes(reply.body)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
