@@ -38,6 +38,8 @@ _WORST_FIRST = (
 _COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code"})
 # An organization's own API spend is shown beside the seats, never summed with them.
 _BESIDE = "admin_api"
+# What arrives by itself may have been read long ago, on a machine that was offline since.
+_DELIVERED = "push"
 _NAMELESS = "seat:"
 
 K = TypeVar("K")
@@ -83,13 +85,21 @@ class Fold:
         self.states = dict(self._known_states)
         self.events: list[Event] = []
         self.samples: list[Sample] = []
+        self.news: list[Snapshot] = []
+        """The snapshots taken that brought something new."""
 
     def take(self, seat: Seat, tick: Sequence[Snapshot], now: datetime) -> None:
         """One tick of one seat. An old, repeated or future-dated one changes nothing."""
         news = [snapshot for snapshot in tick if self._take_one(seat, snapshot, now)]
+        self.news += news
         if news:
             self._leave_others(seat, [self._with_account(seat, snapshot) for snapshot in news])
             self._settle(seat, worst(news), now)
+
+    def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
+        """What shows that one of these is not the seat's account's: `account` or `email`."""
+        memory = rules.load(SourceMemory, self.memories.get(memory_of(seat.name)))
+        return rules.stranger(memory, snapshots)
 
     def wait(self, seat: Seat, now: datetime) -> None:
         """What becomes true of a source by waiting."""
@@ -144,10 +154,12 @@ class Fold:
             return False
         named = self._with_account(seat, snapshot)
         counter = counter_of(named)
-        state = self.states.get(counter)
+        state = self.states.get(counter) or self._nameless_state(seat, counter.org)
         memory = rules.load(CounterMemory, state.memory if state else None)
         known = state.known if state else None
-        verdict = rules.watch_counter(memory, known, named, self._settings, now)
+        late = seat.source == _DELIVERED and now - snapshot.fetched_at > patience(seat)
+        watch = rules.take_late if late else rules.watch_counter
+        verdict = watch(memory, known, named, self._settings, now)
         if verdict.changed and verdict.known is not None:
             self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
             self.samples += _newest(verdict, counter, snapshot.fetched_at)
@@ -159,6 +171,11 @@ class Fold:
         self.latest[seat.name, counter] = own
         self._watch_identity(seat, snapshot, now)
         return True
+
+    def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
+        """What is known of a seat whose readings did not say so far whose account they are of."""
+        counter = _nameless(seat.name, org)
+        return self.states.get(counter) if (seat.name, counter) in self.latest else None
 
     def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
         """A reading that does not say whose account it is belongs to the seat's last known one."""
@@ -186,8 +203,8 @@ class Fold:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            if now - said.fetched_at > patience(seat):  # a machine that was offline delivers what it had
-                health, since = Health.STALE, said.fetched_at + patience(seat)
+            if now - last_ok_at > patience(seat):  # a machine that was offline delivers what it had
+                health, since = Health.STALE, last_ok_at + patience(seat)
         self.sources[seat.name] = replace(
             old,
             health=health,
@@ -243,13 +260,18 @@ def counter_of(snapshot: Snapshot) -> Counter:
     return Counter(snapshot.account_uuid or f"{_NAMELESS}{snapshot.seat}", snapshot.org_uuid)
 
 
+def _nameless(seat: str, org: str) -> Counter:
+    return Counter(f"{_NAMELESS}{seat}", org)
+
+
 def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
     """Every counter that these snapshots may turn out to be of, given what their seats last were."""
     snapshots = [snapshot for snapshot in snapshots if snapshot.org_uuid is not None]
     accounts = {one.counter.account for one in latest}
     nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
     inherited = {Counter(account, org) for account in accounts for org in nameless if org is not None}
-    return {counter_of(snapshot) for snapshot in snapshots} | inherited
+    before = {_nameless(one.seat, one.org_uuid) for one in snapshots if one.org_uuid is not None}
+    return {counter_of(snapshot) for snapshot in snapshots} | inherited | before
 
 
 def _newest(verdict: Verdict, counter: Counter, at: datetime) -> list[Sample]:

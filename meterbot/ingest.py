@@ -12,10 +12,10 @@ from hashlib import sha256
 from itertools import groupby
 
 from meterbot import alerts
-from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
+from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, is_wanted, memory_of
 from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
 from meterbot.messages import Message
-from meterbot.models import Counter, Event, EventKind, Sample, Seat, Snapshot
+from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
 from meterbot.rules import RuleSettings, fact_money
 from meterbot.store import DeliveryKind, NewDelivery, Store, Transaction
 
@@ -29,6 +29,15 @@ class _Alerts:
 
     events: dict[str, Event]
     places: dict[str, list[Destination]]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a push: how many snapshots were new, how many old or repeated. `refused`: why none was taken."""
+
+    new: int = 0
+    unchanged: int = 0
+    refused: str | None = None
 
 
 class Ingest:
@@ -58,17 +67,47 @@ class Ingest:
         """
         async with self._store.transaction() as transaction:
             fold = await self._load(transaction, snapshots)
-            for (name, _), tick in groupby(snapshots, key=lambda one: (one.seat, one.fetched_at)):
-                fold.take(self._seats[name], list(tick), now)
-            for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
-                fold.watch_source(self._seats[name], now)
-            for name, due in (next_due or {}).items():
-                fold.sources[name] = replace(fold.source(name), next_due=due)
-            if self._settings.budgets:
-                await self._watch_team(transaction, fold, now)
-            events = await self._write(transaction, fold, now)
+            events = await self._fold(transaction, fold, snapshots, now, next_due)
         self._tell(events)
         return events
+
+    async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> Receipt:
+        """Folds what a configured seat's machine pushed: all of it, or nothing where a snapshot is of another account.
+
+        Then the refusal is what the source is said to ail from.
+        """
+        configured = self._seats[seat]
+        wanted = [
+            one for one in snapshots if one.org_uuid is not None and is_wanted(configured, one.org_uuid)
+        ]
+        async with self._store.transaction() as transaction:
+            fold = await self._load(transaction, snapshots)
+            refused = _refusal(fold.stranger(configured, wanted), any_wanted=bool(wanted))
+            if refused is not None:
+                wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
+            events = await self._fold(transaction, fold, wanted, now)
+        self._tell(events)
+        if refused is not None:
+            return Receipt(refused=refused)
+        return Receipt(len(fold.news), len(wanted) - len(fold.news))
+
+    async def _fold(
+        self,
+        transaction: Transaction,
+        fold: Fold,
+        snapshots: Sequence[Snapshot],
+        now: datetime,
+        next_due: Mapping[str, datetime] | None = None,
+    ) -> list[Event]:
+        for (name, _), tick in groupby(snapshots, key=lambda one: (one.seat, one.fetched_at)):
+            fold.take(self._seats[name], list(tick), now)
+        for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
+            fold.watch_source(self._seats[name], now)
+        for name, due in (next_due or {}).items():
+            fold.sources[name] = replace(fold.source(name), next_due=due)
+        if self._settings.budgets:
+            await self._watch_team(transaction, fold, now)
+        return await self._write(transaction, fold, now)
 
     async def sweep(self, now: datetime) -> list[Event]:
         """What becomes true by waiting: a silent source is stale, an ailing one is down after its grace time."""
@@ -165,6 +204,12 @@ class Ingest:
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)
+
+
+def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:
+    if not any_wanted:
+        return "what arrives is of none of the organizations that the seat is configured for"
+    return None if stranger is None else f"what arrives is another account's (its {stranger} is a new one)"
 
 
 def new_delivery(event: Event, place: Destination, kind: DeliveryKind, message: Message) -> NewDelivery:

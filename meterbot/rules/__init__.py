@@ -2,8 +2,10 @@
 
     merge(known, snapshot, now) -> Known | None                                 None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> Verdict            per (account, org)
+    take_late(memory, known, snapshot, settings, now) -> Verdict                the same, long after: without events
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
+    stranger(memory, snapshots) -> str | None                                   is one of them another account's?
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
     remedy(health, source) -> str
@@ -46,12 +48,12 @@ In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `un
 or null for no cap.
 """
 
-from meterbot.rules.counter import Verdict, watch_counter
+from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
-from meterbot.rules.source import remedy, watch_identity, watch_source
+from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
 from meterbot.rules.team import Reading, reading_of, watch_team
 
 __all__ = [
@@ -71,6 +73,8 @@ __all__ = [
     "parse_threshold",
     "reading_of",
     "remedy",
+    "stranger",
+    "take_late",
     "watch_counter",
     "watch_identity",
     "watch_source",

@@ -59,6 +59,24 @@ def watch_counter(
     return Verdict(_remembered(memory, tick), merged, changed=True, events=told, samples=samples)
 
 
+def take_late(
+    memory: CounterMemory,
+    known: Known | None,
+    snapshot: Snapshot,
+    settings: RuleSettings,
+    now: datetime,
+) -> Verdict:
+    """What is learned from a snapshot that is no news any more: what is known, and a point of the history. It neither
+    fires nor re-arms."""
+    merged = merge(known, snapshot, now)
+    if merged is None or snapshot.org_uuid is None:
+        return Verdict(memory, known, changed=False)
+    counter = Counter(snapshot.account_uuid or f"seat:{snapshot.seat}", snapshot.org_uuid)
+    tick = tick_of(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
+    memory, samples = _sampled(memory, tick)
+    return Verdict(memory, merged, changed=True, samples=samples)
+
+
 def _sampled(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, tuple[Sample, ...]]:
     """A point where something differs from the one before, and the end of the quiet stretch before it."""
     if tick.used is None:

@@ -1,14 +1,16 @@
 """Is a seat's source down, back, or speaking for somebody else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.models import Event, EventKind, Health, Seat, Severity, Snapshot, SourceState
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings
+
+_ONE_READING = timedelta(minutes=1)
 
 _REMEDIES = {
     Health.OK: "Nothing to do.",
@@ -29,6 +31,15 @@ _REMEDIES_OF_SOURCE = {
     ): "Start `meterbot push` on the seat's machine, or wait until that machine is awake.",
     ("push", Health.NEVER_SEEN): "Run `meterbot push` on the seat's machine with the seat's push token.",
     ("push", Health.SESSION_EXPIRED): "Sign in to Claude Code again on the seat's machine.",
+    ("push", Health.UNREACHABLE): "Run `meterbot push` on the seat's machine: it says what it cannot read.",
+    (
+        "push",
+        Health.DRIFTED,
+    ): "Update meterbot here and on the seat's machine; if both are up to date, report the named field.",
+    (
+        "push",
+        Health.REFUSED,
+    ): "Push from the seat's own account; if it is meant to be another one now: `meterbot seat forget NAME --account`.",
     ("claude_ai", Health.SESSION_EXPIRED): "Sign in to claude.ai and replace the seat's session key.",
     (
         "claude_code",
@@ -38,11 +49,14 @@ _REMEDIES_OF_SOURCE = {
         "claude_code",
         Health.REFUSED,
     ): "Use the token of a signed-in Claude Code: one from `setup-token` cannot read usage.",
-    ("admin_api", Health.SESSION_EXPIRED): "Create a new admin key and replace the old one.",
     (
         "admin_api",
         Health.REFUSED,
-    ): "Use an admin key of the organization: other API keys cannot read its costs.",
+    ): "An admin of the organization makes a new admin key in the Console: other keys cannot read its costs.",
+    (
+        "admin_api",
+        Health.CHALLENGED,
+    ): "Something between this machine and the API answers in its place: see to the network.",
 }
 
 
@@ -112,13 +126,16 @@ def watch_identity(
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
     """Whether the seat's readings are suddenly somebody else's. Each new identity is told once.
 
-    Without an account id (claude-meter's JSON has none) the email and the organization stand in for it.
+    Without an account id (claude-meter's JSON has none) the email and the organization stand in for it; what is read
+    within a minute are memberships of one account.
     """
     at = snapshot.fetched_at
     if snapshot.org_uuid is None or (memory.identity_at is not None and at < memory.identity_at):
         return memory, ()
     seen = _identities(snapshot)
     what = _changed(memory.identities, seen)
+    if what == "organization" and memory.identity_at is not None and at - memory.identity_at < _ONE_READING:
+        what = None
     new = [identity for identity in seen if identity not in memory.identities]
     memory = replace(memory, identities=(*memory.identities, *new), identity_at=at)
     if what is None:
@@ -133,6 +150,18 @@ def watch_identity(
         facts={"what": what, "org": snapshot.org_uuid},
     )
     return memory, _told(event, settings)
+
+
+def stranger(memory: SourceMemory, snapshots: Iterable[Snapshot]) -> str | None:
+    """`account` or `email`: what shows that one of these is of another account than the seat's readings before it."""
+    past = memory.identities
+    for snapshot in snapshots:
+        seen = _identities(snapshot)
+        what = _changed(past, seen)
+        if what is not None and what != "organization":
+            return what
+        past = (*past, *seen)
+    return None
 
 
 def _identities(snapshot: Snapshot) -> list[str]:

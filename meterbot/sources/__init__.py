@@ -9,7 +9,8 @@ together.
 from datetime import datetime
 from typing import Protocol
 
-from meterbot.models import Snapshot
+from meterbot.errors import MeterbotError
+from meterbot.models import Seat, Snapshot
 
 
 class Source(Protocol):
@@ -22,4 +23,24 @@ class Source(Protocol):
         main value was refused (an amount, a main window, the next charge) has `…_read` False, as if it had failed,
         and holds what else could be taken.
         """
+        ...
+
+
+class UnusablePushError(MeterbotError):
+    """A pushed document of which nothing is taken. The text is a sentence in our words, without a value of it.
+
+    `field`: the one to correct, such as `[0].fetched_at`; None where the document is no JSON at all.
+    """
+
+    def __init__(self, sentence: str, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.field = field
+
+
+class PushReader(Protocol):
+    """Reads what a seat's own machine sends, which is never asked."""
+
+    def __call__(self, seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
+        """The document's snapshots, the oldest first: all of them, or `UnusablePushError`."""
         ...

@@ -1,0 +1,151 @@
+"""A seat as its own machine sends it: claude-meter's JSON, with bodies re-serialised by that program or as they were.
+
+What the document has to say for itself (whose it is, when it was read) must be right, or nothing is taken. The bodies
+in it are read like answers of claude.ai, field by field. A body that is null or missing was not read: that proves no
+block, no end of one, and no renewal. Which health a snapshot gets: `stale` when the sender says that it repeats an
+older reading, `unreachable` when there is no number in it at all, `drifted` when a main window or an amount was there
+and could not be taken, else `ok`.
+"""
+
+from datetime import datetime
+
+from meterbot.forecast import CLOCK_SKEW
+from meterbot.models import Health, Seat, Snapshot
+from meterbot.sources import UnusablePushError
+from meterbot.sources.exact_json import NotJsonError, parse
+from meterbot.sources.extra_usage import metering_of, overage_row
+from meterbot.sources.fields import Notes, kind, read
+from meterbot.sources.organization import Found, take_usage, worst
+from meterbot.sources.subscription import billing_of
+from meterbot.sources.verdict import Missing
+from meterbot.sources.wire import OverageShape, PushShape
+
+MOST_SNAPSHOTS = 100
+"""In one document."""
+
+_STRICT = ("org_uuid", "account_uuid", "fetched_at", "stale")
+_SECTIONS = ("usage", "overage", "subscription")
+_SHARED_PLANS = ("team", "enterprise")
+_ROOT = "push"
+
+
+def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
+    """The snapshots of one pushed document, the oldest first. Raises `UnusablePushError`."""
+    try:
+        value = parse(document)
+    except NotJsonError as bad:
+        raise UnusablePushError(f"the body is {bad}") from None
+    except RecursionError:
+        raise UnusablePushError("the body is nested too deeply") from None
+    if not isinstance(value, list):
+        return (_snapshot(seat, value, _ROOT, now),)
+    if not value:
+        raise UnusablePushError("an empty list: there is nothing to store", "body")
+    if len(value) > MOST_SNAPSHOTS:
+        raise UnusablePushError(f"more than {MOST_SNAPSHOTS} snapshots in one request: send fewer", "body")
+    found = [_snapshot(seat, item, f"{_ROOT}[{place}]", now) for place, item in enumerate(value)]
+    # An older one that came first would be kept out by a newer one of the same organization.
+    return tuple(sorted(found, key=lambda snapshot: snapshot.fetched_at))
+
+
+def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
+    notes = Notes()
+    sent, fetched_at = _envelope(value, path, notes, now)
+    found = _found(seat, sent, notes)
+    health, detail = _health(sent, found)
+    return Snapshot(
+        seat=seat.name,
+        source=seat.source,
+        fetched_at=fetched_at,
+        health=health,
+        account_uuid=sent.account_uuid,
+        account_email=sent.account_email,
+        org_uuid=sent.org_uuid,
+        windows=found.windows,
+        windows_read=found.windows_read,
+        extra_usage=found.metering.extra,
+        extra_usage_read=found.metering.read,
+        subscription=found.billing.subscription,
+        subscription_read=found.billing.read,
+        detail=detail,
+        drift=tuple(note.removeprefix(f"{path}.") for note in notes.drift),
+        errors=tuple(_errors(sent, found)),
+    )
+
+
+# Whose it is, and when it was read.
+
+
+def _envelope(value: object, path: str, notes: Notes, now: datetime) -> tuple[PushShape, datetime]:
+    """The object, and when it was read. Raises `UnusablePushError`, naming the field, where these are not certain."""
+    sent = read(PushShape, value, path, notes)
+    if sent is None:
+        raise _refused(path, f"expected an object, got {kind(value)}")
+    for name in _STRICT:
+        if f"{path}.{name}" in notes.rejected:
+            raise _refused(f"{path}.{name}", _said(notes, f"{path}.{name}"))
+    for name in _SECTIONS:
+        body = getattr(sent, name)
+        if body is not None and not isinstance(body, dict):
+            raise _refused(f"{path}.{name}", f"expected an object or null, got {kind(body)}")
+    if sent.org_uuid is None:
+        raise _refused(f"{path}.org_uuid", "is missing: which organization is this of?")
+    if sent.fetched_at is None:
+        raise _refused(f"{path}.fetched_at", "is missing: when was this read? (such as 2026-04-30T10:00:00Z)")
+    if sent.fetched_at > now + CLOCK_SKEW:
+        raise _refused(f"{path}.fetched_at", "is in the future: set the clock of the machine that sends this")
+    return sent, sent.fetched_at
+
+
+def _refused(path: str, sentence: str) -> UnusablePushError:
+    field = path.removeprefix(_ROOT).removeprefix(".") or "body"
+    return UnusablePushError(f"{field}: {sentence}", field)
+
+
+def _said(notes: Notes, path: str) -> str:
+    """What was noted of a rejected field."""
+    return next(note.removeprefix(f"{path}: ") for note in notes.drift if note.startswith(f"{path}: "))
+
+
+# The numbers.
+
+
+def _found(seat: Seat, sent: PushShape, notes: Notes) -> Found:
+    """Every body on its own: what one lacks costs the others nothing."""
+    found = Found(notes=notes)
+    usage = None if sent.usage is None else take_usage(sent.usage, found)
+    found.metering = metering_of(usage, _overage(seat, sent, notes), notes)
+    if sent.subscription is not None:
+        found.billing = billing_of(sent.subscription, notes)
+    return found
+
+
+def _overage(seat: Seat, sent: PushShape, notes: Notes) -> OverageShape | Missing:
+    """The seat's own row. Only the configured plan tells here whether a row of an organization is everybody's."""
+    if sent.overage is None:
+        return Missing.FAILED
+    shared = (seat.plan or "").startswith(_SHARED_PLANS)
+    return overage_row(sent.overage, notes, account=sent.account_uuid, org=sent.org_uuid, team=shared)
+
+
+def _health(sent: PushShape, found: Found) -> tuple[Health, str | None]:
+    if sent.stale:
+        return Health.STALE, "the seat's machine repeats an older reading: it could not get a new one"
+    if found.metering.lost or (sent.usage is not None and not found.windows_read):
+        return Health.DRIFTED, f"what the seat's machine sends has changed its form ({worst(found.notes)})"
+    if not _any_number(found):
+        return Health.UNREACHABLE, "the seat's machine sends, but could read nothing"
+    return Health.OK, None
+
+
+def _any_number(found: Found) -> bool:
+    return found.windows_read or found.metering.read or found.billing.read
+
+
+def _errors(sent: PushShape, found: Found) -> list[str]:
+    """In our words: those of the sender may hold anything."""
+    number = len(sent.errors) if isinstance(sent.errors, list) else int(bool(sent.errors))
+    errors = [f"the seat's machine met {number} error{'s' if number > 1 else ''}"] if number else []
+    if _any_number(found) and not found.metering.read and not found.metering.lost:
+        errors.append("extra usage: no body says how much was used")
+    return errors
