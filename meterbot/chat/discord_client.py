@@ -15,6 +15,7 @@ from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from meterbot.answers import WORDS
 from meterbot.chat.discord_embeds import words_of
 
 API_URL = "https://discord.com/api/v10"
@@ -25,19 +26,8 @@ SetNote = Callable[[str, str], Awaitable[None]]
 
 _NOTE = "discord.commands"
 _GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
-_EXAMPLES = (
-    "me",
-    "seat NAME",
-    "forecast",
-    "history 30d",
-    "renewals",
-    "pr NUMBER",
-    "why ALERT",
-    "status",
-    "help",
-    "share",
-    "me share",
-)
+_EXAMPLES = (*(word for word, _ in WORDS if word), "share", "me share")
+_DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +141,7 @@ class _Tree(app_commands.CommandTree[BotClient]):
 
 def _command(listener: Listener) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name=COMMAND, description="What the team's Claude seats have really spent")
-    @app_commands.describe(query="me, seat NAME, forecast, history, renewals, pr, why, status, help; share")
+    @app_commands.describe(query=_DESCRIPTION)
     async def claude_spend(interaction: discord.Interaction, query: str = "") -> None:
         await listener.asked(interaction, tuple(query.split()))
 

@@ -2,6 +2,7 @@
 
 import json
 
+from meterbot.answers import WORDS
 from meterbot.chat.slack_listen import COMMAND
 
 _MANIFEST = """\
@@ -15,7 +16,7 @@ features:
   slash_commands:
     - command: {command}
       description: What the team's Claude seats really spend
-      usage_hint: me | seat NAME | history [30d] | forecast | renewals | status | help
+      usage_hint: {words}
       should_escape: false
 {command_url}oauth_config:
   scopes:
@@ -43,6 +44,7 @@ def manifest(http_url: str | None = None) -> str:
     url = None if http_url is None else json.dumps(f"{http_url.rstrip('/')}/slack/events")
     return _MANIFEST.format(
         command=COMMAND,
+        words=" | ".join([*(word for word, _ in WORDS if word), "share"]),
         command_url="" if url is None else f"      url: {url}\n",
         interactivity_url="" if url is None else f"    request_url: {url}\n",
         socket_mode="true" if url is None else "false",
