@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from meterbot.money import Money
+from meterbot.org_spend import OrgSpend
 
 
 class Health(StrEnum):
@@ -118,6 +119,8 @@ class Snapshot:
     extra_usage_read: bool = False
     subscription: Subscription | None = None
     subscription_read: bool = False
+    org_spend: OrgSpend | None = None
+    """Of `admin_api` alone. Its parts that were not read are None in it."""
     detail: str | None = None
     """One sentence for a person on what ails the source; never text from a body."""
     retry_at: datetime | None = None
@@ -194,6 +197,7 @@ class EventKind(StrEnum):
     SOURCE_DOWN = "source_down"
     SOURCE_UP = "source_up"
     IDENTITY_CHANGED = "identity_changed"
+    SESSION_EXPIRING = "session_expiring"
 
 
 @dataclass(frozen=True, slots=True)

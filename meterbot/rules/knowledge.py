@@ -6,6 +6,7 @@ from datetime import datetime
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
 from meterbot.money import Money
+from meterbot.org_spend import completed as completed_spend
 
 
 def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | None:
@@ -44,6 +45,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         windows=old.windows if keep_windows else snapshot.windows,
         extra_usage=extra,
         subscription=subscription,
+        org_spend=completed_spend(snapshot.org_spend, old.org_spend),
     )
     return Known(
         snapshot=merged,

@@ -25,6 +25,7 @@ _YEARS = range(2000, 2101)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DIGITS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,18})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(_DAY.pattern + r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})")
 _EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
@@ -140,6 +141,17 @@ def _number(value: object, forgive: Callable[[str], None]) -> Decimal:
     return value.copy_abs()  # -0.0 is zero
 
 
+def _amount(value: object, forgive: Callable[[str], None]) -> Decimal:
+    """Where amounts are told as strings: `"12345.00"`."""
+    if isinstance(value, str):
+        if not _AMOUNT.fullmatch(value):
+            raise _WrongError("an amount", "another text")
+        return _number(Decimal(value), forgive)
+    if isinstance(value, Decimal):
+        forgive("expected a string, got a number")
+    return _number(value, forgive)
+
+
 def _scale(value: object, forgive: Callable[[str], None]) -> int:
     number = _number(value, forgive)
     if number > 6 or number != int(number):
@@ -227,6 +239,8 @@ def _day(value: object, forgive: Callable[[str], None]) -> date:
 
 Number = Annotated[Decimal | None, _tolerant(_number)]
 """0 to 10^12, exact."""
+AmountText = Annotated[Decimal | None, _tolerant(_amount)]
+"""The same, told as a string of digits."""
 Scale = Annotated[int | None, _tolerant(_scale)]
 """How many decimals a currency's minor unit stands for."""
 Flag = Annotated[bool | None, _tolerant(_flag)]

@@ -21,11 +21,15 @@ from meterbot import __version__
 from meterbot.sources.verdict import Cause, Trouble
 
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_PAGE = "(&page=([0-9A-Za-z_.~-]|%[0-9A-F]{2}){1,600})?"
 _READABLE = re.compile(
     "/api/account"
     f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details)"
     "|/api/oauth/(usage|profile)"
-    "|/v1/organizations/(me|cost_report)(\\?[a-z_]+(%5B%5D)?=[\\w.:%-]+(&[a-z_]+(%5B%5D)?=[\\w.:%-]+)*)?"
+    f"|/v1/organizations/(me|cost_report\\?starting_at={_DAY}T00:00:00Z&bucket_width=1d&limit=31{_PAGE}"
+    f"|usage_report/claude_code\\?starting_at={_DAY}&limit=1000{_PAGE}"
+    f"|spend_limits/effective\\?limit=100{_PAGE})"
 )
 _PLAIN_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 

@@ -25,6 +25,10 @@ class Cause(StrEnum):
     """The address or the country is refused, whoever asks."""
     SCOPE = "scope"
     """A credential of the wrong kind."""
+    KEY = "key"
+    """An API key that is not accepted: it does not expire, it was taken back."""
+    SPEND_LIMIT = "spend_limit"
+    """The organization's own spend limit is reached: no rate limit, although the status is the same."""
     DENIED = "denied"
     """This route only."""
     BAD_ID = "bad_id"
@@ -55,6 +59,8 @@ _HEALTH = {
     Cause.UNAUTHORIZED: Health.SESSION_EXPIRED,
     Cause.REGION: Health.REFUSED,
     Cause.SCOPE: Health.REFUSED,
+    Cause.KEY: Health.REFUSED,
+    Cause.SPEND_LIMIT: Health.REFUSED,
     Cause.DENIED: Health.REFUSED,
     Cause.BAD_ID: Health.REFUSED,
     Cause.ABSENT: Health.REFUSED,
@@ -150,6 +156,9 @@ def _refused(
     shown = "an error in an answer of status 200" if said_ok else str(status)
     if status == 403:
         return _forbidden(shown, error, wait, html=html)
+    if status == 429 and wait is None and _error_code(error) == "enforced_spend_limit_reached":
+        sentence = "the organization's own spend limit is reached, and asking again does not help"
+        return Trouble(Cause.SPEND_LIMIT, f"{sentence} ({shown})")
     if status in _REFUSALS:
         cause, sentence = _REFUSALS[status]
         return Trouble(cause, f"{sentence} ({shown})", wait)

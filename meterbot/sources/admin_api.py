@@ -1,0 +1,224 @@
+"""An API organization's own spend, read with an admin key.
+
+What is charged (`cost_report`) is required: its trouble is the source's. What Claude Code's use would cost at list
+prices (`usage_report/claude_code`), and the limits of an Enterprise (`spend_limits/effective`), are optional: where the
+key may not see them they are left out, and not asked for again.
+
+At most a hundred requests a minute are answered, for all who ask for the organization: one at a time, a bounded number
+for each reading, and a day that cannot change any more is asked for once.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import quote
+
+from meterbot.models import Health, Seat, Snapshot
+from meterbot.org_spend import OrgSpend, month_name
+from meterbot.sources.admin_reports import Day, Listing, costs_of, day_of, estimates_of, limits_of, page_of
+from meterbot.sources.admin_shapes import OrgShape
+from meterbot.sources.fields import Notes, read
+from meterbot.sources.transport import NotReadableError, Transport
+from meterbot.sources.verdict import Cause, Trouble, reading
+
+MOST_PAGES = 10
+"""Of one report. What does not end by then is not whole."""
+MOST_REQUESTS = 40
+"""After so many, the days that are still missing wait for the next reading."""
+
+_VERSION = "2023-06-01"
+_ROOT = "/v1/organizations"
+_FINAL_AFTER = timedelta(days=1)
+_NOT_FOR_THIS_KEY = {Cause.DENIED, Cause.ABSENT, Cause.SCOPE}
+_OF_THE_SOURCE = {
+    Cause.KEY,
+    Cause.REGION,
+    Cause.CHALLENGED,
+    Cause.RATE_LIMITED,
+    Cause.SPEND_LIMIT,
+    Cause.UNREACHABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Organization:
+    uuid: str
+    name: str | None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one reading gave so far; `trouble` is what it ended with."""
+
+    spend: OrgSpend
+    trouble: Trouble | None = None
+    notes: Notes = field(default_factory=Notes)
+    errors: list[str] = field(default_factory=list)
+
+
+class AdminApiSource:
+    """Reads one organization. `name_people`: with the e-mail addresses and key names that the reports give."""
+
+    def __init__(
+        self, seat: Seat, key: str, transport: Transport, base_url: str, *, name_people: bool = False
+    ) -> None:
+        self._seat = seat
+        self._headers = {"x-api-key": key.strip(), "anthropic-version": _VERSION}
+        self._transport = transport
+        self._base_url = base_url
+        self._name_people = name_people
+        self._organization: _Organization | None = None
+        self._days: dict[date, Day] = {}
+        self._final: set[date] = set()
+        self._denied: dict[str, str] = {}
+        self._asked = 0
+
+    def __repr__(self) -> str:
+        return f"AdminApiSource({self._seat.name!r})"
+
+    async def read(self, now: datetime) -> tuple[Snapshot, ...]:
+        """One snapshot: its `org_spend` has what could be read of this UTC month. Never raises for what comes back."""
+        found = _Found(OrgSpend(month_name(now)))
+        self._asked = 0
+        try:
+            self._organization = self._organization or await self._whose(now, found)
+        except Trouble as trouble:
+            found.trouble = trouble
+            found.errors.append(trouble.sentence)
+        else:
+            await self._read_parts(now, found)
+        return (self._snapshot(now, found),)
+
+    async def _read_parts(self, now: datetime, found: _Found) -> None:
+        try:
+            await self._read_costs(now, found)
+            await self._optional("claude_code", self._read_estimates, now, found)
+            await self._optional("spend_limits", self._read_limits, now, found)
+        except Trouble as trouble:
+            found.trouble = trouble
+            found.errors.append(trouble.sentence)
+        costs = found.spend.costs
+        if found.trouble is None and costs is not None and not costs.complete:
+            why = next(note for note in found.notes.drift if note.partition(":")[0] in found.notes.rejected)
+            found.trouble = Trouble(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
+
+    async def _optional(
+        self, name: str, part: Callable[[datetime, _Found], Awaitable[None]], now: datetime, found: _Found
+    ) -> None:
+        """Raises only what concerns the whole source."""
+        if name not in self._denied:
+            try:
+                await part(now, found)
+            except Trouble as trouble:
+                if trouble.cause in _NOT_FOR_THIS_KEY:
+                    self._denied[name] = trouble.sentence
+                elif trouble.cause in _OF_THE_SOURCE:
+                    raise
+                else:
+                    found.errors.append(f"{name}: {trouble.sentence}")
+        if name in self._denied and name == "claude_code":  # that most have no limits is nothing to tell
+            found.errors.append(f"{name}: left out, this key may not read it: {self._denied[name]}")
+
+    # The organization.
+
+    async def _whose(self, now: datetime, found: _Found) -> _Organization:
+        body = await self._get(f"{_ROOT}/me", now)
+        shape = read(OrgShape, body, "me", found.notes)
+        if shape is None or shape.id is None:
+            found.notes.add("me.id: expected a UUID, got none")
+            raise Trouble(Cause.DRIFTED, "the answer does not say which organization the key is of")
+        if self._seat.organizations and shape.id not in {each.lower() for each in self._seat.organizations}:
+            raise Trouble(Cause.DENIED, "the key is of another organization than the configured one")
+        return _Organization(shape.id, shape.name)
+
+    # The parts.
+
+    async def _read_costs(self, now: datetime, found: _Found) -> None:
+        # Without an end the report goes on to now; an end would leave out the day that is not over yet.
+        start = f"{found.spend.month}-01T00:00:00Z"
+        path = f"{_ROOT}/cost_report?starting_at={start}&bucket_width=1d&limit=31"
+        report = await self._pages(path, "cost_report", now, found.notes)
+        costs = costs_of(report, found.spend.month, now, found.notes)
+        found.spend = replace(found.spend, costs=costs)
+
+    async def _read_estimates(self, now: datetime, found: _Found) -> None:
+        month = days_of_month(now)
+        self._days = {day: held for day, held in self._days.items() if day in month}
+        # The newest first: where the requests do not suffice, the past is read next time.
+        for day in reversed(month):
+            if day not in self._final and self._asked < MOST_REQUESTS:
+                await self._read_day(day, now, found.notes)
+        held = [self._days[day] for day in sorted(self._days)]
+        complete = len(held) == len(month)
+        estimates = estimates_of(held, now, complete=complete, name_people=self._name_people)
+        found.spend = replace(found.spend, estimates=estimates)
+
+    async def _read_day(self, day: date, now: datetime, notes: Notes) -> None:
+        path = f"{_ROOT}/usage_report/claude_code?starting_at={day.isoformat()}&limit=1000"
+        self._days[day] = day_of(await self._pages(path, "claude_code", now, notes), notes)
+        over = datetime.combine(day + timedelta(days=1), time(), UTC)
+        if now - over >= _FINAL_AFTER and self._days[day].whole:
+            self._final.add(day)
+
+    async def _read_limits(self, now: datetime, found: _Found) -> None:
+        report = await self._pages(
+            f"{_ROOT}/spend_limits/effective?limit=100", "spend_limits", now, found.notes
+        )
+        limits = limits_of(report, now, found.notes, name_people=self._name_people)
+        found.spend = replace(found.spend, limits=limits)
+
+    # The wire.
+
+    async def _pages(self, path: str, name: str, now: datetime, notes: Notes) -> Listing:
+        """A report to its end. A cursor that comes back, or pages without end, leave it not whole."""
+        items: list[object] = []
+        seen: set[str] = set()
+        page = page_of(await self._get(path, now), name, notes)
+        while page.next is not None:
+            items += page.items
+            if page.next in seen:
+                notes.reject(f"{name}.next_page", "another page", "one that was there already")
+                return Listing(tuple(items), whole=False)
+            if len(seen) >= MOST_PAGES - 1:
+                notes.reject(name, f"at most {MOST_PAGES} pages", "more")
+                return Listing(tuple(items), whole=False)
+            seen.add(page.next)
+            page = page_of(await self._get(f"{path}&page={quote(page.next, safe='')}", now), name, notes)
+        return Listing((*items, *page.items), page.whole)
+
+    async def _get(self, path: str, now: datetime) -> object:
+        self._asked += 1
+        try:
+            answer = await self._transport.get(self._base_url, path, self._headers)
+        except NotReadableError as problem:
+            raise Trouble(Cause.KEY, f"not an admin key: {problem}") from None
+        try:
+            return reading(answer.status, answer.headers, answer.body, now)
+        except Trouble as trouble:
+            if trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}:
+                raise Trouble(Cause.KEY, f"the admin key is not accepted ({answer.status})") from None
+            raise
+
+    # What is told.
+
+    def _snapshot(self, now: datetime, found: _Found) -> Snapshot:
+        trouble, organization = found.trouble, self._organization
+        return Snapshot(
+            seat=self._seat.name,
+            source=self._seat.source,
+            fetched_at=now,
+            health=Health.OK if trouble is None else trouble.health,
+            org_uuid=None if organization is None else organization.uuid,
+            org_name=None if organization is None else organization.name,
+            org_spend=None if organization is None else found.spend,
+            detail=None if trouble is None else trouble.sentence,
+            retry_at=None if trouble is None else trouble.retry_at(now),
+            drift=tuple(found.notes.drift),
+            errors=tuple(found.errors),
+        )
+
+
+def days_of_month(now: datetime) -> list[date]:
+    """The UTC days of the month so far."""
+    today = now.astimezone(UTC).date()
+    return [today.replace(day=number) for number in range(1, today.day + 1)]

@@ -1,0 +1,85 @@
+"""The shapes of the Admin API's answers, as far as they are read. Every amount is in cents or another minor unit."""
+
+from typing import Any
+
+from meterbot.sources.fields import AmountText, Currency, Email, Flag, Identity, Instant, Number, Shape, Text
+
+
+class OrgShape(Shape):
+    """`/v1/organizations/me`."""
+
+    id: Identity = None
+    name: Text = None
+
+
+class PageShape(Shape):
+    """One page of a report. `/spend_limits/effective` has no `has_more`."""
+
+    data: Any = None
+    has_more: Flag = None
+    next_page: Any = None
+
+
+class BucketShape(Shape):
+    """A day of the cost report."""
+
+    starting_at: Instant = None
+    results: Any = None
+
+
+class CostShape(Shape):
+    """A cost of a day: `"12345.00"` is $123.45."""
+
+    amount: AmountText = None
+    currency: Currency = None
+
+
+class UsageShape(Shape):
+    """One person or API key on one day of the Claude Code report, on one kind of terminal."""
+
+    actor: Any = None
+    core_metrics: Any = None
+    model_breakdown: Any = None
+
+
+class ActorShape(Shape):
+    """Who: a person has an e-mail address, an API key a name."""
+
+    email_address: Email = None
+    api_key_name: Text = None
+
+
+class CoreMetricsShape(Shape):
+    """What was done on that day, as far as it is of use here."""
+
+    pull_requests_by_claude_code: Number = None
+
+
+class ModelShape(Shape):
+    """What one model was used for."""
+
+    estimated_cost: Any = None
+
+
+class EstimateShape(Shape):
+    """A list-price estimate: whole cents."""
+
+    amount: Number = None
+    currency: Currency = None
+
+
+class LimitRowShape(Shape):
+    """Somebody's limit in one period. `amount` null is unlimited."""
+
+    actor: Any = None
+    amount: AmountText = None
+    currency: Currency = None
+    period: Text = None
+    period_to_date_spend: AmountText = None
+
+
+class LimitActorShape(Shape):
+    """Whose limit it is."""
+
+    user_id: Text = None
+    email_address: Email = None
