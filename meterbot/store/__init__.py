@@ -115,6 +115,34 @@ class StoredSession:
 
 
 @dataclass(frozen=True, slots=True)
+class PushToken:
+    """The token with which a seat's machine pushes: of each seat one. Of the token itself only its SHA-256 is kept."""
+
+    seat: str
+    sha256: str
+    """64 hexadecimal digits, lower case."""
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much of what was deleted of a seat. `shared`: counters kept because another seat reads them too."""
+
+    counters: int = 0
+    points: int = 0
+    events: int = 0
+    deliveries: int = 0
+    tokens: int = 0
+    sessions: int = 0
+    others: int = 0
+    """Its present row, its source's health, what the rules remember of it."""
+    shared: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.counters, self.events, self.tokens, self.sessions, self.others))
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Facts and their consequences, written together or not at all.
 
@@ -239,9 +267,26 @@ class Store(Protocol):
         """Deletes the stored session alone. False when there was none."""
         ...
 
-    async def forget(self, seat: str) -> bool:
+    async def push_tokens(self) -> list[PushToken]:
+        """In the order of the seats' names."""
+        ...
+
+    async def set_push_token(self, token: PushToken) -> None:
+        """The seat's only token from now on: one made earlier is worth nothing any more."""
+        ...
+
+    async def revoke_push_token(self, seat: str) -> bool:
+        """False when there was none."""
+        ...
+
+    async def forget_account(self, seat: str) -> bool:
+        """Forgets whose account a seat is, and what it shows at present; the history stays. False when neither was
+        known."""
+        ...
+
+    async def forget(self, seat: str) -> Forgotten:
         """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads
-        too stays. False when nothing was stored."""
+        too stays. What comes back is false when nothing was stored."""
         ...
 
     async def close(self) -> None: ...

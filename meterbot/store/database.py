@@ -22,12 +22,16 @@ from meterbot.store import (
     CounterState,
     Delivery,
     DeliveryState,
+    Forgotten,
     Latest,
+    PushToken,
     Queue,
     StoredSession,
     deliveries,
     facts,
+    forgetting,
     history,
+    push_tokens,
     sessions,
     tables,
 )
@@ -239,10 +243,27 @@ class Database:
         async with self._writer.begin() as connection:
             return await sessions.forget(connection, seat)
 
-    async def forget(self, seat: str) -> bool:
+    async def push_tokens(self) -> list[PushToken]:
+        async with self._engine.connect() as connection:
+            return await push_tokens.read(connection)
+
+    async def set_push_token(self, token: PushToken) -> None:
+        async with self._writer.begin() as connection:
+            await push_tokens.write(connection, token)
+
+    async def revoke_push_token(self, seat: str) -> bool:
+        async with self._writer.begin() as connection:
+            return await push_tokens.revoke(connection, seat)
+
+    async def forget_account(self, seat: str) -> bool:
         async with self._writer.begin() as connection:
             await _lock(connection, _INGEST_LOCK)
-            return await facts.forget(connection, seat)
+            return await forgetting.forget_account(connection, seat)
+
+    async def forget(self, seat: str) -> Forgotten:
+        async with self._writer.begin() as connection:
+            await _lock(connection, _INGEST_LOCK)
+            return await forgetting.forget(connection, seat)
 
     async def close(self) -> None:
         await self._engine.dispose()

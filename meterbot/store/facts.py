@@ -132,20 +132,3 @@ async def write_events(connection: AsyncConnection, events: Sequence[Event]) -> 
     rows = [{"key": event.key, "at": event.at, "seat": event.seat, "event": event} for event in new]
     await insert_new(connection, tables.events, rows)
     return new
-
-
-async def forget(connection: AsyncConnection, seat: str) -> bool:
-    """Deletes a seat; counters, history, states and deliveries follow by their foreign keys."""
-    here, latest = tables.counters.c.id, tables.latest.c
-    read_by_seat = select(latest.counter).where(latest.seat == seat)
-    read_by_others = select(latest.counter).where(latest.seat != seat)
-    orphaned = delete(tables.counters).where(here.in_(read_by_seat), here.not_in(read_by_others))
-    deletions = [
-        orphaned,
-        delete(tables.latest).where(latest.seat == seat),
-        delete(tables.sources).where(tables.sources.c.seat == seat),
-        delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
-        delete(tables.events).where(tables.events.c.seat == seat),
-        delete(tables.sessions).where(tables.sessions.c.seat == seat),
-    ]
-    return sum([(await connection.execute(deletion)).rowcount for deletion in deletions]) > 0

@@ -217,3 +217,11 @@ sessions = Table(
     Column("renewed_at", Instant),
     Column("ends_at", Instant),
 )
+
+push_tokens = Table(
+    "push_tokens",
+    metadata,
+    Column("seat", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("made_at", Instant, nullable=False),
+)
