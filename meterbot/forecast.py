@@ -33,7 +33,7 @@ _FARTHEST = timedelta(days=366)
 def month_of(at: datetime) -> str:
     """The UTC month an instant falls in, `2026-05`. The last minutes before midnight count as the new month's,
     because a reset may be seen a little early."""
-    return f"{at + CLOCK_SKEW:%Y-%m}"
+    return _calendar_month(at + CLOCK_SKEW)
 
 
 def month_start(month: str) -> datetime:
@@ -43,22 +43,34 @@ def month_start(month: str) -> datetime:
 def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
     """Whether a counter whose period began in `month` has begun a new one, when `before` became `after` at `at`.
 
-    A new month alone proves nothing: the reset may be late. A fall proves it, and so does any value after 0. A counter
-    that is higher than before was reset and spent again, once the reset cannot be late any more. One that stands
-    still was not reset.
+    A new month alone proves nothing: the reset may be late. A fall proves it, even minutes before midnight, and so
+    does any value after 0. A counter that is higher than before was reset and spent again, once the reset cannot be
+    late any more. One that stands still was not reset.
     """
-    current = month_of(at)
+    if after < before:
+        return month_of(at) > month
+    current = _calendar_month(at)
     if current <= month:
         return False
-    return after < before or before == 0 or (after > before and at >= month_start(current) + RESET_LAG)
+    return before == 0 or (after > before and at >= month_start(current) + RESET_LAG)
+
+
+def month_after(month: str, at: datetime) -> str:
+    """The month of the period that is first seen at `at`, when the one before began in `month`."""
+    current = _calendar_month(at)
+    return current if current > month else month_of(at)
 
 
 def opening_month(used: Decimal, at: datetime) -> str:
     """The month of a period that is first seen at `at`: money shown in the first hours may still be last month's."""
-    month = month_of(at)
+    month = _calendar_month(at)
     if used > 0 and at < month_start(month) + RESET_LAG:
-        return month_of(month_start(month) - 2 * CLOCK_SKEW)
+        return _calendar_month(month_start(month) - CLOCK_SKEW)
     return month
+
+
+def _calendar_month(at: datetime) -> str:
+    return f"{at:%Y-%m}"
 
 
 def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:
@@ -82,9 +94,9 @@ def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> 
         else:
             before, after = last.used, sample.used
             rolled = rolled_over(month, before.major, after.major, sample.at)
+            month = month_after(month, sample.at) if rolled else month
             # Between readings of the same month, a rise that closes the old period was seen as it happened.
-            unseen = after.major > before.major and last.at >= month_start(month_of(sample.at))
-            month = month_of(sample.at) if rolled else month
+            unseen = after.major > before.major and last.at >= month_start(month)
             increase = after if rolled and not unseen else money.subtract(after, before)
             if increase.minor > 0 and sample.at > start:
                 sums.append(increase)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from meterbot import money
-from meterbot.forecast import month_of, opening_month, rolled_over
+from meterbot.forecast import month_after, opening_month, rolled_over
 from meterbot.models import Event, EventKind, Severity
 from meterbot.money import Money
 from meterbot.rules.facts import instant, money_fact
@@ -71,7 +71,7 @@ def close_period(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list
 
 def _next_period(period: str, tick: Tick) -> str:
     month, _, ordinal = period.partition(".")
-    current = month_of(tick.at)
+    current = month_after(month, tick.at)
     return current if current > month else f"{month}.{int(ordinal or 1) + 1}"
 
 

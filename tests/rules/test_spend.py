@@ -237,6 +237,16 @@ def test_a_reset_that_comes_early_by_a_minute_is_the_new_month() -> None:
     assert kinds(watch.at(MAY).uses("1")) == [STARTED]
 
 
+def test_money_spent_minutes_before_midnight_belongs_to_the_month_that_ends() -> None:
+    watch = Watch().at(MAY - timedelta(minutes=4))
+    watch.uses("0")
+    assert only(watch.uses("45"), STARTED).facts["period"] == "2026-04"
+    watch.at(MAY).uses("0")
+    events = watch.at(MAY + HOUR).uses("45")
+    assert only(events, STARTED).facts["period"] == "2026-05"
+    assert only(events, CROSSED).facts["period"] == "2026-05"
+
+
 def test_a_first_sight_just_after_midnight_may_be_last_months_amount() -> None:
     watch = Watch()
     assert kinds(watch.at(MAY).uses("26")) == [CROSSED]
