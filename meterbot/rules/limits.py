@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from meterbot import money
 from meterbot.blocked import Block, block_of
+from meterbot.forecast import month_of
 from meterbot.models import Event, EventKind, ReasonClass, Severity, Window
 from meterbot.money import Money
 from meterbot.rules.facts import fact_money, instant, money_fact
@@ -31,7 +32,7 @@ def watch_block(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[
             return replace(memory, block=seen), []
         event = _blocked(tick, block, initial=not memory.extra_seen)
         return replace(memory, block=OpenBlock(event.key, tick.at, memory.period, why)), [event]
-    if open_block is None or not _proves_the_end(open_block, tick):
+    if open_block is None or not _proves_the_end(open_block, memory, tick):
         return memory, []
     event = tick.event(
         EventKind.SEAT_UNBLOCKED,
@@ -60,11 +61,20 @@ def _block(tick: Tick) -> Block | None:
     return block_of(extra, tick.windows, tick.now)
 
 
-def _proves_the_end(block: OpenBlock, tick: Tick) -> bool:
+def _proves_the_end(block: OpenBlock, memory: CounterMemory, tick: Tick) -> bool:
     extra = tick.extra
-    if extra is None or extra.used is None or not extra.cap_known:
+    if extra is None:
+        return tick.extra_read and _may_be_unmetered(memory, tick)
+    if extra.used is None or not extra.cap_known:
         return False
     return extra.why_known or not block.why
+
+
+def _may_be_unmetered(memory: CounterMemory, tick: Tick) -> bool:
+    """Money that was spent does not vanish before its month ends: until then, "nothing is metered" is doubtful."""
+    if memory.used is None or memory.period is None or memory.used.minor == 0:
+        return True
+    return month_of(tick.at) > memory.period[:7]
 
 
 def _blocked(tick: Tick, block: Block, *, initial: bool) -> Event:
@@ -88,6 +98,8 @@ def _blocked(tick: Tick, block: Block, *, initial: bool) -> Event:
 
 
 def _state(tick: Tick) -> str:
+    if tick.extra is None:
+        return "extra usage is not metered"
     used = "an unknown amount" if tick.used is None else money.show(tick.used)
     if tick.limit is not None:
         return f"used {used} of {money.show(tick.limit)}"

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -88,6 +88,13 @@ def test_the_end_of_a_block_needs_evidence(unproven: Snapshot) -> None:
     watch.uses("10", out_of_credits=True)
     assert UNBLOCKED not in kinds(watch.see(unproven))
     assert UNBLOCKED in kinds(watch.at(NOON + 2 * HOUR).uses("10", out_of_credits=False))
+
+
+def test_a_block_ends_when_nothing_is_metered_in_a_month_without_spend() -> None:
+    watch = Watch()
+    blocked = only(watch.uses("50"), BLOCKED)
+    unmetered = snapshot(datetime(2026, 5, 1, 1, tzinfo=UTC), extra_usage_read=True)
+    assert only(watch.see(unmetered), UNBLOCKED).resolves == blocked.key
 
 
 def test_a_source_that_never_knows_why_can_end_the_block_it_told() -> None:
