@@ -18,20 +18,23 @@ from meterbot.rules.settings import Budget, RuleSettings
 class Reading:
     """What one counter adds to the sum: `used` in the period that began in `month` (`2026-05`).
 
-    `complete` is False when there may be more than `used` says: nothing was read, or not lately.
+    `complete` is False when there may be more than `used` says: nothing was read, or not lately. Without `metered`
+    nothing has been added since that month.
     """
 
     counter: Counter
     used: Money | None
     month: str | None
     complete: bool
+    metered: bool = True
 
 
 def reading_of(counter: Counter, memory: CounterMemory, *, fresh: bool) -> Reading:
     """What a counter's memory adds. `fresh`: its source is healthy."""
     month = None if memory.period is None else memory.period[:7]
-    known = memory.used is not None or memory.metering == "unmetered"
-    return Reading(counter, memory.used, month, complete=fresh and known)
+    metered = memory.metering != "unmetered"
+    known = memory.used is not None or not metered
+    return Reading(counter, memory.used, month, complete=fresh and known, metered=metered)
 
 
 def watch_team(
@@ -47,7 +50,7 @@ def watch_team(
         memory = TeamMemory(month=month)
     by_counter = {reading.counter: reading for reading in readings}.values()
     current = [reading for reading in by_counter if reading.month == month]
-    complete = len(current) == len(by_counter) and all(reading.complete for reading in current)
+    complete = all(one.complete and (one.month == month or not one.metered) for one in by_counter)
     sums = money.totals(reading.used for reading in current if reading.used is not None)
     events = []
     for budget in settings.budgets:

@@ -113,6 +113,14 @@ def test_a_counter_that_is_not_metered_adds_nothing_and_leaves_the_sum_complete(
     assert reading_of(Counter("a", "org"), second, fresh=True).month == "2026-04"
 
 
+def test_a_seat_that_is_not_metered_this_month_leaves_the_sum_of_the_others_complete() -> None:
+    never = CounterMemory(metering="unmetered")
+    since = CounterMemory(metering="unmetered", used=usd("30"), period="2026-03")
+    idle = [reading_of(Counter(who, "org"), seen, fresh=True) for who, seen in (("b", never), ("c", since))]
+    [event] = Team().sees(reading("90"), *idle)
+    assert (event.facts["complete"], fact_money(event.facts["used"])) == (True, usd("90"))
+
+
 amounts = st.integers(0, 60)
 seats = st.lists(st.tuples(amounts, st.booleans()), min_size=1, max_size=4)
 
