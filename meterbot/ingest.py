@@ -16,8 +16,8 @@ from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, is_wan
 from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
 from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
-from meterbot.rules import RuleSettings, fact_money
-from meterbot.store import DeliveryKind, NewDelivery, Store, Transaction
+from meterbot.rules import RuleSettings, SourceMemory, fact_money
+from meterbot.store import Batch, DeliveryKind, NewDelivery, Store, Transaction
 
 Destination = tuple[str, str]
 """(chat, channel)"""
@@ -90,6 +90,22 @@ class Ingest:
         if refused is not None:
             return Receipt(refused=refused)
         return Receipt(len(fold.news), len(wanted) - len(fold.news))
+
+    async def forget_account(self, seat: str) -> bool:
+        """Lets a seat be another account from now on, and shows nothing of the one before; its history stays.
+
+        False when nothing was known of it.
+        """
+        name = memory_of(seat)
+        async with self._store.transaction() as transaction:
+            stored = (await transaction.memories([name])).get(name)
+            memory = rules.load(SourceMemory, stored)
+            rows = [(one.seat, one.counter) for one in await transaction.latest_of([seat])]
+            if not memory.identities and not rows:
+                return False
+            new = rules.dump(replace(memory, identities=(), identity_at=None))
+            await transaction.write(Batch(memories={name: new}, gone=rows))
+        return True
 
     async def _fold(
         self,

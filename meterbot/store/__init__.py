@@ -279,11 +279,6 @@ class Store(Protocol):
         """False when there was none."""
         ...
 
-    async def forget_account(self, seat: str) -> bool:
-        """Forgets whose account a seat is, and what it shows at present; the history stays. False when neither was
-        known."""
-        ...
-
     async def forget(self, seat: str) -> Forgotten:
         """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads
         too stays. What comes back is false when nothing was stored."""

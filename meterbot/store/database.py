@@ -255,11 +255,6 @@ class Database:
         async with self._writer.begin() as connection:
             return await push_tokens.revoke(connection, seat)
 
-    async def forget_account(self, seat: str) -> bool:
-        async with self._writer.begin() as connection:
-            await _lock(connection, _INGEST_LOCK)
-            return await forgetting.forget_account(connection, seat)
-
     async def forget(self, seat: str) -> Forgotten:
         async with self._writer.begin() as connection:
             await _lock(connection, _INGEST_LOCK)

@@ -35,15 +35,6 @@ async def forget(connection: AsyncConnection, seat: str) -> Forgotten:
     )
 
 
-async def forget_account(connection: AsyncConnection, seat: str) -> bool:
-    """Deletes what the rules remember of the seat's account, and its present rows."""
-    statements = [
-        delete(tables.latest).where(_latest.seat == seat),
-        delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
-    ]
-    return sum([await _deleted(connection, statement) for statement in statements]) > 0
-
-
 async def _counters_of(connection: AsyncConnection, seat: str) -> tuple[set[int], set[int]]:
     """The numbers of the counters that the seat alone reads or read, and of those that others read too."""
     named = select(_counters.id).where(_counters.account == f"seat:{seat}")
