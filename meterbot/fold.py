@@ -122,6 +122,14 @@ class Fold:
         self._remember(name, memory)
         self.events += events
 
+    def watch_session(self, seat: Seat, ends_at: datetime, now: datetime) -> None:
+        """Whether the seat's session, which ends at `ends_at`, ends soon."""
+        name = memory_of(seat.name)
+        memory = rules.load(SourceMemory, self.memories.get(name))
+        memory, events = rules.watch_session(memory, ends_at, seat, self._settings, now)
+        self._remember(name, memory)
+        self.events += events
+
     def source(self, seat: str) -> SourceState:
         return self.sources.get(seat) or SourceState(seat)
 

@@ -41,7 +41,8 @@ class Receipt:
 
 
 class Ingest:
-    """Every told event is queued for every destination; `wake` is called after a commit that brought events."""
+    """Every told event is queued for every destination; `wake` is called after a commit that brought events.
+    `session_ends` answers when the sessions in use end, by seat."""
 
     def __init__(
         self,
@@ -50,12 +51,15 @@ class Ingest:
         destinations: Sequence[Destination],
         settings: RuleSettings,
         wake: Callable[[], None],
+        *,
+        session_ends: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         self._store = store
         self._seats = seats
         self._destinations = destinations
         self._settings = settings
         self._wake = wake
+        self._session_ends = session_ends
 
     async def take(
         self, snapshots: Sequence[Snapshot], now: datetime, next_due: Mapping[str, datetime] | None = None
@@ -126,7 +130,8 @@ class Ingest:
         return await self._write(transaction, fold, now)
 
     async def sweep(self, now: datetime) -> list[Event]:
-        """What becomes true by waiting: a silent source is stale, an ailing one is down after its grace time."""
+        """What becomes true by waiting: a silent source is stale, an ailing one is down after its grace time, the end
+        of a session is near."""
         async with self._store.transaction() as transaction:
             fold = Fold(
                 self._settings,
@@ -135,6 +140,8 @@ class Ingest:
             )
             for seat in self._seats.values():
                 fold.wait(seat, now)
+            for name, ends_at in self._session_ends().items():
+                fold.watch_session(self._seats[name], ends_at, now)
             events = await self._write(transaction, fold, now)
         self._tell(events)
         return events

@@ -28,6 +28,7 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SOURCE_DOWN: source.source_down,
     EventKind.SOURCE_UP: source.source_up,
     EventKind.IDENTITY_CHANGED: source.identity_changed,
+    EventKind.SESSION_EXPIRING: source.session_expiring,
 }
 
 

@@ -31,3 +31,18 @@ def identity_changed(told: Told) -> Words:
         ("From here on it is another counter; nothing on it counts as new spend of this seat.",),
         ("If that was intended, there is nothing to do. If not, check whose credential the seat uses.",),
     )
+
+
+def session_expiring(told: Told) -> Words:
+    ends = told.moment("ends_at")
+    left = {"7d": "within 7 days", "3d": "within 3 days", "1d": "within a day"}
+    advice = (
+        "Its owner signs in to claude.ai again and hands the new session key to whoever runs meterbot. "
+        "In place of the old one it counts from the next start of meterbot."
+    )
+    return Words(
+        f"{told.who}: the claude.ai session ends {left.get(told.text('level') or '', 'soon')}",
+        ("After that its numbers cannot be read.",),
+        (advice,),
+        (Field("Ends", ends),) if ends else (),
+    )

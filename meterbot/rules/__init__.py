@@ -6,6 +6,7 @@
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
+    watch_session(memory, ends_at, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
     remedy(health, source) -> str
@@ -42,6 +43,7 @@ always there, null when not known.
 | `source_down` | health, since, detail, remedy, last_ok_at |
 | `source_up` | down_since |
 | `identity_changed` | what (`account`, `email` or `organization`), org |
+| `session_expiring` | ends_at, level, also (the levels reached with it) |
 
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount
@@ -52,6 +54,7 @@ from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.session import watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
 from meterbot.rules.team import Reading, reading_of, watch_team
@@ -77,6 +80,7 @@ __all__ = [
     "take_late",
     "watch_counter",
     "watch_identity",
+    "watch_session",
     "watch_source",
     "watch_team",
 ]

@@ -100,12 +100,15 @@ class CounterMemory:
 
 @dataclass(frozen=True, slots=True)
 class SourceMemory:
-    """Of one seat's source. `down` is the key of the open alert; `identities` are all that it ever spoke for."""
+    """Of one seat's source. `down` is the key of the open alert; `identities` are all that it ever spoke for;
+    `session_told` is how many days before `session_end` (a day in UTC) was told."""
 
     unhealthy_since: datetime | None = None
     down: str | None = None
     identities: tuple[str, ...] = ()
     identity_at: datetime | None = None
+    session_end: date | None = None
+    session_told: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

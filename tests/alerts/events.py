@@ -84,6 +84,7 @@ FACTS: dict[EventKind, dict[str, object]] = {
     },
     EventKind.SOURCE_UP: {"down_since": "2026-04-30T09:30:00Z"},
     EventKind.IDENTITY_CHANGED: {"what": "email", "org": "org-ana"},
+    EventKind.SESSION_EXPIRING: {"ends_at": "2026-05-03T09:00:00Z", "level": "3d", "also": []},
 }
 
 

@@ -21,6 +21,14 @@ def test_a_source_that_is_back() -> None:
     assert message.text == "It could not be read since Thu Apr 30 11:30."
 
 
+def test_a_session_that_ends_soon_says_when_and_how_it_is_renewed() -> None:
+    message = said(EventKind.SESSION_EXPIRING)
+    assert message.title == "ana: the claude.ai session ends within 3 days"
+    assert "signs in to claude.ai again" in message.text
+    assert values(message) == {"Ends": "Sun May 3 11:00"}
+    assert message.owner == {"slack": "UANA"}
+
+
 def test_another_account_is_not_new_spend() -> None:
     message = said(EventKind.IDENTITY_CHANGED)
     assert message.title == "ana now reports another email"

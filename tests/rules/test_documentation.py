@@ -39,6 +39,10 @@ def one_of_each() -> list[Event]:
         other = snapshot(NOON + MINUTE, account_uuid=account)
         memory, new = rules.watch_identity(memory, other, watch.settings, NOON)
         events += new
+    memory, new = rules.watch_session(
+        memory, NOON + timedelta(days=2), Seat("ana", "claude_ai"), watch.settings, NOON
+    )
+    events += new
     budgets = RuleSettings(budgets=(Budget(usd("1")),))
     reading = Reading(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
     return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]

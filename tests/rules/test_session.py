@@ -1,0 +1,77 @@
+"""The end of a session: told 7, 3 and 1 days before, once for each end."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.models import Event, EventKind, Seat
+from meterbot.rules import RuleSettings, SourceMemory, dump, load, watch_session
+
+SEAT = Seat("ana", "claude_ai", owner={"slack": "UANA"})
+END = datetime(2026, 5, 10, 12, tzinfo=UTC)
+
+
+def watched(*steps: tuple[float, datetime], settings: RuleSettings | None = None) -> list[Event]:
+    """Events of (days before END, the end known then)."""
+    memory, events = SourceMemory(), list[Event]()
+    for days, ends_at in steps:
+        now = END - timedelta(days=days)
+        memory, new = watch_session(memory, ends_at, SEAT, settings or RuleSettings(), now)
+        memory = load(SourceMemory, dump(memory))
+        events += new
+    return events
+
+
+def levels(*steps: tuple[float, datetime]) -> list[str | None]:
+    return [event.level for event in watched(*steps)]
+
+
+def test_each_level_is_told_once_on_its_day() -> None:
+    days = [28, 7.1, 7, 6.9, 4, 3, 2.9, 1.1, 1, 0.5, 0, -1]
+    assert levels(*((day, END) for day in days)) == ["7d", "3d", "1d"]
+
+
+def test_a_bot_that_was_away_tells_the_nearest_level_alone() -> None:
+    (event,) = watched((0.5, END), (0.4, END))
+    assert (event.level, event.facts["also"]) == ("1d", ["7d", "3d"])
+
+
+def test_what_has_ended_is_not_announced() -> None:
+    assert watched((0, END), (-0.1, END), (-9, END)) == []
+
+
+def test_a_renewal_arms_the_levels_again() -> None:
+    renewed = END + timedelta(days=28)
+    assert levels((3, END), (2, renewed), (-21.5, renewed), (-27.5, renewed)) == ["3d", "7d", "1d"]
+
+
+def test_an_end_that_is_counted_anew_with_every_answer_is_told_once() -> None:
+    assert levels(*((3 - n / 100, END + timedelta(seconds=n % 3)) for n in range(50))) == ["3d"]
+
+
+def test_the_key_names_seat_day_and_level() -> None:
+    (event,) = watched((3, END))
+    assert event.key == "session_expiring:ana:2026-05-10:3d"
+    assert (event.kind, event.seat) == (EventKind.SESSION_EXPIRING, "ana")
+    assert event.facts == {"ends_at": "2026-05-10T12:00:00Z", "level": "3d", "also": ["7d"]}
+
+
+def test_a_muted_kind_is_not_told() -> None:
+    muted = RuleSettings(kinds=frozenset(EventKind) - {EventKind.SESSION_EXPIRING})
+    assert watched((3, END), settings=muted) == []
+
+
+@given(
+    st.lists(st.tuples(st.floats(-2, 12), st.integers(0, 3)), max_size=30).map(
+        lambda steps: sorted(steps, reverse=True)
+    )
+)
+def test_no_key_comes_twice_and_none_after_the_end(steps: list[tuple[float, int]]) -> None:
+    ends = [(days, END + timedelta(days=7 * renewals)) for days, renewals in steps]
+    events = watched(*ends)
+    # An end may come back after another was known: the stored keys tell such an event apart.
+    for event in events:
+        assert event.at < datetime.fromisoformat(str(event.facts["ends_at"]))
+    steady = watched(*((days, END) for days, _ in steps))
+    assert len({event.key for event in steady}) == len(steady)
