@@ -1,12 +1,13 @@
 """Where the OAuth token of a Claude Code sign-in comes from, and the answers read with it."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import datetime
 
 from meterbot import secret
 from meterbot.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
-from meterbot.sources.transport import NotReadableError, Transport
+from meterbot.sources.transport import Transport
 from meterbot.sources.verdict import Cause, Trouble, reading
 
 Store = Callable[[], Login]
@@ -19,6 +20,7 @@ _CAUSES = {
     LoginTrouble.UNREADABLE: Cause.UNREADABLE,
 }
 
+_TOKEN = re.compile(r"[!-~]+")
 _OTHER_KINDS = {
     "sk-ant-sid": "a session key of claude.ai",
     "sk-ant-api": "an API key",
@@ -41,6 +43,8 @@ async def current_token(store: Store, now: datetime) -> str:
         login.check(now)
     except LoginError as error:
         raise Trouble(_CAUSES[error.trouble], error.sentence) from None
+    if not _TOKEN.fullmatch(login.token):
+        raise Trouble(Cause.SCOPE, "not a token: it has a space, a line break or an unusual character in it")
     if kind := other_kind(login.token):
         raise Trouble(Cause.SCOPE, f"not an OAuth token of Claude Code, but {kind}")
     return login.token
@@ -55,10 +59,7 @@ async def ask(transport: Transport, base_url: str, path: str, token: str, now: d
         "anthropic-version": "2023-06-01",
         "Accept": "application/json",
     }
-    try:
-        answer = await transport.get(base_url, path, headers)
-    except NotReadableError as problem:
-        raise Trouble(Cause.SCOPE, f"not a token: {problem}") from None
+    answer = await transport.get(base_url, path, headers)
     try:
         return reading(answer.status, answer.headers, answer.body, now)
     except Trouble as trouble:

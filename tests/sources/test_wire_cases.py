@@ -16,9 +16,10 @@ from meterbot.simulator.claude_ai import Organization, Reply, not_found
 from meterbot.sources.transport import NotReadableError
 from tests.sources.served import ACCOUNT, NOW, ORG, OTHER_ORG, SOME_USAGE, Served, serving
 
-CASES: list[dict[str, Any]] = json.loads(
+RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "wire-cases.json").read_text("utf-8")
 )
+CASES = [case for case in RECORDED if case["endpoint"].startswith("GET claude.ai/")]
 
 ROUTES = {"usage": "usage", "overage_spend_limit": "overage", "subscription_details": "subscription"}
 MAIN = {"five_hour": "12.0", "seven_day": "41.0"}
