@@ -57,6 +57,9 @@ def account_of(body: object, notes: Notes) -> Account:
         organization = _organization(item, f"account.memberships[{place}]", notes)
         if organization is not None:
             organizations.setdefault(organization.uuid, organization)
+    if shape.memberships and not organizations:
+        notes.reject("account.memberships", "organizations", "none that can be read")
+        return Account(shape.uuid, shape.email_address, None)
     return Account(shape.uuid, shape.email_address, tuple(organizations.values()))
 
 

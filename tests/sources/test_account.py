@@ -69,7 +69,14 @@ def test_an_id_that_is_no_uuid_never_becomes_an_organization(uuid: object) -> No
 def test_the_memberships_own_id_is_never_taken_for_the_organizations() -> None:
     found, drift = organizations({"uuid": ORG, "organization": {"name": "A"}})
     assert found == ()
-    assert drift == ["account.memberships[0].organization.uuid: expected a UUID, got nothing"]
+    assert drift[0] == "account.memberships[0].organization.uuid: expected a UUID, got nothing"
+
+
+@pytest.mark.parametrize("membership", [None, 5, {}, {"organization": None}, member("no uuid")], ids=repr)
+def test_memberships_without_one_that_can_be_read_say_nothing(membership: object) -> None:
+    account, drift = told({"uuid": ACCOUNT["uuid"], "memberships": [membership]})
+    assert account.organizations is None
+    assert drift[-1] == "account.memberships: expected organizations, got none that can be read"
 
 
 def test_one_organization_in_two_spellings_is_one() -> None:
