@@ -5,6 +5,7 @@ states an amount wins, in that order (`spend` only with a limit or something use
 and whether the credits are out. Where two places differ, a note says so.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,28 +20,18 @@ from meterbot.sources.wire import AmountShape, ExtraUsageShape, OverageShape, Sp
 
 _T = TypeVar("_T")
 
-REASONS = {
+_REASONS = {
     **dict.fromkeys(
         ["self_selected_spend_limit_reached", "org_level_disabled_until", "org_spend_cap_reached"],
         ReasonClass.CAP,
     ),
     "out_of_credits": ReasonClass.BALANCE,
     **dict.fromkeys(["overage_not_provisioned", "no_limits_configured"], ReasonClass.NEVER_SET_UP),
-    **dict.fromkeys(
-        [
-            "org_level_disabled",
-            "org_service_level_disabled",
-            "org_service_zero_credit_limit",
-            "seat_tier_level_disabled",
-            "seat_tier_zero_credit_limit",
-            "member_level_disabled",
-            "member_zero_credit_limit",
-            "group_zero_credit_limit",
-        ],
-        ReasonClass.ADMIN,
-    ),
+    **dict.fromkeys(["org_level_disabled", "org_service_level_disabled"], ReasonClass.ADMIN),
 }
-"""What each known `disabled_reason` is; any other is unknown and claims no cause."""
+"""What each known `disabled_reason` is, beside the families below; any other is unknown and claims no cause."""
+
+_BY_AN_ADMIN = re.compile("(seat_tier|member|group)_.*|.*_zero_credit_limit")
 
 _OVERAGE_FIELDS = {
     "is_enabled", "monthly_credit_limit", "used_credits", "out_of_credits", "disabled_reason", "disabled_until",
@@ -292,7 +283,12 @@ def _cap_stated(statements: list[_Statement]) -> _Statement | None:
 def _reason(reasons: Iterable[str | None]) -> str | None:
     """The first reason whose class is known, else the first at all."""
     stated = [reason for reason in reasons if reason is not None]
-    return _first([*(reason for reason in stated if reason in REASONS), *stated])
+    return _first([*(reason for reason in stated if _listed(reason)), *stated])
+
+
+def _listed(reason: str) -> ReasonClass | None:
+    known = _REASONS.get(reason)
+    return known or (ReasonClass.ADMIN if _BY_AN_ADMIN.fullmatch(reason) else None)
 
 
 class _Scales:
@@ -378,7 +374,7 @@ def _compare_flag(used: Money, cap: Money, notes: Notes) -> None:
 
 
 def _class_of(reason: str | None, extra: ExtraUsageShape | None) -> ReasonClass | None:
-    known = REASONS.get(reason or "")
+    known = None if reason is None else _listed(reason)
     if known is not None:
         return known
     if extra is not None and extra.user_disabled:
