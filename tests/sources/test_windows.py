@@ -80,6 +80,7 @@ def test_a_utilization_is_neither_rescaled_nor_clamped(utilization: float) -> No
         "2026-08-03T09:00:00.440902+00:00",
         "2026-08-03T11:00:00+02:00",
         "2026-08-03 09:00:00Z",
+        "2026-08-03t09:00:00z",
         RESET.timestamp(),
         str(int(RESET.timestamp())),
     ],
