@@ -198,7 +198,6 @@ class EventKind(StrEnum):
     SOURCE_UP = "source_up"
     IDENTITY_CHANGED = "identity_changed"
     SESSION_EXPIRING = "session_expiring"
-    SESSION_EXPIRING = "session_expiring"
 
 
 @dataclass(frozen=True, slots=True)
