@@ -1,17 +1,17 @@
-"""Which seat is read when: one read at a time per seat, each at its own phase of the interval, refusals on a ladder."""
+"""Reads the seats that are due: one read at a time per seat. When a seat is due, `cadence` says."""
 
 import asyncio
 import heapq
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
 
 import structlog
 
+from meterbot.cadence import first_due, next_due
 from meterbot.clock import Clock
-from meterbot.fold import REFUSALS, failures_after, worst
+from meterbot.fold import failures_after, worst
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Seat, Snapshot, SourceState
 from meterbot.sources import Source
@@ -19,84 +19,10 @@ from meterbot.store import Store
 
 READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
-LONGEST_WAIT = 6 * 3600.0
-"""Seconds. No refusal, whatever its `Retry-After`, keeps a seat unread for longer, unless its interval is longer."""
-
-_JITTER = 0.05
-_FIRST_READS = 5.0
-_CATCH_UP = 60.0
 _RETRY = timedelta(seconds=5)
 _CLOSE_SECONDS = 5.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_LADDERS = {
-    # Health: (first wait, longest wait) in seconds; it doubles from refusal to refusal, and begins at the interval
-    # where that is longer.
-    Health.UNREACHABLE: (0.0, 900.0),  # heals by itself, and soon
-    Health.RATE_LIMITED: (300.0, 3600.0),  # asking on prolongs it, and its Retry-After may be 0
-    Health.SESSION_EXPIRED: (300.0, 1800.0),  # a person renews it; not long after, it should be seen
-    Health.CHALLENGED: (900.0, LONGEST_WAIT),  # asking on makes it worse
-    Health.REFUSED: (900.0, LONGEST_WAIT),  # waiting will not help
-}
 
 log = structlog.get_logger(__name__)
-
-
-def phase(seat: str, interval: float) -> float:
-    """The seat's own place in an interval, in seconds from its start: always the same, evenly spread over seats."""
-    return int.from_bytes(sha256(seat.encode()).digest()[:8]) / 2**64 * interval
-
-
-def next_due(
-    state: SourceState,
-    health: Health,
-    retry_at: datetime | None,
-    interval: float,
-    now: datetime,
-    *,
-    rng: random.Random,
-) -> datetime:
-    """When a seat that was read at `now` may be read again. `state` is from before the read, `interval` in seconds.
-
-    An answer to build on: the next of the seat's own places in time, moved a little. A refusal: the ladder, with
-    `retry_at` as a floor.
-    """
-    if health in REFUSALS:
-        first, longest = _LADDERS[health]
-        step = failures_after(state.failures, health) - 1
-        wait = min(max(first, interval) * 2.0 ** min(step, 30), max(longest, interval))
-        due = now + timedelta(seconds=wait * rng.uniform(1, 1 + 2 * _JITTER))
-    else:
-        due = _next_place(state.seat, interval, now) + timedelta(
-            seconds=interval * rng.uniform(-_JITTER, _JITTER)
-        )
-    if retry_at is not None:
-        due = max(due, retry_at)
-    return min(due, _latest(interval, now))
-
-
-def _next_place(seat: str, interval: float, now: datetime) -> datetime:
-    """The seat's first place at least half an interval away, so that jitter neither doubles nor drops a read."""
-    place = _EPOCH + timedelta(seconds=phase(seat, interval))
-    step = timedelta(seconds=interval)
-    passed = -((place - now - step / 2) // step)
-    return place + passed * step
-
-
-def _latest(interval: float, now: datetime) -> datetime:
-    return now + timedelta(seconds=max(LONGEST_WAIT, interval * (1.5 + _JITTER)))
-
-
-def first_due(state: SourceState, interval: float, now: datetime) -> datetime:
-    """When a seat is read first after a start: not before its stored deadline, and not together with all the others.
-
-    A new seat within seconds; one whose deadline passed meanwhile within a minute.
-    """
-    if state.next_due is None:
-        return now + timedelta(seconds=phase(state.seat, min(interval, _FIRST_READS)))
-    if state.next_due > now:
-        return min(state.next_due, _latest(interval, now))  # a deadline from before the clock was set back
-    return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +181,7 @@ class Poller:
             self._seats[reading.seat].interval,
             reading.at,
             rng=self._rng,
+            source=self._seats[reading.seat].source,
         )
 
     def _count(self, reading: _Reading) -> None:

@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 from meterbot.clock import ManualClock
 from meterbot.fold import REFUSALS
 from meterbot.ingest import Ingest
-from meterbot.models import ExtraUsage, Health, Seat, Snapshot, SourceState
+from meterbot.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.money import Money
-from meterbot.poller import LONGEST_WAIT, Poller, first_due, next_due, phase
+from meterbot.poller import Poller
 from meterbot.rules import RuleSettings
 from meterbot.store.database import Database, open_store
 from tests.store.facts import emptied
@@ -124,95 +124,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
-
-
-# The times themselves
-
-
-_names = st.text("abcdefghijklmnopqrstuvwxyz0123456789._-", min_size=1, max_size=12)
-_instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - made aware by the strategy
-_intervals = st.floats(10, 86_400)
-
-
-@given(_names, _intervals)
-def test_a_phase_is_a_fixed_place_in_the_interval(name: str, interval: float) -> None:
-    assert 0 <= phase(name, interval) < interval
-    assert phase(name, interval) == phase(name, interval)
-
-
-def test_phases_are_spread_evenly() -> None:
-    tenths = Counter(int(phase(f"seat-{n}", 10)) for n in range(1000))
-    assert len(tenths) == 10
-    assert max(tenths.values()) <= 150
-
-
-@given(_names, _intervals, _instants, st.integers())
-def test_a_healthy_seat_keeps_its_phase_and_never_skips_or_doubles(
-    name: str, interval: float, now: datetime, seed: int
-) -> None:
-    rng = dice(seed)
-    state = SourceState(name)
-    first = next_due(state, Health.OK, None, interval, now, rng=rng)
-    assert timedelta(seconds=0.44 * interval) < first - now < timedelta(seconds=1.56 * interval)
-    at = first
-    for count in range(1, 6):
-        at = next_due(state, Health.OK, None, interval, at, rng=rng)
-        drift = (at - first).total_seconds() / interval - count
-        assert abs(drift) <= 0.101
-
-
-@given(
-    st.sampled_from(sorted(REFUSALS)),
-    st.integers(0, 60),
-    st.none() | st.floats(-1000, 100_000),
-    _intervals,
-    st.integers(),
-)
-def test_a_refusal_waits_at_least_what_was_asked_and_at_most_six_hours(
-    health: Health, failures: int, asked: float | None, interval: float, seed: int
-) -> None:
-    retry_at = None if asked is None else later(seconds=asked)
-    due = next_due(SourceState("ana", failures=failures), health, retry_at, interval, NOW, rng=dice(seed))
-    wait = (due - NOW).total_seconds()
-    longest = max(LONGEST_WAIT, interval * 1.55)
-    assert wait <= longest + 1e-6
-    assert wait >= min(interval, longest) - 1e-6
-    if retry_at is not None:
-        assert due >= min(retry_at, later(seconds=longest))
-
-
-@pytest.mark.parametrize(
-    ("health", "minutes"),
-    [
-        (Health.UNREACHABLE, [1, 2, 4, 8, 15, 15]),
-        (Health.RATE_LIMITED, [5, 10, 20, 40, 60, 60]),
-        (Health.SESSION_EXPIRED, [5, 10, 20, 30, 30]),
-        (Health.CHALLENGED, [15, 30, 60, 120, 240, 360, 360]),
-        (Health.REFUSED, [15, 30, 60, 120, 240, 360, 360]),
-    ],
-)
-def test_each_refusal_has_its_ladder(health: Health, minutes: list[float]) -> None:
-    for failures, expected in enumerate(minutes):
-        due = next_due(SourceState("ana", failures=failures), health, None, 60, NOW, rng=dice(failures))
-        assert expected <= (due - NOW).total_seconds() / 60 <= min(expected * 1.11, 360)
-
-
-def test_a_retry_after_of_zero_does_not_shorten_the_ladder() -> None:
-    due = next_due(SourceState("ana", failures=3), Health.RATE_LIMITED, NOW, 60, NOW, rng=dice(1))
-    assert due >= later(minutes=40)
-
-
-def test_a_drifted_answer_is_no_refusal() -> None:
-    due = next_due(SourceState("ana", failures=5), Health.DRIFTED, None, 60, NOW, rng=dice(1))
-    assert due < later(seconds=95)
-
-
-def test_a_new_seat_is_read_within_seconds_and_a_stored_deadline_is_kept() -> None:
-    assert NOW <= first_due(SourceState("ana"), 900, NOW) < later(seconds=5)
-    assert first_due(SourceState("ana", next_due=later(minutes=7)), 60, NOW) == later(minutes=7)
-    assert NOW <= first_due(SourceState("ana", next_due=later(days=-3)), 3600, NOW) < later(seconds=60)
-    after_a_clock_jump = first_due(SourceState("ana", next_due=later(days=300)), 60, NOW)
-    assert after_a_clock_jump == later(hours=6)
 
 
 # The poller
