@@ -114,8 +114,12 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Play the month in one go, unattended.")] = False,
 ) -> None:
     """Show the whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept."""
-    from meterbot import demo as show
+    import logging
 
+    from meterbot import demo as show
+    from meterbot import log
+
+    log.set_up(level=logging.WARNING)  # the screen belongs to the team
     asyncio.run(show.play_once() if once else show.play_live(speed or show.SPEED))
 
 

@@ -4,15 +4,16 @@ Everything but claude.ai and the clock is real: configuration, poller, store, ru
 """
 
 import asyncio
+import random
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from meterbot.app import Bot, assembled
+from meterbot.app import READS_AT_ONCE, Bot, assembled
 from meterbot.chat import Question
 from meterbot.clock import Clock, FastClock, ManualClock
 from meterbot.config import load
@@ -23,25 +24,29 @@ from meterbot.simulator.month import Person
 SPEED = 10_000.0
 """The month in a little over four minutes, the first alert within seconds."""
 
-_STEP = timedelta(minutes=30)
+_STEP = timedelta(hours=1)
 _TICK_SECONDS = 0.1
-_HELLO = """\
-A simulated team of five in April 2026, on the real bot. All names and amounts are made up.
-"""
+_HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
+_HOW = "Meanwhile you can type /claude-spend, me, seat ana or help; quit ends."
 _GOODBYE = "That was the month. Your own team's: see README.md."
 
 
 async def play_once() -> None:
     """Plays the month in one go, step by step, and ends with the team as it stands."""
     clock = ManualClock(month.START)
-    async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
+    print(f"{_HELLO}\n")
+    # One read at a time and the same jitter, so that every run tells the same.
+    same = random.Random(2026)  # noqa: S311 - jitter, not a secret
+    async with _stage(clock, stop=lambda: None, interactive=False, reads_at_once=1, rng=same) as (
+        bot,
+        direct,
+    ):
         while clock.now() < month.END:
             direct()
             await bot.step()
+            await _ask_what_is_due(bot, clock.now(), clock.now() + _STEP)
             clock.advance(_STEP)
-        console = bot.chats["console"]
-        answer = await bot.commands.answer(Question((), "console", "operator"))
-        await console.post("goodbye", console.destination, answer.message)
+        await _ask(bot, "")
     print(f"\n{_GOODBYE}")
 
 
@@ -49,8 +54,9 @@ async def play_live(speed: float) -> None:
     """Plays the month `speed` times as fast as life; commands can be typed all the while. Ends on `quit`, and after
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed), asyncio.Event()
+    print(f"{_HELLO}\n{_HOW}\n", flush=True)
     async with _stage(clock, stop=stop.set, interactive=True) as (bot, direct):
-        directing = asyncio.create_task(_direct_until_end(clock, direct, stop))
+        directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
         try:
             await bot.run(stop, _TICK_SECONDS)
         finally:
@@ -58,23 +64,47 @@ async def play_live(speed: float) -> None:
             await asyncio.gather(directing, return_exceptions=True)
 
 
-async def _direct_until_end(clock: Clock, direct: Callable[[], None], stop: asyncio.Event) -> None:
-    while clock.now() < month.END:
+async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], stop: asyncio.Event) -> None:
+    somebody_is_there = sys.stdin.isatty()
+    now = month.START
+    while now < month.END:
         direct()
         await asyncio.sleep(_TICK_SECONDS)
+        before, now = now, clock.now()
+        if not somebody_is_there:
+            await _ask_what_is_due(bot, before, now)
     print(f"\n{_GOODBYE}")
-    if sys.stdin.isatty():
+    if somebody_is_there:
         print("/claude-spend still answers; quit ends.")
     else:
         stop.set()
 
 
+async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
+    """Asks in the place of the team what falls into the half-open span."""
+    for at, words in month.QUESTIONS:
+        if since <= at < until:
+            await _ask(bot, words)
+
+
+async def _ask(bot: Bot, words: str) -> None:
+    print(f"\n> {f'/claude-spend {words}'.strip()}")
+    console = bot.chats["console"]
+    answer = await bot.commands.answer(Question(tuple(words.split()), console.name, "operator"))
+    await console.post("answer", console.destination, answer.message)
+    print()
+
+
 @asynccontextmanager
 async def _stage(
-    clock: Clock, *, stop: Callable[[], None], interactive: bool
+    clock: Clock,
+    *,
+    stop: Callable[[], None],
+    interactive: bool,
+    reads_at_once: int = READS_AT_ONCE,
+    rng: random.Random | None = None,
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
     """A bot for the team, and what brings the team's accounts to the present moment."""
-    print(_HELLO)
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
         async with ClaudeAi() as claude:
             accounts = {
@@ -99,7 +129,9 @@ async def _stage(
             environ["METERBOT_CONFIG_TOML"] = _configuration(claude.url, Path(folder, "demo.db"))
             config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)
-            async with assembled(config, clock, on_quit=stop, terminal=terminal) as bot:
+            async with assembled(
+                config, clock, on_quit=stop, terminal=terminal, reads_at_once=reads_at_once, rng=rng
+            ) as bot:
                 yield bot, direct
 
 
@@ -127,12 +159,13 @@ source = "claude_ai"
 session_key_env = "{person.key_variable}"
 plan = "{person.plan}"
 plan_price = "{person.plan_price}"
+{'owner = { console = "operator" }' * (person.name == "ana")}
 """
         for person in month.TEAM
     )
     return f"""
 timezone = "UTC"
-poll_interval = "1h"
+poll_interval = "2h"
 database_url = "sqlite:///{database}"
 
 [console]
@@ -142,6 +175,8 @@ enabled = true
 thresholds = ["50%", "80%", "95%", "$25.00"]
 renewal_days = [7, 1]
 source_grace = "2h"
+# A window that is full is every day's business here; quiet teams like to hear of the money only.
+mute = ["window_full"]
 
 [[alerts.budgets]]
 amount = "250.00"

@@ -17,10 +17,10 @@ _PLAIN = (bool, int, float, type(None))
 _TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?key|api[_-]?key", re.IGNORECASE)
 
 
-def set_up(stream: TextIO | None = None) -> None:
+def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`.
 
-    Our own parts are heard from INFO up, everyone else's from WARNING: libraries log bodies below that.
+    Our own parts are heard from `level` up, everyone else's from WARNING: libraries log bodies below that.
     """
     stream = stream or sys.stderr
     before: list[Processor] = [
@@ -50,7 +50,7 @@ def set_up(stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("meterbot").setLevel(logging.INFO)
+    logging.getLogger("meterbot").setLevel(level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread

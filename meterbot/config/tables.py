@@ -20,6 +20,7 @@ from meterbot.config.values import (
     Level,
     Listen,
     SeatName,
+    SecretKeys,
     Sha256,
     SlackChannel,
     SlackUser,
@@ -145,6 +146,8 @@ class OwnerConfig(Table):
     slack: SlackUser | None = None
     discord: Snowflake | None = None
     github: GithubLogin | None = None
+    console: Literal["operator"] | None = None
+    """Whoever sits at the terminal."""
 
 
 class SeatConfig(Table):
@@ -197,6 +200,10 @@ class Config(Table):
     timezone: Zone = ZoneInfo("UTC")
     poll_interval: Duration = timedelta(seconds=60)
     database_url: DatabaseUrl = SecretStr("sqlite:///meterbot.db")
+    secret_key_env: str | None = None
+    secret_key_file: str | None = None
+    secret_key: SecretKeys = ()
+    """What the stored session keys are encrypted with, the newest key first; empty where there is none."""
     slack: SlackConfig | None = None
     discord: DiscordConfig | None = None
     console: ConsoleConfig | None = None

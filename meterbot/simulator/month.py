@@ -18,6 +18,9 @@ START = _april(1, 6)
 END = datetime(2026, 5, 1, 9, tzinfo=UTC)
 _ROLLOVER = datetime(2026, 5, 1, tzinfo=UTC)
 
+QUESTIONS = ((_april(13, 12), ""), (_april(22, 8), "seat ana"), (_april(30, 20), ""))
+"""What somebody on the team asks, and when: while Dan is missing, while Ana is blocked, at the end of the month."""
+
 
 @dataclass(frozen=True, slots=True)
 class Burst:

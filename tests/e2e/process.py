@@ -1,0 +1,84 @@
+"""meterbot as a process of its own, as an operator starts it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 30.0
+"""In which a command must have ended."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ran to its end."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """As little as a process needs: nothing of the developer's own set-up."""
+    home = {"HOME": "/nowhere", "PATH": os.environ.get("PATH", ""), "PYTHONWARNINGS": "error"}
+    return {**home, "PYTHONPATH": str(Path(__file__).parents[2]), **(environ or {})}
+
+
+@asynccontextmanager
+async def started(
+    *words: str, environ: Mapping[str, str] | None = None, cwd: Path, stdin: bytes | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "meterbot", *words,
+        env=surroundings(environ), cwd=cwd,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
+    )  # fmt: skip
+    if process.stdin is not None and stdin:
+        process.stdin.write(stdin)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await ended(process)
+
+
+async def ended(process: asyncio.subprocess.Process, seconds: float = SECONDS) -> Ended:
+    """Waits for its end."""
+    async with asyncio.timeout(seconds):
+        stdout, stderr = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, stdout.decode(), stderr.decode())
+
+
+async def meterbot(*words: str, environ: Mapping[str, str] | None = None, cwd: Path) -> Ended:
+    """Runs a command to its end."""
+    async with started(*words, environ=environ, cwd=cwd) as process:
+        return await ended(process)
+
+
+async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> str:
+    """Reads until a line is as wanted."""
+    assert stream is not None
+    heard = ""
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for raw in stream:
+                heard += raw.decode()
+                if wanted(raw.decode()):
+                    return raw.decode()
+    except TimeoutError:
+        raise TimeoutError(f"it was not said, only: {heard}") from None
+    raise EOFError(f"the process ended and said only: {heard}")
+
+
+async def stop(process: asyncio.subprocess.Process, number: signal.Signals = signal.SIGTERM) -> Ended:
+    """Asks it to end, and gives it the ten seconds that it promises."""
+    process.send_signal(number)
+    return await ended(process, 10)

@@ -1,0 +1,119 @@
+"""The demonstration as its visitor sees it: the month in one go, and live."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from meterbot.simulator import month
+from tests.e2e import process
+from tests.e2e.process import Ended
+
+# A look at the clock beside what was printed: `Wed Apr 1 13:00  `
+AT = r"^\w{3} (Apr|May) \d+ \d\d:00  "
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Ended, float]:
+    """The month, twice side by side in processes that hash differently, and how long it took, in seconds."""
+    folder = tmp_path_factory.mktemp("demo")
+
+    async def both() -> list[Ended]:
+        seeds = ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"})
+        return await asyncio.gather(
+            *(process.meterbot("demo", "--once", environ=seed, cwd=folder) for seed in seeds)
+        )
+
+    began = time.monotonic()
+    one, other = asyncio.run(both())
+    return one, other, time.monotonic() - began
+
+
+def test_the_month_plays_in_one_go_and_says_nothing_on_the_side(runs: tuple[Ended, Ended, float]) -> None:
+    one, _, seconds = runs
+    assert (one.status, one.stderr) == (0, "")
+    assert seconds < 60
+    assert one.stdout.startswith("A simulated team of five in April 2026")
+    assert one.stdout.endswith("That was the month. Your own team's: see README.md.\n")
+
+
+def test_every_run_tells_the_same(runs: tuple[Ended, Ended, float]) -> None:
+    one, other, _ = runs
+    assert one.stdout == other.stdout
+
+
+STORY = [
+    f"{AT}ana has started to spend extra",
+    f"{AT}WARNING ana has reached \\$25.00",
+    f"{AT}bo has started to spend extra",
+    f"{AT}WARNING ana has reached 50% of its cap",
+    f"{AT}WARNING dan cannot be read: session expired",
+    "^> /claude-spend$",
+    "last known .* \\(session expired\\)",
+    f"{AT}updated: Resolved: dan cannot be read",
+    f"{AT}reply: dan is being read again",
+    f"{AT}WARNING ana has reached 80% of its cap",
+    f"{AT}ana renews on Mon Apr 27, in 7 days",
+    f"{AT}WARNING ana has reached 95% of its cap",
+    f"{AT}CRITICAL ana is blocked",
+    "^> /claude-spend seat ana$",
+    "Extra usage +\\$100.00 / \\$100.00 \\(100%\\)  BLOCKED until Fri May 1$",
+    f"{AT}updated: Resolved: ana is blocked",
+    f"{AT}reply: ana is no longer blocked",
+    f"{AT}ana: the cap was raised from \\$100.00 to \\$150.00",
+    f"{AT}ana renews on Mon Apr 27, tomorrow",
+    f"{AT}CRITICAL eve is blocked",
+    "Its prepaid credits are used up",
+    f"{AT}WARNING The team has reached 80% of its budget",
+    "^> /claude-spend$",
+    "5 of 5 seats, all up to date",
+    f"{AT}ana closed April at \\$130.10",
+    f"{AT}bo closed April at €30.40",
+    "Claude spend, May 2026",
+]
+
+
+def test_the_month_tells_its_story_in_order(runs: tuple[Ended, Ended, float]) -> None:
+    rest = runs[0].stdout
+    for told in STORY:
+        found = re.search(told, rest, re.MULTILINE)
+        assert found, f"not told, or not in order: {told}"
+        rest = rest[found.end() :]
+
+
+def test_the_month_is_not_drowned_in_windows(runs: tuple[Ended, Ended, float]) -> None:
+    assert "window is now full" not in runs[0].stdout
+
+
+def test_the_questions_fall_into_the_moments_they_are_about() -> None:
+    people = {person.name: person for person in month.TEAM}
+    dan, ana, end = (at for at, _ in month.QUESTIONS)
+    assert not month.standing(people["dan"], dan).signed_in
+    assert month.standing(people["ana"], ana).disabled_reason is not None
+    assert month.START < dan < ana < end < month.END
+
+
+async def test_live_the_first_alert_comes_soon_and_what_is_typed_is_answered(tmp_path: Path) -> None:
+    began = time.monotonic()
+    async with process.started("demo", cwd=tmp_path, stdin=b"/claude-spend status\nseat bo\n") as running:
+        how = await process.line(running.stdout, lambda text: "quit" in text)
+        assert all(word in how for word in ("/claude-spend", "me", "seat ana", "help"))
+        await process.line(running.stdout, lambda text: text.endswith("meterbot status\n"))
+        await process.line(running.stdout, lambda text: text.endswith(" bo\n"))
+        await process.line(running.stdout, lambda text: "ana has started to spend extra" in text)
+        assert time.monotonic() - began < 15
+        assert running.stdin is not None
+        running.stdin.write(b"me\nquit\n")
+        await process.line(running.stdout, lambda text: text == "ana\n")
+        rest = await process.ended(running, 10)
+    assert (rest.status, rest.stderr) == (0, "")
+
+
+async def test_live_and_unattended_it_asks_by_itself_and_ends_with_the_month(tmp_path: Path) -> None:
+    played = await process.meterbot("demo", "--speed", "1000000", cwd=tmp_path)
+    assert (played.status, played.stderr) == (0, "")
+    assert played.stdout.count("> /claude-spend\n") == 2
+    assert played.stdout.count("> /claude-spend seat ana\n") == 1
+    assert "That was the month" in played.stdout
