@@ -33,6 +33,20 @@ class Vault:
         """What `…_file` points to. Raises ValueError with a sentence."""
         return _checked(_text(self.path(name)), "the file it names")
 
+    def several(self, name: str, *, in_file: bool) -> SecretStr:
+        """What a variable or a file of this name holds, where that may be several secrets. Raises ValueError with a
+        sentence."""
+        if in_file:
+            return SecretStr(_text(self.path(name)))
+        if (text := self.environ.get(name)) is None:
+            raise ValueError("the environment variable it names is not set")
+        return SecretStr(text)
+
+    def has_credential(self, name: str) -> bool:
+        """Whether systemd hands over something of this name."""
+        path = self._credential(name)
+        return path is not None and path.exists()
+
     def path(self, name: str) -> Path:
         """Where the file stands: beside the configuration, or else among systemd's credentials."""
         path, credential = self.directory / name, self._credential(name)

@@ -43,6 +43,7 @@ _CREDENTIALS = {
     "admin_api": ("token",),
     "push": ("push_token_sha256",),
 }
+_LITERAL = 'a secret is never written in this file: use {key}_env = "NAME" or {key}_file = "path"'
 _UNNEEDED = {"push"}  # a push token may also be made by `meterbot seat add`
 
 
@@ -125,6 +126,7 @@ class _Reading:
         self._compare_seats(document)
         for table, path, values in _tables(document):
             self._fetch_secrets(table, path, values)
+        self._fetch_secret_key(document)
         self._let_environment_win(document)
         try:
             config = Config.model_validate(document)
@@ -172,8 +174,7 @@ class _Reading:
         for table, path, values in _tables(document):
             for key in SECRETS[table]:
                 if values.pop(key, None) is not None:
-                    ways = f'{key}_env = "NAME" or {key}_file = "path"'
-                    self._refuse((*path, key), f"a secret is never written in this file: use {ways}")
+                    self._refuse((*path, key), _LITERAL.format(key=key))
         for path, text in _texts(document, ()):
             if secret.looks_secret(text):
                 self._refuse(path, "holds a secret, which is never written in this file")
@@ -201,6 +202,33 @@ class _Reading:
         for keys in _needed(table, values):
             if not any({key, f"{key}_env", f"{key}_file"} & {*values} for key in keys):
                 self._refuse((*path, keys[0]), _ways(keys, SECRETS[table].get(keys[0])))
+
+    def _fetch_secret_key(self, document: dict[str, Any]) -> None:
+        if document.pop("secret_key", None) is not None:
+            self._refuse(("secret_key",), _LITERAL.format(key="secret_key"))
+        if not document.keys() & {"secret_key_env", "secret_key_file"}:
+            self._look_for_secret_key(document)
+        env, file = document.get("secret_key_env"), document.get("secret_key_file")
+        if env is not None and file is not None:
+            self._refuse(("secret_key_file",), "stands beside secret_key_env: keep one of the two")
+            return
+        path, name = ("secret_key_env", env) if file is None else ("secret_key_file", file)
+        if isinstance(name, str):
+            try:
+                document["secret_key"] = self._vault.several(name, in_file=file is not None)
+            except ValueError as error:
+                self._refuse((path,), str(error))
+            self._variables["secret_key",] = self._variables.get((path,), path)
+
+    def _look_for_secret_key(self, document: dict[str, Any]) -> None:
+        """Where it is when no key points to it."""
+        if self._environ.get("METERBOT_SECRET_KEY"):
+            document["secret_key_env"] = self._variables["secret_key_env",] = "METERBOT_SECRET_KEY"  # noqa: S105 - a name
+        if file := self._environ.get("METERBOT_SECRET_KEY_FILE"):
+            document["secret_key_file"] = file
+            self._variables["secret_key_file",] = "METERBOT_SECRET_KEY_FILE"
+        if "secret_key_env" not in document and self._vault.has_credential("secret_key"):
+            document.setdefault("secret_key_file", "secret_key")
 
     def _let_environment_win(self, document: dict[str, Any]) -> None:
         if url := self._environ.get("DATABASE_URL"):

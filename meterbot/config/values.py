@@ -16,7 +16,7 @@ from pydantic import PlainValidator, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from meterbot import money
+from meterbot import money, secret
 from meterbot.models import EventKind
 from meterbot.rules.settings import Threshold, parse_threshold
 
@@ -176,6 +176,16 @@ def database_url(value: object) -> SecretStr:
     return SecretStr(str(value))
 
 
+def _secret_keys(value: object) -> tuple[SecretStr, ...]:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else ""
+    keys = [key for key in re.split(r"[,\s]+", text) if key]
+    for key in keys:
+        secret.remember(key)
+    if not keys or any(_match(r"[A-Za-z0-9_-]{43}=", key) is None for key in keys):
+        raise ValueError("must be a key that `meterbot secret-key` prints, or several, the newest first")
+    return tuple(SecretStr(key) for key in keys)
+
+
 def _match(pattern: str, value: object) -> re.Match[str] | None:
     return re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
 
@@ -201,3 +211,5 @@ Url = Annotated[str, PlainValidator(_url)]
 """Without a slash at its end."""
 Listen = Annotated[Bind, PlainValidator(_bind)]
 DatabaseUrl = Annotated[SecretStr, PlainValidator(database_url)]
+SecretKeys = Annotated[tuple[SecretStr, ...], PlainValidator(_secret_keys)]
+"""One or several, with commas or space between them."""
