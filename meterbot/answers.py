@@ -9,6 +9,8 @@ from meterbot.blocked import Block
 from meterbot.lines import seat_lines
 from meterbot.messages import Message, Section, buttons
 from meterbot.models import Severity
+from meterbot.money import show
+from meterbot.org_lines import people_lines
 from meterbot.privacy import View
 from meterbot.report import Missing, SeatRow
 from meterbot.team import charge_lines, price_of, row_note, row_value, upcoming, words_of
@@ -70,7 +72,10 @@ def _in_short(row: SeatRow, view: View) -> str:
 
 def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bool) -> list[Section]:
     lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz))
-    if not row.metered:
+    if row.pace is not None:
+        per_hour, over = show(row.pace.per_hour, grouped=True), wording.span(row.pace.over)
+        lines.append(f"{'Rate':<16} {per_hour} an hour over the last {over}")
+    if not row.metered and not row.beside:
         lines.append(f"{'Extra usage':<16} {row_value(row, view)}")
     heading = None
     several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
@@ -80,7 +85,15 @@ def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bo
             f", {wording.one_line(where, 60)}" if several else ""
         )
     facts = _facts(row, view, gone)
-    return [Section(tuple(lines), heading=heading, fixed=True), Section(tuple(facts))]
+    return [Section(tuple(lines), heading=heading, fixed=True), *_people(row, view), Section(tuple(facts))]
+
+
+def _people(row: SeatRow, view: View) -> list[Section]:
+    """Names are other people's: shown where everyone's are."""
+    named = people_lines(row.snapshot.org_spend) if row.snapshot.org_spend and view.rows == "named" else []
+    if len(named) > _MOST_LINES:
+        named = [*named[:_MOST_LINES], f"and {len(named) - _MOST_LINES} more"]
+    return [Section(tuple(named), heading="People")] if named else []
 
 
 def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
@@ -142,7 +155,7 @@ def renewals(view: View) -> Message:
         )
         sections.append(Section(ends, heading="Set to end", fixed=True))
     known = {row.seat.name for _, row in dated} | {name for _, name in endings}
-    unknown = len({row.seat.name for row in rows} - known)
+    unknown = len({row.seat.name for row in rows if not row.beside} - known)
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
     if unknown:
@@ -159,8 +172,10 @@ def renewals(view: View) -> Message:
     )
 
 
-def status(view: View, destinations: Sequence[Destination], version: str) -> Message:
-    """How meterbot is doing: what it cannot read, and what it cannot post."""
+def status(
+    view: View, destinations: Sequence[Destination], version: str, remarks: Sequence[str] = ()
+) -> Message:
+    """How meterbot is doing: what it cannot read, what it cannot post, and what `remarks` say of its set-up."""
     report, tz, now = view.report, view.tz, view.report.as_of
     well = len({row.seat.name for row in report.rows}) - len(report.missing)
     sources = [f"{wording.count(well, 'source')} ok"] if well else []
@@ -179,6 +194,7 @@ def status(view: View, destinations: Sequence[Destination], version: str) -> Mes
         sections=(
             Section(tuple(sources) or ("none configured",), heading="Sources"),
             Section(tuple(places) or ("none configured",), heading="Destinations"),
+            *([Section(tuple(remarks), heading="Set-up")] if remarks else []),
         ),
         actions=() if view.public else buttons("status"),
         footer=f"meterbot {version}",

@@ -1,7 +1,7 @@
 """What `/claude-spend` answers, the same on every chat: from the store, never from a fetch."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
@@ -11,10 +11,11 @@ import structlog
 from meterbot import answers, wording
 from meterbot.answers import Destination
 from meterbot.chat import Answer, Chat, Question
+from meterbot.forecast import PACE_WINDOWS
 from meterbot.messages import Message
 from meterbot.models import Seat, Severity
 from meterbot.privacy import Rows, View
-from meterbot.report import team_report
+from meterbot.report import TeamReport, team_report, with_paces
 from meterbot.store import Store
 from meterbot.team import team
 
@@ -34,6 +35,13 @@ class _Asked:
     view: View
 
 
+async def current_report(store: Store, seats: Iterable[Seat], now: datetime) -> TeamReport:
+    """The team as the store knows it."""
+    report = team_report(await store.latest(), await store.sources(), seats, now)
+    beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
+    return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
+
+
 class Commands:
     """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time."""
 
@@ -47,6 +55,7 @@ class Commands:
         version: str,
         rows: Rows = "named",
         chats: Sequence[Chat] = (),
+        remarks: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._store = store
         self._seats = seats
@@ -55,6 +64,7 @@ class Commands:
         self._version = version
         self._rows = rows
         self._chats = chats
+        self._remarks = remarks
         self._answers: dict[str, Callable[[_Asked], Awaitable[Message]]] = {
             "team": self._team,
             "me": self._me,
@@ -86,8 +96,7 @@ class Commands:
         return await handler(_Asked(words, question.platform, question.user, view))
 
     async def _view(self, question: Question, *, public: bool) -> View:
-        latest, sources = await self._store.latest(), await self._store.sources()
-        report = team_report(latest, sources, self._seats.values(), self._now())
+        report = await current_report(self._store, self._seats.values(), self._now())
         own = frozenset(self._owned(question.platform, question.user))
         return View(report, self._tz, self._rows, own, public)
 
@@ -142,7 +151,7 @@ class Commands:
         return answers.renewals(asked.view)
 
     async def _status(self, asked: _Asked) -> Message:
-        return answers.status(asked.view, await self._destinations(), self._version)
+        return answers.status(asked.view, await self._destinations(), self._version, self._remarks())
 
     async def _destinations(self) -> list[Destination]:
         """Every running chat, and every queue, be its chat running here or not."""

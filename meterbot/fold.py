@@ -35,7 +35,7 @@ _WORST_FIRST = (
 )
 
 # A tick of these is all that the seat is a member of; a push may be of one organization alone.
-_COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code"})
+_COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
 # An organization's own API spend is shown beside the seats, never summed with them.
 _BESIDE = "admin_api"
 # What arrives by itself may have been read long ago, on a machine that was offline since.
@@ -170,7 +170,7 @@ class Fold:
         verdict = watch(memory, known, named, self._settings, now)
         if verdict.changed and verdict.known is not None:
             self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
-            self.samples += _newest(verdict, counter, snapshot.fetched_at)
+            self.samples += _newest(verdict, counter, snapshot)
             self.events += verdict.events
         # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
         own = rules.merge(self.latest.get((seat.name, counter)), named, now)
@@ -282,10 +282,13 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
     return {counter_of(snapshot) for snapshot in snapshots} | inherited | before
 
 
-def _newest(verdict: Verdict, counter: Counter, at: datetime) -> list[Sample]:
+def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Sample]:
     """The point that this reading is of the counter's history: none without a clean amount."""
+    costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
+    if costs is not None and costs.complete and len(costs.amounts) == 1:
+        return [Sample(snapshot.fetched_at, counter, costs.amounts[0], None, blocked=False)]
     point = verdict.memory.sample
-    if point is None or point.at != at:
+    if point is None or point.at != snapshot.fetched_at:
         return []
     return [Sample(point.at, counter, point.used, point.cap, point.blocked)]
 

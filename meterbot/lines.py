@@ -7,6 +7,7 @@ from meterbot import wording
 from meterbot.blocked import Block, block_of
 from meterbot.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
 from meterbot.money import percent, rounded, show
+from meterbot.org_lines import people_lines, spend_rows
 
 
 def seat_lines(snapshot: Snapshot, now: datetime, tz: tzinfo) -> tuple[str, ...]:
@@ -15,18 +16,21 @@ def seat_lines(snapshot: Snapshot, now: datetime, tz: tzinfo) -> tuple[str, ...]
     value = extra_usage_value(snapshot, now, tz)
     if value is not None:
         rows.append(("Extra usage", value))
+    if snapshot.org_spend is not None:
+        rows += spend_rows(snapshot.org_spend)
     rows += _billing_rows(snapshot.subscription)
     return tuple(f"{label:<16} {value}" for label, value in rows)
 
 
-def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str:
-    """One reading for a person: whose it is, its lines, and what went wrong."""
+def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False) -> str:
+    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names."""
     where = [wording.one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
     health = snapshot.health.value.replace("_", " ")
     head = ", ".join([f"{wording.one_line(snapshot.seat)} ({snapshot.source})", *where, health])
     said = [snapshot.detail] if snapshot.detail else []
     trouble = [*said, *snapshot.errors, *(f"drift: {field}" for field in snapshot.drift)]
-    return "\n".join([head, *seat_lines(snapshot, now, tz), *map(wording.one_line, trouble)])
+    people = people_lines(snapshot.org_spend) if emails and snapshot.org_spend is not None else []
+    return "\n".join([head, *seat_lines(snapshot, now, tz), *people, *map(wording.one_line, trouble)])
 
 
 def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:

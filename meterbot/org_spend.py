@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from meterbot.money import Money
+from meterbot.money import Money, rounded
 
 _TOO_EARLY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -115,8 +115,8 @@ def _known_use(person: PersonLimit, known: Mapping[str, PersonLimit]) -> PersonL
 
 
 def projection(spend: OrgSpend) -> tuple[Money, ...]:
-    """What the month comes to if it goes on as it went on average: a straight line, and nothing in the first day, or
-    while the costs are not complete."""
+    """What the month comes to if it goes on as it went on average: a straight line, in whole minor units. None in the first
+    day, nor while the costs are not complete."""
     costs = spend.costs
     if costs is None or not costs.complete:
         return ()
@@ -126,4 +126,5 @@ def projection(spend: OrgSpend) -> tuple[Money, ...]:
         return ()
     whole = (start + timedelta(days=32)).replace(day=1) - start
     share = Decimal(whole // _SECOND) / Decimal(elapsed // _SECOND)
-    return tuple(replace(amount, minor=amount.minor * max(share, Decimal(1))) for amount in costs.amounts)
+    share = max(share, Decimal(1))
+    return tuple(replace(amount, minor=rounded(amount.minor * share, 0)) for amount in costs.amounts)

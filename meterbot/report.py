@@ -12,17 +12,20 @@ from decimal import Decimal
 from typing import Protocol
 
 from meterbot.blocked import Block, block_of
+from meterbot.forecast import Pace, pace
 from meterbot.lines import is_metered
 from meterbot.models import (
     Counter,
     ExtraUsage,
     Health,
     Known,
+    Sample,
     Seat,
     Snapshot,
     SourceState,
 )
 from meterbot.money import Money, percent, totals
+from meterbot.org_spend import month_name
 from meterbot.rules import remedy
 
 _STALE_AFTER = 3
@@ -62,6 +65,8 @@ class SeatRow:
     outdated: bool = False
     counted: bool = False
     block: Block | None = None
+    pace: Pace | None = None
+    """How fast an API organization spends: of rows that are `beside` alone."""
 
     @property
     def metered(self) -> bool:
@@ -166,6 +171,18 @@ def team_report(
     )
 
 
+def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
+    """The report with how fast the API organizations spend, from the history of their counters."""
+    history: dict[Counter, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        history[sample.counter].append(sample)
+    rows = (
+        replace(row, pace=pace(history[row.counter], report.as_of)) if row.counter in history else row
+        for row in report.rows
+    )
+    return replace(report, rows=tuple(rows))
+
+
 def _is_wanted(seat: Seat, counter: Counter) -> bool:
     return not seat.organizations or counter.org in seat.organizations
 
@@ -189,14 +206,20 @@ def _row(seat: Seat, counter: Counter, known: Known, state: SourceState, now: da
     outdated = read_at is not None and _month(read_at) < _month(now)
     if extra is not None and outdated:
         extra = _of_another_month(extra)
-    snapshot = replace(known.snapshot, extra_usage=extra, health=state.health)
+    spend = known.snapshot.org_spend
+    if spend is not None:
+        read_at = None if spend.costs is None else spend.costs.read_at
+        outdated = spend.month < month_name(now)
+    snapshot = replace(
+        known.snapshot, extra_usage=extra, org_spend=None if outdated else spend, health=state.health
+    )
     return SeatRow(
         seat=seat,
         snapshot=snapshot,
         counter=counter,
         read_at=read_at or known.windows_at,
-        extra_known=read_at is not None,
-        outdated=outdated and extra is not None,
+        extra_known=known.extra_usage_at is not None,
+        outdated=outdated and (extra is not None or spend is not None),
         block=block_of(extra, snapshot.windows if known.windows_at else None, now),
     )
 

@@ -3,6 +3,7 @@
 Amounts are strings of plain digits, percentages and utilizations numbers, instants UTC, unknown is null.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ from meterbot.blocked import Block, block_of
 from meterbot.lines import is_metered, seat_lines
 from meterbot.models import ExtraUsage, Snapshot, Subscription, Window
 from meterbot.money import Money, percent, plain, rounded
+from meterbot.org_lines import ESTIMATE
+from meterbot.org_spend import OrgCosts, OrgEstimates, OrgLimits, OrgSpend, PersonLimit, projection
 from meterbot.report import SeatRow, TeamReport, Total
 from meterbot.wording import stamp
 
@@ -30,6 +33,7 @@ def snapshot_json(
         "extra_usage": _extra_json(snapshot.extra_usage, block),
         "windows": [_window_json(window) for window in snapshot.windows],
         "subscription": _subscription_json(snapshot.subscription),
+        "org_spend": _org_spend_json(snapshot.org_spend, emails=emails),
         "lines": list(seat_lines(snapshot, now, tz)),
         "drift": list(snapshot.drift),
         "errors": list(snapshot.errors),
@@ -62,7 +66,8 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     shown = snapshot_json(row.snapshot, now, tz, emails=emails)
     if row.counter is None:
         shown["fetched_at"] = None
-    return {**shown, "age_seconds": age, "counted": row.counted}
+    per_hour = None if row.pace is None else _plain(row.pace.per_hour)
+    return {**shown, "age_seconds": age, "counted": row.counted, "per_hour": per_hour}
 
 
 def _total_json(total: Total) -> dict[str, object]:
@@ -111,6 +116,61 @@ def _subscription_json(subscription: Subscription | None) -> dict[str, object] |
         "next_charge_date": None if charge is None else charge.isoformat(),
         "billing_interval": subscription.billing_interval,
         "ends_on": None if ends is None else ends.isoformat(),
+    }
+
+
+def _org_spend_json(spend: OrgSpend | None, *, emails: bool) -> dict[str, object] | None:
+    """Costs and estimates apart: they are two ledgers of one use, and no sum of both means anything."""
+    if spend is None:
+        return None
+    costs, estimates, limits = spend.costs, spend.estimates, spend.limits
+    return {
+        "month": spend.month,
+        "costs": costs and {**_part_json(costs), "amounts": _amounts_json(costs.amounts)},
+        "projection": _amounts_json(projection(spend)),
+        "estimates": estimates
+        and {
+            **_part_json(estimates),
+            "what": ESTIMATE,
+            "amounts": _amounts_json(estimates.amounts),
+            "people": estimates.people,
+            "by_person": [
+                {
+                    "name": person.name,
+                    "amounts": _amounts_json(person.amounts),
+                    "pull_requests": person.pull_requests,
+                }
+                for person in (estimates.by_person if emails else ())
+            ],
+        },
+        "limits": limits
+        and {
+            **_part_json(limits),
+            "people": [_limit_json(person, emails=emails) for person in limits.people],
+        },
+    }
+
+
+def _part_json(part: OrgCosts | OrgEstimates | OrgLimits) -> dict[str, object]:
+    return {"complete": part.complete, "read_at": stamp(part.read_at)}
+
+
+def _amounts_json(amounts: Iterable[Money]) -> list[dict[str, str]]:
+    return [{"amount": plain(amount), "currency": amount.currency} for amount in amounts]
+
+
+def _limit_json(person: PersonLimit, *, emails: bool) -> dict[str, object]:
+    share = None if person.used is None or person.limit is None else percent(person.used, person.limit)
+    known = person.used or person.limit
+    return {
+        "user_id": person.user,
+        "name": person.name if emails else None,
+        "used": _plain(person.used),
+        "used_old": person.used_old,
+        "limit": _plain(person.limit),
+        "unlimited": person.limit is None,
+        "currency": None if known is None else known.currency,
+        "percent": _number(share),
     }
 
 

@@ -9,6 +9,7 @@ from meterbot.lines import extra_usage_value, next_charge
 from meterbot.messages import Message, Section, buttons
 from meterbot.models import Health, Seat, Severity
 from meterbot.money import show, totals
+from meterbot.org_lines import estimate_value, spend_value
 from meterbot.privacy import View
 from meterbot.report import SeatRow, TeamReport, Total
 
@@ -118,9 +119,21 @@ def _tables(view: View) -> list[Section]:
         sections.append(Section((*others, *more), heading="Seats", fixed=True))
     beside = [row for row in view.report.rows if row.beside and view.sees_rows_of(row.seat.name)][:MOST_ROWS]
     if beside:
-        lines = tuple(_cells(beside, view))
-        sections.append(Section(lines, heading="API spend of organizations (not in the total)", fixed=True))
+        heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
+        lines = [
+            line
+            for row, cell in zip(beside, _cells(beside, view), strict=True)
+            for line in (cell, *_estimate(row))
+        ]
+        sections.append(Section(tuple(lines), heading=heading, fixed=True))
     return sections
+
+
+def _estimate(row: SeatRow) -> list[str]:
+    spend = row.snapshot.org_spend
+    if spend is None or spend.estimates is None:
+        return []
+    return [f"  Claude Code use: {estimate_value(spend.estimates)}"]
 
 
 def _cells(rows: Sequence[SeatRow], view: View) -> list[str]:
@@ -148,6 +161,8 @@ def _name(row: SeatRow, *, organization: bool) -> str:
 
 def row_value(row: SeatRow, view: View) -> str:
     """The seat line's value, or what stands in its place."""
+    if row.snapshot.org_spend is not None:
+        return spend_value(row.snapshot.org_spend.costs)
     if not row.extra_known:
         return "unknown"
     return extra_usage_value(row.snapshot, view.report.as_of, view.tz) or "not metered"

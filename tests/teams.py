@@ -16,6 +16,7 @@ from meterbot.models import (
     Window,
 )
 from meterbot.money import Money, of_major
+from meterbot.org_spend import OrgCosts, OrgEstimates, OrgSpend, PersonEstimate
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 
@@ -58,6 +59,32 @@ def snapshot(seat: str = "ana", **more: object) -> Snapshot:
         extra_usage_read=True,
         subscription=Subscription("active", date(2026, 5, 14), billing_interval="monthly"),
         subscription_read=True,
+    )
+    return replace(whole, **more)  # type: ignore[arg-type]  # a factory passes what it is given
+
+
+def org_spend(cost: str = "148.45", **more: object) -> OrgSpend:
+    """An API organization's month: what is charged, and one person's estimate."""
+    estimate = (money("10.77"),)
+    person = PersonEstimate("dev@example.com", estimate, 1)
+    whole = OrgSpend(
+        month="2026-04",
+        costs=OrgCosts((money(cost),), complete=True, read_at=NOW),
+        estimates=OrgEstimates(estimate, 1, complete=True, read_at=NOW, by_person=(person,)),
+    )
+    return replace(whole, **more)  # type: ignore[arg-type]  # a factory passes what it is given
+
+
+def api_snapshot(spend: OrgSpend | None = None, **more: object) -> Snapshot:
+    """A good reading of an API organization."""
+    whole = Snapshot(
+        seat="api",
+        source="admin_api",
+        fetched_at=NOW,
+        health=Health.OK,
+        org_uuid="org-api",
+        org_name="Team Co",
+        org_spend=spend or org_spend(),
     )
     return replace(whole, **more)  # type: ignore[arg-type]  # a factory passes what it is given
 

@@ -1,13 +1,15 @@
 import json
 from datetime import UTC, date, timedelta
 from decimal import Decimal
+from unittest.mock import ANY
 
 import pytest
 
 from meterbot.models import ExtraUsage, Health, Known, ReasonClass, Snapshot, Subscription
+from meterbot.org_spend import OrgLimits, PersonLimit
 from meterbot.report import team_report
 from meterbot.report_json import snapshot_json, spend_json
-from tests.teams import NOW, Reading, extra, reading, seat, snapshot, state, window
+from tests.teams import NOW, Reading, api_snapshot, extra, org_spend, reading, seat, snapshot, state, window
 
 
 def test_a_reading_has_the_pinned_shape() -> None:
@@ -37,6 +39,7 @@ def test_a_reading_has_the_pinned_shape() -> None:
             "billing_interval": "monthly",
             "ends_on": None,
         },
+        "org_spend": None,
         "lines": [
             "5-hour            41.0% used    -> resets Thu Apr 30 12:00 (in 2h)",
             "Extra usage      $17.20 / $50.00 (34%)",
@@ -180,3 +183,37 @@ def test_no_amount_passes_through_a_binary_number() -> None:
     made = snapshot_json(shot, NOW, UTC)["extra_usage"]
     assert isinstance(made, dict)
     assert made["used"] == str(exact)
+
+
+# --- an API organization ------------------------------------------------------------------------------------------
+
+
+def test_an_organization_has_two_ledgers_and_no_sum_of_both() -> None:
+    shown = snapshot_json(api_snapshot(), NOW, UTC)
+    assert shown["extra_usage"] is None
+    assert shown["org_spend"] == {
+        "month": "2026-04",
+        "costs": {
+            "complete": True,
+            "read_at": "2026-04-30T10:00:00Z",
+            "amounts": [{"amount": "148.45", "currency": "USD"}],
+        },
+        "projection": [{"amount": ANY, "currency": "USD"}],
+        "estimates": {
+            "complete": True,
+            "read_at": "2026-04-30T10:00:00Z",
+            "what": "list-price estimate, not charged to seats",
+            "amounts": [{"amount": "10.77", "currency": "USD"}],
+            "people": 1,
+            "by_person": [],
+        },
+        "limits": None,
+    }
+    assert "159.22" not in json.dumps(shown)
+
+
+def test_people_are_named_only_where_asked_for() -> None:
+    limits = OrgLimits((PersonLimit("user_1", None, None, "dev@example.com"),), complete=True, read_at=NOW)
+    api = api_snapshot(org_spend(limits=limits))
+    assert "dev@example.com" not in json.dumps(snapshot_json(api, NOW, UTC))
+    assert json.dumps(snapshot_json(api, NOW, UTC, emails=True)).count("dev@example.com") == 2

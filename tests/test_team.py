@@ -14,7 +14,7 @@ from meterbot.money import of_major
 from meterbot.privacy import Rows, View
 from meterbot.report import TeamReport, team_report
 from meterbot.team import MOST_ROWS, team
-from tests.teams import NOW, Reading, extra, money, reading, seat, snapshot, state
+from tests.teams import NOW, Reading, api_snapshot, extra, money, reading, seat, snapshot, state
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MAY = datetime.fromisoformat("2026-05-01T00:00:00Z")
@@ -179,15 +179,15 @@ def test_a_seat_in_two_organizations_has_two_rows_that_name_them() -> None:
 
 
 def test_api_spend_is_shown_beside_the_total() -> None:
-    api = snapshot("api", source="admin_api", extra_usage=extra("900", None), subscription=None)
     report = team_report(
-        [reading("ana"), reading(api)], {}, [seat("ana"), seat("api", "admin_api", None)], NOW
+        [reading("ana"), reading(api_snapshot())], {}, [seat("ana"), seat("api", "admin_api", None)], NOW
     )
     message = team(View(report))
     assert message.text.startswith("$17.20 spent of $50.00 (34%)")
-    assert "API spend of organizations (not in the total):\napi  $900.00 used (no cap)  just now" in as_text(
-        message
-    )
+    assert (
+        "API organization (not in the total):\napi  $148.45 this month (cost report)  just now\n"
+        "  Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)\n"
+    ) in as_text(message)
 
 
 # --- teams of any size ---------------------------------------------------------------------------------------------
