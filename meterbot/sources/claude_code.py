@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import Notes
-from meterbot.sources.oauth import Store, ask, current_token
+from meterbot.sources.oauth import SignIn, ask, current_token
 from meterbot.sources.organization import Found, UnknownKeys, conclude, take_usage
 from meterbot.sources.profile import Profile, profile_of
 from meterbot.sources.transport import Transport
@@ -28,25 +28,22 @@ _OF_THE_PROFILE = {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}
 class ClaudeCodeSource:
     """Reads one seat: the profile of its token, then the usage.
 
-    `store` reads the sign-in; `remedy` is what a person does about a token that is no longer accepted.
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
     """
 
     def __init__(
         self,
         seat: Seat,
-        store: Store,
+        sign_in: SignIn,
         transport: Transport,
         base_url: str,
         *,
-        remedy: str,
         expected_account: str | None = None,
     ) -> None:
         self._seat = seat
-        self._store = store
+        self._sign_in = sign_in
         self._transport = transport
         self._base_url = base_url
-        self._remedy = remedy
         self._expected_account = expected_account
         self._profile: Profile | None = None
         self._profile_token: str | None = None
@@ -70,17 +67,17 @@ class ClaudeCodeSource:
 
     async def _read_with_newest(self, now: datetime, found: Found) -> Profile:
         """Whose it is. A token that is refused is read anew from its store, once."""
-        token = await current_token(self._store, now)
+        token = await current_token(self._sign_in.store, now)
         for _ in range(2):
             try:
                 return await self._read_with(token, now, found)
             except Trouble as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
-            refused, token = token, await current_token(self._store, now)
+            refused, token = token, await current_token(self._sign_in.store, now)
             if token == refused:
                 break
-        raise Trouble(Cause.SESSION, f"the token is no longer accepted (401): {self._remedy}")
+        raise Trouble(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
 
     async def _read_with(self, token: str, now: datetime, found: Found) -> Profile:
         profile = await self._current_profile(token, now, found.errors)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from meterbot import secret
@@ -12,6 +13,18 @@ from meterbot.sources.verdict import Cause, Trouble, reading
 
 Store = Callable[[], Login]
 """Reads the sign-in where it is kept, as it is now. May block; raises `LoginError`. Only ever reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Where a token is kept, and what a person does when it is no longer accepted."""
+
+    store: Store
+    remedy: str
+
+    def __repr__(self) -> str:
+        return "SignIn(…)"
+
 
 _CAUSES = {
     LoginTrouble.SIGNED_OUT: Cause.SESSION,

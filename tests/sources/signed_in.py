@@ -10,6 +10,7 @@ from meterbot.models import Seat, Snapshot
 from meterbot.simulator.anthropic_api import AnthropicApi, SignIn
 from meterbot.simulator.claude_ai import Organization
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.oauth import SignIn as OAuth
 from meterbot.sources.transport import Transport
 
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -67,7 +68,7 @@ async def signed_in(
         seat = Seat("ana", "claude_code", organizations=wanted, interval=900)
         kept = Kept([*coming] or [Login(TOKEN)])
         source = ClaudeCodeSource(
-            seat, kept, transport, server.url, remedy=REMEDY, expected_account=expected_account
+            seat, OAuth(kept, REMEDY), transport, server.url, expected_account=expected_account
         )
         yield SignedIn(server, transport, account, seat, kept, source)
         server.assert_expected_only()

@@ -12,6 +12,7 @@ from meterbot.models import Health
 from meterbot.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
 from meterbot.simulator.claude_ai import Organization, Reply, challenge, error
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.oauth import SignIn
 from tests.chat.secrets import watching
 from tests.sources.signed_in import (
     ACCOUNT,
@@ -255,7 +256,7 @@ async def test_a_sign_in_that_cannot_be_had_explains_itself(trouble: LoginTroubl
         raise LoginError(trouble, "why it is so")
 
     async with signed_in() as seat:
-        source = ClaudeCodeSource(seat.seat, store, seat.transport, seat.server.url, remedy=REMEDY)
+        source = ClaudeCodeSource(seat.seat, SignIn(store, REMEDY), seat.transport, seat.server.url)
         (snapshot,) = await source.read(NOW)
         assert seat.routes() == []
     assert (snapshot.health, snapshot.detail, snapshot.errors) == (health, "why it is so", ("why it is so",))
