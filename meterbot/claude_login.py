@@ -16,6 +16,8 @@ READING_SCOPE = "user:profile"
 
 RUN_CLAUDE = "run `claude` once on that machine"
 
+RENEW_COPY = "put a new one in its place; a copied token lives for hours only"
+
 _LARGEST = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,17 +64,20 @@ class Login:
             raise LoginError(LoginTrouble.SIGNED_OUT, f"the token expired at {when}: {RUN_CLAUDE}")
 
 
+def read_token(path: Path) -> Login:
+    """The access token that stands alone in a file at this moment. Raises `LoginError`; blocks on the disk."""
+    try:
+        token = _bytes_of(path, "token file").decode().strip()
+    except UnicodeDecodeError:
+        raise LoginError(LoginTrouble.WRONG_KIND, "the token file is not text") from None
+    if not token:
+        raise LoginError(LoginTrouble.UNREADABLE, "the token file is empty")
+    return Login(token)
+
+
 def read_login(path: Path) -> Login:
     """The sign-in that the file holds at this moment. Raises `LoginError`; blocks on the disk."""
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(_LARGEST)
-    except FileNotFoundError:
-        sentence = f"there is no credentials file: {RUN_CLAUDE} and sign in"
-        raise LoginError(LoginTrouble.SIGNED_OUT, sentence) from None
-    except OSError as error:
-        sentence = f"the credentials file cannot be read: {error.strerror}"
-        raise LoginError(LoginTrouble.CLOSED, sentence) from None
+    text = _bytes_of(path, "credentials file")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -80,6 +85,16 @@ def read_login(path: Path) -> Login:
         sentence = "the credentials file is not JSON (perhaps it is being written just now)"
         raise LoginError(LoginTrouble.UNREADABLE, sentence) from None
     return login_of(document)
+
+
+def _bytes_of(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST)
+    except FileNotFoundError:
+        raise LoginError(LoginTrouble.SIGNED_OUT, f"there is no {what}: {RUN_CLAUDE} and sign in") from None
+    except OSError as error:
+        raise LoginError(LoginTrouble.CLOSED, f"the {what} cannot be read: {error.strerror}") from None
 
 
 def login_of(document: object) -> Login:

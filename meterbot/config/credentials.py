@@ -47,8 +47,15 @@ class Vault:
         path = self._credential(name)
         return path is not None and path.exists()
 
+    def readable(self, name: str) -> Path:
+        """Where a file stands that is read again and again. Raises ValueError with a sentence when it cannot be."""
+        _text(self.path(name))
+        return self.path(name)
+
     def path(self, name: str) -> Path:
-        """Where the file stands: beside the configuration, or else among systemd's credentials."""
+        """Where the file stands: beside the configuration, or else among systemd's credentials; `~/` is home."""
+        if name.startswith("~/"):
+            return Path(self.environ.get("HOME", "/"), name[2:])
         path, credential = self.directory / name, self._credential(name)
         return credential if credential and credential.exists() and not path.exists() else path
 

@@ -14,15 +14,22 @@ from meterbot import secret
 from meterbot.config import toml_positions
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem, sentence, written
-from meterbot.config.tables import CLAUDE_AI, Config
+from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
 from meterbot.config.toml_positions import Position
 from meterbot.config.values import Duration, database_url
 
-AVAILABLE_SOURCES = frozenset({"claude_ai"})
+AVAILABLE_SOURCES = frozenset({"claude_ai", "claude_code"})
 """What this version can read. The other sources are known, and refused for now."""
 
 SHORTEST_INTERVAL = timedelta(seconds=10)
 """The real claude.ai is not asked more often."""
+
+SHORTEST_CLAUDE_CODE = timedelta(minutes=5)
+"""The real api.anthropic.com is not asked more often: it answers five times in 300 seconds, to all programs of the
+account together."""
+
+SHORTEST_ADMIN_API = timedelta(minutes=1)
+"""A reading of the real Admin API is up to sixty requests, of which it answers a hundred a minute."""
 
 SECRETS: dict[str, dict[str, str | None]] = {
     "slack": {
@@ -44,6 +51,8 @@ _CREDENTIALS = {
     "push": ("push_token_sha256",),
 }
 _LITERAL = 'a secret is never written in this file: use {key}_env = "NAME" or {key}_file = "path"'
+_RENEWING = {"push", "claude_code"}  # these cannot know when a plan renews
+_OF_A_PLAN = {"plan", "plan_price", "plan_currency"}  # an API organization has none
 _UNNEEDED = {"push"}  # a push token may also be made by `meterbot seat add`
 
 
@@ -126,6 +135,7 @@ class _Reading:
         self._compare_seats(document)
         for table, path, values in _tables(document):
             self._fetch_secrets(table, path, values)
+            self._find_sign_in(path, values)
         self._fetch_secret_key(document)
         self._let_environment_win(document)
         try:
@@ -230,6 +240,20 @@ class _Reading:
         if "secret_key_env" not in document and self._vault.has_credential("secret_key"):
             document.setdefault("secret_key_file", "secret_key")
 
+    def _find_sign_in(self, path: toml_positions.Path, values: dict[str, Any]) -> None:
+        """The files of a claude_code seat are read at every poll: where they are must not depend on where from."""
+        if values.get("source") != "claude_code":
+            return
+        tokens = [key for key in ("token_env", "token_file", "token") if key in values]
+        if tokens and "credentials_file" in values:
+            self._refuse((*path, "credentials_file"), f"stands beside {tokens[0]}: keep one of the two")
+        for key in ("token_file", "credentials_file"):
+            if isinstance(name := values.get(key), str):
+                try:
+                    values[key] = str(self._vault.readable(name))
+                except ValueError as error:
+                    self._refuse((*path, key), str(error))
+
     def _let_environment_win(self, document: dict[str, Any]) -> None:
         if url := self._environ.get("DATABASE_URL"):
             document["database_url"] = url
@@ -250,7 +274,7 @@ class _Reading:
             self._refuse(("seats",), "is empty: every person has a [[seats]] table")
         names: dict[object, str] = {}
         endpoints = document.get("endpoints")
-        real = not isinstance(endpoints, dict) or endpoints.get("claude_ai", CLAUDE_AI) == CLAUDE_AI
+        real = _is_real(endpoints, "claude_ai", CLAUDE_AI)
         if real:
             self._refuse_haste(("poll_interval",), document.get("poll_interval"))
         for path, seat in ((path, values) for table, path, values in _tables(document) if table == "seats"):
@@ -262,16 +286,34 @@ class _Reading:
                 self._refuse((*path, "source"), f"source '{source}' is not available in this version yet")
             if real and source == "claude_ai":
                 self._refuse_haste((*path, "poll_interval"), seat.get("poll_interval"))
+            if source == "claude_code" and _is_real(endpoints, "anthropic_api", ANTHROPIC_API):
+                self._refuse_haste(
+                    (*path, "poll_interval"), seat.get("poll_interval"), SHORTEST_CLAUDE_CODE, "Anthropic"
+                )
+            if source == "admin_api" and _is_real(endpoints, "anthropic_api", ANTHROPIC_API):
+                self._refuse_haste(
+                    (*path, "poll_interval"), seat.get("poll_interval"), SHORTEST_ADMIN_API, "Anthropic"
+                )
             for key in seat.keys() & _foreign_keys(source):
                 self._refuse((*path, key), f"is not for {source} seats")
 
-    def _refuse_haste(self, path: toml_positions.Path, value: object) -> None:
+    def _refuse_haste(
+        self,
+        path: toml_positions.Path,
+        value: object,
+        shortest: timedelta = SHORTEST_INTERVAL,
+        who: str = "claude.ai",
+    ) -> None:
         try:
             interval = TypeAdapter(Duration).validate_python(value)
         except ValidationError:
             return  # absent, or refused by its table
-        if interval < SHORTEST_INTERVAL:
-            self._refuse(path, f'must be at least "{SHORTEST_INTERVAL.seconds}s": claude.ai refuses haste')
+        if interval < shortest:
+            self._refuse(path, f'must be at least "{shortest.seconds}s": {who} refuses haste')
+
+
+def _is_real(endpoints: object, name: str, address: str) -> bool:
+    return not isinstance(endpoints, dict) or endpoints.get(name, address) == address
 
 
 def _tables(document: dict[str, Any]) -> Iterator[tuple[str, toml_positions.Path, dict[str, Any]]]:
@@ -308,7 +350,9 @@ def _foreign_keys(source: str) -> set[str]:
     if source not in _CREDENTIALS:
         return set()
     keys = {key for keys in _CREDENTIALS.values() for key in keys} - {*_CREDENTIALS[source]}
-    return {form for key in keys for form in (key, f"{key}_env", f"{key}_file")}
+    foreign = {form for key in keys for form in (key, f"{key}_env", f"{key}_file")}
+    foreign |= _OF_A_PLAN if source == "admin_api" else {"store_emails"}
+    return foreign if source in _RENEWING else foreign | {"renews_on"}
 
 
 def _ways(keys: tuple[str, ...], variable: str | None) -> str:

@@ -19,6 +19,7 @@ from meterbot.config.values import (
     Kind,
     Level,
     Listen,
+    MonthDay,
     SeatName,
     SecretKeys,
     Sha256,
@@ -38,6 +39,7 @@ from meterbot.plans import LIST_PRICES, list_price
 from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Threshold
 
 CLAUDE_AI = "https://claude.ai"
+ANTHROPIC_API = "https://api.anthropic.com"
 
 INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
 """How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
@@ -130,7 +132,7 @@ class EndpointsConfig(Table):
     """`[endpoints]`: where the services are. No address ends in a slash, but for Slack's."""
 
     claude_ai: Url = CLAUDE_AI
-    anthropic_api: Url = "https://api.anthropic.com"
+    anthropic_api: Url = ANTHROPIC_API
     slack_api: Url = "https://slack.com/api/"
     discord_api: Url = "https://discord.com/api/v10"
 
@@ -164,11 +166,15 @@ class SeatConfig(Table):
     token_file: str | None = None
     token: SecretStr | None = None
     credentials_file: str | None = None
+    """Where Claude Code keeps its sign-in: once checked, from the root."""
     push_token_sha256: Sha256 | None = None
+    store_emails: bool = False
+    """Of admin_api: keep who the people in its reports are."""
     organizations: Annotated[tuple[Uuid, ...], Unstrict] = ()
     plan_currency: Currency = "USD"
     plan_price: Amount | None = None
     plan: str | None = None
+    renews_on: MonthDay | None = None
     owner: OwnerConfig = OwnerConfig()
 
     @field_validator("plan_price")
@@ -233,6 +239,7 @@ class Config(Table):
                 plan_price=seat.price,
                 owner={platform: str(who) for platform, who in seat.owner if who is not None},
                 interval=self.interval(seat).total_seconds(),
+                renews_on=seat.renews_on,
             )
             for seat in self.seats
         )

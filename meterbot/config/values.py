@@ -100,6 +100,12 @@ def _days(value: object) -> int:
     return value
 
 
+def _month_day(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 31:
+        raise ValueError("must be a day of the month, from 1 to 31")
+    return value
+
+
 def _snowflake(value: object) -> int:
     text = str(value) if isinstance(value, int) else value
     if (match := _match(r"0*[1-9]\d{0,19}", text)) is None:
@@ -199,6 +205,7 @@ Currency = Annotated[str, PlainValidator(_currency)]
 Level = Annotated[Threshold, PlainValidator(_threshold)]
 Kind = Annotated[EventKind, PlainValidator(_kind)]
 Days = Annotated[int, PlainValidator(_days)]
+MonthDay = Annotated[int, PlainValidator(_month_day)]
 Snowflake = Annotated[int, PlainValidator(_snowflake)]
 """One of Discord's ids, with or without quotes."""
 SlackChannel = Annotated[str, PlainValidator(_slack_channel)]
