@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -23,9 +25,10 @@ from pydantic import SecretStr
 
 import meterbot
 from meterbot.chat import Answerer, Chat, Question
+from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands
-from meterbot.config import Bind, Config
+from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Snapshot
@@ -34,6 +37,8 @@ from meterbot.poller import Poller
 from meterbot.report import TeamReport, team_report
 from meterbot.sources import Source
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
+from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.oauth import SignIn
 from meterbot.sources.transport import Transport
 from meterbot.store import Store
 from meterbot.store.database import open_store, upgrade
@@ -293,7 +298,7 @@ def _sources(config: Config, closing: AsyncExitStack, *, patient: bool) -> dict[
     closing.push_async_callback(transport.aclose)
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
-    return {
+    sources: dict[str, Source] = {
         each.name: ClaudeAiSource(
             seats[each.name],
             each.session_key.get_secret_value(),
@@ -304,6 +309,22 @@ def _sources(config: Config, closing: AsyncExitStack, *, patient: bool) -> dict[
         for each in config.seats
         if each.session_key is not None
     }
+    for each in config.seats:
+        if each.source == "claude_code":
+            base = config.endpoints.anthropic_api
+            sources[each.name] = ClaudeCodeSource(seats[each.name], _sign_in(each), transport, base)
+    return sources
+
+
+def _sign_in(seat: SeatConfig) -> SignIn:
+    """Where a seat's OAuth token is, and how it is renewed."""
+    if seat.credentials_file is not None:
+        return SignIn(partial(read_login, Path(seat.credentials_file)), RUN_CLAUDE)
+    if seat.token_file is not None:
+        return SignIn(partial(read_token, Path(seat.token_file)), RENEW_COPY)
+    assert seat.token is not None  # noqa: S101 - the configuration has one of the three
+    login = Login(seat.token.get_secret_value())
+    return SignIn(lambda: login, RENEW_COPY)
 
 
 def _chats(
