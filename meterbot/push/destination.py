@@ -22,7 +22,7 @@ _ADVICE = {
     404: "there is no meterbot at this address (404): check METERBOT_URL",
     405: "there is no meterbot at this address (405): check METERBOT_URL",
     409: "meterbot knows this seat with another account (409): sign in to the seat's own account with `claude`, or "
-    "have whoever runs the bot `meterbot seat forget NAME` first",
+    "let whoever runs the bot say `meterbot seat forget NAME --account`, if the seat is meant to change hands",
     413: "meterbot finds the snapshots too large (413): send fewer at once",
     415: "meterbot could not read what was sent (415): update both ends to the same version",
 }

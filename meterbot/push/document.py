@@ -75,7 +75,7 @@ _USAGE: dict[str, Any] = {
             "severity": _word,
             "resets_at": _instant,
             "is_active": _flag,
-            "scope": {"model": {"id": _model, "display_name": _model}, "surface": _word},
+            "scope": ({"model": {"id": _model, "display_name": _model}, "surface": _word}, _word),
         }
     ],
     "extra_usage": {
@@ -236,6 +236,8 @@ _LEFT_OUT: Any = object()
 def _cut(value: object, form: Any, path: str, left_out: list[str]) -> Any:
     if value is None:
         return None
+    if isinstance(form, tuple):  # what it is as an object, and otherwise
+        form = form[0] if isinstance(value, dict) else form[1]
     if isinstance(form, dict) and isinstance(value, dict):
         inner = {
             key: _cut(value[key], _form_of(key, form), f"{path}.{key}", left_out)

@@ -77,7 +77,7 @@ def _enabled(machine: Machine) -> bool | None:
 
 def _estimate(machine: Machine, now: datetime) -> dict[str, object]:
     """What this month's tokens of Claude Code would cost at list prices, as the installed ccusage reckons it."""
-    program = shutil.which("ccusage", path=machine.env.get("PATH", ""))
+    program = shutil.which("ccusage", path=machine.search_path)
     if program is None:
         raise PushError("ccusage is not installed here")
     period = now.astimezone(UTC).strftime("%Y-%m")
@@ -102,7 +102,7 @@ def _run(program: str, arguments: list[str], machine: Machine) -> object:
     try:
         ran = subprocess.run(  # noqa: S603 - the program its user installed, no shell
             [program, *arguments],
-            env={**env, "LOG_LEVEL": "0", "TZ": "UTC"},
+            env={**env, "PATH": machine.search_path, "LOG_LEVEL": "0", "TZ": "UTC"},
             cwd=machine.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -12,13 +12,20 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`platform` as in `sys.platform`. `keychain` is the program that reads the macOS keychain."""
+    """`platform` as in `sys.platform`. `keychain` is the program that reads the macOS keychain; `program_places` are
+    where installers put programs, beyond the search path: a scheduler's is shorter than a shell's."""
 
     env: Mapping[str, str]
     home: Path
     platform: str
     user: str
     keychain: str = "/usr/bin/security"
+    program_places: tuple[Path, ...] = ()
+
+    @property
+    def search_path(self) -> str:
+        """Where programs are looked for, as PATH has it."""
+        return os.pathsep.join([*filter(None, [self.env.get("PATH")]), *map(str, self.program_places)])
 
     @property
     def claude_directory(self) -> Path:
@@ -69,4 +76,6 @@ class Machine:
 
 def this_machine(env: Mapping[str, str] = os.environ) -> Machine:
     """The real one. `env` is the environment with what a file of settings adds to it."""
-    return Machine(env, Path.home(), sys.platform, getpass.getuser())
+    home = Path.home()
+    places = (home / ".local/bin", home / ".claude/local", Path("/opt/homebrew/bin"), Path("/usr/local/bin"))
+    return Machine(env, home, sys.platform, getpass.getuser(), program_places=places)

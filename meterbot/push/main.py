@@ -2,7 +2,6 @@
 
 import random
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -79,7 +78,6 @@ def push(
         say(f"would be sent, {len(body)} bytes, {_where(machine, options.url)}:")
         show(body)
     elif options.every:
-        signal.signal(signal.SIGTERM, _leave)
         agent.keep_going(pause)
     else:
         agent.once()
@@ -181,7 +179,3 @@ def _undo(installed: install.Installation, say: Callable[[str], None]) -> None:
 
 def _hidden(text: str) -> str:
     return re.sub(r"(?m)^(METERBOT_PUSH_TOKEN=).*$", r"\1[hidden]", text)
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(0)

@@ -41,8 +41,6 @@ _REQUEST = {
 # Each of these would make the program answer for somebody else; the last ones are not its business.
 _KEPT_FROM_IT = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_", "METERBOT_")
 _QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
-# Where installers put it; a scheduler's search path is shorter than a shell's.
-_PLACES = ("{home}/.local/bin", "{home}/.claude/local", "/opt/homebrew/bin", "/usr/local/bin")
 
 
 def ask(machine: Machine, directory: Path, patience: float = PATIENCE) -> object:
@@ -51,12 +49,11 @@ def ask(machine: Machine, directory: Path, patience: float = PATIENCE) -> object
     `directory`: where it runs, so that no project's settings count. Raises `RefusedError` when it can tell in
     general and has nothing now, as while Anthropic asks it to wait.
     """
-    path = _path(machine)
-    found = shutil.which("claude", path=path)
+    found = shutil.which("claude", path=machine.search_path)
     if found is None:
         return None
     try:
-        answer = _answer(found, machine, path, directory, patience)
+        answer = _answer(found, machine, directory, patience)
     except (OSError, UnicodeDecodeError):
         return None
     if answer is None:
@@ -69,16 +66,11 @@ def ask(machine: Machine, directory: Path, patience: float = PATIENCE) -> object
     return None
 
 
-def _path(machine: Machine) -> str:
-    places = [place.format(home=machine.home) for place in _PLACES]
-    return os.pathsep.join([part for part in [machine.env.get("PATH", ""), *places] if part])
-
-
-def _answer(
-    found: str, machine: Machine, path: str, directory: Path, patience: float
-) -> dict[str, object] | None:
+def _answer(found: str, machine: Machine, directory: Path, patience: float) -> dict[str, object] | None:
     env = {name: value for name, value in machine.env.items() if not name.startswith(_KEPT_FROM_IT)}
-    with _running([found, *_ARGUMENTS], {**env, **_QUIET, "PATH": path}, directory, patience) as process:
+    with _running(
+        [found, *_ARGUMENTS], {**env, **_QUIET, "PATH": machine.search_path}, directory, patience
+    ) as process:
         if process.stdin is None or process.stdout is None:
             return None
         process.stdin.write(json.dumps(_REQUEST).encode() + b"\n")
