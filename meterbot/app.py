@@ -26,6 +26,7 @@ from pydantic import SecretStr
 import meterbot
 from meterbot.chat import Answerer, Chat, Question
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
+from meterbot.cipher import Cipher
 from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands
 from meterbot.config import Bind, Config, SeatConfig
@@ -35,13 +36,14 @@ from meterbot.models import Health, Snapshot
 from meterbot.notify import Notify
 from meterbot.poller import Poller
 from meterbot.report import TeamReport, team_report
+from meterbot.sessions import Sessions
 from meterbot.sources import Source
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.transport import Transport
-from meterbot.store import Store
-from meterbot.store.database import open_store, upgrade
+from meterbot.store import Latest, Store, StoredSession
+from meterbot.store.database import open_store, peek_sessions, upgrade
 from meterbot.web import Listener, Route, Vitals, application
 
 TICK_SECONDS = 1.0
@@ -74,9 +76,10 @@ def _on_signals(handler: Callable[[], object]) -> None:
 
 
 async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
-    """Reads the named seats (all, when none is named) once, side by side; stores nothing."""
+    """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
+    session key to."""
     async with AsyncExitStack() as closing:
-        sources = _sources(config, closing, patient=False)
+        sources = _sources(config, closing, await _sessions_alone(config, closing), {}, patient=False)
         wanted = [sources[name] for name in names or sources]
         gate = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -109,6 +112,20 @@ async def print_team(config: Config, now: datetime) -> None:
         )
         answer = await commands.answer(Question((), "console", "operator"))
         await Console(None, sys.stdout).post("spend", "terminal", answer.message)
+
+
+async def stored_sessions(config: Config) -> dict[str, StoredSession]:
+    """By seat, as they are in the database, which stays as it is. Raises `StartError`."""
+    return await peek_sessions(config.database_url.get_secret_value())
+
+
+async def discard_unreadable_sessions(config: Config) -> list[str]:
+    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
+    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    async with _opened(config) as store:
+        stored = (await store.sessions()).values()
+        lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
+        return [seat for seat in sorted(lost) if await store.forget_session(seat)]
 
 
 async def upgrade_database(url: SecretStr) -> None:
@@ -233,9 +250,12 @@ async def assembled(
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value())
         closing.push_async_callback(store.close)
-        sources = _sources(config, closing, patient=True)
+        sessions = _sessions(config, closing, store)
+        sources = _sources(config, closing, sessions, _accounts(await store.latest()), patient=True)
         chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout))
-        bot = _connected(config, clock, store, sources, chats, reads_at_once=reads_at_once, rng=rng)
+        bot = _connected(
+            config, clock, store, sources, chats, sessions=sessions, reads_at_once=reads_at_once, rng=rng
+        )
         if config.http is not None:
             await _listen(closing, bot, config.http.bind)
         for chat in chats.values():
@@ -272,13 +292,15 @@ def _connected(
     sources: Mapping[str, Source],
     chats: Mapping[str, Chat],
     *,
+    sessions: Sessions,
     reads_at_once: int,
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
     notify = Notify(store, chats, clock, worker=_worker(), rng=rng)
     destinations = [(chat.name, chat.destination) for chat in chats.values()]
-    ingest = Ingest(store, seats, destinations, config.rule_settings(), notify.wake)
+    rules = config.rule_settings()
+    ingest = Ingest(store, seats, destinations, rules, notify.wake, session_ends=sessions.ends)
     commands = Commands(
         store,
         seats,
@@ -287,12 +309,47 @@ def _connected(
         version=meterbot.__version__,
         rows=config.privacy.rows,
         chats=list(chats.values()),
+        remarks=sessions.remarks,
     )
     poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
     return Bot(clock, store, chats, poller, ingest, notify, commands)
 
 
-def _sources(config: Config, closing: AsyncExitStack, *, patient: bool) -> dict[str, Source]:
+def _sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
+    """The seats' session keys; what is not stored yet is, before the store is closed."""
+    configured = {
+        seat.name: seat.session_key.get_secret_value()
+        for seat in config.seats
+        if seat.session_key is not None
+    }
+    keys = [key.get_secret_value() for key in config.secret_key]
+    sessions = Sessions(configured, store, Cipher(keys) if keys else None)
+    closing.push_async_callback(sessions.save)
+    return sessions
+
+
+async def _sessions_alone(config: Config, closing: AsyncExitStack) -> Sessions | None:
+    """The same where no bot runs. None: nothing is stored of them, so that no database is needed."""
+    if not config.secret_key:
+        return None
+    return _sessions(config, closing, await closing.enter_async_context(_opened(config)))
+
+
+def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
+    """Which account each seat was last, as far as its readings said."""
+    by_age = sorted(latest, key=lambda one: one.known.snapshot.fetched_at)
+    known = {one.seat: one.known.snapshot.account_uuid for one in by_age}
+    return {seat: account for seat, account in known.items() if account is not None}
+
+
+def _sources(
+    config: Config,
+    closing: AsyncExitStack,
+    sessions: Sessions | None,
+    accounts: Mapping[str, str],
+    *,
+    patient: bool,
+) -> dict[str, Source]:
     """A reader per seat, over one transport. `patient`: a key that was just issued may be refused at first."""
     transport = Transport()
     closing.push_async_callback(transport.aclose)
@@ -304,6 +361,8 @@ def _sources(config: Config, closing: AsyncExitStack, *, patient: bool) -> dict[
             each.session_key.get_secret_value(),
             transport,
             config.endpoints.claude_ai,
+            expected_account=accounts.get(each.name),
+            keeper=None if sessions is None else sessions.seats[each.name],
             retry_pauses=pauses,
         )
         for each in config.seats

@@ -1,9 +1,11 @@
 """What `meterbot check` looks at without talking to anyone: the configuration and what surrounds it."""
 
 import os
+import sqlite3
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -13,7 +15,12 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
-from meterbot.config import Config, ConfigError, Vault, find, load
+from meterbot.cipher import Cipher
+from meterbot.config import Bind, Config, ConfigError, Vault, find, load
+from meterbot.errors import StartError
+
+Stored = Mapping[str, str | None]
+"""Seat → what its session key is stored as, encrypted."""
 
 
 class Status(StrEnum):
@@ -34,8 +41,14 @@ class Check:
     remedy: str | None = None
 
 
-def run_checks(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> list[Check]:
-    """Every check, as far as the configuration allows. Nothing is changed, and no secret is shown."""
+def run_checks(
+    path_arg: str | None,
+    environ: Mapping[str, str],
+    cwd: Path,
+    stored: Callable[[Config], Stored] | None = None,
+) -> list[Check]:
+    """Every check, as far as the configuration allows. Nothing is changed, and no secret is shown. `stored` reads the
+    session keys in the database."""
     checks = [_python(sys.version_info[:2])]
     try:
         config = load(path_arg, environ, cwd)
@@ -50,8 +63,10 @@ def run_checks(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> l
     checks += _config_file(config, found.path)
     checks += _secret_files(config, Vault(environ, found.directory))
     checks += [_timezone(config), _database(config, environ, cwd), _chats(config)]
+    checks += _secret_key(config, stored)
     checks += _tokens(config)
     checks += _endpoints(config)
+    checks += _pushes(config, environ, cwd)
     return checks
 
 
@@ -150,8 +165,63 @@ def _chats(config: Config) -> Check:
     return Check("chats", Status.OK, f"alerts go to {' and '.join(chats)}")
 
 
+def _secret_key(config: Config, stored: Callable[[Config], Stored] | None) -> Iterator[Check]:
+    """Whether renewed session keys can be kept, and those that were kept can be used."""
+    seats = [seat.name for seat in config.seats if seat.source == "claude_ai"]
+    if not seats and not config.secret_key:
+        return
+    try:
+        kept = {} if stored is None else {seat: text for seat, text in stored(config).items() if text}
+    except StartError as error:
+        remedy = "correct database_url, or start the database"
+        yield Check("secret_key", Status.WARN, f"stored session keys were not looked at: {error}", remedy)
+        return
+    if not config.secret_key:
+        yield _no_secret_key(seats, sorted(kept))
+        return
+    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    lost = [seat for seat, text in kept.items() if not cipher.can_decrypt(seat, text)]
+    old = [seat for seat, text in kept.items() if seat not in lost and not cipher.is_newest(seat, text)]
+    if lost:
+        sentence = (
+            f"METERBOT_SECRET_KEY does not decrypt the stored session keys of {', '.join(sorted(lost))}"
+        )
+        remedy = (
+            'put the key they were stored with behind the present one ("new old"); if it is lost, sign in again, '
+            "configure the new session keys and run `meterbot secret-key --discard-unreadable`"
+        )
+        yield Check("secret_key", Status.FAIL, sentence, remedy)
+    elif old:
+        sentence = (
+            f"the stored session keys of {', '.join(sorted(old))} still need an older METERBOT_SECRET_KEY"
+        )
+        yield Check("secret_key", Status.OK, sentence)
+    else:
+        yield Check(
+            "secret_key", Status.OK, "renewed session keys are stored encrypted with METERBOT_SECRET_KEY"
+        )
+
+
+def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
+    if kept:
+        sentence = f"the stored session keys of {', '.join(kept)} cannot be decrypted: METERBOT_SECRET_KEY is not set"
+        return Check("secret_key", Status.FAIL, sentence, "set it to the key they were stored with")
+    sentence = (
+        f"without METERBOT_SECRET_KEY renewed session keys are not kept: {', '.join(seats)} will end early"
+    )
+    return Check(
+        "secret_key", Status.WARN, sentence, "set it to what `meterbot secret-key` prints, and keep that key"
+    )
+
+
 def _tokens(config: Config) -> Iterator[Check]:
     """Tokens that were mixed up, as far as their first letters tell."""
+    for seat in config.seats:
+        if seat.source == "admin_api" and seat.token is not None:
+            sentence = f"the token of seat {seat.name} does not start with sk-ant-admin"
+            remedy = "an admin of the organization makes an admin key in the Console"
+            if not seat.token.get_secret_value().startswith("sk-ant-admin"):
+                yield Check("tokens", Status.WARN, sentence, remedy)
     if config.slack is None:
         return
     for key, prefix, token in (
@@ -171,6 +241,59 @@ def _endpoints(config: Config) -> Iterator[Check]:
         if parts.scheme == "http" and not _is_here(parts.hostname or ""):
             sentence = f"endpoints.{name} sends secrets unencrypted to {parts.hostname}"
             yield Check("endpoints", Status.WARN, sentence, "use https://")
+
+
+def _pushes(config: Config, environ: Mapping[str, str], cwd: Path) -> Iterator[Check]:
+    """Whether seats that push can: something listens, what they send is not read on the way, and each has a token."""
+    seats = [seat for seat in config.seats if seat.source == "push"]
+    if not seats:
+        return
+    if config.http is None:
+        sentence = "nothing listens, so that no seat can push"
+        yield Check(
+            "push_listener", Status.FAIL, sentence, 'add [http] with bind = "127.0.0.1:8080", or set PORT'
+        )
+    elif "PORT" in environ:
+        yield Check(
+            "push_listener", Status.OK, f"pushes arrive at port {config.http.bind.port}, through the host"
+        )
+    elif _is_here(config.http.bind.host):
+        sentence = f"pushes arrive at {_place(config.http.bind)}, from this machine or a proxy on it"
+        yield Check("push_listener", Status.OK, sentence)
+    else:
+        sentence = (
+            f"pushes of other machines arrive at {_place(config.http.bind)} unencrypted, tokens included"
+        )
+        remedy = "bind 127.0.0.1 and let a proxy with TLS stand in front"
+        yield Check("push_listener", Status.WARN, sentence, remedy)
+    yield from _push_tokens([seat.name for seat in seats if not seat.push_token_sha256], config, cwd)
+
+
+def _place(bind: Bind) -> str:
+    return f"{bind.host}:{bind.port}"
+
+
+def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Check]:
+    """`without`: the seats for which the configuration names no token."""
+    url = make_url(config.database_url.get_secret_value())
+    if without and url.get_backend_name() != "sqlite":
+        sentence = f"tokens of {', '.join(without)}: PostgreSQL knows, which is not contacted (`meterbot seat list` does)"
+        yield Check("push_tokens", Status.OK, sentence)
+        return
+    missing = sorted({*without} - _seats_with_token(cwd / str(url.database))) if without else []
+    for name in missing:
+        yield Check("push_tokens", Status.FAIL, f"{name} has no push token", f"meterbot seat add {name}")
+    if not missing:
+        yield Check("push_tokens", Status.OK, "every seat that pushes has a token")
+
+
+def _seats_with_token(path: Path) -> set[str]:
+    """As SQLite's file knows, which is not changed; none where there is no such file or table yet."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return {name for (name,) in connection.execute("SELECT seat FROM push_tokens")}
+    except sqlite3.Error:
+        return set()
 
 
 def _is_here(host: str) -> bool:

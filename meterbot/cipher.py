@@ -32,6 +32,10 @@ class Cipher:
         """None when it is not of these keys, not of this seat, or damaged."""
         return _decrypted(self._all, seat, ciphertext)
 
+    def can_decrypt(self, seat: str, ciphertext: str | None) -> bool:
+        """Where there is nothing to decrypt, it can."""
+        return ciphertext is None or self.decrypt(seat, ciphertext) is not None
+
     def is_newest(self, seat: str, ciphertext: str) -> bool:
         """Whether the first key alone decrypts it."""
         return _decrypted(self._newest, seat, ciphertext) is not None

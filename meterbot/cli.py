@@ -128,7 +128,12 @@ def check(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
     """Check the configuration and its surroundings: one line each, with what to do about it."""
     from meterbot import check as checks
 
-    found = checks.run_checks(config or context.find_root().obj, os.environ, Path.cwd())
+    def stored(settings: "Config") -> "dict[str, str | None]":
+        from meterbot import app
+
+        return {seat: row.ciphertext for seat, row in asyncio.run(app.stored_sessions(settings)).items()}
+
+    found = checks.run_checks(config or context.find_root().obj, os.environ, Path.cwd(), stored)
     if as_json:
         _print_json(checks.as_json(found))
     else:
@@ -174,6 +179,35 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
         _print_json(report_json.spend_json(report, settings.timezone))
     else:
         asyncio.run(app.print_team(settings, now))
+
+
+@cli.command("secret-key")
+def secret_key(
+    context: typer.Context,
+    config: ConfigPath = None,
+    discard: Annotated[
+        bool,
+        typer.Option(
+            "--discard-unreadable", help="Delete what is stored and the present key does not decrypt."
+        ),
+    ] = False,
+) -> None:
+    """Print a new key for METERBOT_SECRET_KEY: renewed session keys are stored encrypted with it."""
+    from meterbot import app, cipher, log
+
+    if not discard:
+        print(cipher.new_key())
+        return
+    settings = _configured(context, config)
+    if not settings.secret_key:
+        _refuse("METERBOT_SECRET_KEY is not set: nothing that is stored could be told readable")
+    log.set_up()
+    seats = asyncio.run(app.discard_unreadable_sessions(settings))
+    print(
+        f"deleted what was stored of {', '.join(seats)}"
+        if seats
+        else "everything that is stored can be decrypted"
+    )
 
 
 @db.command("upgrade")

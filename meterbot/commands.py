@@ -43,7 +43,8 @@ async def current_report(store: Store, seats: Iterable[Seat], now: datetime) -> 
 
 
 class Commands:
-    """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time."""
+    """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time,
+    `remarks` what a person should know of the set-up."""
 
     def __init__(
         self,

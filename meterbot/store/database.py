@@ -1,5 +1,6 @@
 """A store on SQLite or PostgreSQL."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Update, select, text
+from sqlalchemy import URL, Connection, Update, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -68,6 +69,26 @@ async def upgrade(url: str) -> None:
     """Brings the database to this version's schema; harmless when it is there, and while others do the same."""
     store = await open_store(url)
     await store.close()
+
+
+async def peek_sessions(url: str) -> dict[str, StoredSession]:
+    """The stored sessions of a database that is left as it is, even where it is not there yet. Raises `StartError`,
+    without the URL's secrets."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not await asyncio.to_thread(
+        Path(str(parsed.database)).exists
+    ):
+        return {}
+    engine = make_engine(parsed)
+    try:
+        async with engine.connect() as connection:
+            known = await connection.run_sync(lambda opened: inspect(opened).has_table(tables.sessions.name))
+            return await sessions.read(connection) if known else {}
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        failure = failure_of(error)
+    finally:
+        await engine.dispose()
+    raise StartError(f"cannot read the database {place_of(parsed)}: {failure}")
 
 
 async def _upgrade(engine: AsyncEngine, url: URL) -> None:
