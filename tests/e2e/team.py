@@ -52,14 +52,15 @@ class Team:
         organization.cap = 2 * (organization.cap or 0)
         organization.disabled_reason = None
 
-    def toml(self, database: str, extra: str = "", claude_ai: str | None = None) -> str:
+    def toml(self, database: str, extra: str = "", poll_interval: str = "1m") -> str:
         return configuration(
             database,
-            claude_ai=claude_ai or self.claude.url,
+            claude_ai=self.claude.url,
             slack_api=self.slack.api_url,
             slack_channel=self.slack.channel,
             discord=self.discord,
             extra=extra,
+            poll_interval=poll_interval,
         )
 
     @property
@@ -97,6 +98,7 @@ def configuration(
     slack_channel: str,
     discord: DiscordSimulator,
     extra: str = "",
+    poll_interval: str = "1m",
 ) -> str:
     """`extra` is a table, or several."""
     seats = "".join(
@@ -111,7 +113,7 @@ owner = {{ slack = "U{name.upper()}1", discord = "{number}" }}
         for number, name in enumerate(NAMES, start=42)
     )
     return f"""
-poll_interval = "1m"
+poll_interval = "{poll_interval}"
 database_url = "{database}"
 [slack]
 channel = "{slack_channel}"
