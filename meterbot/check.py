@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 
 from meterbot.cipher import Cipher
-from meterbot.config import Bind, Config, ConfigError, Vault, find, load
+from meterbot.claude_login import Login, LoginError, read_login
+from meterbot.config import Bind, Config, ConfigError, SeatConfig, Vault, find, load
 from meterbot.errors import StartError
 
 Stored = Mapping[str, str | None]
@@ -65,6 +66,7 @@ def run_checks(
     checks += [_timezone(config), _database(config, environ, cwd), _chats(config)]
     checks += _secret_key(config, stored)
     checks += _tokens(config)
+    checks += _sign_ins(config)
     checks += _endpoints(config)
     checks += _pushes(config, environ, cwd)
     return checks
@@ -233,6 +235,35 @@ def _tokens(config: Config) -> Iterator[Check]:
             yield Check(
                 "tokens", Status.WARN, sentence, "compare it with the app's settings on api.slack.com"
             )
+
+
+def _sign_ins(config: Config) -> Iterator[Check]:
+    """What the tokens of Claude Code are good for, as far as they say it themselves."""
+    seats_of: dict[str, list[str]] = {}
+    for seat in config.seats:
+        if seat.source != "claude_code":
+            continue
+        try:
+            login = _login(seat)
+            login.check_kind()
+        except LoginError as error:
+            sentence, _, remedy = error.sentence.partition(": ")
+            remedy = remedy or "put the token of a signed-in Claude Code there"
+            yield Check("sign_in", Status.FAIL, f"{seat.name}: {sentence}", remedy)
+            continue
+        end = "" if login.expires_at is None else f", good until {login.expires_at:%Y-%m-%d %H:%M} UTC"
+        yield Check("sign_in", Status.OK, f"{seat.name}: a token of Claude Code{end}")
+        seats_of.setdefault(login.token, []).append(seat.name)
+    for names in seats_of.values():
+        if len(names) > 1:
+            sentence = f"{' and '.join(names)} have one token, and share the few requests that are answered"
+            yield Check("same_token", Status.WARN, sentence, "keep one of these seats")
+
+
+def _login(seat: SeatConfig) -> Login:
+    if seat.credentials_file is not None:
+        return read_login(Path(seat.credentials_file))
+    return Login("" if seat.token is None else seat.token.get_secret_value())
 
 
 def _endpoints(config: Config) -> Iterator[Check]:

@@ -4,6 +4,7 @@ Its access token lives for hours and is renewed by Claude Code alone: renewing i
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,13 @@ RUN_CLAUDE = "run `claude` once on that machine"
 
 RENEW_COPY = "put a new one in its place; a copied token lives for hours only"
 
+_TOKEN = re.compile(r"[!-~]+")
+_OTHER_KINDS = {
+    "sk-ant-sid": "a session key of claude.ai",
+    "sk-ant-api": "an API key",
+    "sk-ant-admin": "an admin key",
+    "sk-ant-ort": "a refresh token",
+}
 _LARGEST = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,15 +61,24 @@ class Login:
     scopes: tuple[str, ...] | None = None
 
     def check(self, now: datetime) -> None:
-        """Raises `LoginError` when the token is known to be of no use."""
-        if self.scopes is not None and READING_SCOPE not in self.scopes:
-            raise LoginError(
-                LoginTrouble.WRONG_KIND,
-                f"the token lacks the scope {READING_SCOPE}, so it may not read usage",
-            )
+        """Raises `LoginError` when the token is known to be of no use at this moment."""
+        self.check_kind()
         if self.expires_at is not None and self.expires_at <= now:
             when = self.expires_at.strftime("%Y-%m-%d %H:%M UTC")
             raise LoginError(LoginTrouble.SIGNED_OUT, f"the token expired at {when}: {RUN_CLAUDE}")
+
+    def check_kind(self) -> None:
+        """Raises `LoginError` when the token is of a kind that is never of use."""
+        other = next((kind for start, kind in _OTHER_KINDS.items() if self.token.startswith(start)), None)
+        sentence = None
+        if not _TOKEN.fullmatch(self.token):
+            sentence = "the token has a space, a line break or an unusual character in it"
+        elif other is not None:
+            sentence = f"not an OAuth token of Claude Code, but {other}"
+        elif self.scopes is not None and READING_SCOPE not in self.scopes:
+            sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage"
+        if sentence is not None:
+            raise LoginError(LoginTrouble.WRONG_KIND, sentence)
 
 
 def read_token(path: Path) -> Login:

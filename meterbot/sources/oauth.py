@@ -1,7 +1,6 @@
 """Where the OAuth token of a Claude Code sign-in comes from, and the answers read with it."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,19 +32,6 @@ _CAUSES = {
     LoginTrouble.UNREADABLE: Cause.UNREADABLE,
 }
 
-_TOKEN = re.compile(r"[!-~]+")
-_OTHER_KINDS = {
-    "sk-ant-sid": "a session key of claude.ai",
-    "sk-ant-api": "an API key",
-    "sk-ant-admin": "an admin key",
-    "sk-ant-ort": "a refresh token",
-}
-
-
-def other_kind(token: str) -> str | None:
-    """What a token is instead of an access token, as far as its first letters tell."""
-    return next((kind for start, kind in _OTHER_KINDS.items() if token.startswith(start)), None)
-
 
 async def current_token(store: Store, now: datetime) -> str:
     """The token to ask with. Raises `Trouble` when there is none, without asking anybody."""
@@ -56,10 +42,6 @@ async def current_token(store: Store, now: datetime) -> str:
         login.check(now)
     except LoginError as error:
         raise Trouble(_CAUSES[error.trouble], error.sentence) from None
-    if not _TOKEN.fullmatch(login.token):
-        raise Trouble(Cause.SCOPE, "not a token: it has a space, a line break or an unusual character in it")
-    if kind := other_kind(login.token):
-        raise Trouble(Cause.SCOPE, f"not an OAuth token of Claude Code, but {kind}")
     return login.token
 
 
