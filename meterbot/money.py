@@ -89,7 +89,7 @@ def add(a: Money, b: Money) -> Money:
 
 
 def subtract(a: Money, b: Money) -> Money:
-    return add(a, Money(-b.minor, b.currency, b.exponent))
+    return add(a, Money(b.minor.copy_negate(), b.currency, b.exponent))
 
 
 def _rescaled(amount: Money, exponent: int) -> Decimal:
@@ -109,7 +109,7 @@ def percent(used: Money, cap: Money) -> Decimal | None:
     """used / cap × 100, not rounded and not clamped. None without a positive cap or across currencies."""
     if cap.minor <= 0 or used.currency != cap.currency:
         return None
-    return _EXACT.divide(used.major * 100, cap.major)
+    return _EXACT.divide(_EXACT.multiply(used.major, Decimal(100)), cap.major)
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
@@ -129,4 +129,4 @@ def show(amount: Money, *, grouped: bool = False) -> str:
     symbol = _SYMBOLS.get(amount.currency, f"{amount.currency} ")
     number = rounded(amount.major, amount.exponent)
     sign = "-" if number < 0 else ""
-    return f"{sign}{symbol}{abs(number):{',' if grouped else ''}f}"
+    return f"{sign}{symbol}{number.copy_abs():{',' if grouped else ''}f}"

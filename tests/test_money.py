@@ -94,6 +94,12 @@ def test_subtraction_undoes_addition(a: Money, b: Money) -> None:
     assert subtract(add(a, b), b).major == a.major
 
 
+def test_a_sum_longer_than_any_amount_is_subtracted_exactly() -> None:
+    large, small = usd("999999999999.999999999999999999"), usd("0.000000000000000001")
+    long = add(large, add(large, small))
+    assert subtract(long, long).minor == 0
+
+
 @given(st.lists(mixed))
 def test_currencies_are_never_mixed(amounts: list[Money]) -> None:
     sums = totals(amounts)
