@@ -114,7 +114,7 @@ class Transport:
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._fetch(base.rstrip("/") + path, headers)
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as failure:
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as failure:
             # Without its chain: the library's exception carries the request, and that carries the session.
             raise Trouble(Cause.UNREACHABLE, _sentence(failure)) from None
 
@@ -165,6 +165,7 @@ _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.InvalidURL, "the configured address is not one"),
     (httpx.InvalidURL, "the configured address is not one"),
     (httpx.UnsupportedProtocol, "the configured address is not one"),
+    (UnicodeError, "the configured address is not one"),  # no name of a host, for the encoding of such names
 )
 
 
