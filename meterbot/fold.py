@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from meterbot import rules
@@ -10,9 +10,6 @@ from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
 from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory, Verdict
 from meterbot.store import Batch, CounterState, Latest, NewDelivery
-
-STALE_AFTER = 3
-"""Intervals without anything new after which a source that reports no failure is called stale."""
 
 REFUSALS = frozenset(
     {Health.SESSION_EXPIRED, Health.CHALLENGED, Health.RATE_LIMITED, Health.UNREACHABLE, Health.REFUSED}
@@ -36,11 +33,8 @@ _WORST_FIRST = (
 
 # A tick of these is all that the seat is a member of; a push may be of one organization alone.
 _COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
-# An organization's own API spend is shown beside the seats, never summed with them.
-_BESIDE = "admin_api"
 # What arrives by itself may have been read long ago, on a machine that was offline since.
 _DELIVERED = "push"
-_NAMELESS = "seat:"
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -107,10 +101,10 @@ class Fold:
         if (
             state.health is Health.OK
             and state.last_ok_at is not None
-            and now - state.last_ok_at > patience(seat)
+            and now - state.last_ok_at > seat.patience
         ):
             self.sources[seat.name] = replace(
-                state, health=Health.STALE, since=state.last_ok_at + patience(seat)
+                state, health=Health.STALE, since=state.last_ok_at + seat.patience
             )
         self.watch_source(seat, now)
 
@@ -156,16 +150,16 @@ class Fold:
 
     def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
         """Whether the snapshot brought anything new."""
-        if snapshot.org_uuid is None:
-            return snapshot.fetched_at <= now + CLOCK_SKEW
-        if not is_wanted(seat, snapshot.org_uuid):
-            return False
         named = self._with_account(seat, snapshot)
-        counter = counter_of(named)
+        counter = named.counter
+        if counter is None:
+            return snapshot.fetched_at <= now + CLOCK_SKEW
+        if not seat.wants(counter.org):
+            return False
         state = self.states.get(counter) or self._nameless_state(seat, counter.org)
         memory = rules.load(CounterMemory, state.memory if state else None)
         known = state.known if state else None
-        late = seat.source == _DELIVERED and now - snapshot.fetched_at > patience(seat)
+        late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
         watch = rules.take_late if late else rules.watch_counter
         verdict = watch(memory, known, named, self._settings, now)
         if verdict.changed and verdict.known is not None:
@@ -182,24 +176,20 @@ class Fold:
 
     def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
         """What is known of a seat whose readings did not say so far whose account they are of."""
-        counter = _nameless(seat.name, org)
+        counter = Counter.of_seat(seat.name, org)
         return self.states.get(counter) if (seat.name, counter) in self.latest else None
 
     def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
         """A reading that does not say whose account it is belongs to the seat's last known one."""
         if snapshot.account_uuid is not None:
             return snapshot
-        accounts = (
-            counter.account
-            for name, counter in self.latest
-            if name == seat.name and not counter.account.startswith(_NAMELESS)
-        )
+        accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
         return replace(snapshot, account_uuid=next(accounts, None))
 
     def _leave_others(self, seat: Seat, tick: Sequence[Snapshot]) -> None:
         """Takes back the rows of an account that the seat no longer is, and of organizations it has left."""
-        seen = {counter_of(snapshot) for snapshot in tick if snapshot.org_uuid is not None}
-        accounts = {counter.account for counter in seen if not counter.account.startswith(_NAMELESS)}
+        seen = {snapshot.counter for snapshot in tick if snapshot.counter is not None}
+        accounts = {counter.account for counter in seen if counter.named}
         complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
         for name, counter in list(self.latest):
             other_account = bool(accounts) and counter.account not in accounts
@@ -211,8 +201,8 @@ class Fold:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            if now - last_ok_at > patience(seat):  # a machine that was offline delivers what it had
-                health, since = Health.STALE, last_ok_at + patience(seat)
+            if now - last_ok_at > seat.patience:  # a machine that was offline delivers what it had
+                health, since = Health.STALE, last_ok_at + seat.patience
         self.sources[seat.name] = replace(
             old,
             health=health,
@@ -250,26 +240,12 @@ class Fold:
             self.memories[name] = text
 
 
-def patience(seat: Seat) -> timedelta:
-    return timedelta(seconds=seat.interval * STALE_AFTER)
-
-
 def is_wanted(seat: Seat, org: str) -> bool:
-    return not seat.organizations or org in seat.organizations
+    return seat.wants(org)
 
 
 def counts_in_team(seat: Seat, counter: Counter) -> bool:
-    return seat.source != _BESIDE and is_wanted(seat, counter.org)
-
-
-def counter_of(snapshot: Snapshot) -> Counter:
-    """The counter of a snapshot of an organization."""
-    assert snapshot.org_uuid is not None  # noqa: S101 - a failed read is of no counter
-    return Counter(snapshot.account_uuid or f"{_NAMELESS}{snapshot.seat}", snapshot.org_uuid)
-
-
-def _nameless(seat: str, org: str) -> Counter:
-    return Counter(f"{_NAMELESS}{seat}", org)
+    return not seat.beside and seat.wants(counter.org)
 
 
 def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
@@ -278,8 +254,8 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
     accounts = {one.counter.account for one in latest}
     nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
     inherited = {Counter(account, org) for account in accounts for org in nameless if org is not None}
-    before = {_nameless(one.seat, one.org_uuid) for one in snapshots if one.org_uuid is not None}
-    return {counter_of(snapshot) for snapshot in snapshots} | inherited | before
+    before = {Counter.of_seat(one.seat, one.org_uuid) for one in snapshots if one.org_uuid is not None}
+    return {one.counter for one in snapshots if one.counter is not None} | inherited | before
 
 
 def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Sample]:
@@ -287,10 +263,7 @@ def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Samp
     costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
     if costs is not None and costs.complete and len(costs.amounts) == 1:
         return [Sample(snapshot.fetched_at, counter, costs.amounts[0], None, blocked=False)]
-    point = verdict.memory.sample
-    if point is None or point.at != snapshot.fetched_at:
-        return []
-    return [Sample(point.at, counter, point.used, point.cap, point.blocked)]
+    return [] if verdict.sample is None else [verdict.sample]
 
 
 def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V]:

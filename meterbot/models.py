@@ -5,7 +5,7 @@ is a date, None is "unknown" unless a field says otherwise.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -97,6 +97,30 @@ class Subscription:
     """The operator said when it renews: no source did."""
 
 
+_SEAT = "seat:"
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The identity of money: one counter on Anthropic's side."""
+
+    account: str
+    org: str
+
+    @classmethod
+    def of_seat(cls, seat: str, org: str) -> "Counter":
+        """Where the source cannot say whose account it is, the seat stands in for it."""
+        return cls(f"{_SEAT}{seat}", org)
+
+    @property
+    def named(self) -> bool:
+        """Whose account it is, is known."""
+        return not self.account.startswith(_SEAT)
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.org}"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one reading says of one (account, org), or that nothing could be read (`org_uuid` None).
@@ -130,17 +154,14 @@ class Snapshot:
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """The identity of money: one counter on Anthropic's side. `account` is `seat:<name>` where the source cannot
-    say whose account it is."""
-
-    account: str
-    org: str
-
-    def __str__(self) -> str:
-        return f"{self.account}/{self.org}"
+    @property
+    def counter(self) -> Counter | None:
+        """The counter that was read; None when nothing was."""
+        if self.org_uuid is None:
+            return None
+        if self.account_uuid is None:
+            return Counter.of_seat(self.seat, self.org_uuid)
+        return Counter(self.account_uuid, self.org_uuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +272,20 @@ class Seat:
     """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
     interval: float = 60.0
     """Seconds between two reads; for `push`, between two expected arrivals."""
+
+    @property
+    def patience(self) -> timedelta:
+        """How long nothing new may come before its source, which reports no failure, is called stale."""
+        return timedelta(seconds=3 * self.interval)
+
+    @property
+    def beside(self) -> bool:
+        """Its numbers are an organization's own API spend: shown beside the seats, never summed with them."""
+        return self.source == "admin_api"
+
+    def wants(self, org: str) -> bool:
+        """Whether this organization is among those it is to be read for."""
+        return not self.organizations or org in self.organizations
+
     renews_on: int | None = None
     """The day of the month on which the plan is charged, for sources that cannot know it."""

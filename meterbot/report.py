@@ -7,7 +7,7 @@ read, or that belongs to an earlier month, is in no sum.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -27,12 +27,6 @@ from meterbot.models import (
 from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
 from meterbot.rules import remedy
-
-_STALE_AFTER = 3
-"""Intervals without a reading after which a source that reports no failure is called stale."""
-
-_BESIDE = "admin_api"
-"""The source whose numbers are an organization's own API spend: shown, never summed with seats."""
 
 
 class Reading(Protocol):
@@ -89,7 +83,7 @@ class SeatRow:
 
     @property
     def beside(self) -> bool:
-        return self.seat.source == _BESIDE
+        return self.seat.beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +142,7 @@ def team_report(
     missing: list[Missing] = []
     members = sorted(seats, key=lambda seat: seat.name)
     for seat in members:
-        wanted = [pair for pair in by_seat[seat.name] if _is_wanted(seat, pair[0])]
+        wanted = [pair for pair in by_seat[seat.name] if seat.wants(pair[0].org)]
         state = _present_state(seat, sources.get(seat.name), wanted, now)
         rows += [_row(seat, counter, known, state, now) for counter, known in wanted] or [
             _empty_row(seat, state, now)
@@ -158,7 +152,7 @@ def team_report(
             missing.append(Missing(seat.name, health, state.since, remedy(health, seat.source), state.detail))
     rows = _count_once(rows)
     duplicates = _duplicates(rows)
-    counted_seats = [seat.name for seat in members if seat.source != _BESIDE]
+    counted_seats = [seat.name for seat in members if not seat.beside]
     behind = {row.seat.name for row in rows if not row.current}
     return TeamReport(
         as_of=now,
@@ -183,10 +177,6 @@ def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
     return replace(report, rows=tuple(rows))
 
 
-def _is_wanted(seat: Seat, counter: Counter) -> bool:
-    return not seat.organizations or counter.org in seat.organizations
-
-
 def _present_state(
     seat: Seat, state: SourceState | None, known: list[tuple[Counter, Known]], now: datetime
 ) -> SourceState:
@@ -195,9 +185,8 @@ def _present_state(
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
     seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
-    patience = timedelta(seconds=seat.interval * _STALE_AFTER)
-    if state.health is Health.OK and seen is not None and now - seen > patience:
-        return replace(state, health=Health.STALE, since=seen + patience)
+    if state.health is Health.OK and seen is not None and now - seen > seat.patience:
+        return replace(state, health=Health.STALE, since=seen + seat.patience)
     return state
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meterbot.models import Counter, Event, Known, Sample, Snapshot
+from meterbot.models import Event, Known, Sample, Snapshot
 from meterbot.rules import billing, limits, spend
 from meterbot.rules.knowledge import merge
-from meterbot.rules.memory import CounterMemory, LastSample
+from meterbot.rules.memory import CounterMemory
 from meterbot.rules.settings import RuleSettings
 from meterbot.rules.tick import Step, Tick, tick_of
 
@@ -14,13 +14,13 @@ from meterbot.rules.tick import Step, Tick, tick_of
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What follows from a snapshot. `changed` is False when it was old, repeated or future-dated: nothing is to be
-    written then. `samples` are the points to keep of the history."""
+    written then. `sample` is the reading's point in the history: None without a clean amount."""
 
     memory: CounterMemory
     known: Known | None
     changed: bool
     events: tuple[Event, ...] = ()
-    samples: tuple[Sample, ...] = ()
+    sample: Sample | None = None
 
 
 # The order matters: a period opens before its levels are watched, a block mutes the levels of its own tick.
@@ -45,18 +45,17 @@ def watch_counter(
     now: datetime,
 ) -> Verdict:
     """The events between what is known of the snapshot's (account, org) and the snapshot."""
-    merged = merge(known, snapshot, now)
-    if merged is None or snapshot.org_uuid is None:
+    merged, counter = merge(known, snapshot, now), snapshot.counter
+    if merged is None or counter is None:
         return Verdict(memory, known, changed=False)
-    counter = Counter(snapshot.account_uuid or f"seat:{snapshot.seat}", snapshot.org_uuid)
     tick = tick_of(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
     events: list[Event] = []
     for step in _STEPS:
         memory, new = step(memory, tick)
         events += new
-    memory, samples = _sampled(memory, tick)
     told = tuple(event for event in events if event.kind in settings.kinds)
-    return Verdict(_remembered(memory, tick), merged, changed=True, events=told, samples=samples)
+    sample = _sample(memory, tick)
+    return Verdict(_remembered(memory, tick), merged, changed=True, events=told, sample=sample)
 
 
 def take_late(
@@ -68,28 +67,18 @@ def take_late(
 ) -> Verdict:
     """What is learned from a snapshot that is no news any more: what is known, and a point of the history. It neither
     fires nor re-arms."""
-    merged = merge(known, snapshot, now)
-    if merged is None or snapshot.org_uuid is None:
+    merged, counter = merge(known, snapshot, now), snapshot.counter
+    if merged is None or counter is None:
         return Verdict(memory, known, changed=False)
-    counter = Counter(snapshot.account_uuid or f"seat:{snapshot.seat}", snapshot.org_uuid)
     tick = tick_of(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    memory, samples = _sampled(memory, tick)
-    return Verdict(memory, merged, changed=True, samples=samples)
+    return Verdict(memory, merged, changed=True, sample=_sample(memory, tick))
 
 
-def _sampled(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, tuple[Sample, ...]]:
-    """A point where something differs from the one before, and the end of the quiet stretch before it."""
+def _sample(memory: CounterMemory, tick: Tick) -> Sample | None:
     if tick.used is None:
-        return memory, ()
+        return None
     extra = tick.merged.snapshot.extra_usage
-    cap = None if extra is None else extra.cap
-    new = LastSample(tick.at, tick.used, cap, memory.block is not None, kept=True)
-    last = memory.sample
-    if last is not None and (last.used, last.cap, last.blocked) == (new.used, new.cap, new.blocked):
-        return replace(memory, sample=replace(new, kept=False)), ()
-    points = [new] if last is None or last.kept else [last, new]
-    samples = tuple(Sample(point.at, tick.counter, point.used, point.cap, point.blocked) for point in points)
-    return replace(memory, sample=new), samples
+    return Sample(tick.at, tick.counter, tick.used, extra.cap if extra else None, memory.block is not None)
 
 
 def _remembered(memory: CounterMemory, tick: Tick) -> CounterMemory:

@@ -43,17 +43,6 @@ class SeenSubscription:
 
 
 @dataclass(frozen=True, slots=True)
-class LastSample:
-    """The newest point of the history. `kept`: it was handed on; if not, it ends a stretch in which nothing changed."""
-
-    at: datetime
-    used: Money
-    cap: Money | None
-    blocked: bool
-    kept: bool
-
-
-@dataclass(frozen=True, slots=True)
 class CounterMemory:
     """Of one (account, org). Every value was read, none was carried over.
 
@@ -95,7 +84,6 @@ class CounterMemory:
     renewal_at: datetime | None = None
     renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
-    sample: LastSample | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class Watch:
         self.memory = load(CounterMemory, dump(verdict.memory))
         assert self.memory == verdict.memory
         self.known = verdict.known
-        self.samples += verdict.samples
+        self.samples += [verdict.sample] if verdict.sample else []
         self.events += verdict.events
         return list(verdict.events)
 
