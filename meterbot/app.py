@@ -12,7 +12,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,24 +25,29 @@ from pydantic import SecretStr
 
 import meterbot
 from meterbot.chat import Answerer, Chat, Question
-from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.cipher import Cipher
+from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
-from meterbot.models import Health, Snapshot
+from meterbot.models import Health, Seat, Snapshot
 from meterbot.notify import Notify
 from meterbot.poller import Poller
+from meterbot.push_route import PushRoute
+from meterbot.reception import PUSH, Reception
 from meterbot.report import TeamReport, team_report
+from meterbot.rules import RuleSettings
+from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sessions import Sessions
 from meterbot.sources import Source
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.oauth import SignIn
+from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.transport import Transport
-from meterbot.store import Latest, Store, StoredSession
+from meterbot.store import Forgotten, Latest, Store, StoredSession
 from meterbot.store.database import open_store, peek_sessions, upgrade
 from meterbot.web import Listener, Route, Vitals, application
 
@@ -80,14 +85,25 @@ async def read_seats(config: Config, names: Sequence[str], now: datetime) -> lis
     session key to."""
     async with AsyncExitStack() as closing:
         sources = _sources(config, closing, await _sessions_alone(config, closing), {}, patient=False)
-        wanted = [sources[name] for name in names or sources]
+        wanted = [sources[name] for name in names or sources if name in sources]
+        sending = [
+            seat for seat in config.seat_list() if seat.source == PUSH and (seat.name in names or not names)
+        ]
         gate = asyncio.Semaphore(READS_AT_ONCE)
 
         async def read(source: Source) -> tuple[Snapshot, ...]:
             async with gate:
                 return await source.read(now)
 
-        return [shot for shots in await asyncio.gather(*map(read, wanted)) for shot in shots]
+        shots = [shot for shots in await asyncio.gather(*map(read, wanted)) for shot in shots]
+        return shots + (await _last_pushed(config, sending, now) if sending else [])
+
+
+async def _last_pushed(config: Config, seats: Sequence[Seat], now: datetime) -> list[Snapshot]:
+    """What arrived last of seats that cannot be asked, with how their sources are doing now."""
+    async with _opened(config) as store:
+        report = team_report(await store.latest(), await store.sources(), seats, now)
+        return [row.snapshot for row in report.rows]
 
 
 def unread(snapshot: Snapshot) -> bool:
@@ -128,6 +144,36 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
         return [seat for seat in sorted(lost) if await store.forget_session(seat)]
 
 
+async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
+    """A new token to push with; None where there is one that shall not be replaced."""
+    async with _opened(config) as store:
+        return await make_token(store, seat, now, replace=replace)
+
+
+async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
+    """How every seat is doing, and whether it has a token."""
+    async with _opened(config) as store:
+        return await overview(store, config.seat_list(), _digests(config), now)
+
+
+async def forget_seat(url: SecretStr, seat: str) -> Forgotten:
+    """Deletes what is stored of a seat, configured or not."""
+    async with _opened_at(url) as store:
+        return await store.forget(seat)
+
+
+async def revoke_push_token(url: SecretStr, seat: str) -> bool:
+    """Makes the seat's token worthless. False when it had none."""
+    async with _opened_at(url) as store:
+        return await store.revoke_push_token(seat)
+
+
+async def forget_account(url: SecretStr, seat: str) -> bool:
+    """Lets the seat be another account from its next reading on. False when none was known."""
+    async with _opened_at(url) as store:
+        return await Ingest(store, {}, (), RuleSettings(), lambda: None).forget_account(seat)
+
+
 async def upgrade_database(url: SecretStr) -> None:
     """Runs the migrations that are due."""
     await upgrade(url.get_secret_value())
@@ -145,9 +191,13 @@ def discord_invite(application_id: int, guild_id: int | None) -> str:
     return invite_url(application_id, guild_id)
 
 
+def _opened(config: Config) -> AbstractAsyncContextManager[Store]:
+    return _opened_at(config.database_url)
+
+
 @asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[Store]:
-    store = await open_store(config.database_url.get_secret_value())
+async def _opened_at(url: SecretStr) -> AsyncIterator[Store]:
+    store = await open_store(url.get_secret_value())
     try:
         yield store
     finally:
@@ -165,6 +215,7 @@ class Bot:
     ingest: Ingest
     notify: Notify
     commands: Commands
+    reception: Reception
     last_tick: datetime | None = None
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
@@ -266,6 +317,7 @@ async def assembled(
 
 async def _listen(closing: AsyncExitStack, bot: Bot, bind: Bind) -> None:
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
+    routes += PushRoute(bot.reception, bot.clock.now).routes()
     listener = Listener(application(bot.vitals, routes), bind.host, bind.port)
     closing.push_async_callback(listener.close)
     try:
@@ -312,7 +364,13 @@ def _connected(
         remarks=sessions.remarks,
     )
     poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
-    return Bot(clock, store, chats, poller, ingest, notify, commands)
+    reception = Reception(seats, _digests(config), store, ingest, snapshots_of)
+    return Bot(clock, store, chats, poller, ingest, notify, commands, reception)
+
+
+def _digests(config: Config) -> dict[str, str]:
+    """The configured tokens, as SHA-256, by seat."""
+    return {seat.name: seat.push_token_sha256 for seat in config.seats if seat.push_token_sha256 is not None}
 
 
 def _sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:

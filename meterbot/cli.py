@@ -15,6 +15,8 @@ from meterbot.errors import MeterbotError, StartError
 
 # Every command imports its own parts so that --help answers at once.
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from meterbot.config import Config
 
 cli = typer.Typer(
@@ -29,7 +31,11 @@ cli = typer.Typer(
 db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 slack = typer.Typer(help="Set up the Slack side.", no_args_is_help=True)
 discord = typer.Typer(help="Set up the Discord side.", no_args_is_help=True)
+seat = typer.Typer(
+    help="Look after the seats: push tokens, how each is doing, forgetting one.", no_args_is_help=True
+)
 cli.add_typer(db, name="db")
+cli.add_typer(seat, name="seat")
 cli.add_typer(slack, name="slack")
 cli.add_typer(discord, name="discord")
 push = typer.Typer(invoke_without_command=True)
@@ -83,6 +89,16 @@ def _configured(context: typer.Context, path: str | None) -> "Config":
 
     try:
         return load(path or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        _refuse(str(error))
+
+
+def _database_url(context: typer.Context, path: str | None) -> "SecretStr":
+    """Where the database is; DATABASE_URL alone says that, without any configuration."""
+    from meterbot.config import ConfigError, load_database_url
+
+    try:
+        return load_database_url(path or context.find_root().obj, os.environ, Path.cwd())
     except ConfigError as error:
         _refuse(str(error))
 
@@ -214,15 +230,110 @@ def secret_key(
 def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
     """Bring the database to this version's schema; `run` does it, too."""
     from meterbot import app, log
-    from meterbot.config import ConfigError, load_database_url
 
-    try:
-        url = load_database_url(config or context.find_root().obj, os.environ, Path.cwd())
-    except ConfigError as error:
-        _refuse(str(error))
+    url = _database_url(context, config)
     log.set_up()
     asyncio.run(app.upgrade_database(url))
     print("the database is up to date")
+
+
+SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat, as the configuration names it.")]
+
+
+@seat.command("add")
+def seat_add(
+    context: typer.Context,
+    name: SeatName,
+    *,
+    config: ConfigPath = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Make a new token; the one before is worthless at once.")
+    ] = False,
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="Where the seat's machine reaches this bot.")
+    ] = "https://meterbot.example.com",
+    as_json: AsJson = False,
+) -> None:
+    """Make the token with which a seat's machine pushes, and print the line to run there. It is shown once."""
+    from meterbot import app, log, seats
+
+    settings = _configured(context, config)
+    configured = {each.name: each for each in settings.seat_list()}
+    if name not in configured:
+        _refuse(
+            f"{name} is not in the configuration. Add it, then run this again:\n\n{seats.toml_block(name)}"
+        )
+    if (source := configured[name].source) != "push":
+        _refuse(f'{name} has source = "{source}": only a seat with source = "push" has a token')
+    log.set_up()
+    token = asyncio.run(app.make_push_token(settings, name, datetime.now(UTC), replace=replace))
+    if token is None:
+        print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
+        raise typer.Exit(1)
+    line = seats.push_command(token, configured[name].interval, url.rstrip("/"))
+    if as_json:
+        _print_json({"seat": name, "token": token, "command": line})
+    else:
+        print(f"Run this on the machine of {name}. The token is shown only now:\n\n    {line}\n")
+
+
+@seat.command("list")
+def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Print every seat: its source, how it is doing, its last reading, and when its token was made."""
+    from meterbot import app, log, seats
+
+    settings = _configured(context, config)
+    log.set_up()
+    found = asyncio.run(app.seat_overview(settings, datetime.now(UTC)))
+    if as_json:
+        _print_json([each.as_json() for each in found])
+    else:
+        print(seats.overview_text(found))
+
+
+@seat.command("forget")
+def seat_forget(
+    context: typer.Context,
+    name: SeatName,
+    *,
+    config: ConfigPath = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    token: Annotated[
+        bool, typer.Option("--token", help="Only its push token, which is worthless then.")
+    ] = False,
+    account: Annotated[
+        bool, typer.Option("--account", help="Only which account it is, so that it may be another one.")
+    ] = False,
+) -> None:
+    """Delete everything that is stored of a seat, be it in the configuration or not."""
+    from meterbot import app, log, seats
+
+    if token and account:
+        _refuse("--token and --account are two things: name one of them, or neither to delete everything")
+    url = _database_url(context, config)
+    log.set_up()
+    if not yes:
+        what = "the push token" if token else "the account" if account else "everything that is stored"
+        typer.confirm(f"Delete {what} of {name}?", abort=True, err=True)
+    if token:
+        done = asyncio.run(app.revoke_push_token(url, name))
+        text = (
+            f"the token of {name} is worthless from now on"
+            if done
+            else f"{name} has no token that was made here"
+        )
+    elif account:
+        done = asyncio.run(app.forget_account(url, name))
+        text = (
+            f"{name} may be another account from its next reading on"
+            if done
+            else f"no account of {name} is known"
+        )
+    else:
+        forgotten = asyncio.run(app.forget_seat(url, name))
+        done, text = bool(forgotten), seats.forgotten_text(name, forgotten)
+    print(text, file=sys.stdout if done else sys.stderr)
+    raise typer.Exit(0 if done else 1)
 
 
 @slack.command("manifest")

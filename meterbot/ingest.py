@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 
-from meterbot import alerts
+from meterbot import alerts, rules
 from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, is_wanted, memory_of
 from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
 from meterbot.messages import Message

@@ -8,6 +8,7 @@ HIDDEN = "[hidden]"
 # What each service's secrets look like wherever they turn up.
 _TOKENS = re.compile(
     r"""sk-ant-[\w-]+                                # Anthropic: session keys, OAuth tokens, API and admin keys
+      | mbpush_[\w-]+                               # our own, with which a machine pushes
       | xox[a-z]-[\w-]+ | xapp-[\w-]+                # Slack
       | \b[\w-]{23,30}\.[\w-]{6,7}\.[\w-]{27,}       # Discord bots
       | \beyJ[\w-]{8,}\.[\w-]+\.[\w-]+               # JSON web tokens

@@ -109,7 +109,7 @@ class Listener:
     """The application on one address, until `close`."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
         self._host, self._port = host, port
 
     async def start(self) -> int:

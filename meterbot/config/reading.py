@@ -18,7 +18,7 @@ from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
 from meterbot.config.toml_positions import Position
 from meterbot.config.values import Duration, database_url
 
-AVAILABLE_SOURCES = frozenset({"claude_ai", "claude_code"})
+AVAILABLE_SOURCES = frozenset({"claude_ai", "claude_code", "push"})
 """What this version can read. The other sources are known, and refused for now."""
 
 SHORTEST_INTERVAL = timedelta(seconds=10)

@@ -308,10 +308,9 @@ def test_one_mistake_is_one_problem() -> None:
     assert len(problems('[slack]\nchannel = "C01"\nbot_token_env = "NOT_SET"\n' + ANA)) == 1
 
 
-@pytest.mark.parametrize("source", ["push", "admin_api"])
+@pytest.mark.parametrize("source", ["admin_api"])
 def test_a_source_that_is_still_to_come_is_known_and_refused(source: str) -> None:
     credential = {
-        "push": "",
         "admin_api": 'token_env = "ANA_SESSION_KEY"',
     }
     text = f'[[seats]]\nname = "bo"\nsource = "{source}"\n{credential[source]}\n'

@@ -1,0 +1,154 @@
+"""`POST /api/v1/snapshots`: pushes over HTTP.
+
+What a request costs before its token is known is little and bounded: no body is read, and an address that keeps
+failing is told to wait.
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address
+
+import structlog
+from aiohttp import web
+
+from meterbot.ingest import Receipt
+from meterbot.limiter import Limiter
+from meterbot.reception import Reception
+from meterbot.sources import UnusablePushError
+from meterbot.web import Route
+
+PATHS = ("/api/v1/snapshots", "/snapshots")
+LARGEST = 256 * 1024
+"""Bytes of a body."""
+READ_SECONDS = 15.0
+"""Real seconds within which a body must be there."""
+
+_BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
+_WHAT_TO_SEND = "send the header `Authorization: Bearer <push token>`; `meterbot seat add NAME` makes a token"
+
+log = structlog.get_logger(__name__)
+
+
+class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The answer to a request that is not taken."""
+
+    def __init__(self, status: int, error: str, remedy: str, **more: str | int) -> None:
+        super().__init__(error)
+        self.status = status
+        self.body = {"error": error, "remedy": remedy, **more}
+
+    def response(self) -> web.Response:
+        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        if "retry_after" in self.body:
+            headers["Retry-After"] = str(self.body["retry_after"])
+        return web.json_response(self.body, status=self.status, headers=headers)
+
+
+class PushRoute:
+    """Answers pushes. A seat may push 12 times at once and six times a minute; an address may fail 10 times, and twice
+    a minute after that."""
+
+    def __init__(self, reception: Reception, now: Callable[[], datetime]) -> None:
+        self._reception = reception
+        self._now = now
+        self._pushes = Limiter(burst=12, seconds=10)
+        self._failures = Limiter(burst=10, seconds=30)
+        self._attempts = Limiter(burst=120, seconds=0.5)
+
+    def routes(self) -> list[Route]:
+        return [("POST", path, self.post) for path in PATHS]
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Always JSON: what became of it, or what is wrong and what to do."""
+        try:
+            seat = await self._seat(request)
+            document = await _body(request)
+            return self._answer(seat, await self._reception.take(seat, document, self._now()))
+        except _Refusal as refusal:
+            return refusal.response()
+        except UnusablePushError as bad:
+            return _unusable(bad).response()
+        except Exception:
+            log.exception("push_failed")
+            return _Refusal(
+                503, "meterbot could not store this just now", "send the same again later", retry_after=60
+            ).response()
+
+    async def _seat(self, request: web.Request) -> str:
+        """Whose token it is. Raises `_Refusal`."""
+        address, now = _address(request), self._now()
+        _hold_up(self._failures.blocked(address, now) or self._attempts.wait(address, now), "this address")
+        header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        seat = None if header is None else await self._reception.seat_of(header["token"])
+        if seat is None:
+            self._failures.wait(address, now)
+            log.warning("push_refused", why="no token" if header is None else "unknown token")
+            missing = "no push token came with this" if header is None else "this push token is not known"
+            raise _Refusal(401, missing, _WHAT_TO_SEND)
+        _hold_up(self._pushes.wait(seat, now), "this seat")
+        return seat
+
+    def _answer(self, seat: str, receipt: Receipt) -> web.Response:
+        if receipt.refused is not None:
+            log.warning("push_refused", seat=seat, why=receipt.refused)
+            remedy = (
+                "sign in to the seat's own account on this machine; if the seat is meant to be another account from "
+                f"now on, the operator runs `meterbot seat forget {seat} --account`"
+            )
+            return _Refusal(409, receipt.refused, remedy, seat=seat).response()
+        status = "stored" if receipt.new else "unchanged"
+        told = {"status": status, "seat": seat, "stored": receipt.new, "unchanged": receipt.unchanged}
+        return web.json_response(told, status=202 if receipt.new else 200)
+
+
+def _hold_up(seconds: float, who: str) -> None:
+    if seconds > 0:
+        wait = math.ceil(seconds)
+        raise _Refusal(429, f"too many requests of {who}", f"wait {wait} seconds", retry_after=wait)
+
+
+def _address(request: web.Request) -> str:
+    """Who asks. A proxy in front, which is on this machine or network, adds whom it asks for as the last."""
+    peer = request.remote or ""
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(forwarded)) if ip_address(peer).is_private else peer
+    except ValueError:
+        return peer
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body, read no further than it may be long. Raises `_Refusal`."""
+    if request.content_type != "application/json":
+        raise _Refusal(
+            415, "the body is not said to be JSON", "send the header `Content-Type: application/json`"
+        )
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise _Refusal(415, "the body is compressed", "send it as it is, without Content-Encoding")
+    if (request.content_length or 0) > LARGEST:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > LARGEST:
+                    raise _too_large()
+    except TimeoutError:
+        raise _Refusal(408, "the body did not arrive in time", "send it again") from None
+    return bytes(body)
+
+
+def _too_large() -> _Refusal:
+    return _Refusal(413, "the body is larger than 256 KiB", "send fewer snapshots in one request")
+
+
+def _unusable(bad: UnusablePushError) -> _Refusal:
+    if bad.field is None:
+        return _Refusal(400, bad.sentence, "send one object of claude-meter's JSON, or a list of them")
+    return _Refusal(
+        422, bad.sentence, "correct this field and send it again: nothing was stored", field=bad.field
+    )
