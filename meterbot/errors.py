@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     """The request left and no answer came: look before sending again."""
     REFUSED = "refused"
     """The platform will keep saying no until a person changes something."""
+    GONE = "gone"
+    """The message that is to be edited or answered was deleted, or is closed for ever: nothing is left to send."""
 
 
 class SendError(MeterbotError):

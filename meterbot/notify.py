@@ -109,7 +109,12 @@ class Notify:
         try:
             where = await self._send(self._chats[name], delivery)
         except SendError as error:
-            await self._put_back(delivery, error)
+            if error.outcome is Outcome.GONE:
+                # It must not hold up the alerts behind it for ever.
+                log.info("nothing is left to send", chat=name, reason=error.reason)
+                await self._store.superseded(delivery.id, error.reason)
+            else:
+                await self._put_back(delivery, error)
         except asyncio.CancelledError:
             await self._say_goodbye(delivery)
             raise

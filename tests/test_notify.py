@@ -699,6 +699,32 @@ def shown(message: dict[str, Any]) -> str:
     return str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
 
 
+async def test_a_message_that_a_person_deleted_holds_up_nothing_behind_it(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, slack_chat = slack
+    async with (
+        discord_bot.simulated(clock=line.clock) as server,
+        discord_bot.running(server, clock=line.clock) as discord_chat,
+    ):
+        worker = line.worker(slack_chat, discord_chat)
+        places = {"slack": workspace.channel, "discord": server.channel_id}
+        alerts = {
+            chat: await line.queue("blocked", chat=chat, channel=place) for chat, place in places.items()
+        }
+        await worker.drain()
+        workspace.channels[workspace.channel].messages.clear()
+        server.delete(server.messages()[0]["id"])
+        for chat, place in places.items():
+            await line.queue("resolved", chat=chat, channel=place, kind=EDIT, about=alerts[chat])
+            await line.queue("no longer", chat=chat, channel=place, kind=REPLY, about=alerts[chat])
+            await line.queue("the next alert", chat=chat, channel=place)
+        await worker.drain()
+        assert workspace.messages()[-1].text == "the next alert"
+        assert shown(server.messages()[-1]) == "the next alert"
+    assert await line.store.queues() == []
+
+
 async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSimulator, Chat]) -> None:
     workspace, slack_chat = slack
     until = asyncio.Event()

@@ -22,6 +22,8 @@ _LIMITED = {"ratelimited", "rate_limited"}
 # Slack says of `fatal_error` and `internal_error` that part of the work may have been done before it failed.
 _UNSURE = {"fatal_error", "internal_error", "service_unavailable"}
 _NOT_READ = {"request_timeout"}
+# A person deleted the message, the workspace closes messages to edits after a while, or it is not (any more) ours.
+_GONE = {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 
 _REMEDIES = {
     "account_inactive": "the bot's user is deactivated: reinstall the app",
@@ -120,7 +122,8 @@ def _refusal(method: str, response: object) -> SendError:
         return SendError(Outcome.NOT_SENT, f"Slack did not read {method} ({code})")
     if code is None or status >= 500 or code in _UNSURE:
         return _unreadable(method, status) if code is None else _unsure(method, code)
-    return SendError(Outcome.REFUSED, _explained(method, code, response.get("needed")))
+    outcome = Outcome.GONE if code in _GONE else Outcome.REFUSED
+    return SendError(outcome, _explained(method, code, response.get("needed")))
 
 
 def _unreadable(method: str, status: int) -> SendError:

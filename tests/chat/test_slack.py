@@ -207,7 +207,7 @@ async def test_a_message_that_a_person_deleted_cannot_be_edited() -> None:
     async with rig() as r:
         with pytest.raises(SendError, match="message_not_found") as caught:
             await r.chat.edit("delivery1", Posted(r.slack.channel, "1.000000"), alert())
-        assert caught.value.outcome is Outcome.REFUSED
+        assert caught.value.outcome is Outcome.GONE
 
 
 # --- Starting
