@@ -4,9 +4,7 @@ import asyncio
 import json
 import re
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -147,7 +145,7 @@ def test_the_database_is_brought_up_to_date_as_often_as_one_likes(tmp_path: Path
     for _ in range(2):
         said = typed("db", "upgrade", METERBOT_CONFIG_TOML=toml, ANA_SESSION_KEY=KEY)
         assert (said.exit_code, said.stdout) == (0, "the database is up to date\n")
-    assert all_recorded(tmp_path / "m.db")
+    assert process.all_recorded(tmp_path / "m.db")
 
 
 async def test_a_database_that_cannot_be_opened_is_a_sentence_without_its_password(tmp_path: Path) -> None:
@@ -302,8 +300,7 @@ async def test_a_killed_bot_repeats_nothing_and_one_that_is_told_to_ends_well(
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
         await three.slack.until(lambda: "ana is blocked" in str(three.on_slack()), seconds=15)
         await three.discord.until(lambda: "ana is blocked" in str(three.on_discord()))
-        # A post that was not recorded yet would be looked for, too, but only when its claim has run out.
-        await three.slack.until(lambda: all_recorded(tmp_path / "meterbot.db"))
+        await three.slack.until(lambda: process.all_recorded(tmp_path / "meterbot.db"))
         running.kill()
         assert (await process.ended(running)).status == -signal.SIGKILL
     three.block("cy")
@@ -324,12 +321,6 @@ async def test_a_killed_bot_repeats_nothing_and_one_that_is_told_to_ends_well(
         assert entry["level"] == "info", entry
     assert not [secret for secret in SECRETS if secret in end.stderr]
     await spend_is_as_promised(three, tmp_path)
-
-
-def all_recorded(path: Path) -> bool:
-    with closing(sqlite3.connect(path)) as database:
-        rows = database.execute("select count(*) from deliveries where claimable_at is not null").fetchone()
-    return bool(rows == (0,))
 
 
 async def spend_is_as_promised(three: Team, tmp_path: Path) -> None:

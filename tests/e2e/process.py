@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,3 +85,11 @@ async def stop(process: asyncio.subprocess.Process, number: signal.Signals = sig
     """Asks it to end, and gives it the ten seconds that it promises."""
     process.send_signal(number)
     return await ended(process, 10)
+
+
+def all_recorded(database: Path) -> bool:
+    """Whether nothing waits in a bot's SQLite file, and nothing is being sent. A post that was not recorded before its
+    process was killed would be looked for, too, but only when its claim has run out."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "select count(*) from deliveries where claimable_at is not null"
+        return bool(connection.execute(query).fetchone() == (0,))

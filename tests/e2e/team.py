@@ -23,7 +23,8 @@ EVERYBODY_ONCE = timedelta(minutes=2)
 BOT_TOKEN, APP_TOKEN = "xoxb-1111-2222-planted-bot-token", "xapp-1-A111-2222-planted-app-token"
 DISCORD_TOKEN = "MTExMTExMTExMTExMTExMTEx.GplntD.planted-discord-token-planted-0000"
 SESSION_KEYS = {name: f"sk-ant-sid01-planted-session-key-{name}-AAAA" for name in NAMES}
-SECRETS = (BOT_TOKEN, APP_TOKEN, DISCORD_TOKEN, *SESSION_KEYS.values())
+SECRET_KEY = "cGxhbnRlZC1zZWNyZXQta2V5LXBsYW50ZWQtMDAwMDA="
+SECRETS = (BOT_TOKEN, APP_TOKEN, DISCORD_TOKEN, SECRET_KEY, *SESSION_KEYS.values())
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Team:
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
             "DISCORD_TOKEN": self.discord.token,
+            "METERBOT_SECRET_KEY": SECRET_KEY,
             **{f"{name.upper()}_SESSION_KEY": SESSION_KEYS[name] for name in NAMES},
         }
 
