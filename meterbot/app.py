@@ -28,7 +28,7 @@ from meterbot.chat import Answerer, Chat, Question
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
-from meterbot.commands import Commands
+from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
@@ -42,6 +42,7 @@ from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sessions import Sessions
 from meterbot.sources import Source
+from meterbot.sources.admin_api import AdminApiSource
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.oauth import SignIn
@@ -114,7 +115,7 @@ def unread(snapshot: Snapshot) -> bool:
 async def team_now(config: Config, now: datetime) -> TeamReport:
     """The team as the database knows it."""
     async with _opened(config) as store:
-        return team_report(await store.latest(), await store.sources(), config.seat_list(), now)
+        return await current_report(store, config.seat_list(), now)
 
 
 async def print_team(config: Config, now: datetime) -> None:
@@ -408,7 +409,8 @@ def _sources(
     *,
     patient: bool,
 ) -> dict[str, Source]:
-    """A reader per seat, over one transport. `patient`: a key that was just issued may be refused at first."""
+    """A reader per seat, over one transport. `patient`, for a bot that goes on and stores what it reads: a key that was
+    just issued may be refused at first, and people are named only where that is asked for."""
     transport = Transport()
     closing.push_async_callback(transport.aclose)
     pauses = RETRY_PAUSES if patient else ()
@@ -430,6 +432,14 @@ def _sources(
         if each.source == "claude_code":
             base = config.endpoints.anthropic_api
             sources[each.name] = ClaudeCodeSource(seats[each.name], _sign_in(each), transport, base)
+        elif each.source == "admin_api" and each.token is not None:
+            sources[each.name] = AdminApiSource(
+                seats[each.name],
+                each.token.get_secret_value(),
+                transport,
+                config.endpoints.anthropic_api,
+                name_people=each.store_emails or not patient,
+            )
     return sources
 
 

@@ -178,7 +178,7 @@ def snapshot(
     if as_json:
         _print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
-        print("\n\n".join(lines.snapshot_text(shot, now, tz) for shot in shots))
+        print("\n\n".join(lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
     raise typer.Exit(1 if any(app.unread(shot) for shot in shots) else 0)
 
 
