@@ -12,7 +12,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from meterbot import alerts, rules
-from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, is_wanted, memory_of
+from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
 from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
 from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
@@ -81,9 +81,7 @@ class Ingest:
         Then the refusal is what the source is said to ail from.
         """
         configured = self._seats[seat]
-        wanted = [
-            one for one in snapshots if one.org_uuid is not None and is_wanted(configured, one.org_uuid)
-        ]
+        wanted = [one for one in snapshots if one.org_uuid is not None and configured.wants(one.org_uuid)]
         async with self._store.transaction() as transaction:
             fold = await self._load(transaction, snapshots)
             refused = _refusal(fold.stranger(configured, wanted), any_wanted=bool(wanted))
@@ -129,9 +127,12 @@ class Ingest:
             await self._watch_team(transaction, fold, now)
         return await self._write(transaction, fold, now)
 
-    async def sweep(self, now: datetime) -> list[Event]:
+    async def sweep(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
         """What becomes true by waiting: a silent source is stale, an ailing one is down after its grace time, the end
-        of a session is near."""
+        of a session is near.
+
+        A source is not blamed for the time before `awake_since`, when nobody asked it: it has its patience anew.
+        """
         async with self._store.transaction() as transaction:
             fold = Fold(
                 self._settings,
@@ -139,7 +140,8 @@ class Ingest:
                 memories=await transaction.memories(map(memory_of, self._seats)),
             )
             for seat in self._seats.values():
-                fold.wait(seat, now)
+                if awake_since is None or now - awake_since > seat.patience:
+                    fold.wait(seat, now)
             for name, ends_at in self._session_ends().items():
                 fold.watch_session(self._seats[name], ends_at, now)
             events = await self._write(transaction, fold, now)

@@ -354,6 +354,15 @@ async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(stor
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
 
 
+async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(store: Database) -> None:
+    await Door(store, seat(interval=60)).take(snapshot("1"))
+    restarted, at = Door(store, seat(interval=60)), later(hours=5)
+    assert await restarted.ingest.sweep(at + timedelta(minutes=3), awake_since=at) == []
+    assert (await store.sources())["ana"].health is Health.OK
+    (down,) = await restarted.ingest.sweep(at + timedelta(minutes=4), awake_since=at)
+    assert down.kind is EventKind.SOURCE_DOWN
+
+
 async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Database) -> None:
     door = Door(store, seat("ana"), seat("never-read"))
     await door.take(snapshot("1"))
