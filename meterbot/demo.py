@@ -15,6 +15,7 @@ from pathlib import Path
 
 from meterbot.app import READS_AT_ONCE, Bot, assembled
 from meterbot.chat import Question
+from meterbot.cipher import new_key
 from meterbot.clock import Clock, FastClock, ManualClock
 from meterbot.config import load
 from meterbot.simulator import month
@@ -126,6 +127,7 @@ async def _stage(
                     _set(account.organizations[0], person, standing)
 
             environ = {person.key_variable: person.session_key for person in month.TEAM}
+            environ["METERBOT_SECRET_KEY"] = new_key()
             environ["METERBOT_CONFIG_TOML"] = _configuration(claude.url, Path(folder, "demo.db"))
             config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)

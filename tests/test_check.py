@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from meterbot.check import Check, Status, as_json, as_text, exit_status, run_checks
+from meterbot.cipher import Cipher, new_key
+from meterbot.config import Config
+from meterbot.errors import StartError
 from tests.config.writing import ANA, ENVIRON, SECRETS, SESSION_KEY
 
 
@@ -21,9 +24,10 @@ def of(checks: list[Check], name: str) -> Check:
 
 
 def test_a_sound_set_up_is_all_well(tmp_path: Path) -> None:
-    checks = checked(tmp_path)
+    checks = checked(tmp_path, environ={**ENVIRON, "METERBOT_SECRET_KEY": new_key()})
     assert [(check.id, check.status) for check in checks] == [
-        (name, Status.OK) for name in ("python", "config", "config_mode", "timezone", "database", "chats")
+        (name, Status.OK)
+        for name in ("python", "config", "config_mode", "timezone", "database", "chats", "secret_key")
     ]
     assert exit_status(checks) == 0
 
@@ -120,6 +124,81 @@ def test_slack_tokens_that_were_mixed_up_are_told_without_showing_them(tmp_path:
         "slack.app_token does not start with xapp-",
     ]
     assert not [planted for planted in SECRETS if planted in as_text(checks)]
+
+
+def test_a_key_of_another_kind_is_told_without_showing_it(tmp_path: Path) -> None:
+    api = '[[seats]]\nname = "api"\nsource = "admin_api"\ntoken_env = "ADMIN"\n'
+    of_api = checked(tmp_path, api, {"ADMIN": "sk-ant-api03-planted-0123456789abcdef"})
+    assert of(of_api, "tokens").sentence == "the token of seat api does not start with sk-ant-admin"
+    assert "planted" not in as_text(of_api)
+    right = checked(tmp_path, api, {"ADMIN": "sk-ant-admin01-planted-0123456789abcdef"})
+    assert "tokens" not in {check.id for check in right}
+
+
+# --- stored session keys ----------------------------------------------------------------------------------------------
+
+K1, K2 = new_key(), new_key()
+
+
+def secret_key(tmp_path: Path, given: str | None, stored: dict[str, str | None]) -> Check:
+    (tmp_path / "config.toml").write_text(ANA)
+    environ = ENVIRON if given is None else {**ENVIRON, "METERBOT_SECRET_KEY": given}
+    return of(run_checks(None, environ, tmp_path, lambda _: stored), "secret_key")
+
+
+def under(key: str) -> dict[str, str | None]:
+    return {"ana": Cipher([key]).encrypt("ana", SESSION_KEY), "bo": None}
+
+
+def test_without_a_secret_key_seats_are_said_to_end_early_and_how_to_make_one(tmp_path: Path) -> None:
+    found = secret_key(tmp_path, None, {})
+    assert found.status is Status.WARN
+    assert (
+        found.sentence == "without METERBOT_SECRET_KEY renewed session keys are not kept: ana will end early"
+    )
+    assert "`meterbot secret-key`" in str(found.remedy)
+
+
+def test_a_secret_key_that_is_gone_is_told_apart_from_one_that_never_was(tmp_path: Path) -> None:
+    found = secret_key(tmp_path, None, under(K1))
+    assert found.status is Status.FAIL
+    assert found.sentence == (
+        "the stored session keys of ana cannot be decrypted: METERBOT_SECRET_KEY is not set"
+    )
+
+
+def test_a_malformed_secret_key_is_a_failure_that_says_how_to_make_one(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(ANA)
+    checks = run_checks(None, {**ENVIRON, "METERBOT_SECRET_KEY": "planted-word"}, tmp_path)
+    assert "must be a key that `meterbot secret-key` prints" in of(checks, "config").sentence
+    assert "planted-word" not in as_text(checks)
+    assert exit_status(checks) == 2
+
+
+def test_a_wrong_secret_key_is_a_failure_that_says_what_to_do(tmp_path: Path) -> None:
+    found = secret_key(tmp_path, K2, under(K1))
+    assert found.status is Status.FAIL
+    assert found.sentence == "METERBOT_SECRET_KEY does not decrypt the stored session keys of ana"
+    assert '("new old")' in str(found.remedy)
+
+
+def test_an_older_secret_key_is_said_to_be_needed_until_it_is_not(tmp_path: Path) -> None:
+    found = secret_key(tmp_path, f"{K2} {K1}", under(K1))
+    assert (found.status, found.sentence) == (
+        Status.OK,
+        "the stored session keys of ana still need an older METERBOT_SECRET_KEY",
+    )
+    assert "older" not in secret_key(tmp_path, f"{K2} {K1}", under(K2)).sentence
+
+
+def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    def fail(_: Config) -> dict[str, str | None]:
+        raise StartError("cannot read the database here: no answer")
+
+    (tmp_path / "config.toml").write_text(ANA)
+    found = of(run_checks(None, ENVIRON, tmp_path, fail), "secret_key")
+    assert found.status is Status.WARN
+    assert "no answer" in found.sentence
 
 
 def test_secrets_sent_unencrypted_to_another_machine_are_told(tmp_path: Path) -> None:

@@ -166,6 +166,8 @@ class Account:
     organizations: list[Organization]
     signed_in: bool = True
     rotate_to: deque[str] = field(default_factory=deque)
+    session_ends: datetime | None = None
+    """When the cookie of a renewed session says that it ends; None: it does not say."""
 
     def body(self) -> dict[str, Any]:
         return {
@@ -329,9 +331,11 @@ async def _send(request: web.Request, reply: Reply, account: Account | None) -> 
     if account is None or not account.rotate_to or reply.status != 200:
         return await send(request, reply)
     account.session_key = account.rotate_to.popleft()
+    ends = account.session_ends
+    expires = "" if ends is None else f"; Expires={ends:%a, %d %b %Y %H:%M:%S} GMT"
     cookies = [
         # Without `Secure`, so that a client that keeps a jar is caught at it over plain HTTP.
-        ("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly"),
+        ("Set-Cookie", f"sessionKey={account.session_key}; Path=/; HttpOnly{expires}"),
         ("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"),
     ]
     return await send(request, reply, cookies)

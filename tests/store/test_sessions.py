@@ -46,7 +46,7 @@ async def test_a_renewal_of_another_configured_key_is_not_stored(store: Database
 
 async def test_a_renewal_of_a_seat_that_was_forgotten_does_not_bring_it_back(store: Database) -> None:
     await store.start_session(fresh(), None)
-    assert await store.forget("ana")
+    assert (await store.forget("ana")).sessions == 1
     assert not await store.renew_session(renewed(), ["f1"])
     assert await store.sessions() == {}
 
