@@ -9,12 +9,11 @@ Read downwards: what may be written for a value, the tables, what can be wrong, 
 
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem
-from meterbot.config.reading import AVAILABLE_SOURCES, Found, find, load, load_database_url
+from meterbot.config.reading import Found, find, load, load_database_url
 from meterbot.config.tables import Config, DiscordConfig, EndpointsConfig, SeatConfig, SlackConfig
 from meterbot.config.values import Bind
 
 __all__ = [
-    "AVAILABLE_SOURCES",
     "Bind",
     "Config",
     "ConfigError",

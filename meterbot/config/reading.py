@@ -18,9 +18,6 @@ from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
 from meterbot.config.toml_positions import Position
 from meterbot.config.values import Duration, database_url
 
-AVAILABLE_SOURCES = frozenset({"claude_ai", "claude_code", "push"})
-"""What this version can read. The other sources are known, and refused for now."""
-
 SHORTEST_INTERVAL = timedelta(seconds=10)
 """The real claude.ai is not asked more often."""
 
@@ -282,8 +279,6 @@ class _Reading:
             if name in names and "name" in seat:
                 self._refuse((*path, "name"), f"is the name of {names[name]}, too")
             names.setdefault(name, written(path))
-            if source in _CREDENTIALS and source not in AVAILABLE_SOURCES:
-                self._refuse((*path, "source"), f"source '{source}' is not available in this version yet")
             if real and source == "claude_ai":
                 self._refuse_haste((*path, "poll_interval"), seat.get("poll_interval"))
             if source == "claude_code" and _is_real(endpoints, "anthropic_api", ANTHROPIC_API):

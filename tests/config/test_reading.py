@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot import secret
-from meterbot.config import AVAILABLE_SOURCES, Bind, ConfigError, find, load, load_database_url
+from meterbot.config import Bind, ConfigError, find, load, load_database_url
 from meterbot.models import EventKind, Seat
 from meterbot.money import Money
 from meterbot.rules.settings import Threshold
@@ -306,16 +306,6 @@ def test_what_is_wrong_is_said_with_what_stands_there(text: str, problem: str) -
 def test_one_mistake_is_one_problem() -> None:
     assert len(problems(ANA + 'poll_interval = "soon"')) == 1
     assert len(problems('[slack]\nchannel = "C01"\nbot_token_env = "NOT_SET"\n' + ANA)) == 1
-
-
-@pytest.mark.parametrize("source", ["admin_api"])
-def test_a_source_that_is_still_to_come_is_known_and_refused(source: str) -> None:
-    credential = {
-        "admin_api": 'token_env = "ANA_SESSION_KEY"',
-    }
-    text = f'[[seats]]\nname = "bo"\nsource = "{source}"\n{credential[source]}\n'
-    assert problems(text) == [f"3:1 seats[0].source: source '{source}' is not available in this version yet"]
-    assert source not in AVAILABLE_SOURCES
 
 
 def test_an_interval_for_a_relay_may_be_short() -> None:
