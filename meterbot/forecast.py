@@ -30,10 +30,15 @@ _TICK = timedelta(microseconds=1)
 _FARTHEST = timedelta(days=366)
 
 
+def calendar_month(at: datetime) -> str:
+    """`2026-05`, in UTC."""
+    return f"{at:%Y-%m}"
+
+
 def month_of(at: datetime) -> str:
     """The UTC month an instant falls in, `2026-05`. The last minutes before midnight count as the new month's,
     because a reset may be seen a little early."""
-    return _calendar_month(at + CLOCK_SKEW)
+    return calendar_month(at + CLOCK_SKEW)
 
 
 def month_start(month: str) -> datetime:
@@ -49,7 +54,7 @@ def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bo
     """
     if after < before:
         return month_of(at) > month
-    current = _calendar_month(at)
+    current = calendar_month(at)
     if current <= month:
         return False
     return before == 0 or (after > before and at >= month_start(current) + RESET_LAG)
@@ -57,20 +62,16 @@ def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bo
 
 def month_after(month: str, at: datetime) -> str:
     """The month of the period that is first seen at `at`, when the one before began in `month`."""
-    current = _calendar_month(at)
+    current = calendar_month(at)
     return current if current > month else month_of(at)
 
 
 def opening_month(used: Decimal, at: datetime) -> str:
     """The month of a period that is first seen at `at`: money shown in the first hours may still be last month's."""
-    month = _calendar_month(at)
+    month = calendar_month(at)
     if used > 0 and at < month_start(month) + RESET_LAG:
-        return _calendar_month(month_start(month) - CLOCK_SKEW)
+        return calendar_month(month_start(month) - CLOCK_SKEW)
     return month
-
-
-def _calendar_month(at: datetime) -> str:
-    return f"{at:%Y-%m}"
 
 
 def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from meterbot.forecast import CLOCK_SKEW
+from meterbot.forecast import CLOCK_SKEW, calendar_month
 from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
 from meterbot.money import Money
 from meterbot.org_spend import completed as completed_spend
@@ -26,11 +26,16 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
     keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
     keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
-    extra = fields_read(snapshot, old.extra_usage)
+    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), new.extra_usage_at
     if keep_extra and (stale or extra is None):
         extra = old.extra_usage
     elif extra is not None and old.extra_usage is not None:
-        extra = _completed(extra, old.extra_usage)
+        last, last_at = old.extra_usage, known.extra_usage_at
+        if last_at is not None and calendar_month(last_at) != calendar_month(snapshot.fetched_at):
+            last = of_another_month(last)
+        if extra.used is None and last.used is not None:
+            extra_usage_at = last_at  # a reason was read, and no amount
+        extra = _completed(extra, last)
     subscription = snapshot.subscription
     if keep_subscription:
         subscription = old.subscription
@@ -50,7 +55,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     return Known(
         snapshot=merged,
         windows_at=known.windows_at if keep_windows else new.windows_at,
-        extra_usage_at=known.extra_usage_at if keep_extra else new.extra_usage_at,
+        extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
         subscription_at=known.subscription_at if keep_subscription else new.subscription_at,
     )
 
@@ -101,6 +106,14 @@ def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
 
     currency = last.currency if keep_currency else extra.currency
     return replace(extra, used=restated(extra.used), cap=restated(extra.cap), currency=currency)
+
+
+def of_another_month(extra: ExtraUsage) -> ExtraUsage:
+    """The counter has returned to 0 since, and with it any block: only the settings still hold."""
+    return replace(
+        extra, used=None, out_of_credits=None, spend_limit_reached=None, reason=None, reason_class=None,
+        disabled_until=None, why_known=False,
+    )  # fmt: skip
 
 
 def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from meterbot.money import Money
 from meterbot.rules import merge
 from tests.rules.builders import HOUR, MINUTE, NOON, eur, extra, snapshot, subscription, usd, window
 
+MAY = datetime(2026, 5, 1, tzinfo=UTC)
 FULL = snapshot(metered=extra("10"), windows=(window(),), billing=subscription())
 
 
@@ -89,6 +90,23 @@ def test_why_a_seat_is_blocked_is_kept_while_its_row_cannot_be_read_and_no_longe
     over = snapshot(NOON + 3 * MINUTE, metered=extra("13"))
     assert after(blocked, unknown, again).snapshot.extra_usage == extra("12", **why)
     assert after(blocked, unknown, again, over).snapshot.extra_usage == extra("13")
+
+
+def test_an_amount_that_is_carried_over_keeps_its_age_though_a_reason_was_read_beside_it() -> None:
+    reason = extra(None, reason="out_of_credits", reason_class=ReasonClass.BALANCE)
+    known = after(FULL, snapshot(NOON + HOUR, metered=reason))
+    assert known.snapshot.extra_usage == replace(reason, used=usd("10"))
+    assert known.extra_usage_at == NOON
+
+
+def test_neither_amount_nor_block_is_carried_into_another_month() -> None:
+    blocked = extra("50", reason="out_of_credits", reason_class=ReasonClass.BALANCE, disabled_until=MAY)
+    april, reason = snapshot(metered=blocked), extra(None, out_of_credits=True)
+    known = after(april, snapshot(MAY + HOUR, metered=reason))
+    assert known.snapshot.extra_usage == reason
+    assert known.extra_usage_at == MAY + HOUR
+    unread = extra("1", why_known=False)
+    assert after(april, snapshot(MAY + HOUR, metered=unread)).snapshot.extra_usage == unread
 
 
 def test_a_reason_is_not_kept_where_the_row_is_never_read() -> None:
