@@ -25,7 +25,7 @@ from meterbot.simulator.month import Person
 SPEED = 10_000.0
 """The month in a little over four minutes, the first alert within seconds."""
 
-_STEP = timedelta(hours=1)
+_STEP = timedelta(hours=2)
 _TICK_SECONDS = 0.1
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
 _HOW = "Meanwhile you can type /claude-spend, me, seat ana or help; quit ends."
