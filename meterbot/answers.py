@@ -11,6 +11,7 @@ from meterbot.messages import Message, Section, buttons
 from meterbot.models import Severity
 from meterbot.money import show
 from meterbot.org_lines import people_lines
+from meterbot.plans import plan_name
 from meterbot.privacy import View
 from meterbot.report import Missing, SeatRow
 from meterbot.team import charge_lines, price_of, row_note, row_value, upcoming, words_of
@@ -102,6 +103,8 @@ def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
         facts.append(block_sentence(row.block, view.tz))
     if gone is not None:
         facts.append(wording.sentence(_ailment(gone, view.tz)))
+    if row.snapshot.tier is not None:
+        facts.append(f"Plan: {plan_name(row.snapshot.tier)}.")
     if row.seat.plan_price is not None:
         facts.append(f"Plan fee on top: {price_of(row.seat)}.")
     return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]

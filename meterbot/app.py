@@ -37,6 +37,7 @@ from meterbot.notify import Notify
 from meterbot.poller import Poller
 from meterbot.push_route import PushRoute
 from meterbot.reception import PUSH, Reception
+from meterbot.renewal import as_configured
 from meterbot.report import TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
@@ -96,14 +97,17 @@ async def read_seats(config: Config, names: Sequence[str], now: datetime) -> lis
             async with gate:
                 return await source.read(now)
 
-        shots = [shot for shots in await asyncio.gather(*map(read, wanted)) for shot in shots]
+        renews_on = {seat.name: seat.renews_on for seat in config.seat_list()}
+        today = now.astimezone(config.timezone).date()
+        read_now = await asyncio.gather(*map(read, wanted))
+        shots = [as_configured(shot, renews_on[shot.seat], today) for shots in read_now for shot in shots]
         return shots + (await _last_pushed(config, sending, now) if sending else [])
 
 
 async def _last_pushed(config: Config, seats: Sequence[Seat], now: datetime) -> list[Snapshot]:
     """What arrived last of seats that cannot be asked, with how their sources are doing now."""
     async with _opened(config) as store:
-        report = team_report(await store.latest(), await store.sources(), seats, now)
+        report = team_report(await store.latest(), await store.sources(), seats, now, config.timezone)
         return [row.snapshot for row in report.rows]
 
 
@@ -115,7 +119,7 @@ def unread(snapshot: Snapshot) -> bool:
 async def team_now(config: Config, now: datetime) -> TeamReport:
     """The team as the database knows it."""
     async with _opened(config) as store:
-        return await current_report(store, config.seat_list(), now)
+        return await current_report(store, config.seat_list(), now, config.timezone)
 
 
 async def print_team(config: Config, now: datetime) -> None:
@@ -431,7 +435,10 @@ def _sources(
     for each in config.seats:
         if each.source == "claude_code":
             base = config.endpoints.anthropic_api
-            sources[each.name] = ClaudeCodeSource(seats[each.name], _sign_in(each), transport, base)
+            known = accounts.get(each.name)
+            sources[each.name] = ClaudeCodeSource(
+                seats[each.name], _sign_in(each), transport, base, expected_account=known
+            )
         elif each.source == "admin_api" and each.token is not None:
             sources[each.name] = AdminApiSource(
                 seats[each.name],

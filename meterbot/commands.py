@@ -35,9 +35,9 @@ class _Asked:
     view: View
 
 
-async def current_report(store: Store, seats: Iterable[Seat], now: datetime) -> TeamReport:
+async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz: tzinfo) -> TeamReport:
     """The team as the store knows it."""
-    report = team_report(await store.latest(), await store.sources(), seats, now)
+    report = team_report(await store.latest(), await store.sources(), seats, now, tz)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
 
@@ -97,7 +97,7 @@ class Commands:
         return await handler(_Asked(words, question.platform, question.user, view))
 
     async def _view(self, question: Question, *, public: bool) -> View:
-        report = await current_report(self._store, self._seats.values(), self._now())
+        report = await current_report(self._store, self._seats.values(), self._now(), self._tz)
         own = frozenset(self._owned(question.platform, question.user))
         return View(report, self._tz, self._rows, own, public)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from meterbot import rules
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
+from meterbot.renewal import as_configured
 from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory, Verdict
 from meterbot.store import Batch, CounterState, Latest, NewDelivery
 
@@ -150,7 +151,8 @@ class Fold:
 
     def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
         """Whether the snapshot brought anything new."""
-        named = self._with_account(seat, snapshot)
+        today = now.astimezone(self._settings.timezone).date()
+        named = as_configured(self._with_account(seat, snapshot), seat.renews_on, today)
         counter = named.counter
         if counter is None:
             return snapshot.fetched_at <= now + CLOCK_SKEW

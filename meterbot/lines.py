@@ -88,7 +88,8 @@ def _billing_rows(subscription: Subscription | None) -> list[tuple[str, str]]:
     if subscription is None:
         return []
     charge = next_charge(subscription)
-    rows = [] if charge is None else [("Next charge", charge.isoformat())]
+    mark = "  (as configured)" if subscription.configured else ""
+    rows = [] if charge is None else [("Next charge", f"{charge.isoformat()}{mark}")]
     if subscription.ends_on is not None:
         rows.append(("Ends on", subscription.ends_on.isoformat()))
     return rows

@@ -268,6 +268,8 @@ class Seat:
     organizations: tuple[str, ...] = ()
     plan: str | None = None
     plan_price: Money | None = None
+    list_price: bool = False
+    """The price is what the account's plan is listed at: none was configured."""
     owner: dict[str, str] = field(default_factory=dict)
     """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
     interval: float = 60.0

@@ -7,7 +7,7 @@ read, or that belongs to an earlier month, is in no sum.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Protocol
 
@@ -26,6 +26,8 @@ from meterbot.models import (
 )
 from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
+from meterbot.plans import list_price
+from meterbot.renewal import as_configured
 from meterbot.rules import remedy
 
 
@@ -132,15 +134,20 @@ class TeamReport:
 
 
 def team_report(
-    latest: Iterable[Reading], sources: Mapping[str, SourceState], seats: Iterable[Seat], now: datetime
+    latest: Iterable[Reading],
+    sources: Mapping[str, SourceState],
+    seats: Iterable[Seat],
+    now: datetime,
+    tz: tzinfo = UTC,
 ) -> TeamReport:
-    """The team at `now`. Readings of seats or organizations that are not configured are left out."""
+    """The team at `now`. Readings of seats or organizations that are not configured are left out. `tz` is where
+    configured renewals are days of."""
     by_seat: dict[str, list[tuple[Counter, Known]]] = defaultdict(list)
     for reading in latest:
         by_seat[reading.seat].append((reading.counter, reading.known))
     rows: list[SeatRow] = []
     missing: list[Missing] = []
-    members = sorted(seats, key=lambda seat: seat.name)
+    members = [_priced(seat, by_seat[seat.name]) for seat in sorted(seats, key=lambda seat: seat.name)]
     for seat in members:
         wanted = [pair for pair in by_seat[seat.name] if seat.wants(pair[0].org)]
         state = _present_state(seat, sources.get(seat.name), wanted, now)
@@ -150,7 +157,7 @@ def team_report(
         if state.health is not Health.OK or not wanted:
             health = Health.NEVER_SEEN if state.health is Health.OK else state.health
             missing.append(Missing(seat.name, health, state.since, remedy(health, seat.source), state.detail))
-    rows = _count_once(rows)
+    rows = [_with_renewal(row, now.astimezone(tz).date()) for row in _count_once(rows)]
     duplicates = _duplicates(rows)
     counted_seats = [seat.name for seat in members if not seat.beside]
     behind = {row.seat.name for row in rows if not row.current}
@@ -188,6 +195,22 @@ def _present_state(
     if state.health is Health.OK and seen is not None and now - seen > seat.patience:
         return replace(state, health=Health.STALE, since=seen + seat.patience)
     return state
+
+
+def _priced(seat: Seat, readings: Iterable[tuple[Counter, Known]]) -> Seat:
+    """Where neither plan nor price is configured: the plan that the account says, at its list price."""
+    if seat.plan is not None or seat.plan_price is not None or seat.beside:
+        return seat
+    tiers = [known.snapshot.tier for counter, known in readings if seat.wants(counter.org)]
+    listed = [(price.minor, tier, price) for tier in tiers if (price := list_price(tier)) is not None]
+    if not listed:
+        return seat
+    _, plan, price = max(listed, key=lambda one: one[0])  # beside a paid plan, a free one is no news
+    return replace(seat, plan=plan, plan_price=price, list_price=True)
+
+
+def _with_renewal(row: SeatRow, today: date) -> SeatRow:
+    return replace(row, snapshot=as_configured(row.snapshot, row.seat.renews_on, today))
 
 
 def _row(seat: Seat, counter: Counter, known: Known, state: SourceState, now: datetime) -> SeatRow:
@@ -295,8 +318,9 @@ def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money |
 
 def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
     """Plan prices; one per account, since two seats with one counter are one subscription."""
-    priced = {seat.name: seat.plan_price for seat in seats if seat.plan_price is not None}
+    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # what is configured wins
+    priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
     for group in duplicates:
-        for again in [name for name in group if name in priced][1:]:
+        for again in [name for name in priced if name in group][1:]:
             del priced[again]
     return list(priced.values())

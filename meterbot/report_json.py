@@ -30,6 +30,7 @@ def snapshot_json(
         "org_uuid": snapshot.org_uuid,
         "fetched_at": stamp(snapshot.fetched_at),
         "health": snapshot.health.value,
+        "plan": snapshot.tier,
         "extra_usage": _extra_json(snapshot.extra_usage, block),
         "windows": [_window_json(window) for window in snapshot.windows],
         "subscription": _subscription_json(snapshot.subscription),
@@ -116,6 +117,7 @@ def _subscription_json(subscription: Subscription | None) -> dict[str, object] |
         "next_charge_date": None if charge is None else charge.isoformat(),
         "billing_interval": subscription.billing_interval,
         "ends_on": None if ends is None else ends.isoformat(),
+        "configured": subscription.configured,
     }
 
 

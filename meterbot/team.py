@@ -239,16 +239,22 @@ def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> list[st
     ]
     wide = max(map(len, names), default=0)
     return [
-        f"{wording.day(day):<10}  {name:<{wide}}  {price_of(row.seat)}".rstrip()
+        f"{wording.day(day):<10}  {name:<{wide}}  {price_of(row.seat)}{_as_configured(row)}".rstrip()
         for (day, row), name in zip(charges, names, strict=True)
     ]
 
 
+def _as_configured(row: SeatRow) -> str:
+    subscription = row.snapshot.subscription
+    return "  as configured" if subscription is not None and subscription.configured else ""
+
+
 def price_of(seat: Seat) -> str:
-    """`$200.00 (max_20x)`, as much of it as is configured."""
+    """`$200.00 (max_20x)`, as much of it as is configured, or `$200.00 (max_20x, list price)`."""
     price = [] if seat.plan_price is None else [show(seat.plan_price, grouped=True)]
-    plan = [] if seat.plan is None else [f"({wording.one_line(seat.plan, _NAME_COLUMNS)})"]
-    return " ".join(price + plan)
+    name = "" if seat.plan is None else wording.one_line(seat.plan, _NAME_COLUMNS)
+    notes = [note for note in (name, "list price" if seat.list_price else "") if note]
+    return " ".join(price + [f"({', '.join(notes)})"] * bool(notes))
 
 
 def _renewals(view: View) -> list[Section]:

@@ -207,3 +207,13 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend status",
         "/claude-spend help",
     ]
+
+
+def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
+    shot = snapshot(tier="max_20x", subscription=None, subscription_read=False)
+    bare = replace(seat(price=None), renews_on=14)
+    told = View(team_report([reading(shot)], {"ana": state()}, [bare], NOW), BERLIN)
+    said = body(answers.seat_detail(told, ["ana"], ("seat", "ana")))
+    assert "Plan: Max 20x.\nPlan fee on top: $200.00 (max_20x, list price)." in said
+    assert "Next charge      2026-05-14  (as configured)" in said
+    assert "Thu May 14  ana  $200.00 (max_20x, list price)  as configured" in body(answers.renewals(told))

@@ -1,7 +1,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,3 +252,65 @@ def test_a_sum_is_exact_where_binary_numbers_are_not() -> None:
     tenths = [reading(snapshot(f"s{n}", extra_usage=extra("0.1", None))) for n in range(3)]
     team = report(tenths, [seat(f"s{n}") for n in range(3)])
     assert team.totals[0].used == add(money("0.1"), money("0.2"))
+
+
+# Plans that nobody configured, and renewals that somebody did
+
+
+def unpriced(name: str = "ana", **more: object) -> Seat:
+    return seat(name, price=None, **more)
+
+
+def test_an_account_that_says_its_plan_is_priced_at_its_list_price() -> None:
+    team = report([reading(snapshot(tier="max_20x"))], [unpriced()])
+    row = row_of(team, "ana")
+    assert (row.seat.plan, row.seat.plan_price, row.seat.list_price) == ("max_20x", money("200"), True)
+    assert team.totals[0].plan_fees == money("200")
+
+
+def test_what_is_configured_wins_over_what_the_account_says() -> None:
+    known = reading(snapshot(tier="max_20x"))
+    for one in (
+        seat(price="180"),
+        replace(unpriced(), plan="team"),
+        replace(unpriced(), plan_price=money("90", "EUR")),
+    ):
+        assert row_of(report([known], [one]), "ana").seat == one
+
+
+def test_a_plan_without_a_list_price_has_none() -> None:
+    team = report([reading(snapshot(tier="team_premium"))], [unpriced()])
+    assert team.totals[0].plan_fees is None
+
+
+def test_of_several_organizations_the_paid_plan_counts() -> None:
+    shots = [
+        snapshot(org_uuid=f"org-{place}", tier=tier) for place, tier in enumerate(["free", "pro", "team"])
+    ]
+    assert report([*map(reading, shots)], [unpriced()]).totals[0].plan_fees == money("20")
+
+
+def test_of_two_seats_with_one_account_the_configured_price_is_the_one_that_counts() -> None:
+    known = [reading(snapshot(name, tier="max_20x"), counter=ONE) for name in ("ana", "bo")]
+    team = report(known, [unpriced("ana"), seat("bo", price="180")])
+    assert team.totals[0].plan_fees == money("180")
+
+
+def test_a_configured_renewal_is_always_the_next_one_however_old_the_reading() -> None:
+    bare = snapshot(subscription=None, subscription_read=False, source="push")
+    row = row_of(
+        report([reading(bare, ago=timedelta(days=90))], [unpriced(source="push", renews_on=31)]), "ana"
+    )
+    subscription = row.snapshot.subscription
+    assert subscription is not None
+    assert (subscription.next_charge_date, subscription.configured) == (date(2026, 4, 30), True)
+
+
+def test_the_day_of_a_configured_renewal_is_the_teams_own() -> None:
+    bare = reading(snapshot(subscription=None, subscription_read=False))
+    late = datetime(2026, 4, 14, 23, tzinfo=UTC)
+    for zone, day in (("UTC", date(2026, 4, 14)), ("Europe/Berlin", date(2026, 5, 14))):
+        team = team_report([bare], {}, [unpriced(renews_on=14)], late, ZoneInfo(zone))
+        subscription = row_of(team, "ana").snapshot.subscription
+        assert subscription is not None
+        assert subscription.next_charge_date == day

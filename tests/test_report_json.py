@@ -21,6 +21,7 @@ def test_a_reading_has_the_pinned_shape() -> None:
         "org_uuid": "org-ana",
         "fetched_at": "2026-04-30T10:00:00Z",
         "health": "ok",
+        "plan": None,
         "extra_usage": {
             "enabled": True,
             "used": "17.20",
@@ -38,6 +39,7 @@ def test_a_reading_has_the_pinned_shape() -> None:
             "next_charge_date": "2026-05-14",
             "billing_interval": "monthly",
             "ends_on": None,
+            "configured": False,
         },
         "org_spend": None,
         "lines": [
@@ -174,6 +176,7 @@ def test_a_subscription_with_nothing_known_is_nulls() -> None:
         "next_charge_date": None,
         "billing_interval": None,
         "ends_on": "2026-06-01",
+        "configured": False,
     }
 
 

@@ -7,6 +7,7 @@ from meterbot import wording
 from meterbot.alerts.told import Told, Words, day_of, instant
 from meterbot.messages import Field
 from meterbot.money import show
+from meterbot.plans import list_price
 
 _UNPAID = {"past_due", "unpaid"}
 
@@ -15,12 +16,23 @@ def renewal_near(told: Told) -> Words:
     day, days = day_of(told.event.facts.get("date")), told.event.facts.get("days")
     when = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days") if isinstance(days, int) else "soon"
     title = f"{told.who} renews {when}" if day is None else f"{told.who} renews on {wording.day(day)}, {when}"
-    price = None if told.seat is None else told.seat.plan_price
-    fee = () if price is None else (Field("Plan fee", show(price, grouped=True)),)
+    fee = _fee(told)
     spent = told.amount("Spent this month", "used") + told.amount("The period before", "previous_final")
     plan = told.text("changes_to")
     meaning = (f"The plan changes to {plan} then.",) if plan else ()
+    if told.event.facts.get("configured"):
+        meaning = ("The day is as configured: no source tells it.", *meaning)
     return Words(title, meaning, ("To end or change it, do so in claude.ai before that day.",), fee + spent)
+
+
+def _fee(told: Told) -> tuple[Field, ...]:
+    """As configured, or as the account's plan is listed where nothing is configured."""
+    if told.seat is None:
+        return ()
+    if told.seat.plan_price is not None:
+        return (Field("Plan fee", show(told.seat.plan_price, grouped=True)),)
+    listed = None if told.seat.plan is not None else list_price(told.text("plan"))
+    return () if listed is None else (Field("Plan fee", f"{show(listed, grouped=True)} (list price)"),)
 
 
 def subscription_changed(told: Told) -> Words:

@@ -37,7 +37,7 @@ always there, null when not known.
 | `charged_within_plan` | used, before, before_at, rise, windows (all of them) |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_full` | window, resets_at, next (`billed`, `refused` or null), used, cap |
-| `renewal_near` | date, days, level, also, billing_interval, changes_to, used, previous_final |
+| `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, plan, used, previous_final |
 | `subscription_changed` | changes: list of {what: `status`, `ends_on`, `changes_to` or `paused_until`; from, to} |
 | `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
 | `source_down` | health, since, detail, remedy, last_ok_at |

@@ -60,10 +60,11 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
     """The next charge is one of the configured numbers of days away, or fewer and that was not told. Each number is
     told once per charge, the smallest alone. The day is the configured time zone's."""
     subscription = tick.subscription
-    if not tick.subscription_read or subscription is None:
+    if subscription is None or not (tick.subscription_read or _is_configured(subscription, tick)):
         return memory, []
     day = _charge_to_announce(subscription)
-    memory = replace(memory, renewal=next_charge(subscription), renewal_at=subscription.next_charge_at)
+    if not subscription.configured:  # no evidence of where a period may end
+        memory = replace(memory, renewal=next_charge(subscription), renewal_at=subscription.next_charge_at)
     if day is None:
         return memory, []
     today = tick.now.astimezone(tick.settings.timezone).date()
@@ -86,7 +87,7 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
         level,
         reason=f"the next charge is on {day.isoformat()}, {days} days after {today.isoformat()}",
         level=level,
-        initial=memory.subscription is None,
+        initial=memory.subscription is None and not subscription.configured,
         facts={
             "date": day.isoformat(),
             "days": days,
@@ -94,11 +95,18 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
             "also": [f"{step}d" for step in new[1:]],
             "billing_interval": subscription.billing_interval,
             "changes_to": subscription.changes_to,
+            "configured": subscription.configured,
+            "plan": tick.merged.snapshot.tier,
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
         },
     )
     return memory, [event]
+
+
+def _is_configured(subscription: Subscription, tick: Tick) -> bool:
+    """Said by the operator, and no source ever said otherwise."""
+    return subscription.configured and tick.merged.subscription_at is None
 
 
 def _charge_to_announce(subscription: Subscription) -> date | None:

@@ -66,3 +66,8 @@ def test_several_changes_are_one_message() -> None:
     assert (
         message.text == "The subscription is canceled, it was active.\nThe subscription ends on Thu May 14."
     )
+
+
+def test_a_configured_day_is_said_to_be_configured() -> None:
+    assert said(EventKind.RENEWAL_NEAR, configured=True).text.startswith("The day is as configured")
+    assert "as configured" not in said(EventKind.RENEWAL_NEAR, configured=False).text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event, EventKind
+from meterbot.models import Event, EventKind, Subscription
 from meterbot.rules import RuleSettings
 from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, subscription
 
@@ -146,3 +146,30 @@ def test_a_field_that_was_rejected_is_no_change() -> None:
     )
     assert watch.see(drifted) == []
     assert see(watch, NOON + 2 * MINUTE, ends_on=MAY_14) == []
+
+
+def configured(day: date = MAY_14) -> dict[str, Any]:
+    """What a seat's reading says when only the operator knows when it renews."""
+    filled = Subscription(None, day, configured=True)
+    return {"subscription": filled, "subscription_read": False}
+
+
+def test_a_renewal_that_was_only_configured_is_told_as_such() -> None:
+    watch = Watch()
+    told = [event for d in range(1, 15) for event in watch.see(snapshot(day(d), **configured()), day(d))]
+    assert [(event.kind, event.level, event.facts["configured"]) for event in told] == [
+        (NEAR, "7d", True),
+        (NEAR, "1d", True),
+    ]
+
+
+def test_a_configured_renewal_is_silent_once_a_source_has_told_the_day() -> None:
+    watch = Watch()
+    see(watch, day(1), day=date(2026, 5, 30))
+    assert watch.see(snapshot(day(13), **configured()), day(13)) == []
+
+
+def test_a_configured_renewal_is_no_evidence_of_a_new_period() -> None:
+    watch = Watch()
+    watch.see(snapshot(day(13), **configured()), day(13))
+    assert watch.memory.renewal is None
