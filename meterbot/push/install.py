@@ -4,6 +4,7 @@ Files are written and nothing else is done; the commands that start, show and un
 """
 
 import plistlib
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -99,7 +100,9 @@ def _systemd(machine: Machine, kept: File, command: list[str], every: timedelta)
 
 
 def _systemd_word(word: str) -> str:
-    """`%` and `$` mean something to systemd, even in quotes."""
+    """Quoted where need be; `%` and `$` mean something to systemd, even in quotes."""
+    if re.fullmatch(r"[\w./,:=+-]+", word, re.ASCII):
+        return word
     quoted = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{quoted}"'
 

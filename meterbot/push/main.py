@@ -15,7 +15,7 @@ from meterbot.push import claude_code, destination, document, extras, install, p
 from meterbot.push.agent import Agent, Read
 from meterbot.push.machine import Machine
 from meterbot.push.memory import Identity, MemoryFile
-from meterbot.push.trouble import SetupError
+from meterbot.push.trouble import PushError, SetupError
 
 CLAUDE_CODE = "claude-code"
 
@@ -144,7 +144,7 @@ def _text(source: str, read_input: Callable[[int], bytes]) -> bytes:
         with Path(source).open("rb") as file:
             return file.read(_LONGEST_INPUT)
     except OSError as failure:
-        raise SetupError(f"cannot read {source}: {failure.strerror}") from None
+        raise PushError(f"cannot read {source}: {failure.strerror}") from None
 
 
 def _where(machine: Machine, url: str | None) -> str:

@@ -4,6 +4,7 @@ import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -60,6 +61,7 @@ def exchange(
         with (
             httpx.Client(
                 trust_env=not _is_here(host),
+                verify=_tls(),
                 follow_redirects=False,
                 timeout=httpx.Timeout(seconds, connect=min(seconds, 10.0)),
                 headers={"User-Agent": f"meterbot/{__version__}", "Accept": "application/json"},
@@ -75,6 +77,11 @@ def exchange(
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
         # Without its chain: the library's exception carries the request, and that carries the token.
         raise RefusedError(f"{host}: {_sentence(failure)}") from None
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
 
 
 def _is_here(host: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,6 +58,7 @@ class Home:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     platform: str = "linux"
     chance: float = 0.5
+    chances: Iterator[float] | None = None
     said: list[str] = field(default_factory=list)
     shown: bytes = b""
     typed: bytes = b""
@@ -125,7 +126,7 @@ sys.stdin.read()
             read_input=lambda most: self.typed[:most],
             show=self._show,
             pause=pause or (lambda _: None),
-            chance=lambda: self.chance,
+            chance=lambda: self.chance if self.chances is None else next(self.chances),
         )
 
     async def pushing(self, **options: Any) -> None:
