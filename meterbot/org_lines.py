@@ -19,9 +19,10 @@ def spend_value(costs: OrgCosts | None) -> str:
 
 def estimate_value(estimates: OrgEstimates) -> str:
     """`$10.77 by 1 person (list-price estimate, not charged to seats)`"""
-    amounts = wording.amounts(estimates.amounts) or "nothing"
+    if not estimates.amounts:
+        return f"{'nothing' if estimates.complete else 'unknown'} ({ESTIMATE})"
     least = "" if estimates.complete else "at least "
-    return f"{least}{amounts} by {_people(estimates.people)} ({ESTIMATE})"
+    return f"{least}{wording.amounts(estimates.amounts)} by {_people(estimates.people)} ({ESTIMATE})"
 
 
 def spend_rows(spend: OrgSpend) -> list[tuple[str, str]]:
