@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from meterbot import money
-from meterbot.forecast import month_of
+from meterbot.forecast import calendar_month
 from meterbot.models import Counter, Event, EventKind, Severity
 from meterbot.money import Money
 from meterbot.rules.facts import instant, money_fact
@@ -44,7 +44,7 @@ def watch_team(
 
     An incomplete sum is a lower bound: it may cross a level, but only a complete one below the level re-arms it.
     """
-    month = month_of(now)
+    month = calendar_month(now)
     first = memory.month is None
     if memory.month != month:
         memory = TeamMemory(month=month)

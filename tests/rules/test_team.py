@@ -89,6 +89,13 @@ def test_a_complete_sum_below_the_level_re_arms_it_under_another_key() -> None:
     assert first[0].key != again[0].key
 
 
+def test_a_level_reached_minutes_before_midnight_is_told_for_the_month_that_ends() -> None:
+    team = Team()
+    assert team.sees(reading("10")) == []
+    [event] = team.sees(reading("85"), at=datetime(2026, 4, 30, 23, 57, tzinfo=UTC))
+    assert event.facts["period"] == "2026-04"
+
+
 def test_last_months_amounts_do_not_count_and_the_new_month_starts_afresh() -> None:
     team = Team()
     may = datetime(2026, 5, 1, 0, 1, tzinfo=UTC)
