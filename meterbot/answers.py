@@ -99,6 +99,7 @@ def _people(row: SeatRow, view: View) -> list[Section]:
 
 def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
     facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
+    facts += _sharing(row, view)
     if row.block is not None:
         facts.append(block_sentence(row.block, view.tz))
     if gone is not None:
@@ -108,6 +109,34 @@ def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
     if row.seat.plan_price is not None:
         facts.append(f"Plan fee on top: {price_of(row.seat)}.")
     return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]
+
+
+def _sharing(row: SeatRow, view: View) -> list[str]:
+    """That other seats read the same counter, and what is known through which of them."""
+    others = [
+        other.seat.name
+        for other in view.report.rows
+        if other.counter == row.counter and row.counter is not None and other.seat.name != row.seat.name
+    ]
+    if not others or row.beside:
+        return []
+
+    def named(name: str) -> str:
+        return wording.one_line(name, 60) if view.may_see(name) else "another seat"
+
+    told = [f"{words} ({named(row.through[part])})" for part, words in _PARTS.items() if part in row.through]
+    read = f", known through others: {wording.listed(told)}" if told else ""
+    return [
+        f"One account with {wording.listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."
+    ]
+
+
+_PARTS = {
+    "windows": "the windows",
+    "spend": "the spend",
+    "subscription": "the renewal",
+    "block": "why it is blocked",
+}
 
 
 def _notes(row: SeatRow) -> list[str]:

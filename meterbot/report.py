@@ -6,7 +6,7 @@ read, or that belongs to an earlier month, is in no sum.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Protocol
@@ -29,6 +29,7 @@ from meterbot.org_spend import month_name
 from meterbot.plans import list_price
 from meterbot.renewal import as_configured
 from meterbot.rules import remedy
+from meterbot.sharing import Shared, completed
 
 
 class Reading(Protocol):
@@ -50,7 +51,8 @@ class SeatRow:
 
     `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
     one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
-    marks the one row of each counter that the sums take.
+    marks the one row of each counter that the sums take. `through`: which parts only another seat with this
+    counter knows, and which seat, as in `sharing`.
     """
 
     seat: Seat
@@ -60,6 +62,7 @@ class SeatRow:
     extra_known: bool = False
     outdated: bool = False
     counted: bool = False
+    through: Mapping[str, str] = field(default_factory=dict)
     block: Block | None = None
     pace: Pace | None = None
     """How fast an API organization spends: of rows that are `beside` alone."""
@@ -148,12 +151,14 @@ def team_report(
     rows: list[SeatRow] = []
     missing: list[Missing] = []
     members = [_priced(seat, by_seat[seat.name]) for seat in sorted(seats, key=lambda seat: seat.name)]
+    readers = _readers(members, by_seat)
     for seat in members:
         wanted = [pair for pair in by_seat[seat.name] if seat.wants(pair[0].org)]
         state = _present_state(seat, sources.get(seat.name), wanted, now)
-        rows += [_row(seat, counter, known, state, now) for counter, known in wanted] or [
-            _empty_row(seat, state, now)
-        ]
+        rows += [
+            _row(seat, counter, _completed(seat, known, readers[counter]), state, now)
+            for counter, known in wanted
+        ] or [_empty_row(seat, state, now)]
         if state.health is not Health.OK or not wanted:
             health = Health.NEVER_SEEN if state.health is Health.OK else state.health
             missing.append(Missing(seat.name, health, state.since, remedy(health, seat.source), state.detail))
@@ -170,6 +175,23 @@ def team_report(
         seats=len(counted_seats),
         current=sum(name not in behind for name in counted_seats),
     )
+
+
+def _readers(
+    seats: Iterable[Seat], by_seat: Mapping[str, list[tuple[Counter, Known]]]
+) -> dict[Counter, dict[str, Known]]:
+    """What each seat knows of each counter."""
+    readers: dict[Counter, dict[str, Known]] = defaultdict(dict)
+    for seat in seats:
+        for counter, known in by_seat.get(seat.name, ()):
+            if seat.wants(counter.org):
+                readers[counter][seat.name] = known
+    return readers
+
+
+def _completed(seat: Seat, known: Known, readers: Mapping[str, Known]) -> Shared:
+    others = {name: other for name, other in readers.items() if name != seat.name}
+    return Shared(known, {}) if seat.beside else completed(known, others)
 
 
 def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
@@ -213,7 +235,8 @@ def _with_renewal(row: SeatRow, today: date) -> SeatRow:
     return replace(row, snapshot=as_configured(row.snapshot, row.seat.renews_on, today))
 
 
-def _row(seat: Seat, counter: Counter, known: Known, state: SourceState, now: datetime) -> SeatRow:
+def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: datetime) -> SeatRow:
+    known = shared.known
     extra, read_at = known.snapshot.extra_usage, known.extra_usage_at
     outdated = read_at is not None and _month(read_at) < _month(now)
     if extra is not None and outdated:
@@ -233,6 +256,7 @@ def _row(seat: Seat, counter: Counter, known: Known, state: SourceState, now: da
         extra_known=known.extra_usage_at is not None,
         outdated=outdated and (extra is not None or spend is not None),
         block=block_of(extra, snapshot.windows if known.windows_at else None, now),
+        through=shared.through,
     )
 
 
@@ -265,8 +289,8 @@ def _count_once(rows: list[SeatRow]) -> list[SeatRow]:
     return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
 
 
-def _freshness(row: SeatRow) -> datetime:
-    return row.read_at or datetime.min.replace(tzinfo=UTC)
+def _freshness(row: SeatRow) -> tuple[datetime, bool]:
+    return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
 
 
 def _duplicates(rows: Iterable[SeatRow]) -> tuple[tuple[str, ...], ...]:

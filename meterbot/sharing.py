@@ -1,61 +1,54 @@
-"""What several seats that read one counter know of it together: of each part, what is known best."""
+"""What a seat cannot know itself of a counter, and another seat that reads the same one does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from meterbot.models import ExtraUsage, Known
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
+from meterbot.models import Known
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat
-    that knows it better."""
+    """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat that
+    knows it."""
 
     known: Known
     through: Mapping[str, str]
 
 
 def completed(own: Known, others: Mapping[str, Known]) -> Shared:
-    """What a seat knows of a counter, and where another one knows more, that. `others`: by the seat's name.
+    """What a seat knows of a counter, with the parts that it never read as the newest of the others read them.
 
-    The newer reading of a part wins. Why a seat is blocked is taken from the newest that could know, of the same month
-    (UTC) as the amount.
+    `others`: by the seat's name. Why a seat is blocked is taken from a reading of the same month (UTC) as the amount.
     """
     known, through = own, dict[str, str]()
-    for name in sorted(others):
+    for name in sorted(others, key=lambda name: others[name].snapshot.fetched_at, reverse=True):
         other = others[name]
-        if _at(other.windows_at) > _at(known.windows_at):
+        if known.windows_at is None and other.windows_at is not None:
             through["windows"] = name
-            windows = replace(known.snapshot, windows=other.snapshot.windows)
-            known = replace(known, snapshot=windows, windows_at=other.windows_at)
-        if _at(other.extra_usage_at) > _at(known.extra_usage_at):
+            snapshot = replace(known.snapshot, windows=other.snapshot.windows)
+            known = replace(known, snapshot=snapshot, windows_at=other.windows_at)
+        if known.extra_usage_at is None and other.extra_usage_at is not None:
             through["spend"] = name
-            spend = replace(known.snapshot, extra_usage=other.snapshot.extra_usage)
-            known = replace(known, snapshot=spend, extra_usage_at=other.extra_usage_at)
-        if _at(other.subscription_at) > _at(known.subscription_at):
+            snapshot = replace(known.snapshot, extra_usage=other.snapshot.extra_usage)
+            known = replace(known, snapshot=snapshot, extra_usage_at=other.extra_usage_at)
+        if known.subscription_at is None and other.subscription_at is not None:
             through["subscription"] = name
-            billing = replace(known.snapshot, subscription=other.snapshot.subscription)
-            known = replace(known, snapshot=billing, subscription_at=other.subscription_at)
-    extra = known.snapshot.extra_usage
-    if extra is None or extra.why_known:
-        return Shared(known, through)
-    return _with_why(known, extra, {"": own, **others}, through)
+            snapshot = replace(known.snapshot, subscription=other.snapshot.subscription)
+            known = replace(known, snapshot=snapshot, subscription_at=other.subscription_at)
+        if (explained := _with_why(known, other)) is not None:
+            through["block"] = name
+            known = explained
+    return Shared(known, through)
 
 
-def _with_why(
-    known: Known, extra: ExtraUsage, everyone: Mapping[str, Known], through: Mapping[str, str]
-) -> Shared:
-    best = max(
-        sorted(everyone), key=lambda name: (_knows_why(everyone[name]), _at(everyone[name].extra_usage_at))
-    )
-    told = everyone[best].snapshot.extra_usage
-    if told is None or not _knows_why(everyone[best]):
-        return Shared(known, through)
-    if _month(everyone[best].extra_usage_at) != _month(known.extra_usage_at):
-        return Shared(known, through)
+def _with_why(known: Known, other: Known) -> Known | None:
+    """With what the other knows of a block; None where that is nothing new, or of another month."""
+    extra, told = known.snapshot.extra_usage, other.snapshot.extra_usage
+    if extra is None or extra.why_known or told is None or not told.why_known:
+        return None
+    if _month(known.extra_usage_at) != _month(other.extra_usage_at):
+        return None
     extra = replace(
         extra,
         why_known=True,
@@ -64,19 +57,8 @@ def _with_why(
         out_of_credits=told.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
         disabled_until=extra.disabled_until or told.disabled_until,
     )
-    snapshot = replace(known.snapshot, extra_usage=extra)
-    return Shared(replace(known, snapshot=snapshot), {**through, "block": best} if best else through)
+    return replace(known, snapshot=replace(known.snapshot, extra_usage=extra))
 
 
-def _knows_why(known: Known) -> bool:
-    extra = known.snapshot.extra_usage
-    return extra is not None and extra.why_known and known.extra_usage_at is not None
-
-
-def _at(at: datetime | None) -> datetime:
-    return at or _NEVER
-
-
-def _month(at: datetime | None) -> tuple[int, int]:
-    utc = _at(at).astimezone(UTC)
-    return utc.year, utc.month
+def _month(at: datetime | None) -> tuple[int, int] | None:
+    return None if at is None else (at.astimezone(UTC).year, at.astimezone(UTC).month)
