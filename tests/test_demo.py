@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -15,26 +16,32 @@ from tests.e2e.process import Ended
 AT = r"^\w{3} (Apr|May) \d+ \d\d:00  "
 
 
+pytestmark = pytest.mark.timeout(180)
+"""The month is much work for a machine that has other work, too."""
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Ended, float]:
-    """The month, twice side by side in processes that hash differently, and how long it took, in seconds."""
+    """The month, twice side by side in processes that hash differently, and how much work each was, in seconds."""
     folder = tmp_path_factory.mktemp("demo")
 
     async def both() -> list[Ended]:
         seeds = ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo"})
         return await asyncio.gather(
-            *(process.meterbot("demo", "--once", environ=seed, cwd=folder) for seed in seeds)
+            *(process.meterbot("demo", "--once", environ=seed, cwd=folder, seconds=150) for seed in seeds)
         )
 
-    began = time.monotonic()
+    before = getrusage(RUSAGE_CHILDREN)
     one, other = asyncio.run(both())
-    return one, other, time.monotonic() - began
+    after = getrusage(RUSAGE_CHILDREN)
+    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return one, other, work / 2
 
 
 def test_the_month_plays_in_one_go_and_says_nothing_on_the_side(runs: tuple[Ended, Ended, float]) -> None:
     one, _, seconds = runs
     assert (one.status, one.stderr) == (0, "")
-    assert seconds < 60
+    assert seconds < 30
     assert one.stdout.startswith("A simulated team of five in April 2026")
     assert one.stdout.endswith("That was the month. Your own team's: see README.md.\n")
 

@@ -60,10 +60,12 @@ async def ended(process: asyncio.subprocess.Process, seconds: float = SECONDS) -
     return Ended(process.returncode, stdout.decode(), stderr.decode())
 
 
-async def meterbot(*words: str, environ: Mapping[str, str] | None = None, cwd: Path) -> Ended:
+async def meterbot(
+    *words: str, environ: Mapping[str, str] | None = None, cwd: Path, seconds: float = SECONDS
+) -> Ended:
     """Runs a command to its end."""
     async with started(*words, environ=environ, cwd=cwd) as process:
-        return await ended(process)
+        return await ended(process, seconds)
 
 
 async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> str:
