@@ -239,7 +239,7 @@ async def test_a_running_bot_polls_tells_and_ends_when_told_to(live: Team, sqlit
     config, stop = live.config(sqlite), asyncio.Event()
     async with assembled(config, SystemClock()) as bot:
         working = asyncio.create_task(bot.run(stop, tick_seconds=0.02))
-        await live.slack.until(live.slack.messages, seconds=15)
+        await live.slack.until(live.slack.messages, seconds=30)
         await live.discord.until(live.discord.messages)
         stop.set()
         await asyncio.wait_for(working, 5)
@@ -256,7 +256,7 @@ async def test_a_bot_whose_platform_hangs_ends_in_time_and_the_next_one_settles_
     config, stop = live.config(sqlite), asyncio.Event()
     async with assembled(config, SystemClock()) as bot:
         working = asyncio.create_task(bot.run(stop, tick_seconds=0.02))
-        await live.slack.until(live.slack.messages, seconds=15)
+        await live.slack.until(live.slack.messages, seconds=30)
         began = time.monotonic()
         stop.set()
         await working

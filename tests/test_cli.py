@@ -293,19 +293,20 @@ async def started(running: asyncio.subprocess.Process) -> None:
     await process.line(running.stderr, lambda text: json.loads(text)["event"] == "started")
 
 
+@pytest.mark.timeout(120)
 async def test_a_killed_bot_repeats_nothing_and_one_that_is_told_to_ends_well(
     three: Team, tmp_path: Path
 ) -> None:
     three.block("ana")
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
-        await three.slack.until(lambda: "ana is blocked" in str(three.on_slack()), seconds=15)
+        await three.slack.until(lambda: "ana is blocked" in str(three.on_slack()), seconds=30)
         await three.discord.until(lambda: "ana is blocked" in str(three.on_discord()))
         await three.slack.until(lambda: process.all_recorded(tmp_path / "meterbot.db"))
         running.kill()
         assert (await process.ended(running)).status == -signal.SIGKILL
     three.block("cy")
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
-        await three.slack.until(lambda: "cy is blocked" in str(three.on_slack()), seconds=15)
+        await three.slack.until(lambda: "cy is blocked" in str(three.on_slack()), seconds=30)
         await three.discord.until(lambda: "cy is blocked" in str(three.on_discord()))
         on_slack = await three.slack.answer(await three.slack.slash("/claude-spend"))
         on_discord = await three.discord.answer_to(await three.discord.slash())
@@ -371,7 +372,7 @@ async def test_a_bot_that_waits_for_a_platform_to_connect_to_can_be_ended(
 ) -> None:
     three.slack.fail("auth.test", hanging(until := asyncio.Event()))
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
-        await three.slack.until(lambda: three.slack.called("auth.test"), seconds=15)
+        await three.slack.until(lambda: three.slack.called("auth.test"), seconds=30)
         end = await process.stop(running, signal.SIGTERM)
     until.set()
     assert (end.status, end.stdout) == (0, "")

@@ -39,6 +39,7 @@ async def told(three: Team, slack: LocalSlack, words: str) -> dict[str, Any]:
     return message
 
 
+@pytest.mark.timeout(120)
 async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Path, tmp_path: Path) -> None:
     async with team() as three, local_slack(binary, tmp_path) as slack:
         environ = surroundings(three, slack, tmp_path)
