@@ -1,0 +1,48 @@
+"""What the agent sends is what the bot reads: the same numbers as if it had read them itself."""
+
+from pathlib import Path
+
+from meterbot.models import Health, Seat
+from meterbot.push import document
+from meterbot.sources.exact_json import parse
+from meterbot.sources.extra_usage import metering_of
+from meterbot.sources.fields import Notes
+from meterbot.sources.pushed import snapshots_of
+from meterbot.sources.verdict import Missing
+from meterbot.sources.windows import windows_of
+from tests.push.rig import ACCOUNT, NOW, ORG
+from tests.sources.bodies import USAGE, sent
+
+SEAT = Seat("ana", "push")
+FORMAT = Path(__file__).parents[2] / "docs/push-format.md"
+
+
+def test_meterbot_reads_the_numbers_that_were_there() -> None:
+    usage = sent(USAGE)
+    one = document.snapshot(usage, org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)
+    (got,) = snapshots_of(SEAT, document.render(one), NOW)
+    assert got.windows == windows_of(usage, Notes())
+    assert got.extra_usage == metering_of(usage, Missing.FAILED, Notes()).extra
+    assert (got.org_uuid, got.account_uuid, got.fetched_at, got.health) == (ORG, ACCOUNT, NOW, Health.OK)
+    assert got.drift == got.errors == ()
+
+
+def test_extras_disturb_no_meterbot_that_does_not_know_them() -> None:
+    one = document.render(
+        [document.snapshot(sent(USAGE), org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)]
+    ).decode()
+    extra = {"list_price_estimate": {"amount_minor": 1}, "throttle": {"enabled": True}}
+    plain, more = (snapshots_of(SEAT, document.compose(one, members), NOW) for members in ({}, extra))
+    assert more == plain
+
+
+def test_the_documented_example_is_taken_by_both_ends() -> None:
+    text = FORMAT.read_text()
+    example = text[text.index("```json") + 7 :].partition("```")[0].encode()
+    (got,) = snapshots_of(SEAT, example, NOW)
+    assert (got.health, got.drift, got.errors) == (Health.OK, (), ())
+    (cut,) = document.from_claude_meter(example)
+    assert cut["errors"] == []
+    whole = parse(example)
+    assert isinstance(whole, dict)
+    assert cut["usage"] == whole["usage"]
