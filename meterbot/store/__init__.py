@@ -146,7 +146,7 @@ class Forgotten:
 class Batch:
     """Facts and their consequences, written together or not at all.
 
-    A sample that is not newer than the counter's newest is ignored. Whose email it is, is never stored.
+    A sample that is not newer than the counter's newest is ignored. The email of a seat is never stored.
     """
 
     latest: Sequence[Latest] = ()

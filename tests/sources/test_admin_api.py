@@ -471,7 +471,7 @@ LIMITS: dict[str, Any] = {
 
 def _listing(body: object, notes: Notes) -> Listing:
     page = page_of(body, "report", notes)
-    return Listing(page.items, page.whole and page.next is None)
+    return Listing(page.items, page.whole)
 
 
 def _costs(listing: Listing, notes: Notes) -> tuple[list[Money], bool]:
