@@ -410,10 +410,13 @@ def push_numbers(  # noqa: PLR0917 - typer passes them by name
     """
     if context.invoked_subcommand is not None:
         return
+    import signal
+
     from meterbot.clock import SystemClock
     from meterbot.push import main as agent
     from meterbot.push.machine import this_machine
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ends what it started, too
     # A dry run's bytes stand alone on the standard output.
     spoken = sys.stderr if dry_run else sys.stdout
     agent.push(
