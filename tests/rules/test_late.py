@@ -1,0 +1,105 @@
+"""Readings that arrive long after they were made, and readings of somebody else."""
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.rules import (
+    CounterMemory,
+    RuleSettings,
+    SourceMemory,
+    stranger,
+    take_late,
+    watch_counter,
+    watch_identity,
+)
+from tests.rules.builders import HOUR, MINUTE, NOON, extra, kinds, snapshot, usd
+
+SETTINGS = RuleSettings()
+
+
+def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> None:
+    first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("0")), SETTINGS, NOON)
+    late = take_late(
+        first.memory, first.known, snapshot(NOON + HOUR, metered=extra("49")), SETTINGS, NOON + 9 * HOUR
+    )
+    assert late.events == ()
+    assert late.changed
+    assert late.known is not None
+    assert late.known.extra_usage_at == NOON + HOUR
+    assert late.memory == first.memory
+    assert late.sample is not None
+    assert (late.sample.at, late.sample.used) == (NOON + HOUR, usd("49"))
+    now = NOON + 9 * HOUR
+    fresh = watch_counter(late.memory, late.known, snapshot(now, metered=extra("49")), SETTINGS, now)
+    assert {"spend_started", "threshold_crossed"} <= {kind.value for kind in kinds(list(fresh.events))}
+
+
+def test_a_late_reading_that_is_older_than_what_is_known_changes_nothing() -> None:
+    first = watch_counter(CounterMemory(), None, snapshot(NOON), SETTINGS, NOON)
+    late = take_late(first.memory, first.known, snapshot(NOON - HOUR), SETTINGS, NOON + 9 * HOUR)
+    assert (late.changed, late.memory, late.known) == (False, first.memory, first.known)
+
+
+@given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, 100))
+def test_what_arrives_late_neither_fires_nor_rearms(late: list[int], fresh: int) -> None:
+    """After any late readings, a fresh one fires as if they had never been."""
+    first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("20")), SETTINGS, NOON)
+    memory, known = first.memory, first.known
+    for place, used in enumerate(late):
+        shot = snapshot(NOON + (place + 1) * MINUTE, metered=extra(str(used)))
+        verdict = take_late(memory, known, shot, SETTINGS, NOON + 9 * HOUR)
+        memory, known = verdict.memory, verdict.known
+    now = NOON + 9 * HOUR
+    shot = snapshot(now, metered=extra(str(fresh)))
+    with_late = watch_counter(memory, known, shot, SETTINGS, now)
+    without = watch_counter(first.memory, first.known, shot, SETTINGS, now)
+    assert with_late.events == without.events
+
+
+# Whose readings these are.
+
+
+def known_as(*readings: dict[str, Any]) -> SourceMemory:
+    memory = SourceMemory()
+    for place, fields in enumerate(readings):
+        seen = snapshot(NOON + place * HOUR, **fields)
+        memory, _ = watch_identity(memory, seen, SETTINGS, seen.fetched_at)
+    return memory
+
+
+NAMELESS: dict[str, Any] = {"account_uuid": None, "account_email": "bo@example.com"}
+
+
+def test_another_email_or_account_is_a_stranger_s() -> None:
+    memory = known_as(NAMELESS)
+    assert stranger(memory, [snapshot(**{**NAMELESS, "account_email": "cy@example.com"})]) == "email"
+    memory = known_as({"account_uuid": "a"})
+    assert stranger(memory, [snapshot(account_uuid="b", account_email="bo@example.com")]) == "account"
+
+
+def test_the_seat_s_own_account_is_none() -> None:
+    memory = known_as(NAMELESS)
+    assert stranger(memory, [snapshot(**NAMELESS), snapshot(**{**NAMELESS, "org_uuid": "two"})]) is None
+    assert stranger(memory, [snapshot(**{**NAMELESS, "account_email": " BO@example.com"})]) is None
+    assert stranger(memory, [snapshot(**{**NAMELESS, "account_email": None})]) is None
+    assert stranger(SourceMemory(), [snapshot(**NAMELESS)]) is None
+
+
+def test_two_strangers_in_one_push_are_noticed_from_each_other() -> None:
+    both = [snapshot(**NAMELESS), snapshot(**{**NAMELESS, "account_email": "cy@example.com"})]
+    assert stranger(SourceMemory(), both) == "email"
+
+
+def test_an_account_that_the_sender_learned_to_say_is_no_stranger() -> None:
+    assert stranger(known_as(NAMELESS), [snapshot(account_uuid="a", account_email=None)]) is None
+
+
+def test_organizations_read_within_a_minute_are_memberships_and_later_a_change() -> None:
+    memory = known_as(NAMELESS)
+    for apart, told in ((timedelta(0), 0), (timedelta(seconds=59), 0), (MINUTE, 1)):
+        second = snapshot(NOON + apart, **{**NAMELESS, "org_uuid": "two"})
+        _, events = watch_identity(memory, second, SETTINGS, second.fetched_at)
+        assert len(events) == told

@@ -1,0 +1,68 @@
+"""The tokens with which seats push, and what is left of a seat that was forgotten."""
+
+from dataclasses import replace
+
+from meterbot.models import Counter
+from meterbot.store import Batch, CounterState, Forgotten, Latest, PushToken
+from meterbot.store.database import Database
+from tests.store.facts import ANA, NOW, delivery, event, known, later, sample, write
+
+TOKEN = PushToken("bo", "0" * 64, NOW)
+
+
+async def test_a_seat_has_one_token_at_a_time(store: Database) -> None:
+    assert await store.push_tokens() == []
+    await store.set_push_token(TOKEN)
+    await store.set_push_token(replace(TOKEN, seat="ana"))
+    newer = PushToken("bo", "1" * 64, later(hours=1))
+    await store.set_push_token(newer)
+    assert await store.push_tokens() == [replace(TOKEN, seat="ana"), newer]
+
+
+async def test_a_revoked_token_is_gone(store: Database) -> None:
+    await store.set_push_token(TOKEN)
+    assert await store.revoke_push_token("bo")
+    assert await store.push_tokens() == []
+    assert not await store.revoke_push_token("bo")
+
+
+async def test_forgetting_counts_what_it_deletes(store: Database) -> None:
+    await write(
+        store,
+        Batch(
+            latest=[Latest("ana", ANA, known())],
+            states={ANA: CounterState(known(), "{}")},
+            samples=[sample(0, "1"), sample(1, "2")],
+            memories={"source:ana": "{}"},
+            events=[event("e1"), event("e2"), event("e3", seat="bo")],
+            deliveries=[delivery("d1", "e1"), delivery("d2", "e1", "C2"), delivery("d3", "e3")],
+        ),
+    )
+    await store.set_push_token(replace(TOKEN, seat="ana"))
+    gone = await store.forget("ana")
+    assert gone == Forgotten(counters=1, points=2, events=2, deliveries=2, tokens=1, others=2)
+    assert [one.key for one in await store.events(NOW)] == ["e3"]
+    assert await store.forget("ana") == Forgotten()
+    assert not Forgotten()
+
+
+async def test_counters_that_a_seat_read_once_go_with_it(store: Database) -> None:
+    left, nameless, others = Counter("left", "org"), Counter("seat:ana", "org"), Counter("seat:ana2", "org")
+    told = replace(event("e1"), counter=left)
+    await write(
+        store,
+        Batch(
+            samples=[sample(0, counter=one) for one in (left, nameless, others)],
+            events=[told],
+        ),
+    )
+    assert (await store.forget("ana")).counters == 2
+    assert await store.samples([left, nameless, others], NOW) == [sample(0, counter=others)]
+
+
+async def test_a_counter_that_another_seat_reads_now_is_kept_and_said(store: Database) -> None:
+    told = replace(event("e1"), counter=ANA)
+    await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))], samples=[sample(0)], events=[told]))
+    gone = await store.forget("ana")
+    assert (gone.counters, gone.shared, gone.events) == (0, 1, 1)
+    assert await store.samples([ANA], NOW) == [sample(0)]
