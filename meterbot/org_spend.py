@@ -115,8 +115,10 @@ def _known_use(person: PersonLimit, known: Mapping[str, PersonLimit]) -> PersonL
 
 
 def projection(spend: OrgSpend) -> tuple[Money, ...]:
-    """What the month comes to if it goes on as it went on average: a straight line, in whole minor units. None in the first
-    day, nor while the costs are not complete."""
+    """What the month comes to if it goes on as it went on average: a straight line, in whole minor units.
+
+    Nothing in the first day, nor while the costs are not complete.
+    """
     costs = spend.costs
     if costs is None or not costs.complete:
         return ()

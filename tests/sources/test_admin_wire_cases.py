@@ -131,8 +131,8 @@ def _limits(limits: OrgLimits) -> tuple[Limit, ...]:
         rows.append(
             (
                 person.user,
-                person.used and plain(person.used),
-                person.limit and plain(person.limit),
+                None if person.used is None else plain(person.used),
+                None if person.limit is None else plain(person.limit),
                 None if share is None else str(rounded(share, 2)),
             )
         )
