@@ -242,10 +242,6 @@ class Fold:
             self.memories[name] = text
 
 
-def is_wanted(seat: Seat, org: str) -> bool:
-    return seat.wants(org)
-
-
 def counts_in_team(seat: Seat, counter: Counter) -> bool:
     return not seat.beside and seat.wants(counter.org)
 

@@ -12,11 +12,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from meterbot.blocked import Block, block_of
-from meterbot.forecast import Pace, pace
+from meterbot.forecast import Pace, calendar_month, pace
 from meterbot.lines import is_metered
 from meterbot.models import (
     Counter,
-    ExtraUsage,
     Health,
     Known,
     Sample,
@@ -28,7 +27,7 @@ from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
 from meterbot.plans import list_price
 from meterbot.renewal import as_configured
-from meterbot.rules import remedy
+from meterbot.rules import of_another_month, remedy
 from meterbot.sharing import Shared, completed
 
 
@@ -238,9 +237,9 @@ def _with_renewal(row: SeatRow, today: date) -> SeatRow:
 def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: datetime) -> SeatRow:
     known = shared.known
     extra, read_at = known.snapshot.extra_usage, known.extra_usage_at
-    outdated = read_at is not None and _month(read_at) < _month(now)
+    outdated = read_at is not None and calendar_month(read_at) < calendar_month(now)
     if extra is not None and outdated:
-        extra = _of_another_month(extra)
+        extra = of_another_month(extra)
     spend = known.snapshot.org_spend
     if spend is not None:
         read_at = None if spend.costs is None else spend.costs.read_at
@@ -262,19 +261,6 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
 
 def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
     return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
-
-
-def _month(at: datetime) -> tuple[int, int]:
-    utc = at.astimezone(UTC)
-    return utc.year, utc.month
-
-
-def _of_another_month(extra: ExtraUsage) -> ExtraUsage:
-    """The counter has returned to 0 since, and with it any block: only the settings still hold."""
-    return replace(
-        extra, used=None, out_of_credits=None, spend_limit_reached=None, reason=None, reason_class=None,
-        disabled_until=None, why_known=False,
-    )  # fmt: skip
 
 
 def _count_once(rows: list[SeatRow]) -> list[SeatRow]:

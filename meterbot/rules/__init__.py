@@ -9,6 +9,7 @@
     watch_session(memory, ends_at, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
+    of_another_month(extra) -> ExtraUsage                                       what a month leaves to the next
     remedy(health, source) -> str
     dump(memory) -> str / load(CounterMemory | SourceMemory | TeamMemory, text | None) -> memory
 
@@ -52,7 +53,7 @@ or null for no cap.
 
 from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.facts import fact_money, money_fact
-from meterbot.rules.knowledge import merge
+from meterbot.rules.knowledge import merge, of_another_month
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
 from meterbot.rules.session import watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
@@ -73,6 +74,7 @@ __all__ = [
     "load",
     "merge",
     "money_fact",
+    "of_another_month",
     "parse_threshold",
     "reading_of",
     "remedy",
