@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -56,6 +57,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 def main() -> None:
     """Runs a command; a failure of ours is one sentence, never a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no € still shows the rest
     try:
         cli()
     except MeterbotError as error:
@@ -109,7 +112,7 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _print_json(document: object) -> None:
-    print(json.dumps(document, indent=1, ensure_ascii=False))
+    print(json.dumps(document, indent=1))  # in ASCII: whatever the terminal's encoding, it stays JSON
 
 
 @cli.command()

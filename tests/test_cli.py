@@ -243,6 +243,17 @@ async def test_a_snapshot_is_text_for_people(claude: ClaudeAi, tmp_path: Path) -
     assert "@" not in said.stdout
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+async def test_any_terminal_shows_a_snapshot(claude: ClaudeAi, tmp_path: Path, encoding: str) -> None:
+    claude.accounts[0].organizations[0].currency = "KRW"
+    terminal = environ(claude) | {"PYTHONIOENCODING": encoding}
+    text = await process.meterbot("snapshot", "ana", environ=terminal, cwd=tmp_path)
+    assert (text.status, text.stderr) == (0, "")
+    assert "?17.20 / ?50.00" in text.stdout
+    document = await process.meterbot("snapshot", "ana", "--json", environ=terminal, cwd=tmp_path)
+    assert any("₩17.20 / ₩50.00" in line for line in json.loads(document.stdout)[0]["lines"])
+
+
 async def test_addresses_are_shown_to_those_who_ask(claude: ClaudeAi, tmp_path: Path) -> None:
     said = await process.meterbot(
         "snapshot", "ana", "--json", "--emails", environ=environ(claude), cwd=tmp_path
