@@ -50,7 +50,8 @@ class Message:
     """One thing said.
 
     `fallback` is the whole message in one line, for notifications and screen readers. `owner` is who is mentioned:
-    platform → id there. `footer` is small print.
+    platform → id there. `footer` is small print. `command` is a line to type elsewhere (at most 1000 characters), shown
+    so that it can be copied exactly.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Message:
     actions: tuple[Action, ...] = ()
     owner: dict[str, str] = field(default_factory=dict)
     footer: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,18 +24,47 @@ class Question:
     user: str
     """The person's id on the platform."""
     channel: str = ""
+    text: str | None = None
+    """What they wrote into a form; then `words` are the form's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said back; `public` asks for the channel instead of the person's eyes only."""
+    """What is said back; `public` asks for the channel instead of the person's eyes only.
+
+    `invalid`: what was written into a form was not taken. Where a form can stay open for correction, it does, with the
+    message's text beside it.
+    """
 
     message: Message
     public: bool = False
+    invalid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One box to write in. What is written comes back as a `Question` with `words` and the `text`.
+
+    Joined with colons the words have at most 80 characters, the title at most 24, the label 45, the hint 100.
+    """
+
+    words: tuple[str, ...]
+    title: str
+    label: str
+    hint: str
 
 
 Answerer = Callable[[Question], Awaitable[Answer]]
 """Answers from the store. Raises nothing: a failure is an answer, too."""
+
+Forms = Callable[[Question], Form | None]
+"""The form that a question opens, or None: then it is answered. From memory, at once: on Discord a form is the first
+reaction, or none."""
+
+
+def no_forms(_: Question) -> Form | None:
+    """For an answerer that lets nobody write more than a command."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +87,7 @@ class Chat(Protocol):
 
     def connection(self) -> Connection: ...
 
-    async def start(self, answer: Answerer) -> None:
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Checks the credentials, connects, and keeps reconnecting until `close`.
 
         Raises `StartError` for what waiting will not cure (a wrong token); an outage is not one of them.

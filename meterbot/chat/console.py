@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from unicodedata import category
@@ -21,7 +22,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from meterbot.chat import Answerer, Connection, Question
+from meterbot.chat import Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Message, Posted, Section
 from meterbot.models import Severity
@@ -37,6 +38,7 @@ _WORDS = {Severity.INFO: "", Severity.GOOD: "", Severity.WARNING: "WARNING ", Se
 _WIDEST = 100
 _LONGEST_LINE = 4096
 _REMEMBERED = 1000
+_MOST_LINES = 1000
 _BACKGROUND_PAUSE = 0.5
 _ANSWER_BUTTONS = ("refresh", "share")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -79,11 +81,11 @@ class Console:
     def connection(self) -> Connection:
         return Connection(self._up)
 
-    async def start(self, answer: Answerer) -> None:
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         self._up = True
         if self._screen is not None:
             await self._print(Text("Type /claude-spend or help; quit ends.", style="dim"))
-        self._commands = asyncio.create_task(self._obey(answer), name="console commands")
+        self._commands = asyncio.create_task(self._obey(answer, forms), name="console commands")
 
     async def close(self) -> None:
         self._up = False
@@ -113,9 +115,10 @@ class Console:
     ) -> Posted | None:
         return Posted(channel, delivery) if delivery in self._printed else None
 
-    async def _obey(self, answer: Answerer) -> None:
+    async def _obey(self, answer: Answerer, forms: Forms) -> None:
         try:
-            async for line in _lines_of(self._stdin):
+            lines = _lines_of(self._stdin)
+            async for line in lines:
                 words = tuple(line.split())
                 if words and words[0].lower() == "/claude-spend":
                     words = words[1:]
@@ -125,10 +128,25 @@ class Console:
                     if self._on_quit is not None:
                         self._on_quit()
                     return
-                reply = await answer(Question(words, self.name, self._user, self.destination))
+                question = Question(words, self.name, self._user, self.destination)
+                if form := forms(question):
+                    question = replace(question, words=form.words, text=await self._filled_in(form, lines))
+                reply = await answer(question)
                 await self._show(reply.message)
         except SendError as error:
             log.warning("console_commands_ended", reason=error.reason)
+
+    async def _filled_in(self, form: Form, lines: AsyncIterator[str]) -> str:
+        """What is typed or pasted until an empty line, or until nothing more comes."""
+        await self._show(
+            Message(form.title, form.label, text=f"{form.label}, then an empty line. {form.hint}")
+        )
+        written: list[str] = []
+        async for line in lines:
+            if not line.strip():
+                break
+            written += [line] if len(written) < _MOST_LINES else []
+        return "\n".join(written)
 
     def _stamp(self) -> str:
         """`Wed Apr 8 14:00`"""
@@ -137,8 +155,10 @@ class Console:
     async def _show(self, message: Message, stamp: str = "") -> None:
         if self._screen is None:
             await self._print(_stamped(stamp, _plain(message)))
-        else:
-            await self._print(_panel(message, stamp))
+            return
+        await self._print(_panel(message, stamp))
+        if message.command:
+            await self._print(_one_line(message.command))  # outside the box, which would be copied along
 
     async def _line(self, what: str, message: Message) -> None:
         rest = f". {_one_line(message.text)}" if message.text else ""
@@ -297,6 +317,7 @@ def _plain(message: Message) -> str:
     for section in message.sections:
         lines += [f"  {_one_line(section.heading)}:"] if section.heading else []
         lines += [f"    {_one_line(line)}" for line in section.lines]
+    lines += [f"  {_one_line(message.command)}"] if message.command else []
     lines += [f"  {hint}" for hint in _hints(message)]
     lines += [f"  ({_one_line(message.footer)})"] if message.footer else []
     return "\n".join(lines)

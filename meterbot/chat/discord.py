@@ -11,7 +11,7 @@ import discord
 import structlog
 from discord.http import Route
 
-from meterbot.chat import Answer, Answerer, Connection, Question
+from meterbot.chat import Answer, Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.chat.discord_client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord_embeds import (
     Payload,
@@ -22,6 +22,7 @@ from meterbot.chat.discord_embeds import (
     problems,
     reply_payload,
 )
+from meterbot.chat.discord_forms import form_payload
 from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, NONSENSE, NOT_DISCORD, Rest, trace
 from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError, StartError
@@ -78,6 +79,7 @@ class DiscordChat:
         self._connection = Connection(up=False, detail="not connected yet")
         self._verdict: asyncio.Future[StartError | None] | None = None
         self._answer: Answerer | None = None
+        self._forms: Forms = no_forms
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
@@ -86,8 +88,8 @@ class DiscordChat:
     def connection(self) -> Connection:
         return self._connection
 
-    async def start(self, answer: Answerer) -> None:
-        self._answer = answer
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
+        self._answer, self._forms = answer, forms
         set_up_library(self._api_url)
         try:
             await self._rest.client()
@@ -261,23 +263,30 @@ class DiscordChat:
 
     # Questions.
 
-    async def asked(self, interaction: discord.Interaction, words: tuple[str, ...]) -> None:
-        try:
-            # Within 3 s or never; only the asker sees it, for what is published is decided with the answer.
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            await self._respond(interaction, await self._answered(interaction, words))
-        except (*FAILURES, SendError) as error:
-            # A repeated interaction ends here too: Discord refuses to have it answered twice.
-            log.warning("could not answer a question on Discord", error=str(error))
-
-    async def _answered(self, interaction: discord.Interaction, words: tuple[str, ...]) -> Answer | None:
-        """None when it could not be found out."""
+    async def asked(
+        self, interaction: discord.Interaction, words: tuple[str, ...], text: str | None = None
+    ) -> None:
         question = Question(
             words=words,
             platform=self.name,
             user=str(interaction.user.id),
             channel=str(interaction.channel_id or ""),
+            text=text,
         )
+        form = self._forms(question) if text is None else None
+        try:
+            # Within 3 s or never; only the asker sees it, for what is published is decided with the answer.
+            if form is not None:
+                await _open(interaction, form)
+                return
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            await self._respond(interaction, await self._answered(question))
+        except (*FAILURES, SendError) as error:
+            # A repeated interaction ends here too: Discord refuses to have it answered twice.
+            log.warning("could not answer a question on Discord", error=str(error))
+
+    async def _answered(self, question: Question) -> Answer | None:
+        """None when it could not be found out."""
         try:
             return await self._answer(question) if self._answer else None
         except Exception:
@@ -296,6 +305,12 @@ class DiscordChat:
             await _webhook(interaction, "POST", "", payload)
         else:
             await _webhook(interaction, "PATCH", "/messages/@original", payload)
+
+
+async def _open(interaction: discord.Interaction, form: Form) -> None:
+    path = "/interactions/{interaction_id}/{webhook_token}/callback"
+    route = Route("POST", path, interaction_id=interaction.id, webhook_token=interaction.token)
+    await interaction.client.http.request(route, json=form_payload(form))
 
 
 async def _webhook(interaction: discord.Interaction, method: str, path: str, payload: Payload) -> None:

@@ -17,6 +17,7 @@ from discord.http import Route
 
 from meterbot.answers import WORDS
 from meterbot.chat.discord_embeds import words_of
+from meterbot.chat.discord_forms import written_in
 
 API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"
@@ -25,6 +26,7 @@ Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
 
 _NOTE = "discord.commands"
+_BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
 _GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
 _EXAMPLES = (*(word for word, _ in WORDS if word), "share", "me share")
 _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
@@ -39,8 +41,11 @@ class Listener(Protocol):
 
     def went_down(self) -> None: ...
 
-    async def asked(self, interaction: discord.Interaction, words: tuple[str, ...]) -> None:
-        """A person used the command or pressed one of our buttons. Raises nothing."""
+    async def asked(
+        self, interaction: discord.Interaction, words: tuple[str, ...], text: str | None = None
+    ) -> None:
+        """A person used the command, pressed one of our buttons or sent one of our forms, with the `text` in it. Raises
+        nothing."""
         ...
 
 
@@ -92,12 +97,14 @@ class BotClient(discord.Client):
         self._listener.went_down()
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        # Buttons are known by their custom_id alone, so those of a message posted before a restart still work.
-        if interaction.type is discord.InteractionType.component:
-            data: Any = interaction.data
-            words = words_of(data["custom_id"])
-            if words is not None:
-                await self._listener.asked(interaction, words)
+        # Known by their custom_id alone, buttons and forms of before a restart still work.
+        if interaction.type not in _BY_CUSTOM_ID:
+            return
+        data: Any = interaction.data
+        words = words_of(data["custom_id"])
+        if words is not None:
+            form = interaction.type is discord.InteractionType.modal_submit
+            await self._listener.asked(interaction, words, written_in(data["components"]) if form else None)
 
     async def register_commands(self, note: Note, set_note: SetNote) -> bool:
         """Tells Discord our commands if they, their scope or the application changed since the last time (Discord
@@ -158,10 +165,11 @@ def _guild(guild_id: int | None) -> discord.Object | None:
 
 
 def set_up_library(api_url: str) -> None:
-    """What discord.py keeps for the whole process: where its REST API is (an attribute of a class), and warnings at
-    each login of what we leave out on purpose: intents and voice."""
+    """What discord.py keeps for the whole process: where its REST API is (an attribute of a class), warnings at each
+    login of what we leave out on purpose (intents and voice), and every body it sends in its log."""
     Route.BASE = api_url.rstrip("/")
     logging.getLogger("discord.state").setLevel(logging.ERROR)
+    logging.getLogger("discord.http").setLevel(logging.INFO)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 

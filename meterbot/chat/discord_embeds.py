@@ -173,6 +173,9 @@ def _description(message: Message, room: int) -> str:
         body = "\n".join(_lines(message.text.split("\n"), room // 2, VALUE, _escaped))
         blocks.append(body)
         room -= units(body)
+    if message.command:
+        blocks.append(_copied(message.command))
+        room -= units(blocks[-1]) + 1
     for number, section in enumerate(message.sections):
         block = _section(section, room - _MORE_ROOM - 1)
         if block is None:
@@ -182,6 +185,13 @@ def _description(message: Message, room: int) -> str:
         blocks.append(block)
         room -= units(block) + 1
     return "\n".join(blocks)
+
+
+def _copied(command: str) -> str:
+    """Nothing is added to it that would be copied along: in a code block nothing comes alive, and only three backticks
+    end it."""
+    line = _CONTROL.sub(" ", command).replace("```", f"``{_BREAK}`")
+    return f"```\n{line}\n```"
 
 
 def _section(section: Section, room: int) -> str | None:

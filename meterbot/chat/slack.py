@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from meterbot.chat import Answerer, Connection
+from meterbot.chat import Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack_blocks import Payload, checked, render, render_line
 from meterbot.chat.slack_listen import SlackListener
 from meterbot.chat.slack_socket import QuietLog, SlackSocket
@@ -67,10 +67,10 @@ class SlackChat:
 
     # --- Connecting
 
-    async def start(self, answer: Answerer) -> None:
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
         self._check_settings()
-        self._listener = SlackListener(answer, self._web, self._signing_secret, _library_log)
+        self._listener = SlackListener(answer, forms, self._web, self._signing_secret, _library_log)
         self._running = True
         try:
             url = await self._sign_in()

@@ -1,10 +1,12 @@
-"""What people ask on Slack: slash commands and buttons, acknowledged at once and answered through `response_url`."""
+"""What people ask on Slack: slash commands and buttons, acknowledged at once and answered through `response_url`, and
+forms, answered where they were filled in."""
 
 import asyncio
 import html
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from logging import Logger, getLogger
 from typing import Any
 
@@ -18,8 +20,9 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.chat import Answer, Answerer, Question
+from meterbot.chat import Answer, Answerer, Forms, Question
 from meterbot.chat.slack_blocks import checked, render
+from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
 from meterbot.messages import Message
@@ -30,15 +33,19 @@ COMMAND = "/claude-spend"
 _log = getLogger(__name__)
 _EVERYTHING = re.compile("")
 _REMEMBERED = 1000
+_SUBMISSION_SECONDS = 2.0  # of the three in which Slack wants to hear what becomes of a form
+_WAITING = Message("One moment", "One moment", text="This takes longer than usual. What became of it will stand here.")
 
 
 class SlackListener:
-    """Hands questions to `answer` and its answers back. With a `signing_secret` requests may come over HTTP."""
+    """Hands questions to `answer` and its answers back, or opens the form of `forms`. With a `signing_secret` requests
+    may come over HTTP."""
 
     def __init__(
-        self, answer: Answerer, web_api: SlackWeb, signing_secret: str | None, logger: Logger
+        self, answer: Answerer, forms: Forms, web_api: SlackWeb, signing_secret: str | None, logger: Logger
     ) -> None:
         self._answer = answer
+        self._forms = forms
         self._web = web_api
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
@@ -53,6 +60,7 @@ class SlackListener:
         # A command or action without a listener is never acknowledged, and its user sees a time-out.
         self._app.command(_EVERYTHING)(self._on_command)
         self._app.action(_EVERYTHING)(self._on_action)
+        self._app.view(_EVERYTHING)(self._on_submission)
 
     async def on_envelope(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         """An envelope of Socket Mode."""
@@ -94,11 +102,54 @@ class SlackListener:
     async def _handle(self, body: Mapping[str, Any], question: Question) -> None:
         if not self._first_time(body.get("trigger_id")):
             return
+        with self._under_way():
+            answer = await self._reaction(body.get("trigger_id"), question)
+            if answer is not None:
+                await self._respond(body.get("response_url"), answer)
+
+    async def _reaction(self, trigger: str | None, question: Question) -> Answer | None:
+        """The answer, or None when a form was opened instead."""
+        form = self._forms(question)
+        if form is None:
+            return await self._ask(question)
+        try:
+            await self._web.call("views.open", json={"trigger_id": trigger, "view": form_view(form)})
+        except SendError as failure:
+            _log.warning("a form was not opened: %s", failure.reason)
+            text = "Slack did not open the form. Please ask again."
+            return Answer(Message("No form", text, Severity.WARNING, text))
+        return None
+
+    async def _on_submission(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """A filled-in form. It is not remembered: a form that comes twice changes nothing the second time."""
+        words, text = submitted(view)
+        asking = asyncio.create_task(self._ask(Question(words, "slack", body["user"]["id"], text=text)))
+        self._answering.add(asking)
+        asking.add_done_callback(self._answering.discard)
+        with self._under_way():
+            await asyncio.wait({asking}, timeout=_SUBMISSION_SECONDS)
+            if not asking.done():
+                await ack(response_action="update", view=message_view(_WAITING))
+                await self._update(view["id"], (await asking).message)
+            elif asking.result().invalid:
+                await ack(response_action="errors", errors=errors(asking.result().message))
+            else:
+                await ack(response_action="update", view=message_view(asking.result().message))
+
+    async def _update(self, view_id: str, message: Message) -> None:
+        try:
+            await self._web.call("views.update", json={"view_id": view_id, "view": message_view(message)})
+        except SendError as failure:
+            _log.warning("what became of a form was not shown: %s", failure.reason)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """The current task is waited for at the end."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._answering.add(task)
         try:
-            await self._respond(body.get("response_url"), await self._ask(question))
+            yield
         finally:
             self._answering.discard(task)
 

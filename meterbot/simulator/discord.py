@@ -5,6 +5,7 @@
         await discord.connected()
         asked = await discord.slash("me", user="42")
         answer = await discord.answer_to(asked)
+        await discord.submit(await discord.form_of(asked), "text")  # fills in the form that was opened instead
         discord.fail("POST", "/channels/{channel_id}/messages", rate_limited(1.5))
         discord.messages(discord.channel_id)
 
@@ -29,8 +30,9 @@ from meterbot.simulator.discord_gateway import Gateway
 from meterbot.simulator.discord_objects import EPHEMERAL, Json
 
 _PREFIX = "/api/v10"
-_COMMAND, _COMPONENT, _AUTOCOMPLETE = 2, 3, 4
-_ANSWER, _DEFER, _CHOICES = 4, 5, 8
+_COMMAND, _COMPONENT, _AUTOCOMPLETE, _SUBMISSION = 2, 3, 4, 5
+_ANSWER, _DEFER, _CHOICES, _MODAL = 4, 5, 8, 9
+_LONGEST_TEXT = 4000
 
 NONCE_WINDOW = timedelta(minutes=3)
 """How long the same nonce of the same author makes no second message: Discord says "the past few minutes"."""
@@ -54,6 +56,8 @@ class Interaction:
     deferred: bool = False
     followups: list[Json] = field(default_factory=list)
     choices: list[str] | None = None
+    form: Json | None = None
+    """The modal that was opened instead of an answer."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,24 @@ class DiscordSimulator:
             raise ValueError(f"message {message_id} has no button {custom_id!r}")
         return await self._ask(
             _COMPONENT, user, {"custom_id": custom_id, "component_type": 2}, message=message
+        )
+
+    async def form_of(self, asked: Interaction, *, seconds: float = 5.0) -> Json:
+        """The form that the bot opened, once it has."""
+        await self.until(lambda: asked.form is not None, seconds=seconds)
+        assert asked.form is not None  # noqa: S101 - what was waited for
+        return asked.form
+
+    async def submit(self, form: Json, text: str, *, user: str = "42") -> Interaction:
+        """Writes into the form's only box and sends it. Raises `ValueError` where Discord's own program would not."""
+        [label] = form["components"]
+        box = label["component"]
+        if not text or len(text) > box.get("max_length", _LONGEST_TEXT):
+            raise ValueError("Discord sends no form that is empty or too long")
+        written = {"type": box["type"], "id": 2, "custom_id": box["custom_id"], "value": text}
+        components = [{"type": label["type"], "id": 1, "component": written}]
+        return await self._ask(
+            _SUBMISSION, user, {"custom_id": form["custom_id"], "components": components, "resolved": {}}
         )
 
     async def repeat(self, asked: Interaction) -> None:
@@ -370,6 +392,8 @@ class DiscordSimulator:
             )
         elif kind == _ANSWER:
             asked.original = self._add(asked.channel_id, self.bot, data)
+        elif kind == _MODAL and asked.type in {_COMMAND, _COMPONENT}:
+            asked.form = data
         else:
             self.unexpected.append(f"interaction callback of type {kind}")
             return error(400, 50035, "Invalid Form Body")

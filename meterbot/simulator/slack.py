@@ -1,4 +1,5 @@
-"""A Slack workspace on loopback: Web API, Socket Mode, slash commands, buttons and signed HTTP, with faults on demand.
+"""A Slack workspace on loopback: Web API, Socket Mode, slash commands, buttons, modals and signed HTTP, with faults on
+demand.
 
     async with SlackSimulator() as slack:
         chat = SlackChat(bot_token=slack.bot_token, app_token=slack.app_token, api_url=slack.api_url, ...)
@@ -6,6 +7,7 @@
         asked = await slack.slash("/claude-spend", "me")     # returns when the bot acknowledged it
         said = await slack.answer(asked)                      # what the bot sent to the response_url
         slack.messages()                                      # what stands in the channel
+    await slack.submit(await slack.modal(asked), "text")  # fills in the form that the bot opened instead
 
 Faults are scripted per method, one per call: `slack.fail("chat.postMessage", rate_limited("3"), dropped())`; the posts
 to a response_url go by the name "response_url".
@@ -28,7 +30,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
-from meterbot.simulator.slack_judge import verdict
+from meterbot.simulator.slack_judge import verdict, view_verdict
 
 _SCOPES = {
     "chat.postMessage": ("chat:write",),
@@ -36,8 +38,9 @@ _SCOPES = {
     "conversations.history": ("channels:history", "groups:history"),
     "conversations.replies": ("channels:history", "groups:history"),
 }
-_STRUCTURES = {"blocks", "metadata", "attachments"}
+_STRUCTURES = {"blocks", "metadata", "attachments", "view"}
 _ACK_SECONDS = 3.0
+_TRIGGER_SECONDS = 3.0
 _RESPONSES = 5
 
 
@@ -148,10 +151,29 @@ class Interaction:
     acknowledged: asyncio.Event
     answers: list[SlackMessage] = field(default_factory=list)
     status: int | None = None
+    reply: dict[str, Any] = field(default_factory=dict)
+    """What the acknowledgement said."""
+    modal: "Modal | None" = None
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def trigger(self) -> str:
         return str(self.payload["trigger_id"])
+
+
+@dataclass(slots=True)
+class Modal:
+    """A modal in front of a person. `errors` stand below its boxes."""
+
+    id: str
+    user: str
+    view: dict[str, Any]
+    errors: dict[str, str] = field(default_factory=dict)
+    open: bool = True
+
+    def box(self) -> dict[str, Any]:
+        """The block to write into."""
+        return next(block for block in self.view["blocks"] if block["type"] == "input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +205,7 @@ class SlackSimulator:
         self.channels = {self.channel: Channel(self.channel)}
         self.calls: list[Call] = []
         self.interactions: list[Interaction] = []
+        self.modals: dict[str, Modal] = {}
         self.unexpected: list[str] = []
         self.refuse_handshakes = 0
         """How many of the next sockets are refused, their tickets used up."""
@@ -321,6 +344,34 @@ class SlackSimulator:
         }
         return await self.deliver(self._interaction("interactive", payload), **tricks)
 
+    async def modal(self, interaction: Interaction) -> Modal:
+        """The modal that the bot opened, once it has."""
+        await self.until(lambda: interaction.modal)
+        assert interaction.modal is not None  # noqa: S101 - what was waited for
+        return interaction.modal
+
+    async def submit(self, modal: Modal, text: str, **tricks: Any) -> Interaction:
+        """Writes into the modal's box and sends it. Raises `ValueError` where Slack's own program would not."""
+        block = modal.box()
+        element = block["element"]
+        if not modal.open or not text or len(text) > element.get("max_length", 3000):
+            raise ValueError("Slack sends no form that is closed, empty or too long")
+        value = {"type": element["type"], "value": text}
+        state = {"values": {block["block_id"]: {element["action_id"]: value}}}
+        payload = {
+            "type": "view_submission",
+            "user": {"id": modal.user, "team_id": "T0SIM"},
+            "team": {"id": "T0SIM"},
+            "view": {**modal.view, "id": modal.id, "state": state, "hash": "1.0"},
+            "response_urls": [],
+        }
+        sent = self._interaction("interactive", payload)
+        del sent.payload["response_url"]
+        await self.deliver(sent, **tricks)
+        if sent.status in {None, 200}:
+            self._follow(modal, sent.reply)
+        return sent
+
     async def deliver(
         self, interaction: Interaction, *, stale: bool = False, forged: bool = False, retry: int = 0
     ) -> Interaction:
@@ -365,6 +416,8 @@ class SlackSimulator:
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "views.open": self._open_view,
+            "views.update": self._update_view,
         }
         if method not in handlers:
             return self._odd(f"unknown method {method}", "unknown_method")
@@ -419,6 +472,45 @@ class SlackSimulator:
         message.edits.append(message.payload)
         message.payload = {"metadata": message.payload.get("metadata"), **arguments}
         return _yes(channel=message.channel, ts=message.ts, text=message.text)
+
+    def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        by = next((one for one in self.interactions if one.trigger == arguments.get("trigger_id")), None)
+        if by is None:
+            return _no("invalid_trigger_id")
+        if by.modal is not None:
+            return _no("exchanged_trigger_id")
+        if time.monotonic() - by.at > _TRIGGER_SECONDS:
+            return _no("expired_trigger_id")
+        if wrong := view_verdict(arguments.get("view")):
+            return self._odd(f"views.open: {wrong}", "invalid_arguments")
+        user = by.payload.get("user_id") or by.payload["user"]["id"]
+        by.modal = Modal(f"V{uuid.uuid4().hex[:10].upper()}", user, arguments["view"])
+        self.modals[by.modal.id] = by.modal
+        return _yes(view={**by.modal.view, "id": by.modal.id})
+
+    def _update_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        modal = self.modals.get(arguments.get("view_id", ""))
+        if modal is None or not modal.open:
+            return _no("not_found")
+        if wrong := view_verdict(arguments.get("view")):
+            return self._odd(f"views.update: {wrong}", "invalid_arguments")
+        modal.view, modal.errors = arguments["view"], {}
+        return _yes(view={**modal.view, "id": modal.id})
+
+    def _follow(self, modal: Modal, reply: dict[str, Any]) -> None:
+        """What an acknowledgement does to the modal that was sent: closes it, unless told otherwise."""
+        modal.errors = {}
+        match reply.get("response_action"):
+            case None:
+                modal.open = False
+            case "errors" if reply["errors"].keys() <= {modal.box()["block_id"]} and all(
+                reply["errors"].values()
+            ):
+                modal.errors = reply["errors"]
+            case "update" if view_verdict(reply["view"]) is None:
+                modal.view = reply["view"]
+            case other:
+                self.unexpected.append(f"a submission was answered with {other}")
 
     def _history(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return self._listing(arguments, [*reversed(self.messages(arguments.get("channel")))])
@@ -507,11 +599,13 @@ class SlackSimulator:
         if frame.type is aiohttp.WSMsgType.PING:
             await socket.pong(frame.data)
         elif frame.type is aiohttp.WSMsgType.TEXT:
-            trigger = json.loads(frame.data).get("envelope_id")
+            frame_said = json.loads(frame.data)
+            trigger = frame_said.get("envelope_id")
             acknowledged = [known for known in self.interactions if known.trigger == trigger]
             if not acknowledged:
                 self.unexpected.append("acknowledged an unknown envelope")
             for interaction in acknowledged:
+                interaction.reply = frame_said.get("payload") or {}
                 interaction.acknowledged.set()
 
     async def _deliver_over_socket(self, interaction: Interaction, retry: int) -> None:
@@ -546,9 +640,11 @@ class SlackSimulator:
             try:
                 async with session.post(self.bot_url, data=body, headers=headers) as response:
                     interaction.status = response.status
+                    said = await response.text()
             except TimeoutError:
                 raise NotAcknowledgedError(interaction.kind) from None
         if interaction.status == 200:
+            interaction.reply = json.loads(said) if said.startswith("{") else {}
             interaction.acknowledged.set()
 
     def signature(self, body: str, *, stale: bool = False, forged: bool = False) -> dict[str, str]:

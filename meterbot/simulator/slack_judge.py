@@ -9,6 +9,7 @@ from typing import Any
 
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
 
 
 def verdict(payload: Mapping[str, Any]) -> str | None:
@@ -22,6 +23,28 @@ def verdict(payload: Mapping[str, Any]) -> str | None:
         return "msg_blocks_too_long"
     wrong = [*_wrong(blocks)]
     return f"invalid_blocks: {'; '.join(wrong)}" if wrong else None
+
+
+def view_verdict(view: Any) -> str | None:
+    """What Slack has against a modal, or None."""
+    if not isinstance(view, dict) or view.get("type") != "modal":
+        return "not a modal"
+    blocks = view.get("blocks") or []
+    try:
+        known = View(**view).to_dict()
+    except (SlackObjectFormationError, TypeError) as error:
+        return f"view: {error}"
+    if known != view:
+        return "view: the library does not know all of it"
+    wrong = [*_wrong(blocks)]
+    titles = [view.get(key) or {} for key in ("title", "submit", "close")]
+    if any(len(title.get("text", "x")) not in range(1, 25) for title in titles) or "title" not in view:
+        wrong.append("a title, submit or close without text or with more than 24 characters")
+    if any(block["type"] == "input" for block in blocks) and "submit" not in view:
+        wrong.append("a box and nothing to send it with")
+    if len(view.get("private_metadata", "")) > 3000:
+        wrong.append("private_metadata of more than 3000 characters")
+    return "; ".join(wrong) or None
 
 
 def _wrong(blocks: list[dict[str, Any]]) -> Iterator[str]:

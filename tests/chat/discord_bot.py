@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meterbot.chat import Answer, Question
+from meterbot.chat import Answer, Form, Question
 from meterbot.chat.discord import DiscordChat
 from meterbot.clock import Clock, SystemClock
 from meterbot.errors import SendError
@@ -17,6 +17,7 @@ from meterbot.simulator.discord import DiscordSimulator
 from tests.contracts.discord_openapi import contract
 
 DELIVERY = "0123456789abcdef"
+FORM = Form(("paste", "ana"), "Hand in numbers", "Paste the JSON", "One object.")
 
 POST_MESSAGE = "/channels/{channel_id}/messages"
 ONE_MESSAGE = POST_MESSAGE + "/{message_id}"
@@ -52,7 +53,7 @@ async def refusal_of(sending: Awaitable[object]) -> SendError:
 
 
 class Answers:
-    """Answers every question with `message`, and remembers what was asked."""
+    """Answers every question with `message`, and remembers what was asked; `paste` opens a form."""
 
     def __init__(self, message: Message | None = None, *, public: bool = False) -> None:
         self.message = message or alert(title="The team", owner={})
@@ -62,6 +63,9 @@ class Answers:
     async def __call__(self, question: Question) -> Answer:
         self.asked.append(question)
         return Answer(self.message, self.public or "share" in question.words)
+
+    def forms(self, question: Question) -> Form | None:
+        return FORM if question.words[:1] == ("paste",) else None
 
 
 class Notes:
@@ -102,7 +106,8 @@ async def running(
 ) -> AsyncIterator[DiscordChat]:
     """Started, and its command registered."""
     chat = chat_on(discord, **changes)
-    await chat.start(answers or Answers())
+    answers = answers or Answers()
+    await chat.start(answers, answers.forms)
     try:
         yield chat
     finally:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from meterbot.chat import Answer, Question
+from meterbot.chat import Answer, Form, Question
 from meterbot.chat.slack import SlackChat
 from meterbot.messages import Action, Field, Message
 from meterbot.models import Severity
 from meterbot.simulator.slack import SlackSimulator
 
+FORM = Form(("paste", "ana"), "Hand in numbers", "Paste the JSON", "One object.")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -29,7 +30,7 @@ def alert(title: str = "ana is BLOCKED", **more: Any) -> Message:
 
 @dataclass
 class Rig:
-    """`asked` is every question that reached the answerer; what it said is `echo`."""
+    """`asked` is every question that reached the answerer; what it said is `echo`. `paste` opens a form."""
 
     slack: SlackSimulator
     chat: SlackChat
@@ -38,7 +39,11 @@ class Rig:
     async def echo(self, question: Question) -> Answer:
         self.asked.append(question)
         words = " ".join(question.words)
-        return Answer(Message(f"You said {words}", words or "nothing"), public="share" in question.words)
+        said = Message(f"You said {words}", words or "nothing", text=question.text or "")
+        return Answer(said, public="share" in question.words, invalid=question.text == "wrong")
+
+    def forms(self, question: Question) -> Form | None:
+        return FORM if question.words[:1] == ("paste",) else None
 
 
 def chat_of(slack: SlackSimulator, **settings: Any) -> SlackChat:
@@ -62,7 +67,7 @@ async def rig(
         made = Rig(workspace, chat_of(workspace, **settings))
         try:
             if start:
-                await made.chat.start(made.echo)
+                await made.chat.start(made.echo, made.forms)
             yield made
         finally:
             await made.chat.close()

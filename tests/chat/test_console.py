@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat import Answer, Chat, Question
+from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.chat.console import Console
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Action, Field, Message, Posted, Section
@@ -216,6 +216,10 @@ class Typist:
         self._changed.set()
         return Answer(Message(f"asked {' '.join(question.words)}", ""))
 
+    def forms(self, question: Question) -> Form | None:
+        wanted = question.words[:1] == ("paste",)
+        return Form(("paste", "ana"), "Hand in", "Paste it", "At most so much.") if wanted else None
+
     async def words(self, number: int) -> list[tuple[str, ...]]:
         """What was asked, once it was `number` questions."""
         async with asyncio.timeout(5):
@@ -232,7 +236,7 @@ def typist() -> Typist:
 
 @contextlib.asynccontextmanager
 async def listening(console: Console, typist: Typist) -> AsyncIterator[None]:
-    await console.start(typist.answer)
+    await console.start(typist.answer, typist.forms)
     try:
         yield
     finally:
@@ -267,6 +271,40 @@ async def test_words_are_asked_with_and_without_the_command(keyboard: Keyboard, 
     assert words == [("status",), ("seat", "bo"), (), ("seat", "né")]
     assert typist.asked[0] == Question(("status",), "console", "ana", "terminal")
     assert stdout.getvalue().splitlines()[:2] == ["asked status", "asked seat bo"]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"  \n"])
+async def test_a_form_takes_what_is_pasted_until_an_empty_line(
+    keyboard: Keyboard, typist: Typist, ending: bytes
+) -> None:
+    stdin, press, _ = keyboard
+    stdout = io.StringIO()
+    async with listening(Console(stdin, stdout, user="ana"), typist):
+        press(b'paste\n{\n  "quit": 1\n}\n' + ending + b"status\n")
+        await typist.words(2)
+    assert typist.asked == [
+        Question(("paste", "ana"), "console", "ana", "terminal", '{\n  "quit": 1\n}'),
+        Question(("status",), "console", "ana", "terminal"),
+    ]
+    assert stdout.getvalue().startswith("Hand in\n  Paste it, then an empty line. At most so much.\n")
+
+
+async def test_a_form_keeps_its_hold_on_what_is_pasted_without_end(
+    keyboard: Keyboard, typist: Typist
+) -> None:
+    stdin, press, hang_up = keyboard
+    async with listening(Console(stdin, io.StringIO()), typist):
+        await asyncio.to_thread(press, b"paste\n" + b"x\n" * 3000)
+        hang_up()
+        await typist.words(1)
+    assert typist.asked[0].text == "\n".join("x" * 1000)
+
+
+async def test_a_command_can_be_copied_exactly_from_a_narrow_terminal() -> None:
+    command = "METERBOT_URL=https://meterbot.example meterbot push install --every 15m " + "x" * 200
+    message = Message("Join", "Join", command=command)
+    assert command in (await printed(message, Screen())).splitlines()
+    assert f"  {command}" in (await printed(message, io.StringIO())).splitlines()
 
 
 async def test_the_end_of_the_input_ends_the_commands_and_not_the_alerts(

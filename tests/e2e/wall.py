@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
-from meterbot.chat import Answerer, Connection
+from meterbot.chat import Answerer, Connection, Forms, no_forms
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Message, Posted
 
@@ -78,7 +78,7 @@ class Wall:
     def connection(self) -> Connection:
         return Connection(up=True)
 
-    async def start(self, answer: Answerer) -> None:
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Asks nobody anything."""
 
     async def close(self) -> None:
