@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 
 from meterbot import wording
 from meterbot.blocked import Block
@@ -108,7 +108,25 @@ def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
         facts.append(f"Plan: {plan_name(row.snapshot.tier)}.")
     if row.seat.plan_price is not None:
         facts.append(f"Plan fee on top: {price_of(row.seat)}.")
+    facts += _of_the_machine(row, view)
     return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]
+
+
+def _of_the_machine(row: SeatRow, view: View) -> list[str]:
+    """What only the seat's own machine knows: never spend, and never in a sum."""
+    facts, estimate, throttle = [], row.snapshot.estimate, row.snapshot.throttle
+    if estimate is not None:
+        month = date.fromisoformat(f"{estimate.month}-01")
+        facts.append(
+            f"List-price estimate, not charged: {show(estimate.amount, grouped=True)} ({estimate.by}, {month:%B}). "
+            "It prices the tokens in one machine's logs, most of which the plan covers; "
+            "extra usage is what Anthropic counts beyond the plan, on every device."
+        )
+    if throttle is not None and throttle.on is not False:
+        pause = f" by {throttle.delay_seconds:f} s a step" if throttle.delay_seconds else ""
+        does = f"slows this machine down{pause}" if throttle.throttling else "does not slow this machine down"
+        facts.append(f"{throttle.tool} {does} (as of {wording.moment(throttle.decided_at, view.tz)}).")
+    return facts
 
 
 def _sharing(row: SeatRow, view: View) -> list[str]:

@@ -122,6 +122,27 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a month's tokens of one machine would cost at list prices: charged to nobody, and in no sum with spend.
+    `month` is like `2026-04`, `by` is the program that reckoned it."""
+
+    amount: Money
+    month: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A program on the seat's machine that slows it down of its own accord. `on` None: not known."""
+
+    tool: str
+    on: bool | None
+    throttling: bool
+    delay_seconds: Decimal | None
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one reading says of one (account, org), or that nothing could be read (`org_uuid` None).
 
@@ -151,6 +172,8 @@ class Snapshot:
     """The floor a refusal set on the next read."""
     tier: str | None = None
     """The plan as the account says it: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
+    estimate: Estimate | None = None
+    throttle: Throttle | None = None
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 

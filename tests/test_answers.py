@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -7,10 +8,19 @@ import pytest
 from meterbot import answers
 from meterbot.answers import Destination
 from meterbot.messages import Message
-from meterbot.models import ExtraUsage, Health, ReasonClass, Severity, SourceState, Subscription
+from meterbot.models import (
+    Estimate,
+    ExtraUsage,
+    Health,
+    ReasonClass,
+    Severity,
+    SourceState,
+    Subscription,
+    Throttle,
+)
 from meterbot.privacy import View
 from meterbot.report import team_report
-from tests.teams import NOW, Reading, extra, reading, seat, snapshot, state, window
+from tests.teams import NOW, Reading, extra, money, reading, seat, snapshot, state, window
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MAY = datetime.fromisoformat("2026-05-01T00:00:00Z")
@@ -217,3 +227,36 @@ def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     assert "Plan: Max 20x.\nPlan fee on top: $200.00 (max_20x, list price)." in said
     assert "Next charge      2026-05-14  (as configured)" in said
     assert "Thu May 14  ana  $200.00 (max_20x, list price)  as configured" in body(answers.renewals(told))
+
+
+def test_an_estimate_stands_beside_the_real_amount_and_is_called_one() -> None:
+    estimate = Estimate(money("1234.567"), "2026-04", "ccusage")
+    shot = snapshot(extra_usage=extra("17.20", "50"), estimate=estimate)
+    seen = view(reading(shot))
+    text = body(answers.seat_detail(seen, ["ana"], ("me",)))
+    assert "Extra usage      $17.20 / $50.00 (34%)" in text
+    assert "List-price estimate, not charged: $1,234.57 (ccusage, April). It prices the tokens" in text
+    assert "$1,2" not in answers.seat_detail(seen, ["ana"], ("me",)).fallback
+    assert [total.used for total in seen.report.totals] == [money("17.20")]
+
+
+@pytest.mark.parametrize(
+    ("throttle", "said"),
+    [
+        (
+            Throttle("claude-pace-maker", True, True, Decimal(35), NOW),
+            "slows this machine down by 35 s a step (as of",
+        ),
+        (Throttle("claude-pace-maker", None, True, None, NOW), "slows this machine down (as of"),
+        (
+            Throttle("claude-pace-maker", True, False, Decimal(0), NOW),
+            "does not slow this machine down (as of",
+        ),
+        (Throttle("claude-pace-maker", False, False, Decimal(0), NOW), None),
+    ],
+    ids=["by how much", "not by how much", "not now", "switched off"],
+)
+def test_a_throttle_on_the_seats_machine_is_told(throttle: Throttle, said: str | None) -> None:
+    text = body(answers.seat_detail(view(reading(snapshot(throttle=throttle))), ["ana"], ("me",)))
+    assert ("pace-maker" in text) is (said is not None)
+    assert said is None or f"claude-pace-maker {said}" in text

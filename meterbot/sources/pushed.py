@@ -7,10 +7,12 @@ older reading, `unreachable` when there is no number in it at all, `drifted` whe
 and could not be taken, else `ok`.
 """
 
+import re
 from datetime import datetime
 
 from meterbot.forecast import CLOCK_SKEW
-from meterbot.models import Health, Seat, Snapshot
+from meterbot.models import Estimate, Health, Seat, Snapshot, Throttle
+from meterbot.money import Money
 from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of, overage_row
@@ -18,7 +20,7 @@ from meterbot.sources.fields import Notes, kind, read
 from meterbot.sources.organization import Found, take_usage, worst
 from meterbot.sources.subscription import billing_of
 from meterbot.sources.verdict import Missing
-from meterbot.sources.wire import OverageShape, PushShape
+from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
 
 MOST_SNAPSHOTS = 100
 """In one document."""
@@ -27,6 +29,8 @@ _STRICT = ("org_uuid", "account_uuid", "fetched_at", "stale")
 _SECTIONS = ("usage", "overage", "subscription")
 _SHARED_PLANS = ("team", "enterprise")
 _ROOT = "push"
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
+_PROGRAM = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
@@ -53,6 +57,7 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
     sent, fetched_at = _envelope(value, path, notes, now)
     found = _found(seat, sent, notes)
     health, detail = _health(sent, found)
+    estimate, throttle = _estimate(sent, notes), _throttle(sent, notes, now)
     return Snapshot(
         seat=seat.name,
         source=seat.source,
@@ -67,6 +72,8 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
         extra_usage_read=found.metering.read,
         subscription=found.billing.subscription,
         subscription_read=found.billing.read,
+        estimate=estimate,
+        throttle=throttle,
         detail=detail,
         drift=tuple(note.removeprefix(f"{path}.") for note in notes.drift),
         errors=tuple(_errors(sent, found)),
@@ -126,6 +133,28 @@ def _overage(seat: Seat, sent: PushShape, notes: Notes) -> OverageShape | Missin
         return Missing.FAILED
     shared = (seat.plan or "").startswith(_SHARED_PLANS)
     return overage_row(sent.overage, notes, account=sent.account_uuid, org=sent.org_uuid, team=shared)
+
+
+def _estimate(sent: PushShape, notes: Notes) -> Estimate | None:
+    """All of it, or nothing: an amount of no known month or currency would only mislead."""
+    shape = read(EstimateShape, sent.list_price_estimate, "list_price_estimate", notes)
+    if shape is None or shape.amount_minor is None or shape.currency is None or shape.exponent is None:
+        return None
+    if not _MONTH.fullmatch(shape.period or "") or not _PROGRAM.fullmatch(shape.source or ""):
+        notes.reject("list_price_estimate", "a month and a program", "something else")
+        return None
+    amount = Money(shape.amount_minor, shape.currency, shape.exponent)
+    return Estimate(amount, shape.period or "", shape.source or "")
+
+
+def _throttle(sent: PushShape, notes: Notes, now: datetime) -> Throttle | None:
+    shape = read(ThrottleShape, sent.throttle, "throttle", notes)
+    if shape is None or shape.throttling is None or shape.as_of is None or shape.as_of > now + CLOCK_SKEW:
+        return None
+    if not _PROGRAM.fullmatch(shape.tool or ""):
+        notes.reject("throttle.tool", "a program", "something else")
+        return None
+    return Throttle(shape.tool or "", shape.enabled, shape.throttling, shape.delay_seconds, shape.as_of)
 
 
 def _health(sent: PushShape, found: Found) -> tuple[Health, str | None]:

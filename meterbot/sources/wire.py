@@ -170,3 +170,22 @@ class PushShape(Shape):
     overage: Any = None
     subscription: Any = None
     errors: Any = None
+    list_price_estimate: Any = None
+    throttle: Any = None
+
+
+class EstimateShape(AmountShape):
+    """`list_price_estimate` of a push."""
+
+    source: Text = None
+    period: Text = None
+
+
+class ThrottleShape(Shape):
+    """`throttle` of a push."""
+
+    tool: Text = None
+    as_of: Instant = None
+    enabled: Flag = None
+    throttling: Flag = None
+    delay_seconds: Number = None

@@ -1,16 +1,20 @@
 """What the agent sends is what the bot reads: the same numbers as if it had read them itself."""
 
+import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
-from meterbot.models import Health, Seat
-from meterbot.push import document
+from meterbot.models import Estimate, Health, Seat
+from meterbot.money import Money
+from meterbot.push import document, extras
 from meterbot.sources.exact_json import parse
 from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import Notes
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.verdict import Missing
 from meterbot.sources.windows import windows_of
-from tests.push.rig import ACCOUNT, NOW, ORG
+from tests.push.rig import ACCOUNT, NOW, ORG, Home, program
 from tests.sources.bodies import USAGE, sent
 
 SEAT = Seat("ana", "push")
@@ -27,13 +31,18 @@ def test_meterbot_reads_the_numbers_that_were_there() -> None:
     assert got.drift == got.errors == ()
 
 
-def test_extras_disturb_no_meterbot_that_does_not_know_them() -> None:
+def test_meterbot_reads_the_extras_that_the_agent_adds(home: Home) -> None:
     one = document.render(
         [document.snapshot(sent(USAGE), org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)]
-    ).decode()
-    extra = {"list_price_estimate": {"amount_minor": 1}, "throttle": {"enabled": True}}
-    plain, more = (snapshots_of(SEAT, document.compose(one, members), NOW) for members in ({}, extra))
-    assert more == plain
+    )
+    report = {"monthly": [{"month": "2026-04", "totalCost": 123.45}]}
+    program(home.path / "bin", "ccusage", f"print({json.dumps(report)!r})")
+    extra = extras.gather(("ccusage",), home.machine, NOW, home.said.append)
+    plain, more = (
+        snapshots_of(SEAT, document.compose(one.decode(), members), NOW)[0] for members in ({}, extra)
+    )
+    assert more.estimate == Estimate(Money(Decimal(12345), "USD", 2), "2026-04", "ccusage")
+    assert replace(more, estimate=None) == plain
 
 
 def test_the_documented_example_is_taken_by_both_ends() -> None:
@@ -41,6 +50,8 @@ def test_the_documented_example_is_taken_by_both_ends() -> None:
     example = text[text.index("```json") + 7 :].partition("```")[0].encode()
     (got,) = snapshots_of(SEAT, example, NOW)
     assert (got.health, got.drift, got.errors) == (Health.OK, (), ())
+    assert got.estimate is not None
+    assert got.throttle is not None
     (cut,) = document.from_claude_meter(example)
     assert cut["errors"] == []
     whole = parse(example)

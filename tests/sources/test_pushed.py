@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.blocked import block_of
-from meterbot.models import Health, ReasonClass, Seat, Snapshot
+from meterbot.models import Estimate, Health, ReasonClass, Seat, Snapshot, Throttle
 from meterbot.money import Money, plain
 from meterbot.sources import UnusablePushError
 from meterbot.sources.pushed import MOST_SNAPSHOTS, snapshots_of
@@ -330,3 +330,50 @@ def test_every_amount_is_kept_to_the_last_digit(minor: Decimal, currency: str) -
     (snapshot,) = snapshots_of(BO, document.encode(), NOW)
     assert snapshot.extra_usage is not None
     assert snapshot.extra_usage.used == Money(minor, currency.upper(), 0 if currency == "jpy" else 2)
+
+
+# What only the seat's machine knows.
+
+ESTIMATE = {"source": "ccusage", "period": "2026-10", "amount_minor": 12345, "currency": "USD", "exponent": 2}
+THROTTLE = {
+    "tool": "claude-pace-maker",
+    "as_of": "2026-10-10T11:55:00.000Z",
+    "enabled": True,
+    "throttling": True,
+    "delay_seconds": 35,
+}
+
+
+def test_an_estimate_and_a_throttle_are_taken_and_no_spend() -> None:
+    snapshot = one({**METER, "list_price_estimate": ESTIMATE, "throttle": THROTTLE})
+    assert snapshot.estimate == Estimate(Money(Decimal(12345), "USD", 2), "2026-10", "ccusage")
+    assert snapshot.throttle == Throttle(
+        "claude-pace-maker", True, True, Decimal(35), datetime(2026, 10, 10, 11, 55, tzinfo=UTC)
+    )
+    assert replace(snapshot, estimate=None, throttle=None) == one(METER)
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        *(("list_price_estimate", field, None) for field in ESTIMATE),
+        ("list_price_estimate", "amount_minor", -1),
+        ("list_price_estimate", "amount_minor", "a lot"),
+        ("list_price_estimate", "period", "2026-13"),
+        ("list_price_estimate", "period", SECRET),
+        ("list_price_estimate", "source", "Mallory's *bold* claim"),
+        ("throttle", "tool", SECRET + "!"),
+        ("throttle", "throttling", "yes"),
+        ("throttle", "as_of", "2027-01-01T00:00:00Z"),
+        ("throttle", "as_of", None),
+    ],
+)
+def test_one_that_is_not_whole_is_not_taken_and_costs_no_number(
+    section: str, field: str, value: object
+) -> None:
+    whole = {"list_price_estimate": ESTIMATE, "throttle": THROTTLE}
+    body = with_value({**METER, **whole}, (section, field), value)
+    snapshot = one(body)
+    assert (snapshot.estimate if section == "list_price_estimate" else snapshot.throttle) is None
+    assert (snapshot.health, used(snapshot)) == (Health.OK, "17.20")
+    assert SECRET not in repr(snapshot)
