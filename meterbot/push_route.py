@@ -139,6 +139,8 @@ async def _body(request: web.Request) -> bytes:
                     raise _too_large()
     except TimeoutError:
         raise _Refusal(408, "the body did not arrive in time", "send it again") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise _Refusal(400, "the body broke off", "send it again") from None
     return bytes(body)
 
 

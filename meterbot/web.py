@@ -1,11 +1,13 @@
 """Inbound HTTP: is the bot alive, is it doing its work, and whatever a chat wants to receive."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from meterbot.chat import Connection
@@ -105,11 +107,25 @@ def exposition(vitals: Vitals) -> bytes:
     return generate_latest(registry)
 
 
+class _OurFailures(logging.Filter):
+    """A request that nobody could read, or that broke off, is not our failure, and comes from anybody."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        failure = record.exc_info[1] if record.exc_info else None
+        return not isinstance(failure, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.addFilter(_OurFailures())
+
+
 class Listener:
-    """The application on one address, until `close`."""
+    """The application on one address, until `close`. It takes no compressed body: what is small may then be large."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=2.0, auto_decompress=False, logger=_http_log
+        )
         self._host, self._port = host, port
 
     async def start(self) -> int:
