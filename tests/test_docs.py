@@ -83,6 +83,8 @@ def leaves(command: Any, path: tuple[str, ...] = ("meterbot",)) -> Iterator[str]
     if not hasattr(command, "commands"):
         yield " ".join(path)
         return
+    if command.invoke_without_command and path[1:]:
+        yield " ".join(path)
     for name, inner in command.commands.items():
         yield from leaves(inner, (*path, name))
 
@@ -110,9 +112,10 @@ def parse(line: str) -> None:
     parent = None
     while True:
         context = command.make_context(name, words, parent=parent)
-        if not hasattr(command, "commands"):
+        left = [*context._protected_args, *context.args]
+        if not hasattr(command, "commands") or (command.invoke_without_command and parent and not left):
             return
-        name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, command, words = command.resolve_command(context, left)
         parent = context
 
 
@@ -124,7 +127,9 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
     parse(f"{line} 1" if named else line)
 
 
-@pytest.mark.parametrize("line", ["meterbot push", "meterbot check --live", "meterbot slack manifest now"])
+@pytest.mark.parametrize(
+    "line", ["meterbot pull", "meterbot push on", "meterbot check --live", "meterbot slack manifest now"]
+)
 def test_a_command_that_does_not_exist_would_be_noticed(line: str) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|unexpected"):
         parse(line)

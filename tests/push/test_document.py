@@ -176,7 +176,7 @@ def test_a_damaged_remembered_reading_is_said(text: str) -> None:
 
 @pytest.mark.parametrize("path", list(places(WHOLE)), ids=lambda path: ".".join(map(str, path)))
 @pytest.mark.parametrize(
-    "planted", [EMAIL, ACCESS, "Zoe Müller", "/home/zoe/secret plans", "4242 4242 4242 4242\n"]
+    "planted", [EMAIL, ACCESS, "Zoe Müller", "/home/ana/secret plans", "4242 4242 4242 4242\n"]
 )
 def test_no_planted_text_leaves_from_any_place(path: tuple[str | int, ...], planted: str) -> None:
     for value in (planted, {planted: planted}, [planted], {"used_credits": planted}):

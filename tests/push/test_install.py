@@ -140,13 +140,13 @@ def test_the_token_is_in_the_one_file_that_only_its_user_may_read(home: Home, pl
 
 
 def test_what_the_runs_start_with_is_what_the_shell_had(home: Home) -> None:
-    home.env |= {"CLAUDE_CONFIG_DIR": "/home/zoe/work", "HTTPS_PROXY": "http://proxy.example:1", "OTHER": "x"}
+    home.env |= {"CLAUDE_CONFIG_DIR": "/home/ana/work", "HTTPS_PROXY": "http://proxy.example:1", "OTHER": "x"}
     home.set_up()
     kept = settings.read(home.machine.config_directory / "push.env")
     assert kept == {
         "METERBOT_URL": "http://127.0.0.1:9",
         "METERBOT_PUSH_TOKEN": PUSH_TOKEN,
-        "CLAUDE_CONFIG_DIR": "/home/zoe/work",
+        "CLAUDE_CONFIG_DIR": "/home/ana/work",
         "HTTPS_PROXY": "http://proxy.example:1",
         "PATH": str(home.path / "bin"),
     }
