@@ -257,8 +257,8 @@ def test_a_sum_is_exact_where_binary_numbers_are_not() -> None:
 # Plans that nobody configured, and renewals that somebody did
 
 
-def unpriced(name: str = "ana", **more: object) -> Seat:
-    return seat(name, price=None, **more)
+def unpriced(name: str = "ana", source: str = "claude_ai", renews_on: int | None = None) -> Seat:
+    return seat(name, source, price=None, renews_on=renews_on)
 
 
 def test_an_account_that_says_its_plan_is_priced_at_its_list_price() -> None:

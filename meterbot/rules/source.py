@@ -44,7 +44,7 @@ _REMEDIES_OF_SOURCE = {
     (
         "claude_code",
         Health.SESSION_EXPIRED,
-    ): "Run Claude Code once where it is signed in, so that it renews its token.",
+    ): "Run `claude` once on the machine where it is signed in: it renews its token.",
     (
         "claude_code",
         Health.REFUSED,

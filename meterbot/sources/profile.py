@@ -36,9 +36,11 @@ def profile_of(body: object, notes: Notes) -> Profile | None:
     organization = organization or ProfileOrganizationShape()
     org = organization.uuid or shape.organization_uuid
     if account is None or account.uuid is None:
-        return _nobodys("profile.account.uuid", notes)
+        _note_missing("profile.account.uuid", notes)
+        return None
     if org is None:
-        return _nobodys("profile.organization.uuid", notes)
+        _note_missing("profile.organization.uuid", notes)
+        return None
     kinds = [] if organization.organization_type is None else [organization.organization_type]
     return Profile(
         account=account.uuid,
@@ -51,7 +53,7 @@ def profile_of(body: object, notes: Notes) -> Profile | None:
     )
 
 
-def _nobodys(path: str, notes: Notes) -> None:
+def _note_missing(path: str, notes: Notes) -> None:
     if path not in notes.rejected:
         notes.reject(path, "a UUID", "nothing")
 

@@ -21,7 +21,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 def the_seat(config: Config) -> tuple[str | None, str | None]:
     (seat,) = config.seats
-    return seat.credentials_file, seat.token and seat.token.get_secret_value()
+    return seat.credentials_file, None if seat.token is None else seat.token.get_secret_value()
 
 
 def test_the_source_is_available_and_asked_every_quarter_of_an_hour(tmp_path: Path) -> None:
