@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -57,6 +57,8 @@ TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
 SWEEP_SECONDS = 30.0
 """How often is looked for what time alone makes true."""
+ASLEEP = timedelta(minutes=5)
+"""Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 READS_AT_ONCE = 16
 
 log = structlog.get_logger(__name__)
@@ -135,20 +137,6 @@ async def print_team(config: Config, now: datetime) -> None:
         await Console(None, sys.stdout).post("spend", "terminal", answer.message)
 
 
-async def stored_sessions(config: Config) -> dict[str, StoredSession]:
-    """By seat, as they are in the database, which stays as it is. Raises `StartError`."""
-    return await peek_sessions(config.database_url.get_secret_value())
-
-
-async def discard_unreadable_sessions(config: Config) -> list[str]:
-    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
-    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
-    async with _opened(config) as store:
-        stored = (await store.sessions()).values()
-        lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
-        return [seat for seat in sorted(lost) if await store.forget_session(seat)]
-
-
 async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
     """A new token to push with; None where there is one that shall not be replaced."""
     async with _opened(config) as store:
@@ -177,6 +165,20 @@ async def forget_account(url: SecretStr, seat: str) -> bool:
     """Lets the seat be another account from its next reading on. False when none was known."""
     async with _opened_at(url) as store:
         return await Ingest(store, {}, (), RuleSettings(), lambda: None).forget_account(seat)
+
+
+async def stored_sessions(config: Config) -> dict[str, StoredSession]:
+    """By seat, as they are in the database, which stays as it is. Raises `StartError`."""
+    return await peek_sessions(config.database_url.get_secret_value())
+
+
+async def discard_unreadable_sessions(config: Config) -> list[str]:
+    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
+    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    async with _opened(config) as store:
+        stored = (await store.sessions()).values()
+        lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
+        return [seat for seat in sorted(lost) if await store.forget_session(seat)]
 
 
 async def upgrade_database(url: SecretStr) -> None:
@@ -222,6 +224,8 @@ class Bot:
     commands: Commands
     reception: Reception
     last_tick: datetime | None = None
+    awake_since: datetime | None = None
+    """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
         """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
@@ -229,6 +233,7 @@ class Bot:
         scheduler.add_job(self.tick, "interval", seconds=tick_seconds, **_COARSE)
         scheduler.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS * tick_seconds, **_COARSE)
         telling = asyncio.create_task(self.notify.run(), name="notify")
+        self.awake_since = self.clock.now()
         scheduler.start()
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         try:
@@ -248,13 +253,16 @@ class Bot:
 
     async def tick(self) -> None:
         """Starts the reads that are due, and lets waiting deliveries have another try."""
-        self.last_tick = self.clock.now()
-        await self.poller.tick(self.last_tick)
+        now = self.clock.now()
+        if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
+            self.awake_since = now
+        self.last_tick = now
+        await self.poller.tick(now)
         self.notify.wake()
 
     async def sweep(self) -> None:
         """Finds what time alone makes true."""
-        await self.ingest.sweep(self.clock.now())
+        await self.ingest.sweep(self.clock.now(), self.awake_since)
 
     async def vitals(self) -> Vitals:
         """What the health routes tell."""

@@ -135,6 +135,34 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
     assert ["bo is being read again" in reply.text for reply in three.slack.replies(down)] == [True]
 
 
+async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    async with running(three.config(sqlite), clock):
+        told = three.on_slack()
+    clock.advance(timedelta(hours=8))
+    async with assembled(three.config(sqlite), clock) as bot:
+        bot.awake_since = clock.now()
+        await bot.sweep()
+        await bot.notify.drain()
+        assert three.on_slack() == told
+        bot.awake_since = None
+        await bot.sweep()
+        await bot.notify.drain()
+    assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
+
+
+async def test_a_machine_that_was_suspended_blames_no_source_for_it(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    async with running(three.config(sqlite), clock) as bot:
+        bot.awake_since = clock.now()
+        woken = clock.advance(timedelta(hours=8))
+        await bot.tick()
+        await bot.poller.drain()
+        assert bot.awake_since == woken
+
+
 async def test_one_bad_seat_harms_no_other(
     three: Team, clock: ManualClock, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
