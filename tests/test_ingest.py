@@ -22,6 +22,7 @@ from meterbot.models import (
     Snapshot,
 )
 from meterbot.money import Money, of_major
+from meterbot.report import team_report
 from meterbot.rules import Budget, RuleSettings
 from meterbot.store import Delivery, DeliveryKind
 from meterbot.store.database import Database, open_store
@@ -188,6 +189,20 @@ async def test_a_reading_that_lost_its_account_still_belongs_to_it(store: Databa
     assert row.counter == Counter("account-1", "org-1")
     assert row.known.snapshot.extra_usage is not None
     assert row.known.snapshot.extra_usage.used == dollars("2")
+
+
+async def test_an_organization_that_refuses_to_be_read_keeps_its_number_and_the_seat_counts_as_missing(
+    store: Database,
+) -> None:
+    door = Door(store)
+    await door.take(snapshot("20"), snapshot("3", org="org-2"))
+    refused = snapshot(None, later(minutes=1), health=Health.REFUSED)
+    await door.take(refused, snapshot("4", later(minutes=1), org="org-2"))
+    report = team_report(await store.latest(), await store.sources(), [seat()], later(minutes=1))
+    assert [str(total.used) for total in report.totals] == ["$24.00"]
+    assert (report.current, report.seats) == (0, 1)
+    assert [one.health for one in report.missing] == [Health.REFUSED]
+    assert {row.read_at for row in report.rows} == {NOW, later(minutes=1)}
 
 
 async def test_a_seat_that_became_another_account_no_longer_shows_the_old_one(store: Database) -> None:

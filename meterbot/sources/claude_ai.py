@@ -8,11 +8,11 @@ whole session (challenge, rate limit, expiry, no connection) nothing more is ask
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot.models import Health, Seat, Snapshot
+from meterbot.models import Counter, Health, Seat, Snapshot
 from meterbot.sources.account import Account, Organization, account_of
 from meterbot.sources.fields import Notes
 from meterbot.sources.organization import Found, UnknownKeys, read_organization
@@ -32,6 +32,8 @@ class ClaudeAiSource:
     request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
+    `read_before`: what was read of this seat in earlier processes: an organization among them that refuses to be read is
+    trouble to tell, and one that never could be read is left out.
     `keeper`: keeps the session key as claude.ai renews it; without one, a renewed key ends with this object.
     `retry_pauses`: a session key can be refused for some seconds after it was issued; in the first minute a refusal is
     tried again after each of these, in seconds, by awaiting `pause`.
@@ -45,6 +47,7 @@ class ClaudeAiSource:
         base_url: str,
         *,
         expected_account: str | None = None,
+        read_before: Iterable[Counter] = (),
         keeper: Keeper | None = None,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -58,6 +61,7 @@ class ClaudeAiSource:
         self._account_at: datetime | None = None
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
+        self._read_before = set(read_before)
         self._unreadable: set[str] = set()
         self._unknown_keys = UnknownKeys(seat.name)
 
@@ -169,6 +173,8 @@ class ClaudeAiSource:
         self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
             self._account_at = None
+        if found.windows_read or found.metering.read:
+            self._read_before.add(self._counter(organization))
         if found.trouble is not None and found.trouble.cause in {Cause.UNAUTHORIZED, Cause.ABSENT}:
             found.trouble = await self._without_usage(organization, found.trouble, now)
         return found
@@ -180,9 +186,14 @@ class ClaudeAiSource:
             fresh = self._account if self._account_at == now else await self._read_account(now)
         except Trouble as about_account:
             return about_account
-        members = (fresh and fresh.organizations) or ()
-        if trouble.cause is Cause.UNAUTHORIZED or organization.uuid not in {o.uuid for o in members}:
+        members = {o.uuid for o in (fresh and fresh.organizations) or ()}
+        never_read = self._counter(organization) not in self._read_before
+        if organization.uuid not in members or (trouble.cause is Cause.UNAUTHORIZED and never_read):
             self._unreadable.add(organization.uuid)
+        if trouble.cause is Cause.UNAUTHORIZED:  # the session is accepted: signing in again would not help
+            return Trouble(
+                Cause.DENIED, "access to the organization is denied (401), although the account names it"
+            )
         return Trouble(trouble.cause, f"{trouble.sentence}, although the account names the organization")
 
     # What is told.
@@ -190,6 +201,12 @@ class ClaudeAiSource:
     @property
     def _account_uuid(self) -> str | None:
         return None if self._account is None else self._account.uuid
+
+    def _counter(self, organization: Organization) -> Counter:
+        account = self._account_uuid
+        if account is None:
+            return Counter.of_seat(self._seat.name, organization.uuid)
+        return Counter(account, organization.uuid)
 
     def _unread(self, now: datetime, trouble: Trouble, organization: Organization | None = None) -> Snapshot:
         """A snapshot that says only why there is nothing in it."""

@@ -1,11 +1,11 @@
 """A seat read through the real client from a claude.ai on loopback."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from meterbot.models import Seat, Snapshot
+from meterbot.models import Counter, Seat, Snapshot
 from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization, Reply
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
@@ -56,6 +56,7 @@ async def serving(
     wanted: tuple[str, ...] = (),
     key: str = KEY,
     expected_account: str | None = None,
+    read_before: Iterable[Counter] = (),
     deadline: float = 5.0,
     largest: int = 2_000_000,
 ) -> AsyncIterator[Served]:
@@ -71,7 +72,13 @@ async def serving(
             pauses.append(seconds)
 
         source = ClaudeAiSource(
-            seat, key, transport, server.url, expected_account=expected_account, pause=pause
+            seat,
+            key,
+            transport,
+            server.url,
+            expected_account=expected_account,
+            read_before=read_before,
+            pause=pause,
         )
         yield Served(server, transport, account, seat, source, pauses)
         server.assert_expected_only()

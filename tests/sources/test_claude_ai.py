@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from meterbot.models import Health
+from meterbot.models import Counter, Health
 from meterbot.simulator.claude_ai import Organization, Reply, challenge, error, not_found, session_expired
 from tests.chat.secrets import Watch
-from tests.sources.served import KEY, NOW, ORG, OTHER_ORG, read_bodies, serving
+from tests.sources.served import ACCOUNT, KEY, NOW, ORG, OTHER_ORG, read_bodies, serving
 
 TICK = ["usage", "overage", "subscription"]
 TOO_MANY = error(429, "rate_limit_error", "Rate limited.", retry_after="120")
@@ -231,6 +231,46 @@ async def test_an_organization_this_session_cannot_read_is_dropped_and_costs_no_
         await served.read(NOW + timedelta(minutes=1))
         assert served.paths() == ["account", "usage", *TICK, *TICK]
         assert len(await served.read(NOW + timedelta(hours=1))) == 2
+
+
+async def test_an_organization_that_was_read_before_is_reported_when_it_refuses_and_asked_again() -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        await served.read()
+        served.server.fail("usage", UNAUTHORIZED)
+        refused, healthy = await served.read(NOW + timedelta(minutes=1))
+        assert (refused.org_uuid, refused.health) == (ORG, Health.REFUSED)
+        assert refused.detail == "access to the organization is denied (401), although the account names it"
+        assert not any([refused.windows_read, refused.extra_usage_read, refused.subscription_read])
+        assert (healthy.org_uuid, healthy.health, healthy.errors) == (OTHER_ORG, Health.OK, ())
+        again = await served.read(NOW + timedelta(minutes=2))
+    assert [one.health for one in again] == [Health.OK, Health.OK]
+
+
+async def test_the_only_organization_that_was_read_before_is_reported_as_refused() -> None:
+    async with serving() as served:
+        await served.read()
+        served.server.fail("usage", UNAUTHORIZED)
+        refused = await served.read_one(NOW + timedelta(minutes=1))
+    assert (refused.org_uuid, refused.health) == (ORG, Health.REFUSED)
+
+
+async def test_what_an_earlier_process_read_is_not_left_out() -> None:
+    before = [Counter(ACCOUNT, ORG)]
+    async with serving(Organization(ORG), Organization(OTHER_ORG), read_before=before) as served:
+        served.server.fail("usage", UNAUTHORIZED)
+        refused, healthy = await served.read()
+    assert (refused.org_uuid, refused.health) == (ORG, Health.REFUSED)
+    assert healthy.health is Health.OK
+
+
+async def test_an_organization_that_was_left_is_not_reported_although_it_was_read_before() -> None:
+    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+        await served.read()
+        del served.account.organizations[0]
+        served.server.fail("usage", UNAUTHORIZED)
+        (snapshot,) = await served.read(NOW + timedelta(minutes=1))
+        served.server.unexpected.clear()  # the organization was the account's when it was asked for
+    assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
 
 
 async def test_404_on_usage_looks_once_whether_the_account_still_has_the_organization() -> None:
