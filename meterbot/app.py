@@ -322,6 +322,8 @@ async def assembled(
         )
         if config.http is not None:
             await _listen(closing, bot, config.http.bind)
+        elif any(seat.source == PUSH for seat in config.seats):
+            log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
             closing.push_async_callback(chat.close)
         await _start(chats.values(), bot.commands.answer)
