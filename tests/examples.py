@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs/images/console.svg"
 
-_STEP = timedelta(hours=2)
+_STEP = timedelta(hours=3)
 """Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""
 _LATER = timedelta(minutes=2)
 _COLUMNS = 84
@@ -58,7 +58,7 @@ async def examples() -> Examples:
         "team": _one(said, "CRITICAL Claude spend, April 2026"),
     }
     first = _panels(await _played(_Screen(), _april(1), 2, "status"))
-    later = _panels(await _played(_Screen(), _april(10), 3, "seat ana"))
+    later = _panels(await _played(_Screen(), _april(10), 2, "seat ana"))
     shown = [
         _one(first, "ana has started to spend extra"),
         _one(later, "ana has reached 50% of its cap"),
@@ -68,7 +68,7 @@ async def examples() -> Examples:
 
 
 def _april(day: int) -> datetime:
-    return datetime(2026, 4, day, 8, tzinfo=UTC)
+    return datetime(2026, 4, day, 6, 30, tzinfo=UTC)
 
 
 async def _played(screen: io.StringIO, start: datetime, steps: int, question: str) -> str:
