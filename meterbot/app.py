@@ -11,9 +11,9 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -88,7 +88,7 @@ async def read_seats(config: Config, names: Sequence[str], now: datetime) -> lis
     """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
     session key to."""
     async with AsyncExitStack() as closing:
-        sources = _sources(config, closing, await _sessions_alone(config, closing), {}, patient=False)
+        sources = _sources(config, closing, await _sessions_alone(config, closing), (), patient=False)
         wanted = [sources[name] for name in names or sources if name in sources]
         sending = [
             seat for seat in config.seat_list() if seat.source == PUSH and (seat.name in names or not names)
@@ -226,12 +226,14 @@ class Bot:
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
+    failing: set[str] = field(default_factory=set)
+    """The jobs whose last try failed."""
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
         """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
         scheduler = AsyncIOScheduler(timezone=UTC)
-        scheduler.add_job(self.tick, "interval", seconds=tick_seconds, **_COARSE)
-        scheduler.add_job(self.sweep, "interval", seconds=SWEEP_SECONDS * tick_seconds, **_COARSE)
+        for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS)):
+            scheduler.add_job(self.attempt, "interval", [job], seconds=seconds * tick_seconds, **_COARSE)
         telling = asyncio.create_task(self.notify.run(), name="notify")
         self.awake_since = self.clock.now()
         scheduler.start()
@@ -243,6 +245,21 @@ class Bot:
             scheduler.shutdown(wait=False)
             self.notify.stop()
             await asyncio.gather(self.poller.close(), _ended(telling))
+
+    async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
+        """A job of the scheduler. One that fails, as while the database is away, comes again: its failing is logged when
+        it begins and when it ends, not each time."""
+        name = getattr(job, "__name__", "job")
+        try:
+            await job()
+        except Exception:
+            if name not in self.failing:
+                log.exception("a job fails, it will be tried again", job=name)
+            self.failing.add(name)
+            return
+        if name in self.failing:
+            self.failing.remove(name)
+            log.info("a job works again", job=name)
 
     async def step(self) -> None:
         """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
@@ -315,7 +332,7 @@ async def assembled(
         store = await open_store(config.database_url.get_secret_value())
         closing.push_async_callback(store.close)
         sessions = _sessions(config, closing, store)
-        sources = _sources(config, closing, sessions, _accounts(await store.latest()), patient=True)
+        sources = _sources(config, closing, sessions, await store.latest(), patient=True)
         chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout))
         bot = _connected(
             config, clock, store, sources, chats, sessions=sessions, reads_at_once=reads_at_once, rng=rng
@@ -415,11 +432,15 @@ def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
     return {seat: account for seat, account in known.items() if account is not None}
 
 
+def _was_read(one: Latest) -> bool:
+    return one.known.windows_at is not None or one.known.extra_usage_at is not None
+
+
 def _sources(
     config: Config,
     closing: AsyncExitStack,
     sessions: Sessions | None,
-    accounts: Mapping[str, str],
+    latest: Sequence[Latest],
     *,
     patient: bool,
 ) -> dict[str, Source]:
@@ -429,6 +450,7 @@ def _sources(
     closing.push_async_callback(transport.aclose)
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
+    accounts = _accounts(latest)
     sources: dict[str, Source] = {
         each.name: ClaudeAiSource(
             seats[each.name],
@@ -436,6 +458,7 @@ def _sources(
             transport,
             config.endpoints.claude_ai,
             expected_account=accounts.get(each.name),
+            read_before=[one.counter for one in latest if one.seat == each.name and _was_read(one)],
             keeper=None if sessions is None else sessions.seats[each.name],
             retry_pauses=pauses,
         )

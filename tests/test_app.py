@@ -4,15 +4,17 @@ import asyncio
 import io
 import logging
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from meterbot import app, log
 from meterbot.app import Bot, assembled
@@ -150,6 +152,42 @@ async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
         await bot.sweep()
         await bot.notify.drain()
     assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
+
+
+async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_refuses(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    ana = three.accounts["ana"]
+    ana.organizations.append(claude_ai.Organization("11111111-1111-4111-8111-1111111111ff"))
+    three.spend("ana", "20")
+    async with running(three.config(sqlite), clock):
+        pass
+    three.accounts["bo"].signed_in = three.accounts["cy"].signed_in = False
+    three.claude.fail("usage", claude_ai.error(401, "authentication_error", "Unauthorized"))
+    async with assembled(three.config(sqlite), clock) as bot:
+        await play(bot, clock, rounds=2)
+        rows = [one for one in await bot.store.latest() if one.seat == "ana"]
+        state = (await bot.store.sources())["ana"]
+    amounts = [one.known.snapshot.extra_usage.used for one in rows if one.known.snapshot.extra_usage]
+    assert sorted(map(str, amounts)) == ["$0.00", "$20.00"]
+    assert state.health is Health.REFUSED
+
+
+async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_back(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    async with running(three.config(sqlite), clock) as bot:
+        with capture_logs() as logs:
+            for now, then in (("sources", "away"), ("away", "sources")):
+                with closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"))) as connection:
+                    connection.execute(f"ALTER TABLE {now} RENAME TO {then}")
+                for _ in range(3):
+                    await bot.attempt(bot.sweep)
+    assert [(one["log_level"], one["event"]) for one in logs] == [
+        ("error", "a job fails, it will be tried again"),
+        ("info", "a job works again"),
+    ]
+    assert {one["job"] for one in logs} == {"sweep"}
 
 
 async def test_a_machine_that_was_suspended_blames_no_source_for_it(
