@@ -9,6 +9,8 @@ from meterbot.sources.transport import Answer, NotReadableError
 _COOKIE_VALUE = re.compile(
     r"[!#-+\--:<-\[\]-~]+"
 )  # RFC 6265: no control, blank, quote, comma, semicolon, backslash
+_USUAL = "sk-ant-"
+_USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # `Wed, 21 Oct 2026 07:28:00 GMT`, and with hyphens, as older servers write it.
 _DATE = re.compile(
@@ -34,16 +36,21 @@ def cookie_header(session_key: str) -> dict[str, str]:
     return {"Cookie": f"sessionKey={session_key}"}
 
 
-def renewed_session(answer: Answer, now: datetime) -> Renewal | None:
-    """What a successful answer renews the session to by `Set-Cookie`; None when it sets none, or deletes it."""
+def renewed_session(answer: Answer, held: str, now: datetime) -> Renewal | None:
+    """What a successful answer renews the session to by `Set-Cookie`; None when it sets none, or deletes it.
+
+    A key of the usual form, as `held` is one, is renewed by nothing else: whatever may set cookies on the way, such as a
+    proxy, must not cost the seat its session.
+    """
     if not 200 <= answer.status < 300:
         return None
+    form = _USUAL_KEY if held.startswith(_USUAL) else _COOKIE_VALUE
     renewed = None
     for line in answer.headers.get_list("set-cookie"):
         pair, *attributes = (part.strip() for part in line.split(";"))
         name, _, value = pair.partition("=")
         # Exactly this name: `sessionKeyLC` and others beside it are no session.
-        if name.strip() != "sessionKey" or not _COOKIE_VALUE.fullmatch(value):
+        if name.strip() != "sessionKey" or not form.fullmatch(value):
             continue
         ends_at = _end(attributes, now)
         if ends_at is None or ends_at > now:

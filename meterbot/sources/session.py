@@ -60,7 +60,7 @@ class Session:
         except NotReadableError as problem:
             raise Trouble(Cause.SCOPE, f"not a session key: {problem}") from None
         answer = await self._transport.get(self._base_url, path, cookie)
-        renewal = renewed_session(answer, now)
+        renewal = renewed_session(answer, self._key, now)
         if renewal is not None:
             self._take_up(renewal.key)
             if (

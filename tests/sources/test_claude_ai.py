@@ -400,11 +400,20 @@ async def test_null_is_no_row_but_an_empty_object_is_no_answer(body: object) -> 
 
 async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
     async with serving() as served:
-        served.account.rotate_to.extend(["sk-ant-sid01-second", "sk-ant-sid01-third"])
+        second, third = (KEY.replace("planted", name) for name in ("second", "third"))
+        served.account.rotate_to.extend([second, third])
         await served.read()
         sent = [request.session_keys for request in served.server.requests]
-    assert sent == [(KEY,), ("sk-ant-sid01-second",), ("sk-ant-sid01-third",), ("sk-ant-sid01-third",)]
-    assert served.source.session_key == "sk-ant-sid01-third"
+    assert sent == [(KEY,), (second,), (third,), (third,)]
+    assert served.source.session_key == third
+
+
+async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> None:
+    async with serving() as served:
+        headers = {"Set-Cookie": "sessionKey=from-a-proxy; Path=/"}
+        served.server.fail("account", Reply(body=served.account.body(), headers=headers))
+        assert (await served.read_one()).health is Health.OK
+    assert served.source.session_key == KEY
 
 
 @pytest.mark.parametrize(
@@ -441,8 +450,9 @@ async def test_a_session_of_unusual_form_is_hidden_as_well(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watch = Watch(caplog, capsys)
-    odd = "an-odd-session-without-the-usual-form"
-    async with serving() as served:
+    first, odd = "an-odd-session", "an-odd-session-without-the-usual-form"
+    async with serving(key=first) as served:
+        served.account.session_key = first
         served.account.rotate_to.append(odd)
         served.server.fail("overage", Reply(body={"is_enabled": True, "disabled_reason": f"for {odd}"}))
         snapshot = await served.read_one()

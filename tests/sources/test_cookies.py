@@ -12,9 +12,9 @@ from meterbot.sources.transport import Answer, NotReadableError
 from tests.sources.served import KEY, NOW
 
 
-def renewal(*lines: str, status: int = 200, now: datetime = NOW) -> Renewal | None:
+def renewal(*lines: str, status: int = 200, held: str = "odd", now: datetime = NOW) -> Renewal | None:
     headers = httpx.Headers([(b"set-cookie", line.encode()) for line in lines])
-    return renewed_session(Answer(status, headers, b""), now)
+    return renewed_session(Answer(status, headers, b""), held, now)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a;b", "a\r\nb", "a,b", 'a"b', "a\\b", "kéy", "a\tb"])
@@ -49,6 +49,25 @@ def test_only_a_renewal_renews_the_session(lines: list[str], renewed: str | None
     found = renewal(*lines)
     assert (found and found.key) == renewed
     assert renewal(*lines, status=403) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        (KEY.replace("planted", "renewed"), True),
+        ("sk-ant-sid02-" + "aZ0_-" * 20, True),
+        ("deleted", False),
+        ("sk-ant-", False),
+        ("sk-ant-sid01-short", False),
+        ("sk-ant-sid01-" + "a" * 2000, False),
+        ("sk-ant-sid01-planted.0123456789abcdefghij", False),
+        ("x" + KEY, False),
+    ],
+)
+def test_a_key_of_the_usual_form_is_renewed_by_another_of_that_form_alone(value: str, taken: bool) -> None:  # noqa: FBT001 - a column of the table
+    found = renewal(f"sessionKey={value}; Path=/", held=KEY)
+    assert (found is not None) is taken
+    assert renewal(f"sessionKey={value}; Path=/") is not None
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,10 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
         by_name = server.url.replace("127.0.0.1", "localhost")  # jars take no cookie from a bare address
         sources = {}
         for name in ("ana", "bo"):
-            account = server.add_account(f"sk-ant-sid01-{name}-0")
-            account.rotate_to.extend(f"sk-ant-sid01-{name}-{turn}" for turn in range(1, 20))
+            account = server.add_account(f"sk-ant-sid01-planted-0123-{name}-0")
+            account.rotate_to.extend(f"sk-ant-sid01-planted-0123-{name}-{turn}" for turn in range(1, 20))
             sources[name] = ClaudeAiSource(
-                Seat(name, "claude_ai"), f"sk-ant-sid01-{name}-0", transport, by_name
+                Seat(name, "claude_ai"), f"sk-ant-sid01-planted-0123-{name}-0", transport, by_name
             )
         for _ in range(3):
             await asyncio.gather(*(source.read(NOW) for source in sources.values()))
@@ -98,11 +98,11 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
     assert len(sent) == 20
     # One cookie header with one cookie each, and every key but the first is one that the server had just set.
     assert sorted(line for lines in sent for line in lines) == sorted(
-        f"sessionKey=sk-ant-sid01-{name}-{turn}" for name in sources for turn in range(10)
+        f"sessionKey=sk-ant-sid01-planted-0123-{name}-{turn}" for name in sources for turn in range(10)
     )
     assert {source.session_key for source in sources.values()} == {
-        "sk-ant-sid01-ana-10",
-        "sk-ant-sid01-bo-10",
+        "sk-ant-sid01-planted-0123-ana-10",
+        "sk-ant-sid01-planted-0123-bo-10",
     }
 
 
