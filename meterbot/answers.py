@@ -23,6 +23,8 @@ WORDS = (
     ("me", "your own seats"),
     ("seat NAME", "one seat in full"),
     ("renewals", "which subscription is charged when"),
+    ("join", "the line with which your own machine sends your seat's numbers"),
+    ("report", "paste your seat's numbers by hand"),
     ("status", "sources, destinations and version of meterbot"),
     ("help", "this list"),
 )

@@ -24,7 +24,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.chat import Answerer, Chat, Question
+from meterbot.chat import Chat, Question
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
@@ -32,8 +32,10 @@ from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
+from meterbot.joining import Joining, Terms
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.notify import Notify
+from meterbot.pasting import Pasting
 from meterbot.poller import Poller
 from meterbot.push_route import PushRoute
 from meterbot.reception import PUSH, Reception
@@ -343,7 +345,7 @@ async def assembled(
             log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
             closing.push_async_callback(chat.close)
-        await _start(chats.values(), bot.commands.answer)
+        await _start(chats.values(), bot.commands)
         yield bot
 
 
@@ -358,9 +360,11 @@ async def _listen(closing: AsyncExitStack, bot: Bot, bind: Bind) -> None:
         raise StartError(f"cannot listen on {bind.host}:{bind.port}: {error.strerror or error}") from None
 
 
-async def _start(chats: Iterable[Chat], answer: Answerer) -> None:
+async def _start(chats: Iterable[Chat], commands: Commands) -> None:
     """Connects all of them side by side, and tells of every one that cannot."""
-    outcomes = await asyncio.gather(*(chat.start(answer) for chat in chats), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(chat.start(commands.answer, commands.form) for chat in chats), return_exceptions=True
+    )
     failures = [outcome for outcome in outcomes if outcome is not None]
     for failure in failures:
         if not isinstance(failure, StartError):
@@ -385,6 +389,7 @@ def _connected(
     destinations = [(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     ingest = Ingest(store, seats, destinations, rules, notify.wake, session_ends=sessions.ends)
+    reception = Reception(seats, _digests(config), store, ingest, snapshots_of)
     commands = Commands(
         store,
         seats,
@@ -394,10 +399,17 @@ def _connected(
         rows=config.privacy.rows,
         chats=list(chats.values()),
         remarks=sessions.remarks,
+        joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
+        pasting=Pasting(seats, reception, clock.now),
     )
     poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
-    reception = Reception(seats, _digests(config), store, ingest, snapshots_of)
     return Bot(clock, store, chats, poller, ingest, notify, commands, reception)
+
+
+def _terms(config: Config) -> Terms:
+    """On which terms people get tokens by asking."""
+    url = None if config.http is None else config.http.public_url
+    return Terms(url, config.push_approvers, frozenset(_digests(config)))
 
 
 def _digests(config: Config) -> dict[str, str]:

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
+from functools import partial
 
 import structlog
 
 from meterbot import answers, wording
 from meterbot.answers import Destination
-from meterbot.chat import Answer, Chat, Question
+from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.forecast import PACE_WINDOWS
+from meterbot.joining import Joining
 from meterbot.messages import Message
 from meterbot.models import Seat, Severity
+from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Rows, View
 from meterbot.report import TeamReport, team_report, with_paces
 from meterbot.store import Store
@@ -44,7 +47,7 @@ async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz:
 
 class Commands:
     """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time,
-    `remarks` what a person should know of the set-up."""
+    `remarks` what a person should know of the set-up. With `joining` and `pasting` people hand in their own numbers."""
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class Commands:
         rows: Rows = "named",
         chats: Sequence[Chat] = (),
         remarks: Callable[[], Sequence[str]] = tuple,
+        joining: Joining | None = None,
+        pasting: Pasting | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
@@ -73,16 +78,32 @@ class Commands:
             "renewals": self._renewals,
             "status": self._status,
         }
+        self._pasting = pasting
+        self._private: dict[str, Callable[[Question, Sequence[str]], Awaitable[Answer]]] = {}
+        if joining is not None:
+            self._private |= {"join": joining.join, "approve": joining.approve}
+        if pasting is not None:
+            self._private["report"] = partial(self._report, pasting)
+
+    def form(self, question: Question) -> Form | None:
+        """The form that a question opens, from memory."""
+        words, _ = _read(question.words)
+        if self._pasting is None or words[:1] != ("report",):
+            return None
+        return self._pasting.form(question, words)
 
     async def answer(self, question: Question) -> Answer:
         """Never raises: what goes wrong is logged, and said in a sentence."""
         words, public = _read(question.words)
         try:
+            if words and (private := self._private.get(words[0])):
+                return await private(question, words)
             return Answer(await self._message(words, question, public=public), public)
         except Exception:
             log.exception("answer_failed", platform=question.platform, command=words[0] if words else "team")
             sorry = "I could not read my database just now. Please try again in a minute; my log says more."
-            return Answer(answers.notice("No answer", sorry, Severity.WARNING))
+            form = question.text is not None
+            return Answer(answers.notice("No answer", sorry, Severity.WARNING), invalid=form)
 
     async def _message(self, words: tuple[str, ...], question: Question, *, public: bool) -> Message:
         command, *arguments = words or ("team",)
@@ -107,7 +128,7 @@ class Commands:
     def _guess(self, word: str) -> str | None:
         if word in self._seats:
             return f"seat {word}"
-        return next(iter(get_close_matches(word, [*self._answers, "help"], n=1)), None)
+        return next(iter(get_close_matches(word, [*self._answers, *self._private, "help"], n=1)), None)
 
     async def _team(self, asked: _Asked) -> Message:
         return team(asked.view)
@@ -147,6 +168,14 @@ class Commands:
         guess = f"Did you mean “{near[0]}”? " if near else ""
         names = wording.listed(sorted(self._seats), _NAMED)
         return answers.notice(title, f"{guess}The seats: {names}." if names else "No seats are configured.")
+
+    async def _report(self, pasting: Pasting, question: Question, words: Sequence[str]) -> Answer:
+        taken = await pasting.take(question, words)
+        if not isinstance(taken, Taken):
+            return taken
+        view = await self._view(question, public=False)
+        detail = answers.seat_detail(view, [taken.seat], ("seat", taken.seat))
+        return Answer(replace(detail, text=taken.said, fallback=f"{taken.said} {detail.fallback}"))
 
     async def _renewals(self, asked: _Asked) -> Message:
         return answers.renewals(asked.view)

@@ -1,12 +1,14 @@
 """What an operator asks about the seats and does to them: tokens to push with, how each is doing, forgetting one."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from meterbot import reception
 from meterbot.models import Health, Seat
+from meterbot.push.politeness import LONGEST, SHORTEST
 from meterbot.report import team_report
 from meterbot.store import Forgotten, PushToken, Store
 from meterbot.wording import count, listed, stamp
@@ -43,11 +45,13 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
     return token
 
 
-def push_command(token: str, interval: float, url: str) -> str:
-    """The one line for the seat's machine. `interval` in seconds."""
-    seconds = int(interval)
+def push_command(token: str, interval: float, url: str, *, install: bool = False) -> str:
+    """The one line for the seat's machine, as near to `interval` seconds as it may be. `install`: let the machine's own
+    scheduler do it."""
+    seconds = int(min(max(interval, SHORTEST.total_seconds()), LONGEST.total_seconds()))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
-    return f"METERBOT_URL={url} METERBOT_PUSH_TOKEN={token} meterbot push --every {every}"
+    command = "meterbot push install" if install else "meterbot push"
+    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} {command} --every {every}"
 
 
 def toml_block(seat: str) -> str:

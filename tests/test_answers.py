@@ -214,6 +214,8 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend me",
         "/claude-spend seat NAME",
         "/claude-spend renewals",
+        "/claude-spend join",
+        "/claude-spend report",
         "/claude-spend status",
         "/claude-spend help",
     ]

@@ -126,6 +126,30 @@ class HttpConfig(Table):
     """`[http]`: the listener."""
 
     bind: Listen = Bind("127.0.0.1", 8080)
+    public_url: Url | None = None
+    """Where the seats' machines reach it."""
+
+
+class ApproversConfig(Table):
+    """Who may approve, on each platform. Whoever sits at the terminal may, too."""
+
+    slack: Annotated[tuple[SlackUser, ...], Unstrict] = ()
+    discord: Annotated[tuple[Snowflake, ...], Unstrict] = ()
+
+
+class PushConfig(Table):
+    """`[push]`: how a seat's owner gets a token by asking for it."""
+
+    approvers: ApproversConfig = ApproversConfig()
+    approval: bool = False
+
+    @field_validator("approval")
+    @classmethod
+    def _has_somebody_to_ask(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        approvers = info.data.get("approvers")
+        if value and approvers is not None and not (approvers.slack or approvers.discord):
+            raise ValueError('needs somebody to ask: approvers = { slack = ["U0123456789"] }')
+        return value
 
 
 class EndpointsConfig(Table):
@@ -216,6 +240,7 @@ class Config(Table):
     alerts: AlertsConfig = AlertsConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     http: HttpConfig | None = None
+    push: PushConfig = PushConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     seats: Annotated[tuple[SeatConfig, ...], Unstrict]
 
@@ -223,6 +248,13 @@ class Config(Table):
     def console_enabled(self) -> bool:
         """As told; untold, when there is no other chat."""
         return self.console.enabled if self.console else self.slack is None and self.discord is None
+
+    @property
+    def push_approvers(self) -> dict[str, frozenset[str]] | None:
+        """Platform → ids of those who may approve; None: nobody has to."""
+        if not self.push.approval:
+            return None
+        return {platform: frozenset(map(str, ids)) for platform, ids in self.push.approvers}
 
     def interval(self, seat: SeatConfig) -> timedelta:
         """Between two reads of a seat, or two arrivals expected from it."""

@@ -20,6 +20,7 @@ async def forget(connection: AsyncConnection, seat: str) -> Forgotten:
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),
         delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
+        delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
     ]
     return Forgotten(
         others=sum([await _deleted(connection, statement) for statement in others]),

@@ -232,3 +232,57 @@ async def _request(server: DiscordSimulator, method: str, path: str, body: Any) 
         session.request(method, server.api_url + path, json=body) as response,
     ):
         return response.status, await response.json()
+
+
+class Asking(discord.ui.Modal, title="Tell me"):
+    """A form as a beginner's bot would write it."""
+
+    answer: discord.ui.Label[Any] = discord.ui.Label(
+        text="Answer", component=discord.ui.TextInput(max_length=5)
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        assert isinstance(self.answer.component, discord.ui.TextInput)
+        await interaction.response.send_message(f"so {self.answer.component.value}", ephemeral=True)
+
+
+async def test_a_form_is_opened_and_sent(server: DiscordSimulator) -> None:
+    async with bot_on(server) as bot:
+
+        async def ask(interaction: discord.Interaction) -> None:
+            await interaction.response.send_modal(Asking())
+
+        bot.tree.clear_commands(guild=None)
+        bot.tree.add_command(discord.app_commands.Command(name="ask", description="asks", callback=ask))
+        await bot.tree.sync()
+        form = await server.form_of(await server.slash())
+        assert form["title"] == "Tell me"
+        for text in ("", "too long"):
+            with pytest.raises(ValueError, match="empty or too long"):
+                await server.submit(form, text)
+        answer = await server.answer_to(await server.submit(form, "short"))
+    assert (answer["content"], answer["flags"]) == ("so short", 64)
+
+
+async def test_a_form_is_not_answered_with_a_form(server: DiscordSimulator) -> None:
+    refusals = []
+
+    class Again(Asking, title="Again"):
+        async def on_submit(self, interaction: discord.Interaction) -> None:
+            with pytest.raises(discord.HTTPException) as refused:
+                await interaction.response.send_modal(Asking())
+            refusals.append(refused.value.code)
+            await interaction.response.send_message("no")
+
+    async with bot_on(server) as bot:
+
+        async def ask(interaction: discord.Interaction) -> None:
+            await interaction.response.send_modal(Again())
+
+        bot.tree.clear_commands(guild=None)
+        bot.tree.add_command(discord.app_commands.Command(name="ask", description="asks", callback=ask))
+        await bot.tree.sync()
+        form = await server.form_of(await server.slash())
+        await server.answer_to(await server.submit(form, "short"))
+    assert refusals == [50035]
+    assert server.unexpected.pop() == "interaction callback of type 9"

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from meterbot.simulator.slack import (
     Channel,
     Interaction,
+    Modal,
     NotAcknowledgedError,
     SlackMessage,
     SlackSimulator,
@@ -287,3 +288,78 @@ async def test_closing_lets_go_of_what_hangs() -> None:
             await slack.until(lambda: slack.sockets)
             async with asyncio.timeout(2):
                 await slack.close()
+
+
+# --- Modals
+
+BOX = {
+    "type": "input",
+    "block_id": "b",
+    "label": {"type": "plain_text", "text": "Text"},
+    "element": {"type": "plain_text_input", "action_id": "a", "max_length": 10},
+}
+MODAL = {
+    "type": "modal",
+    "title": {"type": "plain_text", "text": "Title"},
+    "submit": {"type": "plain_text", "text": "Send"},
+    "blocks": [BOX],
+}
+
+
+def pressed(slack: SlackSimulator) -> Interaction:
+    return slack._interaction("slash_commands", {"user_id": "U1"})
+
+
+async def test_a_trigger_opens_one_modal(slack: SlackSimulator) -> None:
+    asked = pressed(slack)
+    opened = await client(slack).views_open(trigger_id=asked.trigger, view=MODAL)
+    assert asked.modal
+    assert opened["view"]["id"] == asked.modal.id
+    assert await code(slack, "views.open", trigger_id=asked.trigger, view=MODAL) == "exchanged_trigger_id"
+    assert await code(slack, "views.open", trigger_id="another", view=MODAL) == "invalid_trigger_id"
+
+
+async def test_a_trigger_expires(slack: SlackSimulator) -> None:
+    asked = pressed(slack)
+    asked.at -= 3.1
+    assert await code(slack, "views.open", trigger_id=asked.trigger, view=MODAL) == "expired_trigger_id"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "home"},
+        {"title": {"type": "plain_text", "text": "x" * 25}},
+        {"title": {"type": "plain_text", "text": ""}},
+        {"submit": None},
+        {"blocks": [BOX, BOX]},
+        {"blocks": [{"type": "nonsense"}]},
+        {"private_metadata": "x" * 3001},
+        {"unheard_of": 1},
+    ],
+)
+async def test_a_modal_that_slack_would_not_show_is_refused(
+    slack: SlackSimulator, changes: dict[str, Any]
+) -> None:
+    view = {key: value for key, value in {**MODAL, **changes}.items() if value is not None}
+    assert (
+        await code(slack, "views.open", trigger_id=pressed(slack).trigger, view=view) == "invalid_arguments"
+    )
+    assert slack.unexpected
+
+
+async def test_only_an_open_modal_is_updated(slack: SlackSimulator) -> None:
+    asked = pressed(slack)
+    await client(slack).views_open(trigger_id=asked.trigger, view=MODAL)
+    assert asked.modal
+    changed = {**MODAL, "title": {"type": "plain_text", "text": "Other"}}
+    await client(slack).views_update(view_id=asked.modal.id, view=changed)
+    assert asked.modal.view["title"]["text"] == "Other"
+    asked.modal.open = False
+    assert await code(slack, "views.update", view_id=asked.modal.id, view=MODAL) == "not_found"
+
+
+@pytest.mark.parametrize("text", ["", "x" * 11])
+async def test_a_box_is_sent_with_as_much_as_it_takes(slack: SlackSimulator, text: str) -> None:
+    with pytest.raises(ValueError, match="empty or too long"):
+        await slack.submit(Modal("V1", "U1", MODAL), text)

@@ -1,0 +1,47 @@
+"""Which seat a person means who hands in numbers: never another's."""
+
+import json
+from collections.abc import Mapping
+
+from meterbot import wording
+from meterbot.answers import notice
+from meterbot.messages import Message, Section, button
+from meterbot.models import Seat
+from meterbot.reception import PUSH
+from meterbot.seats import toml_block
+
+_MOST_BUTTONS = 6
+
+
+def chosen(
+    seats: Mapping[str, Seat], platform: str, user: str, verb: str, named: str | None = None
+) -> Seat | Message:
+    """The person's own seat that sends its numbers: the named one, or the only one. Else what to say: which there are,
+    with buttons that ask `verb` of them, or what the configuration lacks."""
+    own = {
+        name: seat for name, seat in seats.items() if seat.source == PUSH and seat.owner.get(platform) == user
+    }
+    if not own:
+        return _none(platform, user)
+    if named is None and len(own) == 1:
+        return next(iter(own.values()))
+    if named in own:
+        return own[named]
+    names = sorted(own)
+    title = (
+        "Which seat?" if named is None else f"“{wording.one_line(named, 40)}” is no seat that you send for"
+    )
+    text = f"You can ask that of {wording.listed(names)}."
+    asked = [action for name in names[:_MOST_BUTTONS] for action in button(name, verb, name)]
+    return Message(title, f"{title}. {text}", text=text, actions=tuple(asked))
+
+
+def _none(platform: str, user: str) -> Message:
+    block = f"{toml_block('your-name')}owner = {{ {platform} = {json.dumps(user)} }}"
+    said = notice(
+        "No seat here is yours to send for",
+        "Whoever runs meterbot adds this to its configuration, with your name, and starts it again:",
+    )
+    return Message(
+        said.title, said.fallback, text=said.text, sections=(Section(tuple(block.splitlines()), fixed=True),)
+    )
