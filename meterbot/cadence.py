@@ -37,18 +37,24 @@ class Cadence:
     `rungs`: seconds to wait after the first, second, … refusal in a row, in place of the usual ladder; the last one
     holds for all that follow.
     `lag`: after a refusal with rungs, at most so many seconds more, at random, whatever the service asked for.
+    `mended`: these refusals wait for a person, who mends the credential and starts meterbot again: then they are asked
+    anew at once, whatever the deadline.
     """
 
     swing: float | None = None
     rungs: Mapping[Health, tuple[float, ...]] = field(default_factory=dict)
     lag: float = 0.0
+    mended: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
 
 
 _USUAL = Cadence()
 _CADENCES = {
     # Its budget is five requests in 300 seconds, for all programs of the account together. Who comes back at the very
-    # second that Retry-After named was seen to be sent away for another hour.
-    "claude_code": Cadence(swing=0.2, rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)}, lag=300.0),
+    # second that Retry-After named was seen to be sent away for another hour. Its sign-in is mended without a restart,
+    # and restarts in a row must not use up what others need.
+    "claude_code": Cadence(
+        swing=0.2, rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)}, lag=300.0, mended=frozenset()
+    ),
 }
 
 
@@ -105,13 +111,15 @@ def _latest(interval: float, now: datetime) -> datetime:
     return now + timedelta(seconds=max(LONGEST_WAIT, interval * (1.5 + _JITTER)))
 
 
-def first_due(state: SourceState, interval: float, now: datetime) -> datetime:
+def first_due(state: SourceState, interval: float, now: datetime, source: str = "") -> datetime:
     """When a seat is read first after a start: not before its stored deadline, and not together with all the others.
 
-    A new seat within seconds; one whose deadline passed meanwhile within a minute.
+    A new seat within seconds; one whose deadline passed meanwhile, or is none to keep, within a minute.
     """
     if state.next_due is None:
         return now + timedelta(seconds=phase(state.seat, min(interval, _FIRST_READS)))
-    if state.next_due > now:
-        return min(state.next_due, _latest(interval, now))  # a deadline from before the clock was set back
+    # No deadline is beyond the longest wait: that one is from before the clock was set back.
+    keep = state.health not in _CADENCES.get(source, _USUAL).mended
+    if keep and now < state.next_due <= _latest(interval, now):
+        return state.next_due
     return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))

@@ -104,7 +104,8 @@ class Poller:
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}
         self._due = [
-            (first_due(state, self._seats[name].interval, now), name) for name, state in states.items()
+            (first_due(state, self._seats[name].interval, now, self._seats[name].source), name)
+            for name, state in states.items()
         ]
         heapq.heapify(self._due)
         return states

@@ -105,8 +105,22 @@ def test_a_new_seat_is_read_within_seconds_and_a_stored_deadline_is_kept() -> No
     assert NOW <= first_due(SourceState("ana"), 900, NOW) < later(seconds=5)
     assert first_due(SourceState("ana", next_due=later(minutes=7)), 60, NOW) == later(minutes=7)
     assert NOW <= first_due(SourceState("ana", next_due=later(days=-3)), 3600, NOW) < later(seconds=60)
-    after_a_clock_jump = first_due(SourceState("ana", next_due=later(days=300)), 60, NOW)
-    assert after_a_clock_jump == later(hours=6)
+    assert first_due(SourceState("ana", next_due=later(hours=6)), 60, NOW) == later(hours=6)
+
+
+def test_a_deadline_from_before_the_clock_was_set_back_is_not_waited_for() -> None:
+    assert NOW <= first_due(SourceState("ana", next_due=later(days=300)), 60, NOW) < later(seconds=60)
+
+
+@pytest.mark.parametrize("health", sorted(REFUSALS))
+def test_after_a_start_only_what_a_person_mends_is_read_before_its_deadline(health: Health) -> None:
+    state = SourceState("ana", health, failures=9, next_due=later(hours=5))
+    due = first_due(state, 60, NOW)
+    if health in {Health.SESSION_EXPIRED, Health.REFUSED}:
+        assert NOW <= due < later(seconds=60)
+    else:
+        assert due == later(hours=5)
+    assert first_due(state, 900, NOW, "claude_code") == later(hours=5)
 
 
 # Claude Code seats

@@ -221,6 +221,20 @@ async def test_a_restart_does_not_poll_early(store: Database) -> None:
     assert len(house.sources["ana"].starts) == 2
 
 
+async def test_a_restart_reads_a_seat_whose_session_had_expired_once_and_then_keeps_to_its_ladder(
+    store: Database,
+) -> None:
+    house = House(store)
+    house.sources["ana"].health = Health.SESSION_EXPIRED
+    await house.pass_time(6)
+    house.restarted()
+    await house.pass_time(120, step=2)
+    assert len(house.sources["ana"].starts) == 2
+    due = await house.due()
+    assert due is not None
+    assert due >= later(minutes=10)
+
+
 async def test_a_restart_after_a_long_pause_does_not_burst(store: Database) -> None:
     house = House(store, *[f"seat-{n}" for n in range(60)], interval=900)
     await house.pass_time(6)
@@ -381,20 +395,35 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
 ) -> None:
     house = House(await emptied(store), "a", "b", "c", "d", concurrency=2)
     deadlines: dict[str, datetime] = {}
+    mended: set[tuple[str, datetime]] = set()
     try:
         for seconds, index, what in steps:
             source = list(house.sources.values())[index]
             await _act(house, source, what)
+            if what == "restart":
+                stored = await _stored_deadlines(store)
+                mended |= {
+                    (name, due)
+                    for name, health, due in stored
+                    if health in {Health.SESSION_EXPIRED, Health.REFUSED}
+                }
+                deadlines = {name: due for name, due in deadlines.items() if (name, due) not in mended}
             seen = {name: len(each.starts) for name, each in house.sources.items()}
             await house.pass_time(seconds, step=seconds, settle=False)
             await _idle()
             for name, each in house.sources.items():
                 for start in each.starts[seen[name] :]:
                     assert start >= deadlines.get(name, NOW)
-            states = await store.sources()
-            deadlines = {name: state.next_due for name, state in states.items() if state.next_due}
+            deadlines = {
+                name: due for name, _, due in await _stored_deadlines(store) if (name, due) not in mended
+            }
     finally:
         await house.poller.close()
+
+
+async def _stored_deadlines(store: Database) -> list[tuple[str, Health, datetime]]:
+    states = (await store.sources()).values()
+    return [(state.seat, state.health, state.next_due) for state in states if state.next_due]
 
 
 async def _act(house: House, source: FakeSource, what: str) -> None:
