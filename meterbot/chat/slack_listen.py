@@ -34,7 +34,9 @@ _log = getLogger(__name__)
 _EVERYTHING = re.compile("")
 _REMEMBERED = 1000
 _SUBMISSION_SECONDS = 2.0  # of the three in which Slack wants to hear what becomes of a form
-_WAITING = Message("One moment", "One moment", text="This takes longer than usual. What became of it will stand here.")
+_WAITING = Message(
+    "One moment", "One moment", text="This takes longer than usual. What became of it will stand here."
+)
 
 
 class SlackListener:

@@ -20,7 +20,13 @@ def form_view(form: Form) -> Payload:
     """The modal with the box. It remembers the form's words, so that a restart in between does no harm."""
     hint = f"{form.hint} Slack takes at most {LONGEST} characters."
     element = {"type": "plain_text_input", "action_id": _BOX, "multiline": True, "max_length": LONGEST}
-    box = {"type": "input", "block_id": _BOX, "label": _plain(form.label), "hint": _plain(hint), "element": element}
+    box = {
+        "type": "input",
+        "block_id": _BOX,
+        "label": _plain(form.label),
+        "hint": _plain(hint),
+        "element": element,
+    }
     return {
         "type": "modal",
         "callback_id": "form",
