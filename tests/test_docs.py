@@ -250,12 +250,14 @@ def anchors(page: str) -> set[str]:
 
 def links() -> list[tuple[str, str]]:
     pattern = r"\]\(([^)\s]+)\)"
-    return [
-        (name, target)
-        for name, page in PAGES.items()
-        for target in re.findall(pattern, page)
-        if "://" not in target
-    ]
+    return sorted(
+        {
+            (name, target)
+            for name, page in PAGES.items()
+            for target in re.findall(pattern, page)
+            if "://" not in target
+        }
+    )
 
 
 @pytest.mark.parametrize(("page", "target"), links())
