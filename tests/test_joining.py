@@ -82,6 +82,7 @@ async def test_the_line_is_one_that_a_shell_takes_apart_as_meant(store: Store, c
     answer = await join(joining(store, clock, url=url))
     words = shlex.split(answer.message.command)
     assert words[0] == f"METERBOT_URL={url}"
+    assert f"'{url}'" in answer.message.command
     assert words[2:] == ["meterbot", "push", "install", "--every", "15m"]
 
 

@@ -257,7 +257,7 @@ def _jsons() -> Iterator[st.SearchStrategy[str]]:
     yield st.integers(0, len(document()) - 1).map(lambda end: document()[:end])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(texts=st.lists(st.one_of(*_jsons()), min_size=1, max_size=5))
 async def test_arbitrary_text_never_raises_and_changes_nothing(texts: list[str]) -> None:
     async with opened() as desk:
