@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from meterbot import answers
+from meterbot.cipher import new_key
 from meterbot.cli import cli
 from meterbot.config import Config, SeatConfig, load
 from meterbot.models import EventKind
@@ -32,6 +33,7 @@ SECRETS = {
     "slack.app_token": APP_TOKEN,
     "slack.signing_secret": SIGNING_SECRET,
     "discord.bot_token": DISCORD_TOKEN,
+    "secret_key": new_key(),
 }
 VARIABLES = {
     "SLACK_BOT_TOKEN": BOT_TOKEN,
