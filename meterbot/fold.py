@@ -80,6 +80,7 @@ class Fold:
         self.states = dict(self._known_states)
         self.events: list[Event] = []
         self.samples: list[Sample] = []
+        self.set_back: dict[Counter, datetime] = {}
         self.news: list[Snapshot] = []
         """The snapshots taken that brought something new."""
 
@@ -98,7 +99,7 @@ class Fold:
 
     def wait(self, seat: Seat, now: datetime) -> None:
         """What becomes true of a source by waiting."""
-        state = self.source(seat.name)
+        state = self._present_source(seat.name, now)
         if (
             state.health is Health.OK
             and state.last_ok_at is not None
@@ -128,6 +129,18 @@ class Fold:
     def source(self, seat: str) -> SourceState:
         return self.sources.get(seat) or SourceState(seat)
 
+    def _present_source(self, seat: str, now: datetime) -> SourceState:
+        """The source as it stands, without an instant from before the clock was set back."""
+        state = self.source(seat)
+        present = replace(
+            state,
+            since=_not_ahead(state.since, now),
+            last_ok_at=_not_ahead(state.last_ok_at, now),
+        )
+        if present != state:
+            self.sources[seat] = present
+        return present
+
     def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
         """What is to be written: only what differs from what was stored."""
         return Batch(
@@ -137,6 +150,7 @@ class Fold:
             ],
             states=_changed(self._known_states, self.states),
             samples=self.samples,
+            set_back=self.set_back,
             sources=list(_changed(self._known_sources, self.sources).values()),
             memories=_changed(self._known_memories, self.memories),
             events=self.events,
@@ -166,6 +180,8 @@ class Fold:
         verdict = watch(memory, known, named, self._settings, now)
         if verdict.changed and verdict.known is not None:
             self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
+            if verdict.set_back:
+                self.set_back[counter] = now
             self.samples += _newest(verdict, counter, snapshot)
             self.events += verdict.events
         # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
@@ -199,7 +215,7 @@ class Fold:
                 del self.latest[name, counter]
 
     def _settle(self, seat: Seat, said: Snapshot, now: datetime) -> None:
-        old = self.source(seat.name)
+        old = self._present_source(seat.name, now)
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
@@ -240,6 +256,10 @@ class Fold:
         text = rules.dump(memory)
         if name in self.memories or memory != type(memory)():
             self.memories[name] = text
+
+
+def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
+    return now if at is not None and at > now + CLOCK_SKEW else at
 
 
 def counts_in_team(seat: Seat, counter: Counter) -> bool:

@@ -392,6 +392,36 @@ async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Database) ->
     assert list(await store.sources()) == ["ana"]
 
 
+async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Database) -> None:
+    door = Door(store)
+    counter = Counter("account-1", "org-1")
+    await door.take(snapshot("1"))
+    await door.take(snapshot("2", later(days=40)), now=later(days=40))
+    assert await door.take(snapshot("50", later(minutes=1))) == ["seat_blocked", "threshold_crossed"]
+    (row,) = await store.latest()
+    assert row.known.extra_usage_at == later(minutes=1)
+    points = await store.samples([counter], NOW)
+    assert [(one.at, one.used) for one in points] == [(NOW, dollars("1")), (later(minutes=1), dollars("50"))]
+    state = (await store.sources())["ana"]
+    assert (state.health, state.last_ok_at) == (Health.OK, later(minutes=1))
+    assert await door.take(snapshot("50", later(minutes=2), cap="80")) == [
+        "seat_unblocked",
+        "metering_changed",
+    ]
+
+
+async def test_a_source_last_seen_in_the_future_becomes_stale_once_the_clock_was_set_back(
+    store: Database,
+) -> None:
+    door = Door(store)
+    await door.take(snapshot("2", later(days=40)), now=later(days=40))
+    await door.ingest.sweep(NOW)
+    assert (await store.sources())["ana"].health is Health.OK
+    await door.ingest.sweep(later(minutes=4))
+    state = (await store.sources())["ana"]
+    assert (state.health, state.since) == (Health.STALE, later(minutes=3))
+
+
 async def test_readings_that_arrive_hours_late_leave_the_source_stale(store: Database) -> None:
     door = Door(store, seat(source="push", interval=900))
     assert await door.take(snapshot("1"), now=later(hours=5)) == ["source_down"]

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from meterbot.models import Event, Known, Sample, Snapshot
 from meterbot.rules import billing, limits, spend
-from meterbot.rules.knowledge import merge
-from meterbot.rules.memory import CounterMemory
+from meterbot.rules.knowledge import from_future, merge, undated
+from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.settings import RuleSettings
 from meterbot.rules.tick import Step, Tick, tick_of
 
@@ -14,13 +14,15 @@ from meterbot.rules.tick import Step, Tick, tick_of
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What follows from a snapshot. `changed` is False when it was old, repeated or future-dated: nothing is to be
-    written then. `sample` is the reading's point in the history: None without a clean amount."""
+    written then. `sample` is the reading's point in the history: None without a clean amount. `set_back`: what was known
+    was from the future, and so is the end of the history."""
 
     memory: CounterMemory
     known: Known | None
     changed: bool
     events: tuple[Event, ...] = ()
     sample: Sample | None = None
+    set_back: bool = False
 
 
 # The order matters: a period opens before its levels are watched, a block mutes the levels of its own tick.
@@ -48,6 +50,7 @@ def watch_counter(
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return Verdict(memory, known, changed=False)
+    known, memory, ahead = _present(known, memory, now)
     tick = tick_of(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
     events: list[Event] = []
     for step in _STEPS:
@@ -55,7 +58,9 @@ def watch_counter(
         events += new
     told = tuple(event for event in events if event.kind in settings.kinds)
     sample = _sample(memory, tick)
-    return Verdict(_remembered(memory, tick), merged, changed=True, events=told, sample=sample)
+    return Verdict(
+        _remembered(memory, tick), merged, changed=True, events=told, sample=sample, set_back=ahead
+    )
 
 
 def take_late(
@@ -70,8 +75,18 @@ def take_late(
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return Verdict(memory, known, changed=False)
+    known, memory, ahead = _present(known, memory, now)
     tick = tick_of(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    return Verdict(memory, merged, changed=True, sample=_sample(memory, tick))
+    return Verdict(memory, merged, changed=True, sample=_sample(memory, tick), set_back=ahead)
+
+
+def _present(
+    known: Known | None, memory: CounterMemory, now: datetime
+) -> tuple[Known | None, CounterMemory, bool]:
+    """What a reading of now is compared with, and whether it was from the future."""
+    if known is None or not from_future(known, now):
+        return known, memory, False
+    return undated(known), set_back(memory, now), True
 
 
 def _sample(memory: CounterMemory, tick: Tick) -> Sample | None:

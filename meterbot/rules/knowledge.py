@@ -1,24 +1,28 @@
 """What is known of a counter: the newest snapshot, completed with the last good values."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from meterbot.forecast import CLOCK_SKEW, calendar_month
 from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
 from meterbot.money import Money
 from meterbot.org_spend import completed as completed_spend
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 
 def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | None:
     """`known` with the snapshot's news, or None when an old, repeated or future-dated snapshot changes nothing.
 
     A part that was not read keeps its last good value and that value's age; inside extra usage and the subscription
-    so does a field that was rejected. A stale snapshot only fills what was never known.
+    so does a field that was rejected. A stale snapshot only fills what was never known. What is known from the future
+    gives way.
     """
     if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
         return None
     if known is None:
         return _first(snapshot)
+    known = undated(known) if from_future(known, now) else known
     if snapshot.fetched_at <= known.snapshot.fetched_at:
         return None
     new, old = _first(snapshot), known.snapshot
@@ -57,6 +61,20 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         windows_at=known.windows_at if keep_windows else new.windows_at,
         extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
         subscription_at=known.subscription_at if keep_subscription else new.subscription_at,
+    )
+
+
+def from_future(known: Known, now: datetime) -> bool:
+    """Read by a clock that was ahead, and was set back since: no reading would be newer for as long."""
+    return known.snapshot.fetched_at > now + CLOCK_SKEW
+
+
+def undated(known: Known) -> Known:
+    """What is known when nobody can say since when: whose it is, its units and settings, but no amount and no window."""
+    old = known.snapshot
+    extra = None if old.extra_usage is None else of_another_month(old.extra_usage)
+    return Known(
+        replace(old, fetched_at=_LONG_AGO, windows=(), extra_usage=extra, subscription=None, org_spend=None)
     )
 
 

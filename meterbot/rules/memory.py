@@ -1,11 +1,12 @@
 """What the rules remember between two readings, as JSON text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
+from meterbot.forecast import calendar_month
 from meterbot.money import Money
 
 Cap = Money | Literal["none"]
@@ -84,6 +85,29 @@ class CounterMemory:
     renewal_at: datetime | None = None
     renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
+
+
+def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
+    """What still holds of a memory from the future, once the clock was set back to `now`.
+
+    When anything was is not known any more; a period that has not begun yet is forgotten with all that was of it, so
+    that its levels are told when they are reached.
+    """
+    block = memory.block and replace(memory.block, since=min(memory.block.since, now))
+    memory = replace(
+        memory,
+        block=block,
+        period_at=memory.period_at and min(memory.period_at, now),
+        used_at=memory.used_at and min(memory.used_at, now),
+        windows_at=None,
+        full_at=None,
+    )
+    if memory.period is None or memory.period[:7] <= calendar_month(now):
+        return memory
+    return replace(
+        memory, period=None, period_at=None, used=None, used_at=None, peak=None, spend=None, charged_told=False,
+        previous_final=None, told=(), armed="", measured_cap=None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Event, EventKind, Health, Seat, Severity, Snapshot, SourceState
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import SourceMemory
@@ -78,7 +79,7 @@ def watch_source(
     if state.health is Health.OK:
         recovered = replace(memory, unhealthy_since=None, down=None)
         return recovered, _told(_up(memory, seat, now), settings)
-    since = memory.unhealthy_since or state.since or now
+    since = min(memory.unhealthy_since or state.since or now, now)  # the clock may have been set back
     memory = replace(memory, unhealthy_since=since)
     if memory.down is not None or now - since <= settings.source_grace:
         return memory, ()
@@ -130,6 +131,8 @@ def watch_identity(
     within a minute are memberships of one account.
     """
     at = snapshot.fetched_at
+    if memory.identity_at is not None and memory.identity_at > now + CLOCK_SKEW:
+        memory = replace(memory, identity_at=None)  # the clock was set back since
     if snapshot.org_uuid is None or (memory.identity_at is not None and at < memory.identity_at):
         return memory, ()
     seen = _identities(snapshot)

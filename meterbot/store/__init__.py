@@ -159,6 +159,8 @@ class Batch:
     deliveries: Sequence[NewDelivery] = ()
     gone: Sequence[tuple[str, Counter]] = ()
     """`latest` rows to take back: the seat no longer reads that counter."""
+    set_back: Mapping[Counter, datetime] = field(default_factory=dict)
+    """Counters whose samples after this instant a clock dated that was ahead: dropped before the new ones come."""
 
 
 class Transaction(Protocol):

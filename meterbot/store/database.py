@@ -159,11 +159,12 @@ class WriteTransaction:
     async def write(self, batch: Batch) -> list[Event]:
         connection = self._connection
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
-        named |= batch.states.keys() | {counter for _, counter in batch.gone}
+        named |= batch.states.keys() | {counter for _, counter in batch.gone} | batch.set_back.keys()
         ids = await facts.make_ids(connection, named)
         await facts.write_states(connection, ids, batch.states.items())
         await facts.write_latest(connection, ids, batch.latest)
         await facts.delete_latest(connection, ids, batch.gone)
+        await history.set_back(connection, ids, batch.set_back)
         await history.append(connection, ids, batch.samples)
         await facts.write_sources(connection, batch.sources)
         memories = [{"name": name, "memory": memory} for name, memory in batch.memories.items()]

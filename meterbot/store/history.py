@@ -1,11 +1,11 @@
 """Spend over time: what is kept of the samples, and how it is found again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.models import Counter, Sample
@@ -54,6 +54,20 @@ async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: 
         if tail != before.get(counter)
     ]
     await upsert(connection, tables.tails, moved)
+
+
+async def set_back(
+    connection: AsyncConnection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]
+) -> None:
+    """Drops each of these counters' samples after its instant; the last one that stays is the newest again."""
+    for counter, end in ends.items():
+        number = ids[counter]
+        for table in (tables.history, tables.tails):
+            await connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
+        last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
+        if (row := (await connection.execute(last)).first()) is not None:
+            newest = {**_row(_sample(row, counter), ids), "kept_at": row.at}
+            await insert_new(connection, tables.tails, [newest])
 
 
 async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Sample]:

@@ -137,5 +137,29 @@ def test_such_a_snapshot_changes_nothing(at: object, now: object) -> None:
     assert merge(after(FULL), snapshot(at, metered=extra("20")), now) is None  # type: ignore[arg-type]
 
 
+def test_what_is_known_from_the_future_gives_way_to_a_present_reading() -> None:
+    ahead = after(replace(FULL, fetched_at=NOON + HOUR, tier="max_5x"))
+    known = merge(ahead, snapshot(NOON, windows=(window("9"),)), NOON)
+    assert known is not None
+    assert known.snapshot.fetched_at == NOON
+    assert (known.windows_at, known.extra_usage_at, known.subscription_at) == (NOON, None, None)
+    assert (known.snapshot.windows, known.snapshot.tier) == ((window("9"),), "max_5x")
+    assert (known.snapshot.extra_usage, known.snapshot.subscription) == (None, None)
+    assert merge(known, snapshot(NOON), NOON) is None
+
+
+def test_what_is_known_from_the_future_still_tells_the_currency() -> None:
+    ahead = after(snapshot(NOON + HOUR, metered=extra(eur("10"), eur("50"), currency="EUR")))
+    known = merge(ahead, snapshot(NOON, metered=extra("20", "50", assumed=("currency",))), NOON)
+    assert known is not None
+    assert known.snapshot.extra_usage is not None
+    assert known.snapshot.extra_usage.used == eur("20")
+
+
+def test_what_a_slightly_fast_clock_read_does_not_give_way() -> None:
+    ahead = after(snapshot(NOON + 5 * MINUTE, metered=extra("10")))
+    assert merge(ahead, snapshot(NOON, metered=extra("20")), NOON) is None
+
+
 def test_a_clock_that_is_a_little_fast_is_believed() -> None:
     assert merge(None, snapshot(NOON + 4 * MINUTE), NOON) is not None

@@ -55,6 +55,20 @@ def test_a_seat_that_never_worked_is_told_but_waiting_for_the_first_reading_is_n
     assert kinds(watched((0, Health.NEVER_SEEN), (1, Health.REFUSED), (40, Health.REFUSED))) == [DOWN]
 
 
+def test_an_illness_that_began_in_the_future_is_told_its_grace_time_after_the_clock_was_set_back() -> None:
+    ill = Health.CHALLENGED
+    assert kinds(watched((9_000, ill), (0, ill), (30, ill), (31, ill))) == [DOWN]
+
+
+def test_another_account_is_told_although_the_last_one_was_seen_in_the_future() -> None:
+    memory, _ = watch_identity(
+        SourceMemory(), snapshot(NOON + 9_000 * MINUTE), SETTINGS, NOON + 9_000 * MINUTE
+    )
+    memory, told = watch_identity(memory, snapshot(NOON, account_uuid="other"), SETTINGS, NOON)
+    assert kinds(list(told)) == [EventKind.IDENTITY_CHANGED]
+    assert memory.identity_at == NOON
+
+
 def test_each_stretch_has_keys_of_its_own() -> None:
     ill = Health.UNREACHABLE
     events = watched((0, ill), (40, ill), (41, Health.OK), (50, ill), (90, ill), (91, Health.OK))

@@ -220,6 +220,24 @@ async def test_an_older_or_repeated_sample_changes_nothing(store: Database) -> N
     assert await store.samples([ANA], NOW) == [sample(5)]
 
 
+async def test_where_the_clock_was_set_back_later_samples_are_dropped_and_new_ones_taken(
+    store: Database,
+) -> None:
+    await write(store, Batch(samples=[sample(0, "1"), sample(1, "2"), sample(1, "2", BO)]))
+    await write(store, Batch(samples=[sample(900, "3"), sample(901, "3"), sample(900, "3", BO)]))
+    await write(store, Batch(set_back={ANA: later(minutes=2)}))
+    assert await store.samples([ANA], NOW) == [sample(0, "1"), sample(1, "2")]
+    await write(store, Batch(samples=[sample(3, "4")], set_back={ANA: later(minutes=3)}))
+    assert await store.samples([ANA], NOW) == [sample(0, "1"), sample(1, "2"), sample(3, "4")]
+    assert (await store.samples([BO], NOW))[-1] == sample(900, "3", BO)
+
+
+async def test_a_history_that_was_all_in_the_future_begins_anew(store: Database) -> None:
+    await write(store, Batch(samples=[sample(900, "3"), sample(901, "3")]))
+    await write(store, Batch(samples=[sample(3, "4")], set_back={ANA: later(minutes=3)}))
+    assert await store.samples([ANA], NOW) == [sample(3, "4")]
+
+
 async def test_samples_come_with_the_last_one_before_per_counter(store: Database) -> None:
     ana = [sample(n, str(n)) for n in range(5)]
     bo = [sample(n + 0.5, str(n), BO) for n in range(2)]
