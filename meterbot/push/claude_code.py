@@ -70,8 +70,12 @@ def _with_token(machine: Machine, now: datetime) -> tuple[Login, object]:
 
 
 def _identity(machine: Machine, login: Login, now: datetime, known: Identity | None) -> Identity | None:
-    """Whose token it is, asked once per token and day; None when that cannot be told now."""
-    if known and known.token_until == login.expires_at and now - known.asked_at < _PROFILE_AGE:
+    """Whose token it is, asked once per token and day; None when that cannot be told now.
+
+    Tokens are told apart by when they expire: one that does not say may be another one each time.
+    """
+    same_token = login.expires_at is not None and known is not None and known.token_until == login.expires_at
+    if known is not None and same_token and now - known.asked_at < _PROFILE_AGE:
         return known
     try:
         profile = _get(machine, login, "/api/oauth/profile", now)

@@ -59,6 +59,17 @@ async def test_whose_token_it_is_is_asked_once_a_day_and_token(home: Home, anthr
     assert [asked.route for asked in anthropic.requests].count("profile") == 3
 
 
+async def test_a_token_that_does_not_say_when_it_expires_is_never_taken_for_the_one_before(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    home.sign_in(until=None)
+    known = (await read(home)).identity
+    assert known is not None
+    anthropic.sign_in("sk-ant-oat01-another", account=(other := ACCOUNT[:-1] + "2"))
+    home.sign_in("sk-ant-oat01-another", until=None)
+    assert (await read(home, known)).snapshot["account_uuid"] == other
+
+
 async def test_a_profile_that_cannot_be_had_costs_no_reading(home: Home, anthropic: AnthropicApi) -> None:
     home.note_account()
     anthropic.fail("profile", Reply(status=529))
