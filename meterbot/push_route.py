@@ -79,7 +79,8 @@ class PushRoute:
 
     async def _seat(self, request: web.Request) -> str:
         """Whose token it is. Raises `_Refusal`."""
-        address, now = _address(request), self._now()
+        address = client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""))
+        now = self._now()
         _hold_up(self._failures.blocked(address, now) or self._attempts.wait(address, now), "this address")
         header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         seat = None if header is None else await self._reception.seat_of(header["token"])
@@ -110,12 +111,12 @@ def _hold_up(seconds: float, who: str) -> None:
         raise _Refusal(429, f"too many requests of {who}", f"wait {wait} seconds", retry_after=wait)
 
 
-def _address(request: web.Request) -> str:
-    """Who asks. A proxy in front, which is on this machine or network, adds whom it asks for as the last."""
-    peer = request.remote or ""
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+def client_address(peer: str, forwarded: str) -> str:
+    """Who asks. `peer` may be a proxy in front, on this machine or network: it adds whom it asks for as the last one in
+    `forwarded`, its `X-Forwarded-For`."""
     try:
-        return str(ip_address(forwarded)) if ip_address(peer).is_private else peer
+        # Not "is private": hosts also use 100.64.0.0/10 between their proxies, which is neither private nor global.
+        return peer if ip_address(peer).is_global else str(ip_address(forwarded.rpartition(",")[2].strip()))
     except ValueError:
         return peer
 

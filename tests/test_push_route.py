@@ -20,7 +20,7 @@ from meterbot import log
 from meterbot.clock import ManualClock
 from meterbot.ingest import Ingest
 from meterbot.models import Counter, Health, Seat
-from meterbot.push_route import LARGEST, PushRoute
+from meterbot.push_route import LARGEST, PushRoute, client_address
 from meterbot.reception import Reception, digest, new_token
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
@@ -502,6 +502,22 @@ async def test_a_forwarded_name_that_is_no_address_counts_for_the_proxy(sqlite: 
     for n in range(10):
         await sqlite.send(body(), token=f"guess-{n}", headers={"X-Forwarded-For": f"made-up-{n}"})
     assert (await sqlite.send(body())).status == 429
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "who"),
+    [
+        ("127.0.0.1", "203.0.113.1, 8.8.8.8", "8.8.8.8"),
+        ("10.1.2.3", "2606:4700::1", "2606:4700::1"),
+        ("100.64.0.2", "8.8.8.8", "8.8.8.8"),
+        ("fd00::1", "8.8.8.8", "8.8.8.8"),
+        ("9.9.9.9", "8.8.8.8", "9.9.9.9"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("", "8.8.8.8", ""),
+    ],
+)
+def test_only_a_proxy_of_our_own_network_says_whom_it_asks_for(peer: str, forwarded: str, who: str) -> None:
+    assert client_address(peer, forwarded) == who
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------
