@@ -40,7 +40,7 @@ async def test_a_replaced_token_is_another_one(store: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "every"), [(900.0, "15m"), (3600.0, "60m"), (90.0, "90s"), (60.0, "1m")]
+    ("interval", "every"), [(900.0, "15m"), (3600.0, "60m"), (390.0, "390s"), (60.0, "5m"), (86400.0, "360m")]
 )
 def test_the_line_to_run_holds_all_that_is_needed(interval: float, every: str) -> None:
     assert push_command("secret", interval, "https://bot.example") == (
