@@ -212,7 +212,8 @@ def renewals(view: View) -> Message:
     text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
     if unknown:
         text.append(
-            f"Unknown for {wording.count(unknown, 'seat')}: only claude.ai sessions tell a renewal date."
+            f"Unknown for {wording.count(unknown, 'seat')}: only claude.ai sessions tell a renewal date, "
+            "and renews_on in the configuration for the others."
         )
     return Message(
         title="Renewals",
@@ -220,7 +221,7 @@ def renewals(view: View) -> Message:
         text="\n".join(text),
         sections=tuple(sections),
         actions=() if view.public else buttons("renewals"),
-        footer="Plan fees are the configured prices",
+        footer="Plan fees are the configured prices, or else list prices",
     )
 
 

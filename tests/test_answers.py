@@ -141,7 +141,8 @@ def test_renewals_come_in_order_of_time() -> None:
     )
     assert body(message) == (
         "Plan fees: $1,000.00\n"
-        "Unknown for 2 seats: only claude.ai sessions tell a renewal date.\n"
+        "Unknown for 2 seats: only claude.ai sessions tell a renewal date, and renews_on in the configuration for the "
+        "others.\n"
         "[Next charges]\n"
         "Sat May 2   bo   $200.00 (max_20x)\n"
         "Thu May 14  ana  $200.00 (max_20x)\n"
