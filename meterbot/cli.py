@@ -253,8 +253,11 @@ def seat_add(
         bool, typer.Option("--replace", help="Make a new token; the one before is worthless at once.")
     ] = False,
     url: Annotated[
-        str, typer.Option(metavar="URL", help="Where the seat's machine reaches this bot.")
-    ] = "https://meterbot.example.com",
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where the seat's machine reaches this bot. Otherwise [http] public_url."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the token with which a seat's machine pushes, and print the line to run there. It is shown once."""
@@ -273,7 +276,8 @@ def seat_add(
     if token is None:
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
         raise typer.Exit(1)
-    line = seats.push_command(token, configured[name].interval, url.rstrip("/"))
+    known = url or (settings.http and settings.http.public_url) or "https://meterbot.example.com"
+    line = seats.push_command(token, configured[name].interval, known.rstrip("/"))
     if as_json:
         _print_json({"seat": name, "token": token, "command": line})
     else:

@@ -56,6 +56,12 @@ def test_a_token_is_printed_once_with_the_line_to_run(typed: Typed) -> None:
     assert token not in typed("list").output + typed("list", "--json").output
 
 
+def test_the_line_names_the_public_address_of_the_configuration(typed: Typed, tmp_path: Path) -> None:
+    public = BOT.format(tmp_path) + '[http]\npublic_url = "https://public.example"\n'
+    told = json.loads(typed("add", "bo", "--json", METERBOT_CONFIG_TOML=public).stdout)
+    assert "METERBOT_URL=https://public.example " in told["command"]
+
+
 def test_a_second_token_is_made_only_where_the_first_may_end(typed: Typed) -> None:
     first = typed.token()
     said = typed("add", "bo")

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
@@ -84,6 +85,8 @@ async def prepare(engine: AsyncEngine) -> None:
 
 
 def _use_wal(path: str) -> None:
+    with suppress(OSError):  # which sqlite3 words better
+        Path(path).touch(0o600)  # a file that is there keeps its mode
     with closing(sqlite3.connect(path)) as connection:
         for left in reversed(range(_BUSY_MS // _WAL_PAUSE_MS)):
             try:

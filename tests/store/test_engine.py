@@ -94,6 +94,16 @@ async def test_sqlite_is_set_up_for_a_writer_and_many_readers(tmp_path: Path) ->
     await engine.dispose()
 
 
+async def test_a_new_database_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    old.touch()
+    old.chmod(0o640)
+    for file in (new, old):
+        store = await open_store(f"sqlite:///{file}")
+        await store.close()
+    assert [file.stat().st_mode & 0o777 for file in (new, old)] == [0o600, 0o640]
+
+
 async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: str) -> None:
     url = parse_url(postgres_server).set(database="nowhere", password=PLANTED)
     with pytest.raises(StartError, match='database "nowhere" does not exist') as failed:
