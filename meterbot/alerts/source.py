@@ -28,7 +28,7 @@ def identity_changed(told: Told) -> Words:
     what = told.text("what") or "account"
     return Words(
         f"{told.who} now reports another {what}",
-        ("From here on it is another counter; nothing on it counts as new spend of this seat.",),
+        ("From here on it is another counter; what stands on it already is not told as new spend.",),
         ("If that was intended, there is nothing to do. If not, check whose credential the seat uses.",),
     )
 

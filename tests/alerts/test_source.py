@@ -32,4 +32,4 @@ def test_a_session_that_ends_soon_says_when_and_how_it_is_renewed() -> None:
 def test_another_account_is_not_new_spend() -> None:
     message = said(EventKind.IDENTITY_CHANGED)
     assert message.title == "ana now reports another email"
-    assert "nothing on it counts as new spend of this seat" in message.text
+    assert "what stands on it already is not told as new spend" in message.text
