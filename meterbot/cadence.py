@@ -14,6 +14,7 @@ LONGEST_WAIT = 6 * 3600.0
 
 _JITTER = 0.05
 _FIRST_READS = 5.0
+_FIRST_READ_EACH = 0.2
 _CATCH_UP = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -111,13 +112,17 @@ def _latest(interval: float, now: datetime) -> datetime:
     return now + timedelta(seconds=max(LONGEST_WAIT, interval * (1.5 + _JITTER)))
 
 
-def first_due(state: SourceState, interval: float, now: datetime, source: str = "") -> datetime:
+def first_due(
+    state: SourceState, interval: float, now: datetime, source: str = "", *, new_seats: int = 1
+) -> datetime:
     """When a seat is read first after a start: not before its stored deadline, and not together with all the others.
 
-    A new seat within seconds; one whose deadline passed meanwhile, or is none to keep, within a minute.
+    A new seat within seconds, where there are not `new_seats` too many to begin at once; one whose deadline passed
+    meanwhile, or is none to keep, within a minute.
     """
     if state.next_due is None:
-        return now + timedelta(seconds=phase(state.seat, min(interval, _FIRST_READS)))
+        spread = max(_FIRST_READS, _FIRST_READ_EACH * new_seats)
+        return now + timedelta(seconds=phase(state.seat, min(interval, spread)))
     # No deadline is beyond the longest wait: that one is from before the clock was set back.
     keep = state.health not in _CADENCES.get(source, _USUAL).mended
     if keep and now < state.next_due <= _latest(interval, now):

@@ -103,9 +103,11 @@ class Poller:
 
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}
+        new = sum(state.next_due is None for state in states.values())
         self._due = [
-            (first_due(state, self._seats[name].interval, now, self._seats[name].source), name)
+            (first_due(state, seat.interval, now, seat.source, new_seats=new), name)
             for name, state in states.items()
+            for seat in [self._seats[name]]
         ]
         heapq.heapify(self._due)
         return states

@@ -108,6 +108,16 @@ def test_a_new_seat_is_read_within_seconds_and_a_stored_deadline_is_kept() -> No
     assert first_due(SourceState("ana", next_due=later(hours=6)), 60, NOW) == later(hours=6)
 
 
+def test_many_new_seats_do_not_begin_with_a_burst() -> None:
+    names = [f"seat-{number}" for number in range(300)]
+    due = sorted(first_due(SourceState(name), 900, NOW, new_seats=300) for name in names)
+    assert NOW <= due[0] < due[-1] < later(seconds=60)
+    busiest = max(sum(at <= other < at + timedelta(seconds=1) for other in due) for at in due)
+    assert busiest <= 20
+    hasty = [first_due(SourceState(name), 10, NOW, new_seats=300) for name in names]
+    assert max(hasty) < later(seconds=10)
+
+
 def test_a_deadline_from_before_the_clock_was_set_back_is_not_waited_for() -> None:
     assert NOW <= first_due(SourceState("ana", next_due=later(days=300)), 60, NOW) < later(seconds=60)
 

@@ -155,6 +155,14 @@ async def test_every_healthy_seat_is_read_once_per_interval_and_starts_are_sprea
     assert max(starts.values()) <= 6
 
 
+async def test_many_new_seats_are_begun_with_a_few_at_a_time(store: Database) -> None:
+    house = House(store, *[f"seat-{n}" for n in range(100)], interval=900)
+    await house.pass_time(21)
+    starts = Counter(start for source in house.sources.values() for start in source.starts)
+    assert sum(starts.values()) == 100
+    assert max(starts.values()) <= 12
+
+
 async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Database) -> None:
     house = House(store, "slow", "quick")
     slow, quick = house.sources["slow"], house.sources["quick"]
@@ -237,7 +245,7 @@ async def test_a_restart_reads_a_seat_whose_session_had_expired_once_and_then_ke
 
 async def test_a_restart_after_a_long_pause_does_not_burst(store: Database) -> None:
     house = House(store, *[f"seat-{n}" for n in range(60)], interval=900)
-    await house.pass_time(6)
+    await house.pass_time(13)
     house.clock.advance(timedelta(days=1))
     house.restarted()
     for source in house.sources.values():
