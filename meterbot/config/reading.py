@@ -1,5 +1,6 @@
 """Finds the configuration, fetches the secrets it points to, and says everything that is wrong with it at once."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -259,6 +260,8 @@ class _Reading:
         if (port := self._environ.get("PORT")) and isinstance(http, dict):
             document["http"] = {**http, "bind": f"0.0.0.0:{port}"}
             self._variables["http", "bind"] = "PORT"
+            if not port.isdecimal() or int(port) > 65535:
+                self._refuse(("http", "bind"), f'must be a port number, like "8080", got {json.dumps(port)}')
         slack = document.get("slack")
         if isinstance(slack, dict) and slack.get("mode") == "http" and "http" not in document:
             self._refuse(

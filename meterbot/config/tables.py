@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from meterbot import money
 from meterbot.config.values import (
@@ -46,6 +46,14 @@ INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minute
 
 Unstrict = Field(strict=False)
 """For tuples: TOML's arrays arrive as lists. Their items stay strict."""
+
+
+def _each_once(levels: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
+    return tuple(dict.fromkeys(levels))
+
+
+Levels = Annotated[tuple[Level, ...], Unstrict, AfterValidator(_each_once)]
+"""In the order they are written; what is written twice, as `80%` and `80.0%`, is one."""
 
 
 class Table(BaseModel):
@@ -93,7 +101,7 @@ class BudgetConfig(Table):
 
     currency: Currency = "USD"
     amount: Amount
-    thresholds: Annotated[tuple[Level, ...], Unstrict] = (
+    thresholds: Levels = (
         Threshold(percent=Decimal(80)),
         Threshold(percent=Decimal(100)),
     )
@@ -109,7 +117,7 @@ class BudgetConfig(Table):
 class AlertsConfig(Table):
     """`[alerts]`: what is told, and when."""
 
-    thresholds: Annotated[tuple[Level, ...], Unstrict] = DEFAULT_THRESHOLDS
+    thresholds: Levels = DEFAULT_THRESHOLDS
     renewal_days: Annotated[tuple[Days, ...], Unstrict] = (7, 1)
     source_grace: Duration = timedelta(minutes=30)
     mute: Annotated[tuple[Kind, ...], Unstrict] = ()

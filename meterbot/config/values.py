@@ -22,6 +22,9 @@ from meterbot.rules.settings import Threshold, parse_threshold
 
 HINT = "; did you mean"
 
+_SHARE = "share"
+"""Heard wherever it stands in a question, so that nobody could ask for a seat of this name."""
+
 
 class Bind(NamedTuple):
     """Where to listen."""
@@ -135,6 +138,8 @@ def _github_login(value: object) -> str:
 def _seat_name(value: object) -> str:
     if (match := _match(r"[a-z0-9._-]{1,64}", value)) is None:
         raise ValueError("must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen")
+    if match[0] == _SHARE:
+        raise ValueError("must be another word: /claude-spend takes it for posting an answer in the channel")
     return match[0]
 
 

@@ -341,8 +341,30 @@ def test_a_port_is_enough_to_listen() -> None:
 
 def test_what_the_environment_says_wrong_is_told_as_its_own() -> None:
     assert problems(ANA, {**ENVIRON, "DATABASE_URL": "mysql://u:hunter22@h/d", "PORT": "http"}) == [
+        'environment PORT: must be a port number, like "8080", got "http"',
         'environment DATABASE_URL: must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"',
-        'environment PORT: must be "host:port", like "127.0.0.1:8080", got "0.0.0.0:http"',
+    ]
+    assert problems(ANA, {**ENVIRON, "PORT": "65536"}) == [
+        'environment PORT: must be a port number, like "8080", got "65536"'
+    ]
+
+
+def test_a_threshold_that_is_written_twice_is_told_once() -> None:
+    text = f"""
+        [alerts]
+        thresholds = ["80%", "$25", "80.0%", "25.00 USD", "50%"]
+        [[alerts.budgets]]
+        amount = "100"
+        thresholds = ["90%", "90%"]
+        {ANA}"""
+    settings = loaded(text).rule_settings()
+    assert [threshold.level for threshold in settings.thresholds] == ["80%", "25.00 USD", "50%"]
+    assert [threshold.level for threshold in settings.budgets[0].thresholds] == ["90%"]
+
+
+def test_a_seat_that_nobody_could_ask_for_is_refused() -> None:
+    assert problems(ANA.replace('"ana"', '"share"')) == [
+        '3:1 seats[0].name: must be another word: /claude-spend takes it for posting an answer in the channel, got "share"',
     ]
 
 
