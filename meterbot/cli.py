@@ -148,9 +148,11 @@ def check(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
     from meterbot import check as checks
 
     def stored(settings: "Config") -> "dict[str, str | None]":
-        from meterbot import app
+        from meterbot import operations
 
-        return {seat: row.ciphertext for seat, row in asyncio.run(app.stored_sessions(settings)).items()}
+        return {
+            seat: row.ciphertext for seat, row in asyncio.run(operations.stored_sessions(settings)).items()
+        }
 
     found = checks.run_checks(config or context.find_root().obj, os.environ, Path.cwd(), stored)
     if as_json:
@@ -169,7 +171,7 @@ def snapshot(
     emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
 ) -> None:
     """Read the seats now and print what they say. Stores and posts nothing."""
-    from meterbot import app, lines, log, report_json
+    from meterbot import lines, log, operations, report_json
 
     settings = _configured(context, config)
     seats = {each.name: each for each in settings.seat_list()}
@@ -177,27 +179,27 @@ def snapshot(
         _refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
     log.set_up()
     now, tz = datetime.now(UTC), settings.timezone
-    shots = asyncio.run(app.read_seats(settings, list(dict.fromkeys(seat or [])), now))
+    shots = asyncio.run(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
     if as_json:
         _print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
         print("\n\n".join(lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
-    raise typer.Exit(1 if any(app.unread(shot) for shot in shots) else 0)
+    raise typer.Exit(1 if any(operations.unread(shot) for shot in shots) else 0)
 
 
 @cli.command()
 def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print what /claude-spend answers, from the database of the running bot."""
-    from meterbot import app, log, report_json
+    from meterbot import log, operations, report_json
 
     settings = _configured(context, config)
     log.set_up()
     now = datetime.now(UTC)
     if as_json:
-        report = asyncio.run(app.team_now(settings, now))
+        report = asyncio.run(operations.team_now(settings, now))
         _print_json(report_json.spend_json(report, settings.timezone))
     else:
-        asyncio.run(app.print_team(settings, now))
+        asyncio.run(operations.print_team(settings, now))
 
 
 @cli.command("secret-key")
@@ -212,7 +214,7 @@ def secret_key(
     ] = False,
 ) -> None:
     """Print a new key for METERBOT_SECRET_KEY: renewed session keys are stored encrypted with it."""
-    from meterbot import app, cipher, log
+    from meterbot import cipher, log, operations
 
     if not discard:
         print(cipher.new_key())
@@ -221,7 +223,7 @@ def secret_key(
     if not settings.secret_key:
         _refuse("METERBOT_SECRET_KEY is not set: nothing that is stored could be told readable")
     log.set_up()
-    seats = asyncio.run(app.discard_unreadable_sessions(settings))
+    seats = asyncio.run(operations.discard_unreadable_sessions(settings))
     print(
         f"deleted what was stored of {', '.join(seats)}"
         if seats
@@ -232,11 +234,11 @@ def secret_key(
 @db.command("upgrade")
 def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
     """Bring the database to this version's schema; `run` does it, too."""
-    from meterbot import app, log
+    from meterbot import log, operations
 
     url = _database_url(context, config)
     log.set_up()
-    asyncio.run(app.upgrade_database(url))
+    asyncio.run(operations.upgrade_database(url))
     print("the database is up to date")
 
 
@@ -261,7 +263,7 @@ def seat_add(
     as_json: AsJson = False,
 ) -> None:
     """Make the token with which a seat's machine pushes, and print the line to run there. It is shown once."""
-    from meterbot import app, log, seats
+    from meterbot import log, operations, seats
 
     settings = _configured(context, config)
     configured = {each.name: each for each in settings.seat_list()}
@@ -272,7 +274,7 @@ def seat_add(
     if (source := configured[name].source) != "push":
         _refuse(f'{name} has source = "{source}": only a seat with source = "push" has a token')
     log.set_up()
-    token = asyncio.run(app.make_push_token(settings, name, datetime.now(UTC), replace=replace))
+    token = asyncio.run(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
         raise typer.Exit(1)
@@ -287,11 +289,11 @@ def seat_add(
 @seat.command("list")
 def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print every seat: its source, how it is doing, its last reading, and when its token was made."""
-    from meterbot import app, log, seats
+    from meterbot import log, operations, seats
 
     settings = _configured(context, config)
     log.set_up()
-    found = asyncio.run(app.seat_overview(settings, datetime.now(UTC)))
+    found = asyncio.run(operations.seat_overview(settings, datetime.now(UTC)))
     if as_json:
         _print_json([each.as_json() for each in found])
     else:
@@ -313,7 +315,7 @@ def seat_forget(
     ] = False,
 ) -> None:
     """Delete everything that is stored of a seat, be it in the configuration or not."""
-    from meterbot import app, log, seats
+    from meterbot import log, operations, seats
 
     if token and account:
         _refuse("--token and --account are two things: name one of them, or neither to delete everything")
@@ -323,21 +325,21 @@ def seat_forget(
         what = "the push token" if token else "the account" if account else "everything that is stored"
         typer.confirm(f"Delete {what} of {name}?", abort=True, err=True)
     if token:
-        done = asyncio.run(app.revoke_push_token(url, name))
+        done = asyncio.run(operations.revoke_push_token(url, name))
         text = (
             f"the token of {name} is worthless from now on"
             if done
             else f"{name} has no token that was made here"
         )
     elif account:
-        done = asyncio.run(app.forget_account(url, name))
+        done = asyncio.run(operations.forget_account(url, name))
         text = (
             f"{name} may be another account from its next reading on"
             if done
             else f"no account of {name} is known"
         )
     else:
-        forgotten = asyncio.run(app.forget_seat(url, name))
+        forgotten = asyncio.run(operations.forget_seat(url, name))
         done, text = bool(forgotten), seats.forgotten_text(name, forgotten)
     print(text, file=sys.stdout if done else sys.stderr)
     raise typer.Exit(0 if done else 1)
@@ -350,9 +352,9 @@ def slack_manifest(
     ] = None,
 ) -> None:
     """Print the app manifest to paste at api.slack.com/apps (Create New App, From a manifest)."""
-    from meterbot import app
+    from meterbot import operations
 
-    print(app.slack_manifest(http))
+    print(operations.slack_manifest(http))
 
 
 @discord.command("invite")
@@ -363,9 +365,9 @@ def discord_invite(
     guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
 ) -> None:
     """Print the link that adds the bot to a server, with exactly the permissions it needs and no intents."""
-    from meterbot import app
+    from meterbot import operations
 
-    print(app.discord_invite(application_id, guild_id))
+    print(operations.discord_invite(application_id, guild_id))
 
 
 Every = Annotated[

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from meterbot.app import READS_AT_ONCE, Bot, assembled
+from meterbot.app import READS_AT_ONCE, assembled
+from meterbot.bot import Bot
 from meterbot.chat import Question
 from meterbot.cipher import new_key
 from meterbot.clock import Clock, FastClock, ManualClock

@@ -17,7 +17,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from meterbot import app, log
-from meterbot.app import Bot, assembled
+from meterbot.app import assembled
+from meterbot.bot import Bot
 from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config
 from meterbot.errors import StartError

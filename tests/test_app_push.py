@@ -8,12 +8,13 @@ from pathlib import Path
 import aiohttp
 
 from meterbot import log
-from meterbot.app import assembled, make_push_token, read_seats, seat_overview, team_now
+from meterbot.app import assembled
 from meterbot.chat import Question
 from meterbot.clock import ManualClock
 from meterbot.config import Config
 from meterbot.models import Health
 from meterbot.money import plain
+from meterbot.operations import make_push_token, read_seats, seat_overview, team_now
 from tests.config.writing import loaded
 from tests.test_push_route import JSON, NOW, body
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from meterbot.app import Bot
+from meterbot.bot import Bot
 from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config, load
 from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization

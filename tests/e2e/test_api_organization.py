@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from meterbot import app
-from meterbot.app import Bot, assembled
+from meterbot import operations
+from meterbot.app import assembled
+from meterbot.bot import Bot
 from meterbot.chat import Question
 from meterbot.clock import ManualClock
 from meterbot.config import Config, load
@@ -93,7 +94,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
         assert "$4.20 spent of $50.00 (8%)" in team
         assert "team-api  $148.45 this month (cost report)" in team
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
-        told = spend_json(await app.team_now(config, clock.now()), UTC)
+        told = spend_json(await operations.team_now(config, clock.now()), UTC)
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
         kinds = {event.kind for event in await bot.store.events(NOW)}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"
@@ -118,7 +119,7 @@ async def test_nobody_is_named_unless_it_is_asked_for(organization: AdminApi, tm
     clock = ManualClock(NOW)
     async with running(organization, tmp_path, clock) as (bot, config, _):
         assert "planted" not in await asked(bot, "seat", "team-api")
-        shots = await app.read_seats(config, ["team-api"], clock.now())
+        shots = await operations.read_seats(config, ["team-api"], clock.now())
         assert "planted@example.com" in repr(shots), "for `snapshot --emails`, which stores nothing"
     await asyncio.to_thread(no_trace, tmp_path, b"planted@example.com")
     async with running(organization, tmp_path, clock, "store_emails = true") as (bot, _, _screen):

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from meterbot.app import Bot, assembled
+from meterbot.app import assembled
+from meterbot.bot import Bot
 from meterbot.clock import SystemClock
 from meterbot.config import load
 from meterbot.simulator.discord import DiscordSimulator

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from meterbot import app
+from meterbot import operations
 from meterbot.app import assembled
 from meterbot.chat import Question
 from meterbot.cipher import new_key
@@ -175,7 +175,7 @@ async def test_a_snapshot_uses_and_keeps_the_renewed_key_of_the_running_bot(
     three.accounts["ana"].rotate_to.append(RENEWED)
     await lived(three, sqlite, clock)
     three.accounts["ana"].rotate_to.append(f"{RENEWED}2")
-    (shot,) = await app.read_seats(three.config(sqlite), ["ana"], clock.now())
+    (shot,) = await operations.read_seats(three.config(sqlite), ["ana"], clock.now())
     assert shot.health is Health.OK
     assert (await lived(three, sqlite, clock))["ana"] is Health.OK
 
@@ -184,8 +184,8 @@ async def test_forgetting_a_seat_forgets_its_session(three: Team, sqlite: str, c
     three.accounts["ana"].rotate_to.append(RENEWED)
     await lived(three, sqlite, clock)
     config = three.config(sqlite)
-    assert (await app.forget_seat(config.database_url, "ana")).sessions == 1
-    assert "ana" not in await app.stored_sessions(config)
+    assert (await operations.forget_seat(config.database_url, "ana")).sessions == 1
+    assert "ana" not in await operations.stored_sessions(config)
 
 
 async def test_no_key_of_any_kind_is_in_the_database(

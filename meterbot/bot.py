@@ -1,0 +1,136 @@
+"""The running bot: its parts, connected, and what drives them by the clock."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+import meterbot
+from meterbot.chat import Chat
+from meterbot.clock import Clock
+from meterbot.commands import Commands
+from meterbot.ingest import Ingest
+from meterbot.notify import Notify
+from meterbot.poller import Poller
+from meterbot.reception import Reception
+from meterbot.store import Store
+from meterbot.web import Vitals
+
+TICK_SECONDS = 1.0
+"""How often the seats that are due are looked for."""
+SWEEP_SECONDS = 30.0
+"""How often is looked for what time alone makes true."""
+ASLEEP = timedelta(minutes=5)
+"""Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Bot:
+    """The parts, connected. `run` drives them by the clock; a demonstration may drive them itself."""
+
+    clock: Clock
+    store: Store
+    chats: Mapping[str, Chat]
+    poller: Poller
+    ingest: Ingest
+    notify: Notify
+    commands: Commands
+    reception: Reception
+    last_tick: datetime | None = None
+    awake_since: datetime | None = None
+    """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
+    failing: set[str] = field(default_factory=set)
+    """The jobs whose last try failed."""
+
+    async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
+        """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS)):
+            scheduler.add_job(self.attempt, "interval", [job], seconds=seconds * tick_seconds, **_COARSE)
+        telling = asyncio.create_task(self.notify.run(), name="notify")
+        self.awake_since = self.clock.now()
+        scheduler.start()
+        log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
+        try:
+            await stop.wait()
+        finally:
+            log.info("stopping")
+            scheduler.shutdown(wait=False)
+            self.notify.stop()
+            await asyncio.gather(self.poller.close(), _ended(telling))
+
+    async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
+        """A job of the scheduler. One that fails, as while the database is away, comes again: its failing is logged when
+        it begins and when it ends, not each time."""
+        name = getattr(job, "__name__", "job")
+        try:
+            await job()
+        except Exception:
+            if name not in self.failing:
+                log.exception("a job fails, it will be tried again", job=name)
+            self.failing.add(name)
+            return
+        if name in self.failing:
+            self.failing.remove(name)
+            log.info("a job works again", job=name)
+
+    async def step(self) -> None:
+        """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
+        await self.tick()
+        await self.poller.drain()
+        await self.sweep()
+        await self.notify.drain()
+
+    async def tick(self) -> None:
+        """Starts the reads that are due, and lets waiting deliveries have another try."""
+        now = self.clock.now()
+        if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
+            self.awake_since = now
+        self.last_tick = now
+        await self.poller.tick(now)
+        self.notify.wake()
+
+    async def sweep(self) -> None:
+        """Finds what time alone makes true."""
+        await self.ingest.sweep(self.clock.now(), self.awake_since)
+
+    async def vitals(self) -> Vitals:
+        """What the health routes tell."""
+        try:
+            queues, sources, database = await self.store.queues(), await self.store.sources(), True
+        except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
+            queues, sources, database = [], {}, False
+        # What was queued for a chat that has left the configuration waits for nobody here.
+        queues = [queue for queue in queues if queue.chat in self.chats]
+        waiting = Counter(dict.fromkeys(self.chats, 0))
+        for queue in queues:
+            waiting[queue.chat] += queue.waiting
+        waits = [queue.oldest for queue in queues if queue.oldest is not None]
+        return Vitals(
+            now=self.clock.now(),
+            version=meterbot.__version__,
+            database=database,
+            last_tick=self.last_tick,
+            chats={name: chat.connection() for name, chat in self.chats.items()},
+            waiting=waiting,
+            oldest_waiting=min(waits, default=None),
+            seats={name: state.health.value for name, state in sources.items()},
+        )
+
+
+_COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+_FAREWELL_SECONDS = 4.0
+
+
+async def _ended(telling: asyncio.Task[None]) -> None:
+    """Lets the messages being sent arrive; one that takes too long is in doubt, and the next start looks for it."""
+    _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(telling, return_exceptions=True)

@@ -1,0 +1,164 @@
+"""What an operator's command asks or does once, whether or not the bot runs: read, tell, make a token, forget, upgrade.
+
+Sources and sessions are built by `app.py`; the database, and the chat that a command is about, are named here.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import datetime
+
+from pydantic import SecretStr
+
+import meterbot
+from meterbot.app import READS_AT_ONCE, build_sessions, build_sources, token_digests
+from meterbot.chat import Question
+from meterbot.cipher import Cipher
+from meterbot.commands import Commands, current_report
+from meterbot.config import Config
+from meterbot.ingest import Ingest
+from meterbot.models import Health, Seat, Snapshot
+from meterbot.reception import PUSH
+from meterbot.renewal import as_configured
+from meterbot.report import TeamReport, team_report
+from meterbot.rules import RuleSettings
+from meterbot.seats import SeatInfo, make_token, overview
+from meterbot.sessions import Sessions
+from meterbot.sources import Source
+from meterbot.store import Forgotten, Store, StoredSession
+from meterbot.store.database import open_store, peek_sessions, upgrade
+
+
+async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
+    """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
+    session key to."""
+    async with AsyncExitStack() as closing:
+        sources = build_sources(config, closing, await _sessions_alone(config, closing), (), patient=False)
+        wanted = [sources[name] for name in names or sources if name in sources]
+        sending = [
+            seat for seat in config.seat_list() if seat.source == PUSH and (seat.name in names or not names)
+        ]
+        gate = asyncio.Semaphore(READS_AT_ONCE)
+
+        async def read(source: Source) -> tuple[Snapshot, ...]:
+            async with gate:
+                return await source.read(now)
+
+        renews_on = {seat.name: seat.renews_on for seat in config.seat_list()}
+        today = now.astimezone(config.timezone).date()
+        read_now = await asyncio.gather(*map(read, wanted))
+        shots = [as_configured(shot, renews_on[shot.seat], today) for shots in read_now for shot in shots]
+        return shots + (await _last_pushed(config, sending, now) if sending else [])
+
+
+async def _sessions_alone(config: Config, closing: AsyncExitStack) -> Sessions | None:
+    """The seats' session keys outside of the bot. None: nothing is stored of them, so that no database is needed."""
+    if not config.secret_key:
+        return None
+    return build_sessions(config, closing, await closing.enter_async_context(_opened(config)))
+
+
+async def _last_pushed(config: Config, seats: Sequence[Seat], now: datetime) -> list[Snapshot]:
+    """What arrived last of seats that cannot be asked, with how their sources are doing now."""
+    async with _opened(config) as store:
+        report = team_report(await store.latest(), await store.sources(), seats, now, config.timezone)
+        return [row.snapshot for row in report.rows]
+
+
+def unread(snapshot: Snapshot) -> bool:
+    """Whether a seat could not be read, or not for certain."""
+    return snapshot.health is not Health.OK
+
+
+async def team_now(config: Config, now: datetime) -> TeamReport:
+    """The team as the database knows it."""
+    async with _opened(config) as store:
+        return await current_report(store, config.seat_list(), now, config.timezone)
+
+
+async def print_team(config: Config, now: datetime) -> None:
+    """`/claude-spend`, answered on the terminal by an operator who sees everything."""
+    from meterbot.chat.console import Console  # noqa: PLC0415
+
+    async with _opened(config) as store:
+        seats = {seat.name: seat for seat in config.seat_list()}
+        commands = Commands(
+            store, seats, now=lambda: now, tz=config.timezone, version=meterbot.__version__, rows="named"
+        )
+        answer = await commands.answer(Question((), "console", "operator"))
+        await Console(None, sys.stdout).post("spend", "terminal", answer.message)
+
+
+async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
+    """A new token to push with; None where there is one that shall not be replaced."""
+    async with _opened(config) as store:
+        return await make_token(store, seat, now, replace=replace)
+
+
+async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
+    """How every seat is doing, and whether it has a token."""
+    async with _opened(config) as store:
+        return await overview(store, config.seat_list(), token_digests(config), now)
+
+
+async def forget_seat(url: SecretStr, seat: str) -> Forgotten:
+    """Deletes what is stored of a seat, configured or not."""
+    async with _opened_at(url) as store:
+        return await store.forget(seat)
+
+
+async def revoke_push_token(url: SecretStr, seat: str) -> bool:
+    """Makes the seat's token worthless. False when it had none."""
+    async with _opened_at(url) as store:
+        return await store.revoke_push_token(seat)
+
+
+async def forget_account(url: SecretStr, seat: str) -> bool:
+    """Lets the seat be another account from its next reading on. False when none was known."""
+    async with _opened_at(url) as store:
+        return await Ingest(store, {}, (), RuleSettings(), lambda: None).forget_account(seat)
+
+
+async def stored_sessions(config: Config) -> dict[str, StoredSession]:
+    """By seat, as they are in the database, which stays as it is. Raises `StartError`."""
+    return await peek_sessions(config.database_url.get_secret_value())
+
+
+async def discard_unreadable_sessions(config: Config) -> list[str]:
+    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
+    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    async with _opened(config) as store:
+        stored = (await store.sessions()).values()
+        lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
+        return [seat for seat in sorted(lost) if await store.forget_session(seat)]
+
+
+async def upgrade_database(url: SecretStr) -> None:
+    """Runs the migrations that are due."""
+    await upgrade(url.get_secret_value())
+
+
+def slack_manifest(http_url: str | None) -> str:
+    from meterbot.chat.slack_manifest import manifest  # noqa: PLC0415
+
+    return manifest(http_url)
+
+
+def discord_invite(application_id: int, guild_id: int | None) -> str:
+    from meterbot.chat.discord_client import invite_url  # noqa: PLC0415
+
+    return invite_url(application_id, guild_id)
+
+
+def _opened(config: Config) -> AbstractAsyncContextManager[Store]:
+    return _opened_at(config.database_url)
+
+
+@asynccontextmanager
+async def _opened_at(url: SecretStr) -> AsyncIterator[Store]:
+    store = await open_store(url.get_secret_value())
+    try:
+        yield store
+    finally:
+        await store.close()
