@@ -5,7 +5,7 @@ Samples are of one counter, in order of time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from meterbot import money
@@ -25,9 +25,10 @@ PACE_WINDOWS = (
     timedelta(days=7),
 )
 _FEWEST_POINTS = 3
-_HOUR = timedelta(hours=1)
+_LEAST_COVERED = 3
+"""A window's readings cover at least the third of it: ten minutes of the shortest."""
 _TICK = timedelta(microseconds=1)
-_FARTHEST = timedelta(days=366)
+_TICKS_PER_HOUR = timedelta(hours=1) // _TICK
 
 
 def calendar_month(at: datetime) -> str:
@@ -43,6 +44,12 @@ def month_of(at: datetime) -> str:
 
 def month_start(month: str) -> datetime:
     return datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
+
+
+def month_end(month: str) -> datetime:
+    """When a counter whose period began in `month` starts again."""
+    start = datetime.fromisoformat(f"{month}-01")
+    return datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
 
 
 def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
@@ -114,32 +121,45 @@ class Pace:
 
 
 def pace(samples: Sequence[Sample], now: datetime) -> Pace | None:
-    """Over the shortest of the windows that holds at least three readings; None when no window does."""
+    """Over the shortest of the windows that holds at least three readings and is covered by them for a third; None
+    when no window is."""
     points = [sample for sample in samples if sample.used is not None and sample.at <= now]
     if not points or points[-1].used is None:
         return None
-    currency = points[-1].used.currency
+    currency, end = points[-1].used.currency, points[-1].at
     for window in PACE_WINDOWS:
         inside = [sample for sample in points if sample.at > now - window]
         if len(inside) < _FEWEST_POINTS:
             continue
-        start = max(now - window, points[0].at)
-        spend = (spend_between(points, start, now) or {}).get(currency)
-        if spend is not None and now > start:
-            per_hour = spend.minor * (_HOUR // _TICK) / ((now - start) // _TICK)
-            return Pace(Money(per_hour, currency, spend.exponent), now - start)
+        start = _known_since(points, inside[0], now - window)
+        if end - start < window / _LEAST_COVERED:
+            continue
+        spend = (spend_between(points, start, end) or {}).get(currency)
+        if spend is not None:
+            per_hour = spend.minor * _TICKS_PER_HOUR / ((end - start) // _TICK)
+            return Pace(Money(per_hour, currency, spend.exponent), end - start)
     return None
 
 
-def cap_eta(used: Money, cap: Money | None, pace: Pace | None, now: datetime) -> datetime | None:
-    """When `used` reaches `cap` at this pace; `now` if it has. None without a cap, without spend, across currencies
-    and beyond a year."""
+def _known_since(points: Sequence[Sample], first: Sample, start: datetime) -> datetime:
+    """From when on the spend of a window is known: from its `first` reading, or from its `start` when the counter had
+    stood still until then. Of a quiet stretch the history keeps the ends alone."""
+    before = [sample for sample in points if sample.at <= start]
+    return start if before and before[-1].used == first.used else first.at
+
+
+def cap_eta(
+    used: Money, cap: Money | None, pace: Pace | None, now: datetime, ends: datetime
+) -> datetime | None:
+    """When `used` reaches `cap` at this pace; `now` if it has. None without a cap, without spend, across currencies,
+    and when the counter starts again first, at `ends`."""
     if cap is None or pace is None or not used.currency == cap.currency == pace.per_hour.currency:
         return None
     left = money.subtract(cap, used).major
     if left <= 0:
         return now
     per_hour = pace.per_hour.major
-    if per_hour <= 0 or left / per_hour > Decimal(_FARTHEST // _HOUR):
+    if per_hour <= 0:
         return None
-    return now + timedelta(seconds=float(left / per_hour * 3600))
+    ticks = left * _TICKS_PER_HOUR / per_hour
+    return now + int(ticks) * _TICK if ticks < (ends - now) // _TICK else None

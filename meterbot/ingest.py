@@ -13,7 +13,7 @@ from itertools import groupby
 
 from meterbot import alerts, rules
 from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
-from meterbot.forecast import PACE_WINDOWS, cap_eta, pace
+from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
 from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
 from meterbot.rules import RuleSettings, SourceMemory, fact_money
@@ -224,7 +224,9 @@ class Ingest:
             return alerts.alert(event, seat, tz)
         used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
         speed = pace([sample for sample in samples if sample.counter == event.counter], now)
-        eta = None if used is None else cap_eta(used, cap, speed, now)
+        period = event.facts["period"]
+        ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
+        eta = None if used is None else cap_eta(used, cap, speed, now, ends)
         return alerts.alert(event, seat, tz, None if speed is None else speed.per_hour, eta)
 
     def _seat_of(self, event: Event) -> Seat | None:

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.forecast import Pace, cap_eta, month_of, opening_month, pace, rolled_over, spend_between
+from meterbot.forecast import (
+    Pace,
+    cap_eta,
+    month_end,
+    month_of,
+    opening_month,
+    pace,
+    rolled_over,
+    spend_between,
+)
 from meterbot.models import Counter, Sample
 from meterbot.money import Money
 
@@ -137,7 +146,7 @@ def test_a_period_ends_at_most_once_a_month(before: int, after: int, gap: int) -
 
 def test_the_pace_is_that_of_the_shortest_span_with_three_readings() -> None:
     samples = minutes((-300, 0), (-50, 100), (-40, 150), (-20, 200), (-10, 300))
-    assert pace(samples, NOW) == Pace(usd(300), HOUR)
+    assert pace(samples, NOW) == Pace(usd(300), 40 * MINUTE)
 
 
 def test_the_pace_is_hidden_under_three_readings() -> None:
@@ -146,12 +155,31 @@ def test_the_pace_is_hidden_under_three_readings() -> None:
 
 
 def test_a_history_shorter_than_the_span_is_measured_by_its_own_length() -> None:
-    assert pace(minutes((-10, 0), (-5, 50), (-1, 100)), NOW) == Pace(usd(600), 10 * MINUTE)
+    assert pace(minutes((-10, 0), (-5, 50), (0, 100)), NOW) == Pace(usd(600), 10 * MINUTE)
+
+
+def test_readings_that_cover_little_of_every_span_make_no_pace() -> None:
+    assert pace(minutes((-9, 0), (-5, 50), (0, 100)), NOW) is None
+    assert pace([sample(NOW - timedelta(seconds=ago), 1000 - ago) for ago in (14, 7, 0)], NOW) is None
+
+
+def test_readings_of_one_instant_make_no_pace() -> None:
+    assert pace([sample(NOW, used) for used in (0, 50, 100)], NOW) is None
+
+
+def test_a_gap_before_the_readings_is_not_measured_as_part_of_their_span() -> None:
+    samples = minutes((-9000, 0), (-20, 5000), (-10, 5050), (0, 5100))
+    assert pace(samples, NOW) == Pace(usd(300), 20 * MINUTE)
+
+
+def test_a_counter_that_stood_still_was_known_all_the_while() -> None:
+    samples = minutes((-9000, 0), (-2, 0), (-1, 50), (0, 100))
+    assert pace(samples, NOW) == Pace(usd(200), 30 * MINUTE)
 
 
 def test_a_pace_is_in_the_currency_of_the_newest_reading() -> None:
     euro = Money(Decimal(900), "EUR", 2)
-    found = pace(minutes((-20, 0), (-10, 500), (-5, euro), (-1, Money(Decimal(950), "EUR", 2))), NOW)
+    found = pace(minutes((-20, 0), (-10, 500), (-5, euro), (0, Money(Decimal(950), "EUR", 2))), NOW)
     assert found is not None
     assert (found.per_hour.currency, found.per_hour.minor) == ("EUR", Decimal(150))
 
@@ -166,6 +194,7 @@ def test_a_pace_is_never_negative_and_never_more_than_was_spent(steps: list[tupl
     whole = spend_between(samples, samples[0].at, at)
     assert whole is not None
     if found is not None:
+        assert found.over >= 10 * MINUTE
         hours = Decimal(found.over // MINUTE) / 60
         assert 0 <= found.per_hour.minor * hours <= whole["USD"].minor + Decimal("0.001")
 
@@ -184,11 +213,44 @@ def test_a_pace_is_never_negative_and_never_more_than_was_spent(steps: list[tupl
         (4000, usd(5000), None, None),
         (4000, Money(Decimal(5000), "EUR", 2), usd(500), None),
         (4000, usd(10**12), usd("0.0001"), None),
+        (4000, usd(4000 + 373), usd(1), None),
+        (4000, usd(4000 + 372), usd(1), None),
+        (4000, usd(4000 + 371), usd(1), MAY - HOUR),
     ],
-    ids=["ahead", "reached", "passed", "no cap", "no spend", "no pace", "another currency", "beyond a year"],
+    ids=[
+        "ahead",
+        "reached",
+        "passed",
+        "no cap",
+        "no spend",
+        "no pace",
+        "another currency",
+        "centuries ahead",
+        "after the counter's end",
+        "at the counter's end",
+        "shortly before the counter's end",
+    ],
 )
 def test_when_the_cap_falls(
     used: int, cap: Money | None, per_hour: Money | None, expected: datetime | None
 ) -> None:
     rate = None if per_hour is None else Pace(per_hour, HOUR)
-    assert cap_eta(usd(used), cap, rate, NOW) == expected
+    assert cap_eta(usd(used), cap, rate, NOW, MAY) == expected
+
+
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 10_000),
+    st.decimals("0.001", 10_000, places=3),
+    st.datetimes(datetime(2026, 4, 1), datetime(2026, 4, 30, 23, 59), timezones=st.just(UTC)),  # noqa: DTZ001  # hypothesis wants naive bounds
+)
+def test_the_cap_never_falls_after_the_counter_started_again(
+    used: int, left: int, per_hour: Decimal, now: datetime
+) -> None:
+    eta = cap_eta(usd(used), usd(used + left), Pace(Money(per_hour, "USD", 2), HOUR), now, MAY)
+    assert eta is None or now <= eta < MAY
+
+
+@pytest.mark.parametrize(("month", "end"), [("2026-04", "2026-05-01"), ("2026-12", "2027-01-01")])
+def test_a_month_ends_where_the_next_begins(month: str, end: str) -> None:
+    assert month_end(month) == datetime.fromisoformat(f"{end}T00:00:00Z")

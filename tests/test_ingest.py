@@ -291,6 +291,16 @@ async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: 
     assert "pace" in shown.lower()
 
 
+async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Database) -> None:
+    door = Door(store)
+    for hour in range(6):
+        await door.take(snapshot(str(24.8 + hour / 20), later(days=14, hours=hour)))
+    (post,) = [one for one in await door.waiting() if one.event.startswith("threshold")]
+    shown = {field.name: field.value for field in post.message.fields}
+    assert shown["Pace"] == "$0.05 per hour"
+    assert shown["Cap reached at this pace"] == "not before the counter starts again"
+
+
 async def test_a_budget_counts_every_counter_once_and_no_other_organization(store: Database) -> None:
     budget = Budget(of_major(Decimal(100), "USD"))
     door = Door(

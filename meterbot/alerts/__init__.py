@@ -12,6 +12,7 @@ from meterbot.alerts.told import Told, Words
 from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
 from meterbot.money import Money, show
+from meterbot.rules import fact_money
 
 _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
@@ -31,12 +32,14 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SESSION_EXPIRING: source.session_expiring,
 }
 
+_CAP_REACHED = "Cap reached at this pace"
+
 
 def alert(
     event: Event, seat: Seat | None, tz: tzinfo, pace: Money | None = None, cap_eta: datetime | None = None
 ) -> Message:
     """The post for one event. `seat` is None for the team's; `pace` is per hour; `cap_eta` is when the cap falls at
-    that pace."""
+    that pace, None when the counter starts again before."""
     words = _words(event, seat, tz)
     fields = [*words.fields, *_forecast(event, tz, pace, cap_eta)]
     spent = [f"{field.value} spent" for field in fields if field.name == "Spent"]
@@ -81,9 +84,14 @@ def _actions(seat: Seat | None) -> tuple[Action, ...]:
 
 
 def _forecast(event: Event, tz: tzinfo, pace: Money | None, cap_eta: datetime | None) -> list[Field]:
-    fields = [] if pace is None else [Field("Pace", f"{show(pace, grouped=True)} per hour")]
+    if pace is None:
+        return []
+    fields = [Field("Pace", f"{show(pace, grouped=True)} per hour")]
+    cap = fact_money(event.facts.get("cap"))
     if cap_eta is not None and cap_eta > event.at:
-        fields.append(Field("Cap reached at this pace", wording.moment(cap_eta, tz)))
+        fields.append(Field(_CAP_REACHED, wording.moment(cap_eta, tz)))
+    elif cap_eta is None and cap is not None and cap.currency == pace.currency:
+        fields.append(Field(_CAP_REACHED, "not before the counter starts again"))
     return fields
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from meterbot.alerts import alert, resolution_line, resolved
 from meterbot.messages import Message
 from meterbot.models import EventKind, Severity
+from meterbot.rules import money_fact
 from tests.alerts.events import BERLIN, FACTS, event, said, values
 from tests.teams import NOW, money, seat
 
@@ -70,8 +71,18 @@ def test_pace_and_the_end_of_the_cap_are_shown_when_they_are_known() -> None:
 
 
 def test_a_cap_that_would_have_fallen_already_is_no_forecast() -> None:
-    message = alert(event(EventKind.THRESHOLD_CROSSED), seat(), BERLIN, cap_eta=NOW)
-    assert list(values(message)) == ["Spent"]
+    message = alert(event(EventKind.THRESHOLD_CROSSED), seat(), BERLIN, money("1.20"), NOW)
+    assert list(values(message)) == ["Spent", "Pace"]
+
+
+def test_a_cap_that_lasts_until_the_counter_starts_again_is_said_to() -> None:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    slow = alert(crossed, seat(), BERLIN, money("0.01"))
+    assert values(slow)["Cap reached at this pace"] == "not before the counter starts again"
+    assert list(values(alert(crossed, seat(), BERLIN))) == ["Spent"]
+    for cap in (None, money_fact(money("50", "EUR"))):
+        other = replace(crossed, facts={**crossed.facts, "cap": cap})
+        assert "Cap reached at this pace" not in values(alert(other, seat(), BERLIN, money("0.01")))
 
 
 def test_a_resolved_alert_keeps_its_facts_and_pings_nobody() -> None:
