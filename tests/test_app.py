@@ -23,7 +23,7 @@ from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config
 from meterbot.errors import StartError
 from meterbot.models import Health
-from meterbot.simulator import claude_ai, discord_faults
+from meterbot.simulator import claude_ai, discord_faults, server
 from meterbot.simulator import slack as slack_faults
 from meterbot.simulator.slack import hanging
 from tests import postgres
@@ -164,7 +164,7 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     async with running(three.config(sqlite), clock):
         pass
     three.accounts["bo"].signed_in = three.accounts["cy"].signed_in = False
-    three.claude.fail("usage", claude_ai.error(401, "authentication_error", "Unauthorized"))
+    three.claude.fail("usage", server.error(401, "authentication_error", "Unauthorized"))
     async with assembled(three.config(sqlite), clock) as bot:
         await play(bot, clock, rounds=2)
         rows = [one for one in await bot.store.latest() if one.seat == "ana"]
@@ -463,9 +463,9 @@ DATABASE_WRONG = "postgresql://planted:planted-db-password@127.0.0.1:1/meterbot"
 def failures(three: Team) -> Iterator[Callable[[], None]]:
     usage = [
         claude_ai.challenge(),
-        claude_ai.Reply(status=500, body=f"sessionKey={SESSION_KEYS['ana']}"),
-        claude_ai.Reply(body={"echo": SESSION_KEYS["ana"]}),
-        claude_ai.Reply(drop=True),
+        server.Reply(status=500, body=f"sessionKey={SESSION_KEYS['ana']}"),
+        server.Reply(body={"echo": SESSION_KEYS["ana"]}),
+        server.Reply(drop=True),
     ]
     on_slack = [slack_faults.refused("invalid_auth"), slack_faults.dropped(), slack_faults.server_error()]
     on_discord = [

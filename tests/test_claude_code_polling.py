@@ -24,7 +24,8 @@ from meterbot.simulator.anthropic_api import (
     scope_missing,
     token_invalid,
 )
-from meterbot.simulator.claude_ai import Organization, Reply, error
+from meterbot.simulator.claude_ai import Organization
+from meterbot.simulator.server import Reply, error
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.transport import Transport

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from meterbot.cipher import Cipher, new_key
 from meterbot.models import Health, Seat
 from meterbot.sessions import SeatSession, Sessions, Unkept
-from meterbot.simulator.claude_ai import Account, ClaudeAi, Reply
+from meterbot.simulator.claude_ai import Account, ClaudeAi
+from meterbot.simulator.server import Reply
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 from meterbot.store import StoredSession

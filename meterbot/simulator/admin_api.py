@@ -12,15 +12,15 @@ Pages hold `page_size` items, or as many as were asked for. Anything that a read
 """
 
 from base64 import b64decode, b64encode
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
-from meterbot.simulator.claude_ai import Reply, error, not_found, send
+from meterbot.simulator.server import Reply, Server, error, not_found, send
 
 _ROUTES = {
     "/v1/organizations/me": "me",
@@ -54,38 +54,20 @@ class Asked:
     headers: Mapping[str, str]
 
 
-class AdminApi:
+class AdminApi(Server[Asked]):
     """The server. Routes are named `me`, `cost_report`, `claude_code` and `spend_limits`.
 
     `costs`: day → results; `usage`: day → rows; `limits`: rows, or None where the organization has no such thing.
     """
 
     def __init__(self, key: str = "sk-ant-admin01-simulated", *, page_size: int | None = None) -> None:
+        super().__init__()
         self.key = key
         self.organization = "11111111-1111-4111-8111-111111111111"
         self.costs: dict[date, list[dict[str, Any]]] = defaultdict(list)
         self.usage: dict[date, list[dict[str, Any]]] = defaultdict(list)
         self.limits: list[dict[str, Any]] | None = None
         self.page_size = page_size
-        self.requests: list[Asked] = []
-        self.unexpected: list[str] = []
-        self.url = ""
-        self._replies: dict[str, deque[Reply]] = defaultdict(deque)
-        self._always: dict[str, Reply] = {}
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
 
     def charge(self, day: date, cents: str, currency: str = "USD") -> None:
         """One more cost of a day."""
@@ -131,36 +113,17 @@ class AdminApi:
         }
         self.limits = [*(self.limits or []), row]
 
-    def fail(self, route: str, *replies: Reply) -> None:
-        """The next requests of a route get these replies, one each."""
-        self._replies[route].extend(replies)
-
-    def fail_always(self, route: str, reply: Reply) -> None:
-        """Every request of a route gets this reply, until `heal`."""
-        self._always[route] = reply
-
-    def heal(self) -> None:
-        """No scripted reply is left."""
-        self._replies.clear()
-        self._always.clear()
-
     def asked(self) -> list[str]:
         """The routes asked for so far, in order."""
         return [request.route for request in self.requests]
-
-    def assert_expected_only(self) -> None:
-        """Raises if anything arrived that a reader must not send."""
-        if self.unexpected:
-            raise AssertionError(f"unexpected requests: {self.unexpected}")
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         route = _ROUTES.get(request.path, "")
         asked = Asked(request.method, route, dict(request.query), request.headers.copy())
         self.requests.append(asked)
         problem = _problem(asked)
-        if problem is not None:
-            self.unexpected.append(f"{request.method} {request.path_qs}: {problem}")
-        scripted = self._replies[route].popleft() if self._replies[route] else self._always.get(route)
+        self._note_unexpected(request, problem)
+        scripted = self._scripted(route)
         if scripted is not None:
             return await send(request, scripted)
         if request.headers.get("x-api-key") != self.key:

@@ -15,12 +15,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
-from meterbot.simulator.claude_ai import Organization, Reply, error, send
+from meterbot.simulator.claude_ai import Organization
+from meterbot.simulator.server import Reply, Server, error, not_found, send
 
 BUDGET = 5
 BUDGET_SPAN = timedelta(seconds=300)
@@ -103,32 +104,14 @@ class Asked:
     status: int
 
 
-class AnthropicApi:
+class AnthropicApi(Server[Asked]):
     """The server. Routes are named `usage` and `profile`. `now` is its clock; without one it has no budget."""
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
+        super().__init__()
         self.signed_in: list[SignIn] = []
-        self.requests: list[Asked] = []
-        self.unexpected: list[str] = []
-        self.url = ""
         self._now = now
         self._spent: dict[str, deque[datetime]] = defaultdict(deque)
-        self._replies: dict[str, deque[Reply]] = defaultdict(deque)
-        self._always: dict[str, Reply] = {}
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
 
     def sign_in(
         self,
@@ -149,47 +132,23 @@ class AnthropicApi:
         self.signed_in.append(made)
         return made
 
-    def fail(self, route: str, *replies: Reply) -> None:
-        """The next requests of a route get these replies, one each, whoever asks."""
-        self._replies[route].extend(replies)
-
-    def fail_always(self, route: str, reply: Reply) -> None:
-        """Every request of a route gets this reply, until `heal`."""
-        self._always[route] = reply
-
-    def heal(self) -> None:
-        """No scripted reply is left."""
-        self._replies.clear()
-        self._always.clear()
-
-    def assert_expected_only(self) -> None:
-        """Raises if anything arrived that a reader must not send."""
-        if self.unexpected:
-            raise AssertionError(f"unexpected requests: {self.unexpected}")
-
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         route = _ROUTES.get(request.path_qs, "")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         who = next((one for one in self.signed_in if one.token == token and scheme == "Bearer"), None)
         problem = _problem(request, route, who)
-        if problem is not None:
-            self.unexpected.append(f"{request.method} {request.path_qs}: {problem}")
+        self._note_unexpected(request, problem)
         at = None if self._now is None else self._now()
         reply = self._scripted(route) or self._true_reply(route, who, at)
         headers = request.headers.copy()
         self.requests.append(Asked(request.method, request.path_qs, route, headers, token, at, reply.status))
         return await send(request, reply)
 
-    def _scripted(self, route: str) -> Reply | None:
-        if self._replies[route]:
-            return self._replies[route].popleft()
-        return self._always.get(route)
-
     def _true_reply(self, route: str, who: SignIn | None, at: datetime | None) -> Reply:
         if who is None or not who.accepted:
             return token_invalid()
         if not route:
-            return error(404, "not_found_error", "Not found")
+            return not_found()
         if route == "usage" and at is not None and not self._affords(who.account, at):
             return rate_limited()
         if "user:profile" not in who.scopes:

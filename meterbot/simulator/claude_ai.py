@@ -11,48 +11,23 @@ It knows the four routes that are read. Anything else that arrives is answered l
 `unexpected`.
 """
 
-import asyncio
-import json
 import re
-from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+
+from meterbot.simulator.server import Reply, Server, error, not_found, send
 
 _ORGANIZATION = re.compile("/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details)")
 _PARTS = {"usage": "usage", "overage_spend_limit": "overage", "subscription_details": "subscription"}
 
 CHALLENGE_PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
-
-
-@dataclass(slots=True)
-class Reply:
-    """A scripted answer. `body`: bytes and text go out as they are, anything else as JSON.
-
-    `until`: held back until this is set. `drop`: the connection is closed instead of answering; `cut`: after the
-    headers and half of the body.
-    """
-
-    status: int = 200
-    body: object = b""
-    headers: Mapping[str, str] | list[tuple[str, str]] = field(default_factory=dict)
-    until: asyncio.Event | None = None
-    drop: bool = False
-    cut: bool = False
-
-
-def error(status: int, kind: str, message: str = "", code: str | None = None, **headers: str) -> Reply:
-    """An error as claude.ai words it. Header names are given with underscores: `retry_after="60"`."""
-    told: dict[str, object] = {"type": kind, "message": message}
-    if code is not None:
-        told["details"] = {"error_code": code, "error_visibility": "user_facing"}
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, {"type": "error", "error": told, "request_id": None}, names)
 
 
 def session_expired() -> Reply:
@@ -64,10 +39,6 @@ def challenge() -> Reply:
     """A managed challenge of the edge."""
     headers = {"content-type": "text/html; charset=UTF-8", "cf-mitigated": "challenge"}
     return Reply(403, CHALLENGE_PAGE, headers)
-
-
-def not_found() -> Reply:
-    return error(404, "not_found_error", "Not found")
 
 
 @dataclass(slots=True)
@@ -192,30 +163,12 @@ class Received:
     connection: int
 
 
-class ClaudeAi:
+class ClaudeAi(Server[Received]):
     """The server. Routes are named `account`, `usage`, `overage`, `subscription`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.accounts: list[Account] = []
-        self.requests: list[Received] = []
-        self.unexpected: list[str] = []
-        self.url = ""
-        self._replies: dict[str, deque[Reply]] = defaultdict(deque)
-        self._always: dict[str, Reply] = {}
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
 
     def add_account(
         self,
@@ -237,31 +190,12 @@ class ClaudeAi:
         self.accounts.append(account)
         return account
 
-    def fail(self, route: str, *replies: Reply) -> None:
-        """The next requests of a route get these replies, one each, whoever asks."""
-        self._replies[route].extend(replies)
-
-    def fail_always(self, route: str, reply: Reply) -> None:
-        """Every request of a route gets this reply, until `heal`."""
-        self._always[route] = reply
-
-    def heal(self) -> None:
-        """No scripted reply is left."""
-        self._replies.clear()
-        self._always.clear()
-
-    def assert_expected_only(self) -> None:
-        """Raises if anything arrived that a reader must not send."""
-        if self.unexpected:
-            raise AssertionError(f"unexpected requests: {self.unexpected}")
-
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         received = _received(request)
         self.requests.append(received)
         account = self._account_of(received)
         problem = self._problem(received, account)
-        if problem is not None:
-            self.unexpected.append(f"{received.method} {received.path}: {problem}")
+        self._note_unexpected(request, problem)
         scripted = self._scripted(received.route)
         if scripted is not None:
             return await _send(request, scripted, account)
@@ -269,11 +203,6 @@ class ClaudeAi:
             return await _send(request, session_expired(), None)
         reply = not_found() if problem else self._true_reply(received, account)
         return await _send(request, reply, account)
-
-    def _scripted(self, route: str) -> Reply | None:
-        if self._replies[route]:
-            return self._replies[route].popleft()
-        return self._always.get(route)
 
     def _account_of(self, received: Received) -> Account | None:
         if len(received.session_keys) != 1:
@@ -339,42 +268,6 @@ async def _send(request: web.Request, reply: Reply, account: Account | None) -> 
         ("Set-Cookie", "sessionKeyLC=1760000000000; Path=/"),
     ]
     return await send(request, reply, cookies)
-
-
-async def send(
-    request: web.Request, reply: Reply, more: Iterable[tuple[str, str]] = ()
-) -> web.StreamResponse:
-    """Answers as the reply says, with these headers besides."""
-    if reply.until is not None:
-        await reply.until.wait()
-    transport = request.transport
-    if reply.drop:
-        if transport is not None:
-            transport.abort()
-        return web.Response()
-    headers = [*(reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers), *more]
-    body = _bytes(reply.body)
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", "application/json"))
-    response = web.StreamResponse(status=reply.status)
-    for name, value in headers:
-        response.headers.add(name, value)
-    response.content_length = len(body)
-    await response.prepare(request)
-    if reply.cut:
-        await response.write(body[: len(body) // 2])
-        if transport is not None:
-            transport.close()
-        return response
-    await response.write(body)
-    await response.write_eof()
-    return response
-
-
-def _bytes(body: object) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
 def _membership(organization: Organization) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from meterbot.push.trouble import PushError, RefusedError
 from meterbot.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited
-from meterbot.simulator.claude_ai import Reply
+from meterbot.simulator.server import Reply
 from tests.push.rig import METER, NOW, Answered, Home, Meterbot
 
 

@@ -10,7 +10,8 @@ from meterbot.push import claude_code
 from meterbot.push.memory import Identity
 from meterbot.push.trouble import PushError, RefusedError, SetupError
 from meterbot.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
-from meterbot.simulator.claude_ai import Reply, challenge, error
+from meterbot.simulator.claude_ai import challenge
+from meterbot.simulator.server import Reply, error
 from tests.push.rig import ACCESS, ACCOUNT, EMAIL, NOW, ORG, Home
 
 READING = {

@@ -13,7 +13,7 @@ import pytest
 from meterbot.push import main
 from meterbot.push.trouble import PushError, SetupError
 from meterbot.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
-from meterbot.simulator.claude_ai import Reply
+from meterbot.simulator.server import Reply
 from tests.push.rig import (
     ACCESS,
     EMAIL,

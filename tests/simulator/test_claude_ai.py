@@ -5,7 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from meterbot.simulator.claude_ai import ClaudeAi, Organization, Reply, challenge, error
+from meterbot.simulator.claude_ai import ClaudeAi, Organization, challenge
+from meterbot.simulator.server import Reply, error
 
 KEY = "sk-ant-sid01-ana"
 

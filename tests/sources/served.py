@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from meterbot.models import Counter, Seat, Snapshot
-from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization, Reply
+from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization
+from meterbot.simulator.server import Reply
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 

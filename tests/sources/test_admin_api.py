@@ -16,7 +16,8 @@ from meterbot.models import Health
 from meterbot.money import Money, plain, totals
 from meterbot.org_spend import OrgCosts, OrgLimits
 from meterbot.simulator.admin_api import spend_limit_reached
-from meterbot.simulator.claude_ai import Reply, challenge, error, not_found
+from meterbot.simulator.claude_ai import challenge
+from meterbot.simulator.server import Reply, error, not_found
 from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
 from meterbot.sources.fields import Notes

@@ -10,7 +10,7 @@ import pytest
 from meterbot.models import Health
 from meterbot.money import Money, percent, plain, rounded
 from meterbot.org_spend import OrgLimits, OrgSpend, completed
-from meterbot.simulator.claude_ai import Reply
+from meterbot.simulator.server import Reply
 from tests.sources.administered import ORG, administering
 
 CASES: dict[str, dict[str, Any]] = {

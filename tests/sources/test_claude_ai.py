@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from meterbot.models import Counter, Health
-from meterbot.simulator.claude_ai import Organization, Reply, challenge, error, not_found, session_expired
+from meterbot.simulator.claude_ai import Organization, challenge, session_expired
+from meterbot.simulator.server import Reply, error, not_found
 from tests.chat.secrets import Watch
 from tests.sources.served import ACCOUNT, KEY, NOW, ORG, OTHER_ORG, read_bodies, serving
 

@@ -10,7 +10,8 @@ import structlog
 from meterbot.claude_login import Login, LoginError, LoginTrouble
 from meterbot.models import Health
 from meterbot.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
-from meterbot.simulator.claude_ai import Organization, Reply, challenge, error
+from meterbot.simulator.claude_ai import Organization, challenge
+from meterbot.simulator.server import Reply, error
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.oauth import SignIn
 from tests.chat.secrets import watching

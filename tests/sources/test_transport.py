@@ -16,7 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from meterbot import __version__
 from meterbot.models import Health, Seat
-from meterbot.simulator.claude_ai import ClaudeAi, Reply
+from meterbot.simulator.claude_ai import ClaudeAi
+from meterbot.simulator.server import Reply
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import NotReadableError, Transport
 from meterbot.sources.verdict import Cause, Trouble

@@ -12,7 +12,8 @@ import pytest
 from meterbot.blocked import block_of
 from meterbot.models import Health, ReasonClass, Snapshot
 from meterbot.money import percent, plain, rounded
-from meterbot.simulator.claude_ai import Organization, Reply, not_found
+from meterbot.simulator.claude_ai import Organization
+from meterbot.simulator.server import Reply, not_found
 from meterbot.sources.transport import NotReadableError
 from tests.sources.served import ACCOUNT, NOW, ORG, OTHER_ORG, SOME_USAGE, Served, serving
 
