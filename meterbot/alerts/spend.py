@@ -6,20 +6,42 @@ from meterbot import wording
 from meterbot.alerts.told import USAGE_SETTINGS, Told, Words, month_of, window_name, windows
 from meterbot.money import show
 
+_LOOK = (
+    "Look at what it ran: some models and features are billed from the first prompt.",
+    "If nothing explains it, this message is evidence for Anthropic's support.",
+)
+
 
 def spend_started(told: Told) -> Words:
     full = told.items("full_windows")
     if full:
         meaning = f"Its plan quota is used up ({windows(full, told.tz)}), so what it uses now is billed."
-        advice = ["If that is not wanted, pause until the window resets."]
+        advice: tuple[str, ...] = ("If that is not wanted, pause until the window resets.",)
     elif full is None:
-        meaning, advice = "Whether its plan quota is used up is unknown.", []
+        meaning, advice = "Whether its plan quota is used up is unknown.", ()
+    elif told.event.facts.get("within_plan") is True:
+        since = told.moment("before_at")
+        after = f" since {since}" if since else ""
+        meaning = (
+            f"No window of its plan was full{after}{_levels(told)}: this was billed while the plan had room."
+        )
+        advice = _LOOK
     else:
-        meaning = "No window of its plan is full, so this was billed while the plan had room."
-        advice = ["Look at what it runs: some models and features are billed from the first prompt."]
+        meaning = f"No window of its plan is full{_levels(told)}."
+        advice = _LOOK[:1]
     return Words(
         f"{told.who} has started to spend extra", (meaning,), (*advice, *told.month_end()), told.spent()
     )
+
+
+def _levels(told: Told) -> str:
+    """` (5-hour at 42% and 7-day all at 12%)`"""
+    levels = [
+        f"{window_name(window)} at {wording.percent(Decimal(str(window['utilization'])))}"
+        for window in told.items("windows") or []
+        if window.get("utilization") is not None
+    ]
+    return f" ({wording.listed(levels)})" if levels else ""
 
 
 def threshold_crossed(told: Told) -> Words:
@@ -60,19 +82,8 @@ def charged_within_plan(told: Told) -> Words:
         meaning.append(
             f"Its counter went from {show(before, grouped=True)} to {show(used, grouped=True)}{after}."
         )
-    levels = [
-        f"{window_name(window)} at {wording.percent(Decimal(str(window['utilization'])))}"
-        for window in told.items("windows") or []
-        if window.get("utilization") is not None
-    ]
-    meaning.append(
-        f"No window of its plan was full: {wording.listed(levels)}." if levels else "No window was full."
-    )
-    advice = (
-        "Look at what it ran: some models and features are billed from the first prompt.",
-        "If nothing explains it, this message is evidence for Anthropic's support.",
-    )
-    return Words(f"{told.who} was charged{amount} while its plan had room", tuple(meaning), advice)
+    meaning.append(f"No window of its plan was full{_levels(told)}.")
+    return Words(f"{told.who} was charged{amount} while its plan had room", tuple(meaning), _LOOK)
 
 
 def period_closed(told: Told) -> Words:

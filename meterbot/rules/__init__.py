@@ -25,12 +25,15 @@ it is the base of what follows, closes nothing and re-arms nothing. A level re-a
 also when the cap is raised (or removed) so that `used` is below it again. A block ends on evidence from where it began:
 if the overage row vouched for it, only that row can end it.
 
+Of what says the same in one tick, one is told and mutes the other (`muted_by`): a block the levels, the first dollar
+the charge within the plan.
+
 What each event's `facts` hold. Amounts are `money_fact`s, instants ISO strings in UTC, days ISO dates; every key is
 always there, null when not known.
 
 | event | facts |
 |---|---|
-| `spend_started` | used, cap, percent, period, full_windows |
+| `spend_started` | used, cap, percent, before_at, period, windows, full_windows, within_plan (it had room all the while) |
 | `threshold_crossed` | used, cap, percent, period, level, also (the lower levels crossed with it) |
 | `budget_crossed` | used, cap (the budget), percent, period, level, also, complete (False: at least this much) |
 | `seat_blocked` | why (`cap`, `balance`, `unknown`), wire_reason, until, hard, used, cap, percent, full_windows |

@@ -28,8 +28,7 @@ class Verdict:
 # The order matters: a period opens before its levels are watched, a block mutes the levels of its own tick.
 _STEPS: tuple[Step, ...] = (
     spend.close_period,
-    spend.watch_first_dollar,
-    spend.watch_charges_within_plan,
+    spend.watch_spend,
     limits.watch_windows,
     limits.watch_block,
     spend.watch_thresholds,

@@ -91,23 +91,41 @@ def _boundary_passed(memory: CounterMemory, tick: Tick) -> bool:
     )
 
 
-def watch_first_dollar(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def watch_spend(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+    """The first dollar, and charges while the plan had room. When they are one charge, the first dollar tells both."""
+    memory, charged = _watch_charges_within_plan(memory, tick)
+    memory, started = _watch_first_dollar(memory, tick, within_plan=bool(charged))
+    if started and EventKind.SPEND_STARTED in tick.settings.kinds:
+        charged = [replace(event, muted_by=started[0].key) for event in charged]
+    return memory, [*started, *charged]
+
+
+def _watch_first_dollar(
+    memory: CounterMemory, tick: Tick, *, within_plan: bool
+) -> tuple[CounterMemory, list[Event]]:
     """Used went from 0 to more. Spend that was there when the counter was first seen did not."""
     if memory.spend is None and tick.metering == "unmetered":
         return replace(memory, spend=False), []
     if tick.used is None or tick.used.minor <= 0 or memory.spend is not False:
         return memory, []
-    full = tick.full_windows
     event = tick.event(
         EventKind.SPEND_STARTED,
         memory.period or "",
         reason=f"used went from 0 to {money.show(tick.used)} in the period {memory.period}",
-        facts={**tick.amounts(), "period": memory.period, "full_windows": window_facts(full)},
+        severity=Severity.WARNING if within_plan else Severity.INFO,
+        facts={
+            **tick.amounts(),
+            "before_at": instant(memory.used_at),
+            "period": memory.period,
+            "windows": window_facts(tick.windows),
+            "full_windows": window_facts(tick.full_windows),
+            "within_plan": within_plan,
+        },
     )
     return replace(memory, spend=True), [event]
 
 
-def watch_charges_within_plan(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def _watch_charges_within_plan(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
     """Used rose above all it was in the period although every window had room all the while. Once a period."""
     used, peak = tick.used, memory.peak
     if used is None or (peak is not None and used.major <= peak.major):

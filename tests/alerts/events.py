@@ -14,6 +14,11 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 FULL = [{"window": "five_hour", "utilization": "100", "resets_at": "2026-04-30T12:00:00Z"}]
 
+ROOM = [
+    {"window": "five_hour", "utilization": "41.5", "resets_at": None},
+    {"window": "seven_day", "utilization": "12", "resets_at": None},
+]
+
 
 def usd(amount: str) -> dict[str, object] | None:
     return money_fact(money(amount))
@@ -22,7 +27,15 @@ def usd(amount: str) -> dict[str, object] | None:
 SPENT: dict[str, object] = {"used": usd("42"), "cap": usd("50"), "percent": "84"}
 
 FACTS: dict[EventKind, dict[str, object]] = {
-    EventKind.SPEND_STARTED: {**SPENT, "used": usd("0.42"), "period": "2026-04", "full_windows": FULL},
+    EventKind.SPEND_STARTED: {
+        **SPENT,
+        "used": usd("0.42"),
+        "before_at": "2026-04-30T09:58:00Z",
+        "period": "2026-04",
+        "windows": FULL,
+        "full_windows": FULL,
+        "within_plan": False,
+    },
     EventKind.THRESHOLD_CROSSED: {**SPENT, "period": "2026-04", "level": "80%", "also": []},
     EventKind.BUDGET_CROSSED: {**SPENT, "period": "2026-04", "level": "80%", "also": [], "complete": True},
     EventKind.SEAT_BLOCKED: {
@@ -40,10 +53,7 @@ FACTS: dict[EventKind, dict[str, object]] = {
         "before": usd("0.40"),
         "before_at": "2026-04-30T09:58:00Z",
         "rise": usd("0.80"),
-        "windows": [
-            {"window": "five_hour", "utilization": "41.5", "resets_at": None},
-            {"window": "seven_day", "utilization": "12", "resets_at": None},
-        ],
+        "windows": ROOM,
     },
     EventKind.METERING_CHANGED: {
         "changes": [{"what": "cap", "from": usd("50"), "to": usd("100")}],

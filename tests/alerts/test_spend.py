@@ -1,7 +1,7 @@
 import pytest
 
 from meterbot.models import EventKind
-from tests.alerts.events import said, usd, values
+from tests.alerts.events import ROOM, said, usd, values
 
 
 def test_the_first_dollar_with_a_full_window() -> None:
@@ -19,8 +19,22 @@ def test_the_first_dollar_with_a_full_window() -> None:
     )
 
 
-def test_the_first_dollar_while_the_plan_had_room() -> None:
-    assert "No window of its plan is full" in said(EventKind.SPEND_STARTED, full_windows=[]).text
+def test_the_first_dollar_while_the_plan_had_room_shows_its_evidence() -> None:
+    message = said(EventKind.SPEND_STARTED, windows=ROOM, full_windows=[], within_plan=True)
+    assert message.text == (
+        "No window of its plan was full since Thu Apr 30 11:58 (5-hour at 42% and 7-day all at 12%): "
+        "this was billed while the plan had room.\n"
+        "Look at what it ran: some models and features are billed from the first prompt.\n"
+        "If nothing explains it, this message is evidence for Anthropic's support.\n"
+        "The counter starts again at 0 on Fri May 1 (UTC)."
+    )
+
+
+def test_the_first_dollar_that_may_be_late_does_not_claim_that_the_plan_had_room() -> None:
+    text = said(EventKind.SPEND_STARTED, windows=ROOM, full_windows=[], within_plan=False).text
+    assert text.startswith("No window of its plan is full (5-hour at 42% and 7-day all at 12%).\nLook at")
+    assert "had room" not in text
+    assert "evidence" not in text
 
 
 def test_the_first_dollar_when_the_windows_are_unknown_claims_neither() -> None:
@@ -84,7 +98,7 @@ def test_a_charge_within_the_plan_shows_its_evidence() -> None:
     assert message.title == "ana was charged $0.80 while its plan had room"
     assert message.text.splitlines()[:2] == [
         "Its counter went from $0.40 to $1.20 since Thu Apr 30 11:58.",
-        "No window of its plan was full: 5-hour at 42% and 7-day all at 12%.",
+        "No window of its plan was full (5-hour at 42% and 7-day all at 12%).",
     ]
 
 

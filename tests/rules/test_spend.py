@@ -2,8 +2,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from meterbot.models import EventKind, ReasonClass
+from meterbot.models import Event, EventKind, ReasonClass, Severity
 from meterbot.rules import RuleSettings, fact_money, parse_threshold
 from tests.rules.builders import (
     HOUR,
@@ -375,6 +377,45 @@ def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence() -> N
     event = only(watch.see(seen[1]), CHARGED)
     assert fact_money(event.facts["rise"]) == usd("1")
     assert watch.see(seen[2]) == []
+
+
+def first_charge(settings: RuleSettings | None = None, *, before: str = "41") -> list[Event]:
+    watch = Watch(settings)
+    watch.see(snapshot(NOON, metered=extra("0"), windows=(window(before),)))
+    return watch.see(snapshot(NOON + MINUTE, metered=extra("2"), windows=(window("42"),)))
+
+
+def test_a_first_charge_within_the_plan_is_told_once_and_with_the_evidence() -> None:
+    events = first_charge()
+    started, within = only(events, STARTED), only(events, CHARGED)
+    assert (started.muted_by, within.muted_by) == (None, started.key)
+    assert started.severity is within.severity is Severity.WARNING
+    assert started.facts["within_plan"] is True
+    assert (started.facts["windows"], started.facts["before_at"]) == (
+        within.facts["windows"],
+        within.facts["before_at"],
+    )
+
+
+def test_a_first_dollar_that_may_be_a_late_charge_is_not_said_to_be_within_the_plan() -> None:
+    (started,) = first_charge(before="100")
+    assert (started.kind, started.facts["within_plan"], started.facts["full_windows"]) == (STARTED, False, [])
+
+
+def test_a_first_dollar_that_is_not_told_mutes_nothing() -> None:
+    (within,) = first_charge(RuleSettings(kinds=frozenset(EventKind) - {STARTED}))
+    assert (within.kind, within.muted_by) == (CHARGED, None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["0", "41", "100", None])), max_size=12))
+def test_a_charge_is_told_by_one_alert_at_most(readings: list[tuple[int, str | None]]) -> None:
+    watch = Watch()
+    for minute, (used, utilization) in enumerate(readings):
+        at = NOON + minute * 10 * MINUTE
+        seen = snapshot(at, metered=extra(str(used)), windows=(window(utilization),))
+        events = [event for event in watch.see(seen) if event.kind in {STARTED, CHARGED}]
+        assert sum(event.muted_by is None for event in events) <= 1
+        assert {event.muted_by for event in events} <= {None, *(event.key for event in events)}
 
 
 def test_a_charge_shortly_after_a_window_was_full_may_be_a_late_one() -> None:
