@@ -1,5 +1,6 @@
-"""What `meterbot check` looks at without talking to anyone: the configuration and what surrounds it."""
+"""What `meterbot check` looks at without talking to any service: the configuration and what surrounds it."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -12,13 +13,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import make_url
 
 from meterbot.cipher import Cipher
 from meterbot.claude_login import Login, LoginError, read_login
 from meterbot.config import Bind, Config, ConfigError, SeatConfig, Vault, find, load
 from meterbot.errors import StartError
+from meterbot.probes import listening_trouble, sqlite_trouble
 
 Stored = Mapping[str, str | None]
 """Seat → what its session key is stored as, encrypted."""
@@ -49,7 +51,8 @@ def run_checks(
     stored: Callable[[Config], Stored] | None = None,
 ) -> list[Check]:
     """Every check, as far as the configuration allows. Nothing is changed, and no secret is shown. `stored` reads the
-    session keys in the database."""
+    session keys in the database, and raises `StartError` where that cannot be read; without it PostgreSQL is not
+    contacted."""
     checks = [_python(sys.version_info[:2])]
     try:
         config = load(path_arg, environ, cwd)
@@ -63,13 +66,30 @@ def run_checks(
     checks.append(Check("config", Status.OK, f"{found.label}: {seats} seat{'s' if seats > 1 else ''}"))
     checks += _config_file(config, found.path)
     checks += _secret_files(config, Vault(environ, found.directory))
-    checks += [_timezone(config), _database(config, environ, cwd), _chats(config)]
-    checks += _secret_key(config, stored)
+    database = _database_place(config, environ, cwd)
+    usable = database.status is not Status.FAIL
+    kept = _kept(config, stored) if usable else None
+    if isinstance(kept, StartError):
+        database = Check("database", Status.FAIL, str(kept), "correct database_url, or start the database")
+    elif usable and kept is not None and not _is_sqlite(config):
+        database = Check("database", Status.OK, f"{_postgresql(config)} answers")
+    checks += [_timezone(config), database, _chats(config)]
+    checks += _secret_key(config, kept if isinstance(kept, Mapping) else None, database.status)
     checks += _tokens(config)
+    checks += _same_secrets(config)
     checks += _sign_ins(config)
     checks += _endpoints(config)
-    checks += _pushes(config, environ, cwd)
+    checks += _listener(config)
+    checks += _pushes(config, environ, cwd, database.status)
     return checks
+
+
+def _kept(config: Config, stored: Callable[[Config], Stored] | None) -> Stored | StartError | None:
+    """The session keys in the database, or why it cannot be read; None where nobody looks."""
+    try:
+        return None if stored is None else stored(config)
+    except StartError as error:
+        return error
 
 
 def exit_status(checks: Sequence[Check]) -> int:
@@ -133,10 +153,19 @@ def _timezone(config: Config) -> Check:
     return Check("timezone", Status.OK, str(config.timezone))
 
 
-def _database(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
+def _is_sqlite(config: Config) -> bool:
+    return make_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
+
+
+def _postgresql(config: Config) -> str:
+    return f"PostgreSQL at {make_url(config.database_url.get_secret_value()).host or 'the local socket'}"
+
+
+def _database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
+    """What can be said of the database without contacting one."""
     url = make_url(config.database_url.get_secret_value())
-    if url.get_backend_name() != "sqlite":
-        return Check("database", Status.OK, f"PostgreSQL at {url.host or 'the local socket'}, not contacted")
+    if not _is_sqlite(config):
+        return Check("database", Status.OK, f"{_postgresql(config)}, not contacted")
     if "DYNO" in environ:
         sentence = "SQLite on a Heroku dyno is lost whenever the dyno restarts, at least daily"
         return Check("database", Status.FAIL, sentence, "run `heroku addons:create heroku-postgresql`")
@@ -148,7 +177,9 @@ def _database(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
     if closed:
         remedy = "let the user that runs meterbot write to it"
         return Check("database", Status.FAIL, f"{closed[0]} cannot be written to", remedy)
-    return Check("database", Status.OK, f"SQLite in {path}")
+    if path.exists() and (trouble := sqlite_trouble(path)):
+        return Check("database", Status.FAIL, *trouble)
+    return Check("database", Status.OK, f"SQLite in {path}" + ("" if path.exists() else ", not made yet"))
 
 
 def _chats(config: Config) -> Check:
@@ -167,17 +198,16 @@ def _chats(config: Config) -> Check:
     return Check("chats", Status.OK, f"alerts go to {' and '.join(chats)}")
 
 
-def _secret_key(config: Config, stored: Callable[[Config], Stored] | None) -> Iterator[Check]:
+def _secret_key(config: Config, stored: Stored | None, database: Status) -> Iterator[Check]:
     """Whether renewed session keys can be kept, and those that were kept can be used."""
     seats = [seat.name for seat in config.seats if seat.source == "claude_ai"]
     if not seats and not config.secret_key:
         return
-    try:
-        kept = {} if stored is None else {seat: text for seat, text in stored(config).items() if text}
-    except StartError as error:
-        remedy = "correct database_url, or start the database"
-        yield Check("secret_key", Status.WARN, f"stored session keys were not looked at: {error}", remedy)
+    if database is Status.FAIL:
+        sentence = "stored session keys were not looked at: the database cannot be used"
+        yield Check("secret_key", Status.WARN, sentence, "correct the database first")
         return
+    kept = {seat: text for seat, text in (stored or {}).items() if text}
     if not config.secret_key:
         yield _no_secret_key(seats, sorted(kept))
         return
@@ -237,6 +267,28 @@ def _tokens(config: Config) -> Iterator[Check]:
             )
 
 
+def _same_secrets(config: Config) -> Iterator[Check]:
+    """Seats that were meant to be two and are one. Tokens of Claude Code may be shared, see `_sign_ins`."""
+    seats_of: dict[tuple[str, str], list[str]] = {}
+    for seat in config.seats:
+        for what, value in (
+            ("session key", _clear(seat.session_key)),
+            ("admin key", _clear(seat.token) if seat.source == "admin_api" else None),
+            ("push token", seat.push_token_sha256),
+        ):
+            if value is not None:
+                seats_of.setdefault((what, value), []).append(seat.name)
+    for (what, _), names in seats_of.items():
+        if len(names) > 1:
+            sentence = f"{' and '.join(names)} have the same {what}"
+            remedy = "give each seat its own, or keep one of these seats"
+            yield Check("same_secret", Status.FAIL, sentence, remedy)
+
+
+def _clear(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
 def _sign_ins(config: Config) -> Iterator[Check]:
     """What the tokens of Claude Code are good for, as far as they say it themselves."""
     seats_of: dict[str, list[str]] = {}
@@ -274,7 +326,22 @@ def _endpoints(config: Config) -> Iterator[Check]:
             yield Check("endpoints", Status.WARN, sentence, "use https://")
 
 
-def _pushes(config: Config, environ: Mapping[str, str], cwd: Path) -> Iterator[Check]:
+def _listener(config: Config) -> Iterator[Check]:
+    if config.http is None:
+        return
+    place, trouble = _place(config.http.bind), listening_trouble(*config.http.bind)
+    if trouble is None:
+        yield Check("listener", Status.OK, f"{place} is free")
+    elif trouble.errno == errno.EADDRINUSE:
+        sentence = f"something listens at {place} already"
+        remedy = "fine if it is the running bot; otherwise end it, or change [http] bind or PORT"
+        yield Check("listener", Status.WARN, sentence, remedy)
+    else:
+        sentence = f"nothing can listen at {place}: {trouble.strerror or trouble}"
+        yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
+
+
+def _pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Status) -> Iterator[Check]:
     """Whether seats that push can: something listens, what they send is not read on the way, and each has a token."""
     seats = [seat for seat in config.seats if seat.source == "push"]
     if not seats:
@@ -297,7 +364,8 @@ def _pushes(config: Config, environ: Mapping[str, str], cwd: Path) -> Iterator[C
         )
         remedy = "bind 127.0.0.1 and let a proxy with TLS stand in front"
         yield Check("push_listener", Status.WARN, sentence, remedy)
-    yield from _push_tokens([seat.name for seat in seats if not seat.push_token_sha256], config, cwd)
+    if database is not Status.FAIL:
+        yield from _push_tokens([seat.name for seat in seats if not seat.push_token_sha256], config, cwd)
 
 
 def _place(bind: Bind) -> str:
@@ -307,8 +375,8 @@ def _place(bind: Bind) -> str:
 def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Check]:
     """`without`: the seats for which the configuration names no token."""
     url = make_url(config.database_url.get_secret_value())
-    if without and url.get_backend_name() != "sqlite":
-        sentence = f"tokens of {', '.join(without)}: PostgreSQL knows, which is not contacted (`meterbot seat list` does)"
+    if without and not _is_sqlite(config):
+        sentence = f"tokens of {', '.join(without)}: PostgreSQL knows (`meterbot seat list` tells)"
         yield Check("push_tokens", Status.OK, sentence)
         return
     missing = sorted({*without} - _seats_with_token(cwd / str(url.database))) if without else []

@@ -1,9 +1,14 @@
 import json
 import os
+import socket
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from meterbot import probes
 from meterbot.check import Check, Status, as_json, as_text, exit_status, run_checks
 from meterbot.cipher import Cipher, new_key
 from meterbot.config import Config
@@ -16,6 +21,13 @@ def checked(tmp_path: Path, text: str = ANA, environ: dict[str, str] = ENVIRON) 
     config.write_text(text)
     config.chmod(0o600)
     return run_checks(None, environ, tmp_path)
+
+
+def refusing(failure: OSError) -> Callable[..., object]:
+    def refuse(*_: object, **__: object) -> object:
+        raise failure
+
+    return refuse
 
 
 def of(checks: list[Check], name: str) -> Check:
@@ -91,6 +103,100 @@ def test_a_database_without_its_directory_fails(tmp_path: Path) -> None:
     found = of(checked(tmp_path, f'database_url = "sqlite:///{tmp_path}/gone/m.db"\n{ANA}'), "database")
     assert found.status is Status.FAIL
     assert found.remedy == f"mkdir -p {tmp_path}/gone"
+
+
+def database_of(tmp_path: Path, name: str = "m.db") -> Check:
+    checks = checked(tmp_path, f'database_url = "sqlite:///{tmp_path}/{name}"\n{ANA}')
+    found = of(checks, "database")
+    assert exit_status(checks) == (1 if found.status is Status.FAIL else 0)
+    return found
+
+
+def test_a_database_that_is_not_there_yet_is_said_not_to_be_and_not_made(tmp_path: Path) -> None:
+    found = database_of(tmp_path)
+    assert (found.status, found.sentence) == (Status.OK, f"SQLite in {tmp_path}/m.db, not made yet")
+    assert not (tmp_path / "m.db").exists()
+
+
+def test_a_directory_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "m.db").mkdir()
+    found = database_of(tmp_path)
+    assert (found.status, found.sentence) == (Status.FAIL, f"{tmp_path}/m.db is a directory")
+    assert found.remedy
+
+
+def test_a_file_of_something_else_is_no_database_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "m.db").write_bytes(noise := bytes(range(1, 256)) * 64)
+    found = database_of(tmp_path)
+    assert found.status is Status.FAIL
+    assert found.sentence == f"{tmp_path}/m.db cannot be used: file is not a database"
+    assert "name another file" in str(found.remedy)
+    assert (tmp_path / "m.db").read_bytes() == noise
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_a_database_that_somebody_holds_cannot_be_used_until_it_is_let_go(
+    tmp_path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "_PATIENCE_SECONDS", 0.05)
+    with closing(sqlite3.connect(tmp_path / "m.db", isolation_level=None)) as holder:
+        holder.execute(f"PRAGMA journal_mode = {journal}")
+        holder.execute("CREATE TABLE t (x)")
+        holder.execute("BEGIN EXCLUSIVE")
+        found = database_of(tmp_path)
+        assert (found.status, found.sentence) == (
+            Status.FAIL,
+            f"{tmp_path}/m.db cannot be used: database is locked",
+        )
+        assert found.remedy == "end the program that holds the file"
+        holder.execute("ROLLBACK")
+        assert database_of(tmp_path).status is Status.OK
+
+
+def test_a_postgresql_that_was_asked_is_said_to_answer(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(ANA)
+    environ = {**ENVIRON, "DATABASE_URL": "postgres://u:planted-password@db.example/x"}
+    found = of(run_checks(None, environ, tmp_path, lambda _: {}), "database")
+    assert (found.status, found.sentence) == (Status.OK, "PostgreSQL at db.example answers")
+
+
+def test_two_seats_with_one_secret_are_told_without_showing_it(tmp_path: Path) -> None:
+    digest = "ab" * 32
+    seats = "".join(
+        f'[[seats]]\nname = "{name}"\nsource = "push"\npush_token_sha256 = "{digest}"\n'
+        for name in ("cy", "di")
+    )
+    two = ANA + ANA.replace('"ana"', '"bo"').replace("ANA_", "BO_") + '[http]\nbind = "127.0.0.1:0"\n' + seats
+    checks = checked(tmp_path, two, {**ENVIRON, "BO_SESSION_KEY": SESSION_KEY})
+    assert [(each.status, each.sentence) for each in checks if each.id == "same_secret"] == [
+        (Status.FAIL, "ana and bo have the same session key"),
+        (Status.FAIL, "cy and di have the same push token"),
+    ]
+    assert SESSION_KEY not in as_text(checks)
+    assert digest not in as_text(checks)
+    apart = checked(tmp_path, two, {**ENVIRON, "BO_SESSION_KEY": f"{SESSION_KEY}B"})
+    assert [each.sentence for each in apart if each.id == "same_secret"] == [
+        "cy and di have the same push token"
+    ]
+
+
+def test_where_somebody_listens_already_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        text = f'[http]\nbind = "{place}"\n{ANA}'
+        found = of(checked(tmp_path, text), "listener")
+        assert (found.status, found.sentence) == (Status.WARN, f"something listens at {place} already")
+        assert "fine if it is the running bot" in str(found.remedy)
+    assert of(checked(tmp_path, text), "listener").status is Status.OK
+
+
+def test_where_nothing_can_listen_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", refusing(socket.gaierror(socket.EAI_NONAME, "no such name")))
+    found = of(checked(tmp_path, f'[http]\nbind = "nowhere.example:8080"\n{ANA}'), "listener")
+    assert (found.status, found.sentence) == (
+        Status.FAIL,
+        "nothing can listen at nowhere.example:8080: no such name",
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
@@ -196,9 +302,15 @@ def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         raise StartError("cannot read the database here: no answer")
 
     (tmp_path / "config.toml").write_text(ANA)
-    found = of(run_checks(None, ENVIRON, tmp_path, fail), "secret_key")
-    assert found.status is Status.WARN
-    assert "no answer" in found.sentence
+    checks = run_checks(None, ENVIRON, tmp_path, fail)
+    assert of(checks, "database") == Check(
+        "database",
+        Status.FAIL,
+        "cannot read the database here: no answer",
+        "correct database_url, or start the database",
+    )
+    assert of(checks, "secret_key").status is Status.WARN
+    assert exit_status(checks) == 1
 
 
 def test_secrets_sent_unencrypted_to_another_machine_are_told(tmp_path: Path) -> None:

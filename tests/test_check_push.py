@@ -73,7 +73,7 @@ def test_postgresql_is_not_contacted(tmp_path: Path) -> None:
     [
         ("127.0.0.1:8080", {}, Status.OK),
         ("0.0.0.0:8080", {}, Status.WARN),
-        ("10.0.0.5:8080", {}, Status.WARN),
+        ("[::]:8080", {}, Status.WARN),
         ("127.0.0.1:8080", {"PORT": "5000"}, Status.OK),
     ],
 )
