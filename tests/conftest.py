@@ -1,4 +1,7 @@
-"""What every test stands on: no way out of this machine, no secret and no logging left over from another test."""
+"""What every test stands on: no way out of this machine, no secret and no logging left over from another test.
+
+And the databases for those that need one.
+"""
 
 import logging
 import os
@@ -6,8 +9,9 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,8 @@ import structlog
 from hypothesis import settings
 
 from meterbot import secret
+from meterbot.store.database import Database, open_store
+from tests import postgres
 
 # The same examples on every run; a machine under load is not a failure. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -73,3 +79,26 @@ def _as_before() -> Iterator[None]:
     root.setLevel(level)
     logging.getLogger("meterbot").setLevel(ours)
     sys.excepthook, threading.excepthook = hooks
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.running() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database; a test that asks for it, or for `store`, runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/meterbot.db"
+        return
+    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Database]:
+    opened = await open_store(database_url)
+    yield opened
+    await opened.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,6 @@ from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 from meterbot.store import StoredSession
 from meterbot.store.database import Database, open_store
-from tests import postgres
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 CONFIGURED = "sk-ant-sid01-planted-configured-AAAAAAAA"
@@ -32,28 +31,6 @@ K1, K2 = new_key(), new_key()
 
 def later(**by: float) -> datetime:
     return NOW + timedelta(**by)
-
-
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/meterbot.db"
-        return
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as made:
-        yield made
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Database]:
-    opened = await open_store(url)
-    yield opened
-    await opened.close()
 
 
 def session(store: Database, *keys: str, configured: str = CONFIGURED, seat: str = "ana") -> SeatSession:
@@ -182,8 +159,8 @@ async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: D
 # --- more than one worker ---------------------------------------------------------------------------------------------
 
 
-async def test_a_worker_takes_up_what_another_has_stored(store: Database, url: str) -> None:
-    other = await open_store(url)
+async def test_a_worker_takes_up_what_another_has_stored(store: Database, database_url: str) -> None:
+    other = await open_store(database_url)
     one, two = await begun(store, K1), await begun(other, K1)
     await one.renewed(SECOND, None, NOW)
     assert await two.current() == SECOND
@@ -192,8 +169,8 @@ async def test_a_worker_takes_up_what_another_has_stored(store: Database, url: s
     await other.close()
 
 
-async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, url: str) -> None:
-    other = await open_store(url)
+async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, database_url: str) -> None:
+    other = await open_store(database_url)
     fast, slow = await begun(store, K1), await begun(other, K1)
     await fast.renewed(THIRD, None, later(seconds=5))
     await slow.renewed(SECOND, None, NOW)
@@ -202,8 +179,10 @@ async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, ur
     await other.close()
 
 
-async def test_workers_that_renew_at_the_same_instant_end_with_one_key(store: Database, url: str) -> None:
-    other = await open_store(url)
+async def test_workers_that_renew_at_the_same_instant_end_with_one_key(
+    store: Database, database_url: str
+) -> None:
+    other = await open_store(database_url)
     workers = [await begun(each, K1) for each in (store, other)]
     keys = (SECOND, THIRD)
     await asyncio.gather(*(worker.renewed(key, None, NOW) for worker, key in zip(workers, keys, strict=True)))

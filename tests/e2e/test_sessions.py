@@ -1,7 +1,7 @@
 """Session keys over restarts: the whole bot, on a claude.ai that renews them."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +14,6 @@ from meterbot.chat import Question
 from meterbot.cipher import new_key
 from meterbot.clock import ManualClock
 from meterbot.models import Health
-from tests import postgres
 from tests.e2e import process
 from tests.e2e.team import NOW, SECRET_KEY, SECRETS, SESSION_KEYS, Team, play, team
 
@@ -32,21 +31,6 @@ async def three(clock: ManualClock) -> AsyncIterator[Team]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/meterbot.db"
-        return
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
-
-
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/meterbot.db"
@@ -61,12 +45,12 @@ async def lived(three: Team, database: str, clock: ManualClock, **environ: str) 
 
 
 async def test_a_bot_that_starts_again_goes_on_with_the_renewed_key(
-    three: Team, database: str, clock: ManualClock
+    three: Team, database_url: str, clock: ManualClock
 ) -> None:
     three.accounts["ana"].rotate_to.append(RENEWED)
-    await lived(three, database, clock)
+    await lived(three, database_url, clock)
     three.claude.requests.clear()
-    assert (await lived(three, database, clock))["ana"] is Health.OK
+    assert (await lived(three, database_url, clock))["ana"] is Health.OK
     sent = {key for request in three.claude.requests for key in request.session_keys}
     assert RENEWED in sent
     assert SESSION_KEYS["ana"] not in sent
