@@ -10,9 +10,18 @@ from meterbot.money import percent, rounded, show
 from meterbot.org_lines import people_lines, spend_rows
 
 
-def seat_lines(snapshot: Snapshot, now: datetime, tz: tzinfo) -> tuple[str, ...]:
-    """The seat's lines as every surface shows them: windows, `Extra usage`, `Next charge`."""
-    rows = [(wording.window_name(w.name), _window_value(w, now, tz)) for w in _in_order(snapshot.windows)]
+def seat_lines(
+    snapshot: Snapshot, now: datetime, tz: tzinfo, windows_at: datetime | None = None
+) -> tuple[str, ...]:
+    """The seat's lines as every surface shows them: windows, `Extra usage`, `Next charge`.
+
+    `windows_at` is when the windows were read, where that is earlier than the rest.
+    """
+    read_at = windows_at or snapshot.fetched_at
+    rows = [
+        (wording.window_name(window.name), _window_value(window, read_at, now, tz))
+        for window in _in_order(snapshot.windows)
+    ]
     value = extra_usage_value(snapshot, now, tz)
     if value is not None:
         rows.append(("Extra usage", value))
@@ -75,10 +84,12 @@ def _in_order(windows: Iterable[Window]) -> list[Window]:
     return sorted(windows, key=lambda window: order.get(window.name, len(order)))
 
 
-def _window_value(window: Window, now: datetime, tz: tzinfo) -> str:
+def _window_value(window: Window, read_at: datetime, now: datetime, tz: tzinfo) -> str:
     value = "unknown" if window.utilization is None else f"{rounded(window.utilization, 1):5.1f}% used"
     if window.resets_at is None:
         return value
+    if read_at < window.resets_at <= now:
+        return f"has reset since (was {value.strip()})"
     return (
         f"{value}    -> resets {wording.moment(window.resets_at, tz)}{wording.ahead(window.resets_at, now)}"
     )

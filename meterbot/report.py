@@ -50,7 +50,7 @@ class SeatRow:
 
     `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
     one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
-    marks the one row of each counter that the sums take. `through`: which parts only another seat with this
+    marks the one row of each counter that the sums take. `windows_at` is when the windows were read. `through`: which parts only another seat with this
     counter knows, and which seat, as in `sharing`.
     """
 
@@ -58,6 +58,7 @@ class SeatRow:
     snapshot: Snapshot
     counter: Counter | None = None
     read_at: datetime | None = None
+    windows_at: datetime | None = None
     extra_known: bool = False
     outdated: bool = False
     counted: bool = False
@@ -110,13 +111,15 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A seat whose source does not deliver; `detail` is one sentence on what ails it."""
+    """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
+    again."""
 
     seat: str
     health: Health
     since: datetime | None
     remedy: str
     detail: str | None = None
+    next_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def team_report(
         ] or [_empty_row(seat, state, now)]
         if state.health is not Health.OK or not wanted:
             health = Health.NEVER_SEEN if state.health is Health.OK else state.health
-            missing.append(Missing(seat.name, health, state.since, remedy(health, seat.source), state.detail))
+            missing.append(_missing(seat, replace(state, health=health), now))
     rows = [_with_renewal(row, now.astimezone(tz).date()) for row in _count_once(rows)]
     duplicates = _duplicates(rows)
     counted_seats = [seat.name for seat in members if not seat.beside]
@@ -203,6 +206,11 @@ def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
         for row in report.rows
     )
     return replace(report, rows=tuple(rows))
+
+
+def _missing(seat: Seat, state: SourceState, now: datetime) -> Missing:
+    due = state.next_due if state.next_due is not None and state.next_due > now else None
+    return Missing(seat.name, state.health, state.since, remedy(state.health, seat.source), state.detail, due)
 
 
 def _present_state(
@@ -252,6 +260,7 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
         snapshot=snapshot,
         counter=counter,
         read_at=read_at or known.windows_at,
+        windows_at=known.windows_at,
         extra_known=known.extra_usage_at is not None,
         outdated=outdated and (extra is not None or spend is not None),
         block=block_of(extra, snapshot.windows if known.windows_at else None, now),

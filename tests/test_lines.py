@@ -98,6 +98,23 @@ def test_a_window_of_unknown_use_is_not_shown_as_empty() -> None:
     )
 
 
+@given(st.integers(-120, 0), st.integers(-120, 120))
+def test_a_window_has_reset_since_exactly_when_it_did_between_reading_and_telling(
+    read: int, resets: int
+) -> None:
+    shot = snapshot(windows=(window(resets=timedelta(minutes=resets)),), extra_usage=None, subscription=None)
+    (line,) = seat_lines(shot, NOW, UTC, NOW + timedelta(minutes=read))
+    assert ("has reset since (was 41.0% used)" in line) == (read < resets <= 0)
+    assert ("-> resets" in line) != ("has reset since" in line)
+
+
+def test_a_window_of_unknown_use_that_has_reset_since_says_so() -> None:
+    shot = snapshot(windows=(window(used=None),), extra_usage=None, subscription=None)
+    assert seat_lines(shot, NOW + timedelta(hours=2), UTC) == (
+        "5-hour           has reset since (was unknown)",
+    )
+
+
 @pytest.mark.parametrize(
     ("subscription", "charge", "rows"),
     [

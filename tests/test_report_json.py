@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from unittest.mock import ANY
@@ -159,6 +160,15 @@ def test_the_team_has_the_pinned_shape() -> None:
     ]
     assert seats[3]["org_uuid"] is None
     assert seats[3]["fetched_at"] is None
+
+
+def test_a_window_that_has_reset_since_the_store_took_it_says_so() -> None:
+    shot = snapshot(windows=(window(used="46", resets=timedelta(minutes=-7)),))
+    old = reading(shot, ago=timedelta(minutes=10))
+    old = Reading(old.seat, old.counter, replace(old.known, snapshot=replace(shot, fetched_at=NOW)))
+    report = team_report([old], {"ana": state()}, [seat()], NOW)
+    (row,) = json.loads(json.dumps(spend_json(report, UTC)))["seats"]
+    assert row["lines"][0] == "5-hour           has reset since (was 46.0% used)"
 
 
 def test_the_amount_of_an_earlier_month_is_unknown_in_this_one() -> None:
