@@ -6,7 +6,7 @@ from datetime import date, datetime, tzinfo
 
 from meterbot import wording
 from meterbot.blocked import Block
-from meterbot.lines import seat_lines
+from meterbot.lines import next_charge, seat_lines
 from meterbot.messages import Message, Section, buttons
 from meterbot.models import Severity
 from meterbot.money import show
@@ -74,7 +74,7 @@ def _in_short(row: SeatRow, view: View) -> str:
 
 
 def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bool) -> list[Section]:
-    lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz))
+    lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz, row.windows_at))
     if row.pace is not None:
         per_hour, over = show(row.pace.per_hour, grouped=True), wording.span(row.pace.over)
         lines.append(f"{'Rate':<16} {per_hour} an hour over the last {over}")
@@ -207,14 +207,13 @@ def renewals(view: View) -> Message:
         )
         sections.append(Section(ends, heading="Set to end", fixed=True))
     known = {row.seat.name for _, row in dated} | {name for _, name in endings}
-    unknown = len({row.seat.name for row in rows if not row.beside} - known)
+    accounts = {row.counter for _, row in dated}
+    unknown = [
+        row for row in rows if not row.beside and row.seat.name not in known and row.counter not in accounts
+    ]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
-    if unknown:
-        text.append(
-            f"Unknown for {wording.count(unknown, 'seat')}: only claude.ai sessions tell a renewal date, "
-            "and renews_on in the configuration for the others."
-        )
+    text += _unknown_renewals(unknown, view)
     return Message(
         title="Renewals",
         fallback=f"Renewals: {lines[0] if lines else 'no date is known'}",
@@ -223,6 +222,30 @@ def renewals(view: View) -> Message:
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )
+
+
+def _unknown_renewals(rows: Sequence[SeatRow], view: View) -> list[str]:
+    """Whose next charge is not known, and why."""
+    whose: dict[str, set[str]] = {}
+    for row in rows:
+        whose.setdefault(_why_unknown(row), set()).add(row.seat.name)
+    lines = []
+    for why, names in whose.items():
+        named = [wording.one_line(name, 60) for name in sorted(names)]
+        seen = all(view.may_see(name) for name in names)
+        who = wording.listed(named) if seen else wording.count(len(names), "seat")
+        lines.append(f"Unknown for {who}: {why}.")
+    return lines
+
+
+def _why_unknown(row: SeatRow) -> str:
+    if row.counter is None:
+        return "not read yet"
+    if row.snapshot.subscription is not None and next_charge(row.snapshot.subscription) is not None:
+        return "the last known date has passed"
+    if row.seat.source == "claude_ai":
+        return "claude.ai names no date"
+    return f"{row.seat.source} cannot tell it, so set renews_on in the configuration"
 
 
 def status(
@@ -259,10 +282,11 @@ def _source_line(gone: Missing, tz: tzinfo) -> str:
 
 
 def _ailment(gone: Missing, tz: tzinfo) -> str:
-    """`session expired since Thu Apr 30 09:00 (the cookie is not accepted). Sign in …`"""
+    """`session expired since Thu Apr 30 09:00 (the cookie is not accepted), next attempt Thu Apr 30 09:30. Sign in …`"""
     since = "" if gone.since is None else f" since {wording.moment(gone.since, tz)}"
     detail = "" if gone.detail is None else f" ({wording.one_line(gone.detail).rstrip('.')})"
-    return f"{words_of(gone.health)}{since}{detail}. {gone.remedy}"
+    again = "" if gone.next_due is None else f", next attempt {wording.moment(gone.next_due, tz)}"
+    return f"{words_of(gone.health)}{since}{detail}{again}. {gone.remedy}"
 
 
 def _destination_line(place: Destination, now: datetime, tz: tzinfo) -> str:
@@ -302,4 +326,4 @@ def help_answer(unknown: str | None = None, guess: str | None = None) -> Message
 
 def notice(title: str, text: str, severity: Severity = Severity.INFO) -> Message:
     """A short answer of one thought."""
-    return Message(title=title, fallback=f"{title}. {text}", severity=severity, text=text)
+    return Message(title=title, fallback=f"{wording.stopped(title)} {text}", severity=severity, text=text)

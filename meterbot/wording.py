@@ -91,7 +91,12 @@ def listed(names: Sequence[str], most: int = 10) -> str:
 
 def sentence(text: str) -> str:
     """A capital at its beginning and a full stop at its end."""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "…")) else ".")
+    return stopped(f"{text[:1].upper()}{text[1:]}")
+
+
+def stopped(text: str) -> str:
+    """With a full stop, unless it ends in its own."""
+    return text if text.endswith((".", "…", "?")) else f"{text}."
 
 
 def stamp(at: datetime) -> str:

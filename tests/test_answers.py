@@ -141,8 +141,8 @@ def test_renewals_come_in_order_of_time() -> None:
     )
     assert body(message) == (
         "Plan fees: $1,000.00\n"
-        "Unknown for 2 seats: only claude.ai sessions tell a renewal date, and renews_on in the configuration for the "
-        "others.\n"
+        "Unknown for dee: claude.ai names no date.\n"
+        "Unknown for eve: the last known date has passed.\n"
         "[Next charges]\n"
         "Sat May 2   bo   $200.00 (max_20x)\n"
         "Thu May 14  ana  $200.00 (max_20x)\n"
@@ -150,6 +150,30 @@ def test_renewals_come_in_order_of_time() -> None:
         "Mon Jun 1   cy"
     )
     assert message.fallback == "Renewals: Sat May 2   bo   $200.00 (max_20x)"
+
+
+def test_an_unknown_renewal_says_why_and_what_helps() -> None:
+    pushed = snapshot("bo", source="push", subscription=None, subscription_read=False)
+    seats = [seat("ana"), seat("bo", "push"), seat("cy")]
+    told = View(team_report([reading(snapshot(subscription=None)), reading(pushed)], {}, seats, NOW), BERLIN)
+    lines = [
+        "Unknown for ana: claude.ai names no date.",
+        "Unknown for bo: push cannot tell it, so set renews_on in the configuration.",
+        "Unknown for cy: not read yet.",
+    ]
+    assert answers.renewals(told).text.splitlines()[1:] == lines
+    anonymous = answers.renewals(replace(told, rows="anonymous", own=frozenset({"bo"}))).text
+    assert anonymous.splitlines()[1:] == [
+        lines[0].replace("ana", "1 seat"),
+        lines[1],
+        "Unknown for 1 seat: not read yet.",
+    ]
+
+
+def test_a_second_seat_of_an_account_does_not_make_its_renewal_unknown() -> None:
+    one = reading("ana")
+    two = reading(snapshot("bo", account_uuid="account-ana", org_uuid="org-ana"), counter=one.counter)
+    assert "Unknown" not in body(answers.renewals(view(one, two)))
 
 
 def test_renewals_of_others_are_hidden_when_rows_are() -> None:
@@ -168,7 +192,7 @@ def test_status_tells_sources_and_destinations() -> None:
     ailing = view(
         reading("ana"),
         reading("bo"),
-        source=state("bo", Health.RATE_LIMITED, detail="asked to wait until 10:30"),
+        source=state("bo", Health.RATE_LIMITED, detail="asked to wait", next_due=NOW + timedelta(minutes=30)),
     )
     places = [
         Destination("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
@@ -184,7 +208,7 @@ def test_status_tells_sources_and_destinations() -> None:
         "Last reading just now.\n"
         "[Sources]\n"
         "1 source ok\n"
-        "bo: rate limited since Thu Apr 30 09:00 (asked to wait until 10:30). "
+        "bo: rate limited since Thu Apr 30 09:00 (asked to wait), next attempt Thu Apr 30 12:30. "
         "Nothing to do: meterbot waits and asks again. Other programs may share the same limit.\n"
         "[Destinations]\n"
         "slack C0123: connected since Thu Apr 30 10:00; nothing waiting\n"
@@ -193,6 +217,11 @@ def test_status_tells_sources_and_destinations() -> None:
         "console terminal: not running here; 1 message waiting"
     )
     assert message.footer == "meterbot 1.2.3"
+
+
+def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
+    overdue = view(reading(), source=state(health=Health.UNREACHABLE, next_due=NOW))
+    assert "next attempt" not in body(answers.status(overdue, [], "1"))
 
 
 def test_status_is_good_when_everything_is() -> None:
@@ -241,6 +270,27 @@ def test_an_estimate_stands_beside_the_real_amount_and_is_called_one() -> None:
     assert "List-price estimate, not charged: $1,234.57 (ccusage, April). It prices the tokens" in text
     assert "$1,2" not in answers.seat_detail(seen, ["ana"], ("me",)).fallback
     assert [total.used for total in seen.report.totals] == [money("17.20")]
+
+
+def test_a_window_that_has_reset_since_it_was_read_is_not_shown_as_ahead() -> None:
+    shot = snapshot(windows=(window(used="46", resets=timedelta(minutes=-7)), window("seven_day", "78")))
+    old = reading(shot, ago=timedelta(minutes=10))
+    assert body(answers.seat_detail(view(old), ["ana"], ("me",))).splitlines()[:2] == [
+        "5-hour           has reset since (was 46.0% used)",
+        "7-day all         78.0% used    -> resets Thu Apr 30 14:00 (in 2h)",
+    ]
+    spend_only = replace(old, known=replace(old.known, snapshot=replace(shot, fetched_at=NOW)))
+    text = body(answers.seat_detail(view(spend_only), ["ana"], ("me",)))
+    assert text.startswith("5-hour           has reset since (was 46.0% used)\n")
+
+
+def test_the_short_form_of_a_notice_is_punctuated_once() -> None:
+    titles = ("Which seat?", "No seat is called “bo”.", "Not shown")
+    assert [answers.notice(title, "Told.").fallback for title in titles] == [
+        "Which seat? Told.",
+        "No seat is called “bo”. Told.",
+        "Not shown. Told.",
+    ]
 
 
 @pytest.mark.parametrize(

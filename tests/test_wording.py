@@ -89,8 +89,9 @@ def test_amounts_of_two_currencies_stay_two_amounts() -> None:
 
 
 def test_a_sentence_begins_and_ends_like_one() -> None:
-    said = [wording.sentence(text) for text in ("the field is text", "Told.", "cut…")]
-    assert said == ["The field is text.", "Told.", "Cut…"]
+    said = [wording.sentence(text) for text in ("the field is text", "Told.", "cut…", "who?")]
+    assert said == ["The field is text.", "Told.", "Cut…", "Who?"]
+    assert [wording.stopped(text) for text in ("ana is blocked", "Told.")] == ["ana is blocked.", "Told."]
 
 
 def test_foreign_text_cannot_leave_its_line() -> None:

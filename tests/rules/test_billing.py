@@ -36,6 +36,12 @@ def test_a_day_that_was_missed_is_told_late_with_the_actual_days() -> None:
     assert (event.level, event.facts["days"]) == ("7d", 4)
 
 
+@pytest.mark.parametrize(("on", "said"), [(7, "7 days after"), (13, "1 day after"), (14, "0 days after")])
+def test_the_reason_compares_two_days(on: int, said: str) -> None:
+    event = only(see(Watch(), day(on)), NEAR)
+    assert event.reason == f"the next charge is on 2026-05-14, {said} 2026-05-{on:02}"
+
+
 def test_only_the_nearest_is_told_and_names_the_others() -> None:
     event = only(see(Watch(), day(14)), NEAR)
     assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
