@@ -7,8 +7,9 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
 
+import structlog
 from pydantic import SecretStr
 
 import meterbot
@@ -17,6 +18,7 @@ from meterbot.chat import Question
 from meterbot.cipher import Cipher
 from meterbot.commands import Commands, current_report
 from meterbot.config import Config
+from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.reception import PUSH
@@ -24,46 +26,65 @@ from meterbot.renewal import as_configured
 from meterbot.report import TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
-from meterbot.sessions import Sessions
 from meterbot.sources import Source
 from meterbot.store import Forgotten, Store, StoredSession
-from meterbot.store.database import open_store, peek_sessions, upgrade
+from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
+
+log = structlog.get_logger(__name__)
 
 
 async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
     """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
-    session key to."""
+    session key to, and that only in a database that is there."""
     async with AsyncExitStack() as closing:
-        sources = build_sources(config, closing, await _sessions_alone(config, closing), (), patient=False)
-        wanted = [sources[name] for name in names or sources if name in sources]
-        sending = [
-            seat for seat in config.seat_list() if seat.source == PUSH and (seat.name in names or not names)
-        ]
+        seats = [seat for seat in config.seat_list() if seat.name in names or not names]
+        sending = [seat for seat in seats if seat.source == PUSH]
+        store, trouble = None, None
+        if config.secret_key or sending:
+            store, trouble = await _store_at_hand(config, closing)
+        sessions = build_sessions(config, closing, store) if store and config.secret_key else None
+        sources = build_sources(config, closing, sessions, (), patient=False)
         gate = asyncio.Semaphore(READS_AT_ONCE)
 
         async def read(source: Source) -> tuple[Snapshot, ...]:
             async with gate:
                 return await source.read(now)
 
-        renews_on = {seat.name: seat.renews_on for seat in config.seat_list()}
+        renews_on = {seat.name: seat.renews_on for seat in seats}
         today = now.astimezone(config.timezone).date()
+        wanted = [sources[name] for name in names or sources if name in sources]
         read_now = await asyncio.gather(*map(read, wanted))
         shots = [as_configured(shot, renews_on[shot.seat], today) for shots in read_now for shot in shots]
-        return shots + (await _last_pushed(config, sending, now) if sending else [])
+        if trouble is not None:
+            return shots + [
+                Snapshot(each.name, PUSH, now, Health.UNREACHABLE, detail=trouble) for each in sending
+            ]
+        return shots + await _last_pushed(store, sending, now, config.timezone)
 
 
-async def _sessions_alone(config: Config, closing: AsyncExitStack) -> Sessions | None:
-    """The seats' session keys outside of the bot. None: nothing is stored of them, so that no database is needed."""
-    if not config.secret_key:
-        return None
-    return build_sessions(config, closing, await closing.enter_async_context(_opened(config)))
+async def _store_at_hand(config: Config, closing: AsyncExitStack) -> tuple[Store | None, str | None]:
+    """The database where there is one, which is not made here; or else None, and what ails the one that is there."""
+    url, trouble = config.database_url.get_secret_value(), None
+    try:
+        if await is_there(url):
+            store = await open_store(url)
+            closing.push_async_callback(store.close)
+            return store, None
+    except StartError as error:
+        trouble = str(error)
+    log.warning(
+        "read without a database: session keys are the configured ones",
+        why=trouble or "there is no database yet",
+    )
+    return None, trouble
 
 
-async def _last_pushed(config: Config, seats: Sequence[Seat], now: datetime) -> list[Snapshot]:
+async def _last_pushed(
+    store: Store | None, seats: Sequence[Seat], now: datetime, tz: tzinfo
+) -> list[Snapshot]:
     """What arrived last of seats that cannot be asked, with how their sources are doing now."""
-    async with _opened(config) as store:
-        report = team_report(await store.latest(), await store.sources(), seats, now, config.timezone)
-        return [row.snapshot for row in report.rows]
+    latest, sources = ([], {}) if store is None else (await store.latest(), await store.sources())
+    return [row.snapshot for row in team_report(latest, sources, seats, now, tz).rows]
 
 
 def unread(snapshot: Snapshot) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 import meterbot
+from meterbot.cipher import new_key
 from meterbot.cli import cli
 from meterbot.simulator.claude_ai import ClaudeAi
 from meterbot.simulator.slack import hanging
@@ -146,6 +148,20 @@ def test_the_database_is_brought_up_to_date_as_often_as_one_likes(tmp_path: Path
         said = typed("db", "upgrade", METERBOT_CONFIG_TOML=toml, ANA_SESSION_KEY=KEY)
         assert (said.exit_code, said.stdout) == (0, "the database is up to date\n")
     assert process.all_recorded(tmp_path / "m.db")
+
+
+async def test_a_database_that_does_not_answer_fails_the_check(tmp_path: Path) -> None:
+    environ = {
+        "METERBOT_CONFIG_TOML": SEAT,
+        "ANA_SESSION_KEY": KEY,
+        "DATABASE_URL": "postgres://u:planted-password@127.0.0.1:1/x",
+    }
+    said = await process.meterbot("check", environ=environ, cwd=tmp_path)
+    (line,) = [line for line in said.stdout.splitlines() if " database: " in line]
+    assert said.status == 1
+    assert line.startswith("fail  database: cannot read the database postgresql://127.0.0.1/x: ")
+    assert line.endswith(" → correct database_url, or start the database")
+    assert "planted-password" not in said.stdout + said.stderr
 
 
 async def test_a_database_that_cannot_be_opened_is_a_sentence_without_its_password(tmp_path: Path) -> None:
@@ -280,6 +296,33 @@ async def test_a_seat_that_cannot_be_read_is_status_1_and_the_others_are_printed
     assert "session" in text.stdout
     assert "$50.00 / $50.00 (100%)  BLOCKED until " in text.stdout
     assert not [secret for secret in SECRETS for out in (said, text) if secret in out.stdout + out.stderr]
+
+
+PUSHING = '\n[[seats]]\nname = "cy"\nsource = "push"\n'
+
+
+async def test_a_snapshot_makes_no_database(claude: ClaudeAi, tmp_path: Path) -> None:
+    given = environ(claude) | {"METERBOT_SECRET_KEY": new_key()}
+    given["METERBOT_CONFIG_TOML"] += PUSHING
+    claude.accounts[0].rotate_to.append("sk-ant-sid01-planted-renewed-AAAAAAAA")
+    said = await process.meterbot("snapshot", "ana", "cy", "--json", environ=given, cwd=tmp_path)
+    ana, cy = json.loads(said.stdout)
+    assert (ana["seat"], ana["health"], cy["seat"], cy["extra_usage"]) == ("ana", "ok", "cy", None)
+    assert "there is no database yet" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib's way counts as blocking, and both are
+
+
+async def test_a_snapshot_needs_no_database_that_can_be_used(claude: ClaudeAi, tmp_path: Path) -> None:
+    (tmp_path / "meterbot.db").write_bytes(noise := b"no database " * 99)
+    given = environ(claude) | {"METERBOT_SECRET_KEY": new_key()}
+    given["METERBOT_CONFIG_TOML"] += PUSHING
+    said = await process.meterbot("snapshot", "ana", "cy", "--json", environ=given, cwd=tmp_path)
+    ana, cy = json.loads(said.stdout)
+    assert (ana["health"], cy["health"]) == ("ok", "unreachable")
+    assert "file is not a database" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert (tmp_path / "meterbot.db").read_bytes() == noise
 
 
 async def test_an_unknown_seat_is_bad_usage(claude: ClaudeAi, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ from meterbot.store.statements import upsert
 VERSION_TABLE = "meterbot_version"
 """Names the schema's version; alembic's own name for it may be taken by a neighbour in the same database."""
 
+_PEEK_SECONDS = 15.0
+"""Longer than SQLite waits for another's write to end."""
 _MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
 
 
@@ -71,17 +73,23 @@ async def upgrade(url: str) -> None:
     await store.close()
 
 
+async def is_there(url: str) -> bool:
+    """Whether there is something to open: a file; PostgreSQL is taken to be. Raises `StartError`."""
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return True
+    return await asyncio.to_thread(Path(str(parsed.database)).exists)
+
+
 async def peek_sessions(url: str) -> dict[str, StoredSession]:
     """The stored sessions of a database that is left as it is, even where it is not there yet. Raises `StartError`,
     without the URL's secrets."""
     parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and not await asyncio.to_thread(
-        Path(str(parsed.database)).exists
-    ):
+    if not await is_there(url):
         return {}
     engine = make_engine(parsed)
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(_PEEK_SECONDS), engine.connect() as connection:
             known = await connection.run_sync(lambda opened: inspect(opened).has_table(tables.sessions.name))
             return await sessions.read(connection) if known else {}
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
