@@ -170,7 +170,7 @@ def snapshot(
     as_json: AsJson = False,
     emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
 ) -> None:
-    """Read the seats now and print what they say. Stores and posts nothing."""
+    """Read the seats now and print what they say. Posts nothing, stores nothing but a session key that was renewed."""
     from meterbot import lines, log, operations, report_json
 
     settings = _configured(context, config)
@@ -300,6 +300,18 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
         print(seats.overview_text(found))
 
 
+def _confirm(question: str) -> None:
+    """Ends the command unless somebody says yes."""
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input, or Ctrl-C
+        print("\nnothing was deleted: nobody answered (--yes does not ask)", file=sys.stderr)
+        raise typer.Exit(1) from None
+    if not agreed:
+        print("nothing was deleted", file=sys.stderr)
+        raise typer.Exit(1)
+
+
 @seat.command("forget")
 def seat_forget(
     context: typer.Context,
@@ -323,7 +335,7 @@ def seat_forget(
     log.set_up()
     if not yes:
         what = "the push token" if token else "the account" if account else "everything that is stored"
-        typer.confirm(f"Delete {what} of {name}?", abort=True, err=True)
+        _confirm(f"Delete {what} of {name}?")
     if token:
         done = asyncio.run(operations.revoke_push_token(url, name))
         text = (

@@ -100,7 +100,10 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     said = typed("forget", "bo", answer="n\n")
     assert said.exit_code == 1
     assert "Delete everything that is stored of bo?" in said.stderr
-    assert typed("forget", "bo").exit_code == 1  # nobody there to answer
+    assert said.stderr.endswith("nothing was deleted\n")
+    unanswered = typed("forget", "bo")
+    assert unanswered.exit_code == 1
+    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes does not ask)\n")
     assert digest(token).encode() in stored(tmp_path)
     said = typed("forget", "bo", answer="y\n")
     assert said.exit_code == 0
