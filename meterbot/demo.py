@@ -28,6 +28,9 @@ SPEED = 10_000.0
 
 _STEP = timedelta(hours=2)
 _TICK_SECONDS = 0.1
+_UNHURRIED = (
+    "4h"  # three of them without an answer are stale: seconds, live, which a busy machine may well take
+)
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
 _HOW = "Meanwhile you can type /claude-spend, me, seat ana or help; quit ends."
 _GOODBYE = "That was the month. Your own team's: see README.md."
@@ -57,7 +60,7 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    async with _stage(clock, stop=stop.set, interactive=True) as (bot, direct):
+    async with _stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
         directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
         try:
             await bot.run(stop, _TICK_SECONDS)
@@ -105,6 +108,7 @@ async def _stage(
     interactive: bool,
     reads_at_once: int = READS_AT_ONCE,
     rng: random.Random | None = None,
+    poll_interval: str = "2h",
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
     """A bot for the team, and what brings the team's accounts to the present moment."""
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
@@ -129,7 +133,9 @@ async def _stage(
 
             environ = {person.key_variable: person.session_key for person in month.TEAM}
             environ["METERBOT_SECRET_KEY"] = new_key()
-            environ["METERBOT_CONFIG_TOML"] = _configuration(claude.url, Path(folder, "demo.db"))
+            environ["METERBOT_CONFIG_TOML"] = _configuration(
+                claude.url, Path(folder, "demo.db"), poll_interval
+            )
             config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)
             async with assembled(
@@ -153,7 +159,7 @@ def _set(organization: Organization, person: Person, standing: month.Standing) -
     organization.next_charge = standing.next_charge
 
 
-def _configuration(claude_ai: str, database: Path) -> str:
+def _configuration(claude_ai: str, database: Path, poll_interval: str) -> str:
     seats = "".join(
         f"""
 [[seats]]
@@ -168,7 +174,7 @@ plan_price = "{person.plan_price}"
     )
     return f"""
 timezone = "UTC"
-poll_interval = "2h"
+poll_interval = "{poll_interval}"
 database_url = "sqlite:///{database}"
 
 [console]
