@@ -156,7 +156,7 @@ def _connected(
         pasting=Pasting(seats, reception, clock.now),
     )
     poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
-    return Bot(clock, store, chats, poller, ingest, notify, commands, reception)
+    return Bot(clock, store, chats, frozenset(seats), poller, ingest, notify, commands, reception)
 
 
 def _terms(config: Config) -> Terms:

@@ -37,6 +37,7 @@ class Bot:
     clock: Clock
     store: Store
     chats: Mapping[str, Chat]
+    seats: frozenset[str]
     poller: Poller
     ingest: Ingest
     notify: Notify
@@ -106,7 +107,7 @@ class Bot:
             queues, sources, database = await self.store.queues(), await self.store.sources(), True
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
             queues, sources, database = [], {}, False
-        # What was queued for a chat that has left the configuration waits for nobody here.
+        # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting = Counter(dict.fromkeys(self.chats, 0))
         for queue in queues:
@@ -120,7 +121,8 @@ class Bot:
             chats={name: chat.connection() for name, chat in self.chats.items()},
             waiting=waiting,
             oldest_waiting=min(waits, default=None),
-            seats={name: state.health.value for name, state in sources.items()},
+            seats={name: state.health.value for name, state in sources.items() if name in self.seats},
+            troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
         )
 
 

@@ -10,7 +10,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from meterbot import secret, wording
 from meterbot.chat import Connection
+from meterbot.models import Health
 
 TICK_LATE = timedelta(seconds=60)
 """A tick older than this means that nobody is polling."""
@@ -37,6 +39,8 @@ class Vitals:
     oldest_waiting: datetime | None = None
     seats: Mapping[str, str] = field(default_factory=dict)
     """Seat → health word."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Chat → why its waiting messages do not move, as told by the platform."""
 
     def problems(self) -> list[str]:
         """Why the bot is not ready; empty when it is."""
@@ -51,6 +55,24 @@ class Vitals:
             found.append("an alert is waiting to be delivered")
         return found
 
+    def notes(self) -> list[str]:
+        """What ails it besides, or in more detail, whether or not it keeps the bot from being ready."""
+        found = [
+            f"{name} is not connected" + (f": {wording.one_line(chat.detail)}" if chat.detail else "")
+            for name, chat in self.chats.items()
+            if not chat.up
+        ]
+        found += [
+            f"{wording.count(self.waiting.get(name, 0), 'message')} for {name} cannot be delivered: "
+            f"{wording.one_line(trouble)}"
+            for name, trouble in self.troubles.items()
+        ]
+        if unwell := sum(word != Health.OK for word in self.seats.values()):
+            found.append(
+                f"{unwell} of {wording.count(len(self.seats), 'seat')} cannot be read, or not for certain"
+            )
+        return [secret.hide(note) for note in found]
+
 
 TakeVitals = Callable[[], Awaitable[Vitals]]
 
@@ -62,8 +84,9 @@ def application(vitals: TakeVitals, routes: Iterable[Route] = ()) -> web.Applica
         return web.json_response({"status": "alive"})
 
     async def readyz(_: web.Request) -> web.Response:
-        problems = (await vitals()).problems()
-        body = {"status": "not ready" if problems else "ready", "problems": problems}
+        now = await vitals()
+        problems = now.problems()
+        body = {"status": "not ready" if problems else "ready", "problems": problems, "notes": now.notes()}
         return web.json_response(body, status=503 if problems else 200)
 
     async def metrics(_: web.Request) -> web.Response:

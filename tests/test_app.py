@@ -360,7 +360,7 @@ async def test_the_listener_tells_how_the_bot_is(three: Team, clock: ManualClock
         assert (await get(port, "/readyz"))[0] == 503
         await bot.step()
         await play(bot, clock)
-        assert await get(port, "/readyz") == (200, '{"status": "ready", "problems": []}')
+        assert await get(port, "/readyz") == (200, '{"status": "ready", "problems": [], "notes": []}')
         metrics = (await get(port, "/metrics"))[1]
         assert 'meterbot_seat_health{health="ok",seat="ana"} 1.0' in metrics
         assert 'meterbot_chat_connected{chat="discord"} 1.0' in metrics
@@ -371,6 +371,8 @@ async def test_the_listener_tells_how_the_bot_is(three: Team, clock: ManualClock
         await play(bot, clock, rounds=9)
         status, body = await get(port, "/readyz")
         assert (status, "an alert is waiting to be delivered" in body) == (503, True)
+        assert "for slack cannot be delivered: " in body
+        assert "not_in_channel" in body
         assert "meterbot_ready 0.0" in (await get(port, "/metrics"))[1]
     with pytest.raises(aiohttp.ClientConnectionError):
         await get(port, "/healthz")
@@ -389,7 +391,20 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
         clock.advance(timedelta(hours=1))
         await bot.step()
         vitals = await bot.vitals()
-    assert (vitals.problems(), vitals.waiting) == ([], {"discord": 0})
+    assert (vitals.problems(), vitals.waiting, vitals.troubles) == ([], {"discord": 0}, {})
+
+
+async def test_a_seat_that_left_the_configuration_ails_nobody(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    three.accounts["bo"].signed_in = False
+    async with running(three.config(sqlite), clock) as bot:
+        await play(bot, clock)
+        assert (await bot.vitals()).notes() == ["1 of 3 seats cannot be read, or not for certain"]
+    config = three.config(sqlite)
+    without = [seat for seat in config.seats if seat.name != "bo"]
+    async with running(config.model_copy(update={"seats": tuple(without)}), clock) as bot:
+        assert (await bot.vitals()).notes() == []
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from meterbot import secret
 from meterbot.chat import Connection
 from meterbot.web import Listener, Vitals, application
 
@@ -64,6 +66,39 @@ async def test_what_keeps_the_bot_from_its_work_is_named(changes: dict[str, obje
     assert status == 503
     assert problem in body
     assert (await get("/healthz", vitals(**changes)))[0] == 200
+
+
+async def test_what_ails_a_bot_that_is_ready_is_named_too() -> None:
+    down = Connection(up=False, detail="invalid_auth: the token\nis worthless")
+    status, _, body = await get(
+        "/readyz",
+        vitals(
+            chats={"slack": down, "discord": Connection(up=True)},
+            waiting={"slack": 0, "discord": 1},
+            troubles={"discord": "missing access to the channel"},
+            seats={"ana": "ok", "bo": "session_expired", "cy": "drifted", "di": "ok", "ed": "ok"},
+        ),
+    )
+    assert (status, json.loads(body)) == (
+        200,
+        {
+            "status": "ready",
+            "problems": [],
+            "notes": [
+                "slack is not connected: invalid_auth: the token is worthless",
+                "1 message for discord cannot be delivered: missing access to the channel",
+                "2 of 5 seats cannot be read, or not for certain",
+            ],
+        },
+    )
+
+
+async def test_no_secret_is_in_what_ails_it() -> None:
+    secret.remember("planted-secret-0123456789")
+    down = Connection(up=False, detail="refused planted-secret-0123456789")
+    body = (await get("/readyz", vitals(chats={"slack": down}, troubles={"slack": down.detail})))[2]
+    assert body.count("refused") == 2
+    assert "planted" not in body
 
 
 async def test_metrics_are_prometheus_text() -> None:
