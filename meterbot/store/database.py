@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -50,9 +51,13 @@ from meterbot.store.statements import upsert
 VERSION_TABLE = "meterbot_version"
 """Names the schema's version; alembic's own name for it may be taken by a neighbour in the same database."""
 
+_SILENT_SECONDS = 2.0
+"""Who waits longer is told for what."""
 _PEEK_SECONDS = 15.0
 """Longer than SQLite waits for another's write to end."""
 _MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
+
+log = structlog.get_logger(__name__)
 
 
 async def open_store(url: str) -> "Database":
@@ -101,6 +106,12 @@ async def peek_sessions(url: str) -> dict[str, StoredSession]:
 
 async def _upgrade(engine: AsyncEngine, url: URL) -> None:
     failure = None
+    waiting = asyncio.get_running_loop().call_later(
+        _SILENT_SECONDS,
+        lambda: log.warning(
+            "waiting for the database, which another program may hold", database=place_of(url)
+        ),
+    )
     try:
         await prepare(engine)
         async with for_writing(engine).begin() as connection:
@@ -108,6 +119,8 @@ async def _upgrade(engine: AsyncEngine, url: URL) -> None:
             await connection.run_sync(_migrate)
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         failure = failure_of(error)
+    finally:
+        waiting.cancel()
     if failure is not None:
         # Raised here and not above: no chained exception carries the connection's options along.
         raise StartError(f"cannot open the database {place_of(url)}: {failure}")

@@ -87,7 +87,7 @@ async def prepare(engine: AsyncEngine) -> None:
 def _use_wal(path: str) -> None:
     with suppress(OSError):  # which sqlite3 words better
         Path(path).touch(0o600)  # a file that is there keeps its mode
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path, timeout=0)) as connection:
         for left in reversed(range(_BUSY_MS // _WAL_PAUSE_MS)):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

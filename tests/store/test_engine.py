@@ -1,10 +1,14 @@
 """How a database is named, and what an error may say of it."""
 
+import asyncio
+import sqlite3
 import traceback
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from meterbot.errors import StartError
 from meterbot.store.database import open_store
@@ -109,3 +113,22 @@ async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: 
     with pytest.raises(StartError, match='database "nowhere" does not exist') as failed:
         await open_store(url.render_as_string(hide_password=False))
     assert PLANTED not in "".join(traceback.format_exception(failed.value))
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+async def test_who_waits_for_a_locked_file_is_told_and_gives_up_in_time(
+    tmp_path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterbot.store.engine._BUSY_MS", 200)
+    monkeypatch.setattr("meterbot.store.database._SILENT_SECONDS", 0.02)
+    path = tmp_path / "m.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute(f"PRAGMA journal_mode = {journal}")
+        holder.execute("CREATE TABLE t (x)")
+        holder.execute("BEGIN EXCLUSIVE")
+        with capture_logs() as logged, pytest.raises(StartError, match="database is locked"):
+            async with asyncio.timeout(4):
+                await open_store(f"sqlite:///{path}")
+    assert [(line["event"], line["database"]) for line in logged] == [
+        ("waiting for the database, which another program may hold", str(path))
+    ]
