@@ -72,6 +72,8 @@ class Bot:
         name = getattr(job, "__name__", "job")
         try:
             await job()
+        except asyncio.CancelledError:
+            return  # by the scheduler, at the end, whose library would log it as a failure
         except Exception:
             if name not in self.failing:
                 log.exception("a job fails, it will be tried again", job=name)

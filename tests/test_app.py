@@ -202,6 +202,24 @@ async def test_a_machine_that_was_suspended_blames_no_source_for_it(
         assert bot.awake_since == woken
 
 
+async def test_a_job_that_is_cut_off_at_the_end_is_no_failure(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    begun = asyncio.Event()
+
+    async def unending() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with assembled(three.config(sqlite), clock) as bot:
+        with capture_logs() as logs:
+            job = asyncio.create_task(bot.attempt(unending))
+            await begun.wait()
+            job.cancel()
+            await asyncio.wait([job])
+    assert (job.cancelled(), job.exception(), logs, bot.failing) == (False, None, [], set())
+
+
 async def test_one_bad_seat_harms_no_other(
     three: Team, clock: ManualClock, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
