@@ -20,7 +20,7 @@ demo: .venv/.run
 
 test: check
 	$(say) 'peers: servers that others wrote'
-	@if [ -f tests/peers/install.py ]; then .venv/bin/python -m tests.peers.install; fi
+	@.venv/bin/python -m tests.peers.install
 	$(say) 'tests'
 	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
