@@ -12,7 +12,7 @@ help:
 	@echo 'make test     everything that must hold: lint, format, types, imports, tests'
 	@echo 'make check    the same without the tests'
 	@echo 'make format   put the code into shape'
-	@echo 'make docs     render the examples in README.md anew'
+	@echo 'make docs     render the examples in README.md anew, and the schema of config.toml'
 	@echo 'make clean    remove what the others made'
 
 demo: .venv/.run
@@ -40,6 +40,7 @@ format: .venv/.test
 
 docs: .venv/.test
 	@.venv/bin/python -m tests.examples
+	@.venv/bin/python -m tests.schema
 
 clean:
 	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

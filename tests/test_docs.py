@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import tomli
 import typer
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package of their own
 
 from meterbot import answers
 from meterbot.cipher import new_key
@@ -16,7 +18,7 @@ from meterbot.cli import cli
 from meterbot.config import Config, SeatConfig, load
 from meterbot.models import EventKind
 from meterbot.web import application
-from tests import examples
+from tests import examples, schema
 from tests.config.test_example import keys
 from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
 
@@ -200,6 +202,12 @@ def test_a_written_configuration_loads(page: str, text: str, tmp_path: Path) -> 
         environ = {"CREDENTIALS_DIRECTORY": str(credentials(tmp_path))}
     environ["METERBOT_CONFIG_TOML"] = text
     assert load(None, environ, tmp_path).seats
+
+
+@pytest.mark.parametrize(("page", "text"), toml_blocks())
+def test_an_editor_takes_a_written_configuration(page: str, text: str) -> None:
+    del page
+    Draft202012Validator(schema.schema()).validate(tomli.loads(text if "[[seats]]" in text else text + SEAT))
 
 
 def credentials(folder: Path) -> Path:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import PlainValidator, SecretStr
+from pydantic import PlainValidator, SecretStr, WithJsonSchema
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -21,6 +21,19 @@ from meterbot.models import EventKind
 from meterbot.rules.settings import Threshold, parse_threshold
 
 HINT = "; did you mean"
+
+# What the values look like: the loader and the editors' schema read the same.
+_DURATION = r"(\d{1,6}(?:\.\d{1,3})?)([smhd])"
+_AMOUNT = r"\d{1,9}(\.\d{1,3})?"
+_CURRENCY = r"[A-Za-z]{3}"
+_SNOWFLAKE = r"0*[1-9]\d{0,19}"
+_SLACK_CHANNEL = r"[CGD][A-Z0-9_-]+"
+_SLACK_USER = r"[UW][A-Z0-9]+"
+_GITHUB_LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}"
+_SEAT_NAME = r"[a-z0-9._-]{1,64}"
+_SHA256 = r"[0-9a-fA-F]{64}"
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_BIND = r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})"
 
 _SHARE = "share"
 """Heard wherever it stands in a question, so that nobody could ask for a seat of this name."""
@@ -55,7 +68,7 @@ def fits(amount: Decimal, currency: str) -> Decimal:
 
 def _duration(value: object) -> timedelta:
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    match = _match(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", value)
+    match = _match(_DURATION, value)
     if match is None or not float(match[1]):
         raise ValueError('must be a time like "60s", "15m", "1h" or "2d"')
     return timedelta(**{units[match[2]]: float(match[1])})
@@ -71,13 +84,13 @@ def _zone(value: object) -> ZoneInfo:
 
 def _amount(value: object) -> Decimal:
     text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
-    if (match := _match(r"\d{1,9}(\.\d{1,3})?", text)) is None:
+    if (match := _match(_AMOUNT, text)) is None:
         raise ValueError('must be an amount like "50.00"')
     return Decimal(match[0])
 
 
 def _currency(value: object) -> str:
-    if (match := _match(r"[A-Za-z]{3}", value)) is None:
+    if (match := _match(_CURRENCY, value)) is None:
         raise ValueError('must be the three letters of a currency, like "USD"')
     return match[0].upper()
 
@@ -111,32 +124,32 @@ def _month_day(value: object) -> int:
 
 def _snowflake(value: object) -> int:
     text = str(value) if isinstance(value, int) else value
-    if (match := _match(r"0*[1-9]\d{0,19}", text)) is None:
+    if (match := _match(_SNOWFLAKE, text)) is None:
         raise ValueError("must be one of Discord's numeric ids (Developer Mode, then Copy ID)")
     return int(match[0])
 
 
 def _slack_channel(value: object) -> str:
     # Slack takes a name for posting, but not for reading back, which is how a doubtful post is settled.
-    if (match := _match(r"[CGD][A-Z0-9_-]+", value)) is None:
+    if (match := _match(_SLACK_CHANNEL, value)) is None:
         raise ValueError('must be the id of a channel, like "C0123456789" (at the end of its details)')
     return match[0]
 
 
 def _slack_user(value: object) -> str:
-    if (match := _match(r"[UW][A-Z0-9]+", value)) is None:
+    if (match := _match(_SLACK_USER, value)) is None:
         raise ValueError('must be a member id, like "U0123456789" (in the profile, "Copy member ID")')
     return match[0]
 
 
 def _github_login(value: object) -> str:
-    if (match := _match(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}", value)) is None:
+    if (match := _match(_GITHUB_LOGIN, value)) is None:
         raise ValueError("must be a GitHub login")
     return match[0]
 
 
 def _seat_name(value: object) -> str:
-    if (match := _match(r"[a-z0-9._-]{1,64}", value)) is None:
+    if (match := _match(_SEAT_NAME, value)) is None:
         raise ValueError("must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen")
     if match[0] == _SHARE:
         raise ValueError("must be another word: /claude-spend takes it for posting an answer in the channel")
@@ -144,13 +157,13 @@ def _seat_name(value: object) -> str:
 
 
 def _sha256(value: object) -> str:
-    if (match := _match(r"[0-9a-fA-F]{64}", value)) is None:
+    if (match := _match(_SHA256, value)) is None:
         raise ValueError("must be a SHA-256 in 64 hexadecimal digits, not the token itself")
     return match[0].lower()
 
 
 def _uuid(value: object) -> str:
-    if (match := _match(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value)) is None:
+    if (match := _match(_UUID, value)) is None:
         raise ValueError("must be the UUID of an organization")
     return match[0].lower()
 
@@ -167,7 +180,7 @@ def _url(value: object) -> str:
 
 
 def _bind(value: object) -> Bind:
-    match = _match(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})", value)
+    match = _match(_BIND, value)
     if match is None or int(match[2]) > 65535:
         raise ValueError('must be "host:port", like "127.0.0.1:8080"')
     return Bind(match[1].strip("[]"), int(match[2]))
@@ -201,27 +214,41 @@ def _match(pattern: str, value: object) -> re.Match[str] | None:
     return re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
 
 
-Duration = Annotated[timedelta, PlainValidator(_duration)]
+def _text(pattern: str = "", **more: Any) -> WithJsonSchema:
+    """What an editor is told of a value written as a text."""
+    return WithJsonSchema({"type": "string", **({"pattern": f"^(?:{pattern})$"} if pattern else {}), **more})
+
+
+def _either(pattern: str, number: str) -> WithJsonSchema:
+    """The same of a text that may also be a number of TOML's."""
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^(?:{pattern})$"}, {"type": number}]})
+
+
+def _between(least: int, most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
+
+
+Duration = Annotated[timedelta, PlainValidator(_duration), _text(_DURATION)]
 """`"60s"`, `"15m"`, `"1.5h"`, `"2d"`; more than nothing."""
-Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
-Amount = Annotated[Decimal, PlainValidator(_amount)]
+Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text()]
+Amount = Annotated[Decimal, PlainValidator(_amount), _either(_AMOUNT, "number")]
 """Whole units of a currency: `"50.00"`, or a TOML number, which is exact here."""
-Currency = Annotated[str, PlainValidator(_currency)]
-Level = Annotated[Threshold, PlainValidator(_threshold)]
-Kind = Annotated[EventKind, PlainValidator(_kind)]
-Days = Annotated[int, PlainValidator(_days)]
-MonthDay = Annotated[int, PlainValidator(_month_day)]
-Snowflake = Annotated[int, PlainValidator(_snowflake)]
+Currency = Annotated[str, PlainValidator(_currency), _text(_CURRENCY)]
+Level = Annotated[Threshold, PlainValidator(_threshold), _text(examples=["80%", "$25.00", "25.00 EUR"])]
+Kind = Annotated[EventKind, PlainValidator(_kind), _text(enum=[*EventKind])]
+Days = Annotated[int, PlainValidator(_days), _between(0, 365)]
+MonthDay = Annotated[int, PlainValidator(_month_day), _between(1, 31)]
+Snowflake = Annotated[int, PlainValidator(_snowflake), _either(_SNOWFLAKE, "integer")]
 """One of Discord's ids, with or without quotes."""
-SlackChannel = Annotated[str, PlainValidator(_slack_channel)]
-SlackUser = Annotated[str, PlainValidator(_slack_user)]
-GithubLogin = Annotated[str, PlainValidator(_github_login)]
-SeatName = Annotated[str, PlainValidator(_seat_name)]
-Sha256 = Annotated[str, PlainValidator(_sha256)]
-Uuid = Annotated[str, PlainValidator(_uuid)]
-Url = Annotated[str, PlainValidator(_url)]
+SlackChannel = Annotated[str, PlainValidator(_slack_channel), _text(_SLACK_CHANNEL)]
+SlackUser = Annotated[str, PlainValidator(_slack_user), _text(_SLACK_USER)]
+GithubLogin = Annotated[str, PlainValidator(_github_login), _text(_GITHUB_LOGIN)]
+SeatName = Annotated[str, PlainValidator(_seat_name), _text(_SEAT_NAME)]
+Sha256 = Annotated[str, PlainValidator(_sha256), _text(_SHA256)]
+Uuid = Annotated[str, PlainValidator(_uuid), _text(_UUID)]
+Url = Annotated[str, PlainValidator(_url), _text("https?://.+")]
 """Without a slash at its end."""
-Listen = Annotated[Bind, PlainValidator(_bind)]
-DatabaseUrl = Annotated[SecretStr, PlainValidator(database_url)]
-SecretKeys = Annotated[tuple[SecretStr, ...], PlainValidator(_secret_keys)]
+Listen = Annotated[Bind, PlainValidator(_bind), _text(_BIND)]
+DatabaseUrl = Annotated[SecretStr, PlainValidator(database_url), _text(examples=["sqlite:///meterbot.db"])]
+SecretKeys = Annotated[tuple[SecretStr, ...], PlainValidator(_secret_keys), _text()]
 """One or several, with commas or space between them."""
