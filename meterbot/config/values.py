@@ -5,6 +5,7 @@ A ValueError's text is a sentence about what must stand there; what does stand t
 
 import difflib
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
@@ -205,9 +206,19 @@ def _secret_keys(value: object) -> tuple[SecretStr, ...]:
     keys = [key for key in re.split(r"[,\s]+", text) if key]
     for key in keys:
         secret.remember(key)
-    if not keys or any(_match(r"[A-Za-z0-9_-]{43}=", key) is None for key in keys):
-        raise ValueError("must be a key that `meterbot secret-key` prints, or several, the newest first")
-    return tuple(SecretStr(key) for key in keys)
+    if not keys or any(_match(r"[A-Za-z0-9_-]{43}=|[0-9a-fA-F]{64}", key) is None for key in keys):
+        raise ValueError(
+            "must be a key that `meterbot secret-key` prints or 64 hexadecimal digits, or several, the newest first"
+        )
+    keys = [_as_printed(key) for key in keys]
+    for key in keys:
+        secret.remember(key)
+    return tuple(map(SecretStr, keys))
+
+
+def _as_printed(key: str) -> str:
+    """The 32 bytes of a key as `meterbot secret-key` writes them; hosts that generate secrets write them in hexadecimal."""
+    return urlsafe_b64encode(bytes.fromhex(key)).decode() if len(key) == 64 else key
 
 
 def _match(pattern: str, value: object) -> re.Match[str] | None:

@@ -1,11 +1,12 @@
 """The key that stored session keys are encrypted with: where it is found, and what is wrong with it."""
 
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import pytest
 
 from meterbot import secret
-from meterbot.cipher import new_key
+from meterbot.cipher import Cipher, new_key
 from meterbot.config import Config
 from tests.config.writing import ANA, ENVIRON, loaded, problems
 
@@ -30,6 +31,14 @@ def test_several_keys_stay_in_their_order(between: str) -> None:
     assert keys(loaded(ANA, given(f"{ONE}{between}{TWO}\n"))) == [ONE, TWO]
 
 
+def test_hexadecimal_digits_are_the_same_key_as_hosts_generate_it() -> None:
+    digits = urlsafe_b64decode(ONE).hex()
+    config = loaded(ANA, given(f"{digits.upper()} {TWO}"))
+    assert keys(config) == [ONE, TWO]
+    assert Cipher([ONE]).decrypt("ana", Cipher(keys(config)).encrypt("ana", "planted")) == "planted"
+    assert secret.hide(f"{digits.upper()} {ONE}") == f"{secret.HIDDEN} {secret.HIDDEN}"
+
+
 def test_it_may_stand_in_a_file_that_the_environment_names(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{ONE}\n{TWO}\n")
     environ = {**ENVIRON, "METERBOT_SECRET_KEY_FILE": "key"}
@@ -51,8 +60,8 @@ def test_systemd_may_hand_it_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["changeme", ONE[:-1], f"{ONE}x", f"{ONE[:10]}!{ONE[11:]}", f"{ONE} nonsense", ","],
-    ids=["a word", "cut", "too long", "another alphabet", "one of two", "none"],
+    ["changeme", ONE[:-1], f"{ONE}x", f"{ONE[:10]}!{ONE[11:]}", f"{ONE} nonsense", ",", "ab" * 31, "gh" * 32],
+    ids=["a word", "cut", "too long", "another alphabet", "one of two", "none", "few digits", "no digits"],
 )
 def test_a_malformed_key_is_a_problem_that_says_how_to_make_one_and_does_not_show_it(bad: str) -> None:
     (problem,) = problems(ANA, given(bad))
