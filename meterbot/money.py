@@ -105,6 +105,15 @@ def totals(amounts: Iterable[Money]) -> dict[str, Money]:
     return dict(sorted(sums.items()))
 
 
+def split(amount: Money, ways: int) -> list[Money]:
+    """Parts as equal as whole minor units allow, or the amount's own fractions of them; they add up to it exactly. What
+    does not divide goes to the first parts, one unit each."""
+    places = max(-int(amount.minor.normalize(_EXACT).as_tuple().exponent), 0)
+    each, rest = divmod(int(amount.minor.scaleb(places, _EXACT)), ways)
+    units = [each + 1] * rest + [each] * (ways - rest)
+    return [Money(Decimal(unit).scaleb(-places, _EXACT), amount.currency, amount.exponent) for unit in units]
+
+
 def percent(used: Money, cap: Money) -> Decimal | None:
     """used / cap × 100, not rounded and not clamped. None without a positive cap or across currencies."""
     if cap.minor <= 0 or used.currency != cap.currency:

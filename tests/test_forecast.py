@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from meterbot.forecast import (
     Pace,
     cap_eta,
+    increases,
     month_end,
     month_of,
     opening_month,
@@ -102,6 +103,16 @@ def test_spend_over_the_turn_of_the_month(
     points: list[tuple[int, int | Money | None]], expected: str
 ) -> None:
     assert spent(minutes(*points, start=MAY), MAY - MINUTE, MAY + 24 * HOUR) == expected
+
+
+def test_an_increase_names_the_reading_before_it() -> None:
+    found = increases(minutes((0, 100), (1, None), (2, 150), (3, 120)))
+    at = [NOW, NOW + 2 * MINUTE, NOW + 3 * MINUTE]
+    assert [(one.since, one.at, one.amount) for one in found] == [
+        (None, at[0], usd(0)),
+        (at[0], at[1], usd(50)),
+        (at[1], at[2], usd(0)),
+    ]
 
 
 series = st.lists(st.tuples(st.integers(1, 3000), st.integers(0, 5000)), min_size=1, max_size=30)

@@ -16,6 +16,7 @@ from meterbot.money import (
     plain,
     rounded,
     show,
+    split,
     subtract,
     totals,
 )
@@ -98,6 +99,32 @@ def test_a_sum_longer_than_any_amount_is_subtracted_exactly() -> None:
     large, small = usd("999999999999.999999999999999999"), usd("0.000000000000000001")
     long = add(large, add(large, small))
     assert subtract(long, long).minor == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "ways", "parts"),
+    [
+        ("147", 1, ["147"]),
+        ("147", 2, ["74", "73"]),
+        ("147.00", 2, ["74", "73"]),
+        ("2", 3, ["1", "1", "0"]),
+        ("0.5", 2, ["0.3", "0.2"]),
+        ("1E+2", 3, ["34", "33", "33"]),
+        ("0", 2, ["0", "0"]),
+    ],
+)
+def test_what_does_not_divide_goes_to_the_first_parts(amount: str, ways: int, parts: list[str]) -> None:
+    assert [f"{part.minor:f}" for part in split(usd(amount), ways)] == parts
+
+
+@given(
+    st.builds(Money, st.decimals(0, LARGEST_MINOR, places=6), st.just("EUR"), exponents), st.integers(1, 50)
+)
+def test_the_parts_of_an_amount_add_up_to_it_exactly(amount: Money, ways: int) -> None:
+    parts = split(amount, ways)
+    assert len(parts) == ways
+    assert sum((part.minor for part in parts), Decimal(0)) == amount.minor
+    assert max(part.minor for part in parts) - min(part.minor for part in parts) <= 1
 
 
 @given(st.lists(mixed))
