@@ -5,14 +5,12 @@ And the databases for those that need one.
 
 import logging
 import os
-import socket
 import sys
 import threading
 import warnings
-from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_address
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -21,6 +19,7 @@ from hypothesis import settings
 from meterbot import secret
 from meterbot.store.database import Database, open_store
 from tests import postgres
+from tests.tripwire import sitecustomize as tripwire
 
 # The same examples on every run; a machine under load is not a failure. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("steady", derandomize=True, deadline=None)
@@ -28,40 +27,37 @@ settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tripwire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file in which this process, and every Python that it starts, write whom they tried to reach."""
+    log = tmp_path_factory.mktemp("tripwire") / "asked.txt"
+    log.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(tripwire.LOG, str(log))
+        paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        for name, value in tripwire.surroundings(*map(Path, paths)).items():
+            patch.setenv(name, value)
+        yield log
+
+
 @pytest.fixture(autouse=True)
-def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_way_out(_tripwire: Path) -> Iterator[None]:
     """A test that tries to reach another machine fails, even where the code under test forgives the error."""
-    attempts: list[str] = []
-
-    def guarded(method: Any) -> Any:
-        def connect(self: socket.socket, address: Any) -> Any:
-            if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_here(address[0]):
-                attempts.append(str(address))
-                raise ConnectionRefusedError(f"tests stay on this machine, and {address} is not on it")
-            return method(self, address)
-
-        return connect
-
-    def resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
-        if host and not _is_here(host):
-            attempts.append(str(host))
-            raise socket.gaierror(socket.EAI_NONAME, f"tests stay on this machine, and {host} is not on it")
-        return resolved(host, *args, **kwargs)
-
-    resolved = socket.getaddrinfo
-    for name in ("connect", "connect_ex"):
-        monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    _tripwire.write_text("", "utf-8")
     yield
-    assert not attempts, f"tried to reach {', '.join(attempts)}"
+    hosts = _asked(_tripwire)
+    assert not hosts, f"tried to reach {', '.join(hosts)}"
 
 
-def _is_here(host: str | bytes) -> bool:
-    name = host.decode() if isinstance(host, bytes) else host
-    try:
-        return (address := ip_address(name)).is_loopback or address.is_unspecified
-    except ValueError:
-        return name == "localhost"
+@pytest.fixture
+def hosts_asked(_no_way_out: None, _tripwire: Path) -> Iterator[Callable[[], list[str]]]:
+    """For a test that lets the code ask for the real hosts, in vain: which it has asked for."""
+    yield partial(_asked, _tripwire)
+    _tripwire.write_text("", "utf-8")
+
+
+def _asked(log: Path) -> list[str]:
+    return list(dict.fromkeys(log.read_text("utf-8").splitlines()))
 
 
 @pytest.fixture(autouse=True)

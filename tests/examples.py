@@ -1,4 +1,5 @@
-"""The examples in README.md, made by the program itself. `python -m tests.examples` writes them where they stand.
+"""The examples in README.md, made by the program itself. `python -m tests.examples` writes them where they stand, and
+the pages that it writes whole: docs/commands.md and docs/licences.md.
 
 The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
 ones.
@@ -21,6 +22,7 @@ from rich.text import Text
 from meterbot.chat import Question
 from meterbot.clock import ManualClock
 from meterbot.demo import _stage
+from tests import licences, reference
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -128,6 +130,8 @@ def main() -> None:
     README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(made.picture, "utf-8")
+    (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")
+    (ROOT / "docs/licences.md").write_text(licences.page(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -18,17 +18,12 @@ from meterbot.cli import cli
 from meterbot.config import Config, SeatConfig, load
 from meterbot.models import EventKind
 from meterbot.web import application
-from tests import examples, schema
+from tests import examples, reference, schema
 from tests.config.test_example import keys
 from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
+from tests.pages import PAGES, README, ROOT, blocks, codes, table
 
-ROOT = Path(__file__).parents[1]
 UNIT = (ROOT / "deploy/systemd/meterbot.service").read_text("utf-8")
-PAGES = {
-    str(path.relative_to(ROOT)): path.read_text("utf-8")
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-}
-README = PAGES["README.md"]
 SECRETS = {
     "session_key": SESSION_KEY,
     "slack.bot_token": BOT_TOKEN,
@@ -51,20 +46,6 @@ session_key_env = "SOMEBODY_SESSION_KEY"
 """
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
-
-
-def table(page: str, header: str) -> list[str]:
-    """The first column of the table whose first heading is this."""
-    (body,) = re.findall(rf"^\| {re.escape(header)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", page, re.MULTILINE)
-    return re.findall(r"^\| (.*?) \|", body, re.MULTILINE)
-
-
-def codes(cells: list[str]) -> list[str]:
-    return [code for cell in cells for code in re.findall(r"`(.+?)`", cell)]
-
-
 # --- examples -----------------------------------------------------------------------------------------------------
 
 
@@ -83,19 +64,17 @@ def test_a_picture_fetches_nothing() -> None:
 # --- commands -----------------------------------------------------------------------------------------------------
 
 
-def leaves(command: Any, path: tuple[str, ...] = ("meterbot",)) -> Iterator[str]:
-    if not hasattr(command, "commands"):
-        yield " ".join(path)
-        return
-    if command.invoke_without_command and path[1:]:
-        yield " ".join(path)
-    for name, inner in command.commands.items():
-        yield from leaves(inner, (*path, name))
-
-
 def test_the_table_has_every_command_and_no_other() -> None:
     named = [cell for cell in codes(table(README, "command")) if cell.startswith("meterbot ")]
-    assert sorted(named) == sorted(leaves(typer.main.get_command(cli)))
+    assert sorted(named) == sorted(name for name, _ in reference.commands()), (
+        "give every command a row in README.md, and run make docs"
+    )
+
+
+def test_the_page_of_all_commands_is_what_they_say_now() -> None:
+    assert PAGES["docs/commands.md"] == reference.commands_page(), (
+        "not what the program says now: run make docs"
+    )
 
 
 def written_commands() -> Iterator[tuple[str, str]]:
@@ -278,6 +257,8 @@ def test_a_link_leads_somewhere(page: str, target: str) -> None:
     assert not anchor or anchor in anchors(there.read_text("utf-8")), target
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    linked = {target for page, target in links() if page == "README.md"}
-    assert {name for name in PAGES if name.startswith("docs/")} <= linked
+def test_every_page_is_in_the_index_which_the_readme_names() -> None:
+    linked = {target for page, target in links() if page == "docs/README.md"}
+    pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
+    assert pages - {"README.md"} <= linked, "name every page of docs/ in docs/README.md"
+    assert ("README.md", "docs/README.md") in links()

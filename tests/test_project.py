@@ -4,8 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import meterbot
+from tests import licences
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text())
@@ -27,27 +26,7 @@ def tracked() -> list[Path]:
 
 
 def pins() -> dict[str, Requirement]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return {canonicalize_name(pin.name): pin for pin in pinned}
-
-
-def needed(requirements: Iterable[str], extras: Iterable[str] = ()) -> set[str]:
-    """Everything that these lead to here, and what they name themselves for any system."""
-    found = set[str]()
-    waiting = [(Requirement(text), {"", *extras}) for text in requirements]
-    while waiting:
-        requirement, asked = waiting.pop()
-        name = canonicalize_name(requirement.name)
-        marker = requirement.marker
-        if marker and not any(marker.evaluate({"extra": extra}) for extra in asked):
-            continue
-        if name not in found:
-            found.add(name)
-            waiting += [
-                (Requirement(text), {"", *requirement.extras}) for text in metadata.requires(name) or ()
-            ]
-    return found
+    return licences.pins((ROOT / "constraints.txt").read_text())
 
 
 def declared() -> list[str]:
@@ -60,7 +39,7 @@ def declared() -> list[str]:
 
 def test_every_dependency_is_pinned() -> None:
     named = {canonicalize_name(Requirement(text).name) for text in declared()}
-    assert (needed(declared()) | named) - pins().keys() == set()
+    assert (licences.needed(declared()) | named) - pins().keys() == set()
 
 
 def test_every_pin_is_exact_and_fits_what_is_declared() -> None:
@@ -123,7 +102,7 @@ def test_a_test_that_reaches_out_fails_even_if_the_code_forgives_it(tmp_path: Pa
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     (tmp_path / "test_reach.py").write_text(
         """
-import asyncio, contextlib, socket
+import asyncio, contextlib, socket, subprocess, sys
 
 def test_by_address():
     with contextlib.suppress(OSError):
@@ -134,6 +113,14 @@ def test_by_name():
         with contextlib.suppress(OSError):
             await asyncio.open_connection("claude.ai", 443)
     asyncio.run(reach())
+
+def test_by_datagram():
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        sending.sendto(b"", ("192.0.2.2", 53))
+
+def test_by_child():
+    code = "import socket; socket.gethostbyname('home.example')"
+    subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
 
 def test_here():
     server = socket.create_server(("127.0.0.1", 0))
@@ -153,4 +140,6 @@ def test_here():
         r"^ERROR .*::test_by_address - .*tried to reach .*192\.0\.2\.1", ran.stdout, re.MULTILINE
     ), ran.stdout
     assert re.search(r"^ERROR .*::test_by_name - .*tried to reach claude\.ai", ran.stdout, re.MULTILINE)
+    assert re.search(r"^ERROR .*::test_by_datagram - .*tried to reach 192\.0\.2\.2", ran.stdout, re.MULTILINE)
+    assert re.search(r"^ERROR .*::test_by_child - .*tried to reach home\.example", ran.stdout, re.MULTILINE)
     assert not re.search(r"^ERROR .*::test_here", ran.stdout, re.MULTILINE)

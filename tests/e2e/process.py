@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.tripwire import sitecustomize as tripwire
+
 SECONDS = 30.0
 """In which a command must have ended."""
 
@@ -28,7 +30,7 @@ def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     # As in the tests themselves: every warning is an error, but for one that discord.py causes.
     warnings = "error,ignore:'audioop' is deprecated:DeprecationWarning"
     home = {"HOME": "/nowhere", "PATH": os.environ.get("PATH", ""), "PYTHONWARNINGS": warnings}
-    return {**home, "PYTHONPATH": str(Path(__file__).parents[2]), **(environ or {})}
+    return {**home, **tripwire.surroundings(Path(__file__).parents[2]), **(environ or {})}
 
 
 @asynccontextmanager

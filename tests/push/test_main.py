@@ -27,6 +27,7 @@ from tests.push.rig import (
     Meterbot,
     program,
 )
+from tests.tripwire import sitecustomize as tripwire
 
 # pydantic is not among them: typer reads options with it.
 HEAVY = ("aiohttp", "apscheduler", "asyncpg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
@@ -39,7 +40,12 @@ async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        env={"HOME": str(home.path), "PATH": str(home.path / "bin"), "PYTHONPATH": str(ROOT), **home.env},
+        env={
+            "HOME": str(home.path),
+            "PATH": str(home.path / "bin"),
+            **tripwire.surroundings(ROOT),
+            **home.env,
+        },
         cwd=home.path,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
