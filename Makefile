@@ -12,7 +12,7 @@ help:
 	@echo 'make test     everything that must hold: lint, format, types, imports, tests'
 	@echo 'make check    the same without the tests'
 	@echo 'make format   put the code into shape'
-	@echo 'make docs     render the examples in README.md anew, and the schema of config.toml'
+	@echo 'make docs     write anew what the program says of itself: examples, commands, licences, schema'
 	@echo 'make clean    remove what the others made'
 
 demo: .venv/.run
