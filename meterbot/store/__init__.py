@@ -125,6 +125,23 @@ class PushToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A running process on this database, alive, and the leases it holds."""
+
+    name: str
+    since: datetime
+    leases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Which seats a worker may read now, and how the sources of all that it asked for are, as far as that is stored."""
+
+    taken: frozenset[str]
+    states: Mapping[str, SourceState]
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """How much of what was deleted of a seat. `shared`: counters kept because another seat reads them too."""
 
@@ -188,6 +205,11 @@ class Transaction(Protocol):
         """As `Store.samples`, inside the transaction."""
         ...
 
+    async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
+        """Gives back seats that have been read, and returns the ones that the worker still had: another who took it
+        for dead may have read the others since."""
+        ...
+
     async def write(self, batch: Batch) -> list[Event]:
         """Writes all of it; an event whose key is already stored is left out with its deliveries. Returns the
         events that were new."""
@@ -196,6 +218,11 @@ class Transaction(Protocol):
 
 class Store(Protocol):
     """A database, opened. Every instant in and out is aware UTC."""
+
+    @property
+    def sole(self) -> bool:
+        """Whether no other worker can be on this database, as long as it is open."""
+        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Commits at the end of the block, rolls back when it raises."""
@@ -244,6 +271,28 @@ class Store(Protocol):
         ...
 
     async def queues(self) -> list[Queue]: ...
+
+    async def beat(
+        self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()
+    ) -> set[str]:
+        """Says that the worker is alive, and takes those of the leases that are free; returns which of them it holds."""
+        ...
+
+    async def leave(self, worker: str, now: datetime) -> None:
+        """The worker's end: everything it holds is free at once."""
+        ...
+
+    async def workers(self, now: datetime) -> list[Worker]:
+        """Those that are alive, the oldest first."""
+        ...
+
+    async def claim_seats(self, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
+        """Takes seats to read them: the ones that nobody reads, and whose deadline is still the one seen here."""
+        ...
+
+    async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
+        """As `Transaction.release_seats`, for seats that were not read after all."""
+        ...
 
     async def note(self, name: str) -> str | None:
         """A small fact a part keeps across restarts, such as the fingerprint of Discord's commands."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,7 @@ from meterbot.messages import Posted
 from meterbot.models import Counter, Event, Sample, SourceState
 from meterbot.store import (
     Batch,
+    Claims,
     CounterState,
     Delivery,
     DeliveryState,
@@ -29,13 +31,17 @@ from meterbot.store import (
     PushToken,
     Queue,
     StoredSession,
+    Worker,
+    claims,
     deliveries,
     facts,
     forgetting,
     history,
     push_tokens,
     sessions,
+    sole,
     tables,
+    workers,
 )
 from meterbot.store.engine import (
     failure_of,
@@ -60,16 +66,25 @@ _MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
 log = structlog.get_logger(__name__)
 
 
-async def open_store(url: str) -> "Database":
-    """Opens the database and brings it to this version's schema. Raises `StartError`, without the URL's secrets."""
+async def open_store(url: str, *, as_worker: bool = False) -> "Database":
+    """Opens the database and brings it to this version's schema. Raises `StartError`, without the URL's secrets.
+
+    `as_worker`: for a bot, of which a SQLite file takes one at a time.
+    """
     parsed = parse_url(url)
+    hold = await asyncio.to_thread(sole.hold, parsed) if as_worker else None
     engine = make_engine(parsed)
     try:
         await _upgrade(engine, parsed)
+        if hold is not None:
+            async with for_writing(engine).begin() as connection:
+                await workers.leave_all(connection)
     except BaseException:
         await engine.dispose()
+        if hold is not None:
+            hold.close()
         raise
-    return Database(engine)
+    return Database(engine, hold)
 
 
 async def upgrade(url: str) -> None:
@@ -177,6 +192,9 @@ class WriteTransaction:
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
         return await history.read(self._connection, counters, since)
 
+    async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
+        return await claims.release(self._connection, worker, seats)
+
     async def write(self, batch: Batch) -> list[Event]:
         connection = self._connection
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
@@ -198,8 +216,9 @@ class WriteTransaction:
 class Database:
     """The store's contract, kept by either database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, hold: TextIOWrapper | None = None) -> None:
         self._engine = engine
+        self._hold = hold
         self._writer = for_writing(engine)
         self._durable = for_durable_writing(engine)
 
@@ -208,6 +227,10 @@ class Database:
         async with self._writer.begin() as connection:
             await _lock(connection, _INGEST_LOCK)
             yield WriteTransaction(connection)
+
+    @property
+    def sole(self) -> bool:
+        return self._hold is not None
 
     async def latest(self) -> list[Latest]:
         async with self._engine.connect() as connection:
@@ -261,6 +284,31 @@ class Database:
         async with self._engine.connect() as connection:
             return await deliveries.read_queues(connection)
 
+    async def beat(
+        self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()
+    ) -> set[str]:
+        async with self._writer.begin() as connection:
+            # First of all: who takes this worker for dead does so before the beat is seen, or not at all.
+            await workers.lock(connection)
+            await workers.beat(connection, worker, now, alive_until)
+            return await workers.take(connection, worker, leases, now)
+
+    async def leave(self, worker: str, now: datetime) -> None:
+        async with self._writer.begin() as connection:
+            await workers.leave(connection, worker, now)
+
+    async def workers(self, now: datetime) -> list[Worker]:
+        async with self._engine.connect() as connection:
+            return await workers.read(connection, now)
+
+    async def claim_seats(self, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
+        async with self._writer.begin() as connection:
+            return await claims.claim(connection, worker, seen, now)
+
+    async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
+        async with self._writer.begin() as connection:
+            return await claims.release(connection, worker, seats)
+
     async def note(self, name: str) -> str | None:
         async with self._engine.connect() as connection:
             return await connection.scalar(select(tables.notes.c.value).where(tables.notes.c.name == name))
@@ -305,3 +353,5 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+        if self._hold is not None:
+            self._hold.close()

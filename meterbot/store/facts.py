@@ -89,9 +89,19 @@ def _private(known: Known) -> Known:
     return replace(known, snapshot=replace(known.snapshot, account_email=None))
 
 
-async def read_sources(connection: AsyncConnection) -> dict[str, SourceState]:
-    rows = await connection.execute(select(tables.sources).order_by(tables.sources.c.seat))
-    return {row["seat"]: SourceState(**{**row, "health": Health(row["health"])}) for row in rows.mappings()}
+async def read_sources(
+    connection: AsyncConnection, seats: Iterable[str] | None = None
+) -> dict[str, SourceState]:
+    """Of these seats, or of all."""
+    query = select(tables.sources).order_by(tables.sources.c.seat)
+    if seats is None:
+        rows: list[Row[Any]] = [*await connection.execute(query)]
+    else:
+        rows = await select_in(connection, query, tables.sources.c.seat, seats)
+    return {
+        row.seat: SourceState(**{**row._mapping, "health": Health(row.health)})  # noqa: SLF001 - SQLAlchemy's own name
+        for row in rows
+    }
 
 
 async def write_sources(connection: AsyncConnection, sources: Iterable[SourceState]) -> None:

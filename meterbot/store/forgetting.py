@@ -4,6 +4,7 @@ from sqlalchemy import Delete, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.store import Forgotten, tables
+from meterbot.store.claims import lease_of
 from meterbot.store.facts import ids
 from meterbot.store.statements import select_in
 
@@ -12,6 +13,8 @@ _latest, _counters = tables.latest.c, tables.counters.c
 
 async def forget(connection: AsyncConnection, seat: str) -> Forgotten:
     """Deletes a seat; history, states and deliveries follow counters and events by their foreign keys."""
+    # Who is reading it just now finds it taken away, and does not bring it back.
+    await connection.execute(delete(tables.leases).where(tables.leases.c.name == lease_of(seat)))
     own, shared = await _counters_of(connection, seat)
     events = list(await connection.scalars(select(tables.events.c.key).where(tables.events.c.seat == seat)))
     points = await _count(connection, tables.history, "counter", own)

@@ -13,7 +13,7 @@ MOST_VALUES = 10_000
 Rows = Sequence[Mapping[str, Any]]
 
 
-def _insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def dialect_insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
@@ -21,7 +21,7 @@ async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
     """Inserts rows, or replaces those of the same primary key."""
     if not rows:
         return
-    insert = _insert(connection, table)
+    insert = dialect_insert(connection, table)
     changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
     await connection.execute(statement, rows)
@@ -30,7 +30,7 @@ async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
 async def insert_new(connection: AsyncConnection, table: Table, rows: Rows) -> None:
     """Inserts the rows that collide with no stored one."""
     if rows:
-        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+        await connection.execute(dialect_insert(connection, table).on_conflict_do_nothing(), rows)
 
 
 async def select_in(

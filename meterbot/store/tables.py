@@ -225,3 +225,19 @@ push_tokens = Table(
     Column("sha256", String, nullable=False),
     Column("made_at", Instant, nullable=False),
 )
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("alive_until", Instant, nullable=False),
+)
+
+# What one worker at a time has. No foreign key: it stands on its holder being alive, not on its row being there.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("worker", String, nullable=False),
+)

@@ -1,0 +1,142 @@
+"""Workers and what they take: one has it at a time, nobody alive loses it, and the dead keep nothing."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from meterbot.store import Batch, Worker, tables
+from meterbot.store.database import Database
+from meterbot.store.workers import ALIVE_SECONDS, BEAT_SECONDS, is_gone
+from tests.store.facts import NOW, delivery, emptied, event, later, write
+
+GATEWAY = "discord.gateway"
+
+
+async def beat(store: Database, worker: str, now: datetime, *leases: str) -> set[str]:
+    return await store.beat(worker, now, now + timedelta(seconds=ALIVE_SECONDS), leases)
+
+
+async def test_a_lease_is_held_by_who_came_first_while_it_beats(store: Database) -> None:
+    assert await beat(store, "one", NOW, GATEWAY) == {GATEWAY}
+    for seconds in range(0, 60, 2):
+        assert await beat(store, "two", later(seconds=seconds), GATEWAY) == set()
+        assert await beat(store, "one", later(seconds=seconds), GATEWAY) == {GATEWAY}
+    assert await store.workers(later(seconds=60)) == [
+        Worker("one", NOW, (GATEWAY,)),
+        Worker("two", NOW),
+    ]
+
+
+async def test_a_dead_holder_is_replaced_and_finds_out_when_it_comes_back(store: Database) -> None:
+    await beat(store, "one", NOW, GATEWAY)
+    until = later(seconds=ALIVE_SECONDS)
+    just_before = until - timedelta(microseconds=1)
+    assert await beat(store, "two", just_before, GATEWAY) == set()
+    assert await beat(store, "two", until, GATEWAY) == {GATEWAY}
+    assert [worker.name for worker in await store.workers(until)] == ["two"]
+    assert await beat(store, "one", until, GATEWAY) == set()
+    assert await store.workers(until) == [Worker("one", NOW), Worker("two", just_before, (GATEWAY,))]
+
+
+async def test_who_was_taken_for_dead_and_robbed_of_nothing_goes_on(store: Database) -> None:
+    await beat(store, "one", NOW, GATEWAY, "other")
+    assert await beat(store, "one", later(hours=1), GATEWAY, "other") == {GATEWAY, "other"}
+
+
+async def test_a_dead_holder_is_replaced_within_ten_seconds_though_the_clocks_differ_by_two(
+    store: Database,
+) -> None:
+    dies, slow = NOW, timedelta(seconds=-2)
+    await beat(store, "one", dies, GATEWAY)
+    looks = [dies + timedelta(seconds=seconds) for seconds in (0, 2, 4, 6, 8)]
+    found = [look for look in looks if await beat(store, "two", look + slow, GATEWAY)]
+    assert found[0] - dies <= timedelta(seconds=10 - BEAT_SECONDS)
+
+
+async def test_nobody_alive_is_replaced_though_the_clocks_differ_by_two_and_a_beat_is_late(
+    store: Database,
+) -> None:
+    fast, late = timedelta(seconds=2), 1
+    await beat(store, "one", NOW, GATEWAY)
+    assert await beat(store, "two", later(seconds=BEAT_SECONDS + late) + fast, GATEWAY) == set()
+
+
+async def test_who_leaves_frees_everything_at_once(store: Database) -> None:
+    await beat(store, "one", NOW, GATEWAY)
+    await store.claim_seats("one", {"ana": None}, NOW)
+    await store.leave("one", NOW)
+    assert await store.workers(NOW) == []
+    assert await beat(store, "two", NOW, GATEWAY) == {GATEWAY}
+    assert (await store.claim_seats("two", {"ana": None}, NOW)).taken == {"ana"}
+
+
+async def test_the_long_dead_are_swept_out_by_who_leaves(store: Database) -> None:
+    await beat(store, "killed", NOW)
+    await beat(store, "just killed", later(hours=2))
+    await beat(store, "one", later(hours=2))
+    await store.leave("one", later(hours=2))
+    async with store._engine.connect() as connection:
+        assert [*await connection.scalars(select(tables.workers.c.name))] == ["just killed"]
+
+
+async def test_of_many_at_once_one_gets_it(store: Database) -> None:
+    workers = [f"w{number}" for number in range(8)]
+    held = await asyncio.gather(*(beat(store, worker, NOW, GATEWAY) for worker in workers))
+    assert sum(GATEWAY in each for each in held) == 1
+
+
+async def test_a_claim_in_a_table_of_its_own_falls_to_others_when_its_holder_is_dead(store: Database) -> None:
+    rows = tables.deliveries.c
+    await write(store, Batch(events=[event()], deliveries=[delivery("d1"), delivery("d2", channel="C2")]))
+    await beat(store, "one", NOW)
+    assert await store.claim("slack", NOW, "one", 60) is not None
+
+    async def orphans(now: datetime) -> list[str]:
+        async with store._engine.connect() as connection:
+            return [*await connection.scalars(select(rows.id).where(is_gone(rows.claimed_by, now)))]
+
+    assert await orphans(NOW) == []
+    assert await orphans(later(seconds=ALIVE_SECONDS)) == ["d1"]
+    await store.leave("one", NOW)
+    assert await orphans(NOW) == ["d1"]
+
+
+_moves = st.lists(
+    st.tuples(
+        st.sampled_from(["beat", "leave", "claim", "release"]),
+        st.sampled_from(["one", "two", "three"]),
+        st.sets(st.sampled_from(["ana", "bo", "cy"]), min_size=1),
+        st.sampled_from([0.0, 1.0, 2.5, 6.0, 20.0]),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_moves)
+async def test_whatever_happens_nobody_takes_what_the_living_hold(
+    store: Database, moves: list[tuple[str, str, set[str], float]]
+) -> None:
+    await emptied(store)
+    now, alive_until, holds = NOW, dict[str, datetime](), dict[str, str]()
+    for what, worker, seats, seconds in moves:
+        now += timedelta(seconds=seconds)
+        if what == "beat":
+            await beat(store, worker, now)
+            alive_until[worker] = now + timedelta(seconds=ALIVE_SECONDS)
+        elif what == "leave":
+            await store.leave(worker, now)
+            alive_until.pop(worker, None)
+            holds = {seat: holder for seat, holder in holds.items() if holder != worker}
+        elif what == "release":
+            assert await store.release_seats(worker, seats) == {s for s in seats if holds.get(s) == worker}
+            holds = {s: holder for s, holder in holds.items() if (s not in seats or holder != worker)}
+        else:
+            alive = {name for name, until in alive_until.items() if until > now}
+            free = {s for s in seats if holds.get(s) == worker or holds.get(s) not in alive}
+            claims = await store.claim_seats(worker, dict.fromkeys(seats), now)
+            assert claims.taken == free
+            holds |= dict.fromkeys(free, worker)
