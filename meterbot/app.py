@@ -20,7 +20,7 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.bot import Bot
+from meterbot.bot import TICK_SECONDS, Bot
 from meterbot.chat import Chat
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
@@ -52,16 +52,16 @@ READS_AT_ONCE = 16
 log = structlog.get_logger(__name__)
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
     """The bot, until SIGTERM or SIGINT."""
     stop, itself = asyncio.Event(), asyncio.current_task()
     assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
     # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
     _on_signals(itself.cancel)
     try:
-        async with assembled(config, SystemClock(), on_quit=stop.set) as bot:
+        async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
             _on_signals(stop.set)
-            await bot.run(stop)
+            await bot.run(stop, tick_seconds)
     except asyncio.CancelledError:
         log.info("stopped while starting")
 

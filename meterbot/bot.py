@@ -4,10 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import meterbot
 from meterbot.chat import Chat
@@ -51,29 +50,35 @@ class Bot:
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
         """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
-        scheduler = AsyncIOScheduler(timezone=UTC)
-        for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS)):
-            scheduler.add_job(self.attempt, "interval", [job], seconds=seconds * tick_seconds, **_COARSE)
-        telling = asyncio.create_task(self.notify.run(), name="notify")
         self.awake_since = self.clock.now()
-        scheduler.start()
+        telling = asyncio.create_task(self.notify.run(), name="notify")
+        jobs = [
+            asyncio.create_task(self._every(seconds * tick_seconds, job), name=job.__name__)
+            for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS))
+        ]
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         try:
             await stop.wait()
         finally:
             log.info("stopping")
-            scheduler.shutdown(wait=False)
+            for job in jobs:
+                job.cancel()
             self.notify.stop()
             await asyncio.gather(self.poller.close(), _ended(telling))
+            await asyncio.gather(*jobs, return_exceptions=True)
+
+    async def _every(self, seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+        # By the loop's time: a machine's clock that is set back by a day must not halt the bot for that day.
+        while True:
+            await asyncio.sleep(seconds)
+            await self.attempt(job)
 
     async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
-        """A job of the scheduler. One that fails, as while the database is away, comes again: its failing is logged when
-        it begins and when it ends, not each time."""
+        """Does a job that comes again and again. When it fails, as while the database is away, that is logged when it
+        begins and when it ends, not each time."""
         name = getattr(job, "__name__", "job")
         try:
             await job()
-        except asyncio.CancelledError:
-            return  # by the scheduler, at the end, whose library would log it as a failure
         except Exception:
             if name not in self.failing:
                 log.exception("a job fails, it will be tried again", job=name)
@@ -128,7 +133,6 @@ class Bot:
         )
 
 
-_COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 _FAREWELL_SECONDS = 4.0
 
 

@@ -30,7 +30,7 @@ from tests.push.rig import (
 from tests.tripwire import sitecustomize as tripwire
 
 # pydantic is not among them: typer reads options with it.
-HEAVY = ("aiohttp", "apscheduler", "asyncpg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
+HEAVY = ("aiohttp", "asyncpg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
 
 
