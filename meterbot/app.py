@@ -54,6 +54,7 @@ log = structlog.get_logger(__name__)
 
 async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
     """The bot, until SIGTERM or SIGINT."""
+    _tell_old_keys(config)
     stop, itself = asyncio.Event(), asyncio.current_task()
     assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
     # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
@@ -64,6 +65,11 @@ async def run(config: Config, clock: Clock | None = None, tick_seconds: float = 
             await bot.run(stop, tick_seconds)
     except asyncio.CancelledError:
         log.info("stopped while starting")
+
+
+def _tell_old_keys(config: Config) -> None:
+    for old in config.old_keys:
+        log.warning("old_key", where=old.where, key=old.key, what=old.sentence)
 
 
 def _on_signals(handler: Callable[[], object]) -> None:

@@ -64,6 +64,7 @@ def run_checks(
     found = find(path_arg, environ, cwd)
     seats = len(config.seats)
     checks.append(Check("config", Status.OK, f"{found.label}: {seats} seat{'s' if seats > 1 else ''}"))
+    checks += _old_keys(config)
     checks += _config_file(config, found.path)
     checks += _secret_files(config, Vault(environ, found.directory))
     database = _database_place(config, environ, cwd)
@@ -115,6 +116,11 @@ def _python(version: tuple[int, int]) -> Check:
     if version < (3, 11):
         return Check("python", Status.FAIL, sentence, "install Python 3.11 or newer")
     return Check("python", Status.OK, sentence)
+
+
+def _old_keys(config: Config) -> Iterator[Check]:
+    for old in config.old_keys:
+        yield Check("config_old_key", Status.WARN, str(old), "do so before the next update")
 
 
 def _config_file(config: Config, path: Path | None) -> Iterator[Check]:

@@ -242,6 +242,40 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
     print("the database is up to date")
 
 
+@db.command("backup")
+def db_backup(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="Where to. Otherwise beside the database, named after this moment."
+        ),
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Copy a SQLite database, whole, while the bot runs or not. PostgreSQL has pg_dump for that."""
+    from meterbot import log, operations
+
+    url = _database_url(context, config)
+    log.set_up()
+    print(asyncio.run(operations.back_up(url, file, datetime.now(UTC))))
+
+
+@db.command("restore")
+def db_restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` made, or a start kept.")],
+    config: ConfigPath = None,
+) -> None:
+    """Put a copy in the place of a SQLite database, and keep what was there. Not while the bot runs."""
+    from meterbot import log, operations
+
+    url = _database_url(context, config)
+    log.set_up()
+    kept = asyncio.run(operations.restore(url, file, datetime.now(UTC)))
+    print(f"restored from {file}" + ("" if kept is None else f"; what was there is kept as {kept}"))
+
+
 SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat, as the configuration names it.")]
 
 

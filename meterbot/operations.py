@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, tzinfo
+from pathlib import Path
 
 import structlog
 from pydantic import SecretStr
@@ -27,7 +28,7 @@ from meterbot.report import TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
-from meterbot.store import Forgotten, Store, StoredSession
+from meterbot.store import Forgotten, Store, StoredSession, database
 from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
 
 log = structlog.get_logger(__name__)
@@ -158,6 +159,16 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
 async def upgrade_database(url: SecretStr) -> None:
     """Runs the migrations that are due."""
     await upgrade(url.get_secret_value())
+
+
+async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
+    """Copies the database, be it in use or not; returns where to."""
+    return await database.back_up(url.get_secret_value(), target, now)
+
+
+async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
+    """Puts a copy in the database's place; returns where that is kept, if there was one."""
+    return await database.restore(url.get_secret_value(), source, now)
 
 
 def slack_manifest(http_url: str | None) -> str:

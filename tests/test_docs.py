@@ -13,15 +13,17 @@ import typer
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package of their own
 
 from meterbot import answers
+from meterbot.chat import discord_rest, slack_web
 from meterbot.cipher import new_key
 from meterbot.cli import cli
 from meterbot.config import Config, SeatConfig, load
-from meterbot.models import EventKind
+from meterbot.models import EventKind, Health
+from meterbot.store.migrations import VERSION_TABLE
 from meterbot.web import application
 from tests import examples, reference, schema
 from tests.config.test_example import keys
 from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
-from tests.pages import PAGES, README, ROOT, blocks, codes, table
+from tests.pages import PAGES, README, ROOT, blocks, codes, rows, table
 
 UNIT = (ROOT / "deploy/systemd/meterbot.service").read_text("utf-8")
 SECRETS = {
@@ -136,6 +138,37 @@ def test_the_words_that_can_be_asked_are_those_that_are_answered() -> None:
 
 def test_every_kind_of_alert_is_in_the_table_and_no_other() -> None:
     assert sorted(codes(table(README, "kind"))) == sorted(EventKind)
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_word_of_health_is_explained() -> None:
+    told = rows(PAGES["docs/operations.md"], "word")
+    assert codes([row[0] for row in told]) == [*Health], "explain the word in docs/operations.md, and say what to do"
+    assert all(len(row) == 3 and all(row) for row in told)
+
+
+def test_every_refusal_that_has_a_remedy_is_explained() -> None:
+    told = " ".join(row[1] for row in rows(PAGES["docs/operations.md"], "from"))
+    known = [*slack_web._REMEDIES, *(str(code) for code in discord_rest._ADVICE if code != 10008)]  # 10008: no remedy
+    assert [code for code in known if code not in told] == [], "explain it in docs/operations.md"
+
+
+METRICS = sorted(
+    {
+        text
+        for path in (ROOT / "meterbot").rglob("*.py")
+        for text in re.findall(r'"(meterbot_[a-z0-9_]+)"', path.read_text("utf-8"))
+        if text != VERSION_TABLE
+    }
+)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_explained(name: str) -> None:
+    told = [page for page, text in PAGES.items() if f"`{name}`" in text]
+    assert told, f"give {name} a row in the table of metrics: what it means, and its labels"
 
 
 # --- configuration ------------------------------------------------------------------------------------------------

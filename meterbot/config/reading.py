@@ -1,7 +1,7 @@
 """Finds the configuration, fetches the secrets it points to, and says everything that is wrong with it at once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from meterbot import secret
 from meterbot.config import toml_positions
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem, sentence, written
+from meterbot.config.renaming import RENAMED, Renamed, rename
 from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
 from meterbot.config.toml_positions import Position
 from meterbot.config.values import Duration, database_url
@@ -96,12 +97,14 @@ def _read(path: Path, label: str) -> Found:
     raise ConfigError(Problem(label, "", why))
 
 
-def load(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Config:
+def load(
+    path_arg: str | None, environ: Mapping[str, str], cwd: Path, renamed: Sequence[Renamed] = RENAMED
+) -> Config:
     """Finds, reads and checks the configuration. Every secret in it is known to `secret.hide` from then on.
 
     Raises `ConfigError` with every problem.
     """
-    return _Reading(find(path_arg, environ, cwd), environ).config()
+    return _Reading(find(path_arg, environ, cwd), environ, renamed).config()
 
 
 def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
@@ -117,8 +120,10 @@ def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Pat
 class _Reading:
     """One text on its way to a `Config`, and what was found wrong with it."""
 
-    def __init__(self, found: Found, environ: Mapping[str, str]) -> None:
+    def __init__(self, found: Found, environ: Mapping[str, str], renamed: Sequence[Renamed]) -> None:
         self._found = found
+        self._renamed = renamed
+        self._old_keys: list[Problem] = []
         self._environ = environ
         self._vault = Vault(environ, found.directory)
         self._positions: dict[toml_positions.Path, Position] = {}
@@ -129,6 +134,7 @@ class _Reading:
 
     def config(self) -> Config:
         document = self._parsed()
+        self._rename_old_keys(document)
         self._refuse_literal_secrets(document)
         self._compare_seats(document)
         for table, path, values in _tables(document):
@@ -146,7 +152,7 @@ class _Reading:
         if self._problems:
             in_order = sorted(self._problems, key=self._position)
             raise ConfigError(*(self._problems[path] for path in in_order))
-        return config
+        return config.with_old_keys(self._old_keys)
 
     def _parsed(self) -> dict[str, Any]:
         label = self._found.label
@@ -177,6 +183,17 @@ class _Reading:
         while path and path not in self._positions:
             path = path[:-1]
         return self._positions.get(path, Position(1, 1))
+
+    def _rename_old_keys(self, document: dict[str, Any]) -> None:
+        for key in rename(document, self._renamed):
+            if not key.usable:
+                self._refuse(key.path, key.sentence)
+                continue
+            line, column = self._position(key.path)
+            where = f"{self._found.label}:{line}:{column}"
+            self._old_keys.append(Problem(where, written(key.path), key.sentence))
+            if key.new is not None:
+                self._positions[key.new] = Position(line, column)
 
     def _refuse_literal_secrets(self, document: dict[str, Any]) -> None:
         for table, path, values in _tables(document):

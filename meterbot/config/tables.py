@@ -1,13 +1,24 @@
 """The file's tables, and the one `Config` they make."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from meterbot import money
+from meterbot.config.problems import Problem
 from meterbot.config.values import (
     Amount,
     Bind,
@@ -251,6 +262,16 @@ class Config(Table):
     push: PushConfig = PushConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     seats: Annotated[tuple[SeatConfig, ...], Unstrict]
+    _old_keys: tuple[Problem, ...] = PrivateAttr(default=())
+
+    def with_old_keys(self, old_keys: Iterable[Problem]) -> Self:
+        self._old_keys = (*old_keys,)
+        return self
+
+    @property
+    def old_keys(self) -> tuple[Problem, ...]:
+        """Keys of the file that the next minor version refuses, in the order of the file."""
+        return self._old_keys
 
     @property
     def console_enabled(self) -> bool:

@@ -4,15 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 
 import structlog
 from alembic import command
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Update, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,6 +30,7 @@ from meterbot.store import (
     Queue,
     StoredSession,
     Worker,
+    backup,
     claims,
     deliveries,
     facts,
@@ -52,10 +51,8 @@ from meterbot.store.engine import (
     place_of,
     prepare,
 )
+from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas, settings
 from meterbot.store.statements import upsert
-
-VERSION_TABLE = "meterbot_version"
-"""Names the schema's version; alembic's own name for it may be taken by a neighbour in the same database."""
 
 _SILENT_SECONDS = 2.0
 """Who waits longer is told for what."""
@@ -91,6 +88,16 @@ async def upgrade(url: str) -> None:
     """Brings the database to this version's schema; harmless when it is there, and while others do the same."""
     store = await open_store(url)
     await store.close()
+
+
+async def back_up(url: str, target: Path | None, now: datetime) -> Path:
+    """Copies a SQLite database while it is used; returns where to. Raises `StartError`."""
+    return await asyncio.to_thread(backup.back_up, parse_url(url), target, now)
+
+
+async def restore(url: str, source: Path, now: datetime) -> Path | None:
+    """Puts a copy in the place of a SQLite database that no bot uses; returns where that is kept. Raises `StartError`."""
+    return await asyncio.to_thread(backup.restore, parse_url(url), source, now)
 
 
 async def is_there(url: str) -> bool:
@@ -131,7 +138,7 @@ async def _upgrade(engine: AsyncEngine, url: URL) -> None:
         await prepare(engine)
         async with for_writing(engine).begin() as connection:
             await _lock(connection, _MIGRATION_LOCK)
-            await connection.run_sync(_migrate)
+            await _migrate(connection, url)
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
         failure = failure_of(error)
     finally:
@@ -141,19 +148,34 @@ async def _upgrade(engine: AsyncEngine, url: URL) -> None:
         raise StartError(f"cannot open the database {place_of(url)}: {failure}")
 
 
-def _migrate(connection: Connection) -> None:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    scripts = ScriptDirectory.from_config(config)
+def _due(connection: Connection) -> tuple[bool, str | None]:
+    """Whether there is something to migrate, and from which schema; None where the database is empty."""
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    found = context.get_current_revision()
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+    found, newest = context.get_current_revision(), newest_schema()
+    if found is not None and found not in schemas():
         raise StartError(
-            f"the database has schema {found}, which is newer than this meterbot (schema {scripts.get_current_head()}): "
+            f"the database has schema {found}, which is newer than this meterbot (schema {newest}): "
             "install the newer version again"
         )
-    if found != scripts.get_current_head():
-        command.upgrade(config, "head")
+    return found != newest, found
+
+
+async def _migrate(connection: AsyncConnection, url: URL) -> None:
+    due, found = await connection.run_sync(_due)
+    if due and found is not None:
+        kept = None
+        if url.get_backend_name() == "sqlite":
+            # The lock that is held keeps everybody from writing, and nobody from reading.
+            database, now = Path(str(url.database)), datetime.now(UTC)
+            kept = await asyncio.to_thread(backup.before_migration, database, found, now)
+        log.info(
+            "bringing the database up to date",
+            schema=found,
+            to=newest_schema(),
+            copy=None if kept is None else str(kept),
+        )
+    if due:
+        await connection.run_sync(lambda opened: command.upgrade(settings(opened), "head"))
 
 
 async def _lock(connection: AsyncConnection, number: int) -> None:

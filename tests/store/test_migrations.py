@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from meterbot.errors import StartError
 from meterbot.store import Batch, tables
-from meterbot.store.database import VERSION_TABLE, open_store, upgrade
+from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.migrations import VERSION_TABLE
 from tests.store.facts import NOW, event, write
 
 _OPEN = """

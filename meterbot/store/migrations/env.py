@@ -3,7 +3,7 @@
 from alembic import context
 
 from meterbot.store import tables
-from meterbot.store.database import VERSION_TABLE
+from meterbot.store.migrations import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

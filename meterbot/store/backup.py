@@ -1,0 +1,147 @@
+"""Copies of a SQLite database: made whole while a bot writes to it, put back only while none runs on it."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from meterbot.errors import StartError
+from meterbot.store import sole
+from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
+
+_COPIES = 3
+"""How many copies made before a migration are kept."""
+_PATIENCE_SECONDS = 10.0
+_OF_POSTGRESQL = {
+    "backup": 'pg_dump --format=custom --file=meterbot.dump "$DATABASE_URL"',
+    "restore": 'pg_restore --clean --if-exists --no-owner --dbname="$DATABASE_URL" meterbot.dump',
+}
+
+
+def back_up(url: URL, target: Path | None, now: datetime) -> Path:
+    """Copies the database to a file that is not there yet, by default one beside it. A bot may write meanwhile. Raises
+    `StartError`."""
+    database = _file(url, "backup")
+    target = target or database.with_name(f"{database.name}.{_stamp(now)}.backup")
+    if target.exists():
+        raise StartError(f"{target} is there already: name another file, or move that one away")
+    with _told(f"cannot back up {database} to {target}"):
+        _schema(database)
+        _copy(database, target)
+    return target
+
+
+def restore(url: URL, source: Path, now: datetime) -> Path | None:
+    """Puts a copy in the place of the database, and keeps what was there under the name that is returned; None where
+    nothing was. Refused while a bot runs on it, or if this version cannot read the copy. Raises `StartError`."""
+    database = _file(url, "restore")
+    with _told(f"cannot restore {source}"):
+        if not source.is_file():
+            raise FileNotFoundError(f"there is no such file as {source}")
+        if (schema := _schema(source)) not in schemas():
+            raise StartError(
+                f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "
+                "install the newer version first"
+            )
+    held = sole.hold(url)
+    try:
+        with _told(f"cannot restore {source} to {database}"):
+            return _put(source, database, now)
+    finally:
+        if held is not None:
+            held.close()
+
+
+def before_migration(database: Path, schema: str, now: datetime) -> Path:
+    """A copy beside the database, of which only the newest few are kept. Raises `StartError`."""
+    database = database.resolve()
+    target = database.with_name(f"{database.name}.{_stamp(now)}.schema-{schema}")
+    with _told(f"cannot keep a copy of {database} before it is brought up to date, so it is left as it is"):
+        target.unlink(missing_ok=True)  # of this very second: an attempt that failed afterwards
+        _copy(database, target)
+    copies = sorted(database.parent.glob(f"{database.name}.*.schema-*"))
+    for old in copies[:-_COPIES]:
+        old.unlink()
+    return target
+
+
+def _file(url: URL, what: str) -> Path:
+    if url.get_backend_name() != "sqlite":
+        raise StartError(f"the database is PostgreSQL, whose own programs do that: {_OF_POSTGRESQL[what]}")
+    return Path(str(url.database)).resolve()
+
+
+def _stamp(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%SZ}"
+
+
+def _schema(path: Path) -> str:
+    """Which schema a file has. Raises `sqlite3.Error` where it is no database of ours, or damaged."""
+    with closing(_opened(path)) as opened:
+        (found,) = opened.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"{path} is damaged: {found}")
+        ours = opened.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone()
+        if ours is None:
+            raise sqlite3.DatabaseError(f"{path} is no database of meterbot's")
+        (schema,) = opened.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - our own name
+        return str(schema)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # Not read-only: what a bot wrote last is in a file beside it, which even a reader must be able to open.
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_SECONDS)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A whole copy for the eyes of the user alone, or none."""
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_opened(source)) as reading, closing(sqlite3.connect(part)) as writing:
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode = DELETE")  # one file that needs no other beside it
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _put(source: Path, database: Path, now: datetime) -> Path | None:
+    arriving = database.with_name(f"{database.name}.arriving")
+    arriving.unlink(missing_ok=True)
+    _copy(source, arriving)
+    _give_to_its_owner(database, arriving)
+    kept = None
+    if database.exists():
+        kept = database.with_name(f"{database.name}.{_stamp(now)}.before-restore")
+        if kept.exists():
+            raise FileExistsError(f"{kept} is there already: try again")
+        # What was written last stands in a file beside it, and would be read into any database of this name.
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                database.with_name(f"{database.name}{suffix}").rename(f"{kept}{suffix}")
+    arriving.replace(database)
+    return kept
+
+
+def _give_to_its_owner(database: Path, arriving: Path) -> None:
+    """An administrator restores for the user that the bot runs as."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = (database if database.exists() else database.parent).stat()
+        for path in (arriving, sole.lock_path(database)):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StartError(f"{what}: {error}") from None
+    except OSError as error:
+        raise StartError(f"{what}: {error.strerror or error}") from None

@@ -1,0 +1,293 @@
+"""Copies of a SQLite database: whole, private, few, and put back only where no bot runs."""
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from meterbot.errors import StartError
+from meterbot.store import Batch, sole
+from meterbot.store.database import Database, back_up, open_store, restore, upgrade
+from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.migrations import newest_schema, schemas, settings
+from tests.store.facts import NOW, delivery, event, write
+
+OLDER = sorted(schemas() - {newest_schema()})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "meterbot.db"
+
+
+@pytest.fixture
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+async def used(url: str) -> AsyncIterator[Database]:
+    """A store in which something stands, and which stays open."""
+    opened = await open_store(url)
+    await write(opened, Batch(events=[event("e1")]))
+    yield opened
+    await opened.close()
+
+
+async def events_in(file: Path) -> set[str]:
+    opened = await open_store(f"sqlite:///{file}")
+    found = {each.key for each in await opened.events(NOW)}
+    await opened.close()
+    return found
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(("-wal", "-shm", ".lock")))
+
+
+def somebody_elses(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE somebody_elses (x)")
+
+
+def damage(file: Path) -> None:
+    file.write_bytes(b"not a database any more " * 400)
+
+
+# --- backup ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_backup_holds_what_was_written_before_it(used: Database, url: str, tmp_path: Path) -> None:
+    kept = await back_up(url, tmp_path / "kept.db", NOW)
+    await write(used, Batch(events=[event("e2")]))
+    assert kept == tmp_path / "kept.db"
+    assert await events_in(kept) == {"e1"}
+
+
+async def test_a_backup_is_whole_while_a_bot_writes(used: Database, url: str, tmp_path: Path) -> None:
+    """An event and its message are one transaction: no copy has one without the other."""
+    done = asyncio.Event()
+
+    async def keep_writing() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            key = f"written-{number}"
+            await write(used, Batch(events=[event(key)], deliveries=[delivery(key, key)]))
+
+    writing = asyncio.create_task(keep_writing())
+    copies = [await back_up(url, tmp_path / f"copy-{number}.db", NOW) for number in range(5)]
+    done.set()
+    await writing
+    for copy in copies:
+        with closing(sqlite3.connect(copy)) as opened:
+            told = opened.execute("SELECT key FROM events WHERE key LIKE 'written-%' ORDER BY key").fetchall()
+            assert told == opened.execute("SELECT event FROM deliveries ORDER BY event").fetchall()
+            assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_backup_is_named_after_its_moment_and_for_its_user_alone(
+    used: Database, url: str, tmp_path: Path
+) -> None:
+    del used
+    kept = await back_up(url, None, NOW)
+    assert kept == tmp_path / "meterbot.db.20260430T100000Z.backup"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+async def test_a_backup_is_one_file_that_can_be_carried_away(
+    used: Database, url: str, tmp_path: Path
+) -> None:
+    del used
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    await back_up(url, folder / "kept.db", NOW)
+    assert [path.name for path in folder.iterdir()] == ["kept.db"]
+
+
+async def test_a_backup_overwrites_nothing(used: Database, url: str, tmp_path: Path) -> None:
+    del used
+    (tmp_path / "kept.db").write_text("something of somebody's")
+    with pytest.raises(StartError, match=r"kept\.db is there already: name another file"):
+        await back_up(url, tmp_path / "kept.db", NOW)
+    assert (tmp_path / "kept.db").read_text() == "something of somebody's"
+
+
+async def test_a_backup_that_fails_leaves_nothing_behind(url: str, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"cannot back up .*: unable to open database file"):
+        await back_up(url, tmp_path / "kept.db", NOW)
+    assert names(tmp_path) == []
+    somebody_elses(file)
+    with pytest.raises(StartError, match="is no database of meterbot's"):
+        await back_up(url, tmp_path / "kept.db", NOW)
+    assert names(tmp_path) == ["meterbot.db"]
+
+
+# --- restore --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_restored_database_is_as_it_was_and_the_other_one_is_kept(url: str, tmp_path: Path) -> None:
+    store = await open_store(url)
+    await write(store, Batch(events=[event("e1")]))
+    kept = await back_up(url, None, NOW)
+    await write(store, Batch(events=[event("e2")]))
+    await store.close()
+    former = await restore(url, kept, NOW)
+    assert former == tmp_path / "meterbot.db.20260430T100000Z.before-restore"
+    assert await events_in(tmp_path / "meterbot.db") == {"e1"}
+    assert await events_in(former) == {"e1", "e2"}
+    assert await events_in(kept) == {"e1"}
+
+
+async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restored_one(
+    used: Database, url: str, file: Path
+) -> None:
+    """The file that SQLite writes first would be taken for the restored database's own."""
+    kept = await back_up(url, None, NOW)
+    await write(used, Batch(events=[event("e2")]))
+    assert file.with_name("meterbot.db-wal").stat().st_size
+    former = await restore(url, kept, NOW)
+    assert former is not None
+    assert await events_in(file) == {"e1"}
+    assert await events_in(former) == {"e1", "e2"}
+
+
+async def test_a_database_is_restored_where_none_is(used: Database, url: str, tmp_path: Path) -> None:
+    del used
+    kept = await back_up(url, None, NOW)
+    other = tmp_path / "other" / "meterbot.db"
+    other.parent.mkdir()
+    assert await restore(f"sqlite:///{other}", kept, NOW) is None
+    assert await events_in(other) == {"e1"}
+    assert stat.S_IMODE(other.stat().st_mode) == 0o600
+
+
+async def test_a_damaged_database_can_be_replaced(url: str, file: Path, tmp_path: Path) -> None:
+    await upgrade(url)
+    kept = await back_up(url, None, NOW)
+    damage(file)
+    with pytest.raises(StartError, match="file is not a database"):
+        await back_up(url, tmp_path / "another", NOW)
+    await restore(url, kept, NOW)
+    assert await events_in(file) == set()
+
+
+async def test_nothing_is_restored_under_a_running_bot(used: Database, url: str, tmp_path: Path) -> None:
+    kept = await back_up(url, None, NOW)
+    held = sole.hold(parse_url(url))
+    assert held is not None
+    before = names(tmp_path)
+    with held, pytest.raises(StartError, match="another meterbot runs on"):
+        await restore(url, kept, NOW)
+    assert names(tmp_path) == before
+    assert await used.events(NOW) == [event("e1")]
+
+
+async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
+    used: Database, url: str, tmp_path: Path
+) -> None:
+    newer = await back_up(url, tmp_path / "newer.db", NOW)
+    with closing(sqlite3.connect(newer)) as opened:
+        opened.execute("UPDATE meterbot_version SET version_num = '9999'")
+        opened.commit()
+    (tmp_path / "text.db").write_text("nothing of ours " * 100)
+    somebody_elses(tmp_path / "foreign.db")
+    before = names(tmp_path)
+    for name, why in (
+        ("newer.db", "has schema 9999, which is newer than this meterbot"),
+        ("text.db", "file is not a database"),
+        ("foreign.db", "is no database of meterbot's"),
+        ("none.db", "there is no such file"),
+    ):
+        with pytest.raises(StartError, match=why):
+            await restore(url, tmp_path / name, NOW)
+    assert names(tmp_path) == before
+    assert await used.events(NOW) == [event("e1")]
+
+
+@pytest.mark.parametrize(
+    ("what", "tool"), [("backup", "pg_dump --format"), ("restore", "pg_restore --clean")]
+)
+async def test_for_postgresql_its_own_programs_are_named_and_no_password(what: str, tool: str) -> None:
+    url = "postgresql://meterbot:planted-password@db.example/meterbot"
+    with pytest.raises(StartError, match=f"the database is PostgreSQL, .*{tool}") as refused:
+        await (back_up(url, None, NOW) if what == "backup" else restore(url, Path("x"), NOW))
+    assert "planted" not in str(refused.value)
+
+
+# --- before a migration ---------------------------------------------------------------------------------------------
+
+
+async def left_by(schema: str, url: str) -> None:
+    """A database as a version with this schema made it, with a word in it."""
+    engine = make_engine(parse_url(url))
+    async with for_writing(engine).begin() as connection:
+        await connection.run_sync(lambda opened: command.upgrade(settings(opened), schema))
+        await connection.exec_driver_sql("INSERT INTO notes VALUES ('kept', 'a word')")
+    await engine.dispose()
+
+
+def noted(file: Path) -> tuple[str, str]:
+    with closing(sqlite3.connect(file)) as opened:
+        (word,) = opened.execute("SELECT value FROM notes WHERE name = 'kept'").fetchone()
+        (schema,) = opened.execute("SELECT version_num FROM meterbot_version").fetchone()
+        return word, schema
+
+
+@pytest.mark.parametrize("schema", OLDER)
+async def test_a_copy_is_kept_before_a_database_is_brought_up_to_date(
+    schema: str, url: str, file: Path
+) -> None:
+    await left_by(schema, url)
+    await upgrade(url)
+    (copy,) = file.parent.glob(f"meterbot.db.*.schema-{schema}")
+    assert noted(copy) == ("a word", schema)
+    assert noted(file) == ("a word", newest_schema())
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+async def test_a_kept_copy_can_be_restored_and_is_brought_up_to_date_again(url: str, file: Path) -> None:
+    await left_by(OLDER[0], url)
+    await upgrade(url)
+    (copy,) = file.parent.glob("meterbot.db.*.schema-*")
+    await restore(url, copy, NOW + timedelta(days=1))
+    assert noted(file) == ("a word", OLDER[0])
+    await upgrade(url)
+    assert noted(file) == ("a word", newest_schema())
+
+
+async def test_no_copy_is_made_of_what_is_new_or_up_to_date(url: str, tmp_path: Path) -> None:
+    await upgrade(url)
+    await upgrade(url)
+    assert names(tmp_path) == ["meterbot.db"]
+
+
+async def test_only_the_newest_copies_are_kept(url: str, tmp_path: Path) -> None:
+    former = [f"meterbot.db.2020010{day}T000000Z.schema-0001" for day in range(1, 6)]
+    for name in [*former, "meterbot.db.20200101T000000Z.backup", "other.db.20200101T000000Z.schema-0001"]:
+        (tmp_path / name).touch()
+    await left_by(OLDER[0], url)
+    await upgrade(url)
+    left = [name for name in names(tmp_path) if name.startswith("meterbot.db.") and "schema" in name]
+    assert left[:2] == former[-2:]
+    assert len(left) == 3
+    assert {"meterbot.db.20200101T000000Z.backup", "other.db.20200101T000000Z.schema-0001"} <= {
+        *names(tmp_path)
+    }
+
+
+async def test_without_a_copy_nothing_is_changed(url: str, file: Path, tmp_path: Path) -> None:
+    """Something is in the way of the copy, at whichever moment of the next minutes it is made."""
+    await left_by(OLDER[0], url)
+    now = datetime.now(UTC)
+    for second in range(180):
+        (tmp_path / f"meterbot.db.{now + timedelta(seconds=second):%Y%m%dT%H%M%SZ}.schema-{OLDER[0]}").mkdir()
+    with pytest.raises(StartError, match=r"cannot keep a copy of .*, so it is left as it is: Is a directory"):
+        await upgrade(url)
+    assert noted(file) == ("a word", OLDER[0])
