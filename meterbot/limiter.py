@@ -17,7 +17,7 @@ class Limiter:
 
     def wait(self, key: str, now: datetime) -> float:
         """Counts once. Seconds to wait: 0.0 when it may be done now; what may not is not counted."""
-        free_at = max(self._free_at.get(key, now), now)
+        free_at = self._known(key, now)
         ahead = free_at - now - self._room
         if ahead > timedelta(0):
             return ahead.total_seconds()
@@ -29,4 +29,9 @@ class Limiter:
 
     def blocked(self, key: str, now: datetime) -> float:
         """As `wait`, without counting."""
-        return max((self._free_at.get(key, now) - now - self._room).total_seconds(), 0.0)
+        return max((self._known(key, now) - now - self._room).total_seconds(), 0.0)
+
+    def _known(self, key: str, now: datetime) -> datetime:
+        free_at = self._free_at.get(key, now)
+        # Nobody is ever farther ahead than this, unless the clock was set back since.
+        return now if free_at > now + self._room + self._step else max(free_at, now)

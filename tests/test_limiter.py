@@ -69,3 +69,10 @@ def test_no_stretch_of_time_sees_more_than_its_share(
         for reach, (_, end) in enumerate(done[place:], place):
             number = sum(other == key for other, _ in done[place : reach + 1])
             assert number <= burst + (end - start) // seconds
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
+    limiter = Limiter(burst=2, seconds=10)
+    assert [limiter.wait("bo", after(86_400)) for _ in range(3)] == [0.0, 0.0, 10.0]
+    assert limiter.blocked("bo", NOW) == 0.0
+    assert [limiter.wait("bo", NOW) for _ in range(3)] == [0.0, 0.0, 10.0]
