@@ -35,6 +35,7 @@ from meterbot.pasting import Pasting
 from meterbot.poller import Poller
 from meterbot.push_route import PushRoute
 from meterbot.reception import PUSH, Reception
+from meterbot.retention import Retention
 from meterbot.sessions import Sessions
 from meterbot.sources import Source
 from meterbot.sources.admin_api import AdminApiSource
@@ -162,7 +163,8 @@ def _connected(
         pasting=Pasting(seats, reception, clock.now),
     )
     poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
-    return Bot(clock, store, chats, frozenset(seats), poller, ingest, notify, commands, reception)
+    retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
+    return Bot(clock, store, chats, frozenset(seats), poller, ingest, notify, commands, reception, retention)
 
 
 def _terms(config: Config) -> Terms:

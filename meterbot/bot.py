@@ -16,6 +16,7 @@ from meterbot.ingest import Ingest
 from meterbot.notify import Notify
 from meterbot.poller import Poller
 from meterbot.reception import Reception
+from meterbot.retention import Retention
 from meterbot.store import Store
 from meterbot.web import Vitals
 
@@ -23,6 +24,8 @@ TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
 SWEEP_SECONDS = 30.0
 """How often is looked for what time alone makes true."""
+TIDY_SECONDS = 60.0
+"""How often is looked whether it is time to make what is old less."""
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
@@ -42,6 +45,7 @@ class Bot:
     notify: Notify
     commands: Commands
     reception: Reception
+    retention: Retention
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
@@ -54,7 +58,7 @@ class Bot:
         telling = asyncio.create_task(self.notify.run(), name="notify")
         jobs = [
             asyncio.create_task(self._every(seconds * tick_seconds, job), name=job.__name__)
-            for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS))
+            for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS), (self.tidy, TIDY_SECONDS))
         ]
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         try:
@@ -94,6 +98,7 @@ class Bot:
         await self.poller.drain()
         await self.sweep()
         await self.notify.drain()
+        await self.tidy()
 
     async def tick(self) -> None:
         """Starts the reads that are due, and lets waiting deliveries have another try."""
@@ -107,6 +112,10 @@ class Bot:
     async def sweep(self) -> None:
         """Finds what time alone makes true."""
         await self.ingest.sweep(self.clock.now(), self.awake_since)
+
+    async def tidy(self) -> None:
+        """Makes what is old less."""
+        await self.retention.run(self.clock.now())
 
     async def vitals(self) -> Vitals:
         """What the health routes tell."""

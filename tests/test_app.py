@@ -220,6 +220,23 @@ async def test_a_job_that_is_cut_off_at_the_end_is_no_failure(
     assert (job.cancelled(), logs, bot.failing) == (True, [], set())
 
 
+async def test_what_is_old_becomes_less_while_the_bot_runs(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    async with assembled(three.config(sqlite), clock) as bot:
+        three.spend("ana", "1")
+        await play(bot, clock)
+        three.spend("ana", "26")
+        await play(bot, clock)
+        told = {event.key for event in await bot.store.events(clock.now() - timedelta(days=1))}
+        assert told
+        clock.advance(timedelta(days=200))
+        three.spend("ana", "1")
+        await bot.step()
+        left = {event.key for event in await bot.store.events(clock.now() - timedelta(days=300))}
+        assert not told & left
+
+
 async def test_one_bad_seat_harms_no_other(
     three: Team, clock: ManualClock, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,9 @@ ANTHROPIC_API = "https://api.anthropic.com"
 INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
 """How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
 
+SHORTEST_CHANGES = timedelta(days=14)
+"""A pace is measured over a week, and a pull request may take another."""
+
 Unstrict = Field(strict=False)
 """For tuples: TOML's arrays arrive as lists. Their items stay strict."""
 
@@ -139,6 +142,22 @@ class PrivacyConfig(Table):
     """`[privacy]`: who sees the numbers of single seats in a channel."""
 
     rows: Literal["named", "anonymous", "self"] = "named"
+
+
+class StorageConfig(Table):
+    """`[storage]`: how long the history stays as fine as it was read."""
+
+    keep_hours: Duration = timedelta(days=365)
+    keep_changes: Duration = timedelta(days=90)
+
+    @field_validator("keep_changes")
+    @classmethod
+    def _serves_a_pace_and_ends_before_the_hours(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value < SHORTEST_CHANGES:
+            raise ValueError(f"must be at least {SHORTEST_CHANGES.days} days")
+        if value > info.data.get("keep_hours", value):
+            raise ValueError("must not be longer than keep_hours, which is 365 days by default")
+        return value
 
 
 class HttpConfig(Table):
@@ -258,6 +277,7 @@ class Config(Table):
     console: ConsoleConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    storage: StorageConfig = StorageConfig()
     http: HttpConfig | None = None
     push: PushConfig = PushConfig()
     endpoints: EndpointsConfig = EndpointsConfig()

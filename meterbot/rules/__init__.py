@@ -11,6 +11,7 @@
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
     of_another_month(extra) -> ExtraUsage                                       what a month leaves to the next
     remedy(health, source) -> str
+    is_past(event, counter, source, team, now) -> bool                          may it be forgotten?
     dump(memory) -> str / load(CounterMemory | SourceMemory | TeamMemory, text | None) -> memory
 
 `load(CounterMemory, None)` is the memory of a counter never seen.
@@ -58,6 +59,7 @@ from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge, of_another_month
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.past import is_past
 from meterbot.rules.session import watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
@@ -74,6 +76,7 @@ __all__ = [
     "Verdict",
     "dump",
     "fact_money",
+    "is_past",
     "load",
     "merge",
     "money_fact",

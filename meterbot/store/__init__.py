@@ -7,7 +7,7 @@ claims; the answers read the `latest` row per seat and never the history.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -210,6 +210,15 @@ class Transaction(Protocol):
         for dead may have read the others since."""
         ...
 
+    async def old_events(self, before: datetime, after: Event | None, limit: int) -> list[Event]:
+        """The first `limit` events before the instant, in order of time and key; those that come after `after`."""
+        ...
+
+    async def forget_events(self, event_keys: Iterable[str]) -> int:
+        """Deletes these events and their deliveries, but those that something still waits to be sent of. Returns how
+        many."""
+        ...
+
     async def write(self, batch: Batch) -> list[Event]:
         """Writes all of it; an event whose key is already stored is left out with its deliveries. Returns the
         events that were new."""
@@ -237,6 +246,12 @@ class Store(Protocol):
 
         A sample is kept when it differs from the one before, and so is the last of each quiet stretch. The newest
         reading of a counter is always among them.
+        """
+        ...
+
+    async def thin(self, before: datetime, step: timedelta) -> bool:
+        """Leaves of the next day of the history that lies before the instant one sample per step and counter, and
+        what is needed so that the spend between any two samples that stay is what it was. False when there was none.
         """
         ...
 

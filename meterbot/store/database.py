@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from meterbot.store import (
     sessions,
     sole,
     tables,
+    thinning,
     workers,
 )
 from meterbot.store.engine import (
@@ -217,6 +218,13 @@ class WriteTransaction:
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
         return await claims.release(self._connection, worker, seats)
 
+    async def old_events(self, before: datetime, after: Event | None, limit: int) -> list[Event]:
+        return await facts.old_events(self._connection, before, after, limit)
+
+    async def forget_events(self, event_keys: Iterable[str]) -> int:
+        waited_for = await deliveries.waited_for(self._connection)
+        return await facts.delete_events(self._connection, set(event_keys) - waited_for)
+
     async def write(self, batch: Batch) -> list[Event]:
         connection = self._connection
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
@@ -265,6 +273,18 @@ class Database:
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
         async with self._engine.connect() as connection:
             return await history.read(connection, counters, since)
+
+    async def thin(self, before: datetime, step: timedelta) -> bool:
+        async with self._engine.connect() as connection:
+            stretch = await thinning.next_stretch(connection, before, step)
+        if stretch is None:
+            return False
+        for counters in stretch.parts:
+            async with self._writer.begin() as connection:
+                await thinning.thin(connection, stretch, counters, step)
+        async with self._writer.begin() as connection:
+            await thinning.remember(connection, stretch, step)
+        return True
 
     async def events(self, since: datetime, limit: int = 1000) -> list[Event]:
         async with self._engine.connect() as connection:

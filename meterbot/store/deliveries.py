@@ -162,6 +162,12 @@ def mark_waiting(
     return mark if attempt is None else mark.where(_rows.attempts == attempt)
 
 
+async def waited_for(connection: AsyncConnection) -> set[str]:
+    """The events that something waits to be sent of, or about."""
+    rows = await connection.execute(select(_rows.event, _rows.about).where(_rows.claimable_at.is_not(None)))
+    return {key for row in rows for key in row if key is not None}
+
+
 async def read_queues(connection: AsyncConnection) -> list[Queue]:
     line = (
         _heads()

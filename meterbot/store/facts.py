@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy import Row, bindparam, delete, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.models import Counter, Event, Health, Known, SourceState
@@ -119,6 +119,24 @@ async def read_events(connection: AsyncConnection, since: datetime, limit: int) 
         select(tables.events.c.event).where(when >= since).order_by(when.desc(), tables.events.c.key.desc())
     )
     return list(reversed((await connection.scalars(query.limit(limit))).all()))
+
+
+async def old_events(
+    connection: AsyncConnection, before: datetime, after: Event | None, limit: int
+) -> list[Event]:
+    order = (tables.events.c.at, tables.events.c.key)
+    query = select(tables.events.c.event).where(tables.events.c.at < before).order_by(*order).limit(limit)
+    if after is not None:
+        query = query.where(
+            tuple_(*order) > tuple_(literal(after.at, tables.events.c.at.type), literal(after.key))
+        )
+    return list((await connection.scalars(query)).all())
+
+
+async def delete_events(connection: AsyncConnection, keys: Iterable[str]) -> int:
+    """Their deliveries follow by their foreign key."""
+    gone = delete(tables.events).where(tables.events.c.key.in_(sorted(keys)))
+    return (await connection.execute(gone)).rowcount
 
 
 async def events_by_key(connection: AsyncConnection, keys: Iterable[str]) -> dict[str, Event]:

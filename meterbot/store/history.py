@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.models import Counter, Sample
@@ -66,7 +66,7 @@ async def set_back(
             await connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
         if (row := (await connection.execute(last)).first()) is not None:
-            newest = {**_row(_sample(row, counter), ids), "kept_at": row.at}
+            newest = {**_row(sample_of(row, counter), ids), "kept_at": row.at}
             await insert_new(connection, tables.tails, [newest])
 
 
@@ -79,12 +79,13 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     found = {(tail.newest.at, counter): tail.newest for counter, tail in tails.items()}
     kept = select(tables.history).where(_history.at >= since)
     rows = await select_in(connection, kept, _history.counter, active)
-    rows += await select_in(connection, _last_before(since), tables.counters.c.id, active)
-    found |= {(row.at, names[row.counter]): _sample(row, names[row.counter]) for row in rows}
+    rows += await select_in(connection, last_before(since), tables.counters.c.id, active)
+    found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
 
 
-def _last_before(since: datetime) -> Any:
+def last_before(since: datetime) -> Select[Any]:
+    """Of every counter the kept sample before `since`."""
     # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
     # whole history.
     earlier = tables.history.alias()
@@ -104,10 +105,10 @@ def _last_before(since: datetime) -> Any:
 async def _read_tails(connection: AsyncConnection, numbers: dict[Counter, int]) -> dict[Counter, Tail]:
     names = {number: counter for counter, number in numbers.items()}
     rows = await select_in(connection, select(tables.tails), _tails.counter, names)
-    return {names[row.counter]: Tail(_sample(row, names[row.counter]), row.kept_at) for row in rows}
+    return {names[row.counter]: Tail(sample_of(row, names[row.counter]), row.kept_at) for row in rows}
 
 
-def _sample(row: Row[Any], counter: Counter) -> Sample:
+def sample_of(row: Row[Any], counter: Counter) -> Sample:
     return Sample(at=row.at, counter=counter, used=row.used, cap=row.cap, blocked=row.blocked)
 
 

@@ -261,6 +261,11 @@ rows = "self"
             '[[alerts.budgets]]\namount = "10.50"\ncurrency = "JPY"\n' + ANA,
             '2:1 alerts.budgets[0].amount: must have at most 0 decimals in JPY, got "10.50"',
         ),
+        ('[storage]\nkeep_changes = "3d"\n' + ANA, '2:1 storage.keep_changes: must be at least 14 days, got "3d"'),
+        (
+            '[storage]\nkeep_changes = "400d"\n' + ANA,
+            '2:1 storage.keep_changes: must not be longer than keep_hours, which is 365 days by default, got "400d"',
+        ),
         ('[http]\nbind = "8080"\n' + ANA, '2:1 http.bind: must be "host:port", like "127.0.0.1:8080", got "8080"'),
         ('[http]\nbind = "x:65536"\n' + ANA, '2:1 http.bind: must be "host:port", like "127.0.0.1:8080", got "x:65536"'),
         (

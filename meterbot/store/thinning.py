@@ -1,0 +1,127 @@
+"""What is left of the history when it is old: the last sample of every hour or day, and every turn.
+
+A counter's stretch between two turns only rises, so that its ends say what was spent in it. The file of a SQLite
+database is not made smaller: what is deleted leaves pages that the next samples are written to.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.models import Counter, Sample
+from meterbot.store import tables
+from meterbot.store.history import last_before, sample_of
+from meterbot.store.statements import upsert
+
+_history, _notes = tables.history.c, tables.notes.c
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_COUNTERS_AT_ONCE = 4
+"""So that neither the event loop nor another writer waits long."""
+
+
+def superfluous(before: Sample | None, samples: Sequence[Sample], step: timedelta) -> list[Sample]:
+    """The samples of one counter, in order of time, that may go when one is to be left of every `step`; `before` is
+    the one before them, if there is any.
+
+    What stays: the last of every step, the first of every month, and both ends of every turn, where `used` falls or the
+    currency, the cap or the block is another one. So no final amount of a period goes, and the spend between any two
+    samples that stay is what it was.
+    """
+    gone = []
+    following = [*samples[1:], None]
+    for sample, after in zip(samples, following, strict=True):
+        last = after is None or _floor(after.at, step) != _floor(sample.at, step)
+        if not last and not _turn(before, sample) and not _turn(sample, after):
+            gone.append(sample)
+        before = sample
+    return gone
+
+
+def _turn(earlier: Sample | None, later: Sample | None) -> bool:
+    if (
+        earlier is None
+        or later is None
+        or (earlier.at.year, earlier.at.month) != (later.at.year, later.at.month)
+    ):
+        return True
+    if (earlier.cap, earlier.blocked) != (later.cap, later.blocked):
+        return True
+    if earlier.used is None or later.used is None:
+        return earlier.used is not later.used
+    same_unit = (earlier.used.currency, earlier.used.exponent) == (later.used.currency, later.used.exponent)
+    return not same_unit or later.used.minor < earlier.used.minor
+
+
+def _floor(at: datetime, step: timedelta) -> datetime:
+    return at - (at - _EPOCH) % step
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One day (UTC) of the history, and the numbers of the counters that have samples in it."""
+
+    start: datetime
+    counters: tuple[int, ...]
+
+    @property
+    def end(self) -> datetime:
+        return self.start + _DAY
+
+    @property
+    def parts(self) -> Iterator[tuple[int, ...]]:
+        for first in range(0, len(self.counters), _COUNTERS_AT_ONCE):
+            yield self.counters[first : first + _COUNTERS_AT_ONCE]
+
+
+async def next_stretch(connection: AsyncConnection, before: datetime, step: timedelta) -> Stretch | None:
+    """The first day that was not thinned to `step` yet and lies before `before` as a whole."""
+    reached = await connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
+    first = select(func.min(_history.at, type_=_history.at.type))
+    if reached is not None:
+        first = first.where(_history.at >= datetime.fromisoformat(reached))
+    at = await connection.scalar(first)
+    if at is None or _floor(at, _DAY) + _DAY > before:
+        return None
+    start = _floor(at, _DAY)
+    inside = select(_history.counter).where(_history.at >= start, _history.at < start + _DAY)
+    return Stretch(start, tuple(await connection.scalars(inside.distinct().order_by(_history.counter))))
+
+
+async def thin(
+    connection: AsyncConnection, stretch: Stretch, counters: Sequence[int], step: timedelta
+) -> None:
+    """Deletes what is superfluous of these counters' samples in the stretch."""
+    earlier = (
+        await connection.execute(last_before(stretch.start).where(tables.counters.c.id.in_(counters)))
+    ).all()
+    inside = (
+        select(tables.history)
+        .where(_history.at >= stretch.start, _history.at < stretch.end, _history.counter.in_(counters))
+        .order_by(_history.counter, _history.at)
+    )
+    names = {number: Counter("", str(number)) for number in counters}
+    before = {row.counter: sample_of(row, names[row.counter]) for row in earlier}
+    gone = []
+    for number, rows in groupby(await connection.execute(inside), key=lambda row: row.counter):
+        samples = [sample_of(row, names[number]) for row in rows]
+        gone += [
+            {"gone_at": sample.at, "gone_counter": number}
+            for sample in superfluous(before.get(number), samples, step)
+        ]
+    if gone:
+        that = (_history.at == bindparam("gone_at"), _history.counter == bindparam("gone_counter"))
+        await connection.execute(delete(tables.history).where(*that), gone)
+
+
+async def remember(connection: AsyncConnection, stretch: Stretch, step: timedelta) -> None:
+    """The stretch is thinned: the next one comes after it."""
+    await upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
+
+
+def _note(step: timedelta) -> str:
+    return f"thinned:{step.total_seconds():.0f}s"
