@@ -1,5 +1,5 @@
-"""The examples in README.md, made by the program itself. `python -m tests.examples` writes them where they stand, and
-the pages that it writes whole: docs/commands.md and docs/licences.md.
+"""The examples in README.md and docs/alerts.md, made by the program itself. `python -m tests.examples` writes them where
+they stand, and the pages that it writes whole: docs/commands.md and docs/licences.md.
 
 The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
 ones.
@@ -11,21 +11,26 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-from rich.console import Console
+from rich.console import Console as Terminal
 from rich.text import Text
 
 from meterbot.chat import Question
+from meterbot.chat.console import Console
 from meterbot.clock import ManualClock
 from meterbot.demo import _stage
+from meterbot.models import EventKind, Severity
 from tests import licences, reference
+from tests.alerts.events import BERLIN, said
+from tests.teams import NOW
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+ALERTS = ROOT / "docs/alerts.md"
 PICTURE = ROOT / "docs/images/console.svg"
 
 _STEP = timedelta(hours=3)
@@ -34,6 +39,18 @@ _LATER = timedelta(minutes=2)
 _COLUMNS = 84
 _TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": str(_COLUMNS)}
 _PLACE = r"(?<=<!-- rendered: {name} -->\n)```text\n.*?```\n"
+
+
+# As the rules give it with such facts.
+_SEVERITIES = {
+    EventKind.SPEND_STARTED: Severity.INFO,
+    EventKind.SEAT_BLOCKED: Severity.CRITICAL,
+    EventKind.SEAT_UNBLOCKED: Severity.GOOD,
+    EventKind.METERING_CHANGED: Severity.INFO,
+    EventKind.RENEWAL_NEAR: Severity.INFO,
+    EventKind.PERIOD_CLOSED: Severity.INFO,
+    EventKind.SOURCE_UP: Severity.GOOD,
+}
 
 
 class _Screen(io.StringIO):
@@ -45,10 +62,11 @@ class _Screen(io.StringIO):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """`texts`: name → block for the README. `picture`: an SVG of a terminal."""
+    """`texts`: name → block for the README. `picture`: an SVG of a terminal. `alerts`: kind → block for its page."""
 
     texts: Mapping[str, str]
     picture: str
+    alerts: Mapping[str, str]
 
 
 async def examples() -> Examples:
@@ -66,7 +84,16 @@ async def examples() -> Examples:
         _one(later, "ana has reached 50% of its cap"),
         _one(later, "ana"),
     ]
-    return Examples(texts, _picture("".join(shown)))
+    return Examples(texts, _picture("".join(shown)), {kind: await _alert(kind) for kind in EventKind})
+
+
+async def _alert(kind: EventKind) -> str:
+    """What the console says of such an event, with the facts that the tests of its words begin with. They were compared
+    with nothing: the small print that would say with what is left out."""
+    screen = io.StringIO()
+    message = replace(said(kind), severity=_SEVERITIES.get(kind, Severity.WARNING), footer="")
+    await Console(None, screen, now=lambda: NOW, tz=BERLIN).post(kind, "terminal", message)
+    return screen.getvalue()
 
 
 def _april(day: int) -> datetime:
@@ -109,25 +136,26 @@ def _title(text: str) -> str:
 
 def _picture(ansi: str) -> str:
     """As rich draws it, but with the reader's own font: a picture in a README fetches nothing."""
-    screen = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
+    screen = Terminal(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     screen.print(Text.from_ansi(ansi.rstrip("\n")))
     drawn = screen.export_svg(title="meterbot demo", unique_id="console")
     return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
 
 
-def placed(readme: str, texts: Mapping[str, str]) -> str:
-    """The README with every block at its mark. Raises `LookupError` where a mark is missing."""
+def placed(page: str, texts: Mapping[str, str]) -> str:
+    """The page with every block at its mark. Raises `LookupError` where a mark is missing."""
     for name, text in texts.items():
         block = f"```text\n{text.rstrip()}\n```\n".replace("\\", r"\\")
-        readme, count = re.subn(_PLACE.format(name=name), block, readme, flags=re.DOTALL)
+        page, count = re.subn(_PLACE.format(name=name), block, page, flags=re.DOTALL)
         if count != 1:
-            raise LookupError(f"README.md has {count} marks for the example {name}")
-    return readme
+            raise LookupError(f"the page has {count} marks for the example {name}: <!-- rendered: {name} -->")
+    return page
 
 
 def main() -> None:
     made = asyncio.run(examples())
     README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
+    ALERTS.write_text(placed(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(made.picture, "utf-8")
     (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")

@@ -55,6 +55,7 @@ async def test_the_examples_are_what_the_program_says_now() -> None:
     stale = "not what the program says now: run make docs"
     assert examples.placed(README, made.texts) == README, stale
     assert examples.PICTURE.read_text("utf-8") == made.picture, stale
+    assert examples.placed(PAGES["docs/alerts.md"], made.alerts) == PAGES["docs/alerts.md"], stale
 
 
 def test_a_picture_fetches_nothing() -> None:
