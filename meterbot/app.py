@@ -25,16 +25,18 @@ from meterbot.chat import Chat
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
-from meterbot.commands import Commands
+from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
+from meterbot.metrics import Metrics
 from meterbot.notify import Notify
 from meterbot.pasting import Pasting
 from meterbot.poller import Poller
 from meterbot.push_route import PushRoute
 from meterbot.reception import PUSH, Reception
+from meterbot.report import SeatRow
 from meterbot.retention import Retention
 from meterbot.sessions import Sessions
 from meterbot.sources import Source
@@ -46,6 +48,9 @@ from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.transport import Transport
 from meterbot.store import Latest, Store
 from meterbot.store.database import open_store
+from meterbot.systemd import Systemd
+from meterbot.tally import Tally
+from meterbot.watching import DeadMan, Watch
 from meterbot.web import Listener, Route, application
 
 READS_AT_ONCE = 16
@@ -100,7 +105,7 @@ async def assembled(
             config, clock, store, sources, chats, sessions=sessions, reads_at_once=reads_at_once, rng=rng
         )
         if config.http is not None:
-            await _listen(closing, bot, config.http.bind)
+            await _listen(closing, bot, config, config.http.bind)
         elif any(seat.source == PUSH for seat in config.seats):
             log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
@@ -109,10 +114,15 @@ async def assembled(
         yield bot
 
 
-async def _listen(closing: AsyncExitStack, bot: Bot, bind: Bind) -> None:
+async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
+    async def rows() -> tuple[SeatRow, ...]:
+        now = bot.clock.now()
+        return (await current_report(bot.store, config.seat_list(), now, config.timezone)).rows
+
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     routes += PushRoute(bot.reception, bot.clock.now).routes()
-    listener = Listener(application(bot.vitals, routes), bind.host, bind.port)
+    metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
+    listener = Listener(application(bot.vitals, routes, metrics), bind.host, bind.port)
     closing.push_async_callback(listener.close)
     try:
         await listener.start()
@@ -145,7 +155,8 @@ def _connected(
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
-    notify = Notify(store, chats, clock, worker=_worker(), rng=rng)
+    tally = Tally()
+    notify = Notify(store, chats, clock, worker=_worker(), rng=rng, tally=tally)
     destinations = [(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     ingest = Ingest(store, seats, destinations, rules, notify.wake, session_ends=sessions.ends)
@@ -162,9 +173,23 @@ def _connected(
         joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
         pasting=Pasting(seats, reception, clock.now),
     )
-    poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng)
+    poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng, tally=tally)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
-    return Bot(clock, store, chats, frozenset(seats), poller, ingest, notify, commands, reception, retention)
+    ping_url = _secret(config.watch.ping_url)
+    return Bot(
+        clock,
+        store,
+        chats,
+        frozenset(seats),
+        poller,
+        ingest,
+        notify,
+        commands,
+        reception,
+        retention,
+        tally,
+        Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
+    )
 
 
 def _terms(config: Config) -> Terms:

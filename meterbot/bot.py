@@ -18,7 +18,9 @@ from meterbot.poller import Poller
 from meterbot.reception import Reception
 from meterbot.retention import Retention
 from meterbot.store import Store
-from meterbot.web import Vitals
+from meterbot.tally import Tally
+from meterbot.vitals import Vitals
+from meterbot.watching import Watch
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -26,6 +28,12 @@ SWEEP_SECONDS = 30.0
 """How often is looked for what time alone makes true."""
 TIDY_SECONDS = 60.0
 """How often is looked whether it is time to make what is old less."""
+ROUND_SECONDS = 60.0
+"""How often the log is told what was read."""
+LOOK_SECONDS = 5.0
+"""How often those who watch the bot are told how it is doing."""
+_ANSWER_SECONDS = 10.0
+"""After which a database that says nothing is one that does not answer."""
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
@@ -46,6 +54,8 @@ class Bot:
     commands: Commands
     reception: Reception
     retention: Retention
+    tally: Tally
+    watch: Watch
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
@@ -58,13 +68,21 @@ class Bot:
         telling = asyncio.create_task(self.notify.run(), name="notify")
         jobs = [
             asyncio.create_task(self._every(seconds * tick_seconds, job), name=job.__name__)
-            for job, seconds in ((self.tick, 1.0), (self.sweep, SWEEP_SECONDS), (self.tidy, TIDY_SECONDS))
+            for job, seconds in (
+                (self.tick, 1.0),
+                (self.sweep, SWEEP_SECONDS),
+                (self.tidy, TIDY_SECONDS),
+                (self.look, LOOK_SECONDS),
+                (self.end_round, ROUND_SECONDS),
+            )
         ]
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
+        self.watch.started()
         try:
             await stop.wait()
         finally:
             log.info("stopping")
+            self.watch.stopping()
             for job in jobs:
                 job.cancel()
             self.notify.stop()
@@ -117,10 +135,28 @@ class Bot:
         """Makes what is old less."""
         await self.retention.run(self.clock.now())
 
+    async def end_round(self) -> None:
+        """Says in the log what was read since the last time, if anything was."""
+        ended = self.tally.end_round()
+        if ended.reads:
+            log.info(
+                "seats were read",
+                reads=ended.reads,
+                failed=ended.failed,
+                seconds=round(ended.seconds, 2),
+                slowest=round(ended.slowest, 2),
+            )
+
+    async def look(self) -> None:
+        """Tells those who watch how the bot is doing."""
+        self.watch.beat(self.last_tick, self.clock.now())
+        await self.watch.look(await self.vitals())
+
     async def vitals(self) -> Vitals:
-        """What the health routes tell."""
+        """How the bot is doing."""
         try:
-            queues, sources, database = await self.store.queues(), await self.store.sources(), True
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                queues, sources, database = await self.store.queues(), await self.store.sources(), True
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
             queues, sources, database = [], {}, False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
@@ -128,17 +164,22 @@ class Bot:
         waiting = Counter(dict.fromkeys(self.chats, 0))
         for queue in queues:
             waiting[queue.chat] += queue.waiting
-        waits = [queue.oldest for queue in queues if queue.oldest is not None]
+        oldest: dict[str, datetime] = {}
+        for queue in queues:
+            if queue.oldest is not None:
+                oldest[queue.chat] = min(queue.oldest, oldest.get(queue.chat, queue.oldest))
+        now = self.clock.now()
         return Vitals(
-            now=self.clock.now(),
+            now=now,
             version=meterbot.__version__,
             database=database,
             last_tick=self.last_tick,
             chats={name: chat.connection() for name, chat in self.chats.items()},
             waiting=waiting,
-            oldest_waiting=min(waits, default=None),
-            seats={name: state.health.value for name, state in sources.items() if name in self.seats},
+            oldest=oldest,
+            seats={name: state for name, state in sources.items() if name in self.seats},
             troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
+            lag=self.poller.lag(now),
         )
 
 

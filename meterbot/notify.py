@@ -16,6 +16,7 @@ from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Posted
 from meterbot.store import Delivery, DeliveryKind, DeliveryState, Store
+from meterbot.tally import Tally
 
 CLAIM_SECONDS = 60.0
 """How long a worker may take over one delivery before another looks after it."""
@@ -48,12 +49,14 @@ class Notify:
         *,
         worker: str,
         rng: random.Random | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._chats = chats
         self._clock = clock
         self._worker = worker
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._tally = tally or Tally()
         self._wakers = {name: asyncio.Event() for name in chats}
         self._stopping = False
         self._trouble: dict[str, str] = {}
@@ -113,6 +116,7 @@ class Notify:
                 # It must not hold up the alerts behind it for ever.
                 log.info("nothing is left to send", chat=name, reason=error.reason)
                 await self._store.superseded(delivery.id, error.reason)
+                self._tally.delivery(name, "superseded")
             else:
                 await self._put_back(delivery, error)
         except asyncio.CancelledError:
@@ -173,12 +177,15 @@ class Notify:
     async def _record(self, delivery: Delivery, where: Posted | None) -> None:
         if where is None:
             await self._store.superseded(delivery.id, "the message it refers to was never posted")
+            self._tally.delivery(delivery.chat, "superseded")
             return
         await self._store.delivered(delivery.id, where, self._clock.now())
+        self._tally.delivery(delivery.chat, "delivered")
         if self._trouble.pop(delivery.chat, None):
             log.info("messages arrive again", chat=delivery.chat)
 
     async def _put_back(self, delivery: Delivery, error: SendError) -> None:
+        self._tally.delivery(delivery.chat, error.outcome.value)
         pause = self._pause(delivery, error)
         not_before = self._clock.now() + timedelta(seconds=pause)
         # A doubt stays one, whatever stopped this attempt: looking once more is harmless.

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -16,6 +17,7 @@ from meterbot.ingest import Ingest
 from meterbot.models import Health, Seat, Snapshot, SourceState
 from meterbot.sources import Source
 from meterbot.store import Store
+from meterbot.tally import Tally
 
 READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
@@ -51,6 +53,7 @@ class Poller:
         *,
         concurrency: int = 16,
         rng: random.Random | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._sources = sources
         self._seats = seats
@@ -59,8 +62,10 @@ class Poller:
         self._clock = clock
         self._slots = asyncio.Semaphore(concurrency)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._tally = tally or Tally()
         self._states: dict[str, SourceState] | None = None
         self._due: list[tuple[datetime, str]] = []
+        self._waiting: dict[str, datetime] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._finished: list[_Reading] = []
         self._storing: asyncio.Task[None] | None = None
@@ -75,11 +80,17 @@ class Poller:
         if self._states is None:
             self._states = self._plan(await self._store.sources(), now)
         while self._due and self._due[0][0] <= now:
-            _, name = heapq.heappop(self._due)
+            due, name = heapq.heappop(self._due)
+            self._waiting[name] = due
             self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
         may_store = self._store_again_at is None or now >= self._store_again_at
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
+
+    def lag(self, now: datetime) -> timedelta:
+        """By how much the seat that waits longest to be read is late."""
+        due = min([*self._waiting.values(), *(when for when, _ in self._due[:1])], default=now)
+        return max(now - due, timedelta(0))
 
     async def drain(self) -> None:
         """Waits until everything that is being read is stored, or was tried to be."""
@@ -115,10 +126,14 @@ class Poller:
     async def _read(self, name: str) -> None:
         try:
             async with self._slots:
-                at = self._clock.now()
+                del self._waiting[name]
+                at, begun = self._clock.now(), monotonic()
                 reading = _Reading(name, at, await self._answer(name, at))
                 self._finished.append(reading)
+                health = worst(reading.snapshots).health
+                self._tally.read(self._seats[name].source, health, monotonic() - begun)
         finally:
+            self._waiting.pop(name, None)
             del self._running[name]
 
     async def _answer(self, name: str, at: datetime) -> tuple[Snapshot, ...]:

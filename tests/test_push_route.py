@@ -26,7 +26,8 @@ from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import PushToken, tables
 from meterbot.store.database import Database, open_store
-from meterbot.web import Listener, Vitals, application
+from meterbot.vitals import Vitals
+from meterbot.web import Listener, application
 from tests import postgres
 from tests.sources.bodies import json_values, places, with_value
 from tests.store.facts import emptied

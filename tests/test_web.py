@@ -7,9 +7,16 @@ from aiohttp import web
 
 from meterbot import secret
 from meterbot.chat import Connection
-from meterbot.web import Listener, Vitals, application
+from meterbot.metrics import Metrics
+from meterbot.models import Health, SourceState
+from meterbot.vitals import Vitals
+from meterbot.web import Listener, application
 
 NOW = datetime(2026, 4, 30, 10, 0, tzinfo=UTC)
+
+
+def seats(**words: str) -> dict[str, SourceState]:
+    return {name: SourceState(name, Health(word)) for name, word in words.items()}
 
 
 def vitals(**changes: object) -> Vitals:
@@ -20,25 +27,29 @@ def vitals(**changes: object) -> Vitals:
         "last_tick": NOW - timedelta(seconds=1),
         "chats": {"slack": Connection(up=True), "discord": Connection(up=False)},
         "waiting": {"slack": 2},
-        "seats": {"ana": "ok"},
+        "seats": seats(ana="ok"),
     }
     return Vitals(**(base | changes))  # type: ignore[arg-type]
 
 
-async def get(path: str, now: Vitals) -> tuple[int, str, str]:
+async def get(
+    path: str, now: Vitals, metrics: Metrics | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, str, str]:
     async def take() -> Vitals:
         return now
 
     async def hook(_: web.Request) -> web.Response:
         return web.Response(text="hooked")
 
-    listener = Listener(application(take, [("POST", "/slack/events", hook)]), "127.0.0.1", 0)
+    listener = Listener(application(take, [("POST", "/slack/events", hook)], metrics), "127.0.0.1", 0)
     port = await listener.start()
     try:
         async with (
             aiohttp.ClientSession() as session,
             session.request(
-                "POST" if path == "/slack/events" else "GET", f"http://127.0.0.1:{port}{path}"
+                "POST" if path == "/slack/events" else "GET",
+                f"http://127.0.0.1:{port}{path}",
+                headers=headers,
             ) as response,
         ):
             return response.status, response.headers["Content-Type"], await response.text()
@@ -58,7 +69,7 @@ async def test_a_bot_that_works_is_alive_and_ready() -> None:
         ({"last_tick": NOW - timedelta(seconds=61)}, "the last tick is late"),
         ({"last_tick": None}, "the last tick is late"),
         ({"chats": {"slack": Connection(up=False)}}, "no chat is connected"),
-        ({"oldest_waiting": NOW - timedelta(minutes=16)}, "an alert is waiting to be delivered"),
+        ({"oldest": {"discord": NOW - timedelta(minutes=16)}}, "an alert is waiting to be delivered"),
     ],
 )
 async def test_what_keeps_the_bot_from_its_work_is_named(changes: dict[str, object], problem: str) -> None:
@@ -76,7 +87,7 @@ async def test_what_ails_a_bot_that_is_ready_is_named_too() -> None:
             chats={"slack": down, "discord": Connection(up=True)},
             waiting={"slack": 0, "discord": 1},
             troubles={"discord": "missing access to the channel"},
-            seats={"ana": "ok", "bo": "session_expired", "cy": "drifted", "di": "ok", "ed": "ok"},
+            seats=seats(ana="ok", bo="session_expired", cy="drifted", di="ok", ed="ok"),
         ),
     )
     assert (status, json.loads(body)) == (
@@ -105,10 +116,17 @@ async def test_metrics_are_prometheus_text() -> None:
     status, kind, body = await get("/metrics", vitals())
     assert status == 200
     assert kind.startswith("text/plain; version=0.0.4")
-    assert 'meterbot_chat_connected{chat="discord"} 0.0' in body
-    assert 'meterbot_deliveries_waiting{chat="slack"} 2.0' in body
-    assert 'meterbot_seat_health{health="ok",seat="ana"} 1.0' in body
     assert "meterbot_ready 1.0" in body
+
+
+@pytest.mark.parametrize("given", [None, "Bearer planted-token-11", "planted-token-1", "Bearer \udcff"])
+async def test_metrics_with_a_token_are_for_who_sends_it(given: str | None) -> None:
+    metrics = Metrics(token="planted-token-1")
+    headers = {} if given is None else {"Authorization": given}
+    status, _, body = await get("/metrics", vitals(), metrics, headers)
+    assert (status, "meterbot" in body) == (401, False)
+    right = {"Authorization": "Bearer planted-token-1"}
+    assert (await get("/metrics", vitals(), metrics, right))[0] == 200
 
 
 async def test_a_chat_receives_what_is_posted_to_its_route() -> None:

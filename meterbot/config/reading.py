@@ -37,6 +37,11 @@ SECRETS: dict[str, dict[str, str | None]] = {
         "signing_secret": "SLACK_SIGNING_SECRET",
     },
     "discord": {"bot_token": "DISCORD_TOKEN"},
+    "watch": {
+        "ping_url": "METERBOT_PING_URL",
+        "metrics_token": "METERBOT_METRICS_TOKEN",
+        "sentry_dsn": "SENTRY_DSN",
+    },
     "seats": {"session_key": None, "token": None},
 }
 """Table → its secrets → the environment variable that is looked at without being named."""
@@ -137,6 +142,7 @@ class _Reading:
         self._rename_old_keys(document)
         self._refuse_literal_secrets(document)
         self._compare_seats(document)
+        document.setdefault("watch", {})  # the environment may name its secrets without the table
         for table, path, values in _tables(document):
             self._fetch_secrets(table, path, values)
             self._find_sign_in(path, values)
@@ -222,6 +228,8 @@ class _Reading:
                     and (found := self._vault.unasked(variable, f"{owner}.{key}"))
                 ):
                     values[key] = found
+                    if variable and self._environ.get(variable):
+                        self._variables[*path, key] = variable
             except ValueError as error:
                 self._refuse(place, str(error))
         for keys in _needed(table, values):
@@ -354,6 +362,8 @@ def _needed(table: str, values: dict[str, Any]) -> list[tuple[str, ...]]:
     if table == "seats":
         source = str(values.get("source"))
         return [_CREDENTIALS[source]] if source in _CREDENTIALS and source not in _UNNEEDED else []
+    if table == "watch":
+        return []
     if table == "discord":
         return [("bot_token",)]
     by_mode = {"socket": [("app_token",)], "http": [("signing_secret",)]}

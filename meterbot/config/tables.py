@@ -33,6 +33,7 @@ from meterbot.config.values import (
     MonthDay,
     SeatName,
     SecretKeys,
+    SecretUrl,
     Sha256,
     SlackChannel,
     SlackUser,
@@ -168,6 +169,20 @@ class HttpConfig(Table):
     """Where the seats' machines reach it."""
 
 
+class WatchConfig(Table):
+    """`[watch]`: who watches the bot itself. All of it is secret: who pings in its place hides that it is dead."""
+
+    ping_url_env: str | None = None
+    ping_url_file: str | None = None
+    ping_url: SecretUrl | None = None
+    metrics_token_env: str | None = None
+    metrics_token_file: str | None = None
+    metrics_token: SecretStr | None = None
+    sentry_dsn_env: str | None = None
+    sentry_dsn_file: str | None = None
+    sentry_dsn: SecretUrl | None = None
+
+
 class ApproversConfig(Table):
     """Who may approve, on each platform. Whoever sits at the terminal may, too."""
 
@@ -279,6 +294,7 @@ class Config(Table):
     privacy: PrivacyConfig = PrivacyConfig()
     storage: StorageConfig = StorageConfig()
     http: HttpConfig | None = None
+    watch: WatchConfig = WatchConfig()
     push: PushConfig = PushConfig()
     endpoints: EndpointsConfig = EndpointsConfig()
     seats: Annotated[tuple[SeatConfig, ...], Unstrict]

@@ -201,6 +201,18 @@ def database_url(value: object) -> SecretStr:
     return SecretStr(str(value))
 
 
+def _secret_url(value: object) -> SecretStr:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, brackets that do not close
+        usable = False
+    if not usable:
+        raise ValueError("must be an address that starts with https://")
+    return SecretStr(text)
+
+
 def _secret_keys(value: object) -> tuple[SecretStr, ...]:
     text = value.get_secret_value() if isinstance(value, SecretStr) else ""
     keys = [key for key in re.split(r"[,\s]+", text) if key]
@@ -261,5 +273,7 @@ Url = Annotated[str, PlainValidator(_url), _text("https?://.+")]
 """Without a slash at its end."""
 Listen = Annotated[Bind, PlainValidator(_bind), _text(_BIND)]
 DatabaseUrl = Annotated[SecretStr, PlainValidator(database_url), _text(examples=["sqlite:///meterbot.db"])]
+SecretUrl = Annotated[SecretStr, PlainValidator(_secret_url), _text()]
+"""Kept like a secret, because who knows it can use it."""
 SecretKeys = Annotated[tuple[SecretStr, ...], PlainValidator(_secret_keys), _text()]
 """One or several, with commas or space between them."""
