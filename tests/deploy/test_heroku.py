@@ -25,6 +25,7 @@ from tests import postgres
 from tests.e2e.process import Ended, ended, line
 from tests.e2e.team import Team, team
 from tests.e2e.test_handing_in import free_port
+from tests.tripwire import sitecustomize as tripwire
 
 ROOT = Path(__file__).parents[2]
 APP = json.loads((ROOT / "app.json").read_text("utf-8"))
@@ -155,7 +156,7 @@ async def dyno(
     environ = {
         "HOME": str(slug),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PYTHONPATH": str(slug),
+        **tripwire.surroundings(slug),
         "PYTHONUNBUFFERED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",  # for root, who may write
         "PYTHONWARNINGS": "error,ignore:'audioop' is deprecated:DeprecationWarning",
