@@ -165,23 +165,6 @@ def test_every_refusal_that_has_a_remedy_is_explained() -> None:
     assert [code for code in known if code not in told] == [], "explain it in docs/operations.md"
 
 
-METRICS = sorted(
-    {
-        text
-        for path in (ROOT / "meterbot").rglob("*.py")
-        for text in re.findall(
-            r'(?:Gauge|Counter|Histogram|Info|Enum|Family)\(\s*"(meterbot_\w+)"', path.read_text("utf-8")
-        )
-    }
-)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_every_metric_is_explained(name: str) -> None:
-    told = [page for page, text in PAGES.items() if f"`{name}`" in text]
-    assert told, f"give {name} a row in the table of metrics: what it means, and its labels"
-
-
 # --- configuration ------------------------------------------------------------------------------------------------
 
 
