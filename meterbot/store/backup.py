@@ -7,11 +7,14 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy import URL
 
 from meterbot.errors import StartError
 from meterbot.store import sole
 from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
+
+log = structlog.get_logger(__name__)
 
 _COPIES = 3
 """How many copies made before a migration are kept."""
@@ -52,6 +55,7 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
         with _told(f"cannot restore {source} to {database}"):
             return _put(source, database, now)
     finally:
+        _arriving(database).unlink(missing_ok=True)
         if held is not None:
             held.close()
 
@@ -111,9 +115,12 @@ def _copy(source: Path, target: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def _arriving(database: Path) -> Path:
+    return database.with_name(f"{database.name}.arriving")
+
+
 def _put(source: Path, database: Path, now: datetime) -> Path | None:
-    arriving = database.with_name(f"{database.name}.arriving")
-    arriving.unlink(missing_ok=True)
+    arriving = _arriving(database)
     _copy(source, arriving)
     _give_to_its_owner(database, arriving)
     kept = None
@@ -121,12 +128,26 @@ def _put(source: Path, database: Path, now: datetime) -> Path | None:
         kept = database.with_name(f"{database.name}.{_stamp(now)}.before-restore")
         if kept.exists():
             raise FileExistsError(f"{kept} is there already: try again")
-        # What was written last stands in a file beside it, and would be read into any database of this name.
+        _leave_wal(database)
+        # A damaged one may still have a file beside it, which would be read into any database of this name.
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 database.with_name(f"{database.name}{suffix}").rename(f"{kept}{suffix}")
     arriving.replace(database)
     return kept
+
+
+def _leave_wal(database: Path) -> None:
+    """Makes it one file, which SQLite does only for the last who has it open; a damaged one stays as it is."""
+    try:
+        with closing(_opened(database)) as opened:
+            opened.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise StartError(f"{database} is in use by another program: end it first") from None
+        raise
+    except sqlite3.DatabaseError as error:
+        log.warning("what is there is damaged, and is kept as it is", database=str(database), why=str(error))
 
 
 def _give_to_its_owner(database: Path, arriving: Path) -> None:

@@ -1,6 +1,8 @@
 """Copies of a SQLite database: whole, private, few, and put back only where no bot runs."""
 
 import asyncio
+import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -54,6 +56,14 @@ def names(folder: Path) -> list[str]:
 def somebody_elses(file: Path) -> None:
     with closing(sqlite3.connect(file)) as other:
         other.execute("CREATE TABLE somebody_elses (x)")
+
+
+def leave(file: Path, place: Path) -> None:
+    """The files as they are at this moment, which is all that is left of a process that was killed."""
+    place.parent.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{file}{suffix}", f"{place}{suffix}")
+    assert Path(f"{place}-wal").stat().st_size
 
 
 def damage(file: Path) -> None:
@@ -145,17 +155,33 @@ async def test_a_restored_database_is_as_it_was_and_the_other_one_is_kept(url: s
     assert await events_in(kept) == {"e1"}
 
 
+@pytest.mark.parametrize("damaged", [False, True])
 async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restored_one(
-    used: Database, url: str, file: Path
+    used: Database, url: str, file: Path, tmp_path: Path, *, damaged: bool
 ) -> None:
     """The file that SQLite writes first would be taken for the restored database's own."""
     kept = await back_up(url, None, NOW)
     await write(used, Batch(events=[event("e2")]))
-    assert file.with_name("meterbot.db-wal").stat().st_size
-    former = await restore(url, kept, NOW)
+    left = tmp_path / "killed" / "meterbot.db"
+    leave(file, left)
+    if damaged:
+        damage(left)
+    former = await restore(f"sqlite:///{left}", kept, NOW)
     assert former is not None
-    assert await events_in(file) == {"e1"}
-    assert await events_in(former) == {"e1", "e2"}
+    assert await events_in(left) == {"e1"}
+    if not damaged:
+        assert await events_in(former) == {"e1", "e2"}
+
+
+async def test_nothing_is_restored_while_any_program_has_the_database_open(
+    used: Database, url: str, tmp_path: Path
+) -> None:
+    kept = await back_up(url, None, NOW)
+    before = names(tmp_path)
+    with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: end it first"):
+        await restore(url, kept, NOW)
+    assert names(tmp_path) == before
+    assert await used.events(NOW) == [event("e1")]
 
 
 async def test_a_database_is_restored_where_none_is(used: Database, url: str, tmp_path: Path) -> None:
@@ -166,6 +192,17 @@ async def test_a_database_is_restored_where_none_is(used: Database, url: str, tm
     assert await restore(f"sqlite:///{other}", kept, NOW) is None
     assert await events_in(other) == {"e1"}
     assert stat.S_IMODE(other.stat().st_mode) == 0o600
+
+
+async def test_what_an_administrator_restores_belongs_to_whom_the_bot_runs_as(url: str, file: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only an administrator, which this is not, can give files to somebody else")
+    await upgrade(url)
+    kept = await back_up(url, None, NOW)
+    os.chown(file, 1234, 1234)
+    await restore(url, kept, NOW)
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (file, sole.lock_path(file))}
+    assert owners == {(1234, 1234)}
 
 
 async def test_a_damaged_database_can_be_replaced(url: str, file: Path, tmp_path: Path) -> None:
