@@ -1,4 +1,4 @@
-"""What is old becomes less: the history coarser, and what was told long ago forgotten.
+"""What is old becomes less: hours of minutes, a coarser history, and what was told long ago forgotten.
 
 In many short transactions, so that a reading and a command wait for one of them at most.
 """
@@ -35,6 +35,8 @@ class Retention:
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
         self._last = now
+        while await self._store.roll_up(now):
+            pass
         stretches = 0
         for before, step in ((now - self._changes, _HOUR), (now - self._hours, _DAY)):
             while await self._store.thin(before, step):

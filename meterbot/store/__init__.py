@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from meterbot.hours import Hour
 from meterbot.messages import Message, Posted
 from meterbot.models import Counter, Event, Known, Sample, SourceState
 
@@ -247,6 +248,14 @@ class Store(Protocol):
         A sample is kept when it differs from the one before, and so is the last of each quiet stretch. The newest
         reading of a counter is always among them.
         """
+        ...
+
+    async def hours(self, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        """The history hour by hour, from the hour of `since` on, of each counter in order of time."""
+        ...
+
+    async def roll_up(self, now: datetime) -> bool:
+        """Writes the next of the hours that are over, for `hours` to find. False when there are none."""
         ...
 
     async def thin(self, before: datetime, step: timedelta) -> bool:

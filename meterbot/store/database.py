@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from meterbot.errors import StartError
+from meterbot.hours import Hour
 from meterbot.messages import Posted
 from meterbot.models import Counter, Event, Sample, SourceState
 from meterbot.store import (
@@ -37,6 +38,7 @@ from meterbot.store import (
     forgetting,
     history,
     push_tokens,
+    rollup,
     sessions,
     sole,
     tables,
@@ -273,6 +275,15 @@ class Database:
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
         async with self._engine.connect() as connection:
             return await history.read(connection, counters, since)
+
+    async def hours(self, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        async with self._engine.connect() as connection:
+            return await rollup.read(connection, counters, since)
+
+    async def roll_up(self, now: datetime) -> bool:
+        async with self._writer.begin() as connection:
+            await _lock(connection, _INGEST_LOCK)
+            return await rollup.roll_up(connection, now)
 
     async def thin(self, before: datetime, step: timedelta) -> bool:
         async with self._engine.connect() as connection:

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from meterbot.hours import hour_of
 from meterbot.models import Counter, Sample
 from meterbot.store import tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert
 
-_history, _tails = tables.history.c, tables.tails.c
+_history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
+_ROLLED_UP_TO = "rolled_up_to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: 
         after[sample.counter], new = keep(after.get(sample.counter), sample)
         kept += new
     await insert_new(connection, tables.history, [_row(sample, ids) for sample in kept])
+    await _roll_up_again_from(connection, min((sample.at for sample in kept), default=None))
     moved = [
         {**_row(tail.newest, ids), "kept_at": tail.kept_at}
         for counter, tail in after.items()
@@ -62,12 +65,33 @@ async def set_back(
     """Drops each of these counters' samples after its instant; the last one that stays is the newest again."""
     for counter, end in ends.items():
         number = ids[counter]
+        await connection.execute(
+            delete(tables.hours).where(tables.hours.c.counter == number, tables.hours.c.at >= hour_of(end))
+        )
+        await _roll_up_again_from(connection, end)
         for table in (tables.history, tables.tails):
             await connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
         if (row := (await connection.execute(last)).first()) is not None:
             newest = {**_row(sample_of(row, counter), ids), "kept_at": row.at}
             await insert_new(connection, tables.tails, [newest])
+
+
+async def rolled_up_to(connection: AsyncConnection) -> datetime | None:
+    """Where the hours end that were written from the samples."""
+    value = await connection.scalar(select(_notes.value).where(_notes.name == _ROLLED_UP_TO))
+    return None if value is None else datetime.fromisoformat(value)
+
+
+async def set_rolled_up_to(connection: AsyncConnection, end: datetime) -> None:
+    await upsert(connection, tables.notes, [{"name": _ROLLED_UP_TO, "value": end.isoformat()}])
+
+
+async def _roll_up_again_from(connection: AsyncConnection, at: datetime | None) -> None:
+    """A sample came, or went, in an hour that was written already, as when a machine was offline."""
+    if at is None or (end := await rolled_up_to(connection)) is None or at >= end:
+        return
+    await set_rolled_up_to(connection, hour_of(at))
 
 
 async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Sample]:

@@ -125,6 +125,20 @@ history = Table(
     sqlite_with_rowid=False,
 )
 
+# What `history` comes to, hour by hour.
+hours = Table(
+    "hours",
+    metadata,
+    Column("at", Instant, primary_key=True),
+    _counter(),
+    Column("currency", String, primary_key=True),
+    Column("spent", Amount, nullable=False),
+    Column("used", Amount, nullable=False),
+    Column("cap", Amount),
+    Column("blocked", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # The newest sample of each counter, kept in `history` or not, and when the newest kept one was.
 tails = Table(
     "tails",

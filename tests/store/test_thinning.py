@@ -121,7 +121,7 @@ def test_no_final_amount_of_a_period_goes(steps: list[tuple[timedelta, str, bool
             assert one in kept
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, min_size=10, max_size=25), days=st.integers(0, 200))
 async def test_a_database_keeps_the_spend_between_two_samples_that_stay(
     store: Database, steps: list[tuple[timedelta, str, bool]], days: int

@@ -1,0 +1,58 @@
+"""Spend hour by hour: what a history comes to when nobody asks for the minutes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from meterbot.forecast import increases
+from meterbot.models import Counter, Sample
+from meterbot.money import Money, totals
+
+HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What a counter spent in the hour that begins at `at`, and how it stood at its last reading in that hour.
+
+    Of an hour without a reading there is none; of one with two currencies there are two.
+    """
+
+    at: datetime
+    counter: Counter
+    spent: Money
+    used: Money
+    cap: Money | None
+    blocked: bool
+
+
+def hour_of(at: datetime) -> datetime:
+    """The beginning of the hour that an instant lies in."""
+    return at - (at - _EPOCH) % HOUR
+
+
+def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
+    """The hours from `since` on, which is the beginning of one. The samples are of one counter, in order of time, with
+    the last one before."""
+    known = [sample for sample in samples if sample.used is not None]
+    pairs = [
+        (sample, rise) for sample, rise in zip(known, increases(known), strict=True) if sample.at >= since
+    ]
+    hours: list[Hour] = []
+    for at, group in groupby(pairs, key=lambda pair: hour_of(pair[0].at)):
+        inside = list(group)
+        spent = totals(rise.amount for _, rise in inside)
+        last = {sample.used.currency: sample for sample, _ in inside if sample.used is not None}
+        hours += [
+            Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked)
+            for currency, sample in last.items()
+            if sample.used is not None
+        ]
+    return hours
+
+
+def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str, Money]:
+    """Per currency, in the hours that begin in [start, end)."""
+    return totals(hour.spent for hour in hours if start <= hour.at < end)

@@ -1,0 +1,91 @@
+"""The history, hour by hour: written an hour late from the samples, so that a chart reads no minutes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.hours import Hour, hour_of, hours_of
+from meterbot.models import Counter, Sample
+from meterbot.store import history, tables
+from meterbot.store.facts import ids
+from meterbot.store.history import last_before, sample_of
+from meterbot.store.statements import select_in, upsert
+
+_history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
+_AT_ONCE = timedelta(hours=12)
+
+
+async def roll_up(connection: AsyncConnection, now: datetime) -> bool:
+    """Writes the next few hours that are over. False when there are none."""
+    start = await _next(connection, await history.rolled_up_to(connection))
+    end = None if start is None else min(start + _AT_ONCE, hour_of(now))
+    if start is None or end is None or start >= end:
+        return False
+    inside = select(tables.history).where(_history.at >= start, _history.at < end)
+    rows = (await connection.execute(inside.order_by(_history.counter, _history.at))).all()
+    numbers = {row.counter for row in rows}
+    before = {
+        row.counter: row
+        for row in await select_in(connection, last_before(start), tables.counters.c.id, numbers)
+    }
+    written: list[dict[str, Any]] = []
+    for number, own in groupby(rows, key=lambda row: row.counter):
+        counter = Counter("", str(number))
+        earlier = [before[number]] if number in before else []
+        samples = [sample_of(row, counter) for row in (*earlier, *own)]
+        written += [_row(hour, number) for hour in hours_of(samples, start)]
+    await upsert(connection, tables.hours, written)
+    await history.set_rolled_up_to(connection, end)
+    return True
+
+
+async def _next(connection: AsyncConnection, since: datetime | None) -> datetime | None:
+    first = select(func.min(_history.at, type_=_history.at.type))
+    if since is not None:
+        first = first.where(_history.at >= since)
+    at = await connection.scalar(first)
+    return None if at is None else hour_of(at)
+
+
+async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+    """The hours from the one of `since` on, of each counter in order of time; the newest from the samples."""
+    start = hour_of(since)
+    numbers = await ids(connection, counters)
+    names = {number: counter for counter, number in numbers.items()}
+    rolled_up_to = max(await history.rolled_up_to(connection) or start, start)
+    stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
+    rows = await select_in(connection, stored.order_by(_hours.at), _hours.counter, names)
+    found: dict[Counter, list[Hour]] = defaultdict(list)
+    for row in rows:
+        found[names[row.counter]].append(_hour(row, names[row.counter]))
+    for counter, samples in _by_counter(await history.read(connection, numbers, rolled_up_to)).items():
+        found[counter] += hours_of(samples, rolled_up_to)
+    return [hour for counter in sorted(found, key=str) for hour in found[counter]]
+
+
+def _by_counter(samples: Sequence[Sample]) -> Mapping[Counter, list[Sample]]:
+    found: dict[Counter, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.counter].append(sample)
+    return found
+
+
+def _row(hour: Hour, number: int) -> dict[str, Any]:
+    return {
+        "at": hour.at,
+        "counter": number,
+        "currency": hour.used.currency,
+        "spent": hour.spent,
+        "used": hour.used,
+        "cap": hour.cap,
+        "blocked": hour.blocked,
+    }
+
+
+def _hour(row: Any, counter: Counter) -> Hour:
+    return Hour(row.at, counter, row.spent, row.used, row.cap, row.blocked)

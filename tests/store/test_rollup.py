@@ -1,0 +1,99 @@
+"""The hours tell what the samples told, whether they were rolled up or not."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meterbot.forecast import spend_between
+from meterbot.hours import hours_of, spent_in
+from meterbot.store import Batch
+from meterbot.store.database import Database
+from tests.store.facts import ANA, BO, dollars, emptied, later, sample, write
+from tests.store.test_thinning import _steps, life
+
+HOUR = timedelta(hours=1)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+async def rolled_up(store: Database, now: datetime) -> None:
+    while await store.roll_up(now):
+        pass
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_steps, min_size=5, max_size=12), cut=st.integers(0, 11))
+async def test_the_hours_are_those_of_the_samples(
+    store: Database, steps: list[tuple[timedelta, str, bool]], cut: int
+) -> None:
+    await emptied(store)
+    samples = life(steps)
+    for part in (samples[:cut], samples[cut:]):
+        await write(store, Batch(samples=part))
+        if part:
+            await rolled_up(store, part[-1].at + HOUR)
+    kept = await store.samples([ANA], LONG_AGO)
+    assert await store.hours([ANA], LONG_AGO) == hours_of(kept, LONG_AGO)
+
+
+@given(steps=st.lists(_steps, min_size=2, max_size=25))
+def test_the_hours_add_up_to_the_spend(steps: list[tuple[timedelta, str, bool]]) -> None:
+    samples = life(steps)
+    hours = hours_of(samples, LONG_AGO)
+    end = samples[-1].at
+    first = next((one.at for one in samples if one.used is not None), None)
+    if first is None:
+        assert hours == []
+    else:
+        assert spent_in(hours, LONG_AGO, end + HOUR) == spend_between(samples, first, end)
+
+
+async def test_the_hour_that_is_not_over_is_told_from_the_samples(store: Database) -> None:
+    await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (0, 20, 70, 80)]))
+    await rolled_up(store, later(minutes=85))
+    hours = await store.hours([ANA], LONG_AGO)
+    assert [(hour.at, hour.spent) for hour in hours] == [
+        (later(), dollars("20")),
+        (later(hours=1), dollars("60")),
+    ]
+
+
+async def test_what_a_machine_sends_late_is_in_its_hour(store: Database) -> None:
+    await write(store, Batch(samples=[sample(0, "1"), sample(0, "1", BO), sample(400, "9", BO)]))
+    await rolled_up(store, later(hours=9))
+    await write(store, Batch(samples=[sample(70, "4"), sample(75, "5")]))
+    for _ in range(2):
+        hours = await store.hours([ANA], LONG_AGO)
+        assert [(hour.at, hour.spent) for hour in hours] == [
+            (later(), dollars("0")),
+            (later(hours=1), dollars("4")),
+        ]
+        await rolled_up(store, later(hours=9))
+
+
+async def test_hours_from_a_clock_that_was_ahead_go_with_their_samples(store: Database) -> None:
+    await write(store, Batch(samples=[sample(0, "1"), sample(70, "4"), sample(200, "9")]))
+    await rolled_up(store, later(hours=9))
+    await write(store, Batch(samples=[sample(90, "5")], set_back={ANA: later(minutes=80)}))
+    await rolled_up(store, later(hours=9))
+    hours = await store.hours([ANA], LONG_AGO)
+    assert [(hour.at, hour.spent) for hour in hours] == [
+        (later(), dollars("0")),
+        (later(hours=1), dollars("4")),
+    ]
+
+
+async def test_since_is_rounded_down_to_its_hour(store: Database) -> None:
+    await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (0, 20, 70, 130, 140)]))
+    for _ in range(2):
+        hours = await store.hours([ANA], later(minutes=130))
+        assert [(hour.at, hour.spent) for hour in hours] == [(later(hours=2), dollars("70"))]
+        await rolled_up(store, later(hours=9))
+
+
+async def test_what_is_forgotten_leaves_no_hours(store: Database) -> None:
+    await write(store, Batch(samples=[sample(0, "1"), sample(70, "4")]))
+    await rolled_up(store, later(hours=9))
+    async with store._writer.begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM counters")
+    assert await store.hours([ANA], LONG_AGO) == []
