@@ -22,6 +22,7 @@ WORDS = (
     ("", "the team: totals, who is blocked, every seat, who is missing"),
     ("me", "your own seats"),
     ("seat NAME", "one seat in full"),
+    ("forecast", "where it is heading: pace, the month's end, when caps and windows are full"),
     ("renewals", "which subscription is charged when"),
     ("join", "the line with which your own machine sends your seat's numbers"),
     ("report", "paste your seat's numbers by hand"),

@@ -196,8 +196,8 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
     log.set_up()
     now = datetime.now(UTC)
     if as_json:
-        report = asyncio.run(operations.team_now(settings, now))
-        _print_json(report_json.spend_json(report, settings.timezone))
+        report, headings = asyncio.run(operations.team_heading(settings, now))
+        _print_json(report_json.spend_json(report, settings.timezone, headings))
     else:
         asyncio.run(operations.print_team(settings, now))
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from functools import partial
 
@@ -12,10 +12,13 @@ import structlog
 from meterbot import answers, wording
 from meterbot.answers import Destination
 from meterbot.chat import Answer, Chat, Form, Question
-from meterbot.forecast import PACE_WINDOWS
+from meterbot.forecast import PACE_WINDOWS, pace
+from meterbot.forecast_answer import forecast_answer
+from meterbot.heading import Headings, headings
 from meterbot.joining import Joining
 from meterbot.messages import Message
 from meterbot.models import Seat, Severity
+from meterbot.outlook import HABIT
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Rows, View
 from meterbot.report import TeamReport, team_report, with_paces
@@ -24,6 +27,7 @@ from meterbot.team import team
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
 _NAMED = 20
+_BUSY = timedelta(hours=6)
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +47,20 @@ async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz:
     report = team_report(await store.latest(), await store.sources(), seats, now, tz)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
+
+
+async def current_headings(store: Store, report: TeamReport) -> Headings:
+    """Where the report's seats are heading."""
+    now = report.as_of
+    counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
+    samples = await store.samples(counters, now - _BUSY)
+    found = {sample.counter for sample in samples}
+    paced = {counter for counter in found if pace([one for one in samples if one.counter == counter], now)}
+    # Who has been quiet for hours has left few samples behind.
+    quiet = counters - paced
+    samples = [one for one in samples if one.counter in paced]
+    samples += await store.samples(quiet, now - PACE_WINDOWS[-1])
+    return headings(report, samples, await store.hours(counters, now - HABIT))
 
 
 class Commands:
@@ -75,6 +93,7 @@ class Commands:
             "team": self._team,
             "me": self._me,
             "seat": self._seat,
+            "forecast": self._forecast,
             "renewals": self._renewals,
             "status": self._status,
         }
@@ -176,6 +195,9 @@ class Commands:
         view = await self._view(question, public=False)
         detail = answers.seat_detail(view, [taken.seat], ("seat", taken.seat))
         return Answer(replace(detail, text=taken.said, fallback=f"{taken.said} {detail.fallback}"))
+
+    async def _forecast(self, asked: _Asked) -> Message:
+        return forecast_answer(asked.view, await current_headings(self._store, asked.view.report))
 
     async def _renewals(self, asked: _Asked) -> Message:
         return answers.renewals(asked.view)

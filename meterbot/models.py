@@ -53,6 +53,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowPoint:
+    """How full a window was at `at`."""
+
+    at: datetime
+    utilization: Decimal
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExtraUsage:
     """This period's metered spend, as far as the bodies said.
 
@@ -198,6 +207,8 @@ class Known:
     windows_at: datetime | None = None
     extra_usage_at: datetime | None = None
     subscription_at: datetime | None = None
+    trail: dict[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
+    """A few earlier points of each window, the oldest first: as many as it takes to say when it will be full."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ import meterbot
 from meterbot.app import READS_AT_ONCE, build_sessions, build_sources, token_digests
 from meterbot.chat import Question
 from meterbot.cipher import Cipher
-from meterbot.commands import Commands, current_report
+from meterbot.commands import Commands, current_headings, current_report
 from meterbot.config import Config
 from meterbot.errors import StartError
+from meterbot.heading import Headings
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.reception import PUSH
@@ -97,6 +98,13 @@ async def team_now(config: Config, now: datetime) -> TeamReport:
     """The team as the database knows it."""
     async with _opened(config) as store:
         return await current_report(store, config.seat_list(), now, config.timezone)
+
+
+async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headings]:
+    """The team as the database knows it, and where it is heading."""
+    async with _opened(config) as store:
+        report = await current_report(store, config.seat_list(), now, config.timezone)
+        return report, await current_headings(store, report)
 
 
 async def print_team(config: Config, now: datetime) -> None:

@@ -22,6 +22,7 @@ from meterbot.models import (
     Seat,
     Snapshot,
     SourceState,
+    WindowPoint,
 )
 from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
@@ -64,6 +65,7 @@ class SeatRow:
     counted: bool = False
     through: Mapping[str, str] = field(default_factory=dict)
     block: Block | None = None
+    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
     pace: Pace | None = None
     """How fast an API organization spends: of rows that are `beside` alone."""
 
@@ -265,6 +267,7 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
         outdated=outdated and (extra is not None or spend is not None),
         block=block_of(extra, snapshot.windows if known.windows_at else None, now),
         through=shared.through,
+        trail=known.trail,
     )
 
 

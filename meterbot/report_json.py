@@ -8,11 +8,13 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from meterbot.blocked import Block, block_of
+from meterbot.heading import Headings
 from meterbot.lines import is_metered, seat_lines
 from meterbot.models import ExtraUsage, Snapshot, Subscription, Window
 from meterbot.money import Money, percent, plain, rounded
 from meterbot.org_lines import ESTIMATE
 from meterbot.org_spend import OrgCosts, OrgEstimates, OrgLimits, OrgSpend, PersonLimit, projection
+from meterbot.outlook import Forecast
 from meterbot.report import SeatRow, TeamReport, Total
 from meterbot.wording import stamp
 
@@ -41,13 +43,15 @@ def snapshot_json(
     }
 
 
-def spend_json(report: TeamReport, tz: tzinfo, *, emails: bool = False) -> dict[str, object]:
+def spend_json(
+    report: TeamReport, tz: tzinfo, headings: Headings | None = None, *, emails: bool = False
+) -> dict[str, object]:
     """The team for machines, the same numbers that the chat answers."""
     return {
         "as_of": stamp(report.as_of),
         "seats_total": report.seats,
         "seats_current": report.current,
-        "totals": [_total_json(total) for total in report.totals],
+        "totals": [_total_json(total, headings) for total in report.totals],
         "seats": [_row_json(row, report.as_of, tz, emails=emails) for row in report.rows],
         "missing": [
             {
@@ -72,14 +76,28 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     return {**shown, "age_seconds": age, "counted": row.counted, "per_hour": per_hour}
 
 
-def _total_json(total: Total) -> dict[str, object]:
+def _total_json(total: Total, headings: Headings | None) -> dict[str, object]:
+    team = next((one for one in headings.team if one.currency == total.currency), None) if headings else None
     return {
         "currency": total.currency,
         "used": _plain(total.used),
         "cap": _plain(total.cap),
         "percent": _number(total.percent),
         "plan_fees": _plain(total.plan_fees),
-        "forecast": None,
+        "forecast": None if team is None else forecast_json(team.forecast, team.per_hour),
+    }
+
+
+def forecast_json(said: Forecast | None, per_hour: Money | None) -> dict[str, object] | None:
+    """Four months of five end between `low` and `high`. `per_hour` is the pace now."""
+    if said is None:
+        return None
+    return {
+        "low": _plain(said.low),
+        "likely": _plain(said.likely),
+        "high": _plain(said.high),
+        "per_hour": _plain(per_hour),
+        "at": stamp(said.ends),
     }
 
 

@@ -27,7 +27,7 @@ def completed(own: Known, others: Mapping[str, Known]) -> Shared:
         if known.windows_at is None and other.windows_at is not None:
             through["windows"] = name
             snapshot = replace(known.snapshot, windows=other.snapshot.windows)
-            known = replace(known, snapshot=snapshot, windows_at=other.windows_at)
+            known = replace(known, snapshot=snapshot, windows_at=other.windows_at, trail=other.trail)
         if known.extra_usage_at is None and other.extra_usage_at is not None:
             through["spend"] = name
             snapshot = replace(known.snapshot, extra_usage=other.snapshot.extra_usage)

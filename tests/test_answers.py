@@ -243,6 +243,7 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend",
         "/claude-spend me",
         "/claude-spend seat NAME",
+        "/claude-spend forecast",
         "/claude-spend renewals",
         "/claude-spend join",
         "/claude-spend report",

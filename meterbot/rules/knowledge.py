@@ -7,6 +7,7 @@ from meterbot.forecast import CLOCK_SKEW, calendar_month
 from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
 from meterbot.money import Money
 from meterbot.org_spend import completed as completed_spend
+from meterbot.trail import extended
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -61,6 +62,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         windows_at=known.windows_at if keep_windows else new.windows_at,
         extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
         subscription_at=known.subscription_at if keep_subscription else new.subscription_at,
+        trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, snapshot.fetched_at),
     )
 
 
@@ -85,6 +87,7 @@ def _first(snapshot: Snapshot) -> Known:
         windows_at=at if snapshot.windows_read else None,
         extra_usage_at=at if snapshot.extra_usage_read else None,
         subscription_at=at if snapshot.subscription_read else None,
+        trail=extended({}, snapshot.windows, at) if snapshot.windows_read else {},
     )
 
 

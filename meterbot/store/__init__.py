@@ -251,7 +251,8 @@ class Store(Protocol):
         ...
 
     async def hours(self, counters: Iterable[Counter], since: datetime) -> list[Hour]:
-        """The history hour by hour, from the hour of `since` on, of each counter in order of time."""
+        """The history hour by hour, from the hour of `since` on, with the last one before that was rolled up; of each
+        counter in order of time."""
         ...
 
     async def roll_up(self, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.hours import Hour, hour_of, hours_of
@@ -53,19 +53,35 @@ async def _next(connection: AsyncConnection, since: datetime | None) -> datetime
 
 
 async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
-    """The hours from the one of `since` on, of each counter in order of time; the newest from the samples."""
+    """The hours from the one of `since` on, and the last written one before; the newest from the samples."""
     start = hour_of(since)
     numbers = await ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
     rolled_up_to = max(await history.rolled_up_to(connection) or start, start)
     stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
-    rows = await select_in(connection, stored.order_by(_hours.at), _hours.counter, names)
+    rows = await select_in(connection, _last_before(start), tables.counters.c.id, names)
+    rows += await select_in(connection, stored.order_by(_hours.at), _hours.counter, names)
     found: dict[Counter, list[Hour]] = defaultdict(list)
     for row in rows:
         found[names[row.counter]].append(_hour(row, names[row.counter]))
     for counter, samples in _by_counter(await history.read(connection, numbers, rolled_up_to)).items():
         found[counter] += hours_of(samples, rolled_up_to)
     return [hour for counter in sorted(found, key=str) for hour in found[counter]]
+
+
+def _last_before(since: datetime) -> Select[Any]:
+    earlier = tables.hours.alias()
+    last = (
+        select(earlier.c.at)
+        .where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
+        .order_by(earlier.c.at.desc())
+        .limit(1)
+        .correlate(tables.counters)
+        .scalar_subquery()
+    )
+    return select(tables.hours).join_from(
+        tables.counters, tables.hours, (_hours.counter == tables.counters.c.id) & (_hours.at == last)
+    )
 
 
 def _by_counter(samples: Sequence[Sample]) -> Mapping[Counter, list[Sample]]:

@@ -1,0 +1,112 @@
+"""The answer to `/claude-spend forecast`: where it is heading, seat by seat and for the team."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from meterbot import wording
+from meterbot.forecast import calendar_month, month_end
+from meterbot.heading import Heading, Headings, TeamHeading
+from meterbot.messages import Message, Section, buttons
+from meterbot.money import Money, show, totals
+from meterbot.outlook import FEWEST_DAYS, Forecast
+from meterbot.privacy import View
+
+_MOST = 20
+_NAME_COLUMNS = 24
+
+
+def forecast_answer(view: View, headings: Headings) -> Message:
+    """The team's range, and the rows that this reader may see, most first."""
+    now = view.report.as_of
+    ends = wording.moment(month_end(calendar_month(now)), view.tz)
+    shown = [one for one in headings.seats if view.sees_rows_of(one.row.seat.name)]
+    heads = [_team_line(one) for one in headings.team]
+    spending = [one for one in shown if one.row.counted]
+    sections = []
+    if spending:
+        sections.append(Section(tuple(_rows(spending[:_MOST], view)), heading="Seats", fixed=True))
+    rest = [one for one in headings.seats if one.row.counted and one not in spending[:_MOST]]
+    notes = [line for one in shown for line in _near(one, view)]
+    if notes:
+        sections.append(Section(tuple(notes[:_MOST]), heading="Filling up"))
+    text = heads or ["No amount is known yet."]
+    if rest:
+        known = wording.amounts(_sums(rest))
+        text = [*text, f"{wording.count(len(rest), 'seat')} not listed here: {known} so far."]
+    return Message(
+        title=f"Where {now:%B} is heading",
+        fallback=f"Forecast for {now:%B}: {'; '.join(text)}",
+        text="\n".join(text),
+        sections=tuple(sections),
+        actions=() if view.public else buttons("forecast"),
+        footer=f"The counters start again {ends}. A range holds four months of five; it needs {FEWEST_DAYS} whole days.",
+    )
+
+
+def _sums(seats: Sequence[Heading]) -> list[Money]:
+    return list(totals(one.row.used for one in seats if one.row.used is not None).values())
+
+
+def _team_line(team: TeamHeading) -> str:
+    head = f"{show(team.used, grouped=True)} spent so far"
+    pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
+    if team.forecast is None:
+        return f"{head}{pace}; too little is known to say how the month ends."
+    return f"{head}{pace}; the month ends between {span_of(team.forecast)}."
+
+
+def span_of(said: Forecast) -> str:
+    """`$40.00 and $95.00`"""
+    return f"{show(said.low, grouped=True)} and {show(said.high, grouped=True)}"
+
+
+def _money(amount: Money) -> str:
+    return show(amount, grouped=True)
+
+
+def _rows(seats: Sequence[Heading], view: View) -> list[str]:
+    names = [
+        wording.one_line(one.row.seat.name, _NAME_COLUMNS)
+        if view.may_see(one.row.seat.name)
+        else f"seat {place}"
+        for place, one in enumerate(seats, start=1)
+    ]
+    used = ["unknown" if one.row.used is None else _money(one.row.used) for one in seats]
+    wide, long = max(map(len, names)), max(map(len, used))
+    return [
+        f"{name:<{wide}}  {amount:>{long}}  {_towards(one)}{_pace(one)}"
+        for name, amount, one in zip(names, used, seats, strict=True)
+    ]
+
+
+def _towards(one: Heading) -> str:
+    if one.forecast is None:
+        return "too early to say"
+    return f"→ {_money(one.forecast.low)} to {_money(one.forecast.high)}"
+
+
+def _pace(one: Heading) -> str:
+    if one.pace is None:
+        return ""
+    return f", {_money(one.pace.per_hour)}/h over {wording.span(one.pace.over)}"
+
+
+def _near(one: Heading, view: View) -> list[str]:
+    """What fills up, of a seat that the reader knows by name."""
+    if not view.may_see(one.row.seat.name):
+        return []
+    name, lines = wording.one_line(one.row.seat.name, _NAME_COLUMNS), []
+    if one.cap_at is not None:
+        lines.append(f"{name}: at this pace its cap falls {_about(one.cap_at, view)}")
+    lines += [f"{name}: {wording.window_name(window)} full {_about(at, view)}" for window, at in one.full]
+    return lines
+
+
+def _about(at: datetime, view: View) -> str:
+    """`at about 16:40`, `on about Thu May 1`"""
+    local, now = at.astimezone(view.tz), view.report.as_of.astimezone(view.tz)
+    if local.date() == now.date():
+        return f"at about {local:%H:%M}"
+    if (at - view.report.as_of).total_seconds() < 2 * 86400:
+        return f"at about {wording.moment(at, view.tz)}"
+    return f"on about {wording.day(local.date())}"

@@ -1,0 +1,117 @@
+"""Where every seat of a report is heading, and the team: pace, the month's end, cap and windows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from meterbot.forecast import Pace, calendar_month, cap_eta, month_end, pace
+from meterbot.hours import Hour
+from meterbot.models import Counter, Sample
+from meterbot.money import Money, totals
+from meterbot.outlook import Forecast, Rest, forecast, rest_of_month
+from meterbot.report import SeatRow, TeamReport
+from meterbot.trail import full_at
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One row's. `cap_at` is when the cap falls at the pace of the last hours, None when it does not this month;
+    `full` are the windows that fill up before they reset, and when."""
+
+    row: SeatRow
+    pace: Pace | None
+    forecast: Forecast | None
+    cap_at: datetime | None
+    full: tuple[tuple[str, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TeamHeading:
+    """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low."""
+
+    currency: str
+    used: Money
+    per_hour: Money | None
+    forecast: Forecast | None
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """Of every row that is counted or has a window that fills up."""
+
+    seats: tuple[Heading, ...]
+    team: tuple[TeamHeading, ...]
+
+
+def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
+    """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
+    by_counter: dict[Counter, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_counter[sample.counter].append(sample)
+    hourly: dict[Counter, list[Hour]] = defaultdict(list)
+    for hour in hours:
+        hourly[hour.counter].append(hour)
+    seats, rests = [], {}
+    for row in report.rows:
+        if row.beside or row.counter is None:
+            continue
+        rest = _rest(row, hourly[row.counter], report.as_of)
+        if row.counted:
+            rests[row.counter] = rest
+        seats.append(_heading(row, by_counter[row.counter], rest, report.as_of))
+    counted = [one for one in seats if one.row.counted]
+    return Headings(tuple(seats), _team(counted, rests, report.as_of))
+
+
+def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> Rest | None:
+    used = row.used
+    own = [] if used is None else [hour for hour in hours if hour.spent.currency == used.currency]
+    return rest_of_month(own, own[0].at, now) if own else None
+
+
+def _heading(row: SeatRow, samples: Sequence[Sample], rest: Rest | None, now: datetime) -> Heading:
+    speed = pace(samples, now)
+    extra, used = row.snapshot.extra_usage, row.used
+    ends = month_end(calendar_month(now))
+    known = used is not None and extra is not None and extra.comparable
+    cap_at = (
+        cap_eta(used, extra.cap, speed, now, ends) if known and used and extra and not row.block else None
+    )
+    read_at = row.windows_at
+    full = []
+    for window in row.snapshot.windows:
+        at = None if read_at is None else full_at(window, row.trail, read_at)
+        if at is not None and at > now:
+            full.append((window.name, at))
+    said = None if used is None else forecast(used, rest, now)
+    return Heading(row, speed, said, cap_at, tuple(full))
+
+
+def _team(
+    counted: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
+) -> tuple[TeamHeading, ...]:
+    sums = totals(one.row.used for one in counted if one.row.used is not None)
+    return tuple(
+        _sum(used, [one for one in counted if _is_in(one, currency)], rests, now)
+        for currency, used in sums.items()
+    )
+
+
+def _is_in(one: Heading, currency: str) -> bool:
+    return one.row.used is not None and one.row.used.currency == currency
+
+
+def _sum(
+    used: Money, seats: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
+) -> TeamHeading:
+    paces = [one.pace.per_hour for one in seats if one.pace is not None]
+    known = [rests[one.row.counter] for one in seats if one.row.counter is not None]
+    whole: Rest | None = None
+    for rest in known:
+        if rest is None:
+            whole = None
+            break
+        whole = rest if whole is None else whole + rest
+    per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
+    return TeamHeading(used.currency, used, per_hour, forecast(used, whole, now))
