@@ -47,7 +47,7 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
         last = {sample.used.currency: sample for sample, _ in inside if sample.used is not None}
         hours += [
             Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked)
-            for currency, sample in last.items()
+            for currency, sample in sorted(last.items())
             if sample.used is not None
         ]
     return hours

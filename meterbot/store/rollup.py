@@ -60,7 +60,7 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     rolled_up_to = max(await history.rolled_up_to(connection) or start, start)
     stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
     rows = await select_in(connection, _last_before(start), tables.counters.c.id, names)
-    rows += await select_in(connection, stored.order_by(_hours.at), _hours.counter, names)
+    rows += await select_in(connection, stored.order_by(_hours.at, _hours.currency), _hours.counter, names)
     found: dict[Counter, list[Hour]] = defaultdict(list)
     for row in rows:
         found[names[row.counter]].append(_hour(row, names[row.counter]))
