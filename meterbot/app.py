@@ -30,10 +30,12 @@ from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
+from meterbot.lease import Lease
 from meterbot.metrics import Metrics
 from meterbot.notify import Notify
 from meterbot.pasting import Pasting
 from meterbot.poller import Poller
+from meterbot.presence import Presence
 from meterbot.push_route import PushRoute
 from meterbot.reception import PUSH, Reception
 from meterbot.report import SeatRow
@@ -54,6 +56,8 @@ from meterbot.watching import DeadMan, Watch
 from meterbot.web import Listener, Route, application
 
 READS_AT_ONCE = 16
+GATEWAY = "discord.gateway"
+"""The lease of the one process that listens to Discord; all of them send."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,13 +100,25 @@ async def assembled(
 ) -> AsyncIterator[Bot]:
     """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`."""
     async with AsyncExitStack() as closing:
-        store = await open_store(config.database_url.get_secret_value())
+        store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
+        gateway = Lease(GATEWAY)
+        presence = Presence(store, _worker(), clock, [gateway] if config.discord is not None else [])
+        closing.push_async_callback(presence.leave)
+        await presence.join()
         sessions = build_sessions(config, closing, store)
         sources = build_sources(config, closing, sessions, await store.latest(), patient=True)
-        chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout))
+        chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout), gateway=gateway)
         bot = _connected(
-            config, clock, store, sources, chats, sessions=sessions, reads_at_once=reads_at_once, rng=rng
+            config,
+            clock,
+            store,
+            sources,
+            chats,
+            sessions=sessions,
+            presence=presence,
+            reads_at_once=reads_at_once,
+            rng=rng,
         )
         if config.http is not None:
             await _listen(closing, bot, config, config.http.bind)
@@ -151,12 +167,13 @@ def _connected(
     chats: Mapping[str, Chat],
     *,
     sessions: Sessions,
+    presence: Presence,
     reads_at_once: int,
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
     tally = Tally()
-    notify = Notify(store, chats, clock, worker=_worker(), rng=rng, tally=tally)
+    notify = Notify(store, chats, clock, worker=presence.worker, rng=rng, tally=tally)
     destinations = [(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     ingest = Ingest(store, seats, destinations, rules, notify.wake, session_ends=sessions.ends)
@@ -173,7 +190,19 @@ def _connected(
         joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
         pasting=Pasting(seats, reception, clock.now),
     )
-    poller = Poller(sources, seats, ingest, store, clock, concurrency=reads_at_once, rng=rng, tally=tally)
+    poller = Poller(
+        sources,
+        seats,
+        ingest,
+        store,
+        clock,
+        worker=presence.worker,
+        alive=presence.alive,
+        concurrency=reads_at_once,
+        rng=rng,
+        tally=tally,
+    )
+    presence.when_lost(poller.let_go)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
     ping_url = _secret(config.watch.ping_url)
     return Bot(
@@ -189,6 +218,8 @@ def _connected(
         retention,
         tally,
         Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
+        sessions,
+        presence,
     )
 
 
@@ -291,6 +322,8 @@ def _chats(
     store: Store,
     on_quit: Callable[[], None] | None,
     terminal: tuple[TextIO | None, TextIO],
+    *,
+    gateway: Lease,
 ) -> dict[str, Chat]:
     """The configured chats. A platform's library is imported only where it is used."""
     chats: list[Chat] = []
@@ -318,6 +351,7 @@ def _chats(
                 clock=clock,
                 note=store.note,
                 set_note=store.set_note,
+                gateway=gateway,
                 api_url=config.endpoints.discord_api,
             )
         )
@@ -339,5 +373,5 @@ def _routes(chat: Chat) -> list[Route]:
 
 
 def _worker() -> str:
-    """Who claims deliveries: unique among the processes that share a database."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    """What this process is called among those that share a database; on Heroku by its dyno, such as `web.1`."""
+    return f"{os.environ.get('DYNO') or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -15,8 +15,10 @@ from meterbot.commands import Commands
 from meterbot.ingest import Ingest
 from meterbot.notify import Notify
 from meterbot.poller import Poller
+from meterbot.presence import Presence
 from meterbot.reception import Reception
 from meterbot.retention import Retention
+from meterbot.sessions import Sessions
 from meterbot.store import Store
 from meterbot.tally import Tally
 from meterbot.vitals import Vitals
@@ -56,6 +58,8 @@ class Bot:
     retention: Retention
     tally: Tally
     watch: Watch
+    sessions: Sessions
+    presence: Presence
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
@@ -112,6 +116,7 @@ class Bot:
 
     async def step(self) -> None:
         """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
+        await self.presence.beat()
         await self.tick()
         await self.poller.drain()
         await self.sweep()
@@ -124,11 +129,12 @@ class Bot:
         if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
             self.awake_since = now
         self.last_tick = now
-        await self.poller.tick(now)
         self.notify.wake()
+        await self.poller.tick(now)
 
     async def sweep(self) -> None:
         """Finds what time alone makes true."""
+        await self.sessions.refresh()
         await self.ingest.sweep(self.clock.now(), self.awake_since)
 
     async def tidy(self) -> None:

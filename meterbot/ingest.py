@@ -62,14 +62,24 @@ class Ingest:
         self._session_ends = session_ends
 
     async def take(
-        self, snapshots: Sequence[Snapshot], now: datetime, next_due: Mapping[str, datetime] | None = None
+        self,
+        snapshots: Sequence[Snapshot],
+        now: datetime,
+        next_due: Mapping[str, datetime] | None = None,
+        *,
+        reader: str | None = None,
     ) -> list[Event]:
         """Folds snapshots of configured seats in their order; returns the events that were new.
 
-        `next_due`: seat → when it may be read again, stored with what its read brought. When this raises, nothing was
-        written and the same call may be repeated.
+        `next_due`: seat → when it may be read again, stored with what its read brought. With a `reader`, the worker that
+        had claimed these seats, they are given back, and of one that was no longer its own nothing is taken. When this
+        raises, nothing was written and the same call may be repeated.
         """
         async with self._store.transaction() as transaction:
+            if reader is not None and next_due:
+                own = await transaction.release_seats(reader, next_due)
+                snapshots = [one for one in snapshots if one.seat in own]
+                next_due = {name: due for name, due in next_due.items() if name in own}
             fold = await self._load(transaction, snapshots)
             events = await self._fold(transaction, fold, snapshots, now, next_due)
         self._tell(events)

@@ -1,9 +1,14 @@
-"""Reads the seats that are due: one read at a time per seat. When a seat is due, `cadence` says."""
+"""Reads the seats that are due: one read at a time per seat, whichever process does it. When a seat is due, `cadence`
+says.
+
+The deadlines are in memory, and looked at every second; the database is asked when some have passed, once for all of
+them. It knows who reads which seat, and what another process has read meanwhile.
+"""
 
 import asyncio
 import heapq
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -22,6 +27,7 @@ from meterbot.tally import Tally
 READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
 _RETRY = timedelta(seconds=5)
+_CLAIM_SECONDS = 15.0
 _CLOSE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -40,7 +46,7 @@ class Poller:
     """Reads seats by their sources and hands what it read to `ingest`; `concurrency` reads at once at most.
 
     A seat is due again only once its last reading is stored: a database that is away halts the reading, loses nothing
-    and forgets no deadline.
+    and forgets no deadline. `worker` names this process to the others, `alive` says whether they take it for alive.
     """
 
     def __init__(
@@ -51,6 +57,8 @@ class Poller:
         store: Store,
         clock: Clock,
         *,
+        worker: str,
+        alive: Callable[[], bool] = lambda: True,
         concurrency: int = 16,
         rng: random.Random | None = None,
         tally: Tally | None = None,
@@ -60,6 +68,8 @@ class Poller:
         self._ingest = ingest
         self._store = store
         self._clock = clock
+        self._worker = worker
+        self._alive = alive
         self._slots = asyncio.Semaphore(concurrency)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._tally = tally or Tally()
@@ -74,18 +84,45 @@ class Poller:
 
     async def tick(self, now: datetime) -> None:
         """Starts the reads that are due and the storing of what has been read; waits for neither. Raises what the store
-        raises while the deadlines have not been read yet."""
+        raises while deadlines or claims cannot be had."""
         if self._closed:
             return
-        if self._states is None:
-            self._states = self._plan(await self._store.sources(), now)
-        while self._due and self._due[0][0] <= now:
-            due, name = heapq.heappop(self._due)
-            self._waiting[name] = due
-            self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
         may_store = self._store_again_at is None or now >= self._store_again_at
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
+        if self._states is None:
+            self._states = self._plan(await self._store.sources(), now)
+        if self._alive() and self._due and self._due[0][0] <= now:
+            await self._begin(now)
+
+    async def _begin(self, now: datetime) -> None:
+        """Begins to read what is due and free."""
+        due = {}
+        while self._due and self._due[0][0] <= now:
+            when, name = heapq.heappop(self._due)
+            due[name] = when
+        try:
+            async with asyncio.timeout(_CLAIM_SECONDS):
+                seen = {name: self._state(name).next_due for name in due}
+                claims = await self._store.claim_seats(self._worker, seen, now)
+        except BaseException:
+            for name, when in due.items():
+                self._put_back(name, when)
+            raise
+        for name, when in due.items():
+            self._know(claims.states.get(name) or SourceState(name))
+            if name in claims.taken and not self._closed:
+                self._waiting[name] = when
+                self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
+            else:
+                # Another reads it just now, or has read it since.
+                self._put_back(name, self._state(name).next_due or now)
+
+    def let_go(self) -> None:
+        """Gives up what is being read: another process may take it over now. What was read already is kept, and stored
+        if nobody did."""
+        for task in self._running.values():
+            task.cancel()
 
     def lag(self, now: datetime) -> timedelta:
         """By how much the seat that waits longest to be read is late."""
@@ -103,14 +140,18 @@ class Poller:
     async def close(self) -> None:
         """Gives up what is being read and stores what was. Returns within seconds."""
         self._closed = True
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        given_up = dict(self._running)
+        self.let_go()
+        await asyncio.gather(*given_up.values(), return_exceptions=True)
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.drain()
+                if given_up:
+                    await self._store.release_seats(self._worker, given_up)
         except TimeoutError:
             log.error("readings could not be stored before the end", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
+        except Exception:
+            log.exception("seats could not be handed over, others take them some seconds later")
 
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}
@@ -132,9 +173,15 @@ class Poller:
                 self._finished.append(reading)
                 health = worst(reading.snapshots).health
                 self._tally.read(self._seats[name].source, health, monotonic() - begun)
+        except asyncio.CancelledError:
+            self._put_back(name, self._clock.now())
+            raise
         finally:
             self._waiting.pop(name, None)
             del self._running[name]
+
+    def _put_back(self, name: str, due: datetime) -> None:
+        heapq.heappush(self._due, (due, name))
 
     async def _answer(self, name: str, at: datetime) -> tuple[Snapshot, ...]:
         """At least one snapshot, whatever the source does."""
@@ -180,14 +227,17 @@ class Poller:
         due = {reading.seat: self._next_due(reading) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
         try:
-            await self._ingest.take(snapshots, self._clock.now(), due)
+            await self._ingest.take(snapshots, self._clock.now(), due, reader=self._worker)
         except Exception:
             if self._store_again_at is None:
                 log.exception("readings could not be stored, they are kept", seats=sorted(due))
             return False
         for reading in readings:
-            self._count(reading)
-            heapq.heappush(self._due, (due[reading.seat], reading.seat))
+            health, state = worst(reading.snapshots).health, self._state(reading.seat)
+            failures = failures_after(state.failures, health)
+            # If another process has read the seat meanwhile, this is not what is stored, and the next claim finds out.
+            self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
+            self._put_back(reading.seat, due[reading.seat])
         return True
 
     def _next_due(self, reading: _Reading) -> datetime:
@@ -202,11 +252,9 @@ class Poller:
             source=self._seats[reading.seat].source,
         )
 
-    def _count(self, reading: _Reading) -> None:
-        state = self._state(reading.seat)
-        failures = failures_after(state.failures, worst(reading.snapshots).health)
+    def _know(self, state: SourceState) -> None:
         assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
-        self._states[reading.seat] = replace(state, failures=failures)
+        self._states[state.seat] = state
 
     def _state(self, seat: str) -> SourceState:
         assert self._states is not None  # noqa: S101 - nothing is read before the plan is made

@@ -102,6 +102,11 @@ class SeatSession:
         else:
             await self._look(self._cipher)
 
+    def learn(self, row: StoredSession | None) -> None:
+        """Takes up what another process may have stored."""
+        if self._cipher is not None and row is not None and self._unkept(self._cipher, row) is None:
+            self._take_up(self._cipher, row)
+
     async def _look(self, cipher: Cipher) -> None:
         """Takes up what is stored, where it is newer. The first look makes the stored session one of the configured
         key, unless it cannot be decrypted: then it stays, for the right METERBOT_SECRET_KEY may come back."""
@@ -151,6 +156,8 @@ class Sessions:
 
     def __init__(self, configured: Mapping[str, str], store: Store, cipher: Cipher | None) -> None:
         self.seats = {seat: SeatSession(seat, key, store, cipher) for seat, key in configured.items()}
+        self._store = store
+        self._stored = bool(configured) and cipher is not None
         if cipher is None and configured:
             log.warning(
                 "renewed session keys are not kept, and seats end early",
@@ -160,6 +167,12 @@ class Sessions:
 
     def __repr__(self) -> str:
         return f"Sessions({sorted(self.seats)})"
+
+    async def refresh(self) -> None:
+        """Takes up what other processes renewed: they read these seats, too."""
+        rows = await self._store.sessions(self.seats) if self._stored else {}
+        for seat, session in self.seats.items():
+            session.learn(rows.get(seat))
 
     def ends(self) -> dict[str, datetime]:
         """When the sessions in use end, by seat, as far as that is known."""

@@ -442,6 +442,14 @@ async def test_a_seat_that_left_the_configuration_ails_nobody(
         assert (await bot.vitals()).notes() == []
 
 
+async def test_a_second_bot_on_a_file_is_refused(three: Team, clock: ManualClock, sqlite: str) -> None:
+    config = three.config(sqlite)
+    async with assembled(config, clock):
+        with pytest.raises(StartError, match="another meterbot runs on"):
+            async with assembled(config, clock):
+                pytest.fail("it started")
+
+
 # --- secrets --------------------------------------------------------------------------------------------------------
 
 
@@ -531,15 +539,26 @@ def failures(three: Team) -> Iterator[Callable[[], None]]:
 # --- two at once ----------------------------------------------------------------------------------------------------
 
 
-async def test_two_bots_on_one_database_post_each_alert_once(
-    three: Team, clock: ManualClock, database: str
+@pytest.fixture
+async def postgresql(postgres_server: str) -> AsyncIterator[str]:
+    async with postgres.fresh_database(postgres_server) as url:
+        yield url
+
+
+async def test_two_bots_on_one_database_read_each_seat_and_post_each_alert_once(
+    three: Team, clock: ManualClock, postgresql: str
 ) -> None:
-    config = three.config(database)
+    config = three.config(postgresql)
     async with running(config, clock) as one, assembled(config, clock) as other:
+        assert three.discord.gateway.identifies == 1
+        await other.step()
+        three.claude.requests.clear()
         three.spend("ana", "26")
         three.block("cy")
         clock.advance(EVERYBODY_ONCE)
         await asyncio.gather(one.step(), other.step())
+        read = [request.organization for request in three.claude.requests if request.route == "usage"]
+        assert len(read) == len(set(read)) == 3
         await play(one, clock)
         await play(other, clock)
     assert len(three.on_slack()) == len(set(three.on_slack()))

@@ -67,7 +67,7 @@ class House:
         source = ClaudeCodeSource(seats["ana"], sign_in, self.transport, self.server.url)
         ingest = Ingest(self.store, seats, [], RuleSettings(), lambda: None)
         dice = random.Random(len(self.server.requests))  # noqa: S311 - jitter, not a secret
-        self.poller = Poller({"ana": source}, seats, ingest, self.store, self.clock, rng=dice)
+        self.poller = Poller({"ana": source}, seats, ingest, self.store, self.clock, worker="w1", rng=dice)
 
     async def state(self) -> SourceState:
         return (await self.store.sources()).get("ana") or SourceState("ana")

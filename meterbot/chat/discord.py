@@ -1,9 +1,9 @@
-"""Discord: messages by REST, questions through the gateway."""
+"""Discord: messages by REST, questions through the gateway, which one process at a time listens to."""
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from meterbot.chat.discord_forms import form_payload
 from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, NONSENSE, NOT_DISCORD, Rest, trace
 from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError, StartError
+from meterbot.lease import Lease
 from meterbot.messages import Message, Posted
 
 _PAGE, _PAGES = 100, 30
@@ -33,6 +34,7 @@ _UNKNOWN_MESSAGE = 10008
 _LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
 _SETTLED_SECONDS = 60.0
 _GOODBYE_SECONDS = 0.7
+STANDING_BY = "another process listens to Discord's gateway, this one only sends"
 
 # Close codes of the gateway that mean the same tomorrow.
 _HOPELESS: dict[int | None, str] = {
@@ -65,6 +67,7 @@ class DiscordChat:
         patience: float = 15.0,
         first_pause: float = 1.0,
         identify_pause: float = 5.0,
+        gateway: Lease | None = None,
     ) -> None:
         self.destination = str(channel_id)
         self._token = token
@@ -75,6 +78,7 @@ class DiscordChat:
         self._patience = patience
         self._first_pause = first_pause
         self._identify_pause = identify_pause
+        self._gateway = gateway or Lease("gateway", held=True)
         self._rest = Rest(token, self._new_client, patience)
         self._connection = Connection(up=False, detail="not connected yet")
         self._verdict: asyncio.Future[StartError | None] | None = None
@@ -110,13 +114,7 @@ class DiscordChat:
 
     async def close(self) -> None:
         tasks, self._tasks = self._tasks, []
-        # More than once, if need be: discord.py connects in a `wait_for`, which in Python 3.11 loses a cancellation
-        # that comes at the moment when the connection is made or fails.
-        while tasks:
-            for task in tasks:
-                task.cancel()
-            _, unfinished = await asyncio.wait(tasks, timeout=_GOODBYE_SECONDS + 0.1)
-            tasks = list(unfinished)
+        await _cancelled(tasks, 3 * _GOODBYE_SECONDS)
         await self._rest.close()
         self._connection = Connection(up=False, since=self._clock.now(), detail="closed")
 
@@ -188,30 +186,57 @@ class DiscordChat:
         loop = asyncio.get_running_loop()
         pauses = _pauses(self._first_pause)
         while True:
+            await self._stand_by()
             began = loop.time()
-            detail = await self._listen_once()
-            self._moved(up=False, detail=detail)
+            await self._listen_in_turn()
             if loop.time() - began > _SETTLED_SECONDS:
                 pauses = _pauses(self._first_pause)
-            await asyncio.sleep(next(pauses))
+            if self._gateway.held:
+                await asyncio.sleep(next(pauses))
 
-    async def _listen_once(self) -> str:
-        """One gateway connection from beginning to end: why it ended."""
+    async def _stand_by(self) -> None:
+        """While another process listens: this one can send all the same."""
+        pauses = _pauses(self._first_pause)
+        while not self._gateway.held:
+            try:
+                await self._rest.client()
+            except FAILURES as error:
+                self._moved(up=False, detail=f"Discord cannot be reached ({type(error).__name__})")
+            else:
+                self._moved(up=True, detail=STANDING_BY)
+            self._judge(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(next(pauses)):
+                    await self._gateway.gained()
+
+    async def _listen_in_turn(self) -> None:
+        """One gateway connection, cut off when another process takes over."""
+        listening = asyncio.create_task(self._listen_once())
+        losing = asyncio.create_task(self._gateway.lost())
+        try:
+            await asyncio.wait([listening, losing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled([listening, losing], _GOODBYE_SECONDS + 0.1)
+
+    async def _listen_once(self) -> None:
+        """One gateway connection from beginning to end."""
         client = self._new_client()
         try:
             await client.listen(self._token)
         except Exception as error:  # noqa: BLE001 - a malformed event ends it with whatever the parser stumbled over
-            return self._explained(error)
+            self._ended(error)
+        else:
+            self._moved(up=False, detail="Discord closed the gateway connection")
         finally:
             await _shut(client)
-        return "Discord closed the gateway connection"
 
-    def _explained(self, error: Exception) -> str:
+    def _ended(self, error: Exception) -> None:
         code = error.code if isinstance(error, discord.ConnectionClosed) else None
         hopeless = NEW_TOKEN if isinstance(error, discord.LoginFailure) else _HOPELESS.get(code)
+        self._moved(up=False, detail=hopeless or self._explained(error, code))
         self._judge(hopeless)
-        if hopeless:
-            return hopeless
+
+    def _explained(self, error: Exception, code: int | None) -> str:
         if code is not None:
             return f"Discord closed the gateway connection (code {code})"
         if isinstance(error, FAILURES) and not isinstance(error, NONSENSE):
@@ -241,8 +266,9 @@ class DiscordChat:
         before = self._connection
         since = before.since if up is before.up else self._clock.now()
         self._connection = Connection(up=up, since=since, detail=detail)
-        if up and not before.up:
-            log.info("connected to Discord")
+        if up:
+            if before.detail != detail or not before.up:
+                log.info(detail or "connected to Discord")
         elif detail != before.detail:
             log.warning("no connection to Discord's gateway", reason=detail)
 
@@ -305,6 +331,16 @@ class DiscordChat:
             await _webhook(interaction, "POST", "", payload)
         else:
             await _webhook(interaction, "PATCH", "/messages/@original", payload)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> None:
+    """Ends them, more than once if need be: discord.py connects in a `wait_for`, which in Python 3.11 loses a
+    cancellation that comes at the moment when the connection is made or fails. `patience`: seconds for each time."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=patience)
 
 
 async def _open(interaction: discord.Interaction, form: Form) -> None:

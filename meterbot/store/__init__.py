@@ -15,6 +15,11 @@ from meterbot.hours import Hour
 from meterbot.messages import Message, Posted
 from meterbot.models import Counter, Event, Known, Sample, SourceState
 
+BEAT_SECONDS = 2.0
+"""How often a worker says that it is alive."""
+ALIVE_SECONDS = 6.0
+"""How long it is taken for alive from then on; `store/workers.py` says why."""
+
 
 class DeliveryKind(StrEnum):
     """What a delivery does at its destination."""

@@ -27,9 +27,6 @@ from meterbot.store import Worker
 from meterbot.store.statements import dialect_insert, insert_new
 from meterbot.store.tables import leases, workers
 
-BEAT_SECONDS = 2.0
-ALIVE_SECONDS = 6.0
-
 _LONG_DEAD = timedelta(hours=1)
 _LEASE_LOCK = 0x6D657403
 

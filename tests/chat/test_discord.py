@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from meterbot.chat.discord import STANDING_BY
 from meterbot.clock import ManualClock
 from meterbot.errors import Outcome, StartError
+from meterbot.lease import Lease
 from meterbot.messages import Message, Posted
 from meterbot.simulator.discord import DiscordSimulator
 from meterbot.simulator.discord_faults import garbled, refused
@@ -298,7 +300,7 @@ async def test_a_gateway_that_does_not_even_close_is_left_behind(discord: Discor
     discord.gateway.deaf = True
     async with running(discord):
         await discord.gateway.dispatch("INTERACTION_CREATE", {"nonsense": True})
-        await discord.until(lambda: discord.gateway.identifies == 2, seconds=2)
+        await discord.until(lambda: discord.gateway.identifies == 2)
 
 
 async def test_closing_does_not_wait_for_a_dead_gateway(discord: DiscordSimulator) -> None:
@@ -308,6 +310,41 @@ async def test_closing_does_not_wait_for_a_dead_gateway(discord: DiscordSimulato
     async with asyncio.timeout(2):
         await chat.close()
     assert not chat.connection().up
+
+
+# One of several processes.
+
+
+async def test_only_the_holder_listens_and_everybody_sends(discord: DiscordSimulator) -> None:
+    gateway = Lease("gateway")
+    chat = chat_on(discord, gateway=gateway)
+    await chat.start(Answers())
+    try:
+        assert (chat.connection().up, chat.connection().detail) == (True, STANDING_BY)
+        await chat.post("d" * 16, discord.channel_id, alert())
+        assert (len(discord.messages()), discord.gateway.identifies) == (1, 0)
+        gateway.turn(held=True)
+        await discord.connected()
+        await discord.answer_to(await discord.slash("me"))
+        gateway.turn(held=False)
+        await discord.until(lambda: not discord.gateway.live)
+        await chat.post("e" * 16, discord.channel_id, alert())
+        gateway.turn(held=True)
+        await discord.connected()
+        assert (len(discord.messages()), discord.gateway.identifies) == (2, 2)
+    finally:
+        await chat.close()
+
+
+async def test_a_process_that_stands_by_says_when_discord_is_out_of_reach(discord: DiscordSimulator) -> None:
+    chat = chat_on(discord, gateway=Lease("gateway"))
+    await discord.close()
+    await chat.start(Answers())
+    assert (chat.connection().up, chat.connection().detail) == (
+        False,
+        "Discord cannot be reached (ClientConnectorError)",
+    )
+    await chat.close()
 
 
 # Questions.

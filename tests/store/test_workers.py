@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from meterbot.store import Batch, Worker, tables
+from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, Batch, Worker, tables
 from meterbot.store.database import Database
-from meterbot.store.workers import ALIVE_SECONDS, BEAT_SECONDS, is_gone
+from meterbot.store.workers import is_gone
 from tests.store.facts import NOW, delivery, emptied, event, later, write
 
 GATEWAY = "discord.gateway"
