@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,9 @@ from meterbot.web import Listener, Route, application
 READS_AT_ONCE = 16
 GATEWAY = "discord.gateway"
 """The lease of the one process that listens to Discord; all of them send."""
+
+Note = Callable[[str], Awaitable[str | None]]
+SetNote = Callable[[str, str], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +111,10 @@ async def assembled(
         await presence.join()
         sessions = build_sessions(config, closing, store)
         sources = build_sources(config, closing, sessions, await store.latest(), patient=True)
-        chats = _chats(config, clock, store, on_quit, terminal or (sys.stdin, sys.stdout), gateway=gateway)
+        terminal = terminal or (sys.stdin, sys.stdout)
+        chats = build_chats(
+            config, clock, store.note, store.set_note, on_quit=on_quit, terminal=terminal, gateway=gateway
+        )
         bot = _connected(
             config,
             clock,
@@ -316,16 +322,18 @@ def _sign_in(seat: SeatConfig) -> SignIn:
     return SignIn(lambda: login, RENEW_COPY)
 
 
-def _chats(
+def build_chats(
     config: Config,
     clock: Clock,
-    store: Store,
+    note: Note,
+    set_note: SetNote,
+    *,
     on_quit: Callable[[], None] | None,
     terminal: tuple[TextIO | None, TextIO],
-    *,
-    gateway: Lease,
+    gateway: Lease | None = None,
 ) -> dict[str, Chat]:
-    """The configured chats. A platform's library is imported only where it is used."""
+    """The configured chats, not started. A platform's library is imported only where it is used. `note` and `set_note`
+    keep small things, such as which commands Discord knows."""
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack import SlackChat  # noqa: PLC0415
@@ -349,8 +357,8 @@ def _chats(
                 channel_id=config.discord.channel_id,
                 guild_id=config.discord.guild_id,
                 clock=clock,
-                note=store.note,
-                set_note=store.set_note,
+                note=note,
+                set_note=set_note,
                 gateway=gateway,
                 api_url=config.endpoints.discord_api,
             )

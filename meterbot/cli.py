@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 import meterbot
+from meterbot import cli_init
 from meterbot.errors import MeterbotError, StartError
 
 # Every command imports its own parts so that --help answers at once.
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 cli = typer.Typer(
     help="Tells a team what its Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
-    epilog="New here? `meterbot demo` shows the whole bot without any account.",
+    epilog="New here? `meterbot demo` shows the whole bot without any account; `meterbot init` sets yours up.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +42,7 @@ cli.add_typer(slack, name="slack")
 cli.add_typer(discord, name="discord")
 push = typer.Typer(invoke_without_command=True)
 cli.add_typer(push, name="push")
+cli.command("init")(cli_init.init)
 
 ConfigPath = Annotated[
     str | None,
@@ -143,8 +145,22 @@ def demo(
 
 
 @cli.command()
-def check(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Check the configuration and its surroundings: one line each, with what to do about it."""
+def check(
+    context: typer.Context,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also ask the services: tokens, scopes, channels, permissions, one read of every seat, the clock.",
+        ),
+    ] = False,
+) -> None:
+    """Check the configuration and its surroundings: one line each, with what to do about it.
+
+    With --live it also asks Slack, Discord and the seats' services; it posts nothing. docs/checks.md explains each line.
+    """
     from meterbot import check as checks
 
     def stored(settings: "Config") -> "dict[str, str | None]":
@@ -154,7 +170,33 @@ def check(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
             seat: row.ciphertext for seat, row in asyncio.run(operations.stored_sessions(settings)).items()
         }
 
-    found = checks.run_checks(config or context.find_root().obj, os.environ, Path.cwd(), stored)
+    path = config or context.find_root().obj
+    found = checks.run_checks(path, os.environ, Path.cwd(), stored)
+    if live and checks.exit_status(found) != 2:
+        from meterbot import log
+        from meterbot.check.live import look
+
+        log.set_up()
+        found += asyncio.run(look(_configured(context, path), lambda: datetime.now(UTC)))
+    if as_json:
+        _print_json(checks.as_json(found))
+    else:
+        print(checks.as_text(found))
+    raise typer.Exit(checks.exit_status(found))
+
+
+@cli.command("test-alert")
+def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Post a test message wherever alerts go, the way alerts are posted, and say where each stands.
+
+    Needs no database, and disturbs no running bot. Where it fails, `meterbot check --live` says why.
+    """
+    from meterbot import check as checks
+    from meterbot import log, operations
+
+    settings = _configured(context, config)
+    log.set_up()
+    found = asyncio.run(operations.try_alerts(settings, datetime.now(UTC)))
     if as_json:
         _print_json(checks.as_json(found))
     else:
@@ -397,10 +439,14 @@ def slack_manifest(
         str | None, typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches the bot.")
     ] = None,
 ) -> None:
-    """Print the app manifest to paste at api.slack.com/apps (Create New App, From a manifest)."""
+    """Print the Slack app's manifest, and the link that makes the app of it in one click.
+
+    Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
+    """
     from meterbot import operations
 
-    print(operations.slack_manifest(http))
+    manifest, link = operations.slack_manifest(http)
+    print(f"# One click makes the app: {link}\n{manifest}", end="")
 
 
 @discord.command("invite")

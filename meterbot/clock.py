@@ -1,6 +1,7 @@
 """Where the time comes from. Only the edges hold a clock; everything else is told the time."""
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Protocol
 
@@ -21,6 +22,14 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+def ahead(date_header: str | None, now: datetime) -> timedelta | None:
+    """By how much the clock of whoever sent an answer with this `Date` is ahead of ours; None where it says none."""
+    try:
+        return parsedate_to_datetime(date_header or "").astimezone(UTC) - now
+    except ValueError:
+        return None
 
 
 class FastClock:

@@ -23,14 +23,18 @@ class Outcome(StrEnum):
 class SendError(MeterbotError):
     """A delivery that did not end in a known message.
 
-    `retry_after`: seconds the platform asked us to wait, or None.
+    `retry_after`: seconds the platform asked us to wait, or None. `code`: the platform's own word for it, where it has
+    one and we know it.
     """
 
-    def __init__(self, outcome: Outcome, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, outcome: Outcome, reason: str, retry_after: float | None = None, code: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
         self.retry_after = retry_after
+        self.code = code
 
 
 class StartError(MeterbotError):

@@ -4,6 +4,7 @@ Sources and sessions are built by `app.py`; the database, and the chat that a co
 """
 
 import asyncio
+import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -14,14 +15,18 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.app import READS_AT_ONCE, build_sessions, build_sources, token_digests
-from meterbot.chat import Question
+from meterbot.alerts.trial import trial_alert
+from meterbot.app import READS_AT_ONCE, build_chats, build_sessions, build_sources, token_digests
+from meterbot.chat import Chat, Question
 from meterbot.cipher import Cipher
+from meterbot.clock import SystemClock
 from meterbot.commands import Commands, current_headings, current_report
 from meterbot.config import Config
-from meterbot.errors import StartError
+from meterbot.errors import Outcome, SendError, StartError
+from meterbot.findings import Check, Status
 from meterbot.heading import Headings
 from meterbot.ingest import Ingest
+from meterbot.messages import Message
 from meterbot.models import Health, Seat, Snapshot
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
@@ -120,6 +125,47 @@ async def print_team(config: Config, now: datetime) -> None:
         await Console(None, sys.stdout).post("spend", "terminal", answer.message)
 
 
+async def try_alerts(config: Config, now: datetime) -> list[Check]:
+    """Posts a test message to every chat, through what posts the alerts, and says where each stands."""
+    chats = build_chats(
+        config, SystemClock(), _no_note, _set_no_note, on_quit=None, terminal=(None, sys.stdout)
+    )
+    message = trial_alert(meterbot.__version__, len(config.seats))
+    try:
+        return list(await asyncio.gather(*(_tried(chat, message, now) for chat in chats.values())))
+    finally:
+        for chat in chats.values():
+            await chat.close()
+
+
+async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
+    delivery, place = secrets.token_hex(10), f"{chat.name} {chat.destination}"
+    try:
+        try:
+            posted = await chat.post(delivery, chat.destination, message)
+        except SendError as failure:
+            found = None
+            if failure.outcome is Outcome.IN_DOUBT:
+                found = await chat.find(delivery, chat.destination, now)
+            if found is None:
+                raise
+            posted = found
+    except SendError as failure:
+        doubt = failure.outcome is Outcome.IN_DOUBT
+        sentence = f"{place}: {'it is not known whether it arrived: ' * doubt}{failure.reason}"
+        return Check("test_alert", Status.FAIL, sentence, "`meterbot check --live` looks for the reason")
+    return Check("test_alert", Status.OK, f"{place}: it stands there as message {posted.message}")
+
+
+async def _no_note(_: str) -> str | None:
+    """Nothing that posts needs a note."""
+    return None
+
+
+async def _set_no_note(_name: str, _value: str) -> None:
+    """As `_no_note`."""
+
+
 async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
     """A new token to push with; None where there is one that shall not be replaced."""
     async with _opened(config) as store:
@@ -179,10 +225,11 @@ async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
     return await database.restore(url.get_secret_value(), source, now)
 
 
-def slack_manifest(http_url: str | None) -> str:
-    from meterbot.chat.slack_manifest import manifest  # noqa: PLC0415
+def slack_manifest(http_url: str | None) -> tuple[str, str]:
+    """The manifest, and the link that makes the app of it."""
+    from meterbot.chat.slack_manifest import creation_link, manifest  # noqa: PLC0415
 
-    return manifest(http_url)
+    return manifest(http_url), creation_link(http_url)
 
 
 def discord_invite(application_id: int, guild_id: int | None) -> str:

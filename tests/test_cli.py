@@ -80,6 +80,13 @@ def test_the_manifest_is_printed_for_either_mode() -> None:
     assert http["settings"]["interactivity"]["request_url"] == "https://bot.example/slack/events"
 
 
+def test_the_manifest_comes_with_the_link_that_makes_the_app() -> None:
+    first, _, _ = typed("slack", "manifest").stdout.partition("\n")
+    assert re.fullmatch(
+        r"# One click makes the app: https://api\.slack\.com/apps\?new_app=1&manifest_yaml=\S+", first
+    )
+
+
 def test_the_invitation_is_a_link() -> None:
     said = typed("discord", "invite", "1234", "--guild", "5678")
     assert said.exit_code == 0

@@ -118,7 +118,7 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["meterbot pull", "meterbot push on", "meterbot check --live", "meterbot slack manifest now"]
+    "line", ["meterbot pull", "meterbot push on", "meterbot check --now", "meterbot slack manifest now"]
 )
 def test_a_command_that_does_not_exist_would_be_noticed(line: str) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|unexpected"):
@@ -159,7 +159,7 @@ def test_every_word_of_health_is_explained() -> None:
 def test_every_refusal_that_has_a_remedy_is_explained() -> None:
     told = " ".join(row[1] for row in rows(PAGES["docs/operations.md"], "from"))
     known = [
-        *slack_web._REMEDIES,
+        *slack_web.REMEDIES,
         *(str(code) for code in discord_rest._ADVICE if code != 10008),
     ]  # 10008: no remedy
     assert [code for code in known if code not in told] == [], "explain it in docs/operations.md"

@@ -94,7 +94,6 @@ class DiscordChat:
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         self._answer, self._forms = answer, forms
-        set_up_library(self._api_url)
         try:
             await self._rest.client()
         except discord.LoginFailure:
@@ -247,6 +246,7 @@ class DiscordChat:
         return detail
 
     def _new_client(self) -> BotClient:
+        set_up_library(self._api_url)
         return BotClient(self, self._guild_id, identify_pause=self._identify_pause, trace=trace())
 
     def _judge(self, hopeless: str | None) -> None:

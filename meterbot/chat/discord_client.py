@@ -25,6 +25,17 @@ COMMAND = "claude-spend"
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
 
+PERMISSIONS = {
+    "view_channel": ("View Channels", "the bot cannot see the channel, and posts nothing"),
+    "send_messages": ("Send Messages", "nothing can be posted"),
+    "embed_links": ("Embed Links", "alerts arrive without their content"),
+    "read_message_history": (
+        "Read Message History",
+        "a post whose answer was lost cannot be looked up, and is posted again",
+    ),
+}
+"""Everything the invitation asks for: discord.py's name → Discord's, and what is lost without it."""
+
 _NOTE = "discord.commands"
 _BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
 _GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
@@ -183,9 +194,7 @@ async def _point_at_gateway(client: BotClient) -> None:
 
 def invite_url(application_id: int, guild_id: int | None = None) -> str:
     """The link that adds the bot to a server with exactly what it needs."""
-    permissions = discord.Permissions(
-        view_channel=True, send_messages=True, embed_links=True, read_message_history=True
-    )
+    permissions = discord.Permissions(**dict.fromkeys(PERMISSIONS, True))
     guild: Any = _guild(guild_id) or discord.utils.MISSING
     return discord.utils.oauth_url(
         application_id, permissions=permissions, guild=guild, scopes=("bot", "applications.commands")

@@ -152,6 +152,11 @@ def _judge(error: BaseException) -> tuple[Outcome, str]:
     return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
 
 
+def reason_of(error: BaseException) -> str:
+    """What one of `FAILURES` says, in our words."""
+    return _judge(error)[1]
+
+
 def _judge_answer(status: int, code: int) -> tuple[Outcome, str]:
     if status == 429:
         return Outcome.NOT_SENT, "Discord asks for a pause"

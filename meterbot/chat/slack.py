@@ -12,6 +12,7 @@ from aiohttp import web
 from meterbot.chat import Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack_blocks import Payload, checked, render, render_line
 from meterbot.chat.slack_listen import SlackListener
+from meterbot.chat.slack_manifest import lacking
 from meterbot.chat.slack_socket import QuietLog, SlackSocket
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import Outcome, SendError, StartError
@@ -277,13 +278,11 @@ _SIGNATURES = (("bot_id", "bot_id"), ("user_id", "user"))
 def _check_scopes(granted: str | None) -> None:
     if granted is None:
         return
-    scopes = {scope.strip() for scope in granted.split(",")}
-    if "chat:write" not in scopes:
-        raise StartError("the Slack app lacks the bot scope chat:write: add it and reinstall the app")
-    if not scopes & {"channels:history", "groups:history"}:
-        _log.warning(
-            "the Slack app lacks channels:history and groups:history: a post whose answer was lost cannot be looked up"
-        )
+    for scope in lacking(granted):
+        names = " and ".join(scope.names)
+        if scope.vital:
+            raise StartError(f"the Slack app lacks the bot scope {names}: add it and reinstall the app")
+        _log.warning("the Slack app lacks %s: %s", names, scope.lost)
 
 
 def _from(since: datetime) -> dict[str, str]:

@@ -1,9 +1,44 @@
-"""The manifest to paste at api.slack.com/apps → Create New App → From a manifest."""
+"""What the Slack app may do and why, and the manifest that asks for it: to paste at api.slack.com/apps → Create New App →
+From a manifest, or as a link that does it in one click."""
 
 import json
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from meterbot.answers import WORDS
 from meterbot.chat.slack_listen import COMMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One thing that the bot may do. `names`: any of them will do. `lost`: what is, without it. `vital`: then nothing
+    is left."""
+
+    names: tuple[str, ...]
+    purpose: str
+    lost: str
+    vital: bool = False
+
+    def granted(self, scopes: Iterable[str]) -> bool:
+        return not {*self.names}.isdisjoint(scopes)
+
+
+SCOPES = (
+    Scope(
+        ("chat:write",), "Post alerts, edit them, and answer in their threads.", "nothing can be posted", True
+    ),
+    Scope(("commands",), f"Hear {COMMAND}.", f"{COMMAND} is not heard"),
+    Scope(
+        ("channels:history", "groups:history"),
+        "After a lost connection, look whether an alert arrived instead of posting it again. Slack has no narrower"
+        " scope for it: meterbot reads only its own channel, and only then. channels: for a public channel, groups: for"
+        " a private one; keep the one you need.",
+        "a post whose answer was lost cannot be looked up, and is posted again",
+    ),
+)
+"""Everything the manifest asks for. What checks the app's scopes reads this."""
 
 _MANIFEST = """\
 display_information:
@@ -21,15 +56,7 @@ features:
 {command_url}oauth_config:
   scopes:
     bot:
-      # Post alerts, edit them, and answer in their threads.
-      - chat:write
-      # Hear {command}.
-      - commands
-      # After a lost connection, look whether an alert arrived instead of posting it again. Slack has no narrower
-      # scope for it: meterbot reads only its own channel, and only then. channels: for a public channel, groups: for
-      # a private one; keep the one you need.
-      - channels:history
-      - groups:history
+{scopes}
 settings:
   interactivity:
     is_enabled: true
@@ -45,7 +72,26 @@ def manifest(http_url: str | None = None) -> str:
     return _MANIFEST.format(
         command=COMMAND,
         words=" | ".join([*(word for word, _ in WORDS if word), "share"]),
+        scopes="\n".join(line for scope in SCOPES for line in _lines(scope)),
         command_url="" if url is None else f"      url: {url}\n",
         interactivity_url="" if url is None else f"    request_url: {url}\n",
         socket_mode="true" if url is None else "false",
     )
+
+
+def creation_link(http_url: str | None = None) -> str:
+    """Where one click makes the app: the same manifest, without its comments."""
+    lines = manifest(http_url).splitlines(keepends=True)
+    bare = "".join(line for line in lines if not line.lstrip().startswith("#"))
+    return "https://api.slack.com/apps?" + urlencode({"new_app": "1", "manifest_yaml": bare}, quote_via=quote)
+
+
+def lacking(granted: str) -> list[Scope]:
+    """What an app lacks whose scopes Slack names so, in its header `x-oauth-scopes`."""
+    held = {scope.strip() for scope in granted.split(",")}
+    return [scope for scope in SCOPES if not scope.granted(held)]
+
+
+def _lines(scope: Scope) -> list[str]:
+    comment = textwrap.wrap(scope.purpose, 110, initial_indent="      # ", subsequent_indent="      # ")
+    return comment + [f"      - {name}" for name in scope.names]

@@ -25,7 +25,8 @@ _NOT_READ = {"request_timeout"}
 # A person deleted the message, the workspace closes messages to edits after a while, or it is not (any more) ours.
 _GONE = {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 
-_REMEDIES = {
+REMEDIES = {
+    # What a person can do about what Slack says.
     "account_inactive": "the bot's user is deactivated: reinstall the app",
     "channel_not_found": "check [slack] channel, and /invite the bot if the channel is private",
     "invalid_auth": "the token is wrong: copy it again from the app's pages",
@@ -123,7 +124,7 @@ def _refusal(method: str, response: object) -> SendError:
     if code is None or status >= 500 or code in _UNSURE:
         return _unreadable(method, status) if code is None else _unsure(method, code)
     outcome = Outcome.GONE if code in _GONE else Outcome.REFUSED
-    return SendError(outcome, _explained(method, code, response.get("needed")))
+    return SendError(outcome, _explained(method, code, response.get("needed")), code=code)
 
 
 def _unreadable(method: str, status: int) -> SendError:
@@ -138,7 +139,7 @@ def _unsure(method: str, code: str) -> SendError:
 
 
 def _explained(method: str, code: str, needed: object) -> str:
-    remedy = _REMEDIES.get(code)
+    remedy = REMEDIES.get(code)
     scope = f" {needed}" if isinstance(needed, str) and _SCOPES.fullmatch(needed) else ""
     return f"Slack refuses {method}: {code}{scope}" + (f" ({remedy})" if remedy else "")
 

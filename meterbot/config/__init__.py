@@ -2,18 +2,26 @@
 
     load(path_arg, environ, cwd) -> Config                  every secret fetched; raises ConfigError
     load_database_url(path_arg, environ, cwd) -> SecretStr  for what only needs the database
+    load_text(text, label, environ, directory) -> Config    a text that is no file yet
+    SCHEMA                                                  the file that tells editors what may be written
     find(path_arg, environ, cwd) -> Found                   which text would be read
 
 Read downwards: what may be written for a value, the tables, what can be wrong, the reading of it all.
 """
 
+from pathlib import Path
+
+import meterbot
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem
-from meterbot.config.reading import Found, find, load, load_database_url
+from meterbot.config.reading import Found, find, load, load_database_url, load_text
 from meterbot.config.tables import Config, DiscordConfig, EndpointsConfig, SeatConfig, SlackConfig
 from meterbot.config.values import Bind
 
+SCHEMA = Path(meterbot.__file__).parent / "meterbot.schema.json"
+
 __all__ = [
+    "SCHEMA",
     "Bind",
     "Config",
     "ConfigError",
@@ -27,4 +35,5 @@ __all__ = [
     "find",
     "load",
     "load_database_url",
+    "load_text",
 ]

@@ -112,6 +112,11 @@ def load(
     return _Reading(find(path_arg, environ, cwd), environ, renamed).config()
 
 
+def load_text(text: str, label: str, environ: Mapping[str, str], directory: Path) -> Config:
+    """The same of a text that is not a file yet. Raises `ConfigError`."""
+    return _Reading(Found(label, text, directory), environ, RENAMED).config()
+
+
 def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
     """Only where the database is: DATABASE_URL alone says that, without any file. Raises `ConfigError`."""
     if not (url := environ.get("DATABASE_URL")):

@@ -34,6 +34,8 @@ _COMMAND, _COMPONENT, _AUTOCOMPLETE, _SUBMISSION = 2, 3, 4, 5
 _ANSWER, _DEFER, _CHOICES, _MODAL = 4, 5, 8, 9
 _LONGEST_TEXT = 4000
 
+VIEW_CHANNEL, SEND_MESSAGES, EMBED_LINKS, READ_MESSAGE_HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 16
+
 NONCE_WINDOW = timedelta(minutes=3)
 """How long the same nonce of the same author makes no second message: Discord says "the past few minutes"."""
 ANSWER_WITHIN = timedelta(seconds=3)
@@ -85,6 +87,12 @@ class DiscordSimulator:
         self.registrations = 0
         self.history_readable = True
         """False: the bot lacks Read Message History, which Discord shows as an empty channel."""
+        self.permissions = VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS
+        """What the bot may do on the server, reading its history apart."""
+        self.invited = True
+        """False: the bot is on no server."""
+        self.offers_commands = True
+        """False: it was invited without the scope `applications.commands`."""
         self.exchanges: deque[Exchange] = deque(maxlen=1000)
         self.watch: Callable[[Exchange], None] | None = None
         self.unexpected: list[str] = []
@@ -237,6 +245,8 @@ class DiscordSimulator:
             ("PUT", own_commands, self._put_commands),
             ("GET", guild_commands, self._get_commands),
             ("PUT", guild_commands, self._put_commands),
+            ("GET", "/guilds/{guild_id}", self._get_guild),
+            ("GET", "/guilds/{guild_id}/members/{user_id}", self._get_member),
             ("GET", "/channels/{channel_id}", self._get_channel),
             ("GET", messages, self._list_messages),
             ("POST", messages, self._post_message),
@@ -316,6 +326,8 @@ class DiscordSimulator:
     # Commands and questions.
 
     async def _get_commands(self, request: web.Request) -> web.Response:
+        if not self.offers_commands:
+            return error(403, 50001, "Missing Access")
         return answer(self.commands.get(request.match_info.get("guild_id", "global"), []))
 
     async def _put_commands(self, request: web.Request) -> web.Response:
@@ -467,7 +479,20 @@ class DiscordSimulator:
         channel_id = request.match_info["channel_id"]
         if channel_id not in self._channels:
             return error(404, 10003, "Unknown Channel")
+        if not self.invited or not self.permissions & VIEW_CHANNEL:
+            return error(403, 50001, "Missing Access")
         return answer(self._channel(channel_id))
+
+    async def _get_guild(self, request: web.Request) -> web.Response:
+        if not self.invited or request.match_info["guild_id"] != self.guild_id:
+            return error(404, 10004, "Unknown Guild")
+        held = self.permissions | (READ_MESSAGE_HISTORY if self.history_readable else 0)
+        return answer(objects.full_guild(self.guild_id, "7", held))
+
+    async def _get_member(self, request: web.Request) -> web.Response:
+        if request.match_info["user_id"] != self.bot["id"]:
+            return error(404, 10007, "Unknown Member")
+        return answer(objects.full_member(self.bot, self.clock.now()))
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         channel_id = request.match_info["channel_id"]

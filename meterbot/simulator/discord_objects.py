@@ -89,6 +89,59 @@ def guild(guild_id: str, owner_id: str, channels: list[Json]) -> Json:
     }
 
 
+def full_guild(guild_id: str, owner_id: str, everyone: int) -> Json:
+    """What GET answers: a server with one role, which everybody has."""
+    role = {
+        "id": guild_id,
+        "name": "@everyone",
+        "permissions": str(everyone),
+        "position": 0,
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "managed": False,
+        "mentionable": False,
+        "icon": None,
+        "unicode_emoji": None,
+        "flags": 0,
+    }
+    absent = (
+        "icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id",
+        "afk_channel_id", "system_channel_id", "widget_channel_id", "max_presences", "vanity_url_code",
+        "rules_channel_id", "safety_alerts_channel_id", "public_updates_channel_id", "incidents_data",
+    )  # fmt: skip
+    zero = (
+        "system_channel_flags", "verification_level", "default_message_notifications", "mfa_level",
+        "explicit_content_filter", "max_stage_video_channel_users", "max_video_channel_users", "premium_tier",
+        "premium_subscription_count", "nsfw_level",
+    )  # fmt: skip
+    return {
+        **dict.fromkeys(absent),
+        **dict.fromkeys(zero, 0),
+        "id": guild_id,
+        "name": "the team",
+        "owner_id": owner_id,
+        "region": "deprecated",
+        "roles": [role],
+        "emojis": [],
+        "stickers": [],
+        "features": [],
+        "afk_timeout": 300,
+        "max_members": 500_000,
+        "preferred_locale": "en-US",
+        "premium_progress_bar_enabled": False,
+        "widget_enabled": False,
+        "nsfw": False,
+    }
+
+
+def full_member(person: Json, joined_at: datetime) -> Json:
+    """What GET answers of a member without any role but everybody's."""
+    absent = ("avatar", "banner", "communication_disabled_until", "nick", "premium_since")
+    told = {"user": person, "roles": [], "joined_at": stamp(joined_at), "flags": 0}
+    return {**dict.fromkeys(absent), **dict.fromkeys(("pending", "mute", "deaf"), False), **told}
+
+
 def channel(channel_id: str, guild_id: str, last_message_id: str | None) -> Json:
     return {
         "id": channel_id,

@@ -231,6 +231,18 @@ class Transaction(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A database as it is. `there`: it can be opened without being made; `found`: its schema, None where it has none yet;
+    `newest`: this version's; `unknown`: it is of a later version. `sources` are known where the schema is the newest."""
+
+    found: str | None
+    newest: str
+    unknown: bool = False
+    there: bool = True
+    sources: Mapping[str, SourceState] = field(default_factory=dict)
+
+
 class Store(Protocol):
     """A database, opened. Every instant in and out is aware UTC."""
 

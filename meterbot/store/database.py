@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
@@ -26,6 +27,7 @@ from meterbot.store import (
     Delivery,
     DeliveryState,
     Forgotten,
+    Glance,
     Latest,
     PushToken,
     Queue,
@@ -127,6 +129,31 @@ async def peek_sessions(url: str) -> dict[str, StoredSession]:
     finally:
         await engine.dispose()
     raise StartError(f"cannot read the database {place_of(parsed)}: {failure}")
+
+
+async def glance(url: str) -> Glance:
+    """The schema and the sources of a database that is left as it is, even where it is not there yet. Raises
+    `StartError`, without the URL's secrets."""
+    parsed = parse_url(url)
+    if not await is_there(url):
+        return Glance(None, str(newest_schema()), there=False)
+    engine = make_engine(parsed)
+    try:
+        async with asyncio.timeout(_PEEK_SECONDS), engine.connect() as connection:
+            seen = await connection.run_sync(_seen)
+            known = await facts.read_sources(connection) if seen.found == seen.newest else {}
+            return replace(seen, sources=known)
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        failure = failure_of(error)
+    finally:
+        await engine.dispose()
+    raise StartError(f"cannot read the database {place_of(parsed)}: {failure}")
+
+
+def _seen(connection: Connection) -> Glance:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    found = context.get_current_revision()
+    return Glance(found, str(newest_schema()), unknown=found is not None and found not in schemas())
 
 
 async def _upgrade(engine: AsyncEngine, url: URL) -> None:

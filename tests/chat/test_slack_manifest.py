@@ -1,11 +1,13 @@
 """The manifest that `meterbot slack manifest` prints."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 import yaml
 
 from meterbot.chat.slack_listen import COMMAND
-from meterbot.chat.slack_manifest import manifest
+from meterbot.chat.slack_manifest import SCOPES, creation_link, lacking, manifest
 
 
 def read(http_url: str | None = None) -> dict[str, Any]:
@@ -53,3 +55,25 @@ def test_its_texts_keep_slacks_lengths() -> None:
     assert len(features["bot_user"]["display_name"]) <= 80
     assert len(features["slash_commands"][0]["description"]) <= 2000
     assert len(features["slash_commands"][0]["usage_hint"]) <= 1000
+
+
+@pytest.mark.parametrize("url", [None, "https://meterbot.example.org"])
+def test_the_link_makes_the_same_app(url: str | None) -> None:
+    link = urlsplit(creation_link(url))
+    asked = parse_qs(link.query, strict_parsing=True)
+
+    assert (link.scheme, link.netloc, link.path) == ("https", "api.slack.com", "/apps")
+    assert asked["new_app"] == ["1"]
+    assert yaml.safe_load(asked["manifest_yaml"][0]) == read(url)
+
+
+def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
+    everything = ",".join(name for scope in SCOPES for name in scope.names)
+
+    assert lacking(everything) == []
+    assert lacking("chat:write,commands, groups:history") == []
+    assert [scope.names for scope in lacking("commands")] == [
+        ("chat:write",),
+        ("channels:history", "groups:history"),
+    ]
+    assert all(scope.lost for scope in lacking(""))

@@ -8,9 +8,11 @@ from packaging.version import Version
 from structlog.testing import capture_logs
 
 import meterbot
-from meterbot import app, check
+from meterbot import app
+from meterbot.check.surroundings import old_keys
 from meterbot.config import Config, ConfigError, load
 from meterbot.config.renaming import RENAMED, Renamed
+from meterbot.findings import Status
 from tests.config.test_example import keys
 from tests.config.writing import ANA, ENVIRON
 
@@ -65,9 +67,9 @@ def test_each_old_key_is_told_with_its_line_and_what_to_write() -> None:
 
 def test_check_and_the_log_tell_of_old_keys() -> None:
     config = read(OLD)
-    checks = [*check._old_keys(config)]
+    checks = [*old_keys(config)]
     assert [each.id for each in checks] == ["config_old_key"] * 5
-    assert {each.status for each in checks} == {check.Status.WARN}
+    assert {each.status for each in checks} == {Status.WARN}
     with capture_logs() as logged:
         app._tell_old_keys(config)
     assert logged[0] == {

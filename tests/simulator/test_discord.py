@@ -190,9 +190,9 @@ async def test_what_the_description_does_not_forbid_is_refused_all_the_same(
 
 async def test_a_request_discord_simulates_not_is_told() -> None:
     async with DiscordSimulator() as server:
-        status, _ = await _request(server, "GET", "/guilds/1", None)
+        status, _ = await _request(server, "GET", "/guilds/1/bans", None)
         assert status == 404
-        assert server.unexpected == ["GET /api/v10/guilds/1"]
+        assert server.unexpected == ["GET /api/v10/guilds/1/bans"]
 
 
 async def test_a_button_that_is_not_there_cannot_be_pressed(server: DiscordSimulator) -> None:

@@ -9,9 +9,9 @@ from meterbot.check import Check, Status, as_text, exit_status
 from meterbot.reception import new_token
 from meterbot.seats import make_token
 from meterbot.store.database import open_store
+from tests.check.test_surroundings import checked
 from tests.config.writing import ENVIRON
 from tests.store.facts import NOW
-from tests.test_check import checked
 
 BO = '[[seats]]\nname = "bo"\nsource = "push"\n'
 HERE = '[http]\nbind = "127.0.0.1:8080"\n'

@@ -332,8 +332,20 @@ def test_a_configuration_from_the_environment_has_no_file_to_look_at(tmp_path: P
 
 def test_checks_can_be_printed_and_read_by_programs() -> None:
     checks = [Check("python", Status.OK, "Python 3.11"), Check("chats", Status.FAIL, "none", "add one")]
-    assert as_text(checks) == "ok    python: Python 3.11\nfail  chats: none → add one"
+    assert as_text(checks) == "ok    python: Python 3.11\nfail  chats: none → add one (docs/checks.md#chats)"
     assert json.loads(json.dumps(as_json(checks))) == [
-        {"id": "python", "status": "ok", "sentence": "Python 3.11", "remedy": None},
-        {"id": "chats", "status": "fail", "sentence": "none", "remedy": "add one"},
+        {
+            "id": "python",
+            "status": "ok",
+            "sentence": "Python 3.11",
+            "remedy": None,
+            "page": "docs/checks.md#python",
+        },
+        {
+            "id": "chats",
+            "status": "fail",
+            "sentence": "none",
+            "remedy": "add one",
+            "page": "docs/checks.md#chats",
+        },
     ]

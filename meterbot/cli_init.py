@@ -1,0 +1,170 @@
+"""`meterbot init`: its flags, and the person at the terminal."""
+
+import getpass
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meterbot.setup.asking import Given, Nobody, RefusedError, UnansweredError, Wishes
+
+_SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
+
+
+class Terminal:
+    """A person who reads and types."""
+
+    def ask(self, question: str, flag: str, default: str | None = None) -> str:  # noqa: ARG002 - for scripts
+        return str(typer.prompt(question, default=default))
+
+    def choose(self, question: str, flag: str, choices: Sequence[str], default: str) -> str:  # noqa: ARG002 - for scripts
+        while True:
+            answer = str(typer.prompt(f"{question} ({', '.join(choices)})", default=default)).strip()
+            if answer in choices:
+                return answer
+            print(f"  one of {', '.join(choices)}, please")
+
+    def secret(self, question: str, flag: str) -> str:  # noqa: ARG002 - for scripts
+        # Not typer's: that shows its question first, and what is pasted before it has hidden the input, too.
+        return getpass.getpass(f"{question}, which is not shown: ")
+
+    def agrees(self, question: str) -> bool:
+        return bool(typer.confirm(question, default=False))
+
+    def hears(self, problem: str) -> None:
+        print(f"fail  {problem}")
+
+
+def init(  # noqa: PLR0917 - typer passes them by name
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config", "-c", metavar="PATH", help="The file to write, or to add to. Default ./config.toml."
+        ),
+    ] = None,
+    slack: Annotated[bool, typer.Option("--slack", help="Alerts go to Slack.")] = False,
+    discord: Annotated[bool, typer.Option("--discord", help="Alerts go to Discord.")] = False,
+    console: Annotated[bool, typer.Option("--console", help="Alerts go to the terminal.")] = False,
+    slack_channel: Annotated[
+        str | None, typer.Option(metavar="ID", help="The Slack channel's id (C…).")
+    ] = None,
+    slack_bot_token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The variable that holds the bot's token (xoxb-…).")
+    ] = None,
+    slack_bot_token_file: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+    ] = None,
+    slack_app_token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The variable that holds the app-level token (xapp-…).")
+    ] = None,
+    slack_app_token_file: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+    ] = None,
+    discord_channel: Annotated[
+        str | None, typer.Option(metavar="ID", help="The Discord channel's id.")
+    ] = None,
+    discord_token_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The variable that holds the Discord bot's token.")
+    ] = None,
+    discord_token_file: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+    ] = None,
+    seat: Annotated[str | None, typer.Option(metavar="NAME", help="The seat to add.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND", help="How its numbers arrive: push, claude_code, claude_ai or admin_api."
+        ),
+    ] = None,
+    plan: Annotated[str | None, typer.Option(metavar="PLAN", help="Its plan, such as max_20x.")] = None,
+    credential_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The variable that holds the seat's session key or token."),
+    ] = None,
+    credential_file: Annotated[str | None, typer.Option(metavar="PATH", help="The same, in a file.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the seats' machines reach the bot.")
+    ] = None,
+    bind: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where it listens. Default 127.0.0.1:8080.")
+    ] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Berlin.")] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="Tokens that are typed go to files, or to the environment you set."),
+    ] = None,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=URL", help="Another address of a service, as in [endpoints]: for relays and tests."
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Try nothing, and post no test alert.")] = False,
+) -> None:
+    """Set meterbot up: from nothing to a configuration that works, and a test alert in the channel.
+
+    Asks for what no flag says; in a script, what is missing is an error. Tokens are typed unseen, or named by
+    …-env and …-file, and tried as they are given. Run it again to add what is missing, or a further seat: what is there
+    already stays as it is. Until all is answered, nothing is written.
+    """
+    from meterbot import log
+    from meterbot.setup.wizard import init as set_up
+
+    wishes = Wishes(
+        chats=tuple(
+            name for name, on in (("slack", slack), ("discord", discord), ("console", console)) if on
+        ),
+        slack_channel=slack_channel,
+        slack_bot_token=Given(slack_bot_token_env, slack_bot_token_file),
+        slack_app_token=Given(slack_app_token_env, slack_app_token_file),
+        discord_channel=discord_channel,
+        discord_token=Given(discord_token_env, discord_token_file),
+        seat=seat,
+        source=_one_of("--source", source, ("push", "claude_code", "claude_ai", "admin_api")),
+        plan=plan,
+        url=url,
+        bind=bind,
+        credential=Given(credential_env, credential_file),
+        timezone=timezone,
+        keep=_one_of("--keep", keep, ("files", "environment")),
+        endpoints=dict(map(_endpoint, endpoint or [])),
+        offline=offline,
+    )
+    log.set_up(level=logging.ERROR)  # what matters is told in the dialogue
+    path = Path.cwd() / (
+        config or context.find_root().obj or os.environ.get("METERBOT_CONFIG") or "config.toml"
+    )
+    person = Terminal() if sys.stdin.isatty() else Nobody()
+    try:
+        status = set_up(wishes, person, path, environ=os.environ, now=lambda: datetime.now(UTC), say=print)
+    except UnansweredError as error:
+        print(f"meterbot: {error}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except RefusedError as error:
+        print(f"meterbot: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except (typer.Abort, EOFError, KeyboardInterrupt):
+        print("\nmeterbot: ended before anything was written", file=sys.stderr)
+        raise typer.Exit(1) from None
+    raise typer.Exit(status)
+
+
+def _one_of(flag: str, value: str | None, choices: Sequence[str]) -> str | None:
+    if value is not None and value not in choices:
+        raise typer.BadParameter(f"must be one of {', '.join(choices)}", param_hint=flag)
+    return value
+
+
+def _endpoint(text: str) -> tuple[str, str]:
+    name, _, url = text.partition("=")
+    if name not in _SERVICES or not url:
+        raise typer.BadParameter(
+            f"must be NAME=URL, with one of {', '.join(_SERVICES)}", param_hint="--endpoint"
+        )
+    return name, url

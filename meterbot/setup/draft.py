@@ -1,0 +1,38 @@
+"""The text of config.toml: a new one, or what is missing put into one that is there. Pure; no secret ever comes here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Value = str | bool | int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`header` as in `[slack]` or `[[seats]]`."""
+
+    header: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.header}\n" + "".join(_line(key, value) for key, value in self.values.items())
+
+
+def drafted(existing: str | None, schema: str, top: Mapping[str, Value], tables: Sequence[Table]) -> str:
+    """The whole text. What is there stays as it is, to the letter; `top` are keys that it does not have."""
+    first = f"#:schema {schema}\n"
+    lines = "".join(_line(key, value) for key, value in top.items())
+    added = "".join(f"\n{table}" for table in tables)
+    if existing is None:
+        return f"{first}# Every key, with its reason: config.example.toml. Checked by `meterbot check`.\n\n{lines}{added}"
+    head, rest = "", existing.removeprefix("\ufeff")
+    if rest.startswith("#:schema"):
+        head, _, rest = rest.partition("\n")
+    head = f"{head}\n" if head else first
+    return f"{head}{lines}{rest}{'' if rest.endswith(chr(10)) or not rest else chr(10)}{added}"
+
+
+def _line(key: str, value: Value) -> str:
+    # A basic string of TOML is one of JSON, but for DEL.
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return f"{key} = {text}\n"

@@ -1,0 +1,106 @@
+"""A seat: whose, how its numbers arrive, and what that needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, TypeAdapter
+
+from meterbot import cipher, reception
+from meterbot.config.values import Listen, SeatName, Url
+from meterbot.plans import LIST_PRICES
+from meterbot.setup.desk import Desk
+from meterbot.setup.draft import Table, Value
+from meterbot.setup.secrets import Kept, Wanted
+
+SOURCES = ("push", "claude_code", "claude_ai", "admin_api")
+_SIGN_IN = "~/.claude/.credentials.json"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSeat:
+    """`url`: where its machine reaches the bot, for one that pushes. `tables`: what the configuration needs for it."""
+
+    name: str
+    source: str
+    url: str | None
+    tables: tuple[Table, ...]
+    secret_key: Kept | None = None
+
+
+def seat(desk: Desk, taken: Sequence[str], *, listener: bool) -> NewSeat:
+    """`taken`: the names of the seats that are there; `listener`: whether the configuration has one already."""
+    wishes = desk.wishes
+    desk.say("\nA seat is one person's Claude account.")
+    kind: TypeAdapter[Any] = TypeAdapter(Annotated[SeatName, AfterValidator(_other_than(taken))])
+    name = desk.answered("The seat's name (such as ana)", "--seat", wishes.seat, kind)
+    source = wishes.source or desk.person.choose(
+        "How its numbers arrive: push (its own machine sends them), claude_code (read with the sign-in here),"
+        " claude_ai (with a session key) or admin_api (what an organization spends on the API)",
+        "--source",
+        SOURCES,
+        "push",
+    )
+    values: dict[str, Value] = {"name": name, "source": source}
+    secret_key = None
+    if source == "claude_code" and wishes.credential.env is None and wishes.credential.file is None:
+        values["credentials_file"] = _SIGN_IN
+    elif source != "push":
+        kept = desk.keeper.get(_credential(name, source), wishes.credential, lambda _: [])
+        values[kept.key] = kept.name
+    if source == "claude_ai":
+        wanted = Wanted("secret_key", "The secret key", "", "METERBOT_SECRET_KEY", "secret-key")
+        secret_key = desk.keeper.made(wanted, cipher.new_key())
+    if source != "admin_api" and (plan := _plan(desk)):
+        values["plan"] = plan
+    if source != "push":
+        return NewSeat(name, source, None, (Table("[[seats]]", values),), secret_key)
+    url = _url(desk)
+    bind = desk.answered("[http] bind", "--bind", wishes.bind or "127.0.0.1:8080", TypeAdapter(Listen))
+    http = () if listener else (Table("[http]", {"bind": bind, "public_url": url}),)
+    return NewSeat(name, source, url, (*http, Table("[[seats]]", values)))
+
+
+def _other_than(taken: Sequence[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name in taken:
+            raise ValueError("is the name of a seat that is there")
+        return name
+
+    return check
+
+
+def push_token() -> tuple[str, str]:
+    """A token to push with, and its digest, for a bot whose database is elsewhere."""
+    token = reception.new_token()
+    return token, reception.digest(token)
+
+
+def _url(desk: Desk) -> str:
+    here = f"http://{desk.wishes.bind or '127.0.0.1:8080'}"
+    return desk.answered(
+        "Where the seats' machines reach this bot (an https address, or on this machine alone as it stands)",
+        "--url",
+        desk.wishes.url,
+        TypeAdapter(Url),
+        default=here,
+    )
+
+
+def _plan(desk: Desk) -> str:
+    if desk.wishes.plan is not None:
+        return desk.wishes.plan
+    return desk.person.choose("Its plan, for the fee", "--plan", (*LIST_PRICES, "other"), "other").replace(
+        "other", ""
+    )
+
+
+def _credential(name: str, source: str) -> Wanted:
+    variable = "".join(letter if letter.isalnum() else "_" for letter in name.upper())
+    if not variable[:1].isalpha():
+        variable = f"SEAT_{variable}"
+    if source == "claude_ai":
+        title = "Its session key (the cookie sessionKey at claude.ai; it opens the whole account)"
+        return Wanted("session_key", title, "--credential", f"{variable}_SESSION_KEY", f"{name}-session-key")
+    title = "The organization's admin key" if source == "admin_api" else "Its OAuth token"
+    return Wanted("token", title, "--credential", f"{variable}_TOKEN", f"{name}-token")

@@ -1,0 +1,277 @@
+"""The first five minutes: `meterbot init`, `meterbot run`, an alert in the channel; typed and by flags."""
+
+import asyncio
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+import tomli
+
+from meterbot.config import load
+from meterbot.simulator.slack import hanging, refused
+from tests.e2e import process
+from tests.e2e.team import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SECRETS, SESSION_KEYS, Team, team
+from tests.e2e.terminal import Screen, sitting_at
+
+KEY = SESSION_KEYS["ana"]
+
+
+def endpoints(three: Team) -> list[str]:
+    named = {
+        "slack_api": three.slack.api_url,
+        "discord_api": three.discord.api_url,
+        "claude_ai": three.claude.url,
+    }
+    return [word for name, url in named.items() for word in ("--endpoint", f"{name}={url}")]
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Path → mode, of everything that is not the database."""
+    found = (path for path in folder.rglob("*") if path.is_file() and "meterbot.db" not in path.name)
+    return {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in found}
+
+
+def text_of(folder: Path) -> str:
+    return (folder / "config.toml").read_text("utf-8")
+
+
+def nothing_told(told: str) -> None:
+    assert [secret for secret in SECRETS if secret in told] == []
+
+
+async def typed_so_far(screen: Screen, three: Team) -> None:
+    """Up to the channel of Slack."""
+    await screen.answers("Keep the tokens", "")
+    await screen.answers("Where shall alerts go", "slack")
+    await screen.sees("https://api.slack.com/apps?new_app=1&manifest_yaml=")
+    await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+    await screen.sees("slack_token: Slack knows the bot")
+    await screen.answers("app-level token", APP_TOKEN)
+    await screen.answers("channel's id", three.slack.channel)
+
+
+async def test_typed_from_nothing_to_an_alert_in_the_channel(tmp_path: Path) -> None:
+    async with team() as three:
+        async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
+            await typed_so_far(screen, three)
+            await screen.answers("seat's name", "ana")
+            await screen.answers("[push]", "claude_ai")
+            await screen.answers("opens the whole account", KEY)
+            await screen.answers("Its plan", "max_20x")
+            await screen.answers("time zone", "Europe/Berlin")
+            await screen.sees("seat_read: ana was read")
+            await screen.sees("test_alert: slack")
+            assert await screen.ended() == 0
+        nothing_told(screen.shown + text_of(tmp_path))
+        assert three.on_slack() == ["Test: meterbot's alerts arrive here. Nothing has happened."]
+        assert files(tmp_path) == dict.fromkeys(
+            (
+                "config.toml",
+                "secrets/slack-bot-token",
+                "secrets/slack-app-token",
+                "secrets/ana-session-key",
+                "secrets/secret-key",
+            ),
+            0o600,
+        )
+        assert text_of(tmp_path).startswith("#:schema file:///")
+        three.spend("ana", "60.00")
+        async with process.started("run", cwd=tmp_path) as bot:
+            await three.slack.until(lambda: len(three.slack.messages()) > 1, seconds=process.SECONDS)
+            ended = await process.stop(bot)
+        nothing_told(ended.stdout + ended.stderr)
+        assert "ana" in three.on_slack()[1]
+
+
+async def test_by_flags_with_a_seat_that_pushes(tmp_path: Path) -> None:
+    async with team() as three:
+        environ = {"SLACK_BOT_TOKEN": BOT_TOKEN, "DISCORD": DISCORD_TOKEN}
+        (tmp_path / "app-token").write_text(f"{APP_TOKEN}\n")
+        flags = (
+            *("--slack", "--slack-channel", three.slack.channel, "--slack-app-token-file", "app-token"),
+            *("--discord", "--discord-channel", three.discord.channel_id, "--discord-token-env", "DISCORD"),
+            *("--seat", "ana", "--plan", "max_20x", "--url", "http://127.0.0.1:8080", "--timezone", "UTC"),
+        )
+        ended = await process.meterbot("init", *flags, *endpoints(three), environ=environ, cwd=tmp_path)
+        assert ended.status == 0, ended.stdout + ended.stderr
+        nothing_told(ended.stdout + ended.stderr + text_of(tmp_path))
+        config = load(None, environ, tmp_path)
+        assert config.discord is not None
+        assert str(config.discord.guild_id) == three.discord.guild_id
+        assert f"client_id={three.discord.application_id}" in ended.stdout
+        (token,) = re.findall(r"METERBOT_PUSH_TOKEN=(mbpush_\S+)", ended.stdout)
+        assert token not in text_of(tmp_path)
+        assert three.on_discord() == ["Test: alerts arrive here"]
+        listed = await process.meterbot("seat", "list", "--json", environ=environ, cwd=tmp_path)
+        assert json.loads(listed.stdout)[0]["token_made_at"] is not None
+
+
+def test_the_readme_needs_four_commands_at_most() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (commands,) = re.findall(r"^## Install\n\n.*\n\n((?: {4}.*\n)+)", readme, re.MULTILINE)
+    assert len(commands.splitlines()) <= 4
+    assert [line.split()[-1] for line in commands.splitlines()[-2:]] == ["init", "run"]
+
+
+# --- again ----------------------------------------------------------------------------------------------------------
+
+
+async def test_again_it_adds_a_further_seat_and_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
+    async with team() as three:
+        first = ("--console", "--seat", "ana", "--url", "http://127.0.0.1:8080", "--timezone", "UTC")
+        assert (await process.meterbot("init", *first, cwd=tmp_path)).status == 0
+        path = tmp_path / "config.toml"
+        edited = path.read_text().replace("[console]", "# mine\n[console]")
+        path.write_text(edited)
+        second = ("--seat", "bo", "--source", "claude_ai", "--credential-env", "BO", *endpoints(three)[4:])
+        environ = {"BO": SESSION_KEYS["bo"]}
+        ended = await process.meterbot("init", *second, environ=environ, cwd=tmp_path)
+        assert ended.status == 0, ended.stdout + ended.stderr
+        text = text_of(tmp_path)
+        assert [line for line in edited.splitlines() if line not in text.splitlines()] == []
+        assert [one["name"] for one in tomli.loads(text)["seats"]] == ["ana", "bo"]
+        third = await process.meterbot("init", *first, environ=environ, cwd=tmp_path)
+        assert (third.status, text_of(tmp_path)) == (0, text)
+
+
+async def test_a_file_that_is_there_is_used_and_not_overwritten(tmp_path: Path) -> None:
+    async with team() as three:
+        (tmp_path / "secrets").mkdir()
+        for name, token in (("slack-bot-token", BOT_TOKEN), ("slack-app-token", APP_TOKEN)):
+            (tmp_path / "secrets" / name).write_text(token)
+        flags = ("--slack", "--slack-channel", three.slack.channel, "--seat", "ana", *endpoints(three))
+        ended = await process.meterbot("init", *flags, "--url", "http://127.0.0.1:8080", cwd=tmp_path)
+        assert ended.status == 0, ended.stdout + ended.stderr
+        assert (tmp_path / "secrets/slack-bot-token").read_text() == BOT_TOKEN
+
+
+async def test_tokens_kept_in_the_environment_are_named_and_the_seat_needs_no_database_here(
+    tmp_path: Path,
+) -> None:
+    async with team() as three:
+        async with sitting_at("init", "--keep", "environment", *endpoints(three), cwd=tmp_path) as screen:
+            await screen.answers("Where shall alerts go", "slack")
+            await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+            await screen.answers("app-level token", APP_TOKEN)
+            await screen.answers("channel's id", three.slack.channel)
+            await screen.answers("seat's name", "ana")
+            await screen.answers("[push]", "push")
+            await screen.answers("Its plan", "other")
+            await screen.answers("machines reach this bot", "https://meterbot.example.com")
+            await screen.answers("time zone", "UTC")
+            await screen.sees("SLACK_BOT_TOKEN=… SLACK_APP_TOKEN=…")
+            assert await screen.ended() == 0
+        nothing_told(screen.shown + text_of(tmp_path))
+        assert [*files(tmp_path)] == ["config.toml"]
+        (seat,) = tomli.loads(text_of(tmp_path))["seats"]
+        assert re.fullmatch("[0-9a-f]{64}", seat["push_token_sha256"])
+
+
+# --- what goes wrong ------------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_token_and_a_missing_invitation_are_told_and_asked_again(tmp_path: Path) -> None:
+    async with team() as three:
+        three.slack.channels[three.slack.channel].member = False
+        async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
+            await screen.answers("Keep the tokens", "")
+            await screen.answers("Where shall alerts go", "slack")
+            await screen.answers("bot's token (xoxb-…)", APP_TOKEN)
+            await screen.sees("xoxb- for the bot")
+            await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+            await screen.answers("app-level token", APP_TOKEN)
+            await screen.answers("channel's id", "claude-spend")
+            await screen.sees("must be the id of a channel")
+            await screen.answers("channel's id", three.slack.channel)
+            await screen.sees("/invite the bot to the channel")
+            three.slack.channels[three.slack.channel].member = True
+            await screen.answers("channel's id", "")
+            await screen.sees("slack_channel: the bot sits in")
+        nothing_told(screen.shown)
+
+
+@pytest.mark.parametrize("question", ["bot's token (xoxb-…)", "seat's name"])
+async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, question: str) -> None:
+    async with team() as three:
+        async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
+            if question == "seat's name":
+                await typed_so_far(screen, three)
+            else:
+                await screen.answers("Keep the tokens", "")
+                await screen.answers("Where shall alerts go", "slack")
+            await screen.interrupts(question)
+            await screen.sees("ended before anything was written")
+            assert await screen.ended() == 1
+        nothing_told(screen.shown)
+        assert files(tmp_path) == {}
+        assert os.listdir(tmp_path) == []  # noqa: PTH208 - a list
+
+
+async def test_ctrl_c_while_the_test_alert_is_posted_leaves_a_whole_configuration(tmp_path: Path) -> None:
+    async with team() as three:
+        three.slack.fail("chat.postMessage", hanging(asyncio.Event()))
+        async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
+            await typed_so_far(screen, three)
+            await screen.answers("seat's name", "ana")
+            await screen.answers("[push]", "push")
+            await screen.answers("Its plan", "")
+            await screen.answers("machines reach this bot", "")
+            await screen.answers("time zone", "Mars/Olympus")
+            await screen.sees("must be an IANA time zone")
+            await screen.answers("time zone", "UTC")
+            await screen.sees("METERBOT_PUSH_TOKEN=")
+            await three.slack.until(lambda: three.slack.called("chat.postMessage"), seconds=process.SECONDS)
+            await screen.interrupts("meterbot push --every 15m")
+            await screen.sees("The configuration stays")
+            assert await screen.ended() == 1
+        assert load(None, {}, tmp_path).seats
+
+
+async def test_in_a_script_what_is_missing_names_its_flag(tmp_path: Path) -> None:
+    ended = await process.meterbot("init", "--slack", cwd=tmp_path)
+    assert (ended.status, "--slack-bot-token-env or --slack-bot-token-file" in ended.stderr) == (2, True)
+    assert files(tmp_path) == {}
+
+
+async def test_in_a_script_a_token_that_is_refused_ends_it_with_nothing_written(tmp_path: Path) -> None:
+    async with team() as three:
+        three.slack.fail("auth.test", refused("token_revoked"))
+        ended = await process.meterbot(
+            "init", "--slack", *endpoints(three), environ={"SLACK_BOT_TOKEN": BOT_TOKEN}, cwd=tmp_path
+        )
+    assert (ended.status, "token_revoked → the token was revoked" in ended.stderr) == (1, True)
+    nothing_told(ended.stdout + ended.stderr)
+    assert files(tmp_path) == {}
+
+
+async def test_a_seat_that_cannot_be_read_is_not_written(tmp_path: Path) -> None:
+    async with team() as three:
+        three.accounts["ana"].signed_in = False
+        flags = ("--console", "--seat", "ana", "--source", "claude_ai", "--credential-env", "ANA")
+        ended = await process.meterbot("init", *flags, *endpoints(three), environ={"ANA": KEY}, cwd=tmp_path)
+    assert (ended.status, "Sign in to claude.ai and replace" in ended.stderr) == (1, True)
+    nothing_told(ended.stdout + ended.stderr)
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["seats = [", 'zone = "UTC"\n[[seats]]\nname = "ana"\nsource = "push"\n'])
+async def test_a_configuration_that_is_wrong_is_left_as_it_is(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    ended = await process.meterbot("init", "--seat", "bo", "--url", "http://127.0.0.1:8080", cwd=tmp_path)
+    assert ended.status == 1
+    assert "config.toml" in ended.stderr
+    assert text_of(tmp_path) == text
+
+
+async def test_a_test_alert_that_fails_leaves_the_configuration_and_says_what_to_do(tmp_path: Path) -> None:
+    async with team() as three:
+        three.slack.fail("chat.postMessage", refused("restricted_action"))
+        environ = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN}
+        flags = ("--slack", "--slack-channel", three.slack.channel, "--seat", "ana")
+        ended = await process.meterbot("init", *flags, *endpoints(three), environ=environ, cwd=tmp_path)
+        assert (ended.status, "`meterbot test-alert` tries again" in ended.stdout) == (1, True)
+        again = await process.meterbot("test-alert", environ=environ, cwd=tmp_path)
+    assert (again.status, files(tmp_path)) == (0, {"config.toml": 0o600})
