@@ -81,8 +81,13 @@ def test_the_page_of_all_commands_is_what_they_say_now() -> None:
 
 def written_commands() -> Iterator[tuple[str, str]]:
     """(page, command line) of everything that a reader may type."""
+    # At the beginning of a line of code, or after a path, a variable, `heroku run` or `$(`; up to a comment or a bracket.
+    typed = r"(?:^|/bin/|\$\(|heroku run |[A-Z_]+=\S+ )(meterbot \S[^#|&)]*?)\s*(?: #.*|[|&)\"].*)?$"
     for name, page in PAGES.items():
-        lines = re.findall(r"^ {4,}(?:heroku run )?(meterbot .*?)(?: {2,}#.*)?$", page, re.MULTILINE)
+        whole = page.replace("\\\n", " ")
+        code = re.findall(r"^ {4,}(\S.*)$", whole, re.MULTILINE)
+        code += [line.strip() for block in blocks(whole, "(?:ba|z)?sh") for line in block.splitlines()]
+        lines = [line for text in code for line in re.findall(typed, text)]
         spans = re.findall(r"`(meterbot [a-z].*?)`", page)
         yield from ((name, line) for line in [*lines, *spans])
     procfile = (ROOT / "Procfile").read_text("utf-8")
