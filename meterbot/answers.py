@@ -47,6 +47,16 @@ class Destination:
     trouble: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One of several on the database, alive: its name, since when it runs, and whether it is the one that listens to
+    Discord."""
+
+    name: str
+    since: datetime
+    listens: bool = False
+
+
 def seat_detail(view: View, names: Sequence[str], words: Sequence[str]) -> Message:
     """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again."""
     report = view.report
@@ -250,9 +260,14 @@ def _why_unknown(row: SeatRow) -> str:
 
 
 def status(
-    view: View, destinations: Sequence[Destination], version: str, remarks: Sequence[str] = ()
+    view: View,
+    destinations: Sequence[Destination],
+    version: str,
+    remarks: Sequence[str] = (),
+    processes: Sequence[Process] = (),
 ) -> Message:
-    """How meterbot is doing: what it cannot read, what it cannot post, and what `remarks` say of its set-up."""
+    """How meterbot is doing: what it cannot read, what it cannot post, and what `remarks` say of its set-up.
+    `processes`: where the database may be shared, those that work on it."""
     report, tz, now = view.report, view.tz, view.report.as_of
     well = len({row.seat.name for row in report.rows}) - len(report.missing)
     sources = [f"{wording.count(well, 'source')} ok"] if well else []
@@ -271,10 +286,19 @@ def status(
         sections=(
             Section(tuple(sources) or ("none configured",), heading="Sources"),
             Section(tuple(places) or ("none configured",), heading="Destinations"),
+            *([Section(_process_lines(processes, tz), heading="Processes")] if processes else []),
             *([Section(tuple(remarks), heading="Set-up")] if remarks else []),
         ),
         actions=() if view.public else buttons("status"),
         footer=f"meterbot {version}",
+    )
+
+
+def _process_lines(processes: Sequence[Process], tz: tzinfo) -> tuple[str, ...]:
+    return tuple(
+        f"{wording.one_line(each.name, 60)}: running since {wording.moment(each.since, tz)}"
+        + ("; listens to Discord" if each.listens else "")
+        for each in processes
     )
 
 

@@ -30,7 +30,7 @@ from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
-from meterbot.lease import Lease
+from meterbot.lease import GATEWAY, Lease
 from meterbot.metrics import Metrics
 from meterbot.notify import Notify
 from meterbot.pasting import Pasting
@@ -56,8 +56,6 @@ from meterbot.watching import DeadMan, Watch
 from meterbot.web import Listener, Route, application
 
 READS_AT_ONCE = 16
-GATEWAY = "discord.gateway"
-"""The lease of the one process that listens to Discord; all of them send."""
 
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]

@@ -163,8 +163,9 @@ class Bot:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 queues, sources, database = await self.store.queues(), await self.store.sources(), True
+                workers = await self.store.workers(self.clock.now())
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
-            queues, sources, database = [], {}, False
+            queues, sources, workers, database = [], {}, [], False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting = Counter(dict.fromkeys(self.chats, 0))
@@ -184,6 +185,7 @@ class Bot:
             waiting=waiting,
             oldest=oldest,
             seats={name: state for name, state in sources.items() if name in self.seats},
+            workers=workers,
             troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
             lag=self.poller.lag(now),
         )

@@ -10,12 +10,13 @@ from functools import partial
 import structlog
 
 from meterbot import answers, wording
-from meterbot.answers import Destination
+from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.forecast import PACE_WINDOWS, pace
 from meterbot.forecast_answer import forecast_answer
 from meterbot.heading import Headings, headings
 from meterbot.joining import Joining
+from meterbot.lease import GATEWAY
 from meterbot.messages import Message
 from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
@@ -203,7 +204,13 @@ class Commands:
         return answers.renewals(asked.view)
 
     async def _status(self, asked: _Asked) -> Message:
-        return answers.status(asked.view, await self._destinations(), self._version, self._remarks())
+        places, processes = await self._destinations(), await self._processes(asked.view.report.as_of)
+        return answers.status(asked.view, places, self._version, self._remarks(), processes)
+
+    async def _processes(self, now: datetime) -> list[Process]:
+        """Those that share the database; none where only one can."""
+        workers = [] if self._store.sole else await self._store.workers(now)
+        return [Process(worker.name, worker.since, GATEWAY in worker.leases) for worker in workers]
 
     async def _destinations(self) -> list[Destination]:
         """Every running chat, and every queue, be its chat running here or not."""

@@ -2,6 +2,9 @@
 
 import asyncio
 
+GATEWAY = "discord.gateway"
+"""The lease of the one process that listens to Discord; all of them send."""
+
 
 class Lease:
     """By name. Who knows whose turn it is says so with `turn`."""

@@ -20,6 +20,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from meterbot.lease import GATEWAY
 from meterbot.report import SeatRow
 from meterbot.tally import Tally
 from meterbot.vitals import Vitals
@@ -122,6 +123,13 @@ def _of_the_bot(vitals: Vitals) -> Iterator[Metric]:
         "When the oldest message not yet delivered was queued.",
         ["chat"],
         [([name], queued.timestamp()) for name, queued in vitals.oldest.items()],
+    )
+    yield _gauge("meterbot_workers_alive", "Processes at work on the database.", len(vitals.workers))
+    yield _gauges(
+        "meterbot_gateway_held",
+        "Each process that is alive: 1 for the one that listens to Discord.",
+        ["worker"],
+        [([worker.name], int(GATEWAY in worker.leases)) for worker in vitals.workers],
     )
 
 

@@ -1,12 +1,13 @@
 """How the bot is doing at one moment: what the health routes, systemd, the log and the dead man's switch are told."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from meterbot import secret, wording
 from meterbot.chat import Connection
 from meterbot.models import Health, SourceState
+from meterbot.store import Worker
 
 TICK_LATE = timedelta(seconds=60)
 """A tick older than this means that nobody is polling."""
@@ -37,6 +38,8 @@ class Vitals:
     """Chat → why its waiting messages do not move, as told by the platform."""
     lag: timedelta = timedelta(0)
     """By how much the seat that waits longest to be read is late."""
+    workers: Sequence[Worker] = ()
+    """The processes on this database that are alive."""
 
     def problems(self) -> list[str]:
         """Why the bot is not ready; empty when it is."""

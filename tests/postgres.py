@@ -5,6 +5,7 @@ import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -19,6 +20,13 @@ def running() -> Iterator[str]:
     if given:
         yield given
         return
+    with own() as server:
+        yield server.get_uri()
+
+
+@contextmanager
+def own() -> Iterator[Any]:
+    """A server of our own, with `stop` and `ensure_postgres_running`; deleted at the end. Fails where there is none."""
     with warnings.catch_warnings():
         # Without a desktop session there is no XDG_RUNTIME_DIR; the server does well without.
         warnings.simplefilter("ignore", UserWarning)
@@ -30,7 +38,7 @@ def running() -> Iterator[str]:
     )
     try:
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-        yield server.get_uri()
+        yield server
     finally:
         server.cleanup()
 

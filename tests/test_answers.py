@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meterbot import answers
-from meterbot.answers import Destination
+from meterbot import answers, wording
+from meterbot.answers import Destination, Process
 from meterbot.messages import Message
 from meterbot.models import (
     Estimate,
@@ -227,6 +227,15 @@ def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
 def test_status_is_good_when_everything_is() -> None:
     message = answers.status(view(reading("ana")), [Destination("slack", "C1", up=True)], "1")
     assert message.severity is Severity.GOOD
+
+
+def test_status_names_the_processes_and_the_one_that_listens() -> None:
+    processes = [Process("web.1-4-ab", NOW), Process("web.2-4-cd", NOW, listens=True)]
+    said = body(answers.status(view(reading("ana")), [], "1", (), processes))
+    since = wording.moment(NOW, BERLIN)
+    assert f"web.1-4-ab: running since {since}" in said
+    assert f"web.2-4-cd: running since {since}; listens to Discord" in said
+    assert "Processes" not in body(answers.status(view(reading("ana")), [], "1"))
 
 
 def test_status_of_many_ailing_sources_counts_the_rest() -> None:

@@ -8,9 +8,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from meterbot.chat import Connection
+from meterbot.lease import GATEWAY
 from meterbot.metrics import Metrics
 from meterbot.models import Counter, Health
 from meterbot.report import SeatRow, team_report
+from meterbot.store import Worker
 from meterbot.tally import Tally
 from meterbot.vitals import Vitals
 from meterbot.web import Listener, application
@@ -29,6 +31,7 @@ def vitals(**changes: object) -> Vitals:
         "troubles": {"slack": "not_in_channel"},
         "seats": {"ana": state(last_ok_at=NOW), "bo": state("bo", Health.CHALLENGED, last_ok_at=None)},
         "lag": timedelta(seconds=4),
+        "workers": [Worker("web.1", NOW, ("seat:ana",)), Worker("web.2", NOW, (GATEWAY,))],
     }
     return Vitals(**(base | changes))  # type: ignore[arg-type]  # a factory passes what it is given
 
@@ -103,6 +106,9 @@ async def test_how_the_bot_is_doing() -> None:
         'meterbot_deliveries_stuck{chat="slack"}': 1,
         'meterbot_deliveries_stuck{chat="discord"}': 0,
         'meterbot_deliveries_oldest_timestamp_seconds{chat="slack"}': NOW.timestamp() - 180,
+        "meterbot_workers_alive": 2,
+        'meterbot_gateway_held{worker="web.1"}': 0,
+        'meterbot_gateway_held{worker="web.2"}': 1,
         'meterbot_seat_health{health="ok",seat="ana"}': 1,
         'meterbot_seat_health{health="challenged",seat="bo"}': 1,
         'meterbot_seat_last_read_timestamp_seconds{seat="ana"}': NOW.timestamp(),
@@ -184,6 +190,7 @@ async def test_names_are_as_prometheus_likes_them() -> None:
             "outcome",
             "version",
             "python",
+            "worker",
             "le",
         } >= {label for sample in family.samples for label in sample.labels}
     assert "process_resident_memory_bytes" in names

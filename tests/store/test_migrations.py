@@ -72,6 +72,10 @@ async def test_many_openings_at_once_make_one_schema(database_url: str) -> None:
 
 
 def test_two_processes_may_start_at_once(database_url: str) -> None:
+    upgraded_by_two_processes(database_url)
+
+
+def upgraded_by_two_processes(database_url: str) -> None:
     processes = [
         subprocess.Popen(  # noqa: S603 - our own interpreter and program
             [sys.executable, "-c", _OPEN, database_url],

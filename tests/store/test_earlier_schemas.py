@@ -1,0 +1,125 @@
+"""Databases that earlier versions left behind, as `tests/data/schemas` keeps them, become this version's and lose nothing."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, inspect, make_url, select
+
+from meterbot.store import Batch, tables
+from meterbot.store.database import open_store, upgrade
+from meterbot.store.engine import make_engine, parse_url
+from tests import postgres
+from tests.store.facts import NOW, delivery, event, later, write
+from tests.store.test_migrations import upgraded_by_two_processes
+
+SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
+REVISIONS = sorted({path.name.partition(".")[0] for path in SCHEMAS.iterdir()})
+
+Shape = dict[str, Any]
+
+
+async def load(url: str, revision: str) -> None:
+    """Makes the database what the version with this schema left behind."""
+    script = (SCHEMAS / f"{revision}.{make_url(url).get_backend_name()}.sql").read_text("utf-8")
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(str(make_url(url).database))) as connection:
+            connection.executescript(script)
+        return
+    engine = make_engine(parse_url(url))
+    async with engine.connect() as connection_:
+        raw = (await connection_.get_raw_connection()).driver_connection
+        assert raw is not None
+        await raw.execute(script)
+    await engine.dispose()
+
+
+async def of(url: str, look: Callable[[Connection], Any]) -> Any:
+    engine = make_engine(parse_url(url))
+    async with engine.connect() as connection:
+        found = await connection.run_sync(look)
+    await engine.dispose()
+    return found
+
+
+def shape(connection: Connection) -> Shape:
+    """Every table with its columns, keys and indexes, whatever order they were made in."""
+    seen = inspect(connection)
+    return {
+        table: {
+            "columns": sorted(
+                (column["name"], str(column["type"]), column["nullable"])
+                for column in seen.get_columns(table)
+            ),
+            "key": seen.get_pk_constraint(table)["constrained_columns"],
+            "foreign": sorted(
+                (key["constrained_columns"], key["referred_table"], str(key["options"]))
+                for key in seen.get_foreign_keys(table)
+            ),
+            "indexes": sorted(
+                (str(index["name"]), index["column_names"]) for index in seen.get_indexes(table)
+            ),
+        }
+        for table in seen.get_table_names()
+    }
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    there = inspect(connection).get_table_names()
+    return {
+        table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in tables.metadata.sorted_tables
+        if table.name in there
+    }
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_an_earlier_database_gets_the_tables_of_a_new_one_and_keeps_every_row(
+    database_url: str, revision: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await load(database_url, revision)
+    before = await of(database_url, counts)
+    assert before["history"] > 3
+    assert before["deliveries"] > 3
+    await upgrade(database_url)
+    after = await of(database_url, counts)
+    assert {name: after[name] for name in before} == before
+    if database_url.startswith("sqlite"):
+        new = f"sqlite:///{tmp_path}/new.db"
+        await upgrade(new)
+        assert await of(database_url, shape) == await of(new, shape)
+        return
+    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as new:
+        await upgrade(new)
+        assert await of(database_url, shape) == await of(new, shape)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_an_earlier_database_is_read_and_written_on(database_url: str, revision: str) -> None:
+    await load(database_url, revision)
+    store = await open_store(database_url)
+    assert {row.seat for row in await store.latest()} == {"ana", "bo", "cy"}
+    assert await store.samples([row.counter for row in await store.latest()], later(days=-365))
+    assert any(told.seat == "cy" for told in await store.events(later(days=-365)))
+    [waiting] = [queue for queue in await store.queues() if queue.waiting]
+    assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")
+    doubtful = await store.claim("slack", NOW, "one", 60)
+    assert doubtful is not None
+    assert doubtful.settle
+    assert (await store.sessions()).keys() == ({"ana", "bo", "cy"} if revision > "0001" else set())
+    assert [token.seat for token in await store.push_tokens()] == (["ana"] if revision > "0002" else [])
+    await write(store, Batch(events=[event()], deliveries=[delivery("d1", channel="new")]))
+    assert event() in await store.events(NOW)
+    await store.close()
+
+
+async def test_two_processes_that_start_at_once_bring_an_earlier_database_forward(database_url: str) -> None:
+    await load(database_url, REVISIONS[0])
+    await asyncio.to_thread(upgraded_by_two_processes, database_url)
+    store = await open_store(database_url)
+    assert {row.seat for row in await store.latest()} == {"ana", "bo", "cy"}
+    await store.close()
