@@ -24,6 +24,7 @@ WORDS = (
     ("seat NAME", "one seat in full"),
     ("forecast", "where it is heading: pace, the month's end, when caps and windows are full"),
     ("renewals", "which subscription is charged when"),
+    ("pr [NUMBER]", "what a merged pull request cost, or the month's"),
     ("join", "the line with which your own machine sends your seat's numbers"),
     ("report", "paste your seat's numbers by hand"),
     ("status", "sources, destinations and version of meterbot"),

@@ -28,9 +28,11 @@ from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.errors import StartError
+from meterbot.github_route import GitHubRoute
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
 from meterbot.lease import GATEWAY, Lease
+from meterbot.merges import Merges
 from meterbot.metrics import Metrics
 from meterbot.notify import Notify
 from meterbot.pasting import Pasting
@@ -41,10 +43,11 @@ from meterbot.reception import PUSH, Reception
 from meterbot.report import SeatRow
 from meterbot.retention import Retention
 from meterbot.sessions import Sessions
-from meterbot.sources import Source
+from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.github import GitHub, read_hook
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.transport import Transport
@@ -121,6 +124,7 @@ async def assembled(
             chats,
             sessions=sessions,
             presence=presence,
+            read_commits=_commit_reader(config, closing),
             reads_at_once=reads_at_once,
             rng=rng,
         )
@@ -141,6 +145,9 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind)
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     routes += PushRoute(bot.reception, bot.clock.now).routes()
+    if config.github is not None:
+        secrets_ = config.github.webhook_secrets
+        routes += GitHubRoute(bot.merges, read_hook, secrets_, bot.clock.now).routes()
     metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
     listener = Listener(application(bot.vitals, routes, metrics), bind.host, bind.port)
     closing.push_async_callback(listener.close)
@@ -172,6 +179,7 @@ def _connected(
     *,
     sessions: Sessions,
     presence: Presence,
+    read_commits: CommitReader | None,
     reads_at_once: int,
     rng: random.Random | None,
 ) -> Bot:
@@ -208,6 +216,14 @@ def _connected(
     )
     presence.when_lost(poller.let_go)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
+    merges = Merges(
+        store,
+        seats,
+        ingest,
+        read_commits=read_commits,
+        repositories=() if config.github is None else config.github.repositories,
+        shown=config.privacy.rows == "named",
+    )
     ping_url = _secret(config.watch.ping_url)
     return Bot(
         clock,
@@ -220,11 +236,21 @@ def _connected(
         commands,
         reception,
         retention,
+        merges,
         tally,
         Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
         sessions,
         presence,
     )
+
+
+def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | None:
+    """Asks GitHub, where there is a token for it."""
+    if config.github is None or config.github.token is None:
+        return None
+    transport = Transport()
+    closing.push_async_callback(transport.aclose)
+    return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 
 
 def _terms(config: Config) -> Terms:

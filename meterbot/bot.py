@@ -13,6 +13,7 @@ from meterbot.chat import Chat
 from meterbot.clock import Clock
 from meterbot.commands import Commands
 from meterbot.ingest import Ingest
+from meterbot.merges import Merges
 from meterbot.notify import Notify
 from meterbot.poller import Poller
 from meterbot.presence import Presence
@@ -36,6 +37,8 @@ LOOK_SECONDS = 5.0
 """How often those who watch the bot are told how it is doing."""
 _ANSWER_SECONDS = 10.0
 """After which a database that says nothing is one that does not answer."""
+MERGES_SECONDS = 10.0
+"""How often is looked for pull requests to reckon."""
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
@@ -56,6 +59,7 @@ class Bot:
     commands: Commands
     reception: Reception
     retention: Retention
+    merges: Merges
     tally: Tally
     watch: Watch
     sessions: Sessions
@@ -75,6 +79,7 @@ class Bot:
             for job, seconds in (
                 (self.tick, 1.0),
                 (self.sweep, SWEEP_SECONDS),
+                (self.reckon, MERGES_SECONDS),
                 (self.tidy, TIDY_SECONDS),
                 (self.look, LOOK_SECONDS),
                 (self.end_round, ROUND_SECONDS),
@@ -120,6 +125,7 @@ class Bot:
         await self.tick()
         await self.poller.drain()
         await self.sweep()
+        await self.reckon()
         await self.notify.drain()
         await self.tidy()
 
@@ -140,6 +146,10 @@ class Bot:
     async def tidy(self) -> None:
         """Makes what is old less."""
         await self.retention.run(self.clock.now())
+
+    async def reckon(self) -> None:
+        """Finds what merged pull requests cost."""
+        await self.merges.step(self.clock.now())
 
     async def end_round(self) -> None:
         """Says in the log what was read since the last time, if anything was."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -242,6 +243,89 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
         _print_json(report_json.spend_json(report, settings.timezone, headings))
     else:
         asyncio.run(operations.print_team(settings, now))
+
+
+@cli.command()
+def pr(
+    context: typer.Context,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NUMBER", help="Merged pull requests; without any, the month's."),
+    ] = None,
+    *,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    repo: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Reckon a branch of this git checkout instead.")
+    ] = None,
+    branch: Annotated[str, typer.Option(metavar="NAME", help="The branch.")] = "HEAD",
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What it started from. Otherwise origin/HEAD, main or master."),
+    ] = None,
+    seat: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose branch it is, where its commits do not tell.")
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Only the commits with this author's address.")
+    ] = None,
+) -> None:
+    """Print what merged pull requests cost, as the running bot recorded them, or a branch that is not merged yet."""
+    from meterbot import log, operations, pull_request_answers
+
+    settings = _configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if repo is not None:
+        if numbers:
+            _refuse("NUMBER and --repo are two things: name one of them")
+        _print_branch(settings, repo, branch, base=base, seat=seat, email=email, now=now, as_json=as_json)
+        return
+    if (branch, base, seat, email) != ("HEAD", None, None, None):
+        _refuse("--branch, --base, --seat and --email are of a checkout: name it with --repo")
+    wanted = [number.removeprefix("#") for number in numbers or []]
+    if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
+        _refuse(f"{bad[0]} is not the number of a pull request")
+    found = asyncio.run(operations.recorded_pull_requests(settings, list(map(int, wanted))))
+    missing = [number for number, pulls in zip(wanted, found, strict=True) if not pulls]
+    if as_json and wanted:
+        _print_json([pull_request_answers.pull_json(pull) for pulls in found for pull in pulls])
+    elif as_json:
+        _print_json(
+            pull_request_answers.month_json(asyncio.run(operations.month_of_pull_requests(settings, now)))
+        )
+    else:
+        asked = [f"pr {number}" for number in wanted if number not in missing]
+        if asked or not wanted:
+            asyncio.run(operations.print_team(settings, now, *(asked or ["pr"])))
+    for number in missing:
+        print(f"PR #{number} is not in the record", file=sys.stderr)
+    raise typer.Exit(1 if missing else 0)
+
+
+def _print_branch(
+    settings: "Config",
+    repo: Path,
+    branch: str,
+    *,
+    base: str | None,
+    seat: str | None,
+    email: str | None,
+    now: datetime,
+    as_json: bool,
+) -> None:
+    from meterbot import checkout, operations, pull_request_answers
+
+    commits = checkout.branch_commits(repo, branch, base)
+    try:
+        commits, names = checkout.authored(commits, settings.seat_list(), seat, email)
+    except checkout.WhoseError as error:
+        _refuse(str(error))
+    pull = asyncio.run(operations.branch_cost(settings, commits, names, now))
+    if as_json:
+        _print_json({"branch": branch, **pull_request_answers.cost_json(pull)})
+    else:
+        asyncio.run(operations.print_branch(settings, branch, pull))
 
 
 @cli.command("secret-key")

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from meterbot import answers, wording
+from meterbot import answers, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.forecast import PACE_WINDOWS, pace
@@ -17,6 +17,7 @@ from meterbot.forecast_answer import forecast_answer
 from meterbot.heading import Headings, headings
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
+from meterbot.merges import month_so_far
 from meterbot.messages import Message
 from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
@@ -27,6 +28,7 @@ from meterbot.store import Store
 from meterbot.team import team
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
+_PULL = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
 _NAMED = 20
 _BUSY = timedelta(hours=6)
 
@@ -96,6 +98,7 @@ class Commands:
             "seat": self._seat,
             "forecast": self._forecast,
             "renewals": self._renewals,
+            "pr": self._pull_requests,
             "status": self._status,
         }
         self._pasting = pasting
@@ -132,7 +135,7 @@ class Commands:
         handler = self._answers.get(command)
         if handler is None:
             return answers.help_answer(command, self._guess(command))
-        if arguments and command != "seat":
+        if arguments and command not in {"seat", "pr"}:
             return answers.help_answer(" ".join(words), command)
         view = await self._view(question, public=public)
         return await handler(_Asked(words, question.platform, question.user, view))
@@ -203,6 +206,28 @@ class Commands:
     async def _renewals(self, asked: _Asked) -> Message:
         return answers.renewals(asked.view)
 
+    async def _pull_requests(self, asked: _Asked) -> Message:
+        view, wanted = asked.view, " ".join(asked.words[1:])
+        if not wanted:
+            names = [name for name in self._seats if _may_ask_for(view, [name])]
+            hidden = len((await month_so_far(self._store, self._seats, self._seats, view.report.as_of)).pulls)
+            found = await month_so_far(self._store, self._seats, names, view.report.as_of)
+            return pull_request_answers.month(view, found, hidden - len(found.pulls))
+        number = _PULL.fullmatch(wanted)
+        if number is None:
+            return answers.notice("Which pull request?", "Ask with its number, as in “pr 812”.")
+        stored = [one.pull for one in await self._store.pull_requests_numbered(int(number["number"]))]
+        pulls = [pull for pull in stored if number["repo"] in {None, pull.merged.repo}]
+        if not pulls:
+            return answers.notice(
+                f"PR #{number['number']} is not in the record",
+                "It holds what GitHub told of merged pull requests whose author has a seat.",
+            )
+        shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
+        if not shown:
+            return answers.notice("Not shown", "Here what a pull request cost is for its author only.")
+        return pull_request_answers.pull_requests(view, shown, asked.words)
+
     async def _status(self, asked: _Asked) -> Message:
         places, processes = await self._destinations(), await self._processes(asked.view.report.as_of)
         return answers.status(asked.view, places, self._version, self._remarks(), processes)
@@ -235,6 +260,11 @@ class Commands:
                 )
             )
         return places
+
+
+def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
+    """Their numbers under their names; who shares their own has decided to."""
+    return view.rows == "named" or any(seat in view.own for seat in seats)
 
 
 def _read(raw: Sequence[str]) -> tuple[tuple[str, ...], bool]:

@@ -5,7 +5,7 @@ and the deliveries they cause are written together. Posting comes after, from wh
 """
 
 from base64 import b32encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -102,6 +102,18 @@ class Ingest:
         if refused is not None:
             return Receipt(refused=refused)
         return Receipt(len(fold.news), len(wanted) - len(fold.news))
+
+    async def record(
+        self, find: Callable[[Transaction], Awaitable[Sequence[Event]]], now: datetime
+    ) -> list[Event]:
+        """What is found otherwise than by a reading: `find` asks and writes what is its own, and its events are told.
+        When this raises, nothing was written."""
+        async with self._store.transaction() as transaction:
+            fold = Fold(self._settings, sources={}, memories={})
+            fold.events += [event for event in await find(transaction) if event.kind in self._settings.kinds]
+            events = await self._write(transaction, fold, now)
+        self._tell(events)
+        return events
 
     async def forget_account(self, seat: str) -> bool:
         """Lets a seat be another account from now on, and shows nothing of the one before; its history stays.

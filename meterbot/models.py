@@ -253,6 +253,7 @@ class EventKind(StrEnum):
     SOURCE_UP = "source_up"
     IDENTITY_CHANGED = "identity_changed"
     SESSION_EXPIRING = "session_expiring"
+    PULL_REQUEST_MERGED = "pull_request_merged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
+from meterbot import pull_request_answers
 from meterbot.alerts.trial import trial_alert
 from meterbot.app import READS_AT_ONCE, build_chats, build_sessions, build_sources, token_digests
 from meterbot.chat import Chat, Question
+from meterbot.checkout import LocalCommit
 from meterbot.cipher import Cipher
 from meterbot.clock import SystemClock
 from meterbot.commands import Commands, current_headings, current_report
@@ -26,8 +29,10 @@ from meterbot.errors import Outcome, SendError, StartError
 from meterbot.findings import Check, Status
 from meterbot.heading import Headings
 from meterbot.ingest import Ingest
+from meterbot.merges import counters_of, month_so_far, reckoned
 from meterbot.messages import Message
 from meterbot.models import Health, Seat, Snapshot
+from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
 from meterbot.report import TeamReport, team_report
@@ -112,17 +117,55 @@ async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headi
         return report, await current_headings(store, report)
 
 
-async def print_team(config: Config, now: datetime) -> None:
-    """`/claude-spend`, answered on the terminal by an operator who sees everything."""
-    from meterbot.chat.console import Console  # noqa: PLC0415
-
+async def print_team(config: Config, now: datetime, *questions: str) -> None:
+    """`/claude-spend`, or with these words behind it, answered on the terminal by an operator who sees everything."""
     async with _opened(config) as store:
         seats = {seat.name: seat for seat in config.seat_list()}
         commands = Commands(
             store, seats, now=lambda: now, tz=config.timezone, version=meterbot.__version__, rows="named"
         )
-        answer = await commands.answer(Question((), "console", "operator"))
-        await Console(None, sys.stdout).post("spend", "terminal", answer.message)
+        for words in questions or ("",):
+            answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
+            await _print(answer.message)
+
+
+async def _print(message: Message) -> None:
+    from meterbot.chat.console import Console  # noqa: PLC0415
+
+    await Console(None, sys.stdout).post("spend", "terminal", message)
+
+
+async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
+    """What the record holds under each of these numbers."""
+    async with _opened(config) as store:
+        return [[one.pull for one in await store.pull_requests_numbered(number)] for number in numbers]
+
+
+async def month_of_pull_requests(config: Config, now: datetime) -> Month:
+    """This month's, of all seats."""
+    seats = {seat.name: seat for seat in config.seat_list()}
+    async with _opened(config) as store:
+        return await month_so_far(store, seats, seats, now)
+
+
+async def branch_cost(
+    config: Config, commits: Sequence[LocalCommit], names: Sequence[str], now: datetime
+) -> PullRequest:
+    """What a branch of these seats cost so far, as if it were merged now. Nothing is stored."""
+    seats = {seat.name: seat for seat in config.seat_list()}
+    first = min(commit.authored_at for commit in commits)
+    last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
+    merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
+    async with _opened(config) as store, store.transaction() as transaction:
+        counters = counters_of(names, seats, await transaction.latest_of(names))
+        pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
+        made = await reckoned(transaction, [pull])
+    return replace(pull, bill=made[pull.key])
+
+
+async def print_branch(config: Config, name: str, pull: PullRequest) -> None:
+    """A branch's cost on the terminal."""
+    await _print(pull_request_answers.branch(name, pull, config.timezone))
 
 
 async def try_alerts(config: Config, now: datetime) -> list[Check]:

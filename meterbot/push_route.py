@@ -4,7 +4,6 @@ What a request costs before its token is known is little and bounded: no body is
 failing is told to wait.
 """
 
-import asyncio
 import math
 import re
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from meterbot.ingest import Receipt
 from meterbot.limiter import Limiter
 from meterbot.reception import Reception
 from meterbot.sources import UnusablePushError
-from meterbot.web import Route
+from meterbot.web import BodyError, Route, read_body
 
 PATHS = ("/api/v1/snapshots", "/snapshots")
 LARGEST = 256 * 1024
@@ -127,26 +126,18 @@ async def _body(request: web.Request) -> bytes:
         raise _Refusal(
             415, "the body is not said to be JSON", "send the header `Content-Type: application/json`"
         )
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _Refusal(415, "the body is compressed", "send it as it is, without Content-Encoding")
-    if (request.content_length or 0) > LARGEST:
-        raise _too_large()
-    body = bytearray()
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise _too_large()
-    except TimeoutError:
-        raise _Refusal(408, "the body did not arrive in time", "send it again") from None
-    except (ConnectionError, web.RequestPayloadError):
-        raise _Refusal(400, "the body broke off", "send it again") from None
-    return bytes(body)
+        return await read_body(request, LARGEST, READ_SECONDS)
+    except BodyError as bad:
+        raise _Refusal(bad.status, *_NOT_TAKEN[bad.reason]) from None
 
 
-def _too_large() -> _Refusal:
-    return _Refusal(413, "the body is larger than 256 KiB", "send fewer snapshots in one request")
+_NOT_TAKEN = {
+    "compressed": ("the body is compressed", "send it as it is, without Content-Encoding"),
+    "too_large": ("the body is larger than 256 KiB", "send fewer snapshots in one request"),
+    "late": ("the body did not arrive in time", "send it again"),
+    "broken": ("the body broke off", "send it again"),
+}
 
 
 def _unusable(bad: UnusablePushError) -> _Refusal:

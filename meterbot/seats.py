@@ -126,6 +126,7 @@ def forgotten_text(seat: str, forgotten: Forgotten) -> str:
         events if forgotten.events else "",
         "its push token" if forgotten.tokens else "",
         "its stored session" if forgotten.sessions else "",
+        count(forgotten.pull_requests, "pull request") if forgotten.pull_requests else "",
         "its present numbers and health" if forgotten.others else "",
     ]
     text = f"deleted of {seat}: {listed([part for part in parts if part])}"

@@ -1,5 +1,6 @@
 """Inbound HTTP: is the bot alive, is it doing its work, and whatever a chat wants to receive."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -15,6 +16,36 @@ Route = tuple[str, str, Handler]
 """(method, path, handler)"""
 
 log = structlog.get_logger(__name__)
+
+
+class BodyError(Exception):
+    """A body that is not taken. `reason` is one of `compressed`, `too_large`, `late` and `broken`."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+async def read_body(request: web.Request, largest: int, seconds: float) -> bytes:
+    """The body as it was sent, read no further than `largest` bytes, and no longer than so many real seconds. Raises
+    `BodyError`."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BodyError(415, "compressed")
+    if (request.content_length or 0) > largest:
+        raise BodyError(413, "too_large")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > largest:
+                    raise BodyError(413, "too_large")
+    except TimeoutError:
+        raise BodyError(408, "late") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise BodyError(400, "broken") from None
+    return bytes(body)
 
 
 def application(

@@ -43,6 +43,13 @@ def moment(at: datetime, tz: tzinfo) -> str:
     return f"{day(local.date())} {local:%H:%M}"
 
 
+def stretch(start: datetime, end: datetime, tz: tzinfo, *, dated: bool = True) -> str:
+    """`Thu Apr 9 09:12 – Fri Apr 10 16:40`, or without the date `Thu 09:12 – Fri 16:40`."""
+    if dated:
+        return f"{moment(start, tz)} – {moment(end, tz)}"
+    return f"{start.astimezone(tz):%a %H:%M} – {end.astimezone(tz):%a %H:%M}"
+
+
 def span(length: timedelta) -> str:
     """`45m`, `27h`, `3d`: minutes under an hour, hours under two days, full units only."""
     amount, unit = _units(length)

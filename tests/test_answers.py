@@ -254,6 +254,7 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend seat NAME",
         "/claude-spend forecast",
         "/claude-spend renewals",
+        "/claude-spend pr [NUMBER]",
         "/claude-spend join",
         "/claude-spend report",
         "/claude-spend status",

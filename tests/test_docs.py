@@ -21,7 +21,14 @@ from meterbot.models import EventKind, Health
 from meterbot.web import application
 from tests import examples, reference, schema
 from tests.config.test_example import keys
-from tests.config.writing import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SESSION_KEY, SIGNING_SECRET
+from tests.config.writing import (
+    APP_TOKEN,
+    BOT_TOKEN,
+    DISCORD_TOKEN,
+    SESSION_KEY,
+    SIGNING_SECRET,
+    WEBHOOK_SECRET,
+)
 from tests.pages import PAGES, README, ROOT, blocks, codes, rows, table
 
 UNIT = (ROOT / "deploy/systemd/meterbot.service").read_text("utf-8")
@@ -38,6 +45,8 @@ VARIABLES = {
     "SLACK_APP_TOKEN": APP_TOKEN,
     "SLACK_SIGNING_SECRET": SIGNING_SECRET,
     "DISCORD_TOKEN": DISCORD_TOKEN,
+    "GITHUB_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    "GITHUB_TOKEN": "github_pat_planted",
 }
 SEAT = """
 [[seats]]

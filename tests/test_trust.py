@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, Boolean, Integer
 from meterbot.app import assembled
 from meterbot.clock import ManualClock
 from meterbot.config import load
+from meterbot.pull_requests import Merged
 from meterbot.store import tables
 from tests.config.writing import ENVIRON
 from tests.licences import parts
@@ -73,10 +74,15 @@ database_url = "sqlite:///meterbot.db"
 channel = "C0123456789"
 [discord]
 channel_id = 222222222222222222
+[http]
+bind = "127.0.0.1:0"
+[github]
+token_env = "GITHUB_TOKEN"
 [[seats]]
 name = "ana"
 source = "claude_ai"
 session_key_env = "ANA_SESSION_KEY"
+owner = { github = "ana" }
 [[seats]]
 name = "bo"
 source = "claude_code"
@@ -94,9 +100,13 @@ async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
     """The default addresses, which no other test uses. The gateway's name is asked once Discord has let the bot in."""
     monkeypatch.chdir(tmp_path)
     tokens = {"BO_TOKEN": "sk-ant-oat01-planted-planted", "ADMIN_KEY": "sk-ant-admin01-planted-planted"}
+    tokens["GITHUB_TOKEN"] = "github_pat_planted"
     config = load(None, {**ENVIRON, **tokens, "METERBOT_CONFIG_TOML": EVERYTHING}, tmp_path)
     clock = ManualClock(datetime(2026, 4, 15, 10, tzinfo=UTC))
+    merged = Merged("acme/app", 812, "c0ffee", "ana", clock.now(), clock.now())
     async with assembled(config, clock) as bot:
+        await bot.merges.take(merged, "d1", clock.now())
+        await bot.reckon()
         for _ in range(3):  # by then each seat's turn has come
             clock.advance(timedelta(minutes=20))
             await bot.tick()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 
 from meterbot import wording
-from meterbot.alerts import billing, limits, source, spend
+from meterbot.alerts import billing, limits, pull_requests, source, spend
 from meterbot.alerts.told import Told, Words
 from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
@@ -30,6 +30,7 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SOURCE_UP: source.source_up,
     EventKind.IDENTITY_CHANGED: source.identity_changed,
     EventKind.SESSION_EXPIRING: source.session_expiring,
+    EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,
 }
 
 _CAP_REACHED = "Cap reached at this pace"

@@ -37,6 +37,7 @@ SECRETS: dict[str, dict[str, str | None]] = {
         "signing_secret": "SLACK_SIGNING_SECRET",
     },
     "discord": {"bot_token": "DISCORD_TOKEN"},
+    "github": {"webhook_secret": "GITHUB_WEBHOOK_SECRET", "token": "GITHUB_TOKEN"},
     "watch": {
         "ping_url": "METERBOT_PING_URL",
         "metrics_token": "METERBOT_METRICS_TOKEN",
@@ -297,6 +298,10 @@ class _Reading:
             self._refuse(
                 ("slack", "mode"), "needs a listener that Slack can reach: give [http] a bind, or set PORT"
             )
+        if isinstance(document.get("github"), dict) and "http" not in document:
+            self._refuse(
+                ("github",), "needs a listener that GitHub can reach: give [http] a bind, or set PORT"
+            )
 
     def _compare_seats(self, document: dict[str, Any]) -> None:
         """What is wrong between keys, each of which may be fine. Types are not: the tables judge them."""
@@ -371,6 +376,8 @@ def _needed(table: str, values: dict[str, Any]) -> list[tuple[str, ...]]:
         return []
     if table == "discord":
         return [("bot_token",)]
+    if table == "github":
+        return [("webhook_secret",)]
     by_mode = {"socket": [("app_token",)], "http": [("signing_secret",)]}
     return [("bot_token",), *by_mode.get(str(values.get("mode", "socket")), [])]
 

@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from meterbot import money
+from meterbot import money, secret
 from meterbot.config.problems import Problem
 from meterbot.config.values import (
     Amount,
@@ -31,6 +31,7 @@ from meterbot.config.values import (
     Level,
     Listen,
     MonthDay,
+    RepositoryPattern,
     SeatName,
     SecretKeys,
     SecretUrl,
@@ -52,6 +53,7 @@ from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Th
 
 CLAUDE_AI = "https://claude.ai"
 ANTHROPIC_API = "https://api.anthropic.com"
+GITHUB_API = "https://api.github.com"
 
 INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
 """How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
@@ -205,6 +207,37 @@ class PushConfig(Table):
         return value
 
 
+class GithubConfig(Table):
+    """`[github]`: which merged pull requests are reckoned, and how GitHub tells of them."""
+
+    webhook_secret_env: str | None = None
+    webhook_secret_file: str | None = None
+    webhook_secret: SecretStr
+    token_env: str | None = None
+    token_file: str | None = None
+    token: SecretStr | None = None
+    repositories: Annotated[tuple[RepositoryPattern, ...], Unstrict] = ()
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _holds_one(cls, value: SecretStr) -> SecretStr:
+        parts = _parts(value)
+        for part in parts:
+            secret.remember(part)
+        if not parts:
+            raise ValueError("holds no secret")
+        return value
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Several, with commas between them, are a rotation."""
+        return _parts(self.webhook_secret)
+
+
+def _parts(value: SecretStr) -> tuple[str, ...]:
+    return tuple(part for part in value.get_secret_value().split(",") if part)
+
+
 class EndpointsConfig(Table):
     """`[endpoints]`: where the services are. No address ends in a slash, but for Slack's."""
 
@@ -212,6 +245,7 @@ class EndpointsConfig(Table):
     anthropic_api: Url = ANTHROPIC_API
     slack_api: Url = "https://slack.com/api/"
     discord_api: Url = "https://discord.com/api/v10"
+    github_api: Url = GITHUB_API
 
     @field_validator("slack_api")
     @classmethod
@@ -296,6 +330,7 @@ class Config(Table):
     http: HttpConfig | None = None
     watch: WatchConfig = WatchConfig()
     push: PushConfig = PushConfig()
+    github: GithubConfig | None = None
     endpoints: EndpointsConfig = EndpointsConfig()
     seats: Annotated[tuple[SeatConfig, ...], Unstrict]
     _old_keys: tuple[Problem, ...] = PrivateAttr(default=())

@@ -30,7 +30,8 @@ _CURRENCY = r"[A-Za-z]{3}"
 _SNOWFLAKE = r"0*[1-9]\d{0,19}"
 _SLACK_CHANNEL = r"[CGD][A-Z0-9_-]+"
 _SLACK_USER = r"[UW][A-Z0-9]+"
-_GITHUB_LOGIN = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}"
+_GITHUB_LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+_REPOSITORY = r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.*-]{1,100}"
 _SEAT_NAME = r"[a-z0-9._-]{1,64}"
 _SHA256 = r"[0-9a-fA-F]{64}"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -146,6 +147,12 @@ def _slack_user(value: object) -> str:
 def _github_login(value: object) -> str:
     if (match := _match(_GITHUB_LOGIN, value)) is None:
         raise ValueError("must be a GitHub login")
+    return match[0]
+
+
+def _repository_pattern(value: object) -> str:
+    if (match := _match(_REPOSITORY, value)) is None:
+        raise ValueError('must be a repository like "acme/app", or several like "acme/*"')
     return match[0]
 
 
@@ -266,6 +273,8 @@ Snowflake = Annotated[int, PlainValidator(_snowflake), _either(_SNOWFLAKE, "inte
 SlackChannel = Annotated[str, PlainValidator(_slack_channel), _text(_SLACK_CHANNEL)]
 SlackUser = Annotated[str, PlainValidator(_slack_user), _text(_SLACK_USER)]
 GithubLogin = Annotated[str, PlainValidator(_github_login), _text(_GITHUB_LOGIN)]
+RepositoryPattern = Annotated[str, PlainValidator(_repository_pattern), _text(_REPOSITORY)]
+"""`*` in the name stands for any part of it."""
 SeatName = Annotated[str, PlainValidator(_seat_name), _text(_SEAT_NAME)]
 Sha256 = Annotated[str, PlainValidator(_sha256), _text(_SHA256)]
 Uuid = Annotated[str, PlainValidator(_uuid), _text(_UUID)]

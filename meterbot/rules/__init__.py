@@ -49,6 +49,7 @@ always there, null when not known.
 | `source_up` | down_since |
 | `identity_changed` | what (`account`, `email` or `organization`), org |
 | `session_expiring` | ends_at, level, also (the levels reached with it) |
+| `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount

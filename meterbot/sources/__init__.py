@@ -6,11 +6,13 @@ what it means or which health word it is, `exact_json` parses it, `fields` takes
 together.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from meterbot.errors import MeterbotError
 from meterbot.models import Seat, Snapshot
+from meterbot.pull_requests import Commit, Merged
 
 
 class Source(Protocol):
@@ -43,4 +45,33 @@ class PushReader(Protocol):
 
     def __call__(self, seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
         """The document's snapshots, the oldest first: all of them, or `UnusablePushError`."""
+        ...
+
+
+class UnusableHookError(MeterbotError):
+    """What arrived at a webhook is not what GitHub sends. The text is a sentence in our words, without a value of it."""
+
+
+class HookReader(Protocol):
+    """Reads what GitHub sends to a webhook, once its signature was found right."""
+
+    def __call__(self, event: str, document: bytes) -> Merged | str:
+        """A pull request that was merged; of all else, why it is of no concern. Raises `UnusableHookError`."""
+        ...
+
+
+class CommitsUnreadError(MeterbotError):
+    """The commits could not be read. `retry_after`: the seconds GitHub asked to wait, or None."""
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.retry_after = retry_after
+
+
+class CommitReader(Protocol):
+    """Asks which commits a pull request has."""
+
+    async def __call__(self, merged: Merged, now: datetime) -> Sequence[Commit]:
+        """The oldest first, at most 250. Raises `CommitsUnreadError`."""
         ...

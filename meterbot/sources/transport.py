@@ -22,6 +22,8 @@ from meterbot.sources.verdict import Cause, Trouble
 
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+REPOSITORY = "[0-9A-Za-z_.-]{1,100}/[0-9A-Za-z_.-]{1,100}"
+"""GitHub's `owner/name`."""
 _PAGE = "(&page=([0-9A-Za-z_.~-]|%[0-9A-F]{2}){1,600})?"
 _READABLE = re.compile(
     "/api/account"
@@ -30,6 +32,7 @@ _READABLE = re.compile(
     f"|/v1/organizations/(me|cost_report\\?starting_at={_DAY}T00:00:00Z&bucket_width=1d&limit=31{_PAGE}"
     f"|usage_report/claude_code\\?starting_at={_DAY}&limit=1000{_PAGE}"
     f"|spend_limits/effective\\?limit=100{_PAGE})"
+    f"|/repos/{REPOSITORY}/pulls/[1-9][0-9]{{0,9}}/commits\\?per_page=100&page=[1-3]"
 )
 _PLAIN_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from meterbot.hours import Hour
 from meterbot.messages import Message, Posted
 from meterbot.models import Counter, Event, Known, Sample, SourceState
+from meterbot.pull_requests import Key, PullRequest, Window
 
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
@@ -148,6 +149,24 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
+class PullRecord:
+    """A merged pull request in the record.
+
+    `delivery` is the id under which GitHub brought it. While it is `open`, what readings still come may change it;
+    `told_at` is when the channel was told. At `due_at` its commits may be asked for, the next time after `attempts`
+    ones; None when there is nothing to ask any more.
+    """
+
+    pull: PullRequest
+    delivery: str
+    taken_at: datetime
+    open: bool = True
+    told_at: datetime | None = None
+    attempts: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """How much of what was deleted of a seat. `shared`: counters kept because another seat reads them too."""
 
@@ -157,12 +176,13 @@ class Forgotten:
     deliveries: int = 0
     tokens: int = 0
     sessions: int = 0
+    pull_requests: int = 0
     others: int = 0
     """Its present row, its source's health, what the rules remember of it."""
     shared: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.counters, self.events, self.tokens, self.sessions, self.others))
+        return any((self.counters, self.events, self.tokens, self.sessions, self.pull_requests, self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +243,20 @@ class Transaction(Protocol):
     async def forget_events(self, event_keys: Iterable[str]) -> int:
         """Deletes these events and their deliveries, but those that something still waits to be sent of. Returns how
         many."""
+        ...
+
+    async def pull_requests(self, window: Window) -> list[PullRecord]:
+        """All whose windows meet this one."""
+        ...
+
+    async def pull_request(self, key: Key) -> PullRecord | None: ...
+
+    async def add_pull_request(self, new: PullRecord) -> bool:
+        """False, and nothing is changed, when the pull request is there already, or the delivery brought another."""
+        ...
+
+    async def write_pull_requests(self, records: Iterable[PullRecord]) -> None:
+        """Replaces what is stored of these, which must be there."""
         ...
 
     async def write(self, batch: Batch) -> list[Event]:
@@ -370,6 +404,23 @@ class Store(Protocol):
 
     async def revoke_push_token(self, seat: str) -> bool:
         """False when there was none."""
+        ...
+
+    async def open_pull_requests(self) -> list[PullRecord]:
+        """Those that readings or answers of GitHub may still change, the oldest first."""
+        ...
+
+    async def pull_requests_numbered(self, number: int) -> list[PullRecord]:
+        """In every repository, the newest first."""
+        ...
+
+    async def pull_requests_within(self, window: Window) -> list[PullRecord]:
+        """All whose windows meet this one, or that were merged in it, the oldest first."""
+        ...
+
+    async def claim_pull_request(self, key: Key, attempts: int, until: datetime) -> bool:
+        """Counts one more attempt at its commits, and puts the next off until then. False when another worker did, or
+        there is nothing to ask any more."""
         ...
 
     async def forget(self, seat: str) -> Forgotten:

@@ -20,6 +20,7 @@ from meterbot.errors import StartError
 from meterbot.hours import Hour
 from meterbot.messages import Posted
 from meterbot.models import Counter, Event, Sample, SourceState
+from meterbot.pull_requests import Key, Window
 from meterbot.store import (
     Batch,
     Claims,
@@ -29,6 +30,7 @@ from meterbot.store import (
     Forgotten,
     Glance,
     Latest,
+    PullRecord,
     PushToken,
     Queue,
     StoredSession,
@@ -39,6 +41,7 @@ from meterbot.store import (
     facts,
     forgetting,
     history,
+    pull_requests,
     push_tokens,
     rollup,
     sessions,
@@ -254,6 +257,18 @@ class WriteTransaction:
         waited_for = await deliveries.waited_for(self._connection)
         return await facts.delete_events(self._connection, set(event_keys) - waited_for)
 
+    async def pull_requests(self, window: Window) -> list[PullRecord]:
+        return await pull_requests.meeting(self._connection, window)
+
+    async def pull_request(self, key: Key) -> PullRecord | None:
+        return await pull_requests.one(self._connection, key)
+
+    async def add_pull_request(self, new: PullRecord) -> bool:
+        return await pull_requests.add(self._connection, new)
+
+    async def write_pull_requests(self, records: Iterable[PullRecord]) -> None:
+        await pull_requests.write(self._connection, records)
+
     async def write(self, batch: Batch) -> list[Event]:
         connection = self._connection
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
@@ -425,6 +440,22 @@ class Database:
     async def revoke_push_token(self, seat: str) -> bool:
         async with self._writer.begin() as connection:
             return await push_tokens.revoke(connection, seat)
+
+    async def open_pull_requests(self) -> list[PullRecord]:
+        async with self._engine.connect() as connection:
+            return await pull_requests.still_open(connection)
+
+    async def pull_requests_numbered(self, number: int) -> list[PullRecord]:
+        async with self._engine.connect() as connection:
+            return await pull_requests.numbered(connection, number)
+
+    async def pull_requests_within(self, window: Window) -> list[PullRecord]:
+        async with self._engine.connect() as connection:
+            return await pull_requests.within(connection, window)
+
+    async def claim_pull_request(self, key: Key, attempts: int, until: datetime) -> bool:
+        async with self._writer.begin() as connection:
+            return await pull_requests.claim(connection, key, attempts, until)
 
     async def forget(self, seat: str) -> Forgotten:
         async with self._writer.begin() as connection:

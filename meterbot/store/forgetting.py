@@ -3,7 +3,7 @@
 from sqlalchemy import Delete, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.store import Forgotten, tables
+from meterbot.store import Forgotten, pull_requests, tables
 from meterbot.store.claims import lease_of
 from meterbot.store.facts import ids
 from meterbot.store.statements import select_in
@@ -35,6 +35,7 @@ async def forget(connection: AsyncConnection, seat: str) -> Forgotten:
             connection, delete(tables.push_tokens).where(tables.push_tokens.c.seat == seat)
         ),
         sessions=await _deleted(connection, delete(tables.sessions).where(tables.sessions.c.seat == seat)),
+        pull_requests=await pull_requests.forget(connection, seat),
         shared=len(shared),
     )
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from meterbot.messages import Message
 from meterbot.models import Event, Known
 from meterbot.money import Money
+from meterbot.pull_requests import PullRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -254,4 +255,28 @@ leases = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("worker", String, nullable=False),
+)
+
+# `starts_at` and `ends_at` are the window, for finding those that meet.
+pull_requests = Table(
+    "pull_requests",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("repo", String, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("merge", String, nullable=False),
+    Column("delivery", String, nullable=False),
+    Column("pull", Json(PullRequest), nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("merged_at", Instant, nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("open", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Instant),
+    UniqueConstraint("repo", "number", "merge", name="pull_requests_repo_number_merge"),
+    UniqueConstraint("delivery", name="pull_requests_delivery"),
+    Index("pull_requests_number", "number"),
+    Index("pull_requests_ends_at", "ends_at"),
 )

@@ -12,6 +12,7 @@ BOT_TOKEN = "xoxb-1111-2222-planted-bot-token"
 APP_TOKEN = "xapp-1-A111-2222-planted-app-token"
 SIGNING_SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 DISCORD_TOKEN = "MTExMTExMTExMTExMTExMTEx.GplntD.planted-discord-token-planted-0000"
+WEBHOOK_SECRET = "planted-github-webhook-secret"
 
 ENVIRON = {
     "ANA_SESSION_KEY": SESSION_KEY,
@@ -19,6 +20,7 @@ ENVIRON = {
     "SLACK_APP_TOKEN": APP_TOKEN,
     "SLACK_SIGNING_SECRET": SIGNING_SECRET,
     "DISCORD_TOKEN": DISCORD_TOKEN,
+    "GITHUB_WEBHOOK_SECRET": WEBHOOK_SECRET,
 }
 SECRETS = tuple(ENVIRON.values())
 

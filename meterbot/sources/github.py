@@ -1,0 +1,220 @@
+"""GitHub: what it sends when a pull request was merged, and which commits a pull request has."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from meterbot.pull_requests import LISTED_COMMITS, Commit, Merged
+from meterbot.sources import CommitsUnreadError, UnusableHookError
+from meterbot.sources.transport import REPOSITORY, Answer, NotReadableError, Transport
+from meterbot.sources.verdict import LONGEST_WAIT, Trouble, retry_after
+
+_PER_PAGE, _MOST_PAGES = 100, 3
+
+_YEARS = range(2000, 2101)
+
+
+def _repository(value: str) -> str:
+    # A name of dots alone would lead elsewhere.
+    if not re.fullmatch(REPOSITORY, value) or any(not part.strip(".") for part in value.split("/")):
+        raise ValueError("should be owner/name")
+    return value.lower()
+
+
+def _instant(value: datetime) -> datetime:
+    if value.year not in _YEARS:
+        raise ValueError("should be an instant of this century")
+    return value.astimezone(UTC)
+
+
+_Repository = Annotated[str, AfterValidator(_repository)]
+_Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
+_Login = Annotated[str, StringConstraints(max_length=200, to_lower=True)]
+_Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
+
+
+class _Shape(BaseModel):
+    """A part of what GitHub says; what is not named here is passed over."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class _User(_Shape):
+    login: _Login
+
+
+class _PullRequest(_Shape):
+    number: Annotated[int, Field(gt=0, lt=2**31)]
+    merged: bool | None = None
+    merge_commit_sha: _Sha | None = None
+    created_at: _Instant
+    merged_at: _Instant | None = None
+    user: _User | None = None
+
+
+class _RepositoryShape(_Shape):
+    full_name: _Repository
+
+
+class _Action(_Shape):
+    action: str
+
+
+class _Hook(_Shape):
+    pull_request: _PullRequest
+    repository: _RepositoryShape
+
+
+class _Signature(_Shape):
+    date: AwareDatetime | None = None
+
+
+class _GitCommit(_Shape):
+    author: _Signature | None = None
+    committer: _Signature | None = None
+
+
+class _Account(_Shape):
+    """An empty object where GitHub knows no account for a commit's e-mail address."""
+
+    login: _Login | None = None
+
+
+class _Listed(_Shape):
+    commit: _GitCommit
+    author: _Account | None = None
+
+
+_PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed])
+
+
+def read_hook(event: str, document: bytes) -> Merged | str:
+    """See `HookReader`."""
+    if event != "pull_request":
+        return "meterbot has no use for this event"
+    try:
+        if _Action.model_validate_json(document).action != "closed":
+            return "the pull request was not closed"
+        hook = _Hook.model_validate_json(document)
+    except ValidationError as error:
+        raise UnusableHookError(_sentence(error)) from None
+    pull = hook.pull_request
+    if not pull.merged:
+        return "the pull request was closed without being merged"
+    if pull.merged_at is None or pull.merge_commit_sha is None:
+        raise UnusableHookError("pull_request is merged, and does not say when or as which commit")
+    if pull.user is None:
+        return "its author's account does not exist any more"
+    return Merged(
+        repo=hook.repository.full_name,
+        number=pull.number,
+        merge=pull.merge_commit_sha,
+        author=pull.user.login,
+        opened_at=pull.created_at,
+        merged_at=pull.merged_at,
+    )
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "the body is not JSON"
+    place = ".".join(map(str, first["loc"])) or "the body"
+    return f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+
+
+class GitHub:
+    """Lists commits, by GET alone. While GitHub says that enough was asked, nothing is."""
+
+    def __init__(self, transport: Transport, base_url: str, token: str) -> None:
+        self._transport = transport
+        self._base_url = base_url
+        self._headers = {
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+            "Authorization": f"Bearer {token.strip()}",
+        }
+        self._rests_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        return "GitHub(…)"
+
+    async def commits(self, merged: Merged, now: datetime) -> Sequence[Commit]:
+        """See `CommitReader`."""
+        found: list[_Listed] = []
+        for number in range(1, _MOST_PAGES + 1):
+            page = await self._page(merged, number, now)
+            found += page
+            if len(page) < _PER_PAGE:
+                break
+        return [commit for one in found[:LISTED_COMMITS] if (commit := _commit(one)) is not None]
+
+    async def _page(self, merged: Merged, number: int, now: datetime) -> list[_Listed]:
+        if (rest := self._rest(now)) is not None:
+            raise CommitsUnreadError("GitHub answers no more requests for now", rest)
+        path = f"/repos/{merged.repo}/pulls/{merged.number}/commits?per_page={_PER_PAGE}&page={number}"
+        try:
+            answer = await self._transport.get(self._base_url, path, self._headers)
+        except Trouble as trouble:
+            raise CommitsUnreadError(f"GitHub: {trouble.sentence}", trouble.retry_after) from None
+        except NotReadableError as problem:
+            raise CommitsUnreadError(f"GitHub was not asked: {problem}") from None
+        self._heed_limit(answer, now)
+        if answer.status != 200:
+            raise _refused(answer, retry_after(answer.headers.get("retry-after"), now) or self._rest(now))
+        try:
+            return _PAGE.validate_json(answer.body)
+        except ValidationError as error:
+            raise CommitsUnreadError(
+                f"GitHub's list of commits is not what it was: {_sentence(error)}"
+            ) from None
+
+    def _rest(self, now: datetime) -> float | None:
+        """Seconds until GitHub may be asked again, if it said that enough was."""
+        if self._rests_until is None or now >= self._rests_until:
+            return None
+        return (self._rests_until - now).total_seconds()
+
+    def _heed_limit(self, answer: Answer, now: datetime) -> None:
+        reset = answer.headers.get("x-ratelimit-reset", "")
+        if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"[0-9]{9,11}", reset):
+            wait = min(max(int(reset) - now.timestamp(), 0.0), LONGEST_WAIT)
+            self._rests_until = datetime.fromtimestamp(now.timestamp() + wait, UTC)
+
+
+def _refused(answer: Answer, wait: float | None) -> CommitsUnreadError:
+    """`wait`: the seconds that GitHub asked for."""
+    if answer.status == 429 or (answer.status == 403 and wait is not None):
+        return CommitsUnreadError(f"GitHub answers no more requests for now ({answer.status})", wait)
+    sentence = {
+        401: "GitHub does not accept the token",
+        403: "the token may not read pull requests",
+        404: "GitHub shows the token no such pull request: may it read this repository?",
+    }.get(answer.status, "GitHub answers that it cannot")
+    return CommitsUnreadError(f"{sentence} ({answer.status})", wait)
+
+
+def _commit(listed: _Listed) -> Commit | None:
+    """None without a date. Of the two that git keeps, one stands for the other where it is missing or absurd."""
+    author, committer = _dated(listed.commit.author), _dated(listed.commit.committer)
+    authored, committed = author or committer, committer or author
+    if authored is None or committed is None:
+        return None
+    return Commit(None if listed.author is None else listed.author.login, authored, committed)
+
+
+def _dated(signature: _Signature | None) -> datetime | None:
+    date = None if signature is None else signature.date
+    return date.astimezone(UTC) if date is not None and date.year in _YEARS else None

@@ -1,0 +1,127 @@
+"""The record of merged pull requests."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.pull_requests import Key, Window
+from meterbot.store import PullRecord
+from meterbot.store.statements import insert_new
+from meterbot.store.tables import pull_requests
+
+_pulls = pull_requests.c
+
+
+async def add(connection: AsyncConnection, new: PullRecord) -> bool:
+    merged = new.pull.merged
+    known = or_(_is(new.pull.key), _pulls.delivery == new.delivery)
+    if (await connection.execute(select(_pulls.id).where(known))).first() is not None:
+        return False
+    row = {"repo": merged.repo, "number": merged.number, "merge": merged.merge, "merged_at": merged.merged_at}
+    await insert_new(
+        connection,
+        pull_requests,
+        [
+            {
+                **row,
+                "delivery": new.delivery,
+                "taken_at": new.taken_at,
+                "attempts": new.attempts,
+                **_changing(new),
+            }
+        ],
+    )
+    return True
+
+
+async def write(connection: AsyncConnection, records: Iterable[PullRecord]) -> None:
+    """All that may change but the attempts, which `claim` counts."""
+    rows = [
+        {"of_repo": repo, "of_number": number, "of_merge": merge, **_changing(record)}
+        for record in records
+        for repo, number, merge in [record.pull.key]
+    ]
+    if rows:
+        mine = (
+            (_pulls.repo == bindparam("of_repo"))
+            & (_pulls.number == bindparam("of_number"))
+            & (_pulls.merge == bindparam("of_merge"))
+        )
+        await connection.execute(update(pull_requests).where(mine), rows)
+
+
+def _changing(record: PullRecord) -> dict[str, Any]:
+    window = record.pull.window
+    return {
+        "pull": record.pull,
+        "starts_at": window.start,
+        "ends_at": window.end,
+        "told_at": record.told_at,
+        "open": record.open,
+        "due_at": record.due_at,
+    }
+
+
+async def claim(connection: AsyncConnection, key: Key, attempts: int, until: datetime) -> bool:
+    """Counts an attempt by an update that changed exactly one row."""
+    mine = _is(key) & (_pulls.attempts == attempts) & _pulls.due_at.is_not(None)
+    statement = update(pull_requests).where(mine).values(attempts=attempts + 1, due_at=until)
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def one(connection: AsyncConnection, key: Key) -> PullRecord | None:
+    return next(iter(await _read(connection, _is(key))), None)
+
+
+async def still_open(connection: AsyncConnection) -> list[PullRecord]:
+    return await _read(connection, _pulls.open)
+
+
+async def numbered(connection: AsyncConnection, number: int) -> list[PullRecord]:
+    return list(reversed(await _read(connection, _pulls.number == number)))
+
+
+async def meeting(connection: AsyncConnection, window: Window) -> list[PullRecord]:
+    return await _read(connection, _meets(window))
+
+
+async def within(connection: AsyncConnection, window: Window) -> list[PullRecord]:
+    merged = (_pulls.merged_at > window.start) & (_pulls.merged_at <= window.end)
+    return await _read(connection, or_(_meets(window), merged))
+
+
+async def forget(connection: AsyncConnection, seat: str) -> int:
+    """Deletes those that name the seat; how many."""
+    rows = await connection.execute(select(_pulls.id, _pulls.pull))
+    gone = [row.id for row in rows if seat in row.pull.seats]
+    for number in gone:
+        await connection.execute(delete(pull_requests).where(_pulls.id == number))
+    return len(gone)
+
+
+def _is(key: Key) -> ColumnElement[bool]:
+    repo, number, merge = key
+    return (_pulls.repo == repo) & (_pulls.number == number) & (_pulls.merge == merge)
+
+
+def _meets(window: Window) -> ColumnElement[bool]:
+    return (_pulls.starts_at < window.end) & (_pulls.ends_at > window.start)
+
+
+async def _read(connection: AsyncConnection, wanted: ColumnElement[bool]) -> list[PullRecord]:
+    rows = await connection.execute(select(pull_requests).where(wanted).order_by(_pulls.merged_at, _pulls.id))
+    return [
+        PullRecord(
+            pull=row.pull,
+            delivery=row.delivery,
+            taken_at=row.taken_at,
+            open=row.open,
+            told_at=row.told_at,
+            attempts=row.attempts,
+            due_at=row.due_at,
+        )
+        for row in rows
+    ]
