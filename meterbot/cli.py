@@ -121,11 +121,15 @@ def _print_json(document: object) -> None:
 @cli.command()
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the bot: poll the seats, post alerts, answer /claude-spend. Ctrl-C or SIGTERM ends it."""
-    from meterbot import app, log
+    from meterbot import app, log, sentry
 
     settings = _configured(context, config)
-    log.set_up()
-    asyncio.run(app.run(settings))
+    dsn = settings.watch.sentry_dsn
+    log.set_up(also=None if dsn is None else sentry.reporter(dsn.get_secret_value()))
+    try:
+        asyncio.run(app.run(settings))
+    finally:
+        sentry.flush()
 
 
 @cli.command()
@@ -354,6 +358,69 @@ def secret_key(
         f"deleted what was stored of {', '.join(seats)}"
         if seats
         else "everything that is stored can be decrypted"
+    )
+
+
+@cli.command()
+def healthcheck(
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="What to ask. Otherwise /healthz at PORT, or 8080, on this machine."
+        ),
+    ] = None,
+) -> None:
+    """Ask the running bot whether it lives, as a container's health check: exit status 0 if it does, 1 if not."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    asked = url or f"http://127.0.0.1:{os.environ.get('PORT') or 8080}/healthz"
+    if not asked.startswith(("http://", "https://")):
+        _refuse("--url must start with http:// or https://")
+    try:
+        with urlopen(asked, timeout=4):  # noqa: S310 - by http alone, see above
+            print("alive")
+            return
+    except HTTPError as error:
+        error.close()
+        why = f"answers HTTP {error.code}"
+    except OSError as error:
+        why = f"does not answer: {getattr(error, 'reason', error)}"
+    print(f"{asked} {why}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@cli.command("systemd")
+def systemd_unit(
+    context: typer.Context,
+    config: ConfigPath = None,
+    program: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where meterbot is installed. Otherwise this one.")
+    ] = None,
+) -> None:
+    """Print a hardened systemd unit that hands over each secret of the configuration. Nothing is written."""
+    import shutil
+
+    from meterbot import systemd_unit as units
+    from meterbot.config import ConfigError, credentials_needed
+
+    try:
+        files, variables = credentials_needed(config or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        _refuse(str(error))
+    where = program or shutil.which("meterbot") or sys.argv[0]
+    print(units.unit(files, where), end="")
+    said = [
+        f"it expects in {units.DIRECTORY}, for root alone: config.toml and these files: {', '.join(files)}"
+    ]
+    said += [
+        f"{name} is read from the environment, which the unit does not set: use a file" for name in variables
+    ]
+    if units.hidden_by_it(where):
+        said.append(f"it cannot see {where}, as no home directory: install with `pipx install --global`")
+    print(
+        "\n".join(said if files else said[1:] or [f"it expects {units.DIRECTORY}/config.toml"]),
+        file=sys.stderr,
     )
 
 

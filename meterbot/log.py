@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -17,8 +17,8 @@ _PLAIN = (bool, int, float, type(None))
 _TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?key|api[_-]?key", re.IGNORECASE)
 
 
-def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`.
+def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Processor | None = None) -> None:
+    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`, and past `also`.
 
     Our own parts are heard from `level` up, everyone else's from WARNING: libraries log bodies below that.
     """
@@ -30,6 +30,7 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        *([] if also is None else [also]),
         structlog.processors.format_exc_info,  # as text, without the locals, so that it can be cleared
         _hide,
     ]
@@ -77,6 +78,11 @@ class _Handler(logging.StreamHandler[TextIO]):
 def _hide(_logger: object, _method: str, event: EventDict) -> EventDict:
     # The standard library's record and structlog's marks travel along under these names, and are not written.
     return {name: value if name.startswith("_") else _hidden(value, name) for name, value in event.items()}
+
+
+def cleared(document: dict[str, Any]) -> dict[str, Any]:
+    """The same without secrets and addresses of persons, however deep they stand."""
+    return {secret.hide(name): _hidden(value, name) for name, value in document.items()}
 
 
 def _hidden(value: object, name: str = "") -> object:

@@ -14,7 +14,7 @@ from pathlib import Path
 import meterbot
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem
-from meterbot.config.reading import Found, find, load, load_database_url, load_text
+from meterbot.config.reading import Found, credentials_needed, find, load, load_database_url, load_text
 from meterbot.config.tables import Config, DiscordConfig, EndpointsConfig, SeatConfig, SlackConfig
 from meterbot.config.values import Bind
 
@@ -32,6 +32,7 @@ __all__ = [
     "SeatConfig",
     "SlackConfig",
     "Vault",
+    "credentials_needed",
     "find",
     "load",
     "load_database_url",

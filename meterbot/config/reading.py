@@ -128,6 +128,47 @@ def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Pat
         raise ConfigError(Problem("environment", "DATABASE_URL", str(error))) from None
 
 
+def credentials_needed(
+    path_arg: str | None, environ: Mapping[str, str], cwd: Path
+) -> tuple[list[str], list[str]]:
+    """Which secrets a configuration names or cannot do without, be they there or not: as credentials of systemd's, and
+    as environment variables. Raises `ConfigError`."""
+    found = find(path_arg, environ, cwd)
+    document = _document(found)
+    files, variables = list[str](), list[str]()
+    for table, _, values in [*_tables(document), ("", (), document)]:
+        owner = values.get("name") if table == "seats" else table
+        needed = (
+            {keys[0] for keys in _needed(table, values) if keys[0] in SECRET_KEYS} if table else set[str]()
+        )
+        for key in SECRETS.get(table, ["secret_key"]):
+            env, file = values.get(f"{key}_env"), values.get(f"{key}_file")
+            if isinstance(env, str):
+                variables.append(env)
+            elif isinstance(file, str):
+                files += [] if "/" in file else [file]
+            elif key in needed:
+                files.append(f"{owner}.{key}")
+    renewing = any(
+        values.get("source") == "claude_ai" for table, _, values in _tables(document) if table == "seats"
+    )
+    if renewing and not document.keys() & {"secret_key_env", "secret_key_file"}:
+        files.append("secret_key")
+    return files, variables
+
+
+def _document(found: Found) -> dict[str, Any]:
+    """Raises `ConfigError` where it is not TOML."""
+    try:
+        return tomli.loads(found.text, parse_float=Decimal)
+    except tomli.TOMLDecodeError as error:
+        # The error holds the whole document, so that neither it nor its context may travel on.
+        where = f"{found.label}:{error.lineno}:{error.colno}"
+        raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(error.msg)}")) from None
+    except RecursionError:
+        raise ConfigError(Problem(found.label, "", "is nested too deeply")) from None
+
+
 class _Reading:
     """One text on its way to a `Config`, and what was found wrong with it."""
 
@@ -167,15 +208,7 @@ class _Reading:
         return config.with_old_keys(self._old_keys)
 
     def _parsed(self) -> dict[str, Any]:
-        label = self._found.label
-        try:
-            document = tomli.loads(self._found.text, parse_float=Decimal)
-        except tomli.TOMLDecodeError as error:
-            # The error holds the whole document, so that neither it nor its context may travel on.
-            where = f"{label}:{error.lineno}:{error.colno}"
-            raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(error.msg)}")) from None
-        except RecursionError:
-            raise ConfigError(Problem(label, "", "is nested too deeply")) from None
+        document = _document(self._found)
         self._positions = toml_positions.positions(self._found.text)
         return document
 
