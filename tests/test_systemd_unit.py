@@ -60,7 +60,6 @@ async def test_without_a_configuration_it_says_where_it_looked(tmp_path: Path) -
     ("program", "hidden"),
     [
         ("/home/ana/.local/bin/meterbot", True),
-        ("/root/.local/bin/meterbot", True),
         ("/run/user/1000/meterbot", True),
         ("/opt/pipx/bin/meterbot", False),
         ("/usr/local/bin/meterbot", False),
