@@ -20,6 +20,7 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
+from meterbot.alerts.cards import rendering
 from meterbot.bot import TICK_SECONDS, Bot
 from meterbot.chat import Chat
 from meterbot.cipher import Cipher
@@ -27,8 +28,10 @@ from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, rea
 from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
+from meterbot.deliveries import Place
 from meterbot.errors import StartError
 from meterbot.github_route import GitHubRoute
+from meterbot.handling import Handling
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
 from meterbot.lease import GATEWAY, Lease
@@ -185,10 +188,22 @@ def _connected(
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
     tally = Tally()
-    notify = Notify(store, chats, clock, worker=presence.worker, rng=rng, tally=tally)
-    destinations = [(chat.name, chat.destination) for chat in chats.values()]
+    noise = config.noise_settings()
+    render = rendering(seats, config.timezone, noise)
+    notify = Notify(
+        store,
+        chats,
+        clock,
+        worker=presence.worker,
+        render=render,
+        group_from=noise.group_from,
+        rng=rng,
+        tally=tally,
+    )
+    destinations = [Place(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
-    ingest = Ingest(store, seats, destinations, rules, notify.wake, session_ends=sessions.ends)
+    ingest = Ingest(store, seats, destinations, rules, notify.wake, noise=noise, session_ends=sessions.ends)
+    handling = Handling(store, seats, notify.wake, now=clock.now, tz=config.timezone)
     reception = Reception(seats, token_digests(config), store, ingest, snapshots_of)
     commands = Commands(
         store,
@@ -201,6 +216,7 @@ def _connected(
         remarks=sessions.remarks,
         joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
         pasting=Pasting(seats, reception, clock.now),
+        handling=handling,
     )
     poller = Poller(
         sources,

@@ -14,6 +14,7 @@ from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.forecast import PACE_WINDOWS, pace
 from meterbot.forecast_answer import forecast_answer
+from meterbot.handling import Handling
 from meterbot.heading import Headings, headings
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
@@ -68,7 +69,8 @@ async def current_headings(store: Store, report: TeamReport) -> Headings:
 
 class Commands:
     """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time,
-    `remarks` what a person should know of the set-up. With `joining` and `pasting` people hand in their own numbers."""
+    `remarks` what a person should know of the set-up. With `joining` and `pasting` people hand in their own numbers, with `handling`
+    they do something about alerts."""
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Commands:
         remarks: Callable[[], Sequence[str]] = tuple,
         joining: Joining | None = None,
         pasting: Pasting | None = None,
+        handling: Handling | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
@@ -105,6 +108,15 @@ class Commands:
         self._private: dict[str, Callable[[Question, Sequence[str]], Awaitable[Answer]]] = {}
         if joining is not None:
             self._private |= {"join": joining.join, "approve": joining.approve}
+        if handling is not None:
+            self._private |= {
+                "why": handling.why,
+                "ack": handling.acknowledge,
+                "snooze": handling.snooze,
+                "mute": handling.mute,
+                "muted": handling.muted,
+                "unmute": handling.muted,
+            }
         if pasting is not None:
             self._private["report"] = partial(self._report, pasting)
 

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from meterbot import rules
+from meterbot.deliveries import NewDelivery
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
 from meterbot.renewal import as_configured
 from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory, Verdict
-from meterbot.store import Batch, CounterState, Latest, NewDelivery
+from meterbot.store import Batch, CounterState, Latest
 
 REFUSALS = frozenset(
     {Health.SESSION_EXPIRED, Health.CHALLENGED, Health.RATE_LIMITED, Health.UNREACHABLE, Health.REFUSED}

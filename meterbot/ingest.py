@@ -4,31 +4,21 @@ One transaction per batch: what was known is read, the rules are asked, and the 
 and the deliveries they cause are written together. Posting comes after, from what was committed.
 """
 
-from base64 import b32encode
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from itertools import groupby
 
-from meterbot import alerts, rules
+from meterbot import rules
+from meterbot.deliveries import Act, Place
 from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
-from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
-from meterbot.rules import RuleSettings, SourceMemory, fact_money
-from meterbot.store import Batch, DeliveryKind, NewDelivery, Store, Transaction
-
-Destination = tuple[str, str]
-"""(chat, channel)"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Alerts:
-    """Alerts by key, and where each was queued for."""
-
-    events: dict[str, Event]
-    places: dict[str, list[Destination]]
+from meterbot.noise import NoiseSettings, muted_by, topic_of
+from meterbot.planner import Planner
+from meterbot.rules import RuleSettings, SourceMemory, fact_money, money_fact
+from meterbot.rules.facts import instant
+from meterbot.store import Batch, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +31,26 @@ class Receipt:
 
 
 class Ingest:
-    """Every told event is queued for every destination; `wake` is called after a commit that brought events.
+    """Every told event is queued where `noise` routes it, by default at every destination; `wake` is called after a
+    commit that brought events.
     `session_ends` answers when the sessions in use end, by seat."""
 
     def __init__(
         self,
         store: Store,
         seats: Mapping[str, Seat],
-        destinations: Sequence[Destination],
+        destinations: Sequence[Place],
         settings: RuleSettings,
         wake: Callable[[], None],
         *,
+        noise: NoiseSettings | None = None,
         session_ends: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         self._store = store
         self._seats = seats
         self._destinations = destinations
         self._settings = settings
+        self._noise = noise or NoiseSettings()
         self._wake = wake
         self._session_ends = session_ends
 
@@ -199,57 +192,45 @@ class Ingest:
         fold.watch_team(readers, now)
 
     async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
-        told = [event for event in fold.events if event.muted_by is None]
-        endings = await self._endings(transaction, told)
-        samples = await self._samples(transaction, told, fold.samples, now)
-        deliveries: list[NewDelivery] = []
-        for event in told:
-            if event.resolves is None:
-                message = self._alert(event, samples, now)
-                posts = [
-                    new_delivery(event, place, DeliveryKind.POST, message) for place in self._destinations
-                ]
-                endings.places.setdefault(event.key, [(post.chat, post.channel) for post in posts])
-                deliveries += posts
-            else:
-                deliveries += self._ending(event, endings)
-        return await transaction.write(fold.batch(deliveries))
+        if fold.events:
+            acts = await transaction.acts(now)
+            fold.events = [_unless_muted(event, acts, now) for event in fold.events]
+            fold.events = await self._with_paces(transaction, fold, now)
+            told = [event for event in fold.events if event.muted_by is None]
+            plan = await self._plan(transaction, told, acts, now)
+            return await transaction.write(replace(fold.batch(plan.deliveries), release=plan.release))
+        return await transaction.write(fold.batch(()))
 
-    async def _endings(self, transaction: Transaction, told: Iterable[Event]) -> _Alerts:
-        """The alerts that are ended here, stored or of this very batch."""
+    async def _plan(
+        self, transaction: Transaction, told: Sequence[Event], acts: Sequence[Act], now: datetime
+    ) -> Planner:
         ended = {event.resolves for event in told if event.resolves is not None}
-        stored = await transaction.events(ended)
-        return _Alerts({event.key: event for event in told} | stored, await transaction.posts_of(ended))
+        topics = {topic for event in told if (topic := topic_of(event)) is not None}
+        planner = Planner(
+            self._noise,
+            self._destinations,
+            tellings=await transaction.tellings(ended, topics if self._noise.living else ()),
+            alerts=await transaction.events(ended),
+            acts=acts,
+            now=now,
+        )
+        for event in told:
+            planner.tell(event, self._seat_of(event))
+        return planner
 
-    def _ending(self, event: Event, endings: _Alerts) -> Iterator[NewDelivery]:
-        """The edit of the alert's post and a line in its thread, wherever it was queued for; never a new post."""
-        alert = endings.events.get(event.resolves or "")
-        if alert is None:
-            return
-        seat, tz = self._seat_of(event), self._settings.timezone
-        edited, line = alerts.resolved(alert, event, seat, tz), alerts.resolution_line(event, seat, tz)
-        for place in endings.places.get(alert.key, ()):
-            yield new_delivery(event, place, DeliveryKind.EDIT, edited)
-            yield new_delivery(event, place, DeliveryKind.REPLY, line)
-
-    async def _samples(
-        self, transaction: Transaction, told: Iterable[Event], new: Sequence[Sample], now: datetime
-    ) -> list[Sample]:
-        """What the pace at which levels were crossed is measured on, this batch's samples included."""
-        crossed = {event.counter for event in told if event.kind is EventKind.THRESHOLD_CROSSED}
-        counters = {counter for counter in crossed if counter is not None}
-        return [*await transaction.samples(counters, now - PACE_WINDOWS[-1]), *new] if counters else []
-
-    def _alert(self, event: Event, samples: Iterable[Sample], now: datetime) -> Message:
-        seat, tz = self._seat_of(event), self._settings.timezone
-        if event.kind is not EventKind.THRESHOLD_CROSSED:
-            return alerts.alert(event, seat, tz)
-        used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
-        speed = pace([sample for sample in samples if sample.counter == event.counter], now)
-        period = event.facts["period"]
-        ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
-        eta = None if used is None else cap_eta(used, cap, speed, now, ends)
-        return alerts.alert(event, seat, tz, None if speed is None else speed.per_hour, eta)
+    async def _with_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
+        """The levels that were crossed say at which pace, measured with this batch's samples included."""
+        crossed = {
+            event.counter
+            for event in fold.events
+            if event.kind is EventKind.THRESHOLD_CROSSED and event.counter is not None
+        }
+        if not crossed:
+            return fold.events
+        samples = [*await transaction.samples(crossed, now - PACE_WINDOWS[-1]), *fold.samples]
+        return [
+            _with_pace(event, samples, now) if event.counter in crossed else event for event in fold.events
+        ]
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)
@@ -261,16 +242,19 @@ def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:
     return None if stranger is None else f"what arrives is another account's (its {stranger} is a new one)"
 
 
-def new_delivery(event: Event, place: Destination, kind: DeliveryKind, message: Message) -> NewDelivery:
-    """The event's delivery of this kind at this place. The same event, place and kind always have the same id."""
-    chat, channel = place
-    digest = sha256(f"{event.key}\n{chat}\n{channel}\n{kind}".encode()).digest()
-    return NewDelivery(
-        id=b32encode(digest).decode().lower()[:20],
-        event=event.key,
-        chat=chat,
-        channel=channel,
-        kind=kind,
-        message=message,
-        about=event.resolves,
-    )
+def _unless_muted(event: Event, acts: Iterable[Act], now: datetime) -> Event:
+    """An event that somebody has muted is recorded, and not told."""
+    mute = None if event.muted_by is not None else muted_by(event, acts, now)
+    return event if mute is None else replace(event, muted_by=f"mute:{mute.id}")
+
+
+def _with_pace(event: Event, samples: Iterable[Sample], now: datetime) -> Event:
+    if event.kind is not EventKind.THRESHOLD_CROSSED:
+        return event
+    used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
+    speed = pace([sample for sample in samples if sample.counter == event.counter], now)
+    period = event.facts["period"]
+    ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
+    eta = None if used is None else cap_eta(used, cap, speed, now, ends)
+    known = {"pace": money_fact(None if speed is None else speed.per_hour), "cap_eta": instant(eta)}
+    return replace(event, facts={**event.facts, **known})

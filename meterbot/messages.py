@@ -64,6 +64,8 @@ class Message:
     owner: dict[str, str] = field(default_factory=dict)
     footer: str = ""
     command: str = ""
+    loud: bool = False
+    """For a line in a thread: the channel is to see it, too, where threads hide what is said in them."""
 
 
 @dataclass(frozen=True, slots=True)

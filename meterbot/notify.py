@@ -6,16 +6,18 @@ say. It is never posted twice: whatever may have arrived is looked for before it
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
 
+from meterbot.bundling import bundling
 from meterbot.chat import Chat
 from meterbot.clock import Clock
+from meterbot.deliveries import Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
 from meterbot.errors import Outcome, SendError
-from meterbot.messages import Posted
-from meterbot.store import Delivery, DeliveryKind, DeliveryState, Store
+from meterbot.messages import Message, Posted
+from meterbot.store import Store
 from meterbot.tally import Tally
 
 CLAIM_SECONDS = 60.0
@@ -35,11 +37,15 @@ _STATE = {
     Outcome.REFUSED: DeliveryState.REFUSED,
 }
 
+Render = Callable[[Delivery], Message]
+"""The message of a delivery that brings none, by what holds now."""
+
 log = structlog.get_logger(__name__)
 
 
 class Notify:
-    """One line of deliveries per chat, so that a hanging platform delays nobody else."""
+    """Works for each chat on its own, so that a hanging platform delays nobody else. `group_from`: from how many posts
+    on that wait together they become one."""
 
     def __init__(
         self,
@@ -48,18 +54,24 @@ class Notify:
         clock: Clock,
         *,
         worker: str,
+        render: Render,
+        group_from: int = 4,
         rng: random.Random | None = None,
         tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._chats = chats
+        self._render = render
+        self._choose = {name: bundling(group_from, name) for name in chats}
         self._clock = clock
         self._worker = worker
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._tally = tally or Tally()
         self._wakers = {name: asyncio.Event() for name in chats}
         self._stopping = False
-        self._trouble: dict[str, str] = {}
+        self._trouble: dict[tuple[str, str], str] = {}
+        self._unsure: set[str] = set()
+        """Deliveries that are sent although nobody may look whether they have arrived."""
 
     def wake(self) -> None:
         """Something was queued, or time has passed: look now."""
@@ -104,21 +116,19 @@ class Notify:
             pass
 
     async def deliver_next(self, name: str) -> bool:
-        """Handles the head of one of the chat's lines. False when nothing was due."""
+        """Sends the next message of one of the chat's channels. False when nothing was due."""
         now = self._clock.now()
-        delivery = await self._store.claim(name, now, self._worker, CLAIM_SECONDS)
+        delivery = await self._store.claim(name, now, self._worker, CLAIM_SECONDS, self._choose[name])
         if delivery is None:
             return False
+        if (needless := _needless(delivery)) is not None:
+            await self._store.superseded(delivery, needless, now)
+            self._tally.delivery(name, "superseded")
+            return True
         try:
-            where = await self._send(self._chats[name], delivery)
+            where, sent = await self._send(self._chats[name], delivery)
         except SendError as error:
-            if error.outcome is Outcome.GONE:
-                # It must not hold up the alerts behind it for ever.
-                log.info("nothing is left to send", chat=name, reason=error.reason)
-                await self._store.superseded(delivery.id, error.reason)
-                self._tally.delivery(name, "superseded")
-            else:
-                await self._put_back(delivery, error)
+            await self._failed(delivery, error)
         except asyncio.CancelledError:
             await self._say_goodbye(delivery)
             raise
@@ -127,8 +137,23 @@ class Notify:
             log.exception("a chat failed", chat=name, delivery=delivery.id)
             await self._put_back(delivery, SendError(Outcome.IN_DOUBT, "meterbot itself failed to send it"))
         else:
-            await self._record(delivery, where)
+            await self._record(delivery, where, sent=sent)
         return True
+
+    async def _failed(self, delivery: Delivery, error: SendError) -> None:
+        if error.outcome is not Outcome.GONE:
+            await self._put_back(delivery, error)
+            return
+        # It must not hold up the alerts behind it for ever.
+        now = self._clock.now()
+        news = delivery.purpose is Purpose.TELL and delivery.event.resolves is None
+        if delivery.kind is DeliveryKind.REPLY and news:
+            log.info("a thread is gone, its alert is posted anew", chat=delivery.chat, reason=error.reason)
+            await self._store.repost(delivery, now)
+            return
+        log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
+        await self._store.superseded(delivery, error.reason, now)
+        self._tally.delivery(delivery.chat, "superseded")
 
     async def _say_goodbye(self, delivery: Delivery) -> None:
         """Notes the doubt, so that the next start settles it at once and not when the claim has run out."""
@@ -138,69 +163,118 @@ class Notify:
         except Exception:
             log.exception("a message in doubt could not be noted", delivery=delivery.id)
 
-    async def _send(self, chat: Chat, delivery: Delivery) -> Posted | None:
-        """Where the message stands; None when there is nothing left to send."""
+    async def _send(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
+        """Where the message stands, and whether it was put there now."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 return await self._send_once(chat, delivery)
         except TimeoutError:
             raise SendError(Outcome.IN_DOUBT, f"{chat.name} did not answer in time") from None
 
-    async def _send_once(self, chat: Chat, delivery: Delivery) -> Posted | None:
-        if delivery.kind is DeliveryKind.POST:
-            found = await self._look(chat, delivery, thread=None)
-            return found or await chat.post(delivery.id, delivery.channel, delivery.message)
-        if delivery.root is None:
-            return None
+    async def _send_once(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
+        message = delivery.message or self._render(delivery)
+        root = delivery.root
         if delivery.kind is DeliveryKind.EDIT:
+            assert root is not None  # noqa: S101 - without one the edit is needless
             # Editing twice shows the same message: no need to look.
-            await chat.edit(delivery.id, delivery.root, delivery.message)
-            return delivery.root
-        found = await self._look(chat, delivery, thread=delivery.root)
-        return found or await chat.reply(delivery.id, delivery.root, delivery.message)
+            await chat.edit(delivery.card.ref, root, message)
+            return root, True
+        if (found := await self._look(chat, delivery)) is not None:
+            return found, False
+        if root is None:
+            return await chat.post(delivery.id, delivery.channel, message), True
+        return await chat.reply(delivery.id, root, message), True
 
-    async def _look(self, chat: Chat, delivery: Delivery, thread: Posted | None) -> Posted | None:
+    async def _look(self, chat: Chat, delivery: Delivery) -> Posted | None:
         if not delivery.settle:
             return None
         since = (delivery.first_tried_at or delivery.created_at) - LOOK_BACK
         try:
-            found = await chat.find(delivery.id, delivery.channel, since, thread)
+            found = await chat.find(delivery.id, delivery.channel, since, delivery.root)
         except SendError as error:
             if error.outcome is not Outcome.REFUSED:
                 raise
-            # Not allowed to look, and nobody will ever be: a second post is better than a lost alert.
+            # Not allowed to look, and perhaps nobody will ever be: a second post is better than a lost alert.
             log.warning("cannot look for a message in doubt, sending it", reason=error.reason)
+            self._unsure.add(delivery.id)
             return None
-        log.info("settled a doubt by looking", delivery=delivery.id, arrived=found is not None)
-        return found
+        log.info("settled a doubt by looking", delivery=delivery.id, arrived=bool(found))
+        return await self._only_one(chat, delivery.id, found)
 
-    async def _record(self, delivery: Delivery, where: Posted | None) -> None:
-        if where is None:
-            await self._store.superseded(delivery.id, "the message it refers to was never posted")
-            self._tally.delivery(delivery.chat, "superseded")
-            return
-        await self._store.delivered(delivery.id, where, self._clock.now())
+    async def _only_one(self, chat: Chat, delivery: str, found: Sequence[Posted]) -> Posted | None:
+        """Takes all but the first away: nothing is to stand twice."""
+        for extra in found[1:]:
+            log.info("a message stood twice, the second is taken away", delivery=delivery)
+            await chat.delete(extra)
+        return found[0] if found else None
+
+    async def _record(self, delivery: Delivery, where: Posted, *, sent: bool) -> None:
+        unsure = delivery.id in self._unsure
+        pause = self._chats[delivery.chat].pause
+        await self._store.delivered(delivery, where, self._clock.now(), pause, sent=sent, unsure=unsure)
         self._tally.delivery(delivery.chat, "delivered")
-        if self._trouble.pop(delivery.chat, None):
-            log.info("messages arrive again", chat=delivery.chat)
+        self._unsure.discard(delivery.id)
+        if self._trouble.pop(_line(delivery), None):
+            log.info("messages arrive again", chat=delivery.chat, channel=delivery.channel)
 
     async def _put_back(self, delivery: Delivery, error: SendError) -> None:
         self._tally.delivery(delivery.chat, error.outcome.value)
-        pause = self._pause(delivery, error)
-        not_before = self._clock.now() + timedelta(seconds=pause)
+        now, pause = self._clock.now(), self._pause(delivery, error)
         # A doubt stays one, whatever stopped this attempt: looking once more is harmless.
         state = DeliveryState.IN_DOUBT if delivery.settle else _STATE[error.outcome]
-        await self._store.put_back(delivery.id, state, not_before, error.reason, delivery.attempts)
-        if self._trouble.get(delivery.chat) != error.reason:
-            self._trouble[delivery.chat] = error.reason
+        trouble = Trouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
+        await self._store.put_back(delivery, state, now + timedelta(seconds=pause), trouble)
+        if self._trouble.get(_line(delivery)) != error.reason:
+            self._trouble[_line(delivery)] = error.reason
             log.warning(
-                "a message has to wait", chat=delivery.chat, reason=error.reason, seconds=round(pause)
+                "a message has to wait",
+                chat=delivery.chat,
+                channel=delivery.channel,
+                reason=error.reason,
+                seconds=round(pause),
             )
 
     def _pause(self, delivery: Delivery, error: SendError) -> float:
         if error.outcome is Outcome.REFUSED:
             pause = _REFUSED_PAUSE
         else:
-            pause = min(_FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 20), _LONGEST_PAUSE)
+            pause = min(_FIRST_PAUSE * 2 ** min(delivery.failures, 20), _LONGEST_PAUSE)
         pause *= self._rng.uniform(0.8, 1.2)
         return max(pause, error.retry_after or 0.0)
+
+    async def tidy(self) -> None:
+        """Looks after the messages that may stand twice, where that is allowed by now."""
+        for name, chat in self._chats.items():
+            for unsure in await self._store.unsure(name):
+                try:
+                    await self._tidy_one(chat, unsure)
+                except SendError as error:
+                    log.info("cannot look whether a message stands twice", chat=name, reason=error.reason)
+                    break
+
+    async def _tidy_one(self, chat: Chat, unsure: Unsure) -> None:
+        found = await chat.find(unsure.id, unsure.channel, unsure.since - LOOK_BACK, unsure.about)
+        for extra in found:
+            if extra != unsure.where:
+                log.info("a message stood twice, the second is taken away", delivery=unsure.id)
+                await chat.delete(extra)
+        await self._store.settled(unsure.id)
+
+
+def _needless(delivery: Delivery) -> str | None:
+    """Why nothing is to be sent; None when something is."""
+    if delivery.kind is DeliveryKind.POST:
+        return None
+    if delivery.root is None:
+        return "the message it refers to was never posted"
+    if delivery.kind is DeliveryKind.EDIT:
+        shows = delivery.message is None and delivery.shown == delivery.card.mark
+        return "the message shows it already" if shows else None
+    if delivery.purpose is Purpose.TELL:
+        return "the message said it when it was posted" if delivery.event.key in delivery.told else None
+    over = delivery.purpose is Purpose.REMIND and delivery.event.key in delivery.card.endings
+    return "it is over" if over else None
+
+
+def _line(delivery: Delivery) -> tuple[str, str]:
+    return delivery.chat, delivery.channel

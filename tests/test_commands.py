@@ -13,10 +13,11 @@ from structlog.testing import capture_logs
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
 from meterbot.commands import Commands
+from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
 from meterbot.messages import Message
 from meterbot.models import Event, EventKind, Health, Severity
 from meterbot.privacy import Rows
-from meterbot.store import Batch, DeliveryKind, DeliveryState, Latest, NewDelivery, Store
+from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
 from tests.teams import NOW, extra, reading, seat, snapshot, state
 
@@ -180,7 +181,8 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
         await transaction.write(Batch(events=[happened], deliveries=[queued]))
     claimed = await store.claim("slack", NOW, "worker", 60)
     assert claimed is not None
-    await store.put_back(claimed.id, DeliveryState.REFUSED, NOW + timedelta(minutes=10), "not_in_channel")
+    refusal = Trouble("not_in_channel", NOW, refused=True)
+    await store.put_back(claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal)
     terminal = Console(None, io.StringIO(), environ={})
     text = body((await ask(commands(store, chats=[terminal]), "status")).message)
     assert "bo: rate limited since Thu Apr 30 07:00." in text

@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as listening
 
+from meterbot.alerts.cards import card, rendering
+from meterbot.deliveries import Delivery, DeliveryKind, Place
 from meterbot.ingest import Ingest
+from meterbot.messages import Message
 from meterbot.models import (
     Counter,
     Event,
@@ -22,14 +25,14 @@ from meterbot.models import (
     Snapshot,
 )
 from meterbot.money import Money, of_major
+from meterbot.noise import NoiseSettings
 from meterbot.report import team_report
 from meterbot.rules import Budget, RuleSettings
-from meterbot.store import Delivery, DeliveryKind
 from meterbot.store.database import Database, open_store
 from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
-PLACES = (("slack", "C1"), ("discord", "2"))
+PLACES = (Place("slack", "C1"), Place("discord", "2"))
 
 
 def later(**by: float) -> datetime:
@@ -73,6 +76,11 @@ def failed(health: Health, at: datetime = NOW, of: str = "ana") -> Snapshot:
     return Snapshot(of, "claude_ai", at, health, detail="no answer")
 
 
+def said(delivery: Delivery) -> Message:
+    """Its words, as they would be sent now."""
+    return rendering({"ana": seat()}, UTC, NoiseSettings())(delivery)
+
+
 class Door:
     """An ingest on a new database, and what it woke."""
 
@@ -95,7 +103,7 @@ class Door:
         found = []
         while (one := await self.store.claim(chat, later(days=300), "w", 60)) is not None:
             found.append(one)
-            await self.store.superseded(one.id, "seen")
+            await self.store.superseded(one, "seen", later(days=300))
         return found
 
 
@@ -140,7 +148,7 @@ async def test_an_event_is_queued_once_for_every_destination(store: Database) ->
         assert 16 <= len(post.id) <= 24
         assert post.id.isalnum()
         assert post.id == post.id.lower()
-        assert "ana" in post.message.title
+        assert "ana" in said(post).title
 
 
 async def test_the_same_snapshot_again_changes_nothing(store: Database) -> None:
@@ -247,7 +255,7 @@ async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(
     await door.take(snapshot("0"))
     assert "seat_blocked" in await door.take(snapshot("50", later(minutes=1)))
     posts = await door.waiting()
-    blocked = next(post for post in posts if "block" in post.event)
+    blocked = next(post for post in posts if post.event.kind is EventKind.SEAT_BLOCKED)
     assert await door.take(snapshot("50", later(minutes=2), cap="200")) == [
         "seat_unblocked",
         "metering_changed",
@@ -255,19 +263,18 @@ async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(
     queued = await door.waiting()
     assert [one.kind for one in queued] == [DeliveryKind.EDIT, DeliveryKind.REPLY, DeliveryKind.POST]
     edit, line = queued[:2]
-    assert edit.message.title != blocked.message.title
-    assert edit.message.fallback
-    assert line.message.title
+    assert said(edit).title == f"Resolved: {said(blocked).title}"
+    assert said(line).title.startswith("ana is no longer blocked since ")
     assert len({one.id for one in queued}) == 3
     (event,) = [one for one in await store.events(NOW) if one.kind is EventKind.SEAT_UNBLOCKED]
-    assert event.resolves == blocked.event
+    assert event.resolves == blocked.event.key
 
 
 async def test_an_alert_raised_and_ended_in_one_batch_is_posted_and_then_edited(store: Database) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     await door.take(snapshot("50", later(minutes=1)), snapshot("50", later(minutes=2), cap="200"))
-    kinds = [one.kind for one in await door.waiting() if "block" in one.event]
+    kinds = [one.kind for one in await door.waiting() if "block" in one.event.key]
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
 
 
@@ -277,16 +284,16 @@ async def test_a_muted_event_is_recorded_and_not_told(store: Database) -> None:
     await door.take(snapshot("50", later(minutes=1)))
     muted = {event.key for event in await store.events(NOW) if event.muted_by is not None}
     assert muted
-    assert muted.isdisjoint(one.event for one in await door.waiting())
+    assert muted.isdisjoint(one.event.key for one in await door.waiting())
 
 
 async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: Database) -> None:
     door = Door(store)
     for minute in range(30):
         await door.take(snapshot(str(minute), later(minutes=minute)))
-    posts = [one for one in await door.waiting() if one.event.startswith("threshold")]
-    assert posts
-    shown = " ".join(f"{field.name} {field.value}" for field in posts[-1].message.fields)
+    levels = [one for one in await door.waiting() if one.event.kind is EventKind.THRESHOLD_CROSSED]
+    assert levels
+    shown = " ".join(f"{field.name} {field.value}" for field in card(levels[-1].card, {}, UTC).fields)
     assert "$60.00" in shown or "$1.00" in shown
     assert "pace" in shown.lower()
 
@@ -295,8 +302,8 @@ async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Data
     door = Door(store)
     for hour in range(6):
         await door.take(snapshot(str(24.8 + hour / 20), later(days=14, hours=hour)))
-    (post,) = [one for one in await door.waiting() if one.event.startswith("threshold")]
-    shown = {field.name: field.value for field in post.message.fields}
+    (post,) = [one for one in await door.waiting() if one.event.kind is EventKind.THRESHOLD_CROSSED]
+    shown = {field.name: field.value for field in said(post).fields}
     assert shown["Pace"] == "$0.05 per hour"
     assert shown["Cap reached at this pace"] == "not before the counter starts again"
 
@@ -375,7 +382,7 @@ async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(stor
     woken = door.woken
     assert await door.take(snapshot("1", later(minutes=36))) == ["source_up"]
     assert door.woken == woken + 1
-    kinds = [one.kind for one in await door.waiting() if one.event.startswith("source")]
+    kinds = [one.kind for one in await door.waiting() if one.event.key.startswith("source")]
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
 
 
@@ -529,7 +536,7 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
         for batch in batches:
             await door.take(*batch, now=later(minutes=41))
         events = await store.events(later(days=-1))
-        told = [(one.id, one.message.fallback) for one in await door.waiting()]
+        told = [(one.id, said(one).fallback) for one in await door.waiting()]
         return events, told
 
     batches: list[list[Snapshot]] = []

@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meterbot.alerts.cards import rendering
+from meterbot.deliveries import Delivery, DeliveryKind, Place
 from meterbot.ingest import Ingest
 from meterbot.merges import NO_TOKEN, PAUSES, Merges, Taken, month_so_far
+from meterbot.messages import Message
 from meterbot.models import EventKind, Seat, Snapshot
+from meterbot.noise import NoiseSettings
 from meterbot.pull_requests import GIVEN_UP, LONGEST_WAIT, Bill, Commits, Merged, PullRequest
 from meterbot.rules import RuleSettings
 from meterbot.simulator.github import GitHub as SimulatedGitHub
 from meterbot.simulator.github import rate_limited, refused
 from meterbot.sources.github import GitHub
 from meterbot.sources.transport import Transport
-from meterbot.store import DeliveryKind
 from meterbot.store.database import Database
 from tests.test_ingest import snapshot
 
@@ -34,12 +37,17 @@ def merged(number: int = 812, author: str = "ana", merge: str = "c0ffee") -> Mer
     return Merged("acme/app", number, merge, author, START + HOUR, MERGED_AT)
 
 
+def said(delivery: Delivery) -> Message:
+    """Its words, as they would be sent now."""
+    return rendering(SEATS, UTC, NoiseSettings())(delivery)
+
+
 class Desk:
     """Merges over a database, and what is fed into it."""
 
     def __init__(self, store: Database, github: GitHub | None = None, **more: object) -> None:
         self.store = store
-        self.ingest = Ingest(store, SEATS, [("slack", "C1")], RuleSettings(), lambda: None)
+        self.ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
         read = None if github is None else github.commits
         self.merges = Merges(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
 
@@ -75,9 +83,9 @@ class Desk:
         titles = []
         while (one := await self.store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)) is not None:
             assert one.kind is DeliveryKind.POST
-            if one.event.startswith("pull:"):
-                titles.append(one.message.title)
-            await self.store.superseded(one.id, "seen")
+            if one.event.key.startswith("pull:"):
+                titles.append(said(one).title)
+            await self.store.superseded(one, "seen", MERGED_AT + 900 * HOUR)
         return titles
 
 
@@ -220,13 +228,14 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Databas
     (event,) = await store.events(MERGED_AT)
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
-    while claimed is not None and not claimed.event.startswith("pull:"):
-        await store.superseded(claimed.id, "seen")
+    while claimed is not None and not claimed.event.key.startswith("pull:"):
+        await store.superseded(claimed, "seen", MERGED_AT + 900 * HOUR)
         claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
     assert claimed is not None
-    assert claimed.message.title == "PR #812 was merged"
-    assert claimed.message.owner["slack"] == "U1"
-    assert not any(mark in str(claimed.message) for mark in ("$", "1.47", "09:12"))
+    message = said(claimed)
+    assert message.title == "PR #812 was merged"
+    assert message.owner["slack"] == "U1"
+    assert not any(mark in str(message) for mark in ("$", "1.47", "09:12"))
 
 
 async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from meterbot import log
 from meterbot.clock import ManualClock
+from meterbot.deliveries import Place
 from meterbot.ingest import Ingest
 from meterbot.models import Counter, Health, Seat
 from meterbot.push_route import LARGEST, PushRoute, client_address
@@ -101,7 +102,7 @@ class Door:
 async def opened(store: Database) -> AsyncIterator[Door]:
     await store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
     clock = ManualClock(NOW)
-    ingest = Ingest(store, SEATS, [("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
     reception = Reception(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
 
     async def vitals() -> Vitals:
@@ -455,7 +456,7 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 
 
 async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_grace_time(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
     await door.send(body(0))
     told: list[str] = []
     for minutes in range(0, 300, 5):
@@ -469,7 +470,7 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_gr
 
 
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
     assert await ingest.sweep(NOW + timedelta(days=30)) == []
     assert await door.store.sources() == {}
 

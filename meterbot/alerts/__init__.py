@@ -4,14 +4,14 @@ Each rule's words are in the file that is named like the rule's own.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from meterbot import wording
 from meterbot.alerts import billing, limits, pull_requests, source, spend
-from meterbot.alerts.told import Told, Words
+from meterbot.alerts.told import Told, Words, instant
 from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
-from meterbot.money import Money, show
+from meterbot.money import show
 from meterbot.rules import fact_money
 
 _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
@@ -36,13 +36,10 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
 _CAP_REACHED = "Cap reached at this pace"
 
 
-def alert(
-    event: Event, seat: Seat | None, tz: tzinfo, pace: Money | None = None, cap_eta: datetime | None = None
-) -> Message:
-    """The post for one event. `seat` is None for the team's; `pace` is per hour; `cap_eta` is when the cap falls at
-    that pace, None when the counter starts again before."""
+def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
+    """The post for one event. `seat` is None for the team's."""
     words = _words(event, seat, tz)
-    fields = [*words.fields, *_forecast(event, tz, pace, cap_eta)]
+    fields = [*words.fields, *_forecast(event, tz)]
     spent = [f"{field.value} spent" for field in fields if field.name == "Spent"]
     return Message(
         title=words.title,
@@ -84,7 +81,9 @@ def _actions(seat: Seat | None) -> tuple[Action, ...]:
     return () if seat is None else button("Show seat", "seat", seat.name)
 
 
-def _forecast(event: Event, tz: tzinfo, pace: Money | None, cap_eta: datetime | None) -> list[Field]:
+def _forecast(event: Event, tz: tzinfo) -> list[Field]:
+    """The pace, and when the cap falls at it: not at all when the counter starts again before."""
+    pace, cap_eta = fact_money(event.facts.get("pace")), instant(event.facts.get("cap_eta"))
     if pace is None:
         return []
     fields = [Field("Pace", f"{show(pace, grouped=True)} per hour")]

@@ -26,6 +26,10 @@ class Question:
     channel: str = ""
     text: str | None = None
     """What they wrote into a form; then `words` are the form's."""
+    name: str = ""
+    """What the platform calls them, for people to read."""
+    pressed: Posted | None = None
+    """The message whose button it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,11 @@ class Chat(Protocol):
     @property
     def destination(self) -> str: ...
 
+    @property
+    def pause(self) -> float:
+        """Seconds that the platform wants between two messages in one channel."""
+        ...
+
     def connection(self) -> Connection: ...
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
@@ -97,8 +106,8 @@ class Chat(Protocol):
     async def close(self) -> None: ...
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        """Posts one message carrying `delivery` (16-24 characters [a-z0-9]) so that `find` can see it. Raises
-        `SendError`."""
+        """Posts one message carrying `delivery` (16-24 characters [a-z0-9]) so that `find` can see it. A channel that is
+        `@` and a person's id is a direct message to them. Raises `SendError`."""
         ...
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
@@ -106,12 +115,17 @@ class Chat(Protocol):
         ...
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        """One line in the message's thread, pinging nobody. Raises `SendError`."""
+        """One line in the message's thread, pinging nobody; one that is `loud` is seen in the channel, too. Raises
+        `SendError`."""
         ...
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
-    ) -> Posted | None:
-        """The message that carries `delivery`, posted at or after `since`: how a doubt is settled. None when it is
-        certain that there is none. Raises `SendError` when it cannot be told."""
+    ) -> list[Posted]:
+        """The messages that carry `delivery`, posted at or after `since`, the first one first: how a doubt is settled.
+        None when it is certain that there is none. Raises `SendError` when it cannot be told."""
+        ...
+
+    async def delete(self, where: Posted) -> None:
+        """Takes back a message of ours; harmless when it is gone. Raises `SendError`."""
         ...

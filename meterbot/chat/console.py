@@ -54,6 +54,7 @@ class Console:
 
     name = "console"
     destination = "terminal"
+    pause = 0.0
 
     def __init__(
         self,
@@ -112,8 +113,11 @@ class Console:
         channel: str,
         since: datetime,  # noqa: ARG002 - the contract
         thread: Posted | None = None,  # noqa: ARG002 - the contract
-    ) -> Posted | None:
-        return Posted(channel, delivery) if delivery in self._printed else None
+    ) -> list[Posted]:
+        return [Posted(channel, delivery)] if delivery in self._printed else []
+
+    async def delete(self, where: Posted) -> None:
+        """What was printed stays printed."""
 
     async def _obey(self, answer: Answerer, forms: Forms) -> None:
         try:
@@ -128,7 +132,7 @@ class Console:
                     if self._on_quit is not None:
                         self._on_quit()
                     return
-                question = Question(words, self.name, self._user, self.destination)
+                question = Question(words, self.name, self._user, self.destination, name=self._user)
                 if form := forms(question):
                     question = replace(question, words=form.words, text=await self._filled_in(form, lines))
                 reply = await answer(question)

@@ -53,6 +53,8 @@ class DiscordChat:
     """
 
     name = "discord"
+    pause = 0.0
+    """Discord says itself when to wait, and its library heeds that."""
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class DiscordChat:
         self._answer: Answerer | None = None
         self._forms: Forms = no_forms
         self._tasks: list[asyncio.Task[None]] = []
+        self._direct: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"DiscordChat(channel={self.destination})"
@@ -120,7 +123,17 @@ class DiscordChat:
     # Sending.
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        return await self._send(delivery, channel, post_payload(message, delivery))
+        return await self._send(delivery, await self._channel(channel), post_payload(message, delivery))
+
+    async def _channel(self, channel: str) -> str:
+        """The channel's id; that of a direct message is asked for."""
+        if not channel.startswith("@"):
+            return channel
+        if channel not in self._direct:
+            opened = await self._rest.call("POST", "/users/@me/channels", {"recipient_id": channel[1:]})
+            with _reading():
+                self._direct[channel] = str(opened["id"])
+        return self._direct[channel]
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
         payload = _checked(post_payload(message, delivery))
@@ -144,23 +157,34 @@ class DiscordChat:
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
-    ) -> Posted | None:
+    ) -> list[Posted]:
         # Replies stand in the channel itself; the mark tells them apart.
-        del thread
+        channel = await self._channel(channel) if thread is None else thread.channel
         me = await self._rest.my_id()
         after = str(discord.utils.time_snowflake(since))
+        found: list[Posted] = []
         for number in range(_PAGES):
             page = await self._history(channel, limit=_PAGE, after=after)
             with _reading():
-                for posted in page:
-                    if posted["author"]["id"] == me and carries(posted, delivery):
-                        return Posted(channel=posted["channel_id"], message=posted["id"])
+                found += [
+                    Posted(channel=posted["channel_id"], message=posted["id"])
+                    for posted in page
+                    if posted["author"]["id"] == me and carries(posted, delivery)
+                ]
                 after = max((posted["id"] for posted in page), key=int, default=after)
             if not page and number == 0:
                 await self._make_sure_we_can_read(channel)
             if len(page) < _PAGE:
-                return None
+                return sorted(found, key=lambda each: int(each.message))
         raise SendError(Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through")
+
+    async def delete(self, where: Posted) -> None:
+        path = "/channels/{channel_id}/messages/{message_id}"
+        try:
+            await self._rest.call("DELETE", path, channel_id=where.channel, message_id=where.message)
+        except SendError as error:
+            if not _is(error, _UNKNOWN_MESSAGE):
+                raise
 
     async def _history(self, channel: str, **query: object) -> list[dict[str, Any]]:
         path = "/channels/{channel_id}/messages"
@@ -298,6 +322,8 @@ class DiscordChat:
             user=str(interaction.user.id),
             channel=str(interaction.channel_id or ""),
             text=text,
+            name=interaction.user.display_name,
+            pressed=_pressed(interaction),
         )
         form = self._forms(question) if text is None else None
         try:
@@ -341,6 +367,11 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> Non
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=patience)
+
+
+def _pressed(interaction: discord.Interaction) -> Posted | None:
+    message = interaction.message
+    return None if message is None else Posted(str(message.channel.id), str(message.id))
 
 
 async def _open(interaction: discord.Interaction, form: Form) -> None:

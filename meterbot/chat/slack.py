@@ -38,6 +38,8 @@ class SlackChat:
     """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds."""
 
     name = "slack"
+    pause = 1.0
+    """Slack takes about one message a second in a channel."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class SlackChat:
         self._connected = asyncio.Event()
         self._connection = Connection(up=False, detail="not started")
         self._trouble: str | None = None
+        self._direct: dict[str, str] = {}
 
     # --- Connecting
 
@@ -213,10 +216,23 @@ class SlackChat:
     # --- Posting
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        return await self._post(delivery, {"channel": channel, **checked(render(message))})
+        payload = checked(render(message))
+        return await self._post(delivery, {"channel": await self._channel(channel), **payload})
+
+    async def _channel(self, channel: str) -> str:
+        """The channel's id; that of a direct message is asked for."""
+        if not channel.startswith("@"):
+            return channel
+        if channel not in self._direct:
+            opened = await self._web.call("conversations.open", json={"users": channel[1:]})
+            id_ = (opened.get("channel") or {}).get("id")
+            if not isinstance(id_, str):
+                raise SendError(Outcome.NOT_SENT, "Slack did not say where the direct message is")
+            self._direct[channel] = id_
+        return self._direct[channel]
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        line = checked(render_line(message))
+        line = {**checked(render_line(message)), "reply_broadcast": message.loud}
         return await self._post(delivery, {"channel": where.channel, "thread_ts": where.message, **line})
 
     async def _post(self, delivery: str, payload: Payload) -> Posted:
@@ -240,23 +256,34 @@ class SlackChat:
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
-    ) -> Posted | None:
+    ) -> list[Posted]:
         if self._bot is None:
             self._bot = await self._web.call("auth.test")
+        channel = await self._channel(channel)
+        found: list[Posted] = []
         where = {"channel": channel} if thread is None else {"channel": thread.channel, "ts": thread.message}
         method = "conversations.history" if thread is None else "conversations.replies"
         cursor = ""
         for _ in range(_PAGES):
             page = await self._page(method, {**where, **_from(since), "cursor": cursor})
-            for candidate in page.get("messages") or []:
-                if self._is_ours(candidate) and _delivery_of(candidate) == delivery:
-                    return Posted(where["channel"], str(candidate["ts"]))
+            found += [
+                Posted(where["channel"], str(candidate["ts"]))
+                for candidate in page.get("messages") or []
+                if self._is_ours(candidate) and _delivery_of(candidate) == delivery
+            ]
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
-                return None
+                return sorted(found, key=lambda each: float(each.message))
         raise SendError(
             Outcome.IN_DOUBT, f"more than {_PAGES * _PAGE} messages since: not all of them were read"
         )
+
+    async def delete(self, where: Posted) -> None:
+        try:
+            await self._web.call("chat.delete", json={"channel": where.channel, "ts": where.message})
+        except SendError as failure:
+            if failure.outcome is not Outcome.GONE:
+                raise
 
     async def _page(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
         try:

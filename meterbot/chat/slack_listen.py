@@ -25,7 +25,7 @@ from meterbot.chat.slack_blocks import checked, render
 from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
-from meterbot.messages import Message
+from meterbot.messages import Message, Posted
 from meterbot.models import Severity
 
 COMMAND = "/claude-spend"
@@ -91,15 +91,24 @@ class SlackListener:
     async def _on_command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         words = html.unescape(body.get("text") or "").split() if body["command"] == COMMAND else ["help"]
-        await self._handle(
-            body, Question(tuple(words), "slack", body["user_id"], body.get("channel_id") or "")
-        )
+        name = str(body.get("user_name") or "")
+        question = Question(tuple(words), "slack", body["user_id"], body.get("channel_id") or "", name=name)
+        await self._handle(body, question)
 
     async def _on_action(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         if value := action.get("value"):
-            channel = (body.get("channel") or {}).get("id") or ""
-            await self._handle(body, Question(tuple(value.split(":")), "slack", body["user"]["id"], channel))
+            channel, ts = (body.get("channel") or {}).get("id") or "", (body.get("message") or {}).get("ts")
+            user = body["user"]
+            question = Question(
+                tuple(value.split(":")),
+                "slack",
+                user["id"],
+                channel,
+                name=str(user.get("name") or user.get("username") or ""),
+                pressed=Posted(channel, str(ts)) if channel and ts else None,
+            )
+            await self._handle(body, question)
 
     async def _handle(self, body: Mapping[str, Any], question: Question) -> None:
         if not self._first_time(body.get("trigger_id")):

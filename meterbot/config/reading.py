@@ -18,7 +18,7 @@ from meterbot.config.problems import ConfigError, Problem, sentence, written
 from meterbot.config.renaming import RENAMED, Renamed, rename
 from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
 from meterbot.config.toml_positions import Position
-from meterbot.config.values import Duration, database_url
+from meterbot.config.values import Duration, database_url, did_you_mean
 
 SHORTEST_INTERVAL = timedelta(seconds=10)
 """The real claude.ai is not asked more often."""
@@ -189,6 +189,7 @@ class _Reading:
         self._rename_old_keys(document)
         self._refuse_literal_secrets(document)
         self._compare_seats(document)
+        self._compare_noise(document)
         document.setdefault("watch", {})  # the environment may name its secrets without the table
         for table, path, values in _tables(document):
             self._fetch_secrets(table, path, values)
@@ -362,6 +363,34 @@ class _Reading:
                 )
             for key in seat.keys() & _foreign_keys(source):
                 self._refuse((*path, key), f"is not for {source} seats")
+
+    def _compare_noise(self, document: dict[str, Any]) -> None:
+        """Whether the seats and chats that routes and silences name are there."""
+        alerts, seats = document.get("alerts"), document.get("seats")
+        if not isinstance(alerts, dict) or not isinstance(seats, list):
+            return
+        names = [seat.get("name") for seat in seats if isinstance(seat, dict)]
+        for table in ("routes", "silences"):
+            entries = alerts.get(table)
+            for number, entry in enumerate(entries if isinstance(entries, list) else []):
+                if isinstance(entry, dict):
+                    path = ("alerts", table, number)
+                    self._refuse_strangers((*path, "seats"), entry.get("seats"), names)
+                    self._refuse_missing_chats((*path, "to"), entry.get("to"), document)
+
+    def _refuse_strangers(self, path: toml_positions.Path, named: object, names: list[object]) -> None:
+        for number, name in enumerate(named if isinstance(named, list) else []):
+            if isinstance(name, str) and name not in names:
+                near = did_you_mean(name, [each for each in names if isinstance(each, str)])
+                self._refuse((*path, number), f"is no seat of this file: {json.dumps(name)}{near}")
+
+    def _refuse_missing_chats(
+        self, path: toml_positions.Path, targets: object, document: dict[str, Any]
+    ) -> None:
+        for number, target in enumerate(targets if isinstance(targets, list) else []):
+            chat = target.partition(":")[0] if isinstance(target, str) and ":" in target else None
+            if chat in {"slack", "discord"} and chat not in document:
+                self._refuse((*path, number), f"needs a [{chat}] table")
 
     def _refuse_haste(
         self,

@@ -1,7 +1,7 @@
 """The file's tables, and the one `Config` they make."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from meterbot import money, secret
@@ -22,6 +23,8 @@ from meterbot.config.problems import Problem
 from meterbot.config.values import (
     Amount,
     Bind,
+    Clock,
+    Crowd,
     Currency,
     DatabaseUrl,
     Days,
@@ -30,6 +33,8 @@ from meterbot.config.values import (
     Kind,
     Level,
     Listen,
+    Loudness,
+    Moment,
     MonthDay,
     RepositoryPattern,
     SeatName,
@@ -39,15 +44,18 @@ from meterbot.config.values import (
     SlackChannel,
     SlackUser,
     Snowflake,
+    Target,
     Url,
     Uuid,
+    Weekday,
     Zone,
     did_you_mean,
     fits,
     listed,
 )
-from meterbot.models import EventKind, Seat
+from meterbot.models import EventKind, Seat, Severity
 from meterbot.money import Money
+from meterbot.noise import NoiseSettings, Quiet, Route, Silence
 from meterbot.plans import LIST_PRICES, list_price
 from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Threshold
 
@@ -131,6 +139,65 @@ class BudgetConfig(Table):
         return fits(value, info.data.get("currency", "USD"))
 
 
+class QuietConfig(Table):
+    """`[alerts.quiet]`: hours and days in which only what is loud enough is told at once."""
+
+    start: Clock | None = None
+    end: Clock | None = None
+    days: Annotated[tuple[Weekday, ...], Unstrict] = ()
+    timezone: Zone | None = None
+    allow: Loudness = Severity.CRITICAL
+
+    @field_validator("end")
+    @classmethod
+    def _has_a_start(cls, value: time | None, info: ValidationInfo) -> time | None:
+        if value is not None and info.data.get("start") is None:
+            raise ValueError('needs a start, like start = "22:00"')
+        return value
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> "QuietConfig":
+        if self.start is not None and self.end is None:
+            raise ValueError('needs an end, like end = "07:00"')
+        if self.start is None and not self.days:
+            raise ValueError('needs hours (start and end) or days, like days = ["sat", "sun"]')
+        return self
+
+
+class SilenceConfig(Table):
+    """`[[alerts.silences]]`: a time in which nothing is told."""
+
+    start: Moment
+    end: Moment
+    seats: Annotated[tuple[SeatName, ...], Unstrict] = ()
+
+    @field_validator("end")
+    @classmethod
+    def _is_later(cls, value: datetime, info: ValidationInfo) -> datetime:
+        start = info.data.get("start")
+        if start is not None and (start.tzinfo is None) != (value.tzinfo is None):
+            raise ValueError("must name a time zone if start does")
+        if start is not None and value <= start:
+            raise ValueError("must be later than start")
+        return value
+
+
+class RouteConfig(Table):
+    """`[[alerts.routes]]`: where some alerts go instead."""
+
+    to: Annotated[tuple[Target, ...], Unstrict]
+    seats: Annotated[tuple[SeatName, ...], Unstrict] = ()
+    kinds: Annotated[tuple[Kind, ...], Unstrict] = ()
+    severity: Loudness = Severity.GOOD
+
+    @field_validator("to")
+    @classmethod
+    def _is_somewhere(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("must name a place; what is not to be told goes into mute")
+        return value
+
+
 class AlertsConfig(Table):
     """`[alerts]`: what is told, and when."""
 
@@ -138,6 +205,14 @@ class AlertsConfig(Table):
     renewal_days: Annotated[tuple[Days, ...], Unstrict] = (7, 1)
     source_grace: Duration = timedelta(minutes=30)
     mute: Annotated[tuple[Kind, ...], Unstrict] = ()
+    living: bool = True
+    send_resolved: bool = True
+    loud_from: Loudness = Severity.WARNING
+    remind_blocked: Duration | None = None
+    group_from: Crowd = 4
+    quiet: QuietConfig | None = None
+    silences: Annotated[tuple[SilenceConfig, ...], Unstrict] = ()
+    routes: Annotated[tuple[RouteConfig, ...], Unstrict] = ()
     budgets: Annotated[tuple[BudgetConfig, ...], Unstrict] = ()
 
 
@@ -375,6 +450,37 @@ class Config(Table):
             )
             for seat in self.seats
         )
+
+    def noise_settings(self) -> NoiseSettings:
+        """How much is said, where and when."""
+        alerts = self.alerts
+        return NoiseSettings(
+            routes=tuple(
+                Route(route.to, frozenset(route.seats), frozenset(route.kinds), route.severity)
+                for route in alerts.routes
+            ),
+            quiet=self._quiet(alerts.quiet),
+            silences=tuple(
+                Silence(self._instant(each.start), self._instant(each.end), frozenset(each.seats))
+                for each in alerts.silences
+            ),
+            living=alerts.living,
+            send_resolved=alerts.send_resolved,
+            loud_from=alerts.loud_from,
+            remind_blocked=alerts.remind_blocked,
+            group_from=alerts.group_from,
+        )
+
+    def _quiet(self, quiet: QuietConfig | None) -> Quiet | None:
+        if quiet is None:
+            return None
+        zone = quiet.timezone or self.timezone
+        return Quiet(quiet.start or time(0), quiet.end or time(0), frozenset(quiet.days), zone, quiet.allow)
+
+    def _instant(self, moment: datetime) -> datetime:
+        """A moment of the file, in the file's zone unless it names one."""
+        local = moment if moment.tzinfo is not None else moment.replace(tzinfo=self.timezone)
+        return local.astimezone(UTC)
 
     def rule_settings(self) -> RuleSettings:
         """What the rules watch for."""

@@ -7,7 +7,7 @@ import difflib
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from meterbot import money, secret
-from meterbot.models import EventKind
+from meterbot.models import EventKind, Severity
 from meterbot.rules.settings import Threshold, parse_threshold
 
 HINT = "; did you mean"
@@ -35,6 +35,8 @@ _REPOSITORY = r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.*-]{1,100}"
 _SEAT_NAME = r"[a-z0-9._-]{1,64}"
 _SHA256 = r"[0-9a-fA-F]{64}"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+_TARGET = r"default|owner|slack:[CGD][A-Z0-9_-]+|discord:[1-9]\d{0,19}"
 _BIND = r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})"
 
 _SHARE = "share"
@@ -115,6 +117,12 @@ def _kind(value: object) -> EventKind:
 def _days(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 365:
         raise ValueError("must be a number of days from 0 to 365")
+    return value
+
+
+def _crowd(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 2 <= value <= 100:
+        raise ValueError("must be a number from 2 to 100")
     return value
 
 
@@ -240,6 +248,44 @@ def _as_printed(key: str) -> str:
     return urlsafe_b64encode(bytes.fromhex(key)).decode() if len(key) == 64 else key
 
 
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _clock(value: object) -> time:
+    if (match := _match(_CLOCK, value)) is None:
+        raise ValueError('must be an hour of the day like "22:00"')
+    return time.fromisoformat(match[0])
+
+
+def _weekday(value: object) -> int:
+    if not isinstance(value, str) or value not in _DAYS:
+        raise ValueError(f"must be one of {listed(_DAYS)}")
+    return _DAYS.index(value)
+
+
+def _severity(value: object) -> Severity:
+    if not isinstance(value, str) or value not in {*Severity}:
+        raise ValueError(f"must be one of {listed(Severity)}{did_you_mean(str(value), Severity)}")
+    return Severity(value)
+
+
+def _target(value: object) -> str:
+    if (match := _match(_TARGET, value)) is None:
+        raise ValueError(
+            'must be "default", "owner", or a channel like "slack:C0123456789" or "discord:222222222222222222"'
+        )
+    return match[0]
+
+
+def _moment(value: object) -> datetime:
+    """A TOML date and time, with or without its zone."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value, time(0))
+    raise ValueError("must be a date and time like 2026-12-24T18:00:00, without quotes")
+
+
 def _match(pattern: str, value: object) -> re.Match[str] | None:
     return re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
 
@@ -266,7 +312,16 @@ Amount = Annotated[Decimal, PlainValidator(_amount), _either(_AMOUNT, "number")]
 Currency = Annotated[str, PlainValidator(_currency), _text(_CURRENCY)]
 Level = Annotated[Threshold, PlainValidator(_threshold), _text(examples=["80%", "$25.00", "25.00 EUR"])]
 Kind = Annotated[EventKind, PlainValidator(_kind), _text(enum=[*EventKind])]
+Loudness = Annotated[Severity, PlainValidator(_severity), _text(enum=[*Severity])]
+Clock = Annotated[time, PlainValidator(_clock), _text(_CLOCK)]
+"""Of a day, in hours and minutes."""
+Weekday = Annotated[int, PlainValidator(_weekday), _text(enum=[*_DAYS])]
+"""Monday is 0."""
+Target = Annotated[str, PlainValidator(_target), _text(_TARGET)]
+Moment = Annotated[datetime, PlainValidator(_moment), _text(examples=["2026-12-24T18:00:00"])]
+"""Naive where the file names no zone."""
 Days = Annotated[int, PlainValidator(_days), _between(0, 365)]
+Crowd = Annotated[int, PlainValidator(_crowd), _between(2, 100)]
 MonthDay = Annotated[int, PlainValidator(_month_day), _between(1, 31)]
 Snowflake = Annotated[int, PlainValidator(_snowflake), _either(_SNOWFLAKE, "integer")]
 """One of Discord's ids, with or without quotes."""

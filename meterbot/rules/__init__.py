@@ -39,7 +39,7 @@ always there, null when not known.
 | `budget_crossed` | used, cap (the budget), percent, period, level, also, complete (False: at least this much) |
 | `seat_blocked` | why (`cap`, `balance`, `unknown`), wire_reason, until, hard, used, cap, percent, full_windows |
 | `seat_unblocked` | used, cap, percent, since |
-| `charged_within_plan` | used, before, before_at, rise, windows (all of them) |
+| `charged_within_plan` | used, before, before_at, rise, period, windows (all of them) |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_full` | window, resets_at, next (`billed`, `refused` or null), used, cap |
 | `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, plan, used, previous_final |
@@ -51,6 +51,8 @@ always there, null when not known.
 | `session_expiring` | ends_at, level, also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 
+Whatever a reading of a counter brings also has `readings`: a list of {at, used}, the one before and the one that
+brought it. To `threshold_crossed` and `budget_crossed` the door adds `pace` (per hour) and `cap_eta` where they are known.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount
 or null for no cap.

@@ -144,6 +144,7 @@ def _watch_charges_within_plan(memory: CounterMemory, tick: Tick) -> tuple[Count
             "before": money_fact(peak),
             "before_at": instant(memory.used_at),
             "rise": money_fact(rise),
+            "period": memory.period,
             "windows": window_facts(tick.windows),
         },
     )

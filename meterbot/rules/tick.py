@@ -29,7 +29,8 @@ from meterbot.rules.settings import RuleSettings
 class Tick:
     """The parts and fields that this snapshot read cleanly; None is "not read", never a value carried over.
 
-    `merged` alone holds carried-over values, for what is only mentioned. `switched` is the currency of the amounts
+    `merged` alone holds carried-over values, for what is only mentioned. `before` is what was used according to the
+    reading of `before_at`. `switched` is the currency of the amounts
     before, when they were in another one.
     """
 
@@ -42,6 +43,8 @@ class Tick:
     extra_read: bool
     extra: ExtraUsage | None
     used: Money | None
+    before: Money | None
+    before_at: datetime | None
     cap: Cap | None
     switched: str | None
     windows: tuple[Window, ...] | None
@@ -77,6 +80,15 @@ class Tick:
         """Names what begins with this reading in keys; no two accepted readings of a counter share one."""
         return instant(self.at) or ""
 
+    @property
+    def readings(self) -> list[dict[str, object]]:
+        """The two readings that were compared: when each was read, and what it said was used. The first is left out
+        where there was none."""
+        now: dict[str, object] = {"at": instant(self.at), "used": money_fact(self.used)}
+        if self.before_at is None:
+            return [now]
+        return [{"at": instant(self.before_at), "used": money_fact(self.before)}, now]
+
     def amounts(self) -> dict[str, object]:
         """The facts `used`, `cap` and `percent`."""
         share = None if self.used is None or self.limit is None else money.percent(self.used, self.limit)
@@ -111,7 +123,7 @@ class Tick:
             resolves=resolves,
             initial=initial,
             muted_by=muted_by,
-            facts=dict(facts),
+            facts={**facts, "readings": self.readings},
         )
 
 
@@ -145,6 +157,8 @@ def tick_of(
         extra_read=current and snapshot.extra_usage_read,
         extra=extra,
         used=used,
+        before=before,
+        before_at=None if known is None else known.snapshot.fetched_at,
         cap=_cap(extra),
         switched=before.currency if before is not None and switched else None,
         windows=snapshot.windows if current and snapshot.windows_read else None,

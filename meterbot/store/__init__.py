@@ -8,84 +8,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
+from meterbot.deliveries import (
+    Act,
+    Card,
+    Choose,
+    Delivery,
+    DeliveryState,
+    NewDelivery,
+    Place,
+    Queue,
+    Telling,
+    Trouble,
+    Unsure,
+    first_come,
+)
 from meterbot.hours import Hour
-from meterbot.messages import Message, Posted
-from meterbot.models import Counter, Event, Known, Sample, SourceState
+from meterbot.messages import Posted
+from meterbot.models import Counter, Event, EventKind, Known, Sample, SourceState
 from meterbot.pull_requests import Key, PullRequest, Window
 
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
 ALIVE_SECONDS = 6.0
 """How long it is taken for alive from then on; `store/workers.py` says why."""
-
-
-class DeliveryKind(StrEnum):
-    """What a delivery does at its destination."""
-
-    POST = "post"
-    EDIT = "edit"
-    REPLY = "reply"
-
-
-class DeliveryState(StrEnum):
-    """`refused` is tried again slowly: it heals once a person has fixed the cause."""
-
-    QUEUED = "queued"
-    CLAIMED = "claimed"
-    IN_DOUBT = "in_doubt"
-    DELIVERED = "delivered"
-    SUPERSEDED = "superseded"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A delivery to be queued. `id` is a digest of (event key, chat, channel, kind): the same twice is one row.
-
-    `about` is the key of the event whose post an edit or a reply refers to.
-    """
-
-    id: str
-    event: str
-    chat: str
-    channel: str
-    kind: DeliveryKind
-    message: Message
-    about: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A delivery as claimed. `settle`: an earlier attempt may have arrived; look before sending."""
-
-    id: str
-    event: str
-    chat: str
-    channel: str
-    kind: DeliveryKind
-    message: Message
-    attempts: int
-    created_at: datetime
-    settle: bool
-    root: Posted | None
-    """For an edit or a reply: where the post stands. None if that post was never delivered."""
-    first_tried_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """What waits at one destination."""
-
-    chat: str
-    channel: str
-    waiting: int
-    oldest: datetime | None
-    """When the oldest undelivered message was queued."""
-    trouble: str | None
-    """Why the head of the line does not move, as told by the platform; None while nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +147,8 @@ class Batch:
     """Other memories of the rules by name (`team`, `source:<seat>`): opaque JSON text."""
     events: Sequence[Event] = ()
     deliveries: Sequence[NewDelivery] = ()
+    release: Sequence[tuple[str, Place]] = ()
+    """Posts of these events at these places that are held back: what is to stand in their threads may not wait."""
     gone: Sequence[tuple[str, Counter]] = ()
     """`latest` rows to take back: the seat no longer reads that counter."""
     set_back: Mapping[Counter, datetime] = field(default_factory=dict)
@@ -219,12 +168,40 @@ class Transaction(Protocol):
 
     async def memories(self, names: Iterable[str]) -> dict[str, str]: ...
 
-    async def posts_of(self, event_keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
-        """Event key → the (chat, channel) pairs that its alert was queued for."""
+    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Telling]:
+        """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
+        ...
+
+    async def acts(self, now: datetime) -> list[Act]:
+        """What people did that still holds: snoozes and mutes, in the order in which they were made."""
         ...
 
     async def events(self, event_keys: Iterable[str]) -> dict[str, Event]:
         """The stored ones among these, by key."""
+        ...
+
+    async def open_alerts(self, kinds: Iterable[EventKind]) -> list[Event]:
+        """What was told of these kinds and has not ended."""
+        ...
+
+    async def card(self, ref: str) -> Card | None:
+        """What a message shows, by the id of its delivery: also of one that was told with others."""
+        ...
+
+    async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
+        """Everything people did about these events, in the order in which they did."""
+        ...
+
+    async def add_act(self, act: Act) -> bool:
+        """False, and nothing is changed, when it was done before."""
+        ...
+
+    async def undo(self, act: str, now: datetime) -> bool:
+        """Ends a snooze or a mute. False when it had ended."""
+        ...
+
+    async def queue(self, deliveries: Sequence[NewDelivery], now: datetime) -> None:
+        """Queues deliveries of events that are stored already; one that is queued already stays as it is."""
         ...
 
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
@@ -320,33 +297,60 @@ class Store(Protocol):
         """The newest `limit` events at or after `since`, in order of time."""
         ...
 
-    async def claim(self, chat: str, now: datetime, worker: str, seconds: float) -> Delivery | None:
-        """The head of the line of one of the chat's channels, if due: claimed for `seconds` by an update that changed
-        exactly one row. A claim that ran out comes back with `settle`."""
+    async def claim(
+        self, chat: str, now: datetime, worker: str, seconds: float, choose: Choose = first_come
+    ) -> Delivery | None:
+        """The next message of one of the chat's channels: its line is claimed for `seconds` by an update that changed
+        exactly one row, so that nobody else sends there. One that may have been sent before comes back first, with
+        `settle`; else `choose` says which."""
         ...
 
-    async def delivered(self, delivery: str, where: Posted, now: datetime) -> None: ...
+    async def delivered(
+        self,
+        delivery: Delivery,
+        where: Posted,
+        now: datetime,
+        pause: float = 0.0,
+        *,
+        sent: bool = True,
+        unsure: bool = False,
+    ) -> None:
+        """The next message there leaves after `pause` seconds. `sent`: put there by this attempt, and not found
+        standing. `unsure`: it may stand there twice."""
+        ...
 
-    async def superseded(self, delivery: str, reason: str) -> None:
+    async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:
         """Nothing is left to send, e.g. an edit of a post that never was."""
         ...
 
-    async def put_back(
-        self,
-        delivery: str,
-        state: DeliveryState,
-        not_before: datetime,
-        reason: str,
-        attempt: int | None = None,
-    ) -> None:
-        """`queued`, `in_doubt` or `refused` again, to be claimed at `not_before`.
+    async def repost(self, delivery: Delivery, now: datetime) -> None:
+        """What was to stand in a thread that is gone is to be a post of its own."""
+        ...
 
-        `attempt` is the claim's `attempts`: when another worker has claimed the delivery since, nothing changes, and
-        the word is theirs.
+    async def put_back(
+        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
+    ) -> None:
+        """`queued`, `in_doubt` or `refused` again; nothing is sent there before `again`.
+
+        When another worker has claimed the delivery since, nothing changes, and the word is theirs.
         """
         ...
 
-    async def queues(self) -> list[Queue]: ...
+    async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
+        """Posts of this chat that may stand twice."""
+        ...
+
+    async def settled(self, delivery: str) -> None:
+        """It stands once now."""
+        ...
+
+    async def queues(self, now: datetime | None = None) -> list[Queue]:
+        """Every destination at which something waits. With `now`, what is held back on purpose is told apart."""
+        ...
+
+    async def acts(self, now: datetime) -> list[Act]:
+        """What people did that still holds: snoozes and mutes, in the order in which they were made."""
+        ...
 
     async def beat(
         self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,30 +12,42 @@ from pathlib import Path
 import structlog
 from alembic import command
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection, Update, inspect, select, text
+from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from meterbot.deliveries import (
+    Act,
+    Card,
+    Choose,
+    Delivery,
+    DeliveryState,
+    NewDelivery,
+    Queue,
+    Telling,
+    Trouble,
+    Unsure,
+    first_come,
+)
 from meterbot.errors import StartError
 from meterbot.hours import Hour
 from meterbot.messages import Posted
-from meterbot.models import Counter, Event, Sample, SourceState
+from meterbot.models import Counter, Event, EventKind, Sample, SourceState
 from meterbot.pull_requests import Key, Window
 from meterbot.store import (
     Batch,
     Claims,
     CounterState,
-    Delivery,
-    DeliveryState,
     Forgotten,
     Glance,
     Latest,
     PullRecord,
     PushToken,
-    Queue,
     StoredSession,
     Worker,
+    acts,
     backup,
+    cards,
     claims,
     deliveries,
     facts,
@@ -238,8 +250,29 @@ class WriteTransaction:
     async def memories(self, names: Iterable[str]) -> dict[str, str]:
         return await facts.read_memories(self._connection, names)
 
-    async def posts_of(self, event_keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
-        return await deliveries.posts_of(self._connection, event_keys)
+    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Telling]:
+        return await deliveries.tellings(self._connection, event_keys, topics)
+
+    async def acts(self, now: datetime) -> list[Act]:
+        return await acts.holding(self._connection, now)
+
+    async def open_alerts(self, kinds: Iterable[EventKind]) -> list[Event]:
+        return await facts.open_alerts(self._connection, kinds)
+
+    async def card(self, ref: str) -> Card | None:
+        return await cards.of(self._connection, ref)
+
+    async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
+        return await acts.about(self._connection, event_keys)
+
+    async def add_act(self, act: Act) -> bool:
+        return await acts.add(self._connection, act)
+
+    async def undo(self, act: str, now: datetime) -> bool:
+        return await acts.undo(self._connection, act, now)
+
+    async def queue(self, deliveries_: Sequence[NewDelivery], now: datetime) -> None:
+        await deliveries.queue(self._connection, deliveries_, {new.event: now for new in deliveries_})
 
     async def events(self, event_keys: Iterable[str]) -> dict[str, Event]:
         return await facts.events_by_key(self._connection, event_keys)
@@ -255,6 +288,7 @@ class WriteTransaction:
 
     async def forget_events(self, event_keys: Iterable[str]) -> int:
         waited_for = await deliveries.waited_for(self._connection)
+        waited_for |= await acts.muted(self._connection)  # a mute would end with its alert
         return await facts.delete_events(self._connection, set(event_keys) - waited_for)
 
     async def pull_requests(self, window: Window) -> list[PullRecord]:
@@ -283,7 +317,9 @@ class WriteTransaction:
         memories = [{"name": name, "memory": memory} for name, memory in batch.memories.items()]
         await upsert(connection, tables.memories, memories)
         new = await facts.write_events(connection, batch.events)
-        await deliveries.queue(connection, batch.deliveries, new)
+        await deliveries.end_alerts(connection, new)
+        await deliveries.queue(connection, batch.deliveries, {event.key: event.at for event in new})
+        await deliveries.release(connection, batch.release)
         return new
 
 
@@ -343,41 +379,63 @@ class Database:
         async with self._engine.connect() as connection:
             return await facts.read_events(connection, since, limit)
 
-    async def claim(self, chat: str, now: datetime, worker: str, seconds: float) -> Delivery | None:
-        while (seen := await self._first_due(chat, now)) is not None:
+    async def claim(
+        self, chat: str, now: datetime, worker: str, seconds: float, choose: Choose = first_come
+    ) -> Delivery | None:
+        claim = deliveries.Claim(worker, now, seconds)
+        while (line := await self._first_free(chat, now)) is not None:
             # On the disk before the message leaves: else a power cut could forget the attempt and post twice.
             async with self._durable.begin() as connection:
-                if await deliveries.try_claim(connection, seen, now, worker, seconds):
-                    return await deliveries.as_claimed(connection, seen, now)
+                if await deliveries.take(connection, line, claim):
+                    return await deliveries.next_of(connection, line, claim, choose)
         return None
 
-    async def _first_due(self, chat: str, now: datetime) -> deliveries.Found | None:
+    async def _first_free(self, chat: str, now: datetime) -> deliveries.Found | None:
         async with self._engine.connect() as connection:
-            return await deliveries.first_due(connection, chat, now)
+            return await deliveries.first_free(connection, chat, now)
 
-    async def delivered(self, delivery: str, where: Posted, now: datetime) -> None:
-        await self._update(deliveries.mark_delivered(delivery, where, now))
+    async def delivered(
+        self,
+        delivery: Delivery,
+        where: Posted,
+        now: datetime,
+        pause: float = 0.0,
+        *,
+        sent: bool = True,
+        unsure: bool = False,
+    ) -> None:
+        async with self._writer.begin() as connection:
+            await deliveries.mark_delivered(connection, delivery, where, now, pause, sent=sent, unsure=unsure)
 
-    async def superseded(self, delivery: str, reason: str) -> None:
-        await self._update(deliveries.mark_superseded(delivery, reason))
+    async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:
+        async with self._writer.begin() as connection:
+            await deliveries.mark_superseded(connection, delivery, reason, now)
+
+    async def repost(self, delivery: Delivery, now: datetime) -> None:
+        async with self._writer.begin() as connection:
+            await deliveries.repost(connection, delivery, now)
 
     async def put_back(
-        self,
-        delivery: str,
-        state: DeliveryState,
-        not_before: datetime,
-        reason: str,
-        attempt: int | None = None,
+        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
     ) -> None:
-        await self._update(deliveries.mark_waiting(delivery, state, not_before, reason, attempt))
-
-    async def _update(self, statement: Update) -> None:
         async with self._writer.begin() as connection:
-            await connection.execute(statement)
+            await deliveries.mark_waiting(connection, delivery, state, again, trouble)
 
-    async def queues(self) -> list[Queue]:
+    async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
         async with self._engine.connect() as connection:
-            return await deliveries.read_queues(connection)
+            return await deliveries.unsure(connection, chat, limit)
+
+    async def settled(self, delivery: str) -> None:
+        async with self._writer.begin() as connection:
+            await deliveries.settle(connection, delivery)
+
+    async def queues(self, now: datetime | None = None) -> list[Queue]:
+        async with self._engine.connect() as connection:
+            return await deliveries.read_queues(connection, now)
+
+    async def acts(self, now: datetime) -> list[Act]:
+        async with self._engine.connect() as connection:
+            return await acts.holding(connection, now)
 
     async def beat(
         self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.models import Counter, Event, Health, Known, SourceState
+from meterbot.deliveries import Purpose
+from meterbot.models import Counter, Event, EventKind, Health, Known, SourceState
 from meterbot.store import CounterState, Latest, tables
 from meterbot.store.statements import insert_new, select_in, upsert
 
@@ -145,6 +146,16 @@ async def events_by_key(connection: AsyncConnection, keys: Iterable[str]) -> dic
     return {row.key: row.event for row in rows}
 
 
+async def open_alerts(connection: AsyncConnection, kinds: Iterable[EventKind]) -> list[Event]:
+    """Told, and not ended, in order of time."""
+    wanted = {kind.value for kind in kinds}
+    told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.TELL)
+    query = select(tables.events.c.event).where(
+        tables.events.c.ended_by.is_(None), tables.events.c.kind.in_(wanted), tables.events.c.key.in_(told)
+    )
+    return list((await connection.scalars(query.order_by(tables.events.c.at))).all())
+
+
 async def write_events(connection: AsyncConnection, events: Sequence[Event]) -> list[Event]:
     """The ones whose key was not stored yet, each once."""
     if not events:
@@ -157,6 +168,9 @@ async def write_events(connection: AsyncConnection, events: Sequence[Event]) -> 
         if event.key not in seen:
             seen.add(event.key)
             new.append(event)
-    rows = [{"key": event.key, "at": event.at, "seat": event.seat, "event": event} for event in new]
+    rows = [
+        {"key": event.key, "at": event.at, "seat": event.seat, "kind": event.kind, "event": event}
+        for event in new
+    ]
     await insert_new(connection, tables.events, rows)
     return new

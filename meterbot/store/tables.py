@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from meterbot.messages import Message
@@ -69,7 +70,7 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: Any) -> None:
         super().__init__()
         self.kind = kind
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
@@ -177,23 +178,36 @@ events = Table(
     Column("key", String, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("seat", String),
+    Column("kind", String),
     Column("event", Json(Event), nullable=False),
+    Column("ended_by", String),
     Index("events_at", "at"),
+    Index(
+        "events_open",
+        "kind",
+        sqlite_where=text("ended_by IS NULL"),
+        postgresql_where=text("ended_by IS NULL"),
+    ),
 )
 
-# `claimable_at` is when a worker may take the row: at once, after a pause, or when the claim of another ran out.
-# NULL: nothing is left to do.
+# `claimable_at` is when the row may leave: at once, or once it is no longer held back or claimed. NULL: nothing is left
+# to do. `told_in` is the delivery that told it together with others; `told` are the events that a post named when it
+# was posted, `shown` the mark of what it shows now.
 deliveries = Table(
     "deliveries",
     metadata,
     Column("sequence", _Id, primary_key=True),
-    Column("id", String, nullable=False, unique=True),
+    Column("id", String, nullable=False),
     Column("event", String, ForeignKey("events.key", ondelete="CASCADE"), nullable=False),
     Column("about", String),
     Column("chat", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("message", Json(Message), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("topic", String),
+    Column("message", Json(Message)),
+    Column("heading", Text),
     Column("created_at", Instant, nullable=False),
     Column("state", String, nullable=False),
     Column("claimable_at", Instant),
@@ -204,7 +218,16 @@ deliveries = Table(
     Column("delivered_at", Instant),
     Column("posted_channel", String),
     Column("posted_message", String),
+    Column("held", Text),
+    Column("told_in", String),
+    Column("told", Json(tuple[str, ...])),
+    Column("shown", String),
+    Column("unsure", Boolean, nullable=False),
+    UniqueConstraint("id", name="deliveries_id"),
     Index("deliveries_event", "event"),
+    Index("deliveries_about", "about"),
+    Index("deliveries_told_in", "told_in"),
+    Index("deliveries_topic", "topic"),
 )
 Index(
     "deliveries_waiting",
@@ -213,6 +236,38 @@ Index(
     deliveries.c.sequence,
     sqlite_where=deliveries.c.claimable_at.is_not(None),
     postgresql_where=deliveries.c.claimable_at.is_not(None),
+)
+
+# A destination: who is sending there, when the next message may leave, and what ails it.
+lines = Table(
+    "lines",
+    metadata,
+    Column("chat", String, primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column("free_at", Instant, nullable=False),
+    Column("claimed_by", String),
+    Column("failures", Integer, nullable=False),
+    Column("trouble", Text),
+    Column("troubled_since", Instant),
+    Column("refused", Boolean, nullable=False),
+)
+
+# What people did about alerts.
+acts = Table(
+    "acts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("alert", String, ForeignKey("events.key", ondelete="CASCADE"), nullable=False),
+    Column("deed", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String, nullable=False),
+    Column("platform", String, nullable=False),
+    Column("seat", String),
+    Column("kind", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("until", Instant),
+    Column("undone_at", Instant),
+    Index("acts_alert", "alert"),
 )
 
 notes = Table(

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from meterbot.alerts import alert, resolution_line, resolved
 from meterbot.messages import Message
-from meterbot.models import EventKind, Severity
+from meterbot.models import Event, EventKind, Severity
 from meterbot.rules import money_fact
+from meterbot.rules.facts import instant
 from tests.alerts.events import BERLIN, FACTS, event, said, values
 from tests.teams import NOW, money, seat
 
@@ -55,14 +56,15 @@ def test_an_alert_is_as_loud_as_its_event() -> None:
     )
 
 
-def test_pace_and_the_end_of_the_cap_are_shown_when_they_are_known() -> None:
-    message = alert(
-        event(EventKind.THRESHOLD_CROSSED),
-        seat(),
-        BERLIN,
-        money("1.20"),
-        NOW + timedelta(hours=6, minutes=30),
+def at_pace(per_hour: str, eta: datetime | None) -> Event:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    return replace(
+        crossed, facts={**crossed.facts, "pace": money_fact(money(per_hour)), "cap_eta": instant(eta)}
     )
+
+
+def test_pace_and_the_end_of_the_cap_are_shown_when_they_are_known() -> None:
+    message = alert(at_pace("1.20", NOW + timedelta(hours=6, minutes=30)), seat(), BERLIN)
     assert values(message) == {
         "Spent": "$42.00 of $50.00 (84%)",
         "Pace": "$1.20 per hour",
@@ -71,18 +73,20 @@ def test_pace_and_the_end_of_the_cap_are_shown_when_they_are_known() -> None:
 
 
 def test_a_cap_that_would_have_fallen_already_is_no_forecast() -> None:
-    message = alert(event(EventKind.THRESHOLD_CROSSED), seat(), BERLIN, money("1.20"), NOW)
+    message = alert(at_pace("1.20", NOW), seat(), BERLIN)
     assert list(values(message)) == ["Spent", "Pace"]
 
 
 def test_a_cap_that_lasts_until_the_counter_starts_again_is_said_to() -> None:
-    crossed = event(EventKind.THRESHOLD_CROSSED)
-    slow = alert(crossed, seat(), BERLIN, money("0.01"))
-    assert values(slow)["Cap reached at this pace"] == "not before the counter starts again"
-    assert list(values(alert(crossed, seat(), BERLIN))) == ["Spent"]
+    crossed = at_pace("0.01", None)
+    assert (
+        values(alert(crossed, seat(), BERLIN))["Cap reached at this pace"]
+        == "not before the counter starts again"
+    )
+    assert list(values(alert(event(EventKind.THRESHOLD_CROSSED), seat(), BERLIN))) == ["Spent"]
     for cap in (None, money_fact(money("50", "EUR"))):
         other = replace(crossed, facts={**crossed.facts, "cap": cap})
-        assert "Cap reached at this pace" not in values(alert(other, seat(), BERLIN, money("0.01")))
+        assert "Cap reached at this pace" not in values(alert(other, seat(), BERLIN))
 
 
 def test_a_resolved_alert_keeps_its_facts_and_pings_nobody() -> None:

@@ -172,9 +172,9 @@ async def test_what_was_printed_is_found_and_what_was_not_is_not() -> None:
     console = on(io.StringIO())
     where = await console.post("d" * 20, "terminal", Message("one", ""))
     line = await console.reply("r" * 20, where, Message("two", ""))
-    assert await console.find("d" * 20, "terminal", NOW) == where
-    assert await console.find("r" * 20, "terminal", NOW, where) == line
-    assert await console.find("x" * 20, "terminal", NOW) is None
+    assert await console.find("d" * 20, "terminal", NOW) == [where]
+    assert await console.find("r" * 20, "terminal", NOW, where) == [line]
+    assert await console.find("x" * 20, "terminal", NOW) == []
 
 
 async def test_a_terminal_that_is_gone_refuses() -> None:

@@ -114,28 +114,28 @@ async def test_a_post_is_found_by_its_delivery(discord: DiscordSimulator, messag
     async with running(discord) as chat:
         await chat.post("b" * 16, discord.channel_id, message)
         posted = await chat.post(DELIVERY, discord.channel_id, message)
-        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == posted
-        assert await chat.find("f" * 16, discord.channel_id, a_while_ago()) is None
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == [posted]
+        assert await chat.find("f" * 16, discord.channel_id, a_while_ago()) == []
 
 
 async def test_a_reply_is_found_by_its_delivery(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         root = await chat.post(DELIVERY, discord.channel_id, alert())
         reply = await chat.reply("a" * 16, root, alert())
-        assert await chat.find("a" * 16, discord.channel_id, a_while_ago(), thread=root) == reply
+        assert await chat.find("a" * 16, discord.channel_id, a_while_ago(), thread=root) == [reply]
 
 
 async def test_what_somebody_else_wrote_is_not_taken_for_ours(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         await discord.say(f"look: ref:{DELIVERY}")
-        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) is None
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == []
 
 
 async def test_messages_before_the_first_try_are_not_looked_at(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         await chat.post(DELIVERY, discord.channel_id, alert())
         later = datetime.now(UTC) + timedelta(minutes=1)
-        assert await chat.find(DELIVERY, discord.channel_id, later) is None
+        assert await chat.find(DELIVERY, discord.channel_id, later) == []
 
 
 async def test_a_message_is_found_behind_hundreds_of_others(discord: DiscordSimulator) -> None:
@@ -143,7 +143,7 @@ async def test_a_message_is_found_behind_hundreds_of_others(discord: DiscordSimu
         for number in range(250):
             await discord.say(f"chatter {number}")
         posted = await chat.post(DELIVERY, discord.channel_id, alert())
-        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == posted
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == [posted]
 
 
 async def test_a_doubt_stays_one_in_a_channel_too_busy_to_read(discord: DiscordSimulator) -> None:
@@ -165,7 +165,7 @@ async def test_an_empty_channel_is_not_believed_when_we_may_not_read(discord: Di
 
 async def test_a_channel_that_really_is_empty_is_believed(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
-        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) is None
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == []
 
 
 async def test_a_doubt_stays_one_while_discord_is_out_of_order(discord: DiscordSimulator) -> None:

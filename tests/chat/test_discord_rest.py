@@ -119,7 +119,7 @@ async def test_a_message_that_arrived_before_the_connection_broke_is_found(disco
         error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
         found = await chat.find(DELIVERY, discord.channel_id, a_while_ago())
     assert error.outcome is Outcome.IN_DOUBT
-    assert found == Posted(discord.channel_id, discord.messages()[0]["id"])
+    assert found == [Posted(discord.channel_id, discord.messages()[0]["id"])]
 
 
 async def test_a_silent_discord_is_given_up_and_the_message_found_later(discord: DiscordSimulator) -> None:

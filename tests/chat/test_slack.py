@@ -87,7 +87,7 @@ async def test_a_post_whose_answer_was_lost_is_found_and_was_posted_once() -> No
         assert caught.value.outcome is Outcome.IN_DOUBT
         (message,) = r.slack.messages()
         found = await r.chat.find("delivery1", r.slack.channel, LONG_AGO)
-        assert found == Posted(r.slack.channel, message.ts)
+        assert found == [Posted(r.slack.channel, message.ts)]
 
 
 async def test_a_post_that_was_lost_before_it_arrived_is_certainly_not_there() -> None:
@@ -98,7 +98,7 @@ async def test_a_post_that_was_lost_before_it_arrived_is_certainly_not_there() -
             await r.chat.post("delivery1", r.slack.channel, alert())
 
         assert caught.value.outcome is Outcome.IN_DOUBT
-        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) is None
+        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) == []
 
 
 async def test_a_post_that_timed_out_is_in_doubt_and_found_when_it_arrived() -> None:
@@ -110,7 +110,7 @@ async def test_a_post_that_timed_out_is_in_doubt_and_found_when_it_arrived() -> 
         release.set()
 
         assert caught.value.outcome is Outcome.IN_DOUBT
-        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) is not None
+        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) != []
         assert len(r.slack.messages()) == 1
 
 
@@ -123,8 +123,8 @@ async def test_a_reply_whose_answer_was_lost_is_found_in_its_thread() -> None:
 
         (reply,) = r.slack.replies(r.slack.messages()[0])
         found = await r.chat.find("delivery2", r.slack.channel, LONG_AGO, thread=root)
-        assert found == Posted(r.slack.channel, reply.ts)
-        assert await r.chat.find("delivery3", r.slack.channel, LONG_AGO, thread=root) is None
+        assert found == [Posted(r.slack.channel, reply.ts)]
+        assert await r.chat.find("delivery3", r.slack.channel, LONG_AGO, thread=root) == []
 
 
 async def test_a_doubt_is_settled_page_by_page() -> None:
@@ -133,7 +133,7 @@ async def test_a_doubt_is_settled_page_by_page() -> None:
         for number in range(450):
             r.slack.say(f"chatter {number}")
 
-        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) == posted
+        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) == [posted]
         assert len(r.slack.called("conversations.history")) == 3
 
 
@@ -142,7 +142,7 @@ async def test_a_post_is_found_although_our_clock_is_ahead_of_slacks() -> None:
         posted = await r.chat.post("delivery1", r.slack.channel, alert())
         ahead = datetime.now(UTC) + timedelta(minutes=4)
 
-        assert await r.chat.find("delivery1", r.slack.channel, ahead) == posted
+        assert await r.chat.find("delivery1", r.slack.channel, ahead) == [posted]
 
 
 async def test_a_channel_too_long_to_read_leaves_the_doubt() -> None:
@@ -160,7 +160,7 @@ async def test_somebody_elses_message_with_our_mark_is_not_ours() -> None:
     async with rig() as r:
         r.slack.say("copied", metadata=mark)
 
-        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) is None
+        assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) == []
 
 
 async def test_without_a_history_scope_a_doubt_cannot_be_settled_and_it_says_so() -> None:

@@ -61,6 +61,7 @@ class Wall:
     """Its channels are one list in the order of arrival. `troubles` are met by the next calls, one each."""
 
     destination = "C1"
+    pause = 0.0
 
     def __init__(self, name: str = "wall") -> None:
         self.name = name
@@ -112,11 +113,20 @@ class Wall:
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
-    ) -> Posted | None:
+    ) -> list[Posted]:
         del since, thread
         await self._met("find", delivery, self.finding, lambda: None)
-        found = any((each.delivery, each.channel) == (delivery, channel) for each in self.standing)
-        return Posted(channel, delivery) if found else None
+        return [
+            Posted(channel, delivery)
+            for each in self.standing
+            if (each.delivery, each.channel) == (delivery, channel)
+        ]
+
+    async def delete(self, where: Posted) -> None:
+        """The last of those that stand there."""
+        self.calls.append(("delete", where.message))
+        same = [each for each in self.standing if each.delivery == where.message]
+        self.standing.remove(same[-1])
 
     async def _add(self, what: str, new: Standing) -> Posted:
         def stand() -> None:

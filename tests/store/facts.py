@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from meterbot.deliveries import Delivery, DeliveryKind, DeliveryState, NewDelivery, Trouble
 from meterbot.messages import Message
 from meterbot.models import (
     Counter,
@@ -16,7 +17,7 @@ from meterbot.models import (
     Snapshot,
 )
 from meterbot.money import Money
-from meterbot.store import Batch, DeliveryKind, NewDelivery, Store, tables
+from meterbot.store import Batch, Store, tables
 from meterbot.store.database import Database
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
@@ -88,6 +89,13 @@ def delivery(
 ) -> NewDelivery:
     message = Message(title=f"message {id_}", fallback=id_)
     return NewDelivery(id_, event_key, chat, channel, kind, message, about)
+
+
+async def put_back(
+    store: Store, claimed: Delivery, state: DeliveryState, again: datetime, why: str = "trouble"
+) -> None:
+    refused = state is DeliveryState.REFUSED
+    await store.put_back(claimed, state, again, Trouble(why, NOW, refused=refused))
 
 
 async def write(store: Store, batch: Batch) -> list[Event]:

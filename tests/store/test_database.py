@@ -1,6 +1,8 @@
 """One behaviour, two databases."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -9,6 +11,18 @@ from sqlalchemy import event as listening
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from meterbot.deliveries import (
+    Choice,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Lane,
+    NewDelivery,
+    Place,
+    Telling,
+    Trouble,
+    Waiting,
+)
 from meterbot.messages import Action, Field, Message, Posted, Section
 from meterbot.models import (
     Counter,
@@ -24,9 +38,9 @@ from meterbot.models import (
     Window,
 )
 from meterbot.money import Money
-from meterbot.store import Batch, CounterState, DeliveryKind, DeliveryState, Latest, NewDelivery, tables
+from meterbot.store import Batch, CounterState, Latest, tables
 from meterbot.store.database import Database, open_store
-from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, sample, write
+from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, put_back, sample, write
 
 
 class BrokenError(Exception):
@@ -157,7 +171,8 @@ async def test_what_a_statement_carried_is_not_in_its_error(store: Database) -> 
         await transaction.write(Batch(events=[event()], deliveries=[new]))
     broken = tables.deliveries.update().values(id=None, message=planted)
     with pytest.raises(SQLAlchemyError) as failed:
-        await store._update(broken)
+        async with store._writer.begin() as connection:
+            await connection.execute(broken)
     assert "secret-title" not in str(failed.value)
 
 
@@ -251,8 +266,18 @@ async def test_samples_come_with_the_last_one_before_per_counter(store: Database
 
 
 async def _queue(store: Database, *deliveries: NewDelivery) -> None:
+    """Queues them for workers that live for a year."""
+    for worker in ("w1", "w2", "w3", "w4"):
+        await store.beat(worker, NOW, later(days=365))
     events = [event(new.event) for new in deliveries]
     await write(store, Batch(events=events, deliveries=deliveries))
+
+
+async def _take(store: Database, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> Delivery:
+    """The next message, which there must be."""
+    claimed = await store.claim(chat, later(minutes=minutes), worker, 60)
+    assert claimed is not None
+    return claimed
 
 
 async def _claim(store: Database, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> str | None:
@@ -280,15 +305,16 @@ async def test_a_message_comes_back_as_it_was_queued(store: Database) -> None:
     assert (claimed.created_at, claimed.first_tried_at) == (NOW, NOW)
 
 
-async def test_only_the_head_of_a_line_can_be_claimed(store: Database) -> None:
+async def test_only_one_message_of_a_line_is_claimed_at_a_time(store: Database) -> None:
     await _queue(store, delivery("d1", "e1"), delivery("d2", "e2"))
-    assert await _claim(store) == "d1"
+    first = await _take(store)
+    assert first.id == "d1"
     assert await _claim(store) is None
-    await store.delivered("d1", Posted("C1", "1.0"), NOW)
+    await store.delivered(first, Posted("C1", "1.0"), NOW)
     assert await _claim(store) == "d2"
 
 
-async def test_a_head_that_waits_holds_back_its_channel_and_no_other(store: Database) -> None:
+async def test_a_line_that_rests_holds_back_its_channel_and_no_other(store: Database) -> None:
     await _queue(
         store,
         delivery("d1", "e1"),
@@ -296,12 +322,44 @@ async def test_a_head_that_waits_holds_back_its_channel_and_no_other(store: Data
         delivery("d3", "e3", "C2"),
         delivery("d4", "e4", chat="discord"),
     )
-    assert await _claim(store) == "d1"
-    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=5), "throttled")
+    first = await _take(store)
+    assert first.id == "d1"
+    await put_back(store, first, DeliveryState.QUEUED, later(minutes=5))
     assert [await _claim(store), await _claim(store)] == ["d3", None]
     assert await _claim(store, chat="discord") == "d4"
     assert await _claim(store, 4.9) == "d3"  # its claim ran out, so somebody looks after it
     assert await _claim(store, 5) == "d1"
+
+
+async def test_a_message_rests_after_another_as_long_as_its_platform_wants(store: Database) -> None:
+    await _queue(store, delivery("d1", "e1"), delivery("d2", "e2"))
+    await store.delivered(await _take(store), Posted("C1", "1.0"), NOW, pause=1.0)
+    assert await store.claim("slack", later(seconds=0.9), "w1", 60) is None
+    assert await store.claim("slack", later(seconds=1), "w1", 60) is not None
+
+
+async def test_what_is_blocked_leaves_before_levels_renewals_and_digests(store: Database) -> None:
+    lanes = (Lane.DIGEST, Lane.RENEWAL, Lane.THRESHOLD, Lane.BLOCKED, Lane.THRESHOLD)
+    queued = [replace(delivery(f"d{n}", f"e{n}"), lane=lane) for n, lane in enumerate(lanes)]
+    await _queue(store, *queued)
+    left = []
+    for _ in lanes:
+        one = await _take(store)
+        await store.delivered(one, Posted("C1", one.id), NOW)
+        left.append(one.id)
+    assert left == ["d3", "d2", "d4", "d1", "d0"]
+
+
+async def test_what_is_held_back_leaves_when_it_may_or_when_it_is_released(store: Database) -> None:
+    held = replace(delivery("d1", "e1"), not_before=later(hours=8), held="quiet hours")
+    await _queue(store, held, replace(delivery("d2", "e2"), not_before=later(hours=8)))
+    assert await _claim(store) is None
+    await write(store, Batch(release=[("e2", Place("slack", "C1"))]))
+    second = await _take(store)
+    assert second.id == "d2"
+    await store.delivered(second, Posted("C1", "2.0"), NOW)
+    assert await _claim(store, 8 * 60 - 1) is None
+    assert await _claim(store, 8 * 60) == "d1"
 
 
 async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Database) -> None:
@@ -311,35 +369,50 @@ async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Databas
     second = await store.claim("slack", later(seconds=60), "w2", 60)
     assert second is not None
     assert (second.settle, second.attempts, second.first_tried_at) == (True, 2, NOW)
-    await store.put_back("d1", DeliveryState.IN_DOUBT, later(minutes=3), "no answer")
-    third = await store.claim("slack", later(minutes=3), "w1", 60)
-    assert third is not None
+    await put_back(store, second, DeliveryState.IN_DOUBT, later(minutes=3))
+    third = await _take(store, 3)
     assert third.settle
-    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=4), "throttled")
-    fourth = await store.claim("slack", later(minutes=4), "w1", 60)
-    assert fourth is not None
+    await put_back(store, third, DeliveryState.QUEUED, later(minutes=4))
+    fourth = await _take(store, 4)
     assert not fourth.settle
 
 
+async def test_a_doubt_is_settled_before_anything_else_leaves(store: Database) -> None:
+    await _queue(store, replace(delivery("d1", "e1"), lane=Lane.DIGEST))
+    await put_back(store, await _take(store), DeliveryState.IN_DOUBT, NOW)
+    await _queue(store, replace(delivery("d2", "e2"), lane=Lane.BLOCKED))
+    assert (await _take(store)).id == "d1"
+
+
 async def test_a_worker_that_lost_its_claim_cannot_put_the_delivery_back(store: Database) -> None:
-    await _queue(store, delivery("d1"))
-    first = await store.claim("slack", NOW, "w1", 60)
-    second = await store.claim("slack", later(minutes=2), "w2", 60)
-    assert first is not None
-    assert second is not None
-    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=2), "late", attempt=first.attempts)
+    await _queue(store, delivery("d1"), delivery("d2", "e2"))
+    first = await _take(store)
+    second = await _take(store, 2, "w2")
+    await put_back(store, first, DeliveryState.QUEUED, later(minutes=2))
     assert await _claim(store, 2) is None
-    await store.put_back("d1", DeliveryState.QUEUED, later(minutes=2), "mine", attempt=second.attempts)
+    await store.superseded(first, "late", later(minutes=2))  # nor free the line that another has
+    assert await _claim(store, 2) is None
+    await put_back(store, second, DeliveryState.QUEUED, later(minutes=2))
     assert await _claim(store, 2) == "d1"
+
+
+async def test_the_line_of_a_dead_worker_is_free_at_once(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    await store.beat("mortal", NOW, later(seconds=6))
+    await store.claim("slack", NOW, "mortal", 60)
+    assert await store.claim("slack", later(seconds=5), "w2", 60) is None
+    taken = await store.claim("slack", later(seconds=6), "w2", 60)
+    assert taken is not None
+    assert (taken.id, taken.settle) == ("d1", True)
 
 
 async def test_what_was_delivered_stays_delivered(store: Database) -> None:
     await _queue(store, delivery("d1"))
-    await _claim(store)
-    await store.delivered("d1", Posted("C1", "1.0"), NOW)
-    await store.put_back("d1", DeliveryState.QUEUED, NOW, "late")
-    await store.superseded("d1", "late")
-    await store.delivered("d1", Posted("C1", "2.0"), later(minutes=1))
+    claimed = await _take(store)
+    await store.delivered(claimed, Posted("C1", "1.0"), NOW)
+    await put_back(store, claimed, DeliveryState.QUEUED, NOW)
+    await store.superseded(claimed, "late", NOW)
+    await store.delivered(claimed, Posted("C1", "2.0"), later(minutes=1))
     assert await _claim(store, 60) is None
     async with store._engine.connect() as connection:
         row = (await connection.execute(select(tables.deliveries))).one()
@@ -354,33 +427,47 @@ async def test_an_edit_knows_where_the_post_stands_at_its_own_destination(store:
         delivery("d2", "e2", "C2", kind=DeliveryKind.REPLY, about="e1"),
     )
     for id_, where in (("p1", Posted("D1", "1.0")), ("p2", Posted("C2", "2.0"))):
-        assert await _claim(store) == id_
-        await store.delivered(id_, where, NOW)
-    first = await store.claim("slack", NOW, "w1", 60)
-    second = await store.claim("slack", NOW, "w1", 60)
-    assert first is not None
-    assert second is not None
+        post = await _take(store)
+        assert post.id == id_
+        await store.delivered(post, where, NOW)
+    first, second = await _take(store), await _take(store)
     assert (first.kind, first.root) == (DeliveryKind.EDIT, Posted("D1", "1.0"))
     assert (second.kind, second.root) == (DeliveryKind.REPLY, Posted("C2", "2.0"))
 
 
+async def test_nothing_of_a_thread_leaves_before_its_post(store: Database) -> None:
+    post = replace(delivery("p1"), lane=Lane.DIGEST)
+    await _queue(
+        store, post, replace(delivery("d1", "e2", kind=DeliveryKind.REPLY, about="e1"), lane=Lane.BLOCKED)
+    )
+    first = await _take(store)
+    assert first.id == "p1"
+    await store.delivered(first, Posted("C1", "1.0"), NOW)
+    assert await _claim(store) == "d1"
+
+
 async def test_an_edit_of_a_post_that_never_was_has_no_root(store: Database) -> None:
     await _queue(store, delivery("p1"), delivery("d1", "e2", kind=DeliveryKind.EDIT, about="e1"))
-    await store.superseded("p1", "nothing to say")
-    claimed = await store.claim("slack", NOW, "w1", 60)
-    assert claimed is not None
+    await store.superseded(await _take(store), "nothing to say", NOW)
+    claimed = await _take(store)
     assert (claimed.id, claimed.root) == ("d1", None)
 
 
-async def test_the_places_of_an_alert_are_known_while_it_still_waits(store: Database) -> None:
+async def test_where_an_alert_was_told_is_known_while_it_still_waits(store: Database) -> None:
     await _queue(
         store,
-        delivery("p1"),
+        replace(delivery("p1"), topic="spend"),
         delivery("p2", chat="discord"),
         delivery("d3", "e2", kind=DeliveryKind.EDIT, about="e1"),
+        replace(delivery("d4", "e2", kind=DeliveryKind.REPLY, about="e1"), topic="spend"),
     )
+    slack, discord = Place("slack", "C1"), Place("discord", "C1")
+    first = Telling("e1", "e1", slack, "spend")
+    line = Telling("e2", "e1", slack, "spend")
     async with store.transaction() as transaction:
-        assert await transaction.posts_of(["e1", "e2"]) == {"e1": [("slack", "C1"), ("discord", "C1")]}
+        assert await transaction.tellings(["e1"]) == [first, Telling("e1", "e1", discord, None)]
+        assert await transaction.tellings(["e2"]) == [line]
+        assert await transaction.tellings([], ["spend"]) == [first, line]
 
 
 async def test_queues_tell_how_much_waits_since_when_and_why(store: Database) -> None:
@@ -388,17 +475,83 @@ async def test_queues_tell_how_much_waits_since_when_and_why(store: Database) ->
         store,
         Batch(
             events=[event("e1", NOW), event("e2", later(minutes=1))],
-            deliveries=[delivery("d1", "e1"), delivery("d2", "e2"), delivery("d3", "e2", "C2")],
+            deliveries=[
+                delivery("d1", "e1"),
+                replace(delivery("d2", "e2"), not_before=later(hours=1)),
+                delivery("d3", "e2", "C2"),
+            ],
         ),
     )
-    await _claim(store, 1)
-    await store.put_back("d1", DeliveryState.REFUSED, later(minutes=9), "not_in_channel")
-    first, second = await store.queues()
+    await put_back(store, await _take(store, 1), DeliveryState.REFUSED, later(minutes=9), "not_in_channel")
+    first, second = await store.queues(later(minutes=2))
     assert (first.channel, first.waiting, first.oldest, first.trouble) == ("C1", 2, NOW, "not_in_channel")
+    assert (first.refused, first.held, first.troubled_since) == (True, 1, NOW)
     assert (second.channel, second.waiting, second.trouble) == ("C2", 1, None)
-    for id_ in ("d1", "d2", "d3"):
-        await store.delivered(id_, Posted("C1", id_), NOW)
+    for _ in range(3):
+        one = await _take(store, 90)
+        await store.delivered(one, Posted("C1", one.id), NOW)
     assert await store.queues() == []
+
+
+# Several in one message
+
+
+def _all_together(waiting: Sequence[Waiting], _trouble: Trouble | None, _now: datetime) -> Choice:
+    return Choice(tuple(each.id for each in waiting if each.rendered), "together")
+
+
+def _rendered(number: int) -> NewDelivery:
+    return replace(delivery(f"d{number}", f"e{number}"), message=None)
+
+
+async def _bundle(store: Database, minutes: float = 0) -> Delivery:
+    claimed = await store.claim("slack", later(minutes=minutes), "w1", 60, _all_together)
+    assert claimed is not None
+    return claimed
+
+
+async def test_what_is_told_together_is_one_message_and_each_event_is_on_its_card(store: Database) -> None:
+    await _queue(store, *[_rendered(number) for number in range(3)])
+    together = await _bundle(store)
+    assert together.card.heading == "together"
+    assert [event.key for event in together.card.events] == ["e0", "e1", "e2"]
+    await store.delivered(together, Posted("C1", "1.0"), NOW)
+    assert await store.queues() == []
+    async with store.transaction() as transaction:
+        card = await transaction.card("d1")
+    assert card == together.card
+
+
+async def test_an_edit_of_what_was_told_together_edits_that_message(store: Database) -> None:
+    await _queue(store, *[_rendered(number) for number in range(2)])
+    together = await _bundle(store)
+    await store.delivered(together, Posted("C1", "1.0"), NOW)
+    end = replace(event("end"), resolves="e1")
+    edit = replace(delivery("x", "end", kind=DeliveryKind.EDIT, about="e1"), message=None)
+    await write(store, Batch(events=[end], deliveries=[edit]))
+    claimed = await _take(store)
+    assert (claimed.root, claimed.card.ref) == (Posted("C1", "1.0"), together.id)
+    assert claimed.card.endings == {"e1": end}
+    assert claimed.shown == together.card.mark != claimed.card.mark
+
+
+async def test_what_was_not_sent_together_is_chosen_anew(store: Database) -> None:
+    await _queue(store, *[_rendered(number) for number in range(2)])
+    together = await _bundle(store)
+    await put_back(store, together, DeliveryState.QUEUED, NOW)
+    await _queue(store, _rendered(2))
+    again = await _bundle(store, 1)
+    assert again.id != together.id
+    assert len(again.card.events) == 3
+    assert [queue.waiting for queue in await store.queues()] == [1]
+
+
+async def test_what_may_have_been_sent_together_stays_together(store: Database) -> None:
+    await _queue(store, *[_rendered(number) for number in range(2)])
+    together = await _bundle(store)
+    await put_back(store, together, DeliveryState.IN_DOUBT, NOW)
+    again = await _bundle(store, 1)
+    assert (again.id, again.settle, again.card.heading) == (together.id, True, "together")
 
 
 async def test_racing_workers_claim_each_delivery_once_and_in_order(
@@ -414,7 +567,7 @@ async def test_racing_workers_claim_each_delivery_once_and_in_order(
             one = await mine.claim("slack", NOW, worker, 60)
             if one is not None:
                 claimed.append((one.channel, one.id))
-                await mine.delivered(one.id, Posted(one.channel, one.id), NOW)
+                await mine.delivered(one, Posted(one.channel, one.id), NOW)
 
     async with asyncio.timeout(30):
         await asyncio.gather(work(store, "w1"), work(other, "w2"), work(store, "w3"), work(other, "w4"))

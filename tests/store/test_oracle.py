@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery
 from meterbot.messages import Posted
 from meterbot.models import Sample
 from meterbot.money import Money
-from meterbot.store import Batch, DeliveryKind, DeliveryState, NewDelivery
+from meterbot.store import Batch
 from meterbot.store.database import Database
-from tests.store.facts import ANA, BO, NOW, delivery, emptied, event, later, sample, write
+from tests.store.facts import ANA, BO, NOW, delivery, emptied, event, later, put_back, sample, write
 
 _settings = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -33,17 +34,25 @@ class Line:
     channel: str
     about: str | None
     state: str = "queued"
-    due: datetime = NOW
     attempts: int = 0
     posted: Posted | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self.state not in {"delivered", "superseded"}
+
+    @property
+    def in_doubt(self) -> bool:
+        return self.state in {"claimed", "in_doubt"}
 
 
 @dataclass
 class Queue:
-    """The deliveries in one list, in the order in which they were queued."""
+    """The deliveries in one list, in the order in which they were queued, and when each line is free again."""
 
     lines: list[Line] = field(default_factory=list)
     events: set[str] = field(default_factory=set)
+    free: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def write(self, key: str, deliveries: Sequence[NewDelivery]) -> None:
         if key in self.events:
@@ -52,29 +61,37 @@ class Queue:
         self.lines += [Line(new.id, new.event, new.chat, new.channel, new.about) for new in deliveries]
 
     def claim(self, chat: str, now: datetime, seconds: float) -> tuple[str, int, bool, Posted | None] | None:
-        heads: dict[str, Line] = {}
-        for line in self.lines:
-            if line.chat == chat and line.state not in {"delivered", "superseded"}:
-                heads.setdefault(line.channel, line)
-        due = [line for line in self.lines if line in heads.values() and line.due <= now]
-        if not due:
+        ready = [
+            line
+            for line in self.lines
+            if line.chat == chat
+            and line.waits
+            and self.free.get((chat, line.channel), NOW) <= now
+            and (line.in_doubt or not any(post.waits for post in self._posts(line)))
+        ]
+        if not ready:
             return None
-        line = due[0]
-        settle = line.state in {"claimed", "in_doubt"}
-        line.state, line.due, line.attempts = "claimed", datetime.fromtimestamp(now.timestamp() + seconds, now.tzinfo), line.attempts + 1  # fmt: skip
+        here = [line for line in ready if line.channel == ready[0].channel]
+        line = next((line for line in here if line.in_doubt), here[0])
+        settle = line.in_doubt
+        line.state, line.attempts = "claimed", line.attempts + 1
+        self.free[chat, line.channel] = now + timedelta(seconds=seconds)
         return line.id, line.attempts, settle, self._root(line)
 
-    def _root(self, line: Line) -> Posted | None:
+    def _posts(self, line: Line) -> list[Line]:
         place = (line.about, line.chat, line.channel)
-        posts = [
+        return [
             one for one in self.lines if (one.event, one.chat, one.channel) == place and one.about is None
         ]
-        return next((one.posted for one in posts if one.state == "delivered"), None)
 
-    def finish(self, id_: str, how: str, due: datetime, posted: Posted) -> None:
+    def _root(self, line: Line) -> Posted | None:
+        return next((one.posted for one in self._posts(line) if one.state == "delivered"), None)
+
+    def finish(self, id_: str, how: str, free: datetime, posted: Posted) -> None:
         line = next(one for one in self.lines if one.id == id_)
-        line.state, line.due = how, due
+        line.state = how
         line.posted = posted if how == "delivered" else None
+        self.free[line.chat, line.channel] = free
 
 
 _events = st.tuples(
@@ -97,6 +114,7 @@ async def test_deliveries_move_as_in_a_simple_list(
     store: Database, ops: list[tuple[str, int, list[str] | str, int | str | None]]
 ) -> None:
     await emptied(store)
+    await store.beat("w", NOW, later(days=365))
     oracle, now = Queue(), NOW
     for count, (what, number, where, how) in enumerate(ops):
         if what == "write":
@@ -110,21 +128,21 @@ async def test_deliveries_move_as_in_a_simple_list(
             await write(store, Batch(events=[event(key)], deliveries=new))
             oracle.write(key, new)
             continue
-        now = datetime.fromtimestamp(now.timestamp() + number, now.tzinfo)
+        now += timedelta(seconds=number)
         claimed = await store.claim(str(where), now, "w", 60)
         seen = claimed and (claimed.id, claimed.attempts, claimed.settle, claimed.root)
         assert seen == oracle.claim(str(where), now, 60)
         if claimed is None or how == "forget":
             continue
-        posted, due = Posted("posted", str(count)), datetime.fromtimestamp(now.timestamp() + 30, now.tzinfo)
-        oracle.finish(claimed.id, str(how), due, posted)
+        posted, again = Posted("posted", str(count)), now + timedelta(seconds=30)
+        oracle.finish(claimed.id, str(how), now if how in {"delivered", "superseded"} else again, posted)
         if how == "delivered":
-            await store.delivered(claimed.id, posted, now)
+            await store.delivered(claimed, posted, now)
         elif how == "superseded":
-            await store.superseded(claimed.id, "over")
+            await store.superseded(claimed, "over", now)
         else:
-            await store.put_back(claimed.id, DeliveryState(str(how)), due, "trouble", claimed.attempts)
-    waiting = [one for one in oracle.lines if one.state not in {"delivered", "superseded"}]
+            await put_back(store, claimed, DeliveryState(str(how)), again)
+    waiting = [one for one in oracle.lines if one.waits]
     assert sum(queue.waiting for queue in await store.queues()) == len(waiting)
 
 

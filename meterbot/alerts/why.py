@@ -1,0 +1,46 @@
+"""Why an alert was told: the rule, its level, the readings that were compared, the period, and the delivery."""
+
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+
+from meterbot import alerts, wording
+from meterbot.alerts.told import instant
+from meterbot.deliveries import Card
+from meterbot.messages import Message, Section
+from meterbot.models import Event, Seat
+from meterbot.money import show
+from meterbot.rules import fact_money
+
+_REASON = 300
+
+
+def why(card: Card, seats: Mapping[str, Seat], tz: tzinfo, now: datetime) -> Message:
+    """The evidence for everything that the message tells, the newest first."""
+    title = "Why this alert" if len(card.events) == 1 else "Why these alerts"
+    sections = tuple(_section(event, seats, tz, now) for event in reversed(card.events))
+    return Message(title, f"{title}: {sections[0].lines[0]}", sections=sections, footer=f"Alert {card.ref}")
+
+
+def _section(event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime) -> Section:
+    seat = None if event.seat is None else seats.get(event.seat)
+    lines = [f"Rule: {event.kind.value}", f"Compared: {wording.one_line(event.reason, _REASON)}"]
+    if event.level is not None:
+        lines.append(f"Level: {wording.one_line(event.level)}")
+    lines += [_reading(reading, tz, now) for reading in _readings(event)]
+    period = event.facts.get("period")
+    if isinstance(period, str):
+        lines.append(f"Period: {wording.one_line(period)} (UTC)")
+    return Section(tuple(lines), alerts.alert(event, seat, tz).title)
+
+
+def _readings(event: Event) -> list[Mapping[str, object]]:
+    found = event.facts.get("readings")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def _reading(reading: Mapping[str, object], tz: tzinfo, now: datetime) -> str:
+    """`Read Tue Apr 21 15:30 (2 min ago): $17.20 used`"""
+    used, at = fact_money(reading.get("used")), instant(reading.get("at"))
+    amount = "the amount used was not known" if used is None else f"{show(used, grouped=True)} used"
+    when = "" if at is None else f" {wording.moment(at, tz)} ({wording.age(at, now)})"
+    return f"Read{when}: {amount}"

@@ -1,0 +1,72 @@
+"""What leaves next at one destination: alone, or several in one message.
+
+A burst coalesces, so that nobody gets a hundred posts. After an outage what still holds is told, and what no longer
+does is summed up. No fact is dropped: each is named by the message it went into.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from meterbot import wording
+from meterbot.deliveries import Choice, Choose, DeliveryKind, Purpose, Trouble, Waiting, lasts
+
+LATE = timedelta(minutes=15)
+"""What waited longer may be over."""
+MOST_TOGETHER = 12
+"""As many as every platform can show in one message, a line each."""
+_CHATS = {"slack": "Slack", "discord": "Discord"}
+
+
+def bundling(group_from: int, chat: str) -> Choose:
+    """The choice for a chat where `group_from` posts that wait together become one."""
+
+    def choose(waiting: Sequence[Waiting], trouble: Trouble | None, now: datetime) -> Choice:
+        together = [each for each in waiting if each.rendered and each.purpose is Purpose.TELL]
+        posts = [each for each in together if each.kind is DeliveryKind.POST]
+        holding = [each for each in posts if not _is_over(each, now)]
+        over = [each for each in posts if _is_over(each, now)]
+        lines = [each for each in together if each.kind is DeliveryKind.REPLY and _is_late(each, now)]
+        if len(lines) >= group_from:
+            over += lines
+        if len(holding) >= group_from:
+            return _together(holding, f"{min(len(holding), MOST_TOGETHER)} at once", chat, trouble, now)
+        first = next((each for each in waiting if each not in over), None)
+        if first is not None and (not over or first in holding):
+            return Choice((first.id,))
+        return _together(over, _count(over), chat, trouble, now)
+
+    return choose
+
+
+def _together(
+    members: Sequence[Waiting], what: str, chat: str, trouble: Trouble | None, now: datetime
+) -> Choice:
+    chosen = members[:MOST_TOGETHER]
+    late = [each for each in chosen if _is_late(each, now)]
+    heading = f"{_while(late, chat, trouble, now)}: {what}" if late else what
+    return Choice(tuple(each.id for each in chosen), heading)
+
+
+def _while(late: Sequence[Waiting], chat: str, trouble: Trouble | None, now: datetime) -> str:
+    """`While Slack was unreachable, 3 h`"""
+    if reasons := {each.held for each in late if each.held is not None}:
+        return f"Held back ({wording.listed(sorted(reasons))})"
+    if trouble is not None:
+        verb = "refused messages" if trouble.refused else "was unreachable"
+        return f"While {_CHATS.get(chat, chat)} {verb}, {wording.span(now - trouble.since)}"
+    waited = now - min(each.created_at for each in late)
+    return f"While meterbot could not tell, {wording.span(waited)}"
+
+
+def _count(over: Iterable[Waiting]) -> str:
+    number = len(list(over)[:MOST_TOGETHER])
+    return "1 alert that is over" if number == 1 else f"{number} alerts that are over"
+
+
+def _is_over(each: Waiting, now: datetime) -> bool:
+    """It waited long, and does not hold any more."""
+    return _is_late(each, now) and (each.ended or not lasts(each.event, now))
+
+
+def _is_late(each: Waiting, now: datetime) -> bool:
+    return now - each.created_at >= LATE

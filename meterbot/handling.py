@@ -1,0 +1,255 @@
+"""What people do about alerts: acknowledge, snooze, mute, ask why. From any worker, and each thing once."""
+
+from base64 import b32encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from hashlib import sha256
+
+from meterbot import wording
+from meterbot.alerts.cards import act_line, act_text
+from meterbot.alerts.why import why
+from meterbot.answers import notice
+from meterbot.chat import Answer, Question
+from meterbot.deliveries import Act, Card, Deed, DeliveryKind, Purpose
+from meterbot.lines import next_charge
+from meterbot.messages import Message, button
+from meterbot.models import Event, EventKind, Seat
+from meterbot.noise import lane_of, loud_enough
+from meterbot.planner import delivery_id, follow_ups
+from meterbot.store import Store, Transaction
+
+MORNING = time(9)
+"""When "tomorrow" is."""
+_HOURS = {"1h": 1, "4h": 4, "8h": 8}
+_AS_GOOD_AS = timedelta(minutes=2)
+"""A snooze that ends so little later than one that holds is the same one, clicked twice."""
+_GONE = notice("No such alert", "I have no record of this alert any more: it may have been deleted since.")
+_OVER = notice("It is over", "Nothing of this alert holds any more, so there is nothing to be done about it.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who does something about which card, and when."""
+
+    question: Question
+    card: Card
+    now: datetime
+
+    @property
+    def by(self) -> str:
+        return self.question.name or self.question.user
+
+    @property
+    def event(self) -> Event:
+        """The loudest of what still holds, the newest of the loudest; else the newest."""
+        chosen = self.card.events[-1]
+        for event in self.card.open_at(self.now):
+            if chosen.key in self.card.endings or loud_enough(event.severity, chosen.severity):
+                chosen = event
+        return chosen
+
+
+class Handling:
+    """Every deed is stored in one transaction with the line that says so in the alert's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        wake: Callable[[], None],
+        *,
+        now: Callable[[], datetime],
+        tz: tzinfo,
+    ) -> None:
+        self._store = store
+        self._seats = seats
+        self._wake = wake
+        self._now = now
+        self._tz = tz
+
+    async def why(self, question: Question, words: Sequence[str]) -> Answer:
+        """The rule, the level, what was compared with what, and the delivery."""
+        asked = await self._asked(question, words)
+        return Answer(
+            asked if isinstance(asked, Message) else why(asked.card, self._seats, self._tz, asked.now)
+        )
+
+    async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
+        """Somebody looks after it: no more reminders."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        held = [event for event in asked.card.open_at(asked.now) if event.resolves is None]
+        if not held:
+            return Answer(_OVER)
+        done = [await self._do(asked, event, Deed.ACK, None) for event in held]
+        first = next((act for new, act in done if new), done[-1][1])
+        return Answer(self._receipt(first, new=any(new for new, _ in done)))
+
+    async def snooze(self, question: Question, words: Sequence[str]) -> Answer:
+        """Holds back what is no louder of the same seat: for hours, until tomorrow morning, or until the renewal."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        until = await self._until(asked, words[2] if len(words) > 2 else "")
+        if isinstance(until, Message):
+            return Answer(until)
+        new, act = await self._do(asked, asked.event, Deed.SNOOZE, until)
+        return Answer(self._receipt(act, new=new))
+
+    async def mute(self, question: Question, words: Sequence[str]) -> Answer:
+        """Tells this kind of alert of this seat no more, until it is unmuted."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        new, act = await self._do(asked, asked.event, Deed.MUTE, None)
+        return Answer(self._receipt(act, new=new))
+
+    async def muted(self, _: Question, words: Sequence[str]) -> Answer:
+        """What is snoozed or muted now, each with the way back; `unmute ID` goes it."""
+        now = self._now()
+        holding = await self._store.acts(now)
+        if len(words) > 1:
+            return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
+        if not holding:
+            return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
+        lines = "\n".join(act_text(act, self._tz) for act in holding)
+        back = tuple(
+            action
+            for act in holding[:5]
+            for action in button(f"Undo: {act.seat or 'the team'}, {act.kind.value}", "unmute", act.id)
+        )
+        return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=back))
+
+    async def _undo(self, acts: Sequence[Act], now: datetime) -> Message:
+        if not acts:
+            return notice("Nothing to undo", "This is over already, or I do not know it.")
+        act = acts[0]
+        async with self._store.transaction() as transaction:
+            undone = await transaction.undo(act.id, now)
+            if undone:
+                await self._follow(transaction, act.alert, f"{act.id} undone", None, now)
+        self._wake()
+        said = act_text(act, self._tz)
+        return notice("Undone" if undone else "It was undone before", f"No longer: {said}")
+
+    async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
+        if len(words) < 2:
+            return notice(
+                "Which alert?", "Press the button below an alert, or add its id, or the name of a seat."
+            )
+        async with self._store.transaction() as transaction:
+            card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
+        return _GONE if card is None else _Asked(question, card, self._now())
+
+    async def _newest_of(self, transaction: Transaction, seat: str) -> Card | None:
+        """The newest alert of a seat that has not ended."""
+        if seat not in self._seats:
+            return None
+        mine = [event for event in await transaction.open_alerts(EventKind) if event.seat == seat]
+        tellings = await transaction.tellings([event.key for event in mine[-1:]])
+        posts = [delivery_id(each.about, each.place, DeliveryKind.POST) for each in tellings]
+        return await transaction.card(posts[-1]) if posts else None
+
+    async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
+        """When a snooze ends, or the question how long it is to be."""
+        local = asked.now.astimezone(self._tz)
+        if how_long in _HOURS:
+            return asked.now + timedelta(hours=_HOURS[how_long])
+        if how_long == "tomorrow":
+            # The hour of the clock counts, on a day of 23 hours, too.
+            return datetime.combine(local.date() + timedelta(days=1), MORNING, self._tz).astimezone(UTC)
+        renewal = await self._renewal(asked)
+        if how_long == "renewal" and renewal is not None:
+            return renewal
+        ref = asked.card.ref
+        choices = button("1 hour", "snooze", ref, "1h") + button(
+            "Until tomorrow 09:00", "snooze", ref, "tomorrow"
+        )
+        if renewal is not None:
+            day = wording.local_day(renewal, self._tz)
+            choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
+        whom = asked.event.seat or "the team"
+        text = f"What is no louder than this is held back for {wording.one_line(whom, 60)}, and told or summed up afterwards."
+        return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
+
+    async def _renewal(self, asked: _Asked) -> datetime | None:
+        """The beginning of the day on which the seat's plan is charged next."""
+        if asked.event.seat is None:
+            return None
+        today = asked.now.astimezone(self._tz).date()
+        mine = [
+            one.known.snapshot.subscription
+            for one in await self._store.latest()
+            if one.seat == asked.event.seat
+        ]
+        days = [next_charge(subscription) for subscription in mine if subscription is not None]
+        known = [day for day in days if day is not None and day > today]
+        return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
+
+    async def _do(self, asked: _Asked, event: Event, deed: Deed, until: datetime | None) -> tuple[bool, Act]:
+        """Whether it was new, and the deed as it is stored now."""
+        act = Act(
+            id=_act_id(event, deed, asked.now),
+            alert=event.key,
+            deed=deed,
+            at=asked.now,
+            by=asked.by,
+            platform=asked.question.platform,
+            seat=event.seat,
+            kind=event.kind,
+            severity=event.severity,
+            until=until,
+        )
+        # Alone with the facts until it ends: of two clicks, wherever they arrive, the second finds the first.
+        async with self._store.transaction() as transaction:
+            holding = [*await transaction.acts(asked.now), *await transaction.acts_about([event.key])]
+            before = next((one for one in holding if one.undone_at is None and _is_as_good(one, act)), None)
+            if before is not None:
+                return False, before
+            await transaction.add_act(act)
+            await self._follow(transaction, event.key, act.id, act_line(act, self._tz), asked.now)
+        self._wake()
+        return True, act
+
+    async def _follow(
+        self, transaction: Transaction, alert: str, name: str, line: Message | None, now: datetime
+    ) -> None:
+        """Every post of the alert shows it, and its thread says it."""
+        event = (await transaction.events([alert]))[alert]
+        tellings = [each for each in await transaction.tellings([alert]) if each.event == alert]
+        lane = lane_of(event.kind)
+        await transaction.queue(follow_ups(name, tellings, Purpose.ACT, line, lane), now)
+
+    def _receipt(self, act: Act, *, new: bool) -> Message:
+        done, before, undo = _RECEIPTS[act.deed]
+        title, said = done if new else before, act_text(act, self._tz)
+        return Message(
+            title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", act.id) if undo else ()
+        )
+
+
+_RECEIPTS = {
+    Deed.ACK: ("Acknowledged", "It was acknowledged before", False),
+    Deed.SNOOZE: ("Snoozed", "It is snoozed already", True),
+    Deed.MUTE: ("Muted", "It is muted already", True),
+}
+
+
+def _is_as_good(before: Act, wanted: Act) -> bool:
+    """Whether what was done before makes the same again needless."""
+    if (before.deed, before.seat) != (wanted.deed, wanted.seat):
+        return False
+    if wanted.deed is Deed.ACK:
+        return before.alert == wanted.alert
+    if wanted.deed is Deed.MUTE:
+        return before.kind is wanted.kind
+    if before.until is None or wanted.until is None or not loud_enough(before.severity, wanted.severity):
+        return False
+    return wanted.until - before.until < _AS_GOOD_AS
+
+
+def _act_id(event: Event, deed: Deed, now: datetime) -> str:
+    digest = sha256(f"{event.key}\n{deed}\n{now.isoformat()}".encode()).digest()
+    return b32encode(digest).decode().lower()[:20]
