@@ -14,7 +14,7 @@ from sqlalchemy import event as listening
 from meterbot.alerts.cards import card, rendering
 from meterbot.deliveries import Delivery, DeliveryKind, Place
 from meterbot.ingest import Ingest
-from meterbot.messages import Message
+from meterbot.messages import Message, Posted
 from meterbot.models import (
     Counter,
     Event,
@@ -103,7 +103,7 @@ class Door:
         found = []
         while (one := await self.store.claim(chat, later(days=300), "w", 60)) is not None:
             found.append(one)
-            await self.store.superseded(one, "seen", later(days=300))
+            await self.store.delivered(one, Posted("C1", one.id), later(days=300))
         return found
 
 

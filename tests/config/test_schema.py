@@ -1,5 +1,6 @@
 """`meterbot.schema.json`, which editors read, says what the loader does."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ SCHEMA = schema.schema()
 
 
 def complaints(text: str) -> list[str]:
-    errors = Draft202012Validator(SCHEMA).iter_errors(tomli.loads(text))
+    # JSON has no instants: editors judge TOML's as texts.
+    document = json.loads(json.dumps(tomli.loads(text), default=str))
+    errors = Draft202012Validator(SCHEMA).iter_errors(document)
     return [".".join(map(str, error.absolute_path)) for error in errors]
 
 
