@@ -28,7 +28,7 @@ from meterbot.simulator import slack as slack_faults
 from meterbot.simulator.slack import hanging
 from tests import postgres
 from tests.chat.discord_bot import POST_MESSAGE
-from tests.e2e.team import EVERYBODY_ONCE, NOW, SECRETS, SESSION_KEYS, Team, play, shown, team
+from tests.e2e.team import EVERYBODY_ONCE, NOW, SECRETS, SESSION_KEYS, Team, play, shown, team, told
 
 
 @pytest.fixture
@@ -134,6 +134,7 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         three.accounts["bo"].signed_in = True
         clock.advance(timedelta(hours=1))
         await bot.step()
+        await told(bot, clock)
     assert down.text.startswith("✅ bo is being read again")
     assert ["bo is being read again" in reply.text for reply in three.slack.replies(down)] == [True]
 
@@ -425,6 +426,7 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
     async with running(config.model_copy(update={"slack": None}), clock) as bot:
         clock.advance(timedelta(hours=1))
         await bot.step()
+        await told(bot, clock)
         vitals = await bot.vitals()
     assert (vitals.problems(), vitals.waiting, vitals.troubles) == ([], {"discord": 0}, {})
 

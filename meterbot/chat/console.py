@@ -1,13 +1,13 @@
 """The terminal as a chat: prints alerts, reads commands.
 
-Nothing can be pressed, edited or looked up on a terminal: an edit is one more line, and after a restart nobody can
+Nothing can be pressed, edited or looked up on a terminal: what is new is one more line, and after a restart nobody can
 tell what stands on the screen, so a delivery in doubt is printed again.
 """
 
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TextIO
@@ -24,7 +24,7 @@ from rich.text import Text
 
 from meterbot.chat import Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.errors import Outcome, SendError
-from meterbot.messages import Message, Posted, Section
+from meterbot.messages import Action, Message, Posted, Section
 from meterbot.models import Severity
 from meterbot.wording import moment
 
@@ -99,11 +99,11 @@ class Console:
         self._printed.append(delivery)
         return Posted(channel, delivery)
 
-    async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - the contract
-        await self._line("updated", message)
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:
+        """What was printed stays as it is: the line that comes with every edit says what is new."""
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        await self._line("reply", message)
+        await self._line(message)
         self._printed.append(delivery)
         return Posted(where.channel, delivery)
 
@@ -164,9 +164,9 @@ class Console:
         if message.command:
             await self._print(_one_line(message.command))  # outside the box, which would be copied along
 
-    async def _line(self, what: str, message: Message) -> None:
+    async def _line(self, message: Message) -> None:
         rest = f". {_one_line(message.text)}" if message.text else ""
-        text = _stamped(self._stamp(), f"{what}: {_one_line(message.title)}{rest}")
+        text = _stamped(self._stamp(), f"{_WORDS[message.severity]}{_one_line(message.title)}{rest}")
         await self._print(text if self._screen is None else Text(text, style=_COLOURS[message.severity]))
 
     async def _print(self, what: RenderableType) -> None:
@@ -328,12 +328,22 @@ def _plain(message: Message) -> str:
 
 
 def _hints(message: Message) -> list[str]:
-    """What to type instead of pressing a button."""
-    return [
-        f"{_one_line(action.label)}: type {_one_line(action.id.replace(':', ' '))}"
-        for action in message.actions
-        if action.id.split(":")[0] not in _ANSWER_BUTTONS
-    ]
+    """What to type instead of pressing a button; what can be done about the same thing stands on one line."""
+    verbs: dict[str, list[Action]] = {}
+    for action in message.actions:
+        verb, _, what = action.id.partition(":")
+        if verb not in _ANSWER_BUTTONS:
+            verbs.setdefault(what, []).append(action)
+    return [_hint(what, actions) for what, actions in verbs.items()]
+
+
+def _hint(what: str, actions: Sequence[Action]) -> str:
+    """`Show seat: type seat ana`, `type ack, snooze, mute or why 7xxjlljawr5kgxbsxb2n`"""
+    rest = f" {_one_line(what.replace(':', ' '))}" if what else ""
+    words = [_one_line(action.id.partition(":")[0]) for action in actions]
+    if len(words) == 1:
+        return f"{_one_line(actions[0].label)}: type {words[0]}{rest}"
+    return f"type {', '.join(words[:-1])} or {words[-1]}{rest}"
 
 
 def _one_line(text: str) -> str:

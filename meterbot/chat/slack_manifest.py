@@ -37,6 +37,16 @@ SCOPES = (
         " a private one; keep the one you need.",
         "a post whose answer was lost cannot be looked up, and is posted again",
     ),
+    Scope(
+        ("im:write",),
+        "Tell a seat's owner in a direct message, where a route says so.",
+        "nobody can be told in a direct message",
+    ),
+    Scope(
+        ("im:history",),
+        "Look there, too, whether a message arrived.",
+        "a direct message whose answer was lost is sent again",
+    ),
 )
 """Everything the manifest asks for. What checks the app's scopes reads this."""
 

@@ -30,7 +30,7 @@ class Tick:
     """The parts and fields that this snapshot read cleanly; None is "not read", never a value carried over.
 
     `merged` alone holds carried-over values, for what is only mentioned. `before` is what was used according to the
-    reading of `before_at`. `switched` is the currency of the amounts
+    last reading before that knew it, of `before_at`. `switched` is the currency of the amounts
     before, when they were in another one.
     """
 
@@ -158,7 +158,7 @@ def tick_of(
         extra=extra,
         used=used,
         before=before,
-        before_at=None if known is None else known.snapshot.fetched_at,
+        before_at=memory.used_at,
         cap=_cap(extra),
         switched=before.currency if before is not None and switched else None,
         windows=snapshot.windows if current and snapshot.windows_read else None,

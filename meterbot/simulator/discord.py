@@ -99,6 +99,8 @@ class DiscordSimulator:
         self.gateway = Gateway(token, self._ready, self._guilds, self._changed)
         self.gateway.unexpected = self.unexpected
         self._channels: dict[str, dict[str, Json]] = {self.channel_id: {}}
+        self._directs: dict[str, str] = {}
+        """Person → the channel of the direct message with them."""
         self._nonces: dict[str, tuple[datetime, Json]] = {}
         self._interactions: dict[str, Interaction] = {}
         self._faults: list[tuple[str, str, Fault]] = []
@@ -239,6 +241,7 @@ class DiscordSimulator:
         guild_commands = "/applications/{application_id}/guilds/{guild_id}/commands"
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/users/@me", self._get_me),
+            ("POST", "/users/@me/channels", self._open_direct),
             ("GET", "/oauth2/applications/@me", self._get_application),
             ("GET", "/gateway", self._get_gateway),
             ("GET", own_commands, self._get_commands),
@@ -321,7 +324,11 @@ class DiscordSimulator:
         return [objects.guild(self.guild_id, "7", [self._channel(self.channel_id)])]
 
     def _channel(self, channel_id: str) -> Json:
-        return objects.channel(channel_id, self.guild_id, next(reversed(self._channels[channel_id]), None))
+        newest = next(reversed(self._channels[channel_id]), None)
+        person = next((who for who, where in self._directs.items() if where == channel_id), None)
+        if person is not None:
+            return objects.direct_channel(channel_id, person, newest)
+        return objects.channel(channel_id, self.guild_id, newest)
 
     # Commands and questions.
 
@@ -493,6 +500,13 @@ class DiscordSimulator:
         if request.match_info["user_id"] != self.bot["id"]:
             return error(404, 10007, "Unknown Member")
         return answer(objects.full_member(self.bot, self.clock.now()))
+
+    async def _open_direct(self, request: web.Request) -> web.Response:
+        """The direct message with one person; the same every time."""
+        person = str((await _body(request))["recipient_id"])
+        channel_id = self._directs.setdefault(person, self._new_id())
+        self._channels.setdefault(channel_id, {})
+        return answer(self._channel(channel_id))
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         channel_id = request.match_info["channel_id"]

@@ -154,6 +154,16 @@ def channel(channel_id: str, guild_id: str, last_message_id: str | None) -> Json
     }
 
 
+def direct_channel(channel_id: str, person: str, last_message_id: str | None) -> Json:
+    return {
+        "id": channel_id,
+        "type": 1,
+        "flags": 0,
+        "last_message_id": last_message_id,
+        "recipients": [user(person, "somebody")],
+    }
+
+
 def command(sent: Mapping[str, Any], *, command_id: str, application_id: str, guild_id: str | None) -> Json:
     known = {
         "default_member_permissions": None,

@@ -18,6 +18,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import time
 import uuid
 from collections import defaultdict, deque
@@ -35,8 +36,10 @@ from meterbot.simulator.slack_judge import verdict, view_verdict
 _SCOPES = {
     "chat.postMessage": ("chat:write",),
     "chat.update": ("chat:write",),
-    "conversations.history": ("channels:history", "groups:history"),
-    "conversations.replies": ("channels:history", "groups:history"),
+    "chat.delete": ("chat:write",),
+    "conversations.open": ("im:write",),
+    "conversations.history": ("channels:history", "groups:history", "im:history"),
+    "conversations.replies": ("channels:history", "groups:history", "im:history"),
 }
 _STRUCTURES = {"blocks", "metadata", "attachments", "view"}
 _ACK_SECONDS = 3.0
@@ -335,7 +338,7 @@ class SlackSimulator:
         button = next(button for button in message.buttons() if button["value"] == value)
         payload = {
             "type": "block_actions",
-            "user": {"id": user or self.user, "team_id": "T0SIM"},
+            "user": {"id": user or self.user, "name": (user or self.user).lower(), "team_id": "T0SIM"},
             "team": {"id": "T0SIM"},
             "channel": {"id": message.channel},
             "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
@@ -414,6 +417,8 @@ class SlackSimulator:
             "auth.test": self._test_auth,
             "chat.postMessage": self._post,
             "chat.update": self._update,
+            "chat.delete": self._delete,
+            "conversations.open": self._open_direct,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
             "views.open": self._open_view,
@@ -472,6 +477,24 @@ class SlackSimulator:
         message.edits.append(message.payload)
         message.payload = {"metadata": message.payload.get("metadata"), **arguments}
         return _yes(channel=message.channel, ts=message.ts, text=message.text)
+
+    def _delete(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        message = self._message(arguments.get("channel", ""), arguments.get("ts", ""))
+        if message is None:
+            return _no("message_not_found")
+        if message.by != self.bot:
+            return _no("cant_delete_message")
+        self.channels[message.channel].messages.remove(message)
+        return _yes(channel=message.channel, ts=message.ts)
+
+    def _open_direct(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The direct message with one person; the same every time."""
+        person = str(arguments.get("users", ""))
+        if not re.fullmatch(r"[UW][A-Z0-9]+", person):
+            return _no("user_not_found")
+        id_ = f"D{person[1:]}"
+        self.channels.setdefault(id_, Channel(id_))
+        return _yes(channel={"id": id_})
 
     def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         by = next((one for one in self.interactions if one.trigger == arguments.get("trigger_id")), None)

@@ -158,13 +158,13 @@ async def test_an_edit_is_one_more_line() -> None:
     console = on(stdout)
     where = await console.post("d" * 20, "terminal", Message("bo is blocked", ""))
     await console.edit("e" * 20, where, Message("Resolved: bo is blocked", "", text="Over\nnow."))
-    assert stdout.getvalue() == "bo is blocked\nupdated: Resolved: bo is blocked. Over now.\n"
+    assert stdout.getvalue() == "bo is blocked\n"
 
 
 async def test_a_reply_is_one_line() -> None:
     stdout = io.StringIO()
     where = await on(stdout).reply("r" * 20, Posted("terminal", "d"), Message("bo is no longer blocked.", ""))
-    assert stdout.getvalue() == "reply: bo is no longer blocked.\n"
+    assert stdout.getvalue() == "bo is no longer blocked.\n"
     assert where == Posted("terminal", "r" * 20)
 
 
@@ -269,7 +269,7 @@ async def test_words_are_asked_with_and_without_the_command(keyboard: Keyboard, 
         press("t né\n".encode())
         words = await typist.words(4)
     assert words == [("status",), ("seat", "bo"), (), ("seat", "né")]
-    assert typist.asked[0] == Question(("status",), "console", "ana", "terminal")
+    assert typist.asked[0] == Question(("status",), "console", "ana", "terminal", name="ana")
     assert stdout.getvalue().splitlines()[:2] == ["asked status", "asked seat bo"]
 
 
@@ -283,8 +283,8 @@ async def test_a_form_takes_what_is_pasted_until_an_empty_line(
         press(b'paste\n{\n  "quit": 1\n}\n' + ending + b"status\n")
         await typist.words(2)
     assert typist.asked == [
-        Question(("paste", "ana"), "console", "ana", "terminal", '{\n  "quit": 1\n}'),
-        Question(("status",), "console", "ana", "terminal"),
+        Question(("paste", "ana"), "console", "ana", "terminal", '{\n  "quit": 1\n}', name="ana"),
+        Question(("status",), "console", "ana", "terminal", name="ana"),
     ]
     assert stdout.getvalue().startswith("Hand in\n  Paste it, then an empty line. At most so much.\n")
 
@@ -445,7 +445,7 @@ def test_in_the_background_the_bot_is_not_stopped_by_what_is_typed_to_others() -
 # --- when -----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_alert_its_edit_and_its_reply_say_when_they_were_printed() -> None:
+async def test_an_alert_and_its_reply_say_when_they_were_printed() -> None:
     stdout = io.StringIO()
     console = Console(None, stdout, environ={}, now=lambda: NOW, tz=ZoneInfo("Europe/Berlin"))
     where = await console.post("d" * 20, "terminal", ALERT)
@@ -453,7 +453,7 @@ async def test_an_alert_its_edit_and_its_reply_say_when_they_were_printed() -> N
     await console.reply("f" * 20, where, ALERT)
     stamped = [line for line in stdout.getvalue().splitlines() if not line.startswith("  ")]
     assert [line.partition(" bo is")[0] for line in stamped] == [
-        f"{moment(NOW, ZoneInfo('Europe/Berlin'))}  {what}" for what in ("CRITICAL", "updated:", "reply:")
+        f"{moment(NOW, ZoneInfo('Europe/Berlin'))}  {what}" for what in ("CRITICAL", "CRITICAL")
     ]
 
 

@@ -63,7 +63,7 @@ async def test_a_reply_is_one_line_in_the_thread_that_pings_nobody() -> None:
         assert reply.text == "🚨 resolved: cap spent"
         assert len(reply.blocks) == 1
         assert "<@" not in str(reply.payload)
-        assert "reply_broadcast" not in reply.payload
+        assert reply.payload["reply_broadcast"] is False
         assert reply.delivery == "delivery2"
 
 

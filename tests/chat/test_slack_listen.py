@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.messages import Message
+from meterbot.messages import Message, Posted
 from meterbot.simulator.slack import Fault, SlackSimulator, dropped
 from tests.chat.slack_rig import Rig, alert, chat_of, rig
 
@@ -148,7 +148,16 @@ async def test_a_button_asks_its_verb_and_argument_and_answers_the_presser_only(
         pressed = await r.slack.press(message, "snooze:1h", user="U0ASKER")
         said = await r.slack.answer(pressed)
 
-        assert r.asked == [Question(("snooze", "1h"), "slack", "U0ASKER", r.slack.channel)]
+        assert r.asked == [
+            Question(
+                ("snooze", "1h"),
+                "slack",
+                "U0ASKER",
+                r.slack.channel,
+                name="u0asker",
+                pressed=Posted(r.slack.channel, message.ts),
+            )
+        ]
         assert said.payload["response_type"] == "ephemeral"
         assert said.payload["replace_original"] is False
         assert r.slack.messages() == [message]

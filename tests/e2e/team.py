@@ -162,3 +162,11 @@ async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
     for _ in range(rounds):
         clock.advance(EVERYBODY_ONCE)
         await bot.step()
+        await told(bot, clock)
+
+
+async def told(bot: Bot, clock: ManualClock) -> None:
+    """Until nothing waits any more that may leave: Slack takes a message a second."""
+    while any(each.waiting > each.held and not each.trouble for each in await bot.store.queues(clock.now())):
+        clock.advance(timedelta(seconds=1))
+        await bot.notify.drain()
