@@ -78,10 +78,10 @@ async def examples() -> Examples:
         "team": _one(said, "CRITICAL Claude spend, April 2026"),
     }
     first = _panels(await _played(_Screen(), _april(1), 2, "status"))
-    later = _panels(await _played(_Screen(), _april(10), 2, "seat ana"))
+    later = _panels(await _played(_Screen(), _april(21), 3, "seat ana"))
     shown = [
         _one(first, "ana has started to spend extra"),
-        _one(later, "ana has reached 50% of its cap"),
+        _one(later, "ana is blocked"),
         _one(later, "ana"),
     ]
     return Examples(texts, _picture("".join(shown)), {kind: await _alert(kind) for kind in EventKind})
