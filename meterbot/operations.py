@@ -187,12 +187,12 @@ async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
         try:
             posted = await chat.post(delivery, chat.destination, message)
         except SendError as failure:
-            found = None
+            found = []
             if failure.outcome is Outcome.IN_DOUBT:
                 found = await chat.find(delivery, chat.destination, now)
-            if found is None:
+            if not found:
                 raise
-            posted = found
+            posted = found[0]
     except SendError as failure:
         doubt = failure.outcome is Outcome.IN_DOUBT
         sentence = f"{place}: {'it is not known whether it arrived: ' * doubt}{failure.reason}"
