@@ -15,6 +15,11 @@ _KEPT = (
 )
 _ENDED = "UPDATE events SET ended_by = (SELECT max(ends.event) FROM deliveries AS ends WHERE ends.about = events.key)"
 
+_TROUBLES = (
+    "INSERT INTO lines (chat, channel, free_at, failures, trouble, troubled_since, refused) "
+    "SELECT chat, channel, 0, 0, max(trouble), min(created_at), false FROM deliveries "
+    "WHERE claimable_at IS NOT NULL AND trouble IS NOT NULL GROUP BY chat, channel"
+)
 _KIND = {"sqlite": "json_extract(event, '$.kind')", "postgresql": "event::json ->> 'kind'"}
 
 
@@ -38,6 +43,7 @@ def upgrade() -> None:
         sa.Column("troubled_since", sa.BigInteger()),
         sa.Column("refused", sa.Boolean(), nullable=False),
     )
+    op.execute(_TROUBLES)
     op.create_table(
         "acts",
         sa.Column("id", sa.String(), primary_key=True),
