@@ -68,7 +68,7 @@ class Presence:
             held = await self._store.beat(self.worker, now, until, [lease.name for lease in self._leases])
         self._lives_from(began)
         for lease in self._leases:
-            if lease.held != (lease.name in held):
+            if lease.held != (lease.name in held) and not self._store.sole:
                 log.info(
                     "it is this process's turn" if lease.name in held else "another process's turn",
                     lease=lease.name,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from meterbot.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.money import Money
 from meterbot.poller import Poller
 from meterbot.rules import RuleSettings
+from meterbot.store import ALIVE_SECONDS
 from meterbot.store.database import Database, open_store
 from tests.store.facts import emptied
 
@@ -85,8 +87,11 @@ class FakeSource:
 class House:
     """A poller and what it stands on."""
 
-    def __init__(self, store: Database, *names: str, interval: float = 60, concurrency: int = 16) -> None:
+    def __init__(
+        self, store: Database, *names: str, interval: float = 60, concurrency: int = 16, worker: str = "w1"
+    ) -> None:
         self.store = store
+        self.worker = worker
         self.clock = ManualClock(NOW)
         self.interval = interval
         self.concurrency = concurrency
@@ -102,7 +107,7 @@ class House:
             ingest,
             self.store,
             self.clock,
-            worker="w1",
+            worker=self.worker,
             concurrency=self.concurrency,
             rng=dice(1),
         )
@@ -115,6 +120,19 @@ class House:
             await self.poller.tick(self.clock.now())
             if settle:
                 await self.poller.drain()
+
+    def beside(self, worker: str) -> "House":
+        """Another process on the same database, that reads the same seats at the same time."""
+        other = House(self.store, worker=worker, interval=self.interval)
+        other.sources, other.clock = self.sources, self.clock
+        other.restarted()
+        return other
+
+    async def live(self) -> None:
+        """A second of its life."""
+        now = self.clock.now()
+        await self.store.beat(self.worker, now, now + timedelta(seconds=ALIVE_SECONDS))
+        await self.poller.tick(now)
 
     async def due(self, name: str = "ana") -> datetime | None:
         return (await self.store.sources())[name].next_due
@@ -390,6 +408,104 @@ async def test_closing_ends_even_when_the_database_hangs(
         await _idle()
     assert logs[0]["event"] == "readings could not be stored before the end"
     assert logs[0]["readings"] == 1
+
+
+# Several processes
+
+
+@pytest.fixture
+async def shared(database_url: str) -> AsyncIterator[Database]:
+    opened = await open_store(database_url)
+    yield opened
+    await opened.close()
+
+
+async def test_two_processes_read_each_seat_once_per_interval_and_both_have_their_share(
+    shared: Database,
+) -> None:
+    one = House(shared, *[f"seat-{n}" for n in range(12)])
+    two, shares = one.beside("w2"), Counter[str]()
+    for second in range(300):
+        one.clock.advance(timedelta(seconds=1))
+        for house in (one, two) if second % 2 else (two, one):
+            await house.live()
+            shares[house.worker] += len(house.poller._running)
+            await house.poller.drain()
+    for source in one.sources.values():
+        gaps = [b - a for a, b in pairwise(source.starts)][1:]
+        assert all(timedelta(seconds=52) <= gap <= timedelta(seconds=68) for gap in gaps)
+    assert min(shares["w1"], shares["w2"]) > 10
+    assert sum(shares.values()) == sum(len(source.starts) for source in one.sources.values())
+
+
+async def test_what_a_dead_process_was_reading_another_reads_within_ten_seconds(shared: Database) -> None:
+    one = House(shared)
+    two, source = one.beside("w2"), one.sources["ana"]
+    source.gate.clear()
+    while not source.starts:
+        one.clock.advance(timedelta(seconds=1))
+        await one.live()
+        await _idle()
+    for _ in range(60):
+        one.clock.advance(timedelta(seconds=1))
+        await one.live()
+        await two.live()
+        await _idle()
+    assert len(source.starts) == 1
+    one.poller.let_go()
+    await one.poller.drain()
+    source.gate.set()
+    died = one.clock.now()
+    while len(source.starts) == 1:
+        one.clock.advance(timedelta(seconds=1))
+        await two.live()
+        await two.poller.drain()
+    assert source.starts[1] - died <= timedelta(seconds=10)
+
+
+async def test_a_process_that_is_closed_hands_its_seats_over_at_once(shared: Database) -> None:
+    one = House(shared)
+    two, source = one.beside("w2"), one.sources["ana"]
+    source.gate.clear()
+    one.clock.advance(timedelta(seconds=6))
+    await one.poller.tick(NOW)
+    await one.live()
+    await asyncio.wait_for(source.entered.wait(), 5)
+    await one.poller.close()
+    source.gate.set()
+    await two.poller.tick(NOW)
+    await two.live()
+    await two.poller.drain()
+    assert len(source.starts) == 2
+
+
+async def test_what_another_has_read_since_is_not_stored_again(shared: Database) -> None:
+    one = House(shared)
+    two, source = one.beside("w2"), one.sources["ana"]
+    one.clock.advance(timedelta(seconds=6))
+    await one.poller.tick(NOW)
+    await one.live()
+    await asyncio.wait_for(source.entered.wait(), 5)
+    await asyncio.gather(*one.poller._running.values())
+    one.clock.advance(timedelta(seconds=ALIVE_SECONDS))
+    await two.poller.tick(NOW)
+    await two.live()
+    await two.poller.drain()
+    due = await two.due()
+    await one.poller.drain()
+    assert await two.due() == due
+    (row,) = await shared.latest()
+    assert row.known.snapshot.fetched_at == source.starts[1]
+
+
+async def test_a_process_that_is_taken_for_dead_claims_nothing(store: Database) -> None:
+    house = House(store)
+    house.poller._alive = lambda: False
+    await house.pass_time(60)
+    assert house.sources["ana"].starts == []
+    house.poller._alive = lambda: True
+    await house.pass_time(1)
+    assert len(house.sources["ana"].starts) == 1
 
 
 # Whatever the seats do
