@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.store import Worker
-from meterbot.store.statements import dialect_insert, insert_new
+from meterbot.store.statements import dialect_insert
 from meterbot.store.tables import leases, workers
 
 _LONG_DEAD = timedelta(hours=1)
@@ -84,22 +84,18 @@ async def lock(connection: AsyncConnection) -> None:
 
 async def take(connection: AsyncConnection, worker: str, names: Iterable[str], now: datetime) -> set[str]:
     """Takes what is free of these leases; returns which of them the worker holds then. Needs `lock`."""
-    wanted = set(names)
-    missing = wanted - await held(connection, worker)
-    if missing:
-        of_dead = is_gone(leases.c.worker, now)
-        await connection.execute(delete(leases).where(leases.c.name.in_(missing), of_dead))
-        await insert_new(connection, leases, [{"name": name, "worker": worker} for name in missing])
-        missing -= await held(connection, worker)
-    return wanted - missing
-
-
-async def held(connection: AsyncConnection, worker: str) -> set[str]:
-    return {*await connection.scalars(select(leases.c.name).where(leases.c.worker == worker))}
+    rows = [{"name": name, "worker": worker} for name in set(names)]
+    if not rows:
+        return set()
+    insert = dialect_insert(connection, leases)
+    free = or_(leases.c.worker == worker, is_gone(leases.c.worker, now))
+    taking = insert.on_conflict_do_update(
+        index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
+    )
+    return {*await connection.scalars(taking.returning(leases.c.name), rows)}
 
 
 async def give_back(connection: AsyncConnection, worker: str, names: Iterable[str]) -> set[str]:
     """Frees these leases; returns the ones that the worker still held. Needs `lock`."""
-    mine = await held(connection, worker) & set(names)
-    await connection.execute(delete(leases).where(leases.c.name.in_(mine)))
-    return mine
+    mine = delete(leases).where(leases.c.worker == worker, leases.c.name.in_(list(names)))
+    return {*await connection.scalars(mine.returning(leases.c.name))}
