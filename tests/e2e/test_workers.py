@@ -12,6 +12,7 @@ import pytest
 
 from meterbot.simulator.claude_ai import Received
 from meterbot.simulator.server import Reply
+from meterbot.simulator.slack import hanging
 from tests import postgres
 from tests.e2e import process
 from tests.e2e.team import NAMES, Team, team
@@ -161,6 +162,27 @@ async def test_what_a_killed_process_did_another_does_within_ten_seconds(
             await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
             ended = await process.stop(heir)
             assert (ended.status, "Traceback" in ended.stderr) == (0, False)
+    never.set()
+    told_once(three, "ana is blocked")
+
+
+async def test_a_message_in_the_hands_of_a_killed_process_is_settled_by_another_within_ten_seconds(
+    three: Team, environ: dict[str, str], tmp_path: Path
+) -> None:
+    never = asyncio.Event()
+    async with started(environ, "web.1", tmp_path) as doomed:
+        await watched(three).until_read(1, seconds=STARTED)
+        three.slack.fail("chat.postMessage", hanging(never))
+        three.block("ana")
+        await three.slack.until(three.on_slack, seconds=STARTED)
+        async with started(environ, "web.2", tmp_path) as heir:
+            await process.line(heir.stderr, lambda line: '"started"' in line)
+            assert not three.slack.called("conversations.history")
+            doomed.send_signal(signal.SIGKILL)
+            await three.slack.until(lambda: three.slack.called("conversations.history"), seconds=TAKEN_OVER)
+            await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
+            await three.discord.until(lambda: told(three.on_discord(), "ana is blocked"), seconds=STARTED)
+            assert (await process.stop(heir)).status == 0
     never.set()
     told_once(three, "ana is blocked")
 
