@@ -18,6 +18,7 @@ import structlog
 from meterbot.cadence import first_due, next_due
 from meterbot.clock import Clock
 from meterbot.fold import failures_after, worst
+from meterbot.forecast import CLOCK_SKEW
 from meterbot.ingest import Ingest
 from meterbot.models import Health, Seat, Snapshot, SourceState
 from meterbot.sources import Source
@@ -80,6 +81,7 @@ class Poller:
         self._finished: list[_Reading] = []
         self._storing: asyncio.Task[None] | None = None
         self._store_again_at: datetime | None = None
+        self._last_tick: datetime | None = None
         self._closed = False
 
     async def tick(self, now: datetime) -> None:
@@ -87,6 +89,7 @@ class Poller:
         raises while deadlines or claims cannot be had."""
         if self._closed:
             return
+        self._notice_clock(now)
         may_store = self._store_again_at is None or now >= self._store_again_at
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
@@ -94,6 +97,18 @@ class Poller:
             self._states = self._plan(await self._store.sources(), now)
         if self._alive() and self._due and self._due[0][0] <= now:
             await self._begin(now)
+
+    def _notice_clock(self, now: datetime) -> None:
+        """Lets no deadline stand that is from before the clock was set back."""
+        if self._last_tick is not None and now < self._last_tick - CLOCK_SKEW:
+            self._due = [(self._first_due(self._state(name), now), name) for _, name in self._due]
+            heapq.heapify(self._due)
+            self._store_again_at = self._store_again_at and now
+        self._last_tick = now
+
+    def _first_due(self, state: SourceState, now: datetime, new_seats: int = 1) -> datetime:
+        seat = self._seats[state.seat]
+        return first_due(state, seat.interval, now, seat.source, new_seats=new_seats)
 
     async def _begin(self, now: datetime) -> None:
         """Begins to read what is due and free."""
@@ -156,11 +171,7 @@ class Poller:
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}
         new = sum(state.next_due is None for state in states.values())
-        self._due = [
-            (first_due(state, seat.interval, now, seat.source, new_seats=new), name)
-            for name, state in states.items()
-            for seat in [self._seats[name]]
-        ]
+        self._due = [(self._first_due(state, now, new), name) for name, state in states.items()]
         heapq.heapify(self._due)
         return states
 

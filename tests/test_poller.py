@@ -238,6 +238,18 @@ async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finis
     assert len(await store.latest()) == 9
 
 
+async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(store: Database) -> None:
+    house = House(store, "ana", "bo")
+    await house.pass_time(180)
+    before = [len(source.starts) for source in house.sources.values()]
+    house.clock.set(house.clock.now() - timedelta(days=1))
+    await house.pass_time(180)
+    assert [len(source.starts) - was for source, was in zip(house.sources.values(), before, strict=True)] == [
+        3,
+        3,
+    ]
+
+
 async def test_a_restart_does_not_poll_early(store: Database) -> None:
     house = House(store)
     house.sources["ana"].health = Health.RATE_LIMITED
