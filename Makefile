@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or newer with venv; everything else is put into .venv and .peers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test check format docs faults days clean
 .DELETE_ON_ERROR:
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
@@ -12,6 +12,8 @@ help:
 	@echo 'make test     everything that must hold: lint, format, types, imports, tests'
 	@echo 'make check    the same without the tests'
 	@echo 'make format   put the code into shape'
+	@echo 'make faults   a thousand random schedules of kills, outages and broken databases (RUNS=10000, ARGS="--database postgresql")'
+	@echo 'make days     ninety days of two hundred seats, twice: the same words, and nothing that grows'
 	@echo 'make docs     write anew what the program says of itself: examples, commands, licences, schema'
 	@echo 'make clean    remove what the others made'
 
@@ -41,6 +43,12 @@ format: .venv/.test
 docs: .venv/.test
 	@.venv/bin/python -m tests.examples
 	@.venv/bin/python -m tests.schema
+
+faults: .venv/.test
+	@.venv/bin/python -m tests.faults --runs $(or $(RUNS),1000) $(ARGS)
+
+days: .venv/.test
+	@.venv/bin/python -m tests.faults.days $(ARGS)
 
 clean:
 	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

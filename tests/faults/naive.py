@@ -1,0 +1,56 @@
+"""How alerts are usually sent: post, then record; resend without looking, as slack_sdk does by default; give up after
+some tries.
+
+The oracle has to find what that loses and doubles, or it would find nothing in meterbot either.
+"""
+
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from meterbot.chat.discord_rest import Rest
+from meterbot.chat.slack_web import SlackWeb
+from meterbot.errors import SendError
+from meterbot.notify import Notify
+
+_TRIES = 2
+
+
+def take_over() -> None:
+    """Lets this process send the naive way: meterbot's own is replaced, in this process alone."""
+    Notify._look = _do_not_look  # type: ignore[method-assign]
+    Notify._put_back = _give_up_soon  # type: ignore[method-assign]
+    SlackWeb._client = _usual_client  # type: ignore[method-assign]
+    Rest.call = _without_nonce  # type: ignore[method-assign]
+
+
+async def _do_not_look(*_: Any, **__: Any) -> None:
+    return None
+
+
+_put_back = Notify._put_back
+
+
+async def _give_up_soon(self: Notify, delivery: Any, error: SendError) -> None:
+    if delivery.attempts >= _TRIES:
+        await self._store.superseded(delivery, "given up", self._clock.now())
+    else:
+        await _put_back(self, delivery, error)
+
+
+def _usual_client(self: SlackWeb) -> AsyncWebClient:
+    return AsyncWebClient(self._token, self._api_url, session=self._opened(), logger=self._logger)
+
+
+_call = Rest.call
+
+
+async def _without_nonce(
+    self: Rest, method: str, path: str, json: Any = None, query: Any = None, **ids: str
+) -> Any:
+    sent = (
+        {key: value for key, value in json.items() if key != "enforce_nonce"}
+        if isinstance(json, dict)
+        else json
+    )
+    return await _call(self, method, path, sent, query, **ids)
