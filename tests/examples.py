@@ -50,6 +50,7 @@ _SEVERITIES = {
     EventKind.RENEWAL_NEAR: Severity.INFO,
     EventKind.PERIOD_CLOSED: Severity.INFO,
     EventKind.SOURCE_UP: Severity.GOOD,
+    EventKind.PULL_REQUEST_MERGED: Severity.INFO,
 }
 
 

@@ -17,11 +17,12 @@ _A_WEEK = timedelta(days=6)
 def pull_request_merged(told: Told) -> Words:
     facts = told.event.facts
     number, repo = facts.get("number"), told.text("repo") or ""
+    name, ask = ("A pull request", "pr") if number is None else (f"PR #{number}", f"pr {number}")
     if facts.get("shown") is not True:
         return Words(
-            f"PR #{number} was merged",
+            f"{name} was merged",
             ("What it cost is for its author to see.",),
-            (f"Ask /claude-spend pr {number}.",),
+            (f"Ask /claude-spend {ask}.",),
             (Field("Repository", repo),),
         )
     start, end = instant(facts.get("start")), instant(facts.get("end"))
@@ -32,9 +33,9 @@ def pull_request_merged(told: Told) -> Words:
     if start is not None and end is not None:
         dated = told.event.at - start > _A_WEEK
         window = f", window {wording.stretch(start, end, told.tz, dated=dated)}"
-    title = f"PR #{number}: {amount_of(bill, ' of extra usage')} ({who}){window}"
+    title = f"{name}: {amount_of(bill, ' of extra usage')} ({who}){window}"
     said = sentences(bill, repo, told.text("no_commits"), told.tz)
-    advice = () if bill.settled else (f"/claude-spend pr {number} tells what has come in since.",)
+    advice = () if bill.settled else (f"/claude-spend {ask} tells what has come in since.",)
     return Words(title, tuple(said), advice, (Field("Repository", repo),))
 
 

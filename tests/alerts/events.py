@@ -95,6 +95,21 @@ FACTS: dict[EventKind, dict[str, object]] = {
     EventKind.SOURCE_UP: {"down_since": "2026-04-30T09:30:00Z"},
     EventKind.IDENTITY_CHANGED: {"what": "email", "org": "org-ana"},
     EventKind.SESSION_EXPIRING: {"ends_at": "2026-05-03T09:00:00Z", "level": "3d", "also": []},
+    EventKind.PULL_REQUEST_MERGED: {
+        "repo": "acme/app",
+        "number": 812,
+        "shown": True,
+        "seats": ["ana"],
+        "start": "2026-04-29T07:12:00Z",
+        "end": "2026-04-30T09:40:00Z",
+        "no_commits": None,
+        "amounts": [usd("1.47")],
+        "why": None,
+        "shared": ["acme/app#811"],
+        "later": [],
+        "settled": True,
+        "read_at": "2026-04-30T09:40:00Z",
+    },
 }
 
 
