@@ -23,6 +23,7 @@ WORDS = (
     ("me", "your own seats"),
     ("seat NAME", "one seat in full"),
     ("forecast", "where it is heading: pace, the month's end, when caps and windows are full"),
+    ("history [DAYS] [NAME]", "what was spent on each day (7d, 30d, 90d), as a picture and in words"),
     ("renewals", "which subscription is charged when"),
     ("pr [NUMBER]", "what a merged pull request cost, or the month's"),
     ("why ALERT", "what an alert rests on; the id is on its button"),

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -330,6 +330,35 @@ def _print_branch(
         _print_json({"branch": branch, **pull_request_answers.cost_json(pull)})
     else:
         asyncio.run(operations.print_branch(settings, branch, pull))
+
+
+@cli.command("export")
+def export_history(
+    context: typer.Context,
+    config: ConfigPath = None,
+    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "90d",
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, the default.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print every kept change of the seats' spend: minor units and whole ones, UTC."""
+    from meterbot import export, log, operations
+
+    if as_csv and as_json:
+        raise typer.BadParameter("one of --csv and --json, not both")
+    settings = _configured(context, config)
+    log.set_up()
+    found = asyncio.run(operations.history_of(settings, datetime.now(UTC) - _days(since)))
+    if as_json:
+        _print_json(found)
+    else:
+        print(export.as_csv(found), end="")
+
+
+def _days(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})d", text)
+    if match is None or not int(match[1]):
+        raise typer.BadParameter(f'--since must be a number of days like "30d", got "{text}"')
+    return timedelta(days=int(match[1]))
 
 
 @cli.command("secret-key")

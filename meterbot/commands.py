@@ -1,5 +1,6 @@
 """What `/claude-spend` answers, the same on every chat: from the store, never from a fetch."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,17 +10,19 @@ from functools import partial
 
 import structlog
 
-from meterbot import answers, pull_request_answers, wording
+from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
+from meterbot.days import Days, days_of, first_hour
 from meterbot.forecast import PACE_WINDOWS, pace
 from meterbot.forecast_answer import forecast_answer
 from meterbot.handling import Handling
 from meterbot.heading import Headings, headings
+from meterbot.history_answer import SPANS, alt_text, history_answer, title_of
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
 from meterbot.merges import month_so_far
-from meterbot.messages import Message
+from meterbot.messages import Message, Picture
 from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
 from meterbot.pasting import Pasting, Taken
@@ -32,6 +35,13 @@ _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
 _PULL = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
 _NAMED = 20
 _BUSY = timedelta(hours=6)
+_BEFORE = timedelta(days=45)
+"""How much earlier is looked for what a counter said when the first day began."""
+_NOT_SHOWN = answers.notice(
+    "Not shown",
+    "Here the numbers of a seat are for its owner only. Ask “me” for your own seats, or nothing at all for the "
+    "team's total.",
+)
 
 log = structlog.get_logger(__name__)
 
@@ -133,6 +143,8 @@ class Commands:
         try:
             if words and (private := self._private.get(words[0])):
                 return await private(question, words)
+            if words[:1] == ("history",):
+                return await self._history(words, question, public=public)
             return Answer(await self._message(words, question, public=public), public)
         except Exception:
             log.exception("answer_failed", platform=question.platform, command=words[0] if words else "team")
@@ -183,11 +195,7 @@ class Commands:
             return self._which_seat(f"No seat is called “{wording.one_line(named, 40)}”.", named)
         hidden = [name for name in names if asked.view.rows != "named" and name not in asked.view.own]
         if hidden:
-            return answers.notice(
-                "Not shown",
-                "Here the numbers of a seat are for its owner only. Ask “me” for your own seats, "
-                "or nothing at all for the team's total.",
-            )
+            return _NOT_SHOWN
         return answers.seat_detail(asked.view, names, ("seat", *asked.words[1:]))
 
     def _named(self, named: str, platform: str) -> list[str]:
@@ -211,6 +219,27 @@ class Commands:
         view = await self._view(question, public=False)
         detail = answers.seat_detail(view, [taken.seat], ("seat", taken.seat))
         return Answer(replace(detail, text=taken.said, fallback=f"{taken.said} {detail.fallback}"))
+
+    async def _history(self, words: Sequence[str], question: Question, *, public: bool) -> Answer:
+        """`history [7d|30d|90d] [seat]`, in either order."""
+        named = [word for word in words[1:] if word not in SPANS]
+        spans = [SPANS[word] for word in words[1:] if word in SPANS] or [SPANS["30d"]]
+        if len(spans) > 1 or (named and not self._named(" ".join(named), question.platform)):
+            wanted = " ".join(named)
+            how = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps a seat behind it."
+            message = self._which_seat(f"No seat is called “{wording.one_line(wanted, 40)}”.", wanted)
+            return Answer(message if named else answers.notice("Which days?", how), public)
+        view = await self._view(question, public=public)
+        seat = self._named(" ".join(named), question.platform)[0] if named else None
+        if seat is not None and not view.may_see(seat):
+            return Answer(_NOT_SHOWN, public)
+        since = first_hour(spans[0], view.report.as_of, self._tz) - _BEFORE
+        counters = {row.counter for row in view.report.rows if row.counter is not None and not row.beside}
+        found = days_of(view, await self._store.hours(counters, since), spans[0], seat)
+        picture, note = await _drawn(
+            found, title_of(view, spans[0], seat), dark=question.platform == "discord"
+        )
+        return Answer(history_answer(view, found, spans[0], seat, note), public, picture=picture)
 
     async def _forecast(self, asked: _Asked) -> Message:
         return forecast_answer(asked.view, await current_headings(self._store, asked.view.report))
@@ -277,6 +306,17 @@ class Commands:
 def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
     """Their numbers under their names; who shares their own has decided to."""
     return view.rows == "named" or any(seat in view.own for seat in seats)
+
+
+async def _drawn(found: Sequence[Days], title: str, *, dark: bool) -> tuple[Picture | None, str]:
+    """The picture of the first currency; or none, and why."""
+    if not found:
+        return None, ""
+    try:
+        png = await asyncio.to_thread(charts.draw, found[0], title, dark=dark)
+    except charts.NoCharts as reason:
+        return None, wording.sentence(str(reason))
+    return Picture(png, alt_text(found[0], title), "claude-spend.png"), ""
 
 
 def _read(raw: Sequence[str]) -> tuple[tuple[str, ...], bool]:

@@ -46,6 +46,15 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG beside a message. `alt` is what it shows, in words."""
+
+    png: bytes = field(repr=False)
+    alt: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One thing said.
 

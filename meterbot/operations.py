@@ -16,7 +16,7 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
-from meterbot import pull_request_answers
+from meterbot import export, pull_request_answers
 from meterbot.alerts.trial import trial_alert
 from meterbot.app import READS_AT_ONCE, build_chats, build_sessions, build_sources, token_digests
 from meterbot.chat import Chat, Question
@@ -31,7 +31,7 @@ from meterbot.heading import Headings
 from meterbot.ingest import Ingest
 from meterbot.merges import counters_of, month_so_far, reckoned
 from meterbot.messages import Message
-from meterbot.models import Health, Seat, Snapshot
+from meterbot.models import Counter, Health, Seat, Snapshot
 from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
@@ -115,6 +115,19 @@ async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headi
     async with _opened(config) as store:
         report = await current_report(store, config.seat_list(), now, config.timezone)
         return report, await current_headings(store, report)
+
+
+async def history_of(config: Config, since: datetime) -> list[dict[str, object]]:
+    """Every kept change of the configured seats since then, in order of time."""
+    configured = {seat.name: seat for seat in config.seat_list()}
+    async with _opened(config) as store:
+        readers: dict[Counter, str] = {}
+        for one in await store.latest():
+            seat = configured.get(one.seat)
+            if seat is not None and not seat.beside and seat.wants(one.counter.org):
+                readers.setdefault(one.counter, one.seat)
+        samples = await store.samples(readers, since)
+        return export.rows([sample for sample in samples if sample.at >= since], readers)
 
 
 async def print_team(config: Config, now: datetime, *questions: str) -> None:

@@ -13,8 +13,8 @@ from meterbot.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.store import Store, Transaction
 
-PAUSE = timedelta(hours=1)
-"""How often it is looked whether something has become old."""
+PAUSE = timedelta(hours=6)
+"""How often is looked whether something has become old."""
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVENTS_AT_ONCE = 200
 

@@ -15,13 +15,16 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 
 ALLOWED = {
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "HPND", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0",
-    "Unlicense", "Zlib",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "HPND", "ISC", "MIT", "MIT-0", "MIT-CMU",
+    "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
 }  # fmt: skip
 """What may be passed on with an MIT-licensed program without conditions on the program itself."""
 
 _READ_BY_A_PERSON = {
     "audioop-lts": "PSF-2.0",  # only Python 3.13 and newer installs it, so that there may be no metadata here
+    "contourpy": "BSD-3-Clause",  # the three hold the text, and no SPDX name for it
+    "cycler": "BSD-3-Clause",
+    "kiwisolver": "BSD-3-Clause",
     "httpx-aiohttp": "BSD-3-Clause",  # its metadata holds the text, and no name for it
 }
 _NOT_EVERYWHERE = {"audioop-lts": "https://github.com/AbstractUmbra/audioop"}

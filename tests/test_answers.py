@@ -253,6 +253,7 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend me",
         "/claude-spend seat NAME",
         "/claude-spend forecast",
+        "/claude-spend history [DAYS] [NAME]",
         "/claude-spend renewals",
         "/claude-spend pr [NUMBER]",
         "/claude-spend join",

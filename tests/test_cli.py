@@ -451,3 +451,23 @@ async def test_a_wrong_token_is_status_2_and_a_sentence(three: Team, tmp_path: P
     assert "SLACK_BOT_TOKEN" in told
     assert "Traceback" not in said.stderr
     assert "planted" not in said.stderr
+
+
+# --- export -----------------------------------------------------------------------------------------------------------
+
+
+def push_only(folder: Path) -> dict[str, str]:
+    text = f'database_url = "sqlite:///{folder}/m.db"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+    return {"METERBOT_CONFIG_TOML": text}
+
+
+def test_an_empty_history_is_a_header_or_an_empty_list(tmp_path: Path) -> None:
+    text = typed("export", "--csv", **push_only(tmp_path))
+    assert (text.exit_code, text.stdout.splitlines()[0][:17]) == (0, "at,seat,organizat")
+    document = typed("export", "--json", "--since", "30d", **push_only(tmp_path))
+    assert (document.exit_code, json.loads(document.stdout)) == (0, [])
+
+
+@pytest.mark.parametrize("words", [("--since", "soon"), ("--since", "0d"), ("--csv", "--json")])
+def test_an_export_that_makes_no_sense_is_status_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert typed("export", *words, **push_only(tmp_path)).exit_code == 2

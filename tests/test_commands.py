@@ -1,5 +1,6 @@
 import io
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -15,11 +16,11 @@ from meterbot.chat.console import Console
 from meterbot.commands import Commands
 from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
 from meterbot.messages import Message
-from meterbot.models import Event, EventKind, Health, Severity
+from meterbot.models import Event, EventKind, Health, Sample, Severity
 from meterbot.privacy import Rows
 from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
-from tests.teams import NOW, extra, reading, seat, snapshot, state
+from tests.teams import NOW, extra, money, reading, seat, snapshot, state
 
 SEATS = {each.name: each for each in (seat("ana"), seat("ana-home"), seat("bo"), seat("cy", "push"))}
 SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord": "7"})
@@ -216,3 +217,60 @@ async def test_whatever_is_typed_is_answered(store: Store, words: list[str]) -> 
     assert answer.message.title
     assert answer.message.title != "No answer"
     assert len(answer.message.title.splitlines()) == 1
+
+
+# --- history
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("history", "The team's extra usage, the last 30 days"),
+        ("history 7d", "The team's extra usage, the last 7 days"),
+        ("history 90d bo", "Extra usage of bo, the last 90 days"),
+        ("history bo 7d", "Extra usage of bo, the last 7 days"),
+        ("history 8d", "No seat is called “8d”."),
+        ("history 7d 30d", "Which days?"),
+        ("forecast", "Where April is heading"),
+    ],
+)
+async def test_history_takes_days_and_a_seat(store: Store, text: str, title: str) -> None:
+    assert (await ask(commands(store), text)).message.title == title
+
+
+async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
+    points = [
+        Sample(
+            NOW - timedelta(days=2, hours=-number),
+            reading("bo").counter,
+            money(str(number)),
+            None,
+            blocked=False,
+        )
+        for number in range(5)
+    ]
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=points))
+    answer = await ask(commands(store), "history 7d share")
+    assert answer.public
+    assert "$4.00 spent." in answer.message.text
+    assert answer.picture is not None
+    assert answer.picture.png.startswith(b"\x89PNG")
+    assert "bo $4.00" in answer.picture.alt
+    assert "PNG" not in repr(answer.picture)
+
+
+async def test_without_matplotlib_the_words_stand_and_say_why(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where the extra is not installed
+    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=[point]))
+    answer = await ask(commands(store), "history")
+    assert answer.picture is None
+    assert "install meterbot with its extra `charts`." in answer.message.text
+
+
+async def test_a_colleagues_history_is_not_shown_where_rows_are_ones_own(store: Store) -> None:
+    assert (await ask(commands(store, "self"), "history bo")).message.title == "Not shown"

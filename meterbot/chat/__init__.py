@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from meterbot.messages import Message, Posted
+from meterbot.messages import Message, Picture, Posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Answer:
     message: Message
     public: bool = False
     invalid: bool = False
+    picture: Picture | None = None
+    """Beside the message, which says the same in words: where it cannot be shown, nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ tell what stands on the screen, so a delivery in doubt is printed again.
 
 import asyncio
 import os
+import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from rich.text import Text
 
 from meterbot.chat import Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.errors import Outcome, SendError
-from meterbot.messages import Action, Message, Posted, Section
+from meterbot.messages import Action, Message, Picture, Posted, Section
 from meterbot.models import Severity
 from meterbot.wording import moment
 
@@ -137,6 +138,8 @@ class Console:
                     question = replace(question, words=form.words, text=await self._filled_in(form, lines))
                 reply = await answer(question)
                 await self._show(reply.message)
+                if reply.picture is not None:
+                    await self._print(f"Picture: {await asyncio.to_thread(_saved, reply.picture)}")
         except SendError as error:
             log.warning("console_commands_ended", reason=error.reason)
 
@@ -177,6 +180,16 @@ class Console:
                 await asyncio.to_thread(_write, self._stdout, text)
             except (OSError, ValueError) as error:
                 raise SendError(Outcome.REFUSED, "the terminal is gone") from error
+
+
+def _saved(picture: Picture) -> str:
+    """Where the picture lies from now on, for its reader to open; or why it does not."""
+    try:
+        with tempfile.NamedTemporaryFile(prefix="claude-spend-", suffix=".png", delete=False) as file:
+            file.write(picture.png)
+    except OSError as error:
+        return f"not saved ({error.strerror})"
+    return file.name
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -27,9 +28,10 @@ from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, NONSENSE, NOT_DISCOR
 from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.lease import Lease
-from meterbot.messages import Message, Posted
+from meterbot.messages import Message, Picture, Posted
 
 _PAGE, _PAGES = 100, 30
+_MOST_ALT = 1024
 _UNKNOWN_MESSAGE = 10008
 _LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
 _SETTLED_SECONDS = 60.0
@@ -348,15 +350,16 @@ class DiscordChat:
 
     async def _respond(self, interaction: discord.Interaction, answer: Answer | None) -> None:
         payload = line_payload("That went wrong; the log of meterbot says why.")
+        picture = None if answer is None else answer.picture
         if answer is not None:
             payload = _checked(answer_payload(answer.message))
         if answer is not None and answer.public:
             await _webhook(
                 interaction, "PATCH", "/messages/@original", line_payload("Shared with the channel.")
             )
-            await _webhook(interaction, "POST", "", payload)
+            await _webhook(interaction, "POST", "", payload, picture)
         else:
-            await _webhook(interaction, "PATCH", "/messages/@original", payload)
+            await _webhook(interaction, "PATCH", "/messages/@original", payload, picture)
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> None:
@@ -380,12 +383,32 @@ async def _open(interaction: discord.Interaction, form: Form) -> None:
     await interaction.client.http.request(route, json=form_payload(form))
 
 
-async def _webhook(interaction: discord.Interaction, method: str, path: str, payload: Payload) -> None:
+async def _webhook(
+    interaction: discord.Interaction,
+    method: str,
+    path: str,
+    payload: Payload,
+    picture: Picture | None = None,
+) -> None:
     application, token = str(interaction.application_id), interaction.token
     route = Route(
         method, "/webhooks/{webhook_id}/{webhook_token}" + path, webhook_id=application, webhook_token=token
     )
-    await interaction.client.http.request(route, json=payload)
+    if picture is None:
+        await interaction.client.http.request(route, json=payload)
+        return
+    attachment = {"id": "0", "filename": picture.name, "description": picture.alt[:_MOST_ALT]}
+    whole = json.dumps({**payload, "attachments": [attachment]})
+    form: list[dict[str, Any]] = [
+        {"name": "payload_json", "value": whole},
+        {
+            "name": "files[0]",
+            "value": picture.png,
+            "filename": picture.name,
+            "content_type": "image/png",
+        },
+    ]
+    await interaction.client.http.request(route, form=form)
 
 
 async def _shut(client: BotClient) -> None:

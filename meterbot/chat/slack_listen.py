@@ -25,7 +25,7 @@ from meterbot.chat.slack_blocks import checked, render
 from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
-from meterbot.messages import Message, Posted
+from meterbot.messages import Message, Picture, Posted
 from meterbot.models import Severity
 
 COMMAND = "/claude-spend"
@@ -117,6 +117,25 @@ class SlackListener:
             answer = await self._reaction(body.get("trigger_id"), question)
             if answer is not None:
                 await self._respond(body.get("response_url"), answer)
+                if answer.picture is not None:
+                    await self._show(answer.picture, question, body.get("response_url"), public=answer.public)
+
+    async def _show(self, picture: Picture, question: Question, url: str | None, *, public: bool) -> None:
+        """A file cannot be for one person's eyes in a channel: it goes into their direct messages, unless it is
+        shared."""
+        try:
+            channel = question.channel
+            if not public:
+                opened = await self._web.call("conversations.open", params={"users": question.user})
+                channel = opened["channel"]["id"]
+            await self._web.upload(picture, channel)
+        except SendError as failure:
+            _log.warning("a picture did not reach Slack: %s", failure.reason)
+            said = f"The picture could not be sent: {failure.reason}."
+        else:
+            said = "" if public else "The picture is in your direct messages with me."
+        if said:
+            await self._respond(url, Answer(Message("Picture", said, text=said)))
 
     async def _reaction(self, trigger: str | None, question: Question) -> Answer | None:
         """The answer, or None when a form was opened instead."""

@@ -39,13 +39,19 @@ SCOPES = (
     ),
     Scope(
         ("im:write",),
-        "Tell a seat's owner in a direct message, where a route says so.",
+        "Tell a seat's owner in a direct message, where a route says so, and put the picture of `history` there for the"
+        " person who asks: in a channel, a file is for everyone.",
         "nobody can be told in a direct message",
     ),
     Scope(
         ("im:history",),
         "Look there, too, whether a message arrived.",
         "a direct message whose answer was lost is sent again",
+    ),
+    Scope(
+        ("files:write",),
+        "Upload that picture.",
+        "the answer to `history` is words without a picture",
     ),
 )
 """Everything the manifest asks for. What checks the app's scopes reads this."""

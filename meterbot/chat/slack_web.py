@@ -12,10 +12,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from meterbot.errors import Outcome, SendError
+from meterbot.messages import Picture
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _SCOPES = re.compile(r"[a-z0-9:._, -]{1,200}")
 _LONGEST_WAIT = 3600.0
+_MOST_ALT = 1000
 _USUAL_WAIT = 30.0
 
 _LIMITED = {"ratelimited", "rate_limited"}
@@ -86,6 +88,22 @@ class SlackWeb:
         """Posts to a `response_url`, once. The HTTP status."""
         webhook = AsyncWebhookClient(url, session=self._opened(), logger=self._logger, retry_handlers=[])
         return (await webhook.send_dict(dict(payload))).status_code
+
+    async def upload(self, picture: Picture, channel: str) -> None:
+        """Puts a file into a channel: Slack says where to, takes the bytes, and shows it. Raises `SendError`."""
+        wanted = {"filename": picture.name, "length": len(picture.png), "alt_txt": picture.alt[:_MOST_ALT]}
+        place = await self.call("files.getUploadURLExternal", params=wanted)
+        try:
+            async with self._opened().post(place["upload_url"], data=picture.png) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            failure = f"no answer to the upload ({type(error).__name__})"
+        else:
+            failure = "" if status == 200 else f"Slack refuses the upload (HTTP {status})"
+        if failure:
+            raise SendError(Outcome.REFUSED, failure)
+        files = [{"id": place["file_id"], "title": picture.name}]
+        await self.call("files.completeUploadExternal", json={"files": files, "channel_id": channel})
 
     async def close(self) -> None:
         if self._session is not None:

@@ -579,7 +579,17 @@ class DiscordSimulator:
 
 
 async def _body(request: web.Request) -> Any:
-    return json.loads(await request.text()) if request.body_exists else None
+    """JSON, or the JSON part of a form with files; of those the size is kept."""
+    if request.content_type != "multipart/form-data":
+        return json.loads(await request.text()) if request.body_exists else None
+    form = await request.post()
+    sent = json.loads(str(form["payload_json"]))
+    for attachment in sent["attachments"]:
+        file = form[f"files[{attachment['id']}]"]
+        if isinstance(file, web.FileField):
+            file.file.seek(0)
+            attachment["size"] = len(file.file.read())
+    return sent
 
 
 def _json(response: web.StreamResponse) -> Any:

@@ -182,7 +182,7 @@ def message(message_id: str, channel_id: str, author: Json, at: datetime, sent: 
         "channel_id": channel_id,
         "type": 0,
         "author": author,
-        "attachments": [],
+        "attachments": _attached(sent),
         "timestamp": stamp(at),
         "edited_timestamp": None,
         "flags": sent.get("flags") or 0,
@@ -213,7 +213,25 @@ def edited(old: Json, sent: Mapping[str, Any], at: datetime) -> Json:
         "allowed_mentions": {"parse": []},
     }
     flags = old["flags"] & ~_LOADING
-    return {**old, **_said(known | _without_none(sent)), "flags": flags, "edited_timestamp": stamp(at)}
+    attached = {"attachments": _attached(sent)} if "attachments" in sent else {}
+    said = _said(known | _without_none(sent))
+    return {**old, **said, **attached, "flags": flags, "edited_timestamp": stamp(at)}
+
+
+def _attached(sent: Mapping[str, Any]) -> list[Json]:
+    """The files of a message, as they are answered."""
+    return [
+        {
+            "id": str(number),
+            "filename": file["filename"],
+            "description": file.get("description"),
+            "content_type": "image/png",
+            "size": file["size"],
+            "url": f"https://cdn.example/{file['filename']}",
+            "proxy_url": f"https://media.example/{file['filename']}",
+        }
+        for number, file in enumerate(sent.get("attachments") or (), start=1)
+    ]
 
 
 def loading(message_id: str, channel_id: str, author: Json, at: datetime, flags: int) -> Json:

@@ -40,6 +40,8 @@ _SCOPES = {
     "conversations.open": ("im:write",),
     "conversations.history": ("channels:history", "groups:history", "im:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
+    "files.completeUploadExternal": ("files:write",),
+    "files.getUploadURLExternal": ("files:write",),
 }
 _STRUCTURES = {"blocks", "metadata", "attachments", "view"}
 _ACK_SECONDS = 3.0
@@ -103,6 +105,17 @@ class Channel:
     member: bool = True
     archived: bool = False
     messages: list["SlackMessage"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SlackFile:
+    """A file on its way into a channel. `content` is None until it was uploaded, `channel` until it is shown."""
+
+    name: str
+    length: int
+    alt: str
+    content: bytes | None = None
+    channel: str | None = None
 
 
 @dataclass(slots=True)
@@ -196,7 +209,15 @@ class SlackSimulator:
         bot_token: str = "xoxb-simulated-bot",  # noqa: S107 - opens nothing but this simulator
         app_token: str = "xapp-simulated-app",  # noqa: S107
         signing_secret: str = "simulated-signing-secret",  # noqa: S107
-        scopes: tuple[str, ...] = ("chat:write", "commands", "channels:history", "groups:history"),
+        scopes: tuple[str, ...] = (
+            "chat:write",
+            "commands",
+            "channels:history",
+            "groups:history",
+            "im:write",
+            "im:history",
+            "files:write",
+        ),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
@@ -209,6 +230,7 @@ class SlackSimulator:
         self.calls: list[Call] = []
         self.interactions: list[Interaction] = []
         self.modals: dict[str, Modal] = {}
+        self.files: dict[str, SlackFile] = {}
         self.unexpected: list[str] = []
         self.refuse_handshakes = 0
         """How many of the next sockets are refused, their tickets used up."""
@@ -240,6 +262,7 @@ class SlackSimulator:
         app.router.add_route("*", "/api/{method}", self._serve_call)
         app.router.add_get("/link", self._serve_socket)
         app.router.add_post("/respond/{trigger}", self._serve_response)
+        app.router.add_post("/upload/{file}", self._serve_upload)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -420,6 +443,8 @@ class SlackSimulator:
             "chat.delete": self._delete,
             "conversations.open": self._open_direct,
             "conversations.history": self._history,
+            "files.completeUploadExternal": self._complete_upload,
+            "files.getUploadURLExternal": self._begin_upload,
             "conversations.replies": self._replies,
             "views.open": self._open_view,
             "views.update": self._update_view,
@@ -495,6 +520,29 @@ class SlackSimulator:
         id_ = f"D{person[1:]}"
         self.channels.setdefault(id_, Channel(id_))
         return _yes(channel={"id": id_})
+
+    def _begin_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        file = f"F{len(self.files) + 1:03}"
+        self.files[file] = SlackFile(
+            arguments["filename"], int(arguments["length"]), arguments.get("alt_txt", "")
+        )
+        return _yes(file_id=file, upload_url=f"{self.url}/upload/{file}")
+
+    async def _serve_upload(self, request: web.Request) -> web.Response:
+        file = self.files.get(request.match_info["file"])
+        png = await request.read()
+        if file is None or len(png) != file.length:
+            return web.Response(status=400, text="not what was announced")
+        file.content = png
+        return web.Response(text=f"OK - {len(png)}")
+
+    def _complete_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        for sent in arguments["files"]:
+            file = self.files.get(sent["id"])
+            if file is None or file.content is None:
+                return _no("file_not_found")
+            file.channel = arguments["channel_id"]
+        return _yes(files=arguments["files"])
 
     def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         by = next((one for one in self.interactions if one.trigger == arguments.get("trigger_id")), None)

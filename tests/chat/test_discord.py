@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from meterbot.chat import Answer, Question
 from meterbot.chat.discord import STANDING_BY
 from meterbot.clock import ManualClock
 from meterbot.errors import Outcome, StartError
 from meterbot.lease import Lease
-from meterbot.messages import Message, Posted
+from meterbot.messages import Message, Picture, Posted
 from meterbot.simulator.discord import DiscordSimulator
 from meterbot.simulator.discord_faults import garbled, refused
 from tests.chat.discord_bot import (
@@ -373,6 +374,29 @@ async def test_share_publishes_the_answer_and_pings_nobody(discord: DiscordSimul
     assert shared["embeds"][0]["title"] == "ana is BLOCKED"
     assert shared["mentions"] == []
     assert answer["content"] == "Shared with the channel."
+
+
+@pytest.mark.parametrize("public", [False, True])
+async def test_a_picture_is_attached_with_its_words(discord: DiscordSimulator, public: bool) -> None:  # noqa: FBT001
+    picture = Picture(b"\x89PNG and more", "ana $4.00", "claude-spend.png")
+
+    async def answer(_: Question) -> Answer:
+        return Answer(alert(owner={}), public, picture=picture)
+
+    chat = chat_on(discord)
+    await chat.start(answer)
+    try:
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        asked = await discord.slash("history")
+        said = await discord.answer_to(asked)
+        if public:
+            await discord.until(lambda: asked.followups)
+            [said] = asked.followups
+    finally:
+        await chat.close()
+    [file] = said["attachments"]
+    assert (file["filename"], file["description"], file["size"]) == ("claude-spend.png", "ana $4.00", 13)
+    assert said["embeds"]
 
 
 async def test_a_button_works_after_a_restart(discord: DiscordSimulator) -> None:

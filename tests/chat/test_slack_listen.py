@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.messages import Message, Posted
+from meterbot.messages import Message, Picture, Posted
 from meterbot.simulator.slack import Fault, SlackSimulator, dropped
 from tests.chat.slack_rig import Rig, alert, chat_of, rig
 
@@ -310,3 +310,41 @@ async def test_http_mode_says_that_it_is_starting() -> None:
 async def test_socket_mode_serves_no_route() -> None:
     async with rig() as r:
         assert r.chat.routes() == []
+
+
+PICTURE = Picture(b"\x89PNG and more", "ana $4.00", "claude-spend.png")
+
+
+async def pictured(question: Question) -> Answer:
+    return Answer(Message("History", "$4.00"), "share" in question.words, picture=PICTURE)
+
+
+async def test_a_picture_goes_into_the_direct_messages_of_the_asker() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        asked = await r.slack.slash("/claude-spend", "history")
+        told = await r.slack.answer(asked, 2)
+
+        [file] = r.slack.files.values()
+        assert (file.content, file.alt, file.channel) == (PICTURE.png, "ana $4.00", "D0123")
+        assert told.text == "The picture is in your direct messages with me."
+
+
+async def test_a_shared_picture_goes_into_the_channel() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        await r.slack.answer(await r.slack.slash("/claude-spend", "history share"))
+        await r.slack.until(lambda: any(file.channel for file in r.slack.files.values()))
+
+        [file] = r.slack.files.values()
+        assert file.channel == r.slack.channel
+
+
+async def test_where_the_app_may_send_no_files_the_words_stand_and_say_so() -> None:
+    async with rig(SlackSimulator(scopes=("chat:write", "commands", "im:write")), start=False) as r:
+        await r.chat.start(pictured)
+        asked = await r.slack.slash("/claude-spend", "history")
+        told = await r.slack.answer(asked, 2)
+
+        assert "missing_scope files:write" in told.text
+        assert next(answer.text for answer in asked.answers) == "$4.00"

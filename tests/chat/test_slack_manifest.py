@@ -18,7 +18,15 @@ def read(http_url: str | None = None) -> dict[str, Any]:
 
 def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
     assert read()["oauth_config"]["scopes"] == {
-        "bot": ["chat:write", "commands", "channels:history", "groups:history"]
+        "bot": [
+            "chat:write",
+            "commands",
+            "channels:history",
+            "groups:history",
+            "im:write",
+            "im:history",
+            "files:write",
+        ]
     }
 
 
@@ -71,9 +79,12 @@ def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
     everything = ",".join(name for scope in SCOPES for name in scope.names)
 
     assert lacking(everything) == []
-    assert lacking("chat:write,commands, groups:history") == []
+    assert lacking("chat:write,commands, groups:history,im:write,im:history,files:write") == []
     assert [scope.names for scope in lacking("commands")] == [
         ("chat:write",),
         ("channels:history", "groups:history"),
+        ("im:write",),
+        ("im:history",),
+        ("files:write",),
     ]
     assert all(scope.lost for scope in lacking(""))
