@@ -4,9 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import meterbot
 from meterbot.chat import Chat
@@ -80,11 +81,16 @@ class Bot:
                 (self.tick, 1.0),
                 (self.sweep, SWEEP_SECONDS),
                 (self.reckon, MERGES_SECONDS),
-                (self.tidy, TIDY_SECONDS),
                 (self.look, LOOK_SECONDS),
                 (self.end_round, ROUND_SECONDS),
             )
         ]
+        # What may wait as long as a machine's clock is set back is kept by the hour of the day.
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        scheduler.add_job(
+            self.attempt, "interval", [self.tidy], seconds=TIDY_SECONDS * tick_seconds, **_COARSE
+        )
+        scheduler.start()
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watch.started()
         try:
@@ -92,6 +98,7 @@ class Bot:
         finally:
             log.info("stopping")
             self.watch.stopping()
+            scheduler.shutdown(wait=False)
             for job in jobs:
                 job.cancel()
             self.notify.stop()
@@ -144,8 +151,9 @@ class Bot:
         await self.ingest.sweep(self.clock.now(), self.awake_since)
 
     async def tidy(self) -> None:
-        """Makes what is old less."""
+        """Makes what is old less, and what stands twice once."""
         await self.retention.run(self.clock.now())
+        await self.notify.tidy()
 
     async def reckon(self) -> None:
         """Finds what merged pull requests cost."""
@@ -201,6 +209,7 @@ class Bot:
         )
 
 
+_COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 _FAREWELL_SECONDS = 4.0
 
 

@@ -10,7 +10,15 @@ from meterbot.deliveries import NewDelivery
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
 from meterbot.renewal import as_configured
-from meterbot.rules import CounterMemory, RuleSettings, SourceMemory, TeamMemory, Verdict
+from meterbot.rules import (
+    Ailment,
+    CounterMemory,
+    DestinationMemory,
+    RuleSettings,
+    SourceMemory,
+    TeamMemory,
+    Verdict,
+)
 from meterbot.store import Batch, CounterState, Latest
 
 REFUSALS = frozenset(
@@ -18,7 +26,7 @@ REFUSALS = frozenset(
 )
 """The kinds of health in which a source gave no answer to build on."""
 
-TEAM_MEMORY = "team"
+TEAM_MEMORY, DESTINATION_MEMORY = "team", "destinations"
 
 # Of several organizations read in one tick, the worst speaks for the source.
 _WORST_FIRST = (
@@ -253,7 +261,14 @@ class Fold:
         self._remember(TEAM_MEMORY, memory)
         self.events += events
 
-    def _remember(self, name: str, memory: SourceMemory | TeamMemory) -> None:
+    def watch_destinations(self, ailing: Iterable[Ailment], now: datetime) -> None:
+        """Which places take no messages, and which do again."""
+        memory = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
+        memory, events = rules.watch_destinations(memory, ailing, self._settings, now)
+        self._remember(DESTINATION_MEMORY, memory)
+        self.events += events
+
+    def _remember(self, name: str, memory: SourceMemory | TeamMemory | DestinationMemory) -> None:
         text = rules.dump(memory)
         if name in self.memories or memory != type(memory)():
             self.memories[name] = text

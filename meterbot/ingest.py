@@ -10,13 +10,14 @@ from datetime import datetime
 from itertools import groupby
 
 from meterbot import rules
-from meterbot.deliveries import Act, Place
-from meterbot.fold import TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
+from meterbot.alerts.cards import reminder
+from meterbot.deliveries import Act, Place, Purpose
+from meterbot.fold import DESTINATION_MEMORY, TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
-from meterbot.noise import NoiseSettings, muted_by, topic_of
-from meterbot.planner import Planner
-from meterbot.rules import RuleSettings, SourceMemory, fact_money, money_fact
+from meterbot.noise import NoiseSettings, hold, lane_of, muted_by, topic_of
+from meterbot.planner import Planner, follow_ups
+from meterbot.rules import Ailment, RuleSettings, SourceMemory, fact_money, money_fact
 from meterbot.rules.facts import instant
 from meterbot.store import Batch, Store, Transaction
 
@@ -152,16 +153,42 @@ class Ingest:
             fold = Fold(
                 self._settings,
                 sources=await transaction.sources(),
-                memories=await transaction.memories(map(memory_of, self._seats)),
+                memories=await transaction.memories([*map(memory_of, self._seats), DESTINATION_MEMORY]),
             )
             for seat in self._seats.values():
                 if awake_since is None or now - awake_since > seat.patience:
                     fold.wait(seat, now)
             for name, ends_at in self._session_ends().items():
                 fold.watch_session(self._seats[name], ends_at, now)
+            fold.watch_destinations(await self._ailing(transaction), now)
             events = await self._write(transaction, fold, now)
+            await self._remind(transaction, now)
         self._tell(events)
         return events
+
+    async def _ailing(self, transaction: Transaction) -> list[Ailment]:
+        """The places that are told of, and take nothing."""
+        chats = {place.chat for place in self._destinations}
+        return [
+            Ailment(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
+            for queue in await transaction.queues()
+            if queue.chat in chats and queue.trouble is not None and queue.troubled_since is not None
+        ]
+
+    async def _remind(self, transaction: Transaction, now: datetime) -> None:
+        """Says again, where that is wanted, that a seat is still blocked; once for each interval."""
+        interval = self._noise.remind_blocked
+        if interval is None:
+            return
+        for event in await transaction.open_alerts([EventKind.SEAT_BLOCKED]):
+            times = (now - event.at) // interval
+            acts = await transaction.acts(now)
+            if times < 1 or hold(event, self._noise, acts, now) is not None:
+                continue
+            tellings = [each for each in await transaction.tellings([event.key]) if each.event == event.key]
+            line = reminder(event, self._seats, self._settings.timezone, now)
+            name, lane = f"{event.key} reminder {times}", lane_of(event.kind)
+            await transaction.queue(follow_ups(name, tellings, Purpose.REMIND, line, lane), now)
 
     def _tell(self, events: Sequence[Event]) -> None:
         if events:

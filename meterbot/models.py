@@ -251,6 +251,8 @@ class EventKind(StrEnum):
     PERIOD_CLOSED = "period_closed"
     SOURCE_DOWN = "source_down"
     SOURCE_UP = "source_up"
+    DESTINATION_DOWN = "destination_down"
+    DESTINATION_UP = "destination_up"
     IDENTITY_CHANGED = "identity_changed"
     SESSION_EXPIRING = "session_expiring"
     PULL_REQUEST_MERGED = "pull_request_merged"

@@ -14,7 +14,7 @@ import structlog
 from meterbot.bundling import bundling
 from meterbot.chat import Chat
 from meterbot.clock import Clock
-from meterbot.deliveries import Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
+from meterbot.deliveries import Deed, Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
 from meterbot.errors import Outcome, SendError
 from meterbot.messages import Message, Posted
 from meterbot.store import Store
@@ -273,8 +273,14 @@ def _needless(delivery: Delivery) -> str | None:
         return "the message shows it already" if shows else None
     if delivery.purpose is Purpose.TELL:
         return "the message said it when it was posted" if delivery.event.key in delivery.told else None
-    over = delivery.purpose is Purpose.REMIND and delivery.event.key in delivery.card.endings
-    return "it is over" if over else None
+    return _why_silent(delivery) if delivery.purpose is Purpose.REMIND else None
+
+
+def _why_silent(reminder: Delivery) -> str | None:
+    if reminder.event.key in reminder.card.endings:
+        return "it is over"
+    acts = (act for act in reminder.card.acts if act.alert == reminder.event.key and act.undone_at is None)
+    return "somebody looks after it" if any(act.deed is Deed.ACK for act in acts) else None
 
 
 def _line(delivery: Delivery) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from meterbot.deliveries import Act, DeliveryKind, Lane, NewDelivery, Place, Purpose, Telling
 from meterbot.messages import Message
-from meterbot.models import Event, Seat
+from meterbot.models import Event, EventKind, Seat
 from meterbot.noise import NoiseSettings, hold, lane_of, places_of, topic_of
 
 
@@ -40,6 +40,8 @@ class Planner:
             return
         topic = topic_of(event) if self.noise.living else None
         for place in places_of(event, seat, self.noise.routes, self.defaults):
+            if place == _ailing(event):
+                continue  # what it ails from cannot be told there
             about = self._standing(topic, place)
             if about is None:
                 self._queue(event, place, DeliveryKind.POST, lane_of(event.kind), topic=topic)
@@ -105,9 +107,10 @@ def follow_ups(
     message: Message | None,
     lane: Lane = Lane.THRESHOLD,
 ) -> list[NewDelivery]:
-    """What is said later about an event that was told: its posts are edited and, with a `message`, get a line. `name`
-    makes the deliveries' ids: the same twice is one."""
-    kinds = (DeliveryKind.EDIT, DeliveryKind.REPLY) if message is not None else (DeliveryKind.EDIT,)
+    """What is said later about an event that was told: its posts are edited, but for a reminder, which changes nothing,
+    and get a line where there is a `message`. `name` makes the deliveries' ids: the same twice is one."""
+    kinds = [] if purpose is Purpose.REMIND else [DeliveryKind.EDIT]
+    kinds += [] if message is None else [DeliveryKind.REPLY]
     return [
         NewDelivery(
             id=delivery_id(name, telling.place, kind),
@@ -123,6 +126,13 @@ def follow_ups(
         for telling in tellings
         for kind in kinds
     ]
+
+
+def _ailing(event: Event) -> Place | None:
+    """The place that takes no messages, by this event."""
+    if event.kind is not EventKind.DESTINATION_DOWN:
+        return None
+    return Place(str(event.facts["chat"]), str(event.facts["channel"]))
 
 
 def delivery_id(key: str, place: Place, kind: DeliveryKind) -> str:

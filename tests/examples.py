@@ -51,6 +51,7 @@ _SEVERITIES = {
     EventKind.PERIOD_CLOSED: Severity.INFO,
     EventKind.SOURCE_UP: Severity.GOOD,
     EventKind.PULL_REQUEST_MERGED: Severity.INFO,
+    EventKind.DESTINATION_UP: Severity.GOOD,
 }
 
 

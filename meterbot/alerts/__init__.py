@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
 from meterbot import wording
-from meterbot.alerts import billing, limits, pull_requests, source, spend
+from meterbot.alerts import billing, destination, limits, pull_requests, source, spend
 from meterbot.alerts.told import Told, Words, instant
 from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
@@ -28,6 +28,8 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SUBSCRIPTION_CHANGED: billing.subscription_changed,
     EventKind.SOURCE_DOWN: source.source_down,
     EventKind.SOURCE_UP: source.source_up,
+    EventKind.DESTINATION_DOWN: destination.destination_down,
+    EventKind.DESTINATION_UP: destination.destination_up,
     EventKind.IDENTITY_CHANGED: source.identity_changed,
     EventKind.SESSION_EXPIRING: source.session_expiring,
     EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,

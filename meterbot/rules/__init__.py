@@ -7,6 +7,7 @@
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
     watch_session(memory, ends_at, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
+    watch_destinations(memory, ailing, settings, now) -> (DestinationMemory, events)  as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
     of_another_month(extra) -> ExtraUsage                                       what a month leaves to the next
@@ -47,6 +48,8 @@ always there, null when not known.
 | `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
 | `source_down` | health, since, detail, remedy, last_ok_at |
 | `source_up` | down_since |
+| `destination_down` | chat, channel, reason, since, refused (a person has to change something) |
+| `destination_up` | chat, channel |
 | `identity_changed` | what (`account`, `email` or `organization`), org |
 | `session_expiring` | ends_at, level, also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
@@ -59,9 +62,10 @@ or null for no cap.
 """
 
 from meterbot.rules.counter import Verdict, take_late, watch_counter
+from meterbot.rules.destination import Ailment, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge, of_another_month
-from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.memory import CounterMemory, DestinationMemory, SourceMemory, TeamMemory, dump, load
 from meterbot.rules.past import is_past
 from meterbot.rules.session import watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
@@ -69,8 +73,10 @@ from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
 from meterbot.rules.team import Reading, reading_of, watch_team
 
 __all__ = [
+    "Ailment",
     "Budget",
     "CounterMemory",
+    "DestinationMemory",
     "Reading",
     "RuleSettings",
     "SourceMemory",
@@ -90,6 +96,7 @@ __all__ = [
     "stranger",
     "take_late",
     "watch_counter",
+    "watch_destinations",
     "watch_identity",
     "watch_session",
     "watch_source",

@@ -132,13 +132,20 @@ class TeamMemory:
     armed: dict[str, str] = field(default_factory=dict)
 
 
-_Memory = TypeVar("_Memory", CounterMemory, SourceMemory, TeamMemory)
+@dataclass(frozen=True, slots=True)
+class DestinationMemory:
+    """The places that were told to take no messages, and the key of the open alert of each."""
+
+    down: dict[str, str] = field(default_factory=dict)
+
+
+_Memory = TypeVar("_Memory", CounterMemory, SourceMemory, TeamMemory, DestinationMemory)
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (CounterMemory, SourceMemory, TeamMemory)
+    kind: TypeAdapter(kind) for kind in (CounterMemory, SourceMemory, TeamMemory, DestinationMemory)
 }
 
 
-def dump(memory: CounterMemory | SourceMemory | TeamMemory) -> str:
+def dump(memory: CounterMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
     """JSON text, without what is as in an empty memory."""
     return _ADAPTERS[type(memory)].dump_json(memory, exclude_defaults=True).decode()
 

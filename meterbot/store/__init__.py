@@ -180,6 +180,10 @@ class Transaction(Protocol):
         """The stored ones among these, by key."""
         ...
 
+    async def queues(self) -> list[Queue]:
+        """As `Store.queues`, inside the transaction."""
+        ...
+
     async def open_alerts(self, kinds: Iterable[EventKind]) -> list[Event]:
         """What was told of these kinds and has not ended."""
         ...

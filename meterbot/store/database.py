@@ -256,6 +256,9 @@ class WriteTransaction:
     async def acts(self, now: datetime) -> list[Act]:
         return await acts.holding(self._connection, now)
 
+    async def queues(self) -> list[Queue]:
+        return await deliveries.read_queues(self._connection)
+
     async def open_alerts(self, kinds: Iterable[EventKind]) -> list[Event]:
         return await facts.open_alerts(self._connection, kinds)
 

@@ -26,6 +26,8 @@ def usd(amount: str) -> dict[str, object] | None:
 
 SPENT: dict[str, object] = {"used": usd("42"), "cap": usd("50"), "percent": "84"}
 
+OF_NO_SEAT = {EventKind.BUDGET_CROSSED, EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP}
+
 FACTS: dict[EventKind, dict[str, object]] = {
     EventKind.SPEND_STARTED: {
         **SPENT,
@@ -93,6 +95,14 @@ FACTS: dict[EventKind, dict[str, object]] = {
         "last_ok_at": "2026-04-30T09:29:00Z",
     },
     EventKind.SOURCE_UP: {"down_since": "2026-04-30T09:30:00Z"},
+    EventKind.DESTINATION_DOWN: {
+        "chat": "slack",
+        "channel": "C0123456789",
+        "reason": "Slack refuses chat.postMessage: not_in_channel (/invite the bot to the channel)",
+        "since": "2026-04-30T09:30:00Z",
+        "refused": True,
+    },
+    EventKind.DESTINATION_UP: {"chat": "slack", "channel": "C0123456789"},
     EventKind.IDENTITY_CHANGED: {"what": "email", "org": "org-ana"},
     EventKind.SESSION_EXPIRING: {"ends_at": "2026-05-03T09:00:00Z", "level": "3d", "also": []},
     EventKind.PULL_REQUEST_MERGED: {
@@ -128,7 +138,7 @@ def event(
         at=at,
         severity=severity,
         reason=reason,
-        seat=None if kind is EventKind.BUDGET_CROSSED else "ana",
+        seat=None if kind in OF_NO_SEAT else "ana",
         initial=initial,
         facts=FACTS[kind],
     )
@@ -136,7 +146,7 @@ def event(
 
 def said(kind: EventKind, *, initial: bool = False, **facts: object) -> Message:
     """The alert about Ana, or about the team, with `facts` in place of some of the usual ones."""
-    whose = None if kind is EventKind.BUDGET_CROSSED else seat("ana")
+    whose = None if kind in OF_NO_SEAT else seat("ana")
     changed = replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
     return alert(changed, whose, BERLIN)
 

@@ -10,7 +10,7 @@ from meterbot.messages import Message
 from meterbot.models import Event, EventKind, Severity
 from meterbot.rules import money_fact
 from meterbot.rules.facts import instant
-from tests.alerts.events import BERLIN, FACTS, event, said, values
+from tests.alerts.events import BERLIN, FACTS, OF_NO_SEAT, event, said, values
 from tests.teams import NOW, money, seat
 
 
@@ -23,12 +23,20 @@ def test_every_event_has_words() -> None:
     assert set(FACTS) == set(EventKind)
 
 
+WHOSE = {
+    EventKind.BUDGET_CROSSED: "The team",
+    EventKind.DESTINATION_DOWN: "Slack C0123456789",
+    EventKind.DESTINATION_UP: "Slack C0123456789",
+    EventKind.PULL_REQUEST_MERGED: "PR #812",
+}
+"""What the title begins with where it is not the seat."""
+
+
 @pytest.mark.parametrize("kind", EventKind)
 def test_an_alert_names_the_seat_and_keeps_its_manners(kind: EventKind) -> None:
     message = said(kind)
-    begins = {EventKind.BUDGET_CROSSED: "The team", EventKind.PULL_REQUEST_MERGED: "PR #812"}
-    assert message.title.startswith(begins.get(kind, "ana"))
-    assert kind is EventKind.BUDGET_CROSSED or "ana" in message.title
+    assert message.title.startswith(WHOSE.get(kind, "ana"))
+    assert kind in OF_NO_SEAT or "ana" in message.title
     assert message.fallback.startswith(message.title)
     assert "\n" not in message.fallback
     for rude in ("!", "invoice", "None", "you "):

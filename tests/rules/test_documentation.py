@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from meterbot import rules
 from meterbot.models import Counter, Event, EventKind, Health, ReasonClass, Seat, SourceState
 from meterbot.pull_requests import Merged, PullRequest, merged_event
-from meterbot.rules import Budget, Reading, RuleSettings, SourceMemory, TeamMemory
+from meterbot.rules import Ailment, Budget, DestinationMemory, Reading, RuleSettings, SourceMemory, TeamMemory
 from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, snapshot, subscription, usd, window
 
 
@@ -46,6 +46,9 @@ def one_of_each() -> list[Event]:
     events += new
     pull = PullRequest(Merged("acme/app", 1, "c0ffee", "ana", NOON, NOON), ("ana",))
     events.append(merged_event(pull, NOON, shown=True))
+    ailing = [Ailment("slack", "C1", "not_in_channel", NOON, refused=True)]
+    down, fell = rules.watch_destinations(DestinationMemory(), ailing, watch.settings, NOON + HOUR)
+    events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
     budgets = RuleSettings(budgets=(Budget(usd("1")),))
     reading = Reading(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
     return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]

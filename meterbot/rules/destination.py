@@ -1,0 +1,75 @@
+"""The rule about the places where alerts go: one that takes no messages is told at the others."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meterbot.models import Event, EventKind, Severity
+from meterbot.rules.facts import instant
+from meterbot.rules.memory import DestinationMemory
+from meterbot.rules.settings import RuleSettings
+
+_REFUSED_GRACE = timedelta(minutes=1)
+"""A refusal does not heal by itself, so that nothing is gained by waiting longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Why messages wait at a place, and since when. `refused`: a person has to change something."""
+
+    chat: str
+    channel: str
+    reason: str
+    since: datetime
+    refused: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.chat} {self.channel}"
+
+
+def watch_destinations(
+    memory: DestinationMemory, ailing: Iterable[Ailment], settings: RuleSettings, now: datetime
+) -> tuple[DestinationMemory, list[Event]]:
+    """Once per episode, after a grace time; and its end."""
+    found = {each.place: each for each in ailing}
+    down, events = dict(memory.down), list[Event]()
+    for place, each in sorted(found.items()):
+        grace = _REFUSED_GRACE if each.refused else settings.source_grace
+        if place not in down and now - each.since >= grace:
+            event = _down(each, now)
+            down[place] = event.key
+            events.append(event)
+    for place in sorted(down.keys() - found.keys()):
+        events.append(_up(place, down.pop(place), now))
+    return DestinationMemory(down), [event for event in events if event.kind in settings.kinds]
+
+
+def _down(each: Ailment, now: datetime) -> Event:
+    return Event(
+        key=f"{EventKind.DESTINATION_DOWN.value}:{each.place}:{instant(each.since)}",
+        kind=EventKind.DESTINATION_DOWN,
+        at=now,
+        severity=Severity.WARNING,
+        reason=f"{each.place} has taken no message since {instant(each.since)}",
+        facts={
+            "chat": each.chat,
+            "channel": each.channel,
+            "reason": each.reason,
+            "since": instant(each.since),
+            "refused": each.refused,
+        },
+    )
+
+
+def _up(place: str, down: str, now: datetime) -> Event:
+    chat, _, channel = place.partition(" ")
+    return Event(
+        key=f"{EventKind.DESTINATION_UP.value}:{down}",
+        kind=EventKind.DESTINATION_UP,
+        at=now,
+        severity=Severity.GOOD,
+        reason=f"nothing waits at {place} any more",
+        resolves=down,
+        facts={"chat": chat, "channel": channel},
+    )
