@@ -227,6 +227,8 @@ class Commands:
         if len(spans) > 1 or (named and not self._named(" ".join(named), question.platform)):
             wanted = " ".join(named)
             how = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps a seat behind it."
+            if re.fullmatch(r"\d+d?", wanted):
+                return Answer(answers.notice("Which days?", how), public)
             message = self._which_seat(f"No seat is called “{wording.one_line(wanted, 40)}”.", wanted)
             return Answer(message if named else answers.notice("Which days?", how), public)
         view = await self._view(question, public=public)

@@ -3,16 +3,21 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from meterbot.days import days_of
 from meterbot.forecast_answer import forecast_answer
 from meterbot.heading import Headings, headings
+from meterbot.history_answer import history_answer
 from meterbot.hours import Hour
 from meterbot.messages import Message
-from meterbot.models import Counter, Sample, Window, WindowPoint
+from meterbot.models import Counter, Estimate, Sample, Window, WindowPoint
 from meterbot.money import Money
 from meterbot.privacy import Rows, View
 from meterbot.report import team_report
 from meterbot.report_json import spend_json
+from meterbot.team import team
 from tests.teams import NOW, extra, money, reading, seat, snapshot, state
 
 DAY = timedelta(days=1)
@@ -113,6 +118,21 @@ def test_where_only_ones_own_is_shown_the_others_are_but_a_sum() -> None:
     one = whole(forecast_answer(*asked("self", own, bo="10.00", cleo="30.00")))
     other = whole(forecast_answer(*asked("self", own, bo="25.00", cleo="15.00")))
     assert one == other
+
+
+@given(cents=st.integers(0, 10**9), currency=st.sampled_from(["USD", "EUR"]))
+def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> None:
+    """What a machine's tokens would cost at list prices is charged to nobody."""
+    estimate = Estimate(Money(Decimal(cents), currency, 2), "2026-04", "ccusage")
+    answers = []
+    for shot in (snapshot(), snapshot(estimate=estimate)):
+        report = team_report([reading(shot)], {"ana": state()}, [seat()], NOW)
+        view = View(report)
+        said = headings(report, samples("ana"), hours("ana"))
+        days = days_of(view, hours("ana"), 30)
+        said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, None))
+        answers.append((report.totals, said_of_it, spend_json(report, UTC, said)["totals"]))
+    assert answers[0] == answers[1]
 
 
 def test_the_json_has_the_same_range() -> None:

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.chat.console import Console
 from meterbot.errors import Outcome, SendError
-from meterbot.messages import Action, Field, Message, Posted, Section
+from meterbot.messages import Action, Field, Message, Picture, Posted, Section
 from meterbot.models import Severity
 from meterbot.wording import moment
 from tests.chat import background_console
@@ -305,6 +307,31 @@ async def test_a_command_can_be_copied_exactly_from_a_narrow_terminal() -> None:
     message = Message("Join", "Join", command=command)
     assert command in (await printed(message, Screen())).splitlines()
     assert f"  {command}" in (await printed(message, io.StringIO())).splitlines()
+
+
+async def test_a_picture_is_saved_and_its_path_told(
+    keyboard: Keyboard, typist: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stdin, press, hang_up = keyboard
+    stdout = io.StringIO()
+
+    async def pictured(question: Question) -> Answer:
+        answer = await typist.answer(question)
+        return replace(answer, picture=Picture(b"\x89PNG", "ana $4.00", "claude-spend.png"))
+
+    console = Console(stdin, stdout)
+    await console.start(pictured)
+    try:
+        press(b"history\n")
+        hang_up()
+        assert console._commands is not None
+        await asyncio.wait_for(console._commands, 5)
+    finally:
+        await console.close()
+    [saved] = [Path(entry.path) for entry in os.scandir(tmp_path)]
+    assert saved.read_bytes() == b"\x89PNG"
+    assert f"Picture: {saved}" in stdout.getvalue()
 
 
 async def test_the_end_of_the_input_ends_the_commands_and_not_the_alerts(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations, pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -171,15 +172,14 @@ async def test_a_reading_after_the_thinning_joins_the_history(store: Database) -
     assert used == [dollars(amount) for amount in ("0", "49", "60", "61")]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL has its autovacuum
 async def test_the_file_levels_off(store: Database) -> None:
     """What is deleted leaves pages that the next samples are written to: no vacuum is needed."""
-    if store._engine.dialect.name != "sqlite":
-        return  # PostgreSQL's autovacuum is not ours to test
     sizes = []
-    for week in range(12):
-        samples = [sample(week * 10_080 + minute, str(minute)) for minute in range(0, 10_080, 15)]
+    for week in range(8):
+        samples = [sample(week * 10_080 + minute, str(minute)) for minute in range(0, 10_080, 30)]
         await write(store, Batch(samples=samples))
         await thinned(store, samples[0].at - 2 * 7 * DAY)
         async with store._engine.connect() as connection:
             sizes.append(await connection.scalar(text("SELECT page_count FROM pragma_page_count")))
-    assert sizes[-1] <= sizes[4] * 1.25, sizes
+    assert sizes[-1] <= sizes[3] * 1.25, sizes
