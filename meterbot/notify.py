@@ -30,6 +30,8 @@ been a day ahead when it was noted."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _REFUSED_PAUSE = 600.0
+_LONGEST_ASKED = 3600.0
+"""Who is asked to wait longer looks again after this time: it may have been a mistake."""
 _GOODBYE_SECONDS = 2.0
 
 _STATE = {
@@ -241,7 +243,7 @@ class Notify:
         else:
             pause = min(_FIRST_PAUSE * 2 ** min(delivery.failures, 20), _LONGEST_PAUSE)
         pause *= self._rng.uniform(0.8, 1.2)
-        return max(pause, error.retry_after or 0.0)
+        return max(pause, min(error.retry_after or 0.0, _LONGEST_ASKED))
 
     async def tidy(self) -> None:
         """Looks after the messages that may stand twice, where that is allowed by now."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from meterbot import alerts, wording
+from meterbot.alerts.told import Told
 from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind
 from meterbot.messages import Action, Message, Section, button
 from meterbot.models import Event, Seat, Severity
@@ -123,7 +124,8 @@ def _said(event: Event, seats: Seats, tz: tzinfo) -> str:
     message = alerts.alert(event, _seat_of(event, seats), tz)
     facts = [field.value for field in message.fields if field.name in {"Spent", "Until", "Resets"}]
     spent = f", {'; '.join(facts)}" if facts else ""
-    return wording.stopped(wording.one_line(f"{message.title}{spent}", _LINE))
+    said = wording.stopped(wording.one_line(f"{message.title}{spent}", _LINE))
+    return " ".join([said, *Told(event, _seat_of(event, seats), tz).also()])
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:

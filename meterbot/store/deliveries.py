@@ -63,6 +63,8 @@ _rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 _MAYBE_SENT = (DeliveryState.CLAIMED, DeliveryState.IN_DOUBT)
 _WAITING = _rows.claimable_at.is_not(None)
+_LONGEST_REST = timedelta(hours=2)
+"""No line rests longer: one that would rests by a clock that was ahead."""
 _MOST_CONSIDERED = 200
 """So many of a line are looked at for the next message: a backlog of thousands is worked off piece by piece."""
 
@@ -142,8 +144,9 @@ def _post_waits() -> ColumnElement[bool]:
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
-    """Lines that may be claimed: nobody sends there, or who does is dead."""
-    return or_(_lines.free_at <= now, is_gone(_lines.claimed_by, now))
+    """Lines that may be claimed: nobody sends there, who does is dead, or the clock was set back since."""
+    set_back = _lines.free_at > now + _LONGEST_REST
+    return or_(_lines.free_at <= now, set_back, is_gone(_lines.claimed_by, now))
 
 
 async def first_free(

@@ -406,6 +406,12 @@ async def test_the_line_of_a_dead_worker_is_free_at_once(store: Database) -> Non
     assert (taken.id, taken.settle) == ("d1", True)
 
 
+async def test_a_line_that_rests_by_a_clock_that_was_a_day_ahead_rests_no_longer(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    await put_back(store, await _take(store, 24 * 60), DeliveryState.QUEUED, later(days=1, minutes=5))
+    assert await _claim(store) == "d1"
+
+
 async def test_what_was_delivered_stays_delivered(store: Database) -> None:
     await _queue(store, delivery("d1"))
     claimed = await _take(store)
