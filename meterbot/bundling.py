@@ -4,7 +4,7 @@ A burst coalesces, so that nobody gets a hundred posts. After an outage what sti
 does is summed up. No fact is dropped: each is named by the message it went into.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from meterbot import wording
@@ -33,7 +33,7 @@ def bundling(group_from: int, chat: str) -> Choose:
         first = next((each for each in waiting if each not in over), None)
         if first is not None and (not over or first in holding):
             return Choice((first.id,))
-        return _together(over, _count(over), chat, trouble, now)
+        return _together(over, _count(over, now), chat, trouble, now)
 
     return choose
 
@@ -58,9 +58,11 @@ def _while(late: Sequence[Waiting], chat: str, trouble: Trouble | None, now: dat
     return f"While meterbot could not tell, {wording.span(waited)}"
 
 
-def _count(over: Iterable[Waiting]) -> str:
-    number = len(list(over)[:MOST_TOGETHER])
-    return "1 alert that is over" if number == 1 else f"{number} alerts that are over"
+def _count(members: Sequence[Waiting], now: datetime) -> str:
+    chosen = members[:MOST_TOGETHER]
+    if not all(_is_over(each, now) or each.event.resolves is not None for each in chosen):
+        return f"{len(chosen)} at once"
+    return "1 alert that is over" if len(chosen) == 1 else f"{len(chosen)} alerts that are over"
 
 
 def _is_over(each: Waiting, now: datetime) -> bool:
