@@ -11,7 +11,7 @@ from meterbot.models import Event, Seat
 from meterbot.money import show
 from meterbot.rules import fact_money
 
-_REASON = 300
+_REASON = 280
 
 
 def why(card: Card, seats: Mapping[str, Seat], tz: tzinfo, now: datetime) -> Message:
