@@ -149,8 +149,13 @@ class Handling:
             return None
         mine = [event for event in await transaction.open_alerts(EventKind) if event.seat == seat]
         tellings = await transaction.tellings([event.key for event in mine[-1:]])
-        posts = [delivery_id(each.about, each.place, DeliveryKind.POST) for each in tellings]
-        return await transaction.card(posts[-1]) if posts else None
+        for each in reversed(tellings):
+            # A line whose thread was gone became a post, and has kept its id.
+            for kind in (DeliveryKind.POST, DeliveryKind.REPLY):
+                card = await transaction.card(delivery_id(each.about, each.place, kind))
+                if card is not None:
+                    return card
+        return None
 
     async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
         """When a snooze ends, or the question how long it is to be."""
