@@ -769,3 +769,77 @@ async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSim
         line.clock.advance(LONG)
         await line.worker(slack_chat).drain()
     assert [message.text for message in workspace.messages()] == ["alert"]
+
+
+# --- gone, or twice -------------------------------------------------------------------------------------------------
+
+
+async def test_news_whose_thread_is_gone_is_posted_anew(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    alert = await line.queue("started", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    await line.queue("80%", chat="slack", channel=workspace.channel, kind=REPLY, about=alert)
+    workspace.fail("chat.postMessage", refused("thread_not_found"))
+    for _ in range(3):
+        line.clock.advance(LONG)
+        await worker.drain()
+    assert [message.text for message in workspace.messages()] == ["started", "80%"]
+    assert await line.waiting("slack") is None
+
+
+async def test_a_doubt_that_is_found_twice_leaves_one(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.ANSWER_LOST)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    wall.standing.append(Standing(f"{0:020d}", "C1", Message("alert", "alert")))  # a former attempt, late
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [what for what, _ in wall.calls] == ["post", "find", "delete"]
+    assert wall.titles() == ["alert"]
+    assert await line.waiting() is None
+
+
+async def test_on_slack_a_second_post_is_taken_away_once_looking_is_allowed(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    may_look, workspace.scopes = workspace.scopes, ("chat:write",)
+    workspace.fail("chat.postMessage", dropped())
+    await line.queue("alert", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    await worker.tidy()
+    assert len(workspace.messages()) == 2
+    (unsure,) = await line.store.unsure("slack")
+    workspace.scopes = may_look
+    await worker.tidy()
+    assert [message.ts for message in workspace.messages()] == [unsure.where.message]
+    assert await line.store.unsure("slack") == []
+
+
+async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(line: Line) -> None:
+    async with (
+        discord_bot.simulated(clock=line.clock) as server,
+        discord_bot.running(server, clock=line.clock) as chat,
+    ):
+        server.history_readable = False
+        server.fail("POST", discord_bot.POST_MESSAGE, discord_faults.dropped(done=True))
+        await line.queue("alert", chat="discord", channel=server.channel_id)
+        worker = line.worker(chat)
+        await worker.drain()
+        line.clock.advance(LONG)
+        await worker.drain()
+        await worker.tidy()
+        assert len(server.messages()) == 2
+        (unsure,) = await line.store.unsure("discord")
+        server.history_readable = True
+        await worker.tidy()
+        assert [message["id"] for message in server.messages()] == [unsure.where.message]
+        assert await line.store.unsure("discord") == []

@@ -443,3 +443,27 @@ async def test_a_broken_answer_is_told_to_the_asker(discord: DiscordSimulator) -
     await chat.close()
     assert answer["content"].startswith("That went wrong")
     assert "store" not in answer["content"]
+
+
+# Direct messages.
+
+
+async def test_a_direct_message_is_posted_edited_answered_found_and_taken_back(
+    discord: DiscordSimulator,
+) -> None:
+    async with running(discord) as chat:
+        where = await chat.post(DELIVERY, "@42", alert())
+        await chat.edit(DELIVERY, where, alert(title="ana is unblocked"))
+        reply = await chat.reply("a" * 16, where, alert(fallback="resolved"))
+        message, line = discord.messages(where.channel)
+        assert message["embeds"][0]["title"] == "ana is unblocked"
+        assert line["message_reference"]["message_id"] == where.message
+        assert discord.messages() == []
+        assert await chat.find(DELIVERY, "@42", a_while_ago()) == [where]
+        assert await chat.find("a" * 16, "@42", a_while_ago(), thread=where) == [reply]
+        assert await chat.find(DELIVERY, "@43", a_while_ago()) == []
+        for _ in range(2):
+            await chat.delete(reply)
+        assert discord.messages(where.channel) == [message]
+    people = discord.requests("POST", "/users/@me/channels")
+    assert [each["recipient_id"] for each in people] == ["42", "43"]

@@ -372,3 +372,32 @@ async def test_closing_twice_or_before_the_start_is_harmless() -> None:
     await chat.close()
     await chat.close()
     assert not chat.connection().up
+
+
+# --- Direct messages
+
+
+async def test_a_direct_message_is_posted_edited_answered_found_and_taken_back() -> None:
+    async with rig() as r:
+        where = await r.chat.post("delivery1", "@U0ANA", alert())
+        await r.chat.edit("delivery2", where, alert("ana is unblocked"))
+        line = await r.chat.reply("delivery3", where, alert("resolved"))
+
+        (message,) = r.slack.messages(where.channel)
+        assert message.text == "🚨 ana is unblocked: cap spent"
+        assert [reply.ts for reply in r.slack.replies(message)] == [line.message]
+        assert r.slack.messages() == []
+        assert await r.chat.find("delivery1", "@U0ANA", LONG_AGO) == [where]
+        assert await r.chat.find("delivery3", "@U0ANA", LONG_AGO, thread=where) == [line]
+        assert await r.chat.find("delivery1", "@U0BO", LONG_AGO) == []
+        for _ in range(2):
+            await r.chat.delete(line)
+        assert r.slack.replies(message) == []
+        assert [each["users"] for each in r.slack.called("conversations.open")] == ["U0ANA", "U0BO"]
+
+
+async def test_a_direct_message_to_nobody_is_refused() -> None:
+    async with rig() as r:
+        with pytest.raises(SendError, match="user_not_found") as caught:
+            await r.chat.post("delivery1", "@nobody", alert())
+        assert caught.value.outcome is Outcome.REFUSED
