@@ -250,6 +250,20 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
 
 
 @cli.command()
+def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Print how sources, destinations and processes are doing, from the database of the running bot."""
+    from meterbot import log, operations
+
+    settings = _configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if as_json:
+        _print_json(asyncio.run(operations.status_json(settings, now)))
+    else:
+        asyncio.run(operations.print_team(settings, now, "status"))
+
+
+@cli.command()
 def pr(
     context: typer.Context,
     numbers: Annotated[

@@ -16,7 +16,7 @@ import structlog
 from pydantic import SecretStr
 
 import meterbot
-from meterbot import export, pull_request_answers
+from meterbot import export, pull_request_answers, wording
 from meterbot.alerts.trial import trial_alert
 from meterbot.app import READS_AT_ONCE, build_chats, build_sessions, build_sources, token_digests
 from meterbot.chat import Chat, Question
@@ -31,7 +31,7 @@ from meterbot.heading import Headings
 from meterbot.ingest import Ingest
 from meterbot.merges import counters_of, month_so_far, reckoned
 from meterbot.messages import Message
-from meterbot.models import Counter, Health, Seat, Snapshot
+from meterbot.models import Counter, Health, Seat, Snapshot, SourceState
 from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
@@ -140,6 +140,46 @@ async def print_team(config: Config, now: datetime, *questions: str) -> None:
         for words in questions or ("",):
             answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
             await _print(answer.message)
+
+
+async def status_json(config: Config, now: datetime) -> dict[str, object]:
+    """How sources, destinations and processes are doing, as far as the database tells. Instants are ISO, in UTC."""
+    async with _opened(config) as store:
+        known, queues = await store.sources(), await store.queues(now)
+        workers = [] if store.sole else await store.workers(now)
+    states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
+    return {
+        "as_of": wording.stamp(now),
+        "version": meterbot.__version__,
+        "sources": [
+            {
+                "seat": state.seat,
+                "health": state.health.value,
+                "since": _stamp(state.since),
+                "last_ok_at": _stamp(state.last_ok_at),
+                "detail": state.detail,
+            }
+            for state in states
+        ],
+        "destinations": [
+            {
+                "chat": queue.chat,
+                "channel": queue.channel,
+                "waiting": queue.waiting,
+                "held": queue.held,
+                "oldest": _stamp(queue.oldest),
+                "trouble": queue.trouble,
+            }
+            for queue in queues
+        ],
+        "processes": [
+            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers
+        ],
+    }
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else wording.stamp(at)
 
 
 async def _print(message: Message) -> None:

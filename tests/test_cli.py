@@ -106,7 +106,7 @@ session_key_env = "ANA_SESSION_KEY"
 KEY = SESSION_KEYS["ana"]
 
 
-@pytest.mark.parametrize("command", ["run", "snapshot", "spend", "check"])
+@pytest.mark.parametrize("command", ["run", "snapshot", "spend", "status", "check"])
 def test_without_a_configuration_it_is_said_where_one_was_looked_for(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

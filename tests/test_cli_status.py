@@ -1,0 +1,53 @@
+"""`meterbot status`: how the bot is doing, asked of its database."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meterbot.deliveries import DeliveryState, Trouble
+from meterbot.store import Batch
+from meterbot.store.database import open_store
+from tests.store.facts import delivery, event, write
+from tests.test_cli import typed
+
+CONFIG = """
+[http]
+[[seats]]
+name = "ana"
+source = "push"
+"""
+
+
+def configured(folder: Path) -> list[str]:
+    path = folder / "config.toml"
+    path.write_text(f'database_url = "sqlite:///{folder}/meterbot.db"\n{CONFIG}')
+    return ["--config", str(path)]
+
+
+async def refused_by_slack(folder: Path) -> None:
+    store = await open_store(f"sqlite:///{folder}/meterbot.db")
+    now = datetime.now(UTC)
+    await write(store, Batch(events=[event(at=now)], deliveries=[delivery("d1")]))
+    claimed = await store.claim("slack", now, "w", 60)
+    assert claimed is not None
+    await store.put_back(claimed, DeliveryState.REFUSED, now, Trouble("not_in_channel", now, refused=True))
+    await store.close()
+
+
+def test_it_says_what_waits_where_and_which_source_is_silent(tmp_path: Path) -> None:
+    asyncio.run(refused_by_slack(tmp_path))
+    said = typed("status", *configured(tmp_path))
+    assert said.exit_code == 0
+    assert "ana: never seen" in said.stdout
+    assert "1 message waiting" in said.stdout
+    assert "not_in_channel" in said.stdout
+
+
+def test_as_json_it_is_one_document(tmp_path: Path) -> None:
+    asyncio.run(refused_by_slack(tmp_path))
+    told = json.loads(typed("status", "--json", *configured(tmp_path)).stdout)
+    assert [(one["seat"], one["health"]) for one in told["sources"]] == [("ana", "never_seen")]
+    (place,) = told["destinations"]
+    assert (place["chat"], place["waiting"], place["trouble"]) == ("slack", 1, "not_in_channel")
+    assert told["processes"] == []
