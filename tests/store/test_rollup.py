@@ -1,12 +1,13 @@
 """The hours tell what the samples told, whether they were rolled up or not."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meterbot.forecast import spend_between
-from meterbot.hours import hours_of, spent_in
+from meterbot.hours import Hour, hours_of, spent_in
 from meterbot.store import Batch
 from meterbot.store.database import Database
 from tests.store.facts import ANA, BO, dollars, emptied, later, sample, write
@@ -21,6 +22,22 @@ async def rolled_up(store: Database, now: datetime) -> None:
         pass
 
 
+def news(hours: Sequence[Hour]) -> list[Hour]:
+    """The hours that differ from the one before: the newest reading of a quiet stretch moves on with every reading, so
+    that its hour may be among them or not."""
+    found: list[Hour] = []
+    for hour in hours:
+        before = found[-1] if found else None
+        same = before is not None and (hour.used, hour.cap, hour.blocked) == (
+            before.used,
+            before.cap,
+            before.blocked,
+        )
+        if not same or hour.spent.minor:
+            found.append(hour)
+    return found
+
+
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, min_size=5, max_size=12), cut=st.integers(0, 11))
 async def test_the_hours_are_those_of_the_samples(
@@ -33,7 +50,7 @@ async def test_the_hours_are_those_of_the_samples(
         if part:
             await rolled_up(store, part[-1].at + HOUR)
     kept = await store.samples([ANA], LONG_AGO)
-    assert await store.hours([ANA], LONG_AGO) == hours_of(kept, LONG_AGO)
+    assert news(await store.hours([ANA], LONG_AGO)) == news(hours_of(kept, LONG_AGO))
 
 
 @given(steps=st.lists(_steps, min_size=2, max_size=25))
