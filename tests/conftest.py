@@ -5,6 +5,7 @@ And the databases for those that need one.
 
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -22,6 +23,10 @@ from tests import postgres
 from tests.tripwire import sitecustomize as tripwire
 
 # The same examples on every run; a machine under load is not a failure. HYPOTHESIS_PROFILE=search looks for new ones.
+# Who starts the tests in the background of a shell may have told them to ignore Ctrl-C, and so their processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

@@ -144,7 +144,7 @@ def test_check_is_0_when_all_is_well_1_when_something_failed_and_2_when_the_conf
             said = typed(*words, METERBOT_CONFIG_TOML=toml, ANA_SESSION_KEY=KEY)
             assert said.exit_code == status, said.output
         found = json.loads(said.stdout)
-        assert {key for check in found for key in check} == {"id", "status", "sentence", "remedy"}
+        assert {key for check in found for key in check} == {"id", "status", "sentence", "remedy", "page"}
         assert any(check["status"] == "fail" for check in found) is (status > 0)
         assert KEY not in said.output
 
@@ -167,7 +167,7 @@ async def test_a_database_that_does_not_answer_fails_the_check(tmp_path: Path) -
     (line,) = [line for line in said.stdout.splitlines() if " database: " in line]
     assert said.status == 1
     assert line.startswith("fail  database: cannot read the database postgresql://127.0.0.1/x: ")
-    assert line.endswith(" → correct database_url, or start the database")
+    assert " → correct database_url, or start the database" in line
     assert "planted-password" not in said.stdout + said.stderr
 
 

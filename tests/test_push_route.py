@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -612,4 +612,6 @@ async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twic
     sqlite.clock.advance(timedelta(seconds=10))
     await sqlite.send(pushes[-1])
     (alone,) = await sqlite.store.latest()
-    assert row == alone
+    # The way there is what differs, and is kept for what the windows are heading for.
+    assert replace(row.known, trail={}) == replace(alone.known, trail={})
+    assert (row.seat, row.counter) == (alone.seat, alone.counter)
