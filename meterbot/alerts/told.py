@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from meterbot import wording
 from meterbot.messages import Field
-from meterbot.models import Event, Seat
+from meterbot.models import Event, EventKind, Seat
 from meterbot.money import Money, percent, show
 from meterbot.rules import fact_money, parse_threshold
 
@@ -81,8 +81,8 @@ class Told:
         )
 
     def also(self) -> tuple[str, ...]:
-        """The lower levels that the same tick crossed."""
-        values = self.event.facts.get("also")
+        """The lower levels that the same tick crossed. A renewal's are days, and none of them was passed."""
+        values = self.event.facts.get("also") if self.event.kind in _OF_LEVELS else None
         levels = (
             [_amount(wording.one_line(str(value))) for value in values] if isinstance(values, list) else []
         )
@@ -95,6 +95,9 @@ class Told:
             if period is None
             else (f"The counter starts again at 0 on {wording.day(month_after(period))} (UTC).",)
         )
+
+
+_OF_LEVELS = {EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED}
 
 
 def windows(full: Iterable[Mapping[str, object]], tz: tzinfo) -> str:

@@ -292,3 +292,12 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
             assert not said.partition(" Over since")[0].endswith("…")
         for act in acts:
             assert act_text(act, BERLIN) in words
+
+
+def test_a_line_names_the_lower_levels_that_were_crossed_at_once_and_of_a_renewal_no_days() -> None:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    crossed = replace(crossed, facts={**crossed.facts, "also": ["50%"]})
+    renewal = event(EventKind.RENEWAL_NEAR)
+    renewal = replace(renewal, facts={**renewal.facts, "also": ["7d"]})
+    told = [line(one, SEATS, UTC, loud=False).fallback for one in (crossed, renewal)]
+    assert ["It passed" in text for text in told] == [True, False]
