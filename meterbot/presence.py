@@ -6,15 +6,14 @@ for dead. On a database of its own nobody is told anything, and every lease is i
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from meterbot.clock import Clock
 from meterbot.lease import Lease
-from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, Store
+from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, Store
 
-_FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _ANSWER_SECONDS = 2.0
 _GOODBYE_SECONDS = 2.0
 
@@ -63,7 +62,7 @@ class Presence:
     async def beat(self) -> None:
         """Raises what the store raises, or `TimeoutError`."""
         began, now = asyncio.get_running_loop().time(), self._clock.now()
-        until = _FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
+        until = FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
         async with asyncio.timeout(None if self._store.sole else _ANSWER_SECONDS):
             held = await self._store.beat(self.worker, now, until, [lease.name for lease in self._leases])
         self._lives_from(began)

@@ -28,14 +28,13 @@ from meterbot.models import Event, EventKind, Severity
 from meterbot.notify import CLAIM_SECONDS, Notify
 from meterbot.simulator import discord_faults
 from meterbot.simulator.slack import Fault, SlackSimulator, dropped, hanging, rate_limited, refused
-from meterbot.store import Batch
+from meterbot.store import FOR_EVER, Batch
 from meterbot.store.database import Database, open_store
 from tests.chat import discord_bot, slack_rig
 from tests.e2e.wall import KilledError, Standing, Trouble, Wall
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 POST, EDIT, REPLY = DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY
-FOREVER = NOW + timedelta(days=3650)
 A_CLAIM = timedelta(seconds=CLAIM_SECONDS + 1)
 LONG = timedelta(hours=1)
 """Longer than any pause of ours."""
@@ -91,7 +90,7 @@ class Line:
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
     store = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     for name in ("one", "other", "next", "slow", "quick", "third", *map(str, range(60))):
-        await store.beat(name, NOW, FOREVER)
+        await store.beat(name, NOW, FOR_EVER)
     yield Line(store, ManualClock(NOW))
     await store.close()
 

@@ -7,7 +7,7 @@ claims; the answers read the `latest` row per seat and never the history.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from meterbot.deliveries import (
@@ -33,6 +33,8 @@ BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
 ALIVE_SECONDS = 6.0
 """How long it is taken for alive from then on; `store/workers.py` says why."""
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when a worker lives that is alone on its database."""
 
 
 @dataclass(frozen=True, slots=True)

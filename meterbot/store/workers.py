@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.store import Worker
+from meterbot.store import FOR_EVER, Worker
 from meterbot.store.statements import dialect_insert
 from meterbot.store.tables import leases, workers
 
@@ -33,8 +33,14 @@ _LEASE_LOCK = 0x6D657403
 
 def is_gone(holder: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
     """Whether a column names a worker, and a dead one."""
-    alive = select(workers.c.name).where(workers.c.alive_until > now)
+    alive = select(workers.c.name).where(_lives(now))
     return and_(holder.is_not(None), not_(holder.in_(alive)))
+
+
+def _lives(now: datetime) -> ColumnElement[bool]:
+    """Who says to live for longer than any clock is wrong said so before the clock was set back, or is alone here."""
+    until = workers.c.alive_until
+    return and_(until > now, or_(until < now + _LONG_DEAD, until == FOR_EVER))
 
 
 async def beat(connection: AsyncConnection, worker: str, now: datetime, alive_until: datetime) -> None:

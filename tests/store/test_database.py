@@ -38,7 +38,7 @@ from meterbot.models import (
     Window,
 )
 from meterbot.money import Money
-from meterbot.store import Batch, CounterState, Latest, tables
+from meterbot.store import FOR_EVER, Batch, CounterState, Latest, tables
 from meterbot.store.database import Database, open_store
 from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, put_back, sample, write
 
@@ -268,7 +268,7 @@ async def test_samples_come_with_the_last_one_before_per_counter(store: Database
 async def _queue(store: Database, *deliveries: NewDelivery) -> None:
     """Queues them for workers that live for a year."""
     for worker in ("w1", "w2", "w3", "w4"):
-        await store.beat(worker, NOW, later(days=365))
+        await store.beat(worker, NOW, FOR_EVER)
     events = [event(new.event) for new in deliveries]
     await write(store, Batch(events=events, deliveries=deliveries))
 
@@ -375,6 +375,14 @@ async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Databas
     await put_back(store, third, DeliveryState.QUEUED, later(minutes=4))
     fourth = await _take(store, 4)
     assert not fourth.settle
+
+
+async def test_a_clock_that_is_set_back_by_a_day_keeps_no_line_waiting_for_that_day(store: Database) -> None:
+    await _queue(store, delivery("d1"))
+    claimed = await store.claim("slack", later(days=1), "w1", 60)
+    assert claimed is not None
+    await put_back(store, claimed, DeliveryState.QUEUED, later(days=1, minutes=5))
+    assert await _claim(store, 0) == "d1"
 
 
 async def test_a_doubt_is_settled_before_anything_else_leaves(store: Database) -> None:

@@ -41,6 +41,13 @@ async def test_a_dead_holder_is_replaced_and_finds_out_when_it_comes_back(store:
     assert await store.workers(until) == [Worker("one", NOW), Worker("two", just_before, (GATEWAY,))]
 
 
+async def test_who_died_before_the_clock_was_set_back_by_a_day_does_not_live_on_for_that_day(
+    store: Database,
+) -> None:
+    await beat(store, "one", later(days=1), GATEWAY)
+    assert await beat(store, "two", NOW, GATEWAY) == {GATEWAY}
+
+
 async def test_who_was_taken_for_dead_and_robbed_of_nothing_goes_on(store: Database) -> None:
     await beat(store, "one", NOW, GATEWAY, "other")
     assert await beat(store, "one", later(hours=1), GATEWAY, "other") == {GATEWAY, "other"}
