@@ -61,33 +61,30 @@ class Report:
     def problems(self) -> int:
         return sum(len(outcome.problems) for outcome in self.bad)
 
-    def counts(self) -> dict[str, int]:
-        wrong = {"lost": "lost", "doubled": "doubled", "out of order": "disordered"}
-        return {**{word: self.count(what) for word, what in wrong.items()}, "other problems": self.problems}
-
     @property
-    def faults(self) -> int:
-        return self.hits.total()
+    def verdict(self) -> str:
+        """`lost: 0, doubled: 0, out of order: 0, other problems: 0`"""
+        wrong = {"lost": "lost", "doubled": "doubled", "out of order": "disordered"}
+        counts = {**{word: self.count(what) for word, what in wrong.items()}, "other problems": self.problems}
+        return ", ".join(f"{what}: {number:,}" for what, number in counts.items())
 
     def lines(self) -> list[str]:
+        faults = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.hits.items()))
         return [
-            f"{self.runs:,} schedules, {self.faults:,} faults, {self.births:,} starts, {self.kills:,} of them killed",
+            f"{self.runs:,} schedules, {self.births:,} starts, {self.kills:,} of them ended by SIGKILL",
+            f"{self.hits.total():,} faults: {faults}",
             f"{self.told:,} facts to be told, {self.messages:,} messages",
-            ", ".join(f"{what}: {number:,}" for what, number in self.counts().items()),
+            self.verdict,
         ]
-
-    def kinds(self) -> str:
-        return ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.hits.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """Which schedules are played, and how."""
 
-    seeds: tuple[int, ...]
+    schedules: tuple[Schedule, ...]
     database: str = "sqlite"
     workers: int = 2
-    bots: int = 1
     naive: bool = False
     show: bool = False
     """Keep what was seen in the channels."""
@@ -146,18 +143,17 @@ class Campaign:
             os._exit(status)
 
     async def _work(self, number: int, folder: Path, urls: Sequence[str], zygote: Zygote, pipe: int) -> None:
-        mine = iter(self.seeds[number :: self.workers])
+        mine = iter(self.schedules[number :: self.workers])
         connector = aiohttp.TCPConnector(force_close=True)
         async with aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=20)
         ) as http:
 
             async def lane(url: str) -> None:
-                for seed in mine:
-                    place = folder / str(seed)
+                for schedule in mine:
+                    place = folder / schedule.name.replace(" ", "-")
                     place.mkdir()
                     base = await _base(url, folder, place)
-                    schedule = Schedule.of(seed, self.database, bots=self.bots)
                     outcome = await Play(
                         schedule, base, zygote, place, http, naive=self.naive, show=self.show
                     ).run()

@@ -33,9 +33,9 @@ _TOKEN = "push-token-of-the-campaign"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is played. The same seed is the same schedule."""
+    """What is played. The same seed, its name, is the same schedule."""
 
-    seed: int
+    name: str
     story: Story
     faults: tuple[Fault, ...]
     platforms: tuple[str, ...]
@@ -49,10 +49,10 @@ class Schedule:
         story = tell(rng, most=4 if polled else 7)
         platforms = rng.choice((("slack",), ("slack",), ("discord",), ("slack", "discord")))
         faults = weather.choose(rng, len(story.steps), platforms, database)
-        return cls(seed, story, faults, platforms, polled, bots)
+        return cls(str(seed), story, faults, platforms, polled, bots)
 
     def lines(self) -> list[str]:
-        what = f"seed {self.seed}: {', '.join(self.story.seats)} on {' and '.join(self.platforms)}"
+        what = f"{self.name}: {', '.join(self.story.seats)} on {' and '.join(self.platforms)}"
         how = f"{'polled' if self.polled else 'pushed'}, {self.bots} at once"
         steps = [f"  step {number}: {step}" for number, step in enumerate(self.story.steps)]
         return [f"{what}, {how}", *steps, *(f"  {fault}" for fault in self.faults)]
@@ -62,7 +62,7 @@ class Schedule:
 class Outcome:
     """What became of a schedule."""
 
-    seed: int
+    name: str
     verdict: Verdict = field(default_factory=Verdict)
     problems: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
@@ -105,7 +105,7 @@ class Play:
         self._show = show
         self._schedule, self._base, self._folder, self._http = schedule, base, folder, http
         self._naive = naive
-        self._rng = random.Random(schedule.seed)
+        self._rng = random.Random(schedule.name)
         page = Page(folder / "page", new=True)
         self._world = World(page, zygote)
         self._weather = Weather(self._world)
@@ -118,7 +118,7 @@ class Play:
         self._over = False
         self._troubles: set[asyncio.Task[None]] = set()
         self._lives_to_cut = [fault for fault in schedule.faults if fault.step < 0 and _cuts_life(fault)]
-        self.outcome = Outcome(schedule.seed)
+        self.outcome = Outcome(schedule.name)
 
     async def run(self) -> Outcome:
         supervisors: list[asyncio.Task[None]] = []

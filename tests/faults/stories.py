@@ -134,6 +134,25 @@ def tell(rng: random.Random, most: int = 7) -> Story:
     return Story(seats, tuple(steps))
 
 
+def script(seats: tuple[str, ...], *acts: tuple[str, str, float]) -> Story:
+    """A story by hand: (seat, `blocked`, `lifted` or the dollars spent, the seconds after it) for each step."""
+    models = {name: _Seat(name) for name in seats}
+    steps = []
+    for name, what, pause in acts:
+        model = models[name]
+        facts = (
+            {"blocked": model.block, "lifted": model.lift}[what]()
+            if what.isalpha()
+            else model.spend(_cents(what))
+        )
+        steps.append(Step(name, what, model.standing, facts, pause))
+    return Story(seats, tuple(steps))
+
+
+def _cents(dollars: str) -> int:
+    return int(dollars.replace(".", ""))
+
+
 def _happen(seat: _Seat, rng: random.Random) -> tuple[str, tuple[Fact, ...]]:
     at = seat.standing
     if at.blocked:

@@ -44,6 +44,12 @@ def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path:
     assert status == 0, report
 
 
+def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
+    status, report = campaign("--found", "--workers", "1", tmp_path=tmp_path)
+    assert "lost: 0, doubled: 0, out of order: 0, other problems: 0" in report, report
+    assert status == 0, report
+
+
 def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
     words = ("--runs", "10", "--seed", "200", "--workers", "1", "--naive")
     status, report = campaign(*words, tmp_path=tmp_path)

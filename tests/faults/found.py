@@ -1,0 +1,46 @@
+"""The bugs that campaigns have found, each as the schedule that shows it."""
+
+from tests.faults.play import Schedule
+from tests.faults.stories import Story, script
+from tests.faults.weather import Fault
+
+_DAY = 86_400.0
+_ONE_SEAT = script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 240))
+
+
+def _pushed(
+    name: str, story: Story, *faults: Fault, platform: str = "slack", polled: bool = False
+) -> Schedule:
+    return Schedule(name, story, faults, (platform,), polled, bots=1)
+
+
+FOUND = (
+    # The jobs were driven by the wall's clock, deadlines lay in the past's future, and a limit lasted for that day.
+    _pushed("the clock is set back by a day", _ONE_SEAT, Fault("clock jump", 1, number=-_DAY)),
+    _pushed(
+        "the clock is set back by a day where seats are polled",
+        script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5)),
+        Fault("clock jump", 1, number=-_DAY),
+        polled=True,
+    ),
+    # The line of a destination was free again only a day later.
+    _pushed(
+        "the clock is set right again while messages wait",
+        _ONE_SEAT,
+        Fault("clock jump", 1, number=_DAY, times=2),
+        Fault("outage 503", 1, "slack", "any", 120),
+    ),
+    # What was sent was looked for from the noted time of the first try on, a day after it was posted.
+    _pushed(
+        "a post is lost while the clock is a day ahead",
+        _ONE_SEAT,
+        Fault("clock jump", 1, number=_DAY, times=2),
+        Fault("reset", 1, "slack", "post", accept=True),
+    ),
+    # The line of the second level told nothing of the first, and the edit that did was overtaken by the third.
+    _pushed(
+        "two levels at once are overtaken by a third",
+        script(("ana",), ("ana", "15.60", 40), ("ana", "41.40", 1), ("ana", "48.10", 40)),
+        Fault("outage 503", 1, "slack", "any", 120),
+    ),
+)
