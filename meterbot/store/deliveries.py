@@ -128,19 +128,18 @@ async def tellings(
     ]
 
 
-def _post_waits() -> ColumnElement[bool]:
-    """The row belongs to a post that has not been told yet."""
-    post = tables.deliveries.alias()
-    return exists(
-        select(post.c.id).where(
-            post.c.event == _rows.about,
-            post.c.chat == _rows.chat,
-            post.c.channel == _rows.channel,
-            post.c.kind == DeliveryKind.POST,
-            post.c.heading.is_(None),
-            post.c.claimable_at.is_not(None),
-        )
+_post = tables.deliveries.alias().c
+_POST_WAITS = exists(
+    select(_post.id).where(
+        _post.event == _rows.about,
+        _post.chat == _rows.chat,
+        _post.channel == _rows.channel,
+        _post.kind == DeliveryKind.POST,
+        _post.heading.is_(None),
+        _post.claimable_at.is_not(None),
     )
+)
+"""The row belongs to a post that has not been told yet. Made once: to build it takes longer than to run it."""
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -157,7 +156,7 @@ async def first_free(
 ) -> Found | None:
     """The line of this chat whose next message waits longest and may leave now; `past` are channels not wanted."""
     doubt = _rows.state.in_(_MAYBE_SENT)
-    ready = and_(_rows.claimable_at <= now, or_(_rows.about.is_(None), ~_post_waits()))
+    ready = and_(_rows.claimable_at <= now, or_(_rows.about.is_(None), ~_POST_WAITS))
     query = (
         select(
             _rows.chat,
@@ -239,7 +238,7 @@ async def _ready(connection: AsyncConnection, line: Found, now: datetime) -> Seq
         select(tables.deliveries, _events.event.label("happened"), _events.ended_by)
         .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
         .where(_rows.chat == line.chat, _rows.channel == line.channel, _rows.claimable_at <= now)
-        .where(or_(_rows.about.is_(None), ~_post_waits()))
+        .where(or_(_rows.about.is_(None), ~_POST_WAITS))
         .order_by(_rows.lane, _rows.sequence)
         .limit(_MOST_CONSIDERED)
     )
