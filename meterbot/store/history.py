@@ -95,7 +95,8 @@ async def _roll_up_again_from(connection: AsyncConnection, at: datetime | None) 
 
 
 async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
-    """The kept samples from `since` on and the last one before, with the newest reading, in order of time."""
+    """The kept samples from `since` on, the last one before (and the last one that knew an amount), and the newest
+    reading, in order of time."""
     numbers = await ids(connection, counters)
     tails = await _read_tails(connection, numbers)
     names = {number: counter for counter, number in numbers.items()}
@@ -103,26 +104,24 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     found = {(tail.newest.at, counter): tail.newest for counter, tail in tails.items()}
     kept = select(tables.history).where(_history.at >= since)
     rows = await select_in(connection, kept, _history.counter, active)
-    rows += await select_in(connection, last_before(since), tables.counters.c.id, active)
+    for before in (last_before(since), last_before(since, known=True)):
+        rows += await select_in(connection, before, tables.counters.c.id, active)
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
 
 
-def last_before(since: datetime) -> Select[Any]:
-    """Of every counter the kept sample before `since`."""
+def last_before(since: datetime, *, known: bool = False) -> Select[Any]:
+    """Of every counter the last kept sample before `since`; the last one that knew an amount, which is what a rise
+    is a rise from, when asked for a known one."""
     # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
     # whole history.
     earlier = tables.history.alias()
-    last = (
-        select(earlier.c.at)
-        .where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
-        .order_by(earlier.c.at.desc())
-        .limit(1)
-        .correlate(tables.counters)
-        .scalar_subquery()
-    )
+    last = select(earlier.c.at).where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
+    if known:
+        last = last.where(earlier.c.used.is_not(None))
+    newest = last.order_by(earlier.c.at.desc()).limit(1).correlate(tables.counters).scalar_subquery()
     return select(tables.history).join_from(
-        tables.counters, tables.history, (_history.counter == tables.counters.c.id) & (_history.at == last)
+        tables.counters, tables.history, (_history.counter == tables.counters.c.id) & (_history.at == newest)
     )
 
 

@@ -31,7 +31,7 @@ async def roll_up(connection: AsyncConnection, now: datetime) -> bool:
     numbers = {row.counter for row in rows}
     before = {
         row.counter: row
-        for row in await select_in(connection, last_before(start), tables.counters.c.id, numbers)
+        for row in await select_in(connection, last_before(start, known=True), tables.counters.c.id, numbers)
     }
     written: list[dict[str, Any]] = []
     for number, own in groupby(rows, key=lambda row: row.counter):

@@ -262,6 +262,12 @@ async def test_samples_come_with_the_last_one_before_per_counter(store: Database
     assert await store.samples([Counter("nobody", "x")], NOW) == []
 
 
+async def test_samples_come_with_the_last_amount_known_before(store: Database) -> None:
+    readings = [sample(0, "1"), sample(10, None), sample(20, None, blocked=True), sample(90, "4")]
+    await write(store, Batch(samples=readings))
+    assert await store.samples([ANA], later(minutes=60)) == [readings[0], readings[2], readings[3]]
+
+
 # Deliveries
 
 
