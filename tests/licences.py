@@ -25,7 +25,6 @@ _READ_BY_A_PERSON = {
     "contourpy": "BSD-3-Clause",  # the three hold the text, and no SPDX name for it
     "cycler": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
-    "httpx-aiohttp": "BSD-3-Clause",  # its metadata holds the text, and no name for it
 }
 _NOT_EVERYWHERE = {"audioop-lts": "https://github.com/AbstractUmbra/audioop"}
 

@@ -46,7 +46,7 @@ def renewed_session(answer: Answer, held: str, now: datetime) -> Renewal | None:
         return None
     form = _USUAL_KEY if held.startswith(_USUAL) else _COOKIE_VALUE
     renewed = None
-    for line in answer.headers.get_list("set-cookie"):
+    for line in answer.headers.getall("set-cookie", ()):
         pair, *attributes = (part.strip() for part in line.split(";"))
         name, _, value = pair.partition("=")
         # Exactly this name: `sessionKeyLC` and others beside it are no session.

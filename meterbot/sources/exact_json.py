@@ -26,13 +26,7 @@ def parse(document: bytes) -> object:
     except UnicodeDecodeError:
         raise NotJsonError("not UTF-8") from None
     try:
-        return json.loads(
-            text,
-            parse_float=_number,
-            parse_int=_number,
-            parse_constant=Unusable,
-            object_pairs_hook=_object,
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise NotJsonError("not JSON" if text.strip() else "empty") from None
 
@@ -54,3 +48,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
                 values[key] = Unusable("two values")
             seen.add(key)
     return values
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=_number, parse_int=_number, parse_constant=Unusable, object_pairs_hook=_object
+)

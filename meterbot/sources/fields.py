@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationInfo
@@ -209,6 +210,7 @@ def _instant(value: object, forgive: Callable[[str], None]) -> datetime:
         raise _WrongError("a time", "a number far from any") from None
 
 
+@lru_cache(maxsize=1024)  # a window says its end with every reading
 def _rfc3339(text: str) -> datetime:
     try:
         if _INSTANT.fullmatch(text) and int(text[:4]) in _YEARS:

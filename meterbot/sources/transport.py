@@ -1,7 +1,7 @@
 """The way out: reads, and only reads, what a short list of paths answers.
 
-One client for all seats, so nothing of one seat may stay in it: cookies travel as a header, and neither httpx nor
-aiohttp below it keeps a jar. The same paths accept writes, therefore no other method than GET exists here.
+One client for all seats, so nothing of one seat may stay in it: cookies travel as a header, and no jar is kept. The
+same paths accept writes, therefore no other method than GET exists here.
 """
 
 import asyncio
@@ -10,12 +10,13 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import CookieJar
+from functools import lru_cache
 from typing import Any, Self
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from meterbot import __version__
 from meterbot.sources.verdict import Cause, Trouble
@@ -42,7 +43,7 @@ class Answer:
     """What came back: the body decompressed, the headers as they were. Both are foreign and may hold secrets."""
 
     status: int
-    headers: httpx.Headers
+    headers: CIMultiDict[str] | CIMultiDictProxy[str]
     body: bytes
 
     def __repr__(self) -> str:
@@ -72,29 +73,31 @@ class Transport:
     ) -> None:
         self._deadline = deadline
         self._largest = largest
-        context = tls or httpx.create_ssl_context()
+        self._connections = connections
+        self._idle = idle
+        self._tls = tls or httpx.create_ssl_context()
+        self._session: aiohttp.ClientSession | None = None
 
-        def session() -> aiohttp.ClientSession:
-            return aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=idle, ssl=context),
+    def _open(self) -> aiohttp.ClientSession:
+        """Made with the first request, for it belongs to the loop that makes it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, keepalive_timeout=self._idle, ssl=self._tls
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                auto_decompress=False,
                 max_line_size=65_536,  # security headers and cookies outgrow aiohttp's 8 KiB
                 max_field_size=65_536,
+                timeout=aiohttp.ClientTimeout(sock_connect=min(self._deadline, 10.0)),
+                headers={
+                    "User-Agent": f"meterbot/{__version__}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                },
             )
-
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=context, client=session),
-            cookies=_NoJar(),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=httpx.Timeout(deadline, connect=min(deadline, 10.0)),
-            headers={
-                "User-Agent": f"meterbot/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-        )
+        return self._session
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,7 +106,8 @@ class Transport:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def get(self, base: str, path: str, headers: Mapping[str, str]) -> Answer:
         """The answer to `GET base + path`, whatever its status.
@@ -116,35 +120,33 @@ class Transport:
             raise NotReadableError("a header with characters that no header has")
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._fetch(base.rstrip("/") + path, headers)
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as failure:
+                return await self._fetch(URL(_base(base) + path, encoded=True), headers)
+        except (aiohttp.ClientError, OSError, ValueError) as failure:
             # Without its chain: the library's exception carries the request, and that carries the session.
             raise Trouble(Cause.UNREACHABLE, _sentence(failure)) from None
 
-    async def _fetch(self, url: str, headers: Mapping[str, str]) -> Answer:
-        async with self._client.stream("GET", url, headers=dict(headers)) as response:
-            body = await self._body(response)
-            return Answer(response.status_code, response.headers, body)
+    async def _fetch(self, url: URL, headers: Mapping[str, str]) -> Answer:
+        async with self._open().get(url, headers=headers, allow_redirects=False) as response:
+            return Answer(response.status, response.headers, await self._body(response))
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        """Decompressed here and not by httpx, which would unpack a small bomb whole before its size can be seen."""
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Decompressed here and not by aiohttp, which would unpack a small bomb whole before its size can be seen."""
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"identity", "", "gzip", "x-gzip"}:
             raise Trouble(Cause.UNREADABLE, "the answer is compressed in a way that was not asked for")
         unpack = zlib.decompressobj(wbits=31) if encoding.endswith("gzip") else None
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.content.iter_any():
             body += chunk if unpack is None else _unpacked(unpack, chunk, self._largest + 1 - len(body))
             if len(body) > self._largest:
                 raise Trouble(Cause.DRIFTED, f"the answer is larger than {self._largest} bytes")
         return bytes(body)
 
 
-class _NoJar(CookieJar):
-    """httpx always has a jar; this one never takes a cookie."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        pass
+@lru_cache(maxsize=8)
+def _base(configured: str) -> str:
+    """The configured address with its host as it travels. Raises ValueError for one that is none."""
+    return str(URL(configured)).rstrip("/")
 
 
 def _unpacked(unpack: Any, chunk: bytes, room: int) -> bytes:
@@ -160,20 +162,14 @@ _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientSSLError, "no secure connection: the TLS handshake or the certificate failed"),
     (ssl.SSLError, "no secure connection: the TLS handshake or the certificate failed"),
     (TimeoutError, "no answer in time"),
-    (httpx.TimeoutException, "no answer in time"),
     (aiohttp.ClientConnectorError, "no connection: the host refused it or cannot be reached"),
     (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     (aiohttp.ClientPayloadError, "the answer broke off"),
     (aiohttp.ClientResponseError, "the answer is not HTTP"),
-    (aiohttp.InvalidURL, "the configured address is not one"),
-    (httpx.InvalidURL, "the configured address is not one"),
-    (httpx.UnsupportedProtocol, "the configured address is not one"),
-    (UnicodeError, "the configured address is not one"),  # no name of a host, for the encoding of such names
+    (ValueError, "the configured address is not one"),  # nor a name that such an address could hold
 )
 
 
 def _sentence(failure: BaseException) -> str:
-    """What happened, in our words. httpx-aiohttp calls most failures a connect time-out; what it made that of is the
-    cause, and tells more."""
-    told = (failure.__cause__ if isinstance(failure, httpx.HTTPError) else None) or failure
-    return next((text for kind, text in _SENTENCES if isinstance(told, kind)), "the connection failed")
+    """What happened, in our words."""
+    return next((text for kind, text in _SENTENCES if isinstance(failure, kind)), "the connection failed")

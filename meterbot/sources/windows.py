@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from meterbot.models import Window
 from meterbot.sources.fields import Notes, kind, printable, read
@@ -30,6 +31,7 @@ def windows_of(usage: dict[str, object], notes: Notes) -> tuple[Window, ...]:
     return tuple(list(windows.values())[:_MOST])
 
 
+@lru_cache(maxsize=256)
 def is_window(key: str) -> bool:
     """Whether a key of the body names a window."""
     return key in MAIN or (_NAME.fullmatch(key) is not None and key not in _NO_WINDOWS)

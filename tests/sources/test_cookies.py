@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from meterbot.sources.cookies import Renewal, cookie_header, renewed_session
 from meterbot.sources.transport import Answer, NotReadableError
@@ -13,7 +13,7 @@ from tests.sources.served import KEY, NOW
 
 
 def renewal(*lines: str, status: int = 200, held: str = "odd", now: datetime = NOW) -> Renewal | None:
-    headers = httpx.Headers([(b"set-cookie", line.encode()) for line in lines])
+    headers = CIMultiDict(("set-cookie", line) for line in lines)
     return renewed_session(Answer(status, headers, b""), held, now)
 
 
