@@ -8,12 +8,14 @@ from typing import TypeVar
 from meterbot import rules
 from meterbot.deliveries import NewDelivery
 from meterbot.forecast import CLOCK_SKEW
+from meterbot.hours import Hour
 from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
 from meterbot.renewal import as_configured
 from meterbot.rules import (
     Ailment,
     CounterMemory,
     DestinationMemory,
+    Rise,
     RuleSettings,
     SourceMemory,
     TeamMemory,
@@ -90,6 +92,8 @@ class Fold:
         self.events: list[Event] = []
         self.samples: list[Sample] = []
         self.set_back: dict[Counter, datetime] = {}
+        self.risen: dict[Counter, str] = {}
+        """Counters that a clean reading found higher than the one before, and the seat that brought it."""
         self.news: list[Snapshot] = []
         """The snapshots taken that brought something new."""
 
@@ -193,6 +197,8 @@ class Fold:
                 self.set_back[counter] = now
             self.samples += _newest(verdict, counter, snapshot)
             self.events += verdict.events
+            if verdict.risen:
+                self.risen[counter] = seat.name
         # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
         own = rules.merge(self.latest.get((seat.name, counter)), named, now)
         if own is None:
@@ -246,12 +252,25 @@ class Fold:
         self._remember(name, memory)
         self.events += events
 
+    def counter_memory(self, counter: Counter) -> CounterMemory:
+        return rules.load(CounterMemory, self.states[counter].memory)
+
+    def watch_pace(
+        self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
+    ) -> None:
+        """Of a counter that rose: where its pace leads."""
+        state, seat = self.states[counter], self.risen[counter]
+        rise = Rise(counter, seat, samples, hours)
+        memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
+        self.states[counter] = replace(state, memory=rules.dump(memory))
+        self.events += events
+
     def watch_team(self, readers: Mapping[Counter, Iterable[str]], now: datetime) -> None:
         """The team's sum over counters, each with the seats that read it."""
         readings = [
             rules.reading_of(
                 counter,
-                rules.load(CounterMemory, self.states[counter].memory),
+                self.counter_memory(counter),
                 fresh=any(self.source(name).health is Health.OK for name in names),
             )
             for counter, names in readers.items()

@@ -135,14 +135,16 @@ class Pace:
     over: timedelta
 
 
-def pace(samples: Sequence[Sample], now: datetime) -> Pace | None:
+def pace(
+    samples: Sequence[Sample], now: datetime, windows: Iterable[timedelta] = PACE_WINDOWS
+) -> Pace | None:
     """Over the shortest of the windows that holds at least three readings and is covered by them for a third; None
     when no window is."""
     points = [sample for sample in samples if sample.used is not None and sample.at <= now]
     if not points or points[-1].used is None:
         return None
     currency, end = points[-1].used.currency, points[-1].at
-    for window in PACE_WINDOWS:
+    for window in windows:
         inside = [sample for sample in points if sample.at > now - window]
         if len(inside) < _FEWEST_POINTS:
             continue

@@ -16,9 +16,11 @@ from meterbot.fold import DESTINATION_MEMORY, TEAM_MEMORY, Fold, counters_of, co
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
 from meterbot.noise import NoiseSettings, hold, lane_of, muted_by, topic_of
+from meterbot.outlook import HABIT
 from meterbot.planner import Planner, follow_ups
 from meterbot.rules import Ailment, RuleSettings, SourceMemory, fact_money, money_fact
 from meterbot.rules.facts import instant
+from meterbot.rules.pace import DAY
 from meterbot.store import Batch, Store, Transaction
 
 
@@ -139,6 +141,7 @@ class Ingest:
             fold.watch_source(self._seats[name], now)
         for name, due in (next_due or {}).items():
             fold.sources[name] = replace(fold.source(name), next_due=due)
+        await self._watch_paces(transaction, fold, now)
         if self._settings.budgets:
             await self._watch_team(transaction, fold, now)
         return await self._write(transaction, fold, now)
@@ -204,6 +207,29 @@ class Ingest:
             latest=latest,
             states=await transaction.states(counters_of(snapshots, latest)),
         )
+
+    async def _watch_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
+        """Where the counters that rose are heading: asked for only of those that may have something to tell."""
+        risen = {
+            counter: [sample for sample in fold.samples if sample.counter == counter]
+            for counter in fold.risen
+            if rules.needs_samples(fold.counter_memory(counter), self._settings, now)
+        }
+        if not risen:
+            return
+        earlier: dict[Counter, list[Sample]] = {counter: [] for counter in risen}
+        for sample in await transaction.samples(risen, now - DAY):
+            earlier[sample.counter].append(sample)
+        samples = {counter: [*earlier[counter], *new] for counter, new in risen.items()}
+        told = [
+            counter
+            for counter, own in samples.items()
+            if rules.needs_hours(fold.counter_memory(counter), own, self._settings, now)
+        ]
+        hours = await transaction.hours(told, now - HABIT) if told else []
+        for counter in told:
+            own = [hour for hour in hours if hour.counter == counter]
+            fold.watch_pace(counter, samples[counter], own, now)
 
     async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         batch = fold.batch(())

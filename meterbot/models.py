@@ -249,6 +249,8 @@ class EventKind(StrEnum):
     RENEWAL_NEAR = "renewal_near"
     SUBSCRIPTION_CHANGED = "subscription_changed"
     PERIOD_CLOSED = "period_closed"
+    CAP_FORECAST = "cap_forecast"
+    SPEND_SPIKE = "spend_spike"
     SOURCE_DOWN = "source_down"
     SOURCE_UP = "source_up"
     DESTINATION_DOWN = "destination_down"

@@ -22,7 +22,15 @@ _LANES: Mapping[EventKind, Lane] = {
     EventKind.PERIOD_CLOSED: Lane.DIGEST,
 }
 
-_SPEND = frozenset({EventKind.SPEND_STARTED, EventKind.THRESHOLD_CROSSED, EventKind.CHARGED_WITHIN_PLAN})
+_SPEND = frozenset(
+    {
+        EventKind.SPEND_STARTED,
+        EventKind.THRESHOLD_CROSSED,
+        EventKind.CHARGED_WITHIN_PLAN,
+        EventKind.CAP_FORECAST,
+        EventKind.SPEND_SPIKE,
+    }
+)
 """What one seat's spending in one period brings, one after the other: one living message."""
 
 DEFAULT, OWNER = "default", "owner"

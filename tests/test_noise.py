@@ -311,6 +311,8 @@ def test_every_event_is_told_somewhere_and_nowhere_twice(
         (EventKind.SEAT_BLOCKED, Lane.BLOCKED),
         (EventKind.SEAT_UNBLOCKED, Lane.BLOCKED),
         (EventKind.THRESHOLD_CROSSED, Lane.THRESHOLD),
+        (EventKind.CAP_FORECAST, Lane.THRESHOLD),
+        (EventKind.SPEND_SPIKE, Lane.THRESHOLD),
         (EventKind.SOURCE_DOWN, Lane.THRESHOLD),
         (EventKind.RENEWAL_NEAR, Lane.RENEWAL),
         (EventKind.SESSION_EXPIRING, Lane.RENEWAL),
@@ -327,7 +329,13 @@ def spent(kind: EventKind, period: str | None = "2026-04", account: str = "a") -
 
 
 def test_what_one_seat_spends_in_one_period_is_one_message() -> None:
-    levels = (EventKind.SPEND_STARTED, EventKind.THRESHOLD_CROSSED, EventKind.CHARGED_WITHIN_PLAN)
+    levels = (
+        EventKind.SPEND_STARTED,
+        EventKind.THRESHOLD_CROSSED,
+        EventKind.CHARGED_WITHIN_PLAN,
+        EventKind.CAP_FORECAST,
+        EventKind.SPEND_SPIKE,
+    )
     assert {topic_of(spent(kind)) for kind in levels} == {"spend:a/o:2026-04"}
     others = [spent(levels[0], "2026-05"), spent(levels[0], "2026-04.2"), spent(levels[0], account="b")]
     assert len({topic_of(one) for one in [spent(levels[0]), *others]}) == 4

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
 from meterbot import wording
-from meterbot.alerts import billing, destination, limits, pull_requests, source, spend
+from meterbot.alerts import billing, destination, limits, pace, pull_requests, source, spend
 from meterbot.alerts.told import Told, Words, instant
 from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
@@ -20,6 +20,8 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.BUDGET_CROSSED: spend.budget_crossed,
     EventKind.CHARGED_WITHIN_PLAN: spend.charged_within_plan,
     EventKind.PERIOD_CLOSED: spend.period_closed,
+    EventKind.CAP_FORECAST: pace.cap_forecast,
+    EventKind.SPEND_SPIKE: pace.spend_spike,
     EventKind.SEAT_BLOCKED: limits.seat_blocked,
     EventKind.SEAT_UNBLOCKED: limits.seat_unblocked,
     EventKind.METERING_CHANGED: limits.metering_changed,
@@ -92,7 +94,7 @@ def _forecast(event: Event, tz: tzinfo) -> list[Field]:
     cap = fact_money(event.facts.get("cap"))
     if cap_eta is not None and cap_eta > event.at:
         fields.append(Field(_CAP_REACHED, wording.moment(cap_eta, tz)))
-    elif cap_eta is None and cap is not None and cap.currency == pace.currency:
+    elif cap_eta is None and "cap_eta" in event.facts and cap is not None and cap.currency == pace.currency:
         fields.append(Field(_CAP_REACHED, "not before the counter starts again"))
     return fields
 

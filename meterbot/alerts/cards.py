@@ -33,8 +33,10 @@ def card(shown: Card, seats: Seats, tz: tzinfo) -> Message:
     earlier = [_entry(each, shown, seats, tz) for each in shown.events[:-1]]
     sections = (Section(tuple(earlier), "Before"),) if earlier else ()
     deeds = [act_text(act, tz) for act in shown.acts if act.undone_at is None]
+    severity = message.severity if over else min((each.severity for each in shown.events), key=_LOUDEST.index)
     return replace(
         message,
+        severity=severity,
         text="\n".join([part for part in (message.text, *deeds) if part]),
         sections=sections,
         actions=(*_deeds(shown, settled=over), *message.actions),

@@ -204,6 +204,8 @@ class AlertsConfig(Table):
     thresholds: Levels = DEFAULT_THRESHOLDS
     renewal_days: Annotated[tuple[Days, ...], Unstrict] = (7, 1)
     source_grace: Duration = timedelta(minutes=30)
+    cap_forecast: bool = True
+    spend_spike: bool = False
     mute: Annotated[tuple[Kind, ...], Unstrict] = ()
     living: bool = True
     send_resolved: bool = True
@@ -494,5 +496,13 @@ class Config(Table):
             budgets=tuple(budgets),
             source_grace=self.alerts.source_grace,
             timezone=self.timezone,
-            kinds=frozenset(EventKind) - {*self.alerts.mute},
+            kinds=frozenset(EventKind) - {*self.alerts.mute} - self._switched_off,
         )
+
+    @property
+    def _switched_off(self) -> frozenset[EventKind]:
+        on = {
+            EventKind.CAP_FORECAST: self.alerts.cap_forecast,
+            EventKind.SPEND_SPIKE: self.alerts.spend_spike,
+        }
+        return frozenset(kind for kind, told in on.items() if not told)

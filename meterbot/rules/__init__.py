@@ -3,6 +3,8 @@
     merge(known, snapshot, now) -> Known | None                                 None: it changes nothing
     watch_counter(memory, known, snapshot, settings, now) -> Verdict            per (account, org)
     take_late(memory, known, snapshot, settings, now) -> Verdict                the same, long after: without events
+    needs_samples(memory, settings, now) -> bool, needs_hours(...)              after a rise: what its pace is measured with
+    watch_pace(memory, rise, settings, now) -> (CounterMemory, events)          per rise
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
@@ -41,6 +43,8 @@ always there, null when not known.
 | `seat_blocked` | why (`cap`, `balance`, `unknown`), wire_reason, until, hard, used, cap, percent, full_windows |
 | `seat_unblocked` | used, cap, percent, since |
 | `charged_within_plan` | used, before, before_at, rise, period, windows (all of them) |
+| `cap_forecast` | used, cap, percent, period, pace (per hour), over_hours (text), cap_eta, ends, low, likely, high (of the month's forecast) |
+| `spend_spike` | used, cap, percent, period, pace (per hour), over_hours (text), usual (what nine of ten busy hours stay within), times (text), hours |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_full` | window, resets_at, next (`billed`, `refused` or null), used, cap |
 | `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, plan, used, previous_final |
@@ -66,6 +70,7 @@ from meterbot.rules.destination import Ailment, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge, of_another_month
 from meterbot.rules.memory import CounterMemory, DestinationMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.pace import Rise, needs_hours, needs_samples, watch_pace
 from meterbot.rules.past import is_past
 from meterbot.rules.session import watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
@@ -78,6 +83,7 @@ __all__ = [
     "CounterMemory",
     "DestinationMemory",
     "Reading",
+    "Rise",
     "RuleSettings",
     "SourceMemory",
     "TeamMemory",
@@ -89,6 +95,8 @@ __all__ = [
     "load",
     "merge",
     "money_fact",
+    "needs_hours",
+    "needs_samples",
     "of_another_month",
     "parse_threshold",
     "reading_of",
@@ -98,6 +106,7 @@ __all__ = [
     "watch_counter",
     "watch_destinations",
     "watch_identity",
+    "watch_pace",
     "watch_session",
     "watch_source",
     "watch_team",

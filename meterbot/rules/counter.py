@@ -15,7 +15,8 @@ from meterbot.rules.tick import Step, Tick, tick_of
 class Verdict:
     """What follows from a snapshot. `changed` is False when it was old, repeated or future-dated: nothing is to be
     written then. `sample` is the reading's point in the history: None without a clean amount. `set_back`: what was known
-    was from the future, and so is the end of the history."""
+    was from the future, and so is the end of the history. `risen`: the reading is higher than the one before, so that
+    the pace is to be looked at."""
 
     memory: CounterMemory
     known: Known | None
@@ -23,6 +24,7 @@ class Verdict:
     events: tuple[Event, ...] = ()
     sample: Sample | None = None
     set_back: bool = False
+    risen: bool = False
 
 
 # The order matters: a period opens before its levels are watched, a block mutes the levels of its own tick.
@@ -58,7 +60,13 @@ def watch_counter(
     told = tuple(event for event in events if event.kind in settings.kinds)
     sample = _sample(memory, tick)
     return Verdict(
-        _remembered(memory, tick), merged, changed=True, events=told, sample=sample, set_back=ahead
+        _remembered(memory, tick),
+        merged,
+        changed=True,
+        events=told,
+        sample=sample,
+        set_back=ahead,
+        risen=_risen(tick),
     )
 
 
@@ -86,6 +94,12 @@ def _present(
     if known is None or not from_future(known, now):
         return known, memory, False
     return undated(known), set_back(memory, now), True
+
+
+def _risen(tick: Tick) -> bool:
+    if tick.used is None or tick.before is None or tick.extra is None or not tick.extra.comparable:
+        return False
+    return tick.switched is None and tick.used.major > tick.before.major
 
 
 def _sample(memory: CounterMemory, tick: Tick) -> Sample | None:

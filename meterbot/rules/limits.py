@@ -116,7 +116,7 @@ def watch_metering(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, li
         changes.append(_change("currency", tick.switched, tick.used.currency))
     old_cap, new_cap = memory.cap, tick.cap
     if new_cap is not None:
-        memory = replace(memory, cap=new_cap)
+        memory = replace(memory, cap=new_cap, risk=None if new_cap == "none" else memory.risk)
         if tick.switched is None and old_cap is not None and not _same_cap(old_cap, new_cap):
             changes.append(_change("cap", _cap_fact(old_cap), _cap_fact(new_cap)))
     old = memory.metering

@@ -34,6 +34,15 @@ class FullWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """That the cap would fall, as it was told: in which period, under which cap, and when a reading last showed it."""
+
+    period: str | None
+    cap: Money
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SeenSubscription:
     """The parts of a subscription whose change is told."""
 
@@ -53,6 +62,8 @@ class CounterMemory:
 
     The levels: `told` in this period, `armed` tells a level apart that is told again after the cap was raised,
     `measured_cap` is the cap that `used` was last compared with.
+
+    The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
 
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
@@ -81,6 +92,8 @@ class CounterMemory:
     window_resets: tuple[datetime, ...] = ()
     full: dict[str, FullWindow] = field(default_factory=dict)
     full_at: datetime | None = None
+    risk: Risk | None = None
+    spike_at: datetime | None = None
     renewal: date | None = None
     renewal_at: datetime | None = None
     renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
@@ -94,9 +107,12 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
     that its levels are told when they are reached.
     """
     block = memory.block and replace(memory.block, since=min(memory.block.since, now))
+    risk = memory.risk and replace(memory.risk, seen_at=min(memory.risk.seen_at, now))
     memory = replace(
         memory,
         block=block,
+        risk=risk,
+        spike_at=memory.spike_at and min(memory.spike_at, now),
         period_at=memory.period_at and min(memory.period_at, now),
         used_at=memory.used_at and min(memory.used_at, now),
         windows_at=None,

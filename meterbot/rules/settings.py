@@ -63,6 +63,9 @@ class Budget:
     thresholds: tuple[Threshold, ...] = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
 
 
+TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE}
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
     """`timezone` decides which day it is; `kinds` are the events that are told at all."""
@@ -72,4 +75,4 @@ class RuleSettings:
     budgets: tuple[Budget, ...] = ()
     source_grace: timedelta = timedelta(minutes=30)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    kinds: frozenset[EventKind] = frozenset(EventKind)
+    kinds: frozenset[EventKind] = TOLD_BY_DEFAULT

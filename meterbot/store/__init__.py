@@ -214,6 +214,10 @@ class Transaction(Protocol):
         """As `Store.samples`, inside the transaction."""
         ...
 
+    async def hours(self, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        """As `Store.hours`, inside the transaction."""
+        ...
+
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
         """Gives back seats that have been read, and returns the ones that the worker still had: another who took it
         for dead may have read the others since."""

@@ -283,6 +283,9 @@ class WriteTransaction:
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
         return await history.read(self._connection, counters, since)
 
+    async def hours(self, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        return await rollup.read(self._connection, counters, since)
+
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
         return await claims.release(self._connection, worker, seats)
 

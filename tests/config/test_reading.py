@@ -41,7 +41,7 @@ def test_one_seat_is_a_configuration_and_the_rest_has_defaults() -> None:
     assert [threshold.level for threshold in settings.thresholds] == ["50%", "80%", "95%"]
     assert settings.renewal_days == (7, 1)
     assert settings.source_grace == timedelta(minutes=30)
-    assert settings.kinds == frozenset(EventKind)
+    assert settings.kinds == frozenset(EventKind) - {EventKind.SPEND_SPIKE}
 
 
 def test_everything_said_of_a_seat_arrives_but_its_secret() -> None:
@@ -93,6 +93,8 @@ def test_what_is_watched_for_reaches_the_rules() -> None:
         thresholds = ["80%", "$25.00"]
         renewal_days = [3]
         source_grace = "1h"
+        cap_forecast = false
+        spend_spike = true
         mute = ["window_full"]
         [[alerts.budgets]]
         amount = "500.00"
@@ -106,7 +108,7 @@ def test_what_is_watched_for_reaches_the_rules() -> None:
     assert settings.renewal_days == (3,)
     assert settings.source_grace == timedelta(hours=1)
     assert settings.timezone == ZoneInfo("Europe/Berlin")
-    assert settings.kinds == frozenset(EventKind) - {EventKind.WINDOW_FULL}
+    assert settings.kinds == frozenset(EventKind) - {EventKind.WINDOW_FULL, EventKind.CAP_FORECAST}
     assert [(budget.amount, budget.thresholds) for budget in settings.budgets] == [
         (Money(Decimal(50000), "EUR", 2), (hundred,))
     ]

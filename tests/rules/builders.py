@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from meterbot.hours import hours_of
 from meterbot.models import (
     Event,
     EventKind,
@@ -17,7 +18,7 @@ from meterbot.models import (
     Window,
 )
 from meterbot.money import Money
-from meterbot.rules import CounterMemory, RuleSettings, dump, load, watch_counter
+from meterbot.rules import CounterMemory, Rise, RuleSettings, dump, load, watch_counter, watch_pace
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -107,6 +108,35 @@ class Watch:
         """The next reading comes a minute after this."""
         self.now = at
         return self
+
+
+class Paced:
+    """One counter with its history, watched as the door does it: every reading, and its pace where it rose."""
+
+    def __init__(self, settings: RuleSettings | None = None) -> None:
+        self.watch = Watch(settings)
+        self.told: list[Event] = []
+
+    def see(self, seen: Snapshot, now: datetime | None = None) -> list[Event]:
+        now = now or seen.fetched_at
+        watch = self.watch
+        verdict = watch_counter(watch.memory, watch.known, seen, watch.settings, now)
+        events = watch.see(seen, now)
+        counter = seen.counter
+        if verdict.risen and counter is not None:
+            hours = hours_of(watch.samples, watch.samples[0].at - HOUR)
+            rise = Rise(counter, seen.seat, watch.samples, hours)
+            memory, paced = watch_pace(watch.memory, rise, watch.settings, now)
+            watch.memory = load(CounterMemory, dump(memory))
+            events += paced
+        self.told += events
+        return events
+
+    def uses(self, used: str | None, at: datetime, cap: str | None = "50", **fields: Any) -> list[EventKind]:
+        return kinds(self.see(snapshot(at, metered=extra(used, cap, **fields))))
+
+    def count(self, kind: EventKind) -> int:
+        return kinds(self.told).count(kind)
 
 
 def kinds(events: list[Event]) -> list[EventKind]:

@@ -1,13 +1,14 @@
 """What the package's docstring promises of the facts, the events keep."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from meterbot import rules
 from meterbot.models import Counter, Event, EventKind, Health, ReasonClass, Seat, SourceState
 from meterbot.pull_requests import Merged, PullRequest, merged_event
 from meterbot.rules import Ailment, Budget, DestinationMemory, Reading, RuleSettings, SourceMemory, TeamMemory
-from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, snapshot, subscription, usd, window
+from tests.rules.builders import HOUR, MINUTE, NOON, Paced, Watch, extra, snapshot, subscription, usd, window
 
 
 def documented() -> dict[str, set[str]]:
@@ -49,9 +50,20 @@ def one_of_each() -> list[Event]:
     ailing = [Ailment("slack", "C1", "not_in_channel", NOON, refused=True)]
     down, fell = rules.watch_destinations(DestinationMemory(), ailing, watch.settings, NOON + HOUR)
     events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
+    events += paced(watch.settings)
     budgets = RuleSettings(budgets=(Budget(usd("1")),))
     reading = Reading(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
     return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]
+
+
+def paced(settings: RuleSettings) -> list[Event]:
+    told = replace(settings, kinds=frozenset(EventKind))
+    seen = Paced(told)
+    for hour in range(12):
+        seen.uses(f"{hour}.00", NOON - timedelta(hours=24 - hour))
+    for minute in range(0, 60, 15):
+        seen.uses(f"{20 + minute}", NOON + timedelta(minutes=minute), "900")
+    return [event for event in seen.told if event.kind in {EventKind.CAP_FORECAST, EventKind.SPEND_SPIKE}]
 
 
 def test_every_kind_of_event_has_the_facts_that_are_documented() -> None:

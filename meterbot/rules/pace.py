@@ -1,0 +1,228 @@
+"""The rules about pace: a cap that will fall before the counter starts again, and a spend far above a seat's habit.
+
+Both look only when a clean reading is higher than the one before, and from three readings on.
+
+The cap will fall: at the pace of the last 24 hours it does before the counter starts again; and the month's forecast,
+once there is one, says so too, or it does within two days. That is one episode, told once. It ends with the period, when a reading shows that a raised
+cap will hold, and when no reading has shown it for three days: a quiet night or weekend is no recovery.
+
+A spike: over the last hour the seat spends three times as fast as nine of ten of its busy hours in four weeks, and at
+least a hundred of the smallest unit (a dollar). At most once a day, and not before ten busy hours are known.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from meterbot import money, wording
+from meterbot.forecast import Pace, cap_eta, month_end, pace
+from meterbot.hours import HOUR, Hour, hour_of
+from meterbot.models import Counter, Event, EventKind, Sample, Severity
+from meterbot.money import Money
+from meterbot.outlook import Forecast, forecast, rest_of_month
+from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.memory import CounterMemory, Risk
+from meterbot.rules.settings import RuleSettings
+
+DAY = timedelta(hours=24)
+_CALM = timedelta(days=3)
+_SOON = timedelta(days=2)
+_AGAIN = timedelta(hours=1)
+"""How long a risk that was seen need not be looked for again."""
+_FAR_ABOVE = 3
+_NINE_OF_TEN = 9, 10
+_FEWEST_BUSY_HOURS = 10
+_LEAST_MINOR = 100
+
+
+def needs_samples(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
+    """Whether the samples of the last 24 hours may bring an event, after a rise."""
+    return _may_fall(memory, settings, now) or _may_spike(memory, settings, now)
+
+
+def needs_hours(
+    memory: CounterMemory, samples: Sequence[Sample], settings: RuleSettings, now: datetime
+) -> bool:
+    """Whether the hours of four weeks are needed as well: to tell a risk from a busy day, or a spike from a habit."""
+    risk = _may_fall(memory, settings, now) and _falls(memory, pace(samples, now, (DAY,)), now) is not None
+    return risk or (_may_spike(memory, settings, now) and pace(samples, now, (HOUR,)) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """A counter that rose: the seat that brought it, its samples of the last 24 hours with that reading, and its hours of
+    four weeks."""
+
+    counter: Counter
+    seat: str
+    samples: Sequence[Sample]
+    hours: Sequence[Hour]
+
+
+def watch_pace(
+    memory: CounterMemory, rise: Rise, settings: RuleSettings, now: datetime
+) -> tuple[CounterMemory, list[Event]]:
+    """Whether the cap will fall, and whether this is a spike."""
+    about = _About(memory, rise, now)
+    events: list[Event] = []
+    if _may_fall(memory, settings, now):
+        memory, event = _watch_cap(about)
+        events += [] if event is None else [event]
+    if _may_spike(memory, settings, now) and (event := _spike(about)) is not None:
+        memory = replace(memory, spike_at=now)
+        events.append(event)
+    return memory, events
+
+
+def _may_fall(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
+    if EventKind.CAP_FORECAST not in settings.kinds or memory.block is not None:
+        return False
+    used, cap, risk = memory.used, memory.cap, memory.risk
+    if used is None or not isinstance(cap, Money) or cap.currency != used.currency or used.major >= cap.major:
+        return False
+    known = risk is not None and risk.period == memory.period and risk.cap == cap
+    return risk is None or not known or now - risk.seen_at >= _AGAIN
+
+
+def _may_spike(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
+    if EventKind.SPEND_SPIKE not in settings.kinds or memory.used is None:
+        return False
+    return memory.spike_at is None or now - memory.spike_at >= DAY
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    memory: CounterMemory
+    rise: Rise
+    now: datetime
+
+    def over(self, window: timedelta) -> Pace | None:
+        return pace(self.rise.samples, self.now, (window,))
+
+    @property
+    def cap(self) -> Money | None:
+        return self.memory.cap if isinstance(self.memory.cap, Money) else None
+
+    def event(self, kind: EventKind, severity: Severity, reason: str, facts: dict[str, object]) -> Event:
+        used, period = self.memory.used, self.memory.period
+        share = None if used is None or self.cap is None else money.percent(used, self.cap)
+        last = self.rise.samples[-2:]
+        readings = [{"at": instant(sample.at), "used": money_fact(sample.used)} for sample in last]
+        return Event(
+            key=f"{kind.value}:{self.rise.counter}:{period}:{instant(last[-1].at)}",
+            kind=kind,
+            at=min(last[-1].at, self.now),
+            severity=severity,
+            reason=reason,
+            seat=self.rise.seat,
+            counter=self.rise.counter,
+            facts={
+                "used": money_fact(used),
+                "cap": money_fact(self.cap),
+                "percent": None if share is None else f"{share:f}",
+                "period": period,
+                **facts,
+                "readings": readings,
+            },
+        )
+
+
+def _watch_cap(about: _About) -> tuple[CounterMemory, Event | None]:
+    memory, now, cap, risk = about.memory, about.now, about.cap, about.memory.risk
+    speed = about.over(DAY)
+    said = _month(memory, about.rise.hours, now)
+    at = _falls(memory, speed, now)
+    if speed is None or cap is None or at is None or (_holds(cap, said) and at - now > _SOON):
+        over = risk is not None and speed is not None and cap is not None and _raised(risk.cap, cap)
+        return (replace(memory, risk=None) if over else memory), None
+    seen = replace(memory, risk=Risk(memory.period, cap, now))
+    if risk is not None and risk.period == memory.period and now - risk.seen_at < _CALM:
+        return seen, None
+    return seen, _will_fall(about, speed, at, said)
+
+
+def _holds(cap: Money, said: Forecast | None) -> bool:
+    return said is not None and said.likely.major < cap.major
+
+
+def _raised(old: Money, new: Money) -> bool:
+    return old.currency == new.currency and new.major > old.major
+
+
+def _ends(memory: CounterMemory, now: datetime) -> datetime:
+    return now if memory.period is None else month_end(memory.period[:7])
+
+
+def _falls(memory: CounterMemory, speed: Pace | None, now: datetime) -> datetime | None:
+    """When the cap does at this pace; None when the counter starts again first."""
+    cap, used = memory.cap, memory.used
+    if used is None or not isinstance(cap, Money):
+        return None
+    return cap_eta(used, cap, speed, now, _ends(memory, now))
+
+
+def _month(memory: CounterMemory, hours: Sequence[Hour], now: datetime) -> Forecast | None:
+    used = memory.used
+    own = [] if used is None else _in_currency(hours, used.currency)
+    if used is None or not own:
+        return None
+    return forecast(used, rest_of_month(own, own[0].at, now), now)
+
+
+def _in_currency(hours: Iterable[Hour], currency: str) -> list[Hour]:
+    return [hour for hour in hours if hour.spent.currency == currency]
+
+
+def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) -> Event:
+    month = "" if said is None else f", and the month would end at about {money.show(said.likely)}"
+    cap = "" if about.cap is None else f" of {money.show(about.cap)}"
+    return about.event(
+        EventKind.CAP_FORECAST,
+        Severity.INFO,
+        f"at {money.show(speed.per_hour)} an hour over the last {wording.span(speed.over)} the cap{cap} falls at "
+        f"{wording.stamp(at)}{month}",
+        {
+            **_speed_facts(speed),
+            "cap_eta": instant(at),
+            "ends": instant(_ends(about.memory, about.now)),
+            "low": None if said is None else money_fact(said.low),
+            "likely": None if said is None else money_fact(said.likely),
+            "high": None if said is None else money_fact(said.high),
+        },
+    )
+
+
+def _speed_facts(speed: Pace) -> dict[str, object]:
+    return {"pace": money_fact(speed.per_hour), "over_hours": f"{speed.over / HOUR:.2f}"}
+
+
+def _spike(about: _About) -> Event | None:
+    speed = about.over(HOUR)
+    if speed is None:
+        return None
+    busy = _busy(about.rise.hours, speed.per_hour.currency, hour_of(about.now - HOUR))
+    if len(busy) < _FEWEST_BUSY_HOURS:
+        return None
+    part, whole = _NINE_OF_TEN
+    usual = sorted(busy, key=lambda spent: spent.major)[(len(busy) * part - 1) // whole]
+    fast = speed.per_hour
+    if fast.minor < _LEAST_MINOR or fast.major < usual.major * _FAR_ABOVE:
+        return None
+    times = fast.major / usual.major
+    return about.event(
+        EventKind.SPEND_SPIKE,
+        Severity.INFO,
+        f"{money.show(fast)} an hour over the last {wording.span(speed.over)}; nine of its {len(busy)} busy hours of "
+        f"four weeks in ten stay within {money.show(usual)}",
+        {
+            **_speed_facts(speed),
+            "usual": money_fact(usual),
+            "times": f"{times:.1f}",
+            "hours": len(busy),
+        },
+    )
+
+
+def _busy(hours: Iterable[Hour], currency: str, before: datetime) -> list[Money]:
+    """What was spent in each hour that began before then and in which anything was."""
+    return [hour.spent for hour in _in_currency(hours, currency) if hour.at < before and hour.spent.minor > 0]

@@ -1,0 +1,274 @@
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.models import EventKind, Health
+from meterbot.rules import RuleSettings, fact_money
+from tests.rules.builders import HOUR, MINUTE, NOON, Paced, extra, only, snapshot, usd
+
+FORECAST, SPIKE = EventKind.CAP_FORECAST, EventKind.SPEND_SPIKE
+DAY = timedelta(days=1)
+ALL = RuleSettings(kinds=frozenset(EventKind))
+
+
+def steady(
+    paced: Paced, dollars: str, hours: int, since: datetime = NOON, *, used: str = "0", cap: str | None = "50"
+) -> datetime:
+    """So much more every hour, and when the last of these readings was."""
+    for hour in range(hours):
+        paced.uses(str(Decimal(used) + Decimal(dollars) * hour), since + hour * HOUR, cap)
+    return since + (hours - 1) * HOUR
+
+
+# --- the cap will fall --------------------------------------------------------------------------------------------
+
+
+def test_a_pace_that_spends_the_cap_before_the_month_ends_is_told_once() -> None:
+    paced = Paced()
+    steady(paced, "1", 20)
+    assert paced.count(FORECAST) == 1
+
+
+def test_it_says_when_and_at_which_pace() -> None:
+    paced = Paced()
+    steady(paced, "1", 12)
+    told = only(paced.told, FORECAST)
+    # The ninth reading is the first that covers a third of a day.
+    assert told.at == NOON + 8 * HOUR
+    assert fact_money(told.facts["pace"]) == usd("1")
+    assert told.facts["cap_eta"] == "2026-04-17T14:00:00Z"
+    assert told.facts["ends"] == "2026-05-01T00:00:00Z"
+    assert told.facts["likely"] is None
+    assert told.seat == "ana"
+
+
+def test_a_pace_that_leaves_something_of_the_cap_is_no_risk() -> None:
+    paced = Paced()
+    steady(paced, "0.10", 30)
+    assert paced.count(FORECAST) == 0
+
+
+def test_a_seat_without_a_cap_has_no_risk() -> None:
+    paced = Paced()
+    steady(paced, "1", 20, cap=None)
+    assert paced.count(FORECAST) == 0
+
+
+@pytest.mark.parametrize("kinds", [ALL.kinds - {FORECAST}, frozenset[EventKind]()])
+def test_what_is_switched_off_is_not_told(kinds: frozenset[EventKind]) -> None:
+    paced = Paced(RuleSettings(kinds=kinds))
+    steady(paced, "1", 20)
+    assert paced.count(FORECAST) == 0
+
+
+def test_a_burst_of_some_minutes_is_not_the_pace_of_a_day() -> None:
+    paced = Paced()
+    for minute in range(60):
+        paced.uses(f"{minute / 4}", NOON + minute * MINUTE)
+    assert paced.count(FORECAST) == 0
+
+
+def test_where_the_habit_of_weeks_is_known_one_busy_day_is_no_risk() -> None:
+    paced = Paced()
+    first = NOON - 13 * DAY
+    for day in range(13):
+        paced.uses("0.10" if day == 0 else f"0.1{day:02}", first + day * DAY)
+    end = steady(paced, "0.20", 20, NOON, used="1")
+    assert paced.count(FORECAST) == 0
+    steady(paced, "2", 18, end + HOUR, used="5")
+    assert paced.count(FORECAST) == 1
+
+
+def test_the_months_forecast_is_among_the_facts_once_there_is_one() -> None:
+    paced = Paced()
+    steady(paced, "0.05", 24 * 6, NOON - 6 * DAY)
+    assert paced.count(FORECAST) == 0
+    steady(paced, "1", 24, NOON, used="20", cap="50")
+    told = only(paced.told, FORECAST)
+    likely = fact_money(told.facts["likely"])
+    assert likely is not None
+    assert usd("20").major < likely.major
+
+
+def test_a_seat_that_is_blocked_already_is_told_nothing_of_a_risk() -> None:
+    paced = Paced()
+    for hour in range(20):
+        paced.uses(str(hour), NOON + hour * HOUR, out_of_credits=True)
+    assert paced.count(FORECAST) == 0
+
+
+def test_a_quiet_weekend_is_no_recovery() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    steady(paced, "1", 12, end + 2 * DAY, used="12", cap="50")
+    assert paced.count(FORECAST) == 1
+
+
+def test_after_three_days_without_a_risk_it_is_a_new_episode() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    steady(paced, "1", 12, end + 4 * DAY, used="12", cap="50")
+    assert paced.count(FORECAST) == 2
+
+
+def test_a_raised_cap_that_holds_ends_the_episode() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    end = steady(paced, "0.20", 6, end + HOUR, used="12", cap="900")
+    assert paced.count(FORECAST) == 1
+    steady(paced, "20", 12, end + HOUR, used="13", cap="900")
+    assert paced.count(FORECAST) == 2
+
+
+def test_a_raised_cap_that_falls_all_the_same_is_the_same_episode() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    steady(paced, "1", 12, end + HOUR, used="12", cap="60")
+    assert paced.count(FORECAST) == 1
+
+
+def test_a_cap_that_was_removed_and_set_again_is_a_new_episode() -> None:
+    paced = Paced()
+    end = steady(paced, "1", 12)
+    paced.uses("12", end + HOUR, None)
+    steady(paced, "1", 5, end + 2 * HOUR, used="12", cap="50")
+    assert paced.count(FORECAST) == 2
+
+
+def test_a_new_month_is_a_new_episode() -> None:
+    paced = Paced()
+    steady(paced, "1", 12)
+    steady(paced, "1", 12, datetime.fromisoformat("2026-05-01T01:00:00Z"))
+    keys = [event.key for event in paced.told if event.kind is FORECAST]
+    assert [key.split(":")[2] for key in keys] == ["2026-04", "2026-05"]
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+def test_under_three_readings_nothing_is_foretold(hours: int) -> None:
+    paced = Paced()
+    for number in range(hours):
+        paced.uses(str(10 * number + 1), NOON + number * 9 * HOUR)
+    assert paced.count(FORECAST) == 0
+    paced.uses("30", NOON + hours * 9 * HOUR)
+    assert paced.count(FORECAST) == (hours == 2)
+
+
+def test_a_stale_reading_foretells_nothing() -> None:
+    paced = Paced()
+    for hour in range(20):
+        seen = snapshot(NOON + hour * HOUR, metered=extra(str(hour)), health=Health.STALE)
+        paced.see(seen)
+    assert paced.count(FORECAST) == 0
+
+
+def test_an_amount_that_was_rejected_foretells_nothing() -> None:
+    paced = Paced()
+    for hour in range(20):
+        seen = snapshot(NOON + hour * HOUR, metered=extra(str(hour)))
+        paced.see(replace(seen, extra_usage_read=False, health=Health.DRIFTED))
+    assert paced.count(FORECAST) == 0
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(1, 30),  # hours to the next reading
+        st.integers(0, 900),  # cents more
+        st.sampled_from(["same", "stale", "unread"]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(steps=STEPS, cap=st.integers(1, 90))
+def test_a_risk_is_told_once_an_episode_never_on_few_or_stale_readings_and_never_under_a_spent_cap(
+    steps: list[tuple[int, int, str]], cap: int
+) -> None:
+    paced, at, cents, clean = Paced(), datetime.fromisoformat("2026-04-01T00:00:00Z"), 0, 0
+    told_at: list[datetime] = []
+    for hours, more, kind in steps:
+        at += hours * HOUR
+        cents += more
+        health = Health.STALE if kind == "stale" else Health.OK
+        read = None if kind == "unread" else str(Decimal(cents) / 100)
+        seen = snapshot(at, metered=extra(read, str(cap)), health=health)
+        clean += kind == "same"
+        for event in paced.see(seen):
+            if event.kind is not FORECAST:
+                continue
+            assert kind == "same"
+            assert clean >= 3
+            assert Decimal(cents) / 100 < cap
+            eta = datetime.fromisoformat(str(event.facts["cap_eta"]))
+            assert event.at < eta < datetime.fromisoformat(str(event.facts["ends"]))
+            # The cap stays what it is, so that only three days without a risk, or another month, make an episode new.
+            fresh = [past for past in told_at if past.month == at.month and at - past < timedelta(days=3)]
+            assert not fresh
+            told_at.append(at)
+
+
+# --- a spike ------------------------------------------------------------------------------------------------------
+
+
+def with_a_habit(busy_hours: int = 12, settings: RuleSettings = ALL) -> Paced:
+    """Fifty cents in each of so many hours of earlier days, and then a quiet day."""
+    paced = Paced(settings)
+    for number in range(busy_hours + 1):
+        paced.uses(str(Decimal(number) / 2), NOON - 14 * DAY + number * 5 * HOUR, "9000")
+    return paced
+
+
+def burst(paced: Paced, dollars: str, since: datetime = NOON) -> None:
+    """So much in three quarters of an hour."""
+    used = max(event.major for sample in paced.watch.samples if (event := sample.used))
+    for step in range(4):
+        paced.uses(str(used + Decimal(dollars) * step / 3), since + 15 * step * MINUTE, "9000")
+
+
+def test_an_hour_far_above_the_habit_is_a_spike() -> None:
+    paced = with_a_habit()
+    burst(paced, "9")
+    told = only(paced.told, SPIKE)
+    assert fact_money(told.facts["usual"]) == usd("0.50")
+    # Half of the burst was seen by the third reading, and the hour before it was quiet.
+    assert fact_money(told.facts["pace"]) == usd("6")
+    assert (told.facts["times"], told.facts["hours"]) == ("12.0", 12)
+
+
+def test_an_hour_like_others_is_none() -> None:
+    paced = with_a_habit()
+    burst(paced, "0.90")
+    assert paced.count(SPIKE) == 0
+
+
+def test_some_cents_are_no_spike_whatever_the_habit() -> None:
+    paced = Paced(ALL)
+    for number in range(13):
+        paced.uses(str(Decimal(number) / 100), NOON - 14 * DAY + number * 5 * HOUR, "9000")
+    burst(paced, "0.60")
+    assert paced.count(SPIKE) == 0
+
+
+def test_without_a_habit_nothing_is_a_spike() -> None:
+    paced = with_a_habit(busy_hours=9)
+    burst(paced, "9")
+    assert paced.count(SPIKE) == 0
+
+
+def test_a_spike_is_told_once_a_day() -> None:
+    paced = with_a_habit()
+    burst(paced, "9")
+    burst(paced, "9", NOON + 5 * HOUR)
+    assert paced.count(SPIKE) == 1
+    burst(paced, "60", NOON + 30 * HOUR)
+    assert paced.count(SPIKE) == 2
+
+
+def test_by_default_a_spike_is_not_told() -> None:
+    paced = with_a_habit(settings=RuleSettings())
+    burst(paced, "9")
+    assert paced.count(SPIKE) == 0
