@@ -4,7 +4,7 @@ Both look only when a clean reading is higher than the one before, and from thre
 
 The cap will fall: at the pace of the last 24 hours it does before the counter starts again; and the month's forecast,
 once there is one, says so too, or it does within two days. That is one episode, told once. It ends with the period, when a reading shows that a raised
-cap will hold, and when no reading has shown it for three days: a quiet night or weekend is no recovery.
+cap will hold, and when no reading has shown it for a week: a quiet weekend is no recovery.
 
 A spike: over the last hour the seat spends three times as fast as nine of ten of its busy hours in four weeks, and at
 least a hundred of the smallest unit (a dollar). At most once a day, and not before ten busy hours are known.
@@ -25,7 +25,7 @@ from meterbot.rules.memory import CounterMemory, Risk
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
-_CALM = timedelta(days=3)
+_CALM = timedelta(days=7)
 _SOON = timedelta(days=2)
 _AGAIN = timedelta(hours=1)
 """How long a risk that was seen need not be looked for again."""

@@ -104,14 +104,14 @@ def test_a_seat_that_is_blocked_already_is_told_nothing_of_a_risk() -> None:
 def test_a_quiet_weekend_is_no_recovery() -> None:
     paced = Paced()
     end = steady(paced, "1", 12)
-    steady(paced, "1", 12, end + 2 * DAY, used="12", cap="50")
+    steady(paced, "1", 12, end + 4 * DAY, used="12", cap="50")
     assert paced.count(FORECAST) == 1
 
 
-def test_after_three_days_without_a_risk_it_is_a_new_episode() -> None:
+def test_after_a_week_without_a_risk_it_is_a_new_episode() -> None:
     paced = Paced()
     end = steady(paced, "1", 12)
-    steady(paced, "1", 12, end + 4 * DAY, used="12", cap="50")
+    steady(paced, "1", 12, end + 8 * DAY, used="12", cap="50")
     assert paced.count(FORECAST) == 2
 
 
@@ -205,8 +205,8 @@ def test_a_risk_is_told_once_an_episode_never_on_few_or_stale_readings_and_never
             assert Decimal(cents) / 100 < cap
             eta = datetime.fromisoformat(str(event.facts["cap_eta"]))
             assert event.at < eta < datetime.fromisoformat(str(event.facts["ends"]))
-            # The cap stays what it is, so that only three days without a risk, or another month, make an episode new.
-            fresh = [past for past in told_at if past.month == at.month and at - past < timedelta(days=3)]
+            # The cap stays what it is, so that only a week without a risk, or another month, make an episode new.
+            fresh = [past for past in told_at if past.month == at.month and at - past < timedelta(days=7)]
             assert not fresh
             told_at.append(at)
 
