@@ -203,7 +203,7 @@ def _connected(
     destinations = [Place(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     ingest = Ingest(store, seats, destinations, rules, notify.wake, noise=noise, session_ends=sessions.ends)
-    handling = Handling(store, seats, notify.wake, now=clock.now, tz=config.timezone)
+    handling = Handling(store, seats, notify.wake, now=clock.now, tz=config.timezone, veil=noise.veil)
     reception = Reception(seats, token_digests(config), store, ingest, snapshots_of)
     commands = Commands(
         store,
@@ -212,6 +212,7 @@ def _connected(
         tz=config.timezone,
         version=meterbot.__version__,
         rows=config.privacy.rows,
+        operators=config.operators(),
         chats=list(chats.values()),
         remarks=sessions.remarks,
         joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
@@ -386,6 +387,7 @@ def build_chats(
                 channel=config.slack.channel,
                 mode=config.slack.mode,
                 api_url=config.endpoints.slack_api,
+                groups=config.privacy.operators.slack_groups,
             )
         )
     if config.discord is not None:

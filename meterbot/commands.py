@@ -26,7 +26,7 @@ from meterbot.messages import Message, Picture
 from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
 from meterbot.pasting import Pasting, Taken
-from meterbot.privacy import Rows, View
+from meterbot.privacy import Operators, Rows, View
 from meterbot.report import TeamReport, team_report, with_paces
 from meterbot.store import Store
 from meterbot.team import team
@@ -78,7 +78,7 @@ async def current_headings(store: Store, report: TeamReport) -> Headings:
 
 
 class Commands:
-    """Answers questions. `rows` is the configured privacy, `chats` are those running here, `now` tells the time,
+    """Answers questions. `rows` and `operators` are the configured privacy, `chats` are those running here, `now` tells the time,
     `remarks` what a person should know of the set-up. With `joining` and `pasting` people hand in their own numbers, with `handling`
     they do something about alerts."""
 
@@ -91,6 +91,7 @@ class Commands:
         tz: tzinfo,
         version: str,
         rows: Rows = "named",
+        operators: Operators | None = None,
         chats: Sequence[Chat] = (),
         remarks: Callable[[], Sequence[str]] = tuple,
         joining: Joining | None = None,
@@ -103,6 +104,7 @@ class Commands:
         self._tz = tz
         self._version = version
         self._rows = rows
+        self._operators = operators or Operators()
         self._chats = chats
         self._remarks = remarks
         self._answers: dict[str, Callable[[_Asked], Awaitable[Message]]] = {
@@ -167,7 +169,8 @@ class Commands:
     async def _view(self, question: Question, *, public: bool) -> View:
         report = await current_report(self._store, self._seats.values(), self._now(), self._tz)
         own = frozenset(self._owned(question.platform, question.user))
-        return View(report, self._tz, self._rows, own, public)
+        operator = self._operators.include(question.platform, question.user, question.groups)
+        return View(report, self._tz, self._rows, own, public, operator)
 
     def _owned(self, platform: str, user: str) -> list[str]:
         return sorted(seat.name for seat in self._seats.values() if seat.owner.get(platform) == user)
@@ -193,8 +196,7 @@ class Commands:
         names = self._named(named, asked.platform)
         if not names:
             return self._which_seat(f"No seat is called “{wording.one_line(named, 40)}”.", named)
-        hidden = [name for name in names if asked.view.rows != "named" and name not in asked.view.own]
-        if hidden:
+        if not all(map(asked.view.may_ask_for, names)):
             return _NOT_SHOWN
         return answers.seat_detail(asked.view, names, ("seat", *asked.words[1:]))
 
@@ -306,8 +308,7 @@ class Commands:
 
 
 def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
-    """Their numbers under their names; who shares their own has decided to."""
-    return view.rows == "named" or any(seat in view.own for seat in seats)
+    return view.rows == "named" or any(map(view.may_ask_for, seats))
 
 
 async def _drawn(found: Sequence[Days], title: str, *, dark: bool) -> tuple[Picture | None, str]:

@@ -2,7 +2,7 @@
 
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from hashlib import sha256
 
@@ -18,6 +18,7 @@ from meterbot.models import Event, EventKind, Seat
 from meterbot.noise import lane_of, loud_enough
 from meterbot.planner import delivery_id, follow_ups
 from meterbot.store import Store, Transaction
+from meterbot.veil import Veil
 
 MORNING = time(9)
 """When "tomorrow" is."""
@@ -25,6 +26,7 @@ _HOURS = {"1h": 1, "4h": 4, "8h": 8}
 _AS_GOOD_AS = timedelta(minutes=2)
 """A snooze that ends so little later than one that holds is the same one, clicked twice."""
 _GONE = notice("No such alert", "I have no record of this alert any more: it may have been deleted since.")
+_NOT_YOURS = notice("Not shown", "Here the alerts of a seat are for its owner and the operators only.")
 _OVER = notice("It is over", "Nothing of this alert holds any more, so there is nothing to be done about it.")
 
 
@@ -61,12 +63,14 @@ class Handling:
         *,
         now: Callable[[], datetime],
         tz: tzinfo,
+        veil: Veil | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
         self._wake = wake
         self._now = now
         self._tz = tz
+        self._veil = veil or Veil()
 
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
         """The rule, the level, what was compared with what, and the delivery."""
@@ -106,10 +110,10 @@ class Handling:
         new, act = await self._do(asked, asked.event, Deed.MUTE, None)
         return Answer(self._receipt(act, new=new))
 
-    async def muted(self, _: Question, words: Sequence[str]) -> Answer:
+    async def muted(self, question: Question, words: Sequence[str]) -> Answer:
         """What is snoozed or muted now, each with the way back; `unmute ID` goes it."""
         now = self._now()
-        holding = await self._store.acts(now)
+        holding = [act for act in await self._store.acts(now) if self._admits(question, act.seat)]
         if len(words) > 1:
             return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
         if not holding:
@@ -141,7 +145,14 @@ class Handling:
             )
         async with self._store.transaction() as transaction:
             card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
-        return _GONE if card is None else _Asked(question, card, self._now())
+        if card is None:
+            return _GONE
+        events = tuple(event for event in card.events if self._admits(question, event.seat))
+        return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
+
+    def _admits(self, question: Question, seat: str | None) -> bool:
+        configured = None if seat is None else self._seats.get(seat)
+        return self._veil.admits(seat, configured, question.platform, question.user, question.groups)
 
     async def _newest_of(self, transaction: Transaction, seat: str) -> Card | None:
         """The newest alert of a seat that has not ended."""
@@ -224,8 +235,12 @@ class Handling:
         """Every post of the alert shows it, and its thread says it."""
         event = (await transaction.events([alert]))[alert]
         tellings = [each for each in await transaction.tellings([alert]) if each.event == alert]
-        lane = lane_of(event.kind)
-        await transaction.queue(follow_ups(name, tellings, Purpose.ACT, line, lane), now)
+        lane, configured = lane_of(event.kind), self._seats.get(event.seat or "")
+        for telling in tellings:
+            # Who did it would tell whose it is.
+            open_ = self._veil.lifted(event, configured, telling.place)
+            said = line if open_ else None
+            await transaction.queue(follow_ups(name, [telling], Purpose.ACT, said, lane), now)
 
     def _receipt(self, act: Act, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[act.deed]

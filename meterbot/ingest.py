@@ -189,9 +189,11 @@ class Ingest:
             if times < 1 or hold(event, self._noise, acts, now) is not None:
                 continue
             tellings = [each for each in await transaction.tellings([event.key]) if each.event == event.key]
-            line = reminder(event, self._seats, self._settings.timezone, now)
             name, lane = f"{event.key} reminder {times}", lane_of(event.kind)
-            await transaction.queue(follow_ups(name, tellings, Purpose.REMIND, line, lane), now)
+            for telling in tellings:
+                said = self._noise.veil.event(event, self._seats, telling.place)
+                line = reminder(said, self._seats, self._settings.timezone, now)
+                await transaction.queue(follow_ups(name, [telling], Purpose.REMIND, line, lane), now)
 
     def _tell(self, events: Sequence[Event]) -> None:
         if events:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from meterbot.deliveries import Act, Deed, Lane, Place
 from meterbot.models import Event, EventKind, Seat, Severity
+from meterbot.veil import Veil
 
 _RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 
@@ -117,6 +118,8 @@ class NoiseSettings:
     loud_from: Severity = Severity.WARNING
     remind_blocked: timedelta | None = None
     group_from: int = 4
+    veil: Veil = field(default_factory=Veil)
+    """What alerts tell of a seat, and to whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ def hold(event: Event, settings: NoiseSettings, acts: Iterable[Act], now: dateti
     """The longest of what holds the event back now; None: it may be told."""
     holds = [Hold(each.end, "a silence") for each in settings.silences if each.covers(event, now)]
     holds += [
-        Hold(act.until, f"snoozed by {act.by}")
+        Hold(act.until, f"snoozed by {act.by}" if settings.veil.rows == "named" else "snoozed")
         for act in acts
         if act.deed is Deed.SNOOZE and act.until is not None and _snoozes(act, event, now)
     ]

@@ -38,10 +38,13 @@ class Planner:
         if event.resolves is not None:
             self._end(event, event.resolves)
             return
-        topic = topic_of(event) if self.noise.living else None
-        for place in places_of(event, seat, self.noise.routes, self.defaults):
+        living = topic_of(event) if self.noise.living else None
+        veil = self.noise.veil
+        for place in veil.places(event, seat, places_of(event, seat, self.noise.routes, self.defaults)):
             if place == _ailing(event):
                 continue  # what it ails from cannot be told there
+            # One message through a month would be a name for a seat that is to have none.
+            topic = living if veil.lifted(event, seat, place) else None
             about = self._standing(topic, place)
             if about is None:
                 self._queue(event, place, DeliveryKind.POST, lane_of(event.kind), topic=topic)

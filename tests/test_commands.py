@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,12 +18,13 @@ from meterbot.commands import Commands
 from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
 from meterbot.messages import Message
 from meterbot.models import Event, EventKind, Health, Sample, Severity
-from meterbot.privacy import Rows
+from meterbot.privacy import Operators, Rows
 from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
 from tests.teams import NOW, extra, money, reading, seat, snapshot, state
 
 SEATS = {each.name: each for each in (seat("ana"), seat("ana-home"), seat("bo"), seat("cy", "push"))}
+BOSSES = Operators({"slack": frozenset({"UBOSS"})}, {"slack": frozenset({"SLEADS"})})
 SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord": "7"})
 
 
@@ -44,7 +46,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def commands(store: Store, rows: Rows = "named", chats: Sequence[Chat] = ()) -> Commands:
-    return Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", rows=rows, chats=chats)
+    return Commands(
+        store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", rows=rows, chats=chats, operators=BOSSES
+    )
 
 
 async def ask(answerer: Commands, text: str, user: str = "UANA", platform: str = "slack") -> Answer:
@@ -275,3 +279,30 @@ async def test_without_matplotlib_the_words_stand_and_say_why(
 
 async def test_a_colleagues_history_is_not_shown_where_rows_are_ones_own(store: Store) -> None:
     assert (await ask(commands(store, "self"), "history bo")).message.title == "Not shown"
+
+
+# --- operators
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+@pytest.mark.parametrize("how", [{"user": "UBOSS"}, {"user": "UZED", "groups": ("SLEADS",)}])
+async def test_an_operator_sees_every_seat_under_its_name(
+    store: Store, rows: Rows, how: dict[str, Any]
+) -> None:
+    def asked(*words: str) -> Question:
+        return Question(words, "slack", channel="C1", **how)
+
+    answerer = commands(store, rows)
+    team = await answerer.answer(asked())
+    assert all(name in body(team.message) for name in ("ana", "bo"))
+    assert (await answerer.answer(asked("seat", "bo"))).message.title == "bo"
+    assert (await answerer.answer(asked("me"))).message.title == "No seat is yours"
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+async def test_what_an_operator_shares_shows_what_the_channel_may_see(store: Store, rows: Rows) -> None:
+    answerer = commands(store, rows)
+    shared = await ask(answerer, "team share", "UBOSS")
+    assert (shared.public, shared.message) == (True, (await ask(answerer, "team share", "UZED")).message)
+    assert (await ask(answerer, "seat bo share", "UBOSS")).message.title == "Not shown"
+    assert (await ask(answerer, "seat ana", "UBOSS", "discord")).message.title == "Not shown"

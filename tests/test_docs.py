@@ -195,7 +195,7 @@ def test_every_table_of_the_configuration_is_in_the_overview() -> None:
 
 
 def test_every_key_in_the_overview_exists() -> None:
-    known = {key for _, key in keys(Config)} | {"owner", "approvers"}
+    known = {key for _, key in keys(Config)} | {"owner", "approvers", "operators"}
     named = re.findall(r"`([a-z_]+)`", overview())
     assert named
     assert [key for key in named if key not in known] == []

@@ -22,9 +22,11 @@ from meterbot.models import ExtraUsage, Health, Seat, Snapshot, Subscription
 from meterbot.money import Money
 from meterbot.noise import NoiseSettings
 from meterbot.notify import Notify
+from meterbot.privacy import Operators
 from meterbot.rules import RuleSettings, Threshold
 from meterbot.simulator.slack import SlackSimulator
 from meterbot.store.database import Database, open_store
+from meterbot.veil import Veil
 from tests.chat.slack_rig import chat_of
 from tests.e2e.wall import Standing, Wall
 
@@ -51,13 +53,14 @@ class Room:
     chat: Chat
     tz: tzinfo = BERLIN
     worker: str = "one"
+    veil: Veil = field(default_factory=Veil)
     woken: int = 0
     ingest: Ingest = field(init=False)
     notify: Notify = field(init=False)
     handling: Handling = field(init=False)
 
     def __post_init__(self) -> None:
-        noise = NoiseSettings()
+        noise = NoiseSettings(veil=self.veil)
         self.ingest = Ingest(
             self.store,
             SEATS,
@@ -73,7 +76,9 @@ class Room:
             worker=self.worker,
             render=rendering(SEATS, self.tz, noise),
         )
-        self.handling = Handling(self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz)
+        self.handling = Handling(
+            self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz, veil=self.veil
+        )
 
     def _wake(self) -> None:
         self.woken += 1
@@ -487,3 +492,37 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
         assert line.text in str(post.blocks)
         assert not any(each["value"].startswith("ack:") for each in post.buttons())
         assert slack.unexpected == []
+
+
+# --- Privacy
+
+
+@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+async def test_only_the_owner_and_operators_do_something_about_an_alert_that_does_not_say_whose_it_is(
+    store: Database, wall: Wall, deed: str
+) -> None:
+    operators = Operators({"slack": frozenset({"UBOSS"})})
+    room = Room(store, ManualClock(NOW), wall, veil=Veil("anonymous", operators))
+    await room.spend("1", "12")
+    shared = next(each for each in posts(wall) if each.channel == "C1")
+    assert "A seat" in shared.message.title
+
+    assert (await room.do(deed, shared.delivery, "1h", by="bo")).title == "Not shown"
+    assert (await room.do("muted", by="bo")).title == "Nothing is muted"
+    for by in ("ana", "boss"):
+        assert (await room.do(deed, shared.delivery, "1h", by=by)).title != "Not shown"
+    everything = [
+        message for each in wall.standing if each.channel == "C1" for message in (each.message, *each.edits)
+    ]
+    assert not [message for message in everything if "ana" in str(message) or "boss" in str(message)]
+
+
+async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database, wall: Wall) -> None:
+    room = Room(store, ManualClock(NOW), wall, veil=Veil("self"))
+    await room.spend("1", "12")
+    mine = posts(wall)[0]
+    assert {each.channel for each in wall.standing} == {"@UANA"}
+    snoozed = await room.do("snooze", mine.delivery, "1h", by="ana")
+    assert (await room.do("muted", by="ana")).title == "Snoozed and muted"
+    assert (await room.do("muted", by="bo")).title == "Nothing is muted"
+    assert (await room.do(*snoozed.actions[0].id.split(":"), by="bo")).title == "Nothing to undo"

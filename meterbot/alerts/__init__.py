@@ -13,6 +13,7 @@ from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
 from meterbot.money import show
 from meterbot.rules import fact_money
+from meterbot.veil import A_SEAT, NO_OWNER
 
 _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
@@ -37,6 +38,14 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,
 }
 
+_NO_NUMBERS = Words(
+    "A seat has news for its owner only",
+    ("No owner of it is known here.",),
+    (
+        "Whoever runs meterbot writes down who it is, as the seat's owner, or names operators under [privacy].",
+    ),
+)
+_UNNAMED = (A_SEAT, NO_OWNER)
 _CAP_REACHED = "Cap reached at this pace"
 
 
@@ -78,11 +87,11 @@ def resolution_line(by: Event, seat: Seat | None, tz: tzinfo) -> Message:
 
 
 def _words(event: Event, seat: Seat | None, tz: tzinfo) -> Words:
-    return _WORDS[event.kind](Told(event, seat, tz))
+    return _NO_NUMBERS if seat == NO_OWNER else _WORDS[event.kind](Told(event, seat, tz))
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:
-    return () if seat is None else button("Show seat", "seat", seat.name)
+    return () if seat is None or seat in _UNNAMED else button("Show seat", "seat", seat.name)
 
 
 def _forecast(event: Event, tz: tzinfo) -> list[Field]:
@@ -101,5 +110,7 @@ def _forecast(event: Event, tz: tzinfo) -> list[Field]:
 
 def _small_print(event: Event) -> str:
     """The rule, and what it compared with what."""
+    if event.seat == NO_OWNER.name:
+        return ""
     rule = event.kind.value.replace("_", " ").capitalize()
     return f"{rule}: {wording.one_line(event.reason, 300)}"

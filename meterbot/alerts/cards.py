@@ -9,14 +9,16 @@ from datetime import datetime, tzinfo
 
 from meterbot import alerts, wording
 from meterbot.alerts.told import Told
-from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind
+from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind, Place
 from meterbot.messages import Action, Message, Section, button
 from meterbot.models import Event, Seat, Severity
 from meterbot.noise import NoiseSettings, loud_enough
+from meterbot.veil import A_SEAT, NO_OWNER
 
 Seats = Mapping[str, Seat]
 
 _LOUDEST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
+_UNNAMED = {one.name: one for one in (A_SEAT, NO_OWNER)}
 _LINE = 200
 _NAME = 40
 
@@ -131,16 +133,17 @@ def _said(event: Event, seats: Seats, tz: tzinfo) -> str:
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:
-    return None if event.seat is None else seats.get(event.seat)
+    return None if event.seat is None else _UNNAMED.get(event.seat) or seats.get(event.seat)
 
 
 def rendering(seats: Seats, tz: tzinfo, noise: NoiseSettings) -> Callable[[Delivery], Message]:
-    """How a delivery without words of its own is said."""
+    """How a delivery without words of its own is said to those who read it where it goes."""
 
     def render(delivery: Delivery) -> Message:
+        place = Place(delivery.chat, delivery.channel)
         if delivery.kind is not DeliveryKind.REPLY:
-            return card(delivery.card, seats, tz)
-        loud = loud_enough(delivery.event.severity, noise.loud_from)
-        return line(delivery.event, seats, tz, loud=loud)
+            return card(noise.veil.over(delivery.card, seats, place), seats, tz)
+        event = noise.veil.event(delivery.event, seats, place)
+        return line(event, seats, tz, loud=loud_enough(event.severity, noise.loud_from))
 
     return render

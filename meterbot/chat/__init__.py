@@ -28,6 +28,8 @@ class Question:
     """What they wrote into a form; then `words` are the form's."""
     name: str = ""
     """What the platform calls them, for people to read."""
+    groups: tuple[str, ...] = ()
+    """The user groups or roles they have there, as far as the platform says."""
     pressed: Posted | None = None
     """The message whose button it was."""
 

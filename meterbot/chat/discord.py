@@ -326,6 +326,7 @@ class DiscordChat:
             text=text,
             name=interaction.user.display_name,
             pressed=_pressed(interaction),
+            groups=_roles(interaction),
         )
         form = self._forms(question) if text is None else None
         try:
@@ -375,6 +376,13 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> Non
 def _pressed(interaction: discord.Interaction) -> Posted | None:
     message = interaction.message
     return None if message is None else Posted(str(message.channel.id), str(message.id))
+
+
+def _roles(interaction: discord.Interaction) -> tuple[str, ...]:
+    """As Discord sends them along; none in a direct message."""
+    user = interaction.user
+    # Not its public `roles`: without an intent for it, the library does not know the server's roles by their ids.
+    return tuple(map(str, user._roles)) if isinstance(user, discord.Member) else ()  # noqa: SLF001
 
 
 async def _open(interaction: discord.Interaction, form: Form) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from aiohttp import web
 
 from meterbot.chat import Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack_blocks import Payload, checked, render, render_line
+from meterbot.chat.slack_groups import SlackGroups
 from meterbot.chat.slack_listen import SlackListener
 from meterbot.chat.slack_manifest import lacking
 from meterbot.chat.slack_socket import QuietLog, SlackSocket
@@ -35,7 +36,8 @@ Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 
 class SlackChat:
-    """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds."""
+    """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds; `groups` are
+    the user groups whose members are to be known."""
 
     name = "slack"
     pause = 1.0
@@ -52,6 +54,7 @@ class SlackChat:
         api_url: str = "https://slack.com/api/",
         ping_interval: float = 10.0,
         timeout: float = 15.0,
+        groups: Sequence[str] = (),
     ) -> None:
         self.destination = channel
         self._app_token = app_token
@@ -68,13 +71,17 @@ class SlackChat:
         self._connection = Connection(up=False, detail="not started")
         self._trouble: str | None = None
         self._direct: dict[str, str] = {}
+        self._groups = SlackGroups(self._web, groups)
+        self._grouping: asyncio.Task[None] | None = None
 
     # --- Connecting
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
         """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
         self._check_settings()
-        self._listener = SlackListener(answer, forms, self._web, self._signing_secret, _library_log)
+        self._listener = SlackListener(
+            answer, forms, self._web, self._signing_secret, _library_log, groups_of=self._groups.of
+        )
         self._running = True
         try:
             url = await self._sign_in()
@@ -86,15 +93,18 @@ class SlackChat:
             self._trouble = outage.reason
             self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
         else:
+            await self._groups.refresh()
             self._keeper = asyncio.create_task(self._stay_connected(self._listener, url))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._connected.wait(), _GREETING_SECONDS)
+        self._grouping = asyncio.create_task(self._groups.keep())
 
     async def close(self) -> None:
         self._running = False
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        tasks = [task for task in (self._keeper, self._grouping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._listener is not None:
             await self._listener.finish(_FAREWELL_SECONDS)
         if self._socket is not None:

@@ -5,7 +5,7 @@ import asyncio
 import html
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from logging import Logger, getLogger
 from typing import Any
@@ -41,14 +41,22 @@ _WAITING = Message(
 
 class SlackListener:
     """Hands questions to `answer` and its answers back, or opens the form of `forms`. With a `signing_secret` requests
-    may come over HTTP."""
+    may come over HTTP. `groups_of` knows from memory which of the configured user groups a person is in."""
 
     def __init__(
-        self, answer: Answerer, forms: Forms, web_api: SlackWeb, signing_secret: str | None, logger: Logger
+        self,
+        answer: Answerer,
+        forms: Forms,
+        web_api: SlackWeb,
+        signing_secret: str | None,
+        logger: Logger,
+        *,
+        groups_of: Callable[[str], tuple[str, ...]],
     ) -> None:
         self._answer = answer
         self._forms = forms
         self._web = web_api
+        self._groups_of = groups_of
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._app = AsyncApp(
@@ -92,7 +100,9 @@ class SlackListener:
         await ack()
         words = html.unescape(body.get("text") or "").split() if body["command"] == COMMAND else ["help"]
         name = str(body.get("user_name") or "")
-        question = Question(tuple(words), "slack", body["user_id"], body.get("channel_id") or "", name=name)
+        user, channel = body["user_id"], body.get("channel_id") or ""
+        groups = self._groups_of(user)
+        question = Question(tuple(words), "slack", user, channel, name=name, groups=groups)
         await self._handle(body, question)
 
     async def _on_action(self, ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
@@ -106,6 +116,7 @@ class SlackListener:
                 user["id"],
                 channel,
                 name=str(user.get("name") or user.get("username") or ""),
+                groups=self._groups_of(user["id"]),
                 pressed=Posted(channel, str(ts)) if channel and ts else None,
             )
             await self._handle(body, question)

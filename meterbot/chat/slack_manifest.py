@@ -49,6 +49,11 @@ SCOPES = (
         "a direct message whose answer was lost is sent again",
     ),
     Scope(
+        ("usergroups:read",),
+        "Know who is in the user groups that the configuration names as operators; asked for no other.",
+        "nobody is an operator by a user group",
+    ),
+    Scope(
         ("files:write",),
         "Upload that picture.",
         "the answer to `history` is words without a picture",

@@ -42,6 +42,7 @@ from meterbot.config.values import (
     SecretUrl,
     Sha256,
     SlackChannel,
+    SlackGroup,
     SlackUser,
     Snowflake,
     Target,
@@ -57,7 +58,9 @@ from meterbot.models import EventKind, Seat, Severity
 from meterbot.money import Money
 from meterbot.noise import NoiseSettings, Quiet, Route, Silence
 from meterbot.plans import LIST_PRICES, list_price
+from meterbot.privacy import Operators
 from meterbot.rules.settings import DEFAULT_THRESHOLDS, Budget, RuleSettings, Threshold
+from meterbot.veil import Veil
 
 CLAUDE_AI = "https://claude.ai"
 ANTHROPIC_API = "https://api.anthropic.com"
@@ -218,10 +221,22 @@ class AlertsConfig(Table):
     budgets: Annotated[tuple[BudgetConfig, ...], Unstrict] = ()
 
 
+class OperatorsConfig(Table):
+    """`operators`: who sees every seat under its name, by platform, and by groups and roles there."""
+
+    slack: Annotated[tuple[SlackUser, ...], Unstrict] = ()
+    slack_groups: Annotated[tuple[SlackGroup, ...], Unstrict] = ()
+    discord: Annotated[tuple[Snowflake, ...], Unstrict] = ()
+    discord_roles: Annotated[tuple[Snowflake, ...], Unstrict] = ()
+    console: Literal["operator"] | None = None
+    """Whoever sits at the terminal."""
+
+
 class PrivacyConfig(Table):
-    """`[privacy]`: who sees the numbers of single seats in a channel."""
+    """`[privacy]`: who sees the numbers of single seats."""
 
     rows: Literal["named", "anonymous", "self"] = "named"
+    operators: OperatorsConfig = OperatorsConfig()
 
 
 class StorageConfig(Table):
@@ -433,6 +448,20 @@ class Config(Table):
             return None
         return {platform: frozenset(map(str, ids)) for platform, ids in self.push.approvers}
 
+    def operators(self) -> Operators:
+        """Who sees every seat under its name."""
+        listed = self.privacy.operators
+        people = {
+            "slack": frozenset(listed.slack),
+            "discord": frozenset(map(str, listed.discord)),
+            "console": frozenset([listed.console] if listed.console else []),
+        }
+        groups = {
+            "slack": frozenset(listed.slack_groups),
+            "discord": frozenset(map(str, listed.discord_roles)),
+        }
+        return Operators(people, groups)
+
     def interval(self, seat: SeatConfig) -> timedelta:
         """Between two reads of a seat, or two arrivals expected from it."""
         return seat.poll_interval or INTERVALS.get(seat.source, self.poll_interval)
@@ -471,6 +500,7 @@ class Config(Table):
             loud_from=alerts.loud_from,
             remind_blocked=alerts.remind_blocked,
             group_from=alerts.group_from,
+            veil=Veil(self.privacy.rows, self.operators()),
         )
 
     def _quiet(self, quiet: QuietConfig | None) -> Quiet | None:

@@ -30,6 +30,7 @@ _CURRENCY = r"[A-Za-z]{3}"
 _SNOWFLAKE = r"0*[1-9]\d{0,19}"
 _SLACK_CHANNEL = r"[CGD][A-Z0-9_-]+"
 _SLACK_USER = r"[UW][A-Z0-9]+"
+_SLACK_GROUP = r"S[A-Z0-9]+"
 _GITHUB_LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 _REPOSITORY = r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.*-]{1,100}"
 _SEAT_NAME = r"[a-z0-9._-]{1,64}"
@@ -149,6 +150,12 @@ def _slack_channel(value: object) -> str:
 def _slack_user(value: object) -> str:
     if (match := _match(_SLACK_USER, value)) is None:
         raise ValueError('must be a member id, like "U0123456789" (in the profile, "Copy member ID")')
+    return match[0]
+
+
+def _slack_group(value: object) -> str:
+    if (match := _match(_SLACK_GROUP, value)) is None:
+        raise ValueError('must be a user group\'s id, like "S0123456789" (in its menu, "Copy group ID")')
     return match[0]
 
 
@@ -326,6 +333,7 @@ MonthDay = Annotated[int, PlainValidator(_month_day), _between(1, 31)]
 Snowflake = Annotated[int, PlainValidator(_snowflake), _either(_SNOWFLAKE, "integer")]
 """One of Discord's ids, with or without quotes."""
 SlackChannel = Annotated[str, PlainValidator(_slack_channel), _text(_SLACK_CHANNEL)]
+SlackGroup = Annotated[str, PlainValidator(_slack_group), _text(_SLACK_GROUP)]
 SlackUser = Annotated[str, PlainValidator(_slack_user), _text(_SLACK_USER)]
 GithubLogin = Annotated[str, PlainValidator(_github_login), _text(_GITHUB_LOGIN)]
 RepositoryPattern = Annotated[str, PlainValidator(_repository_pattern), _text(_REPOSITORY)]

@@ -89,6 +89,8 @@ class DiscordSimulator:
         """False: the bot lacks Read Message History, which Discord shows as an empty channel."""
         self.permissions = VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS
         """What the bot may do on the server, reading its history apart."""
+        self.roles: dict[str, list[str]] = {}
+        """Person → the ids of their roles on the server."""
         self.invited = True
         """False: the bot is on no server."""
         self.offers_commands = True
@@ -378,7 +380,7 @@ class DiscordSimulator:
             "guild_locale": "en-US",
             "channel_id": self.channel_id,
             "channel": self._channel(self.channel_id),
-            "member": objects.member(objects.user(user, f"user-{user}"), now),
+            "member": objects.member(objects.user(user, f"user-{user}"), now, self.roles.get(user, ())),
             "locale": "en-US",
             "app_permissions": "2147483647",
             "entitlements": [],

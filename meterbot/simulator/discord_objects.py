@@ -1,6 +1,6 @@
 """Discord's JSON objects, as its OpenAPI description wants them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +34,12 @@ def myself(bot: Json) -> Json:
     return {**bot, "mfa_enabled": False, "locale": "en-US"}
 
 
-def member(person: Json, joined_at: datetime) -> Json:
+def member(person: Json, joined_at: datetime, roles: Iterable[str] = ()) -> Json:
     return {
         "user": person,
         "nick": None,
         "avatar": None,
-        "roles": [],
+        "roles": [*roles],
         "joined_at": stamp(joined_at),
         "deaf": False,
         "mute": False,

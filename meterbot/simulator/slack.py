@@ -42,6 +42,7 @@ _SCOPES = {
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
     "files.completeUploadExternal": ("files:write",),
     "files.getUploadURLExternal": ("files:write",),
+    "usergroups.users.list": ("usergroups:read",),
 }
 _STRUCTURES = {"blocks", "metadata", "attachments", "view"}
 _ACK_SECONDS = 3.0
@@ -217,6 +218,7 @@ class SlackSimulator:
             "im:write",
             "im:history",
             "files:write",
+            "usergroups:read",
         ),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -227,6 +229,8 @@ class SlackSimulator:
         self.bot = {"user": "U0BOT", "bot_id": "B0BOT"}
         self.bot_url: str | None = None
         self.channels = {self.channel: Channel(self.channel)}
+        self.groups: dict[str, list[str]] = {}
+        """User group → its members."""
         self.calls: list[Call] = []
         self.interactions: list[Interaction] = []
         self.modals: dict[str, Modal] = {}
@@ -446,6 +450,7 @@ class SlackSimulator:
             "files.completeUploadExternal": self._complete_upload,
             "files.getUploadURLExternal": self._begin_upload,
             "conversations.replies": self._replies,
+            "usergroups.users.list": self._list_group,
             "views.open": self._open_view,
             "views.update": self._update_view,
         }
@@ -520,6 +525,10 @@ class SlackSimulator:
         id_ = f"D{person[1:]}"
         self.channels.setdefault(id_, Channel(id_))
         return _yes(channel={"id": id_})
+
+    def _list_group(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        members = self.groups.get(str(arguments.get("usergroup", "")))
+        return _no("no_such_subteam") if members is None else _yes(users=members)
 
     def _begin_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
         file = f"F{len(self.files) + 1:03}"

@@ -467,3 +467,12 @@ async def test_a_direct_message_is_posted_edited_answered_found_and_taken_back(
         assert discord.messages(where.channel) == [message]
     people = discord.requests("POST", "/users/@me/channels")
     assert [each["recipient_id"] for each in people] == ["42", "43"]
+
+
+async def test_a_question_says_which_roles_its_asker_has(discord: DiscordSimulator) -> None:
+    answers = Answers()
+    discord.roles["42"] = ["777", "888"]
+    async with running(discord, answers):
+        await discord.answer_to(await discord.slash("team", user="42"))
+        await discord.answer_to(await discord.slash("team", user="43"))
+    assert [question.groups for question in answers.asked] == [("777", "888"), ()]

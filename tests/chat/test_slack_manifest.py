@@ -25,6 +25,7 @@ def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
             "groups:history",
             "im:write",
             "im:history",
+            "usergroups:read",
             "files:write",
         ]
     }
@@ -79,12 +80,15 @@ def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
     everything = ",".join(name for scope in SCOPES for name in scope.names)
 
     assert lacking(everything) == []
-    assert lacking("chat:write,commands, groups:history,im:write,im:history,files:write") == []
+    assert (
+        lacking("chat:write,commands, groups:history,im:write,im:history,usergroups:read,files:write") == []
+    )
     assert [scope.names for scope in lacking("commands")] == [
         ("chat:write",),
         ("channels:history", "groups:history"),
         ("im:write",),
         ("im:history",),
+        ("usergroups:read",),
         ("files:write",),
     ]
     assert all(scope.lost for scope in lacking(""))
