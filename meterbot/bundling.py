@@ -14,7 +14,15 @@ LATE = timedelta(minutes=15)
 """What waited longer may be over."""
 MOST_TOGETHER = 12
 """As many as every platform can show in one message, a line each."""
+_WHILE = "while "
+_REASONS = 2
 _CHATS = {"slack": "Slack", "discord": "Discord"}
+
+
+def while_out(chat: str, trouble: Trouble, now: datetime) -> str:
+    """`while Slack was unreachable, 3 h`"""
+    verb = "refused messages" if trouble.refused else "was unreachable"
+    return f"{_WHILE}{_CHATS.get(chat, chat)} {verb}, {wording.span(now - trouble.since)}"
 
 
 def bundling(group_from: int, chat: str) -> Choose:
@@ -49,13 +57,20 @@ def _together(
 
 def _while(late: Sequence[Waiting], chat: str, trouble: Trouble | None, now: datetime) -> str:
     """`While Slack was unreachable, 3 h`"""
-    if reasons := {each.held for each in late if each.held is not None}:
-        return f"Held back ({wording.listed(sorted(reasons))})"
+    reasons = sorted({each.held for each in late if each.held is not None})
+    if len(reasons) == 1 and reasons[0].startswith(_WHILE):
+        return _capital(reasons[0])
+    if reasons:
+        more = f" and {len(reasons) - _REASONS} more reasons" if len(reasons) > _REASONS + 1 else ""
+        return f"Held back ({'; '.join(reasons[:_REASONS] if more else reasons)}{more})"
     if trouble is not None:
-        verb = "refused messages" if trouble.refused else "was unreachable"
-        return f"While {_CHATS.get(chat, chat)} {verb}, {wording.span(now - trouble.since)}"
+        return _capital(while_out(chat, trouble, now))
     waited = now - min(each.created_at for each in late)
     return f"While meterbot could not tell, {wording.span(waited)}"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _count(members: Sequence[Waiting], now: datetime) -> str:

@@ -167,6 +167,15 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a destination from taking messages, and since when."""
+
+    reason: str
+    since: datetime
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A delivery as claimed. `settle`: an earlier attempt may have arrived; look before sending.
 
@@ -190,6 +199,8 @@ class Delivery:
     first_tried_at: datetime | None = None
     failures: int = 0
     """Attempts in a row that failed at this destination."""
+    trouble: Trouble | None = None
+    """What ailed the destination until this attempt."""
     purpose: Purpose = Purpose.TELL
     told: tuple[str, ...] = ()
     shown: str | None = None
@@ -221,15 +232,6 @@ class Waiting:
     """Its words are made when it is sent: it can be told in a message with others."""
     purpose: Purpose = Purpose.TELL
     held: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What keeps a destination from taking messages, and since when."""
-
-    reason: str
-    since: datetime
-    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from meterbot import wording
 from meterbot.deliveries import Act, Deed, Lane, Place
 from meterbot.models import Event, EventKind, Seat, Severity
+from meterbot.rules import fact_money
 from meterbot.veil import Veil
 
 _RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
@@ -33,6 +35,8 @@ _SPEND = frozenset(
     }
 )
 """What one seat's spending in one period brings, one after the other: one living message."""
+
+_NAME = 40
 
 DEFAULT, OWNER = "default", "owner"
 
@@ -142,7 +146,8 @@ def topic_of(event: Event) -> str | None:
     """What names the living message that the event belongs to; None: it has one of its own."""
     period = event.facts.get("period")
     if event.kind is EventKind.BUDGET_CROSSED:
-        return f"budget:{event.facts.get('cap')}:{period}"
+        amount = fact_money(event.facts.get("cap"))
+        return None if amount is None else f"budget:{amount.minor} {amount.currency}:{period}"
     if event.kind in _SPEND and event.counter is not None and period is not None:
         return f"spend:{event.counter}:{period}"
     return None
@@ -174,7 +179,10 @@ def hold(event: Event, settings: NoiseSettings, acts: Iterable[Act], now: dateti
     """The longest of what holds the event back now; None: it may be told."""
     holds = [Hold(each.end, "a silence") for each in settings.silences if each.covers(event, now)]
     holds += [
-        Hold(act.until, f"snoozed by {act.by}" if settings.veil.rows == "named" else "snoozed")
+        Hold(
+            act.until,
+            f"snoozed by {wording.one_line(act.by, _NAME)}" if settings.veil.rows == "named" else "snoozed",
+        )
         for act in acts
         if act.deed is Deed.SNOOZE and act.until is not None and _snoozes(act, event, now)
     ]

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from meterbot.bundling import bundling
+from meterbot.bundling import bundling, while_out
 from meterbot.chat import Chat
 from meterbot.clock import Clock
 from meterbot.deliveries import Deed, Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
@@ -213,8 +213,9 @@ class Notify:
 
     async def _record(self, delivery: Delivery, where: Posted, *, sent: bool) -> None:
         unsure = delivery.id in self._unsure
-        pause = self._chats[delivery.chat].pause
-        await self._store.delivered(delivery, where, self._clock.now(), pause, sent=sent, unsure=unsure)
+        pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
+        held = None if trouble is None else while_out(delivery.chat, trouble, now)
+        await self._store.delivered(delivery, where, now, pause, sent=sent, unsure=unsure, held=held)
         self._tally.delivery(delivery.chat, "delivered")
         self._unsure.discard(delivery.id)
         if self._trouble.pop(_line(delivery), None):

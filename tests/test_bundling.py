@@ -118,6 +118,7 @@ def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
         ),
         ("slack", None, "quiet hours", "Held back (quiet hours)"),
         ("slack", Trouble("timed out", NOW), "a silence", "Held back (a silence)"),
+        ("slack", None, "while Slack was unreachable, 4h", "While Slack was unreachable, 4h"),
         ("slack", None, None, "While meterbot could not tell, 5h"),
         ("console", Trouble("closed", NOW - THREE_HOURS), None, "While console was unreachable, 3h"),
     ],
@@ -133,7 +134,17 @@ def test_every_reason_for_holding_back_is_named_once() -> None:
     over = several(2, ago=THREE_HOURS, ended=True, held="quiet hours")
     over.append(waiting("b", THREE_HOURS, ended=True, held="snoozed by bo"))
     heading = CHOOSE(over, None, NOW).heading
-    assert heading == "Held back (quiet hours and snoozed by bo): 3 alerts that are over"
+    assert heading == "Held back (quiet hours; snoozed by bo): 3 alerts that are over"
+
+
+def test_of_many_reasons_for_holding_back_two_are_named() -> None:
+    people = [waiting(f"a{n}", THREE_HOURS, ended=True, held=f"snoozed by p{n}") for n in range(5)]
+    assert CHOOSE(people[:3], None, NOW).heading == (
+        "Held back (snoozed by p0; snoozed by p1; snoozed by p2): 3 alerts that are over"
+    )
+    assert CHOOSE(people, None, NOW).heading == (
+        "Held back (snoozed by p0; snoozed by p1 and 3 more reasons): 5 alerts that are over"
+    )
 
 
 def test_late_lines_of_many_threads_are_one_message() -> None:

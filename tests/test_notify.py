@@ -42,7 +42,7 @@ LONG = timedelta(hours=1)
 
 def rendered(delivery: Delivery) -> Message:
     """What is not given its words here names its events."""
-    return Message(", ".join(delivery.card.told), "")
+    return Message(delivery.card.heading or ", ".join(delivery.card.told), "")
 
 
 @dataclass
@@ -70,6 +70,17 @@ class Line:
         async with self.store.transaction() as transaction:
             await transaction.write(Batch(events=[event], deliveries=[delivery]))
         return key
+
+    async def happen(self, *keys: str, ends: str | None = None) -> None:
+        """Queues a post, in the words of its moment, for each of these events; or the end of one, without any."""
+        now = self.clock.now()
+        events = [Event(key, EventKind.SPEND_STARTED, now, Severity.WARNING, "because") for key in keys]
+        if ends is not None:
+            over = Event(f"end of {ends}", EventKind.SPEND_STARTED, now, Severity.GOOD, "so", resolves=ends)
+            events.append(over)
+        posts = [NewDelivery(f"{next(self.ids):020d}", key, "wall", "C1", POST) for key in keys]
+        async with self.store.transaction() as transaction:
+            await transaction.write(Batch(events=events, deliveries=posts))
 
     def worker(self, *chats: Chat, name: str = "one") -> Notify:
         jitter = random.Random(7)  # noqa: S311 - not a secret
@@ -408,6 +419,20 @@ async def test_a_refusal_is_tried_again_slowly_and_heals_by_itself(line: Line) -
     line.clock.advance(timedelta(minutes=6))
     await worker.drain()
     assert wall.titles() == ["alert"]
+
+
+async def test_what_is_over_after_an_outage_says_why_it_comes_late_though_something_else_was_told_first(
+    line: Line,
+) -> None:
+    wall = Wall()
+    wall.troubles.append(SendError(Outcome.NOT_SENT, "connection refused", retry_after=3600.0))
+    await line.happen("over", "holds")
+    worker = line.worker(wall)
+    await worker.drain()
+    await line.happen(ends="over")
+    line.clock.advance(3 * LONG)
+    await worker.drain()
+    assert wall.titles() == ["holds", "While wall was unreachable, 3h: 1 alert that is over"]
 
 
 async def test_trouble_is_logged_once_when_it_begins_and_once_when_it_ends(line: Line) -> None:

@@ -46,6 +46,7 @@ _NO_NUMBERS = Words(
     ),
 )
 _UNNAMED = (A_SEAT, NO_OWNER)
+_SENTENCE = 200
 _CAP_REACHED = "Cap reached at this pace"
 
 
@@ -64,6 +65,15 @@ def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
         owner={} if seat is None else dict(seat.owner),
         footer=_small_print(event),
     )
+
+
+def sentence(event: Event, seat: Seat | None, tz: tzinfo) -> str:
+    """The whole fact, as a line among others."""
+    words = _words(event, seat, tz)
+    facts = [field.value for field in words.fields if field.name in {"Spent", "Until", "Resets"}]
+    spent = f", {'; '.join(facts)}" if facts else ""
+    said = wording.stopped(wording.one_line(f"{words.whole or words.title}{spent}", _SENTENCE))
+    return said if seat == NO_OWNER else " ".join([said, *Told(event, seat, tz).also()])
 
 
 def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:

@@ -43,7 +43,8 @@ def subscription_changed(told: Told) -> Words:
     if len(lines) == 1:
         return Words(f"{told.who}: {lines[0]}", (), pay if unpaid else ())
     said = tuple(f"{line[0].upper()}{line[1:]}." for line in lines)
-    return Words(f"{told.who}: the subscription has changed", said, pay if unpaid else ())
+    title = f"{told.who}: the subscription has changed"
+    return Words(title, said, pay if unpaid else (), whole=f"{told.who}: {'; '.join(lines)}")
 
 
 def _change(change: Mapping[str, object], tz: tzinfo) -> str:

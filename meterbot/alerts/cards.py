@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from meterbot import alerts, wording
-from meterbot.alerts.told import Told
 from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind, Place
 from meterbot.messages import Action, Message, Section, button
 from meterbot.models import Event, Seat, Severity
@@ -19,7 +18,6 @@ Seats = Mapping[str, Seat]
 
 _LOUDEST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _UNNAMED = {one.name: one for one in (A_SEAT, NO_OWNER)}
-_LINE = 200
 _NAME = 40
 
 
@@ -50,13 +48,15 @@ def line(event: Event, seats: Seats, tz: tzinfo, *, loud: bool) -> Message:
     seat = _seat_of(event, seats)
     if event.resolves is not None:
         return alerts.resolution_line(event, seat, tz)
-    text = _said(event, seats, tz)
+    text = alerts.sentence(event, seat, tz)
     return Message(title=text, fallback=text, severity=event.severity, loud=loud)
 
 
 def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
     """That an alert still holds, in its thread and for the channel."""
-    text = f"Still so, for {wording.span(now - event.at)}: {_said(event, seats, tz)}"
+    text = (
+        f"Still so, for {wording.span(now - event.at)}: {alerts.sentence(event, _seat_of(event, seats), tz)}"
+    )
     return Message(title=text, fallback=text, severity=event.severity, loud=True)
 
 
@@ -120,16 +120,7 @@ def _entry(event: Event, shown: Card, seats: Seats, tz: tzinfo) -> str:
     """`Tue Apr 21 15:30: ana has reached 80% of its cap, $40.00 of $50.00 (80%).`"""
     ending = shown.endings.get(event.key)
     over = "" if ending is None else f" Over since {wording.moment(ending.at, tz)}."
-    return f"{wording.moment(event.at, tz)}: {_said(event, seats, tz)}{over}"
-
-
-def _said(event: Event, seats: Seats, tz: tzinfo) -> str:
-    """The whole fact in one sentence."""
-    message = alerts.alert(event, _seat_of(event, seats), tz)
-    facts = [field.value for field in message.fields if field.name in {"Spent", "Until", "Resets"}]
-    spent = f", {'; '.join(facts)}" if facts else ""
-    said = wording.stopped(wording.one_line(f"{message.title}{spent}", _LINE))
-    return " ".join([said, *Told(event, _seat_of(event, seats), tz).also()])
+    return f"{wording.moment(event.at, tz)}: {alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:

@@ -59,7 +59,9 @@ def metering_changed(told: Told) -> Words:
     if len(said) == 1:
         return Words(f"{told.who}: {said[0][0]}", meanings, reason, told.spent())
     changes = tuple(f"{what[0].upper()}{what[1:]}." for what, _ in said)
-    return Words(f"{told.who}: extra usage has changed", (*changes, *meanings), reason, told.spent())
+    title = f"{told.who}: extra usage has changed"
+    whole = f"{told.who}: {'; '.join(what for what, _ in said)}"
+    return Words(title, (*changes, *meanings), reason, told.spent(), whole)
 
 
 def _change(change: Mapping[str, object]) -> tuple[str, str]:

@@ -17,12 +17,14 @@ _NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`meaning` are facts in sentences, the weightiest first; `advice` is what to do, and when it ends."""
+    """`meaning` are facts in sentences, the weightiest first; `advice` is what to do, and when it ends. `whole` is the
+    whole fact in one sentence, where the title alone does not say it."""
 
     title: str
     meaning: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
+    whole: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

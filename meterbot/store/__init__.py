@@ -324,9 +324,10 @@ class Store(Protocol):
         *,
         sent: bool = True,
         unsure: bool = False,
+        held: str | None = None,
     ) -> None:
         """The next message there leaves after `pause` seconds. `sent`: put there by this attempt, and not found
-        standing. `unsure`: it may stand there twice."""
+        standing. `unsure`: it may stand there twice. `held`: why what waits there still had to wait."""
         ...
 
     async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:

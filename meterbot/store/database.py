@@ -409,9 +409,12 @@ class Database:
         *,
         sent: bool = True,
         unsure: bool = False,
+        held: str | None = None,
     ) -> None:
         async with self._writer.begin() as connection:
-            await deliveries.mark_delivered(connection, delivery, where, now, pause, sent=sent, unsure=unsure)
+            await deliveries.mark_delivered(
+                connection, delivery, where, now, pause, sent=sent, unsure=unsure, held=held
+            )
 
     async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:
         async with self._writer.begin() as connection:

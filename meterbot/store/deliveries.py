@@ -222,14 +222,17 @@ async def _chosen(connection: AsyncConnection, line: Found, now: datetime, choos
     waiting = await _ready(connection, line, now)
     if not waiting:
         return None
-    trouble = None
-    if line.trouble is not None and line.troubled_since is not None:
-        trouble = Trouble(line.trouble, line.troubled_since, refused=line.refused)
-    choice = choose([_as_waiting(row) for row in waiting], trouble, now)
+    choice = choose([_as_waiting(row) for row in waiting], _trouble(line), now)
     members = [row for row in waiting if row.id in choice.ids]
     if choice.heading is None:
         return members[0]
     return await _bundle(connection, members, choice.heading, now)
+
+
+def _trouble(line: Found) -> Trouble | None:
+    if line.trouble is None or line.troubled_since is None:
+        return None
+    return Trouble(line.trouble, line.troubled_since, refused=line.refused)
 
 
 async def _ready(connection: AsyncConnection, line: Found, now: datetime) -> Sequence[Found]:
@@ -321,6 +324,7 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
         card=card,
         first_tried_at=row.first_tried_at or claim.now,
         failures=line.failures or 0,
+        trouble=_trouble(line),
         purpose=Purpose(row.purpose),
         told=() if root is None else root.told or (),
         shown=None if root is None else root.shown,
@@ -356,8 +360,10 @@ async def mark_delivered(
     *,
     sent: bool,
     unsure: bool = False,
+    held: str | None = None,
 ) -> None:
-    """`sent`: this attempt put it there, so that what it says is known; else it was found standing."""
+    """`sent`: this attempt put it there, so that what it says is known; else it was found standing. `held`: what has
+    held back the rest of the line until now."""
     # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
     done = update(tables.deliveries).where(_rows.id == delivery.id, _rows.state != DeliveryState.DELIVERED)
     values: dict[str, Any] = {
@@ -377,6 +383,10 @@ async def mark_delivered(
     if sent and delivery.kind is DeliveryKind.EDIT:
         shows = update(tables.deliveries).where(_rows.id == delivery.card.ref)
         await connection.execute(shows.values(shown=delivery.card.mark))
+    if held is not None:
+        rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
+        waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
+        await connection.execute(rest.where(*waited).values(held=held))
     await _well(connection, delivery, now, pause)
 
 
