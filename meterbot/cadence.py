@@ -97,7 +97,7 @@ def next_due(
         )
     if retry_at is not None:
         due = max(due, retry_at)
-    return min(due + timedelta(seconds=lag), _latest(interval, now))
+    return min(due + timedelta(seconds=lag), latest(interval, now))
 
 
 def _next_place(seat: str, interval: float, now: datetime) -> datetime:
@@ -108,7 +108,8 @@ def _next_place(seat: str, interval: float, now: datetime) -> datetime:
     return place + passed * step
 
 
-def _latest(interval: float, now: datetime) -> datetime:
+def latest(interval: float, now: datetime) -> datetime:
+    """No deadline is beyond the longest wait: one that is, is from before the clock was set back."""
     return now + timedelta(seconds=max(LONGEST_WAIT, interval * (1.5 + _JITTER)))
 
 
@@ -123,8 +124,7 @@ def first_due(
     if state.next_due is None:
         spread = max(_FIRST_READS, _FIRST_READ_EACH * new_seats)
         return now + timedelta(seconds=phase(state.seat, min(interval, spread)))
-    # No deadline is beyond the longest wait: that one is from before the clock was set back.
     keep = state.health not in _CADENCES.get(source, _USUAL).mended
-    if keep and now < state.next_due <= _latest(interval, now):
+    if keep and now < state.next_due <= latest(interval, now):
         return state.next_due
     return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))

@@ -15,7 +15,7 @@ from time import monotonic
 
 import structlog
 
-from meterbot.cadence import first_due, next_due
+from meterbot.cadence import first_due, latest, next_due
 from meterbot.clock import Clock
 from meterbot.fold import failures_after, worst
 from meterbot.forecast import CLOCK_SKEW
@@ -131,7 +131,8 @@ class Poller:
                 self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
             else:
                 # Another reads it just now, or has read it since.
-                self._put_back(name, self._state(name).next_due or now)
+                stored = self._state(name).next_due or now
+                self._put_back(name, stored if stored <= latest(self._seats[name].interval, now) else now)
 
     def let_go(self) -> None:
         """Gives up what is being read: another process may take it over now. What was read already is kept, and stored
@@ -235,10 +236,11 @@ class Poller:
             log.info("readings are stored again")
 
     async def _try_to_store(self, readings: Sequence[_Reading]) -> bool:
-        due = {reading.seat: self._next_due(reading) for reading in readings}
+        now = self._clock.now()
+        due = {reading.seat: self._next_due(reading, now) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
         try:
-            await self._ingest.take(snapshots, self._clock.now(), due, reader=self._worker)
+            await self._ingest.take(snapshots, now, due, reader=self._worker)
         except Exception:
             if self._store_again_at is None:
                 log.exception("readings could not be stored, they are kept", seats=sorted(due))
@@ -251,14 +253,18 @@ class Poller:
             self._put_back(reading.seat, due[reading.seat])
         return True
 
-    def _next_due(self, reading: _Reading) -> datetime:
-        retries = [snapshot.retry_at for snapshot in reading.snapshots if snapshot.retry_at is not None]
+    def _next_due(self, reading: _Reading, now: datetime) -> datetime:
+        # The clock may have been set back since: a deadline by the old time would leave the seat unread until then.
+        set_back = max(reading.at - now, timedelta(0))
+        retries = [
+            snapshot.retry_at - set_back for snapshot in reading.snapshots if snapshot.retry_at is not None
+        ]
         return next_due(
             self._state(reading.seat),
             worst(reading.snapshots).health,
             max(retries, default=None),
             self._seats[reading.seat].interval,
-            reading.at,
+            reading.at - set_back,
             rng=self._rng,
             source=self._seats[reading.seat].source,
         )

@@ -250,6 +250,23 @@ async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(stor
     ]
 
 
+async def test_a_clock_that_is_set_back_by_a_day_during_a_read_leaves_the_seat_unread_for_no_day(
+    store: Database,
+) -> None:
+    house = House(store)
+    source = house.sources["ana"]
+    source.gate.clear()
+    await house.poller.tick(house.clock.now())
+    house.clock.advance(timedelta(seconds=10))
+    await house.poller.tick(house.clock.now())
+    await source.entered.wait()
+    house.clock.set(house.clock.now() - timedelta(days=1))
+    await house.poller.tick(house.clock.now())
+    source.gate.set()
+    await house.pass_time(180)
+    assert len(source.starts) >= 3
+
+
 async def test_a_restart_does_not_poll_early(store: Database) -> None:
     house = House(store)
     house.sources["ana"].health = Health.RATE_LIMITED
