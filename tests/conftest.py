@@ -3,24 +3,30 @@
 And the databases for those that need one.
 """
 
+import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import structlog
 from hypothesis import settings
 
 from meterbot import secret
-from meterbot.store.database import Database, open_store
+from meterbot.store.database import Database, open_store, upgrade
 from tests import postgres
 from tests.tripwire import sitecustomize as tripwire
+
+T = TypeVar("T")
 
 # The same examples on every run; a machine under load is not a failure. HYPOTHESIS_PROFILE=search looks for new ones.
 # Who starts the tests in the background of a shell may have told them to ignore Ctrl-C, and so their processes.
@@ -88,13 +94,41 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables: a copy of it takes no time, to make them anew for every test does."""
+    path = tmp_path_factory.mktemp("template") / "meterbot.db"
+    _apart(upgrade(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of such a database on the server."""
+    url = _apart(postgres.create(postgres_server))
+    _apart(upgrade(url))
+    yield postgres.name_of(url)
+    _apart(postgres.drop(postgres_server, url))
+
+
+def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """In an event loop of its own, also where one runs already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """An empty database; a test that asks for it, or for `store`, runs on SQLite and on PostgreSQL."""
+    """A database, empty but where the test asks for its `store`; such a test runs on SQLite and on PostgreSQL."""
+    made = "store" in request.fixturenames
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/meterbot.db"
+        path = tmp_path / "meterbot.db"
+        if made:
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
+    template = request.getfixturevalue("postgres_template") if made else "template1"
+    async with postgres.fresh_database(request.getfixturevalue("postgres_server"), template) as url:
         yield url
 
 

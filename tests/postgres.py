@@ -44,13 +44,30 @@ def own() -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def fresh_database(server: str) -> AsyncIterator[str]:
-    """The URL of an empty database, dropped at the end."""
-    url = parse_url(server)
+async def fresh_database(server: str, template: str = "template1") -> AsyncIterator[str]:
+    """The URL of an empty database, or of a copy of another one, dropped at the end."""
+    url = await create(server, template)
+    yield url
+    await drop(server, url)
+
+
+async def create(server: str, template: str = "template1") -> str:
+    """The URL of a new database."""
     name = f"meterbot_test_{uuid4().hex}"
-    engine = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+    await _on(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    return parse_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+async def drop(server: str, url: str) -> None:
+    await _on(server, f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+
+
+def name_of(url: str) -> str:
+    return str(parse_url(url).database)
+
+
+async def _on(server: str, statement: str) -> None:
+    engine = make_engine(parse_url(server)).execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name} STRATEGY file_copy"))
-        yield url.set(database=name).render_as_string(hide_password=False)
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await connection.execute(text(statement))
     await engine.dispose()
