@@ -499,8 +499,9 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
 
 @pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
 async def test_only_the_owner_and_operators_do_something_about_an_alert_that_does_not_say_whose_it_is(
-    store: Database, wall: Wall, deed: str
+    store: Database, deed: str
 ) -> None:
+    wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
     room = Room(store, ManualClock(NOW), wall, veil=Veil("anonymous", operators))
     await room.spend("1", "12")
@@ -517,7 +518,8 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
     assert not [message for message in everything if "ana" in str(message) or "boss" in str(message)]
 
 
-async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database, wall: Wall) -> None:
+async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
+    wall = Wall("slack")
     room = Room(store, ManualClock(NOW), wall, veil=Veil("self"))
     await room.spend("1", "12")
     mine = posts(wall)[0]
