@@ -29,6 +29,7 @@ from meterbot.clock import Clock, SystemClock
 from meterbot.commands import Commands, current_report
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.deliveries import Place
+from meterbot.digests import Digests
 from meterbot.errors import StartError
 from meterbot.github_route import GitHubRoute
 from meterbot.handling import Handling
@@ -241,6 +242,14 @@ def _connected(
         repositories=() if config.github is None else config.github.repositories,
         shown=config.privacy.rows == "named",
     )
+    digests = Digests(
+        store,
+        config.digest_readers(destinations),
+        lambda now: current_report(store, seats.values(), now, config.timezone),
+        notify.wake,
+        tz=config.timezone,
+        noise=noise,
+    )
     ping_url = _secret(config.watch.ping_url)
     return Bot(
         clock,
@@ -254,6 +263,7 @@ def _connected(
         reception,
         retention,
         merges,
+        digests,
         tally,
         Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
         sessions,

@@ -13,6 +13,7 @@ import meterbot
 from meterbot.chat import Chat
 from meterbot.clock import Clock
 from meterbot.commands import Commands
+from meterbot.digests import Digests
 from meterbot.ingest import Ingest
 from meterbot.merges import Merges
 from meterbot.notify import Notify
@@ -61,6 +62,7 @@ class Bot:
     reception: Reception
     retention: Retention
     merges: Merges
+    digests: Digests
     tally: Tally
     watch: Watch
     sessions: Sessions
@@ -81,6 +83,7 @@ class Bot:
                 (self.tick, 1.0),
                 (self.sweep, SWEEP_SECONDS),
                 (self.reckon, MERGES_SECONDS),
+                (self.digest, SWEEP_SECONDS),
                 (self.look, LOOK_SECONDS),
                 (self.end_round, ROUND_SECONDS),
             )
@@ -133,6 +136,7 @@ class Bot:
         await self.poller.drain()
         await self.sweep()
         await self.reckon()
+        await self.digest()
         await self.notify.drain()
         await self.tidy()
 
@@ -158,6 +162,10 @@ class Bot:
     async def reckon(self) -> None:
         """Finds what merged pull requests cost."""
         await self.merges.step(self.clock.now())
+
+    async def digest(self) -> None:
+        """Tells those whose hour has come what has changed."""
+        await self.digests.step(self.clock.now())
 
     async def end_round(self) -> None:
         """Says in the log what was read since the last time, if anything was."""

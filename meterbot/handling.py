@@ -25,6 +25,7 @@ MORNING = time(9)
 _HOURS = {"1h": 1, "4h": 4, "8h": 8}
 _AS_GOOD_AS = timedelta(minutes=2)
 """A snooze that ends so little later than one that holds is the same one, clicked twice."""
+_ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
 _GONE = notice("No such alert", "I have no record of this alert any more: it may have been deleted since.")
 _NOT_YOURS = notice("Not shown", "Here the alerts of a seat are for its owner and the operators only.")
 _OVER = notice("It is over", "Nothing of this alert holds any more, so there is nothing to be done about it.")
@@ -158,7 +159,7 @@ class Handling:
         """The newest alert of a seat that has not ended."""
         if seat not in self._seats:
             return None
-        mine = [event for event in await transaction.open_alerts(EventKind) if event.seat == seat]
+        mine = [event for event in await transaction.open_alerts(_ALERTS) if event.seat == seat]
         tellings = await transaction.tellings([event.key for event in mine[-1:]])
         for each in reversed(tellings):
             # A line whose thread was gone became a post, and has kept its id.

@@ -258,6 +258,7 @@ class EventKind(StrEnum):
     IDENTITY_CHANGED = "identity_changed"
     SESSION_EXPIRING = "session_expiring"
     PULL_REQUEST_MERGED = "pull_request_merged"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)

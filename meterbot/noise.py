@@ -23,6 +23,7 @@ _LANES: Mapping[EventKind, Lane] = {
     EventKind.SUBSCRIPTION_CHANGED: Lane.RENEWAL,
     EventKind.SESSION_EXPIRING: Lane.RENEWAL,
     EventKind.PERIOD_CLOSED: Lane.DIGEST,
+    EventKind.DIGEST: Lane.DIGEST,
 }
 
 _SPEND = frozenset(

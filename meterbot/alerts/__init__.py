@@ -36,6 +36,7 @@ _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.IDENTITY_CHANGED: source.identity_changed,
     EventKind.SESSION_EXPIRING: source.session_expiring,
     EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,
+    EventKind.DIGEST: spend.digest,
 }
 
 _NO_NUMBERS = Words(

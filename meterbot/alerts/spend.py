@@ -1,5 +1,6 @@
 """What is said about money: the first dollar, levels, charges within the plan, closed periods."""
 
+from datetime import date
 from decimal import Decimal
 
 from meterbot import wording
@@ -84,6 +85,12 @@ def charged_within_plan(told: Told) -> Words:
         )
     meaning.append(f"No window of its plan was full{_levels(told)}.")
     return Words(f"{told.who} was charged{amount} while its plan had room", tuple(meaning), _LOOK)
+
+
+def digest(told: Told) -> Words:
+    """What is left to say of one whose own words are gone."""
+    day = told.text("day")
+    return Words(f"The digest of {wording.day(date.fromisoformat(day))}" if day else "A digest")
 
 
 def period_closed(told: Told) -> Words:

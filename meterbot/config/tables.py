@@ -54,6 +54,8 @@ from meterbot.config.values import (
     fits,
     listed,
 )
+from meterbot.deliveries import Place
+from meterbot.digest import Reader, Schedule
 from meterbot.models import EventKind, Seat, Severity
 from meterbot.money import Money
 from meterbot.noise import NoiseSettings, Quiet, Route, Silence
@@ -232,6 +234,25 @@ class OperatorsConfig(Table):
     """Whoever sits at the terminal."""
 
 
+class SeatDigestConfig(Table):
+    """`digest` of a seat: when its owner gets theirs, in a direct message."""
+
+    every: Literal["day", "week", "never"] | None = None
+    at: Clock | None = None
+    weekday: Weekday | None = None
+    timezone: Zone | None = None
+
+
+class DigestConfig(Table):
+    """`[digest]`: what has changed, told without being asked."""
+
+    every: Literal["day", "week"] = "week"
+    at: Clock = time(9)
+    weekday: Weekday = 0
+    timezone: Zone | None = None
+    to: Annotated[tuple[Literal["channel", "owner", "operators"], ...], Unstrict] = ("channel",)
+
+
 class PrivacyConfig(Table):
     """`[privacy]`: who sees the numbers of single seats."""
 
@@ -379,6 +400,7 @@ class SeatConfig(Table):
     plan: str | None = None
     renews_on: MonthDay | None = None
     owner: OwnerConfig = OwnerConfig()
+    digest: SeatDigestConfig | None = None
 
     @field_validator("plan_price")
     @classmethod
@@ -417,6 +439,7 @@ class Config(Table):
     discord: DiscordConfig | None = None
     console: ConsoleConfig | None = None
     alerts: AlertsConfig = AlertsConfig()
+    digest: DigestConfig | None = None
     privacy: PrivacyConfig = PrivacyConfig()
     storage: StorageConfig = StorageConfig()
     http: HttpConfig | None = None
@@ -480,6 +503,45 @@ class Config(Table):
                 renews_on=seat.renews_on,
             )
             for seat in self.seats
+        )
+
+    def digest_readers(self, places: Iterable[Place]) -> tuple[Reader, ...]:
+        """Who gets a digest, and when: channels, owners, operators. A person has one on each chat, by the first of their
+        seats that says when."""
+        places = tuple(places)
+        readers = [
+            Reader(place, self._schedule(None))
+            for place in places
+            if self.digest and "channel" in self.digest.to
+        ]
+        chats = [place.chat for place in places if place.chat != "console"]
+        for chat in chats:
+            owned: dict[str, list[SeatConfig]] = {}
+            for seat in self.seats:
+                if (who := getattr(seat.owner, chat)) is not None:
+                    owned.setdefault(str(who), []).append(seat)
+            for who, seats in owned.items():
+                own = next((seat.digest for seat in seats if seat.digest is not None), None)
+                wanted = own is not None or (self.digest is not None and "owner" in self.digest.to)
+                if wanted and (own is None or own.every != "never"):
+                    names = tuple(seat.name for seat in seats)
+                    readers.append(Reader(Place(chat, f"@{who}"), self._schedule(own), names))
+            if self.digest is not None and "operators" in self.digest.to:
+                people = sorted(self.operators().people.get(chat, ()))
+                readers += [
+                    Reader(Place(chat, f"@{who}"), self._schedule(None), operator=True) for who in people
+                ]
+        return tuple(readers)
+
+    def _schedule(self, own: SeatDigestConfig | None) -> Schedule:
+        """A seat's, with what it does not say taken from the table."""
+        table, own = self.digest or DigestConfig(), own or SeatDigestConfig()
+        every = table.every if own.every is None or own.every == "never" else own.every
+        return Schedule(
+            every,
+            table.at if own.at is None else own.at,
+            table.weekday if own.weekday is None else own.weekday,
+            own.timezone or table.timezone or self.timezone,
         )
 
     def noise_settings(self) -> NoiseSettings:

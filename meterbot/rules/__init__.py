@@ -55,6 +55,7 @@ always there, null when not known.
 | `destination_down` | chat, channel, reason, since, refused (a person has to change something) |
 | `destination_up` | chat, channel |
 | `identity_changed` | what (`account`, `email` or `organization`), org |
+| `digest` | day, every |
 | `session_expiring` | ends_at, level, also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 

@@ -26,9 +26,15 @@ def usd(amount: str) -> dict[str, object] | None:
 
 SPENT: dict[str, object] = {"used": usd("42"), "cap": usd("50"), "percent": "84"}
 
-OF_NO_SEAT = {EventKind.BUDGET_CROSSED, EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP}
+OF_NO_SEAT = {
+    EventKind.DIGEST,
+    EventKind.BUDGET_CROSSED,
+    EventKind.DESTINATION_DOWN,
+    EventKind.DESTINATION_UP,
+}
 
 FACTS: dict[EventKind, dict[str, object]] = {
+    EventKind.DIGEST: {"day": "2026-04-30", "every": "day"},
     EventKind.SPEND_STARTED: {
         **SPENT,
         "used": usd("0.42"),

@@ -24,6 +24,7 @@ def test_every_event_has_words() -> None:
 
 
 WHOSE = {
+    EventKind.DIGEST: "The digest of Thu Apr 30",
     EventKind.BUDGET_CROSSED: "The team",
     EventKind.DESTINATION_DOWN: "Slack C0123456789",
     EventKind.DESTINATION_UP: "Slack C0123456789",

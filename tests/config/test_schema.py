@@ -66,7 +66,7 @@ def test_it_offers_every_key_that_may_be_written_and_no_other() -> None:
 
 
 def test_it_explains_every_key_but_those_whose_table_is_explained() -> None:
-    inline = {"push.approvers", "privacy.operators", "seats.owner"}
+    inline = {"push.approvers", "privacy.operators", "seats.digest", "seats.owner"}
     bare = [
         f"{path}.{key}"
         for path, key in keys(Config)

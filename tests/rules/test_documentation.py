@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from meterbot import rules
+from meterbot.deliveries import Place
+from meterbot.digest import Reader, Schedule, digest_event
 from meterbot.models import Counter, Event, EventKind, Health, ReasonClass, Seat, SourceState
 from meterbot.pull_requests import Merged, PullRequest, merged_event
 from meterbot.rules import Ailment, Budget, DestinationMemory, Reading, RuleSettings, SourceMemory, TeamMemory
@@ -47,6 +49,8 @@ def one_of_each() -> list[Event]:
     events += new
     pull = PullRequest(Merged("acme/app", 1, "c0ffee", "ana", NOON, NOON), ("ana",))
     events.append(merged_event(pull, NOON, shown=True))
+    reader = Reader(Place("slack", "C1"), Schedule())
+    events.append(digest_event(reader, NOON.date(), NOON))
     ailing = [Ailment("slack", "C1", "not_in_channel", NOON, refused=True)]
     down, fell = rules.watch_destinations(DestinationMemory(), ailing, watch.settings, NOON + HOUR)
     events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
