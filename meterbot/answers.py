@@ -1,19 +1,22 @@
 """The other answers to `/claude-spend`: one seat, the renewals, how meterbot itself is doing, help."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from meterbot import wording
 from meterbot.blocked import Block
+from meterbot.forecast_answer import seat_heading
+from meterbot.heading import NOWHERE, Headings
+from meterbot.hours import Hour, by_this_day, last_month
 from meterbot.lines import next_charge, seat_lines
 from meterbot.messages import Message, Section, buttons
 from meterbot.models import Severity
-from meterbot.money import show
+from meterbot.money import Money, show, totals
 from meterbot.org_lines import people_lines
 from meterbot.plans import plan_name
 from meterbot.privacy import View
-from meterbot.report import Missing, SeatRow
+from meterbot.report import Missing, SeatRow, TeamReport
 from meterbot.team import charge_lines, price_of, row_note, row_value, upcoming, words_of
 
 _MOST_LINES = 25
@@ -64,8 +67,15 @@ class Process:
     listens: bool = False
 
 
-def seat_detail(view: View, names: Sequence[str], words: Sequence[str]) -> Message:
-    """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again."""
+def seat_detail(
+    view: View,
+    names: Sequence[str],
+    words: Sequence[str],
+    headings: Headings = NOWHERE,
+    hours: Sequence[Hour] = (),
+) -> Message:
+    """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again. `headings`
+    say where they are heading, the `hours` of this month and the one before what they had spent by this day of it."""
     report = view.report
     rows = [row for row in report.rows if row.seat.name in names]
     title = wording.listed([wording.one_line(name, 60) for name in names])
@@ -80,7 +90,9 @@ def seat_detail(view: View, names: Sequence[str], words: Sequence[str]) -> Messa
         sections=tuple(
             part
             for row in rows
-            for part in _seat_sections(row, view, gone.get(row.seat.name), titled=len(rows) > 1)
+            for part in _seat_sections(
+                row, view, _Ahead(headings, hours), gone.get(row.seat.name), titled=len(rows) > 1
+            )
         ),
         actions=() if view.public else buttons(*words),
         footer=f"As of {wording.moment(report.as_of, view.tz)}",
@@ -91,7 +103,34 @@ def _in_short(row: SeatRow, view: View) -> str:
     return f"{row_value(row, view)}, {row_note(row, view)}"
 
 
-def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bool) -> list[Section]:
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    headings: Headings
+    hours: Sequence[Hour]
+
+    def sentences(self, row: SeatRow, view: View) -> list[str]:
+        """Where a seat is heading."""
+        found = [one for one in self.headings.seats if one.row is row]
+        return [line for one in found for line in seat_heading(one, view)]
+
+
+def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
+    """`Next charge Thu May 14: $200.00 (max_20x), and $17.20 spent so far this month; $12.10 by this day of March.`"""
+    subscription = row.snapshot.subscription
+    day = None if subscription is None else next_charge(subscription)
+    today = view.report.as_of.astimezone(view.tz).date()
+    spent = _so_far(row, hours, view.report.as_of)
+    price = "" if row.seat.plan_price is None else price_of(row.seat)
+    if day is None or day < today:
+        fee = [f"Plan fee on top: {price}."] if price else []
+        return [*fee, *([f"Extra usage: {spent}."] if spent else [])]
+    with_it = ", and ".join(part for part in (price, spent) if part)
+    return [f"Next charge {wording.day(day)}{': ' * bool(with_it)}{with_it}."]
+
+
+def _seat_sections(
+    row: SeatRow, view: View, ahead: _Ahead, gone: Missing | None, *, titled: bool
+) -> list[Section]:
     lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz, row.windows_at))
     if row.pace is not None:
         per_hour, over = show(row.pace.per_hour, grouped=True), wording.span(row.pace.over)
@@ -105,7 +144,7 @@ def _seat_sections(row: SeatRow, view: View, gone: Missing | None, *, titled: bo
         heading = wording.one_line(row.seat.name, 60) + (
             f", {wording.one_line(where, 60)}" if several else ""
         )
-    facts = _facts(row, view, gone)
+    facts = [*ahead.sentences(row, view), *_facts(row, view, ahead, gone)]
     return [Section(tuple(lines), heading=heading, fixed=True), *_people(row, view), Section(tuple(facts))]
 
 
@@ -117,7 +156,7 @@ def _people(row: SeatRow, view: View) -> list[Section]:
     return [Section(tuple(named), heading="People")] if named else []
 
 
-def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
+def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: Missing | None) -> list[str]:
     facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
     facts += _sharing(row, view)
     if row.block is not None:
@@ -126,8 +165,7 @@ def _facts(row: SeatRow, view: View, gone: Missing | None) -> list[str]:
         facts.append(wording.sentence(_ailment(gone, view.tz)))
     if row.snapshot.tier is not None:
         facts.append(f"Plan: {plan_name(row.snapshot.tier)}.")
-    if row.seat.plan_price is not None:
-        facts.append(f"Plan fee on top: {price_of(row.seat)}.")
+    facts += _charge(row, view, ahead.hours)
     facts += _of_the_machine(row, view)
     return facts + [f"Note: {wording.one_line(note)}" for note in _notes(row)]
 
@@ -203,12 +241,14 @@ def block_sentence(block: Block, tz: tzinfo) -> str:
     return f"Blocked{until}: {why}. {force}"
 
 
-def renewals(view: View) -> Message:
-    """Every known charge in order of time, who ends, and how many are unknown."""
+def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
+    """Every known charge in order of time, with what was spent so far beside the month before; who ends, and how many
+    are unknown."""
     report = view.report
     rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
-    dated = upcoming(rows, report.as_of.astimezone(view.tz).date())
-    lines = charge_lines(dated[:_MOST_LINES], view)
+    dated = upcoming(view)
+    first = dated[:_MOST_LINES]
+    lines = charge_lines(first, view, [_so_far_if_named(row, view, hours) for _, row in first])
     if len(dated) > _MOST_LINES:
         lines.append(f"and {len(dated) - _MOST_LINES} more")
     sections = [Section(tuple(lines), heading="Next charges", fixed=True)] if lines else []
@@ -231,6 +271,7 @@ def renewals(view: View) -> Message:
     ]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
+    text += _team_so_far(report, hours)
     text += _unknown_renewals(unknown, view)
     return Message(
         title="Renewals",
@@ -240,6 +281,42 @@ def renewals(view: View) -> Message:
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )
+
+
+def _so_far_if_named(row: SeatRow, view: View, hours: Sequence[Hour]) -> str:
+    """The day and the price of a charge tell whose it is to those who know: without a name there is no amount."""
+    return _so_far(row, hours, view.report.as_of) if view.may_see(row.seat.name) else ""
+
+
+def _so_far(row: SeatRow, hours: Sequence[Hour], now: datetime) -> str:
+    """`$17.20 spent so far this month; $12.10 by this day of March`, as much of it as is known."""
+    if row.used is None or row.outdated:
+        return ""
+    own = [hour for hour in hours if hour.counter == row.counter]
+    earlier = by_this_day(own, row.used, now)
+    return _beside(show(row.used, grouped=True), [] if earlier is None else [earlier], now)
+
+
+def _beside(used: str, earlier: Iterable[Money], now: datetime) -> str:
+    before = wording.amounts(earlier)
+    return f"{used} spent so far this month" + (
+        f"; {before} by this day of {last_month(now):%B}" if before else ""
+    )
+
+
+def _team_so_far(report: TeamReport, hours: Sequence[Hour]) -> list[str]:
+    """The sums. Where one seat's month before is unknown, so is the team's."""
+    counted = [(row, row.used) for row in report.rows if row.counted and row.used is not None]
+    if not counted:
+        return []
+    earlier = [
+        by_this_day([hour for hour in hours if hour.counter == row.counter], used, report.as_of)
+        for row, used in counted
+    ]
+    known = [amount for amount in earlier if amount is not None]
+    sums = totals(known).values() if len(known) == len(earlier) else ()
+    used = wording.amounts(totals(used for _, used in counted).values())
+    return [f"Extra usage: {_beside(used, sums, report.as_of)}"]
 
 
 def _unknown_renewals(rows: Sequence[SeatRow], view: View) -> list[str]:

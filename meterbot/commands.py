@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -19,6 +20,7 @@ from meterbot.forecast_answer import forecast_answer
 from meterbot.handling import Handling
 from meterbot.heading import Headings, headings
 from meterbot.history_answer import SPANS, alt_text, history_answer, title_of
+from meterbot.hours import Hour, last_month
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
 from meterbot.merges import month_so_far
@@ -27,7 +29,7 @@ from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Operators, Rows, View
-from meterbot.report import TeamReport, team_report, with_paces
+from meterbot.report import SeatRow, TeamReport, team_report, with_paces
 from meterbot.store import Store
 from meterbot.team import team
 
@@ -170,7 +172,8 @@ class Commands:
         report = await current_report(self._store, self._seats.values(), self._now(), self._tz)
         own = frozenset(self._owned(question.platform, question.user))
         operator = self._operators.include(question.platform, question.user, question.groups)
-        return View(report, self._tz, self._rows, own, public, operator)
+        salt = secrets.token_hex(16)
+        return View(report, self._tz, self._rows, own, public, operator, salt)
 
     def _owned(self, platform: str, user: str) -> list[str]:
         return sorted(seat.name for seat in self._seats.values() if seat.owner.get(platform) == user)
@@ -187,7 +190,7 @@ class Commands:
         if not asked.view.own:
             how = f'owner = {{ {asked.platform} = "{asked.user}" }}'
             return answers.notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
-        return answers.seat_detail(asked.view, sorted(asked.view.own), ("me",))
+        return await self._detail(asked.view, sorted(asked.view.own), ("me",))
 
     async def _seat(self, asked: _Asked) -> Message:
         if len(asked.words) < 2:
@@ -198,7 +201,17 @@ class Commands:
             return self._which_seat(f"No seat is called “{wording.one_line(named, 40)}”.", named)
         if not all(map(asked.view.may_ask_for, names)):
             return _NOT_SHOWN
-        return answers.seat_detail(asked.view, names, ("seat", *asked.words[1:]))
+        return await self._detail(asked.view, names, ("seat", *asked.words[1:]))
+
+    async def _detail(self, view: View, names: Sequence[str], words: Sequence[str]) -> Message:
+        rows = tuple(row for row in view.report.rows if row.seat.name in names)
+        heading = await current_headings(self._store, replace(view.report, rows=rows))
+        return answers.seat_detail(view, names, words, heading, await self._two_months(view, rows))
+
+    async def _two_months(self, view: View, rows: Iterable[SeatRow]) -> list[Hour]:
+        """The hours of this month and the one before."""
+        counters = {row.counter for row in rows if row.counter is not None and not row.beside}
+        return await self._store.hours(counters, last_month(view.report.as_of))
 
     def _named(self, named: str, platform: str) -> list[str]:
         """Seats by name, or by a mention of their owner."""
@@ -249,7 +262,8 @@ class Commands:
         return forecast_answer(asked.view, await current_headings(self._store, asked.view.report))
 
     async def _renewals(self, asked: _Asked) -> Message:
-        return answers.renewals(asked.view)
+        view = asked.view
+        return answers.renewals(view, await self._two_months(view, view.report.rows))
 
     async def _pull_requests(self, asked: _Asked) -> Message:
         view, wanted = asked.view, " ".join(asked.words[1:])

@@ -19,7 +19,8 @@ def forecast_answer(view: View, headings: Headings) -> Message:
     """The team's range, and the rows that this reader may see, most first."""
     now = view.report.as_of
     ends = wording.moment(month_end(calendar_month(now)), view.tz)
-    shown = [one for one in headings.seats if view.sees_rows_of(one.row.seat.name)]
+    by_row = {id(one.row): one for one in headings.seats}
+    shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in headings.seats)]
     heads = [_team_line(one) for one in headings.team]
     spending = [one for one in shown if one.row.counted]
     sections = []
@@ -66,10 +67,8 @@ def _money(amount: Money) -> str:
 
 def _rows(seats: Sequence[Heading], view: View) -> list[str]:
     names = [
-        wording.one_line(one.row.seat.name, _NAME_COLUMNS)
-        if view.may_see(one.row.seat.name)
-        else f"seat {place}"
-        for place, one in enumerate(seats, start=1)
+        wording.one_line(one.row.seat.name, _NAME_COLUMNS) if view.may_see(one.row.seat.name) else "a seat"
+        for one in seats
     ]
     used = ["unknown" if one.row.used is None else _money(one.row.used) for one in seats]
     wide, long = max(map(len, names)), max(map(len, used))
@@ -89,6 +88,17 @@ def _pace(one: Heading) -> str:
     if one.pace is None:
         return ""
     return f", {_money(one.pace.per_hour)}/h over {wording.span(one.pace.over)}"
+
+
+def seat_heading(one: Heading, view: View) -> list[str]:
+    """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
+    ends = [] if one.forecast is None else [f"The month ends between {span_of(one.forecast)}."]
+    cap = [] if one.cap_at is None else [f"At this pace its cap falls {_about(one.cap_at, view)}."]
+    return [
+        *ends,
+        *cap,
+        *[f"{wording.window_name(window)} full {_about(at, view)}." for window, at in one.full],
+    ]
 
 
 def _near(one: Heading, view: View) -> list[str]:

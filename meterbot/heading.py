@@ -44,6 +44,9 @@ class Headings:
     team: tuple[TeamHeading, ...]
 
 
+NOWHERE = Headings((), ())
+
+
 def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
     """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
     by_counter: dict[Counter, list[Sample]] = defaultdict(list)

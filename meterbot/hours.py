@@ -1,11 +1,11 @@
 """Spend hour by hour: what a history comes to when nobody asks for the minutes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from meterbot.forecast import increases
+from meterbot.forecast import calendar_month, increases, month_start
 from meterbot.models import Counter, Sample
 from meterbot.money import Money, totals
 
@@ -56,3 +56,18 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
 def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str, Money]:
     """Per currency, in the hours that begin in [start, end)."""
     return totals(hour.spent for hour in hours if start <= hour.at < end)
+
+
+def last_month(now: datetime) -> datetime:
+    """Where the month before the one of `now` begins."""
+    return month_start(calendar_month(month_start(calendar_month(now)) - HOUR))
+
+
+def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | None:
+    """What one counter, which has now used so much, had spent in the month before by the same day and hour; None where
+    that month is not known from its beginning."""
+    began, start = last_month(now), month_start(calendar_month(now))
+    if not hours or hours[0].at > began:
+        return None
+    then = min(began + (now - start), start)
+    return spent_in(hours, began, then).get(used.currency, replace(used, minor=used.minor * 0))

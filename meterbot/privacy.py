@@ -1,11 +1,12 @@
 """Who sees whose numbers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from hashlib import sha256
 from typing import Literal
 
-from meterbot.report import TeamReport
+from meterbot.report import SeatRow, TeamReport
 
 Rows = Literal["named", "anonymous", "self"]
 
@@ -28,7 +29,7 @@ class View:
     """A report as the person who asked may see it: `own` are their seats, `public` means the whole channel reads it.
 
     Totals, and which source does not deliver, are for everyone; `rows` decides about the numbers of single seats, and
-    an `operator` sees all of them.
+    an `operator` sees all of them. `salt` is drawn anew for every answer: it mixes the rows without names.
     """
 
     report: TeamReport
@@ -37,6 +38,7 @@ class View:
     own: frozenset[str] = frozenset()
     public: bool = False
     operator: bool = False
+    salt: str = ""
 
     def may_see(self, seat: str) -> bool:
         """Its numbers under its name."""
@@ -49,3 +51,14 @@ class View:
     def sees_rows_of(self, seat: str) -> bool:
         """Its numbers, perhaps without its name."""
         return self.rows == "anonymous" or self.may_see(seat)
+
+    def rows_shown(self, rows: Iterable[SeatRow]) -> list[SeatRow]:
+        """Those that this reader may see. Without names one's own come first, and the others in an order that is another
+        in each answer: neither the place of a row nor its number says who it is, or who spends most."""
+        shown = [row for row in rows if self.sees_rows_of(row.seat.name)]
+        named = all(self.may_see(row.seat.name) for row in shown)
+        return shown if named else sorted(shown, key=self._mixed)
+
+    def _mixed(self, row: SeatRow) -> tuple[bool, str]:
+        mark = f"{self.salt}\n{row.seat.name}\n{row.counter}"
+        return not self.may_see(row.seat.name), sha256(mark.encode()).hexdigest()

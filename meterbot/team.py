@@ -1,7 +1,7 @@
 """The team view: what `/claude-spend` answers. Totals first, then who is blocked, the seats, who is missing, and
 what is charged next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from meterbot import wording
@@ -104,7 +104,7 @@ def _fallback(report: TeamReport, title: str, blocked: int) -> str:
 def _tables(view: View) -> list[Section]:
     """One budget of rows for all tables, the blocked ones first."""
     seats = [row for row in view.report.rows if not row.beside]
-    visible = [row for row in seats if view.sees_rows_of(row.seat.name)][:MOST_ROWS]
+    visible = view.rows_shown(seats)[:MOST_ROWS]
     cells = _cells(visible, view)
     blocked = [line for row, line in zip(visible, cells, strict=True) if row.block]
     others = [line for row, line in zip(visible, cells, strict=True) if not row.block]
@@ -117,7 +117,7 @@ def _tables(view: View) -> list[Section]:
         sections.append(Section(tuple(blocked), heading=f"Blocked ({number})", fixed=True))
     if others or more:
         sections.append(Section((*others, *more), heading="Seats", fixed=True))
-    beside = [row for row in view.report.rows if row.beside and view.sees_rows_of(row.seat.name)][:MOST_ROWS]
+    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
     if beside:
         heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
         lines = [
@@ -139,12 +139,13 @@ def _estimate(row: SeatRow) -> list[str]:
 def _cells(rows: Sequence[SeatRow], view: View) -> list[str]:
     several = {row.seat.name for row in rows if sum(other.seat.name == row.seat.name for other in rows) > 1}
     names = [
-        _name(row, organization=row.seat.name in several) if view.may_see(row.seat.name) else f"seat {place}"
-        for place, row in enumerate(rows, start=1)
+        _name(row, organization=row.seat.name in several) if view.may_see(row.seat.name) else "a seat"
+        for row in rows
     ]
     values = [row_value(row, view) for row in rows]
     wide, long = max(map(len, names), default=0), max(map(len, values), default=0)
-    notes = [row_note(row, view) for row in rows]
+    # How old a number is and what ails its source would name the seat: that list is for everyone.
+    notes = [row_note(row, view) if view.may_see(row.seat.name) else "" for row in rows]
     return [
         f"{name:<{wide}}  {value:<{long}}  {note}".rstrip()
         for name, value, note in zip(names, values, notes, strict=True)
@@ -221,26 +222,32 @@ def _missing(view: View) -> list[Section]:
     return [Section(tuple(lines), heading=f"Not read ({len(report.missing)})")]
 
 
-def upcoming(rows: Iterable[SeatRow], today: date) -> list[tuple[date, SeatRow]]:
-    """Charges from today on, the next first; one for each account."""
+def upcoming(view: View) -> list[tuple[date, SeatRow]]:
+    """Charges from today on that this reader may see, the next first; one for each account."""
+    today = view.report.as_of.astimezone(view.tz).date()
+    rows = view.rows_shown(sorted(view.report.rows, key=lambda row: row.seat.name))
     dated: dict[object, tuple[date, SeatRow]] = {}
     for row in rows:
         day = None if row.snapshot.subscription is None else next_charge(row.snapshot.subscription)
         if day is not None and day >= today:
             dated.setdefault(row.counter, (day, row))
-    return sorted(dated.values(), key=lambda pair: (pair[0], pair[1].seat.name))
+    return sorted(dated.values(), key=lambda pair: pair[0])
 
 
-def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> list[str]:
-    """`Thu May 14  ana  $200.00 (max_20x)`"""
+def charge_lines(
+    charges: Sequence[tuple[date, SeatRow]], view: View, so_far: Sequence[str] = ()
+) -> list[str]:
+    """`Thu May 14  ana  $200.00 (max_20x)`, and behind it what was spent so far."""
     names = [
         wording.one_line(row.seat.name, _NAME_COLUMNS) if view.may_see(row.seat.name) else "a seat"
         for _, row in charges
     ]
-    wide = max(map(len, names), default=0)
+    prices = [f"{price_of(row.seat)}{_as_configured(row)}" for _, row in charges]
+    wide, long = max(map(len, names), default=0), max(map(len, prices), default=0)
+    more = so_far or [""] * len(charges)
     return [
-        f"{wording.day(day):<10}  {name:<{wide}}  {price_of(row.seat)}{_as_configured(row)}".rstrip()
-        for (day, row), name in zip(charges, names, strict=True)
+        f"{wording.day(day):<10}  {name:<{wide}}  {price:<{long}}  {spent}".rstrip()
+        for (day, _), name, price, spent in zip(charges, names, prices, more, strict=True)
     ]
 
 
@@ -258,9 +265,7 @@ def price_of(seat: Seat) -> str:
 
 
 def _renewals(view: View) -> list[Section]:
-    report = view.report
-    rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
-    dated = upcoming(rows, report.as_of.astimezone(view.tz).date())
+    dated = upcoming(view)
     if not dated:
         return []
     lines = charge_lines(dated[:_MOST_RENEWALS], view)

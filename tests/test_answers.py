@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -7,8 +7,11 @@ import pytest
 
 from meterbot import answers, wording
 from meterbot.answers import Destination, Process
+from meterbot.heading import headings
+from meterbot.hours import Hour
 from meterbot.messages import Message
 from meterbot.models import (
+    Counter,
     Estimate,
     ExtraUsage,
     Health,
@@ -17,12 +20,15 @@ from meterbot.models import (
     SourceState,
     Subscription,
     Throttle,
+    WindowPoint,
 )
+from meterbot.money import Money
 from meterbot.privacy import View
 from meterbot.report import team_report
 from tests.teams import NOW, Reading, extra, money, reading, seat, snapshot, state, window
 
 BERLIN = ZoneInfo("Europe/Berlin")
+MINUTE = timedelta(minutes=1)
 MAY = datetime.fromisoformat("2026-05-01T00:00:00Z")
 BLOCKED = extra("50", "50", reason_class=ReasonClass.CAP, disabled_until=MAY)
 
@@ -54,7 +60,7 @@ def test_one_seat_in_full() -> None:
         "Read from claude_ai: 1 min ago.\n"
         "Blocked until Fri May 1 02:00: its extra usage cap is spent. "
         "The plan's own quota is full too: the next prompt is refused.\n"
-        "Plan fee on top: $200.00 (max_20x)."
+        "Next charge Thu May 14: $200.00 (max_20x), and $50.00 spent so far this month."
     )
     assert message.fallback == "bo: $50.00 / $50.00 (100%)  BLOCKED until Fri May 1, 1 min ago"
     assert [action.id for action in message.actions] == ["refresh:seat:bo", "share:seat:bo"]
@@ -141,15 +147,61 @@ def test_renewals_come_in_order_of_time() -> None:
     )
     assert body(message) == (
         "Plan fees: $1,000.00\n"
+        "Extra usage: $86.00 spent so far this month\n"
         "Unknown for dee: claude.ai names no date.\n"
         "Unknown for eve: the last known date has passed.\n"
         "[Next charges]\n"
-        "Sat May 2   bo   $200.00 (max_20x)\n"
-        "Thu May 14  ana  $200.00 (max_20x)\n"
+        "Sat May 2   bo   $200.00 (max_20x)  $17.20 spent so far this month\n"
+        "Thu May 14  ana  $200.00 (max_20x)  $17.20 spent so far this month\n"
         "[Set to end]\n"
         "Mon Jun 1   cy"
     )
-    assert message.fallback == "Renewals: Sat May 2   bo   $200.00 (max_20x)"
+    assert message.fallback.startswith("Renewals: Sat May 2   bo   $200.00 (max_20x)")
+
+
+def march(name: str, cents: int) -> list[Hour]:
+    """So much on the first of March, and as much again in its last hour."""
+    counter, amount = Counter(f"account-{name}", f"org-{name}"), Money(Decimal(cents), "USD", 2)
+    days = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 31, 23, tzinfo=UTC))
+    return [Hour(at, counter, amount, amount, None, blocked=False) for at in days]
+
+
+def test_the_next_charge_comes_with_what_was_spent_beside_the_month_before_by_the_same_day() -> None:
+    shown = view(reading("ana"), reading("bo"))
+    hours = [*march("ana", 1210), *march("bo", 100)]
+    text = body(answers.seat_detail(shown, ["ana"], ("me",), hours=hours))
+    assert (
+        "Next charge Thu May 14: $200.00 (max_20x), and $17.20 spent so far this month; "
+        "$12.10 by this day of March." in text
+    )
+    text = body(answers.renewals(shown, hours))
+    assert "Extra usage: $34.40 spent so far this month; $13.10 by this day of March" in text
+    assert "ana  $200.00 (max_20x)  $17.20 spent so far this month; $12.10 by this day of March" in text
+
+
+def test_a_month_before_that_is_not_known_from_its_beginning_is_not_compared() -> None:
+    shown = view(reading("ana"), reading("bo"))
+    text = body(answers.renewals(shown, [*march("ana", 1210), *march("bo", 100)[1:]]))
+    assert "Extra usage: $34.40 spent so far this month\n" in text
+    assert "ana  $200.00 (max_20x)  $17.20 spent so far this month; $12.10 by" in text
+
+
+def test_without_names_a_charge_has_no_amount_of_what_was_spent() -> None:
+    """The day and the price of a charge tell whose it is to those who know."""
+    shown = replace(view(reading("ana"), reading("bo")), rows="anonymous", own=frozenset({"bo"}))
+    lines = body(answers.renewals(shown)).splitlines()
+    assert "Thu May 14  a seat  $200.00 (max_20x)" in lines
+    assert "Thu May 14  bo      $200.00 (max_20x)  $17.20 spent so far this month" in lines
+
+
+def test_a_seat_says_when_its_cap_and_its_windows_are_full() -> None:
+    shot = snapshot(windows=(window(used="60", resets=timedelta(hours=3)),))
+    trail = {"five_hour": tuple(WindowPoint(NOW - m * MINUTE, Decimal(60 - m), None) for m in (30, 15))}
+    one = reading(shot)
+    shown = view(replace(one, known=replace(one.known, trail=trail)))
+    heading = headings(shown.report, [], [])
+    text = body(answers.seat_detail(shown, ["ana"], ("me",), heading))
+    assert "5-hour full at about 12:40." in text
 
 
 def test_an_unknown_renewal_says_why_and_what_helps() -> None:
@@ -161,9 +213,9 @@ def test_an_unknown_renewal_says_why_and_what_helps() -> None:
         "Unknown for bo: push cannot tell it, so set renews_on in the configuration.",
         "Unknown for cy: not read yet.",
     ]
-    assert answers.renewals(told).text.splitlines()[1:] == lines
+    assert answers.renewals(told).text.splitlines()[2:] == lines
     anonymous = answers.renewals(replace(told, rows="anonymous", own=frozenset({"bo"}))).text
-    assert anonymous.splitlines()[1:] == [
+    assert anonymous.splitlines()[2:] == [
         lines[0].replace("ana", "1 seat"),
         lines[1],
         "Unknown for 1 seat: not read yet.",
@@ -273,7 +325,7 @@ def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     bare = replace(seat(price=None), renews_on=14)
     told = View(team_report([reading(shot)], {"ana": state()}, [bare], NOW), BERLIN)
     said = body(answers.seat_detail(told, ["ana"], ("seat", "ana")))
-    assert "Plan: Max 20x.\nPlan fee on top: $200.00 (max_20x, list price)." in said
+    assert "Plan: Max 20x.\nNext charge Thu May 14: $200.00 (max_20x, list price), and $17.20 spent" in said
     assert "Next charge      2026-05-14  (as configured)" in said
     assert "Thu May 14  ana  $200.00 (max_20x, list price)  as configured" in body(answers.renewals(told))
 

@@ -137,7 +137,7 @@ def test_in_the_channel_nobody_has_own_rows() -> None:
 
 def test_anonymous_rows_keep_their_numbers_and_lose_their_names() -> None:
     text = as_text(team(View(a_team(), BERLIN, "anonymous", frozenset({"ana-work"}))))
-    assert "seat 1    $50.00 / $50.00 (100%)  BLOCKED until Fri May 1" in text
+    assert "a seat    $50.00 / $50.00 (100%)  BLOCKED until Fri May 1\n" in text
     assert (
         "ana-work  $17.20 / $50.00 (34%)                            2 min ago, same account as another seat"
         in text
