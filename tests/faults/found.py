@@ -43,4 +43,19 @@ FOUND = (
         script(("ana",), ("ana", "15.60", 40), ("ana", "41.40", 1), ("ana", "48.10", 40)),
         Fault("outage 503", 1, "slack", "any", 120),
     ),
+    # Not a bug of ours: whoever gives up too soon loses all of it, and must be seen to.
+    _pushed(
+        "Slack is away for longer than the story lasts",
+        script(("ana",), ("ana", "26.60", 5), ("ana", "41.40", 5), ("ana", "48.10", 240)),
+        Fault("outage 503", 0, "slack", "any", 120),
+    ),
+    # A seat was not read for a day: the read that went on while the clock was set back named the next one by the old time.
+    _pushed(
+        "the clock is set back by a day while a seat is read",
+        script(("ana",), ("ana", "30.70", 1), ("ana", "48.10", 240)),
+        Fault("kill point", -1, number=28),
+        Fault("term", 0, number=30),
+        Fault("clock jump", 1, number=-_DAY),
+        polled=True,
+    ),
 )

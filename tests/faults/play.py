@@ -23,6 +23,8 @@ from tests.faults.weather import Fault, Weather
 from tests.faults.zygote import Birth, Zygote
 
 _TICK_SECONDS = 40.0
+_UNREAD_SECONDS = 3 * 3600.0
+"""Nothing that happens here keeps a seat unread for so long."""
 _QUIET_SECONDS = 6 * 3600.0
 """So long after the last fault everything must have been told."""
 _PATIENCE_SECONDS = 240.0
@@ -201,10 +203,11 @@ class Play:
         organization.used, organization.cap = Decimal(standing.used), standing.cap
         organization.disabled_reason = _REASON if standing.blocked else None
         organization.five_hour = Decimal(100)
-        for _ in range(3000):
+        until = self._world.now + round(_UNREAD_SECONDS * 1e6)
+        while self._world.now < until:
             if await self._read_twice(organization.uuid):
                 return
-        self.outcome.problems.append(f"{seat} was never read")
+        self.outcome.problems.append(f"{seat} was not read for {_UNREAD_SECONDS / 3600:.0f} hours")
 
     async def _read_twice(self, organization: str) -> bool:
         births, before = self._world.births, len(self._claude.requests)
