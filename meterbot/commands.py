@@ -35,6 +35,7 @@ from meterbot.team import team
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
 _PULL = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
+_NOT_ASKED = {"/claude-spend", "claude-spend", "spend", "refresh"}
 _NAMED = 20
 _BUSY = timedelta(hours=6)
 _BEFORE = timedelta(days=45)
@@ -342,6 +343,6 @@ def _read(raw: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     What a chat leaves around them is dropped: the command itself, a mention of the bot, the verb of a button.
     """
     words = [word.lower() for word in " ".join(raw).split()]
-    while words and (words[0] in {"/claude-spend", "refresh"} or _MENTION.fullmatch(words[0])):
+    while words and (words[0] in _NOT_ASKED or _MENTION.fullmatch(words[0])):
         del words[0]
     return tuple(word for word in words if word != "share"), "share" in words

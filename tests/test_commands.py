@@ -77,6 +77,8 @@ async def test_no_word_answers_with_the_team(store: Store) -> None:
         ("<@U0BOT|meterbot> renewals", "Renewals"),
         ("@meterbot renewals", "Renewals"),
         ("refresh seat bo", "bo"),
+        ("@meterbot spend", "Claude spend, April 2026"),
+        ("spend me", "ana and ana-home"),
         ("refresh team", "Claude spend, April 2026"),
         ("seat bo", "bo"),
         ("Seat   BO", "bo"),

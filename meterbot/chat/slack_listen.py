@@ -1,5 +1,5 @@
-"""What people ask on Slack: slash commands and buttons, acknowledged at once and answered through `response_url`, and
-forms, answered where they were filled in."""
+"""What people ask on Slack: slash commands, shortcuts and buttons, acknowledged at once and answered through
+`response_url`; mentions, answered beside them; and forms, answered where they were filled in."""
 
 import asyncio
 import html
@@ -37,6 +37,13 @@ _SUBMISSION_SECONDS = 2.0  # of the three in which Slack wants to hear what beco
 _WAITING = Message(
     "One moment", "One moment", text="This takes longer than usual. What became of it will stand here."
 )
+_NO_FORM = Answer(
+    Message(
+        "Not from here",
+        "Type that as a command",
+        text=f"Slack opens forms for commands only: type {COMMAND} report outside of a thread.",
+    )
+)
 
 
 class SlackListener:
@@ -71,6 +78,9 @@ class SlackListener:
         self._app.command(_EVERYTHING)(self._on_command)
         self._app.action(_EVERYTHING)(self._on_action)
         self._app.view(_EVERYTHING)(self._on_submission)
+        # What reaches into threads, where Slack takes no slash command.
+        self._app.event("app_mention")(self._on_mention)
+        self._app.shortcut(_EVERYTHING)(self._on_shortcut)
 
     async def on_envelope(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         """An envelope of Socket Mode."""
@@ -121,13 +131,49 @@ class SlackListener:
             )
             await self._handle(body, question)
 
+    async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
+        """`@meterbot spend`: answered where it was written, for the person's eyes only, or with `share` in the thread."""
+        user = event.get("user")
+        if not user or event.get("bot_id") or not self._first_time(body.get("event_id")):
+            return
+        _, _, wanted = (event.get("text") or "").partition(">")  # what stands behind the mention
+        words = html.unescape(wanted).split()
+        thread, channel = event.get("thread_ts"), event["channel"]
+        question = Question(tuple(words), "slack", user, channel, groups=self._groups_of(user))
+        with self._under_way():
+            answer = await self._ask(question) if self._forms(question) is None else _NO_FORM
+            await self._say(answer, question, thread or (event.get("ts") if answer.public else None))
+            if answer.picture is not None:
+                await self._show(answer.picture, question, None, public=answer.public)
+
+    async def _say(self, answer: Answer, question: Question, thread: str | None) -> None:
+        """Without a `response_url`: to everybody or, as long as they look, to one person."""
+        try:
+            payload = {**checked(render(answer.message)), "channel": question.channel}
+            payload |= (
+                {"unfurl_links": False, "unfurl_media": False} if answer.public else {"user": question.user}
+            )
+            if thread is not None:
+                payload["thread_ts"] = thread
+            await self._web.call("chat.postMessage" if answer.public else "chat.postEphemeral", json=payload)
+        except SendError as failure:
+            _log.warning("a mention was not answered: %s", failure.reason)
+
+    async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The entry in a message's menu: the team, beside that message."""
+        await ack()
+        user, channel = body["user"], (body.get("channel") or {}).get("id") or ""
+        name = str(user.get("name") or user.get("username") or "")
+        groups = self._groups_of(user["id"])
+        await self._handle(body, Question((), "slack", user["id"], channel, name=name, groups=groups))
+
     async def _handle(self, body: Mapping[str, Any], question: Question) -> None:
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
             answer = await self._reaction(body.get("trigger_id"), question)
             if answer is not None:
-                await self._respond(body.get("response_url"), answer)
+                await self._respond(body.get("response_url"), answer, _thread(body))
                 if answer.picture is not None:
                     await self._show(answer.picture, question, body.get("response_url"), public=answer.public)
 
@@ -145,7 +191,9 @@ class SlackListener:
             said = f"The picture could not be sent: {failure.reason}."
         else:
             said = "" if public else "The picture is in your direct messages with me."
-        if said:
+        if said and url is None:
+            await self._say(Answer(Message("Picture", said, text=said)), question, None)
+        elif said:
             await self._respond(url, Answer(Message("Picture", said, text=said)))
 
     async def _reaction(self, trigger: str | None, question: Question) -> Answer | None:
@@ -214,7 +262,7 @@ class SlackListener:
             text = "That went wrong, and the log of meterbot says where."
             return Answer(Message("That went wrong", text, Severity.WARNING, text))
 
-    async def _respond(self, url: str | None, answer: Answer) -> None:
+    async def _respond(self, url: str | None, answer: Answer, thread: str | None = None) -> None:
         if url is None:
             _log.warning("Slack gave no response_url: an answer was not shown")
             return
@@ -225,6 +273,7 @@ class SlackListener:
                 "replace_original": False,
                 "unfurl_links": False,
                 "unfurl_media": False,
+                **({"thread_ts": thread} if thread else {}),
             }
             status = await self._web.respond(url, payload)
         except (SendError, aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -232,6 +281,13 @@ class SlackListener:
         else:
             if status != 200:
                 _log.warning("Slack refused an answer (HTTP %d)", status)
+
+
+def _thread(body: Mapping[str, Any]) -> str | None:
+    """The thread in which a button was pressed or a shortcut used; None outside threads, and at what began one."""
+    message, container = body.get("message") or {}, body.get("container") or {}
+    thread = message.get("thread_ts") or container.get("thread_ts")
+    return None if thread == (message.get("ts") or container.get("message_ts")) else thread
 
 
 async def _authorize() -> AuthorizeResult:

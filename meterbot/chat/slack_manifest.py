@@ -31,6 +31,11 @@ SCOPES = (
     ),
     Scope(("commands",), f"Hear {COMMAND}.", f"{COMMAND} is not heard"),
     Scope(
+        ("app_mentions:read",),
+        "Hear `@meterbot`, which works in threads, where Slack takes no command; no other message is read.",
+        "@meterbot is not heard",
+    ),
+    Scope(
         ("channels:history", "groups:history"),
         "After a lost connection, look whether an alert arrived instead of posting it again. Slack has no narrower"
         " scope for it: meterbot reads only its own channel, and only then. channels: for a public channel, groups: for"
@@ -74,11 +79,19 @@ features:
       description: What the team's Claude seats really spend
       usage_hint: {words}
       should_escape: false
-{command_url}oauth_config:
+{command_url}  shortcuts:
+    - name: Claude spend
+      type: message
+      callback_id: claude_spend
+      description: What the team's Claude seats really spend
+oauth_config:
   scopes:
     bot:
 {scopes}
 settings:
+  event_subscriptions:
+{events_url}    bot_events:
+      - app_mention
   interactivity:
     is_enabled: true
 {interactivity_url}  socket_mode_enabled: {socket_mode}
@@ -95,6 +108,7 @@ def manifest(http_url: str | None = None) -> str:
         words=" | ".join([*(word for word, _ in WORDS if word), "share"]),
         scopes="\n".join(line for scope in SCOPES for line in _lines(scope)),
         command_url="" if url is None else f"      url: {url}\n",
+        events_url="" if url is None else f"    request_url: {url}\n",
         interactivity_url="" if url is None else f"    request_url: {url}\n",
         socket_mode="true" if url is None else "false",
     )

@@ -35,6 +35,7 @@ from meterbot.simulator.slack_judge import verdict, view_verdict
 
 _SCOPES = {
     "chat.postMessage": ("chat:write",),
+    "chat.postEphemeral": ("chat:write",),
     "chat.update": ("chat:write",),
     "chat.delete": ("chat:write",),
     "conversations.open": ("im:write",),
@@ -172,10 +173,8 @@ class Interaction:
     """What the acknowledgement said."""
     modal: "Modal | None" = None
     at: float = field(default_factory=time.monotonic)
-
-    @property
-    def trigger(self) -> str:
-        return str(self.payload["trigger_id"])
+    trigger: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Names it in envelopes, and in the addresses and triggers that it carries."""
 
 
 @dataclass(slots=True)
@@ -213,6 +212,7 @@ class SlackSimulator:
         scopes: tuple[str, ...] = (
             "chat:write",
             "commands",
+            "app_mentions:read",
             "channels:history",
             "groups:history",
             "im:write",
@@ -232,6 +232,8 @@ class SlackSimulator:
         self.groups: dict[str, list[str]] = {}
         """User group → its members."""
         self.calls: list[Call] = []
+        self.whispered: list[tuple[str, SlackMessage]] = []
+        """What only one person sees: who, and what."""
         self.interactions: list[Interaction] = []
         self.modals: dict[str, Modal] = {}
         self.files: dict[str, SlackFile] = {}
@@ -358,6 +360,47 @@ class SlackSimulator:
         }
         return await self.deliver(self._interaction("slash_commands", payload), **tricks)
 
+    async def mention(
+        self, text: str, thread: SlackMessage | None = None, user: str | None = None, **tricks: Any
+    ) -> Interaction:
+        """Writes `@meterbot` and the text, in the channel or in a message's thread."""
+        written = f"<@{self.bot['user']}> {text}"
+        root = None if thread is None else thread.ts
+        by = {"user": user or self.user}
+        message = self._add(self.channel, {"text": written}, by, root)
+        event = {"type": "app_mention", "text": written, "ts": message.ts, "channel": self.channel, **by}
+        if root:
+            event["thread_ts"] = root
+        return await self.event(event, **tricks)
+
+    async def event(self, event: dict[str, Any], **tricks: Any) -> Interaction:
+        """Something that the app has subscribed to happened."""
+        payload = {
+            "type": "event_callback",
+            "team_id": "T0SIM",
+            "api_app_id": "A0SIM",
+            "event_id": f"Ev{uuid.uuid4().hex[:10].upper()}",
+            "event": {**event, "event_ts": self._next_ts()},
+        }
+        told = self._interaction("events_api", payload)
+        del told.payload["response_url"], told.payload["trigger_id"]
+        return await self.deliver(told, **tricks)
+
+    async def shortcut(
+        self, message: SlackMessage, callback: str = "claude_spend", user: str | None = None, **tricks: Any
+    ) -> Interaction:
+        """Chooses the app's entry in the menu of a message."""
+        payload = {
+            "type": "message_action",
+            "callback_id": callback,
+            "user": {"id": user or self.user, "name": (user or self.user).lower(), "team_id": "T0SIM"},
+            "team": {"id": "T0SIM"},
+            "channel": {"id": message.channel, "name": "team"},
+            "message_ts": message.ts,
+            "message": message.listed(metadata=False),
+        }
+        return await self.deliver(self._interaction("interactive", payload), **tricks)
+
     async def press(
         self, message: SlackMessage, value: str, user: str | None = None, **tricks: Any
     ) -> Interaction:
@@ -368,7 +411,12 @@ class SlackSimulator:
             "user": {"id": user or self.user, "name": (user or self.user).lower(), "team_id": "T0SIM"},
             "team": {"id": "T0SIM"},
             "channel": {"id": message.channel},
-            "container": {"type": "message", "message_ts": message.ts, "channel_id": message.channel},
+            "container": {
+                "type": "message",
+                "message_ts": message.ts,
+                "channel_id": message.channel,
+                **({"thread_ts": message.thread_ts} if message.thread_ts else {}),
+            },
             "message": message.listed(metadata=False),
             "actions": [{**button, "block_id": "b1", "action_ts": self._next_ts()}],
         }
@@ -443,6 +491,7 @@ class SlackSimulator:
             "apps.connections.open": self._open_connection,
             "auth.test": self._test_auth,
             "chat.postMessage": self._post,
+            "chat.postEphemeral": self._whisper,
             "chat.update": self._update,
             "chat.delete": self._delete,
             "conversations.open": self._open_direct,
@@ -495,6 +544,20 @@ class SlackSimulator:
         thread_ts = arguments.pop("thread_ts", None)
         message = self._add(channel.id, arguments, self.bot, thread_ts)
         return _yes(channel=channel.id, ts=message.ts, message=message.listed(metadata=True))
+
+    def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """A message for one person's eyes, beside the channel or in a thread of it."""
+        channel, user = self.channels.get(arguments.pop("channel", "")), arguments.pop("user", None)
+        if channel is None or user is None:
+            return _no("channel_not_found" if channel is None else "user_not_in_channel")
+        if not channel.member:
+            return _no("not_in_channel")
+        if wrong := verdict(arguments):
+            return self._odd(f"chat.postEphemeral: {wrong}", wrong.partition(":")[0])
+        thread = arguments.pop("thread_ts", None)
+        message = SlackMessage(channel.id, self._next_ts(), arguments, self.bot, thread)
+        self.whispered.append((user, message))
+        return _yes(message_ts=message.ts)
 
     def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
         message = self._message(arguments.pop("channel", ""), arguments.pop("ts", ""))
@@ -711,10 +774,13 @@ class SlackSimulator:
     async def _deliver_over_http(self, interaction: Interaction, *, stale: bool, forged: bool) -> None:
         assert self.bot_url is not None  # noqa: S101 - the caller checked
         payload = interaction.payload
-        form = payload if interaction.kind == "slash_commands" else {"payload": json.dumps(payload)}
-        body = urlencode(form)
+        if interaction.kind == "events_api":
+            body, content_type = json.dumps(payload), "application/json"
+        else:
+            form = payload if interaction.kind == "slash_commands" else {"payload": json.dumps(payload)}
+            body, content_type = urlencode(form), "application/x-www-form-urlencoded"
         headers = self.signature(body, stale=stale, forged=forged)
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Content-Type"] = content_type
         timeout = aiohttp.ClientTimeout(total=_ACK_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             try:
@@ -735,9 +801,9 @@ class SlackSimulator:
         return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
 
     def _interaction(self, kind: str, payload: dict[str, Any]) -> Interaction:
-        trigger = uuid.uuid4().hex
-        links = {"trigger_id": trigger, "response_url": f"{self.url}/respond/{trigger}"}
-        interaction = Interaction(kind, {**payload, **links}, asyncio.Event())
+        interaction = Interaction(kind, payload, asyncio.Event())
+        trigger = interaction.trigger
+        payload |= {"trigger_id": trigger, "response_url": f"{self.url}/respond/{trigger}"}
         self.interactions.append(interaction)
         return interaction
 
@@ -758,9 +824,9 @@ class SlackSimulator:
             self._odd(f"response_url: {wrong}", wrong)
             return web.Response(status=400, text="invalid_blocks")
         if payload.get("response_type") == "in_channel":
-            message = self._add(self.channel, payload, self.bot)
+            message = self._add(self.channel, payload, self.bot, payload.get("thread_ts"))
         else:
-            message = SlackMessage(self.channel, self._next_ts(), payload, self.bot)
+            message = SlackMessage(self.channel, self._next_ts(), payload, self.bot, payload.get("thread_ts"))
         known.answers.append(message)
         return web.Response(text="ok")
 

@@ -21,6 +21,7 @@ def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
         "bot": [
             "chat:write",
             "commands",
+            "app_mentions:read",
             "channels:history",
             "groups:history",
             "im:write",
@@ -44,11 +45,24 @@ def test_http_mode_sends_commands_and_buttons_to_the_one_route() -> None:
 
     assert parsed["settings"]["socket_mode_enabled"] is False
     assert parsed["settings"]["interactivity"]["request_url"] == "https://meterbot.example.org/slack/events"
+    assert parsed["settings"]["event_subscriptions"]["request_url"] == (
+        "https://meterbot.example.org/slack/events"
+    )
     assert parsed["features"]["slash_commands"][0]["url"] == "https://meterbot.example.org/slack/events"
 
 
 def test_the_command_is_the_one_the_bot_listens_to() -> None:
     assert [command["command"] for command in read()["features"]["slash_commands"]] == [COMMAND]
+
+
+def test_it_subscribes_to_what_the_bot_hears_and_to_nothing_else() -> None:
+    parsed = read()
+
+    assert parsed["settings"]["event_subscriptions"] == {"bot_events": ["app_mention"]}
+    (shortcut,) = parsed["features"]["shortcuts"]
+    assert (shortcut["type"], shortcut["callback_id"]) == ("message", "claude_spend")
+    assert len(shortcut["name"]) <= 24
+    assert len(shortcut["description"]) <= 150
 
 
 def test_an_address_cannot_break_out_of_its_line() -> None:
@@ -81,10 +95,14 @@ def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
 
     assert lacking(everything) == []
     assert (
-        lacking("chat:write,commands, groups:history,im:write,im:history,usergroups:read,files:write") == []
+        lacking(
+            "chat:write,commands,app_mentions:read, groups:history,im:write,im:history,usergroups:read,files:write"
+        )
+        == []
     )
     assert [scope.names for scope in lacking("commands")] == [
         ("chat:write",),
+        ("app_mentions:read",),
         ("channels:history", "groups:history"),
         ("im:write",),
         ("im:history",),
