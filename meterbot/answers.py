@@ -34,6 +34,7 @@ WORDS = (
     ("snooze ALERT 1h", "hold back what is no louder of its seat; also tomorrow, renewal"),
     ("mute ALERT", "tell this kind of alert of this seat no more"),
     ("muted", "what is snoozed or muted, and the way back"),
+    ("settings", "the levels and quiet hours of your own seats, to be changed"),
     ("join", "the line with which your own machine sends your seat's numbers"),
     ("report", "paste your seat's numbers by hand"),
     ("status", "sources, destinations and version of meterbot"),

@@ -39,6 +39,7 @@ from meterbot.lease import GATEWAY, Lease
 from meterbot.merges import Merges
 from meterbot.metrics import Metrics
 from meterbot.notify import Notify
+from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting
 from meterbot.poller import Poller
 from meterbot.presence import Presence
@@ -219,6 +220,7 @@ def _connected(
         joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
         pasting=Pasting(seats, reception, clock.now),
         handling=handling,
+        settings=OwnSettings(store, seats, config.operators(), rules.thresholds, config.timezone),
     )
     poller = Poller(
         sources,

@@ -27,6 +27,8 @@ from meterbot.merges import month_so_far
 from meterbot.messages import Message, Picture
 from meterbot.models import Seat, Severity
 from meterbot.outlook import HABIT
+from meterbot.own_settings import VERB as SETTINGS
+from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Operators, Rows, View
 from meterbot.report import SeatRow, TeamReport, team_report, with_paces
@@ -100,6 +102,7 @@ class Commands:
         joining: Joining | None = None,
         pasting: Pasting | None = None,
         handling: Handling | None = None,
+        settings: OwnSettings | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
@@ -123,6 +126,9 @@ class Commands:
         self._private: dict[str, Callable[[Question, Sequence[str]], Awaitable[Answer]]] = {}
         if joining is not None:
             self._private |= {"join": joining.join, "approve": joining.approve}
+        self._settings = settings
+        if settings is not None:
+            self._private[SETTINGS] = settings.answer
         if handling is not None:
             self._private |= {
                 "why": handling.why,
@@ -138,6 +144,8 @@ class Commands:
     def form(self, question: Question) -> Form | None:
         """The form that a question opens, from memory."""
         words, _ = _read(question.words)
+        if self._settings is not None and words[:1] == (SETTINGS,):
+            return self._settings.form(question, words)
         if self._pasting is None or words[:1] != ("report",):
             return None
         return self._pasting.form(question, words)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from meterbot import rules
+from meterbot import rules, seat_settings
 from meterbot.deliveries import NewDelivery
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.hours import Hour
@@ -190,7 +190,8 @@ class Fold:
         known = state.known if state else None
         late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
         watch = rules.take_late if late else rules.watch_counter
-        verdict = watch(memory, known, named, self._settings, now)
+        settings = seat_settings.of(seat.name, self.memories).over(self._settings)
+        verdict = watch(memory, known, named, settings, now)
         if verdict.changed and verdict.known is not None:
             self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
             if verdict.set_back:

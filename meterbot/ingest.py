@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from meterbot import rules
+from meterbot import rules, seat_settings
 from meterbot.alerts.cards import reminder
 from meterbot.deliveries import Act, Place, Purpose
 from meterbot.fold import DESTINATION_MEMORY, TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
-from meterbot.noise import NoiseSettings, hold, lane_of, muted_by, topic_of
+from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
 from meterbot.planner import Planner, follow_ups
 from meterbot.rules import Ailment, RuleSettings, SourceMemory, fact_money, money_fact
@@ -205,7 +205,9 @@ class Ingest:
         return Fold(
             self._settings,
             sources=await transaction.sources(),
-            memories=await transaction.memories([*map(memory_of, names), TEAM_MEMORY]),
+            memories=await transaction.memories(
+                [*map(memory_of, names), *map(seat_settings.name_of, names), TEAM_MEMORY]
+            ),
             latest=latest,
             states=await transaction.states(counters_of(snapshots, latest)),
         )
@@ -268,6 +270,7 @@ class Ingest:
             alerts=await transaction.events(ended),
             acts=acts,
             now=now,
+            quiets=await _quiets(transaction, told),
         )
         for event in told:
             planner.tell(event, self._seat_of(event))
@@ -289,6 +292,14 @@ class Ingest:
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)
+
+
+async def _quiets(transaction: Transaction, told: Iterable[Event]) -> dict[str, Quiet]:
+    """The quiet hours that the seats' owners have set for their direct messages."""
+    names = {event.seat for event in told if event.seat is not None}
+    held = await transaction.memories(map(seat_settings.name_of, names)) if names else {}
+    quiets = {name: seat_settings.of(name, held).quiet for name in names}
+    return {name: quiet for name, quiet in quiets.items() if quiet is not None}
 
 
 def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from meterbot.deliveries import Act, DeliveryKind, Lane, NewDelivery, Place, Purpose, Telling
 from meterbot.messages import Message
 from meterbot.models import Event, EventKind, Seat
-from meterbot.noise import NoiseSettings, hold, lane_of, places_of, topic_of
+from meterbot.noise import Hold, NoiseSettings, Quiet, hold, lane_of, places_of, topic_of
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Planner:
     """Plans the deliveries of one batch's told events, in their order.
 
     `tellings` are where the alerts that end here, and the posts that events may join, were queued; `alerts` are the
-    events that end here, by key. `deliveries` and `release` are what comes of it.
+    events that end here, by key. `quiets`: by seat, when its owner's direct messages wait. `deliveries` and `release` are what comes of it.
     """
 
     noise: NoiseSettings
@@ -26,6 +26,7 @@ class Planner:
     alerts: Mapping[str, Event]
     acts: Sequence[Act]
     now: datetime
+    quiets: Mapping[str, Quiet] = field(default_factory=dict)
     deliveries: list[NewDelivery] = field(default_factory=list)
     release: list[tuple[str, Place]] = field(default_factory=list)
 
@@ -71,7 +72,14 @@ class Planner:
 
     @property
     def _may_hold(self) -> bool:
-        return bool(self.noise.quiet or self.noise.silences or self.acts)
+        return bool(self.noise.quiet or self.noise.silences or self.acts or self.quiets)
+
+    def _hold(self, event: Event, place: Place) -> Hold | None:
+        """In a direct message the hours count, too, that its reader has set."""
+        own = self.quiets.get(event.seat or "") if place.channel.startswith("@") else None
+        holds = [hold(event, self.noise, self.acts, self.now)]
+        holds += [] if own is None else [hold(event, NoiseSettings(quiet=own), (), self.now)]
+        return max(filter(None, holds), key=lambda each: each.until, default=None)
 
     def _queue(
         self,
@@ -84,7 +92,7 @@ class Planner:
         topic: str | None = None,
     ) -> None:
         # An edit makes no noise, so nothing holds it back.
-        held = None if kind is DeliveryKind.EDIT else hold(event, self.noise, self.acts, self.now)
+        held = None if kind is DeliveryKind.EDIT else self._hold(event, place)
         if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
             self.release.append((about, place))
         self.deliveries.append(

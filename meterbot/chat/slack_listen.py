@@ -22,6 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
 from meterbot.chat.slack_blocks import checked, render
+from meterbot.chat.slack_home import QUESTIONS, REFRESH, home_view
 from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
@@ -66,6 +67,8 @@ class SlackListener:
         self._groups_of = groups_of
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
+        self._at_home: set[str] = set()
+        """Whose Home tab shows what changes with what they do."""
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
             logger=logger,
@@ -80,6 +83,7 @@ class SlackListener:
         self._app.view(_EVERYTHING)(self._on_submission)
         # What reaches into threads, where Slack takes no slash command.
         self._app.event("app_mention")(self._on_mention)
+        self._app.event("app_home_opened")(self._on_home)
         self._app.shortcut(_EVERYTHING)(self._on_shortcut)
 
     async def on_envelope(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
@@ -129,7 +133,8 @@ class SlackListener:
                 groups=self._groups_of(user["id"]),
                 pressed=Posted(channel, str(ts)) if channel and ts else None,
             )
-            await self._handle(body, question)
+            at_home = (body.get("view") or {}).get("type") == "home"
+            await (self._on_home_action if at_home else self._handle)(body, question)
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         """`@meterbot spend`: answered where it was written, for the person's eyes only, or with `share` in the thread."""
@@ -158,6 +163,44 @@ class SlackListener:
             await self._web.call("chat.postMessage" if answer.public else "chat.postEphemeral", json=payload)
         except SendError as failure:
             _log.warning("a mention was not answered: %s", failure.reason)
+
+    async def _on_home(self, event: dict[str, Any]) -> None:
+        """Somebody opened the bot's Home tab: from the store, so that it is there at once."""
+        if event.get("tab", "home") == "home" and event.get("user"):
+            self._at_home.add(event["user"])
+            with self._under_way():
+                await self._publish(event["user"])
+
+    async def _publish(self, user: str) -> None:
+        if user not in self._at_home:
+            return
+        groups = self._groups_of(user)
+        asked = (self._ask(Question(words, "slack", user, groups=groups)) for words in QUESTIONS)
+        view = home_view([answer.message for answer in await asyncio.gather(*asked)])
+        try:
+            await self._web.call("views.publish", json={"user_id": user, "view": view})
+        except SendError as failure:
+            _log.warning("a Home tab was not shown: %s", failure.reason)
+
+    async def _on_home_action(self, body: Mapping[str, Any], question: Question) -> None:
+        """A button on the Home tab has no address to answer to: the answer is a window, and the tab is drawn anew."""
+        if not self._first_time(body.get("trigger_id")):
+            return
+        with self._under_way():
+            self._at_home.add(question.user)
+            if question.words != tuple(REFRESH.split(":")):
+                answer = await self._reaction(body.get("trigger_id"), question)
+                if answer is not None:
+                    await self._open(body.get("trigger_id"), message_view(answer.message))
+                    if answer.picture is not None:
+                        await self._show(answer.picture, question, None, public=False)
+            await self._publish(question.user)
+
+    async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> None:
+        try:
+            await self._web.call("views.open", json={"trigger_id": trigger, "view": view})
+        except SendError as failure:
+            _log.warning("a window was not opened: %s", failure.reason)
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The entry in a message's menu: the team, beside that message."""
@@ -191,9 +234,9 @@ class SlackListener:
             said = f"The picture could not be sent: {failure.reason}."
         else:
             said = "" if public else "The picture is in your direct messages with me."
-        if said and url is None:
+        if said and url is None and question.channel:
             await self._say(Answer(Message("Picture", said, text=said)), question, None)
-        elif said:
+        elif said and url is not None:
             await self._respond(url, Answer(Message("Picture", said, text=said)))
 
     async def _reaction(self, trigger: str | None, question: Question) -> Answer | None:
@@ -212,7 +255,9 @@ class SlackListener:
     async def _on_submission(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         """A filled-in form. It is not remembered: a form that comes twice changes nothing the second time."""
         words, text = submitted(view)
-        asking = asyncio.create_task(self._ask(Question(words, "slack", body["user"]["id"], text=text)))
+        user = body["user"]["id"]
+        question = Question(words, "slack", user, text=text, groups=self._groups_of(user))
+        asking = asyncio.create_task(self._ask(question))
         self._answering.add(asking)
         asking.add_done_callback(self._answering.discard)
         with self._under_way():
@@ -224,6 +269,7 @@ class SlackListener:
                 await ack(response_action="errors", errors=errors(asking.result().message))
             else:
                 await ack(response_action="update", view=message_view(asking.result().message))
+            await self._publish(user)
 
     async def _update(self, view_id: str, message: Message) -> None:
         try:

@@ -71,6 +71,10 @@ display_information:
   name: meterbot
   description: What the team's Claude seats really spend
 features:
+  app_home:
+    home_tab_enabled: true
+    messages_tab_enabled: true
+    messages_tab_read_only_enabled: true
   bot_user:
     display_name: meterbot
     always_online: true
@@ -92,6 +96,7 @@ settings:
   event_subscriptions:
 {events_url}    bot_events:
       - app_mention
+      - app_home_opened
   interactivity:
     is_enabled: true
 {interactivity_url}  socket_mode_enabled: {socket_mode}

@@ -235,6 +235,8 @@ class SlackSimulator:
         self.whispered: list[tuple[str, SlackMessage]] = []
         """What only one person sees: who, and what."""
         self.interactions: list[Interaction] = []
+        self.homes: dict[str, dict[str, Any]] = {}
+        """Person → the view on their Home tab."""
         self.modals: dict[str, Modal] = {}
         self.files: dict[str, SlackFile] = {}
         self.unexpected: list[str] = []
@@ -386,6 +388,29 @@ class SlackSimulator:
         del told.payload["response_url"], told.payload["trigger_id"]
         return await self.deliver(told, **tricks)
 
+    async def open_home(self, user: str | None = None, tab: str = "home", **tricks: Any) -> Interaction:
+        """Opens the app's Home tab."""
+        event = {"type": "app_home_opened", "user": user or self.user, "channel": "D0HOME", "tab": tab}
+        return await self.event(event, **tricks)
+
+    async def press_at_home(self, value: str, user: str | None = None, **tricks: Any) -> Interaction:
+        """Presses the button on a person's Home tab that has this value."""
+        who = user or self.user
+        view = self.homes[who]
+        buttons = [element for block in view["blocks"] for element in block.get("elements", [])]
+        button = next(button for button in buttons if button.get("value") == value)
+        payload = {
+            "type": "block_actions",
+            "user": {"id": who, "name": who.lower(), "team_id": "T0SIM"},
+            "team": {"id": "T0SIM"},
+            "container": {"type": "view", "view_id": f"V{who}"},
+            "view": {**view, "id": f"V{who}"},
+            "actions": [{**button, "block_id": "b1", "action_ts": self._next_ts()}],
+        }
+        pressed = self._interaction("interactive", payload)
+        del pressed.payload["response_url"]
+        return await self.deliver(pressed, **tricks)
+
     async def shortcut(
         self, message: SlackMessage, callback: str = "claude_spend", user: str | None = None, **tricks: Any
     ) -> Interaction:
@@ -502,6 +527,7 @@ class SlackSimulator:
             "usergroups.users.list": self._list_group,
             "views.open": self._open_view,
             "views.update": self._update_view,
+            "views.publish": self._publish_view,
         }
         if method not in handlers:
             return self._odd(f"unknown method {method}", "unknown_method")
@@ -639,6 +665,12 @@ class SlackSimulator:
             return self._odd(f"views.update: {wrong}", "invalid_arguments")
         modal.view, modal.errors = arguments["view"], {}
         return _yes(view={**modal.view, "id": modal.id})
+
+    def _publish_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if wrong := view_verdict(arguments.get("view"), "home"):
+            return self._odd(f"views.publish: {wrong}", "invalid_arguments")
+        self.homes[arguments["user_id"]] = arguments["view"]
+        return _yes(view={**arguments["view"], "id": f"V{arguments['user_id']}"})
 
     def _follow(self, modal: Modal, reply: dict[str, Any]) -> None:
         """What an acknowledgement does to the modal that was sent: closes it, unless told otherwise."""

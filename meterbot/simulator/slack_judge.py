@@ -25,10 +25,10 @@ def verdict(payload: Mapping[str, Any]) -> str | None:
     return f"invalid_blocks: {'; '.join(wrong)}" if wrong else None
 
 
-def view_verdict(view: Any) -> str | None:
-    """What Slack has against a modal, or None."""
-    if not isinstance(view, dict) or view.get("type") != "modal":
-        return "not a modal"
+def view_verdict(view: Any, kind: str = "modal") -> str | None:
+    """What Slack has against a modal, or against a Home tab, or None."""
+    if not isinstance(view, dict) or view.get("type") != kind:
+        return f"not a {kind}"
     blocks = view.get("blocks") or []
     try:
         known = View(**view).to_dict()
@@ -36,7 +36,11 @@ def view_verdict(view: Any) -> str | None:
         return f"view: {error}"
     if known != view:
         return "view: the library does not know all of it"
-    wrong = [*_wrong(blocks)]
+    wrong = [*_wrong(blocks, 100)]
+    if kind == "home":
+        wrong += [f"a {key}" for key in ("title", "submit", "close") if key in view]
+        wrong += ["a box"] if any(block["type"] == "input" for block in blocks) else []
+        return "; ".join(wrong) or None
     titles = [view.get(key) or {} for key in ("title", "submit", "close")]
     if any(len(title.get("text", "x")) not in range(1, 25) for title in titles) or "title" not in view:
         wrong.append("a title, submit or close without text or with more than 24 characters")
@@ -47,8 +51,8 @@ def view_verdict(view: Any) -> str | None:
     return "; ".join(wrong) or None
 
 
-def _wrong(blocks: list[dict[str, Any]]) -> Iterator[str]:
-    if len(blocks) > 50:
+def _wrong(blocks: list[dict[str, Any]], most: int = 50) -> Iterator[str]:
+    if len(blocks) > most:
         yield f"{len(blocks)} blocks"
     for key in ("block_id", "action_id"):
         ids = [node[key] for node in _nodes(blocks) if key in node]

@@ -22,7 +22,7 @@ async def forget(connection: AsyncConnection, seat: str) -> Forgotten:
     others = [
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),
-        delete(tables.memories).where(tables.memories.c.name == f"source:{seat}"),
+        delete(tables.memories).where(tables.memories.c.name.in_((f"source:{seat}", f"settings:{seat}"))),
         delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
     ]
     return Forgotten(

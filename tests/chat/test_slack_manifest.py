@@ -58,7 +58,8 @@ def test_the_command_is_the_one_the_bot_listens_to() -> None:
 def test_it_subscribes_to_what_the_bot_hears_and_to_nothing_else() -> None:
     parsed = read()
 
-    assert parsed["settings"]["event_subscriptions"] == {"bot_events": ["app_mention"]}
+    assert parsed["settings"]["event_subscriptions"] == {"bot_events": ["app_mention", "app_home_opened"]}
+    assert parsed["features"]["app_home"]["home_tab_enabled"] is True
     (shortcut,) = parsed["features"]["shortcuts"]
     assert (shortcut["type"], shortcut["callback_id"]) == ("message", "claude_spend")
     assert len(shortcut["name"]) <= 24

@@ -1,0 +1,134 @@
+"""What a seat's owner has set for it instead of what is configured: its levels, and their own quiet hours. Pure."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import time, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from meterbot import wording
+from meterbot.noise import Quiet
+from meterbot.rules import RuleSettings, Threshold, parse_threshold
+
+MOST_LEVELS = 10
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DEFAULT = "default"
+
+_HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSettings:
+    """None: as configured."""
+
+    thresholds: tuple[Threshold, ...] | None = None
+    quiet: Quiet | None = None
+    """Hours in which direct messages about the seat wait, unless they are as loud as it allows."""
+
+    def over(self, settings: RuleSettings) -> RuleSettings:
+        """What the rules watch for at this seat."""
+        return settings if self.thresholds is None else replace(settings, thresholds=self.thresholds)
+
+
+def name_of(seat: str) -> str:
+    """Under which they are stored."""
+    return f"settings:{seat}"
+
+
+def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
+    stored = memories.get(name_of(seat))
+    return SeatSettings() if stored is None else load(stored)
+
+
+def dump(settings: SeatSettings) -> str:
+    quiet: dict[str, Any] | None = None
+    if settings.quiet is not None:
+        hours = (settings.quiet.start, settings.quiet.end)
+        quiet = {
+            "hours": [hour.isoformat("minutes") for hour in hours],
+            "days": sorted(settings.quiet.days),
+            "zone": settings.quiet.timezone.key,
+        }
+    levels = None if settings.thresholds is None else [level.level for level in settings.thresholds]
+    return json.dumps({"thresholds": levels, "quiet": quiet})
+
+
+def load(stored: str) -> SeatSettings:
+    held = json.loads(stored)
+    levels, quiet = held["thresholds"], held["quiet"]
+    return SeatSettings(
+        None if levels is None else tuple(map(parse_threshold, levels)),
+        None
+        if quiet is None
+        else Quiet(
+            time.fromisoformat(quiet["hours"][0]),
+            time.fromisoformat(quiet["hours"][1]),
+            days=frozenset(quiet["days"]),
+            timezone=ZoneInfo(quiet["zone"]),
+        ),
+    )
+
+
+def levels_in(written: str) -> tuple[Threshold, ...] | None:
+    """`50%, 80%, $25.00`; None for `default`. Raises ValueError with a sentence."""
+    parts = re.findall(r"[^\s,;]+(?:\s+[A-Za-z]{3}\b)?", written)
+    if [part.lower() for part in parts] == [DEFAULT]:
+        return None
+    if not parts or len(parts) > MOST_LEVELS:
+        raise ValueError(f"Write one to {MOST_LEVELS} levels, such as 50%, 80%, $25.00, or the word default.")
+    return tuple(dict.fromkeys(map(_level, parts)))
+
+
+def _level(part: str) -> Threshold:
+    try:
+        return parse_threshold(part)
+    except ValueError:
+        said = f"“{wording.one_line(part, 20)}” is no level: write a percentage like 80% or an amount like $25.00."
+        raise ValueError(said) from None
+
+
+def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
+    """`22:00-07:00 sat sun Europe/Berlin`, the zone the configured one where none is named; None for `none` and
+    `default`. Raises ValueError with a sentence."""
+    if written.strip().lower() in {"none", DEFAULT}:
+        return None
+    hours = _HOURS.search(written)
+    rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
+    days = frozenset(
+        DAYS.index(word.lower()[:3]) for word in rest if word.lower()[:3] in DAYS and "/" not in word
+    )
+    zones = [word for word in rest if word.lower()[:3] not in DAYS or "/" in word]
+    if (hours is None and not days) or len(zones) > 1:
+        raise ValueError("Write hours like 22:00-07:00, perhaps with days and a time zone, or the word none.")
+    start, end = (time(0), time(0)) if hours is None else (_clock(hours, 1), _clock(hours, 3))
+    if hours is not None and start == end:
+        raise ValueError("The hours must end at another time than they begin.")
+    return Quiet(start, end, days, _zone(zones[0]) if zones else ZoneInfo(str(zone)))
+
+
+def _clock(hours: re.Match[str], group: int) -> time:
+    return time(int(hours[group]), int(hours[group + 1]))
+
+
+def _zone(word: str) -> ZoneInfo:
+    """By its IANA name, in whatever case: what is typed as a command arrives in lower case."""
+    known = {name.lower(): name for name in available_timezones()}
+    if word.lower() not in known:
+        said = f"“{wording.one_line(word, 40)}” is no time zone: write it like Europe/Berlin."
+        raise ValueError(said)
+    return ZoneInfo(known[word.lower()])
+
+
+def levels_said(levels: Sequence[Threshold]) -> str:
+    return ", ".join(level.level for level in levels) or "none"
+
+
+def quiet_said(quiet: Quiet | None) -> str:
+    """`22:00-07:00, sat, sun (Europe/Berlin)`"""
+    if quiet is None:
+        return "none"
+    hours = [f"{quiet.start:%H:%M}-{quiet.end:%H:%M}"] if quiet.start != quiet.end else []
+    days = [DAYS[day] for day in sorted(quiet.days)]
+    return f"{', '.join([*hours, *days])} ({quiet.timezone.key})"
