@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import (
@@ -32,9 +32,9 @@ from meterbot.deliveries import (
 )
 from meterbot.messages import Message, Posted
 from meterbot.models import Event
-from meterbot.store import cards, tables
+from meterbot.store import cards, tables, workers
 from meterbot.store.statements import insert_new, select_in
-from meterbot.store.workers import is_gone
+from meterbot.store.workers import At, is_gone
 
 Found = Row[Any]
 """A row as it was seen."""
@@ -142,45 +142,52 @@ _POST_WAITS = exists(
 """The row belongs to a post that has not been told yet. Made once: to build it takes longer than to run it."""
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
+def _free(now: At, set_back: At, unbelievable: At) -> ColumnElement[bool]:
     """Lines that may be claimed: nobody sends there, who does is dead, or the clock was set back since."""
-    set_back = _lines.free_at > now + _LONGEST_REST
-    return or_(_lines.free_at <= now, set_back, is_gone(_lines.claimed_by, now))
-
-
-async def first_free(
-    connection: AsyncConnection,
-    chat: str,
-    now: datetime,
-    past: Iterable[str] = (),
-) -> Found | None:
-    """The line of this chat whose next message waits longest and may leave now; `past` are channels not wanted."""
-    doubt = _rows.state.in_(_MAYBE_SENT)
-    ready = and_(_rows.claimable_at <= now, or_(_rows.about.is_(None), ~_POST_WAITS))
-    query = (
-        select(
-            _rows.chat,
-            _rows.channel,
-            _lines.free_at,
-            _lines.claimed_by,
-            _lines.failures,
-            _lines.trouble,
-            _lines.troubled_since,
-            _lines.refused,
-        )
-        .join_from(
-            tables.deliveries,
-            tables.lines,
-            and_(_lines.chat == _rows.chat, _lines.channel == _rows.channel),
-            isouter=True,
-        )
-        .where(_rows.chat == chat, _WAITING, or_(doubt, ready))
-        .where(or_(_lines.chat.is_(None), _free(now)))
-        .where(_rows.channel.not_in(list(past)))
-        .order_by(_rows.sequence)
-        .limit(1)
+    return or_(
+        _lines.free_at <= now, _lines.free_at > set_back, is_gone(_lines.claimed_by, now, unbelievable)
     )
-    return as_found((await connection.execute(query)).first())
+
+
+def _times(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "set_back": now + _LONGEST_REST, "unbelievable": workers.unbelievable(now)}
+
+
+_at = {name: bindparam(name, type_=tables.Instant()) for name in ("now", "set_back", "unbelievable")}
+_FIRST_FREE = (
+    select(
+        _rows.chat,
+        _rows.channel,
+        _lines.free_at,
+        _lines.claimed_by,
+        _lines.failures,
+        _lines.trouble,
+        _lines.troubled_since,
+        _lines.refused,
+    )
+    .join_from(
+        tables.deliveries,
+        tables.lines,
+        and_(_lines.chat == _rows.chat, _lines.channel == _rows.channel),
+        isouter=True,
+    )
+    .where(_rows.chat == bindparam("chat"), _WAITING)
+    .where(
+        or_(
+            _rows.state.in_(_MAYBE_SENT),
+            and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS)),
+        )
+    )
+    .where(or_(_lines.chat.is_(None), _free(**_at)))
+    .order_by(_rows.sequence)
+    .limit(1)
+)
+"""Made once: it is asked every second, and to build it takes longer than to run it."""
+
+
+async def first_free(connection: AsyncConnection, chat: str, now: datetime) -> Found | None:
+    """The line of this chat whose next message waits longest and may leave now."""
+    return as_found((await connection.execute(_FIRST_FREE, {"chat": chat, **_times(now)})).first())
 
 
 async def take(connection: AsyncConnection, seen: Found, claim: Claim) -> bool:
@@ -201,7 +208,7 @@ async def take(connection: AsyncConnection, seen: Found, claim: Claim) -> bool:
             _lines.channel == seen.channel,
             _lines.free_at == (seen.free_at or _AT_ONCE),
             _lines.claimed_by.is_not_distinct_from(seen.claimed_by),
-            _free(claim.now),
+            _free(**_times(claim.now)),
         )
         .values(free_at=claim.until, claimed_by=claim.worker)
     )

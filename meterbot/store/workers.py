@@ -7,7 +7,7 @@ gateway, or a seat while it is read. It ends when it is given back, or with its 
 A claim in a table of its own rests on the same. Keep the worker's name in a column, and let `is_gone` say in the
 claiming statement whether that worker still lives:
 
-    or_(rows.claimable_at <= now, is_gone(rows.claimed_by, now))
+    or_(rows.claimable_at <= now, is_gone(rows.claimed_by, now, unbelievable(now)))
 
 Who claims so must have beaten before, or is taken for dead at once: in the bot, `presence.py` sees to it.
 
@@ -31,16 +31,24 @@ _LONG_DEAD = timedelta(hours=1)
 _LEASE_LOCK = 0x6D657403
 
 
-def is_gone(holder: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
-    """Whether a column names a worker, and a dead one."""
-    alive = select(workers.c.name).where(_lives(now))
+At = datetime | ColumnElement[datetime]
+"""An instant, or where one is to be filled in."""
+
+
+def is_gone(holder: ColumnElement[str], now: At, unbelievable: At) -> ColumnElement[bool]:
+    """Whether a column names a worker, and a dead one. `unbelievable` is that of now."""
+    alive = select(workers.c.name).where(_lives(now, unbelievable))
     return and_(holder.is_not(None), not_(holder.in_(alive)))
 
 
-def _lives(now: datetime) -> ColumnElement[bool]:
-    """Who says to live for longer than any clock is wrong said so before the clock was set back, or is alone here."""
+def unbelievable(now: datetime) -> datetime:
+    """Who says to live beyond this said so before the clock was set back, or is alone here."""
+    return now + _LONG_DEAD
+
+
+def _lives(now: At, unbelievable: At) -> ColumnElement[bool]:
     until = workers.c.alive_until
-    return and_(until > now, or_(until < now + _LONG_DEAD, until == FOR_EVER))
+    return and_(until > now, or_(until < unbelievable, until == FOR_EVER))
 
 
 async def beat(connection: AsyncConnection, worker: str, now: datetime, alive_until: datetime) -> None:
@@ -94,7 +102,7 @@ async def take(connection: AsyncConnection, worker: str, names: Iterable[str], n
     if not rows:
         return set()
     insert = dialect_insert(connection, leases)
-    free = or_(leases.c.worker == worker, is_gone(leases.c.worker, now))
+    free = or_(leases.c.worker == worker, is_gone(leases.c.worker, now, unbelievable(now)))
     taking = insert.on_conflict_do_update(
         index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
     )

@@ -13,8 +13,9 @@ from typing import Any
 
 from meterbot.simulator.discord_objects import Json
 from meterbot.simulator.slack import SlackMessage
-from tests.faults.stories import LEVELS, Fact, Story
+from tests.faults.stories import LEVELS, UNBLOCKED, Fact, Story
 
+_HOUR = re.compile(r"\w{3} \w{3} \d+ \d\d:\d\d: ")
 _MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")
 
 
@@ -58,9 +59,15 @@ def judge(story: Story, sightings: Iterable[Sighting]) -> Verdict:
 
 def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
     for fact, times in Counter(story.facts).items():
-        told = sum(any(fact.told_by(text) for text in each.texts) for each in seen)
+        told = sum(max(_times(fact, text) for text in each.texts) for each in seen)
         if told < times:
             yield f"{fact} (told {told} of {times} times)"
+
+
+def _times(fact: Fact, text: str) -> int:
+    """How often a message says it: one that tells several things at once has a line with the hour for each."""
+    lines = sum(fact.told_by(line) for line in text.splitlines() if _HOUR.match(line))
+    return max(lines, int(fact.told_by(text)))
 
 
 def _doubled(seen: list[Sighting]) -> Iterator[str]:
@@ -82,7 +89,7 @@ def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
                 yield from _swapped(first, second, seen)
         for mark in ("is blocked",):
             began = [fact for fact in chain if mark in fact.marks]
-            ended = [fact for fact in chain if "no longer blocked" in fact.marks]
+            ended = [fact for fact in chain if UNBLOCKED in fact.marks]
             if began and ended:
                 yield from _swapped(began[0], ended[0], seen)
 

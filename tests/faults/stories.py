@@ -27,6 +27,10 @@ class Standing:
     readable: bool = True
 
 
+UNBLOCKED = "no longer blocked|is blocked.* Over since "
+"""In a message of its own, or in the line of one that tells several things at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """What must be told of a seat, in words that all of `marks` (patterns) are found in."""
@@ -102,7 +106,7 @@ class _Seat:
         return (self._fact("is blocked", _amount(self.standing.cap)),)
 
     def lift(self) -> tuple[Fact, ...]:
-        facts = [self._fact("no longer blocked")] if self.standing.blocked else []
+        facts = [self._fact(UNBLOCKED)] if self.standing.blocked else []
         old = self.standing.cap
         new = old * _RAISE[0] // _RAISE[1]
         self.told = set()

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.oracle import Sighting, Verdict, judge
-from tests.faults.stories import Fact, Standing, Step, Story
+from tests.faults.stories import UNBLOCKED, Fact, Standing, Step, Story
 
 HALF, MOST = Fact("ana", (r"(?<![\d.])50%",)), Fact("ana", (r"(?<![\d.])80%",))
-BLOCKED, FREE = Fact("ana", ("is blocked",)), Fact("ana", ("no longer blocked",))
+BLOCKED, FREE = Fact("ana", ("is blocked",)), Fact("ana", (UNBLOCKED,))
 
 
 def story(*facts: Fact) -> Story:
@@ -55,3 +55,10 @@ def test_a_lower_level_after_a_higher_one_is_out_of_order() -> None:
 def test_the_end_of_a_block_before_the_block_is_out_of_order() -> None:
     turned = [post(1, "ana is no longer blocked"), post(2, "ana is blocked")]
     assert len(judge(story(BLOCKED, FREE), turned).disordered) == 1
+
+
+def test_what_is_told_together_is_told_as_often_as_it_has_a_line() -> None:
+    line = "Tue Apr 14 10:0{}: ana is blocked, $5{}.00 of $5{}.00 (100%). Over since Tue Apr 14 10:03."
+    together = post(1, "\n".join(["2 alerts that are over", *(line.format(n, n, n) for n in (1, 2))]))
+    assert judge(story(FREE, FREE), [together]) == Verdict()
+    assert len(judge(story(FREE, FREE, FREE), [together]).lost) == 1
