@@ -1,5 +1,6 @@
 """Sends the digests: looks who is due, and queues what they are told, once for each reader and day of theirs."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -107,4 +108,5 @@ class Digests:
             frozenset(reader.seats),
             public=not alone,
             operator=reader.operator,
+            salt=secrets.token_hex(16),
         )

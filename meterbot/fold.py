@@ -28,7 +28,7 @@ REFUSALS = frozenset(
 )
 """The kinds of health in which a source gave no answer to build on."""
 
-TEAM_MEMORY, DESTINATION_MEMORY = "team", "destinations"
+TEAM_MEMORY, DESTINATION_MEMORY, CLOSED_MONTH = "team", "destinations", "closed month"
 
 # Of several organizations read in one tick, the worst speaks for the source.
 _WORST_FIRST = (

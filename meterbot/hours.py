@@ -71,3 +71,20 @@ def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | No
         return None
     then = min(began + (now - start), start)
     return spent_in(hours, began, then).get(used.currency, replace(used, minor=used.minor * 0))
+
+
+def blocked_for(hours: Iterable[Hour], start: datetime, end: datetime) -> timedelta:
+    """How long one counter was blocked within [start, end), as the last reading of each hour said: of a stretch in which
+    nothing changed, its hours say it by its ends."""
+    whole, since = timedelta(), None
+    for hour in hours:
+        if hour.blocked and since is None:
+            since = hour.at
+        elif not hour.blocked and since is not None:
+            whole += _within(since, hour.at, start, end)
+            since = None
+    return whole if since is None else whole + _within(since, end, start, end)
+
+
+def _within(since: datetime, until: datetime, start: datetime, end: datetime) -> timedelta:
+    return max(min(until, end) - max(since, start), timedelta())

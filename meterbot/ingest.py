@@ -12,13 +12,22 @@ from itertools import groupby
 from meterbot import rules, seat_settings
 from meterbot.alerts.cards import reminder
 from meterbot.deliveries import Act, Place, Purpose
-from meterbot.fold import DESTINATION_MEMORY, TEAM_MEMORY, Fold, counters_of, counts_in_team, memory_of
-from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, pace
+from meterbot.fold import (
+    CLOSED_MONTH,
+    DESTINATION_MEMORY,
+    TEAM_MEMORY,
+    Fold,
+    counters_of,
+    counts_in_team,
+    memory_of,
+)
+from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, month_of, month_start, pace
+from meterbot.hours import last_month
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
 from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
 from meterbot.planner import Planner, follow_ups
-from meterbot.rules import Ailment, RuleSettings, SourceMemory, fact_money, money_fact
+from meterbot.rules import Account, Ailment, CounterMemory, RuleSettings, SourceMemory, fact_money, money_fact
 from meterbot.rules.facts import instant
 from meterbot.rules.pace import DAY
 from meterbot.store import Batch, Store, Transaction
@@ -156,7 +165,9 @@ class Ingest:
             fold = Fold(
                 self._settings,
                 sources=await transaction.sources(),
-                memories=await transaction.memories([*map(memory_of, self._seats), DESTINATION_MEMORY]),
+                memories=await transaction.memories(
+                    [*map(memory_of, self._seats), DESTINATION_MEMORY, CLOSED_MONTH]
+                ),
             )
             for seat in self._seats.values():
                 if awake_since is None or now - awake_since > seat.patience:
@@ -164,10 +175,49 @@ class Ingest:
             for name, ends_at in self._session_ends().items():
                 fold.watch_session(self._seats[name], ends_at, now)
             fold.watch_destinations(await self._ailing(transaction), now)
+            await self._close_month(transaction, fold, now)
             events = await self._write(transaction, fold, now)
             await self._remind(transaction, now)
         self._tell(events)
         return events
+
+    async def _close_month(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
+        """The report on the month before, once."""
+        reported = fold.memories.get(CLOSED_MONTH)
+        month = rules.month_to_close(reported, now)
+        if month is None or len(self._seats) == 1:  # one seat's own closing says all
+            fold.memories[CLOSED_MONTH] = (
+                calendar_month(last_month(now)) if month or not reported else reported
+            )
+            return
+        readers = self._readers({(one.seat, one.counter) for one in await transaction.all_latest()})
+        states = await transaction.states(readers)
+        memories = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
+        if not rules.is_settled(month, list(memories.values()), now):
+            return
+        hours = await transaction.hours(memories, last_month(month_start(month)))
+        accounts = [
+            Account(
+                readers[counter][0],
+                memory,
+                [hour for hour in hours if hour.counter == counter],
+                self._seats[readers[counter][0]].plan_price,
+            )
+            for counter, memory in memories.items()
+        ]
+        event = rules.close_month(month, accounts, now, named=self._noise.veil.rows == "named")
+        fold.memories[CLOSED_MONTH] = month
+        if event is not None and event.kind in self._settings.kinds:
+            fold.events.append(event)
+
+    def _readers(self, rows: Iterable[tuple[str, Counter]]) -> dict[Counter, list[str]]:
+        """The counters that are in the team's sum, each with the seats that read it."""
+        readers: dict[Counter, list[str]] = {}
+        for name, counter in sorted(rows, key=str):
+            seat = self._seats.get(name)
+            if seat is not None and counts_in_team(seat, counter):
+                readers.setdefault(counter, []).append(name)
+        return readers
 
     async def _ailing(self, transaction: Transaction) -> list[Ailment]:
         """The places that are told of, and take nothing."""
@@ -239,11 +289,7 @@ class Ingest:
         batch = fold.batch(())
         rows = {(one.seat, one.counter) for one in await transaction.all_latest()}
         rows = (rows | {(one.seat, one.counter) for one in batch.latest}) - set(batch.gone)
-        readers: dict[Counter, list[str]] = {}
-        for name, counter in sorted(rows, key=str):
-            seat = self._seats.get(name)
-            if seat is not None and counts_in_team(seat, counter):
-                readers.setdefault(counter, []).append(name)
+        readers = self._readers(rows)
         stored = await transaction.states(readers.keys() - fold.states.keys())
         fold.add_states(stored)
         fold.watch_team(readers, now)
@@ -251,7 +297,7 @@ class Ingest:
     async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
         if fold.events:
             acts = await transaction.acts(now)
-            fold.events = [_unless_muted(event, acts, now) for event in fold.events]
+            fold.events = [_unless_muted(self._in_report(event), acts, now) for event in fold.events]
             fold.events = await self._with_paces(transaction, fold, now)
             told = [event for event in fold.events if event.muted_by is None]
             plan = await self._plan(transaction, told, acts, now)
@@ -289,6 +335,16 @@ class Ingest:
         return [
             _with_pace(event, samples, now) if event.counter in crossed else event for event in fold.events
         ]
+
+    def _in_report(self, event: Event) -> Event:
+        """What closes with the month is told in the team's report, where channels may read it seat by seat."""
+        period = event.facts.get("period")
+        if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or len(self._seats) == 1:
+            return event
+        whole = isinstance(period, str) and period[:7] < month_of(event.at)
+        if not whole or self._noise.veil.rows != "named":
+            return event
+        return replace(event, muted_by=rules.team_key(str(period)[:7]))
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)

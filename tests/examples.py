@@ -23,9 +23,10 @@ from meterbot.chat import Question
 from meterbot.chat.console import Console
 from meterbot.clock import ManualClock
 from meterbot.demo import _stage
+from meterbot.messages import Message
 from meterbot.models import EventKind, Severity
 from tests import licences, reference
-from tests.alerts.events import BERLIN, said
+from tests.alerts.events import BERLIN, month_closed, said
 from tests.teams import NOW
 
 ROOT = Path(__file__).parents[1]
@@ -88,14 +89,23 @@ async def examples() -> Examples:
         _one(later, "ana is blocked"),
         _one(later, "ana"),
     ]
-    return Examples(texts, _picture("".join(shown)), {kind: await _alert(kind) for kind in EventKind})
+    return Examples(texts, _picture("".join(shown)), await _alerts())
 
 
-async def _alert(kind: EventKind) -> str:
-    """What the console says of such an event, with the facts that the tests of its words begin with. They were compared
+async def _alerts() -> dict[str, str]:
+    """What the console says of every kind, with the facts that the tests of its words begin with. They were compared
     with nothing: the small print that would say with what is left out."""
+    messages = {
+        kind.value: replace(said(kind), severity=_SEVERITIES.get(kind, Severity.WARNING))
+        for kind in EventKind
+    }
+    messages["month_closed"] = month_closed()
+    return {name: await _alert(name, message) for name, message in messages.items()}
+
+
+async def _alert(kind: str, message: Message) -> str:
     screen = io.StringIO()
-    message = replace(said(kind), severity=_SEVERITIES.get(kind, Severity.WARNING), footer="")
+    message = replace(message, footer="")
     await Console(None, screen, now=lambda: NOW, tz=BERLIN).post(kind, "terminal", message)
     return screen.getvalue()
 

@@ -47,6 +47,7 @@ def test_every_run_tells_the_same(runs: tuple[Ended, Ended]) -> None:
 
 STORY = [
     f"{AT}ana has started to spend extra",
+    f"{AT}ana is heading past its cap",
     f"{AT}WARNING ana has reached \\$25.00",
     f"{AT}bo has started to spend extra",
     f"{AT}WARNING ana has reached 50% of its cap",
@@ -68,8 +69,9 @@ STORY = [
     "Its prepaid credits are used up",
     "^> /claude-spend$",
     "5 of 5 seats, all up to date",
-    "ana closed April at \\$130.10",
-    "bo closed April at €30.40",
+    "The team closed April at €30.40 \\+ \\$223.05",
+    "ana: \\$130.10, blocked for 20 hours",
+    "bo: €30.40",
     "Claude spend, May 2026",
 ]
 

@@ -26,9 +26,11 @@ from meterbot.models import (
 )
 from meterbot.money import Money, of_major
 from meterbot.noise import NoiseSettings
+from meterbot.privacy import Rows
 from meterbot.report import team_report
 from meterbot.rules import Budget, RuleSettings
 from meterbot.store.database import Database, open_store
+from meterbot.veil import Veil
 from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -398,6 +400,7 @@ async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(sto
 async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Database) -> None:
     door = Door(store, seat("ana"), seat("never-read"))
     await door.take(snapshot("1"))
+    await door.ingest.sweep(NOW)
     statements: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -477,7 +480,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
 
     await cost(names, 0, "0")
     one, many = await cost(names[:1], 1, "30"), await cost(names[1:], 2, "30")
-    assert one - 1 <= many <= one <= 30  # one reads the states of the other 199 besides
+    assert one - 1 <= many <= one <= 32  # one reads the states of the other 199 besides
 
 
 # Failure
@@ -576,3 +579,38 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database
     await door.take(snapshot("2.01", later(hours=12)))
     assert 2 * quiet < len(asked) + 2  # the rise asks, the standing still does not
     assert not any("FROM hours" in statement for statement in asked)
+
+
+@pytest.mark.parametrize("rows", ["named", "self"])
+async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Database, rows: Rows) -> None:
+    noise = NoiseSettings(veil=Veil(rows))
+    seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
+    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None, noise=noise)
+
+    async def read(ana: str, bo: str, at: datetime) -> None:
+        shots = [snapshot(used, at, of=of, account=of) for of, used in (("ana", ana), ("bo", bo))]
+        await ingest.take(shots, at)
+        await ingest.sweep(at)
+
+    may = datetime(2026, 5, 1, tzinfo=UTC)
+    await read("0", "0", NOW)
+    await read("3", "4", later(days=1))
+    await read("0", "4", may + timedelta(minutes=2))
+    reports = [one for one in await store.events(may) if one.seat is None]
+    assert reports == []  # Bo's counter has not started again
+    for minutes in (4, 6):
+        await read("0", "0", may + timedelta(minutes=minutes))
+    (report,) = [one for one in await store.events(may) if one.seat is None]
+    own = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED and one.seat]
+    assert report.facts["totals"] == [{"minor": "700", "currency": "USD", "exponent": 2}]
+    assert {one.muted_by for one in own} == {report.key if rows == "named" else None}
+    assert (report.facts["seats"] is None) == (rows == "self")
+
+
+async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Database) -> None:
+    door, may = Door(store), datetime(2026, 5, 1, tzinfo=UTC)
+    for used, at in (("0", NOW), ("3", later(days=1)), ("0", may), ("0", may + timedelta(hours=7))):
+        await door.take(snapshot(used, at))
+        await door.ingest.sweep(at)
+    (event,) = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED]
+    assert (event.seat, event.muted_by) == ("ana", None)

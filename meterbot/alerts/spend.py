@@ -1,12 +1,16 @@
 """What is said about money: the first dollar, levels, charges within the plan, closed periods."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
 from meterbot import wording
 from meterbot.alerts.told import USAGE_SETTINGS, Told, Words, month_of, window_name, windows
+from meterbot.messages import Field
 from meterbot.money import show
+from meterbot.rules import fact_money
 
+_MOST_ROWS = 20
 _LOOK = (
     "Look at what it ran: some models and features are billed from the first prompt.",
     "If nothing explains it, this message is evidence for Anthropic's support.",
@@ -94,9 +98,48 @@ def digest(told: Told) -> Words:
 
 
 def period_closed(told: Told) -> Words:
+    if told.event.seat is None:
+        return _month_closed(told)
     period, final, read = told.text("period"), told.money("final"), told.moment("final_at")
     month = "its period" if period is None else f"{month_of(period):%B}"
     amount = "an unknown amount" if final is None else show(final, grouped=True)
     meaning = [f"The final amount was read {read}; the counter has started again since."] if read else []
     fields = told.amount("Spent in all", "final") + told.amount("The period before", "previous_final")
     return Words(f"{told.who} closed {month} at {amount}", tuple(meaning), (), fields)
+
+
+def _month_closed(told: Told) -> Words:
+    """The team's month: sums, seats, what stood in the way, and what the plans covered."""
+    facts, period = told.event.facts, told.text("period")
+    month = "the month" if period is None else f"{month_of(period):%B}"
+    whole = told.amounts("totals") or "an unknown amount"
+    rows = told.items("seats") or []
+    lines = [_closed_row(row) for row in rows[:_MOST_ROWS]]
+    lines += [f"and {len(rows) - _MOST_ROWS} more"] if len(rows) > _MOST_ROWS else []
+    asides = []
+    if facts.get("unknown"):
+        asides.append(f"{facts['unknown']} could not be read and are in no sum.")
+    if facts.get("open"):
+        asides.append(f"{facts['open']} have not started again yet: these may still change.")
+    previous, fees = told.amounts("previous"), told.amounts("fees")
+    fields = [Field("Spent in all", whole)]
+    fields += [Field("The month before", previous)] if previous else []
+    fields += [Field("Blocked", f"{facts['blocked_hours']} hours")] if facts.get("blocked_hours") else []
+    fields += [Field("Plan fees on top", fees)] if fees else []
+    covered, days = facts.get("covered_days"), facts.get("seat_days")
+    bought = f"The plans alone covered {covered} of {days} seat-days." if days else ""
+    meaning = (*lines, *asides, *([bought] if bought else []))
+    return Words(f"The team closed {month} at {whole}", meaning, (), tuple(fields))
+
+
+def _closed_row(row: Mapping[str, object]) -> str:
+    """`ana: $48.20, $31.00 the month before, blocked for 27 hours`"""
+    final, previous, hours = (
+        fact_money(row.get("final")),
+        fact_money(row.get("previous")),
+        row.get("blocked_hours"),
+    )
+    parts = ["unknown" if final is None else show(final, grouped=True)]
+    parts += [] if previous is None else [f"{show(previous, grouped=True)} the month before"]
+    parts += [f"blocked for {hours} hours"] if hours else []
+    return f"{wording.one_line(str(row.get('seat')), 40)}: {', '.join(parts)}"

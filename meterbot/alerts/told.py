@@ -53,6 +53,12 @@ class Told:
     def money(self, fact: str) -> Money | None:
         return fact_money(self.event.facts.get(fact))
 
+    def amounts(self, fact: str) -> str:
+        """`$1,021.40 + €17.20`; nothing where it is not known."""
+        values = self.event.facts.get(fact)
+        found = [fact_money(value) for value in values] if isinstance(values, list) else []
+        return wording.amounts(amount for amount in found if amount is not None)
+
     def moment(self, fact: str) -> str | None:
         at = instant(self.event.facts.get(fact))
         return None if at is None else wording.moment(at, self.tz)

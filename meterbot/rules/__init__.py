@@ -12,6 +12,7 @@
     watch_destinations(memory, ailing, settings, now) -> (DestinationMemory, events)  as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
+    month_to_close(reported, now) -> str | None, is_settled(month, memories, now), close_month(month, accounts, now, named=...)
     of_another_month(extra) -> ExtraUsage                                       what a month leaves to the next
     remedy(health, source) -> str
     is_past(event, counter, source, team, now) -> bool                          may it be forgotten?
@@ -59,6 +60,10 @@ always there, null when not known.
 | `session_expiring` | ends_at, level, also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 
+The team's `period_closed`, of no counter, has instead: period, totals, previous (null where one is not known), seats (list of
+{seat, final, previous, blocked_hours}; null where channels may not see them), unknown (accounts that are in no sum), open (not
+started again yet), blocked_hours, fees, seat_days, covered_days (of them those without extra usage).
+
 Whatever a reading of a counter brings also has `readings`: a list of {at, used}, the one before and the one that
 brought it. To `threshold_crossed` and `budget_crossed` the door adds `pace` (per hour) and `cap_eta` where they are known.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
@@ -66,6 +71,7 @@ In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `un
 or null for no cap.
 """
 
+from meterbot.rules.closing import Account, close_month, is_settled, month_to_close, team_key
 from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.destination import Ailment, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
@@ -79,6 +85,7 @@ from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
 from meterbot.rules.team import Reading, reading_of, watch_team
 
 __all__ = [
+    "Account",
     "Ailment",
     "Budget",
     "CounterMemory",
@@ -90,12 +97,15 @@ __all__ = [
     "TeamMemory",
     "Threshold",
     "Verdict",
+    "close_month",
     "dump",
     "fact_money",
     "is_past",
+    "is_settled",
     "load",
     "merge",
     "money_fact",
+    "month_to_close",
     "needs_hours",
     "needs_samples",
     "of_another_month",
@@ -104,6 +114,7 @@ __all__ = [
     "remedy",
     "stranger",
     "take_late",
+    "team_key",
     "watch_counter",
     "watch_destinations",
     "watch_identity",

@@ -151,6 +151,30 @@ FACTS: dict[EventKind, dict[str, object]] = {
 }
 
 
+MONTH: dict[str, object] = {
+    "period": "2026-04",
+    "totals": [usd("130.10"), {"minor": "3040", "currency": "EUR", "exponent": 2}],
+    "previous": [usd("98.40"), {"minor": "2210", "currency": "EUR", "exponent": 2}],
+    "seats": [
+        {"seat": "ana", "final": usd("90"), "previous": usd("60.40"), "blocked_hours": 20},
+        {"seat": "eve", "final": usd("40.10"), "previous": usd("38"), "blocked_hours": 0},
+        {
+            "seat": "bo",
+            "final": {"minor": "3040", "currency": "EUR", "exponent": 2},
+            "previous": None,
+            "blocked_hours": 0,
+        },
+    ],
+    "unknown": 0,
+    "open": 0,
+    "blocked_hours": 20,
+    "fees": [usd("500")],
+    "seat_days": 90,
+    "covered_days": 61,
+}
+"""Of the team's closing."""
+
+
 def event(
     kind: EventKind,
     *,
@@ -177,6 +201,11 @@ def said(kind: EventKind, *, initial: bool = False, **facts: object) -> Message:
     whose = None if kind in OF_NO_SEAT else seat("ana")
     changed = replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
     return alert(changed, whose, BERLIN)
+
+
+def month_closed(**facts: object) -> Message:
+    closed = event(EventKind.PERIOD_CLOSED, severity=Severity.INFO)
+    return alert(replace(closed, seat=None, facts={**MONTH, **facts}), None, BERLIN)
 
 
 def values(message: Message) -> dict[str, str]:

@@ -1,7 +1,7 @@
 import pytest
 
 from meterbot.models import EventKind
-from tests.alerts.events import ROOM, said, usd, values
+from tests.alerts.events import ROOM, month_closed, said, usd, values
 
 
 def test_the_first_dollar_with_a_full_window() -> None:
@@ -108,3 +108,28 @@ def test_a_closed_period_is_told_beside_the_one_before() -> None:
     assert values(message) == {"Spent in all": "$48.20", "The period before": "$31.00"}
     assert "was read Fri May 1 01:58" in message.text
     assert "The period before" not in values(said(EventKind.PERIOD_CLOSED, previous_final=None))
+
+
+def test_a_closed_month_is_a_report_by_seat() -> None:
+    message = month_closed()
+    assert message.title == "The team closed April at $130.10 + €30.40"
+    assert "ana: $90.00, $60.40 the month before, blocked for 20 hours" in message.text
+    assert "bo: €30.40\n" in message.text
+    assert "The plans alone covered 61 of 90 seat-days." in message.text
+    assert values(message) == {
+        "Spent in all": "$130.10 + €30.40",
+        "The month before": "$98.40 + €22.10",
+        "Blocked": "20 hours",
+        "Plan fees on top": "$500.00",
+    }
+
+
+def test_what_a_report_does_not_know_it_says() -> None:
+    text = month_closed(unknown=2, open=1, previous=None).text
+    assert "2 could not be read and are in no sum." in text
+    assert "1 have not started again yet" in text
+
+
+def test_a_report_for_those_who_may_not_see_seats_has_the_sums() -> None:
+    assert "ana" not in month_closed(seats=None).text
+    assert "Spent in all" in values(month_closed(seats=None))

@@ -1,0 +1,140 @@
+"""What a month came to: the team's report once its counters have started again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meterbot import money
+from meterbot.forecast import RESET_LAG, calendar_month, month_end, month_start
+from meterbot.hours import HOUR, Hour, blocked_for, last_month, spent_in
+from meterbot.models import Event, EventKind, Severity
+from meterbot.money import Money
+from meterbot.rules.facts import money_fact
+from meterbot.rules.memory import CounterMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One counter that is in the team's sum: the seat it is shown as, what the rules remember of it, its hours of the
+    month and of the one before, and what its plan costs."""
+
+    seat: str
+    memory: CounterMemory
+    hours: Sequence[Hour]
+    fee: Money | None
+
+
+def team_key(month: str) -> str:
+    """Of the report; what a seat's own closing is muted by."""
+    return f"{EventKind.PERIOD_CLOSED.value}:team:{month}"
+
+
+def month_to_close(reported: str | None, now: datetime) -> str | None:
+    """The month before this one, if it was not reported yet. None at first: what was before is nobody's report."""
+    before = calendar_month(last_month(now))
+    return before if reported is not None and reported < before else None
+
+
+def is_settled(month: str, memories: Sequence[CounterMemory], now: datetime) -> bool:
+    """Whether every counter with spend has started again, or is too late for one that will."""
+    return now >= month_end(month) + RESET_LAG or not any(_still_open(month, each) for each in memories)
+
+
+def _still_open(month: str, memory: CounterMemory) -> bool:
+    begun = memory.period is not None and memory.period[:7] <= month
+    return begun and memory.used is not None and memory.used.minor > 0
+
+
+def close_month(month: str, accounts: Sequence[Account], now: datetime, *, named: bool) -> Event | None:
+    """The report; None when nothing is known of the month. Single seats are in it where channels may see them."""
+    start, end = month_start(month), month_end(month)
+    rows = [_row(month, one) for one in accounts]
+    known = [row for row in rows if row.final is not None]
+    if not known:
+        return None
+    finals = money.totals(row.final for row in known if row.final is not None)
+    before = [row.previous for row in known if row.previous is not None]
+    fees = money.totals(one.fee for one in accounts if one.fee is not None)
+    days = sum(row.days for row in known)
+    spending = sum(row.spending_days for row in known)
+    together = " and ".join(money.show(amount) for amount in finals.values())
+    facts: dict[str, object] = {
+        "period": month,
+        "totals": [money_fact(amount) for amount in finals.values()],
+        "previous": _facts(money.totals(before)) if len(before) == len(known) else None,
+        "seats": [row.facts for row in sorted(known, key=_most_first)] if named else None,
+        "unknown": len(rows) - len(known),
+        "open": sum(_still_open(month, one.memory) for one in accounts),
+        "blocked_hours": sum(row.blocked_hours for row in known),
+        "fees": _facts(fees),
+        "seat_days": days,
+        "covered_days": days - spending,
+    }
+    return Event(
+        key=team_key(month),
+        kind=EventKind.PERIOD_CLOSED,
+        at=now,
+        severity=Severity.INFO,
+        reason=f"the counters of {len(known)} of {len(rows)} accounts came to {together} between {start:%Y-%m-%d} and "
+        f"{end:%Y-%m-%d} (UTC)",
+        facts=facts,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    seat: str
+    final: Money | None
+    previous: Money | None
+    blocked_hours: int
+    days: int
+    spending_days: int
+
+    @property
+    def facts(self) -> dict[str, object]:
+        return {
+            "seat": self.seat,
+            "final": money_fact(self.final),
+            "previous": money_fact(self.previous),
+            "blocked_hours": self.blocked_hours,
+        }
+
+
+def _row(month: str, one: Account) -> _Row:
+    start, end = month_start(month), month_end(month)
+    began = last_month(start)
+    inside = [hour for hour in one.hours if start <= hour.at < end]
+    final = _final(month, one) if inside else None
+    known = final is not None and bool(one.hours) and one.hours[0].at <= began
+    previous = spent_in(one.hours, began, start) if known else {}
+    nothing = None if final is None or not known else money.subtract(final, final)
+    first = max(start, one.hours[0].at) if one.hours else end
+    return _Row(
+        one.seat,
+        final,
+        None if final is None else previous.get(final.currency, nothing),
+        round(blocked_for(one.hours, start, end) / HOUR),
+        (end.date() - first.date()).days,
+        len({hour.at.date() for hour in inside if hour.spent.minor > 0}),
+    )
+
+
+def _final(month: str, one: Account) -> Money | None:
+    """What the counter said last before it started again, or says still."""
+    memory = one.memory
+    if memory.period is None:
+        return None
+    if memory.period[:7] <= month:
+        return memory.used
+    return memory.previous_final if month_end(memory.period[:7]) - month_end(month) < _TWO_MONTHS else None
+
+
+_TWO_MONTHS = timedelta(days=32)
+
+
+def _facts(amounts: Mapping[str, Money]) -> list[dict[str, object] | None]:
+    return [money_fact(amount) for amount in amounts.values()]
+
+
+def _most_first(row: _Row) -> tuple[bool, object, str]:
+    return row.final is None, -row.final.major if row.final else 0, row.seat
