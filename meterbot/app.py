@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import TextIO
 
@@ -64,6 +65,9 @@ from meterbot.watching import DeadMan, Watch
 from meterbot.web import Listener, Route, application
 
 READS_AT_ONCE = 16
+_MOST_AT_ONCE = 256
+_READ_TAKES = 1.2
+"""Seconds that a reading may take, for all to be read within their interval."""
 
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
@@ -104,7 +108,7 @@ async def assembled(
     *,
     on_quit: Callable[[], None] | None = None,
     terminal: tuple[TextIO | None, TextIO] | None = None,
-    reads_at_once: int = READS_AT_ONCE,
+    reads_at_once: int | None = None,
     rng: random.Random | None = None,
 ) -> AsyncIterator[Bot]:
     """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`."""
@@ -130,7 +134,7 @@ async def assembled(
             sessions=sessions,
             presence=presence,
             read_commits=_commit_reader(config, closing),
-            reads_at_once=reads_at_once,
+            reads_at_once=reads_at_once or _reads_at_once(config),
             rng=rng,
         )
         if config.http is not None:
@@ -141,6 +145,12 @@ async def assembled(
             closing.push_async_callback(chat.close)
         await _start(chats.values(), bot.commands)
         yield bot
+
+
+def _reads_at_once(config: Config) -> int:
+    """As few as keep up with the seats, for the services' sake."""
+    needed = sum(_READ_TAKES / seat.interval for seat in config.seat_list() if seat.source != PUSH)
+    return min(max(READS_AT_ONCE, ceil(needed)), _MOST_AT_ONCE)
 
 
 async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
@@ -233,6 +243,7 @@ def _connected(
         concurrency=reads_at_once,
         rng=rng,
         tally=tally,
+        prepare=sessions.prepare,
     )
     presence.when_lost(poller.let_go)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
@@ -277,7 +288,7 @@ def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | No
     """Asks GitHub, where there is a token for it."""
     if config.github is None or config.github.token is None:
         return None
-    transport = Transport()
+    transport = Transport(connections=2 * _reads_at_once(config))
     closing.push_async_callback(transport.aclose)
     return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 

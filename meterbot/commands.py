@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from functools import partial
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -39,6 +40,7 @@ _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
 _PULL = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
 _NOT_ASKED = {"/claude-spend", "claude-spend", "spend", "refresh"}
 _NAMED = 20
+_MANY = 200
 _BUSY = timedelta(hours=6)
 _BEFORE = timedelta(days=45)
 """How much earlier is looked for what a counter said when the first day began."""
@@ -49,6 +51,9 @@ _NOT_SHOWN = answers.notice(
 )
 
 log = structlog.get_logger(__name__)
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,19 @@ class _Asked:
 
 async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz: tzinfo) -> TeamReport:
     """The team as the store knows it."""
-    report = team_report(await store.latest(), await store.sources(), seats, now, tz)
+    latest, sources = await store.latest(), await store.sources()
+    report = await _aside(len(latest), team_report, latest, sources, seats, now, tz)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
+
+
+async def _aside(
+    seats: int, work: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
+) -> Result:
+    """The result of pure work: of many seats in a thread, so that whoever else waits has a turn."""
+    if seats < _MANY:
+        return work(*values, **named)
+    return await asyncio.to_thread(work, *values, **named)
 
 
 async def current_headings(store: Store, report: TeamReport) -> Headings:
@@ -193,7 +208,7 @@ class Commands:
         return next(iter(get_close_matches(word, [*self._answers, *self._private, "help"], n=1)), None)
 
     async def _team(self, asked: _Asked) -> Message:
-        return team(asked.view)
+        return await _aside(len(self._seats), team, asked.view)
 
     async def _me(self, asked: _Asked) -> Message:
         if not asked.view.own:

@@ -15,6 +15,7 @@ from meterbot.rules import (
     Ailment,
     CounterMemory,
     DestinationMemory,
+    Reading,
     Rise,
     RuleSettings,
     SourceMemory,
@@ -171,11 +172,6 @@ class Fold:
             gone=sorted(self._known_latest.keys() - self.latest.keys(), key=str),
         )
 
-    def add_states(self, stored: Mapping[Counter, CounterState]) -> None:
-        """More of what is stored, of counters that no snapshot is of."""
-        self._known_states = {**self._known_states, **stored}
-        self.states |= stored
-
     def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
         """Whether the snapshot brought anything new."""
         today = now.astimezone(self._settings.timezone).date()
@@ -266,16 +262,8 @@ class Fold:
         self.states[counter] = replace(state, memory=rules.dump(memory))
         self.events += events
 
-    def watch_team(self, readers: Mapping[Counter, Iterable[str]], now: datetime) -> None:
-        """The team's sum over counters, each with the seats that read it."""
-        readings = [
-            rules.reading_of(
-                counter,
-                self.counter_memory(counter),
-                fresh=any(self.source(name).health is Health.OK for name in names),
-            )
-            for counter, names in readers.items()
-        ]
+    def watch_team(self, readings: Iterable[Reading], now: datetime) -> None:
+        """The team's sum over what each counter adds to it."""
         memory = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
         memory, events = rules.watch_team(memory, readings, self._settings, now)
         self._remember(TEAM_MEMORY, memory)

@@ -4,6 +4,7 @@ One transaction per batch: what was known is read, the rules are asked, and the 
 and the deliveries they cause are written together. Posting comes after, from what was committed.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,7 +31,10 @@ from meterbot.planner import Planner, follow_ups
 from meterbot.rules import Account, Ailment, CounterMemory, RuleSettings, SourceMemory, fact_money, money_fact
 from meterbot.rules.facts import instant
 from meterbot.rules.pace import DAY
+from meterbot.standing import Standing
 from meterbot.store import Batch, Store, Transaction
+
+_AT_A_TIME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ class Ingest:
         self._noise = noise or NoiseSettings()
         self._wake = wake
         self._session_ends = session_ends
+        self._standing: Standing | None = None
+        self._next_standing: Standing | None = None
+        self._month = self._next_month = ""
 
     async def take(
         self,
@@ -87,6 +94,7 @@ class Ingest:
                 next_due = {name: due for name, due in next_due.items() if name in own}
             fold = await self._load(transaction, snapshots)
             events = await self._fold(transaction, fold, snapshots, now, next_due)
+        self._committed()
         self._tell(events)
         return events
 
@@ -103,6 +111,7 @@ class Ingest:
             if refused is not None:
                 wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
             events = await self._fold(transaction, fold, wanted, now)
+        self._committed()
         self._tell(events)
         if refused is not None:
             return Receipt(refused=refused)
@@ -144,8 +153,9 @@ class Ingest:
         now: datetime,
         next_due: Mapping[str, datetime] | None = None,
     ) -> list[Event]:
-        for (name, _), tick in groupby(snapshots, key=lambda one: (one.seat, one.fetched_at)):
+        for number, ((name, _), tick) in enumerate(groupby(snapshots, key=_tick)):
             fold.take(self._seats[name], list(tick), now)
+            await _let_others(number)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
             fold.watch_source(self._seats[name], now)
         for name, due in (next_due or {}).items():
@@ -169,15 +179,17 @@ class Ingest:
                     [*map(memory_of, self._seats), DESTINATION_MEMORY, CLOSED_MONTH]
                 ),
             )
-            for seat in self._seats.values():
+            for number, seat in enumerate(self._seats.values()):
                 if awake_since is None or now - awake_since > seat.patience:
                     fold.wait(seat, now)
+                await _let_others(number)
             for name, ends_at in self._session_ends().items():
                 fold.watch_session(self._seats[name], ends_at, now)
             fold.watch_destinations(await self._ailing(transaction), now)
             await self._close_month(transaction, fold, now)
             events = await self._write(transaction, fold, now)
             await self._remind(transaction, now)
+        self._standing = None
         self._tell(events)
         return events
 
@@ -190,9 +202,13 @@ class Ingest:
                 calendar_month(last_month(now)) if month or not reported else reported
             )
             return
-        readers = self._readers({(one.seat, one.counter) for one in await transaction.all_latest()})
-        states = await transaction.states(readers)
-        memories = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
+        stored = await transaction.readers()
+        readers = self._readers((one.seat, one.counter) for one in stored)
+        memories = {
+            one.counter: rules.load(CounterMemory, one.memory)
+            for one in stored
+            if one.memory is not None and one.counter in readers
+        }
         if not rules.is_settled(month, list(memories.values()), now):
             return
         hours = await transaction.hours(memories, last_month(month_start(month)))
@@ -254,7 +270,7 @@ class Ingest:
         latest = await transaction.latest_of(names)
         return Fold(
             self._settings,
-            sources=await transaction.sources(),
+            sources=await transaction.sources(names),
             memories=await transaction.memories(
                 [*map(memory_of, names), *map(seat_settings.name_of, names), TEAM_MEMORY]
             ),
@@ -264,17 +280,16 @@ class Ingest:
 
     async def _watch_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         """Where the counters that rose are heading: asked for only of those that may have something to tell."""
-        risen = {
-            counter: [sample for sample in fold.samples if sample.counter == counter]
+        samples: dict[Counter, list[Sample]] = {
+            counter: []
             for counter in fold.risen
             if rules.needs_samples(fold.counter_memory(counter), self._settings, now)
         }
-        if not risen:
+        if not samples:
             return
-        earlier: dict[Counter, list[Sample]] = {counter: [] for counter in risen}
-        for sample in await transaction.samples(risen, now - DAY):
-            earlier[sample.counter].append(sample)
-        samples = {counter: [*earlier[counter], *new] for counter, new in risen.items()}
+        for sample in [*await transaction.samples(samples, now - DAY), *fold.samples]:
+            if sample.counter in samples:
+                samples[sample.counter].append(sample)
         told = [
             counter
             for counter, own in samples.items()
@@ -286,13 +301,21 @@ class Ingest:
             fold.watch_pace(counter, samples[counter], own, now)
 
     async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
-        batch = fold.batch(())
-        rows = {(one.seat, one.counter) for one in await transaction.all_latest()}
-        rows = (rows | {(one.seat, one.counter) for one in batch.latest}) - set(batch.gone)
-        readers = self._readers(rows)
-        stored = await transaction.states(readers.keys() - fold.states.keys())
-        fold.add_states(stored)
-        fold.watch_team(readers, now)
+        """The sum over all counters, of which a batch knows few: the others are as they were left, where nobody else
+        reads them, and read again after every sweep."""
+        standing, self._standing = self._standing, None
+        known = standing is not None and self._store.sole
+        if standing is None or not known:
+            stored, sources = await transaction.readers(), await transaction.sources()
+            standing = Standing.of(stored, sources, self._seats)
+        month = calendar_month(now)
+        if standing.take(fold.batch(()), self._seats) or not known or self._month != month:
+            fold.watch_team(standing.summands(), now)
+        self._next_standing, self._next_month = standing, month
+
+    def _committed(self) -> None:
+        """What was watched is stored: the next batch goes on from there."""
+        self._standing, self._month, self._next_standing = self._next_standing, self._next_month, None
 
     async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
         if fold.events:
@@ -356,6 +379,16 @@ async def _quiets(transaction: Transaction, told: Iterable[Event]) -> dict[str, 
     held = await transaction.memories(map(seat_settings.name_of, names)) if names else {}
     quiets = {name: seat_settings.of(name, held).quiet for name in names}
     return {name: quiet for name, quiet in quiets.items() if quiet is not None}
+
+
+def _tick(snapshot: Snapshot) -> tuple[str, datetime]:
+    return snapshot.seat, snapshot.fetched_at
+
+
+async def _let_others(number: int) -> None:
+    """Long work has its pauses, in which whoever else waits has a turn."""
+    if number % _AT_A_TIME == _AT_A_TIME - 1:
+        await asyncio.sleep(0)
 
 
 def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:

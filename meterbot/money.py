@@ -98,11 +98,16 @@ def _rescaled(amount: Money, exponent: int) -> Decimal:
 
 def totals(amounts: Iterable[Money]) -> dict[str, Money]:
     """Exact sums, one per currency, in alphabetical order of the currency code."""
-    sums: dict[str, Money] = {}
+    parts: dict[tuple[str, int], Decimal] = {}
     for amount in amounts:
-        held = sums.get(amount.currency)
-        sums[amount.currency] = amount if held is None else add(held, amount)
-    return dict(sorted(sums.items()))
+        unit = (amount.currency, amount.exponent)
+        held = parts.get(unit)
+        parts[unit] = amount.minor if held is None else _EXACT.add(held, amount.minor)
+    sums: dict[str, Money] = {}
+    for (currency, exponent), minor in sorted(parts.items()):
+        part, total = Money(minor, currency, exponent), sums.get(currency)
+        sums[currency] = part if total is None else add(total, part)
+    return sums
 
 
 def split(amount: Money, ways: int) -> list[Money]:

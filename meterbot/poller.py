@@ -8,7 +8,7 @@ them. It knows who reads which seat, and what another process has read meanwhile
 import asyncio
 import heapq
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -29,6 +29,7 @@ READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
 _RETRY = timedelta(seconds=5)
 _CLAIM_SECONDS = 15.0
+_TOGETHER = 200
 _CLOSE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Poller:
 
     A seat is due again only once its last reading is stored: a database that is away halts the reading, loses nothing
     and forgets no deadline. `worker` names this process to the others, `alive` says whether they take it for alive.
+    `prepare` is awaited with the seats that were taken, before the first of them is read.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Poller:
         concurrency: int = 16,
         rng: random.Random | None = None,
         tally: Tally | None = None,
+        prepare: Callable[[Collection[str]], Awaitable[None]] | None = None,
     ) -> None:
         self._sources = sources
         self._seats = seats
@@ -74,6 +77,7 @@ class Poller:
         self._slots = asyncio.Semaphore(concurrency)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._tally = tally or Tally()
+        self._prepare = prepare
         self._states: dict[str, SourceState] | None = None
         self._due: list[tuple[datetime, str]] = []
         self._waiting: dict[str, datetime] = {}
@@ -120,6 +124,8 @@ class Poller:
             async with asyncio.timeout(_CLAIM_SECONDS):
                 seen = {name: self._state(name).next_due for name in due}
                 claims = await self._store.claim_seats(self._worker, seen, now)
+                if self._prepare is not None and claims.taken:
+                    await self._prepare(claims.taken)
         except BaseException:
             for name, when in due.items():
                 self._put_back(name, when)
@@ -212,8 +218,8 @@ class Poller:
         return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
 
     async def _store_finished(self) -> None:
-        """Readings that finished together share a transaction. After a failure each has its own, so that one that cannot
-        be stored holds back no other."""
+        """Readings that finished together share a transaction, unless they are very many. After a failure each has its
+        own, so that one that cannot be stored holds back no other."""
         readings, self._finished = self._finished, []
         if not readings:
             return
@@ -221,7 +227,7 @@ class Poller:
         failed = False
         try:
             while readings:
-                part = readings[:1] if apart else readings
+                part = readings[: 1 if apart else _TOGETHER]
                 stored = await self._try_to_store(part)
                 failed |= not stored
                 self._finished += [] if stored else part

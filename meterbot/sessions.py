@@ -6,7 +6,7 @@ database share the renewals, the newest one wins. Without a cipher nothing is st
 configured key again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -53,6 +53,8 @@ class SeatSession:
         self._fingerprints = () if cipher is None else cipher.fingerprints(seat, self._held.key)
         self._begun = False
         self._unsaved = False
+        self._learned: StoredSession | None = None
+        self._fresh = False
         self.unkept = Unkept.NO_KEY if cipher is None else None
         """Why renewals are not kept; None while they are."""
 
@@ -69,7 +71,9 @@ class SeatSession:
         answered for the first time: the configured key may be long out of date."""
         if self._cipher is not None:
             try:
-                await self._look(self._cipher)
+                if not self._fresh:
+                    await self._look(self._cipher)
+                self._fresh = False
                 await self.save()
             except Exception:
                 if not self._begun:
@@ -102,10 +106,26 @@ class SeatSession:
         else:
             await self._look(self._cipher)
 
-    def learn(self, row: StoredSession | None) -> None:
-        """Takes up what another process may have stored."""
-        if self._cipher is not None and row is not None and self._unkept(self._cipher, row) is None:
+    def learn(self, row: StoredSession | None, *, fresh: bool = False) -> None:
+        """Takes up what another process may have stored. `fresh`: the seat is to be read now, and nobody else reads it, so
+        that there is no need to look once more."""
+        if self._cipher is None or row is None:
+            return
+        if row != self._learned:
+            if self._unkept(self._cipher, row) is not None:
+                return
             self._take_up(self._cipher, row)
+            self._learned = row
+        self._begun |= fresh
+        self._fresh = fresh and self.unkept is None
+
+    def begin(self) -> StoredSession | None:
+        """What is to be stored where nothing is yet; None once this process has looked: then it was forgotten."""
+        return (
+            None
+            if self._begun or not self._fingerprints
+            else StoredSession(self._seat, self._fingerprints[0])
+        )
 
     async def _look(self, cipher: Cipher) -> None:
         """Takes up what is stored, where it is newer. The first look makes the stored session one of the configured
@@ -170,9 +190,27 @@ class Sessions:
 
     async def refresh(self) -> None:
         """Takes up what other processes renewed: they read these seats, too."""
-        rows = await self._store.sessions(self.seats) if self._stored else {}
-        for seat, session in self.seats.items():
-            session.learn(rows.get(seat))
+        if self._stored and not self._store.sole:
+            await self._learn(self.seats)
+
+    async def prepare(self, seats: Iterable[str]) -> None:
+        """Takes up what is stored of seats that are to be read now, and of which this process alone has taken hold: one
+        question for all of them."""
+        wanted = [seat for seat in seats if seat in self.seats]
+        if not self._stored or not wanted:
+            return
+        there = await self._learn(wanted, fresh=True)
+        new = {seat: self.seats[seat].begin() for seat in wanted if seat not in there}
+        if begun := [session for session in new.values() if session is not None]:
+            await self._store.start_sessions(begun)
+            await self._learn([session.seat for session in begun], fresh=True)
+
+    async def _learn(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
+        """Those of the seats of which something is stored."""
+        rows = await self._store.sessions(seats)
+        for seat in seats:
+            self.seats[seat].learn(rows.get(seat), fresh=fresh)
+        return set(rows)
 
     def ends(self) -> dict[str, datetime]:
         """When the sessions in use end, by seat, as far as that is known."""

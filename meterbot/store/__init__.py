@@ -47,6 +47,15 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """That a seat reads a counter, and what the rules remember of that: None where it is nothing yet."""
+
+    seat: str
+    counter: Counter
+    memory: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CounterState:
     """What the rules need of a counter: knowledge, and their own memory (opaque JSON text)."""
 
@@ -162,11 +171,13 @@ class Transaction(Protocol):
 
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]: ...
 
-    async def all_latest(self) -> list[Latest]: ...
+    async def readers(self) -> list[Reader]: ...
 
     async def latest_of(self, seats: Iterable[str]) -> list[Latest]: ...
 
-    async def sources(self) -> dict[str, SourceState]: ...
+    async def sources(self, seats: Iterable[str] | None = None) -> dict[str, SourceState]:
+        """Of these seats, or of all."""
+        ...
 
     async def memories(self, names: Iterable[str]) -> dict[str, str]: ...
 
@@ -398,6 +409,10 @@ class Store(Protocol):
     async def start_session(self, new: StoredSession, instead_of: StoredSession | None) -> bool:
         """Stores a session that was not renewed yet. False, and nothing is changed, when what is stored of the seat is
         not `instead_of` any more."""
+        ...
+
+    async def start_sessions(self, new: Sequence[StoredSession]) -> None:
+        """Stores sessions that were not renewed yet, of the seats of which nothing is stored."""
         ...
 
     async def renew_session(self, renewed: StoredSession, descends_from: Iterable[str]) -> bool:

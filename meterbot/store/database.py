@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
@@ -43,6 +43,7 @@ from meterbot.store import (
     Latest,
     PullRecord,
     PushToken,
+    Reader,
     StoredSession,
     Worker,
     acts,
@@ -238,14 +239,14 @@ class WriteTransaction:
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
         return await facts.read_states(self._connection, counters)
 
-    async def all_latest(self) -> list[Latest]:
-        return await facts.read_latest(self._connection)
+    async def readers(self) -> list[Reader]:
+        return await facts.read_readers(self._connection)
 
     async def latest_of(self, seats: Iterable[str]) -> list[Latest]:
         return await facts.read_latest(self._connection, seats)
 
-    async def sources(self) -> dict[str, SourceState]:
-        return await facts.read_sources(self._connection)
+    async def sources(self, seats: Iterable[str] | None = None) -> dict[str, SourceState]:
+        return await facts.read_sources(self._connection, seats)
 
     async def memories(self, names: Iterable[str]) -> dict[str, str]:
         return await facts.read_memories(self._connection, names)
@@ -337,10 +338,17 @@ class Database:
         self._hold = hold
         self._writer = for_writing(engine)
         self._durable = for_durable_writing(engine)
+        # SQLite has one writer, and does not queue for it: who waits there sleeps, and often for too long.
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+
+    @asynccontextmanager
+    async def _writing(self, *, durable: bool = False) -> AsyncIterator[AsyncConnection]:
+        async with self._turn, (self._durable if durable else self._writer).begin() as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[WriteTransaction]:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await _lock(connection, _INGEST_LOCK)
             yield WriteTransaction(connection)
 
@@ -365,7 +373,7 @@ class Database:
             return await rollup.read(connection, counters, since)
 
     async def roll_up(self, now: datetime) -> bool:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await _lock(connection, _INGEST_LOCK)
             return await rollup.roll_up(connection, now)
 
@@ -375,9 +383,9 @@ class Database:
         if stretch is None:
             return False
         for counters in stretch.parts:
-            async with self._writer.begin() as connection:
+            async with self._writing() as connection:
                 await thinning.thin(connection, stretch, counters, step)
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await thinning.remember(connection, stretch, step)
         return True
 
@@ -391,7 +399,7 @@ class Database:
         claim = deliveries.Claim(worker, now, seconds)
         while (line := await self._first_free(chat, now)) is not None:
             # On the disk before the message leaves: else a power cut could forget the attempt and post twice.
-            async with self._durable.begin() as connection:
+            async with self._writing(durable=True) as connection:
                 if await deliveries.take(connection, line, claim):
                     return await deliveries.next_of(connection, line, claim, choose)
         return None
@@ -411,23 +419,23 @@ class Database:
         unsure: bool = False,
         held: str | None = None,
     ) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await deliveries.mark_delivered(
                 connection, delivery, where, now, pause, sent=sent, unsure=unsure, held=held
             )
 
     async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await deliveries.mark_superseded(connection, delivery, reason, now)
 
     async def repost(self, delivery: Delivery, now: datetime) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await deliveries.repost(connection, delivery, now)
 
     async def put_back(
         self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
     ) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await deliveries.mark_waiting(connection, delivery, state, again, trouble)
 
     async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
@@ -435,7 +443,7 @@ class Database:
             return await deliveries.unsure(connection, chat, limit)
 
     async def settled(self, delivery: str) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await deliveries.settle(connection, delivery)
 
     async def queues(self, now: datetime | None = None) -> list[Queue]:
@@ -449,14 +457,14 @@ class Database:
     async def beat(
         self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()
     ) -> set[str]:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             # First of all: who takes this worker for dead does so before the beat is seen, or not at all.
             await workers.lock(connection)
             await workers.beat(connection, worker, now, alive_until)
             return await workers.take(connection, worker, leases, now)
 
     async def leave(self, worker: str, now: datetime) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await workers.leave(connection, worker, now)
 
     async def workers(self, now: datetime) -> list[Worker]:
@@ -464,11 +472,11 @@ class Database:
             return await workers.read(connection, now)
 
     async def claim_seats(self, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await claims.claim(connection, worker, seen, now)
 
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await claims.release(connection, worker, seats)
 
     async def note(self, name: str) -> str | None:
@@ -476,7 +484,7 @@ class Database:
             return await connection.scalar(select(tables.notes.c.value).where(tables.notes.c.name == name))
 
     async def set_note(self, name: str, value: str) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await upsert(connection, tables.notes, [{"name": name, "value": value}])
 
     async def sessions(self, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
@@ -484,16 +492,20 @@ class Database:
             return await sessions.read(connection, seats)
 
     async def start_session(self, new: StoredSession, instead_of: StoredSession | None) -> bool:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await sessions.start(connection, new, instead_of)
+
+    async def start_sessions(self, new: Sequence[StoredSession]) -> None:
+        async with self._writing() as connection:
+            await sessions.start_all(connection, new)
 
     async def renew_session(self, renewed: StoredSession, descends_from: Iterable[str]) -> bool:
         # On the disk before the next request: claude.ai may not accept the key before it any more.
-        async with self._durable.begin() as connection:
+        async with self._writing(durable=True) as connection:
             return await sessions.renew(connection, renewed, descends_from)
 
     async def forget_session(self, seat: str) -> bool:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await sessions.forget(connection, seat)
 
     async def push_tokens(self) -> list[PushToken]:
@@ -501,11 +513,11 @@ class Database:
             return await push_tokens.read(connection)
 
     async def set_push_token(self, token: PushToken) -> None:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await push_tokens.write(connection, token)
 
     async def revoke_push_token(self, seat: str) -> bool:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await push_tokens.revoke(connection, seat)
 
     async def open_pull_requests(self) -> list[PullRecord]:
@@ -521,11 +533,11 @@ class Database:
             return await pull_requests.within(connection, window)
 
     async def claim_pull_request(self, key: Key, attempts: int, until: datetime) -> bool:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             return await pull_requests.claim(connection, key, attempts, until)
 
     async def forget(self, seat: str) -> Forgotten:
-        async with self._writer.begin() as connection:
+        async with self._writing() as connection:
             await _lock(connection, _INGEST_LOCK)
             return await forgetting.forget(connection, seat)
 

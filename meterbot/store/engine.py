@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from meterbot.errors import StartError
 
+MOST_CONNECTIONS = 6
+"""How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
 _BUSY_MS = 10_000
 """How long a SQLite connection waits for another's write to end."""
 _WAL_PAUSE_MS = 50
+_POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS - 2, "max_overflow": 2}
 
 
 def parse_url(text: str) -> URL:
@@ -56,9 +59,13 @@ def make_engine(url: URL) -> AsyncEngine:
         # asyncpg reads libpq's URLs whole, with sslmode and the rest; SQLAlchemy's own URL carries no secret then.
         dsn = url.render_as_string(hide_password=False)
         return create_async_engine(
-            "postgresql+asyncpg://", connect_args={"dsn": dsn}, pool_pre_ping=True, hide_parameters=True
+            "postgresql+asyncpg://",
+            connect_args={"dsn": dsn},
+            pool_pre_ping=True,
+            hide_parameters=True,
+            **_POOL,
         )
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), hide_parameters=True)
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), hide_parameters=True, **_POOL)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

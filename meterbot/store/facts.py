@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, literal, select, tuple_
+from sqlalchemy import bindparam, delete, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import Purpose
 from meterbot.models import Counter, Event, EventKind, Health, Known, SourceState
-from meterbot.store import CounterState, Latest, tables
-from meterbot.store.statements import insert_new, select_in, upsert
+from meterbot.store import CounterState, Latest, Reader, tables
+from meterbot.store.statements import insert_new, select_all, select_in, upsert
 
 _counters = tables.counters.c
+_HEALTH = {health.value: health for health in Health}
 
 
 async def ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
@@ -63,10 +63,21 @@ async def read_latest(connection: AsyncConnection, seats: Iterable[str] | None =
         .order_by(seat, _counters.account, _counters.org)
     )
     if seats is None:
-        rows: list[Row[Any]] = [*await connection.execute(query)]
+        rows = await select_all(connection, query)
     else:
         rows = await select_in(connection, query, seat, seats)
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
+
+
+async def read_readers(connection: AsyncConnection) -> list[Reader]:
+    states = tables.latest.c.counter == tables.states.c.counter
+    query = (
+        select(tables.latest.c.seat, _counters.account, _counters.org, tables.states.c.memory)
+        .join_from(tables.latest, tables.counters)
+        .outerjoin(tables.states, states)
+    )
+    rows = await select_all(connection, query)
+    return [Reader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
 
 
 async def write_latest(
@@ -96,11 +107,13 @@ async def read_sources(
     """Of these seats, or of all."""
     query = select(tables.sources).order_by(tables.sources.c.seat)
     if seats is None:
-        rows: list[Row[Any]] = [*await connection.execute(query)]
+        rows = await select_all(connection, query)
     else:
         rows = await select_in(connection, query, tables.sources.c.seat, seats)
     return {
-        row.seat: SourceState(**{**row._mapping, "health": Health(row.health)})  # noqa: SLF001 - SQLAlchemy's own name
+        row.seat: SourceState(
+            row.seat, _HEALTH[row.health], row.since, row.detail, row.last_ok_at, row.failures, row.next_due
+        )
         for row in rows
     }
 

@@ -1,6 +1,6 @@
 """Renewed sessions, encrypted: a newer one replaces an older one, and never the other way round."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +33,10 @@ async def start(connection: AsyncConnection, new: StoredSession, instead_of: Sto
         return (await read(connection, [new.seat]))[new.seat] == new
     unchanged = (_stored[name].is_not_distinct_from(value) for name, value in asdict(instead_of).items())
     return await _replace(connection, new, *unchanged)
+
+
+async def start_all(connection: AsyncConnection, new: Sequence[StoredSession]) -> None:
+    await insert_new(connection, sessions, [asdict(one) for one in new])
 
 
 async def renew(connection: AsyncConnection, renewed: StoredSession, descends_from: Iterable[str]) -> bool:

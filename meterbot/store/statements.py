@@ -1,5 +1,6 @@
 """Many rows per statement, in the two dialects' common words."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+_AT_A_TIME = 100
 MOST_VALUES = 10_000
 """Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 32,767."""
 
@@ -39,7 +41,17 @@ async def select_in(
     """The query's rows whose `column` is one of `values`."""
     rows: list[Row[Any]] = []
     for part in _parts(sorted(set(values))):
-        rows += (await connection.execute(query.where(column.in_(part)))).all()
+        rows += await select_all(connection, query.where(column.in_(part)))
+    return rows
+
+
+async def select_all(connection: AsyncConnection, query: Select[Any]) -> list[Row[Any]]:
+    """The query's rows. They become values in pieces, for others to have their turn in between."""
+    result = await connection.execute(query)
+    rows: list[Row[Any]] = []
+    for piece in result.partitions(_AT_A_TIME):
+        rows += piece
+        await asyncio.sleep(0)
     return rows
 
 

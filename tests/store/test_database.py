@@ -38,7 +38,7 @@ from meterbot.models import (
     Window,
 )
 from meterbot.money import Money
-from meterbot.store import FOR_EVER, Batch, CounterState, Latest, tables
+from meterbot.store import FOR_EVER, Batch, CounterState, Latest, Reader, tables
 from meterbot.store.database import Database, open_store
 from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, put_back, sample, write
 
@@ -86,7 +86,8 @@ async def test_knowledge_comes_back_exactly_as_it_was_written(store: Database) -
     assert await store.latest() == [one]
     async with store.transaction() as transaction:
         assert await transaction.states([ANA, BO]) == {ANA: state}
-        assert await transaction.all_latest() == [one]
+        assert await transaction.latest_of(["ana"]) == [one]
+        assert await transaction.readers() == [Reader("ana", ANA, state.memory)]
 
 
 async def test_an_amount_keeps_the_digits_it_came_with(store: Database) -> None:
@@ -674,7 +675,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
     async def cost(seats: int, minute: int) -> int:
         statements.clear()
         async with store.transaction() as transaction:
-            await transaction.all_latest()
+            await transaction.readers()
             await transaction.states([Counter(f"account-s{n}", "org") for n in range(seats)])
             await transaction.write(_full_batch(seats, minute))
         return len(statements)

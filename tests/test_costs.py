@@ -1,0 +1,105 @@
+"""What a tick costs, counted: requests, statements, transactions and TLS contexts do not jitter as times do."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event as listening
+
+from meterbot import app
+from meterbot.bot import Bot
+from meterbot.clock import ManualClock
+from meterbot.config import load
+from meterbot.simulator.claude_ai import ClaudeAi
+from meterbot.store.database import Database
+
+NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
+_CONFIG = """
+database_url = "sqlite:///{folder}/meterbot.db"
+secret_key_env = "SECRET_KEY"
+[console]
+enabled = true
+[endpoints]
+claude_ai = "{url}"
+[[alerts.budgets]]
+amount = "900.00"
+currency = "USD"
+thresholds = ["80%"]
+"""
+_SEAT = '[[seats]]\nname = "seat{n}"\nsource = "claude_ai"\nsession_key_env = "KEY_{n}"\n'
+
+
+@dataclass
+class Costs:
+    """A bot that reads so many seats, and what one minute of it costs."""
+
+    bot: Bot
+    clock: ManualClock
+    server: ClaudeAi
+    statements: list[str] = field(default_factory=list)
+
+    async def minute(self) -> tuple[int, int, int]:
+        """Requests, statements and transactions of all seats' next reading, when they are due together."""
+        self.statements.clear()
+        self.server.requests.clear()
+        self.clock.advance(timedelta(minutes=2))
+        await self.bot.poller.tick(self.clock.now())
+        await self.bot.poller.drain()
+        begun = [text for text in self.statements if text.startswith("BEGIN IMMEDIATE")]
+        return len(self.server.requests), len(self.statements), len(begun)
+
+
+@asynccontextmanager
+async def reading(seats: int, folder: Path) -> AsyncIterator[Costs]:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ClaudeAi())
+        keys = {f"KEY_{n}": f"sk-ant-sid01-planted-{n:04d}-0123456789abcdef" for n in range(seats)}
+        for key in keys.values():
+            server.add_account(key)
+        text = _CONFIG.format(folder=folder, url=server.url) + "".join(
+            _SEAT.format(n=n) for n in range(seats)
+        )
+        secret_key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+        config = load(None, {"METERBOT_CONFIG_TOML": text, "SECRET_KEY": secret_key, **keys}, folder)
+        clock = ManualClock(NOW)
+        with (folder / "terminal.txt").open("w", encoding="utf-8") as terminal:
+            bot = await stack.enter_async_context(app.assembled(config, clock, terminal=(None, terminal)))
+            costs = Costs(bot, clock, server)
+            assert isinstance(bot.store, Database)
+            engine = bot.store._engine.sync_engine
+            listening.listen(engine, "before_cursor_execute", lambda *seen: costs.statements.append(seen[2]))
+            await costs.minute()
+            await costs.minute()
+            yield costs
+
+
+async def test_a_tick_of_many_seats_takes_the_statements_and_transactions_of_one(tmp_path: Path) -> None:
+    found = {}
+    for seats in (2, 24):
+        folder = tmp_path / str(seats)
+        folder.mkdir()
+        async with reading(seats, folder) as costs:
+            requests, statements, transactions = await costs.minute()
+        assert requests == 3 * seats  # the account is known for an hour
+        found[seats] = statements, transactions
+    assert found[2] == found[24]
+    assert found[24][1] == 2  # the seats are claimed, and what was read of them is stored
+
+
+async def test_all_seats_share_one_tls_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+    real = ssl.create_default_context
+
+    def counted(*values: object, **named: object) -> ssl.SSLContext:
+        nonlocal made
+        made += 1
+        return real(*values, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    async with reading(12, tmp_path):
+        pass
+    assert made == 1
