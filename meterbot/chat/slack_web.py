@@ -89,8 +89,9 @@ class SlackWeb:
         webhook = AsyncWebhookClient(url, session=self._opened(), logger=self._logger, retry_handlers=[])
         return (await webhook.send_dict(dict(payload))).status_code
 
-    async def upload(self, picture: Picture, channel: str) -> None:
-        """Puts a file into a channel: Slack says where to, takes the bytes, and shows it. Raises `SendError`."""
+    async def upload(self, picture: Picture, channel: str | None) -> str:
+        """Puts a file into a channel, or where only a view shows it: Slack says where to, takes the bytes, and keeps it.
+        The file's id. Raises `SendError`."""
         wanted = {"filename": picture.name, "length": len(picture.png), "alt_txt": picture.alt[:_MOST_ALT]}
         place = await self.call("files.getUploadURLExternal", params=wanted)
         try:
@@ -103,7 +104,9 @@ class SlackWeb:
         if failure:
             raise SendError(Outcome.REFUSED, failure)
         files = [{"id": place["file_id"], "title": picture.name}]
-        await self.call("files.completeUploadExternal", json={"files": files, "channel_id": channel})
+        where = {} if channel is None else {"channel_id": channel}
+        await self.call("files.completeUploadExternal", json={"files": files, **where})
+        return str(place["file_id"])
 
     async def close(self) -> None:
         if self._session is not None:

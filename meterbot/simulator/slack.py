@@ -118,6 +118,7 @@ class SlackFile:
     alt: str
     content: bytes | None = None
     channel: str | None = None
+    complete: bool = False
 
 
 @dataclass(slots=True)
@@ -639,7 +640,7 @@ class SlackSimulator:
             file = self.files.get(sent["id"])
             if file is None or file.content is None:
                 return _no("file_not_found")
-            file.channel = arguments["channel_id"]
+            file.channel, file.complete = arguments.get("channel_id"), True
         return _yes(files=arguments["files"])
 
     def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -669,6 +670,9 @@ class SlackSimulator:
     def _publish_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         if wrong := view_verdict(arguments.get("view"), "home"):
             return self._odd(f"views.publish: {wrong}", "invalid_arguments")
+        shown = [block["slack_file"]["id"] for block in arguments["view"]["blocks"] if "slack_file" in block]
+        if not all(file in self.files and self.files[file].complete for file in shown):
+            return _no("invalid_blocks")
         self.homes[arguments["user_id"]] = arguments["view"]
         return _yes(view={**arguments["view"], "id": f"V{arguments['user_id']}"})
 

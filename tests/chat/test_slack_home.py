@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat import Answer, Question
-from meterbot.chat.slack_home import REFRESH, home_view
+from meterbot.chat.slack_home import REFRESH, History, home_view
 from meterbot.commands import Commands
 from meterbot.handling import Handling
 from meterbot.messages import Action, Field, Message, Picture, Section
 from meterbot.own_settings import OwnSettings
 from meterbot.privacy import Operators, Rows
 from meterbot.rules import RuleSettings
-from meterbot.simulator.slack import refused
+from meterbot.simulator.slack import Fault, refused
 from meterbot.simulator.slack_judge import view_verdict
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
@@ -54,10 +54,10 @@ def commands(store: Database, rows: Rows = "named") -> Commands:
 
 
 async def at_home(r: Rig, user: str = "UANA") -> str:
-    """All that stands on the tab, once something does that was not there before."""
-    before = r.slack.homes.get(user)
+    """All that stands on the tab once it has its history, which is drawn last."""
+    drawn = len(r.slack.called("views.publish"))
     await r.slack.open_home(user)
-    await r.slack.until(lambda: r.slack.homes.get(user) is not before)
+    await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn + 1)
     return json.dumps(r.slack.homes[user])
 
 
@@ -66,10 +66,13 @@ async def test_it_shows_ones_own_seat_settings_and_the_team_within_half_a_second
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
         loop, took = asyncio.get_running_loop(), []
-        for _ in range(3):
-            began = loop.time()
-            shown = await at_home(r)
+        for user in ("UBO", "USEAT-1", "UANA"):
+            began, drawn = loop.time(), len(r.slack.called("views.publish"))
+            await r.slack.open_home(user)
+            await r.slack.until(lambda user=user: user in r.slack.homes)  # type: ignore[misc]
             took.append(loop.time() - began)
+            shown = json.dumps(r.slack.homes[user])
+            await r.slack.until(lambda drawn=drawn: len(r.slack.called("views.publish")) > drawn + 1)  # type: ignore[misc]
 
         assert min(took) < 0.5
         for part in (
@@ -123,7 +126,7 @@ async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_anew
 
         async def answer(question: Question) -> Answer:
             r.asked.append(question)
-            picture = Picture(b"png", "bars", "spend.png") if question.words == ("history",) else None
+            picture = Picture(b"png", "bars", "spend.png") if question.words[:1] == ("history",) else None
             return Answer(alert(f"You asked {' '.join(question.words)}", owner={}), picture=picture)
 
         await r.chat.start(answer)
@@ -133,7 +136,8 @@ async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_anew
         await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn)
 
         assert "You asked history" in json.dumps(modal.view)
-        assert [file.channel for file in r.slack.files.values()] == ["DANA"]
+        await r.slack.until(lambda: len(r.slack.files) > 1 and r.slack.files["F002"].channel)
+        assert [file.channel for file in r.slack.files.values()] == [None, "DANA"]
         assert not [value for value in values(r.slack.homes["UANA"]) if value.startswith("share:")]
 
 
@@ -161,9 +165,54 @@ async def test_a_tab_that_slack_refuses_disturbs_nothing() -> None:
         r.slack.fail("views.publish", refused("not_enabled"))
         await r.slack.open_home("UANA")
         await r.slack.until(lambda: r.slack.called("views.publish"))
-        await at_home(r, "UBO")
+        await r.slack.open_home("UBO")
+        await r.slack.until(lambda: r.slack.homes)
 
         assert r.slack.homes.keys() == {"UBO"}
+
+
+async def pictured(question: Question) -> Answer:
+    """Every answer to `history` has a picture."""
+    said = Message("/".join(question.words) or "team", "said")
+    return Answer(said, picture=Picture(b"png", "bars", "spend.png") if "history" in question.words else None)
+
+
+def images(view: dict[str, Any]) -> list[str]:
+    return [block["slack_file"]["id"] for block in view["blocks"] if block["type"] == "image"]
+
+
+async def test_the_picture_comes_after_the_words_and_is_uploaded_once() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        await at_home(r)
+        first, second = (call["view"] for call in r.slack.called("views.publish"))
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 3)
+
+        assert (images(first), images(second)) == ([], ["F001"])
+        assert images(r.slack.homes["UANA"]) == ["F001"]
+        assert len(r.slack.files) == 1
+
+
+async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        r.slack.fail("files.getUploadURLExternal", refused("missing_scope", needed="files:write"))
+        shown = await at_home(r)
+
+        assert "history/30d" in shown
+        assert images(r.slack.homes["UANA"]) == []
+
+
+async def test_where_slack_does_not_show_the_picture_the_words_stand_alone() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        r.slack.fail("files.completeUploadExternal", Fault(body='{"ok": true, "files": []}'))
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 3)
+
+        assert "history/30d" in json.dumps(r.slack.homes["UANA"])
+        assert images(r.slack.homes["UANA"]) == []
 
 
 def values(view: dict[str, Any]) -> list[str]:
@@ -190,9 +239,12 @@ MESSAGES = st.builds(
 )
 
 
-@given(st.lists(MESSAGES, max_size=8))
-def test_slack_takes_whatever_is_to_stand_there(messages: list[Message]) -> None:
-    view = home_view(messages)
+HISTORIES = st.none() | st.builds(History, MESSAGES, st.none() | st.just("F001"), TEXTS)
+
+
+@given(st.lists(MESSAGES, max_size=8), HISTORIES)
+def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history: History | None) -> None:
+    view = home_view(messages, history)
     assert view_verdict(view, "home") is None
     assert len(view["blocks"]) <= 100
     assert REFRESH in values(view)
