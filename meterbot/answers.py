@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 from meterbot import wording
 from meterbot.blocked import Block
@@ -344,15 +344,22 @@ def _why_unknown(row: SeatRow) -> str:
     return f"{row.seat.source} cannot tell it, so set renews_on in the configuration"
 
 
+_TICK_LATE = timedelta(minutes=5)
+"""It is told once a minute."""
+
+
 def status(
     view: View,
     destinations: Sequence[Destination],
     version: str,
     remarks: Sequence[str] = (),
     processes: Sequence[Process] = (),
+    *,
+    last_tick: datetime | None = None,
 ) -> Message:
     """How meterbot is doing: what it cannot read, what it cannot post, and what `remarks` say of its set-up.
-    `processes`: where the database may be shared, those that work on it."""
+    `processes`: where the database may be shared, those that work on it. `last_tick`: when one last looked after its
+    seats, as it says once a minute."""
     report, tz, now = view.report, view.tz, view.report.as_of
     well = len({row.seat.name for row in report.rows}) - len(report.missing)
     sources = [f"{wording.count(well, 'source')} ok"] if well else []
@@ -363,6 +370,14 @@ def status(
     places = [_destination_line(place, now, tz) for place in destinations]
     troubled = bool(report.missing) or any(place.up is False or place.trouble for place in destinations)
     last = "Nothing has been read yet." if read is None else f"Last reading {wording.age(read, now)}."
+    # Whoever has a connection is the bot itself, and runs.
+    outside = all(place.up is None for place in destinations)
+    if outside and (last_tick is None or now - last_tick > _TICK_LATE):
+        troubled = True
+        ago = "" if last_tick is None else f", its last tick was {wording.age(last_tick, now)}"
+        last += f"\nNo bot seems to run{ago}: start it with meterbot run, or look at its log."
+    elif last_tick is not None:
+        last += f" Last tick {wording.age(last_tick, now)}."
     return Message(
         title="meterbot status",
         fallback=f"meterbot {version}: {well} of {wording.count(well + len(report.missing), 'source')} ok. {last}",

@@ -153,6 +153,8 @@ class Bot:
         """Finds what time alone makes true."""
         await self.sessions.refresh()
         await self.ingest.sweep(self.clock.now(), self.awake_since)
+        if self.last_tick is not None:
+            await self.presence.ticked(self.last_tick)
 
     async def tidy(self) -> None:
         """Makes what is old less, and what stands twice once."""

@@ -33,7 +33,7 @@ from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Operators, Rows, View
 from meterbot.report import SeatRow, TeamReport, team_report, with_paces
-from meterbot.store import Store
+from meterbot.store import LAST_TICK, Store
 from meterbot.team import team
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
@@ -313,7 +313,11 @@ class Commands:
 
     async def _status(self, asked: _Asked) -> Message:
         places, processes = await self._destinations(), await self._processes(asked.view.report.as_of)
-        return answers.status(asked.view, places, self._version, self._remarks(), processes)
+        ticked = await self._store.note(LAST_TICK)
+        last_tick = None if ticked is None else datetime.fromisoformat(ticked)
+        return answers.status(
+            asked.view, places, self._version, self._remarks(), processes, last_tick=last_tick
+        )
 
     async def _processes(self, now: datetime) -> list[Process]:
         """Those that share the database; none where only one can."""

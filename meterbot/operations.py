@@ -39,7 +39,7 @@ from meterbot.report import TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
-from meterbot.store import Forgotten, Store, StoredSession, database
+from meterbot.store import LAST_TICK, Forgotten, Store, StoredSession, database
 from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
 
 log = structlog.get_logger(__name__)
@@ -147,10 +147,12 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
     async with _opened(config) as store:
         known, queues = await store.sources(), await store.queues(now)
         workers = [] if store.sole else await store.workers(now)
+        last_tick = await store.note(LAST_TICK)
     states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
     return {
         "as_of": wording.stamp(now),
         "version": meterbot.__version__,
+        "last_tick": None if last_tick is None else wording.stamp(datetime.fromisoformat(last_tick)),
         "sources": [
             {
                 "seat": state.seat,

@@ -6,13 +6,13 @@ for dead. On a database of its own nobody is told anything, and every lease is i
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from meterbot.clock import Clock
 from meterbot.lease import Lease
-from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, Store
+from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store
 
 _ANSWER_SECONDS = 2.0
 _GOODBYE_SECONDS = 2.0
@@ -46,6 +46,10 @@ class Presence:
         await self.beat()
         if not self._store.sole:
             self._beating = asyncio.create_task(self._keep_beating(), name="presence")
+
+    async def ticked(self, at: datetime) -> None:
+        """Notes for `status`, whoever asks it and where, that seats are looked after. Raises what the store raises."""
+        await self._store.set_note(LAST_TICK, at.isoformat())
 
     async def leave(self) -> None:
         """Ends: others take over at once. Raises nothing."""

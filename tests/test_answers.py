@@ -281,6 +281,24 @@ def test_status_is_good_when_everything_is() -> None:
     assert message.severity is Severity.GOOD
 
 
+def test_status_tells_from_outside_whether_a_bot_runs() -> None:
+    def asked(last_tick: datetime | None) -> Message:
+        return answers.status(view(reading("ana")), [], "1", last_tick=last_tick)
+
+    assert "No bot seems to run: start it with meterbot run" in asked(None).text
+    late = asked(NOW - timedelta(hours=3))
+    assert "No bot seems to run, its last tick was 3 h ago" in late.text
+    assert late.severity is Severity.WARNING
+    well = asked(NOW - timedelta(minutes=1))
+    assert well.text == "Last reading just now. Last tick 1 min ago."
+    assert well.severity is Severity.GOOD
+
+
+def test_status_of_the_bot_itself_never_doubts_that_it_runs() -> None:
+    places = [Destination("slack", "C1", up=True)]
+    assert "No bot" not in answers.status(view(reading("ana")), places, "1").text
+
+
 def test_status_names_the_processes_and_the_one_that_listens() -> None:
     processes = [Process("web.1-4-ab", NOW), Process("web.2-4-cd", NOW, listens=True)]
     said = body(answers.status(view(reading("ana")), [], "1", (), processes))
@@ -313,6 +331,7 @@ def test_help_lists_every_word_and_guesses() -> None:
         "/claude-spend snooze ALERT 1h",
         "/claude-spend mute ALERT",
         "/claude-spend muted",
+        "/claude-spend settings",
         "/claude-spend join",
         "/claude-spend report",
         "/claude-spend status",

@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from meterbot import app, log
 from meterbot.app import assembled
 from meterbot.bot import Bot
+from meterbot.chat import Question
 from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config
 from meterbot.errors import StartError
@@ -155,6 +156,18 @@ async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
         await bot.notify.drain()
         await told(bot, clock)
     assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
+
+
+async def test_a_bot_notes_for_status_when_it_last_looked_after_its_seats(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    async with running(three.config(sqlite), clock) as bot:
+        await bot.step()
+        noted = await bot.commands.answer(Question(("status",), "slack", "UANA1"))
+        assert "Last tick just now." in noted.message.text
+        clock.advance(timedelta(minutes=3))
+        later = await bot.commands.answer(Question(("status",), "slack", "UANA1"))
+        assert "Last tick 3 min ago." in later.message.text
 
 
 async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_refuses(

@@ -39,6 +39,7 @@ def test_it_says_what_waits_where_and_which_source_is_silent(tmp_path: Path) -> 
     asyncio.run(refused_by_slack(tmp_path))
     said = typed("status", *configured(tmp_path))
     assert said.exit_code == 0
+    assert "No bot seems to run: start it with meterbot run" in said.stdout
     assert "ana: never seen" in said.stdout
     assert "1 message waiting" in said.stdout
     assert "not_in_channel" in said.stdout
@@ -51,3 +52,4 @@ def test_as_json_it_is_one_document(tmp_path: Path) -> None:
     (place,) = told["destinations"]
     assert (place["chat"], place["waiting"], place["trouble"]) == ("slack", 1, "not_in_channel")
     assert told["processes"] == []
+    assert told["last_tick"] is None

@@ -35,6 +35,8 @@ ALIVE_SECONDS = 6.0
 """How long it is taken for alive from then on; `store/workers.py` says why."""
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when a worker lives that is alone on its database."""
+LAST_TICK = "last_tick"
+"""The note in which a bot says, once a minute, when it last looked after its seats: an instant in ISO's words."""
 
 
 @dataclass(frozen=True, slots=True)
