@@ -54,9 +54,11 @@ from meterbot.store import (
     facts,
     forgetting,
     history,
+    outcomes,
     pull_requests,
     push_tokens,
     rollup,
+    sending,
     sessions,
     sole,
     tables,
@@ -396,17 +398,17 @@ class Database:
     async def claim(
         self, chat: str, now: datetime, worker: str, seconds: float, choose: Choose = first_come
     ) -> Delivery | None:
-        claim = deliveries.Claim(worker, now, seconds)
+        claim = sending.Claim(worker, now, seconds)
         while (line := await self._first_free(chat, now)) is not None:
             # On the disk before the message leaves: else a power cut could forget the attempt and post twice.
             async with self._writing(durable=True) as connection:
-                if await deliveries.take(connection, line, claim):
-                    return await deliveries.next_of(connection, line, claim, choose)
+                if await sending.take(connection, line, claim):
+                    return await sending.next_of(connection, line, claim, choose)
         return None
 
     async def _first_free(self, chat: str, now: datetime) -> deliveries.Found | None:
         async with self._engine.connect() as connection:
-            return await deliveries.first_free(connection, chat, now)
+            return await sending.first_free(connection, chat, now)
 
     async def delivered(
         self,
@@ -420,23 +422,23 @@ class Database:
         held: str | None = None,
     ) -> None:
         async with self._writing() as connection:
-            await deliveries.mark_delivered(
+            await outcomes.mark_delivered(
                 connection, delivery, where, now, pause, sent=sent, unsure=unsure, held=held
             )
 
     async def superseded(self, delivery: Delivery, reason: str, now: datetime) -> None:
         async with self._writing() as connection:
-            await deliveries.mark_superseded(connection, delivery, reason, now)
+            await outcomes.mark_superseded(connection, delivery, reason, now)
 
     async def repost(self, delivery: Delivery, now: datetime) -> None:
         async with self._writing() as connection:
-            await deliveries.repost(connection, delivery, now)
+            await outcomes.repost(connection, delivery, now)
 
     async def put_back(
         self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
     ) -> None:
         async with self._writing() as connection:
-            await deliveries.mark_waiting(connection, delivery, state, again, trouble)
+            await outcomes.mark_waiting(connection, delivery, state, again, trouble)
 
     async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
         async with self._engine.connect() as connection:

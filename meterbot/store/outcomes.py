@@ -1,0 +1,157 @@
+"""What came of the attempt to send a message: it stands, it waits again, or nothing is left to send."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from meterbot.deliveries import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Trouble,
+)
+from meterbot.messages import Posted
+from meterbot.store import tables
+from meterbot.store.deliveries import AT_ONCE, WAITING
+from meterbot.store.sending import MAYBE_SENT, told_by
+
+_rows, _lines = tables.deliveries.c, tables.lines.c
+
+
+async def mark_delivered(
+    connection: AsyncConnection,
+    delivery: Delivery,
+    where: Posted,
+    now: datetime,
+    pause: float,
+    *,
+    sent: bool,
+    unsure: bool = False,
+    held: str | None = None,
+) -> None:
+    """`sent`: this attempt put it there, so that what it says is known; else it was found standing. `held`: what has
+    held back the rest of the line until now."""
+    # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
+    done = update(tables.deliveries).where(_rows.id == delivery.id, _rows.state != DeliveryState.DELIVERED)
+    values: dict[str, Any] = {
+        "state": DeliveryState.DELIVERED,
+        "claimable_at": None,
+        "claimed_by": None,
+        "trouble": None,
+        "delivered_at": now,
+        "posted_channel": where.channel,
+        "posted_message": where.message,
+        "unsure": unsure,
+    }
+    if sent and delivery.kind is DeliveryKind.POST:
+        told = told_by(delivery.card, delivery.message, delivery.event.key)
+        values |= {"told": told, "shown": delivery.card.mark}
+    await connection.execute(done.values(values))
+    if sent and delivery.kind is DeliveryKind.EDIT:
+        shows = update(tables.deliveries).where(_rows.id == delivery.card.ref)
+        await connection.execute(shows.values(shown=delivery.card.mark))
+    if held is not None:
+        rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
+        waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
+        await connection.execute(rest.where(*waited).values(held=held))
+    await _well(connection, delivery, now, pause)
+
+
+async def _well(connection: AsyncConnection, delivery: Delivery, now: datetime, pause: float) -> None:
+    well = {"failures": 0, "trouble": None, "troubled_since": None, "refused": False, "claimed_by": None}
+    await connection.execute(
+        update(tables.lines).where(*_mine(delivery)).values(free_at=now + timedelta(seconds=pause), **well)
+    )
+
+
+def _mine(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
+    """The delivery's line, as long as it is its claimer's."""
+    here = (_lines.chat == delivery.chat, _lines.channel == delivery.channel)
+    return (*here, _lines.claimed_by == delivery.claimed_by)
+
+
+async def mark_superseded(
+    connection: AsyncConnection, delivery: Delivery, reason: str, now: datetime
+) -> None:
+    statement = update(tables.deliveries).where(
+        _rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING
+    )
+    await connection.execute(
+        statement.values(state=DeliveryState.SUPERSEDED, claimable_at=None, claimed_by=None, trouble=reason)
+    )
+    await _free_line(connection, delivery, now)
+
+
+async def _free_line(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
+    """Gives a claimed line back as it was: nothing was sent."""
+    line = update(tables.lines).where(*_mine(delivery))
+    await connection.execute(line.values(free_at=now, claimed_by=None))
+
+
+async def repost(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
+    """What was to stand in a thread that is gone becomes a post of its own."""
+    statement = update(tables.deliveries).where(_rows.id == delivery.id)
+    values = {
+        "kind": DeliveryKind.POST,
+        "about": None,
+        "state": DeliveryState.QUEUED,
+        "claimable_at": AT_ONCE,
+        "claimed_by": None,
+    }
+    await connection.execute(statement.values(values))
+    await _free_line(connection, delivery, now)
+
+
+async def mark_waiting(
+    connection: AsyncConnection, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
+) -> None:
+    """Puts a claimed delivery back and lets its line rest; nothing when another has claimed it since."""
+    mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
+    if delivery.card.heading is not None and delivery.kind is DeliveryKind.POST and state not in MAYBE_SENT:
+        changed = await _dissolve(connection, delivery, mine)
+    else:
+        back = update(tables.deliveries).where(*mine)
+        changed = (
+            await connection.execute(
+                back.values(state=state, claimable_at=AT_ONCE, claimed_by=None, trouble=trouble.reason)
+            )
+        ).rowcount
+    if not changed:
+        return
+    await connection.execute(
+        update(tables.lines)
+        .where(*_mine(delivery))
+        .values(
+            free_at=again,
+            claimed_by=None,
+            failures=_lines.failures + 1,
+            trouble=trouble.reason,
+            troubled_since=func.coalesce(_lines.troubled_since, literal(trouble.since, tables.Instant())),
+            refused=trouble.refused,
+        )
+    )
+
+
+async def _dissolve(
+    connection: AsyncConnection, delivery: Delivery, mine: tuple[ColumnElement[bool], ...]
+) -> int:
+    """What was not sent together is chosen anew, by what holds then."""
+    gone = update(tables.deliveries).where(*mine)
+    changed = (
+        await connection.execute(
+            gone.values(
+                state=DeliveryState.SUPERSEDED,
+                claimable_at=None,
+                claimed_by=None,
+                trouble="not sent together",
+            )
+        )
+    ).rowcount
+    if changed:
+        members = update(tables.deliveries).where(_rows.told_in == delivery.id)
+        await connection.execute(
+            members.values(state=DeliveryState.QUEUED, told_in=None, claimable_at=AT_ONCE)
+        )
+    return changed
