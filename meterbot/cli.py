@@ -369,6 +369,38 @@ def export_history(
         print(export.as_csv(found), end="")
 
 
+@cli.command("replay")
+def replay_history(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="PATH",
+            help="The configuration whose rules are tried. Its database is read, too, unless `meterbot --config` before the "
+            "command names another.",
+        ),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",
+    as_json: AsJson = False,
+) -> None:
+    """Print what a set of rules would have told on the recorded history, beside what was told."""
+    from meterbot import log, operations
+    from meterbot import replay as replaying
+
+    length = _days(since)
+    tried = _configured(context, config)
+    own = _configured(context, None) if context.find_root().obj else tried
+    log.set_up()
+    now = datetime.now(UTC)
+    found = asyncio.run(operations.replay_of(own, tried.rule_settings(), now - length, now))
+    if as_json:
+        _print_json(replaying.as_json(found))
+    else:
+        print(replaying.as_text(found, tried.timezone))
+
+
 def _days(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})d", text)
     if match is None or not int(match[1]):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,12 +36,15 @@ from meterbot.models import Counter, Health, Seat, Snapshot, SourceState
 from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
+from meterbot.replay import WARM_UP, Replay, replay
 from meterbot.report import TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
 from meterbot.store import LAST_TICK, Forgotten, Store, StoredSession, database
 from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
+
+_MOST_EVENTS = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +132,20 @@ async def history_of(config: Config, since: datetime) -> list[dict[str, object]]
                 readers.setdefault(one.counter, one.seat)
         samples = await store.samples(readers, since)
         return export.rows([sample for sample in samples if sample.at >= since], readers)
+
+
+async def replay_of(config: Config, settings: RuleSettings, since: datetime, now: datetime) -> Replay:
+    """What these rules would have told since then on the history of the configuration's seats, and what was told."""
+    configured = {seat.name: seat for seat in config.seat_list()}
+    async with _opened(config) as store:
+        readers: dict[Counter, Seat] = {}
+        for one in await store.latest():
+            seat = configured.get(one.seat)
+            if seat is not None and not seat.beside and seat.wants(one.counter.org):
+                readers.setdefault(one.counter, seat)
+        samples = await store.samples(readers, since - WARM_UP)
+        fired = await store.events(since, limit=_MOST_EVENTS)
+    return await asyncio.to_thread(partial(replay, samples, readers, fired, settings, since=since, until=now))
 
 
 async def print_team(config: Config, now: datetime, *questions: str) -> None:

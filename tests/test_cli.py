@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,8 +20,13 @@ from typer.testing import CliRunner, Result
 import meterbot
 from meterbot.cipher import new_key
 from meterbot.cli import cli
+from meterbot.ingest import Ingest
+from meterbot.models import ExtraUsage, Health, Seat, Snapshot
+from meterbot.money import Money
+from meterbot.rules import RuleSettings
 from meterbot.simulator.claude_ai import ClaudeAi
 from meterbot.simulator.slack import hanging
+from meterbot.store.database import open_store
 from tests.e2e import process
 from tests.e2e.team import NAMES, SECRETS, SESSION_KEYS, Team, team
 
@@ -471,3 +477,46 @@ def test_an_empty_history_is_a_header_or_an_empty_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("--since", "soon"), ("--since", "0d"), ("--csv", "--json")])
 def test_an_export_that_makes_no_sense_is_status_2(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert typed("export", *words, **push_only(tmp_path)).exit_code == 2
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+
+async def _spend(folder: Path) -> None:
+    """Twelve hours of yesterday, as they were told with the usual rules."""
+    seats = {"ana": Seat("ana", "push")}
+    store = await open_store(f"sqlite:///{folder}/m.db")
+    ingest = Ingest(store, seats, (), RuleSettings(), lambda: None)
+    began = datetime.now(UTC) - timedelta(days=1)
+    for hour in range(12):
+        at, used = began + timedelta(hours=hour), Money(Decimal(hour * 400), "USD", 2)
+        cap = Money(Decimal(5000), "USD", 2)
+        extra = ExtraUsage(enabled=True, used=used, cap=cap, currency="USD")
+        shot = Snapshot("ana", "push", at, Health.OK, account_uuid="a", org_uuid="o")
+        await ingest.take([replace(shot, extra_usage=extra, extra_usage_read=True)], at)
+    await store.close()
+
+
+async def test_other_rules_are_tried_on_the_history_beside_what_was_told(tmp_path: Path) -> None:
+    await _spend(tmp_path)
+    environ = push_only(tmp_path)
+    other = tmp_path / "other.toml"
+    other.write_text(environ["METERBOT_CONFIG_TOML"] + '[alerts]\nthresholds = ["70%"]\n', "utf-8")
+    said = await process.meterbot("replay", "--json", environ=environ, cwd=tmp_path)
+    assert said.status == 0, said.stderr
+    events = json.loads(said.stdout)["events"]
+    assert events
+    assert all(one["replayed"] and one["fired"] for one in events)
+    tried = await process.meterbot(
+        "replay", "--config", "other.toml", "--since", "7d", environ=environ, cwd=tmp_path
+    )
+    assert tried.status == 0, tried.stderr
+    lines = [line.split() for line in tried.stdout.splitlines()]
+    assert ["threshold_crossed", "70%", "yes", "-"] in [line[-4:] for line in lines]
+    assert ["threshold_crossed", "50%", "-", "yes"] in [line[-4:] for line in lines]
+    assert "The history keeps amounts, caps and blocks" in tried.stdout
+
+
+def test_a_replay_that_makes_no_sense_is_status_2(tmp_path: Path) -> None:
+    assert typed("replay", "--since", "soon", **push_only(tmp_path)).exit_code == 2
+    assert typed("replay", "--config", f"{tmp_path}/none.toml", **push_only(tmp_path)).exit_code == 2
