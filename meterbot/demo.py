@@ -19,6 +19,7 @@ from meterbot.chat import Question
 from meterbot.cipher import new_key
 from meterbot.clock import Clock, FastClock, ManualClock
 from meterbot.config import load
+from meterbot.pull_requests import Commits, Merged
 from meterbot.simulator import month
 from meterbot.simulator.claude_ai import ClaudeAi, Organization
 from meterbot.simulator.month import Person
@@ -32,7 +33,8 @@ _UNHURRIED = (
     "4h"  # three of them without an answer are stale: seconds, live, which a busy machine may well take
 )
 _HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
-_HOW = "Meanwhile you can type /claude-spend, me, seat ana or help; quit ends."
+_HOW = "Meanwhile you can type /claude-spend, me, seat ana, forecast, history, pr or help; quit ends."
+_REPOSITORY = "example/app"
 _GOODBYE = "That was the month. Your own team's: see README.md."
 
 
@@ -48,6 +50,7 @@ async def play_once() -> None:
     ):
         while clock.now() < month.END:
             direct()
+            await _merge_what_is_due(bot, clock.now() - _STEP, clock.now())
             await bot.step()
             await _ask_what_is_due(bot, clock.now(), clock.now() + _STEP)
             clock.advance(_STEP)
@@ -76,6 +79,7 @@ async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], 
         direct()
         await asyncio.sleep(_TICK_SECONDS)
         before, now = now, clock.now()
+        await _merge_what_is_due(bot, before, now)
         if not somebody_is_there:
             await _ask_what_is_due(bot, before, now)
     print(f"\n{_GOODBYE}")
@@ -83,6 +87,22 @@ async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], 
         print("/claude-spend still answers; quit ends.")
     else:
         stop.set()
+
+
+async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
+    """Tells the bot what was merged in (since, until], as GitHub would."""
+    for pull in month.PULLS:
+        if since < pull.merged_at <= until:
+            name = f"demo-{pull.number}"
+            merged = Merged(
+                _REPOSITORY,
+                pull.number,
+                name,
+                pull.author,
+                opened_at=pull.first_commit,
+                merged_at=pull.merged_at,
+            )
+            await bot.merges.take(merged, name, until, Commits(pull.first_commit, pull.last_commit))
 
 
 async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
@@ -168,7 +188,7 @@ source = "claude_ai"
 session_key_env = "{person.key_variable}"
 plan = "{person.plan}"
 plan_price = "{person.plan_price}"
-{'owner = { console = "operator" }' * (person.name == "ana")}
+owner = {{ github = "{person.name}"{', console = "operator"' * (person.name == "ana")} }}
 """
         for person in month.TEAM
     )

@@ -48,6 +48,7 @@ def test_every_run_tells_the_same(runs: tuple[Ended, Ended]) -> None:
 STORY = [
     f"{AT}ana has started to spend extra",
     f"{AT}ana is heading past its cap",
+    f"{AT}PR #41: \\$6.80 of extra usage \\(ana\\)",
     f"{AT}WARNING ana has reached \\$25.00",
     f"{AT}bo has started to spend extra",
     f"{AT}WARNING ana has reached 50% of its cap",
@@ -90,7 +91,8 @@ def test_the_month_is_not_drowned_in_windows(runs: tuple[Ended, Ended]) -> None:
 
 def test_the_questions_fall_into_the_moments_they_are_about() -> None:
     people = {person.name: person for person in month.TEAM}
-    dan, ana, end = (at for at, _ in month.QUESTIONS)
+    dan, before, ana, _, end = (at for at, _ in month.QUESTIONS)
+    assert month.standing(people["ana"], before).disabled_reason is None
     assert not month.standing(people["dan"], dan).signed_in
     assert month.standing(people["ana"], ana).disabled_reason is not None
     assert month.START < dan < ana < end < month.END
@@ -114,5 +116,6 @@ async def test_live_and_unattended_it_asks_by_itself_and_ends_with_the_month(tmp
     played = await process.meterbot("demo", "--speed", "1000000", cwd=tmp_path)
     assert (played.status, played.stderr) == (0, "")
     assert played.stdout.count("> /claude-spend\n") == 2
-    assert played.stdout.count("> /claude-spend seat ana\n") == 1
+    for words in ("seat ana", "forecast", "pr"):
+        assert played.stdout.count(f"> /claude-spend {words}\n") == 1
     assert "That was the month" in played.stdout

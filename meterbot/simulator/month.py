@@ -18,8 +18,37 @@ START = _april(1, 6)
 END = datetime(2026, 5, 1, 9, tzinfo=UTC)
 _ROLLOVER = datetime(2026, 5, 1, tzinfo=UTC)
 
-QUESTIONS = ((_april(13, 12), ""), (_april(22, 8), "seat ana"), (_april(30, 20), ""))
-"""What somebody on the team asks, and when: while Dan is missing, while Ana is blocked, at the end of the month."""
+QUESTIONS = (
+    (_april(13, 12), ""),
+    (_april(17, 18), "forecast"),
+    (_april(22, 8), "seat ana"),
+    (_april(30, 18), "pr"),
+    (_april(30, 20), ""),
+)
+"""What somebody on the team asks, and when: while Dan is missing, before Ana is blocked and while she is, and at the end
+of the month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A pull request of the team's: its first and its last commit, and when it was merged."""
+
+    number: int
+    author: str
+    first_commit: datetime
+    last_commit: datetime
+    merged_at: datetime
+
+
+PULLS = (
+    Pull(41, "ana", _april(2, 10), _april(2, 18), _april(2, 19)),
+    Pull(42, "ana", _april(7, 9), _april(8, 18), _april(8, 19)),
+    Pull(43, "ana", _april(8, 9), _april(8, 20), _april(9, 9)),
+    Pull(44, "cleo", _april(11, 10), _april(11, 18), _april(12, 10)),
+    Pull(45, "eve", _april(23, 9), _april(24, 18), _april(24, 19)),
+    Pull(46, "bo", _april(28, 9), _april(29, 18), _april(29, 19)),
+)
+"""Two of Ana's overlap, Cleo's is of a weekend on which her plan was enough, Bo's is billed in euros."""
 
 
 @dataclass(frozen=True, slots=True)
