@@ -123,8 +123,10 @@ class Ingest:
         """What is found otherwise than by a reading: `find` asks and writes what is its own, and its events are told.
         When this raises, nothing was written."""
         async with self._store.transaction() as transaction:
-            fold = Fold(self._settings, sources={}, memories={})
-            fold.events += [event for event in await find(transaction) if event.kind in self._settings.kinds]
+            events = [event for event in await find(transaction) if event.kind in self._settings.kinds]
+            names = {seat_settings.name_of(event.seat) for event in events if event.seat is not None}
+            fold = Fold(self._settings, sources={}, memories=await transaction.memories(names))
+            fold.events += events
             events = await self._write(transaction, fold, now)
         self._tell(events)
         return events
@@ -176,7 +178,12 @@ class Ingest:
                 self._settings,
                 sources=await transaction.sources(),
                 memories=await transaction.memories(
-                    [*map(memory_of, self._seats), DESTINATION_MEMORY, CLOSED_MONTH]
+                    [
+                        *map(memory_of, self._seats),
+                        *map(seat_settings.name_of, self._seats),
+                        DESTINATION_MEMORY,
+                        CLOSED_MONTH,
+                    ]
                 ),
             )
             for number, seat in enumerate(self._seats.values()):
@@ -323,12 +330,17 @@ class Ingest:
             fold.events = [_unless_muted(self._in_report(event), acts, now) for event in fold.events]
             fold.events = await self._with_paces(transaction, fold, now)
             told = [event for event in fold.events if event.muted_by is None]
-            plan = await self._plan(transaction, told, acts, now)
+            plan = await self._plan(transaction, told, acts, fold.memories, now)
             return await transaction.write(replace(fold.batch(plan.deliveries), release=plan.release))
         return await transaction.write(fold.batch(()))
 
     async def _plan(
-        self, transaction: Transaction, told: Sequence[Event], acts: Sequence[Act], now: datetime
+        self,
+        transaction: Transaction,
+        told: Sequence[Event],
+        acts: Sequence[Act],
+        memories: Mapping[str, str],
+        now: datetime,
     ) -> Planner:
         ended = {event.resolves for event in told if event.resolves is not None}
         topics = {topic for event in told if (topic := topic_of(event)) is not None}
@@ -339,7 +351,7 @@ class Ingest:
             alerts=await transaction.events(ended),
             acts=acts,
             now=now,
-            quiets=await _quiets(transaction, told),
+            quiets=_quiets(memories, told),
         )
         for event in told:
             planner.tell(event, self._seat_of(event))
@@ -373,11 +385,10 @@ class Ingest:
         return None if event.seat is None else self._seats.get(event.seat)
 
 
-async def _quiets(transaction: Transaction, told: Iterable[Event]) -> dict[str, Quiet]:
+def _quiets(memories: Mapping[str, str], told: Iterable[Event]) -> dict[str, Quiet]:
     """The quiet hours that the seats' owners have set for their direct messages."""
     names = {event.seat for event in told if event.seat is not None}
-    held = await transaction.memories(map(seat_settings.name_of, names)) if names else {}
-    quiets = {name: seat_settings.of(name, held).quiet for name in names}
+    quiets = {name: seat_settings.of(name, memories).quiet for name in names}
     return {name: quiet for name, quiet in quiets.items() if quiet is not None}
 
 
