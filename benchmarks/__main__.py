@@ -5,11 +5,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import measure, poll
+from benchmarks import measure, poll, start, store, whole
 from benchmarks.measure import Line
 
 PARTS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
     "poll": poll.lines,
+    "start": start.lines,
+    "store": store.lines,
+    "whole": whole.lines,
 }
 
 

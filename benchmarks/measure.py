@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
+from meterbot import log
 
 Work = Callable[[], Awaitable[int]]
 """Does a bounded piece of work and says of how many things it was."""
@@ -49,7 +49,7 @@ def table(lines: Iterable[Line]) -> str:
 
 def prepare() -> None:
     """Keeps this process on the first core it may use, as far as the system can, and quiet."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    log.set_up(level=logging.WARNING)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 

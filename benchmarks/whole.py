@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks import measure, upstream
+from benchmarks.measure import Line
 from meterbot import app
 from meterbot.cadence import phase
 from meterbot.chat import Question
@@ -33,6 +35,8 @@ from meterbot.store import Batch
 from meterbot.store.database import open_store
 
 MOST = 10_000
+SIZES = {100: 15.0, 1_000: 20.0, MOST: 60.0}
+"""Seats, and for how many seconds they are watched."""
 INTERVALS = {100: 15.0, 1_000: 20.0, MOST: 60.0}
 """Seats, and how many seconds lie between two readings of one. Each is read twice: the second time is measured."""
 _LEAD = 3.0
@@ -50,6 +54,9 @@ enabled = true
 bind = "127.0.0.1:{port}"
 [endpoints]
 claude_ai = "{url}"
+# Thousands of first dollars in one minute are no ordinary minute.
+[alerts]
+mute = ["spend_started", "charged_within_plan"]
 [[alerts.budgets]]
 amount = "9000000.00"
 currency = "USD"
@@ -175,6 +182,31 @@ def run(seats: int, seconds: float, url: str, profile: str | None = None) -> dic
     return told
 
 
+def growth(told: Sequence[Mapping[str, float]]) -> float:
+    """With which power of the number of seats a reading's cost grows: 1 + the slope of its logarithm."""
+    across = [math.log(one["seats"]) for one in told]
+    up = [math.log(one["per_read"]) for one in told]
+    return 1 + statistics.covariance(across, up) / statistics.variance(across)
+
+
+async def lines() -> list[Line]:
+    with upstream.running(0.2) as served:
+        told = [await asyncio.to_thread(run, seats, seconds, served.url) for seats, seconds in SIZES.items()]
+    few, many = told[0], told[-1]
+    each = (many["memory"] - few["memory"]) * 1024 / (many["seats"] - few["seats"])
+    missed = 100 - min(100.0, 100 * many["readings"] / many["expected"])
+    lost = f"idle: {many['quiet']:,.0f} ms"
+    return [
+        Line(f"{MOST:,} seats a minute: not read in time", "0 %", "", "", f"{missed:.0f} %", missed, 3.0),
+        Line("share of the core", "≤ 45 %", "", f"{many['per_read']:,.0f} µs a reading", f"{many['cpu']:.0%}", many["cpu"], 0.45),
+        Line("memory", "≤ 128 MB", "", f"{few['seats']} seats: {few['memory']:,.0f} MB", f"{many['memory']:,.0f} MB", many["memory"], 128),
+        Line("memory of a seat", "≤ 1 KB", "", "", f"{each:.1f} KB", each, 1.0),
+        Line("longest stall: CPU of the loop between two turns", "≤ 50 ms", lost, f"by the clock {many['stall']:,.0f} ms", f"{many['busy']:,.0f} ms", many["busy"], 50),
+        Line("`/claude-spend`, the slowest", "≤ 25 ms", "", f"{few['seats']} seats: {few['answer']:,.0f} ms", f"{many['answer']:,.0f} ms", many["answer"], 25),
+        Line("cost from 100 seats on, as a power of their number", "≤ 1.05", "", "", "", growth(told), 1.05),
+    ]  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", type=int)
@@ -191,6 +223,7 @@ def main() -> None:
         with upstream.running(0.2) as served:
             print(json.dumps(run(asked.seats, asked.seconds, served.url, asked.profile), indent=1))
         return
+    print(measure.table(asyncio.run(lines())))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Concrete sources, stores and chats are named here, and where an operator's comma
 """
 
 import asyncio
+import gc
 import os
 import random
 import secrets
@@ -85,6 +86,9 @@ async def run(config: Config, clock: Clock | None = None, tick_seconds: float = 
     try:
         async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
             _on_signals(stop.set)
+            # What is there now stays: nobody has to look through it for garbage, again and again.
+            gc.collect()
+            gc.freeze()
             await bot.run(stop, tick_seconds)
     except asyncio.CancelledError:
         log.info("stopped while starting")

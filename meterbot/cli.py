@@ -1,6 +1,5 @@
 """The commands an operator types. Exit status: 0 done · 1 it ran and something failed · 2 bad usage or configuration."""
 
-import asyncio
 import json
 import os
 import re
@@ -8,7 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -18,9 +17,13 @@ from meterbot.errors import MeterbotError, StartError
 
 # Every command imports its own parts so that --help answers at once.
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from pydantic import SecretStr
 
     from meterbot.config import Config
+
+Result = TypeVar("Result")
 
 cli = typer.Typer(
     help="Tells a team what its Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
@@ -70,6 +73,13 @@ def main() -> None:
         print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
         # A part that cannot start as configured is a matter of configuration.
         raise SystemExit(2 if isinstance(error, StartError) else 1) from None
+
+
+def _done(work: "Coroutine[Any, Any, Result]") -> "Result":
+    """What a command's work comes to. Half the time of --help would go into importing this module."""
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def _version(wanted: bool) -> None:
@@ -127,7 +137,7 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
     dsn = settings.watch.sentry_dsn
     log.set_up(also=None if dsn is None else sentry.reporter(dsn.get_secret_value()))
     try:
-        asyncio.run(app.run(settings))
+        _done(app.run(settings))
     finally:
         sentry.flush()
 
@@ -147,7 +157,7 @@ def demo(
 
     # The screen belongs to the team; and at ten thousand times life's speed every machine is late now and then.
     log.set_up(level=logging.WARNING if once else logging.ERROR)
-    asyncio.run(show.play_once() if once else show.play_live(speed or show.SPEED))
+    _done(show.play_once() if once else show.play_live(speed or show.SPEED))
 
 
 @cli.command()
@@ -172,9 +182,7 @@ def check(
     def stored(settings: "Config") -> "dict[str, str | None]":
         from meterbot import operations
 
-        return {
-            seat: row.ciphertext for seat, row in asyncio.run(operations.stored_sessions(settings)).items()
-        }
+        return {seat: row.ciphertext for seat, row in _done(operations.stored_sessions(settings)).items()}
 
     path = config or context.find_root().obj
     found = checks.run_checks(path, os.environ, Path.cwd(), stored)
@@ -183,7 +191,7 @@ def check(
         from meterbot.check.live import look
 
         log.set_up()
-        found += asyncio.run(look(_configured(context, path), lambda: datetime.now(UTC)))
+        found += _done(look(_configured(context, path), lambda: datetime.now(UTC)))
     if as_json:
         _print_json(checks.as_json(found))
     else:
@@ -202,7 +210,7 @@ def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJso
 
     settings = _configured(context, config)
     log.set_up()
-    found = asyncio.run(operations.try_alerts(settings, datetime.now(UTC)))
+    found = _done(operations.try_alerts(settings, datetime.now(UTC)))
     if as_json:
         _print_json(checks.as_json(found))
     else:
@@ -227,7 +235,7 @@ def snapshot(
         _refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
     log.set_up()
     now, tz = datetime.now(UTC), settings.timezone
-    shots = asyncio.run(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
+    shots = _done(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
     if as_json:
         _print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
@@ -244,10 +252,10 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
     log.set_up()
     now = datetime.now(UTC)
     if as_json:
-        report, headings = asyncio.run(operations.team_heading(settings, now))
+        report, headings = _done(operations.team_heading(settings, now))
         _print_json(report_json.spend_json(report, settings.timezone, headings))
     else:
-        asyncio.run(operations.print_team(settings, now))
+        _done(operations.print_team(settings, now))
 
 
 @cli.command()
@@ -259,9 +267,9 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
     log.set_up()
     now = datetime.now(UTC)
     if as_json:
-        _print_json(asyncio.run(operations.status_json(settings, now)))
+        _print_json(_done(operations.status_json(settings, now)))
     else:
-        asyncio.run(operations.print_team(settings, now, "status"))
+        _done(operations.print_team(settings, now, "status"))
 
 
 @cli.command()
@@ -305,18 +313,16 @@ def pr(
     wanted = [number.removeprefix("#") for number in numbers or []]
     if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
         _refuse(f"{bad[0]} is not the number of a pull request")
-    found = asyncio.run(operations.recorded_pull_requests(settings, list(map(int, wanted))))
+    found = _done(operations.recorded_pull_requests(settings, list(map(int, wanted))))
     missing = [number for number, pulls in zip(wanted, found, strict=True) if not pulls]
     if as_json and wanted:
         _print_json([pull_request_answers.pull_json(pull) for pulls in found for pull in pulls])
     elif as_json:
-        _print_json(
-            pull_request_answers.month_json(asyncio.run(operations.month_of_pull_requests(settings, now)))
-        )
+        _print_json(pull_request_answers.month_json(_done(operations.month_of_pull_requests(settings, now))))
     else:
         asked = [f"pr {number}" for number in wanted if number not in missing]
         if asked or not wanted:
-            asyncio.run(operations.print_team(settings, now, *(asked or ["pr"])))
+            _done(operations.print_team(settings, now, *(asked or ["pr"])))
     for number in missing:
         print(f"PR #{number} is not in the record", file=sys.stderr)
     raise typer.Exit(1 if missing else 0)
@@ -340,11 +346,11 @@ def _print_branch(
         commits, names = checkout.authored(commits, settings.seat_list(), seat, email)
     except checkout.WhoseError as error:
         _refuse(str(error))
-    pull = asyncio.run(operations.branch_cost(settings, commits, names, now))
+    pull = _done(operations.branch_cost(settings, commits, names, now))
     if as_json:
         _print_json({"branch": branch, **pull_request_answers.cost_json(pull)})
     else:
-        asyncio.run(operations.print_branch(settings, branch, pull))
+        _done(operations.print_branch(settings, branch, pull))
 
 
 @cli.command("export")
@@ -362,7 +368,7 @@ def export_history(
         raise typer.BadParameter("one of --csv and --json, not both")
     settings = _configured(context, config)
     log.set_up()
-    found = asyncio.run(operations.history_of(settings, datetime.now(UTC) - _days(since)))
+    found = _done(operations.history_of(settings, datetime.now(UTC) - _days(since)))
     if as_json:
         _print_json(found)
     else:
@@ -394,7 +400,7 @@ def replay_history(
     own = _configured(context, None) if context.find_root().obj else tried
     log.set_up()
     now = datetime.now(UTC)
-    found = asyncio.run(operations.replay_of(own, tried.rule_settings(), now - length, now))
+    found = _done(operations.replay_of(own, tried.rule_settings(), now - length, now))
     if as_json:
         _print_json(replaying.as_json(found))
     else:
@@ -429,7 +435,7 @@ def secret_key(
     if not settings.secret_key:
         _refuse("METERBOT_SECRET_KEY is not set: nothing that is stored could be told readable")
     log.set_up()
-    seats = asyncio.run(operations.discard_unreadable_sessions(settings))
+    seats = _done(operations.discard_unreadable_sessions(settings))
     print(
         f"deleted what was stored of {', '.join(seats)}"
         if seats
@@ -507,7 +513,7 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
 
     url = _database_url(context, config)
     log.set_up()
-    asyncio.run(operations.upgrade_database(url))
+    _done(operations.upgrade_database(url))
     print("the database is up to date")
 
 
@@ -527,7 +533,7 @@ def db_backup(
 
     url = _database_url(context, config)
     log.set_up()
-    print(asyncio.run(operations.back_up(url, file, datetime.now(UTC))))
+    print(_done(operations.back_up(url, file, datetime.now(UTC))))
 
 
 @db.command("restore")
@@ -541,7 +547,7 @@ def db_restore(
 
     url = _database_url(context, config)
     log.set_up()
-    kept = asyncio.run(operations.restore(url, file, datetime.now(UTC)))
+    kept = _done(operations.restore(url, file, datetime.now(UTC)))
     print(f"restored from {file}" + ("" if kept is None else f"; what was there is kept as {kept}"))
 
 
@@ -577,7 +583,7 @@ def seat_add(
     if (source := configured[name].source) != "push":
         _refuse(f'{name} has source = "{source}": only a seat with source = "push" has a token')
     log.set_up()
-    token = asyncio.run(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
+    token = _done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
         raise typer.Exit(1)
@@ -596,7 +602,7 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
 
     settings = _configured(context, config)
     log.set_up()
-    found = asyncio.run(operations.seat_overview(settings, datetime.now(UTC)))
+    found = _done(operations.seat_overview(settings, datetime.now(UTC)))
     if as_json:
         _print_json([each.as_json() for each in found])
     else:
@@ -640,21 +646,21 @@ def seat_forget(
         what = "the push token" if token else "the account" if account else "everything that is stored"
         _confirm(f"Delete {what} of {name}?")
     if token:
-        done = asyncio.run(operations.revoke_push_token(url, name))
+        done = _done(operations.revoke_push_token(url, name))
         text = (
             f"the token of {name} is worthless from now on"
             if done
             else f"{name} has no token that was made here"
         )
     elif account:
-        done = asyncio.run(operations.forget_account(url, name))
+        done = _done(operations.forget_account(url, name))
         text = (
             f"{name} may be another account from its next reading on"
             if done
             else f"no account of {name} is known"
         )
     else:
-        forgotten = asyncio.run(operations.forget_seat(url, name))
+        forgotten = _done(operations.forget_seat(url, name))
         done, text = bool(forgotten), seats.forgotten_text(name, forgotten)
     print(text, file=sys.stdout if done else sys.stderr)
     raise typer.Exit(0 if done else 1)

@@ -1,7 +1,6 @@
 """`meterbot init`: its flags, and the person at the terminal."""
 
 import getpass
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -113,6 +112,8 @@ def init(  # noqa: PLR0917 - typer passes them by name
     …-env and …-file, and tried as they are given. Run it again to add what is missing, or a further seat: what is there
     already stays as it is. Until all is answered, nothing is written.
     """
+    import logging
+
     from meterbot import log
     from meterbot.setup.wizard import init as set_up
 

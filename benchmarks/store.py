@@ -1,0 +1,235 @@
+"""What it costs to keep a reading, and to answer from what is kept: `python -m benchmarks.store`.
+
+The floor is a bare `executemany` of the same columns, one transaction for all seats; on PostgreSQL a COPY.
+"""
+
+import asyncio
+import sqlite3
+import statistics
+import tempfile
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import asyncpg
+
+from benchmarks import measure
+from benchmarks.measure import Line
+from meterbot.models import Counter, ExtraUsage, Health, Known, Sample, Snapshot, Subscription, Window
+from meterbot.money import Money
+from meterbot.store import Batch, CounterState, Latest, history
+from meterbot.store.database import Database, open_store
+from meterbot.store.facts import make_ids
+from tests import postgres
+
+SEATS = 1_000
+_ROUNDS = 5
+_BEGAN = datetime(2026, 4, 1, tzinfo=UTC)
+_CAP = Money(Decimal(50_000), "USD", 2)
+_FLOOR = """
+CREATE TABLE sample (at INTEGER, counter INTEGER, used TEXT, cap TEXT, blocked INTEGER, PRIMARY KEY (at, counter)) WITHOUT ROWID;
+CREATE TABLE newest (seat TEXT, counter INTEGER, at INTEGER, used TEXT, cap TEXT, PRIMARY KEY (seat, counter));
+"""
+
+
+def counters(seats: int) -> list[Counter]:
+    return [
+        Counter(f"aaaaaaaa-0000-4000-8000-{n:012d}", f"bbbbbbbb-0000-4000-8000-{n:012d}")
+        for n in range(seats)
+    ]
+
+
+def samples(of: list[Counter], at: datetime, spent: int) -> list[Sample]:
+    return [
+        Sample(at, counter, Money(Decimal(1720 + spent), "USD", 2), _CAP, blocked=False) for counter in of
+    ]
+
+
+def batch(of: list[Counter], at: datetime, spent: int) -> Batch:
+    """What a tick writes in which every seat has spent."""
+    new = samples(of, at, spent)
+    latest, states = [], {}
+    for number, sample in enumerate(new):
+        extra = ExtraUsage(enabled=True, used=sample.used, cap=sample.cap, currency="USD")
+        windows = (
+            Window("five_hour", Decimal(41), at + timedelta(hours=2)),
+            Window("seven_day", Decimal(20), at + timedelta(days=2)),
+        )
+        shot = Snapshot(
+            f"seat{number}", "claude_ai", at, Health.OK, sample.counter.account, None, sample.counter.org,
+            windows=windows, windows_read=True, extra_usage=extra, extra_usage_read=True,
+            subscription=Subscription("active", at.date()), subscription_read=True,
+        )  # fmt: skip
+        known = Known(shot, at, at, at)
+        latest.append(Latest(shot.seat, sample.counter, known))
+        states[sample.counter] = CounterState(known, '{"period":"2026-04","used":null}')
+    return Batch(latest=latest, states=states, samples=new)
+
+
+async def _write(store: Database, made: Batch) -> None:
+    async with store.transaction() as transaction:
+        await transaction.write(made)
+
+
+async def _append(store: Database, new: list[Sample]) -> None:
+    """The history alone: each sample, and the end of its counter's history."""
+    async with store._writing() as connection:  # noqa: SLF001 - what is below the contract is what is measured
+        ids = await make_ids(connection, {sample.counter for sample in new})
+        await history.append(connection, ids, new)
+
+
+async def writing(folder: Path) -> list[Line]:
+    """A sample with its latest row beside the floor, and the bytes that go into the log for it."""
+    of = counters(SEATS)
+    store = await open_store(f"sqlite:///{folder}/ours.db")
+    tick = 0
+
+    def now() -> datetime:
+        nonlocal tick
+        tick += 1
+        return _BEGAN + timedelta(minutes=tick)
+
+    with closing(sqlite3.connect(folder / "floor.db")) as floor:
+        floor.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_FLOOR}")
+
+        async def least() -> int:
+            at = int(now().timestamp() * 1e6)
+            rows = [(at, number, f"{1720 + tick} USD 2", "50000 USD 2", 0) for number in range(SEATS)]
+            with floor:
+                floor.executemany("INSERT INTO sample VALUES (?, ?, ?, ?, ?)", rows)
+                newest = [(f"seat{number}", number, at, used, cap) for at, number, used, cap, _ in rows]
+                floor.executemany("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?)", newest)
+            return SEATS
+
+        async def ours() -> int:
+            await _append(store, samples(of, now(), tick))
+            return SEATS
+
+        async def whole() -> int:
+            await _write(store, batch(of, now(), tick))
+            return SEATS
+
+        spent = await measure.in_turns({"floor": least, "ours": ours, "whole": whole}, _ROUNDS)
+    await store.close()
+    least_, all_ = measure.microseconds(spent["floor"]), measure.microseconds(spent["whole"])
+    return [
+        Line("a sample and its newest row, SQLite", "≤ 3 × executemany", least_, f"the whole reading, rules' memory and all: {all_}", measure.microseconds(spent["ours"]), measure.ratio(spent["ours"], spent["floor"]), 3.0),
+        await _logged(folder, of),
+    ]  # fmt: skip
+
+
+async def _logged(folder: Path, of: list[Counter]) -> Line:
+    """Exact, for pages are written whole: how many bytes of write-ahead log a sample takes behind a history."""
+    store = await open_store(f"sqlite:///{folder}/log.db")
+    for tick in range(60):
+        await _append(store, samples(of, _BEGAN + timedelta(minutes=tick), tick))
+    file = folder / "log.db-wal"
+    async with store._engine.connect() as connection:  # noqa: SLF001
+        await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    await store.close()
+    store = await open_store(f"sqlite:///{folder}/log.db")
+    async with store._engine.connect() as holding:  # noqa: SLF001 - a reader keeps the log from being begun anew
+        await holding.exec_driver_sql("SELECT count(*) FROM counters")
+        before = file.stat().st_size if file.exists() else 0
+        for tick in range(60, 65):
+            await _append(store, samples(of, _BEGAN + timedelta(minutes=tick), tick))
+        size = (file.stat().st_size - before) / 5 / SEATS
+    await store.close()
+    return Line(
+        "log of a sample, with history",
+        "≤ 100 bytes",
+        "",
+        "primary key (counter, time): 5,266",
+        f"{size:,.0f} bytes",
+        size,
+        100,
+        f"{size:,.0f}",
+    )
+
+
+async def year(folder: Path) -> list[Line]:
+    """A week of a hundred seats, three working hours of ten busy: on the disk, times 52; and what an answer costs at its
+    beginning and with all of it."""
+    of, day = counters(100), timedelta(days=1)
+    store = await open_store(f"sqlite:///{folder}/year.db")
+    costs = {}
+    for number in range(7):
+        for minute in range(0, 24 * 60, 2):
+            busy = 9 * 60 <= minute < 18 * 60 and number < 5
+            new = samples(
+                of, _BEGAN + number * day + timedelta(minutes=minute), number * 2000 + (minute if busy else 0)
+            )
+            if busy:
+                new = [sample for at, sample in enumerate(new) if (at + minute) % 10 < 3]
+                await _append(store, new)
+        async with store._writing() as connection:  # noqa: SLF001
+            await connection.exec_driver_sql("DELETE FROM notes")
+        while await store.roll_up(_BEGAN + (number + 1) * day):
+            pass
+        if number in {0, 4}:
+            await _write(store, batch(of, _BEGAN + (number + 1) * day, 99_999 + number))
+            costs[number] = await _answer(store)
+    async with store._engine.connect() as connection:  # noqa: SLF001
+        await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    await store.close()
+    size = (folder / "year.db").stat().st_size * 52 / 1e9
+    return [
+        Line("a hundred seats for a year", "≤ 0.25 GB", "", "a week × 52; every second minute", f"{size:.2f} GB", size, 0.25),
+        Line("an answer after five days beside one", "≤ 1.2 ×", f"{costs[0]:,.0f} µs", "", f"{costs[4]:,.0f} µs", costs[4] / costs[0], 1.2),
+    ]  # fmt: skip
+
+
+async def _answer(store: Database) -> float:
+    """Microseconds of CPU to read what `/claude-spend` answers from."""
+    took = []
+    for _ in range(9):
+        began = time.process_time()
+        await store.latest()
+        await store.sources()
+        took.append(time.process_time() - began)
+    return statistics.median(took) * 1e6
+
+
+async def postgresql() -> list[Line]:
+    """Wall time, for most of it passes in the server."""
+    of = counters(SEATS)
+    with postgres.running() as server:
+        async with postgres.fresh_database(server) as url:
+            store = await open_store(url)
+            plain = await asyncpg.connect(url.replace("+asyncpg", ""))
+            await plain.execute(
+                "CREATE TABLE floor (at bigint, counter bigint, used text, cap text, blocked boolean)"
+            )
+            await _append(store, samples(of, _BEGAN, 0))
+            ratios, floors, own = [], [], []
+            for tick in range(1, 8):
+                at = _BEGAN + timedelta(minutes=tick)
+                rows = [
+                    (int(at.timestamp() * 1e6), n, f"{1720 + tick} USD 2", "50000 USD 2", False)
+                    for n in range(SEATS)
+                ]
+                began = time.perf_counter()
+                await plain.copy_records_to_table("floor", records=rows)
+                least = time.perf_counter() - began
+                new = samples(of, at, tick)
+                began = time.perf_counter()
+                await _append(store, new)
+                ours = time.perf_counter() - began
+                ratios.append(ours / least)
+                floors.append(least / SEATS * 1e6)
+                own.append(ours / SEATS * 1e6)
+            await plain.close()
+            await store.close()
+    return [Line("a sample and the end of its history, PostgreSQL", "≤ 4 × COPY", measure.microseconds(floors), "", measure.microseconds(own), statistics.median(ratios), 4.0)]  # fmt: skip
+
+
+async def lines() -> list[Line]:
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
+        return [*await writing(Path(folder)), *await year(Path(folder)), *await postgresql()]
+
+
+if __name__ == "__main__":
+    measure.prepare()
+    print(measure.table(asyncio.run(lines())))
