@@ -103,11 +103,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: str) -> Iterator[str]:
-    """The name of such a database on the server."""
+def postgres_shared(postgres_server: str) -> Iterator[str]:
+    """A database with its tables for one test after the other: to empty it takes less time than to copy it."""
     url = _apart(postgres.create(postgres_server))
     _apart(upgrade(url))
-    yield postgres.name_of(url)
+    yield url
     _apart(postgres.drop(postgres_server, url))
 
 
@@ -127,8 +127,12 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
             shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    template = request.getfixturevalue("postgres_template") if made else "template1"
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server"), template) as url:
+    if made:
+        url = request.getfixturevalue("postgres_shared")
+        yield url
+        await postgres.empty(url)
+        return
+    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
         yield url
 
 

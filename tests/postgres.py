@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from meterbot.store.engine import make_engine, parse_url
+from meterbot.store.tables import metadata
 
 
 @contextmanager
@@ -44,30 +45,38 @@ def own() -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def fresh_database(server: str, template: str = "template1") -> AsyncIterator[str]:
-    """The URL of an empty database, or of a copy of another one, dropped at the end."""
-    url = await create(server, template)
+async def fresh_database(server: str) -> AsyncIterator[str]:
+    """The URL of an empty database, dropped at the end."""
+    url = await create(server)
     yield url
     await drop(server, url)
 
 
-async def create(server: str, template: str = "template1") -> str:
+async def create(server: str) -> str:
     """The URL of a new database."""
-    name = f"meterbot_test_{uuid4().hex}"
-    await _on(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    return parse_url(server).set(database=name).render_as_string(hide_password=False)
+    url = parse_url(server).set(database=f"meterbot_test_{uuid4().hex}")
+    await _on(server, f"CREATE DATABASE {url.database} STRATEGY file_copy")
+    return url.render_as_string(hide_password=False)
 
 
 async def drop(server: str, url: str) -> None:
-    await _on(server, f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+    await _on(server, f"DROP DATABASE {parse_url(url).database} WITH (FORCE)")
 
 
-def name_of(url: str) -> str:
-    return str(parse_url(url).database)
+async def empty(url: str) -> None:
+    """Leaves no row in it, and nobody else in there."""
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    await _on(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        f"TRUNCATE {tables} RESTART IDENTITY CASCADE",
+    )
 
 
-async def _on(server: str, statement: str) -> None:
-    engine = make_engine(parse_url(server)).execution_options(isolation_level="AUTOCOMMIT")
+async def _on(url: str, *statements: str) -> None:
+    engine = make_engine(parse_url(url)).execution_options(isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        await connection.execute(text(statement))
+        for statement in statements:
+            await connection.execute(text(statement))
     await engine.dispose()

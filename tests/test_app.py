@@ -56,21 +56,6 @@ def sqlite(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/meterbot.db"
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, sqlite: str) -> AsyncIterator[str]:
-    if request.param == "sqlite":
-        yield sqlite
-        return
-    async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
-
-
 @asynccontextmanager
 async def running(config: Config, clock: ManualClock) -> AsyncIterator[Bot]:
     """Started and connected; everybody has been read once, with nothing to tell."""
@@ -84,9 +69,9 @@ async def running(config: Config, clock: ManualClock) -> AsyncIterator[Bot]:
 
 
 async def test_a_crossed_threshold_is_told_on_both_platforms_once_and_restarts_repeat_nothing(
-    three: Team, clock: ManualClock, database: str
+    three: Team, clock: ManualClock, database_url: str
 ) -> None:
-    config = three.config(database)
+    config = three.config(database_url)
     async with running(config, clock) as bot:
         three.spend("ana", "26")
         await play(bot, clock, rounds=3)

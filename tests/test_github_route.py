@@ -201,11 +201,12 @@ async def test_the_secret_shows_nowhere(hook: Hook, capsys: pytest.CaptureFixtur
 
 
 async def test_a_database_that_fails_is_told_so_that_github_shows_it(hook: Hook) -> None:
-    await hook.store.close()
     async with hook.store._writer.begin() as connection:
-        await connection.exec_driver_sql("DROP TABLE pull_requests")
+        await connection.exec_driver_sql("ALTER TABLE pull_requests RENAME TO elsewhere")
     told = await hook.send()
     assert (told.status, told.body["remedy"]) == (503, "redeliver it")
+    async with hook.store._writer.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO pull_requests")
 
 
 async def test_many_at_once_are_one(hook: Hook) -> None:

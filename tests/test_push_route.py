@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,6 @@ from meterbot.store import PushToken, tables
 from meterbot.store.database import Database, open_store
 from meterbot.vitals import Vitals
 from meterbot.web import Listener, application
-from tests import postgres
 from tests.sources.bodies import json_values, places, with_value
 from tests.store.facts import emptied
 
@@ -117,22 +116,9 @@ async def opened(store: Database) -> AsyncIterator[Door]:
         await listener.close()
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
-    if request.param == "sqlite":
-        async with opened_at(f"sqlite:///{tmp_path}/meterbot.db") as made:
-            yield made
-        return
-    async with (
-        postgres.fresh_database(request.getfixturevalue("postgres_server")) as url,
-        opened_at(url) as made,
-    ):
+@pytest.fixture
+async def door(store: Database) -> AsyncIterator[Door]:
+    async with opened(store) as made:
         yield made
 
 

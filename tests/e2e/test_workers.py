@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,12 +63,6 @@ async def three() -> AsyncIterator[Team]:
         made.claude.requests = Watched()
         yield made
         made.claude.assert_expected_only()
-
-
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    with postgres.running() as url:
-        yield url
 
 
 @pytest.fixture
