@@ -66,7 +66,7 @@ REGISTRIES = (
     r"|--(?:extra-)?index-url|--find-links|--trusted-host|(?:PIP|UV)_(?:EXTRA_)?INDEX_URL"
 )
 MACHINES = r"(?:/home|/Users)/(?!ana/|bo/)\w+/|/root/|/work/"
-PAPERS = r"\b(?:domain|interfaces|design|wire|platforms|performance|style)\.md\b"
+PAPERS = r"\b(?:domain|interfaces|design|wire|platforms|style)\.md\b"
 
 
 @pytest.mark.parametrize(
