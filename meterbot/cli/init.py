@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from meterbot.cli.root import cli
 from meterbot.setup.asking import Given, Nobody, RefusedError, UnansweredError, Wishes
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
@@ -39,6 +40,7 @@ class Terminal:
         print(f"fail  {problem}")
 
 
+@cli.command()
 def init(  # noqa: PLR0917 - typer passes them by name
     context: typer.Context,
     config: Annotated[

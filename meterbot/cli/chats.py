@@ -1,0 +1,45 @@
+"""`meterbot slack` and `meterbot discord`: what their sites want to be told."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterbot.cli.root import cli
+
+if TYPE_CHECKING:
+    pass
+
+
+slack = typer.Typer(help="Set up the Slack side.", no_args_is_help=True)
+cli.add_typer(slack, name="slack")
+discord = typer.Typer(help="Set up the Discord side.", no_args_is_help=True)
+cli.add_typer(discord, name="discord")
+
+
+@slack.command("manifest")
+def slack_manifest(
+    http: Annotated[
+        str | None, typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches the bot.")
+    ] = None,
+) -> None:
+    """Print the Slack app's manifest, and the link that makes the app of it in one click.
+
+    Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
+    """
+    from meterbot import operations
+
+    manifest, link = operations.slack_manifest(http)
+    print(f"# One click makes the app: {link}\n{manifest}", end="")
+
+
+@discord.command("invite")
+def discord_invite(
+    application_id: Annotated[
+        int, typer.Argument(help="The application's id, on its General Information page.")
+    ],
+    guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
+) -> None:
+    """Print the link that adds the bot to a server, with exactly the permissions it needs and no intents."""
+    from meterbot import operations
+
+    print(operations.discord_invite(application_id, guild_id))

@@ -1,0 +1,111 @@
+"""What the machine needs that a bot runs on: a key, a look at its health, a unit for systemd."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterbot.cli.root import (
+    ConfigPath,
+    cli,
+    configured,
+    done,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@cli.command("secret-key")
+def secret_key(
+    context: typer.Context,
+    config: ConfigPath = None,
+    discard: Annotated[
+        bool,
+        typer.Option(
+            "--discard-unreadable", help="Delete what is stored and the present key does not decrypt."
+        ),
+    ] = False,
+) -> None:
+    """Print a new key for METERBOT_SECRET_KEY: renewed session keys are stored encrypted with it."""
+    from meterbot import cipher, log, operations
+
+    if not discard:
+        print(cipher.new_key())
+        return
+    settings = configured(context, config)
+    if not settings.secret_key:
+        refuse("METERBOT_SECRET_KEY is not set: nothing that is stored could be told readable")
+    log.set_up()
+    seats = done(operations.discard_unreadable_sessions(settings))
+    print(
+        f"deleted what was stored of {', '.join(seats)}"
+        if seats
+        else "everything that is stored can be decrypted"
+    )
+
+
+@cli.command()
+def healthcheck(
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="What to ask. Otherwise /healthz at PORT, or 8080, on this machine."
+        ),
+    ] = None,
+) -> None:
+    """Ask the running bot whether it lives, as a container's health check: exit status 0 if it does, 1 if not."""
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    asked = url or f"http://127.0.0.1:{os.environ.get('PORT') or 8080}/healthz"
+    if not asked.startswith(("http://", "https://")):
+        refuse("--url must start with http:// or https://")
+    try:
+        with urlopen(asked, timeout=4):  # noqa: S310 - by http alone, see above
+            print("alive")
+            return
+    except HTTPError as error:
+        error.close()
+        why = f"answers HTTP {error.code}"
+    except OSError as error:
+        why = f"does not answer: {getattr(error, 'reason', error)}"
+    print(f"{asked} {why}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@cli.command("systemd")
+def systemd_unit(
+    context: typer.Context,
+    config: ConfigPath = None,
+    program: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where meterbot is installed. Otherwise this one.")
+    ] = None,
+) -> None:
+    """Print a hardened systemd unit that hands over each secret of the configuration. Nothing is written."""
+    import shutil
+
+    from meterbot import systemd_unit as units
+    from meterbot.config import ConfigError, credentials_needed
+
+    try:
+        files, variables = credentials_needed(config or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        refuse(str(error))
+    where = program or shutil.which("meterbot") or sys.argv[0]
+    print(units.unit(files, where), end="")
+    said = [
+        f"it expects in {units.DIRECTORY}, for root alone: config.toml and these files: {', '.join(files)}"
+    ]
+    said += [
+        f"{name} is read from the environment, which the unit does not set: use a file" for name in variables
+    ]
+    if units.hidden_by_it(where):
+        said.append(f"it cannot see {where}, as no home directory: install with `pipx install --global`")
+    print(
+        "\n".join(said if files else said[1:] or [f"it expects {units.DIRECTORY}/config.toml"]),
+        file=sys.stderr,
+    )

@@ -1,0 +1,210 @@
+"""What the seats spend, and how they are read: printed, for a person or as JSON."""
+
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json, refuse
+
+if TYPE_CHECKING:
+    from meterbot.config import Config
+
+
+@cli.command()
+def snapshot(
+    context: typer.Context,
+    seat: Annotated[list[str] | None, typer.Argument(help="Seats to read; all when none is named.")] = None,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
+) -> None:
+    """Read the seats now and print what they say. Posts nothing, stores nothing but a session key that was renewed."""
+    from meterbot import lines, log, operations, report_json
+
+    settings = configured(context, config)
+    seats = {each.name: each for each in settings.seat_list()}
+    if unknown := [name for name in seat or [] if name not in seats]:
+        refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
+    log.set_up()
+    now, tz = datetime.now(UTC), settings.timezone
+    shots = done(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
+    if as_json:
+        print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
+    else:
+        print("\n\n".join(lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
+    raise typer.Exit(1 if any(operations.unread(shot) for shot in shots) else 0)
+
+
+@cli.command()
+def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Print what /claude-spend answers, from the database of the running bot."""
+    from meterbot import log, operations, report_json
+
+    settings = configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if as_json:
+        report, headings = done(operations.team_heading(settings, now))
+        print_json(report_json.spend_json(report, settings.timezone, headings))
+    else:
+        done(operations.print_team(settings, now))
+
+
+@cli.command()
+def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Print how sources, destinations and processes are doing, from the database of the running bot."""
+    from meterbot import log, operations
+
+    settings = configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if as_json:
+        print_json(done(operations.status_json(settings, now)))
+    else:
+        done(operations.print_team(settings, now, "status"))
+
+
+@cli.command()
+def pr(
+    context: typer.Context,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NUMBER", help="Merged pull requests; without any, the month's."),
+    ] = None,
+    *,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    repo: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Reckon a branch of this git checkout instead.")
+    ] = None,
+    branch: Annotated[str, typer.Option(metavar="NAME", help="The branch.")] = "HEAD",
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What it started from. Otherwise origin/HEAD, main or master."),
+    ] = None,
+    seat: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose branch it is, where its commits do not tell.")
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Only the commits with this author's address.")
+    ] = None,
+) -> None:
+    """Print what merged pull requests cost, as the running bot recorded them, or a branch that is not merged yet."""
+    from meterbot import log, operations, pull_request_answers
+
+    settings = configured(context, config)
+    log.set_up()
+    now = datetime.now(UTC)
+    if repo is not None:
+        if numbers:
+            refuse("NUMBER and --repo are two things: name one of them")
+        _print_branch(settings, repo, branch, base=base, seat=seat, email=email, now=now, as_json=as_json)
+        return
+    if (branch, base, seat, email) != ("HEAD", None, None, None):
+        refuse("--branch, --base, --seat and --email are of a checkout: name it with --repo")
+    wanted = [number.removeprefix("#") for number in numbers or []]
+    if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
+        refuse(f"{bad[0]} is not the number of a pull request")
+    found = done(operations.recorded_pull_requests(settings, list(map(int, wanted))))
+    missing = [number for number, pulls in zip(wanted, found, strict=True) if not pulls]
+    if as_json and wanted:
+        print_json([pull_request_answers.pull_json(pull) for pulls in found for pull in pulls])
+    elif as_json:
+        print_json(pull_request_answers.month_json(done(operations.month_of_pull_requests(settings, now))))
+    else:
+        asked = [f"pr {number}" for number in wanted if number not in missing]
+        if asked or not wanted:
+            done(operations.print_team(settings, now, *(asked or ["pr"])))
+    for number in missing:
+        print(f"PR #{number} is not in the record", file=sys.stderr)
+    raise typer.Exit(1 if missing else 0)
+
+
+def _print_branch(
+    settings: "Config",
+    repo: Path,
+    branch: str,
+    *,
+    base: str | None,
+    seat: str | None,
+    email: str | None,
+    now: datetime,
+    as_json: bool,
+) -> None:
+    from meterbot import checkout, operations, pull_request_answers
+
+    commits = checkout.branch_commits(repo, branch, base)
+    try:
+        commits, names = checkout.authored(commits, settings.seat_list(), seat, email)
+    except checkout.WhoseError as error:
+        refuse(str(error))
+    pull = done(operations.branch_cost(settings, commits, names, now))
+    if as_json:
+        print_json({"branch": branch, **pull_request_answers.cost_json(pull)})
+    else:
+        done(operations.print_branch(settings, branch, pull))
+
+
+@cli.command("export")
+def export_history(
+    context: typer.Context,
+    config: ConfigPath = None,
+    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "90d",
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, the default.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print every kept change of the seats' spend: minor units and whole ones, UTC."""
+    from meterbot import export, log, operations
+
+    if as_csv and as_json:
+        raise typer.BadParameter("one of --csv and --json, not both")
+    settings = configured(context, config)
+    log.set_up()
+    found = done(operations.history_of(settings, datetime.now(UTC) - _days(since)))
+    if as_json:
+        print_json(found)
+    else:
+        print(export.as_csv(found), end="")
+
+
+@cli.command("replay")
+def replay_history(
+    context: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="PATH",
+            help="The configuration whose rules are tried. Its database is read, too, unless `meterbot --config` before the "
+            "command names another.",
+        ),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",
+    as_json: AsJson = False,
+) -> None:
+    """Print what a set of rules would have told on the recorded history, beside what was told."""
+    from meterbot import log, operations
+    from meterbot import replay as replaying
+
+    length = _days(since)
+    tried = configured(context, config)
+    own = configured(context, None) if context.find_root().obj else tried
+    log.set_up()
+    now = datetime.now(UTC)
+    found = done(operations.replay_of(own, tried.rule_settings(), now - length, now))
+    if as_json:
+        print_json(replaying.as_json(found))
+    else:
+        print(replaying.as_text(found, tried.timezone))
+
+
+def _days(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,5})d", text)
+    if match is None or not int(match[1]):
+        raise typer.BadParameter(f'--since must be a number of days like "30d", got "{text}"')
+    return timedelta(days=int(match[1]))

@@ -1,0 +1,124 @@
+"""The root of the commands: what every one of them shares."""
+
+import json
+import os
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+import meterbot
+from meterbot.errors import MeterbotError, StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pydantic import SecretStr
+
+    from meterbot.config import Config
+
+
+Result = TypeVar("Result")
+
+cli = typer.Typer(
+    help="Tells a team what its Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
+    epilog="New here? `meterbot demo` shows the whole bot without any account; `meterbot init` sets yours up.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigPath = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PATH",
+        help="The configuration file. Otherwise METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml, "
+        "~/.config/meterbot/config.toml.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def main() -> None:
+    """Runs a command; a failure of ours is one sentence, never a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no € still shows the rest
+    try:
+        cli()
+    except MeterbotError as error:
+        from meterbot import secret
+
+        print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
+        # A part that cannot start as configured is a matter of configuration.
+        raise SystemExit(2 if isinstance(error, StartError) else 1) from None
+
+
+def done(work: "Coroutine[Any, Any, Result]") -> "Result":
+    """What a command's work comes to. Half the time of --help would go into importing this module."""
+    import asyncio
+
+    return asyncio.run(work)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"meterbot {meterbot.__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    context: typer.Context,
+    config: ConfigPath = None,
+    version: Annotated[  # noqa: ARG001 - typer calls `_version`
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = config
+
+
+def configured(context: typer.Context, path: str | None) -> "Config":
+    """The configuration, or exit status 2 with every problem on standard error."""
+    from meterbot.config import ConfigError, load
+
+    try:
+        return load(path or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        refuse(str(error))
+
+
+def database_url(context: typer.Context, path: str | None) -> "SecretStr":
+    """Where the database is; DATABASE_URL alone says that, without any configuration."""
+    from meterbot.config import ConfigError, load_database_url
+
+    try:
+        return load_database_url(path or context.find_root().obj, os.environ, Path.cwd())
+    except ConfigError as error:
+        refuse(str(error))
+
+
+def refuse(text: str) -> NoReturn:
+    print(text, file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def print_json(document: object) -> None:
+    print(json.dumps(document, indent=1))  # in ASCII: whatever the terminal's encoding, it stays JSON
+
+
+def confirm(question: str) -> None:
+    """Ends the command unless somebody says yes."""
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:  # the end of the input, or Ctrl-C
+        print("\nnothing was deleted: nobody answered (--yes does not ask)", file=sys.stderr)
+        raise typer.Exit(1) from None
+    if not agreed:
+        print("nothing was deleted", file=sys.stderr)
+        raise typer.Exit(1)

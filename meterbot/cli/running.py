@@ -1,0 +1,103 @@
+"""The bot itself: run it, see it on simulated services, check what surrounds it, try its alerts."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json
+
+if TYPE_CHECKING:
+    from meterbot.config import Config
+
+
+@cli.command()
+def run(context: typer.Context, config: ConfigPath = None) -> None:
+    """Run the bot: poll the seats, post alerts, answer /claude-spend. Ctrl-C or SIGTERM ends it."""
+    from meterbot import app, log, sentry
+
+    settings = configured(context, config)
+    dsn = settings.watch.sentry_dsn
+    log.set_up(also=None if dsn is None else sentry.reporter(dsn.get_secret_value()))
+    try:
+        done(app.run(settings))
+    finally:
+        sentry.flush()
+
+
+@cli.command()
+def demo(
+    speed: Annotated[
+        float | None, typer.Option(min=1, help="How many times faster than life the month runs.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Play the month in one go, unattended.")] = False,
+) -> None:
+    """Show the whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept."""
+    import logging
+
+    from meterbot import demo as show
+    from meterbot import log
+
+    # The screen belongs to the team; and at ten thousand times life's speed every machine is late now and then.
+    log.set_up(level=logging.WARNING if once else logging.ERROR)
+    done(show.play_once() if once else show.play_live(speed or show.SPEED))
+
+
+@cli.command()
+def check(
+    context: typer.Context,
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also ask the services: tokens, scopes, channels, permissions, one read of every seat, the clock.",
+        ),
+    ] = False,
+) -> None:
+    """Check the configuration and its surroundings: one line each, with what to do about it.
+
+    With --live it also asks Slack, Discord and the seats' services; it posts nothing. docs/checks.md explains each line.
+    """
+    from meterbot import check as checks
+
+    def stored(settings: "Config") -> "dict[str, str | None]":
+        from meterbot import operations
+
+        return {seat: row.ciphertext for seat, row in done(operations.stored_sessions(settings)).items()}
+
+    path = config or context.find_root().obj
+    found = checks.run_checks(path, os.environ, Path.cwd(), stored)
+    if live and checks.exit_status(found) != 2:
+        from meterbot import log
+        from meterbot.check.live import look
+
+        log.set_up()
+        found += done(look(configured(context, path), lambda: datetime.now(UTC)))
+    if as_json:
+        print_json(checks.as_json(found))
+    else:
+        print(checks.as_text(found))
+    raise typer.Exit(checks.exit_status(found))
+
+
+@cli.command("test-alert")
+def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Post a test message wherever alerts go, the way alerts are posted, and say where each stands.
+
+    Needs no database, and disturbs no running bot. Where it fails, `meterbot check --live` says why.
+    """
+    from meterbot import check as checks
+    from meterbot import log, operations
+
+    settings = configured(context, config)
+    log.set_up()
+    found = done(operations.try_alerts(settings, datetime.now(UTC)))
+    if as_json:
+        print_json(checks.as_json(found))
+    else:
+        print(checks.as_text(found))
+    raise typer.Exit(checks.exit_status(found))
