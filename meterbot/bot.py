@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -16,6 +17,7 @@ from meterbot.commands import Commands
 from meterbot.digests import Digests
 from meterbot.ingest import Ingest
 from meterbot.merges import Merges
+from meterbot.models import SourceState
 from meterbot.notify import Notify
 from meterbot.poller import Poller
 from meterbot.presence import Presence
@@ -31,6 +33,8 @@ TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
 SWEEP_SECONDS = 30.0
 """How often is looked for what time alone makes true."""
+MANY = 500
+"""Seats, from which on their health is read with every sweep only."""
 TIDY_SECONDS = 60.0
 """How often is looked whether it is time to make what is old less."""
 ROUND_SECONDS = 60.0
@@ -70,6 +74,8 @@ class Bot:
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
+    seen: tuple[float, Mapping[str, SourceState]] | None = None
+    """When the health of the seats was last read, and how it was."""
     failing: set[str] = field(default_factory=set)
     """The jobs whose last try failed."""
 
@@ -186,11 +192,18 @@ class Bot:
         self.watch.beat(self.last_tick, self.clock.now())
         await self.watch.look(await self.vitals())
 
+    async def _health(self) -> Mapping[str, SourceState]:
+        """Of every seat. Of very many not with every look, for the database has better things to tell."""
+        at = monotonic()
+        if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
+            self.seen = at, await self.store.sources()
+        return self.seen[1]
+
     async def vitals(self) -> Vitals:
         """How the bot is doing."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                queues, sources, database = await self.store.queues(), await self.store.sources(), True
+                queues, sources, database = await self.store.queues(), await self._health(), True
                 workers = await self.store.workers(self.clock.now())
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
             queues, sources, workers, database = [], {}, [], False

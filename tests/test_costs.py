@@ -103,3 +103,16 @@ async def test_all_seats_share_one_tls_context(tmp_path: Path, monkeypatch: pyte
     async with reading(12, tmp_path):
         pass
     assert made == 1
+
+
+async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with reading(3, tmp_path) as costs:
+        for many, reads in ((4, 3), (3, 1)):
+            monkeypatch.setattr("meterbot.bot.MANY", many)
+            costs.bot.seen = None
+            costs.statements.clear()
+            for _ in range(3):
+                assert len((await costs.bot.vitals()).seats) == 3
+            assert sum("FROM sources" in text for text in costs.statements) == reads
