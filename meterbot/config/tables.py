@@ -222,6 +222,13 @@ class AlertsConfig(Table):
     routes: Annotated[tuple[RouteConfig, ...], Unstrict] = ()
     budgets: Annotated[tuple[BudgetConfig, ...], Unstrict] = ()
 
+    @field_validator("mute")
+    @classmethod
+    def _mutes_no_digest(cls, value: tuple[EventKind, ...]) -> tuple[EventKind, ...]:
+        if EventKind.DIGEST in value:
+            raise ValueError("cannot mute digest: without a [digest] table there is none")
+        return value
+
 
 class OperatorsConfig(Table):
     """`operators`: who sees every seat under its name, by platform, and by groups and roles there."""

@@ -71,3 +71,9 @@ def test_who_owns_several_seats_gets_one() -> None:
 )
 def test_what_is_wrong_is_said(written: str, problem: str) -> None:
     assert problem in problems(f"[digest]\n{written}\n{ANA}")[0]
+
+
+def test_a_digest_is_not_muted_but_not_asked_for() -> None:
+    assert problems(f'[alerts]\nmute = ["digest"]\n{ANA}') == [
+        "2:1 alerts.mute: cannot mute digest: without a [digest] table there is none, got a list"
+    ]
