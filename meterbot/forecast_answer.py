@@ -81,7 +81,17 @@ def _rows(seats: Sequence[Heading], view: View) -> list[str]:
 def _towards(one: Heading) -> str:
     if one.forecast is None:
         return "too early to say"
-    return f"→ {_money(one.forecast.low)} to {_money(one.forecast.high)}"
+    cap = _cap_below(one)
+    until = "" if cap is None else f", but for its cap of {_money(cap)}"
+    return f"→ {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
+
+
+def _cap_below(one: Heading) -> Money | None:
+    """The cap, where it ends the spending before the month does: the range is of what would be spent without it."""
+    extra = one.row.snapshot.extra_usage
+    if one.forecast is None or extra is None or not extra.comparable or extra.cap is None:
+        return None
+    return extra.cap if extra.cap.minor < one.forecast.high.minor else None
 
 
 def _pace(one: Heading) -> str:
@@ -93,6 +103,8 @@ def _pace(one: Heading) -> str:
 def seat_heading(one: Heading, view: View) -> list[str]:
     """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
     ends = [] if one.forecast is None else [f"The month ends between {span_of(one.forecast)}."]
+    if one.forecast is not None and (below := _cap_below(one)) is not None:
+        ends = [f"But for its cap of {_money(below)}, the month would end between {span_of(one.forecast)}."]
     cap = [] if one.cap_at is None else [f"At this pace its cap falls {_about(one.cap_at, view)}."]
     return [
         *ends,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.days import days_of
-from meterbot.forecast_answer import forecast_answer
+from meterbot.forecast_answer import forecast_answer, seat_heading
 from meterbot.heading import Headings, headings
 from meterbot.history_answer import history_answer
 from meterbot.hours import Hour
@@ -88,6 +88,11 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     text = whole(forecast_answer(replace(view, report=report), said))
     assert "ana: 5-hour full at about 11:00" in text
     assert "ana: at this pace its cap falls at about 10:16" in text
+    assert "$50.48 to $50.48, but for its cap of $50.00" in text
+    (heading,) = said.seats
+    assert "But for its cap of $50.00, the month would end between $50.48 and $50.48." in seat_heading(
+        heading, view
+    )
 
 
 def test_under_three_days_the_seat_and_the_team_say_so() -> None:
