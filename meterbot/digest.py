@@ -71,15 +71,16 @@ def due(schedule: Schedule, now: datetime, told: Told | None) -> date | None:
     """The local day whose hour has come and whose digest was not looked at yet; else None.
 
     An hour that the clocks leave out comes as much later as they were put forward; of one that comes twice the first
-    counts. The day is what names a digest: however the clocks are set, each has one.
+    counts. The day is what names a digest: however the clocks are set, each has one. One that nobody could send at its
+    hour is due until the next one is.
     """
-    day = now.astimezone(schedule.timezone).date()
-    if schedule.every == "week" and day.weekday() != schedule.weekday:
-        return None
-    if told is not None and told.day >= day:
-        return None
-    hour = datetime.combine(day, schedule.at, schedule.timezone).astimezone(UTC)
-    return day if now >= hour else None
+    today = now.astimezone(schedule.timezone).date()
+    since = (today.weekday() - schedule.weekday) % 7 if schedule.every == "week" else 0
+    day = today - timedelta(days=since)
+    # A day that a place has left out has its hour on the next one.
+    while now < datetime.combine(day, schedule.at, schedule.timezone).astimezone(UTC):
+        day -= schedule.span
+    return None if told is not None and told.day >= day else day
 
 
 def mark(view: View, seats: Sequence[str] = ()) -> str | None:
@@ -109,9 +110,10 @@ def message(reader: Reader, view: View, samples: Iterable[Sample], since: dateti
     """The digest: what was spent since the last one, then how it stands."""
     whole = seat_detail(view, reader.seats, ("me",)) if reader.seats else team(view)
     spent = _spent(view, reader.seats, samples, since)
-    what = "Your week" if reader.schedule.every == "week" else "Your day"
-    if not reader.seats:
-        what = f"The team's {reader.schedule.every}"
+    whose = "Your" if reader.seats else "The team's"
+    late = view.report.as_of - since > 1.5 * reader.schedule.span
+    span = f"spend since {wording.day(since.astimezone(view.tz).date())}" if late else reader.schedule.every
+    what = f"{whose} {span}"
     title = f"{what}: {spent.together}"
     heading = f"Spent since {wording.moment(since, view.tz)}"
     changes = (Section(spent.lines, heading, fixed=True),) if spent.lines else ()
@@ -130,8 +132,13 @@ def _spent(view: View, seats: Sequence[str], samples: Iterable[Sample], since: d
     by_counter: dict[Counter, list[Sample]] = {}
     for sample in samples:
         by_counter.setdefault(sample.counter, []).append(sample)
-    rows = [row for row in view.report.rows if row.counted and row.counter is not None and not row.beside]
-    rows = [row for row in rows if not seats or row.seat.name in seats]
+    rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
+    if seats:
+        # Each of their counters once, also where it is counted under another seat of the account.
+        own = {row.counter: row for row in reversed(rows) if row.seat.name in seats}
+        rows = [row for row in rows if row in own.values()]
+    else:
+        rows = [row for row in rows if row.counted]
     amounts = {id(row): _of(row, by_counter, since, view.report.as_of) for row in rows}
     shown = [row for row in rows if seats or view.may_see(row.seat.name)][:MOST_ROWS]
     lines = [(wording.one_line(row.seat.name, _NAME), _amounts(amounts[id(row)])) for row in shown]

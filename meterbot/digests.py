@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from meterbot.deliveries import DeliveryKind, Lane, NewDelivery
 from meterbot.digest import Reader, Told, digest_event, due, dump, load, mark, message
@@ -93,9 +93,10 @@ class Digests:
     ) -> Told | None:
         if now_said is None:
             return None  # nothing is known yet that could change
-        today = now.astimezone(reader.schedule.timezone).date()
-        passed = due(reader.schedule, now, None) is not None
-        told = Told(today if passed else today - timedelta(days=1), now, now_said)
+        passed = due(reader.schedule, now, None)
+        if passed is None:
+            return None
+        told = Told(passed, now, now_said)
         await transaction.write(Batch(memories={reader.name: dump(told)}))
         return told
 

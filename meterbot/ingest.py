@@ -327,7 +327,10 @@ class Ingest:
     async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
         if fold.events:
             acts = await transaction.acts(now)
-            fold.events = [_unless_muted(self._in_report(event), acts, now) for event in fold.events]
+            told_together = await self._report_to_come(transaction, fold, now)
+            fold.events = [
+                _unless_muted(self._in_report(event, told_together), acts, now) for event in fold.events
+            ]
             fold.events = await self._with_paces(transaction, fold, now)
             told = [event for event in fold.events if event.muted_by is None]
             plan = await self._plan(transaction, told, acts, fold.memories, now)
@@ -371,15 +374,26 @@ class Ingest:
             _with_pace(event, samples, now) if event.counter in crossed else event for event in fold.events
         ]
 
-    def _in_report(self, event: Event) -> Event:
+    async def _report_to_come(self, transaction: Transaction, fold: Fold, now: datetime) -> str | None:
+        """The month whose report will tell what closes now. A month that was reported, or never will be, has none."""
+        if len(self._seats) == 1 or self._noise.veil.rows != "named":
+            return None
+        if not any(event.kind is EventKind.PERIOD_CLOSED for event in fold.events):
+            return None
+        for event in fold.events:
+            if event.kind is EventKind.PERIOD_CLOSED and event.seat is None:
+                return str(event.facts["period"])
+        reported = (await transaction.memories([CLOSED_MONTH])).get(CLOSED_MONTH)
+        return rules.month_to_close(reported, now)
+
+    def _in_report(self, event: Event, told_together: str | None) -> Event:
         """What closes with the month is told in the team's report, where channels may read it seat by seat."""
         period = event.facts.get("period")
-        if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or len(self._seats) == 1:
+        if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
             return event
-        whole = isinstance(period, str) and period[:7] < month_of(event.at)
-        if not whole or self._noise.veil.rows != "named":
+        if told_together is None or period[:7] != told_together or period[:7] >= month_of(event.at):
             return event
-        return replace(event, muted_by=rules.team_key(str(period)[:7]))
+        return replace(event, muted_by=rules.team_key(told_together))
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)

@@ -17,6 +17,9 @@ A_SEAT = Seat("A seat", "")
 NO_OWNER = Seat("A seat without an owner", "")
 """Stands for one of which nothing is told, but that there is something."""
 
+_DATED = frozenset({EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED})
+_AMOUNTS = frozenset({"used", "previous_final", "plan"})
+
 _CONSOLE, _AT_THE_CONSOLE = "console", "operator"
 _SOMEBODY = "its owner or an operator"
 _OPEN = frozenset(
@@ -92,7 +95,10 @@ class Veil:
             facts = {fact: event.facts.get(fact) for fact in ("repo", "number")}
             return replace(event, facts=facts, reason="the amount is for the seat's owner")
         if self.rows == "anonymous":
-            return replace(event, seat=A_SEAT.name)
+            # The day of a charge tells whose it is to those who know: then nothing else may be told beside it.
+            telling = _AMOUNTS if event.kind in _DATED else frozenset[str]()
+            facts = {fact: value for fact, value in event.facts.items() if fact not in telling}
+            return replace(event, seat=A_SEAT.name, facts=facts)
         return replace(event, seat=NO_OWNER.name, severity=Severity.INFO, facts={}, level=None, reason="")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -43,7 +44,9 @@ def changes_of(zone: ZoneInfo, year: int) -> list[datetime]:
 
 def sent(schedule: Schedule, start: datetime, days: int, step: timedelta) -> list[date]:
     """The local days of the digests that a bot sends which looks this often."""
-    told, found, now = None, [], start
+    known = due(schedule, start, None)
+    assert known is not None
+    told, found, now = Told(known, start, ""), [], start
     while now < start + timedelta(days=days):
         if (day := due(schedule, now, told)) is not None:
             told = Told(day, now, "")
@@ -106,6 +109,21 @@ def test_a_weekly_one_comes_on_its_weekday_once_in_seven_days(
     assert {day.weekday() for day in days} <= {weekday}
     assert 1 <= len(days) <= 3
     assert len(days) == len(set(days))
+
+
+@given(st.sampled_from(["day", "week"]), st.integers(0, 23), st.integers(0, 6), st.integers(1, 40 * 24))
+def test_what_was_missed_is_due_once_when_somebody_looks_again(
+    every: Literal["day", "week"], hour: int, weekday: int, away: int
+) -> None:
+    schedule = Schedule(every, time(hour), weekday)
+    known = due(schedule, NOW, None)
+    assert known is not None
+    back = NOW + timedelta(hours=away)
+    missed = due(schedule, back, Told(known, NOW, ""))
+    assert (missed is None) == (due(schedule, back, None) == known)
+    if missed is not None:
+        assert back - schedule.span < datetime.combine(missed, schedule.at, UTC) <= back
+        assert due(schedule, back, Told(missed, back, "")) is None
 
 
 def test_a_clock_that_is_set_back_sends_none_again() -> None:

@@ -131,7 +131,7 @@ async def test_an_answer_that_was_lost_is_looked_for_and_not_posted_twice(store:
     assert ("find", "C1") in desk.wall.calls or any(name == "find" for name, _ in desk.wall.calls)
 
 
-async def test_what_was_due_while_nobody_ran_comes_on_the_same_day_and_not_on_another(
+async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
     store: Database,
 ) -> None:
     desk = Desk(store, CHANNEL)
@@ -140,8 +140,11 @@ async def test_what_was_due_while_nobody_ran_comes_on_the_same_day_and_not_on_an
     await desk.spend("5", NINE - timedelta(hours=1))
     assert len(await desk.look(NINE + timedelta(hours=12))) == 1
     await desk.spend("6", NINE + timedelta(hours=13))
-    assert len(await desk.look(NINE + DAY + timedelta(hours=15, minutes=1))) == 1
-    assert (await desk.look(NINE + 2 * DAY))[1:] == [("C1", "The team's day: $1.00 spent")]
+    late = await desk.look(NINE + DAY + timedelta(hours=15, minutes=1))
+    assert late[1:] == [("C1", "The team's day: $1.00 spent")]
+    assert len(await desk.look(NINE + 2 * DAY)) == 2
+    await desk.spend("8", NINE + 3 * DAY)
+    assert (await desk.look(NINE + 9 * DAY))[2:] == [("C1", "The team's spend since Fri Apr 17: $2.00 spent")]
 
 
 async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Database) -> None:

@@ -614,3 +614,56 @@ async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Datab
         await door.ingest.sweep(at)
     (event,) = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED]
     assert (event.seat, event.muted_by) == ("ana", None)
+
+
+async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_itself(store: Database) -> None:
+    seats = {name: seat(name) for name in ("ana", "bo")}
+    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None)
+
+    async def read(of: str, used: str, at: datetime) -> None:
+        await ingest.take([snapshot(used, at, of=of, account=of)], at)
+        await ingest.sweep(at)
+
+    may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 3, tzinfo=UTC)
+    for of in ("ana", "bo"):
+        await read(of, "0", NOW)
+        await read(of, "10", later(days=1))
+    for hours in (1, 7):
+        await read("ana", "0", may + timedelta(hours=hours))
+    # Bo's machine was away over the end of the month.
+    await read("bo", "30", later(days=15) - timedelta(hours=1))
+    await read("bo", "0", may + timedelta(hours=8))
+    closed = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED]
+    assert [(one.seat, one.muted_by is None) for one in closed] == [
+        ("ana", False), (None, True), ("bo", True)
+    ]  # fmt: skip
+    # And nobody read anything for a month: nobody will report of it.
+    await read("ana", "4", may + timedelta(days=1))
+    await read("ana", "0", june + timedelta(days=31))
+    (late,) = [one for one in await store.events(june) if one.kind is EventKind.PERIOD_CLOSED]
+    assert (late.seat, late.facts["period"], late.muted_by) == ("ana", "2026-05", None)
+
+
+async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Database) -> None:
+    seats = {name: seat(name) for name in ("ana", "bo", "cy")}
+    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None)
+
+    async def read(at: datetime, **used: str) -> None:
+        shots = [snapshot(amount, at, of=of, account=of) for of, amount in used.items()]
+        await ingest.take(shots, at)
+        await ingest.sweep(at)
+
+    may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    await read(NOW, ana="0", bo="0", cy="0")
+    for day in range(30):
+        await read(may + timedelta(days=day, hours=9), ana=str(day), bo="0")
+    await read(june + timedelta(hours=1), ana="0", bo="0", cy="0")
+    await read(june + timedelta(hours=7), ana="0", bo="0", cy="0")
+    (report,) = [
+        one for one in await store.events(june) if one.kind is EventKind.PERIOD_CLOSED and not one.seat
+    ]
+    assert report.facts["unknown"] == 1  # nobody read cy in May
+    assert report.facts["seat_days"] == 62
+    rows = report.facts["seats"]
+    assert isinstance(rows, list)
+    assert [row["seat"] for row in rows] == ["ana", "bo"]

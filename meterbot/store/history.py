@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from meterbot.forecast import calendar_month
 from meterbot.hours import hour_of
 from meterbot.models import Counter, Sample
 from meterbot.store import tables
@@ -27,12 +28,16 @@ class Tail:
 
 
 def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
-    """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches."""
+    """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches.
+
+    No stretch is longer than its month: that a seat was read in it, and stood still, is known of each.
+    """
     if tail is None:
         return Tail(sample, sample.at), [sample]
     if sample.at <= tail.newest.at:
         return tail, []
-    if sample == replace(tail.newest, at=sample.at):
+    same_month = calendar_month(sample.at) == calendar_month(tail.newest.at)
+    if same_month and sample == replace(tail.newest, at=sample.at):
         return Tail(sample, tail.kept_at), []
     kept = [tail.newest, sample] if tail.newest.at > tail.kept_at else [sample]
     return Tail(sample, sample.at), kept
