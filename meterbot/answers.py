@@ -372,7 +372,7 @@ def status(
     last = "Nothing has been read yet." if read is None else f"Last reading {wording.age(read, now)}."
     # Whoever has a connection is the bot itself, and runs.
     outside = all(place.up is None for place in destinations)
-    if outside and (last_tick is None or now - last_tick > _TICK_LATE):
+    if outside and not processes and (last_tick is None or now - last_tick > _TICK_LATE):
         troubled = True
         ago = "" if last_tick is None else f", its last tick was {wording.age(last_tick, now)}"
         last += f"\nNo bot seems to run{ago}: start it with meterbot run, or look at its log."

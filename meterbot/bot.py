@@ -100,6 +100,8 @@ class Bot:
             self.attempt, "interval", [self.tidy], seconds=TIDY_SECONDS * tick_seconds, **_COARSE
         )
         scheduler.start()
+        self.last_tick = self.awake_since
+        await self.attempt(self.note_tick)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watch.started()
         try:
@@ -159,6 +161,10 @@ class Bot:
         """Finds what time alone makes true."""
         await self.sessions.refresh()
         await self.ingest.sweep(self.clock.now(), self.awake_since)
+        await self.note_tick()
+
+    async def note_tick(self) -> None:
+        """Lets `status` say, whoever asks it and where, when the last tick was."""
         if self.last_tick is not None:
             await self.presence.ticked(self.last_tick)
 

@@ -16,6 +16,7 @@ from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.days import Days, days_of, first_hour
+from meterbot.deliveries import Place
 from meterbot.forecast import PACE_WINDOWS, pace
 from meterbot.forecast_answer import forecast_answer
 from meterbot.handling import Handling
@@ -118,6 +119,7 @@ class Commands:
         pasting: Pasting | None = None,
         handling: Handling | None = None,
         settings: OwnSettings | None = None,
+        places: Sequence[Place] = (),
     ) -> None:
         self._store = store
         self._seats = seats
@@ -127,6 +129,7 @@ class Commands:
         self._rows = rows
         self._operators = operators or Operators()
         self._chats = chats
+        self._places = places or [Place(chat.name, chat.destination) for chat in chats]
         self._remarks = remarks
         self._answers: dict[str, Callable[[_Asked], Awaitable[Message]]] = {
             "team": self._team,
@@ -329,7 +332,7 @@ class Commands:
         queues = {(queue.chat, queue.channel): queue for queue in await self._store.queues()}
         connections = {chat.name: chat.connection() for chat in self._chats}
         silent = [
-            (chat.name, chat.destination) for chat in self._chats if chat.name not in {c for c, _ in queues}
+            (place.chat, place.channel) for place in self._places if place.chat not in {c for c, _ in queues}
         ]
         places = []
         for name, channel in sorted([*queues, *silent]):

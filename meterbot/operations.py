@@ -26,6 +26,7 @@ from meterbot.cipher import Cipher
 from meterbot.clock import SystemClock
 from meterbot.commands import Commands, current_headings, current_report
 from meterbot.config import Config
+from meterbot.deliveries import Queue
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.findings import Check, Status
 from meterbot.heading import Headings
@@ -153,7 +154,13 @@ async def print_team(config: Config, now: datetime, *questions: str) -> None:
     async with _opened(config) as store:
         seats = {seat.name: seat for seat in config.seat_list()}
         commands = Commands(
-            store, seats, now=lambda: now, tz=config.timezone, version=meterbot.__version__, rows="named"
+            store,
+            seats,
+            now=lambda: now,
+            tz=config.timezone,
+            version=meterbot.__version__,
+            rows="named",
+            places=config.places(),
         )
         for words in questions or ("",):
             answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
@@ -167,6 +174,10 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         workers = [] if store.sole else await store.workers(now)
         last_tick = await store.note(LAST_TICK)
     states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
+    waiting = {queue.chat for queue in queues}
+    silent = [
+        Queue(each.chat, each.channel, 0, None, None) for each in config.places() if each.chat not in waiting
+    ]
     return {
         "as_of": wording.stamp(now),
         "version": meterbot.__version__,
@@ -190,7 +201,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
                 "oldest": _stamp(queue.oldest),
                 "trouble": queue.trouble,
             }
-            for queue in queues
+            for queue in [*queues, *silent]
         ],
         "processes": [
             {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers

@@ -130,7 +130,8 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     if made:
         url = request.getfixturevalue("postgres_shared")
         yield url
-        await postgres.empty(url)
+        if not await postgres.empty(url):
+            await upgrade(url)
         return
     async with postgres.fresh_database(request.getfixturevalue("postgres_server")) as url:
         yield url

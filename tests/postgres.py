@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from meterbot.store.engine import make_engine, parse_url
 from meterbot.store.tables import metadata
@@ -63,20 +64,27 @@ async def drop(server: str, url: str) -> None:
     await _on(server, f"DROP DATABASE {parse_url(url).database} WITH (FORCE)")
 
 
-async def empty(url: str) -> None:
-    """Leaves no row in it, and nobody else in there."""
+async def empty(url: str) -> bool:
+    """Leaves no row in it, and nobody else in there. False, and not a table either, when one was missing."""
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     await _on(
         url,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        f"TRUNCATE {tables} RESTART IDENTITY CASCADE",
     )
+    try:
+        await _on(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    except ProgrammingError:
+        await _on(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+        return False
+    return True
 
 
 async def _on(url: str, *statements: str) -> None:
     engine = make_engine(parse_url(url)).execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+    finally:
+        await engine.dispose()

@@ -92,16 +92,23 @@ def systemd_unit(
     from meterbot.config import ConfigError, credentials_needed
 
     try:
-        files, variables = credentials_needed(config or context.find_root().obj, os.environ, Path.cwd())
+        files, variables, paths = credentials_needed(
+            config or context.find_root().obj, os.environ, Path.cwd()
+        )
     except ConfigError as error:
         refuse(str(error))
-    where = program or shutil.which("meterbot") or sys.argv[0]
+    where = str(Path(program or shutil.which("meterbot") or sys.argv[0]).absolute())
+    files += [path.rpartition("/")[2] for path in paths]
     print(units.unit(files, where), end="")
     said = [
         f"it expects in {units.DIRECTORY}, for root alone: config.toml and these files: {', '.join(files)}"
     ]
     said += [
         f"{name} is read from the environment, which the unit does not set: use a file" for name in variables
+    ]
+    said += [
+        f"it hands {path} over as {path.rpartition('/')[2]}: name it so in {units.DIRECTORY}/config.toml, without a folder"
+        for path in paths
     ]
     if units.hidden_by_it(where):
         said.append(f"it cannot see {where}, as no home directory: install with `pipx install --global`")

@@ -88,7 +88,11 @@ def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Found:
             return _read(path, label)
     looked = f"neither config.toml nor {own} exists"
     raise ConfigError(
-        Problem("environment", "", f"no configuration: name one with --config or METERBOT_CONFIG ({looked})")
+        Problem(
+            "environment",
+            "",
+            f"no configuration: meterbot init makes one; or name yours with --config or METERBOT_CONFIG ({looked})",
+        )
     )
 
 
@@ -130,12 +134,12 @@ def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Pat
 
 def credentials_needed(
     path_arg: str | None, environ: Mapping[str, str], cwd: Path
-) -> tuple[list[str], list[str]]:
-    """Which secrets a configuration names or cannot do without, be they there or not: as credentials of systemd's, and
-    as environment variables. Raises `ConfigError`."""
+) -> tuple[list[str], list[str], list[str]]:
+    """Which secrets a configuration names or cannot do without, be they there or not: as credentials of systemd's, as
+    environment variables, and as paths, which a credential's name cannot be. Raises `ConfigError`."""
     found = find(path_arg, environ, cwd)
     document = _document(found)
-    files, variables = list[str](), list[str]()
+    files, variables, paths = list[str](), list[str](), list[str]()
     for table, _, values in [*_tables(document), ("", (), document)]:
         owner = values.get("name") if table == "seats" else table
         needed = (
@@ -146,7 +150,7 @@ def credentials_needed(
             if isinstance(env, str):
                 variables.append(env)
             elif isinstance(file, str):
-                files += [] if "/" in file else [file]
+                (paths if "/" in file else files).append(file)
             elif key in needed:
                 files.append(f"{owner}.{key}")
     renewing = any(
@@ -154,7 +158,7 @@ def credentials_needed(
     )
     if renewing and not document.keys() & {"secret_key_env", "secret_key_file"}:
         files.append("secret_key")
-    return files, variables
+    return files, variables, paths
 
 
 def _document(found: Found) -> dict[str, Any]:

@@ -512,6 +512,13 @@ class Config(Table):
             for seat in self.seats
         )
 
+    def places(self) -> tuple[Place, ...]:
+        """Where alerts go."""
+        found = [] if self.slack is None else [Place("slack", self.slack.channel)]
+        found += [] if self.discord is None else [Place("discord", str(self.discord.channel_id))]
+        found += [Place("console", "terminal")] if self.console is not None and self.console.enabled else []
+        return tuple(found)
+
     def digest_readers(self, places: Iterable[Place]) -> tuple[Reader, ...]:
         """Who gets a digest, and when: channels, owners, operators. A person has one on each chat, by the first of their
         seats that says when."""
