@@ -1,6 +1,6 @@
 """The other answers to `/claude-spend`: one seat, the renewals, how meterbot itself is doing, help."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -11,13 +11,16 @@ from meterbot.heading import NOWHERE, Headings
 from meterbot.hours import Hour, by_this_day, last_month
 from meterbot.lines import next_charge, seat_lines
 from meterbot.messages import Message, Section, buttons
-from meterbot.models import Severity
+from meterbot.models import Counter, Severity, by_counter
 from meterbot.money import Money, show, totals
 from meterbot.org_lines import people_lines
 from meterbot.plans import plan_name
 from meterbot.privacy import View
 from meterbot.report import Missing, SeatRow, TeamReport
 from meterbot.team import charge_lines, price_of, row_note, row_value, upcoming, words_of
+
+Hourly = Mapping[Counter, Sequence[Hour]]
+"""The hours of each counter."""
 
 _MOST_LINES = 25
 
@@ -120,7 +123,7 @@ def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
     subscription = row.snapshot.subscription
     day = None if subscription is None else next_charge(subscription)
     today = view.report.as_of.astimezone(view.tz).date()
-    spent = _so_far(row, hours, view.report.as_of)
+    spent = _so_far(row, by_counter(hours), view.report.as_of)
     price = "" if row.seat.plan_price is None else price_of(row.seat)
     if day is None or day < today:
         fee = [f"Plan fee on top: {price}."] if price else []
@@ -245,11 +248,11 @@ def block_sentence(block: Block, tz: tzinfo) -> str:
 def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     """Every known charge in order of time, with what was spent so far beside the month before; who ends, and how many
     are unknown."""
-    report = view.report
+    report, hourly = view.report, by_counter(hours)
     rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
     dated = upcoming(view)
     first = dated[:_MOST_LINES]
-    lines = charge_lines(first, view, [_so_far_if_named(row, view, hours) for _, row in first])
+    lines = charge_lines(first, view, [_so_far_if_named(row, view, hourly) for _, row in first])
     if len(dated) > _MOST_LINES:
         lines.append(f"and {len(dated) - _MOST_LINES} more")
     sections = [Section(tuple(lines), heading="Next charges", fixed=True)] if lines else []
@@ -272,7 +275,7 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     ]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     text = [f"Plan fees: {wording.amounts(fees)}"] if fees else []
-    text += _team_so_far(report, hours)
+    text += _team_so_far(report, hourly)
     text += _unknown_renewals(unknown, view)
     return Message(
         title="Renewals",
@@ -284,17 +287,20 @@ def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
     )
 
 
-def _so_far_if_named(row: SeatRow, view: View, hours: Sequence[Hour]) -> str:
+def _hours_of(row: SeatRow, hourly: Hourly) -> Sequence[Hour]:
+    return () if row.counter is None else hourly.get(row.counter, ())
+
+
+def _so_far_if_named(row: SeatRow, view: View, hourly: Hourly) -> str:
     """The day and the price of a charge tell whose it is to those who know: without a name there is no amount."""
-    return _so_far(row, hours, view.report.as_of) if view.may_see(row.seat.name) else ""
+    return _so_far(row, hourly, view.report.as_of) if view.may_see(row.seat.name) else ""
 
 
-def _so_far(row: SeatRow, hours: Sequence[Hour], now: datetime) -> str:
+def _so_far(row: SeatRow, hourly: Hourly, now: datetime) -> str:
     """`$17.20 spent so far this month; $12.10 by this day of March`, as much of it as is known."""
     if row.used is None or row.outdated:
         return ""
-    own = [hour for hour in hours if hour.counter == row.counter]
-    earlier = by_this_day(own, row.used, now)
+    earlier = by_this_day(_hours_of(row, hourly), row.used, now)
     return _beside(show(row.used, grouped=True), [] if earlier is None else [earlier], now)
 
 
@@ -305,15 +311,12 @@ def _beside(used: str, earlier: Iterable[Money], now: datetime) -> str:
     )
 
 
-def _team_so_far(report: TeamReport, hours: Sequence[Hour]) -> list[str]:
+def _team_so_far(report: TeamReport, hourly: Hourly) -> list[str]:
     """The sums. Where one seat's month before is unknown, so is the team's."""
     counted = [(row, row.used) for row in report.rows if row.counted and row.used is not None]
     if not counted:
         return []
-    earlier = [
-        by_this_day([hour for hour in hours if hour.counter == row.counter], used, report.as_of)
-        for row, used in counted
-    ]
+    earlier = [by_this_day(_hours_of(row, hourly), used, report.as_of) for row, used in counted]
     known = [amount for amount in earlier if amount is not None]
     sums = totals(known).values() if len(known) == len(earlier) else ()
     used = wording.amounts(totals(used for _, used in counted).values())

@@ -16,7 +16,7 @@ from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.days import Days, days_of, first_hour
-from meterbot.deliveries import Place
+from meterbot.deliveries import Place, every_queue
 from meterbot.forecast import PACE_WINDOWS, pace
 from meterbot.forecast_answer import forecast_answer
 from meterbot.handling import Handling
@@ -27,7 +27,7 @@ from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
 from meterbot.merges import month_so_far
 from meterbot.messages import Message, Picture
-from meterbot.models import Seat, Severity
+from meterbot.models import Seat, Severity, by_counter
 from meterbot.outlook import HABIT
 from meterbot.own_settings import VERB as SETTINGS
 from meterbot.own_settings import OwnSettings
@@ -89,8 +89,7 @@ async def current_headings(store: Store, report: TeamReport) -> Headings:
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
     samples = await store.samples(counters, now - _BUSY)
-    found = {sample.counter for sample in samples}
-    paced = {counter for counter in found if pace([one for one in samples if one.counter == counter], now)}
+    paced = {counter for counter, own in by_counter(samples).items() if pace(own, now)}
     # Who has been quiet for hours has left few samples behind.
     quiet = counters - paced
     samples = [one for one in samples if one.counter in paced]
@@ -329,24 +328,20 @@ class Commands:
 
     async def _destinations(self) -> list[Destination]:
         """Every running chat, and every queue, be its chat running here or not."""
-        queues = {(queue.chat, queue.channel): queue for queue in await self._store.queues()}
         connections = {chat.name: chat.connection() for chat in self._chats}
-        silent = [
-            (place.chat, place.channel) for place in self._places if place.chat not in {c for c, _ in queues}
-        ]
         places = []
-        for name, channel in sorted([*queues, *silent]):
-            queue, connection = queues.get((name, channel)), connections.get(name)
+        for queue in every_queue(await self._store.queues(), self._places):
+            connection = connections.get(queue.chat)
             places.append(
                 Destination(
-                    chat=name,
-                    channel=channel,
+                    chat=queue.chat,
+                    channel=queue.channel,
                     up=None if connection is None else connection.up,
                     since=None if connection is None else connection.since,
                     detail=None if connection is None else connection.detail,
-                    waiting=0 if queue is None else queue.waiting,
-                    oldest=None if queue is None else queue.oldest,
-                    trouble=None if queue is None else queue.trouble,
+                    waiting=queue.waiting,
+                    oldest=queue.oldest,
+                    trouble=queue.trouble,
                 )
             )
         return places

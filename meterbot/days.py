@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from meterbot.hours import HOUR, Hour
 from meterbot.lines import next_charge
-from meterbot.models import Counter
+from meterbot.models import Counter, by_counter
 from meterbot.money import Money, totals
 from meterbot.privacy import View
 from meterbot.report import SeatRow
@@ -148,13 +148,11 @@ def _fitted(series: list[Series]) -> list[Series]:
 def _so_far(
     hours: Sequence[Hour], days: Sequence[date], now: datetime, tz: tzinfo
 ) -> tuple[Decimal | None, ...]:
-    by_counter: dict[Counter, list[Hour]] = defaultdict(list)
-    for hour in hours:
-        by_counter[hour.counter].append(hour)
+    each = by_counter(hours)
     found: list[Decimal | None] = []
     for day in days:
         end = min(datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC), now)
-        parts = [_at(own, end) for own in by_counter.values()]
+        parts = [_at(own, end) for own in each.values()]
         known = [part for part in parts if part is not None]
         found.append(sum(known, Decimal(0)) if known and len(known) == len(parts) else None)
     return tuple(found)
@@ -184,9 +182,10 @@ def _blocked(
 ) -> Iterable[Stretch]:
     """As long as the last reading of each hour said so; a block that goes on goes on until now."""
     first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
+    each = by_counter(hours)
     for counter, row in shown.items():
         since: datetime | None = None
-        for hour in (one for one in hours if one.counter == counter):
+        for hour in each[counter]:
             if hour.blocked and since is None:
                 since = max(hour.at, first)
             elif not hour.blocked and since is not None:

@@ -5,7 +5,7 @@ stands already. What a post shows is its `Card`: the events it tells, what ended
 It is rendered when it is sent, so that what is told is what holds then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -266,3 +266,10 @@ class Queue:
     refused: bool = False
     held: int = 0
     """How many of those waiting are held back on purpose."""
+
+
+def every_queue(queues: Sequence[Queue], places: Iterable[Place]) -> list[Queue]:
+    """What waits, and an empty queue for each place whose chat has none."""
+    chats = {queue.chat for queue in queues}
+    idle = [Queue(each.chat, each.channel, 0, None, None) for each in places if each.chat not in chats]
+    return sorted([*queues, *idle], key=lambda queue: (queue.chat, queue.channel))

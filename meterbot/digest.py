@@ -13,7 +13,7 @@ from meterbot.answers import seat_detail
 from meterbot.deliveries import Place
 from meterbot.forecast import spend_between
 from meterbot.messages import Message, Section
-from meterbot.models import Counter, Event, EventKind, Sample, Severity
+from meterbot.models import Counter, Event, EventKind, Sample, Severity, by_counter
 from meterbot.money import Money, totals
 from meterbot.privacy import View
 from meterbot.report import SeatRow
@@ -129,9 +129,7 @@ class _Spent:
 
 def _spent(view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime) -> _Spent:
     """Per seat as far as the reader may see it, the others as one sum; what is not known is said, and never 0."""
-    by_counter: dict[Counter, list[Sample]] = {}
-    for sample in samples:
-        by_counter.setdefault(sample.counter, []).append(sample)
+    known = by_counter(samples)
     rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
     if seats:
         # Each of their counters once, also where it is counted under another seat of the account.
@@ -139,7 +137,7 @@ def _spent(view: View, seats: Sequence[str], samples: Iterable[Sample], since: d
         rows = [row for row in rows if row in own.values()]
     else:
         rows = [row for row in rows if row.counted]
-    amounts = {id(row): _of(row, by_counter, since, view.report.as_of) for row in rows}
+    amounts = {id(row): _of(row, known, since, view.report.as_of) for row in rows}
     shown = [row for row in rows if seats or view.may_see(row.seat.name)][:MOST_ROWS]
     lines = [(wording.one_line(row.seat.name, _NAME), _amounts(amounts[id(row)])) for row in shown]
     listed = {id(row) for row in shown}

@@ -1,13 +1,12 @@
 """Where every seat of a report is heading, and the team: pace, the month's end, cap and windows."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from meterbot.forecast import Pace, calendar_month, cap_eta, month_end, pace
 from meterbot.hours import Hour
-from meterbot.models import Counter, Sample
+from meterbot.models import Counter, Sample, by_counter
 from meterbot.money import Money, totals
 from meterbot.outlook import Forecast, Rest, forecast, rest_of_month
 from meterbot.report import SeatRow, TeamReport
@@ -49,12 +48,7 @@ NOWHERE = Headings((), ())
 
 def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
     """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
-    by_counter: dict[Counter, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        by_counter[sample.counter].append(sample)
-    hourly: dict[Counter, list[Hour]] = defaultdict(list)
-    for hour in hours:
-        hourly[hour.counter].append(hour)
+    known, hourly = by_counter(samples), by_counter(hours)
     seats, rests = [], {}
     for row in report.rows:
         if row.beside or row.counter is None:
@@ -62,7 +56,7 @@ def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour
         rest = _rest(row, hourly[row.counter], report.as_of)
         if row.counted:
             rests[row.counter] = rest
-        seats.append(_heading(row, by_counter[row.counter], rest, report.as_of))
+        seats.append(_heading(row, known[row.counter], rest, report.as_of))
     counted = [one for one in seats if one.row.counted]
     return Headings(tuple(seats), _team(counted, rests, report.as_of))
 

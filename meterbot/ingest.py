@@ -24,7 +24,7 @@ from meterbot.fold import (
 )
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, month_of, month_start, pace
 from meterbot.hours import last_month
-from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot
+from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot, by_counter
 from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
 from meterbot.planner import Planner, follow_ups
@@ -218,12 +218,12 @@ class Ingest:
         }
         if not rules.is_settled(month, list(memories.values()), now):
             return
-        hours = await transaction.hours(memories, last_month(month_start(month)))
+        hours = by_counter(await transaction.hours(memories, last_month(month_start(month))))
         accounts = [
             Account(
                 readers[counter][0],
                 memory,
-                [hour for hour in hours if hour.counter == counter],
+                hours[counter],
                 self._seats[readers[counter][0]].plan_price,
             )
             for counter, memory in memories.items()
@@ -287,25 +287,22 @@ class Ingest:
 
     async def _watch_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         """Where the counters that rose are heading: asked for only of those that may have something to tell."""
-        samples: dict[Counter, list[Sample]] = {
-            counter: []
+        watched = [
+            counter
             for counter in fold.risen
             if rules.needs_samples(fold.counter_memory(counter), self._settings, now)
-        }
-        if not samples:
+        ]
+        if not watched:
             return
-        for sample in [*await transaction.samples(samples, now - DAY), *fold.samples]:
-            if sample.counter in samples:
-                samples[sample.counter].append(sample)
+        samples = by_counter([*await transaction.samples(watched, now - DAY), *fold.samples])
         told = [
             counter
-            for counter, own in samples.items()
-            if rules.needs_hours(fold.counter_memory(counter), own, self._settings, now)
+            for counter in watched
+            if rules.needs_hours(fold.counter_memory(counter), samples[counter], self._settings, now)
         ]
-        hours = await transaction.hours(told, now - HABIT) if told else []
+        hours = by_counter(await transaction.hours(told, now - HABIT) if told else ())
         for counter in told:
-            own = [hour for hour in hours if hour.counter == counter]
-            fold.watch_pace(counter, samples[counter], own, now)
+            fold.watch_pace(counter, samples[counter], hours[counter], now)
 
     async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         """The sum over all counters, of which a batch knows few: the others are as they were left, where nobody else
@@ -369,9 +366,10 @@ class Ingest:
         }
         if not crossed:
             return fold.events
-        samples = [*await transaction.samples(crossed, now - PACE_WINDOWS[-1]), *fold.samples]
+        samples = by_counter([*await transaction.samples(crossed, now - PACE_WINDOWS[-1]), *fold.samples])
         return [
-            _with_pace(event, samples, now) if event.counter in crossed else event for event in fold.events
+            event if event.counter is None else _with_pace(event, samples[event.counter], now)
+            for event in fold.events
         ]
 
     async def _report_to_come(self, transaction: Transaction, fold: Fold, now: datetime) -> str | None:
@@ -428,11 +426,11 @@ def _unless_muted(event: Event, acts: Iterable[Act], now: datetime) -> Event:
     return event if mute is None else replace(event, muted_by=f"mute:{mute.id}")
 
 
-def _with_pace(event: Event, samples: Iterable[Sample], now: datetime) -> Event:
+def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
     if event.kind is not EventKind.THRESHOLD_CROSSED:
         return event
     used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
-    speed = pace([sample for sample in samples if sample.counter == event.counter], now)
+    speed = pace(samples, now)
     period = event.facts["period"]
     ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
     eta = None if used is None else cap_eta(used, cap, speed, now, ends)

@@ -3,7 +3,6 @@
 What GitHub sends is only stored, so that it is answered at once; `step` does the rest, and again as readings come in.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ import structlog
 
 from meterbot.forecast import calendar_month, month_start
 from meterbot.ingest import Ingest
-from meterbot.models import Counter, Event, Sample, Seat
+from meterbot.models import Counter, Event, Seat, by_counter
 from meterbot.pull_requests import (
     GIVEN_UP,
     LONGEST_WAIT,
@@ -180,9 +179,7 @@ async def reckoned(transaction: Transaction, pulls: Sequence[PullRequest]) -> di
     stored = [one for one in await transaction.pull_requests(span) if one.pull.key not in own]
     everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
     counters = {counter for pull in everybody for counter in pull.counters}
-    samples: dict[Counter, list[Sample]] = defaultdict(list)
-    for sample in await transaction.samples(counters, min(pull.window.start for pull in everybody)):
-        samples[sample.counter].append(sample)
+    samples = by_counter(await transaction.samples(counters, min(pull.window.start for pull in everybody)))
     states = await transaction.states(counters)
     return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
 
@@ -195,9 +192,7 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
     latest = await store.latest()
     counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].wants(one.counter.org)}
-    samples: dict[Counter, list[Sample]] = defaultdict(list)
-    for sample in await store.samples(counters, window.start):
-        samples[sample.counter].append(sample)
+    samples = by_counter(await store.samples(counters, window.start))
     records = await store.pull_requests_within(window)
     return month_of_pulls(month, window, [one.pull for one in records], samples, mine)
 

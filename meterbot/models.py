@@ -4,10 +4,13 @@ Frozen values without behaviour beyond questions about themselves. Instants are 
 is a date, None is "unknown" unless a field says otherwise.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from meterbot.money import Money
 from meterbot.org_spend import OrgSpend
@@ -297,6 +300,24 @@ class Sample:
     used: Money | None
     cap: Money | None
     blocked: bool
+
+
+class OfCounter(Protocol):
+    """What is of one counter: a sample, an hour."""
+
+    @property
+    def counter(self) -> Counter: ...
+
+
+Item = TypeVar("Item", bound=OfCounter)
+
+
+def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
+    """Those of each counter, in the order they came in; of one that has none, an empty list."""
+    found: defaultdict[Counter, list[Item]] = defaultdict(list)
+    for item in items:
+        found[item.counter].append(item)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ from meterbot.cipher import Cipher
 from meterbot.clock import SystemClock
 from meterbot.commands import Commands, current_headings, current_report
 from meterbot.config import Config
-from meterbot.deliveries import Queue
+from meterbot.deliveries import every_queue
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.findings import Check, Status
+from meterbot.fold import counts_in_team
 from meterbot.heading import Headings
 from meterbot.ingest import Ingest
 from meterbot.merges import counters_of, month_so_far, reckoned
@@ -124,29 +125,31 @@ async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headi
 
 async def history_of(config: Config, since: datetime) -> list[dict[str, object]]:
     """Every kept change of the configured seats since then, in order of time."""
-    configured = {seat.name: seat for seat in config.seat_list()}
     async with _opened(config) as store:
-        readers: dict[Counter, str] = {}
-        for one in await store.latest():
-            seat = configured.get(one.seat)
-            if seat is not None and not seat.beside and seat.wants(one.counter.org):
-                readers.setdefault(one.counter, one.seat)
+        readers = await _readers(store, config)
         samples = await store.samples(readers, since)
-        return export.rows([sample for sample in samples if sample.at >= since], readers)
+        names = {counter: seat.name for counter, seat in readers.items()}
+        return export.rows([sample for sample in samples if sample.at >= since], names)
 
 
 async def replay_of(config: Config, settings: RuleSettings, since: datetime, now: datetime) -> Replay:
     """What these rules would have told since then on the history of the configuration's seats, and what was told."""
-    configured = {seat.name: seat for seat in config.seat_list()}
     async with _opened(config) as store:
-        readers: dict[Counter, Seat] = {}
-        for one in await store.latest():
-            seat = configured.get(one.seat)
-            if seat is not None and not seat.beside and seat.wants(one.counter.org):
-                readers.setdefault(one.counter, seat)
+        readers = await _readers(store, config)
         samples = await store.samples(readers, since - WARM_UP)
         fired = await store.events(since, limit=_MOST_EVENTS)
     return await asyncio.to_thread(partial(replay, samples, readers, fired, settings, since=since, until=now))
+
+
+async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
+    """Every counter of the team's sum, and a seat that reads it."""
+    configured = {seat.name: seat for seat in config.seat_list()}
+    readers: dict[Counter, Seat] = {}
+    for one in await store.latest():
+        seat = configured.get(one.seat)
+        if seat is not None and counts_in_team(seat, one.counter):
+            readers.setdefault(one.counter, seat)
+    return readers
 
 
 async def print_team(config: Config, now: datetime, *questions: str) -> None:
@@ -174,10 +177,6 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         workers = [] if store.sole else await store.workers(now)
         last_tick = await store.note(LAST_TICK)
     states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
-    waiting = {queue.chat for queue in queues}
-    silent = [
-        Queue(each.chat, each.channel, 0, None, None) for each in config.places() if each.chat not in waiting
-    ]
     return {
         "as_of": wording.stamp(now),
         "version": meterbot.__version__,
@@ -201,7 +200,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
                 "oldest": _stamp(queue.oldest),
                 "trouble": queue.trouble,
             }
-            for queue in [*queues, *silent]
+            for queue in every_queue(queues, config.places())
         ],
         "processes": [
             {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers

@@ -23,6 +23,7 @@ from meterbot.models import (
     Snapshot,
     SourceState,
     WindowPoint,
+    by_counter,
 )
 from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
@@ -200,11 +201,11 @@ def _completed(seat: Seat, known: Known, readers: Mapping[str, Known]) -> Shared
 
 def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
     """The report with how fast the API organizations spend, from the history of their counters."""
-    history: dict[Counter, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        history[sample.counter].append(sample)
+    history = by_counter(samples)
     rows = (
-        replace(row, pace=pace(history[row.counter], report.as_of)) if row.counter in history else row
+        replace(row, pace=pace(history[row.counter], report.as_of))
+        if row.counter is not None and row.counter in history
+        else row
         for row in report.rows
     )
     return replace(report, rows=tuple(rows))

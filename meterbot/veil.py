@@ -16,6 +16,7 @@ A_SEAT = Seat("A seat", "")
 """Stands for a seat that is not named. No configured seat can be called so."""
 NO_OWNER = Seat("A seat without an owner", "")
 """Stands for one of which nothing is told, but that there is something."""
+UNNAMED = {stand_in.name: stand_in for stand_in in (A_SEAT, NO_OWNER)}
 
 _DATED = frozenset({EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED})
 _AMOUNTS = frozenset({"used", "previous_final", "plan"})

@@ -53,3 +53,13 @@ def test_as_json_it_is_one_document(tmp_path: Path) -> None:
     assert (place["chat"], place["waiting"], place["trouble"]) == ("slack", 1, "not_in_channel")
     assert told["processes"] == []
     assert told["last_tick"] is None
+
+
+def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n[console]\nenabled = true\n{CONFIG}'
+    )
+    words = ["--config", str(tmp_path / "config.toml")]
+    assert "console terminal: not running here; nothing waiting" in typed("status", *words).stdout
+    (place,) = json.loads(typed("status", "--json", *words).stdout)["destinations"]
+    assert (place["chat"], place["channel"], place["waiting"]) == ("console", "terminal", 0)

@@ -98,7 +98,7 @@ def test_the_questions_fall_into_the_moments_they_are_about() -> None:
     assert month.START < dan < ana < end < month.END
 
 
-async def test_live_the_first_alert_comes_soon_and_what_is_typed_is_answered(tmp_path: Path) -> None:
+async def test_live_the_first_alert_comes_and_what_is_typed_is_answered(tmp_path: Path) -> None:
     async with process.started("demo", cwd=tmp_path, stdin=b"/claude-spend status\nseat bo\n") as running:
         how = await process.line(running.stdout, lambda text: "quit" in text)
         assert all(word in how for word in ("/claude-spend", "me", "seat ana", "help"))

@@ -13,7 +13,7 @@ from meterbot.messages import Action, Field, Message, button
 from meterbot.models import Event, EventKind, Seat, Severity
 from meterbot.money import show
 from meterbot.rules import fact_money
-from meterbot.veil import A_SEAT, NO_OWNER
+from meterbot.veil import NO_OWNER, UNNAMED
 
 _WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
@@ -46,7 +46,6 @@ _NO_NUMBERS = Words(
         "Whoever runs meterbot writes down who it is, as the seat's owner, or names operators under [privacy].",
     ),
 )
-_UNNAMED = (A_SEAT, NO_OWNER)
 _SENTENCE = 200
 _CAP_REACHED = "Cap reached at this pace"
 
@@ -102,7 +101,7 @@ def _words(event: Event, seat: Seat | None, tz: tzinfo) -> Words:
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:
-    return () if seat is None or seat in _UNNAMED else button("Show seat", "seat", seat.name)
+    return () if seat is None or seat.name in UNNAMED else button("Show seat", "seat", seat.name)
 
 
 def _forecast(event: Event, tz: tzinfo) -> list[Field]:

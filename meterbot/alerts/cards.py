@@ -12,12 +12,11 @@ from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind, Place
 from meterbot.messages import Action, Message, Section, button
 from meterbot.models import Event, Seat, Severity
 from meterbot.noise import NoiseSettings, loud_enough
-from meterbot.veil import A_SEAT, NO_OWNER
+from meterbot.veil import UNNAMED
 
 Seats = Mapping[str, Seat]
 
 _LOUDEST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
-_UNNAMED = {one.name: one for one in (A_SEAT, NO_OWNER)}
 _NAME = 40
 
 
@@ -124,7 +123,7 @@ def _entry(event: Event, shown: Card, seats: Seats, tz: tzinfo) -> str:
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:
-    return None if event.seat is None else _UNNAMED.get(event.seat) or seats.get(event.seat)
+    return None if event.seat is None else UNNAMED.get(event.seat) or seats.get(event.seat)
 
 
 def rendering(seats: Seats, tz: tzinfo, noise: NoiseSettings) -> Callable[[Delivery], Message]:

@@ -1,7 +1,7 @@
 """The history, hour by hour: written an hour late from the samples, so that a chart reads no minutes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.hours import Hour, hour_of, hours_of
-from meterbot.models import Counter, Sample
+from meterbot.models import Counter, by_counter
 from meterbot.store import history, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of
@@ -64,7 +64,7 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     found: dict[Counter, list[Hour]] = defaultdict(list)
     for row in rows:
         found[names[row.counter]].append(_hour(row, names[row.counter]))
-    for counter, samples in _by_counter(await history.read(connection, numbers, rolled_up_to)).items():
+    for counter, samples in by_counter(await history.read(connection, numbers, rolled_up_to)).items():
         found[counter] += hours_of(samples, rolled_up_to)
     return [hour for counter in sorted(found, key=str) for hour in found[counter]]
 
@@ -82,13 +82,6 @@ def _last_before(since: datetime) -> Select[Any]:
     return select(tables.hours).join_from(
         tables.counters, tables.hours, (_hours.counter == tables.counters.c.id) & (_hours.at == last)
     )
-
-
-def _by_counter(samples: Sequence[Sample]) -> Mapping[Counter, list[Sample]]:
-    found: dict[Counter, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        found[sample.counter].append(sample)
-    return found
 
 
 def _row(hour: Hour, number: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tests.teams import NOW, extra, reading, seat, snapshot, state
 NAMES = ["ana", "bo", *(f"seat-{number}" for number in range(18))]
 SEATS = {name: seat(name) for name in NAMES}
 UTC = ZoneInfo("UTC")
-TEXTS = st.text(max_size=12)
+TEXTS = st.text(max_size=12) | st.sampled_from(["x" * 160, "y " * 700, "z\n" * 1600, "<&>*_`" * 600])
 
 
 async def filled(store: Database) -> Database:

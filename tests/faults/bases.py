@@ -55,8 +55,8 @@ class Sqlite:
 
     async def trouble(self, fault: Fault, world: World) -> None:
         if fault.kind == "locked":
-            with closing(sqlite3.connect(self.path, timeout=5, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
+            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
+                await _begin(connection)
                 await asyncio.sleep(fault.number / 1000)
                 connection.execute("ROLLBACK")
             return
@@ -66,6 +66,20 @@ class Sqlite:
             await world.sleep(fault.number)
         finally:
             world.limit_files(None)
+
+
+async def _begin(connection: sqlite3.Connection) -> None:
+    """Takes SQLite's write lock as soon as no bot has it: to wait for it inside SQLite would halt the director, for
+    whom the bot that has it may be waiting."""
+    for left in reversed(range(500)):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            await asyncio.sleep(0.01)
+        else:
+            return
 
 
 @dataclass

@@ -49,6 +49,15 @@ FOUND = (
         script(("ana",), ("ana", "26.60", 5), ("ana", "41.40", 5), ("ana", "48.10", 240)),
         Fault("outage 503", 0, "slack", "any", 120),
     ),
+    # Nor this: whoever does not look posts again what the connection broke behind.
+    *(
+        _pushed(
+            f"Slack takes a post and then answers with a {kind}",
+            _ONE_SEAT,
+            Fault(kind, 0, "slack", "post", accept=True),
+        )
+        for kind in ("reset", "drop", "500")
+    ),
     # A seat was not read for a day: the read that went on while the clock was set back named the next one by the old time.
     _pushed(
         "the clock is set back by a day while a seat is read",

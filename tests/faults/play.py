@@ -240,7 +240,13 @@ class Play:
             self._world.page.move_wall(timedelta(seconds=fault.number))
         task = asyncio.create_task(self._trouble(fault))
         self._troubles.add(task)
-        task.add_done_callback(self._troubles.discard)
+        task.add_done_callback(self._trouble_is_over)
+
+    def _trouble_is_over(self, task: asyncio.Task[None]) -> None:
+        """A fault that could not be done was not survived either."""
+        self._troubles.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.outcome.problems.append(f"a fault was not done: {error!r}")
 
     async def _trouble(self, fault: Fault) -> None:
         self._weather.hits[fault.kind] += 1

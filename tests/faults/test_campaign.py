@@ -50,10 +50,10 @@ def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
     assert status == 0, report
 
 
-def test_of_a_naive_sender_the_oracle_finds_what_is_lost_and_doubled(tmp_path: Path) -> None:
+def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
     status, report = campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
     found = re.search(r"lost: (\d+), doubled: (\d+)", report)
     assert status == 1, report
     assert found, report
-    # Which of the two it is depends on when a broken connection is noticed, in real time.
-    assert int(found[1]) + int(found[2]) > 0, report
+    assert int(found[1]) > 0, report
+    assert int(found[2]) > 0, report
