@@ -251,12 +251,14 @@ class Poller:
             if self._store_again_at is None:
                 log.exception("readings could not be stored, they are kept", seats=sorted(due))
             return False
+        # And it may have been set back while they were stored: `tick` has put right what was in the heap then.
+        set_back = max(now - self._clock.now(), timedelta(0))
         for reading in readings:
             health, state = worst(reading.snapshots).health, self._state(reading.seat)
             failures = failures_after(state.failures, health)
             # If another process has read the seat meanwhile, this is not what is stored, and the next claim finds out.
             self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
-            self._put_back(reading.seat, due[reading.seat])
+            self._put_back(reading.seat, due[reading.seat] - set_back)
         return True
 
     def _next_due(self, reading: _Reading, now: datetime) -> datetime:

@@ -267,6 +267,30 @@ async def test_a_clock_that_is_set_back_by_a_day_during_a_read_leaves_the_seat_u
     assert len(source.starts) == 3
 
 
+async def test_a_clock_that_is_set_back_while_a_reading_is_stored_leaves_the_seat_unread_for_no_day(
+    store: Database,
+) -> None:
+    house = House(store)
+    source = house.sources["ana"]
+    source.gate.clear()
+    house.clock.advance(timedelta(seconds=10))
+    await house.poller.tick(house.clock.now())
+    house.clock.advance(timedelta(seconds=10))
+    await house.poller.tick(house.clock.now())
+    await source.entered.wait()
+    async with store._turn:  # so that the storing begins, and waits
+        source.gate.set()
+        await asyncio.wait(house.poller._running.values())
+        await house.poller.tick(house.clock.now())
+        await asyncio.sleep(0)
+        assert not house.poller._finished
+        house.clock.set(house.clock.now() - timedelta(days=1))
+        await house.poller.tick(house.clock.now())
+    await house.poller.drain()
+    await house.pass_time(180)
+    assert len(source.starts) == 4
+
+
 async def test_a_restart_does_not_poll_early(store: Database) -> None:
     house = House(store)
     house.sources["ana"].health = Health.RATE_LIMITED

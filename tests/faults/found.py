@@ -45,9 +45,9 @@ FOUND = (
     ),
     # Not a bug of ours: whoever gives up too soon loses all of it, and must be seen to.
     _pushed(
-        "Slack is away for longer than the story lasts",
-        script(("ana",), ("ana", "26.60", 5), ("ana", "41.40", 5), ("ana", "48.10", 240)),
-        Fault("outage 503", 0, "slack", "any", 120),
+        "Slack is away for longer than anybody tries",
+        script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 1500)),
+        Fault("outage 503", 1, "slack", "any", 1400),
     ),
     # Nor this: whoever does not look posts again what the connection broke behind.
     *(
