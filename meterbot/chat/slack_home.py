@@ -1,6 +1,7 @@
 """Draws people's Home tabs: at once what is stored, a moment later the history with its picture."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from logging import getLogger
@@ -28,6 +29,8 @@ class SlackHome:
         self._groups_of = groups_of
         self._shown: dict[str, History | None] = {}
         """Who has opened it since the start, and the history that stands there."""
+        self._begun: Counter[str] = Counter()
+        """How often each was begun to be drawn: what is not the newest any more must not stand over the newest."""
 
     async def opened(self, user: str) -> None:
         self._shown.setdefault(user, None)
@@ -37,15 +40,19 @@ class SlackHome:
         """Draws it anew; for a person who has not opened it, nothing."""
         if user not in self._shown:
             return
+        self._begun[user] += 1
+        turn = self._begun[user]
         groups = self._groups_of(user)
         asked = (self._ask(Question(words, "slack", user, groups=groups)) for words in QUESTIONS)
         messages = [answer.message for answer in await asyncio.gather(*asked)]
+        if turn != self._begun[user]:
+            return
         before = self._shown[user]
         if not await self._draw(user, home_view(messages, before)):
             self._shown[user] = None  # its picture may be what Slack does not want to show any more
             return
         history = await self._history(Question(HISTORY, "slack", user, groups=groups), before)
-        if history == before:
+        if history == before or turn != self._begun[user]:
             return
         if not await self._draw(user, home_view(messages, history)):
             history = replace(history, file=None)

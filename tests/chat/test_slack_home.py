@@ -1,5 +1,6 @@
 """A person's Home tab on Slack: what stands there, how soon, and what can be changed there."""
 
+import asyncio
 import json
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -196,6 +197,28 @@ async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> N
 
         assert "history/30d" in shown
         assert images(r.slack.homes["UANA"]) == []
+
+
+async def test_what_is_slow_to_draw_does_not_stand_over_what_was_drawn_since() -> None:
+    slow, said = asyncio.Event(), "old"
+
+    async def answerer(question: Question) -> Answer:
+        now = said
+        if now == "old" and "history" in question.words:
+            await slow.wait()
+        return Answer(Message(f"{now} {'/'.join(question.words)}", now))
+
+    async with rig(start=False) as r:
+        await r.chat.start(answerer)
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+        said = "new"
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: "new history/30d" in json.dumps(r.slack.homes["UANA"]))
+        slow.set()
+        await r.chat.close()
+        assert "old" not in json.dumps(r.slack.homes["UANA"])
+        assert len(r.slack.called("views.publish")) == 3
 
 
 async def test_where_slack_does_not_show_the_picture_the_words_stand_alone() -> None:
