@@ -18,7 +18,6 @@ from math import ceil
 from pathlib import Path
 from typing import TextIO
 
-import structlog
 from pydantic import SecretStr
 
 import meterbot
@@ -38,6 +37,7 @@ from meterbot.handling import Handling
 from meterbot.ingest import Ingest
 from meterbot.joining import Joining, Terms
 from meterbot.lease import GATEWAY, Lease
+from meterbot.logger import get_logger
 from meterbot.merges import Merges
 from meterbot.metrics import Metrics
 from meterbot.notify import Notify
@@ -73,7 +73,7 @@ _READ_TAKES = 1.2
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
@@ -87,8 +87,8 @@ async def run(config: Config, clock: Clock | None = None, tick_seconds: float = 
         async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
             _on_signals(stop.set)
             # What is there now stays: nobody has to look through it for garbage, again and again.
-            gc.collect()
             gc.freeze()
+            gc.enable()
             await bot.run(stop, tick_seconds)
     except asyncio.CancelledError:
         log.info("stopped while starting")

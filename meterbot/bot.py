@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import meterbot
@@ -16,6 +15,7 @@ from meterbot.clock import Clock
 from meterbot.commands import Commands
 from meterbot.digests import Digests
 from meterbot.ingest import Ingest
+from meterbot.logger import get_logger
 from meterbot.merges import Merges
 from meterbot.models import SourceState
 from meterbot.notify import Notify
@@ -48,7 +48,7 @@ MERGES_SECONDS = 10.0
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass

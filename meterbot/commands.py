@@ -10,8 +10,6 @@ from difflib import get_close_matches
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-import structlog
-
 from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
@@ -25,6 +23,7 @@ from meterbot.history_answer import SPANS, alt_text, history_answer, title_of
 from meterbot.hours import Hour, last_month
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
+from meterbot.logger import get_logger
 from meterbot.merges import month_so_far
 from meterbot.messages import Message, Picture
 from meterbot.models import Seat, Severity, by_counter
@@ -51,7 +50,7 @@ _NOT_SHOWN = answers.notice(
     "team's total.",
 )
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

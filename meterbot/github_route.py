@@ -9,10 +9,10 @@ import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import structlog
 from aiohttp import web
 
 from meterbot.limiter import Limiter
+from meterbot.logger import get_logger
 from meterbot.merges import Merges, Taken
 from meterbot.push_route import client_address
 from meterbot.sources import HookReader, UnusableHookError
@@ -26,7 +26,7 @@ READ_SECONDS = 8.0
 
 _LONGEST_ID = 200
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:

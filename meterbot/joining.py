@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-import structlog
-
 from meterbot import wording
 from meterbot.answers import notice
 from meterbot.chat import Answer, Chat, Question
 from meterbot.errors import Outcome, SendError
+from meterbot.logger import get_logger
 from meterbot.messages import Message, button
 from meterbot.models import Seat, Severity
 from meterbot.own_seats import chosen
@@ -27,7 +26,7 @@ ASKED_AGAIN_AFTER = timedelta(hours=1)
 
 _NEW = "new"
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

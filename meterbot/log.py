@@ -8,10 +8,8 @@ import threading
 from types import TracebackType
 from typing import Any, TextIO
 
-import structlog
-from structlog.typing import EventDict, Processor
-
 from meterbot import secret
+from meterbot.logger import EventDict, Processor, structlog
 
 _PLAIN = (bool, int, float, type(None))
 _TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?key|api[_-]?key", re.IGNORECASE)

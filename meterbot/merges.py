@@ -10,10 +10,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import partial
 
-import structlog
-
 from meterbot.forecast import calendar_month, month_start
 from meterbot.ingest import Ingest
+from meterbot.logger import get_logger
 from meterbot.models import Counter, Event, Seat, by_counter
 from meterbot.pull_requests import (
     GIVEN_UP,
@@ -42,7 +41,7 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Taken(StrEnum):

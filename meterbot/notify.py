@@ -9,13 +9,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-import structlog
-
 from meterbot.bundling import bundling, while_out
 from meterbot.chat import Chat
 from meterbot.clock import Clock
 from meterbot.deliveries import Deed, Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
 from meterbot.errors import Outcome, SendError
+from meterbot.logger import get_logger
 from meterbot.messages import Message, Posted
 from meterbot.store import Store
 from meterbot.tally import Tally
@@ -43,7 +42,7 @@ _STATE = {
 Render = Callable[[Delivery], Message]
 """The message of a delivery that brings none, by what holds now."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Notify:

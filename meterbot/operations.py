@@ -13,7 +13,6 @@ from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
 
-import structlog
 from pydantic import SecretStr
 
 import meterbot
@@ -32,6 +31,7 @@ from meterbot.findings import Check, Status
 from meterbot.fold import counts_in_team
 from meterbot.heading import Headings
 from meterbot.ingest import Ingest
+from meterbot.logger import get_logger
 from meterbot.merges import counters_of, month_so_far, reckoned
 from meterbot.messages import Message
 from meterbot.models import Counter, Health, Seat, Snapshot, SourceState
@@ -48,7 +48,7 @@ from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
 
 _MOST_EVENTS = 1_000_000
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:

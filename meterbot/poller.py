@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-import structlog
-
 from meterbot.cadence import first_due, latest, next_due
 from meterbot.clock import Clock
 from meterbot.fold import failures_after, worst
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.ingest import Ingest
+from meterbot.logger import get_logger
 from meterbot.models import Health, Seat, Snapshot, SourceState
 from meterbot.sources import Source
 from meterbot.store import Store
@@ -32,7 +31,7 @@ _CLAIM_SECONDS = 15.0
 _TOGETHER = 200
 _CLOSE_SECONDS = 5.0
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

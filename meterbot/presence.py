@@ -8,16 +8,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-import structlog
-
 from meterbot.clock import Clock
 from meterbot.lease import Lease
+from meterbot.logger import get_logger
 from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store
 
 _ANSWER_SECONDS = 2.0
 _GOODBYE_SECONDS = 2.0
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Presence:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_address
 
-import structlog
 from aiohttp import web
 
 from meterbot.ingest import Receipt
 from meterbot.limiter import Limiter
+from meterbot.logger import get_logger
 from meterbot.reception import Reception
 from meterbot.sources import UnusablePushError
 from meterbot.web import BodyError, Route, read_body
@@ -28,7 +28,7 @@ READ_SECONDS = 15.0
 _BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
 _WHAT_TO_SEND = "send the header `Authorization: Bearer <push token>`; `meterbot seat add NAME` makes a token"
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours

@@ -5,10 +5,9 @@ In many short transactions, so that a reading and a command wait for one of them
 
 from datetime import datetime, timedelta
 
-import structlog
-
 from meterbot import rules
 from meterbot.fold import TEAM_MEMORY, memory_of
+from meterbot.logger import get_logger
 from meterbot.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.store import Store, Transaction
@@ -18,7 +17,7 @@ PAUSE = timedelta(hours=6)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVENTS_AT_ONCE = 200
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Retention:

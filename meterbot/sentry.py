@@ -3,11 +3,10 @@
 import sys
 from typing import Any
 
-from structlog.typing import EventDict, Processor
-
 import meterbot
 from meterbot.errors import StartError
 from meterbot.log import cleared
+from meterbot.logger import EventDict, Processor
 
 _FLUSH_SECONDS = 2.0
 _OUR_OWN = {"event", "level", "logger", "timestamp", "exc_info", "stack_info"}

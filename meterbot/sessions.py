@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-import structlog
-
 from meterbot import wording
 from meterbot.cipher import Cipher
+from meterbot.logger import get_logger
 from meterbot.store import Store, StoredSession
 
 _SAME_END = timedelta(hours=1)
 """A cookie's end that moves by less is not worth a write with every answer."""
 _INSTANT = timedelta(microseconds=1)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Unkept(Enum):

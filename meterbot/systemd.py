@@ -3,11 +3,10 @@
 import socket
 from collections.abc import Mapping
 
-import structlog
-
 from meterbot import secret
+from meterbot.logger import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Systemd:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import aiohttp
-import structlog
 
+from meterbot.logger import get_logger
 from meterbot.models import Health, SourceState
 from meterbot.systemd import Systemd
 from meterbot.vitals import Vitals, on_time
@@ -14,7 +14,7 @@ PING_EVERY = timedelta(minutes=1)
 _PING_SECONDS = 10.0
 _WELL = {Health.OK, Health.NEVER_SEEN}  # that nothing has come yet is no failure
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class DeadMan:

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from meterbot.logger import get_logger
 from meterbot.metrics import Metrics
 from meterbot.vitals import TakeVitals
 
@@ -15,7 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """(method, path, handler)"""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class BodyError(Exception):

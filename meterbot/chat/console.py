@@ -14,7 +14,6 @@ from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from unicodedata import category
 
-import structlog
 from rich import box
 from rich.console import Console as Terminal
 from rich.console import Group, RenderableType
@@ -25,6 +24,7 @@ from rich.text import Text
 
 from meterbot.chat import Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.errors import Outcome, SendError
+from meterbot.logger import get_logger
 from meterbot.messages import Action, Message, Picture, Posted, Section
 from meterbot.models import Severity
 from meterbot.wording import moment
@@ -44,7 +44,7 @@ _BACKGROUND_PAUSE = 0.5
 _ANSWER_BUTTONS = ("refresh", "share")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Console:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import discord
-import structlog
 from discord.http import Route
 
 from meterbot.chat import Answer, Answerer, Connection, Form, Forms, Question, no_forms
@@ -28,6 +27,7 @@ from meterbot.chat.discord_rest import FAILURES, NEW_TOKEN, NONSENSE, NOT_DISCOR
 from meterbot.clock import Clock
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.lease import Lease
+from meterbot.logger import get_logger
 from meterbot.messages import Message, Picture, Posted
 
 _PAGE, _PAGES = 100, 30
@@ -44,7 +44,7 @@ _HOPELESS: dict[int | None, str] = {
     4014: "Discord refuses the bot's intents, though it asks for none: is DISCORD_TOKEN another bot's?",
 }
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class DiscordChat:

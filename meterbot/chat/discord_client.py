@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import aiohttp
 import discord
-import structlog
 import yarl
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
@@ -18,6 +17,7 @@ from discord.http import Route
 from meterbot.answers import WORDS
 from meterbot.chat.discord_embeds import words_of
 from meterbot.chat.discord_forms import written_in
+from meterbot.logger import get_logger
 
 API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"
@@ -42,7 +42,7 @@ _GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
 _EXAMPLES = (*(word for word, _ in WORDS if word), "share", "me share")
 _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Listener(Protocol):

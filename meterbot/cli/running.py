@@ -1,5 +1,6 @@
 """The bot itself: run it, see it on simulated services, check what surrounds it, try its alerts."""
 
+import gc
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @cli.command()
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the bot: poll the seats, post alerts, answer /claude-spend. Ctrl-C or SIGTERM ends it."""
+    gc.disable()  # what is imported stays: `app.run` looks for garbage again once the bot has started
     from meterbot import app, log, sentry
 
     settings = configured(context, config)

@@ -89,7 +89,9 @@ Levels = Annotated[tuple[Level, ...], Unstrict, AfterValidator(_each_once)]
 class Table(BaseModel):
     """A table of the file. A secret is a field, too, filled from where its `…_env` or `…_file` points."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class SlackConfig(Table):

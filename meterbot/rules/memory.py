@@ -156,19 +156,26 @@ class DestinationMemory:
 
 
 _Memory = TypeVar("_Memory", CounterMemory, SourceMemory, TeamMemory, DestinationMemory)
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (CounterMemory, SourceMemory, TeamMemory, DestinationMemory)
-}
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Made when it is first needed: a start does without."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def dump(memory: CounterMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
     """JSON text, without what is as in an empty memory."""
-    return _ADAPTERS[type(memory)].dump_json(memory, exclude_defaults=True).decode()
+    return _adapter(type(memory)).dump_json(memory, exclude_defaults=True).decode()
 
 
 def load(kind: type[_Memory], text: str | None) -> _Memory:
     """An empty memory when there is no text yet. Raises ValueError on text that `dump` did not write."""
     if text is None:
         return kind()
-    memory: _Memory = _ADAPTERS[kind].validate_json(text)
+    memory: _Memory = _adapter(kind).validate_json(text)
     return memory

@@ -55,7 +55,7 @@ class Notes:
 class Shape(BaseModel):
     """A section of a body. Null and missing are both None; `model_fields_set` tells them apart."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 AnyShape = TypeVar("AnyShape", bound=Shape)

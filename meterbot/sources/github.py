@@ -48,7 +48,7 @@ _Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
 class _Shape(BaseModel):
     """A part of what GitHub says; what is not named here is passed over."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class _User(_Shape):
@@ -97,7 +97,7 @@ class _Listed(_Shape):
     author: _Account | None = None
 
 
-_PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed])
+_PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict(defer_build=True))
 
 
 def read_hook(event: str, document: bytes) -> Merged | str:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
+from meterbot.logger import get_logger
 from meterbot.models import Window
 from meterbot.sources.account import Organization
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
@@ -15,7 +14,7 @@ from meterbot.sources.verdict import Cause, Missing, Trouble
 from meterbot.sources.windows import is_window, windows_lost, windows_of
 from meterbot.sources.wire import OverageShape
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _USAGE_KEYS = {"five_hour", "seven_day", "limits", "extra_usage", "spend"}
 _OTHER_KEYS = {"seven_day_breakdown", "member_dashboard_available", "cedar_ember"}

@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Protocol
 
-import structlog
-
 from meterbot import secret
+from meterbot.logger import get_logger
 from meterbot.sources.cookies import cookie_header, renewed_session
 from meterbot.sources.transport import NotReadableError, Transport
 from meterbot.sources.verdict import Cause, Trouble, reading
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Keeper(Protocol):

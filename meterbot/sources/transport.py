@@ -10,11 +10,10 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Self
 
 import aiohttp
-import httpx
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -75,7 +74,7 @@ class Transport:
         self._largest = largest
         self._connections = connections
         self._idle = idle
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -83,7 +82,7 @@ class Transport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._connections, keepalive_timeout=self._idle, ssl=self._tls
+                    limit=self._connections, keepalive_timeout=self._idle, ssl=self._tls or _trusted()
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
@@ -141,6 +140,15 @@ class Transport:
             if len(body) > self._largest:
                 raise Trouble(Cause.DRIFTED, f"the answer is larger than {self._largest} bytes")
         return bytes(body)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom to trust: of a process one, for it takes as long to make as twenty readings. httpx has it from certifi, and
+    heeds SSL_CERT_FILE and SSL_CERT_DIR."""
+    import httpx  # noqa: PLC0415 - for this alone, and a bot that only takes pushes never needs it
+
+    return httpx.create_ssl_context()
 
 
 @lru_cache(maxsize=8)

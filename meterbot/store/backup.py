@@ -7,14 +7,14 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-import structlog
 from sqlalchemy import URL
 
 from meterbot.errors import StartError
+from meterbot.logger import get_logger
 from meterbot.store import sole
 from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _COPIES = 3
 """How many copies made before a migration are kept."""

@@ -9,9 +9,6 @@ from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
 
-import structlog
-from alembic import command
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -31,6 +28,7 @@ from meterbot.deliveries import (
 )
 from meterbot.errors import StartError
 from meterbot.hours import Hour
+from meterbot.logger import get_logger
 from meterbot.messages import Posted
 from meterbot.models import Counter, Event, EventKind, Sample, SourceState
 from meterbot.pull_requests import Key, Window
@@ -74,7 +72,7 @@ from meterbot.store.engine import (
     place_of,
     prepare,
 )
-from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas, settings
+from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.statements import upsert
 
 _SILENT_SECONDS = 2.0
@@ -83,7 +81,7 @@ _PEEK_SECONDS = 15.0
 """Longer than SQLite waits for another's write to end."""
 _MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def open_store(url: str, *, as_worker: bool = False) -> "Database":
@@ -154,7 +152,7 @@ async def glance(url: str) -> Glance:
     `StartError`, without the URL's secrets."""
     parsed = parse_url(url)
     if not await is_there(url):
-        return Glance(None, str(newest_schema()), there=False)
+        return Glance(None, newest_schema(), there=False)
     engine = make_engine(parsed)
     try:
         async with asyncio.timeout(_PEEK_SECONDS), engine.connect() as connection:
@@ -169,9 +167,8 @@ async def glance(url: str) -> Glance:
 
 
 def _seen(connection: Connection) -> Glance:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    found = context.get_current_revision()
-    return Glance(found, str(newest_schema()), unknown=found is not None and found not in schemas())
+    found = found_schema(connection)
+    return Glance(found, newest_schema(), unknown=found is not None and found not in schemas())
 
 
 async def _upgrade(engine: AsyncEngine, url: URL) -> None:
@@ -198,8 +195,7 @@ async def _upgrade(engine: AsyncEngine, url: URL) -> None:
 
 def _due(connection: Connection) -> tuple[bool, str | None]:
     """Whether there is something to migrate, and from which schema; None where the database is empty."""
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    found, newest = context.get_current_revision(), newest_schema()
+    found, newest = found_schema(connection), newest_schema()
     if found is not None and found not in schemas():
         raise StartError(
             f"the database has schema {found}, which is newer than this meterbot (schema {newest}): "
@@ -210,7 +206,9 @@ def _due(connection: Connection) -> tuple[bool, str | None]:
 
 async def _migrate(connection: AsyncConnection, url: URL) -> None:
     due, found = await connection.run_sync(_due)
-    if due and found is not None:
+    if due and found is None:
+        await connection.run_sync(make)
+    elif due and found is not None:
         kept = None
         if url.get_backend_name() == "sqlite":
             # The lock that is held keeps everybody from writing, and nobody from reading.
@@ -222,8 +220,7 @@ async def _migrate(connection: AsyncConnection, url: URL) -> None:
             to=newest_schema(),
             copy=None if kept is None else str(kept),
         )
-    if due:
-        await connection.run_sync(lambda opened: command.upgrade(settings(opened), "head"))
+        await connection.run_sync(bring_up_to_date)
 
 
 async def _lock(connection: AsyncConnection, number: int) -> None:

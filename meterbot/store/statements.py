@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _AT_A_TIME = 100
 MOST_VALUES = 10_000
@@ -15,8 +18,12 @@ MOST_VALUES = 10_000
 Rows = Sequence[Mapping[str, Any]]
 
 
-def dialect_insert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+def dialect_insert(connection: AsyncConnection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only who uses it pays for it
+
+    return postgresql.insert(table)
 
 
 async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -73,16 +74,31 @@ class Json(TypeDecorator[Any]):
     def __init__(self, kind: Any) -> None:
         super().__init__()
         self.kind = kind
-        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else self._adapter.dump_json(value).decode()
+        return None if value is None else _adapter(self.kind).dump_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else self._adapter.validate_json(value)
+        return None if value is None else _adapter(self.kind).validate_json(value)
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Made when it is first needed."""
+    return TypeAdapter(kind)
+
+
+# What is said of SQLite alone holds of PostgreSQL, too; see `for_postgresql`.
 metadata = MetaData()
+
+
+def for_postgresql() -> None:
+    """Says of PostgreSQL what is said of SQLite. To say it above would load its dialect, and its driver, on every start."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if (where := index.dialect_options["sqlite"]["where"]) is not None:
+                index.dialect_options["postgresql"]["where"] = where
+
 
 counters = Table(
     "counters",
@@ -186,7 +202,6 @@ events = Table(
         "events_open",
         "kind",
         sqlite_where=text("ended_by IS NULL"),
-        postgresql_where=text("ended_by IS NULL"),
     ),
 )
 
@@ -235,7 +250,6 @@ Index(
     deliveries.c.channel,
     deliveries.c.sequence,
     sqlite_where=deliveries.c.claimable_at.is_not(None),
-    postgresql_where=deliveries.c.claimable_at.is_not(None),
 )
 
 # A destination: who is sending there, when the next message may leave, and what ails it.

@@ -3,16 +3,17 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, inspect, make_url, select
+from sqlalchemy import Connection, func, inspect, make_url, select, text
 
 from meterbot.store import Batch, tables
 from meterbot.store.database import open_store, upgrade
-from meterbot.store.engine import make_engine, parse_url
+from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.migrations import bring_up_to_date, found_schema
 from tests import postgres
 from tests.store.facts import NOW, delivery, event, later, write
 from tests.store.test_migrations import upgraded_by_two_processes
@@ -75,6 +76,34 @@ def counts(connection: Connection) -> dict[str, int]:
         for table in tables.metadata.sorted_tables
         if table.name in there
     }
+
+
+async def test_a_new_database_is_made_at_once_and_is_what_all_the_steps_come_to(
+    database_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with AsyncExitStack() as stack:
+        stepped = f"sqlite:///{tmp_path}/stepped.db"
+        if not database_url.startswith("sqlite"):
+            server = request.getfixturevalue("postgres_server")
+            stepped = await stack.enter_async_context(postgres.fresh_database(server))
+        engine = make_engine(parse_url(stepped))
+        async with for_writing(engine).begin() as connection:
+            await connection.run_sync(bring_up_to_date)
+        await engine.dispose()
+        await upgrade(database_url)
+        assert await of(database_url, _made) == await of(stepped, _made)
+
+
+def _made(connection: Connection) -> tuple[Shape, list[str], str | None]:
+    """Everything that was made: tables, columns, keys, and the words of what neither of them tells."""
+    partial = "SELECT sql FROM sqlite_master WHERE sql LIKE '% WHERE %' OR type = 'trigger'"
+    if connection.dialect.name == "postgresql":
+        partial = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexdef LIKE '% WHERE %'"
+    words = sorted(" ".join(words.split()) for words in connection.scalars(text(partial)))
+    if connection.dialect.name == "sqlite":
+        bare = "SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'"
+        words += sorted(connection.scalars(text(bare)))
+    return shape(connection), words, found_schema(connection)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

@@ -7,13 +7,20 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from meterbot.errors import StartError
 from meterbot.store import Batch, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
-from meterbot.store.migrations import VERSION_TABLE
+from meterbot.store.migrations import (
+    VERSION_TABLE,
+    bring_up_to_date,
+    newest_schema,
+    schemas,
+    settings,
+)
 from tests.store.facts import NOW, event, write
 
 _OPEN = """
@@ -34,11 +41,18 @@ def _differences(connection: Connection) -> list[object]:
 
 
 async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str) -> None:
-    await upgrade(database_url)
     engine = make_engine(parse_url(database_url))
+    async with for_writing(engine).begin() as connection:
+        await connection.run_sync(bring_up_to_date)
     async with engine.connect() as connection:
         assert await connection.run_sync(_differences) == []
     await engine.dispose()
+
+
+def test_the_steps_are_those_that_alembic_finds() -> None:
+    scripts = ScriptDirectory.from_config(settings())
+    assert schemas() == {script.revision for script in scripts.walk_revisions()}
+    assert newest_schema() == scripts.get_current_head()
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:
