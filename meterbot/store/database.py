@@ -66,6 +66,7 @@ from meterbot.store import (
 from meterbot.store.engine import (
     failure_of,
     for_durable_writing,
+    for_migrating,
     for_writing,
     make_engine,
     parse_url,
@@ -181,7 +182,7 @@ async def _upgrade(engine: AsyncEngine, url: URL) -> None:
     )
     try:
         await prepare(engine)
-        async with for_writing(engine).begin() as connection:
+        async with for_migrating(engine).begin() as connection:
             await _lock(connection, _MIGRATION_LOCK)
             await _migrate(connection, url)
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:

@@ -17,6 +17,8 @@ MOST_CONNECTIONS = 6
 """How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
 _BUSY_MS = 10_000
 """How long a SQLite connection waits for another's write to end."""
+_PATIENT_MS = 60_000
+"""How long it waits for another's migrations to end: SQLite's queue is not fair, and some programs may start at once."""
 _WAL_PAUSE_MS = 50
 _POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS - 2, "max_overflow": 2}
 
@@ -81,8 +83,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
+    patience = options.get("sqlite_busy_ms")
+    if patience is not None:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
     connection.exec_driver_sql(f"PRAGMA synchronous = {options.get('sqlite_synchronous', 'NORMAL')}")
     connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
+    if patience is not None:  # the connection goes back to the others
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
 
 async def prepare(engine: AsyncEngine) -> None:
@@ -110,6 +117,11 @@ def _use_wal(path: str) -> None:
 def for_writing(engine: AsyncEngine) -> AsyncEngine:
     """The write lock is taken at the start: what is read in the transaction stays true until its end."""
     return engine.execution_options(sqlite_begin="IMMEDIATE")
+
+
+def for_migrating(engine: AsyncEngine) -> AsyncEngine:
+    """As `for_writing`, and waits for whoever is migrating already."""
+    return engine.execution_options(sqlite_begin="IMMEDIATE", sqlite_busy_ms=_PATIENT_MS)
 
 
 def for_durable_writing(engine: AsyncEngine) -> AsyncEngine:

@@ -52,8 +52,7 @@ def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
 
 def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
     status, report = campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
-    found = re.search(r"lost: (\d+), doubled: (\d+)", report)
+    lost, doubled = re.findall(r"lost: (\d+), doubled: (\d+)", report)[-1]  # the others tell of the progress
     assert status == 1, report
-    assert found, report
-    assert int(found[1]) > 0, report
-    assert int(found[2]) > 0, report
+    assert int(lost) > 0, report
+    assert int(doubled) > 0, report

@@ -159,7 +159,7 @@ def _live(birth: Birth, director: socket.socket) -> None:
         page = Page(Path(birth.page))
         slot = page.slot(birth.slot)
         count_points(slot)
-        engine._BUSY_MS = _BUSY_MS
+        engine._BUSY_MS = engine._PATIENT_MS = _BUSY_MS
         _beat_seldom()
         _ping_seldom()
         _let_gateways_be_silent()

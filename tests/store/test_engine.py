@@ -119,7 +119,8 @@ async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: 
 async def test_who_waits_for_a_locked_file_is_told_and_gives_up_in_time(
     tmp_path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meterbot.store.engine._BUSY_MS", 200)
+    for name in ("_BUSY_MS", "_PATIENT_MS"):
+        monkeypatch.setattr(f"meterbot.store.engine.{name}", 200)
     monkeypatch.setattr("meterbot.store.database._SILENT_SECONDS", 0.02)
     path = tmp_path / "m.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
