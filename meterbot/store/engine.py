@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from meterbot.errors import StartError
+from meterbot.store import one_hop
 
 MOST_CONNECTIONS = 6
 """How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
@@ -67,7 +68,7 @@ def make_engine(url: URL) -> AsyncEngine:
             hide_parameters=True,
             **_POOL,
         )
-    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), hide_parameters=True, **_POOL)
+    engine = create_async_engine(url.set(drivername=one_hop.DRIVER), hide_parameters=True, **_POOL)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -1,0 +1,89 @@
+"""SQLite as SQLAlchemy reaches it through aiosqlite, with one visit to the connection's thread for a statement.
+
+The usual way makes four of them, to open a cursor, to execute, to fetch and to close it, and each wakes a thread and
+the event loop: for statements as short as ours that is most of what they cost. SQLAlchemy and aiosqlite are held to the
+versions whose insides are used here.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+    SQLiteDialect_aiosqlite,
+)
+
+DRIVER = "sqlite+onehop"
+
+
+class _Ran:
+    """What is left of a cursor that has run a statement, and is closed."""
+
+    __slots__ = ("arraysize", "description", "lastrowid", "rowcount", "rows")
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self.description = cursor.description
+        self.rows = cursor.fetchall() if self.description else []
+        self.rowcount, self.lastrowid, self.arraysize = cursor.rowcount, cursor.lastrowid, cursor.arraysize
+        cursor.close()
+
+
+class _Cursor(AsyncAdapt_aiosqlite_cursor):
+    __slots__ = ()
+
+    def _make_new_cursor(self, _connection: Any) -> Any:
+        return None  # it is opened with the statement
+
+    def _aenter_cursor(self, cursor: Any) -> Any:
+        return cursor
+
+    async def _execute_async(self, operation: Any, parameters: Any) -> Any:
+        await self._run(lambda cursor: cursor.execute(operation, parameters or ()))
+
+    async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> Any:
+        await self._run(lambda cursor: cursor.executemany(operation, seq_of_parameters))
+
+    async def _run(self, execute: Callable[[sqlite3.Cursor], sqlite3.Cursor]) -> None:
+        connection: Any = self._connection
+        async with self._adapt_connection._execute_mutex:
+            ran = await connection._execute(lambda: _Ran(execute(connection._conn.cursor())))
+        self._cursor = ran
+        self._rows = deque(ran.rows)
+
+    @property
+    def description(self) -> Any:
+        ran: Any = self._cursor
+        return None if ran is None else ran.description
+
+    async def _async_soft_close(self) -> None:
+        """There is nothing left to close."""
+
+    def close(self) -> None:
+        self._rows.clear()
+
+
+class _Connection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ()
+    _cursor_cls = _Cursor
+
+
+class _Driver(AsyncAdapt_aiosqlite_dbapi):
+    def connect(self, *arg: Any, **kw: Any) -> _Connection:
+        return _Connection(self, super().connect(*arg, **kw)._connection)
+
+
+class Dialect(SQLiteDialect_aiosqlite):
+    driver = "onehop"
+    supports_statement_cache = True
+
+    @classmethod
+    def import_dbapi(cls) -> _Driver:
+        return _Driver(__import__("aiosqlite"), sqlite3)
+
+
+registry.register("sqlite.onehop", __name__, "Dialect")
