@@ -356,7 +356,7 @@ async def three(tmp_path: Path) -> AsyncIterator[Team]:
         yield made
 
 
-async def started(running: asyncio.subprocess.Process) -> None:
+async def started(running: process.Process) -> None:
     await process.line(running.stderr, lambda text: json.loads(text)["event"] == "started")
 
 

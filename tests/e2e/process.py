@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.e2e import nursery
 from tests.tripwire import sitecustomize as tripwire
+
+Process = asyncio.subprocess.Process | nursery.Process
 
 SECONDS = 30.0
 """In which a command must have ended."""
@@ -36,14 +39,10 @@ def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 @asynccontextmanager
 async def started(
     *words: str, environ: Mapping[str, str] | None = None, cwd: Path, stdin: bytes | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[Process]:
     """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "meterbot", *words,
-        env=surroundings(environ), cwd=cwd,
-        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
-    )  # fmt: skip
+    begin = anew if any(name.startswith("PYTHON") for name in environ or {}) else nursery.piped
+    process = await begin(words, environ=surroundings(environ), cwd=cwd, stdin=stdin is not None)
     if process.stdin is not None and stdin:
         process.stdin.write(stdin)
     try:
@@ -54,7 +53,16 @@ async def started(
         await ended(process)
 
 
-async def ended(process: asyncio.subprocess.Process, seconds: float = SECONDS) -> Ended:
+async def anew(words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool) -> Process:
+    """As it is in life, with a Python of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "meterbot", *words, env=environ, cwd=cwd,
+        stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=2**20,
+    )  # fmt: skip
+
+
+async def ended(process: Process, seconds: float = SECONDS) -> Ended:
     """Waits for its end."""
     async with asyncio.timeout(seconds):
         stdout, stderr = await process.communicate()
@@ -85,7 +93,7 @@ async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool
     raise EOFError(f"the process ended and said only: {heard}")
 
 
-async def stop(process: asyncio.subprocess.Process, number: signal.Signals = signal.SIGTERM) -> Ended:
+async def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> Ended:
     """Asks it to end, and gives it the ten seconds that it promises."""
     process.send_signal(number)
     return await ended(process, 10)

@@ -1,16 +1,14 @@
 """A terminal with somebody at it, for what asks questions."""
 
 import asyncio
-import fcntl
 import os
 import pty
-import sys
-import termios
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.e2e.nursery import Process, nursery
 from tests.e2e.process import SECONDS, surroundings
 
 
@@ -18,7 +16,7 @@ from tests.e2e.process import SECONDS, surroundings
 class Screen:
     """All that was shown; what is typed shows, too, unless the program hides it."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     _master: int
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     shown: str = ""
@@ -59,21 +57,19 @@ class Screen:
             return await self.process.wait()
 
 
-def _own_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
 @asynccontextmanager
 async def sitting_at(
     *words: str, environ: Mapping[str, str] | None = None, cwd: Path
 ) -> AsyncIterator[Screen]:
     """`meterbot <words>` on a terminal of its own, killed with the block if it has not ended."""
     master, slave = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "meterbot", *words,
-        env={**surroundings(environ), "TERM": "dumb", "COLUMNS": "200"}, cwd=cwd,
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=_own_terminal,
-    )  # fmt: skip
+    process = nursery().start(
+        words,
+        environ={**surroundings(environ), "TERM": "dumb", "COLUMNS": "200"},
+        cwd=cwd,
+        files=(slave, slave, slave),
+        terminal=True,
+    )
     os.close(slave)
     screen = Screen(process, master)
     asyncio.get_running_loop().add_reader(master, screen.receive)

@@ -85,7 +85,7 @@ def started(environ: dict[str, str], dyno: str, tmp_path: Path) -> Any:
     return process.started("run", environ={**environ, "DYNO": dyno}, cwd=tmp_path)
 
 
-async def standing_by(other: asyncio.subprocess.Process) -> None:
+async def standing_by(other: process.Process) -> None:
     """Waits until a process runs, and another has the gateway."""
     await process.line(other.stderr, lambda line: "another process listens" in line)
     await process.line(other.stderr, lambda line: "started" in line)
