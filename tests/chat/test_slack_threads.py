@@ -77,6 +77,7 @@ async def test_a_mention_where_the_bot_may_not_answer_disturbs_nothing() -> None
     async with rig() as r:
         r.slack.fail("chat.postEphemeral", refused("user_not_in_channel"))
         await r.slack.mention("me")
+        await r.slack.until(lambda: r.slack.called("chat.postEphemeral"))
         await r.slack.mention("team")
         await r.slack.until(lambda: r.slack.whispered)
 

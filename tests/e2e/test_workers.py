@@ -21,7 +21,7 @@ TAKEN_OVER = 10.0
 """Seconds after a death until everything that the dead one did is done by another."""
 STARTED = 60.0
 """Seconds in which a process has started, on a machine that is busy."""
-EVERY = 10.0
+EVERY = 4.0
 
 pytestmark = pytest.mark.timeout(240)
 
