@@ -40,7 +40,11 @@ def _row(sample: Sample, seat: str) -> dict[str, object]:
 
 
 def _minor(amount: Money | None) -> str | None:
-    return None if amount is None else f"{amount.minor:f}"
+    """A whole number where it is one, however the service wrote it: `3000.0` is 3000."""
+    if amount is None:
+        return None
+    text = f"{amount.minor:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def as_csv(found: Iterable[Mapping[str, object]]) -> str:

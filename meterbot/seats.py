@@ -54,6 +54,16 @@ def push_command(token: str, interval: float, url: str, *, install: bool = False
     return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} {command} --every {every}"
 
 
+def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
+    """What to do on the seat's machine, once."""
+    line = push_command(token, interval, url)
+    return (
+        f"Run this on the machine of {seat}, where meterbot is installed, too. It sends while it runs, and stops with\n"
+        "Ctrl-C; with `push install` in place of `push`, that machine's scheduler does it. The token is shown only now:\n\n"
+        f"    {line}\n"
+    )
+
+
 def toml_block(seat: str) -> str:
     """What the configuration needs so that a seat may push."""
     return f'[[seats]]\nname = {json.dumps(seat)}\nsource = "push"\n'

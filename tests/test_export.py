@@ -58,6 +58,12 @@ def test_no_digit_is_lost() -> None:
     assert rows([replace(ONE, used=fine)], {ANA: "ana"})[0]["used_minor"] == "1720.000000000000000000001"
 
 
+@given(st.integers(0, 10**12), st.integers(0, 6))
+def test_a_whole_number_of_minor_units_is_written_as_one(minor: int, zeros: int) -> None:
+    amount = Money(Decimal(f"{minor}.{'0' * zeros}" if zeros else minor), "USD", 2)
+    assert rows([replace(ONE, used=amount)], {ANA: "ana"})[0]["used_minor"] == str(minor)
+
+
 @given(st.text(min_size=1, max_size=8))
 def test_no_cell_begins_like_a_formula(name: str) -> None:
     [row] = read(as_csv(rows([ONE], {ANA: f"={name}"})))

@@ -2,6 +2,8 @@
 
 import getpass
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -145,7 +147,15 @@ def init(  # noqa: PLR0917 - typer passes them by name
     )
     person = Terminal() if sys.stdin.isatty() else Nobody()
     try:
-        status = set_up(wishes, person, path, environ=os.environ, now=lambda: datetime.now(UTC), say=print)
+        status = set_up(
+            wishes,
+            person,
+            path,
+            environ=os.environ,
+            now=lambda: datetime.now(UTC),
+            say=print,
+            program=_program(sys.argv[0]),
+        )
     except UnansweredError as error:
         print(f"meterbot: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
@@ -156,6 +166,13 @@ def init(  # noqa: PLR0917 - typer passes them by name
         print("\nmeterbot: ended before anything was written", file=sys.stderr)
         raise typer.Exit(1) from None
     raise typer.Exit(status)
+
+
+def _program(called: str) -> str:
+    """What to type to call this program again, from here."""
+    if called.endswith("__main__.py"):
+        return f"{shlex.quote(sys.executable)} -m meterbot"
+    return "meterbot" if called == shutil.which("meterbot") else shlex.quote(called)
 
 
 def _one_of(flag: str, value: str | None, choices: Sequence[str]) -> str | None:

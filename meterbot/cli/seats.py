@@ -65,11 +65,11 @@ def seat_add(
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
         raise typer.Exit(1)
     address = url or (settings.http and settings.http.public_url) or "https://meterbot.example.com"
-    line = seats.push_command(token, known[name].interval, address.rstrip("/"))
+    interval, address = known[name].interval, address.rstrip("/")
     if as_json:
-        print_json({"seat": name, "token": token, "command": line})
+        print_json({"seat": name, "token": token, "command": seats.push_command(token, interval, address)})
     else:
-        print(f"Run this on the machine of {name}. The token is shown only now:\n\n    {line}\n")
+        print(seats.push_instructions(name, token, interval, address))
 
 
 @seat.command("list")

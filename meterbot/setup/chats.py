@@ -35,12 +35,12 @@ def slack(desk: Desk) -> Table:
     bot = desk.keeper.get(
         _BOT_TOKEN,
         wishes.slack_bot_token,
-        lambda token: desk.tried(lambda: live.slack_bot(token, api, desk.now)),
+        lambda kept: desk.tried(lambda: live.slack_bot(kept.value, api, desk.now)),
     )
     app = desk.keeper.get(
         _APP_TOKEN,
         wishes.slack_app_token,
-        lambda token: desk.tried(lambda: live.slack_app(token, api, desk.now)),
+        lambda kept: desk.tried(lambda: live.slack_app(kept.value, api, desk.now)),
     )
     desk.say("Type /invite @meterbot in the channel. Its id (C…) is at the end of the channel's details.")
     channel = desk.answered(
@@ -68,7 +68,7 @@ def discord(desk: Desk) -> Table:
         return [check]
 
     token = desk.keeper.get(
-        _DISCORD_TOKEN, wishes.discord_token, lambda value: desk.tried(lambda: bot(value))
+        _DISCORD_TOKEN, wishes.discord_token, lambda kept: desk.tried(lambda: bot(kept.value))
     )
     if application:
         desk.say(

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from meterbot.check import as_text
 from meterbot.findings import Check, Status
 from meterbot.setup.asking import Person, Wishes
-from meterbot.setup.secrets import Keeper, problem_of
+from meterbot.setup.secrets import Keeper, failures_of, problem_of
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ class Desk:
                 answer = self.person.ask(question, flag, default)
             problem = _problem(question, answer, kind)
             if problem is None:
-                failures = [check for check in tried(answer) if check.status is Status.FAIL]
+                failures = failures_of(tried(answer))
                 if not failures:
                     return answer
                 problem = problem_of(failures)

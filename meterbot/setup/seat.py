@@ -1,6 +1,6 @@
 """A seat: whose, how its numbers arrive, and what that needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,10 +8,15 @@ from pydantic import AfterValidator, TypeAdapter
 
 from meterbot import cipher, reception
 from meterbot.config.values import Listen, SeatName, Url
+from meterbot.findings import Check
 from meterbot.plans import LIST_PRICES
+from meterbot.setup.asking import RefusedError
 from meterbot.setup.desk import Desk
 from meterbot.setup.draft import Table, Value
-from meterbot.setup.secrets import Kept, Wanted
+from meterbot.setup.secrets import Kept, Wanted, failures_of, problem_of
+
+Read = Callable[[Mapping[str, Value], Sequence[Kept]], list[Check]]
+"""Reads a seat of these values once, with these secrets."""
 
 SOURCES = ("push", "claude_code", "claude_ai", "admin_api")
 _SIGN_IN = "~/.claude/.credentials.json"
@@ -28,8 +33,9 @@ class NewSeat:
     secret_key: Kept | None = None
 
 
-def seat(desk: Desk, taken: Sequence[str], *, listener: bool) -> NewSeat:
-    """`taken`: the names of the seats that are there; `listener`: whether the configuration has one already."""
+def seat(desk: Desk, taken: Sequence[str], read: Read, *, listener: bool, has_key: bool) -> NewSeat:
+    """`taken`: the names of the seats that are there; `listener` and `has_key`: whether the configuration has one, and a
+    key to encrypt with, already."""
     wishes = desk.wishes
     desk.say("\nA seat is one person's Claude account.")
     kind: TypeAdapter[Any] = TypeAdapter(Annotated[SeatName, AfterValidator(_other_than(taken))])
@@ -43,14 +49,19 @@ def seat(desk: Desk, taken: Sequence[str], *, listener: bool) -> NewSeat:
     )
     values: dict[str, Value] = {"name": name, "source": source}
     secret_key = None
-    if source == "claude_code" and wishes.credential.env is None and wishes.credential.file is None:
-        values["credentials_file"] = _SIGN_IN
-    elif source != "push":
-        kept = desk.keeper.get(_credential(name, source), wishes.credential, lambda _: [])
-        values[kept.key] = kept.name
-    if source == "claude_ai":
+    if source == "claude_ai" and not has_key:
         wanted = Wanted("secret_key", "The secret key", "", "METERBOT_SECRET_KEY", "secret-key")
         secret_key = desk.keeper.made(wanted, cipher.new_key())
+    given = wishes.credential
+    if source == "claude_code" and given.env is None and given.file is None:
+        values["credentials_file"] = _SIGN_IN
+        _signed_in(desk, lambda: read(values, ()))
+    elif source != "push":
+        others = [] if secret_key is None else [secret_key]
+        kept = desk.keeper.get(
+            _credential(name, source), given, lambda one: read(values, [one, *others]), may_be_kept=True
+        )
+        values[kept.key] = kept.name
     if source != "admin_api" and (plan := _plan(desk)):
         values["plan"] = plan
     if source != "push":
@@ -59,6 +70,14 @@ def seat(desk: Desk, taken: Sequence[str], *, listener: bool) -> NewSeat:
     bind = desk.answered("[http] bind", "--bind", wishes.bind or "127.0.0.1:8080", TypeAdapter(Listen))
     http = () if listener else (Table("[http]", {"bind": bind, "public_url": url}),)
     return NewSeat(name, source, url, (*http, Table("[[seats]]", values)))
+
+
+def _signed_in(desk: Desk, read: Callable[[], list[Check]]) -> None:
+    """Whether the sign-in here can be read with, or shall be kept all the same."""
+    if failures := failures_of(read()):
+        desk.person.hears(problem_of(failures))
+        if not desk.person.agrees("Keep it all the same?"):
+            raise RefusedError("nothing was written (--offline tries nothing)")
 
 
 def _other_than(taken: Sequence[str]) -> Callable[[str], str]:

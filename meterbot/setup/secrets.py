@@ -54,11 +54,21 @@ class Keeper:
         self._keep = keep
         self.kept: list[Kept] = []
 
-    def get(self, wanted: Wanted, given: Given, tried: Callable[[str], list[Check]]) -> Kept:
-        """The secret, once it is tried and does not fail. Raises `RefusedError`."""
+    def get(
+        self,
+        wanted: Wanted,
+        given: Given,
+        tried: Callable[[Kept], list[Check]],
+        *,
+        may_be_kept: bool = False,
+    ) -> Kept:
+        """The secret, once it is tried and does not fail; `may_be_kept`: or is kept all the same, since a service that
+        does not answer says nothing of it. Raises `RefusedError`."""
         kept = self._found(wanted, given) or self._typed(wanted)
-        while failures := [check for check in tried(kept.value) if check.status is Status.FAIL]:
+        while failures := failures_of(tried(kept)):
             self._person.hears(problem_of(failures))
+            if may_be_kept and self._person.agrees("Keep it all the same?"):
+                break
             kept = self._typed(wanted)
         self.kept.append(kept)
         return kept
@@ -103,6 +113,10 @@ class Keeper:
         if (self._directory / file).exists() and not self._person.agrees(f"Replace {file}, which is there?"):
             raise RefusedError(f"{file} is there already, and was left as it is: correct or remove it")
         return Kept(f"{wanted.key}_file", file, value, new=True)
+
+
+def failures_of(found: list[Check]) -> list[Check]:
+    return [check for check in found if check.status is Status.FAIL]
 
 
 def problem_of(failures: list[Check]) -> str:

@@ -1,9 +1,11 @@
 """The story of `meterbot init`: ask, try, write, and post a test alert."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from meterbot import operations, seats
 from meterbot.check import as_text, exit_status, live
 from meterbot.config import SCHEMA, Config, ConfigError, EndpointsConfig, load_text
 from meterbot.config.values import Zone
-from meterbot.findings import Status
+from meterbot.findings import Check
 from meterbot.reception import PUSH
 from meterbot.setup import chats
 from meterbot.setup.asking import Person, RefusedError, Wishes
@@ -22,7 +24,7 @@ from meterbot.setup.desk import Desk
 from meterbot.setup.draft import Table, Value, drafted
 from meterbot.setup.keeping import write, written
 from meterbot.setup.seat import NewSeat, push_token, seat
-from meterbot.setup.secrets import ENVIRONMENT, FILES, Keeper, problem_of
+from meterbot.setup.secrets import ENVIRONMENT, FILES, Keeper, Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,10 @@ def init(
     environ: Mapping[str, str],
     now: Callable[[], datetime],
     say: Callable[[str], None],
+    program: str = "meterbot",
 ) -> int:
-    """Ends with an exit status. Until everything was answered and tried, nothing is written."""
+    """Ends with an exit status. Until everything was answered and tried, nothing is written. `program`: how this one is
+    called here."""
     place = _place(path)
     where = (
         person.choose(
@@ -66,19 +70,23 @@ def init(
     )
     keeper = Keeper(person, environ, path.parent, keep=where)
     desk = Desk(person, wishes, keeper, _endpoints(place, wishes), now, say)
-    plan = _planned(desk, place)
+    plan = _planned(desk, place, environ)
     if not plan.tables:
-        say(f"Nothing to add: {path} is as it was.")
+        say(
+            f"Nothing to add: {path} is as it was, and nothing was posted. `{program} check --live` tries what is there, "
+            f"`{program} test-alert` posts a test alert."
+        )
+        return 0
     config, token = _kept(desk, place, plan, environ)
     try:
-        say(f"\n{path} is written." if plan.tables else "")
+        say(f"\n{path} is written.")
         _tell_secrets(desk, path)
         if plan.seat is not None and plan.seat.source == PUSH:
-            _tell_push(desk, plan.seat, config, token or _made_token(desk, config, plan.seat.name))
-        return _end(desk, config, path)
+            _tell_push(desk, plan.seat, config, token or _made_token(desk, config, plan.seat.name), program)
+        return _end(desk, config, place, program)
     except KeyboardInterrupt:
         say(
-            "\nThe configuration stays. `meterbot seat list` tells of tokens, `meterbot test-alert` posts the test alert."
+            f"\nThe configuration stays. `{program} seat list` tells of tokens, `{program} test-alert` posts the test alert."
         )
         return 1
 
@@ -104,7 +112,7 @@ def _endpoints(place: Place, wishes: Wishes) -> dict[str, str]:
     return dict(EndpointsConfig(**{**there, **wishes.endpoints}))
 
 
-def _planned(desk: Desk, place: Place) -> Plan:
+def _planned(desk: Desk, place: Place, environ: Mapping[str, str]) -> Plan:
     document, wishes = place.document, desk.wishes
     tables: list[Table] = []
     for name in _chats(desk, document):
@@ -116,7 +124,7 @@ def _planned(desk: Desk, place: Place) -> Plan:
             tables.append(chats.slack(desk) if name == "slack" else chats.discord(desk))
     if wishes.endpoints and "endpoints" not in document:
         tables.append(Table("[endpoints]", dict(wishes.endpoints)))
-    new = _seat(desk, document)
+    new = _seat(desk, place, environ)
     top: dict[str, Value] = {}
     if place.text is None:
         top["timezone"] = desk.answered(
@@ -128,7 +136,7 @@ def _planned(desk: Desk, place: Place) -> Plan:
         )
     if new is not None:
         tables += new.tables
-        if new.secret_key is not None and not {"secret_key_env", "secret_key_file"} & {*document}:
+        if new.secret_key is not None:
             top[new.secret_key.key] = new.secret_key.name
     return Plan(tuple(tables), new, drafted(place.text, SCHEMA.as_uri(), top, tables))
 
@@ -147,8 +155,9 @@ def _chats(desk: Desk, document: Mapping[str, Any]) -> tuple[str, ...]:
     return ("slack", "discord") if answer == "both" else (answer,)
 
 
-def _seat(desk: Desk, document: Mapping[str, Any]) -> NewSeat | None:
+def _seat(desk: Desk, place: Place, environ: Mapping[str, str]) -> NewSeat | None:
     """The first one; a further one where that is wanted."""
+    document = place.document
     there = [str(one.get("name")) for one in document.get("seats", [])]
     if (
         there
@@ -159,7 +168,42 @@ def _seat(desk: Desk, document: Mapping[str, Any]) -> NewSeat | None:
     if desk.wishes.seat in there:
         desk.say(f"The seat {desk.wishes.seat} is there already, and stays as it is.")
         return None
-    return seat(desk, there, listener="http" in document)
+    return seat(
+        desk,
+        there,
+        partial(_read, desk, place, environ),
+        listener="http" in document,
+        has_key=bool({"secret_key_env", "secret_key_file"} & {*document}),
+    )
+
+
+def _read(
+    desk: Desk, place: Place, environ: Mapping[str, str], values: Mapping[str, Value], kept: Sequence[Kept]
+) -> list[Check]:
+    """What comes of reading the new seat once, before anything is written: its secrets come from the environment here.
+    What claude.ai renews its key to is kept where there is a database already."""
+    pointers = {one.key.rpartition("_")[0]: one.value for one in kept}
+    named = {f"{key}_env": f"METERBOT_INIT_{key.upper()}" for key in pointers}
+    known = {**environ, **{named[f"{key}_env"]: value for key, value in pointers.items()}}
+    top = {key: name for key, name in named.items() if key == "secret_key_env"}
+    own = {key: name for key, name in named.items() if key != "secret_key_env"}
+    tables = [Table("[[seats]]", {**values, **own})]
+    if "endpoints" not in place.document:
+        tables.append(Table("[endpoints]", dict(desk.endpoints)))
+    config = _loaded(drafted(place.text, SCHEMA.as_uri(), top, tables), place.path, known)
+
+    async def reading() -> list[Check]:
+        shots = await operations.read_seats(config, [str(values["name"])], desk.now())
+        return list(live.readings(config.seat_list(), shots))
+
+    return desk.tried(reading)
+
+
+def _loaded(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    try:
+        return load_text(text, str(path), environ, path.parent)
+    except ConfigError as error:
+        raise RefusedError(f"{error}\nnothing was written") from None
 
 
 def _zone_here() -> str:
@@ -169,33 +213,18 @@ def _zone_here() -> str:
 
 
 def _kept(desk: Desk, place: Place, plan: Plan, environ: Mapping[str, str]) -> tuple[Config, str | None]:
-    """Writes the secrets, then the configuration, if it loads and its new seat can be read; or neither."""
-    directory, kept = place.path.parent, desk.keeper.kept
+    """Writes the secrets, then the configuration, if it loads; or neither."""
+    kept = desk.keeper.kept
     known = {**environ, **{one.variable: one.value for one in kept if one.variable}}
     elsewhere = any(one.variable and not environ.get(one.variable) for one in kept)
     text, token = plan.text, None
     if plan.seat is not None and plan.seat.source == PUSH and elsewhere:
         token, digest = push_token()
         text = text.rstrip("\n") + f'\npush_token_sha256 = "{digest}"\n'
-    with written(directory, kept):
-        try:
-            config = load_text(text, str(place.path), known, directory)
-        except ConfigError as error:
-            raise RefusedError(f"{error}\nnothing was written") from None
-        if plan.seat is not None and plan.seat.source != PUSH and not desk.wishes.offline:
-            _read_once(desk, config, plan.seat.name)
-        if plan.tables:
-            write(place.path, text)
+    with written(place.path.parent, kept):
+        config = _loaded(text, place.path, known)
+        write(place.path, text)
     return config, token
-
-
-def _read_once(desk: Desk, config: Config, name: str) -> None:
-    shots = asyncio.run(operations.read_seats(config, [name], desk.now()))
-    found = list(live.readings(config.seat_list(), shots))
-    desk.say(as_text(found))
-    failures = [check for check in found if check.status is Status.FAIL]
-    if failures and not desk.person.agrees("Keep it all the same?"):
-        raise RefusedError(f"{problem_of(failures)}\nnothing was written (--offline tries nothing)")
 
 
 def _tell_secrets(desk: Desk, path: Path) -> None:
@@ -217,26 +246,33 @@ def _made_token(desk: Desk, config: Config, name: str) -> str | None:
     return asyncio.run(operations.make_push_token(config, name, desk.now(), replace=False))
 
 
-def _tell_push(desk: Desk, new: NewSeat, config: Config, token: str | None) -> None:
+def _tell_push(desk: Desk, new: NewSeat, config: Config, token: str | None, program: str) -> None:
     if token is None:
         desk.say(
-            f"{new.name} has a token from before: `meterbot seat add {new.name} --replace` makes a new one."
+            f"{new.name} has a token from before: `{program} seat add {new.name} --replace` makes a new one."
         )
         return
     interval = next(config.interval(each) for each in config.seats if each.name == new.name)
-    line = seats.push_command(token, interval.total_seconds(), new.url or "")
-    desk.say(f"Run this on the machine of {new.name}. The token is shown only now:\n\n    {line}\n")
+    desk.say(seats.push_instructions(new.name, token, interval.total_seconds(), new.url or ""))
 
 
-def _end(desk: Desk, config: Config, path: Path) -> int:
-    run = "meterbot run" if path == Path.cwd() / "config.toml" else f"meterbot run --config {path}"
+def _end(desk: Desk, config: Config, place: Place, program: str) -> int:
+    """The test alert, and what to type now."""
+    named = "" if place.path == Path.cwd() / "config.toml" else f" --config {shlex.quote(str(place.path))}"
+    start = f"    {program} run{named}\n"
+    again = (
+        "" if place.text is None else "A bot that runs with it already has to be started again to see this.\n"
+    )
     if desk.wishes.offline:
-        desk.say(f"Nothing was tried. `meterbot check --live` does that; `{run}` starts the bot.")
+        desk.say(f"{again}Nothing was tried. Next, try everything, then start the bot:\n")
+        desk.say(f"    {program} check --live{named}\n{start}")
         return 0
     found = asyncio.run(operations.try_alerts(config, desk.now()))
     desk.say(as_text(found))
     if exit_status(found):
-        desk.say("The configuration stays. Correct this, then `meterbot test-alert` tries again.")
+        desk.say(
+            f"{again}The configuration stays. Correct this, then try again:\n\n    {program} test-alert{named}\n"
+        )
         return 1
-    desk.say(f"\nA test alert is in the channel. `{run}` starts the bot.")
+    desk.say(f"\nA test alert is in the channel. {again}Next, start the bot:\n\n{start}")
     return 0

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,10 +61,12 @@ async def test_typed_from_nothing_to_an_alert_in_the_channel(tmp_path: Path) -> 
             await screen.answers("seat's name", "ana")
             await screen.answers("[push]", "claude_ai")
             await screen.answers("opens the whole account", KEY)
+            await screen.sees("seat_read: ana was read")
+            assert files(tmp_path) == {}
             await screen.answers("Its plan", "max_20x")
             await screen.answers("time zone", "Europe/Berlin")
-            await screen.sees("seat_read: ana was read")
             await screen.sees("test_alert: slack")
+            await screen.sees(f"Next, start the bot:\n\n    {sys.executable} -m meterbot run\n")
             assert await screen.ended() == 0
         nothing_told(screen.shown + text_of(tmp_path))
         assert three.on_slack() == ["Test: meterbot's alerts arrive here. Nothing has happened."]
@@ -133,8 +136,11 @@ async def test_again_it_adds_a_further_seat_and_leaves_the_rest_as_it_is(tmp_pat
         text = text_of(tmp_path)
         assert [line for line in edited.splitlines() if line not in text.splitlines()] == []
         assert [one["name"] for one in tomli.loads(text)["seats"]] == ["ana", "bo"]
+        assert "has to be started again to see this" in ended.stdout
         third = await process.meterbot("init", *first, environ=environ, cwd=tmp_path)
         assert (third.status, text_of(tmp_path)) == (0, text)
+        assert "nothing was posted" in third.stdout
+        assert "test_alert" not in third.stdout
 
 
 async def test_a_file_that_is_there_is_used_and_not_overwritten(tmp_path: Path) -> None:
@@ -191,6 +197,27 @@ async def test_a_wrong_token_and_a_missing_invitation_are_told_and_asked_again(t
             await screen.answers("channel's id", "")
             await screen.sees("slack_channel: the bot sits in")
         nothing_told(screen.shown)
+
+
+async def test_a_session_key_that_is_refused_is_asked_for_again_or_kept_all_the_same(tmp_path: Path) -> None:
+    async with team() as three:
+        flags = ("init", "--keep", "files", "--console", "--timezone", "UTC", "--source", "claude_ai")
+        async with sitting_at(*flags, "--seat", "ana", *endpoints(three)[4:], cwd=tmp_path) as screen:
+            await screen.answers("opens the whole account", "sk-ant-sid01-another")
+            await screen.sees("fail  ana: session expired")
+            await screen.answers("Keep it all the same?", "n")
+            await screen.answers("opens the whole account", KEY)
+            await screen.sees("seat_read: ana was read")
+            assert files(tmp_path) == {}
+            await screen.answers("Its plan", "max_20x")
+            assert await screen.ended() == 0
+        assert (tmp_path / "secrets/ana-session-key").read_text() == f"{KEY}\n"
+        async with sitting_at(*flags, "--seat", "bo", cwd=tmp_path) as screen:
+            await screen.answers("opens the whole account", "sk-ant-sid01-another")
+            await screen.answers("Keep it all the same?", "y")
+            await screen.answers("Its plan", "pro")
+            assert await screen.ended() == 0
+        assert [one.name for one in load(None, {}, tmp_path).seats] == ["ana", "bo"]
 
 
 @pytest.mark.parametrize("question", ["bot's token (xoxb-…)", "seat's name"])
@@ -272,6 +299,7 @@ async def test_a_test_alert_that_fails_leaves_the_configuration_and_says_what_to
         environ = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN}
         flags = ("--slack", "--slack-channel", three.slack.channel, "--seat", "ana")
         ended = await process.meterbot("init", *flags, *endpoints(three), environ=environ, cwd=tmp_path)
-        assert (ended.status, "`meterbot test-alert` tries again" in ended.stdout) == (1, True)
+        assert (ended.status, "try again:\n\n    " in ended.stdout) == (1, True)
+        assert "-m meterbot test-alert\n" in ended.stdout
         again = await process.meterbot("test-alert", environ=environ, cwd=tmp_path)
     assert (again.status, files(tmp_path)) == (0, {"config.toml": 0o600})
