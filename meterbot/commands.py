@@ -32,7 +32,7 @@ from meterbot.own_settings import VERB as SETTINGS
 from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Operators, Rows, View
-from meterbot.report import SeatRow, TeamReport, team_report, with_paces
+from meterbot.report import SeatRow, TeamReport, plan_troubles, team_report, with_paces
 from meterbot.store import LAST_TICK, Store
 from meterbot.team import team
 
@@ -316,8 +316,15 @@ class Commands:
         places, processes = await self._destinations(), await self._processes(asked.view.report.as_of)
         ticked = await self._store.note(LAST_TICK)
         last_tick = None if ticked is None else datetime.fromisoformat(ticked)
+        seen = [row for row in asked.view.report.rows if asked.view.may_see(row.seat.name)]
+        plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
         return answers.status(
-            asked.view, places, self._version, self._remarks(), processes, last_tick=last_tick
+            asked.view,
+            places,
+            self._version,
+            [*self._remarks(), *plans],
+            processes,
+            last_tick=last_tick,
         )
 
     async def _processes(self, now: datetime) -> list[Process]:

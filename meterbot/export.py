@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from meterbot.models import Counter, Sample
 from meterbot.money import Money, plain
@@ -15,9 +16,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(samples: Iterable[Sample], seats: Mapping[Counter, str]) -> list[dict[str, object]]:
-    """One for each sample. `minor` is in the currency's smallest unit, the amount beside it in whole ones. A cap in
-    another currency than the amount is left out; unknown is null."""
-    return [_row(sample, seats[sample.counter]) for sample in samples if sample.counter in seats]
+    """One for each change; a reading that says what the one before said is none. `minor` is in the currency's smallest
+    unit, the amount beside it in whole ones. A cap in another currency than the amount is left out; unknown is null."""
+    before: dict[Counter, Sample] = {}
+    found = []
+    for sample in samples:
+        old = before.get(sample.counter)
+        if sample.counter in seats and (old is None or replace(old, at=sample.at) != sample):
+            found.append(_row(sample, seats[sample.counter]))
+        before[sample.counter] = sample
+    return found
 
 
 def _row(sample: Sample, seat: str) -> dict[str, object]:

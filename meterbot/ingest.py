@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
+import structlog
+
 from meterbot import rules, seat_settings
 from meterbot.alerts.cards import reminder
 from meterbot.deliveries import Act, Place, Purpose
@@ -28,6 +30,7 @@ from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Sna
 from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
 from meterbot.planner import Planner, follow_ups
+from meterbot.plans import plan_trouble
 from meterbot.rules import Account, Ailment, CounterMemory, RuleSettings, SourceMemory, fact_money, money_fact
 from meterbot.rules.facts import instant
 from meterbot.rules.pace import DAY
@@ -35,6 +38,8 @@ from meterbot.standing import Standing
 from meterbot.store import Batch, Store, Transaction
 
 _AT_A_TIME = 20
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Ingest:
         self._standing: Standing | None = None
         self._next_standing: Standing | None = None
         self._month = self._next_month = ""
+        self._plans_told: set[str] = set()
 
     async def take(
         self,
@@ -96,6 +102,7 @@ class Ingest:
             events = await self._fold(transaction, fold, snapshots, now, next_due)
         self._committed()
         self._tell(events)
+        self._compare_plans(snapshots)
         return events
 
     async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> Receipt:
@@ -271,6 +278,17 @@ class Ingest:
     def _tell(self, events: Sequence[Event]) -> None:
         if events:
             self._wake()
+
+    def _compare_plans(self, snapshots: Sequence[Snapshot]) -> None:
+        """Logs once, for each seat, that its account is on another plan than it is configured with."""
+        told: dict[str, list[str | None]] = {}
+        for snapshot in snapshots:
+            told.setdefault(snapshot.seat, []).append(snapshot.tier)
+        for name, tiers in told.items():
+            trouble = plan_trouble(name, self._seats[name].plan, tiers)
+            if trouble is not None and trouble not in self._plans_told:
+                self._plans_told.add(trouble)
+                log.warning("a seat is on another plan than the configured one", why=trouble)
 
     async def _load(self, transaction: Transaction, snapshots: Sequence[Snapshot]) -> Fold:
         names = {snapshot.seat for snapshot in snapshots}

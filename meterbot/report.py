@@ -27,7 +27,7 @@ from meterbot.models import (
 )
 from meterbot.money import Money, percent, totals
 from meterbot.org_spend import month_name
-from meterbot.plans import list_price
+from meterbot.plans import list_price, plan_trouble
 from meterbot.renewal import as_configured
 from meterbot.rules import of_another_month, remedy
 from meterbot.sharing import Shared, completed
@@ -239,6 +239,15 @@ def _priced(seat: Seat, readings: Iterable[tuple[Counter, Known]]) -> Seat:
         return seat
     _, plan, price = max(listed, key=lambda one: one[0])  # beside a paid plan, a free one is no news
     return replace(seat, plan=plan, plan_price=price, list_price=True)
+
+
+def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
+    """Of each seat whose account is on another plan than the configured one."""
+    told: dict[str, tuple[str | None, list[str | None]]] = {}
+    for row in rows:
+        told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
+    found = [plan_trouble(name, plan, tiers) for name, (plan, tiers) in told.items()]
+    return [sentence for sentence in found if sentence is not None]
 
 
 def _with_renewal(row: SeatRow, today: date) -> SeatRow:

@@ -83,10 +83,15 @@ def levels_in(written: str) -> tuple[Threshold, ...] | None:
 
 def _level(part: str) -> Threshold:
     try:
-        return parse_threshold(part)
+        level = parse_threshold(part)
     except ValueError:
         said = f"“{wording.one_line(part, 20)}” is no level: write a percentage like 80% or an amount like $25.00."
         raise ValueError(said) from None
+    if level.percent is not None and level.percent > 100:
+        raise ValueError(
+            f"“{level.level}” is above the cap, and at the cap a seat is blocked: write 100% at most."
+        )
+    return level
 
 
 def quiet_in(written: str, zone: tzinfo) -> Quiet | None:

@@ -28,6 +28,19 @@ BOSSES = Operators({"slack": frozenset({"UBOSS"})}, {"slack": frozenset({"SLEADS
 SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord": "7"})
 
 
+async def test_status_says_whose_plan_is_another_than_the_accounts(store: Store) -> None:
+    read = reading(snapshot("ana", extra_usage=extra("3", "10"), tier="pro"))
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(latest=[Latest(read.seat, read.counter, read.known)]))
+    configured = {**SEATS, "ana": replace(SEATS["ana"], plan="max_5x")}
+    answerer = Commands(
+        store, configured, now=lambda: NOW, tz=UTC, version="1.2.3", rows="self", operators=BOSSES
+    )
+    said = "ana is configured with plan max_5x, and its account says pro"
+    assert said in body((await ask(answerer, "status")).message)
+    assert said not in body((await ask(answerer, "status", user="USOMEONE")).message)
+
+
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """Ana twice (two accounts), Bo blocked, Cy never read."""

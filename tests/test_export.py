@@ -1,7 +1,7 @@
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +37,13 @@ def test_a_row_has_minor_units_and_whole_ones_and_is_in_utc() -> None:
             "blocked": True,
         }
     ]
+
+
+def test_a_quiet_stretch_is_one_row_however_often_it_was_read() -> None:
+    later = [replace(ONE, at=AT + timedelta(minutes=minute)) for minute in range(3)]
+    risen = replace(ONE, at=AT + timedelta(minutes=3), used=money("18"))
+    found = rows([*later, risen, replace(ONE, at=AT + timedelta(minutes=4))], {ANA: "ana"})
+    assert [row["used"] for row in found] == ["17.20", "18.00", "17.20"]
 
 
 def test_unknown_is_null_and_empty_and_never_zero() -> None:

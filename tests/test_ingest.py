@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as listening
+from structlog.testing import capture_logs
 
 from meterbot.alerts.cards import card, rendering
 from meterbot.deliveries import Delivery, DeliveryKind, Place
@@ -114,6 +115,16 @@ async def store(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
+
+
+async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: Database) -> None:
+    door = Door(store, seat(plan="max_5x"))
+    with capture_logs() as logged:
+        for minute in range(3):
+            await door.take(snapshot("1", later(minutes=minute), tier="pro"))
+    assert [line["why"] for line in logged] == [
+        "ana is configured with plan max_5x, and its account says pro"
+    ]
 
 
 async def test_a_snapshot_is_known_and_in_the_history_once_it_was_taken(store: Database) -> None:

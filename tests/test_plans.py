@@ -1,6 +1,6 @@
 import pytest
 
-from meterbot.plans import LIST_PRICES, list_price, plan_name
+from meterbot.plans import LIST_PRICES, list_price, plan_name, plan_trouble
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,28 @@ def test_names_are_as_a_person_writes_them() -> None:
     ]
     assert plan_name("max_40x") == "Max 40x"
     assert plan_name("_") == "_"
+
+
+@pytest.mark.parametrize(
+    ("configured", "told"),
+    [
+        ("max_20x", ["max_20x"]),
+        ("max_20x", [None, "team", "max_20x"]),  # of several organizations one is the seat's own
+        ("max_20x", ["max"]),
+        ("team_premium", ["team"]),
+        ("max_20x", [None]),
+        ("max_20x", []),
+        ("our own words", ["pro"]),
+        (None, ["pro"]),
+    ],
+)
+def test_a_plan_that_agrees_or_is_not_known_is_no_trouble(
+    configured: str | None, told: list[str | None]
+) -> None:
+    assert plan_trouble("ana", configured, told) is None
+
+
+def test_a_plan_that_differs_is_told_with_both() -> None:
+    assert plan_trouble("ana", "max_5x", ["pro", "max_20x", None]) == (
+        "ana is configured with plan max_5x, and its account says max_20x and pro"
+    )

@@ -41,6 +41,7 @@ def test_levels_are_read(written: str, levels: tuple[Threshold, ...] | None) -> 
         ("50 80%", "“50” is no level"),
         ("-5%", "“-5%” is no level"),
         ("0%", "“0%” is no level"),
+        ("800%", "“800%” is above the cap"),
         ("default 50%", "“default” is no level"),
     ],
 )

@@ -4,7 +4,7 @@ Nothing is posted or changed, but for a session key that claude.ai renews while 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from meterbot.config import Config
 from meterbot.errors import StartError
 from meterbot.findings import Check, Status
 from meterbot.models import Health, Seat, Snapshot, SourceState
+from meterbot.plans import plan_trouble
 from meterbot.reception import PUSH
 from meterbot.rules import remedy
 from meterbot.store import Glance
@@ -155,7 +156,7 @@ async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Che
     except TimeoutError:
         sentence = f"{listed(names)} did not answer within {READ_SECONDS:g} seconds"
         return [*waiting.values(), Check("seat_read", Status.FAIL, sentence, remedy(Health.UNREACHABLE, ""))]
-    return [*waiting.values(), *readings(seats, shots)]
+    return [*waiting.values(), *readings(seats, shots), *plans(seats, shots)]
 
 
 def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | None:
@@ -186,6 +187,15 @@ def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check
         sentence = f"{name}: {shot.health.value.replace('_', ' ')}" + (f" ({told})" if told else "")
         status = Status.WARN if shot.health in _HARMLESS else Status.FAIL
         yield Check("seat_read", status, sentence, remedy(shot.health, sources[name]))
+
+
+def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
+    """Whether an account is on the plan it is configured with: the fees are counted by that."""
+    for seat in seats:
+        told = [shot.tier for shot in shots if shot.seat == seat.name]
+        if trouble := plan_trouble(seat.name, seat.plan, told):
+            remedy_ = "correct plan (and plan_price, if there is one) in the configuration"
+            yield Check("plan", Status.WARN, trouble, remedy_)
 
 
 def clock(ahead: Mapping[str, timedelta | None]) -> Iterator[Check]:

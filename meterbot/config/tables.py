@@ -37,6 +37,7 @@ from meterbot.config.values import (
     Moment,
     MonthDay,
     RepositoryPattern,
+    SeatLevel,
     SeatName,
     SecretKeys,
     SecretUrl,
@@ -84,6 +85,7 @@ def _each_once(levels: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
 
 Levels = Annotated[tuple[Level, ...], Unstrict, AfterValidator(_each_once)]
 """In the order they are written; what is written twice, as `80%` and `80.0%`, is one."""
+SeatLevels = Annotated[tuple[SeatLevel, ...], Unstrict, AfterValidator(_each_once)]
 
 
 class Table(BaseModel):
@@ -208,7 +210,7 @@ class RouteConfig(Table):
 class AlertsConfig(Table):
     """`[alerts]`: what is told, and when."""
 
-    thresholds: Levels = DEFAULT_THRESHOLDS
+    thresholds: SeatLevels = DEFAULT_THRESHOLDS
     renewal_days: Annotated[tuple[Days, ...], Unstrict] = (7, 1)
     source_grace: Duration = timedelta(minutes=30)
     cap_forecast: bool = True

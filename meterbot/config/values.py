@@ -108,6 +108,14 @@ def _threshold(value: object) -> Threshold:
         raise ValueError(sentence) from None
 
 
+def _seat_threshold(value: object) -> Threshold:
+    """At its cap a seat is blocked, which is told by itself and mutes what is lesser."""
+    threshold = _threshold(value)
+    if threshold.percent is not None and threshold.percent > 100:
+        raise ValueError("must be at most 100% of a seat's cap: there it is blocked (a budget may have more)")
+    return threshold
+
+
 def _kind(value: object) -> EventKind:
     if not isinstance(value, str) or value not in {*EventKind}:
         near = did_you_mean(str(value), EventKind)
@@ -318,6 +326,9 @@ Amount = Annotated[Decimal, PlainValidator(_amount), _either(_AMOUNT, "number")]
 """Whole units of a currency: `"50.00"`, or a TOML number, which is exact here."""
 Currency = Annotated[str, PlainValidator(_currency), _text(_CURRENCY)]
 Level = Annotated[Threshold, PlainValidator(_threshold), _text(examples=["80%", "$25.00", "25.00 EUR"])]
+SeatLevel = Annotated[
+    Threshold, PlainValidator(_seat_threshold), _text(examples=["80%", "$25.00", "25.00 EUR"])
+]
 Kind = Annotated[EventKind, PlainValidator(_kind), _text(enum=[*EventKind])]
 Loudness = Annotated[Severity, PlainValidator(_severity), _text(enum=[*Severity])]
 Clock = Annotated[time, PlainValidator(_clock), _text(_CLOCK)]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from meterbot.check import live
-from meterbot.check.live import clock, look, readings, schema, unasked
+from meterbot.check.live import clock, look, plans, readings, schema, unasked
 from meterbot.findings import Check, Status
 from meterbot.models import Health, Seat, Snapshot, SourceState
 from meterbot.store import Batch, Glance
@@ -180,6 +180,14 @@ def test_of_several_organizations_the_worst_is_told() -> None:
     shots = [Snapshot("ana", "claude_ai", NOW, health) for health in (Health.OK, Health.DRIFTED, Health.OK)]
     (found,) = readings([ANA], shots)
     assert "drifted" in found.sentence
+
+
+def test_a_plan_that_is_another_than_the_accounts_is_worth_a_look() -> None:
+    seats = [Seat("ana", "claude_ai", plan="max_5x"), Seat("bo", "claude_ai", plan="pro")]
+    shots = [Snapshot(name, "claude_ai", NOW, Health.OK, tier="pro") for name in ("ana", "bo")]
+    (found,) = plans(seats, shots)
+    assert (found.id, found.status) == ("plan", Status.WARN)
+    assert found.sentence == "ana is configured with plan max_5x, and its account says pro"
 
 
 # --- clocks ---------------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ channel = "#general"
 [discord]
 guild_id = 1
 [alerts]
-thresholds = ["50%", "half"]
+thresholds = ["50%", "half", "800%"]
 [[seats]]
 name = "Ana"
 source = "claude-ai"
@@ -229,6 +229,7 @@ rows = "self"
         ),
         "5:2 discord.channel_id: is missing",
         '8:22 alerts.thresholds[1]: must be a percentage like "80%" or an amount like "$25.00" or "25.00 EUR", got "half"',
+        '8:30 alerts.thresholds[2]: must be at most 100% of a seat\'s cap: there it is blocked (a budget may have more), got "800%"',
         '10:1 seats[0].name: must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen, got "Ana"',
         (
             '11:1 seats[0].source: must be one of "push", "claude_ai", "claude_code", "admin_api", got "claude-ai";'
