@@ -27,7 +27,7 @@ from meterbot.chat import Chat
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
-from meterbot.commands import Commands, current_report
+from meterbot.commands import Commands
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.deliveries import Place
 from meterbot.digests import Digests
@@ -159,8 +159,7 @@ def _reads_at_once(config: Config) -> int:
 
 async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
     async def rows() -> tuple[SeatRow, ...]:
-        now = bot.clock.now()
-        return (await current_report(bot.store, config.seat_list(), now, config.timezone)).rows
+        return (await bot.commands.report(bot.clock.now())).rows
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     routes += PushRoute(bot.reception, bot.clock.now).routes()
@@ -262,7 +261,7 @@ def _connected(
     digests = Digests(
         store,
         config.digest_readers(destinations),
-        lambda now: current_report(store, seats.values(), now, config.timezone),
+        commands.report,
         notify.wake,
         tz=config.timezone,
         noise=noise,

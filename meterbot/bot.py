@@ -199,9 +199,14 @@ class Bot:
         await self.watch.look(await self.vitals())
 
     async def _health(self) -> Mapping[str, SourceState]:
-        """Of every seat. Of very many not with every look, for the database has better things to tell."""
+        """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
         at = monotonic()
-        if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
+        if (
+            self.store.sole
+            or len(self.seats) < MANY
+            or self.seen is None
+            or at - self.seen[0] > SWEEP_SECONDS
+        ):
             self.seen = at, await self.store.sources()
         return self.seen[1]
 

@@ -32,7 +32,7 @@ from meterbot.own_settings import VERB as SETTINGS
 from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting, Taken
 from meterbot.privacy import Operators, Rows, View
-from meterbot.report import SeatRow, TeamReport, plan_troubles, team_report, with_paces
+from meterbot.report import Reports, SeatRow, TeamReport, plan_troubles, with_paces
 from meterbot.store import LAST_TICK, Store
 from meterbot.team import team
 
@@ -66,10 +66,10 @@ class _Asked:
     view: View
 
 
-async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz: tzinfo) -> TeamReport:
+async def current_report(store: Store, reports: Reports, now: datetime) -> TeamReport:
     """The team as the store knows it."""
     latest, sources = await store.latest(), await store.sources()
-    report = await _aside(len(latest), team_report, latest, sources, seats, now, tz)
+    report = await _aside(len(latest), reports.at, latest, sources, now)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
 
@@ -138,6 +138,8 @@ class Commands:
             "pr": self._pull_requests,
             "status": self._status,
         }
+        self._reports = Reports(seats.values(), tz)
+        self._reporting = asyncio.Lock()
         self._pasting = pasting
         self._private: dict[str, Callable[[Question, Sequence[str]], Awaitable[Answer]]] = {}
         if joining is not None:
@@ -193,8 +195,13 @@ class Commands:
         view = await self._view(question, public=public)
         return await handler(_Asked(words, question.platform, question.user, view))
 
+    async def report(self, now: datetime) -> TeamReport:
+        """The team at `now`. Seats of which nothing is new are as the last report had them."""
+        async with self._reporting:
+            return await current_report(self._store, self._reports, now)
+
     async def _view(self, question: Question, *, public: bool) -> View:
-        report = await current_report(self._store, self._seats.values(), self._now(), self._tz)
+        report = await self.report(self._now())
         own = frozenset(self._owned(question.platform, question.user))
         operator = self._operators.include(question.platform, question.user, question.groups)
         salt = secrets.token_hex(16)

@@ -39,7 +39,7 @@ from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
 from meterbot.replay import WARM_UP, Replay, replay
-from meterbot.report import TeamReport, team_report
+from meterbot.report import Reports, TeamReport, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
@@ -113,13 +113,13 @@ def unread(snapshot: Snapshot) -> bool:
 async def team_now(config: Config, now: datetime) -> TeamReport:
     """The team as the database knows it."""
     async with _opened(config) as store:
-        return await current_report(store, config.seat_list(), now, config.timezone)
+        return await current_report(store, Reports(config.seat_list(), config.timezone), now)
 
 
 async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headings]:
     """The team as the database knows it, and where it is heading."""
     async with _opened(config) as store:
-        report = await current_report(store, config.seat_list(), now, config.timezone)
+        report = await current_report(store, Reports(config.seat_list(), config.timezone), now)
         return report, await current_headings(store, report)
 
 

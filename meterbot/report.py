@@ -5,9 +5,9 @@ read, or that belongs to an earlier month, is in no sum.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Protocol
 
@@ -70,20 +70,22 @@ class SeatRow:
     pace: Pace | None = None
     """How fast an API organization spends: of rows that are `beside` alone."""
 
-    @property
-    def metered(self) -> bool:
+    metered: bool = field(init=False, compare=False)
+    used: Money | None = field(init=False, compare=False)
+    """This month's amount, None when unknown or not metered."""
+    known: bool = field(init=False, compare=False)
+    """What it spent this month is known, be it that nothing is metered."""
+
+    def __post_init__(self) -> None:
+        # Reckoned once: every answer asks each row many times.
         extra = self.snapshot.extra_usage
-        return extra is not None and is_metered(extra, self.block)
-
-    @property
-    def used(self) -> Money | None:
-        """This month's amount, None when unknown or not metered."""
-        return self.snapshot.extra_usage.used if self.snapshot.extra_usage and self.metered else None
-
-    @property
-    def known(self) -> bool:
-        """What it spent this month is known, be it that nothing is metered."""
-        return self.extra_known and not self.outdated and (self.used is not None or not self.metered)
+        metered = extra is not None and is_metered(extra, self.block)
+        used = extra.used if extra is not None and metered else None
+        object.__setattr__(self, "metered", metered)
+        object.__setattr__(self, "used", used)
+        object.__setattr__(
+            self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
+        )
 
     @property
     def current(self) -> bool:
@@ -126,6 +128,17 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class _Part:
+    """What one seat brings to a report, and until when that is so if nothing new comes."""
+
+    seat: Seat
+    made_at: datetime
+    until: datetime
+    rows: tuple[SeatRow, ...]
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
 class TeamReport:
     """Everything `/claude-spend` answers from. Rows: blocked first, then by amount, then by name.
 
@@ -150,48 +163,129 @@ def team_report(
 ) -> TeamReport:
     """The team at `now`. Readings of seats or organizations that are not configured are left out. `tz` is where
     configured renewals are days of."""
-    by_seat: dict[str, list[tuple[Counter, Known]]] = defaultdict(list)
-    for reading in latest:
-        by_seat[reading.seat].append((reading.counter, reading.known))
-    rows: list[SeatRow] = []
-    missing: list[Missing] = []
-    members = [_priced(seat, by_seat[seat.name]) for seat in sorted(seats, key=lambda seat: seat.name)]
-    readers = _readers(members, by_seat)
-    for seat in members:
-        wanted = [pair for pair in by_seat[seat.name] if seat.wants(pair[0].org)]
-        state = _present_state(seat, sources.get(seat.name), wanted, now)
-        rows += [
-            _row(seat, counter, _completed(seat, known, readers[counter]), state, now)
-            for counter, known in wanted
+    return Reports(seats, tz).at(list(latest), sources, now)
+
+
+class Reports:
+    """Reports of the same seats, one after the other: each is made anew only of what has changed since the one before."""
+
+    def __init__(self, seats: Iterable[Seat], tz: tzinfo = UTC) -> None:
+        self._seats = sorted(seats, key=lambda seat: seat.name)
+        self._named = {seat.name: seat for seat in self._seats}
+        self._tz = tz
+        self._latest: Sequence[Reading] = ()
+        self._sources: Mapping[str, SourceState] = {}
+        self._known: dict[str, dict[Counter, Known]] = {}
+        self._readers: dict[Counter, dict[str, Known]] = {}
+        self._parts: dict[str, _Part] = {}
+
+    def at(self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime) -> TeamReport:
+        """The team at `now`, of all that is known of it."""
+        self._take(latest, sources)
+        parts = [self._part(seat, now) for seat in self._seats]
+        members = [part.seat for part in parts]
+        shared = {counter: names for counter, names in self._readers.items() if len(names) > 1}
+        rows = _count_once([row for part in parts for row in part.rows], shared)
+        duplicates = tuple(sorted({tuple(sorted(names)) for names in shared.values()}))
+        counted_seats = [seat.name for seat in members if not seat.beside]
+        behind = {row.seat.name for row in rows if not row.current}
+        return TeamReport(
+            as_of=now,
+            rows=tuple(sorted(rows, key=_rank)),
+            totals=_totals(rows, members, duplicates),
+            missing=tuple(part.missing for part in parts if part.missing is not None),
+            duplicates=duplicates,
+            seats=len(counted_seats),
+            current=sum(name not in behind for name in counted_seats),
+        )
+
+    def _take(self, latest: Sequence[Reading], sources: Mapping[str, SourceState]) -> None:
+        """Forgets what was made of a reading or a source that is another one now."""
+        for name in self._seats_of_other_sources(sources):
+            self._parts.pop(name, None)
+        self._sources = sources
+        if not self._same_rows(latest):
+            self._take_all(latest)
+        else:
+            for old, new in zip(self._latest, latest, strict=True):
+                if old is not new and new.counter in self._known.get(new.seat, ()):
+                    self._known[new.seat][new.counter] = new.known
+                    self._readers[new.counter][new.seat] = new.known
+                    for name in self._readers[new.counter]:
+                        self._parts.pop(name, None)
+        self._latest = latest
+
+    def _seats_of_other_sources(self, sources: Mapping[str, SourceState]) -> list[str]:
+        before = self._sources
+        return [name for name in self._named if before.get(name) is not sources.get(name)]
+
+    def _same_rows(self, latest: Sequence[Reading]) -> bool:
+        """Whether the same seats have read the same counters."""
+        return len(latest) == len(self._latest) and all(
+            old is new or (old.seat == new.seat and old.counter == new.counter)
+            for old, new in zip(self._latest, latest, strict=True)
+        )
+
+    def _take_all(self, latest: Iterable[Reading]) -> None:
+        self._known, self._readers, self._parts = defaultdict(dict), defaultdict(dict), {}
+        for one in sorted(latest, key=lambda one: one.seat):
+            seat = self._named.get(one.seat)
+            if seat is not None and seat.wants(one.counter.org):
+                self._known[one.seat][one.counter] = one.known
+                self._readers[one.counter][one.seat] = one.known
+
+    def _part(self, configured: Seat, now: datetime) -> _Part:
+        """What was made before, while it holds, or what is made now."""
+        part = self._parts.get(configured.name)
+        if part is None or not part.made_at <= now < part.until:
+            part = self._parts[configured.name] = self._made(configured, now)
+        return part
+
+    def _made(self, configured: Seat, now: datetime) -> _Part:
+        known = self._known.get(configured.name, {})
+        seat = _priced(configured, known.values())
+        state = _present_state(seat, self._sources.get(seat.name), known.values(), now)
+        today = now.astimezone(self._tz).date()
+        rows = [
+            _row(seat, counter, _completed(seat, one, self._readers[counter]), state, now)
+            for counter, one in known.items()
         ] or [_empty_row(seat, state, now)]
-        if state.health is not Health.OK or not wanted:
+        missing = None
+        if state.health is not Health.OK or not known:
             health = Health.NEVER_SEEN if state.health is Health.OK else state.health
-            missing.append(_missing(seat, replace(state, health=health), now))
-    rows = [_with_renewal(row, now.astimezone(tz).date()) for row in _count_once(rows)]
-    duplicates = _duplicates(rows)
-    counted_seats = [seat.name for seat in members if not seat.beside]
-    behind = {row.seat.name for row in rows if not row.current}
-    return TeamReport(
-        as_of=now,
-        rows=tuple(sorted(rows, key=_rank)),
-        totals=_totals(rows, members, duplicates),
-        missing=tuple(missing),
-        duplicates=duplicates,
-        seats=len(counted_seats),
-        current=sum(name not in behind for name in counted_seats),
-    )
+            missing = _missing(seat, replace(state, health=health), now)
+        return _Part(
+            seat=seat,
+            made_at=now,
+            until=_next_change(seat, state, rows, now, self._tz) if known else now,
+            rows=tuple(_with_renewal(self._counted_alone(row), today) for row in rows),
+            missing=missing,
+        )
+
+    def _counted_alone(self, row: SeatRow) -> SeatRow:
+        """A row whose counter nobody else reads is the one that the sums take."""
+        if row.counter is None or row.beside or row.used is None or len(self._readers[row.counter]) > 1:
+            return row
+        return replace(row, counted=True)
 
 
-def _readers(
-    seats: Iterable[Seat], by_seat: Mapping[str, list[tuple[Counter, Known]]]
-) -> dict[Counter, dict[str, Known]]:
-    """What each seat knows of each counter."""
-    readers: dict[Counter, dict[str, Known]] = defaultdict(dict)
-    for seat in seats:
-        for counter, known in by_seat.get(seat.name, ()):
-            if seat.wants(counter.org):
-                readers[counter][seat.name] = known
-    return readers
+def _next_change(
+    seat: Seat, state: SourceState, rows: Iterable[SeatRow], now: datetime, tz: tzinfo
+) -> datetime:
+    """When time alone may make something else of a seat: a day, and with it a month, begins, its silence grows too long,
+    a block ends, or it may be asked again."""
+    tomorrow = now.astimezone(tz).date() + timedelta(days=1)
+    extras = [row.snapshot.extra_usage for row in rows]
+    newest = max((row.snapshot.fetched_at for row in rows), default=now)
+    instants = [
+        datetime.combine(tomorrow, time(), tz),
+        datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC),
+        # One instant later than its patience lasts.
+        *(at + seat.patience + timedelta(microseconds=1) for at in (state.last_ok_at, newest) if at),
+        *(extra.disabled_until for extra in extras if extra is not None and extra.disabled_until),
+        *([state.next_due] if state.next_due else []),
+    ]
+    return min(at for at in instants if at > now)
 
 
 def _completed(seat: Seat, known: Known, readers: Mapping[str, Known]) -> Shared:
@@ -217,10 +311,10 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> Missing:
 
 
 def _present_state(
-    seat: Seat, state: SourceState | None, known: list[tuple[Counter, Known]], now: datetime
+    seat: Seat, state: SourceState | None, known: Iterable[Known], now: datetime
 ) -> SourceState:
     """The stored state, or stale when nothing came for three intervals and nobody has said so yet."""
-    newest = max((k.snapshot.fetched_at for _, k in known), default=None)
+    newest = max((one.snapshot.fetched_at for one in known), default=None)
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
     seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
@@ -229,11 +323,11 @@ def _present_state(
     return state
 
 
-def _priced(seat: Seat, readings: Iterable[tuple[Counter, Known]]) -> Seat:
+def _priced(seat: Seat, readings: Iterable[Known]) -> Seat:
     """Where neither plan nor price is configured: the plan that the account says, at its list price."""
     if seat.plan is not None or seat.plan_price is not None or seat.beside:
         return seat
-    tiers = [known.snapshot.tier for counter, known in readings if seat.wants(counter.org)]
+    tiers = [known.snapshot.tier for known in readings]
     listed = [(price.minor, tier, price) for tier in tiers if (price := list_price(tier)) is not None]
     if not listed:
         return seat
@@ -285,10 +379,13 @@ def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
     return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
 
 
-def _count_once(rows: list[SeatRow]) -> list[SeatRow]:
+def _count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
+    """Of the counters that several seats read, one row each."""
+    if not shared:
+        return rows
     best: dict[Counter, SeatRow] = {}
     for row in rows:
-        if row.counter is None or row.beside or row.used is None:
+        if row.counter is None or row.counter not in shared or row.beside or row.used is None:
             continue
         held = best.get(row.counter)
         if held is None or _freshness(row) > _freshness(held):
@@ -299,14 +396,6 @@ def _count_once(rows: list[SeatRow]) -> list[SeatRow]:
 
 def _freshness(row: SeatRow) -> tuple[datetime, bool]:
     return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
-
-
-def _duplicates(rows: Iterable[SeatRow]) -> tuple[tuple[str, ...], ...]:
-    sharing: dict[Counter, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.counter is not None:
-            sharing[row.counter].add(row.seat.name)
-    return tuple(sorted({tuple(sorted(names)) for names in sharing.values() if len(names) > 1}))
 
 
 def _rank(row: SeatRow) -> tuple[bool, bool, Decimal, str]:

@@ -14,7 +14,7 @@ from meterbot.digests import Digests
 from meterbot.models import Sample
 from meterbot.noise import NoiseSettings, Quiet, Silence
 from meterbot.notify import Notify
-from meterbot.report import TeamReport
+from meterbot.report import Reports, TeamReport
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
 from tests.e2e.wall import Trouble, Wall
@@ -38,7 +38,7 @@ class Desk:
         self.digests = Digests(store, readers, self._report, self._wake, tz=UTC, noise=self.noise)
 
     async def _report(self, now: datetime) -> TeamReport:
-        return await current_report(self.store, SEATS.values(), now, UTC)
+        return await current_report(self.store, Reports(SEATS.values()), now)
 
     def _wake(self) -> None:
         self.woken += 1

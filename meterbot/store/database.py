@@ -46,6 +46,7 @@ from meterbot.store import (
     Worker,
     acts,
     backup,
+    board,
     cards,
     claims,
     deliveries,
@@ -235,6 +236,7 @@ class WriteTransaction:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.written: list[Batch] = []
 
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
         return await facts.read_states(self._connection, counters)
@@ -318,6 +320,7 @@ class WriteTransaction:
         await facts.write_states(connection, ids, batch.states.items())
         await facts.write_latest(connection, ids, batch.latest)
         await facts.delete_latest(connection, ids, batch.gone)
+        await board.leave_mark(connection, batch.gone)
         await history.set_back(connection, ids, batch.set_back)
         await history.append(connection, ids, batch.samples)
         await facts.write_sources(connection, batch.sources)
@@ -327,6 +330,7 @@ class WriteTransaction:
         await deliveries.end_alerts(connection, new)
         await deliveries.queue(connection, batch.deliveries, {event.key: event.at for event in new})
         await deliveries.release(connection, batch.release)
+        self.written.append(batch)
         return new
 
 
@@ -340,6 +344,7 @@ class Database:
         self._durable = for_durable_writing(engine)
         # SQLite has one writer, and does not queue for it: who waits there sleeps, and often for too long.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        self._board: board.Board | None = None
 
     @asynccontextmanager
     async def _writing(self, *, durable: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -348,21 +353,43 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[WriteTransaction]:
-        async with self._writing() as connection:
-            await _lock(connection, _INGEST_LOCK)
-            yield WriteTransaction(connection)
+        try:
+            async with self._writing() as connection:
+                await _lock(connection, _INGEST_LOCK)
+                transaction = WriteTransaction(connection)
+                yield transaction
+        except BaseException:
+            self._board = None  # who is interrupted while it commits does not know whether it did
+            raise
+        if self._board is not None:
+            for batch in transaction.written:
+                self._board.take(batch)
 
     @property
     def sole(self) -> bool:
         return self._hold is not None
 
     async def latest(self) -> list[Latest]:
+        if self.sole:
+            return (await self._known()).latest()
         async with self._engine.connect() as connection:
             return await facts.read_latest(connection)
 
     async def sources(self) -> dict[str, SourceState]:
+        if self.sole:
+            return dict((await self._known()).sources)
         async with self._engine.connect() as connection:
             return await facts.read_sources(connection)
+
+    async def _known(self) -> board.Board:
+        """What is in memory, read anew where something was taken away since."""
+        async with self._engine.connect() as connection:
+            mark = await board.read_mark(connection)
+        if self._board is None or self._board.mark != mark:
+            # Nothing is written meanwhile: what was read and what is committed after it make up the whole.
+            async with self._turn, self._engine.connect() as connection:
+                self._board = await board.read(connection)
+        return self._board
 
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:
         async with self._engine.connect() as connection:
@@ -539,6 +566,7 @@ class Database:
     async def forget(self, seat: str) -> Forgotten:
         async with self._writing() as connection:
             await _lock(connection, _INGEST_LOCK)
+            await board.leave_mark(connection)
             return await forgetting.forget(connection, seat)
 
     async def close(self) -> None:

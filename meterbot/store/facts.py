@@ -97,7 +97,14 @@ async def delete_latest(
         await connection.execute(delete(tables.latest).where(of_seat, of_counter), rows)
 
 
+def without_email(one: Latest) -> Latest:
+    """As it is stored."""
+    return replace(one, known=_private(one.known))
+
+
 def _private(known: Known) -> Known:
+    if known.snapshot.account_email is None:
+        return known
     return replace(known, snapshot=replace(known.snapshot, account_email=None))
 
 
