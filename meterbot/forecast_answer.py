@@ -83,7 +83,7 @@ def _towards(one: Heading) -> str:
         return "too early to say"
     cap = _cap_below(one)
     until = "" if cap is None else f", but for its cap of {_money(cap)}"
-    return f"→ {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
+    return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
 
 
 def _cap_below(one: Heading) -> Money | None:

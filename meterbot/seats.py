@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from meterbot import reception
 from meterbot.models import Health, Seat
@@ -98,15 +98,15 @@ async def overview(
     ]
 
 
-def overview_text(infos: Sequence[SeatInfo]) -> str:
-    """One line per seat."""
+def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
+    """One line per seat, for a person where it is `tz`."""
     rows = [
         (
             info.name,
             (info.source or "?") + ("" if info.configured else " (not configured)"),
             info.health.value.replace("_", " "),
-            "never read" if info.last_reading is None else f"last reading {stamp(info.last_reading)}",
-            _token_text(info),
+            "never read" if info.last_reading is None else f"last reading {_shown(info.last_reading, tz)}",
+            _token_text(info, tz),
         )
         for info in infos
     ]
@@ -117,8 +117,12 @@ def overview_text(infos: Sequence[SeatInfo]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _token_text(info: SeatInfo) -> str:
-    made = [] if info.token_made_at is None else [f"token made {stamp(info.token_made_at)}"]
+def _shown(at: datetime, tz: tzinfo) -> str:
+    return f"{at.astimezone(tz):%Y-%m-%d %H:%M}"
+
+
+def _token_text(info: SeatInfo, tz: tzinfo) -> str:
+    made = [] if info.token_made_at is None else [f"token made {_shown(info.token_made_at, tz)}"]
     named = ["token in the configuration"] if info.token_configured else []
     if info.source == reception.PUSH and not made + named:
         return f"no token yet: meterbot seat add {info.name}"

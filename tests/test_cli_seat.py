@@ -88,6 +88,11 @@ def test_a_seat_that_is_read_otherwise_gets_no_token(typed: Typed) -> None:
     assert 'source = "claude_ai"' in said.stderr
 
 
+def test_an_address_that_nobody_named_is_said_to_be_none(typed: Typed) -> None:
+    assert "Put your bot's own address in place of" in typed("add", "bo").stderr
+    assert typed("add", "bo", "--replace", "--url", URL).stderr == ""
+
+
 def test_the_list_names_every_seat(typed: Typed) -> None:
     typed.token()
     lines = typed("list").stdout.splitlines()

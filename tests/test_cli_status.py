@@ -1,4 +1,4 @@
-"""`meterbot status`: how the bot is doing, asked of its database."""
+"""`meterbot status` and `meterbot pr`: how the bot is doing, and what it recorded, asked of its database."""
 
 import asyncio
 import json
@@ -63,3 +63,10 @@ def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path) -> No
     assert "console terminal: not running here; nothing waiting" in typed("status", *words).stdout
     (place,) = json.loads(typed("status", "--json", *words).stdout)["destinations"]
     assert (place["chat"], place["channel"], place["waiting"]) == ("console", "terminal", 0)
+
+
+def test_pull_requests_without_github_say_why_there_are_none(tmp_path: Path) -> None:
+    month, one = typed("pr", *configured(tmp_path)), typed("pr", "12", *configured(tmp_path))
+    assert (month.exit_code, one.exit_code) == (0, 1)
+    for said in (month, one):
+        assert "only with [github] in its configuration" in said.stderr

@@ -12,6 +12,7 @@ import pytest
 import tomli
 import typer
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # its stubs are a package of their own
+from typer.testing import CliRunner
 
 from meterbot import answers
 from meterbot.chat import discord_rest, slack_web
@@ -87,6 +88,20 @@ def test_the_page_of_all_commands_is_what_they_say_now() -> None:
     assert PAGES["docs/commands.md"] == reference.commands_page(), (
         "not what the program says now: run make docs"
     )
+
+
+def groups(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if hasattr(command, "commands"):
+        yield path
+        for name, inner in command.commands.items():
+            yield from groups(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", [*groups(typer.main.get_command(cli))], ids=" ".join)
+def test_no_command_is_cut_off_where_all_are_listed(path: tuple[str, ...]) -> None:
+    listed = CliRunner().invoke(cli, [*path, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+    (lines,) = re.findall(r"^Commands:\n((?:  .*\n)+)", listed, re.MULTILINE)
+    assert "..." not in lines
 
 
 def written_commands() -> Iterator[tuple[str, str]]:

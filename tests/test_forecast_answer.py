@@ -67,7 +67,7 @@ def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
     text = whole(forecast_answer(*asked()))
     # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
     assert "$51.60 spent so far, $2.25 an hour now; the month ends between" in text
-    assert "ana   $17.20  → $17.78 to $17.78, $0.75/h over 24m" in text
+    assert "ana   $17.20  -> $17.78 to $17.78, $0.75/h over 24m" in text
 
 
 def test_a_cap_and_a_window_that_fill_up_say_when() -> None:

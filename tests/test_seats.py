@@ -1,7 +1,9 @@
 """What an operator asks about the seats and does to them."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -104,11 +106,11 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Data
             "token_configured": False,
         },
     ]
-    text = overview_text(infos)
+    text = overview_text(infos, ZoneInfo("Europe/Berlin"))
     assert text.splitlines() == [
-        "bo    push                never seen  never read                         token made 2026-04-30T10:00:00Z",
-        "ana   claude_ai           ok          last reading 2026-04-30T10:00:00Z",
-        "cy    push                never seen  never read                         token in the configuration",
+        "bo    push                never seen  never read                     token made 2026-04-30 12:00",
+        "ana   claude_ai           ok          last reading 2026-04-30 12:00",
+        "cy    push                never seen  never read                     token in the configuration",
         "gone  ? (not configured)  refused     never read",
     ]
     for secret in (str(token), digest(str(token)), "0" * 64):
@@ -117,8 +119,8 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Data
 
 async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Database) -> None:
     (info,) = await overview(store, SEATS[:1], {}, NOW)
-    assert overview_text([info]).endswith("no token yet: meterbot seat add bo")
-    assert overview_text([]) == ""
+    assert overview_text([info], UTC).endswith("no token yet: meterbot seat add bo")
+    assert overview_text([], UTC) == ""
 
 
 async def test_silence_shows_although_no_bot_runs(store: Database) -> None:

@@ -93,6 +93,6 @@ def as_text(checks: Sequence[Check]) -> str:
     """One line per check; where there is something to do, with what, and where more is said of it."""
     return "\n".join(
         f"{check.status:<4}  {check.id}: {check.sentence}"
-        + (f" → {check.remedy} ({check.page})" if check.remedy else "")
+        + (f" -> {check.remedy} ({check.page})" if check.remedy else "")
         for check in checks
     )

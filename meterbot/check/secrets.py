@@ -31,34 +31,34 @@ def secret_key(config: Config, stored: Stored | None, database: Status) -> Itera
     lost = [seat for seat, text in kept.items() if not cipher.can_decrypt(seat, text)]
     old = [seat for seat, text in kept.items() if seat not in lost and not cipher.is_newest(seat, text)]
     if lost:
-        sentence = (
-            f"METERBOT_SECRET_KEY does not decrypt the stored session keys of {', '.join(sorted(lost))}"
-        )
+        sentence = f"the secret key does not decrypt the stored session keys of {', '.join(sorted(lost))}"
         remedy = (
             'put the key they were stored with behind the present one ("new old"); if it is lost, sign in again, '
             "configure the new session keys and run `meterbot secret-key --discard-unreadable`"
         )
         yield Check("secret_key", Status.FAIL, sentence, remedy)
     elif old:
-        sentence = (
-            f"the stored session keys of {', '.join(sorted(old))} still need an older METERBOT_SECRET_KEY"
-        )
+        sentence = f"the stored session keys of {', '.join(sorted(old))} still need an older secret key"
         yield Check("secret_key", Status.OK, sentence)
     else:
-        yield Check(
-            "secret_key", Status.OK, "renewed session keys are stored encrypted with METERBOT_SECRET_KEY"
-        )
+        yield Check("secret_key", Status.OK, "renewed session keys are stored encrypted with the secret key")
 
 
 def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
     if kept:
-        sentence = f"the stored session keys of {', '.join(kept)} cannot be decrypted: METERBOT_SECRET_KEY is not set"
-        return Check("secret_key", Status.FAIL, sentence, "set it to the key they were stored with")
-    sentence = (
-        f"without METERBOT_SECRET_KEY renewed session keys are not kept: {', '.join(seats)} will end early"
-    )
+        sentence = f"the stored session keys of {', '.join(kept)} cannot be decrypted: there is no secret key"
+        return Check(
+            "secret_key",
+            Status.FAIL,
+            sentence,
+            "set METERBOT_SECRET_KEY (or secret_key_env, secret_key_file) to the key they were stored with",
+        )
+    sentence = f"without a secret key renewed session keys are not kept: {', '.join(seats)} will end early"
     return Check(
-        "secret_key", Status.WARN, sentence, "set it to what `meterbot secret-key` prints, and keep that key"
+        "secret_key",
+        Status.WARN,
+        sentence,
+        "set METERBOT_SECRET_KEY to what `meterbot secret-key` prints, and keep that key",
     )
 
 

@@ -22,7 +22,7 @@ def slack_manifest(
         str | None, typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches the bot.")
     ] = None,
 ) -> None:
-    """Print the Slack app's manifest, and the link that makes the app of it in one click.
+    """Print the Slack app's manifest, and the link that makes the app.
 
     Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
     """
@@ -39,7 +39,7 @@ def discord_invite(
     ],
     guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
 ) -> None:
-    """Print the link that adds the bot to a server, with exactly the permissions it needs and no intents."""
+    """Print the link that adds the bot to a server. With exactly the permissions it needs and no intents."""
     from meterbot import operations
 
     print(operations.discord_invite(application_id, guild_id))

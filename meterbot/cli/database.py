@@ -52,7 +52,7 @@ def db_restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` made, or a start kept.")],
     config: ConfigPath = None,
 ) -> None:
-    """Put a copy in the place of a SQLite database, and keep what was there. Not while the bot runs."""
+    """Put a copy in the place of a SQLite database. What was there is kept. Not while the bot runs."""
     from meterbot import log, operations
 
     url = database_url(context, config)

@@ -110,7 +110,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Try nothing, and post no test alert.")] = False,
 ) -> None:
-    """Set meterbot up: from nothing to a configuration that works, and a test alert in the channel.
+    """Set meterbot up, or add a seat, and post a test alert. It goes from nothing to a configuration that works.
 
     Asks for what no flag says; in a script, what is missing is an error. Tokens are typed unseen, or named by
     …-env and …-file, and tried as they are given. Run it again to add what is missing, or a further seat: what is there

@@ -30,7 +30,7 @@ def secret_key(
         ),
     ] = False,
 ) -> None:
-    """Print a new key for METERBOT_SECRET_KEY: renewed session keys are stored encrypted with it."""
+    """Print a new secret key, for METERBOT_SECRET_KEY. Renewed session keys are stored encrypted with it."""
     from meterbot import cipher, log, operations
 
     if not discard:
@@ -38,7 +38,9 @@ def secret_key(
         return
     settings = configured(context, config)
     if not settings.secret_key:
-        refuse("METERBOT_SECRET_KEY is not set: nothing that is stored could be told readable")
+        refuse(
+            "there is no secret key (METERBOT_SECRET_KEY, or secret_key_env or secret_key_file in the configuration), so that\nnothing that is stored could be told readable"
+        )
     log.set_up()
     seats = done(operations.discard_unreadable_sessions(settings))
     print(
@@ -57,7 +59,10 @@ def healthcheck(
         ),
     ] = None,
 ) -> None:
-    """Ask the running bot whether it lives, as a container's health check: exit status 0 if it does, 1 if not."""
+    """Ask the running bot whether it lives, as a container does. Exit status 0 if it does, 1 if not.
+
+    The bot has to listen: with [http] in its configuration, or with PORT set.
+    """
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
@@ -72,7 +77,11 @@ def healthcheck(
         error.close()
         why = f"answers HTTP {error.code}"
     except OSError as error:
-        why = f"does not answer: {getattr(error, 'reason', error)}"
+        reason = getattr(error, "reason", error)
+        why = (
+            f"does not answer: {getattr(reason, 'strerror', None) or reason}. A bot listens only with [http] in its "
+            "configuration, or with PORT set; --url names another address"
+        )
     print(f"{asked} {why}", file=sys.stderr)
     raise typer.Exit(1)
 
@@ -85,7 +94,7 @@ def systemd_unit(
         str | None, typer.Option(metavar="PATH", help="Where meterbot is installed. Otherwise this one.")
     ] = None,
 ) -> None:
-    """Print a hardened systemd unit that hands over each secret of the configuration. Nothing is written."""
+    """Print a hardened systemd unit. It hands over each secret of the configuration; nothing is written."""
     import shutil
 
     from meterbot import systemd_unit as units

@@ -41,7 +41,7 @@ def snapshot(
 
 @cli.command()
 def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print what /claude-spend answers, from the database of the running bot."""
+    """Print what /claude-spend answers, from the bot's database."""
     from meterbot import log, operations, report_json
 
     settings = configured(context, config)
@@ -56,7 +56,7 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
 
 @cli.command()
 def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print how sources, destinations and processes are doing, from the database of the running bot."""
+    """Print how sources, destinations and processes are doing. It is read from the bot's database."""
     from meterbot import log, operations
 
     settings = configured(context, config)
@@ -93,7 +93,7 @@ def pr(
         str | None, typer.Option(metavar="ADDRESS", help="Only the commits with this author's address.")
     ] = None,
 ) -> None:
-    """Print what merged pull requests cost, as the running bot recorded them, or a branch that is not merged yet."""
+    """Print what merged pull requests cost, or a branch so far. The merged ones are those that the bot recorded."""
     from meterbot import log, operations, pull_request_answers
 
     settings = configured(context, config)
@@ -121,6 +121,12 @@ def pr(
             done(operations.print_team(settings, now, *(asked or ["pr"])))
     for number in missing:
         print(f"PR #{number} is not in the record", file=sys.stderr)
+    if settings.github is None:
+        print(
+            "Nothing new is recorded: GitHub tells a bot of merges only with [github] in its configuration "
+            "(docs/pull-requests.md). --repo reckons a branch without that.",
+            file=sys.stderr,
+        )
     raise typer.Exit(1 if missing else 0)
 
 
@@ -157,7 +163,7 @@ def export_history(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV, the default.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print every kept change of the seats' spend: minor units and whole ones, UTC."""
+    """Print every kept change of the seats' spend. In minor units and whole ones, and in UTC."""
     from meterbot import export, log, operations
 
     if as_csv and as_json:
@@ -187,7 +193,7 @@ def replay_history(
     since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",
     as_json: AsJson = False,
 ) -> None:
-    """Print what a set of rules would have told on the recorded history, beside what was told."""
+    """Print what other rules would have told, beside what was told. They are tried on the recorded history."""
     from meterbot import log, operations
     from meterbot import replay as replaying
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @cli.command()
 def run(context: typer.Context, config: ConfigPath = None) -> None:
-    """Run the bot: poll the seats, post alerts, answer /claude-spend. Ctrl-C or SIGTERM ends it."""
+    """Run the bot, until Ctrl-C or SIGTERM ends it. It reads the seats, posts alerts, and answers /claude-spend."""
     gc.disable()  # what is imported stays: `app.run` looks for garbage again once the bot has started
     from meterbot import app, log, sentry
 
@@ -36,7 +36,7 @@ def demo(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Play the month in one go, unattended.")] = False,
 ) -> None:
-    """Show the whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept."""
+    """Show the whole bot on simulated services. A team of five: no account, no token, nothing kept."""
     import logging
 
     from meterbot import demo as show
@@ -60,7 +60,7 @@ def check(
         ),
     ] = False,
 ) -> None:
-    """Check the configuration and its surroundings: one line each, with what to do about it.
+    """Check the configuration and what surrounds it. One line each, with what to do about it.
 
     With --live it also asks Slack, Discord and the seats' services; it posts nothing. docs/checks.md explains each line.
     """
@@ -88,7 +88,7 @@ def check(
 
 @cli.command("test-alert")
 def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Post a test message wherever alerts go, the way alerts are posted, and say where each stands.
+    """Post a test message wherever alerts go. It goes the way of an alert, and is told where it stands.
 
     Needs no database, and disturbs no running bot. Where it fails, `meterbot check --live` says why.
     """

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     pass
 
 
-seat = typer.Typer(
-    help="Look after the seats: push tokens, how each is doing, forgetting one.", no_args_is_help=True
-)
+seat = typer.Typer(help="Look after the seats: tokens, health, forgetting one.", no_args_is_help=True)
 cli.add_typer(seat, name="seat")
 
 
@@ -48,7 +46,7 @@ def seat_add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the token with which a seat's machine pushes, and print the line to run there. It is shown once."""
+    """Make the token with which a seat's machine pushes. It is shown once, in the line to run there."""
     from meterbot import log, operations, seats
 
     settings = configured(context, config)
@@ -64,17 +62,23 @@ def seat_add(
     if token is None:
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
         raise typer.Exit(1)
-    address = url or (settings.http and settings.http.public_url) or "https://meterbot.example.com"
+    told = url or (settings.http and settings.http.public_url)
+    address = told or "https://meterbot.example.com"
     interval, address = known[name].interval, address.rstrip("/")
     if as_json:
         print_json({"seat": name, "token": token, "command": seats.push_command(token, interval, address)})
     else:
         print(seats.push_instructions(name, token, interval, address))
+        if not told:
+            print(
+                f"Put your bot's own address in place of {address}: it is neither in --url nor in [http] public_url.",
+                file=sys.stderr,
+            )
 
 
 @seat.command("list")
 def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print every seat: its source, how it is doing, its last reading, and when its token was made."""
+    """Print every seat and how it is doing. With its source, its last reading, and when its token was made."""
     from meterbot import log, operations, seats
 
     settings = configured(context, config)
@@ -83,7 +87,7 @@ def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson
     if as_json:
         print_json([each.as_json() for each in found])
     else:
-        print(seats.overview_text(found))
+        print(seats.overview_text(found, settings.timezone))
 
 
 @seat.command("forget")
@@ -100,7 +104,7 @@ def seat_forget(
         bool, typer.Option("--account", help="Only which account it is, so that it may be another one.")
     ] = False,
 ) -> None:
-    """Delete everything that is stored of a seat, be it in the configuration or not."""
+    """Delete everything that is stored of a seat. Be it in the configuration or not."""
     from meterbot import log, operations, seats
 
     if token and account:

@@ -121,4 +121,4 @@ def failures_of(found: list[Check]) -> list[Check]:
 
 def problem_of(failures: list[Check]) -> str:
     """What is wrong, and what to do."""
-    return "\n".join(f"{check.sentence} → {check.remedy}" for check in failures)
+    return "\n".join(f"{check.sentence} -> {check.remedy}" for check in failures)

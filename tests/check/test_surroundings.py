@@ -259,18 +259,14 @@ def under(key: str) -> dict[str, str | None]:
 def test_without_a_secret_key_seats_are_said_to_end_early_and_how_to_make_one(tmp_path: Path) -> None:
     found = secret_key(tmp_path, None, {})
     assert found.status is Status.WARN
-    assert (
-        found.sentence == "without METERBOT_SECRET_KEY renewed session keys are not kept: ana will end early"
-    )
+    assert found.sentence == "without a secret key renewed session keys are not kept: ana will end early"
     assert "`meterbot secret-key`" in str(found.remedy)
 
 
 def test_a_secret_key_that_is_gone_is_told_apart_from_one_that_never_was(tmp_path: Path) -> None:
     found = secret_key(tmp_path, None, under(K1))
     assert found.status is Status.FAIL
-    assert found.sentence == (
-        "the stored session keys of ana cannot be decrypted: METERBOT_SECRET_KEY is not set"
-    )
+    assert found.sentence == ("the stored session keys of ana cannot be decrypted: there is no secret key")
 
 
 def test_a_malformed_secret_key_is_a_failure_that_says_how_to_make_one(tmp_path: Path) -> None:
@@ -284,7 +280,7 @@ def test_a_malformed_secret_key_is_a_failure_that_says_how_to_make_one(tmp_path:
 def test_a_wrong_secret_key_is_a_failure_that_says_what_to_do(tmp_path: Path) -> None:
     found = secret_key(tmp_path, K2, under(K1))
     assert found.status is Status.FAIL
-    assert found.sentence == "METERBOT_SECRET_KEY does not decrypt the stored session keys of ana"
+    assert found.sentence == "the secret key does not decrypt the stored session keys of ana"
     assert '("new old")' in str(found.remedy)
 
 
@@ -292,7 +288,7 @@ def test_an_older_secret_key_is_said_to_be_needed_until_it_is_not(tmp_path: Path
     found = secret_key(tmp_path, f"{K2} {K1}", under(K1))
     assert (found.status, found.sentence) == (
         Status.OK,
-        "the stored session keys of ana still need an older METERBOT_SECRET_KEY",
+        "the stored session keys of ana still need an older secret key",
     )
     assert "older" not in secret_key(tmp_path, f"{K2} {K1}", under(K2)).sentence
 
@@ -332,7 +328,7 @@ def test_a_configuration_from_the_environment_has_no_file_to_look_at(tmp_path: P
 
 def test_checks_can_be_printed_and_read_by_programs() -> None:
     checks = [Check("python", Status.OK, "Python 3.11"), Check("chats", Status.FAIL, "none", "add one")]
-    assert as_text(checks) == "ok    python: Python 3.11\nfail  chats: none → add one (docs/checks.md#chats)"
+    assert as_text(checks) == "ok    python: Python 3.11\nfail  chats: none -> add one (docs/checks.md#chats)"
     assert json.loads(json.dumps(as_json(checks))) == [
         {
             "id": "python",

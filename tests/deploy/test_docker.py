@@ -108,7 +108,10 @@ async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None
 async def test_the_health_check_fails_where_nobody_listens(tmp_path: Path) -> None:
     ended = await process.meterbot("healthcheck", environ={"PORT": str(free_port())}, cwd=tmp_path)
     assert ended.status == 1
-    assert "does not answer" in ended.stderr
+    assert (
+        "does not answer: Connection refused. A bot listens only with [http] in its configuration"
+        in ended.stderr
+    )
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "nonsense"])

@@ -269,7 +269,7 @@ async def test_in_a_script_a_token_that_is_refused_ends_it_with_nothing_written(
         ended = await process.meterbot(
             "init", "--slack", *endpoints(three), environ={"SLACK_BOT_TOKEN": BOT_TOKEN}, cwd=tmp_path
         )
-    assert (ended.status, "token_revoked → the token was revoked" in ended.stderr) == (1, True)
+    assert (ended.status, "token_revoked -> the token was revoked" in ended.stderr) == (1, True)
     nothing_told(ended.stdout + ended.stderr)
     assert files(tmp_path) == {}
 
