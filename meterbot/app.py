@@ -27,7 +27,7 @@ from meterbot.chat import Chat
 from meterbot.cipher import Cipher
 from meterbot.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.clock import Clock, SystemClock
-from meterbot.commands import Commands
+from meterbot.commands import Commands, current_headings
 from meterbot.config import Bind, Config, SeatConfig
 from meterbot.deliveries import Place
 from meterbot.digests import Digests
@@ -262,6 +262,7 @@ def _connected(
         store,
         config.digest_readers(destinations),
         commands.report,
+        lambda report: current_headings(store, report),
         notify.wake,
         tz=config.timezone,
         noise=noise,

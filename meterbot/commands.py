@@ -3,7 +3,7 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from difflib import get_close_matches
@@ -13,20 +13,20 @@ from typing import ParamSpec, TypeVar
 from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
 from meterbot.chat import Answer, Chat, Form, Question
-from meterbot.days import Days, days_of, first_hour
+from meterbot.days import Days, days_of, first_hour, stretch_of
 from meterbot.deliveries import Place, every_queue
-from meterbot.forecast import PACE_WINDOWS, pace
+from meterbot.forecast import PACE_WINDOWS, calendar_month, pace
 from meterbot.forecast_answer import forecast_answer
 from meterbot.handling import Handling
 from meterbot.heading import Headings, headings
 from meterbot.history_answer import SPANS, alt_text, history_answer, title_of
-from meterbot.hours import Hour, last_month
+from meterbot.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.joining import Joining
 from meterbot.lease import GATEWAY
 from meterbot.logger import get_logger
 from meterbot.merges import month_so_far
 from meterbot.messages import Message, Picture
-from meterbot.models import Seat, Severity, by_counter
+from meterbot.models import Counter, Sample, Seat, Severity, by_counter
 from meterbot.outlook import HABIT
 from meterbot.own_settings import VERB as SETTINGS
 from meterbot.own_settings import OwnSettings
@@ -42,6 +42,7 @@ _NOT_ASKED = {"/claude-spend", "claude-spend", "spend", "refresh"}
 _NAMED = 20
 _MANY = 200
 _BUSY = timedelta(hours=6)
+_READ_AT_ONCE = 30
 _BEFORE = timedelta(days=45)
 """How much earlier is looked for what a counter said when the first day began."""
 _NOT_SHOWN = answers.notice(
@@ -87,13 +88,30 @@ async def current_headings(store: Store, report: TeamReport) -> Headings:
     """Where the report's seats are heading."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
-    samples = await store.samples(counters, now - _BUSY)
-    paced = {counter for counter, own in by_counter(samples).items() if pace(own, now)}
+    samples = await asyncio.to_thread(_paced, await store.samples(counters, now - _BUSY), now)
     # Who has been quiet for hours has left few samples behind.
-    quiet = counters - paced
-    samples = [one for one in samples if one.counter in paced]
+    quiet = counters - {one.counter for one in samples}
     samples += await store.samples(quiet, now - PACE_WINDOWS[-1])
-    return headings(report, samples, await store.hours(counters, now - HABIT))
+    hours = await hours_joined(store, counters, now - HABIT, datetime.date)
+    return await asyncio.to_thread(headings, report, samples, hours)
+
+
+async def hours_joined(
+    store: Store, counters: Iterable[Counter], since: datetime, key: Callable[[datetime], Hashable]
+) -> list[Hour]:
+    """The hours as far as `key` tells them apart, read a few counters at a time: all at once would be so many that whoever
+    else waits would notice."""
+    found: list[Hour] = []
+    wanted = sorted(counters, key=str)
+    for start in range(0, len(wanted), _READ_AT_ONCE):
+        hours = await store.hours(wanted[start : start + _READ_AT_ONCE], since)
+        found += await asyncio.to_thread(joined, hours, key)
+    return found
+
+
+def _paced(samples: Iterable[Sample], now: datetime) -> list[Sample]:
+    """Those of the counters of which they say a pace."""
+    return [one for own in by_counter(samples).values() if pace(own, now) for one in own]
 
 
 class Commands:
@@ -238,12 +256,17 @@ class Commands:
     async def _detail(self, view: View, names: Sequence[str], words: Sequence[str]) -> Message:
         rows = tuple(row for row in view.report.rows if row.seat.name in names)
         heading = await current_headings(self._store, replace(view.report, rows=rows))
-        return answers.seat_detail(view, names, words, heading, await self._two_months(view, rows))
+        hours = await self._two_months(view, rows)
+        return await asyncio.to_thread(answers.seat_detail, view, names, words, heading, hours)
 
     async def _two_months(self, view: View, rows: Iterable[SeatRow]) -> list[Hour]:
         """The hours of this month and the one before."""
         counters = {row.counter for row in rows if row.counter is not None and not row.beside}
-        return await self._store.hours(counters, last_month(view.report.as_of))
+        now = view.report.as_of
+        then = this_day_of_last_month(now)
+        return await hours_joined(
+            self._store, counters, last_month(now), lambda at: (calendar_month(at), at < then)
+        )
 
     def _named(self, named: str, platform: str) -> list[str]:
         """Seats by name, or by a mention of their owner."""
@@ -283,27 +306,30 @@ class Commands:
         if seat is not None and not view.may_see(seat):
             return Answer(_NOT_SHOWN, public)
         since = first_hour(spans[0], view.report.as_of, self._tz) - _BEFORE
-        counters = {row.counter for row in view.report.rows if row.counter is not None and not row.beside}
-        found = days_of(view, await self._store.hours(counters, since), spans[0], seat)
+        rows = [row for row in view.report.rows if seat in {None, row.seat.name} and not row.beside]
+        counters = {row.counter for row in rows if row.counter is not None}
+        hours = await hours_joined(self._store, counters, since, partial(stretch_of, tz=self._tz))
+        found = await asyncio.to_thread(days_of, view, hours, spans[0], seat)
         picture, note = await _drawn(
             found, title_of(view, spans[0], seat), dark=question.platform == "discord"
         )
         return Answer(history_answer(view, found, spans[0], seat, note), public, picture=picture)
 
     async def _forecast(self, asked: _Asked) -> Message:
-        return forecast_answer(asked.view, await current_headings(self._store, asked.view.report))
+        heading = await current_headings(self._store, asked.view.report)
+        return await asyncio.to_thread(forecast_answer, asked.view, heading)
 
     async def _renewals(self, asked: _Asked) -> Message:
         view = asked.view
-        return answers.renewals(view, await self._two_months(view, view.report.rows))
+        hours = await self._two_months(view, view.report.rows)
+        return await asyncio.to_thread(answers.renewals, view, hours)
 
     async def _pull_requests(self, asked: _Asked) -> Message:
         view, wanted = asked.view, " ".join(asked.words[1:])
         if not wanted:
             names = [name for name in self._seats if _may_ask_for(view, [name])]
-            hidden = len((await month_so_far(self._store, self._seats, self._seats, view.report.as_of)).pulls)
             found = await month_so_far(self._store, self._seats, names, view.report.as_of)
-            return pull_request_answers.month(view, found, hidden - len(found.pulls))
+            return pull_request_answers.month(view, found)
         number = _PULL.fullmatch(wanted)
         if number is None:
             return answers.notice("Which pull request?", "Ask with its number, as in “pr 812”.")

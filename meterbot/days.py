@@ -1,11 +1,13 @@
 """What was spent on each day: by seat as far as the reader may see them, the others as one sum."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
+from meterbot.forecast import calendar_month
 from meterbot.hours import HOUR, Hour
 from meterbot.lines import next_charge
 from meterbot.models import Counter, by_counter
@@ -61,6 +63,11 @@ class Days:
         return tuple(
             sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in self.series), strict=True)
         )
+
+
+def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
+    """Hours with the same one need not be told apart here: a day, and where a month begins in it, which of the two."""
+    return at.astimezone(tz).date(), calendar_month(at)
 
 
 def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
@@ -148,22 +155,23 @@ def _fitted(series: list[Series]) -> list[Series]:
 def _so_far(
     hours: Sequence[Hour], days: Sequence[date], now: datetime, tz: tzinfo
 ) -> tuple[Decimal | None, ...]:
-    each = by_counter(hours)
+    each = [(own, [hour.at for hour in own]) for own in by_counter(hours).values()]
     found: list[Decimal | None] = []
     for day in days:
         end = min(datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC), now)
-        parts = [_at(own, end) for own in each.values()]
+        parts = [_at(own, ats, end) for own, ats in each]
         known = [part for part in parts if part is not None]
         found.append(sum(known, Decimal(0)) if known and len(known) == len(parts) else None)
     return tuple(found)
 
 
-def _at(hours: Sequence[Hour], end: datetime) -> Decimal | None:
-    """What the counter said at an instant: nothing yet, where its last reading is of an earlier month."""
-    before = [hour for hour in hours if hour.at < end]
+def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decimal | None:
+    """What the counter said at an instant: nothing yet, where its last reading is of an earlier month. `ats` are those of
+    its hours."""
+    before = bisect_left(ats, end)
     if not before:
         return None
-    last, until = before[-1], end - timedelta(microseconds=1)
+    last, until = hours[before - 1], end - timedelta(microseconds=1)
     return last.used.major if (last.at.year, last.at.month) == (until.year, until.month) else Decimal(0)
 
 

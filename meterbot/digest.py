@@ -12,6 +12,7 @@ from meterbot import wording
 from meterbot.answers import seat_detail
 from meterbot.deliveries import Place
 from meterbot.forecast import spend_between
+from meterbot.heading import NOWHERE, Headings
 from meterbot.messages import Message, Section
 from meterbot.models import Counter, Event, EventKind, Sample, Severity, by_counter
 from meterbot.money import Money, totals
@@ -60,11 +61,14 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a reader knows: for which of their days that was looked at, when it was told, and a mark of what it was."""
+    """What a reader knows: for which of their days that was looked at, when it was told, and a mark of what it was.
+    `digest` is the day whose digest told it, and `since` from when on; None where none has yet."""
 
     day: date
     at: datetime
     mark: str
+    digest: date | None = None
+    since: datetime | None = None
 
 
 def due(schedule: Schedule, now: datetime, told: Told | None) -> date | None:
@@ -106,9 +110,15 @@ def _state(row: SeatRow, *, named: bool) -> str:
     return f"{name} {row.counter if named else ''} {row.known} {row.used} {cap} {row.block is not None}"
 
 
-def message(reader: Reader, view: View, samples: Iterable[Sample], since: datetime) -> Message:
-    """The digest: what was spent since the last one, then how it stands."""
-    whole = seat_detail(view, reader.seats, ("me",)) if reader.seats else team(view)
+def message(
+    reader: Reader,
+    view: View,
+    samples: Iterable[Sample],
+    since: datetime,
+    headings: Headings = NOWHERE,
+) -> Message:
+    """The digest: what was spent since the last one, then how it stands; of a person's own, where that leads."""
+    whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else team(view)
     spent = _spent(view, reader.seats, samples, since)
     whose = "Your" if reader.seats else "The team's"
     late = view.report.as_of - since > 1.5 * reader.schedule.span
@@ -190,11 +200,21 @@ def digest_event(reader: Reader, day: date, now: datetime) -> Event:
 
 
 def dump(told: Told) -> str:
-    return json.dumps({"day": told.day.isoformat(), "at": told.at.isoformat(), "mark": told.mark})
+    stored = {"day": told.day.isoformat(), "at": told.at.isoformat(), "mark": told.mark}
+    if told.digest is not None and told.since is not None:
+        stored |= {"digest": told.digest.isoformat(), "since": told.since.isoformat()}
+    return json.dumps(stored)
 
 
 def load(stored: str | None) -> Told | None:
     if stored is None:
         return None
     told = json.loads(stored)
-    return Told(date.fromisoformat(told["day"]), datetime.fromisoformat(told["at"]), told["mark"])
+    digest, since = told.get("digest"), told.get("since")
+    return Told(
+        date.fromisoformat(told["day"]),
+        datetime.fromisoformat(told["at"]),
+        told["mark"],
+        None if digest is None else date.fromisoformat(digest),
+        None if since is None else datetime.fromisoformat(since),
+    )

@@ -7,6 +7,8 @@ from datetime import datetime, tzinfo
 
 from meterbot.deliveries import DeliveryKind, Lane, NewDelivery
 from meterbot.digest import Reader, Told, digest_event, due, dump, load, mark, message
+from meterbot.heading import NOWHERE, Headings
+from meterbot.models import Sample
 from meterbot.noise import NoiseSettings, hold
 from meterbot.planner import delivery_id
 from meterbot.privacy import View
@@ -14,16 +16,34 @@ from meterbot.report import TeamReport
 from meterbot.store import Batch, Store, Transaction
 
 Report = Callable[[datetime], Awaitable[TeamReport]]
+Ahead = Callable[[TeamReport], Awaitable[Headings]]
+_NEWER = "a newer digest says it, too"
+
+
+@dataclass(frozen=True, slots=True)
+class _Saying:
+    """What a digest would say to a reader. `mark` is None while nothing is known."""
+
+    reader: Reader
+    view: View
+    mark: str | None
+    samples: Sequence[Sample] = ()
+    headings: Headings = NOWHERE
+
+
+async def _told(transaction: Transaction, reader: Reader) -> Told | None:
+    return load((await transaction.memories([reader.name])).get(reader.name))
 
 
 @dataclass
 class Digests:
-    """`report` is the team as the store knows it; `wake` is called after something was queued. What each reader was
-    told last is stored, so that a restart neither repeats nor forgets a digest."""
+    """`report` is the team as the store knows it, `headings` where its seats are heading; `wake` is called after something
+    was queued. What each reader was told last is stored, so that a restart neither repeats nor forgets a digest."""
 
     store: Store
     readers: Sequence[Reader]
     report: Report
+    headings: Ahead
     wake: Callable[[], None]
     tz: tzinfo
     noise: NoiseSettings
@@ -39,8 +59,10 @@ class Digests:
         report = await self.report(now)
         queued = False
         for reader in waiting:
+            known = self._told.get(reader.name) or await self._remembered(reader)
+            said = await self._ahead(reader, report, known, now)
             async with self.store.transaction() as transaction:
-                told, new = await self._look(transaction, reader, report, now)
+                told, new = await self._look(transaction, said, known, now)
             # Only what was committed is taken for told.
             queued |= new
             if told is not None:
@@ -52,41 +74,61 @@ class Digests:
         told = self._told.get(reader.name)
         return told is None or due(reader.schedule, now, told) is not None
 
+    async def _remembered(self, reader: Reader) -> Told | None:
+        async with self.store.transaction() as transaction:
+            return await _told(transaction, reader)
+
+    async def _ahead(self, reader: Reader, report: TeamReport, known: Told | None, now: datetime) -> _Saying:
+        """What a digest is made of, read before anybody is kept waiting, and only where one will be made."""
+        view = self._view(reader, report)
+        now_said = mark(view, reader.seats)
+        if known is None or now_said in {None, known.mark} or due(reader.schedule, now, known) is None:
+            return _Saying(reader, view, now_said)
+        rows = [row for row in report.rows if not reader.seats or row.seat.name in reader.seats]
+        counters = {row.counter for row in rows if row.counter is not None and not row.beside}
+        samples = await self.store.samples(counters, min(known.at, known.since or known.at))
+        heading = await self.headings(replace(report, rows=tuple(rows))) if reader.seats else NOWHERE
+        return _Saying(reader, view, now_said, samples, heading)
+
     async def _look(
-        self, transaction: Transaction, reader: Reader, report: TeamReport, now: datetime
+        self, transaction: Transaction, said: _Saying, known: Told | None, now: datetime
     ) -> tuple[Told | None, bool]:
         """What the reader knows now, and whether something was queued for them."""
-        stored = (await transaction.memories([reader.name])).get(reader.name)
-        before, view = load(stored), self._view(reader, report)
-        now_said = mark(view, reader.seats)
+        reader, before = said.reader, await _told(transaction, said.reader)
         if before is None:
-            return await self._begin(transaction, reader, now_said, now), False
+            return await self._begin(transaction, reader, said.mark, now), False
         day = due(reader.schedule, now, before)
-        if day is None:
+        if day is None or before != known:
             return before, False  # another worker was here
-        changed = now_said is not None and now_said != before.mark
-        told = Told(day, now, now_said or before.mark) if changed else replace(before, day=day)
-        batch = Batch(memories={reader.name: dump(told)})
-        if changed:
-            counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
-            samples = await transaction.samples(counters, before.at)
-            said = message(reader, view, samples, before.at)
-            event = digest_event(reader, day, now)
-            held = hold(event, replace(self.noise, quiet=None), (), now)
-            delivery = NewDelivery(
-                id=delivery_id(event.key, reader.place, DeliveryKind.POST),
-                event=event.key,
-                chat=reader.place.chat,
-                channel=reader.place.channel,
-                kind=DeliveryKind.POST,
-                message=said,
-                lane=Lane.DIGEST,
-                not_before=None if held is None else held.until,
-                held=None if held is None else held.why,
-            )
-            batch = replace(batch, events=(event,), deliveries=(delivery,))
-        await transaction.write(batch)
-        return told, changed
+        if said.mark is None or said.mark == before.mark:
+            told = replace(before, day=day)
+            await transaction.write(Batch(memories={reader.name: dump(told)}))
+            return told, False
+        since = before.at
+        if before.digest is not None and before.since is not None:
+            last = digest_event(reader, before.digest, now)
+            if await transaction.withdraw(delivery_id(last.key, reader.place, DeliveryKind.POST), _NEWER):
+                since = before.since  # what it would have said, this one says
+        told = Told(day, now, said.mark, digest=day, since=since)
+        await transaction.write(self._batch(said, told, now))
+        return told, True
+
+    def _batch(self, said: _Saying, told: Told, now: datetime) -> Batch:
+        reader, since = said.reader, told.since or told.at
+        event = digest_event(reader, told.day, now)
+        held = hold(event, replace(self.noise, quiet=None), (), now)
+        delivery = NewDelivery(
+            id=delivery_id(event.key, reader.place, DeliveryKind.POST),
+            event=event.key,
+            chat=reader.place.chat,
+            channel=reader.place.channel,
+            kind=DeliveryKind.POST,
+            message=message(reader, said.view, said.samples, since, said.headings),
+            lane=Lane.DIGEST,
+            not_before=None if held is None else held.until,
+            held=None if held is None else held.why,
+        )
+        return Batch(memories={reader.name: dump(told)}, events=(event,), deliveries=(delivery,))
 
     async def _begin(
         self, transaction: Transaction, reader: Reader, now_said: str | None, now: datetime

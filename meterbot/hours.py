@@ -1,6 +1,6 @@
 """Spend hour by hour: what a history comes to when nobody asks for the minutes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -53,6 +53,20 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
     return hours
 
 
+def joined(hours: Iterable[Hour], key: Callable[[datetime], Hashable]) -> list[Hour]:
+    """As few hours as say the same of every stretch that `key` tells from the next: those of one counter that follow each
+    other in one stretch, all of them blocked or none, become one that begins with the first and stands as the last."""
+    runs = groupby(hours, key=lambda hour: (hour.counter, hour.spent.currency, hour.blocked, key(hour.at)))
+    return [_run(list(run)) for _, run in runs]
+
+
+def _run(run: Sequence[Hour]) -> Hour:
+    if len(run) == 1:
+        return run[0]
+    currency = run[0].spent.currency
+    return replace(run[-1], at=run[0].at, spent=totals(hour.spent for hour in run)[currency])
+
+
 def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str, Money]:
     """Per currency, in the hours that begin in [start, end)."""
     return totals(hour.spent for hour in hours if start <= hour.at < end)
@@ -63,14 +77,21 @@ def last_month(now: datetime) -> datetime:
     return month_start(calendar_month(month_start(calendar_month(now)) - HOUR))
 
 
+def this_day_of_last_month(now: datetime) -> datetime:
+    """The same day and hour of the month before, or its end."""
+    start = month_start(calendar_month(now))
+    return min(last_month(now) + (now - start), start)
+
+
 def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | None:
     """What one counter, which has now used so much, had spent in the month before by the same day and hour; None where
     that month is not known from its beginning."""
-    began, start = last_month(now), month_start(calendar_month(now))
+    began = last_month(now)
     if not hours or hours[0].at > began:
         return None
-    then = min(began + (now - start), start)
-    return spent_in(hours, began, then).get(used.currency, replace(used, minor=used.minor * 0))
+    return spent_in(hours, began, this_day_of_last_month(now)).get(
+        used.currency, replace(used, minor=used.minor * 0)
+    )
 
 
 def blocked_for(hours: Iterable[Hour], start: datetime, end: datetime) -> timedelta:

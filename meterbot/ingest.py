@@ -25,7 +25,7 @@ from meterbot.fold import (
     memory_of,
 )
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, month_of, month_start, pace
-from meterbot.hours import last_month
+from meterbot.hours import Hour, last_month
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot, by_counter
 from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
@@ -200,22 +200,26 @@ class Ingest:
             for name, ends_at in self._session_ends().items():
                 fold.watch_session(self._seats[name], ends_at, now)
             fold.watch_destinations(await self._ailing(transaction), now)
-            await self._close_month(transaction, fold, now)
+            closing = await self._month_over(transaction, fold, now)
             events = await self._write(transaction, fold, now)
             await self._remind(transaction, now)
         self._standing = None
         self._tell(events)
+        if closing is not None:
+            events += await self._close_month(closing, now)
         return events
 
-    async def _close_month(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
-        """The report on the month before, once."""
+    async def _month_over(
+        self, transaction: Transaction, fold: Fold, now: datetime
+    ) -> tuple[str, dict[Counter, tuple[str, CounterMemory]]] | None:
+        """The month that is to be reported on now, with a seat and the memory of each of its counters."""
         reported = fold.memories.get(CLOSED_MONTH)
         month = rules.month_to_close(reported, now)
         if month is None or len(self._seats) == 1:  # one seat's own closing says all
             fold.memories[CLOSED_MONTH] = (
                 calendar_month(last_month(now)) if month or not reported else reported
             )
-            return
+            return None
         stored = await transaction.readers()
         readers = self._readers((one.seat, one.counter) for one in stored)
         memories = {
@@ -224,21 +228,40 @@ class Ingest:
             if one.memory is not None and one.counter in readers
         }
         if not rules.is_settled(month, list(memories.values()), now):
-            return
-        hours = by_counter(await transaction.hours(memories, last_month(month_start(month))))
+            return None
+        return month, {counter: (readers[counter][0], memory) for counter, memory in memories.items()}
+
+    async def _close_month(
+        self, closing: tuple[str, dict[Counter, tuple[str, CounterMemory]]], now: datetime
+    ) -> list[Event]:
+        """The report on the month before, once. Two months of every seat are read before anybody is kept waiting."""
+        month, memories = closing
+        hours = await self._store.hours(memories, last_month(month_start(month)))
+        event = await asyncio.to_thread(self._month_report, month, memories, hours, now)
+        async with self._store.transaction() as transaction:
+            fold = Fold(self._settings, sources={}, memories=await transaction.memories([CLOSED_MONTH]))
+            if rules.month_to_close(fold.memories.get(CLOSED_MONTH), now) != month:
+                return []  # another worker was here
+            fold.memories[CLOSED_MONTH] = month
+            if event is not None and event.kind in self._settings.kinds:
+                fold.events.append(event)
+            events = await self._write(transaction, fold, now)
+        self._tell(events)
+        return events
+
+    def _month_report(
+        self,
+        month: str,
+        memories: Mapping[Counter, tuple[str, CounterMemory]],
+        hours: Iterable[Hour],
+        now: datetime,
+    ) -> Event | None:
+        hourly = by_counter(hours)
         accounts = [
-            Account(
-                readers[counter][0],
-                memory,
-                hours[counter],
-                self._seats[readers[counter][0]].plan_price,
-            )
-            for counter, memory in memories.items()
+            Account(name, memory, hourly[counter], self._seats[name].plan_price)
+            for counter, (name, memory) in memories.items()
         ]
-        event = rules.close_month(month, accounts, now, named=self._noise.veil.rows == "named")
-        fold.memories[CLOSED_MONTH] = month
-        if event is not None and event.kind in self._settings.kinds:
-            fold.events.append(event)
+        return rules.close_month(month, accounts, now, named=self._noise.veil.rows == "named")
 
     def _readers(self, rows: Iterable[tuple[str, Counter]]) -> dict[Counter, list[str]]:
         """The counters that are in the team's sum, each with the seats that read it."""
@@ -313,14 +336,15 @@ class Ingest:
         if not watched:
             return
         samples = by_counter([*await transaction.samples(watched, now - DAY), *fold.samples])
-        told = [
-            counter
-            for counter in watched
-            if rules.needs_hours(fold.counter_memory(counter), samples[counter], self._settings, now)
-        ]
+        told = []
+        for number, counter in enumerate(watched):
+            if rules.needs_hours(fold.counter_memory(counter), samples[counter], self._settings, now):
+                told.append(counter)
+            await _let_others(number)
         hours = by_counter(await transaction.hours(told, now - HABIT) if told else ())
-        for counter in told:
+        for number, counter in enumerate(told):
             fold.watch_pace(counter, samples[counter], hours[counter], now)
+            await _let_others(number)
 
     async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         """The sum over all counters, of which a batch knows few: the others are as they were left, where nobody else

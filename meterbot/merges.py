@@ -3,6 +3,7 @@
 What GitHub sends is only stored, so that it is answered at once; `step` does the rest, and again as readings come in.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -192,8 +193,8 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     latest = await store.latest()
     counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].wants(one.counter.org)}
     samples = by_counter(await store.samples(counters, window.start))
-    records = await store.pull_requests_within(window)
-    return month_of_pulls(month, window, [one.pull for one in records], samples, mine)
+    pulls = [one.pull for one in await store.pull_requests_within(window)]
+    return await asyncio.to_thread(month_of_pulls, month, window, pulls, samples, mine, everybody=seats)
 
 
 def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:

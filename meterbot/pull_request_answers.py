@@ -51,13 +51,15 @@ def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Sec
     return [Section(lines, fixed=True), *([Section(said)] if said else [])]
 
 
-def month(view: View, found: Month, hidden: int) -> Message:
-    """The month's table. `hidden`: how many more were merged, which are not for the person who asks."""
+def month(view: View, found: Month) -> Message:
+    """The month's table, and how many more were merged, which are not for the person who asks."""
     text = [*_typical(found), *_unmerged(found)]
     if not found.pulls:
         text.insert(0, "No pull request of a seat was merged this month.")
-    if hidden:
-        text.append(f"{wording.count(hidden, 'pull request')} of others not shown: each is for its author.")
+    if found.hidden:
+        text.append(
+            f"{wording.count(found.hidden, 'pull request')} of others not shown: each is for its author."
+        )
     lines = _table(found.pulls[:_MOST_LINES], view.tz)
     if len(found.pulls) > _MOST_LINES:
         lines.append(f"and {len(found.pulls) - _MOST_LINES} more")

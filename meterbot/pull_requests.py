@@ -365,6 +365,8 @@ class Month:
     medians: tuple[Money, ...] = ()
     spent: tuple[Money, ...] = ()
     unmerged: tuple[Money, ...] = ()
+    hidden: int = 0
+    """How many more were merged, of other seats."""
 
 
 def month_of_pulls(
@@ -373,11 +375,15 @@ def month_of_pulls(
     pulls: Iterable[PullRequest],
     samples: Mapping[Counter, Sequence[Sample]],
     seats: Collection[str],
+    *,
+    everybody: Collection[str] = (),
 ) -> Month:
-    """Of these seats. `pulls` are all that were merged in the window or whose own meet it; `samples` are of the seats'
-    counters."""
+    """Of these seats, and how many are of the others among `everybody`. `pulls` are all that were merged in the window or
+    whose own meet it; `samples` are of the seats' counters."""
     pulls = sorted(pulls, key=lambda pull: pull.merged.merged_at, reverse=True)
-    merged = [pull for pull in pulls if window.holds(pull.merged.merged_at) and {*pull.seats} & {*seats}]
+    inside = [pull for pull in pulls if window.holds(pull.merged.merged_at)]
+    merged = [pull for pull in inside if {*pull.seats} & {*seats}]
+    hidden = len([pull for pull in inside if {*pull.seats} & {*seats, *everybody}]) - len(merged)
     spent: list[Money] = []
     unmerged: list[Money] = []
     for counter, points in samples.items():
@@ -388,7 +394,7 @@ def month_of_pulls(
     held = money.totals(spent)
     left = money.totals([*(money.subtract(one, one) for one in held.values()), *unmerged])
     medians = _medians([pull.bill for pull in merged if pull.bill is not None])
-    return Month(month, tuple(merged), medians, tuple(held.values()), tuple(left.values()))
+    return Month(month, tuple(merged), medians, tuple(held.values()), tuple(left.values()), hidden)
 
 
 def _medians(found: Iterable[Bill]) -> tuple[Money, ...]:

@@ -7,10 +7,11 @@ import pytest
 
 from meterbot.alerts.cards import rendering
 from meterbot.clock import ManualClock
-from meterbot.commands import current_report
+from meterbot.commands import current_headings, current_report
 from meterbot.deliveries import Lane, Place
 from meterbot.digest import Reader, Schedule
 from meterbot.digests import Digests
+from meterbot.heading import Headings
 from meterbot.models import Sample
 from meterbot.noise import NoiseSettings, Quiet, Silence
 from meterbot.notify import Notify
@@ -35,10 +36,15 @@ class Desk:
     def __init__(self, store: Database, *readers: Reader, noise: NoiseSettings | None = None) -> None:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
         self.noise = noise or NoiseSettings()
-        self.digests = Digests(store, readers, self._report, self._wake, tz=UTC, noise=self.noise)
+        self.digests = Digests(
+            store, readers, self._report, self._headings, self._wake, tz=UTC, noise=self.noise
+        )
 
     async def _report(self, now: datetime) -> TeamReport:
         return await current_report(self.store, Reports(SEATS.values()), now)
+
+    async def _headings(self, report: TeamReport) -> Headings:
+        return await current_headings(self.store, report)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -187,3 +193,42 @@ async def test_a_look_that_fails_is_made_again(store: Database, again: bool) -> 
             await desk.digests.step(NINE)
         desk.digests.report = desk._report
     assert len(await desk.look(NINE + timedelta(minutes=1))) == 1
+
+
+async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    for day in range(3):
+        await desk.spend(f"{day + 3}", NINE + day * DAY - timedelta(hours=1))
+        await desk.digests.step(NINE + day * DAY)
+    (queue,) = await store.queues()
+    assert queue.waiting == 1
+    later = NINE + 2 * DAY + timedelta(minutes=1)
+    assert await desk.look(later) == [("C1", "The team's spend since Tue Apr 14: $4.00 spent")]
+
+
+async def test_one_that_somebody_began_to_send_is_left_alone(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("3", NINE - timedelta(hours=1))
+    await desk.digests.step(NINE)
+    await store.beat("two", NINE, NINE + DAY)
+    assert await store.claim("slack", NINE, "two", 60) is not None
+    await desk.spend("5", NINE + DAY - timedelta(hours=1))
+    await desk.digests.step(NINE + DAY)
+    (queue,) = await store.queues()
+    assert queue.waiting == 2
+
+
+async def test_a_person_s_own_says_where_the_month_is_heading(store: Database) -> None:
+    desk = Desk(store, replace(ANAS, schedule=DAILY))
+    for day in range(9, 0, -1):
+        await desk.spend(f"{10 - day}", NINE - day * DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("10", NINE - timedelta(hours=1))
+    await desk.look(NINE)
+    (said,) = desk.wall.standing
+    lines = [line for section in said.message.sections for line in section.lines]
+    assert any(line.startswith("The month ends between $") for line in lines)

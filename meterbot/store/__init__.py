@@ -219,6 +219,10 @@ class Transaction(Protocol):
         """Ends a snooze or a mute. False when it had ended."""
         ...
 
+    async def withdraw(self, delivery: str, reason: str) -> bool:
+        """Takes back a delivery that nobody has tried to send yet. False when there is none, or somebody has."""
+        ...
+
     async def queue(self, deliveries: Sequence[NewDelivery], now: datetime) -> None:
         """Queues deliveries of events that are stored already; one that is queued already stays as it is."""
         ...

@@ -277,6 +277,9 @@ class WriteTransaction:
     async def undo(self, act: str, now: datetime) -> bool:
         return await acts.undo(self._connection, act, now)
 
+    async def withdraw(self, delivery: str, reason: str) -> bool:
+        return await outcomes.withdraw(self._connection, delivery, reason)
+
     async def queue(self, deliveries_: Sequence[NewDelivery], now: datetime) -> None:
         await deliveries.queue(self._connection, deliveries_, {new.event: now for new in deliveries_})
 

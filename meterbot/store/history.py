@@ -1,5 +1,6 @@
 """Spend over time: what is kept of the samples, and how it is found again."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -106,11 +107,19 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     tails = await _read_tails(connection, numbers)
     names = {number: counter for counter, number in numbers.items()}
     active = {numbers[counter]: counter for counter, tail in tails.items() if tail.newest.at >= since}
-    found = {(tail.newest.at, counter): tail.newest for counter, tail in tails.items()}
     kept = select(tables.history).where(_history.at >= since)
     rows = await select_in(connection, kept, _history.counter, active)
     for before in (last_before(since), last_before(since, known=True)):
         rows += await select_in(connection, before, tables.counters.c.id, active)
+    newest = [tail.newest for tail in tails.values()]
+    return await asyncio.to_thread(_in_order, newest, rows, names)
+
+
+def _in_order(
+    newest: Iterable[Sample], rows: Iterable[Row[Any]], names: Mapping[int, Counter]
+) -> list[Sample]:
+    """Each once."""
+    found = {(sample.at, sample.counter): sample for sample in newest}
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
 

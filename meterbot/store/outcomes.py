@@ -84,6 +84,17 @@ async def mark_superseded(
     await _free_line(connection, delivery, now)
 
 
+async def withdraw(connection: AsyncConnection, delivery: str, reason: str) -> bool:
+    """Takes back a delivery that nobody has tried to send. False when there is none, or somebody has."""
+    statement = update(tables.deliveries).where(
+        _rows.id == delivery, _rows.state == DeliveryState.QUEUED, _rows.attempts == 0
+    )
+    taken = await connection.execute(
+        statement.values(state=DeliveryState.SUPERSEDED, claimable_at=None, trouble=reason)
+    )
+    return taken.rowcount == 1
+
+
 async def _free_line(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
     """Gives a claimed line back as it was: nothing was sent."""
     line = update(tables.lines).where(*_mine(delivery))

@@ -1,16 +1,17 @@
 """The history, hour by hour: written an hour late from the samples, so that a chart reads no minutes."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.hours import Hour, hour_of, hours_of
-from meterbot.models import Counter, by_counter
+from meterbot.models import Counter, Sample, by_counter
 from meterbot.store import history, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of
@@ -61,10 +62,19 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
     rows = await select_in(connection, _last_before(start), tables.counters.c.id, names)
     rows += await select_in(connection, stored.order_by(_hours.at, _hours.currency), _hours.counter, names)
+    newest = await history.read(connection, numbers, rolled_up_to)
+    # Of many seats these are many rows: whoever else waits has a turn meanwhile.
+    return await asyncio.to_thread(_together, rows, names, newest, rolled_up_to)
+
+
+def _together(
+    rows: Iterable[Row[Any]], names: Mapping[int, Counter], newest: Sequence[Sample], rolled_up_to: datetime
+) -> list[Hour]:
     found: dict[Counter, list[Hour]] = defaultdict(list)
     for row in rows:
-        found[names[row.counter]].append(_hour(row, names[row.counter]))
-    for counter, samples in by_counter(await history.read(connection, numbers, rolled_up_to)).items():
+        counter = names[row.counter]
+        found[counter].append(_hour(row, counter))
+    for counter, samples in by_counter(newest).items():
         found[counter] += hours_of(samples, rolled_up_to)
     return [hour for counter in sorted(found, key=str) for hour in found[counter]]
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -58,11 +58,15 @@ class Amount(TypeDecorator[Money]):
         return None if value is None else f"{value.minor} {value.currency} {value.exponent}"
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Money | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        if value is None:
-            return None
-        minor, _, unit = value.partition(" ")
-        currency, _, exponent = unit.rpartition(" ")
-        return Money(Decimal(minor), currency, int(exponent))
+        return None if value is None else _money(value)
+
+
+@lru_cache(maxsize=10_000)
+def _money(stored: str) -> Money:
+    # A history says most of its amounts many times over: caps, and what stood still.
+    minor, _, unit = stored.partition(" ")
+    currency, _, exponent = unit.rpartition(" ")
+    return Money(Decimal(minor), currency, int(exponent))
 
 
 class Json(TypeDecorator[Any]):
