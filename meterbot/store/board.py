@@ -21,11 +21,13 @@ Key = tuple[str, Counter]
 
 @dataclass(slots=True)
 class Board:
-    """As the database has it. `mark` is the one that was there when it was read."""
+    """As the database has it. `mark` is the one that was there when it was read; `ids` are the numbers of counters, as
+    far as they were asked for."""
 
     mark: str | None
     rows: dict[Key, Latest]
     sources: dict[str, SourceState]
+    ids: dict[Counter, int] = field(default_factory=dict)
     _sorted: list[Key] | None = field(default=None, repr=False)
 
     def take(self, batch: Batch) -> None:

@@ -7,12 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.store import Claims, facts, workers
 
-_PREFIX = "seat:"
-
 
 def lease_of(seat: str) -> str:
     """Under which name a seat is taken."""
-    return _PREFIX + seat
+    return workers.SEAT_PREFIX + seat
 
 
 async def claim(
@@ -26,11 +24,11 @@ async def claim(
         seat for seat, due in seen.items() if due == (states[seat].next_due if seat in states else None)
     }
     taken = await workers.take(connection, worker, map(lease_of, unread), now)
-    return Claims(frozenset(name.removeprefix(_PREFIX) for name in taken), states)
+    return Claims(frozenset(name.removeprefix(workers.SEAT_PREFIX) for name in taken), states)
 
 
 async def release(connection: AsyncConnection, worker: str, seats: Iterable[str]) -> set[str]:
     """Gives seats back; returns the ones that the worker still had."""
     await workers.lock(connection)
     given = await workers.give_back(connection, worker, map(lease_of, seats))
-    return {name.removeprefix(_PREFIX) for name in given}
+    return {name.removeprefix(workers.SEAT_PREFIX) for name in given}

@@ -234,8 +234,9 @@ async def _lock(connection: AsyncConnection, number: int) -> None:
 class WriteTransaction:
     """One transaction of `ingest`, alone with the facts until it ends."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, known: board.Board | None = None) -> None:
         self._connection = connection
+        self._known = known
         self.written: list[Batch] = []
 
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
@@ -248,6 +249,8 @@ class WriteTransaction:
         return await facts.read_latest(self._connection, seats)
 
     async def sources(self, seats: Iterable[str] | None = None) -> dict[str, SourceState]:
+        if seats is None and not self.written and (known := await self._in_memory()) is not None:
+            return dict(known.sources)
         return await facts.read_sources(self._connection, seats)
 
     async def memories(self, names: Iterable[str]) -> dict[str, str]:
@@ -319,7 +322,7 @@ class WriteTransaction:
         connection = self._connection
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
         named |= batch.states.keys() | {counter for _, counter in batch.gone} | batch.set_back.keys()
-        ids = await facts.make_ids(connection, named)
+        ids = await self._ids(named)
         await facts.write_states(connection, ids, batch.states.items())
         await facts.write_latest(connection, ids, batch.latest)
         await facts.delete_latest(connection, ids, batch.gone)
@@ -335,6 +338,20 @@ class WriteTransaction:
         await deliveries.release(connection, batch.release)
         self.written.append(batch)
         return new
+
+    async def _in_memory(self) -> board.Board | None:
+        """What is known in memory, where it is still so."""
+        if self._known is None or self._known.mark != await board.read_mark(self._connection):
+            return None
+        return self._known
+
+    async def _ids(self, wanted: set[Counter]) -> dict[Counter, int]:
+        known = await self._in_memory()
+        if known is None:
+            return await facts.make_ids(self._connection, wanted)
+        if new := wanted - known.ids.keys():
+            known.ids |= await facts.make_ids(self._connection, new)
+        return known.ids
 
 
 class Database:
@@ -359,7 +376,7 @@ class Database:
         try:
             async with self._writing() as connection:
                 await _lock(connection, _INGEST_LOCK)
-                transaction = WriteTransaction(connection)
+                transaction = WriteTransaction(connection, self._board)
                 yield transaction
         except BaseException:
             self._board = None  # who is interrupted while it commits does not know whether it did

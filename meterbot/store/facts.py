@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import Purpose
 from meterbot.models import Counter, Event, EventKind, Health, Known, SourceState
-from meterbot.store import CounterState, Latest, Reader, tables
+from meterbot.store import CounterState, Latest, Reader, bulk, tables
 from meterbot.store.statements import insert_new, select_all, select_in, upsert
 
 _counters = tables.counters.c
@@ -19,10 +19,11 @@ _HEALTH = {health.value: health for health in Health}
 async def ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
     """The stored ones among the counters, and their numbers."""
     wanted = set(wanted)
-    accounts = (counter.account for counter in wanted)
-    rows = await select_in(connection, select(tables.counters), _counters.account, accounts)
-    found = {Counter(row.account, row.org): row.id for row in rows}
-    return {counter: found[counter] for counter in wanted & found.keys()}
+    accounts = sorted({counter.account for counter in wanted})
+    rows = await bulk.read_in(connection, tables.counters, ("account", "org", "id"), "account", accounts)
+    numbers = {(account, org): number for account, org, number in rows}
+    found = ((counter, numbers.get((counter.account, counter.org))) for counter in wanted)
+    return {counter: number for counter, number in found if number is not None}
 
 
 async def make_ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:

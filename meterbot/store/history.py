@@ -1,10 +1,9 @@
 """Spend over time: what is kept of the samples, and how it is found again."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,57 +11,107 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from meterbot.forecast import calendar_month
 from meterbot.hours import hour_of
 from meterbot.models import Counter, Sample
-from meterbot.store import tables
+from meterbot.store import bulk, tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert
+from meterbot.store.tables import instant_of, money_of, number_of, text_of
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
 _ROLLED_UP_TO = "rolled_up_to"
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+_COLUMNS = ("at", "used", "cap", "blocked", "counter")
+
+
+class Point(NamedTuple):
+    """A sample of a counter as it lies in its columns."""
+
+    at: int
+    used: str | None
+    cap: str | None
+    blocked: bool
+
+
+class Tail(NamedTuple):
     """The end of a counter's history: its newest sample, and when the newest kept one was."""
 
-    newest: Sample
-    kept_at: datetime
+    newest: Point
+    kept_at: int
 
 
-def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
+def keep(tail: Tail | None, point: Point) -> tuple[Tail, list[Point]]:
     """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches.
 
     No stretch is longer than its month: that a seat was read in it, and stood still, is known of each.
     """
     if tail is None:
-        return Tail(sample, sample.at), [sample]
-    if sample.at <= tail.newest.at:
+        return Tail(point, point.at), [point]
+    newest = tail.newest
+    if point.at <= newest.at:
         return tail, []
-    same_month = calendar_month(sample.at) == calendar_month(tail.newest.at)
-    if same_month and sample == replace(tail.newest, at=sample.at):
-        return Tail(sample, tail.kept_at), []
-    kept = [tail.newest, sample] if tail.newest.at > tail.kept_at else [sample]
-    return Tail(sample, sample.at), kept
+    if _is_as(newest, point) and _month(newest) == _month(point):
+        return Tail(point, tail.kept_at), []
+    return Tail(point, point.at), [newest, point] if newest.at > tail.kept_at else [point]
+
+
+def _is_as(one: Point, other: Point) -> bool:
+    same = _is_equal(one.used, other.used) and _is_equal(one.cap, other.cap)
+    return same and bool(one.blocked) == other.blocked
+
+
+def _is_equal(one: str | None, other: str | None) -> bool:
+    """Whether two amounts are. The same may be written in several ways, as by an earlier version."""
+    if one == other or one is None or other is None:
+        return one == other
+    whole_cents = one.isdigit() and other.isdigit()
+    return not whole_cents and money_of(one) == money_of(other)
+
+
+def _month(point: Point) -> str:
+    return calendar_month(instant_of(point.at))
 
 
 async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
     """Appends samples, each counter's in order of time."""
     if not samples:
         return
-    counters = {sample.counter for sample in samples}
-    before = await _read_tails(connection, {counter: ids[counter] for counter in counters})
+    numbers = [ids[sample.counter] for sample in samples]
+    before = await _ends(connection, {*numbers})
     after = dict(before)
-    kept: list[Sample] = []
-    for sample in samples:
-        after[sample.counter], new = keep(after.get(sample.counter), sample)
+    kept: list[Point] = []
+    rows: list[tuple[object, ...]] = []
+    for number, sample in zip(numbers, samples, strict=True):
+        after[number], new = keep(after.get(number), _point(sample))
         kept += new
-    await insert_new(connection, tables.history, [_row(sample, ids) for sample in kept])
-    await _roll_up_again_from(connection, min((sample.at for sample in kept), default=None))
+        rows += [(*point, number) for point in new]
+    await bulk.write(connection, tables.history, _COLUMNS, rows, replace=False)
+    if kept:
+        await _roll_up_again_from(connection, instant_of(min(point.at for point in kept)))
     moved = [
-        {**_row(tail.newest, ids), "kept_at": tail.kept_at}
-        for counter, tail in after.items()
-        if tail != before.get(counter)
+        (*tail.newest, number, 0 if tail.kept_at == tail.newest.at else tail.kept_at)
+        for number, tail in after.items()
+        if tail is not before.get(number)
     ]
-    await upsert(connection, tables.tails, moved)
+    await bulk.write(connection, tables.tails, (*_COLUMNS, "kept_at"), moved, replace=True)
+
+
+async def _ends(connection: AsyncConnection, numbers: Collection[int]) -> dict[int, Tail]:
+    columns = (*_COLUMNS, "kept_at")
+    rows = await bulk.read_in(connection, tables.tails, columns, "counter", sorted(numbers))
+    return {
+        number: Tail(Point(at, used, cap, blocked), kept_at or at)
+        for at, used, cap, blocked, number, kept_at in rows
+    }
+
+
+def _point(sample: Sample) -> Point:
+    used, cap = sample.used, sample.cap
+    return Point(
+        number_of(sample.at),
+        None if used is None else text_of(used),
+        None if cap is None else text_of(cap),
+        sample.blocked,
+    )
 
 
 async def set_back(
@@ -104,14 +153,16 @@ async def read(connection: AsyncConnection, counters: Iterable[Counter], since: 
     """The kept samples from `since` on, the last one before (and the last one that knew an amount), and the newest
     reading, in order of time."""
     numbers = await ids(connection, counters)
-    tails = await _read_tails(connection, numbers)
     names = {number: counter for counter, number in numbers.items()}
-    active = {numbers[counter]: counter for counter, tail in tails.items() if tail.newest.at >= since}
+    newest = [
+        sample_of(row, names[row.counter])
+        for row in await select_in(connection, select(tables.tails), _tails.counter, names)
+    ]
+    active = {numbers[sample.counter] for sample in newest if sample.at >= since}
     kept = select(tables.history).where(_history.at >= since)
     rows = await select_in(connection, kept, _history.counter, active)
     for before in (last_before(since), last_before(since, known=True)):
         rows += await select_in(connection, before, tables.counters.c.id, active)
-    newest = [tail.newest for tail in tails.values()]
     return await asyncio.to_thread(_in_order, newest, rows, names)
 
 
@@ -137,12 +188,6 @@ def last_before(since: datetime, *, known: bool = False) -> Select[Any]:
     return select(tables.history).join_from(
         tables.counters, tables.history, (_history.counter == tables.counters.c.id) & (_history.at == newest)
     )
-
-
-async def _read_tails(connection: AsyncConnection, numbers: dict[Counter, int]) -> dict[Counter, Tail]:
-    names = {number: counter for counter, number in numbers.items()}
-    rows = await select_in(connection, select(tables.tails), _tails.counter, names)
-    return {names[row.counter]: Tail(sample_of(row, names[row.counter]), row.kept_at) for row in rows}
 
 
 def sample_of(row: Row[Any], counter: Counter) -> Sample:

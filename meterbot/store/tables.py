@@ -42,30 +42,44 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else number_of(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else instant_of(value)
+
+
+def number_of(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant_of(number: int) -> datetime:
+    return _EPOCH + number * _MICROSECOND
 
 
 class Amount(TypeDecorator[Money]):
-    """Exact money as `1720 USD 2`: minor units with all their digits, currency, exponent."""
+    """Exact money as `1720 EUR 2`: minor units with all their digits, currency, exponent. `1720` are cents of a dollar."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Money | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else f"{value.minor} {value.currency} {value.exponent}"
+        return None if value is None else text_of(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Money | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else _money(value)
+        return None if value is None else money_of(value)
+
+
+def text_of(money: Money) -> str:
+    if money.exponent == 2 and money.currency == "USD":
+        return str(money.minor)
+    return f"{money.minor} {money.currency} {money.exponent}"
 
 
 @lru_cache(maxsize=10_000)
-def _money(stored: str) -> Money:
+def money_of(text: str) -> Money:
     # A history says most of its amounts many times over: caps, and what stood still.
-    minor, _, unit = stored.partition(" ")
-    currency, _, exponent = unit.rpartition(" ")
+    minor, _, unit = text.partition(" ")
+    currency, _, exponent = (unit or "USD 2").rpartition(" ")
     return Money(Decimal(minor), currency, int(exponent))
 
 
@@ -161,7 +175,7 @@ hours = Table(
     sqlite_with_rowid=False,
 )
 
-# The newest sample of each counter, kept in `history` or not, and when the newest kept one was.
+# The newest sample of each counter, kept in `history` or not, and when the newest kept one was: 0 where it is itself.
 tails = Table(
     "tails",
     metadata,

@@ -27,6 +27,8 @@ from meterbot.store import FOR_EVER, Worker
 from meterbot.store.statements import dialect_insert
 from meterbot.store.tables import leases, workers
 
+SEAT_PREFIX = "seat:"
+"""Of the lease of a seat that is being read, of which there may be hundreds."""
 _LONG_DEAD = timedelta(hours=1)
 _LEASE_LOCK = 0x6D657403
 
@@ -74,10 +76,15 @@ async def leave_all(connection: AsyncConnection) -> None:
 
 
 async def read(connection: AsyncConnection, now: datetime) -> list[Worker]:
-    """Who is alive, the oldest first, and what each holds."""
+    """Who is alive, the oldest first, and what each holds; the seats that it is reading are not told."""
     query = (
         select(workers.c.name, workers.c.since, leases.c.name.label("lease"))
-        .join_from(workers, leases, leases.c.worker == workers.c.name, isouter=True)
+        .join_from(
+            workers,
+            leases,
+            and_(leases.c.worker == workers.c.name, not_(leases.c.name.startswith(SEAT_PREFIX))),
+            isouter=True,
+        )
         .where(workers.c.alive_until > now)
         .order_by(workers.c.since, workers.c.name, leases.c.name)
     )
