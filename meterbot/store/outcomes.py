@@ -1,9 +1,13 @@
-"""What came of the attempt to send a message: it stands, it waits again, or nothing is left to send."""
+"""What came of the attempt to send a message: it stands, it waits again, or nothing is left to send.
+
+The line is locked before its messages everywhere, as whoever claims does it: a line whose claimer was taken for dead
+and is not has two at work, which would wait for each other.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import (
@@ -33,6 +37,7 @@ async def mark_delivered(
 ) -> None:
     """`sent`: this attempt put it there, so that what it says is known; else it was found standing. `held`: what has
     held back the rest of the line until now."""
+    mine = await _well(connection, delivery, now, pause)
     # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
     done = update(tables.deliveries).where(_rows.id == delivery.id, _rows.state != DeliveryState.DELIVERED)
     values: dict[str, Any] = {
@@ -52,18 +57,17 @@ async def mark_delivered(
     if sent and delivery.kind is DeliveryKind.EDIT:
         shows = update(tables.deliveries).where(_rows.id == delivery.card.ref)
         await connection.execute(shows.values(shown=delivery.card.mark))
-    if held is not None:
+    if held is not None and mine:
         rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
         waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
         await connection.execute(rest.where(*waited).values(held=held))
-    await _well(connection, delivery, now, pause)
 
 
-async def _well(connection: AsyncConnection, delivery: Delivery, now: datetime, pause: float) -> None:
+async def _well(connection: AsyncConnection, delivery: Delivery, now: datetime, pause: float) -> bool:
     well = {"failures": 0, "trouble": None, "troubled_since": None, "refused": False, "claimed_by": None}
-    await connection.execute(
-        update(tables.lines).where(*_mine(delivery)).values(free_at=now + timedelta(seconds=pause), **well)
-    )
+    line = update(tables.lines).where(*_mine(delivery))
+    changed = await connection.execute(line.values(free_at=now + timedelta(seconds=pause), **well))
+    return changed.rowcount == 1
 
 
 def _mine(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
@@ -75,13 +79,13 @@ def _mine(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
 async def mark_superseded(
     connection: AsyncConnection, delivery: Delivery, reason: str, now: datetime
 ) -> None:
+    await _free_line(connection, delivery, now)
     statement = update(tables.deliveries).where(
         _rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING
     )
     await connection.execute(
         statement.values(state=DeliveryState.SUPERSEDED, claimable_at=None, claimed_by=None, trouble=reason)
     )
-    await _free_line(connection, delivery, now)
 
 
 async def withdraw(connection: AsyncConnection, delivery: str, reason: str) -> bool:
@@ -103,6 +107,7 @@ async def _free_line(connection: AsyncConnection, delivery: Delivery, now: datet
 
 async def repost(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
     """What was to stand in a thread that is gone becomes a post of its own."""
+    await _free_line(connection, delivery, now)
     statement = update(tables.deliveries).where(_rows.id == delivery.id)
     values = {
         "kind": DeliveryKind.POST,
@@ -112,13 +117,13 @@ async def repost(connection: AsyncConnection, delivery: Delivery, now: datetime)
         "claimed_by": None,
     }
     await connection.execute(statement.values(values))
-    await _free_line(connection, delivery, now)
 
 
 async def mark_waiting(
     connection: AsyncConnection, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
 ) -> None:
     """Puts a claimed delivery back and lets its line rest; nothing when another has claimed it since."""
+    await connection.execute(select(_lines.free_at).where(*_mine(delivery)).with_for_update())
     mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
     if delivery.card.heading is not None and delivery.kind is DeliveryKind.POST and state not in MAYBE_SENT:
         changed = await _dissolve(connection, delivery, mine)
