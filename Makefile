@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or newer with venv; everything else is put into .venv and .peers.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs faults days bench clean
+.PHONY: help demo test check format docs faults days bench minutes clean
 .DELETE_ON_ERROR:
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
@@ -15,6 +15,7 @@ help:
 	@echo 'make faults   a thousand random schedules of kills, outages and broken databases (RUNS=10000, ARGS="--database postgresql")'
 	@echo 'make days     ninety days of two hundred seats, twice: the same words, and nothing that grows'
 	@echo 'make bench    what it costs: a table of goals, floors, peers and ours, in ten minutes'
+	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (fetches packages)'
 	@echo 'make docs     write anew what the program says of itself: examples, commands, licences, schema'
 	@echo 'make clean    remove what the others made'
 
@@ -53,6 +54,9 @@ days: .venv/.test
 
 bench: .venv/.test
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+minutes: .venv/.test
+	@.venv/bin/python -m tests.minutes
 
 clean:
 	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-import structlog
-
 from meterbot import rules, seat_settings
 from meterbot.alerts.cards import reminder
 from meterbot.deliveries import Act, Place, Purpose
@@ -26,6 +24,7 @@ from meterbot.fold import (
 )
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, month_of, month_start, pace
 from meterbot.hours import Hour, last_month
+from meterbot.logger import get_logger
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Seat, Snapshot, by_counter
 from meterbot.noise import NoiseSettings, Quiet, hold, lane_of, muted_by, topic_of
 from meterbot.outlook import HABIT
@@ -39,7 +38,7 @@ from meterbot.store import Batch, Store, Transaction
 
 _AT_A_TIME = 20
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ _READ_BY_A_PERSON = {
     "cycler": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause",
 }
+BUILT_WITH = {"setuptools": "MIT"}
+"""What pip fetches to build meterbot and leaves out of the installation, so that there is no metadata of it here."""
 _NOT_EVERYWHERE = {"audioop-lts": "https://github.com/AbstractUmbra/audioop"}
 
 _BY_WORDS = {
@@ -138,12 +140,21 @@ you to more than passing its notice on.
 """
 
 
+def built_with() -> str:
+    project = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = [Requirement(text) for text in project["build-system"]["requires"]]
+    named = ", ".join(
+        f"{one.name} {str(one.specifier).removeprefix('==')} ({BUILT_WITH[one.name]})" for one in wanted
+    )
+    return f"\nIt is built with {named}, which stays out of the installation.\n"
+
+
 def page() -> str:
     """docs/licences.md."""
     lines = [
         f"| {part.name} | {part.version} | {part.licence or 'unknown'} | {_link(part)} |" for part in parts()
     ]
-    return _INTRODUCTION + "\n".join(lines) + "\n"
+    return _INTRODUCTION + "\n".join(lines) + "\n" + built_with()
 
 
 def _link(part: Part) -> str:

@@ -39,7 +39,7 @@ class Watch:
         self.commands += 1
 
     def says(self, what: str) -> None:
-        print(f"{time.monotonic() - self.begun:6.1f} s  {what}", flush=True)
+        print(f"{time.monotonic() - self.begun:6.1f} s  {what}", flush=True)  # noqa: T201 - its job
 
 
 def readme_commands() -> list[str]:
@@ -163,7 +163,7 @@ async def on_a_dyno(folder: Path) -> None:
 
 async def main() -> None:
     for name, story in (("Here, as the README says", here), ("As on a dyno", on_a_dyno)):
-        print(f"\n{name}", flush=True)
+        print(f"\n{name}", flush=True)  # noqa: T201 - as above
         folder = Path(tempfile.mkdtemp(prefix="meterbot-minutes-"))
         try:
             await story(folder)

@@ -42,6 +42,14 @@ def test_every_dependency_is_pinned() -> None:
     assert (licences.needed(declared()) | named) - pins().keys() == set()
 
 
+def test_what_it_is_built_with_is_pinned_as_well() -> None:
+    """Constraints do not reach into the environment in which pip builds."""
+    wanted = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
+    assert wanted
+    assert not [str(one) for one in wanted if not re.fullmatch(r"==[\w.]+", str(one.specifier))]
+    assert {one.name for one in wanted} <= licences.BUILT_WITH.keys()
+
+
 def test_every_pin_is_exact_and_fits_what_is_declared() -> None:
     held = pins()
     assert not [str(pin) for pin in held.values() if not re.fullmatch(r"==[\w.]+", str(pin.specifier))]

@@ -6,7 +6,8 @@
     SCHEMA                                                  the file that tells editors what may be written
     find(path_arg, environ, cwd) -> Found                   which text would be read
 
-Read downwards: what may be written for a value, the tables, what can be wrong, the reading of it all.
+Read downwards: values (what may be written for one), the tables (telling, surroundings, seat, and the whole that they
+make), problems (what can be wrong), reading (of it all).
 """
 
 from pathlib import Path
@@ -15,8 +16,11 @@ import meterbot
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem
 from meterbot.config.reading import Found, credentials_needed, find, load, load_database_url, load_text
-from meterbot.config.tables import Config, DiscordConfig, EndpointsConfig, SeatConfig, SlackConfig
+from meterbot.config.seat import SeatConfig
+from meterbot.config.surroundings import EndpointsConfig
+from meterbot.config.telling import DiscordConfig, SlackConfig
 from meterbot.config.values import Bind
+from meterbot.config.whole import Config
 
 SCHEMA = Path(meterbot.__file__).parent / "meterbot.schema.json"
 

@@ -16,9 +16,10 @@ from meterbot.config import toml_positions
 from meterbot.config.credentials import Vault
 from meterbot.config.problems import ConfigError, Problem, sentence, written
 from meterbot.config.renaming import RENAMED, Renamed, rename
-from meterbot.config.tables import ANTHROPIC_API, CLAUDE_AI, Config
+from meterbot.config.surroundings import ANTHROPIC_API, CLAUDE_AI
 from meterbot.config.toml_positions import Position
 from meterbot.config.values import Duration, database_url, did_you_mean
+from meterbot.config.whole import Config
 
 SHORTEST_INTERVAL = timedelta(seconds=10)
 """The real claude.ai is not asked more often."""
