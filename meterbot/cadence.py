@@ -1,17 +1,21 @@
 """When a seat may be read again: each at its own phase of the interval, refusals on a ladder; pure."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from meterbot.fold import REFUSALS
-from meterbot.models import Health, SourceState
+from meterbot.models import Health, Snapshot, SourceState
 
 LONGEST_WAIT = 6 * 3600.0
 """Seconds. No refusal, whatever its `Retry-After`, keeps a seat unread for longer, unless its interval is longer."""
 
+IDLE_AFTER = timedelta(hours=1)
+"""How long nothing about a seat must have changed for it to be asked half as often."""
+_NEARLY_FULL = 80
+"""Per cent. A window that is fuller is watched, moving or not."""
 _JITTER = 0.05
 _FIRST_READS = 5.0
 _FIRST_READ_EACH = 0.2
@@ -38,6 +42,8 @@ class Cadence:
     `rungs`: seconds to wait after the first, second, … refusal in a row, in place of the usual ladder; the last one
     holds for all that follow.
     `lag`: after a refusal with rungs, at most so many seconds more, at random, whatever the service asked for.
+    `rests`: a seat that stands still is read at every second of its places. Its numbers are never older for it than
+    two and a half intervals, which is before anybody calls them stale.
     `mended`: these refusals wait for a person, who mends the credential and starts meterbot again: then they are asked
     anew at once, whatever the deadline.
     """
@@ -45,11 +51,13 @@ class Cadence:
     swing: float | None = None
     rungs: Mapping[Health, tuple[float, ...]] = field(default_factory=dict)
     lag: float = 0.0
+    rests: bool = False
     mended: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
 
 
 _USUAL = Cadence()
 _CADENCES = {
+    "claude_ai": Cadence(rests=True),
     # Its budget is five requests in 300 seconds, for all programs of the account together. Who comes back at the very
     # second that Retry-After named was seen to be sent away for another hour. Its sign-in is mended without a restart,
     # and restarts in a row must not use up what others need.
@@ -57,6 +65,26 @@ _CADENCES = {
         swing=0.2, rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)}, lag=300.0, mended=frozenset()
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Stillness:
+    """What a seat's readings have said since an instant: `said` names it. `watched`: a window is nearly full."""
+
+    said: int
+    since: datetime
+    watched: bool
+
+    def is_idle(self, now: datetime) -> bool:
+        return not self.watched and now - self.since >= IDLE_AFTER
+
+
+def stillness(before: Stillness | None, tick: Sequence[Snapshot], at: datetime) -> Stillness:
+    """With the reading of `at`. When a window resets is not looked at: that moves with the time of asking."""
+    full = [(window.name, window.utilization) for one in tick for window in one.windows]
+    said = hash((*full, *((one.health, one.org_uuid, one.extra_usage, one.subscription) for one in tick)))
+    since = before.since if before is not None and before.said == said and before.since <= at else at
+    return Stillness(said, since, any(share is not None and share >= _NEARLY_FULL for _, share in full))
 
 
 def phase(seat: str, interval: float) -> float:
@@ -73,11 +101,12 @@ def next_due(
     *,
     rng: random.Random,
     source: str = "",
+    idle: bool = False,
 ) -> datetime:
     """When a seat that was read at `now` may be read again. `state` is from before the read, `interval` in seconds.
 
     An answer to build on: the next of the seat's own places in time, moved a little. A refusal: the ladder, with
-    `retry_at` as a floor. `source` is the kind of source, which may have its own ways.
+    `retry_at` as a floor. An `idle` seat may wait for the place after the next. `source` is the kind of source, which may have its own ways.
     """
     cadence = _CADENCES.get(source, _USUAL)
     lag = 0.0
@@ -93,7 +122,7 @@ def next_due(
         due = now + timedelta(seconds=interval * rng.uniform(1 - cadence.swing, 1 + cadence.swing))
     else:
         due = _next_place(state.seat, interval, now) + timedelta(
-            seconds=interval * rng.uniform(-_JITTER, _JITTER)
+            seconds=interval * (rng.uniform(-_JITTER, _JITTER) + (idle and cadence.rests))
         )
     if retry_at is not None:
         due = max(due, retry_at)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
 
-from meterbot.cadence import first_due, latest, next_due
+from meterbot.cadence import Stillness, first_due, latest, next_due, stillness
 from meterbot.clock import Clock
 from meterbot.fold import failures_after, worst
 from meterbot.forecast import CLOCK_SKEW
@@ -78,6 +78,7 @@ class Poller:
         self._tally = tally or Tally()
         self._prepare = prepare
         self._states: dict[str, SourceState] | None = None
+        self._still: dict[str, Stillness] = {}
         self._due: list[tuple[datetime, str]] = []
         self._waiting: dict[str, datetime] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -263,6 +264,9 @@ class Poller:
     def _next_due(self, reading: _Reading, now: datetime) -> datetime:
         # The clock may have been set back since: a deadline by the old time would leave the seat unread until then.
         set_back = max(reading.at - now, timedelta(0))
+        at = reading.at - set_back
+        still = stillness(self._still.get(reading.seat), reading.snapshots, at)
+        self._still[reading.seat] = still
         retries = [
             snapshot.retry_at - set_back for snapshot in reading.snapshots if snapshot.retry_at is not None
         ]
@@ -271,9 +275,10 @@ class Poller:
             worst(reading.snapshots).health,
             max(retries, default=None),
             self._seats[reading.seat].interval,
-            reading.at - set_back,
+            at,
             rng=self._rng,
             source=self._seats[reading.seat].source,
+            idle=still.is_idle(at),
         )
 
     def _know(self, state: SourceState) -> None:

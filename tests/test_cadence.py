@@ -2,15 +2,18 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.cadence import LONGEST_WAIT, first_due, next_due, phase
+from meterbot.cadence import IDLE_AFTER, LONGEST_WAIT, first_due, next_due, phase, stillness
 from meterbot.fold import REFUSALS
-from meterbot.models import Health, SourceState
+from meterbot.models import ExtraUsage, Health, Seat, Snapshot, SourceState, Window
+from meterbot.money import Money
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 
@@ -190,3 +193,54 @@ def test_a_retry_after_is_not_answered_at_its_very_second() -> None:
 def test_other_refusals_slow_a_claude_code_seat_down_as_usual(health: Health, minutes: list[int]) -> None:
     for failures, expected in enumerate(minutes):
         assert expected <= claude_code(health, failures) <= min(expected * 1.11, 360)
+
+
+@given(_names, _intervals, _instants, st.integers())
+def test_an_idle_seat_is_read_at_every_second_place_and_before_it_is_stale(
+    name: str, interval: float, now: datetime, seed: int
+) -> None:
+    rng, at = dice(seed), now
+    for _ in range(6):
+        due = next_due(
+            SourceState(name), Health.OK, None, interval, at, rng=rng, source="claude_ai", idle=True
+        )
+        assert 1.44 * interval < (due - at).total_seconds() < 2.56 * interval
+        assert due - at < Seat(name, "claude_ai", interval=interval).patience
+        at = due
+
+
+@pytest.mark.parametrize("source", ["claude_code", "admin_api"])
+def test_other_services_are_asked_as_seldom_as_ever(source: str) -> None:
+    found = [
+        next_due(SourceState("ana"), Health.OK, None, 900, NOW, rng=dice(1), source=source, idle=idle)
+        for idle in (False, True)
+    ]
+    assert found[0] == found[1]
+
+
+def _reading(minutes: float, used: int = 0, full: int = 20, resets: float = 300) -> tuple[Snapshot, ...]:
+    extra = ExtraUsage(enabled=True, used=Money(Decimal(used), "USD", 2), cap=None)
+    window = Window("five_hour", Decimal(full), later(minutes=resets))
+    shot = Snapshot("ana", "claude_ai", later(minutes=minutes), Health.OK, "account", None, "org")
+    return (replace(shot, windows=(window,), extra_usage=extra),)
+
+
+def test_a_seat_is_idle_once_nothing_has_changed_for_an_hour() -> None:
+    still = stillness(None, _reading(0), NOW)
+    assert not still.is_idle(NOW)
+    for minutes in (30, 60):
+        still = stillness(still, _reading(minutes, resets=300 + minutes), later(minutes=minutes))
+    assert still.is_idle(NOW + IDLE_AFTER)
+    assert not stillness(still, _reading(61, used=1), later(minutes=61)).is_idle(later(minutes=61))
+    assert not stillness(still, _reading(61, full=21), later(minutes=61)).is_idle(later(minutes=61))
+
+
+def test_a_seat_whose_window_is_nearly_full_is_not_idle() -> None:
+    still = stillness(stillness(None, _reading(0, full=80), NOW), _reading(90, full=80), later(minutes=90))
+    assert still.since == NOW
+    assert not still.is_idle(later(minutes=90))
+
+
+def test_a_clock_that_was_set_back_makes_no_seat_idle() -> None:
+    still = stillness(stillness(None, _reading(600), later(minutes=600)), _reading(0), NOW)
+    assert still.since == NOW

@@ -14,12 +14,15 @@ from meterbot import app
 from meterbot.bot import Bot
 from meterbot.clock import ManualClock
 from meterbot.config import load
+from meterbot.models import Health
 from meterbot.simulator.claude_ai import ClaudeAi
+from meterbot.simulator.server import Reply
 from meterbot.sources import transport
 from meterbot.store.database import Database
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 _CONFIG = """
+poll_interval = "{interval}"
 database_url = "sqlite:///{folder}/meterbot.db"
 secret_key_env = "SECRET_KEY"
 [console]
@@ -53,15 +56,24 @@ class Costs:
         begun = [text for text in self.statements if text.startswith("BEGIN IMMEDIATE")]
         return len(self.server.requests), len(self.statements), len(begun)
 
+    async def pass_minutes(self, minutes: int) -> list[str]:
+        """What is asked for meanwhile, in order: the routes."""
+        self.server.requests.clear()
+        for _ in range(minutes):
+            self.clock.advance(timedelta(minutes=1))
+            await self.bot.poller.tick(self.clock.now())
+            await self.bot.poller.drain()
+        return [request.route for request in self.server.requests]
+
 
 @asynccontextmanager
-async def reading(seats: int, folder: Path) -> AsyncIterator[Costs]:
+async def reading(seats: int, folder: Path, interval: str = "60s") -> AsyncIterator[Costs]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ClaudeAi())
         keys = {f"KEY_{n}": f"sk-ant-sid01-planted-{n:04d}-0123456789abcdef" for n in range(seats)}
         for key in keys.values():
             server.add_account(key)
-        text = _CONFIG.format(folder=folder, url=server.url) + "".join(
+        text = _CONFIG.format(folder=folder, url=server.url, interval=interval) + "".join(
             _SEAT.format(n=n) for n in range(seats)
         )
         secret_key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -128,3 +140,31 @@ async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
                 for _ in range(3):
                     assert len((await costs.bot.vitals()).seats) == 3
                 assert sum("FROM sources" in text for text in costs.statements) == reads
+
+
+async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stale_for_it(
+    tmp_path: Path,
+) -> None:
+    async with reading(1, tmp_path, interval="10m") as costs:
+        busy = await costs.pass_minutes(60)
+        assert len(busy) <= 6 * 3 + 1  # three requests for a reading, and once an hour the account
+        await costs.pass_minutes(30)
+        idle = await costs.pass_minutes(60)
+        assert idle.count("usage") in {2, 3}
+        assert len(idle) <= 3 * 3 + 1
+        for _ in range(10):
+            await costs.pass_minutes(3)
+            await costs.bot.ingest.sweep(costs.clock.now())
+            assert {state.health for state in (await costs.bot.store.sources()).values()} == {Health.OK}
+        costs.server.accounts[0].organizations[0].used += 100
+        await costs.pass_minutes(25)
+        assert (await costs.pass_minutes(60)).count("usage") in {5, 6}
+
+
+async def test_nobody_is_asked_while_a_refusal_lasts(tmp_path: Path) -> None:
+    async with reading(3, tmp_path) as costs:
+        costs.server.fail_always("usage", Reply(429, {}, {"Retry-After": "0"}))
+        assert await costs.pass_minutes(2)
+        costs.server.heal()
+        assert await costs.pass_minutes(3) == []
+        assert await costs.pass_minutes(10)
