@@ -87,7 +87,10 @@ def _begin_sqlite(connection: Connection) -> None:
     patience = options.get("sqlite_busy_ms")
     if patience is not None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
-    connection.exec_driver_sql(f"PRAGMA synchronous = {options.get('sqlite_synchronous', 'NORMAL')}")
+    synchronous = options.get("sqlite_synchronous", "NORMAL")
+    if connection.info.get("synchronous") != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+        connection.info["synchronous"] = synchronous
     connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
     if patience is not None:  # the connection goes back to the others
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")

@@ -27,7 +27,7 @@ _UNREAD_SECONDS = 3 * 3600.0
 """Nothing that happens here keeps a seat unread for so long."""
 _QUIET_SECONDS = 6 * 3600.0
 """So long after the last fault everything must have been told."""
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 900.0
 """Real ones, after which a schedule is stuck."""
 _MOST_STARTS = 400
 _TOKEN = "push-token-of-the-campaign"
