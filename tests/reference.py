@@ -14,7 +14,7 @@ _INTRODUCTION = """\
 What `meterbot COMMAND --help` says, on one page; `make docs` writes it.
 
 A command that needs the configuration takes `-c PATH` (`--config`), before its name or after it, and without that looks
-for it as [the README](../README.md#configure) says. Exit status: 0 done, 1 it ran and something failed, 2 wrong usage
+for it as [its page](configuration.md) says. Exit status: 0 done, 1 it ran and something failed, 2 wrong usage
 or configuration. With `--json` one JSON document is printed on standard output, and nothing else there.
 `meterbot --version` prints the version.
 """
@@ -36,14 +36,25 @@ def commands() -> list[tuple[str, Any]]:
 
 
 def commands_page() -> str:
-    return "\n".join([_INTRODUCTION, *(_section(name, command) for name, command in commands())])
+    found = commands()
+    table = ["| command | does |", "|---|---|", *(_row(name, command) for name, command in found), ""]
+    return "\n".join([_INTRODUCTION, *table, *(_section(name, command) for name, command in found)])
+
+
+def _row(name: str, command: Any) -> str:
+    anchor = re.sub(r"[^\w\- ]", "", _heading(name, command).lower()).replace(" ", "-")
+    return f"| [`{name}`](#{anchor}) | {_help(command).partition('. ')[0].rstrip('.')} |"
+
+
+def _heading(name: str, command: Any) -> str:
+    arguments = [_name(param) for param in command.params if param.param_type_name == "argument"]
+    return " ".join([name, *arguments])
 
 
 def _section(name: str, command: Any) -> str:
     context = command.make_context(name, [], resilient_parsing=True)
-    arguments = [_name(param) for param in command.params if param.param_type_name == "argument"]
     table = [f"| {_spelled(param, context)} | {_cell(param.help)} |" for param in _told(command)]
-    lines = [f"## {' '.join([name, *arguments])}", "", _help(command), ""]
+    lines = [f"## {_heading(name, command)}", "", _help(command), ""]
     return "\n".join([*lines, *(["| word | does |", "|---|---|", *table, ""] if table else [])])
 
 
