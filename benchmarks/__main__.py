@@ -5,14 +5,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import measure, poll, start, store, whole
+from benchmarks import measure, poll, start, store, tick, whole, workers
 from benchmarks.measure import Line
 
 PARTS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
     "poll": poll.lines,
+    "tick": tick.lines,
     "start": start.lines,
     "store": store.lines,
     "whole": whole.lines,
+    "workers": workers.lines,
 }
 
 

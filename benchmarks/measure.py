@@ -47,9 +47,18 @@ def table(lines: Iterable[Line]) -> str:
     return "\n".join([written[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *written[1:]])
 
 
+def quiet() -> None:
+    """Only what goes wrong is logged."""
+    log.set_up(level=logging.WARNING)
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def prepare() -> None:
     """Keeps this process on the first core it may use, as far as the system can, and quiet."""
-    log.set_up(level=logging.WARNING)
+    quiet()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 

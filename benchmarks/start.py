@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -14,23 +15,14 @@ from benchmarks.measure import Line
 from meterbot.simulator.slack import SlackSimulator
 
 _RUNS = 5
-_READY = """
-import asyncio, io, os, sys, json, time
-from pathlib import Path
-from meterbot import app
-from meterbot.clock import SystemClock
-from meterbot.config import load
-
-async def main():
-    folder = Path(sys.argv[1])
-    config = load(None, {"METERBOT_CONFIG_TOML": sys.argv[2], **os.environ}, folder)
-    async with app.assembled(config, SystemClock(), terminal=(None, io.StringIO())):
-        cpu = time.process_time()
-        libraries = [name for name in ("discord", "slack_bolt", "matplotlib", "asyncpg") if name in sys.modules]
-        print(json.dumps({"cpu": cpu, "libraries": libraries}))
-        sys.stdout.flush()
-
-asyncio.run(main())
+_PROGRAM = str(Path(sys.executable).with_name("meterbot"))
+_LARGE = ("discord", "slack_bolt", "matplotlib", "asyncpg", "alembic", "rich")
+_LOADED = """
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps([name for name in {large} if name in sys.modules])))
+sys.argv = ["meterbot", "run"]
+from meterbot.cli import main
+main()
 """
 _CONFIG = """
 database_url = "sqlite:///{folder}/meterbot.db"
@@ -47,61 +39,79 @@ source = "push"
 """
 
 
-def _spent(command: list[str], environment: dict[str, str] | None = None) -> tuple[float, str]:
-    """Seconds of CPU of a whole process, and what it printed."""
-    before = os.times()
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own
-    after = os.times()
-    children = after.children_user + after.children_system - before.children_user - before.children_system
-    return children, done.stdout
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _spent(command: list[str]) -> float:
+    """Seconds of CPU of a whole process."""
+    before = _children()
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own
+    return _children() - before
 
 
 async def lines() -> list[Line]:
-    helping, bare = [], []
-    program = str(Path(sys.executable).with_name("meterbot"))
-    for _ in range(_RUNS):
-        bare.append(_spent([sys.executable, "-c", "import asyncio"])[0])
-        helping.append(_spent([program, "--help"])[0])
-    ready, libraries = await _ready()
+    helping, bare, ready = [], [], []
+    async with SlackSimulator() as slack:
+        for _ in range(_RUNS):
+            bare.append(await asyncio.to_thread(_spent, [sys.executable, "-c", "import asyncio"]))
+            helping.append(await asyncio.to_thread(_spent, [_PROGRAM, "--help"]))
+            ready.append(await _ready(slack))
+        libraries = await _libraries(slack)
     floor = f"{statistics.median(bare) * 1e3:,.0f} ms (import asyncio)"
-    said = ", ".join(libraries) or "none"
+    said = f"of {', '.join(_LARGE)} loaded: {', '.join(libraries)}"
     return [
-        _line("`meterbot --help`", 120, floor, "", statistics.median(helping) * 1e3),
-        _line(
-            "ready, with Slack alone",
-            1000,
-            floor,
-            f"of Slack, Discord, charts, PostgreSQL loaded: {said}",
-            ready,
-        ),
+        _line("`meterbot --help`", 120, (floor, ""), helping, bare),
+        _line("ready, with Slack alone", 1000, (floor, said), ready, bare),
     ]
 
 
-def _line(what: str, goal: int, floor: str, peers: str, milliseconds: float) -> Line:
+def _line(what: str, goal: int, beside: tuple[str, str], ours: list[float], bare: list[float]) -> Line:
+    milliseconds = statistics.median(ours) * 1e3
+    times = measure.ratio(ours, bare)
     shown = f"{milliseconds:,.0f} ms of CPU"
-    return Line(what, f"≤ {goal:,} ms", floor, peers, shown, milliseconds, goal, shown)
+    return Line(what, f"≤ {goal:,} ms", *beside, shown, milliseconds, goal, f"{times:.1f} × floor")
 
 
-async def _ready() -> tuple[float, list[str]]:
-    """Milliseconds of CPU until the bot is connected, and the large libraries that it loaded."""
-    told = []
-    async with SlackSimulator() as slack:
-        for _ in range(_RUNS):
-            with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
-                text = _CONFIG.format(folder=folder, url=slack.api_url)
-                secrets = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_SIGNING_SECRET": slack.signing_secret}
-                child = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-c",
-                    _READY,
-                    folder,
-                    text,
-                    stdout=asyncio.subprocess.PIPE,
-                    env={**os.environ, **secrets},
-                )
-                printed, _ = await child.communicate()
-                told.append(json.loads(printed.splitlines()[-1]))
-    return statistics.median(one["cpu"] for one in told) * 1e3, told[0]["libraries"]
+async def _started(slack: SlackSimulator, folder: str, *command: str) -> asyncio.subprocess.Process:
+    """`meterbot run`, as soon as it says that it has started."""
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "METERBOT_CONFIG_TOML": _CONFIG.format(folder=folder, url=slack.api_url),
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
+        },
+    )
+    assert child.stderr is not None
+    async for line in child.stderr:
+        if json.loads(line)["event"] == "started":
+            return child
+    raise AssertionError("meterbot ended before it had started")
+
+
+async def _ready(slack: SlackSimulator) -> float:
+    """Seconds of CPU until the bot is connected and at work; then it is no more."""
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
+        before = _children()
+        child = await _started(slack, folder, _PROGRAM, "run")
+        child.kill()
+        await child.communicate()
+        return _children() - before
+
+
+async def _libraries(slack: SlackSimulator) -> list[str]:
+    """The large ones that it loaded."""
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
+        child = await _started(slack, folder, sys.executable, "-c", _LOADED.format(large=_LARGE))
+        child.terminate()
+        printed, _ = await child.communicate()
+        found: list[str] = json.loads(printed.splitlines()[-1])
+        return found
 
 
 if __name__ == "__main__":

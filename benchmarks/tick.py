@@ -1,0 +1,68 @@
+"""What a whole tick costs, beside a stock httpx that only asks: `python -m benchmarks.tick`.
+
+Claiming the seats, reading them, the rules, the team's budget and the store, as the bot does it with SQLite: the clock is
+set forward by hand, and all seats are due at once.
+"""
+
+import asyncio
+import io
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from benchmarks import measure, poll, upstream, whole
+from benchmarks.measure import Line
+from meterbot import app
+from meterbot.clock import ManualClock
+from meterbot.config import load
+
+SEATS = 128
+_HTTPX = 64
+_BEGAN = datetime(2026, 4, 30, 8, tzinfo=UTC)
+
+
+async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
+    """Microseconds of CPU for a seat, by who does it: `ours` the whole tick, `httpx` the bare requests of a reading."""
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
+        folder, clock = Path(name), ManualClock(_BEGAN)
+        config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
+        async with (
+            app.assembled(config, clock, terminal=(None, io.StringIO()), reads_at_once=8) as bot,
+            httpx.AsyncClient() as client,
+        ):
+
+            async def tick() -> int:
+                clock.advance(timedelta(minutes=2))
+                await bot.poller.tick(clock.now())
+                await bot.poller.drain()
+                return SEATS
+
+            bare = poll.stock_httpx(client, served.url)
+            await tick()
+            works: dict[str, measure.Work] = {
+                "ours": tick,
+                "httpx": lambda: measure.at_once(bare, range(_HTTPX), 8),
+            }
+            found = await measure.in_turns(works, rounds)
+            await bot.poller.close()
+    served.seen()
+    return found
+
+
+async def lines() -> list[Line]:
+    with upstream.running() as served:
+        found = await ratios(served, 5)
+    return [
+        Line(
+            "the whole tick with rules and store, beside stock httpx", "≤ 0.6 × httpx", "",
+            f"httpx {measure.microseconds(found['httpx'])}", measure.microseconds(found["ours"]),
+            measure.ratio(found["ours"], found["httpx"]), 0.6,
+        )
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    measure.prepare()
+    print(measure.table(asyncio.run(lines())))
