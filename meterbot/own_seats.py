@@ -1,7 +1,7 @@
 """Which seat a person means who hands in numbers: never another's."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from meterbot import wording
 from meterbot.answers import notice
@@ -18,11 +18,10 @@ def chosen(
 ) -> Seat | Message:
     """The person's own seat that sends its numbers: the named one, or the only one. Else what to say: which there are,
     with buttons that ask `verb` of them, or what the configuration lacks."""
-    own = {
-        name: seat for name, seat in seats.items() if seat.source == PUSH and seat.owner.get(platform) == user
-    }
+    theirs = {name: seat for name, seat in seats.items() if seat.owner.get(platform) == user}
+    own = {name: seat for name, seat in theirs.items() if seat.source == PUSH}
     if not own:
-        return _none(platform, user)
+        return _read_by_the_bot(sorted(theirs)) if theirs else _none(platform, user)
     if named is None and len(own) == 1:
         return next(iter(own.values()))
     if named in own:
@@ -34,6 +33,15 @@ def chosen(
     text = f"You can ask that of {wording.listed(names)}."
     asked = [action for name in names[:_MOST_BUTTONS] for action in button(name, verb, name)]
     return Message(title, f"{title}. {text}", text=text, actions=tuple(asked))
+
+
+def _read_by_the_bot(names: Sequence[str]) -> Message:
+    whose = wording.listed([wording.one_line(name, 60) for name in names])
+    return notice(
+        "Nothing to send",
+        f"The bot reads {whose} itself. To let your own machine send instead, whoever runs meterbot sets "
+        'source = "push" for that seat, and starts the bot again.',
+    )
 
 
 def _none(platform: str, user: str) -> Message:

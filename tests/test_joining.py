@@ -71,6 +71,13 @@ async def stored(store: Store) -> dict[str, str]:
     return {token.seat: token.sha256 for token in await store.push_tokens()}
 
 
+async def test_the_owner_of_a_seat_that_the_bot_reads_is_told_so(store: Store, clock: ManualClock) -> None:
+    answer = await join(joining(store, clock), user="UCY")
+    assert answer.message.title == "Nothing to send"
+    assert "The bot reads cy itself." in answer.message.text
+    assert await stored(store) == {}
+
+
 async def test_the_owner_gets_the_line_and_the_database_its_digest(store: Store, clock: ManualClock) -> None:
     answer = await join(joining(store, clock))
     assert await stored(store) == {"ana": digest(token_in(answer))}
