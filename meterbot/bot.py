@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -96,9 +97,7 @@ class Bot:
         ]
         # What may wait as long as a machine's clock is set back is kept by the hour of the day.
         scheduler = AsyncIOScheduler(timezone=UTC)
-        scheduler.add_job(
-            self.attempt, "interval", [self.tidy], seconds=TIDY_SECONDS * tick_seconds, **_COARSE
-        )
+        scheduler.add_job(self._tidy_now, "interval", seconds=TIDY_SECONDS * tick_seconds, **_COARSE)
         scheduler.start()
         self.last_tick = self.awake_since
         await self.attempt(self.note_tick)
@@ -121,6 +120,11 @@ class Bot:
         while True:
             await asyncio.sleep(seconds)
             await self.attempt(job)
+
+    async def _tidy_now(self) -> None:
+        # The scheduler would call it an error that its end cuts a job short.
+        with suppress(asyncio.CancelledError):
+            await self.attempt(self.tidy)
 
     async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
         """Does a job that comes again and again. When it fails, as while the database is away, that is logged when it

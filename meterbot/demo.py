@@ -166,6 +166,7 @@ async def _stage(
 
 def _set(organization: Organization, person: Person, standing: month.Standing) -> None:
     organization.rate_limit_tier = person.tier
+    organization.capabilities = ["claude_pro" if person.plan == "pro" else "claude_max", "chat"]
     organization.currency = person.currency
     organization.used = Decimal(standing.used)
     organization.cap = standing.cap

@@ -15,7 +15,7 @@ from tests.tripwire import sitecustomize as tripwire
 
 Process = asyncio.subprocess.Process | nursery.Process
 
-SECONDS = 30.0
+SECONDS = 60.0
 """In which a command must have ended."""
 
 
