@@ -179,7 +179,7 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
 ) -> None:
     async with running(three.config(sqlite), clock) as bot:
         with capture_logs() as logs:
-            for now, then in (("sources", "away"), ("away", "sources")):
+            for now, then in (("notes", "away"), ("away", "notes")):
                 with closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"))) as connection:
                     connection.execute(f"ALTER TABLE {now} RENAME TO {then}")
                 for _ in range(3):
