@@ -124,6 +124,9 @@ class Counter:
         """Where the source cannot say whose account it is, the seat stands in for it."""
         return cls(f"{_SEAT}{seat}", org)
 
+    def __hash__(self) -> int:
+        return hash(self.account)  # of which each has one organization or two
+
     @property
     def named(self) -> bool:
         """Whose account it is, is known."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,20 +23,10 @@ _ROLLED_UP_TO = "rolled_up_to"
 _COLUMNS = ("at", "used", "cap", "blocked", "counter")
 
 
-class Point(NamedTuple):
-    """A sample of a counter as it lies in its columns."""
-
-    at: int
-    used: str | None
-    cap: str | None
-    blocked: bool
-
-
-class Tail(NamedTuple):
-    """The end of a counter's history: its newest sample, and when the newest kept one was."""
-
-    newest: Point
-    kept_at: int
+Point = tuple[int, str | None, str | None, bool]
+"""A sample of a counter as it lies in its columns: at, used, cap, blocked."""
+Tail = tuple[Point, int]
+"""The end of a counter's history: its newest sample, and when the newest kept one was."""
 
 
 def keep(tail: Tail | None, point: Point) -> tuple[Tail, list[Point]]:
@@ -45,18 +35,17 @@ def keep(tail: Tail | None, point: Point) -> tuple[Tail, list[Point]]:
     No stretch is longer than its month: that a seat was read in it, and stood still, is known of each.
     """
     if tail is None:
-        return Tail(point, point.at), [point]
-    newest = tail.newest
-    if point.at <= newest.at:
+        return (point, point[0]), [point]
+    newest, kept_at = tail
+    if point[0] <= newest[0]:
         return tail, []
     if _is_as(newest, point) and _month(newest) == _month(point):
-        return Tail(point, tail.kept_at), []
-    return Tail(point, point.at), [newest, point] if newest.at > tail.kept_at else [point]
+        return (point, kept_at), []
+    return (point, point[0]), [newest, point] if newest[0] > kept_at else [point]
 
 
 def _is_as(one: Point, other: Point) -> bool:
-    same = _is_equal(one.used, other.used) and _is_equal(one.cap, other.cap)
-    return same and bool(one.blocked) == other.blocked
+    return _is_equal(one[1], other[1]) and _is_equal(one[2], other[2]) and bool(one[3]) == other[3]
 
 
 def _is_equal(one: str | None, other: str | None) -> bool:
@@ -68,7 +57,7 @@ def _is_equal(one: str | None, other: str | None) -> bool:
 
 
 def _month(point: Point) -> str:
-    return calendar_month(instant_of(point.at))
+    return calendar_month(instant_of(point[0]))
 
 
 async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
@@ -76,8 +65,7 @@ async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: 
     if not samples:
         return
     numbers = [ids[sample.counter] for sample in samples]
-    before = await _ends(connection, {*numbers})
-    after = dict(before)
+    after = await _ends(connection, {*numbers})
     kept: list[Point] = []
     rows: list[tuple[object, ...]] = []
     for number, sample in zip(numbers, samples, strict=True):
@@ -86,11 +74,10 @@ async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: 
         rows += [(*point, number) for point in new]
     await bulk.write(connection, tables.history, _COLUMNS, rows, replace=False)
     if kept:
-        await _roll_up_again_from(connection, instant_of(min(point.at for point in kept)))
+        await _roll_up_again_from(connection, instant_of(min(point[0] for point in kept)))
     moved = [
-        (*tail.newest, number, 0 if tail.kept_at == tail.newest.at else tail.kept_at)
-        for number, tail in after.items()
-        if tail is not before.get(number)
+        (*newest, number, 0 if kept_at == newest[0] else kept_at)
+        for number, (newest, kept_at) in after.items()
     ]
     await bulk.write(connection, tables.tails, (*_COLUMNS, "kept_at"), moved, replace=True)
 
@@ -98,15 +85,12 @@ async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: 
 async def _ends(connection: AsyncConnection, numbers: Collection[int]) -> dict[int, Tail]:
     columns = (*_COLUMNS, "kept_at")
     rows = await bulk.read_in(connection, tables.tails, columns, "counter", sorted(numbers))
-    return {
-        number: Tail(Point(at, used, cap, blocked), kept_at or at)
-        for at, used, cap, blocked, number, kept_at in rows
-    }
+    return {row[4]: (row[:4], row[5] or row[0]) for row in rows}
 
 
 def _point(sample: Sample) -> Point:
     used, cap = sample.used, sample.cap
-    return Point(
+    return (
         number_of(sample.at),
         None if used is None else text_of(used),
         None if cap is None else text_of(cap),
