@@ -187,9 +187,9 @@ async def year(folder: Path) -> list[Line]:
     size = (folder / "year.db").stat().st_size * 52 / 1e9
     await _lengthen(store, len(of))
     works = {
-        f"{name} {since}": partial(work, which, of)
+        f"{name} {since}": partial(work, which, of, _BEGAN + days * day)
         for name, work in (("team", _team), ("seat", _seat))
-        for since, which in (("day", young), ("year", store))
+        for since, which, days in (("day", young, 1), ("year", store, 5))
     }
     costs = await measure.in_turns(works, 9)
     await young.close()
@@ -217,7 +217,7 @@ async def _lengthen(store: Database, counters_: int) -> None:
             await connection.exec_driver_sql(f"INSERT INTO {into} FROM ({rows} SELECT * FROM amounts)")  # noqa: S608 - our own words
 
 
-async def _team(store: Database, _of: list[Counter]) -> int:
+async def _team(store: Database, _of: list[Counter], _end: datetime) -> int:
     """Reads what `/claude-spend` answers from."""
     for _ in range(5):
         await store.latest()
@@ -225,12 +225,11 @@ async def _team(store: Database, _of: list[Counter]) -> int:
     return 5
 
 
-async def _seat(store: Database, of: list[Counter]) -> int:
-    """Reads what a seat's answer needs besides: the newest samples, and its hours of some days."""
-    newest = _BEGAN + timedelta(days=1)
+async def _seat(store: Database, of: list[Counter], end: datetime) -> int:
+    """Reads what a seat's answer needs besides: the newest samples, and some hours, up to the end of a working day."""
     for counter in of[:20]:
-        await store.samples([counter], newest - timedelta(hours=6))
-        await store.hours([counter], newest - timedelta(hours=12))
+        await store.samples([counter], end - timedelta(hours=6))
+        await store.hours([counter], end - timedelta(hours=12))
     return 20
 
 

@@ -130,6 +130,7 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
         await _in_step(config, interval)
         stop, probe, took = asyncio.Event(), Probe(), list[float]()
         async with app.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
+            app.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await asyncio.sleep(interval + _LEAD)
             upstream.Running(url).seen(reset=True)

@@ -53,6 +53,7 @@ async def _child(url: str) -> None:
         config = load(None, told | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
         stop = asyncio.Event()
         async with app.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
+            app.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await loop.run_in_executor(None, sys.stdin.readline)
             cpu, wall = time.process_time(), time.monotonic()

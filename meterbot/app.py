@@ -86,12 +86,18 @@ async def run(config: Config, clock: Clock | None = None, tick_seconds: float = 
     try:
         async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
             _on_signals(stop.set)
-            # What is there now stays: nobody has to look through it for garbage, again and again.
-            gc.freeze()
-            gc.enable()
+            spare_garbage()
             await bot.run(stop, tick_seconds)
     except asyncio.CancelledError:
         log.info("stopped while starting")
+
+
+def spare_garbage() -> None:
+    """What is there now stays: nobody has to look through it for garbage, again and again. And of what comes, what is known
+    of the seats stays, too: all of it is looked through seldom."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+    gc.enable()
 
 
 def _tell_old_keys(config: Config) -> None:
