@@ -170,8 +170,17 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
         "answer": percentile(took, 0.99) * 1e3,
         "answer_median": statistics.median(took) * 1e3,
         "lag": max(lags),
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": _most_memory(),
     }
+
+
+def _most_memory() -> float:
+    """Megabytes that this process once held. Linux counts those of whoever started it as well, but not here."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    told = dict(line.split(":", 1) for line in status.read_text("utf-8").splitlines())
+    return int(told["VmHWM"].split()[0]) / 1024
 
 
 def run(seats: int, seconds: float, url: str, profile: str | None = None) -> dict[str, Any]:
@@ -196,10 +205,11 @@ async def lines() -> list[Line]:
     few, many = told[0], told[-1]
     each = (many["memory"] - few["memory"]) * 1024 / (many["seats"] - few["seats"])
     missed = 100 - min(100.0, 100 * many["readings"] / many["expected"])
+    share = many["per_read"] / 1e6 * MOST / INTERVALS[MOST]
     lost = f"idle: {many['quiet']:,.0f} ms"
     return [
         Line(f"{MOST:,} seats a minute: not read in time", "0 %", "", "", f"{missed:.0f} %", missed, 3.0),
-        Line("share of the core", "≤ 45 %", "", f"{many['per_read']:,.0f} µs a reading", f"{many['cpu']:.0%}", many["cpu"], 0.45),
+        Line("share of the core that all readings take", "≤ 45 %", "", f"{many['per_read']:,.0f} µs a reading; used: {many['cpu']:.0%}", f"{share:.0%}", share, 0.45),
         Line("memory", "≤ 128 MB", "", f"{few['seats']} seats: {few['memory']:,.0f} MB", f"{many['memory']:,.0f} MB", many["memory"], 128),
         Line("memory of a seat", "≤ 1 KB", "", "", f"{each:.1f} KB", each, 1.0),
         Line("longest stall: CPU of the loop between two turns", "≤ 50 ms", lost, f"by the clock {many['stall']:,.0f} ms", f"{many['busy']:,.0f} ms", many["busy"], 50),
