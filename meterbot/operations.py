@@ -38,9 +38,10 @@ from meterbot.models import Counter, Health, Seat, Snapshot, SourceState
 from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
-from meterbot.replay import WARM_UP, Replay, replay
+from meterbot.replay import WARM_UP, Progress, Replay, replay
 from meterbot.report import Reports, TeamReport, team_report
 from meterbot.rules import RuleSettings
+from meterbot.seat_settings import name_of
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
 from meterbot.store import LAST_TICK, Forgotten, Store, StoredSession, database
@@ -132,13 +133,18 @@ async def history_of(config: Config, since: datetime) -> list[dict[str, object]]
         return export.rows([sample for sample in samples if sample.at >= since], names)
 
 
-async def replay_of(config: Config, settings: RuleSettings, since: datetime, now: datetime) -> Replay:
+async def replay_of(
+    config: Config, settings: RuleSettings, since: datetime, now: datetime, progress: Progress | None = None
+) -> Replay:
     """What these rules would have told since then on the history of the configuration's seats, and what was told."""
     async with _opened(config) as store:
         readers = await _readers(store, config)
         samples = await store.samples(readers, since - WARM_UP)
         fired = await store.events(since, limit=_MOST_EVENTS)
-    return await asyncio.to_thread(partial(replay, samples, readers, fired, settings, since=since, until=now))
+        async with store.transaction() as transaction:
+            set_by_owners = await transaction.memories(name_of(seat.name) for seat in readers.values())
+    made = partial(replay, since=since, until=now, memories=set_by_owners, progress=progress)
+    return await asyncio.to_thread(made, samples, readers, fired, settings)
 
 
 async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:

@@ -4,17 +4,18 @@ The history keeps of each reading what was used, the cap, and whether the seat w
 cannot be told again, and is counted instead.
 """
 
+from bisect import bisect_left
 from collections import Counter as Count
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
 from meterbot import wording
 from meterbot.fold import Fold
-from meterbot.hours import hours_of
+from meterbot.hours import Hour, hour_of, hours_of
 from meterbot.models import Counter, Event, EventKind, ExtraUsage, Health, ReasonClass, Sample, Seat, Snapshot
 from meterbot.outlook import HABIT
-from meterbot.rules import RuleSettings, needs_hours, needs_samples, reading_of
+from meterbot.rules import Reading, RuleSettings, needs_hours, needs_samples, reading_of
 from meterbot.rules.pace import DAY
 
 WARM_UP = HABIT
@@ -32,6 +33,10 @@ REPRODUCED = frozenset(
     }
 )
 _NEAR = timedelta(days=1)
+_A_FEW = 1000
+
+Progress = Callable[[int, int], None]
+"""Hears how many readings of how many are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,18 @@ def replay(
     *,
     since: datetime,
     until: datetime,
+    memories: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Replay:
-    """`samples`, in order of time, begin `WARM_UP` before `since` where the history does."""
+    """`samples`, in order of time, begin `WARM_UP` before `since` where the history does. `memories` hold what owners have
+    set for their seats; `progress` is called now and then."""
     past = [event for event in fired if since <= event.at <= until]
     own = [event for event in past if _is_reproduced(event)]
-    told = [event for event in replayed(samples, seats, settings) if since <= event.at <= until]
+    told = [
+        event
+        for event in replayed(samples, seats, settings, memories, progress)
+        if since <= event.at <= until
+    ]
     first = min((sample.at for sample in samples), default=None)
     return Replay(
         since,
@@ -88,39 +100,74 @@ def _is_reproduced(event: Event) -> bool:
     return event.kind in REPRODUCED and not (event.kind is EventKind.PERIOD_CLOSED and event.seat is None)
 
 
-def replayed(samples: Iterable[Sample], seats: Mapping[Counter, Seat], settings: RuleSettings) -> list[Event]:
+@dataclass(slots=True)
+class _Past:
+    """What is known of one counter so far: its samples, and the hours that are over."""
+
+    samples: list[Sample] = field(default_factory=list)
+    ats: list[datetime] = field(default_factory=list)
+    over: list[Hour] = field(default_factory=list)
+    begun: int = 0
+    """Where the samples of the newest hour begin."""
+
+    def add(self, sample: Sample) -> None:
+        if self.ats and hour_of(sample.at) != hour_of(self.ats[-1]):
+            self.over += self._newest()
+            self.begun = len(self.samples)
+        self.samples.append(sample)
+        self.ats.append(sample.at)
+
+    def _newest(self) -> list[Hour]:
+        return hours_of(self.samples[max(0, self.begun - 1) :], hour_of(self.ats[-1]))
+
+    def since(self, start: datetime) -> list[Sample]:
+        """The samples from `start` on, and the last one before."""
+        return self.samples[max(0, bisect_left(self.ats, start) - 1) :]
+
+    def hours(self, start: datetime) -> list[Hour]:
+        """The hours from the one of `start` on, and the last one before."""
+        first = bisect_left(self.over, hour_of(start), key=lambda hour: hour.at)
+        return [*self.over[max(0, first - 1) :], *self._newest()]
+
+
+def replayed(
+    samples: Sequence[Sample],
+    seats: Mapping[Counter, Seat],
+    settings: RuleSettings,
+    memories: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> list[Event]:
     """Everything that the rules find, reading by reading, as the door asks them."""
-    fold = Fold(settings, sources={}, memories={})
-    history: dict[Counter, list[Sample]] = {counter: [] for counter in seats}
-    for sample in samples:
+    fold = Fold(settings, sources={}, memories=memories or {})
+    history = {counter: _Past() for counter in seats}
+    team: dict[Counter, Reading] = {}
+    for number, sample in enumerate(samples):
+        if progress is not None and number % _A_FEW == 0:
+            progress(number, len(samples))
         if sample.counter not in seats or sample.used is None:
             continue
         own = history[sample.counter]
-        own.append(sample)
+        own.add(sample)
         fold.risen.clear()
+        fold.samples.clear()
+        fold.news.clear()
         fold.take(seats[sample.counter], [_reading(sample, seats[sample.counter])], sample.at)
         if sample.counter in fold.risen:
             _watch_pace(fold, sample, own, settings)
         if settings.budgets:
-            known = [reading_of(one, fold.counter_memory(one), fresh=True) for one in fold.states]
-            fold.watch_team(known, sample.at)
+            memory = fold.counter_memory(sample.counter)
+            team[sample.counter] = reading_of(sample.counter, memory, fresh=True)
+            fold.watch_team(team.values(), sample.at)
     return [event for event in fold.events if _is_reproduced(event)]
 
 
-def _watch_pace(fold: Fold, sample: Sample, own: Sequence[Sample], settings: RuleSettings) -> None:
+def _watch_pace(fold: Fold, sample: Sample, own: _Past, settings: RuleSettings) -> None:
     now, memory = sample.at, fold.counter_memory(sample.counter)
     if not needs_samples(memory, settings, now):
         return
-    recent = _since(own, now - DAY)
+    recent = own.since(now - DAY)
     if needs_hours(memory, recent, settings, now):
-        month = _since(own, now - HABIT)
-        fold.watch_pace(sample.counter, recent, hours_of(month, month[0].at - DAY), now)
-
-
-def _since(samples: Sequence[Sample], start: datetime) -> list[Sample]:
-    """Those from `start` on, and the last one before."""
-    first = next(place for place, sample in enumerate(samples) if sample.at >= start)
-    return list(samples[max(0, first - 1) :])
+        fold.watch_pace(sample.counter, recent, own.hours(now - HABIT), now)
 
 
 def _reading(sample: Sample, seat: Seat) -> Snapshot:
@@ -237,7 +284,7 @@ def _remarks(found: Replay, tz: tzinfo) -> list[str]:
         lines.append(f"The history begins {wording.moment(found.known_since, tz)}.")
     lines.append(
         "The history keeps amounts, caps and blocks: windows, why a seat was blocked, settings, renewals and sources are "
-        "not in it, and neither are snoozes and mutes that people made."
+        "not in it, and neither are snoozes and mutes that people made. Levels that owners have set are taken as they are now."
     )
     if found.elsewhere:
         said = [f"{kind.value} ({number})" for kind, number in sorted(found.elsewhere.items())]

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.fold import Fold
-from meterbot.hours import hours_of
+from meterbot.hours import hour_of, hours_of
 from meterbot.models import Counter, Event, EventKind, ExtraUsage, Health, Sample, Seat, Severity, Snapshot
 from meterbot.money import Money
-from meterbot.replay import REPRODUCED, Replay, Row, as_json, as_text, replay, replayed
+from meterbot.replay import REPRODUCED, Replay, Row, _Past, as_json, as_text, replay, replayed
 from meterbot.rules import Budget, RuleSettings, parse_threshold
+from meterbot.seat_settings import SeatSettings, dump, name_of
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -195,3 +196,29 @@ def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tup
             fold.watch_pace(COUNTER, history, hours_of(history, history[0].at - HOUR), at)
     told = [one for one in fold.events if one.kind in REPRODUCED]
     assert [one.key for one in replayed(list(history), SEATS, settings)] == [one.key for one in told]
+
+
+def test_what_an_owner_has_set_holds_here_too() -> None:
+    memories = {name_of("ana"): dump(SeatSettings(thresholds=(parse_threshold("30%"),)))}
+    told = replayed([sample(0, 0), sample(1, 20), sample(2, 45)], SEATS, rules("80%"), memories)
+    assert kinds(told) == ["spend_started", "threshold_crossed 30%"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(0, 400)), min_size=2, max_size=60))
+def test_hours_that_are_made_one_by_one_are_those_of_the_whole(steps: list[tuple[int, int]]) -> None:
+    past, minutes, cents = _Past(), 0, 0
+    for wait, rise in steps:
+        minutes, cents = minutes + wait, cents + rise
+        past.add(sample(minutes / 60, cents / 100))
+    whole = hours_of(past.samples, past.samples[0].at - 2 * HOUR)
+    start = past.ats[-1] - 10 * HOUR
+    held = past.hours(start)
+    assert held == whole[-len(held) :]
+    assert held[0].at <= hour_of(start) or held == whole
+
+
+def test_it_says_how_far_it_is() -> None:
+    said: list[tuple[int, int]] = []
+    history = [sample(number, number / 100) for number in range(1500)]
+    replayed(history, SEATS, rules("80%"), progress=lambda number, of: said.append((number, of)))
+    assert said == [(0, 1500), (1000, 1500)]

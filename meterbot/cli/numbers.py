@@ -2,8 +2,10 @@
 
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,8 @@ from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_j
 
 if TYPE_CHECKING:
     from meterbot.config import Config
+
+_SAID_EVERY = 5.0
 
 
 @cli.command()
@@ -202,11 +206,24 @@ def replay_history(
     own = configured(context, None) if context.find_root().obj else tried
     log.set_up()
     now = datetime.now(UTC)
-    found = done(operations.replay_of(own, tried.rule_settings(), now - length, now))
+    found = done(operations.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
     if as_json:
         print_json(replaying.as_json(found))
     else:
         print(replaying.as_text(found, tried.timezone))
+
+
+def _says_how_far() -> Callable[[int, int], None]:
+    """Tells who waits, on standard error, every few seconds."""
+    said = monotonic()
+
+    def say(number: int, of: int) -> None:
+        nonlocal said
+        if monotonic() - said >= _SAID_EVERY:
+            said = monotonic()
+            print(f"{number:,} of {of:,} readings", file=sys.stderr)
+
+    return say
 
 
 def _days(text: str) -> timedelta:
