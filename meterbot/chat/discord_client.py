@@ -1,4 +1,5 @@
-"""discord.py, set up our way: no intents, no cache, one command, and what happens handed to a listener."""
+"""discord.py, set up our way: no intents, no cache, one command with its menu entries, and what happens handed to a
+listener."""
 
 import asyncio
 import hashlib
@@ -21,6 +22,8 @@ from meterbot.logger import get_logger
 
 API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"
+MENU = "Claude spend"
+"""The entry in the menus of people and messages, under Apps."""
 
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
@@ -81,6 +84,8 @@ class BotClient(discord.Client):
         self.guild_id = guild_id
         self.tree = _Tree(self)
         self.tree.add_command(_command(listener), guild=_guild(guild_id))
+        for menu in _menus(listener):
+            self.tree.add_command(menu, guild=_guild(guild_id))
         self._listener = listener
         self._identify_pause = identify_pause
 
@@ -169,6 +174,21 @@ def _command(listener: Listener) -> app_commands.Command[Any, ..., None]:
         return [app_commands.Choice(name=example, value=example) for example in matching]
 
     return claude_spend
+
+
+def _menus(listener: Listener) -> tuple[app_commands.ContextMenu, ...]:
+    """The entries in the menu of a person, which is about their seats, and of a message, which is about the team."""
+
+    async def of_person(interaction: discord.Interaction, who: discord.Member | discord.User) -> None:
+        await listener.asked(interaction, ("seat", f"<@{who.id}>"))
+
+    async def of_message(interaction: discord.Interaction, _: discord.Message) -> None:
+        await listener.asked(interaction, ())
+
+    return (
+        app_commands.ContextMenu(name=MENU, callback=of_person),
+        app_commands.ContextMenu(name=MENU, callback=of_message),
+    )
 
 
 def _guild(guild_id: int | None) -> discord.Object | None:

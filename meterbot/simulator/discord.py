@@ -147,6 +147,18 @@ class DiscordSimulator:
         """Types words without sending them; `choices` will hold what the bot suggests."""
         return await self._ask(_AUTOCOMPLETE, user, self._typed(words, focused=True))
 
+    async def menu_of_person(self, target: str, *, user: str = "42") -> Interaction:
+        """Chooses our entry in a person's menu."""
+        person = objects.user(target, f"user-{target}")
+        member = objects.member(person, self.clock.now())
+        shown = {"users": {target: person}, "members": {target: _without(member, "user", "deaf", "mute")}}
+        return await self._ask(_COMMAND, user, self._chosen(2, target, shown))
+
+    async def menu_of_message(self, message_id: str, *, user: str = "42") -> Interaction:
+        """Chooses our entry in the menu of a message in the channel."""
+        shown = {"messages": {message_id: self._channels[self.channel_id][message_id]}}
+        return await self._ask(_COMMAND, user, self._chosen(3, message_id, shown))
+
     async def press(self, message_id: str, custom_id: str, *, user: str = "42") -> Interaction:
         """Presses a button of a message in the channel."""
         message = self._channels[self.channel_id][message_id]
@@ -354,17 +366,22 @@ class DiscordSimulator:
         return answer(made)
 
     def _typed(self, words: str, *, focused: bool) -> Json:
-        known = self.commands.get(self.guild_id) or self.commands.get("global")
-        if not known:
-            raise LookupError("the bot has registered no command")
-        command = known[0]
-        typed = {"id": command["id"], "name": command["name"], "type": 1}
-        if "guild_id" in command:
-            typed["guild_id"] = command["guild_id"]
+        command = self._registered(1)
+        typed = _named(command)
         if words or focused:
             option = {"name": command["options"][0]["name"], "type": 3, "value": words}
             typed["options"] = [option | ({"focused": True} if focused else {})]
         return typed
+
+    def _chosen(self, kind: int, target: str, shown: Json) -> Json:
+        return {**_named(self._registered(kind)), "target_id": target, "resolved": shown}
+
+    def _registered(self, kind: int) -> Json:
+        known = self.commands.get(self.guild_id) or self.commands.get("global") or []
+        found = next((command for command in known if command["type"] == kind), None)
+        if found is None:
+            raise LookupError(f"the bot has registered no command of type {kind}")
+        return found
 
     async def _ask(self, kind: int, user: str, data: Json, message: Json | None = None) -> Interaction:
         now = self.clock.now()
@@ -614,3 +631,12 @@ def _wrong(sent: Json) -> web.Response | None:
     if not (sent.get("content") or "").strip() and not embeds:
         return error(400, 50006, "Cannot send an empty message")
     return None
+
+
+def _named(command: Json) -> Json:
+    """A command as the interactions name it."""
+    return {key: command[key] for key in ("id", "name", "type", "guild_id") if key in command}
+
+
+def _without(made: Json, *keys: str) -> Json:
+    return {key: value for key, value in made.items() if key not in keys}

@@ -9,7 +9,7 @@ import pytest
 from meterbot.chat.discord_client import invite_url
 from meterbot.simulator.discord import DiscordSimulator
 from meterbot.simulator.discord_faults import refused
-from tests.chat.discord_bot import Notes, running, simulated
+from tests.chat.discord_bot import Answers, Notes, running, simulated
 
 GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
 GLOBAL_COMMANDS = "/applications/{application_id}/commands"
@@ -26,10 +26,24 @@ async def test_the_command_takes_an_optional_query_with_suggestions(server: Disc
         await server.until(lambda: server.commands and server.gateway.live)
         typed = await server.type_ahead(" ME")
         await server.until(lambda: typed.choices is not None)
-    [command] = server.commands[server.guild_id]
+    command, *menus = server.commands[server.guild_id]
+    assert [(menu["name"], menu["type"]) for menu in menus] == [("Claude spend", 2), ("Claude spend", 3)]
     [option] = command["options"]
     assert (command["name"], option["name"], option["required"]) == ("claude-spend", "query", False)
     assert typed.choices == ["me", "me share"]
+
+
+async def test_the_menus_of_people_and_messages_ask_about_their_seats_and_the_team(
+    server: DiscordSimulator,
+) -> None:
+    answers = Answers()
+    async with running(server, answers):
+        await server.until(lambda: server.commands and server.gateway.live)
+        message = await server.say("what does that cost?")
+        for asked in (await server.menu_of_person("77"), await server.menu_of_message(message["id"])):
+            assert (await server.answer_to(asked))["flags"] == 64
+    assert [question.words for question in answers.asked] == [("seat", "<@77>"), ()]
+    assert {question.user for question in answers.asked} == {"42"}
 
 
 async def test_commands_are_registered_once_and_not_at_every_start(server: DiscordSimulator) -> None:
@@ -49,7 +63,7 @@ async def test_commands_move_when_the_configured_server_changes(server: DiscordS
     async with running(server, notes=notes):
         await server.until(lambda: notes.held != before)
     assert server.commands["global"] == []
-    assert len(server.commands[server.guild_id]) == 1
+    assert len(server.commands[server.guild_id]) == 3
 
 
 async def test_a_former_server_that_threw_us_out_does_not_matter(server: DiscordSimulator) -> None:
