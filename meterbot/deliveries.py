@@ -158,12 +158,15 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """Where an event was told, or is queued for it: as the post of `about`, or in its thread."""
+    """Where an event was told, or is queued for it: as the post of `about`, or in its thread. `at` is when it left; None
+    while it `waits`, and where it was told with others."""
 
     event: str
     about: str
     place: Place
     topic: str | None
+    at: datetime | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

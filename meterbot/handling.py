@@ -76,9 +76,11 @@ class Handling:
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
         """The rule, the level, what was compared with what, and the delivery."""
         asked = await self._asked(question, words)
-        return Answer(
-            asked if isinstance(asked, Message) else why(asked.card, self._seats, self._tz, asked.now)
-        )
+        if isinstance(asked, Message):
+            return Answer(asked)
+        async with self._store.transaction() as transaction:
+            told = await transaction.tellings([event.key for event in asked.card.events])
+        return Answer(why(asked.card, self._seats, self._tz, asked.now, told))
 
     async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
         """Somebody looks after it: no more reminders."""
@@ -108,7 +110,10 @@ class Handling:
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        new, act = await self._do(asked, asked.event, Deed.MUTE, None)
+        event = _to_mute(asked, words[2:])
+        if isinstance(event, Message):
+            return Answer(event)
+        new, act = await self._do(asked, event, Deed.MUTE, None)
         return Answer(self._receipt(act, new=new))
 
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
@@ -119,11 +124,15 @@ class Handling:
             return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
-        lines = "\n".join(act_text(act, self._tz) for act in holding)
+        several = len(holding) > 1
+        numbers = [f"{number}. " if several else "" for number in range(1, len(holding) + 1)]
+        lines = "\n".join(
+            f"{number}{act_text(act, self._tz)}" for number, act in zip(numbers, holding, strict=True)
+        )
         back = tuple(
             action
-            for act in holding[:5]
-            for action in button(f"Undo: {act.seat or 'the team'}, {act.kind.value}", "unmute", act.id)
+            for number, act in zip(numbers[:5], holding[:5], strict=True)
+            for action in button(f"Undo {number}{act.seat or 'the team'}, {act.kind.value}", "unmute", act.id)
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=back))
 
@@ -251,6 +260,27 @@ class Handling:
         )
 
 
+def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
+    """The event whose rule is meant, or the question which of the alert's rules is."""
+    open_ = asked.card.open_at(asked.now) or asked.card.events
+    rules = {(event.kind.value, event.seat or ""): event for event in open_}
+    wanted = [event for (kind, seat), event in rules.items() if list(which) in ([kind], [kind, seat])]
+    if len(rules) == 1 or len(wanted) == 1:
+        return (wanted or [*rules.values()])[0]
+    several = len({event.seat for event in rules.values()}) > 1
+    choices = [
+        action
+        for (kind, seat), event in rules.items()
+        for action in button(
+            f"{kind} of {event.seat or 'the team'}" if several else kind, "mute", asked.card.ref, kind, seat
+        )
+    ]
+    said = wording.listed([choice.label for choice in choices])
+    text = f"This alert tells of several. Which is to be told no more: {said}?"
+    return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
+
+
+_CHOICES = 10
 _RECEIPTS = {
     Deed.ACK: ("Acknowledged", "It was acknowledged before", False),
     Deed.SNOOZE: ("Snoozed", "It is snoozed already", True),

@@ -16,7 +16,7 @@ MOST_LEVELS = 10
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULT = "default"
 
-_HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)")
+_HOURS = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,11 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
         return None
     hours = _HOURS.search(written)
     rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
+    if odd := next((word for word in rest if re.search(r"\d:|:\d", word)), None):
+        said = (
+            f"“{wording.one_line(odd, 20)}” are no hours: write them like 22:00-07:00, from 00:00 to 23:59."
+        )
+        raise ValueError(said)
     days = frozenset(
         DAYS.index(word.lower()[:3]) for word in rest if word.lower()[:3] in DAYS and "/" not in word
     )

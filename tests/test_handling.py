@@ -175,7 +175,7 @@ async def test_an_acknowledgement_is_logged_in_the_thread_and_shown_on_the_post(
     said = await room.do("ack", post.delivery)
     assert said.title == "Acknowledged"
     (line,) = thread(wall, post)
-    assert line.startswith("Acknowledged by bo, Wed Apr 15 12:")
+    assert line.startswith("Acknowledged for ana by bo, Wed Apr 15 12:")
     assert line in shown(post).text
     assert "ack" not in buttons(shown(post))
     assert room.woken == 1
@@ -368,7 +368,7 @@ async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(ro
     post = await alerted(room, wall)
     await room.spend("11")
     assert len(thread(wall, post)) == 1
-    assert "threshold_crossed" in (await room.do("mute", post.delivery)).text
+    assert "threshold_crossed" in (await room.do("mute", post.delivery, "threshold_crossed")).text
     before = thread(wall, post)
     await room.spend("16")
     assert thread(wall, post) == before
@@ -383,6 +383,37 @@ async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(ro
     assert len(thread(wall, post)) == len(before) + 1
     assert (await room.do("muted")).title == "Nothing is muted"
     assert "muted" not in shown(post).text
+
+
+async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    which = await room.do("mute", post.delivery)
+    assert which.title == "Mute which rule?"
+    assert [choice.label for choice in which.actions] == ["spend_started", "threshold_crossed"]
+    assert (await room.do("muted")).title == "Nothing is muted"
+    muted = await room.do(*which.actions[1].id.split(":"))
+    assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
+
+
+async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.do("mute", post.delivery)
+    await room.do("snooze", post.delivery, "1h")
+    listed = await room.do("muted")
+    assert [line[:3] for line in listed.text.splitlines()] == ["1. ", "2. "]
+    assert [back.label for back in listed.actions] == [
+        "Undo 1. ana, spend_started",
+        "Undo 2. ana, spend_started",
+    ]
+
+
+async def test_why_says_what_became_of_telling_it(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    lines = [line for section in (await room.do("why", post.delivery)).sections for line in section.lines]
+    assert [line for line in lines if line.startswith("Delivery: ")] == [
+        "Delivery: wall C1, Wed Apr 15 12:02"
+    ]
 
 
 async def test_a_muted_kind_leaves_the_other_kinds_of_the_seat(room: Room, wall: Wall) -> None:
@@ -419,7 +450,7 @@ async def test_a_seat_whose_newest_event_was_muted_is_that_of_its_alert_that_sta
 ) -> None:
     post = await alerted(room, wall)
     await room.spend("11")
-    await room.do("mute", post.delivery)
+    await room.do("mute", post.delivery, "threshold_crossed")
     await room.spend("16")
     assert (await room.do("why", "ana")).footer == f"Alert {post.delivery}"
 
@@ -486,7 +517,7 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
         finally:
             await chat.close()
         (line,) = slack.replies(post)
-        assert line.text.startswith("Acknowledged by u0123")
+        assert line.text.startswith("Acknowledged for ana by u0123")
         assert "<@" not in str(line.payload)
         assert line.payload["reply_broadcast"] is False
         assert line.text in str(post.blocks)

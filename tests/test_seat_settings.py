@@ -71,7 +71,10 @@ def test_quiet_hours_are_read(written: str, quiet: Quiet | None) -> None:
         ("", "Write hours like"),
         ("22:00-07:00 Europe/Atlantis", "“Europe/Atlantis” is no time zone"),
         ("22:00-22:00", "must end at another time"),
-        ("25:00-07:00 sat x", "Write hours like|no time zone"),
+        ("25:00-07:00 sat x", "“25:00-07:00” are no hours"),
+        ("99:00-07:00", "“99:00-07:00” are no hours"),
+        ("22:00-07:60 Europe/Berlin", "“22:00-07:60” are no hours"),
+        ("22:00-07:00-08:00", "are no hours"),
     ],
 )
 def test_what_are_no_quiet_hours_is_said(written: str, said: str) -> None:

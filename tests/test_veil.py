@@ -133,7 +133,7 @@ def test_a_channel_reads_amounts_under_anonymous_and_none_under_self() -> None:
 def test_who_acknowledged_would_tell_whose_it_is() -> None:
     assert "Acknowledged by its owner or an operator" in said("anonymous", BLOCKED).text
     assert "Acknowledged" not in said("self", BLOCKED).text
-    assert "Acknowledged by ana" in said("named", BLOCKED).text
+    assert "Acknowledged for ana by ana" in said("named", BLOCKED).text
 
 
 @pytest.mark.parametrize("rows", ["anonymous", "self"])

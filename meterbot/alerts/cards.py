@@ -66,16 +66,14 @@ def act_line(act: Act, tz: tzinfo) -> Message:
 
 
 def act_text(act: Act, tz: tzinfo) -> str:
-    """`Acknowledged by ana, Tue Apr 21 15:30.`"""
-    by = f"by {wording.one_line(act.by, _NAME)}"
-    at = wording.moment(act.at, tz)
-    until = "" if act.until is None else f" until {wording.moment(act.until, tz)}"
-    whom = "" if act.seat is None else f" of {wording.one_line(act.seat, _NAME)}"
-    if act.deed is Deed.ACK:
-        return f"Acknowledged {by}, {at}."
-    if act.deed is Deed.SNOOZE:
-        return f"Snoozed{until} {by}, {at}."
-    return f"“{act.kind.value}”{whom} muted{until} {by}, {at}."
+    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true when that has passed."""
+    by = f"by {wording.one_line(act.by, _NAME)}, {wording.moment(act.at, tz)}"
+    until = "" if act.until is None else f": until {wording.moment(act.until, tz)}"
+    seat = None if act.seat is None else wording.one_line(act.seat, _NAME)
+    if act.deed is Deed.MUTE:
+        return f"“{act.kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
+    done = "Acknowledged" if act.deed is Deed.ACK else "Snoozed"
+    return f"{done}{f' for {seat}' if seat else ''} {by}{until}."
 
 
 def _deeds(shown: Card, *, settled: bool) -> tuple[Action, ...]:
@@ -84,7 +82,10 @@ def _deeds(shown: Card, *, settled: bool) -> tuple[Action, ...]:
     todo = (
         ()
         if settled
-        else button("Snooze…", "snooze", shown.ref) + button("Mute this rule", "mute", shown.ref)
+        else button("Snooze…", "snooze", shown.ref)
+        + button(
+            "Mute…" if len({each.kind for each in shown.events}) > 1 else "Mute this rule", "mute", shown.ref
+        )
     )
     ack = () if settled or Deed.ACK in done else button("Acknowledge", "ack", shown.ref)
     return (*ack, *todo, *button("Why?", "why", shown.ref))

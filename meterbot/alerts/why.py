@@ -1,11 +1,11 @@
 """Why an alert was told: the rule, its level, the readings that were compared, the period, and the delivery."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from meterbot import alerts, wording
 from meterbot.alerts.told import instant
-from meterbot.deliveries import Card
+from meterbot.deliveries import Card, Telling
 from meterbot.messages import Message, Section
 from meterbot.models import Event, Seat
 from meterbot.money import show
@@ -14,14 +14,21 @@ from meterbot.rules import fact_money
 _REASON = 280
 
 
-def why(card: Card, seats: Mapping[str, Seat], tz: tzinfo, now: datetime) -> Message:
-    """The evidence for everything that the message tells, the newest first."""
+def why(
+    card: Card, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Telling] = ()
+) -> Message:
+    """The evidence for everything that the message tells, the newest first, and what became of telling it."""
     title = "Why this alert" if len(card.events) == 1 else "Why these alerts"
-    sections = tuple(_section(event, seats, tz, now) for event in reversed(card.events))
+    sections = tuple(
+        _section(event, seats, tz, now, [each for each in tellings if each.event == event.key])
+        for event in reversed(card.events)
+    )
     return Message(title, f"{title}: {sections[0].lines[0]}", sections=sections, footer=f"Alert {card.ref}")
 
 
-def _section(event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime) -> Section:
+def _section(
+    event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Telling]
+) -> Section:
     seat = None if event.seat is None else seats.get(event.seat)
     lines = [f"Rule: {event.kind.value}", f"Compared: {wording.one_line(event.reason, _REASON)}"]
     if event.level is not None:
@@ -30,7 +37,17 @@ def _section(event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime)
     period = event.facts.get("period")
     if isinstance(period, str):
         lines.append(f"Period: {wording.one_line(period)} (UTC)")
+    lines += [_delivery(telling, tz) for telling in tellings]
     return Section(tuple(lines), alerts.alert(event, seat, tz).title)
+
+
+def _delivery(telling: Telling, tz: tzinfo) -> str:
+    """`Delivery: slack C0123456789, Tue Apr 21 15:30`"""
+    channel = "a direct message" if telling.place.channel.startswith("@") else telling.place.channel
+    where = f"{telling.place.chat} {wording.one_line(channel, 60)}".strip()
+    if telling.waits:
+        return f"Delivery: {where}, still waiting"
+    return f"Delivery: {where}, {'with others' if telling.at is None else wording.moment(telling.at, tz)}"
 
 
 def _readings(event: Event) -> list[Mapping[str, object]]:

@@ -40,6 +40,7 @@ _WIDEST = 100
 _LONGEST_LINE = 4096
 _REMEMBERED = 1000
 _MOST_LINES = 1000
+_COMMAND = "/claude-spend"
 _BACKGROUND_PAUSE = 0.5
 _ANSWER_BUTTONS = ("refresh", "share")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -124,36 +125,50 @@ class Console:
         try:
             lines = _lines_of(self._stdin)
             async for line in lines:
-                words = tuple(line.split())
-                if words and words[0].lower() == "/claude-spend":
-                    words = words[1:]
-                elif not words:
-                    continue
-                if [word.lower() for word in words] in (["quit"], ["exit"]):
-                    if self._on_quit is not None:
-                        self._on_quit()
-                    return
-                question = Question(words, self.name, self._user, self.destination, name=self._user)
-                if form := forms(question):
-                    question = replace(question, words=form.words, text=await self._filled_in(form, lines))
-                reply = await answer(question)
-                await self._show(reply.message)
-                if reply.picture is not None:
-                    await self._print(f"Picture: {await asyncio.to_thread(_saved, reply.picture)}")
+                typed: str | None = line
+                while typed is not None:
+                    words = _words(typed)
+                    if _leaves(words):
+                        if self._on_quit is not None:
+                            self._on_quit()
+                        return
+                    typed = await self._answer(words, answer, forms, lines) if words is not None else None
         except SendError as error:
             log.warning("console_commands_ended", reason=error.reason)
 
-    async def _filled_in(self, form: Form, lines: AsyncIterator[str]) -> str:
-        """What is typed or pasted until an empty line, or until nothing more comes."""
-        await self._show(
-            Message(form.title, form.label, text=f"{form.label}, then an empty line. {form.hint}")
-        )
+    async def _answer(
+        self, words: tuple[str, ...], answer: Answerer, forms: Forms, lines: AsyncIterator[str]
+    ) -> str | None:
+        """Answers a command. The line that was typed instead of filling in its form, if one was."""
+        question = Question(words, self.name, self._user, self.destination, name=self._user)
+        if form := forms(question):
+            text, typed = await self._filled_in(form, lines)
+            if text is None:
+                await self._print(f"{_one_line(form.title)}: left, nothing was handed in.")
+                return typed
+            question = replace(question, words=form.words, text=text)
+        reply = await answer(question)
+        await self._show(reply.message)
+        if reply.picture is not None:
+            await self._print(f"Picture: {await asyncio.to_thread(_saved, reply.picture)}")
+        return None
+
+    async def _filled_in(self, form: Form, lines: AsyncIterator[str]) -> tuple[str | None, str | None]:
+        """What is typed or pasted until an empty line, or until nothing more comes. None where a command comes instead,
+        and that command."""
+        how = f"{form.label}, then an empty line; or “cancel”. {form.hint}"
+        await self._show(Message(form.title, form.label, text=how))
         written: list[str] = []
         async for line in lines:
-            if not line.strip():
+            first = line.split()[:1]
+            if not first:
                 break
+            if first[0].lower() == _COMMAND or _leaves(_words(line)):
+                return None, line
+            if line.strip().lower() == "cancel":
+                return None, None
             written += [line] if len(written) < _MOST_LINES else []
-        return "\n".join(written)
+        return "\n".join(written), None
 
     def _stamp(self) -> str:
         """`Wed Apr 8 14:00`"""
@@ -190,6 +205,18 @@ def _saved(picture: Picture) -> str:
     except OSError as error:
         return f"not saved ({error.strerror})"
     return file.name
+
+
+def _leaves(words: tuple[str, ...] | None) -> bool:
+    return words is not None and [word.lower() for word in words] in (["quit"], ["exit"])
+
+
+def _words(line: str) -> tuple[str, ...] | None:
+    """A line as a command; None for an empty one."""
+    words = tuple(line.split())
+    if not words:
+        return None
+    return words[1:] if words[0].lower() == _COMMAND else words
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

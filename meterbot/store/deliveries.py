@@ -91,7 +91,14 @@ async def tellings(
     found = await select_in(connection, query, _rows.event, keys)
     found += await select_in(connection, query, _rows.topic, topics)
     return [
-        Telling(row.event, row.about or row.event, Place(row.chat, row.channel), row.topic)
+        Telling(
+            row.event,
+            row.about or row.event,
+            Place(row.chat, row.channel),
+            row.topic,
+            row.delivered_at,
+            row.claimable_at is not None,
+        )
         for _, row in sorted({row.sequence: row for row in found}.items())
     ]
 

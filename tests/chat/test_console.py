@@ -288,7 +288,32 @@ async def test_a_form_takes_what_is_pasted_until_an_empty_line(
         Question(("paste", "ana"), "console", "ana", "terminal", '{\n  "quit": 1\n}', name="ana"),
         Question(("status",), "console", "ana", "terminal", name="ana"),
     ]
-    assert stdout.getvalue().startswith("Hand in\n  Paste it, then an empty line. At most so much.\n")
+    assert stdout.getvalue().startswith(
+        "Hand in\n  Paste it, then an empty line; or “cancel”. At most so much.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "typed", [b"cancel\nstatus\n", b"/claude-spend status\n", b"{\n/claude-spend status\n"]
+)
+async def test_a_command_typed_into_a_form_leaves_it_and_is_obeyed(
+    keyboard: Keyboard, typist: Typist, typed: bytes
+) -> None:
+    stdin, press, _ = keyboard
+    stdout = io.StringIO()
+    async with listening(Console(stdin, stdout, user="ana"), typist):
+        press(b"paste\n" + typed)
+        assert await typist.words(1) == [("status",)]
+    assert "Hand in: left, nothing was handed in.\n" in stdout.getvalue()
+
+
+async def test_quit_ends_a_form_too(keyboard: Keyboard, typist: Typist) -> None:
+    stdin, press, _ = keyboard
+    ended = asyncio.Event()
+    async with listening(Console(stdin, io.StringIO(), on_quit=ended.set), typist):
+        press(b"paste\nquit\n")
+        await ended.wait()
+    assert typist.asked == []
 
 
 async def test_a_form_keeps_its_hold_on_what_is_pasted_without_end(
