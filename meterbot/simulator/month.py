@@ -81,7 +81,8 @@ class Person:
     caps: tuple[tuple[datetime, int | None], ...]
     """From when on which cap, in cents; None = no ceiling."""
     bursts: tuple[Burst, ...]
-    next_charge: date
+    renews_on: int
+    """The day of every month on which the plan is charged."""
     signed_out: tuple[datetime, datetime] | None = None
     out_of_credits: tuple[datetime, datetime] | None = None
 
@@ -130,32 +131,32 @@ TEAM = (
         "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 100_00), (_april(22, 9), 150_00)),
         bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 480), *_workdays(22, 30, 430, 13)),
-        next_charge=date(2026, 4, 27),
+        renews_on=27,
     ),
     Person(
         "bo", 2, "max_5x", "100.00", "default_claude_max_5x", "EUR",
         caps=((START, 50_00),),
         bursts=_workdays(8, 29, 190, 14, 2),
-        next_charge=date(2026, 5, 20),
+        renews_on=20,
     ),
     Person(
         "cleo", 3, "pro", "20.00", "claude_pro", "USD",
         caps=((START, None),),
         bursts=(*_workdays(6, 24, 240, 9), Burst(_april(28, 15), 3, 410)),
-        next_charge=date(2026, 5, 9),
+        renews_on=9,
     ),
     Person(
         "dan", 4, "max_5x", "100.00", "default_claude_max_5x", "USD",
         caps=((START, 50_00),),
         bursts=_workdays(2, 23, 115, 15, 2),
-        next_charge=date(2026, 5, 24),
+        renews_on=18,
         signed_out=(_april(13, 8), _april(14, 10)),
     ),
     Person(
         "eve", 5, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 80_00),),
         bursts=_workdays(9, 27, 265, 10),
-        next_charge=date(2026, 5, 15),
+        renews_on=15,
         out_of_credits=(_april(27, 13), _april(28, 9)),
     ),
 )  # fmt: skip
@@ -181,7 +182,7 @@ def standing(person: Person, at: datetime) -> Standing:
 
 
 def _next_charge(person: Person, at: datetime) -> date:
-    due = person.next_charge
+    due = at.date().replace(day=person.renews_on)
     return due if at.date() <= due else due.replace(month=due.month + 1)
 
 
