@@ -411,6 +411,7 @@ def build_chats(
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack import SlackChat  # noqa: PLC0415
+        from meterbot.chat.slack_home import Notes  # noqa: PLC0415
 
         chats.append(
             SlackChat(
@@ -421,6 +422,7 @@ def build_chats(
                 mode=config.slack.mode,
                 api_url=config.endpoints.slack_api,
                 groups=config.privacy.operators.slack_groups,
+                notes=Notes(note, set_note),
             )
         )
     if config.discord is not None:

@@ -22,6 +22,9 @@ _COLOURS = (
     "#b8860b", "#c2410c", "#0f766e", "#15803d", "#be185d", "#7e22ce", "#1d4ed8", "#78350f", "#64748b", "#84cc16",
 )  # fmt: skip
 _ONE_AT_A_TIME = Lock()
+_KEPT = 8
+_drawn: dict[tuple[Days, str, bool], bytes] = {}
+"""The last few pictures, by what they show."""
 """matplotlib keeps fonts and settings for the whole process."""
 
 
@@ -37,12 +40,17 @@ def draw(days: Days, title: str, *, dark: bool = False) -> bytes:
     except ImportError:
         raise NoCharts("there are no pictures here: install meterbot with its extra `charts`") from None
     with _ONE_AT_A_TIME:
-        figure = Figure(figsize=(12, 6.4), dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
-        _fill(figure, days, title, _DARK if dark else _LIGHT)
-        png = BytesIO()
-        figure.savefig(png, format="png", facecolor=figure.get_facecolor())
-    return png.getvalue()
+        # Many may look at the same: it is drawn once.
+        if (png := _drawn.get((days, title, dark))) is None:
+            figure = Figure(figsize=(12, 6.4), dpi=100, layout="constrained")
+            FigureCanvasAgg(figure)
+            _fill(figure, days, title, _DARK if dark else _LIGHT)
+            file = BytesIO()
+            figure.savefig(file, format="png", facecolor=figure.get_facecolor())
+            png = _drawn[days, title, dark] = file.getvalue()
+            if len(_drawn) > _KEPT:
+                del _drawn[next(iter(_drawn))]
+    return png
 
 
 def _fill(figure: "Figure", days: Days, title: str, look: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from meterbot import answers, charts, pull_request_answers, wording
 from meterbot.answers import Destination, Process
-from meterbot.chat import Answer, Chat, Form, Question
+from meterbot.chat import Answer, Chat, Form, Page, Question
 from meterbot.days import Days, days_of, first_hour, stretch_of
 from meterbot.deliveries import Place, every_queue
 from meterbot.forecast import PACE_WINDOWS, calendar_month, pace
@@ -42,6 +42,10 @@ _NOT_ASKED = {"/claude-spend", "claude-spend", "spend", "refresh"}
 _NAMED = 20
 _MANY = 200
 _BUSY = timedelta(hours=6)
+MINE, TEAM = "mine", "team"
+"""The tabs of a person's page."""
+_HELD = (SETTINGS, "muted")
+"""What stands below one's own seats there."""
 _READ_AT_ONCE = 30
 _BEFORE = timedelta(days=45)
 """How much earlier is looked for what a counter said when the first day began."""
@@ -194,6 +198,8 @@ class Commands:
                 return await private(question, words)
             if words[:1] == ("history",):
                 return await self._history(words, question, public=public)
+            if words[:1] == ("home",):
+                return await self._home(words, question)
             return Answer(await self._message(words, question, public=public), public)
         except Exception:
             log.exception("answer_failed", platform=question.platform, command=words[0] if words else "team")
@@ -238,8 +244,7 @@ class Commands:
 
     async def _me(self, asked: _Asked) -> Message:
         if not asked.view.own:
-            how = f'owner = {{ {asked.platform} = "{asked.user}" }}'
-            return answers.notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
+            return _none_yours(asked.platform, asked.user)
         return await self._detail(asked.view, sorted(asked.view.own), ("me",))
 
     async def _seat(self, asked: _Asked) -> Message:
@@ -291,29 +296,52 @@ class Commands:
         return Answer(replace(detail, text=taken.said, fallback=f"{taken.said} {detail.fallback}"))
 
     async def _history(self, words: Sequence[str], question: Question, *, public: bool) -> Answer:
-        """`history [7d|30d|90d] [seat]`, in either order."""
+        """`history [7d|30d|90d] [seat|me]`, in either order."""
         named = [word for word in words[1:] if word not in SPANS]
         spans = [SPANS[word] for word in words[1:] if word in SPANS] or [SPANS["30d"]]
-        if len(spans) > 1 or (named and not self._named(" ".join(named), question.platform)):
-            wanted = " ".join(named)
-            how = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps a seat behind it."
+        wanted = " ".join(named)
+        if wanted == "me":
+            seats = self._owned(question.platform, question.user)
+            if not seats:
+                return Answer(_none_yours(question.platform, question.user), public)
+        else:
+            seats = self._named(wanted, question.platform)[:1] if named else []
+        if len(spans) > 1 or (named and not seats):
+            how = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps “me” or a seat behind it."
             if re.fullmatch(r"\d+d?", wanted):
                 return Answer(answers.notice("Which days?", how), public)
             message = self._which_seat(f"No seat is called “{wording.one_line(wanted, 40)}”.", wanted)
             return Answer(message if named else answers.notice("Which days?", how), public)
         view = await self._view(question, public=public)
-        seat = self._named(" ".join(named), question.platform)[0] if named else None
-        if seat is not None and not view.may_see(seat):
+        if not all(map(view.may_see, seats)):
             return Answer(_NOT_SHOWN, public)
-        since = first_hour(spans[0], view.report.as_of, self._tz) - _BEFORE
-        rows = [row for row in view.report.rows if seat in {None, row.seat.name} and not row.beside]
+        return await self._days(view, seats, spans[0], question.platform)
+
+    async def _days(self, view: View, seats: Sequence[str], number: int, platform: str) -> Answer:
+        """So many days of these seats, or of the team."""
+        since = first_hour(number, view.report.as_of, self._tz) - _BEFORE
+        rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
         counters = {row.counter for row in rows if row.counter is not None}
         hours = await hours_joined(self._store, counters, since, partial(stretch_of, tz=self._tz))
-        found = await asyncio.to_thread(days_of, view, hours, spans[0], seat)
-        picture, note = await _drawn(
-            found, title_of(view, spans[0], seat), dark=question.platform == "discord"
-        )
-        return Answer(history_answer(view, found, spans[0], seat, note), public, picture=picture)
+        found = await asyncio.to_thread(days_of, view, hours, number, seats)
+        picture, note = await _drawn(found, title_of(view, number, seats), dark=platform == "discord")
+        return Answer(history_answer(view, found, number, seats, note), view.public, picture=picture)
+
+    async def _home(self, words: Sequence[str], question: Question) -> Answer:
+        """A person's own page: `home mine` is their seats and what they may set, `home team` what they may see of all."""
+        view = await self._view(question, public=False)
+        tabs = (MINE, TEAM) if view.sees_others else (MINE,)
+        wanted = words[1] if len(words) > 1 else MINE if view.own else TEAM
+        if wanted not in tabs or wanted == MINE:
+            asked = _Asked(("me",), question.platform, question.user, view)
+            held = [await self._private[word](question, (word,)) for word in _HELD if word in self._private]
+            messages = [await self._me(asked), *(answer.message for answer in held)]
+            own = sorted(view.own)
+            history = partial(self._days, view, own, SPANS["30d"], question.platform) if own else None
+            return Answer(messages[0], page=Page(tuple(messages), MINE, tabs, history))
+        message = await _aside(len(self._seats), team, view)
+        history = partial(self._days, view, (), SPANS["30d"], question.platform)
+        return Answer(message, page=Page((message,), TEAM, tabs, history))
 
     async def _forecast(self, asked: _Asked) -> Message:
         heading = await current_headings(self._store, asked.view.report)
@@ -384,6 +412,11 @@ class Commands:
                 )
             )
         return places
+
+
+def _none_yours(platform: str, user: str) -> Message:
+    how = f'owner = {{ {platform} = "{user}" }}'
+    return answers.notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
 
 
 def _may_ask_for(view: View, seats: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -76,12 +76,12 @@ def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
     return datetime.combine(first, time(), tz).astimezone(UTC)
 
 
-def days_of(view: View, hours: Sequence[Hour], number: int, seat: str | None = None) -> tuple[Days, ...]:
-    """For each currency, the one with the most seats first. `seat`: of this one alone."""
+def days_of(view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()) -> tuple[Days, ...]:
+    """For each currency, the one with the most seats first. `seats`: of these alone."""
     now = view.report.as_of
     today = now.astimezone(view.tz).date()
     days = tuple(today - timedelta(days=number - 1 - place) for place in range(number))
-    rows = _rows(view, seat)
+    rows = _rows(view, seats)
     by_currency: dict[str, list[Hour]] = defaultdict(list)
     for hour in hours:
         if hour.counter in rows:
@@ -90,10 +90,10 @@ def days_of(view: View, hours: Sequence[Hour], number: int, seat: str | None = N
     return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
 
 
-def _rows(view: View, seat: str | None) -> dict[Counter, SeatRow]:
+def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:
     """One row for each counter, the one that this reader may see first."""
     rows: dict[Counter, SeatRow] = {}
-    wanted = [one for one in view.report.rows if not one.beside and seat in {None, one.seat.name}]
+    wanted = [one for one in view.report.rows if not one.beside and (not seats or one.seat.name in seats)]
     for row in sorted(
         wanted, key=lambda one: (not view.may_see(one.seat.name), not one.counted, one.seat.name)
     ):

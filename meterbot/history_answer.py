@@ -16,11 +16,11 @@ _WEEK = 7
 
 
 def history_answer(
-    view: View, found: Sequence[Days], number: int, seat: str | None, note: str = ""
+    view: View, found: Sequence[Days], number: int, seats: Sequence[str], note: str = ""
 ) -> Message:
-    """`note`: why there is no picture, where there is none."""
-    title = title_of(view, number, seat)
-    words = ("history", f"{number}d", *([seat] if seat else []))
+    """Of these seats, or without any of the team. `note`: why there is no picture, where there is none."""
+    title = title_of(view, number, seats)
+    words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
     if not found:
         text = "Nothing is known of these days."
         return Message(title, f"{title}: {text}", text=text, actions=() if view.public else buttons(*words))
@@ -38,10 +38,11 @@ def history_answer(
     )
 
 
-def title_of(view: View, number: int, seat: str | None) -> str:
+def title_of(view: View, number: int, seats: Sequence[str]) -> str:
     """The picture's, too."""
-    whose = "The team's extra usage" if seat is None else f"Extra usage of {wording.one_line(seat, 40)}"
-    if seat is None and view.rows != "named":
+    names = wording.listed([wording.one_line(seat, 40) for seat in seats], 3)
+    whose = f"Extra usage of {names}" if seats else "The team's extra usage"
+    if not seats and view.rows != "named":
         whose = "Extra usage"
     return f"{whose}, the last {number} days"
 

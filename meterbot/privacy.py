@@ -52,6 +52,11 @@ class View:
         """Its numbers, perhaps without its name."""
         return self.rows == "anonymous" or self.may_see(seat)
 
+    @property
+    def sees_others(self) -> bool:
+        """Numbers of others' seats, perhaps without a name."""
+        return self.rows != "self" or (self.operator and not self.public)
+
     def rows_shown(self, rows: Iterable[SeatRow]) -> list[SeatRow]:
         """Those that this reader may see. Without names one's own come first, and the others in an order that is another
         in each answer: neither the place of a row nor its number says who it is, or who spends most."""

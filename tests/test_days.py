@@ -81,7 +81,7 @@ def test_two_currencies_are_two_answers() -> None:
     euros = replace(hour(NOW - HOUR, "3", "bo"), spent=money("3", "EUR"), used=money("3", "EUR"))
     found = days_of(view("ana", "bo"), [hour(NOW - HOUR, "4"), euros], 7)
     assert [str(one.total) for one in found] == [str(money("3", "EUR")), str(money("4"))]
-    text = body(history_answer(view("ana", "bo"), found, 7, None))
+    text = body(history_answer(view("ana", "bo"), found, 7, ()))
     assert "€3.00 spent; $4.00 spent" in text
     assert "The picture shows EUR alone." in text
 
@@ -131,7 +131,7 @@ def test_what_moves_between_colleagues_on_a_day_changes_nothing_for_a_third(rows
             hour(NOW - 30 * HOUR, cleo, "cleo", used="9"),
         ]
         found = days_of(who, hours, 7)
-        return found, body(history_answer(who, found, 7, None)) + alt_text(found[0], "t")
+        return found, body(history_answer(who, found, 7, ())) + alt_text(found[0], "t")
 
     assert seen("1", "8") == seen("6", "3")
 
@@ -151,7 +151,7 @@ def test_the_words_say_what_the_picture_shows() -> None:
         hour(NOW - 6 * DAY, "2.50", "bo"),
     ]
     found = days_of(view("ana", "bo"), sorted(hours, key=lambda one: one.at), 7)
-    text = body(history_answer(view("ana", "bo"), found, 7, None))
+    text = body(history_answer(view("ana", "bo"), found, 7, ()))
     assert "The team's extra usage, the last 7 days\n$7.50 spent." in text
     assert "ana  $5.00\nbo   $2.50" in text
     assert "Fri Apr 24  $2.50\nWed Apr 29  $5.00" in text
@@ -163,14 +163,14 @@ def test_the_words_say_what_the_picture_shows() -> None:
 def test_of_ninety_days_the_weeks_are_said_and_add_up() -> None:
     hours = [hour(NOW - back * DAY, "1") for back in range(89, -1, -1)]
     days = only(days_of(view(), hours, 90))
-    weeks = next(one for one in history_answer(view(), (days,), 90, None).sections if one.heading == "Weeks")
+    weeks = next(one for one in history_answer(view(), (days,), 90, ()).sections if one.heading == "Weeks")
     amounts = [Decimal(line.split("$")[1]) for line in weeks.lines]
     assert sum(amounts) == 90
     assert len(amounts) == 13
 
 
 def test_of_days_without_a_reading_nothing_is_said() -> None:
-    assert "Nothing is known of these days." in body(history_answer(view(), (), 30, None))
+    assert "Nothing is known of these days." in body(history_answer(view(), (), 30, ()))
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -135,7 +135,7 @@ def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> 
         view = View(report)
         said = headings(report, samples("ana"), hours("ana"))
         days = days_of(view, hours("ana"), 30)
-        said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, None))
+        said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, ()))
         answers.append((report.totals, said_of_it, spend_json(report, UTC, said)["totals"]))
     assert answers[0] == answers[1]
 

@@ -227,6 +227,7 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Databas
     await desk.merges.step(MERGED_AT + MINUTE)
     (event,) = await store.events(MERGED_AT)
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
+    assert await desk.cost() == "$1.47"  # the record holds it all the same
     claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
     while claimed is not None and not claimed.event.key.startswith("pull:"):
         await store.superseded(claimed, "seen", MERGED_AT + 900 * HOUR)

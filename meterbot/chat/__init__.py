@@ -35,6 +35,18 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A person's own page, on a chat that has one: one of its tabs, with answers one below the other. `history` is slower,
+    and asked for once the rest stands."""
+
+    messages: tuple[Message, ...]
+    tab: str = ""
+    tabs: tuple[str, ...] = ()
+    """Those that they may turn to."""
+    history: "Callable[[], Awaitable[Answer]] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is said back; `public` asks for the channel instead of the person's eyes only.
 
@@ -47,6 +59,8 @@ class Answer:
     invalid: bool = False
     picture: Picture | None = None
     """Beside the message, which says the same in words: where it cannot be shown, nothing is lost."""
+    page: Page | None = None
+    """What stands on the asker's own page, which begins with the message."""
 
 
 @dataclass(frozen=True, slots=True)

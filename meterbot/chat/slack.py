@@ -12,6 +12,7 @@ from aiohttp import web
 from meterbot.chat import Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack_blocks import Payload, checked, render, render_line
 from meterbot.chat.slack_groups import SlackGroups
+from meterbot.chat.slack_home import Notes, notes_in_memory
 from meterbot.chat.slack_listen import SlackListener
 from meterbot.chat.slack_manifest import lacking
 from meterbot.chat.slack_socket import QuietLog, SlackSocket
@@ -37,7 +38,7 @@ Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 class SlackChat:
     """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds; `groups` are
-    the user groups whose members are to be known."""
+    the user groups whose members are to be known; `notes` keep which pictures stand on Home tabs."""
 
     name = "slack"
     pause = 1.0
@@ -55,6 +56,7 @@ class SlackChat:
         ping_interval: float = 10.0,
         timeout: float = 15.0,
         groups: Sequence[str] = (),
+        notes: Notes | None = None,
     ) -> None:
         self.destination = channel
         self._app_token = app_token
@@ -72,6 +74,7 @@ class SlackChat:
         self._trouble: str | None = None
         self._direct: dict[str, str] = {}
         self._groups = SlackGroups(self._web, groups)
+        self._notes = notes or notes_in_memory()
         self._grouping: asyncio.Task[None] | None = None
 
     # --- Connecting
@@ -80,7 +83,13 @@ class SlackChat:
         """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
         self._check_settings()
         self._listener = SlackListener(
-            answer, forms, self._web, self._signing_secret, _library_log, groups_of=self._groups.of
+            answer,
+            forms,
+            self._web,
+            self._signing_secret,
+            _library_log,
+            groups_of=self._groups.of,
+            notes=self._notes,
         )
         self._running = True
         try:

@@ -1,18 +1,40 @@
 """Draws people's Home tabs: at once what is stored, a moment later the history with its picture."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from logging import getLogger
 from typing import Any
 
-from meterbot.chat import Answer, Question
-from meterbot.chat.slack_home_view import HISTORY, QUESTIONS, History, home_view
+from meterbot.chat import Answer, Page, Question
+from meterbot.chat.slack_home_view import HOME, History, home_view
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
 
 _log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Where is kept, beyond a restart, which picture stands on whose tab."""
+
+    read: Callable[[str], Awaitable[str | None]]
+    write: Callable[[str, str], Awaitable[None]]
+
+
+def notes_in_memory() -> Notes:
+    """For as long as the process runs."""
+    held: dict[str, str] = {}
+
+    async def read(name: str) -> str | None:
+        return held.get(name)
+
+    async def write(name: str, value: str) -> None:
+        held[name] = value
+
+    return Notes(read, write)
 
 
 class SlackHome:
@@ -23,43 +45,79 @@ class SlackHome:
         web: SlackWeb,
         ask: Callable[[Question], Awaitable[Answer]],
         groups_of: Callable[[str], tuple[str, ...]],
+        notes: Notes,
     ) -> None:
         self._web = web
         self._ask = ask
         self._groups_of = groups_of
-        self._shown: dict[str, History | None] = {}
-        """Who has opened it since the start, and the history that stands there."""
+        self._notes = notes
+        self._shown: dict[str, str] = {}
+        """Who has opened it since the start, and which of its tabs they look at."""
+        self._drawing: Counter[str] = Counter()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._begun: Counter[str] = Counter()
         """How often each was begun to be drawn: what is not the newest any more must not stand over the newest."""
 
     async def opened(self, user: str) -> None:
-        self._shown.setdefault(user, None)
-        await self.changed(user)
+        """Slack tells it with every look: one that comes while the tab is being drawn is served by that."""
+        if not self._drawing[user]:
+            await self.look(user, self.tab_of(user))
+
+    def tab_of(self, user: str) -> str:
+        """The one that they look at, as far as that is known."""
+        return self._shown.get(user, "")
 
     async def changed(self, user: str) -> None:
         """Draws it anew; for a person who has not opened it, nothing."""
-        if user not in self._shown:
-            return
+        if user in self._shown:
+            await self.look(user, self._shown[user])
+
+    async def look(self, user: str, tab: str) -> None:
+        """Draws this of its tabs; without one, the one that is most of interest to them."""
         self._begun[user] += 1
-        turn = self._begun[user]
-        groups = self._groups_of(user)
-        asked = (self._ask(Question(words, "slack", user, groups=groups)) for words in QUESTIONS)
-        messages = [answer.message for answer in await asyncio.gather(*asked)]
+        self._drawing[user] += 1
+        try:
+            await self._drawn(user, tab, self._begun[user])
+        finally:
+            self._drawing[user] -= 1
+
+    async def _drawn(self, user: str, tab: str, turn: int) -> None:
+        words = (HOME, tab) if tab else (HOME,)
+        answer = await self._ask(Question(words, "slack", user, groups=self._groups_of(user)))
+        page = answer.page or Page((answer.message,))
         if turn != self._begun[user]:
             return
-        before = self._shown[user]
-        if not await self._draw(user, home_view(messages, before)):
-            self._shown[user] = None  # its picture may be what Slack does not want to show any more
+        self._shown[user] = page.tab
+        async with self._turns[user]:
+            before = await self._picture_of(user, page.tab)
+            if not await self._publish(user, home_view(page, before)):
+                if before is None:
+                    return
+                # Its picture may be what Slack does not want to show any more.
+                await self._notes.write(_note(user, page.tab), "")
+                before = None
+                await self._publish(user, home_view(page))
+        if page.history is None:
             return
-        history = await self._history(Question(HISTORY, "slack", user, groups=groups), before)
-        if history == before or turn != self._begun[user]:
-            return
-        if not await self._draw(user, home_view(messages, history)):
-            history = replace(history, file=None)
-            await self._draw(user, home_view(messages, history))
-        self._shown[user] = history
+        history = await self._history(await page.history(), before)
+        async with self._turns[user]:
+            await self._show(user, page, history, newest=turn == self._begun[user])
 
-    async def _draw(self, user: str, view: Mapping[str, Any]) -> bool:
+    async def _show(self, user: str, page: Page, history: History, *, newest: bool) -> None:
+        """The history, in the place of the one that stands there. A picture that is nobody's any more leaves the
+        workspace's files."""
+        before = await self._picture_of(user, page.tab)
+        if newest and not await self._publish(user, home_view(page, history)):
+            history = replace(history, file=None)
+            await self._publish(user, home_view(page, history))
+        stands, goes = (history, before) if newest else (before, history)
+        stays = None if stands is None else stands.file
+        if goes is not None and goes.file is not None and goes.file != stays:
+            await self._take_away(goes.file)
+        if newest:
+            await self._notes.write(_note(user, page.tab), f"{history.file} {history.mark}" if stays else "")
+
+    async def _publish(self, user: str, view: Mapping[str, Any]) -> bool:
         try:
             await self._web.call("views.publish", json={"user_id": user, "view": view})
         except SendError as failure:
@@ -67,17 +125,35 @@ class SlackHome:
             return False
         return True
 
-    async def _history(self, question: Question, before: History | None) -> History:
+    async def _history(self, answer: Answer, before: History | None) -> History:
         """With its picture, which is uploaded only when it shows something else than the one before."""
-        answer = await self._ask(question)
         picture = answer.picture
         if picture is None:
             return History(answer.message)
-        if before is not None and before.alt == picture.alt:
-            return replace(before, message=answer.message)
+        if before is not None and before.mark == _mark(picture.alt):
+            return replace(before, message=answer.message, alt=picture.alt)
         try:
             file = await self._web.upload(picture, None)
         except SendError as failure:
             _log.warning("a picture did not reach Slack: %s", failure.reason)
             return History(answer.message)
-        return History(answer.message, file, picture.alt)
+        return History(answer.message, file, picture.alt, _mark(picture.alt))
+
+    async def _picture_of(self, user: str, tab: str) -> History | None:
+        """The picture that stands there, without its words."""
+        file, _, mark = (await self._notes.read(_note(user, tab)) or "").partition(" ")
+        return History(None, file, mark=mark) if file else None
+
+    async def _take_away(self, file: str) -> None:
+        try:
+            await self._web.call("files.delete", json={"file": file})
+        except SendError as failure:
+            _log.warning("an old picture stays among Slack's files: %s", failure.reason)
+
+
+def _note(user: str, tab: str) -> str:
+    return f"slack:home:{user}:{tab}"
+
+
+def _mark(alt: str) -> str:
+    return sha256(alt.encode()).hexdigest()[:16]

@@ -22,8 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
 from meterbot.chat.slack_blocks import checked, render
-from meterbot.chat.slack_home import SlackHome
-from meterbot.chat.slack_home_view import REFRESH
+from meterbot.chat.slack_home import Notes, SlackHome
+from meterbot.chat.slack_home_view import HOME
 from meterbot.chat.slack_views import errors, form_view, message_view, submitted
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
@@ -61,6 +61,7 @@ class SlackListener:
         logger: Logger,
         *,
         groups_of: Callable[[str], tuple[str, ...]],
+        notes: Notes,
     ) -> None:
         self._answer = answer
         self._forms = forms
@@ -68,7 +69,7 @@ class SlackListener:
         self._groups_of = groups_of
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
-        self._home = SlackHome(web_api, self._ask, groups_of)
+        self._home = SlackHome(web_api, self._ask, groups_of, notes)
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
             logger=logger,
@@ -171,17 +172,20 @@ class SlackListener:
                 await self._home.opened(event["user"])
 
     async def _on_home_action(self, body: Mapping[str, Any], question: Question) -> None:
-        """A button on the Home tab has no address to answer to: the answer is a window, and the tab is drawn anew."""
+        """A button on the Home tab has no address to answer to: it turns to a tab, or the answer is a window and the tab is
+        drawn anew."""
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
-            if question.words != tuple(REFRESH.split(":")):
-                answer = await self._reaction(body.get("trigger_id"), question)
-                if answer is not None:
-                    await self._open(body.get("trigger_id"), message_view(answer.message))
-                    if answer.picture is not None:
-                        await self._show(answer.picture, question, None, public=False)
-            await self._home.opened(question.user)
+            if question.words[0] == HOME:
+                await self._home.look(question.user, "".join(question.words[1:]))
+                return
+            answer = await self._reaction(body.get("trigger_id"), question)
+            if answer is not None:
+                await self._open(body.get("trigger_id"), message_view(answer.message))
+                if answer.picture is not None:
+                    await self._show(answer.picture, question, None, public=False)
+            await self._home.look(question.user, self._home.tab_of(question.user))
 
     async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> None:
         try:

@@ -42,6 +42,7 @@ _SCOPES = {
     "conversations.history": ("channels:history", "groups:history", "im:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
     "files.completeUploadExternal": ("files:write",),
+    "files.delete": ("files:write",),
     "files.getUploadURLExternal": ("files:write",),
     "usergroups.users.list": ("usergroups:read",),
 }
@@ -236,6 +237,7 @@ class SlackSimulator:
         self.whispered: list[tuple[str, SlackMessage]] = []
         """What only one person sees: who, and what."""
         self.interactions: list[Interaction] = []
+        self.uploads = 0
         self.homes: dict[str, dict[str, Any]] = {}
         """Person → the view on their Home tab."""
         self.modals: dict[str, Modal] = {}
@@ -523,6 +525,7 @@ class SlackSimulator:
             "conversations.open": self._open_direct,
             "conversations.history": self._history,
             "files.completeUploadExternal": self._complete_upload,
+            "files.delete": self._delete_file,
             "files.getUploadURLExternal": self._begin_upload,
             "conversations.replies": self._replies,
             "usergroups.users.list": self._list_group,
@@ -621,7 +624,8 @@ class SlackSimulator:
         return _no("no_such_subteam") if members is None else _yes(users=members)
 
     def _begin_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        file = f"F{len(self.files) + 1:03}"
+        self.uploads += 1
+        file = f"F{self.uploads:03}"
         self.files[file] = SlackFile(
             arguments["filename"], int(arguments["length"]), arguments.get("alt_txt", "")
         )
@@ -642,6 +646,9 @@ class SlackSimulator:
                 return _no("file_not_found")
             file.channel, file.complete = arguments.get("channel_id"), True
         return _yes(files=arguments["files"])
+
+    def _delete_file(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return _no("file_not_found") if self.files.pop(arguments["file"], None) is None else _yes()
 
     def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         by = next((one for one in self.interactions if one.trigger == arguments.get("trigger_id")), None)

@@ -2,26 +2,32 @@
 
 import asyncio
 import json
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat import Answer, Question
-from meterbot.chat.slack_home_view import REFRESH, History, home_view
+from meterbot.chat import Answer, Page, Question
+from meterbot.chat.slack_home import notes_in_memory
+from meterbot.chat.slack_home_view import History, home_view
 from meterbot.commands import Commands
 from meterbot.handling import Handling
 from meterbot.messages import Action, Field, Message, Picture, Section
+from meterbot.models import Sample
 from meterbot.own_settings import OwnSettings
 from meterbot.privacy import Operators, Rows
+from meterbot.report import TeamReport
 from meterbot.rules import RuleSettings
-from meterbot.simulator.slack import Fault, refused
+from meterbot.simulator.slack import Fault, SlackFile, refused
 from meterbot.simulator.slack_judge import view_verdict
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
-from tests.chat.slack_rig import Rig, alert, rig
-from tests.teams import NOW, extra, reading, seat, snapshot, state
+from tests.chat.slack_rig import Rig, rig
+from tests.teams import NOW, extra, money, reading, seat, snapshot, state
 
 NAMES = ["ana", "bo", *(f"seat-{number}" for number in range(18))]
 SEATS = {name: seat(name) for name in NAMES}
@@ -33,14 +39,16 @@ async def filled(store: Database) -> Database:
     """Twenty seats, read just now."""
     read = [reading(snapshot(name, extra_usage=extra("12.50"))) for name in NAMES]
     batch = Batch(
-        [Latest(each.seat, each.counter, each.known) for each in read], sources=[*map(state, NAMES)]
+        [Latest(each.seat, each.counter, each.known) for each in read],
+        samples=[Sample(NOW, each.counter, money("12.50"), money("50"), blocked=False) for each in read],
+        sources=[*map(state, NAMES)],
     )
     async with store.transaction() as transaction:
         await transaction.write(batch)
     return store
 
 
-def commands(store: Database, rows: Rows = "named") -> Commands:
+def commands(store: Database, rows: Rows = "named", operators: Operators | None = None) -> Commands:
     return Commands(
         store,
         SEATS,
@@ -48,45 +56,87 @@ def commands(store: Database, rows: Rows = "named") -> Commands:
         tz=UTC,
         version="1",
         rows=rows,
+        operators=operators,
         handling=Handling(store, SEATS, lambda: None, now=lambda: NOW, tz=UTC),
         settings=OwnSettings(store, SEATS, Operators(), RuleSettings().thresholds, UTC),
     )
 
 
-async def at_home(r: Rig, user: str = "UANA") -> str:
+async def at_home(r: Rig, user: str = "UANA", tab: str = "") -> str:
     """All that stands on the tab once it has its history, which is drawn last."""
     drawn = len(r.slack.called("views.publish"))
-    await r.slack.open_home(user)
-    await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn + 1)
+    await (r.slack.press_at_home(f"home:{tab}", user) if tab else r.slack.open_home(user))
+    await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn + 1, 30.0)
     return json.dumps(r.slack.homes[user])
 
 
-async def test_it_shows_ones_own_seat_settings_and_the_team_before_the_history_is_drawn(
-    store: Database,
-) -> None:
+async def test_it_shows_ones_own_seat_and_settings_before_the_history_is_drawn(store: Database) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
-        await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 2)
-        shown = json.dumps(r.slack.called("views.publish")[0])
-        for part in (
-            "$12.50 / $50.00 (25%)",
-            "Your settings",
-            "Nothing is muted",
-            "Claude spend, April 2026",
-        ):
-            assert part in shown
+        await at_home(r)
+        first, second = (json.dumps(call["view"]) for call in r.slack.called("views.publish"))
+        for part in ("$12.50 / $50.00 (25%)", "Your settings", "Nothing is muted"):
+            assert part in first
+        assert ("slack_file" in first, "slack_file" in second) == (False, True)
+        assert "Extra usage of ana, the last 30 days" in second
+        assert "Claude spend, April 2026" not in second
 
 
-async def test_it_shows_of_others_what_one_may_see(store: Database) -> None:
-    answerer = commands(await filled(store), "self")
+async def test_the_team_is_on_a_tab_of_its_own(store: Database) -> None:
+    answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
-        shown = await at_home(r)
+        await at_home(r)
+        shown = await at_home(r, tab="team")
+        assert "Claude spend, April 2026" in shown
+        assert "seat-17" in shown
+        assert "The team's extra usage, the last 30 days" in shown
+        assert "Your settings" not in shown
+        assert "Your settings" in await at_home(r, tab="mine")
 
-        assert "seat-17" not in shown
-        assert "$250.00 spent" in shown
+
+@pytest.mark.parametrize(
+    ("rows", "operator", "there"),
+    [("named", False, True), ("anonymous", False, True), ("self", False, False), ("self", True, True)],
+)
+async def test_the_team_tab_is_for_those_who_may_see_it(
+    store: Database,
+    rows: Rows,
+    operator: bool,  # noqa: FBT001
+    there: bool,  # noqa: FBT001
+) -> None:
+    answerer = commands(
+        await filled(store), rows, Operators({"slack": frozenset({"UANA"} if operator else ())})
+    )
+    for words in (("home",), ("home", "team")):
+        page = (await answerer.answer(Question(words, "slack", "UANA"))).page
+        assert page is not None
+        assert ("team" in page.tabs) is there
+        said = " ".join(str(message) for message in page.messages)
+        assert ("seat-17" in said) is (there and rows != "anonymous" and words == ("home", "team"))
+
+
+async def test_who_has_no_seat_begins_with_the_team(store: Database) -> None:
+    page = (await commands(await filled(store)).answer(Question(("home",), "slack", "ULEAD"))).page
+    assert page is not None
+    assert page.tab == "team"
+
+
+async def test_a_look_reads_the_seats_once(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer, read = commands(await filled(store)), 0
+    report = answerer.report
+
+    async def counted(now: datetime) -> TeamReport:
+        nonlocal read
+        read += 1
+        return await report(now)
+
+    monkeypatch.setattr(answerer, "report", counted)
+    async with rig(start=False) as r:
+        await r.chat.start(answerer.answer, answerer.form)
+        await at_home(r)
+    assert read == 1
 
 
 async def test_levels_are_changed_there_and_the_tab_shows_it(store: Database) -> None:
@@ -118,29 +168,24 @@ async def test_quiet_hours_are_changed_there(store: Database) -> None:
 
 async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_anew() -> None:
     async with rig(start=False) as r:
-
-        async def answer(question: Question) -> Answer:
-            r.asked.append(question)
-            picture = Picture(b"png", "bars", "spend.png") if question.words[:1] == ("history",) else None
-            return Answer(alert(f"You asked {' '.join(question.words)}", owner={}), picture=picture)
-
-        await r.chat.start(answer)
+        await r.chat.start(pictured)
         await at_home(r)
         drawn = len(r.slack.called("views.publish"))
         modal = await r.slack.modal(await r.slack.press_at_home("history", "UANA"))
         await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn)
 
-        assert "You asked history" in json.dumps(modal.view)
+        assert "history" in json.dumps(modal.view)
         await r.slack.until(lambda: len(r.slack.files) > 1 and r.slack.files["F002"].channel)
         assert [file.channel for file in r.slack.files.values()] == [None, "DANA"]
         assert not [value for value in values(r.slack.homes["UANA"]) if value.startswith("share:")]
 
 
 async def test_looking_again_opens_nothing() -> None:
-    async with rig() as r:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
         await at_home(r)
         drawn = len(r.slack.called("views.publish"))
-        pressed = await r.slack.press_at_home(REFRESH, "UANA")
+        pressed = await r.slack.press_at_home("home:mine", "UANA")
         await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn)
 
         assert pressed.modal is None
@@ -161,15 +206,20 @@ async def test_a_tab_that_slack_refuses_disturbs_nothing() -> None:
         await r.slack.open_home("UANA")
         await r.slack.until(lambda: r.slack.called("views.publish"))
         await r.slack.open_home("UBO")
-        await r.slack.until(lambda: r.slack.homes)
-
-        assert r.slack.homes.keys() == {"UBO"}
+        await r.slack.until(lambda: "UBO" in r.slack.homes)
 
 
 async def pictured(question: Question) -> Answer:
-    """Every answer to `history` has a picture."""
-    said = Message("/".join(question.words) or "team", "said")
-    return Answer(said, picture=Picture(b"png", "bars", "spend.png") if "history" in question.words else None)
+    """Every answer to `history` has a picture, the page's, too."""
+    said = Message("/".join(question.words) or "team", "said", actions=(Action("share:me", "Share"),))
+    shown = Answer(said, picture=Picture(b"png", "bars", "spend.png"))
+    if question.words[:1] == ("home",):
+
+        async def history() -> Answer:
+            return shown
+
+        return Answer(said, page=Page((said,), "mine", ("mine",), history))
+    return shown if "history" in question.words else Answer(said)
 
 
 def images(view: dict[str, Any]) -> list[str]:
@@ -180,33 +230,77 @@ async def test_the_picture_comes_after_the_words_and_is_uploaded_once() -> None:
     async with rig(start=False) as r:
         await r.chat.start(pictured)
         await at_home(r)
-        first, second = (call["view"] for call in r.slack.called("views.publish"))
-        await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 3)
-
-        assert (images(first), images(second)) == ([], ["F001"])
-        assert images(r.slack.homes["UANA"]) == ["F001"]
+        await at_home(r, tab="mine")
+        assert [images(call["view"]) for call in r.slack.called("views.publish")] == [
+            [],
+            ["F001"],
+            ["F001"],
+            ["F001"],
+        ]
         assert len(r.slack.files) == 1
+
+
+async def test_a_picture_that_shows_something_new_takes_the_place_of_the_one_before() -> None:
+    drawn = 0
+
+    async def answerer(question: Question) -> Answer:
+        page = (await pictured(question)).page
+        assert page is not None
+
+        async def history() -> Answer:
+            nonlocal drawn
+            drawn += 1
+            return Answer(page.messages[0], picture=Picture(b"png", f"bars {drawn}", "spend.png"))
+
+        return Answer(page.messages[0], page=replace(page, history=history))
+
+    notes = notes_in_memory()
+    for _ in range(2):  # a restart forgets none
+        async with rig(start=False, notes=notes) as r:
+            r.slack.uploads = drawn
+            r.slack.files |= (
+                {f"F{drawn:03}": SlackFile("spend.png", 3, "", b"png", complete=True)} if drawn else {}
+            )
+            await r.chat.start(answerer)
+            await at_home(r)
+            await at_home(r, tab="mine")
+            await r.slack.until(lambda: list(r.slack.files) == [f"F{drawn:03}"])
+            assert images(r.slack.homes["UANA"]) == [f"F{drawn:03}"]
+
+
+async def test_a_picture_that_cannot_be_taken_away_disturbs_nothing() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(pictured)
+        await at_home(r)
+        r.slack.fail("files.delete", refused("cant_delete_file"))
+        r.slack.files.clear()  # somebody deleted it
+        await r.slack.press_at_home("home:mine", "UANA")
+        await r.slack.until(lambda: images(r.slack.homes["UANA"]) == ["F002"])
 
 
 async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> None:
     async with rig(start=False) as r:
         await r.chat.start(pictured)
         r.slack.fail("files.getUploadURLExternal", refused("missing_scope", needed="files:write"))
-        shown = await at_home(r)
-
-        assert "history/30d" in shown
+        await at_home(r)
         assert images(r.slack.homes["UANA"]) == []
 
 
-async def test_what_is_slow_to_draw_does_not_stand_over_what_was_drawn_since() -> None:
+async def test_an_opening_while_it_is_drawn_draws_nothing_more_and_what_is_slow_stands_over_nothing_new() -> (
+    None
+):
     slow, said = asyncio.Event(), "old"
 
     async def answerer(question: Question) -> Answer:
         now = said
-        if now == "old" and "history" in question.words:
-            await slow.wait()
-        return Answer(Message(f"{now} {'/'.join(question.words)}", now))
+        message = Message(f"{now} {'/'.join(question.words)}", now)
+
+        async def history() -> Answer:
+            if now == "old":
+                await slow.wait()
+            return Answer(Message(f"{now} days", now))
+
+        return Answer(message, page=Page((message,), "mine", ("mine",), history))
 
     async with rig(start=False) as r:
         await r.chat.start(answerer)
@@ -214,7 +308,8 @@ async def test_what_is_slow_to_draw_does_not_stand_over_what_was_drawn_since() -
         await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
         said = "new"
         await r.slack.open_home("UANA")
-        await r.slack.until(lambda: "new history/30d" in json.dumps(r.slack.homes["UANA"]))
+        await r.slack.press_at_home("home:mine", "UANA")
+        await r.slack.until(lambda: "new days" in json.dumps(r.slack.homes["UANA"]))
         slow.set()
         await r.chat.close()
         assert "old" not in json.dumps(r.slack.homes["UANA"])
@@ -228,7 +323,6 @@ async def test_where_slack_does_not_show_the_picture_the_words_stand_alone() -> 
         await r.slack.open_home("UANA")
         await r.slack.until(lambda: len(r.slack.called("views.publish")) == 3)
 
-        assert "history/30d" in json.dumps(r.slack.homes["UANA"])
         assert images(r.slack.homes["UANA"]) == []
 
 
@@ -261,14 +355,14 @@ HISTORIES = st.none() | st.builds(History, MESSAGES, st.none() | st.just("F001")
 
 @given(st.lists(MESSAGES, max_size=5), HISTORIES)
 def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history: History | None) -> None:
-    view = home_view(messages, history)
+    view = home_view(Page(tuple(messages), "mine", ("mine", "team")), history)
     assert view_verdict(view, "home") is None
     assert len(view["blocks"]) <= 100
-    assert REFRESH in values(view)
+    assert values(view).count("home:mine") == 2
 
 
 def test_what_does_not_fit_is_said() -> None:
     long = Message("t", "t", sections=tuple(Section((str(number),)) for number in range(20)))
-    view = home_view([long] * 8)
+    view = home_view(Page((long,) * 8))
     assert len(view["blocks"]) == 100
     assert "There is more" in json.dumps(view["blocks"][-2])
