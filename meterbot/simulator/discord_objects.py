@@ -168,6 +168,7 @@ def command(sent: Mapping[str, Any], *, command_id: str, application_id: str, gu
     known = {
         "default_member_permissions": None,
         "type": 1,
+        "description": "",  # which the entries of menus have none of
         "id": command_id,
         "application_id": application_id,
         "version": command_id,
