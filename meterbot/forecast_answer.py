@@ -53,12 +53,14 @@ def _team_line(team: TeamHeading) -> str:
     pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
     if team.forecast is None:
         return f"{head}{pace}; too little is known to say how the month ends."
-    return f"{head}{pace}; the month ends between {span_of(team.forecast)}."
+    return f"{head}{pace}; the month ends {span_of(team.forecast)}."
 
 
 def span_of(said: Forecast) -> str:
-    """`$40.00 and $95.00`"""
-    return f"{show(said.low, grouped=True)} and {show(said.high, grouped=True)}"
+    """`between $40.00 and $95.00`, or `at about $40.00`"""
+    if said.low == said.high:
+        return f"at about {show(said.low, grouped=True)}"
+    return f"between {show(said.low, grouped=True)} and {show(said.high, grouped=True)}"
 
 
 def _money(amount: Money) -> str:
@@ -80,7 +82,7 @@ def _rows(seats: Sequence[Heading], view: View) -> list[str]:
 
 def _towards(one: Heading) -> str:
     if one.forecast is None:
-        return "too early to say"
+        return "too little is known"
     cap = _cap_below(one)
     until = "" if cap is None else f", but for its cap of {_money(cap)}"
     return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
@@ -102,9 +104,9 @@ def _pace(one: Heading) -> str:
 
 def seat_heading(one: Heading, view: View) -> list[str]:
     """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
-    ends = [] if one.forecast is None else [f"The month ends between {span_of(one.forecast)}."]
+    ends = [] if one.forecast is None else [f"The month ends {span_of(one.forecast)}."]
     if one.forecast is not None and (below := _cap_below(one)) is not None:
-        ends = [f"But for its cap of {_money(below)}, the month would end between {span_of(one.forecast)}."]
+        ends = [f"But for its cap of {_money(below)}, the month would end {span_of(one.forecast)}."]
     cap = [] if one.cap_at is None else [f"At this pace its cap falls {_about(one.cap_at, view)}."]
     return [
         *ends,

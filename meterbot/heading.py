@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterbot.forecast import Pace, calendar_month, cap_eta, month_end, pace
 from meterbot.hours import Hour
@@ -44,6 +44,7 @@ class Headings:
 
 
 NOWHERE = Headings((), ())
+_FRESH = timedelta(days=1)
 
 
 def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
@@ -63,6 +64,8 @@ def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour
 
 def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> Rest | None:
     used = row.used
+    if row.read_at is None or now - row.read_at > _FRESH:
+        return None  # the days since would count as days without spend
     own = [] if used is None else [hour for hour in hours if hour.spent.currency == used.currency]
     return rest_of_month(own, own[0].at, now) if own else None
 

@@ -66,8 +66,8 @@ def whole(message: Message) -> str:
 def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
     text = whole(forecast_answer(*asked()))
     # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
-    assert "$51.60 spent so far, $2.25 an hour now; the month ends between" in text
-    assert "ana   $17.20  -> $17.78 to $17.78, $0.75/h over 24m" in text
+    assert "$51.60 spent so far, $2.25 an hour now; the month ends at about $53.35." in text
+    assert "ana   $17.20  -> about $17.78, $0.75/h over 24m" in text
 
 
 def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
@@ -88,11 +88,9 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     text = whole(forecast_answer(replace(view, report=report), said))
     assert "ana: 5-hour full at about 11:00" in text
     assert "ana: at this pace its cap falls at about 10:16" in text
-    assert "$50.48 to $50.48, but for its cap of $50.00" in text
+    assert "about $50.48, but for its cap of $50.00" in text
     (heading,) = said.seats
-    assert "But for its cap of $50.00, the month would end between $50.48 and $50.48." in seat_heading(
-        heading, view
-    )
+    assert "But for its cap of $50.00, the month would end at about $50.48." in seat_heading(heading, view)
 
 
 def test_under_three_days_the_seat_and_the_team_say_so() -> None:
@@ -100,7 +98,16 @@ def test_under_three_days_the_seat_and_the_team_say_so() -> None:
     said = headings(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
     text = whole(forecast_answer(view, said))
     assert "too little is known to say how the month ends" in text
-    assert "too early to say" in text
+    assert "ana   $17.20  too little is known" in text
+
+
+def test_days_that_nobody_has_read_are_not_days_without_spend() -> None:
+    view, _ = asked()
+    report = team_report([reading("ana", ago=timedelta(days=2))], {"ana": state()}, [seat()], NOW)
+    said = headings(report, [], hours("ana"))
+    assert "too little is known to say how the month ends" in whole(
+        forecast_answer(replace(view, report=report), said)
+    )
 
 
 @pytest.mark.parametrize("rows", ["named", "anonymous", "self"])
