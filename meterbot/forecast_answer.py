@@ -85,6 +85,8 @@ def _towards(one: Heading) -> str:
         return "too little is known"
     cap = _cap_below(one)
     until = "" if cap is None else f", but for its cap of {_money(cap)}"
+    if one.forecast.low == one.forecast.high:
+        return f"-> about {_money(one.forecast.low)}{until}"
     return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
 
 
