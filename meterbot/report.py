@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from operator import attrgetter
 from typing import Protocol
 
 from meterbot.blocked import Block, block_of
@@ -75,6 +76,9 @@ class SeatRow:
     """This month's amount, None when unknown or not metered."""
     known: bool = field(init=False, compare=False)
     """What it spent this month is known, be it that nothing is metered."""
+    beside: bool = field(init=False, compare=False)
+    rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
+    """Blocked ones first, then by amount, then by name."""
 
     def __post_init__(self) -> None:
         # Reckoned once: every answer asks each row many times.
@@ -86,14 +90,13 @@ class SeatRow:
         object.__setattr__(
             self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
         )
+        object.__setattr__(self, "beside", self.seat.beside)
+        amount = Decimal(0) if used is None else used.major
+        object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
 
     @property
     def current(self) -> bool:
         return self.known and self.snapshot.health is Health.OK
-
-    @property
-    def beside(self) -> bool:
-        return self.seat.beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ class Reports:
         behind = {row.seat.name for row in rows if not row.current}
         return TeamReport(
             as_of=now,
-            rows=tuple(sorted(rows, key=_rank)),
+            rows=tuple(sorted(rows, key=attrgetter("rank"))),
             totals=_totals(rows, members, duplicates),
             missing=tuple(part.missing for part in parts if part.missing is not None),
             duplicates=duplicates,
@@ -396,11 +399,6 @@ def _count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRo
 
 def _freshness(row: SeatRow) -> tuple[datetime, bool]:
     return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
-
-
-def _rank(row: SeatRow) -> tuple[bool, bool, Decimal, str]:
-    amount = Decimal(0) if row.used is None else row.used.major
-    return row.block is None, row.used is None, -amount, row.seat.name
 
 
 def _totals(
