@@ -77,6 +77,7 @@ class Bot:
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
     seen: tuple[float, Mapping[str, SourceState]] | None = None
     """When the health of the seats was last read, and how it was."""
+    _tidying: asyncio.Lock = field(default_factory=asyncio.Lock)
     failing: set[str] = field(default_factory=set)
     """The jobs whose last try failed."""
 
@@ -122,9 +123,12 @@ class Bot:
             await self.attempt(job)
 
     async def _tidy_now(self) -> None:
-        # The scheduler would call it an error that its end cuts a job short.
+        # The scheduler would warn of each that it leaves out, and call it an error that its end cuts one short.
+        if self._tidying.locked():
+            return
         with suppress(asyncio.CancelledError):
-            await self.attempt(self.tidy)
+            async with self._tidying:
+                await self.attempt(self.tidy)
 
     async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
         """Does a job that comes again and again. When it fails, as while the database is away, that is logged when it
@@ -247,7 +251,7 @@ class Bot:
         )
 
 
-_COARSE = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+_COARSE = {"coalesce": True, "max_instances": 3, "misfire_grace_time": None}
 _FAREWELL_SECONDS = 4.0
 
 

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+import asyncpg
 
-from meterbot.store.engine import make_engine, parse_url
+from meterbot.store.engine import parse_url
 from meterbot.store.tables import metadata
 
 
@@ -39,7 +38,10 @@ def own() -> Iterator[Any]:
         cleanup_mode="delete",
     )
     try:
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+        settings = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum", "jit")
+        server.psql(
+            "".join(f"ALTER SYSTEM SET {name} = off; " for name in settings) + "SELECT pg_reload_conf();"
+        )
         yield server
     finally:
         server.cleanup()
@@ -66,25 +68,26 @@ async def drop(server: str, url: str) -> None:
 
 async def empty(url: str) -> bool:
     """Leaves no row in it, and nobody else in there. False, and not a table either, when one was missing."""
-    tables = ", ".join(table.name for table in metadata.sorted_tables)
-    await _on(
-        url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
+    # To delete a few rows takes far less time than to truncate, which makes every file anew.
+    tables = reversed(metadata.sorted_tables)
+    deletions = "".join(f"DELETE FROM {table.name}; " for table in tables)  # noqa: S608 - names of our own
     try:
-        await _on(url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-    except ProgrammingError:
+        await _on(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            f"DO $$ BEGIN {deletions}PERFORM setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'; END $$",
+        )
+    except asyncpg.UndefinedTableError:
         await _on(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         return False
     return True
 
 
 async def _on(url: str, *statements: str) -> None:
-    engine = make_engine(parse_url(url)).execution_options(isolation_level="AUTOCOMMIT")
+    connection = await asyncpg.connect(url)
     try:
-        async with engine.connect() as connection:
-            for statement in statements:
-                await connection.execute(text(statement))
+        for statement in statements:
+            await connection.execute(statement)
     finally:
-        await engine.dispose()
+        await connection.close()

@@ -107,9 +107,12 @@ class Room:
 
     async def told(self) -> None:
         await self.store.beat(self.worker, self.clock.now(), FOREVER)
-        for _ in range(20):
+        for left in reversed(range(20)):
             await self.notify.drain()
             self.clock.advance(timedelta(seconds=1))
+            if all(queue.waiting == queue.held for queue in await self.store.queues(self.clock.now())):
+                self.clock.advance(timedelta(seconds=left))
+                return
 
     async def do(self, *words: str, by: str = "bo") -> Message:
         """Somebody presses a button, or types; what it brings is told."""
