@@ -483,10 +483,10 @@ async def test_where_an_alert_was_told_is_known_while_it_still_waits(store: Data
         replace(delivery("d4", "e2", kind=DeliveryKind.REPLY, about="e1"), topic="spend"),
     )
     slack, discord = Place("slack", "C1"), Place("discord", "C1")
-    first = Telling("e1", "e1", slack, "spend")
-    line = Telling("e2", "e1", slack, "spend")
+    first = Telling("e1", "e1", slack, "spend", waits=True)
+    line = Telling("e2", "e1", slack, "spend", waits=True)
     async with store.transaction() as transaction:
-        assert await transaction.tellings(["e1"]) == [first, Telling("e1", "e1", discord, None)]
+        assert await transaction.tellings(["e1"]) == [first, Telling("e1", "e1", discord, None, waits=True)]
         assert await transaction.tellings(["e2"]) == [line]
         assert await transaction.tellings([], ["spend"]) == [first, line]
 
