@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -145,6 +146,7 @@ async def assembled(
             presence=presence,
             read_commits=_commit_reader(config, closing),
             reads_at_once=reads_at_once or _reads_at_once(config),
+            salt=await store.salt(),
             rng=rng,
         )
         if config.http is not None:
@@ -205,11 +207,13 @@ def _connected(
     presence: Presence,
     read_commits: CommitReader | None,
     reads_at_once: int,
+    salt: str,
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
     tally = Tally()
     noise = config.noise_settings()
+    noise = replace(noise, veil=replace(noise.veil, salt=salt))
     render = rendering(seats, config.timezone, noise)
     notify = Notify(
         store,

@@ -107,7 +107,9 @@ class Digests:
         since = before.at
         if before.digest is not None and before.since is not None:
             last = digest_event(reader, before.digest, now)
-            if await transaction.withdraw(delivery_id(last.key, reader.place, DeliveryKind.POST), _NEWER):
+            if await transaction.withdraw(
+                delivery_id(self.noise.veil.opaque(last.key), reader.place, DeliveryKind.POST), _NEWER
+            ):
                 since = before.since  # what it would have said, this one says
         told = Told(day, now, said.mark, digest=day, since=since)
         await transaction.write(self._batch(said, told, now))
@@ -118,7 +120,7 @@ class Digests:
         event = digest_event(reader, told.day, now)
         held = hold(event, replace(self.noise, quiet=None), (), now)
         delivery = NewDelivery(
-            id=delivery_id(event.key, reader.place, DeliveryKind.POST),
+            id=delivery_id(self.noise.veil.opaque(event.key), reader.place, DeliveryKind.POST),
             event=event.key,
             chat=reader.place.chat,
             channel=reader.place.channel,

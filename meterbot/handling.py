@@ -173,7 +173,7 @@ class Handling:
         for each in reversed(tellings):
             # A line whose thread was gone became a post, and has kept its id.
             for kind in (DeliveryKind.POST, DeliveryKind.REPLY):
-                card = await transaction.card(delivery_id(each.about, each.place, kind))
+                card = await transaction.card(delivery_id(self._veil.opaque(each.about), each.place, kind))
                 if card is not None:
                     return card
         return None
@@ -250,7 +250,9 @@ class Handling:
             # Who did it would tell whose it is.
             open_ = self._veil.lifted(event, configured, telling.place)
             said = line if open_ else None
-            await transaction.queue(follow_ups(name, [telling], Purpose.ACT, said, lane), now)
+            await transaction.queue(
+                follow_ups(self._veil.opaque(name), [telling], Purpose.ACT, said, lane), now
+            )
 
     def _receipt(self, act: Act, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[act.deed]

@@ -295,7 +295,9 @@ class Ingest:
             for telling in tellings:
                 said = self._noise.veil.event(event, self._seats, telling.place)
                 line = reminder(said, self._seats, self._settings.timezone, now)
-                await transaction.queue(follow_ups(name, [telling], Purpose.REMIND, line, lane), now)
+                await transaction.queue(
+                    follow_ups(self._noise.veil.opaque(name), [telling], Purpose.REMIND, line, lane), now
+                )
 
     def _tell(self, events: Sequence[Event]) -> None:
         if events:

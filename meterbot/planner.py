@@ -97,7 +97,7 @@ class Planner:
             self.release.append((about, place))
         self.deliveries.append(
             NewDelivery(
-                id=delivery_id(event.key, place, kind),
+                id=delivery_id(self.noise.veil.opaque(event.key), place, kind),
                 event=event.key,
                 chat=place.chat,
                 channel=place.channel,

@@ -31,10 +31,16 @@ _OPEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Veil:
-    """What `rows` hides from whom."""
+    """What `rows` hides from whom. `salt` is secret, and the same wherever one database is worked on."""
 
     rows: Rows = "named"
     operators: Operators = field(default_factory=Operators)
+    salt: str = field(default="", repr=False)
+
+    def opaque(self, key: str) -> str:
+        """What a message's id is made of, which its readers can see: not the key alone, which says whose event it is to
+        everybody who tries the keys of all."""
+        return f"{self.salt}\n{key}" if self.salt else key
 
     def lifted(self, event: Event, seat: Seat | None, place: Place) -> bool:
         """Whether who reads there may know whose it is, and the numbers."""

@@ -14,7 +14,7 @@ from meterbot.deliveries import Act, Card, Deed, Delivery, DeliveryKind, Place
 from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Seat, Severity
 from meterbot.noise import NoiseSettings
-from meterbot.planner import Planner
+from meterbot.planner import Planner, delivery_id
 from meterbot.privacy import Operators, Rows
 from meterbot.veil import Veil
 from tests.alerts.events import FACTS, OF_NO_SEAT, event, usd
@@ -205,3 +205,14 @@ def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_c
     for kind in OF_NUMBERS:
         plan.tell(replace(event(kind, at=NOW + timedelta(minutes=minutes)), key=kind.value), ANA)
     assert {each.channel for each in plan.deliveries} == {"@UANA"}
+
+
+@given(st.text(max_size=40))
+def test_the_id_of_a_message_tells_nobody_whose_it_is(key: str) -> None:
+    one, other = Veil("anonymous", salt="one"), Veil("anonymous", salt="other")
+    ids = {
+        delivery_id(veil.opaque(key), Place("slack", "C1"), DeliveryKind.POST)
+        for veil in (Veil(), one, other)
+    }
+    assert len(ids) == 3
+    assert "other" not in repr(other)

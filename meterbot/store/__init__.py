@@ -408,6 +408,10 @@ class Store(Protocol):
 
     async def set_note(self, name: str, value: str) -> None: ...
 
+    async def salt(self) -> str:
+        """Random, drawn when it is first asked for, and the same for everybody from then on."""
+        ...
+
     async def sessions(self, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
         """By seat; of these seats, or of all."""
         ...

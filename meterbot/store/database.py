@@ -1,6 +1,7 @@
 """A store on SQLite or PostgreSQL."""
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -75,13 +76,14 @@ from meterbot.store.engine import (
     prepare,
 )
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
-from meterbot.store.statements import upsert
+from meterbot.store.statements import insert_new, upsert
 
 _SILENT_SECONDS = 2.0
 """Who waits longer is told for what."""
 _PEEK_SECONDS = 15.0
 """Longer than SQLite waits for another's write to end."""
 _MIGRATION_LOCK, _INGEST_LOCK = 0x6D657401, 0x6D657402
+_SALT = "salt"
 
 log = get_logger(__name__)
 
@@ -533,6 +535,11 @@ class Database:
     async def set_note(self, name: str, value: str) -> None:
         async with self._writing() as connection:
             await upsert(connection, tables.notes, [{"name": name, "value": value}])
+
+    async def salt(self) -> str:
+        async with self._writing() as connection:
+            await insert_new(connection, tables.notes, [{"name": _SALT, "value": secrets.token_hex(16)}])
+        return await self.note(_SALT) or ""
 
     async def sessions(self, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
         async with self._engine.connect() as connection:

@@ -705,3 +705,9 @@ async def test_more_counters_than_a_statement_has_parameters(store: Database) ->
     async with store.transaction() as transaction:
         assert len(await transaction.memories(str(n) for n in range(33_000))) == 33_000
         assert await transaction.states(many) == {}
+
+
+async def test_the_salt_is_drawn_once_whoever_asks(store: Database) -> None:
+    first, second = await asyncio.gather(store.salt(), store.salt())
+    assert first == second == await store.salt()
+    assert len(first) == 32
