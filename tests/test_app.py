@@ -24,9 +24,8 @@ from meterbot.clock import ManualClock, SystemClock
 from meterbot.config import Config
 from meterbot.errors import StartError
 from meterbot.models import Health
-from meterbot.simulator import claude_ai, discord_faults, server
-from meterbot.simulator import slack as slack_faults
-from meterbot.simulator.slack import hanging
+from meterbot.simulator import claude_ai, discord_faults, server, slack_faults
+from meterbot.simulator.slack_faults import hanging
 from tests import postgres
 from tests.chat.discord_bot import POST_MESSAGE
 from tests.e2e.team import EVERYBODY_ONCE, NOW, SECRETS, SESSION_KEYS, Team, play, shown, team, told

@@ -25,7 +25,7 @@ from meterbot.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.money import Money
 from meterbot.rules import RuleSettings
 from meterbot.simulator.claude_ai import ClaudeAi
-from meterbot.simulator.slack import hanging
+from meterbot.simulator.slack_faults import hanging
 from meterbot.store.database import open_store
 from tests.e2e import process
 from tests.e2e.team import NAMES, SECRETS, SESSION_KEYS, Team, team

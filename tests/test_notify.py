@@ -27,7 +27,8 @@ from meterbot.messages import Message
 from meterbot.models import Event, EventKind, Severity
 from meterbot.notify import CLAIM_SECONDS, Notify
 from meterbot.simulator import discord_faults
-from meterbot.simulator.slack import Fault, SlackSimulator, dropped, hanging, rate_limited, refused
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import Fault, dropped, hanging, rate_limited, refused
 from meterbot.store import FOR_EVER, Batch
 from meterbot.store.database import Database, open_store
 from tests.chat import discord_bot, slack_rig

@@ -8,7 +8,7 @@ import pytest
 from meterbot.findings import Check, Status
 from meterbot.operations import try_alerts
 from meterbot.simulator.discord_faults import refused as refused_by_discord
-from meterbot.simulator.slack import dropped
+from meterbot.simulator.slack_faults import dropped
 from tests.chat.secrets import watching
 from tests.e2e.team import SECRETS, Team, team
 

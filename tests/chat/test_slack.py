@@ -11,16 +11,9 @@ import pytest
 from meterbot.chat.slack import SlackChat
 from meterbot.errors import Outcome, SendError, StartError
 from meterbot.messages import Message, Posted, Section
-from meterbot.simulator.slack import (
-    Channel,
-    SlackSimulator,
-    dropped,
-    hanging,
-    page,
-    rate_limited,
-    refused,
-    server_error,
-)
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import dropped, hanging, page, rate_limited, refused, server_error
+from meterbot.simulator.slack_objects import Channel
 from tests.chat.secrets import Watch
 from tests.chat.slack_rig import LONG_AGO, alert, chat_of, rig
 

@@ -9,7 +9,8 @@ import pytest
 from meterbot.chat.slack_check import SlackCheck
 from meterbot.chat.slack_manifest import SCOPES
 from meterbot.findings import Check, Status
-from meterbot.simulator.slack import Fault, SlackSimulator, page, refused, server_error
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import Fault, page, refused, server_error
 from tests.chat.secrets import watching
 
 

@@ -1,6 +1,7 @@
 """Who is in which of Slack's user groups."""
 
-from meterbot.simulator.slack import SlackSimulator, refused, server_error
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import refused, server_error
 from tests.chat.slack_rig import alert, rig
 
 

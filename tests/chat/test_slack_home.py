@@ -21,8 +21,9 @@ from meterbot.own_settings import OwnSettings
 from meterbot.privacy import Operators, Rows
 from meterbot.report import TeamReport
 from meterbot.rules import RuleSettings
-from meterbot.simulator.slack import Fault, SlackFile, refused
+from meterbot.simulator.slack_faults import Fault, refused
 from meterbot.simulator.slack_judge import view_verdict
+from meterbot.simulator.slack_objects import SlackFile
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
 from tests.chat.slack_rig import Rig, rig

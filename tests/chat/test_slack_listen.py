@@ -11,7 +11,8 @@ from aiohttp import web
 
 from meterbot.chat import Answer, Question
 from meterbot.messages import Message, Picture, Posted
-from meterbot.simulator.slack import Fault, SlackSimulator, dropped
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import Fault, dropped
 from tests.chat.slack_rig import Rig, alert, chat_of, rig
 
 # --- Slash commands

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from meterbot.chat.slack_socket import QuietLog
-from meterbot.simulator.slack import SlackSimulator, hanging, rate_limited, refused, server_error
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import hanging, rate_limited, refused, server_error
 from tests.chat.slack_rig import rig
 
 

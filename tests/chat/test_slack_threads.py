@@ -8,7 +8,7 @@ from aiohttp import web
 
 from meterbot.chat import Answer, Question
 from meterbot.messages import Message, Picture
-from meterbot.simulator.slack import refused
+from meterbot.simulator.slack_faults import refused
 from tests.chat.slack_rig import Rig, alert, rig
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from meterbot.chat import Answer, Form, Question, slack_listen
 from meterbot.chat.slack_views import LONGEST, errors, form_view, message_view
 from meterbot.messages import Action, Message, Section
-from meterbot.simulator.slack import Interaction, Modal, rate_limited, refused
+from meterbot.simulator.slack_faults import rate_limited, refused
 from meterbot.simulator.slack_judge import view_verdict
+from meterbot.simulator.slack_objects import Interaction, Modal
 from tests.chat.secrets import watching
 from tests.chat.slack_rig import FORM, Rig, alert, rig
 from tests.chat.test_slack_listen import over_http

@@ -7,7 +7,8 @@ import pytest
 
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import Outcome, SendError
-from meterbot.simulator.slack import Fault, SlackSimulator, dropped, page, rate_limited, refused, server_error
+from meterbot.simulator.slack import SlackSimulator
+from meterbot.simulator.slack_faults import Fault, dropped, page, rate_limited, refused, server_error
 from tests.chat.slack_rig import alert, rig
 
 IN_DOUBT, NOT_SENT, REFUSED = Outcome.IN_DOUBT, Outcome.NOT_SENT, Outcome.REFUSED

@@ -12,7 +12,7 @@ import pytest
 
 from meterbot.simulator.claude_ai import Received
 from meterbot.simulator.server import Reply
-from meterbot.simulator.slack import hanging
+from meterbot.simulator.slack_faults import hanging
 from tests import postgres
 from tests.e2e import process
 from tests.e2e.team import NAMES, Team, team

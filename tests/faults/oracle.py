@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from meterbot.simulator.discord_objects import Json
-from meterbot.simulator.slack import SlackMessage
+from meterbot.simulator.slack_objects import SlackMessage
 from tests.faults.stories import LEVELS, UNBLOCKED, Fact, Story
 
 _HOUR = re.compile(r"\w{3} \w{3} \d+ \d\d:\d\d: ")

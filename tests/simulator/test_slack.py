@@ -9,18 +9,10 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.simulator.slack import (
-    Channel,
-    Interaction,
-    Modal,
-    NotAcknowledgedError,
-    SlackMessage,
-    SlackSimulator,
-    rate_limited,
-    refused,
-    server_error,
-)
+from meterbot.simulator.slack import NotAcknowledgedError, SlackSimulator
+from meterbot.simulator.slack_faults import rate_limited, refused, server_error
 from meterbot.simulator.slack_judge import verdict
+from meterbot.simulator.slack_objects import Channel, Interaction, Modal, SlackMessage
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
 
