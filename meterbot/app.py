@@ -121,8 +121,12 @@ async def assembled(
     terminal: tuple[TextIO | None, TextIO] | None = None,
     reads_at_once: int | None = None,
     rng: random.Random | None = None,
+    salt: str | None = None,
 ) -> AsyncIterator[Bot]:
-    """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`."""
+    """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`.
+
+    `salt`: what the ids of messages are made with, instead of the database's own.
+    """
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
@@ -146,7 +150,7 @@ async def assembled(
             presence=presence,
             read_commits=_commit_reader(config, closing),
             reads_at_once=reads_at_once or _reads_at_once(config),
-            salt=await store.salt(),
+            salt=await store.salt() if salt is None else salt,
             rng=rng,
         )
         if config.http is not None:

@@ -159,7 +159,13 @@ async def _stage(
             config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)
             async with assembled(
-                config, clock, on_quit=stop, terminal=terminal, reads_at_once=reads_at_once, rng=rng
+                config,
+                clock,
+                on_quit=stop,
+                terminal=terminal,
+                reads_at_once=reads_at_once,
+                rng=rng,
+                salt="",  # every demonstration has the same ids
             ) as bot:
                 yield bot, direct
 

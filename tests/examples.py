@@ -1,5 +1,5 @@
 """The examples in README.md and docs/alerts.md, made by the program itself. `python -m tests.examples` writes them where
-they stand, and the pages that it writes whole: docs/commands.md and docs/licences.md.
+they stand, and what it writes whole: docs/commands.md, docs/licences.md and tests/data/demo-month.txt.
 
 The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
 ones.
@@ -9,6 +9,8 @@ import asyncio
 import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -33,6 +35,8 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 ALERTS = ROOT / "docs/alerts.md"
 PICTURE = ROOT / "docs/images/console.svg"
+MONTH = ROOT / "tests/data/demo-month.txt"
+"""What `meterbot demo --once` tells: every run has to tell the same, and whoever changes a word sees where it stands."""
 
 _STEP = timedelta(hours=3)
 """Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""
@@ -166,12 +170,18 @@ def placed(page: str, texts: Mapping[str, str]) -> str:
     return page
 
 
+def _month() -> str:
+    command = [sys.executable, "-m", "meterbot", "demo", "--once"]
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ourselves
+
+
 def main() -> None:
     made = asyncio.run(examples())
     README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
     ALERTS.write_text(placed(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(made.picture, "utf-8")
+    MONTH.write_text(_month(), "utf-8")
     (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")
     (ROOT / "docs/licences.md").write_text(licences.page(), "utf-8")
 
