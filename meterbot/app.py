@@ -58,6 +58,7 @@ from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.github import GitHub, read_hook
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
+from meterbot.sources.session import Keeper
 from meterbot.sources.transport import Transport
 from meterbot.store import Latest, Store
 from meterbot.store.database import open_store
@@ -135,7 +136,7 @@ async def assembled(
         closing.push_async_callback(presence.leave)
         await presence.join()
         sessions = build_sessions(config, closing, store)
-        sources = build_sources(config, closing, sessions, await store.latest(), patient=True)
+        sources = build_sources(config, closing, sessions.seats, await store.latest(), patient=True)
         terminal = terminal or (sys.stdin, sys.stdout)
         chats = build_chats(
             config, clock, store.note, store.set_note, on_quit=on_quit, terminal=terminal, gateway=gateway
@@ -349,7 +350,7 @@ def _was_read(one: Latest) -> bool:
 def build_sources(
     config: Config,
     closing: AsyncExitStack,
-    sessions: Sessions | None,
+    keepers: Mapping[str, Keeper],
     latest: Sequence[Latest],
     *,
     patient: bool,
@@ -369,7 +370,7 @@ def build_sources(
             config.endpoints.claude_ai,
             expected_account=accounts.get(each.name),
             read_before=[one.counter for one in latest if one.seat == each.name and _was_read(one)],
-            keeper=None if sessions is None else sessions.seats[each.name],
+            keeper=keepers.get(each.name),
             retry_pauses=pauses,
         )
         for each in config.seats

@@ -6,9 +6,9 @@ Sources and sessions are built by `app.py`; the database, and the chat that a co
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -39,30 +39,53 @@ from meterbot.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.reception import PUSH
 from meterbot.renewal import as_configured
 from meterbot.replay import WARM_UP, Progress, Replay, replay
-from meterbot.report import Reports, TeamReport, team_report
+from meterbot.report import Reports, TeamReport, plan_troubles, team_report
 from meterbot.rules import RuleSettings
 from meterbot.seat_settings import name_of
 from meterbot.seats import SeatInfo, make_token, overview
 from meterbot.sources import Source
+from meterbot.sources.session import Keeper
 from meterbot.store import LAST_TICK, Forgotten, Store, StoredSession, database
 from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
 
 _MOST_EVENTS = 1_000_000
+_NO_KEEPERS: Mapping[str, Keeper] = {}
 
 log = get_logger(__name__)
 
 
-async def read_seats(config: Config, names: Sequence[str], now: datetime) -> list[Snapshot]:
+@dataclass
+class Renewed:
+    """What a seat's session key is renewed to while there is no database to keep it in."""
+
+    key: str = field(repr=False)
+    ends_at: datetime | None = None
+    at: datetime | None = None
+    """When it was renewed; None: it was not."""
+
+    async def current(self) -> str:
+        return self.key
+
+    async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
+        self.key, self.ends_at, self.at = key, ends_at, now
+
+
+async def read_seats(
+    config: Config, names: Sequence[str], now: datetime, without_database: Mapping[str, Keeper] = _NO_KEEPERS
+) -> list[Snapshot]:
     """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
-    session key to, and that only in a database that is there."""
+    session key to, and that only in a database that is there. `without_database`: who is told of it where none is, by
+    seat."""
     async with AsyncExitStack() as closing:
         seats = [seat for seat in config.seat_list() if seat.name in names or not names]
         sending = [seat for seat in seats if seat.source == PUSH]
         store, trouble = None, None
         if config.secret_key or sending:
             store, trouble = await _store_at_hand(config, closing)
-        sessions = build_sessions(config, closing, store) if store and config.secret_key else None
-        sources = build_sources(config, closing, sessions, (), patient=False)
+        keepers = without_database
+        if store and config.secret_key:
+            keepers = build_sessions(config, closing, store).seats
+        sources = build_sources(config, closing, keepers, (), patient=False)
         gate = asyncio.Semaphore(READS_AT_ONCE)
 
         async def read(source: Source) -> tuple[Snapshot, ...]:
@@ -79,6 +102,17 @@ async def read_seats(config: Config, names: Sequence[str], now: datetime) -> lis
                 Snapshot(each.name, PUSH, now, Health.UNREACHABLE, detail=trouble) for each in sending
             ]
         return shots + await _last_pushed(store, sending, now, config.timezone)
+
+
+async def keep_renewed(config: Config, seat: str, renewed: Renewed) -> str | None:
+    """Stores what the configured session key was renewed to, encrypted. Returns why it cannot be kept, or None."""
+    assert renewed.at is not None  # noqa: S101 - it was renewed
+    async with _opened(config) as store, AsyncExitStack() as closing:
+        session = build_sessions(config, closing, store).seats[seat]
+        await session.current()
+        await session.renewed(renewed.key, renewed.ends_at, renewed.at)
+        await session.save()
+        return None if session.unkept is None else session.unkept.value
 
 
 async def _store_at_hand(config: Config, closing: AsyncExitStack) -> tuple[Store | None, str | None]:
@@ -182,6 +216,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         known, queues = await store.sources(), await store.queues(now)
         workers = [] if store.sole else await store.workers(now)
         last_tick = await store.note(LAST_TICK)
+        team = await current_report(store, Reports(config.seat_list(), config.timezone), now)
     states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
     return {
         "as_of": wording.stamp(now),
@@ -211,6 +246,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         "processes": [
             {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers
         ],
+        "set_up": plan_troubles(team.rows),
     }
 
 
@@ -257,12 +293,13 @@ async def print_branch(config: Config, name: str, pull: PullRequest) -> None:
     await _print(pull_request_answers.branch(name, pull, config.timezone))
 
 
-async def try_alerts(config: Config, now: datetime) -> list[Check]:
-    """Posts a test message to every chat, through what posts the alerts, and says where each stands."""
+async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
+    """Posts a test message to every chat, through what posts the alerts, and says where each stands. `command`: which one
+    of ours does so."""
     chats = build_chats(
         config, SystemClock(), _no_note, _set_no_note, on_quit=None, terminal=(None, sys.stdout)
     )
-    message = trial_alert(meterbot.__version__, len(config.seats))
+    message = trial_alert(meterbot.__version__, len(config.seats), command)
     try:
         return list(await asyncio.gather(*(_tried(chat, message, now) for chat in chats.values())))
     finally:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from meterbot.deliveries import DeliveryState, Trouble
-from meterbot.store import Batch
+from meterbot.store import Batch, Latest
 from meterbot.store.database import open_store
-from tests.store.facts import delivery, event, write
+from tests.store.facts import ANA, delivery, event, known, write
 from tests.test_cli import typed
 
 CONFIG = """
@@ -53,6 +53,22 @@ def test_as_json_it_is_one_document(tmp_path: Path) -> None:
     assert (place["chat"], place["waiting"], place["trouble"]) == ("slack", 1, "not_in_channel")
     assert told["processes"] == []
     assert told["last_tick"] is None
+
+
+async def read_on_plan(folder: Path, tier: str) -> None:
+    store = await open_store(f"sqlite:///{folder}/meterbot.db")
+    await write(store, Batch(latest=[Latest("ana", ANA, known(tier=tier))]))
+    await store.close()
+
+
+def test_a_plan_that_is_not_the_accounts_is_named_in_both(tmp_path: Path) -> None:
+    asyncio.run(read_on_plan(tmp_path, "max_20x"))
+    words = configured(tmp_path)
+    with Path(words[1]).open("a") as config:
+        config.write('plan = "pro"\n')
+    said = "ana is configured with plan pro, and its account says max_20x"
+    assert said in typed("status", *words).stdout
+    assert json.loads(typed("status", "--json", *words).stdout)["set_up"] == [said]
 
 
 def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path) -> None:

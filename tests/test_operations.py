@@ -24,7 +24,7 @@ async def three() -> AsyncIterator[Team]:
 
 
 async def tried(three: Team) -> list[Check]:
-    return await try_alerts(three.config(NOWHERE), datetime.now(UTC))
+    return await try_alerts(three.config(NOWHERE), datetime.now(UTC), "test-alert")
 
 
 async def test_a_test_alert_stands_everywhere_and_says_where(three: Team) -> None:

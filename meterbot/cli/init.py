@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from meterbot.cli.root import cli
-from meterbot.setup.asking import Given, Nobody, RefusedError, UnansweredError, Wishes
+from meterbot.setup.asking import Given, MistakenError, Nobody, RefusedError, UnansweredError, Wishes
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
 
@@ -38,7 +38,7 @@ class Terminal:
     def agrees(self, question: str) -> bool:
         return bool(typer.confirm(question, default=False))
 
-    def hears(self, problem: str) -> None:
+    def hears(self, problem: str, *, mistaken: bool = False) -> None:  # noqa: ARG002 - for scripts
         print(f"fail  {problem}")
 
 
@@ -156,7 +156,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
             say=print,
             program=_program(sys.argv[0]),
         )
-    except UnansweredError as error:
+    except (UnansweredError, MistakenError) as error:
         print(f"meterbot: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     except RefusedError as error:

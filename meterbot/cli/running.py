@@ -97,7 +97,7 @@ def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJso
 
     settings = configured(context, config)
     log.set_up()
-    found = done(operations.try_alerts(settings, datetime.now(UTC)))
+    found = done(operations.try_alerts(settings, datetime.now(UTC), "test-alert"))
     if as_json:
         print_json(checks.as_json(found))
     else:

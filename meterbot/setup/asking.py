@@ -15,6 +15,10 @@ class RefusedError(MeterbotError):
     """What was given does not work; the text says why and what to do."""
 
 
+class MistakenError(RefusedError):
+    """What a flag or the configuration says is not to be understood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """Where a flag says that a secret is: the name of a variable, or a file."""
@@ -61,8 +65,9 @@ class Person(Protocol):
 
     def agrees(self, question: str) -> bool: ...
 
-    def hears(self, problem: str) -> None:
-        """Of an answer that will not do: it is asked for again. Raises `RefusedError` where nobody would answer."""
+    def hears(self, problem: str, *, mistaken: bool = False) -> None:
+        """Of an answer that will not do, or that is none (`mistaken`): it is asked for again. Raises `RefusedError` or
+        `MistakenError` where nobody would answer."""
         ...
 
 
@@ -83,5 +88,5 @@ class Nobody:
     def agrees(self, question: str) -> bool:  # noqa: ARG002 - the contract
         return False
 
-    def hears(self, problem: str) -> None:
-        raise RefusedError(problem)
+    def hears(self, problem: str, *, mistaken: bool = False) -> None:
+        raise MistakenError(problem) if mistaken else RefusedError(problem)

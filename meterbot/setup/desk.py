@@ -52,13 +52,14 @@ class Desk:
             if answer is None:
                 answer = self.person.ask(question, flag, default)
             problem = _problem(question, answer, kind)
+            mistaken = problem is not None
             if problem is None:
                 failures = failures_of(tried(answer))
                 if not failures:
                     return answer
                 problem = problem_of(failures)
                 default = answer  # often it is not the answer that has to change, as with an invitation
-            self.person.hears(problem)
+            self.person.hears(problem, mistaken=mistaken)
             answer = None
 
 

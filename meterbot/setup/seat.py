@@ -19,6 +19,7 @@ Read = Callable[[Mapping[str, Value], Sequence[Kept]], list[Check]]
 """Reads a seat of these values once, with these secrets."""
 
 SOURCES = ("push", "claude_code", "claude_ai", "admin_api")
+SECRET_KEY = Wanted("secret_key", "The secret key", "", "METERBOT_SECRET_KEY", "secret-key")
 _SIGN_IN = "~/.claude/.credentials.json"
 
 
@@ -50,8 +51,7 @@ def seat(desk: Desk, taken: Sequence[str], read: Read, *, listener: bool, has_ke
     values: dict[str, Value] = {"name": name, "source": source}
     secret_key = None
     if source == "claude_ai" and not has_key:
-        wanted = Wanted("secret_key", "The secret key", "", "METERBOT_SECRET_KEY", "secret-key")
-        secret_key = desk.keeper.made(wanted, cipher.new_key())
+        secret_key = desk.keeper.made(SECRET_KEY, cipher.new_key())
     given = wishes.credential
     if source == "claude_code" and given.env is None and given.file is None:
         values["credentials_file"] = _SIGN_IN

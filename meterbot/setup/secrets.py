@@ -8,7 +8,7 @@ from pathlib import Path
 from meterbot import secret
 from meterbot.config import Vault
 from meterbot.findings import Check, Status
-from meterbot.setup.asking import Given, Person, RefusedError
+from meterbot.setup.asking import Given, MistakenError, Person, RefusedError
 
 FOLDER = "secrets"
 FILES, ENVIRONMENT = "files", "environment"
@@ -94,7 +94,7 @@ class Keeper:
             if (self._directory / file).exists():
                 return Kept(f"{wanted.key}_file", file, self._vault.file(file).get_secret_value())
         except ValueError as error:
-            raise RefusedError(f"{wanted.title}: {error}") from None
+            raise MistakenError(f"{wanted.title}: {error}") from None
         return None
 
     def _typed(self, wanted: Wanted) -> Kept:

@@ -1,6 +1,7 @@
 """The story of `meterbot init`: ask, try, write, and post a test alert."""
 
 import asyncio
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ from meterbot import operations, seats
 from meterbot.check import as_text, exit_status, live
 from meterbot.config import SCHEMA, Config, ConfigError, EndpointsConfig, load_text
 from meterbot.config.values import Zone
+from meterbot.errors import StartError
 from meterbot.findings import Check
 from meterbot.reception import PUSH
 from meterbot.setup import chats
-from meterbot.setup.asking import Person, RefusedError, Wishes
+from meterbot.setup.asking import MistakenError, Person, RefusedError, Wishes
 from meterbot.setup.desk import Desk
 from meterbot.setup.draft import Table, Value, drafted
 from meterbot.setup.keeping import write, written
-from meterbot.setup.seat import NewSeat, push_token, seat
+from meterbot.setup.seat import SECRET_KEY, NewSeat, Read, push_token, seat
 from meterbot.setup.secrets import ENVIRONMENT, FILES, Keeper, Kept
 
 
@@ -43,6 +45,8 @@ class Plan:
     tables: tuple[Table, ...]
     seat: NewSeat | None
     text: str
+    renewed: operations.Renewed | None
+    """The new seat's session key, as claude.ai renewed it while it was tried."""
 
 
 def init(
@@ -80,7 +84,10 @@ def init(
     config, token = _kept(desk, place, plan, environ)
     try:
         say(f"\n{path} is written.")
-        _tell_secrets(desk, path)
+        _tell_secrets(desk, path, environ, program)
+        if plan.seat is not None and plan.renewed is not None:
+            elsewhere = _elsewhere(keeper.kept, environ)
+            _keep_renewed(desk, config, plan.seat.name, plan.renewed, elsewhere=elsewhere)
         if plan.seat is not None and plan.seat.source == PUSH:
             _tell_push(desk, plan.seat, config, token or _made_token(desk, config, plan.seat.name), program)
         return _end(desk, config, place, program)
@@ -92,9 +99,11 @@ def init(
 
 
 def _place(path: Path) -> Place:
+    if not path.parent.is_dir():
+        raise RefusedError(f"{path.parent} is not a directory: make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RefusedError(f"{path.parent} cannot be written to: choose another place with --config")
     if not path.exists():
-        if not path.parent.is_dir():
-            raise RefusedError(f"{path.parent} is not a directory: make it first")
         return Place(path, None, {})
     try:
         text = path.read_text("utf-8-sig")
@@ -103,7 +112,7 @@ def _place(path: Path) -> Place:
         why = f"cannot be read: {error.strerror}"
     except (UnicodeDecodeError, tomli.TOMLDecodeError):
         why = "is not TOML: correct it (`meterbot check` names the place), then run this again"
-    raise RefusedError(f"{path} {why}")
+    raise MistakenError(f"{path} {why}")
 
 
 def _endpoints(place: Place, wishes: Wishes) -> dict[str, str]:
@@ -124,7 +133,8 @@ def _planned(desk: Desk, place: Place, environ: Mapping[str, str]) -> Plan:
             tables.append(chats.slack(desk) if name == "slack" else chats.discord(desk))
     if wishes.endpoints and "endpoints" not in document:
         tables.append(Table("[endpoints]", dict(wishes.endpoints)))
-    new = _seat(desk, place, environ)
+    tries: list[operations.Renewed] = []
+    new = _seat(desk, place, partial(_read, desk, place, environ, tries=tries))
     top: dict[str, Value] = {}
     if place.text is None:
         top["timezone"] = desk.answered(
@@ -138,7 +148,8 @@ def _planned(desk: Desk, place: Place, environ: Mapping[str, str]) -> Plan:
         tables += new.tables
         if new.secret_key is not None:
             top[new.secret_key.key] = new.secret_key.name
-    return Plan(tuple(tables), new, drafted(place.text, SCHEMA.as_uri(), top, tables))
+    renewed = tries[-1] if tries and tries[-1].at is not None else None
+    return Plan(tuple(tables), new, drafted(place.text, SCHEMA.as_uri(), top, tables), renewed)
 
 
 def _chats(desk: Desk, document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -155,7 +166,7 @@ def _chats(desk: Desk, document: Mapping[str, Any]) -> tuple[str, ...]:
     return ("slack", "discord") if answer == "both" else (answer,)
 
 
-def _seat(desk: Desk, place: Place, environ: Mapping[str, str]) -> NewSeat | None:
+def _seat(desk: Desk, place: Place, read: Read) -> NewSeat | None:
     """The first one; a further one where that is wanted."""
     document = place.document
     there = [str(one.get("name")) for one in document.get("seats", [])]
@@ -171,17 +182,23 @@ def _seat(desk: Desk, place: Place, environ: Mapping[str, str]) -> NewSeat | Non
     return seat(
         desk,
         there,
-        partial(_read, desk, place, environ),
+        read,
         listener="http" in document,
         has_key=bool({"secret_key_env", "secret_key_file"} & {*document}),
     )
 
 
 def _read(
-    desk: Desk, place: Place, environ: Mapping[str, str], values: Mapping[str, Value], kept: Sequence[Kept]
+    desk: Desk,
+    place: Place,
+    environ: Mapping[str, str],
+    values: Mapping[str, Value],
+    kept: Sequence[Kept],
+    *,
+    tries: list[operations.Renewed],
 ) -> list[Check]:
     """What comes of reading the new seat once, before anything is written: its secrets come from the environment here.
-    What claude.ai renews its key to is kept where there is a database already."""
+    What claude.ai renews its key to is kept where there is a database already, and else added to `tries`."""
     pointers = {one.key.rpartition("_")[0]: one.value for one in kept}
     named = {f"{key}_env": f"METERBOT_INIT_{key.upper()}" for key in pointers}
     known = {**environ, **{named[f"{key}_env"]: value for key, value in pointers.items()}}
@@ -191,9 +208,11 @@ def _read(
     if "endpoints" not in place.document:
         tables.append(Table("[endpoints]", dict(desk.endpoints)))
     config = _loaded(drafted(place.text, SCHEMA.as_uri(), top, tables), place.path, known)
+    name = str(values["name"])
+    tries += [operations.Renewed(key) for part, key in pointers.items() if part == "session_key"]
 
     async def reading() -> list[Check]:
-        shots = await operations.read_seats(config, [str(values["name"])], desk.now())
+        shots = await operations.read_seats(config, [name], desk.now(), {name: tries[-1]} if tries else {})
         return list(live.readings(config.seat_list(), shots))
 
     return desk.tried(reading)
@@ -203,7 +222,7 @@ def _loaded(text: str, path: Path, environ: Mapping[str, str]) -> Config:
     try:
         return load_text(text, str(path), environ, path.parent)
     except ConfigError as error:
-        raise RefusedError(f"{error}\nnothing was written") from None
+        raise MistakenError(f"{error}\nnothing was written") from None
 
 
 def _zone_here() -> str:
@@ -216,18 +235,28 @@ def _kept(desk: Desk, place: Place, plan: Plan, environ: Mapping[str, str]) -> t
     """Writes the secrets, then the configuration, if it loads; or neither."""
     kept = desk.keeper.kept
     known = {**environ, **{one.variable: one.value for one in kept if one.variable}}
-    elsewhere = any(one.variable and not environ.get(one.variable) for one in kept)
     text, token = plan.text, None
-    if plan.seat is not None and plan.seat.source == PUSH and elsewhere:
+    if plan.seat is not None and plan.seat.source == PUSH and _elsewhere(kept, environ):
         token, digest = push_token()
         text = text.rstrip("\n") + f'\npush_token_sha256 = "{digest}"\n'
-    with written(place.path.parent, kept):
-        config = _loaded(text, place.path, known)
-        write(place.path, text)
+    try:
+        with written(place.path.parent, kept):
+            config = _loaded(text, place.path, known)
+            write(place.path, text)
+    except OSError as error:
+        name = error.filename or place.path.parent
+        raise RefusedError(
+            f"{name} cannot be written: {error.strerror}. Correct that, and run this again"
+        ) from None
     return config, token
 
 
-def _tell_secrets(desk: Desk, path: Path) -> None:
+def _elsewhere(kept: Sequence[Kept], environ: Mapping[str, str]) -> bool:
+    """Whether the bot, and with it its database, cannot be here: its secrets are not."""
+    return any(one.variable and not environ.get(one.variable) for one in kept)
+
+
+def _tell_secrets(desk: Desk, path: Path, environ: Mapping[str, str], program: str) -> None:
     kept = desk.keeper.kept
     files = [one.name for one in kept if one.new]
     names = [one.variable for one in kept if one.variable]
@@ -239,6 +268,28 @@ def _tell_secrets(desk: Desk, path: Path) -> None:
             f"These have to be set where the bot runs: {', '.join(names)}. On Heroku, or in a container:\n\n"
             f'    heroku config:set METERBOT_CONFIG_TOML="$(cat {path})" {shown}\n'
         )
+    if SECRET_KEY.variable in names and not environ.get(SECRET_KEY.variable):
+        desk.say(f"{SECRET_KEY.variable} is yours to make: `{program} secret-key` prints one.\n")
+
+
+def _keep_renewed(
+    desk: Desk, config: Config, seat: str, renewed: operations.Renewed, *, elsewhere: bool
+) -> None:
+    """In the database, which is made for it; where that is not possible, it is said."""
+    try:
+        why = "the database is elsewhere"
+        if not elsewhere:
+            why = asyncio.run(operations.keep_renewed(config, seat, renewed)) or ""
+    except StartError as error:
+        why = str(error)
+    told = f"claude.ai has renewed the session key of {seat} while it was tried"
+    if why:
+        desk.say(
+            f"{told}, and what it is now is not kept: {why}. The one that you gave may be refused from now on: copy "
+            "the cookie anew before you start the bot, and replace it."
+        )
+    else:
+        desk.say(f"{told}: what it is now is in the database, encrypted.")
 
 
 def _made_token(desk: Desk, config: Config, name: str) -> str | None:
@@ -267,12 +318,13 @@ def _end(desk: Desk, config: Config, place: Place, program: str) -> int:
         desk.say(f"{again}Nothing was tried. Next, try everything, then start the bot:\n")
         desk.say(f"    {program} check --live{named}\n{start}")
         return 0
-    found = asyncio.run(operations.try_alerts(config, desk.now()))
+    found = asyncio.run(operations.try_alerts(config, desk.now(), "init"))
     desk.say(as_text(found))
     if exit_status(found):
         desk.say(
             f"{again}The configuration stays. Correct this, then try again:\n\n    {program} test-alert{named}\n"
         )
         return 1
-    desk.say(f"\nA test alert is in the channel. {again}Next, start the bot:\n\n{start}")
+    where = "is in the channel" if config.slack or config.discord else "stands above"
+    desk.say(f"\nA test alert {where}. {again}Next, start the bot:\n\n{start}")
     return 0

@@ -119,6 +119,41 @@ def test_the_readme_needs_four_commands_at_most() -> None:
     assert [line.split()[-1] for line in commands.splitlines()[-2:]] == ["init", "run"]
 
 
+async def test_a_key_that_is_renewed_while_it_is_tried_is_kept_for_the_bot(tmp_path: Path) -> None:
+    async with team() as three:
+        three.accounts["ana"].rotate_to.append(f"{KEY}-renewed")
+        flags = ("--console", "--seat", "ana", "--source", "claude_ai", "--credential-env", "ANA")
+        words = ("init", *flags, *endpoints(three), "--timezone", "UTC")
+        ended = await process.meterbot(*words, environ={"ANA": KEY}, cwd=tmp_path)
+        assert ended.status == 0, ended.stdout + ended.stderr
+        assert (
+            "renewed the session key of ana while it was tried: what it is now is in the database"
+            in ended.stdout
+        )
+        nothing_told(ended.stdout + ended.stderr + text_of(tmp_path))
+        read = await process.meterbot("snapshot", environ={"ANA": KEY}, cwd=tmp_path)
+        assert read.status == 0, read.stdout + read.stderr
+
+
+async def test_a_key_that_is_renewed_with_the_bot_elsewhere_has_to_be_copied_anew(tmp_path: Path) -> None:
+    async with team() as three:
+        three.accounts["ana"].rotate_to.append(f"{KEY}-renewed")
+        flags = ("--console", "--seat", "ana", "--source", "claude_ai", "--credential-env", "ANA")
+        words = ("init", *flags, *endpoints(three), "--timezone", "UTC", "--keep", "environment")
+        ended = await process.meterbot(*words, environ={"ANA": KEY}, cwd=tmp_path)
+        assert ended.status == 0, ended.stdout + ended.stderr
+        assert "what it is now is not kept: the database is elsewhere" in ended.stdout
+        assert "METERBOT_SECRET_KEY is yours to make: " in ended.stdout
+        assert os.listdir(tmp_path) == ["config.toml"]  # noqa: PTH208 - a list
+
+
+async def test_on_the_terminal_the_test_alert_says_what_posted_it_and_where_it_is(tmp_path: Path) -> None:
+    words = ("--console", "--seat", "ana", "--url", "http://127.0.0.1:8080", "--timezone", "UTC")
+    ended = await process.meterbot("init", *words, cwd=tmp_path)
+    assert "Somebody ran `meterbot init`." in ended.stdout
+    assert "A test alert stands above." in ended.stdout
+
+
 # --- again ----------------------------------------------------------------------------------------------------------
 
 
@@ -288,9 +323,38 @@ async def test_a_seat_that_cannot_be_read_is_not_written(tmp_path: Path) -> None
 async def test_a_configuration_that_is_wrong_is_left_as_it_is(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text)
     ended = await process.meterbot("init", "--seat", "bo", "--url", "http://127.0.0.1:8080", cwd=tmp_path)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "config.toml" in ended.stderr
     assert text_of(tmp_path) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--timezone", "Mars/Olympus"), "must be an IANA time zone"),
+        (("--plan", "max20"), 'did you mean "max_20x"?'),
+        (("--url", "meterbot.example.com"), "must be an address"),
+        (("--source", "claude_ai", "--credential-env", "GONE"), "GONE is not set"),
+    ],
+)
+async def test_a_flag_that_cannot_be_is_bad_usage(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    flags = ("--console", "--seat", "ana", "--timezone", "UTC", *words)
+    ended = await process.meterbot("init", *flags, "--offline", cwd=tmp_path)
+    assert (ended.status, said in ended.stderr) == (2, True), ended.stderr
+    assert files(tmp_path) == {}
+
+
+async def test_a_place_that_takes_no_files_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "secrets").write_text("in the way")
+    flags = ("--console", "--seat", "ana", "--source", "claude_ai", "--credential-env", "ANA", "--offline")
+    ended = await process.meterbot("init", *flags, "--timezone", "UTC", environ={"ANA": KEY}, cwd=tmp_path)
+    assert (ended.status, "secrets cannot be written: File exists" in ended.stderr) == (1, True), ended.stderr
+    assert [*files(tmp_path)] == ["secrets"]
+
+
+async def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    ended = await process.meterbot("init", "--config", "/proc/self/config.toml", cwd=tmp_path)
+    assert (ended.status, "/proc/self cannot be written to" in ended.stderr) == (1, True), ended.stderr
 
 
 async def test_a_test_alert_that_fails_leaves_the_configuration_and_says_what_to_do(tmp_path: Path) -> None:
