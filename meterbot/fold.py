@@ -282,6 +282,18 @@ class Fold:
             self.memories[name] = text
 
 
+def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
+    """Whether waiting may make something of a source: it ails, or has been silent for too long, or the clock was set
+    back. What is well stays well until then, and its alert ended with the reading that said so."""
+    if state is None:
+        return False
+    if any(_not_ahead(at, now) != at for at in (state.since, state.last_ok_at)):
+        return True
+    if state.health is Health.OK:
+        return state.last_ok_at is not None and now - state.last_ok_at > seat.patience
+    return state.health is not Health.NEVER_SEEN
+
+
 def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
     return now if at is not None and at > now + CLOCK_SKEW else at
 
@@ -309,4 +321,5 @@ def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Samp
 
 
 def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V]:
-    return {key: value for key, value in after.items() if before.get(key) != value}
+    changed = ((key, value) for key, value in after.items() if value is not before.get(key))
+    return {key: value for key, value in changed if value != before.get(key)}

@@ -20,6 +20,7 @@ from meterbot.fold import (
     Fold,
     counters_of,
     counts_in_team,
+    may_change,
     memory_of,
 )
 from meterbot.forecast import PACE_WINDOWS, calendar_month, cap_eta, month_end, month_of, month_start, pace
@@ -180,29 +181,38 @@ class Ingest:
         A source is not blamed for the time before `awake_since`, when nobody asked it: it has its patience anew.
         """
         async with self._store.transaction() as transaction:
+            sources = await transaction.sources()
+            waiting = [
+                seat
+                for seat in self._seats.values()
+                if may_change(sources.get(seat.name), seat, now)
+                and (awake_since is None or now - awake_since > seat.patience)
+            ]
+            ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
+            names = {*(seat.name for seat in waiting), *ending}
             fold = Fold(
                 self._settings,
-                sources=await transaction.sources(),
+                sources=sources,
                 memories=await transaction.memories(
                     [
-                        *map(memory_of, self._seats),
-                        *map(seat_settings.name_of, self._seats),
+                        *map(memory_of, names),
+                        *map(seat_settings.name_of, names),
                         DESTINATION_MEMORY,
                         CLOSED_MONTH,
                     ]
                 ),
             )
-            for number, seat in enumerate(self._seats.values()):
-                if awake_since is None or now - awake_since > seat.patience:
-                    fold.wait(seat, now)
+            for number, seat in enumerate(waiting):
+                fold.wait(seat, now)
                 await _let_others(number)
-            for name, ends_at in self._session_ends().items():
+            for name, ends_at in ending.items():
                 fold.watch_session(self._seats[name], ends_at, now)
             fold.watch_destinations(await self._ailing(transaction), now)
             closing = await self._month_over(transaction, fold, now)
             events = await self._write(transaction, fold, now)
             await self._remind(transaction, now)
-        self._standing = None
+        if fold.batch(()).sources:
+            self._standing = None
         self._tell(events)
         if closing is not None:
             events += await self._close_month(closing, now)
@@ -349,12 +359,16 @@ class Ingest:
 
     async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
         """The sum over all counters, of which a batch knows few: the others are as they were left, where nobody else
-        reads them, and read again after every sweep."""
+        writes them and nothing was taken away."""
         standing, self._standing = self._standing, None
-        known = standing is not None and self._store.sole
+        mark = await transaction.mark() if self._store.sole else None
+        known = standing is not None and self._store.sole and standing.mark == mark
         if standing is None or not known:
-            stored, sources = await transaction.readers(), await transaction.sources()
-            standing = Standing.of(stored, sources, self._seats)
+            standing = Standing.of((), await transaction.sources(), self._seats)
+            standing.mark = mark
+            for number, one in enumerate(await transaction.readers()):
+                standing.read(one, self._seats)
+                await _let_others(number)
         month = calendar_month(now)
         if standing.take(fold.batch(()), self._seats) or not known or self._month != month:
             fold.watch_team(standing.summands(), now)

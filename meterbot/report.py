@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from operator import attrgetter
+from threading import Lock
 from typing import Protocol
 
 from meterbot.blocked import Block, block_of
@@ -181,9 +182,17 @@ class Reports:
         self._known: dict[str, dict[Counter, Known]] = {}
         self._readers: dict[Counter, dict[str, Known]] = {}
         self._parts: dict[str, _Part] = {}
+        self._making = Lock()
 
     def at(self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime) -> TeamReport:
-        """The team at `now`, of all that is known of it."""
+        """The team at `now`, of all that is known of it. One at a time: who gave up waiting for a report has left a thread
+        behind that still makes it."""
+        with self._making:
+            return self._made_at(latest, sources, now)
+
+    def _made_at(
+        self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime
+    ) -> TeamReport:
         self._take(latest, sources)
         parts = [self._part(seat, now) for seat in self._seats]
         members = [part.seat for part in parts]

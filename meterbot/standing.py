@@ -13,11 +13,12 @@ from meterbot.store import Batch, Reader
 @dataclass(slots=True)
 class Standing:
     """`readers` are the seats that read each counter of the sum, `readings` what it adds if one of them is well, `well`
-    the seats whose source is."""
+    the seats whose source is. `mark` is the store's, from when it was read."""
 
     readers: dict[Counter, set[str]]
     readings: dict[Counter, Reading]
     well: set[str]
+    mark: str | None = None
 
     @classmethod
     def of(
@@ -30,10 +31,14 @@ class Standing:
         well = {name for name, state in sources.items() if state.health is Health.OK}
         standing = cls({}, {}, well)
         for one in stored:
-            standing._add(one.seat, one.counter, seats)
-            if one.counter in standing.readers:
-                standing.readings[one.counter] = _reading(one.counter, one.memory)
+            standing.read(one, seats)
         return standing
+
+    def read(self, one: Reader, seats: Mapping[str, Seat]) -> None:
+        """One more that the store has."""
+        self._add(one.seat, one.counter, seats)
+        if one.counter in self.readers:
+            self.readings[one.counter] = _reading(one.counter, one.memory)
 
     def take(self, batch: Batch, seats: Mapping[str, Seat]) -> bool:
         """What a batch changes; whether that may change the sum."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -467,6 +468,30 @@ async def test_a_future_dated_snapshot_changes_nothing(store: Database) -> None:
     door = Door(store)
     assert await door.take(snapshot("1", later(hours=1)), now=NOW) == []
     assert (await store.latest(), await store.sources()) == ([], {})
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_seat_that_is_taken_away_beside_the_bot_is_in_no_sum_from_then_on(
+    tmp_path: Path, *, taken: bool
+) -> None:
+    url, budget = f"sqlite:///{tmp_path}/meterbot.db", Budget(of_major(Decimal(100), "USD"))
+    names = ("ana", "bo", "cy")
+
+    def read(minute: int, **used: str) -> list[Snapshot]:
+        at = later(minutes=minute)
+        return [snapshot(amount, at, cap="500", of=name, account=name) for name, amount in used.items()]
+
+    async with AsyncExitStack() as closing:
+        bot, beside = await open_store(url, as_worker=True), await open_store(url)
+        closing.push_async_callback(bot.close)
+        closing.push_async_callback(beside.close)
+        door = Door(bot, *map(seat, names), rules=RuleSettings(budgets=(budget,)))
+        await door.take(*read(0, ana="1", bo="1", cy="1"))
+        await door.take(*read(1, ana="1", bo="60", cy="10"))
+        await door.ingest.sweep(later(minutes=1))
+        if taken:
+            await beside.forget("bo")
+        assert ("budget_crossed" in await door.take(*read(2, ana="45"))) is not taken
 
 
 # Cost

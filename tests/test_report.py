@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -351,6 +352,27 @@ def test_a_report_made_of_earlier_parts_is_the_one_that_is_made_anew(
     assert reports.at(list(known.values()), dict(states), now) == team_report(
         list(known.values()), states, seats, now, tz
     )
+
+
+def test_a_report_waits_for_the_one_that_is_being_made() -> None:
+    reports, made = Reports([seat("ana")]), list[TeamReport]()
+
+    class Slow(dict[str, SourceState]):
+        """While the first report looks at it, a second one is asked for."""
+
+        second = Thread(target=lambda: made.append(reports.at([], {}, NOW)))
+
+        def get(self, name: str) -> SourceState | None:  # type: ignore[override]  # what is asked here
+            if not self.second.ident:
+                self.second.start()
+                self.second.join(0.05)
+                assert self.second.is_alive()
+            return super().get(name)
+
+    sources = Slow(ana=state("ana"))
+    assert reports.at([], sources, NOW).missing
+    sources.second.join(10)
+    assert made == [team_report([], {}, [seat("ana")], NOW)]
 
 
 def test_a_seat_of_which_nothing_is_new_is_not_reckoned_again() -> None:

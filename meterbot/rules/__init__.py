@@ -79,7 +79,7 @@ from meterbot.rules.knowledge import merge, of_another_month
 from meterbot.rules.memory import CounterMemory, DestinationMemory, SourceMemory, TeamMemory, dump, load
 from meterbot.rules.pace import Rise, needs_hours, needs_samples, watch_pace
 from meterbot.rules.past import is_past
-from meterbot.rules.session import watch_session
+from meterbot.rules.session import ends_soon, watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
 from meterbot.rules.team import Reading, reading_of, watch_team
@@ -99,6 +99,7 @@ __all__ = [
     "Verdict",
     "close_month",
     "dump",
+    "ends_soon",
     "fact_money",
     "is_past",
     "is_settled",

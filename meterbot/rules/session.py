@@ -12,6 +12,11 @@ SESSION_DAYS = (7, 3, 1)
 """How many days before its end a session is told of."""
 
 
+def ends_soon(ends_at: datetime, now: datetime) -> bool:
+    """Whether there may be something to tell of this end."""
+    return timedelta(0) < ends_at - now <= timedelta(days=max(SESSION_DAYS))
+
+
 def watch_session(
     memory: SourceMemory, ends_at: datetime, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:

@@ -171,6 +171,10 @@ class Batch:
 class Transaction(Protocol):
     """One transaction of `ingest`: reads what the rules need, then writes one batch."""
 
+    async def mark(self) -> str | None:
+        """Another one whenever something was taken away: what is remembered under an earlier one may not be so."""
+        ...
+
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]: ...
 
     async def readers(self) -> list[Reader]: ...

@@ -239,7 +239,13 @@ class WriteTransaction:
     def __init__(self, connection: AsyncConnection, known: board.Board | None = None) -> None:
         self._connection = connection
         self._known = known
+        self._marks: list[str | None] = []
         self.written: list[Batch] = []
+
+    async def mark(self) -> str | None:
+        if not self._marks:
+            self._marks.append(await board.read_mark(self._connection))
+        return self._marks[0]
 
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
         return await facts.read_states(self._connection, counters)
@@ -329,6 +335,7 @@ class WriteTransaction:
         await facts.write_latest(connection, ids, batch.latest)
         await facts.delete_latest(connection, ids, batch.gone)
         await board.leave_mark(connection, batch.gone)
+        self._marks.clear()
         await history.set_back(connection, ids, batch.set_back)
         await history.append(connection, ids, batch.samples)
         await facts.write_sources(connection, batch.sources)
@@ -343,7 +350,7 @@ class WriteTransaction:
 
     async def _in_memory(self) -> board.Board | None:
         """What is known in memory, where it is still so."""
-        if self._known is None or self._known.mark != await board.read_mark(self._connection):
+        if self._known is None or self._known.mark != await self.mark():
             return None
         return self._known
 
@@ -367,6 +374,7 @@ class Database:
         # SQLite has one writer, and does not queue for it: who waits there sleeps, and often for too long.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self._board: board.Board | None = None
+        self._in_doubt = False
 
     @asynccontextmanager
     async def _writing(self, *, durable: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -380,8 +388,10 @@ class Database:
                 await _lock(connection, _INGEST_LOCK)
                 transaction = WriteTransaction(connection, self._board)
                 yield transaction
-        except BaseException:
-            self._board = None  # who is interrupted while it commits does not know whether it did
+        except BaseException as error:
+            # Who is interrupted while it commits does not know whether it did, nor whether it is about to.
+            self._board = None
+            self._in_doubt |= not isinstance(error, Exception)
             raise
         if self._board is not None:
             for batch in transaction.written:
@@ -408,9 +418,12 @@ class Database:
         async with self._engine.connect() as connection:
             mark = await board.read_mark(connection)
         if self._board is None or self._board.mark != mark:
-            # Nothing is written meanwhile: what was read and what is committed after it make up the whole.
-            async with self._turn, self._engine.connect() as connection:
-                self._board = await board.read(connection)
+            # Nothing is written meanwhile: what was read and what is committed after it make up the whole. A commit
+            # that nobody waits for any more still holds the write lock, and is waited for there.
+            async with self._turn, (self._writer if self._in_doubt else self._engine).connect() as connection:
+                known = self._board = await board.read(connection)
+                self._in_doubt = False
+            return known
         return self._board
 
     async def samples(self, counters: Iterable[Counter], since: datetime) -> list[Sample]:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.models import Event, EventKind, Seat
-from meterbot.rules import RuleSettings, SourceMemory, dump, load, watch_session
+from meterbot.rules import RuleSettings, SourceMemory, dump, load
+from meterbot.rules.session import ends_soon, watch_session
 
 SEAT = Seat("ana", "claude_ai", owner={"slack": "UANA"})
 END = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -75,3 +76,11 @@ def test_no_key_comes_twice_and_none_after_the_end(steps: list[tuple[float, int]
         assert event.at < datetime.fromisoformat(str(event.facts["ends_at"]))
     steady = watched(*((days, END) for days, _ in steps))
     assert len({event.key for event in steady}) == len(steady)
+
+
+@given(st.floats(-5, 40), st.integers(0, 9))
+def test_an_end_that_is_not_soon_has_nothing_to_tell(days: float, remembered: int) -> None:
+    now = END - timedelta(days=days)
+    memory = SourceMemory(session_end=(END - timedelta(days=remembered)).date(), session_told=(7,))
+    if not ends_soon(END, now):
+        assert watch_session(memory, END, SEAT, RuleSettings(), now) == (memory, ())

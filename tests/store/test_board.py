@@ -1,12 +1,17 @@
 """What a bot that is alone on its database keeps of it in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
+from typing import Any
 
+import aiosqlite
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as listening
 
@@ -99,3 +104,126 @@ def test_rows_stand_in_the_order_of_the_database(steps: list[tuple[str, bool]]) 
         board.latest()
     keys = [(one.seat, one.counter.account, one.counter.org) for one in board.latest()]
     assert keys == sorted({(seat, (ANA if first else BO).account, "org-1") for seat, first in steps})
+
+
+# Random lives: whatever fails, what is known in memory is what is stored
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happens to `seat`. `turns`: after how many turns of the loop it is given up, and given up again."""
+
+    what: str
+    seat: str
+    used: int
+    turns: tuple[int, int]
+    asked: bool
+
+
+@dataclass
+class Life:
+    """A bot, a command beside it, and the database of both."""
+
+    url: str
+    bot: Database
+    beside: Database
+
+    async def go(self, step: Step) -> None:
+        latest = Latest(step.seat, ANA if step.used % 2 else BO, known(step.seat, used=f"{step.used}.00"))
+        batch = Batch(
+            latest=[latest], sources=[_source(step.seat, Health.OK if step.used else Health.REFUSED)]
+        )
+        match step.what:
+            case "write":
+                await write(self.bot, batch)
+            case "fail":
+                with pytest.raises(RuntimeError, match="changed my mind"):
+                    await _write_and_fail(self.bot, batch)
+            case "give up":
+                await _given_up(self.bot, batch, step.turns)
+            case "together":
+                other = Batch(latest=[Latest("dee", BO, known("dee", used=f"{step.used}.50"))])
+                await asyncio.gather(
+                    _given_up(self.bot, batch, step.turns), write(self.bot, other), self.bot.latest()
+                )
+            case "leave":
+                await write(self.bot, Batch(gone=[(step.seat, latest.counter)]))
+            case "forget":
+                await self.beside.forget(step.seat)
+
+    async def agrees(self) -> bool:
+        """Once whatever was given up is over: it holds the write lock until then."""
+        await self.beside.set_note("waited for", "the write lock")
+        return (await self.bot.latest(), await self.bot.sources()) == (
+            await self.beside.latest(),
+            await self.beside.sources(),
+        )
+
+
+async def _given_up(store: Database, batch: Batch, turns: tuple[int, int]) -> None:
+    writing = asyncio.create_task(write(store, batch))
+    for some in turns:
+        for _ in range(some):
+            await asyncio.sleep(0)
+        writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+_kinds = ["write", "write", "fail", "give up", "together", "leave", "forget"]
+_steps = st.builds(
+    Step,
+    what=st.sampled_from(_kinds),
+    seat=st.sampled_from(["ana", "bo", "cy"]),
+    used=st.integers(0, 3),
+    turns=st.tuples(st.integers(0, 300), st.integers(0, 20)),
+    asked=st.booleans(),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_steps, min_size=3, max_size=8))
+async def test_whatever_fails_what_is_known_is_what_is_stored(
+    both: tuple[Database, Database], tmp_path: Path, steps: list[Step]
+) -> None:
+    life = Life(f"sqlite:///{tmp_path}/meterbot.db", *both)
+    for seat in ("ana", "bo", "cy", "dee"):
+        await life.beside.forget(seat)
+    for number, step in enumerate(steps):
+        if step.asked:
+            await life.bot.latest()
+        await life.go(step)
+        if step.asked:
+            await life.bot.latest()
+        assert await life.agrees(), (number, step)
+
+
+async def test_a_commit_that_nobody_waits_for_any_more_is_known_when_it_is_done(
+    both: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, _ = both
+    await bot.latest()
+    begun, may_end = asyncio.Event(), Event()
+
+    async def slowly(connection: aiosqlite.Connection) -> None:
+        begun.set()
+
+        def commit() -> None:
+            may_end.wait(10)
+            connection._conn.commit()
+
+        in_its_thread: Any = connection._execute
+        await in_its_thread(commit)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(aiosqlite.Connection, "commit", slowly)
+        writing = asyncio.create_task(write(bot, Batch(latest=[Latest("ana", ANA, known("ana"))])))
+        await begun.wait()
+        for _ in range(2):  # the second time it does not even wait for its connection any more
+            writing.cancel()
+            await asyncio.wait({writing}, timeout=0.05)
+        assert writing.cancelled()
+    asking = asyncio.create_task(bot.latest())
+    await asyncio.wait({asking}, timeout=0.2)
+    may_end.set()
+    await asking
+    assert [one.seat for one in await bot.latest()] == ["ana"]
