@@ -20,12 +20,10 @@ from typing import Any, TypeVar
 import pytest
 import structlog
 from hypothesis import settings
-from sqlalchemy import Engine, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from meterbot import secret
 from meterbot.store.database import Database, open_store, upgrade
-from tests import postgres
+from tests import compiled, postgres
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
@@ -92,24 +90,8 @@ def _as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled_once() -> Iterator[None]:
-    """Lets every engine of a kind use the statements that the first of them has compiled: compiling takes longer than
-    most tests."""
-    first: dict[str, Engine] = {}
-
-    def sharing(*arguments: Any, **options: Any) -> AsyncEngine:
-        made = create_async_engine(*arguments, **options, query_cache_size=5_000)
-        ours = made.sync_engine
-        if (known := first.get(ours.dialect.driver)) is not None:
-            ours.dialect = ours.pool._dialect = known.dialect
-            ours._compiled_cache = known._compiled_cache
-        else:  # a dialect knows its server only once it was connected
-            event.listen(
-                ours, "engine_connect", lambda _: first.setdefault(ours.dialect.driver, ours), once=True
-            )
-        return made
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("meterbot.store.engine.create_async_engine", sharing)
+        patch.setattr("meterbot.store.engine.create_async_engine", compiled.sharing())
         yield
 
 

@@ -18,6 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
+from sqlalchemy.ext.asyncio import engine as async_engine
+
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
 """The wall's time when a schedule begins: in the middle of a month and of a day."""
 NEVER = 2**62
@@ -221,10 +225,6 @@ def _drain(director: socket.socket) -> None:
 def count_points(slot: Slot) -> None:
     """Makes every callback of the event loop, which is every way out of an `await`, and every commit a point at which
     the process may die; and tells when the database is at work. For a process of its own: libraries are changed."""
-    from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection  # noqa: PLC0415
-    from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection  # noqa: PLC0415
-    from sqlalchemy.ext.asyncio import engine as async_engine  # noqa: PLC0415
-
     run = asyncio.Handle._run
 
     def counted_run(handle: asyncio.Handle) -> None:

@@ -7,6 +7,7 @@ schedule's, and for the points at which it may be told to die.
 import asyncio
 import ctypes
 import gc
+import io
 import json
 import os
 import random
@@ -18,20 +19,26 @@ import tempfile
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from discord.state import ConnectionState
 
-from meterbot import app, log, presence
+from meterbot import app, log, presence, secret
 from meterbot.chat import discord as _discord  # noqa: F401 - imported once, for all
 from meterbot.chat.slack import SlackChat
+from meterbot.cipher import new_key
+from meterbot.clock import ManualClock
 from meterbot.config import load
 from meterbot.errors import StartError
+from meterbot.models import ExtraUsage, Health, Snapshot
+from meterbot.money import Money
 from meterbot.store import engine
-from meterbot.store.database import upgrade
+from tests import compiled
 from tests.faults import naive
-from tests.faults.virtual import Loop, Page, WallClock, count_points
+from tests.faults.virtual import EPOCH, Loop, Page, WallClock, count_points
 
 STARTED_BADLY, FAILED = 3, 4
 _PING_SECONDS = 120.0
@@ -113,11 +120,40 @@ def _serve(orders: socket.socket) -> None:
 
 
 def _warm_up() -> None:
-    """Does once what every bot would do at its start: loads what is loaded at first use."""
+    """Does once what every bot would do in its life: loads what is loaded at first use, compiles what it asks the
+    database."""
     # Nobody speaks TLS here, and the certificates of the world take longer to read than all the rest.
     setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_more: None)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(upgrade(f"sqlite:///{folder}/warm.db"))
+        setattr(engine, "create_async_engine", compiled.sharing())  # noqa: B010
+        asyncio.run(_rehearse(Path(folder)))
+    secret.forget_all()
+
+
+async def _rehearse(folder: Path) -> None:
+    toml = f'''
+        database_url = "sqlite:///{folder}/rehearsal.db"
+        [console]
+        [[seats]]
+        name = "ana"
+        source = "push"'''
+    clock = ManualClock(EPOCH)
+    config = load(None, {"METERBOT_CONFIG_TOML": toml, "METERBOT_SECRET_KEY": new_key()}, folder)
+    async with app.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
+        for cents in ("0", "2000", "4500", "5000", "100"):
+            await bot.ingest.take([_spent(cents, clock.now())], clock.now())
+            for _ in range(2):
+                await bot.step()
+                clock.advance(timedelta(minutes=20))
+
+
+def _spent(cents: str, now: datetime) -> Snapshot:
+    used, cap = Money(Decimal(cents), "USD", 2), Money(Decimal(5000), "USD", 2)
+    extra = ExtraUsage(enabled=True, used=used, cap=cap)
+    organization = "bbbbbbbb-0000-4000-8000-000000000000"
+    return Snapshot(
+        "ana", "push", now, Health.OK, org_uuid=organization, extra_usage=extra, extra_usage_read=True
+    )
 
 
 def die_with_parent() -> None:
