@@ -135,7 +135,9 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
     config = load(None, _environment(folder, accounts), folder)
     with _without_network(accounts):
         chances = random.Random(seed)
-        async with app.assembled(config, clock, terminal=(None, ear), reads_at_once=1, rng=chances) as bot:
+        async with app.assembled(
+            config, clock, terminal=(None, ear), reads_at_once=1, rng=chances, salt=""
+        ) as bot:
             end, look = START + timedelta(days=days), START
             while clock.now() < end:
                 await bot.step()
