@@ -50,6 +50,9 @@ def reporter(dsn: str) -> Processor:
 
 
 def _clear(event: Any, _hint: Any) -> Any:
+    for value in event.get("exception", {}).get("values", ()):
+        for frame in (value.get("stacktrace") or {}).get("frames", ()):
+            frame.pop("abs_path", None)  # a folder is often called after a person
     return cleared(event)
 
 
