@@ -43,7 +43,8 @@ def commands_page() -> str:
 
 def _row(name: str, command: Any) -> str:
     anchor = re.sub(r"[^\w\- ]", "", _heading(name, command).lower()).replace(" ", "-")
-    return f"| [`{name}`](#{anchor}) | {_help(command).partition('. ')[0].rstrip('.')} |"
+    sentence, *_ = re.split(r"\.\s", _help(command))
+    return f"| [`{name}`](#{anchor}) | {_cell(sentence.rstrip('.'))} |"
 
 
 def _heading(name: str, command: Any) -> str:

@@ -313,6 +313,16 @@ def test_the_readme_is_a_page_that_a_person_reads_to_the_end() -> None:
     assert len(README.split()) < 2300, "what is looked up, not read, has pages of its own in docs/"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_row_of_a_table_has_the_cells_of_its_heading(page: str) -> None:
+    text = re.sub(r"^ *```.*?^ *```$", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    for rows_of_one in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        lines = rows_of_one.splitlines()
+        assert re.fullmatch(r"[|:-]+", lines[1]), "a heading, and a line below it"
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {lines[1].count("|")}, rows_of_one
+        assert [line for line in lines if not line.endswith("|")] == []
+
+
 def test_every_page_is_in_the_index_which_the_readme_names() -> None:
     linked = {target for page, target in links() if page == "docs/README.md"}
     pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}

@@ -133,7 +133,7 @@ class Config(Table):
         """Where alerts go."""
         found = [] if self.slack is None else [Place("slack", self.slack.channel)]
         found += [] if self.discord is None else [Place("discord", str(self.discord.channel_id))]
-        found += [Place("console", "terminal")] if self.console is not None and self.console.enabled else []
+        found += [Place("console", "terminal")] if self.console_enabled else []
         return tuple(found)
 
     def digest_readers(self, places: Iterable[Place]) -> tuple[Reader, ...]:

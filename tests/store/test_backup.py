@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -328,3 +329,18 @@ async def test_without_a_copy_nothing_is_changed(url: str, file: Path, tmp_path:
     with pytest.raises(StartError, match=r"cannot keep a copy of .*, so it is left as it is: Is a directory"):
         await upgrade(url)
     assert noted(file) == ("a word", OLDER[0])
+
+
+async def test_the_page_of_leaving_names_every_file_that_is_beside_a_database(url: str, file: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/uninstall.md").read_text("utf-8")
+    (row,) = re.findall(r"^\| SQLite \|.*$", page, re.MULTILINE)
+    named = {ending.rstrip("…") for ending in re.findall("`([^`]+)`", row)}
+    await left_by(OLDER[0], url)
+    await upgrade(url)
+    await restore(url, await back_up(url, None, NOW), NOW)
+    bot = await open_store(url, as_worker=True)
+    await write(bot, Batch(events=[event("e1")]))
+    beside = {path.name.removeprefix(file.name) for path in file.parent.iterdir()} - {""}
+    await bot.close()
+    endings = {re.sub(r"^\.\d{8}T\d{6}Z|(?<=\.schema-)\d{4}$", "", name) for name in beside}
+    assert endings == named
