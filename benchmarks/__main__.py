@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import measure, poll, start, store, tick, whole, workers
+from benchmarks import measure, poll, profiles, start, store, tick, whole, workers
 from benchmarks.measure import Line
 
 PARTS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
@@ -21,15 +22,28 @@ PARTS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these: {', '.join(PARTS)}")
-    wanted = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--profile", choices=profiles.PROFILES, help="where the time or the memory goes")
+    asked = parser.parse_args()
+    if asked.profile:
+        measure.quiet()
+        print(asyncio.run(_profile(asked.profile)))
+        return
+    wanted = asked.parts or list(PARTS)
     if unknown := set(wanted) - PARTS.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     measure.prepare()
-    began, lines = time.monotonic(), []
+    began, load, lines = time.monotonic(), os.getloadavg()[0], []
     for part in wanted:
         print(f"measuring {part} …", flush=True)
         lines += asyncio.run(_run(part))
-    print(f"\n{measure.table(lines)}\n\n{time.monotonic() - began:,.0f} seconds")
+    took = f"{time.monotonic() - began:,.0f} seconds"
+    print(
+        f"\n{measure.table(lines)}\n\nMade in {took}; {load:.0f} programs wanted its {os.cpu_count()} cores when it began."
+    )
+
+
+async def _profile(what: str) -> str:
+    return await profiles.PROFILES[what]()
 
 
 async def _run(part: str) -> list[Line]:

@@ -22,13 +22,13 @@ from benchmarks import measure
 from benchmarks.measure import Line
 from meterbot.models import Counter, ExtraUsage, Health, Known, Sample, Snapshot, Subscription, Window
 from meterbot.money import Money
-from meterbot.store import Batch, CounterState, Latest
+from meterbot.store import Batch, CounterState, Latest, Store
 from meterbot.store.database import Database, open_store
 from tests import postgres
 
 SEATS = 1_000
 _ROUNDS = 5
-_BEGAN = datetime(2026, 4, 1, tzinfo=UTC)
+BEGAN = datetime(2026, 4, 1, tzinfo=UTC)
 _CAP = Money(Decimal(50_000), "USD", 2)
 _FLOOR = """
 CREATE TABLE sample (at INTEGER, counter INTEGER, used TEXT, cap TEXT, blocked INTEGER, PRIMARY KEY (at, counter)) WITHOUT ROWID;
@@ -70,14 +70,14 @@ def batch(of: list[Counter], at: datetime, spent: int) -> Batch:
     return Batch(latest=latest, states=states, samples=new)
 
 
-async def _write(store: Database, made: Batch) -> None:
+async def write(store: Store, made: Batch) -> None:
     async with store.transaction() as transaction:
         await transaction.write(made)
 
 
-async def _append(store: Database, new: list[Sample]) -> None:
+async def append(store: Database, new: list[Sample]) -> None:
     """The history alone: each sample, and the end of its counter's history."""
-    await _write(store, Batch(samples=new))
+    await write(store, Batch(samples=new))
 
 
 async def writing(folder: Path) -> list[Line]:
@@ -93,7 +93,7 @@ async def writing(folder: Path) -> list[Line]:
     def now() -> datetime:
         nonlocal tick
         tick += 1
-        return _BEGAN + timedelta(minutes=tick)
+        return BEGAN + timedelta(minutes=tick)
 
     with closing(sqlite3.connect(folder / "floor.db")) as floor:
         floor.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {_FLOOR}")
@@ -112,11 +112,11 @@ async def writing(folder: Path) -> list[Line]:
         together = [batch(of, now(), number) for number in range(_ROUNDS + 1)]
 
         async def ours() -> int:
-            await _append(store, apart.pop(0))
+            await append(store, apart.pop(0))
             return SEATS
 
         async def whole() -> int:
-            await _write(other, together.pop(0))
+            await write(other, together.pop(0))
             return SEATS
 
         spent = await measure.in_turns({"floor": least, "ours": ours, "whole": whole}, _ROUNDS)
@@ -133,7 +133,7 @@ async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
     """Exact, for pages are written whole: how many bytes of write-ahead log a sample takes behind a history."""
     store = await open_store(f"sqlite:///{folder}/log.db")
     for tick in range(ticks):
-        await _append(store, samples(of, _BEGAN + timedelta(minutes=tick), tick))
+        await append(store, samples(of, BEGAN + timedelta(minutes=tick), tick))
     file = folder / "log.db-wal"
     async with store._engine.connect() as connection:  # noqa: SLF001
         await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -143,7 +143,7 @@ async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
         await holding.exec_driver_sql("SELECT count(*) FROM counters")
         before = file.stat().st_size if file.exists() else 0
         for tick in range(ticks, ticks + 5):
-            await _append(store, samples(of, _BEGAN + timedelta(minutes=tick), tick))
+            await append(store, samples(of, BEGAN + timedelta(minutes=tick), tick))
         size = (file.stat().st_size - before) / 5 / SEATS
     await store.close()
     return Line(
@@ -167,17 +167,17 @@ async def year(folder: Path) -> list[Line]:
         for minute in range(0, 24 * 60, 2):
             busy = 9 * 60 <= minute < 18 * 60 and number < 5
             new = samples(
-                of, _BEGAN + number * day + timedelta(minutes=minute), number * 2000 + (minute if busy else 0)
+                of, BEGAN + number * day + timedelta(minutes=minute), number * 2000 + (minute if busy else 0)
             )
             if busy:
                 new = [sample for at, sample in enumerate(new) if (at + minute) % 10 < 3]
-                await _append(store, new)
+                await append(store, new)
         async with store._writing() as connection:  # noqa: SLF001
             await connection.exec_driver_sql("DELETE FROM notes")
-        while await store.roll_up(_BEGAN + (number + 1) * day):
+        while await store.roll_up(BEGAN + (number + 1) * day):
             pass
         if number == 0:
-            await _write(store, batch(of, _BEGAN + day, 99_999))
+            await write(store, batch(of, BEGAN + day, 99_999))
             async with store._engine.connect() as connection:  # noqa: SLF001
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             shutil.copy(folder / "year.db", folder / "day.db")
@@ -187,7 +187,7 @@ async def year(folder: Path) -> list[Line]:
     size = (folder / "year.db").stat().st_size * 52 / 1e9
     await _lengthen(store, len(of))
     works = {
-        f"{name} {since}": partial(work, which, of, _BEGAN + days * day)
+        f"{name} {since}": partial(work, which, of, BEGAN + days * day)
         for name, work in (("team", _team), ("seat", _seat))
         for since, which, days in (("day", young, 1), ("year", store, 5))
     }
@@ -203,7 +203,7 @@ async def year(folder: Path) -> list[Line]:
 
 async def _lengthen(store: Database, counters_: int) -> None:
     """Puts a year of hours before what is there: a sample of each counter in each of them, and what it comes to."""
-    hour, first = 3_600_000_000, int((_BEGAN - timedelta(days=365)).timestamp()) * 1_000_000
+    hour, first = 3_600_000_000, int((BEGAN - timedelta(days=365)).timestamp()) * 1_000_000
     rows = (
         f"WITH RECURSIVE steps(at) AS (SELECT {first} UNION ALL SELECT at + {hour} FROM steps LIMIT 8760), "  # noqa: S608 - numbers
         "amounts(at, counter, used) AS (SELECT at, id, 1000 + at / 3600000000 % 700 FROM steps, counters)"
@@ -243,10 +243,10 @@ async def postgresql() -> list[Line]:
             await plain.execute(
                 "CREATE TABLE floor (at bigint, counter bigint, used text, cap text, blocked boolean)"
             )
-            await _append(store, samples(of, _BEGAN, 0))
+            await append(store, samples(of, BEGAN, 0))
             ratios, floors, own = [], [], []
             for tick in range(1, 8):
-                at = _BEGAN + timedelta(minutes=tick)
+                at = BEGAN + timedelta(minutes=tick)
                 rows = [
                     (int(at.timestamp() * 1e6), n, f"{1720 + tick} USD 2", "50000 USD 2", False)
                     for n in range(SEATS)
@@ -256,7 +256,7 @@ async def postgresql() -> list[Line]:
                 least = time.perf_counter() - began
                 new = samples(of, at, tick)
                 began = time.perf_counter()
-                await _append(store, new)
+                await append(store, new)
                 ours = time.perf_counter() - began
                 ratios.append(ours / least)
                 floors.append(least / SEATS * 1e6)

@@ -7,6 +7,8 @@ set forward by hand, and all seats are due at once.
 import asyncio
 import io
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,8 +25,9 @@ _HTTPX = 64
 _BEGAN = datetime(2026, 4, 30, 8, tzinfo=UTC)
 
 
-async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
-    """Microseconds of CPU for a seat, by who does it: `ours` the whole tick, `httpx` the bare requests of a reading."""
+@asynccontextmanager
+async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work, measure.Work]]:
+    """A whole tick of the bot, and the bare requests of a reading by a stock httpx."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, clock = Path(name), ManualClock(_BEGAN)
         config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
@@ -41,12 +44,14 @@ async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]
 
             bare = poll.stock_httpx(client, served.url)
             await tick()
-            works: dict[str, measure.Work] = {
-                "ours": tick,
-                "httpx": lambda: measure.at_once(bare, range(_HTTPX), 8),
-            }
-            found = await measure.in_turns(works, rounds)
+            yield tick, lambda: measure.at_once(bare, range(_HTTPX), 8)
             await bot.poller.close()
+
+
+async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
+    """Microseconds of CPU for a seat, by who does it: `ours` the whole tick, `httpx` the bare requests of a reading."""
+    async with ticking(served) as (tick, bare):
+        found = await measure.in_turns({"ours": tick, "httpx": bare}, rounds)
     served.seen()
     return found
 

@@ -287,7 +287,10 @@ def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
     back. What is well stays well until then, and its alert ended with the reading that said so."""
     if state is None:
         return False
-    if any(_not_ahead(at, now) != at for at in (state.since, state.last_ok_at)):
+    if (
+        _not_ahead(state.since, now) is not state.since
+        or _not_ahead(state.last_ok_at, now) is not state.last_ok_at
+    ):
         return True
     if state.health is Health.OK:
         return state.last_ok_at is not None and now - state.last_ok_at > seat.patience

@@ -181,13 +181,12 @@ class Ingest:
         A source is not blamed for the time before `awake_since`, when nobody asked it: it has its patience anew.
         """
         async with self._store.transaction() as transaction:
-            sources = await transaction.sources()
-            waiting = [
-                seat
-                for seat in self._seats.values()
-                if may_change(sources.get(seat.name), seat, now)
-                and (awake_since is None or now - awake_since > seat.patience)
-            ]
+            sources, waiting = await transaction.sources(), list[Seat]()
+            for number, seat in enumerate(self._seats.values()):
+                awake = awake_since is None or now - awake_since > seat.patience
+                if awake and may_change(sources.get(seat.name), seat, now):
+                    waiting.append(seat)
+                await _let_others(number)
             ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
             names = {*(seat.name for seat in waiting), *ending}
             fold = Fold(

@@ -8,6 +8,7 @@ store beside `executemany`, an answer with a year behind it, and a reading besid
 from pathlib import Path
 
 from benchmarks import measure, poll, store, upstream
+from tests.pages import README, ROOT
 
 _MARGIN = 1.15
 
@@ -21,6 +22,16 @@ async def test_a_reading_costs_at_most_two_fifths_of_the_bare_requests_of_a_stoc
 async def test_the_log_of_a_sample_takes_at_most_a_hundred_bytes(tmp_path: Path) -> None:
     line = await store.logged(tmp_path, store.counters(store.SEATS), ticks=12)
     assert line.value <= 100
+
+
+def test_the_readme_quotes_what_was_printed() -> None:
+    page = (ROOT / "docs/performance.md").read_text("utf-8")
+    printed = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line[:1] == "|"
+    ]
+    measured = {cells[0]: cells[5] for cells in printed if len(cells) == 7}
+    for what in ("the same beside stock httpx", "the whole tick with rules and store, beside stock httpx"):
+        assert measured[what] in README
 
 
 def test_a_goal_that_is_missed_says_so() -> None:

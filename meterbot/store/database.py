@@ -358,7 +358,8 @@ class WriteTransaction:
         known = await self._in_memory()
         if known is None:
             return await facts.make_ids(self._connection, wanted)
-        if new := wanted - known.ids.keys():
+        # Not by subtracting: that goes through all that are known.
+        if new := {counter for counter in wanted if counter not in known.ids}:
             known.ids |= await facts.make_ids(self._connection, new)
         return known.ids
 
