@@ -33,15 +33,20 @@ def ahead(date_header: str | None, now: datetime) -> timedelta | None:
 
 
 class FastClock:
-    """Starts at `start` and runs `speed` times as fast as the machine's: demonstrations."""
+    """Starts at `start` and runs `speed` times as fast as the machine's: demonstrations. One that is `held` stands
+    still until it begins: what it takes to be ready is no part of the story."""
 
-    def __init__(self, start: datetime, speed: float) -> None:
+    def __init__(self, start: datetime, speed: float, *, held: bool = False) -> None:
         self.speed = speed
         self._start = start
+        self._real_start = None if held else monotonic()
+
+    def begin(self) -> None:
         self._real_start = monotonic()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=(monotonic() - self._real_start) * self.speed)
+        passed = 0.0 if self._real_start is None else monotonic() - self._real_start
+        return self._start + timedelta(seconds=passed * self.speed)
 
 
 class ManualClock:

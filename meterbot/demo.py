@@ -61,9 +61,10 @@ async def play_once() -> None:
 async def play_live(speed: float) -> None:
     """Plays the month `speed` times as fast as life; commands can be typed all the while. Ends on `quit`, and after
     the month when nobody sits at the terminal."""
-    clock, stop = FastClock(month.START, speed), asyncio.Event()
+    clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
     async with _stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
+        clock.begin()
         directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
         try:
             await bot.run(stop, _TICK_SECONDS)

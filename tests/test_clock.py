@@ -30,6 +30,14 @@ def test_a_fast_clock_never_goes_back() -> None:
     assert seen == sorted(seen)
 
 
+def test_a_fast_clock_that_is_held_stands_still_until_it_begins() -> None:
+    clock = FastClock(START, 1_000_000, held=True)
+    assert clock.now() == clock.now() == START
+    clock.begin()
+    while clock.now() == START:
+        pass
+
+
 def test_a_manual_clock_stands_still_until_told() -> None:
     clock = ManualClock(START)
     assert clock.now() == clock.now() == START

@@ -96,7 +96,7 @@ async def test_live_the_first_alert_comes_and_what_is_typed_is_answered(tmp_path
         assert all(word in how for word in ("/claude-spend", "me", "seat ana", "help"))
         await process.line(running.stdout, lambda text: text.endswith("meterbot status\n"))
         await process.line(running.stdout, lambda text: text.endswith(" bo\n"))
-        await process.line(running.stdout, lambda text: "ana has started to spend extra" in text)
+        await process.line(running.stdout, lambda text: " has started to spend extra" in text)
         assert running.stdin is not None
         running.stdin.write(b"me\nquit\n")
         await process.line(running.stdout, lambda text: text == "ana\n")

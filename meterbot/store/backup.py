@@ -143,7 +143,7 @@ def _leave_wal(database: Path) -> None:
         with closing(_opened(database)) as opened:
             opened.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
             raise StartError(f"{database} is in use by another program: end it first") from None
         raise
     except sqlite3.DatabaseError as error:

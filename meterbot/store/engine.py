@@ -111,7 +111,7 @@ def _use_wal(path: str) -> None:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
                 # The switch needs the file for itself and does not queue for it: programs that start together meet.
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or left == 0:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or left == 0:  # of several kinds
                     raise
                 time.sleep(_WAL_PAUSE_MS / 1000)
             else:
