@@ -47,8 +47,6 @@ MINE, TEAM = "mine", "team"
 _HELD = (SETTINGS, "muted")
 """What stands below one's own seats there."""
 _READ_AT_ONCE = 30
-_BEFORE = timedelta(days=45)
-"""How much earlier is looked for what a counter said when the first day began."""
 _NOT_SHOWN = answers.notice(
     "Not shown",
     "Here the numbers of a seat are for its owner only. Ask “me” for your own seats, or nothing at all for the "
@@ -162,6 +160,7 @@ class Commands:
         }
         self._reports = Reports(seats.values(), tz)
         self._reporting = asyncio.Lock()
+        self._reading: dict[tuple[frozenset[Counter], datetime], asyncio.Future[list[Hour]]] = {}
         self._pasting = pasting
         self._private: dict[str, Callable[[Question, Sequence[str]], Awaitable[Answer]]] = {}
         if joining is not None:
@@ -319,13 +318,22 @@ class Commands:
 
     async def _days(self, view: View, seats: Sequence[str], number: int, platform: str) -> Answer:
         """So many days of these seats, or of the team."""
-        since = first_hour(number, view.report.as_of, self._tz) - _BEFORE
+        since = first_hour(number, view.report.as_of, self._tz)
         rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
         counters = {row.counter for row in rows if row.counter is not None}
-        hours = await hours_joined(self._store, counters, since, partial(stretch_of, tz=self._tz))
+        hours = await self._hours_of_days(frozenset(counters), since)
         found = await asyncio.to_thread(days_of, view, hours, number, seats)
         picture, note = await _drawn(found, title_of(view, number, seats), dark=platform == "discord")
         return Answer(history_answer(view, found, number, seats, note), view.public, picture=picture)
+
+    async def _hours_of_days(self, counters: frozenset[Counter], since: datetime) -> list[Hour]:
+        """Whoever asks for the same meanwhile gets the same: of a team it is the dear part of an answer."""
+        key = counters, since
+        if (reading := self._reading.get(key)) is None:
+            hours = hours_joined(self._store, counters, since, partial(stretch_of, tz=self._tz))
+            reading = self._reading[key] = asyncio.ensure_future(hours)
+            reading.add_done_callback(lambda _: self._reading.pop(key))
+        return await asyncio.shield(reading)
 
     async def _home(self, words: Sequence[str], question: Question) -> Answer:
         """A person's own page: `home mine` is their seats and what they may set, `home team` what they may see of all."""

@@ -54,7 +54,7 @@ class Days:
     cap: Money | None
     blocked: tuple[Stretch, ...]
     renewals: tuple[tuple[str, date], ...]
-    known: date | None
+    known: date
     tz: tzinfo = UTC
 
     @property
@@ -87,6 +87,8 @@ def days_of(view: View, hours: Sequence[Hour], number: int, seats: Collection[st
         if hour.counter in rows:
             by_currency[hour.spent.currency].append(hour)
     found = [_days(view, rows, own, currency, days) for currency, own in by_currency.items()]
+    # What was read last before these days says nothing of them.
+    found = [one for one in found if one.series]
     return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
 
 
@@ -115,6 +117,7 @@ def _days(
             spent[labels[hour.counter]][day].append(hour.spent)
     series = _fitted([_series(label, by_day, days, currency) for label, by_day in spent.items()])
     held = {hour.counter for hour in hours}
+    known = min(day for _, day in own)
     shown = {counter: row for counter, row in rows.items() if labels[counter] != OTHERS and counter in held}
     return Days(
         currency=currency,
@@ -124,8 +127,8 @@ def _days(
         so_far=_so_far(hours, days, view.report.as_of, view.tz),
         cap=_cap(rows.values(), held, currency),
         blocked=tuple(_blocked(shown, hours, view, days)),
-        renewals=tuple(_renewals(shown.values(), days)),
-        known=min((day for _, day in own), default=None),
+        renewals=tuple(_renewals(shown.values(), days, known)),
+        known=known,
         tz=view.tz,
     )
 
@@ -204,8 +207,8 @@ def _blocked(
             yield Stretch(row.seat.name, since, view.report.as_of)
 
 
-def _renewals(rows: Iterable[SeatRow], days: Sequence[date]) -> Iterable[tuple[str, date]]:
-    """Charges on one of the days: those of a month before the next one, and of the month before that."""
+def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:
+    """Charges on one of the days of which something is known, reckoned back from the next one by months."""
     for row in rows:
         subscription = row.snapshot.subscription
         following = None if subscription is None else next_charge(subscription)
@@ -218,7 +221,7 @@ def _renewals(rows: Iterable[SeatRow], days: Sequence[date]) -> Iterable[tuple[s
         for back in range(5):
             month = following.year * 12 + following.month - 1 - back
             day = _day_in(month, following.day)
-            if days[0] <= day <= days[-1]:
+            if max(days[0], known) <= day <= days[-1]:
                 yield row.seat.name, day
 
 

@@ -107,9 +107,7 @@ class Digests:
         since = before.at
         if before.digest is not None and before.since is not None:
             last = digest_event(reader, before.digest, now)
-            if await transaction.withdraw(
-                delivery_id(self.noise.veil.opaque(last.key), reader.place, DeliveryKind.POST), _NEWER
-            ):
+            if await transaction.withdraw(last.key, reader.place, _NEWER):
                 since = before.since  # what it would have said, this one says
         told = Told(day, now, said.mark, digest=day, since=since)
         await transaction.write(self._batch(said, told, now))

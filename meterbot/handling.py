@@ -11,12 +11,12 @@ from meterbot.alerts.cards import act_line, act_text
 from meterbot.alerts.why import why
 from meterbot.answers import notice
 from meterbot.chat import Answer, Question
-from meterbot.deliveries import Act, Card, Deed, DeliveryKind, Purpose
+from meterbot.deliveries import Act, Card, Deed, Purpose
 from meterbot.lines import next_charge
 from meterbot.messages import Message, button
 from meterbot.models import Event, EventKind, Seat
 from meterbot.noise import lane_of, loud_enough
-from meterbot.planner import delivery_id, follow_ups
+from meterbot.planner import follow_ups
 from meterbot.store import Store, Transaction
 from meterbot.veil import Veil
 
@@ -171,11 +171,9 @@ class Handling:
         mine = [event for event in await transaction.open_alerts(_ALERTS) if event.seat == seat]
         tellings = await transaction.tellings([event.key for event in mine[-1:]])
         for each in reversed(tellings):
-            # A line whose thread was gone became a post, and has kept its id.
-            for kind in (DeliveryKind.POST, DeliveryKind.REPLY):
-                card = await transaction.card(delivery_id(self._veil.opaque(each.about), each.place, kind))
-                if card is not None:
-                    return card
+            card = await transaction.card_of(each.about, each.place)
+            if card is not None:
+                return card
         return None
 
     async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:

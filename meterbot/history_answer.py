@@ -12,6 +12,7 @@ from meterbot.privacy import View
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
 _MOST_LINES = 31
+_MOST_NAMES = 20
 _WEEK = 7
 
 
@@ -73,7 +74,7 @@ def _sections(days: Days, *, several: bool) -> list[Section]:
         facts.append(f"Blocked: {_blocked_words(days)}.")
     if days.renewals:
         facts.append(f"Plan renewals: {_renewed_words(days.renewals)}.")
-    if days.known is not None and days.known > days.days[0]:
+    if days.known > days.days[0]:
         facts.append(f"Nothing is known before {wording.day(days.known)}.")
     return [*sections, Section(tuple(facts))] if facts else sections
 
@@ -121,6 +122,7 @@ def _blocked_words(days: Days) -> str:
 
 
 def _renewed_words(renewals: Sequence[tuple[str, date]]) -> str:
-    return wording.listed(
-        [f"{name} on {wording.day(day)}" for name, day in sorted(renewals, key=lambda one: one[1])]
-    )
+    each: dict[str, list[str]] = {}
+    for name, day in sorted(renewals, key=lambda one: one[1]):
+        each.setdefault(name, []).append(wording.day(day))
+    return wording.listed([f"{name} on {wording.listed(on)}" for name, on in each.items()], _MOST_NAMES)

@@ -1,9 +1,10 @@
+import asyncio
 import io
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
 from meterbot.commands import Commands
 from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
+from meterbot.hours import Hour
 from meterbot.messages import Message
-from meterbot.models import Event, EventKind, Health, Sample, Severity
+from meterbot.models import Counter, Event, EventKind, Health, Sample, Severity
 from meterbot.privacy import Operators, Rows
 from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
@@ -278,6 +280,22 @@ async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
     assert answer.picture.png.startswith(b"\x89PNG")
     assert "bo $4.00" in answer.picture.alt
     assert "PNG" not in repr(answer.picture)
+
+
+async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer, hours, read = commands(store), store.hours, 0
+
+    async def counted(counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        nonlocal read
+        read += 1
+        return await hours(counters, since)
+
+    monkeypatch.setattr(store, "hours", counted)
+    first = await asyncio.gather(*(ask(answerer, "history", user) for user in ("UANA", "UBO", "UCLEO")))
+    assert read == 1
+    await ask(answerer, "history")
+    assert read == 2
+    assert len({answer.message.text for answer in first}) == 1
 
 
 async def test_without_matplotlib_the_words_stand_and_say_why(

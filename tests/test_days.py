@@ -66,7 +66,12 @@ def test_the_month_so_far_falls_back_to_nothing() -> None:
 
 
 def test_blocks_and_renewals_are_marked() -> None:
-    hours = [hour(NOW - 30 * HOUR, "5"), hour(NOW - 20 * HOUR, "0", blocked=True), hour(NOW - 5 * HOUR, "0")]
+    hours = [
+        hour(NOW - 100 * DAY, "0"),
+        hour(NOW - 30 * HOUR, "5"),
+        hour(NOW - 20 * HOUR, "0", blocked=True),
+        hour(NOW - 5 * HOUR, "0"),
+    ]
     days = only(days_of(view(), hours, 90))
     assert [(one.start, one.end) for one in days.blocked] == [(NOW - 20 * HOUR, NOW - 5 * HOUR)]
     assert [day for _, day in days.renewals] == [
@@ -75,6 +80,18 @@ def test_blocks_and_renewals_are_marked() -> None:
         date(2026, 2, 28),
         date(2026, 1, 31),
     ]
+
+
+def test_a_renewal_of_which_nothing_is_known_is_not_marked() -> None:
+    days = only(days_of(view(), [hour(NOW - 40 * DAY, "5"), hour(NOW - DAY, "1")], 90))
+    assert [day for _, day in days.renewals] == [date(2026, 4, 30), date(2026, 3, 31)]
+    assert "Plan renewals: ana on Tue Mar 31 and Thu Apr 30." in body(history_answer(view(), (days,), 90, ()))
+
+
+def test_a_seat_that_was_read_only_before_these_days_has_none() -> None:
+    assert days_of(view(), [hour(NOW - 9 * DAY, "5")], 7) == ()
+    both = [hour(NOW - 9 * DAY, "5"), hour(NOW - DAY, "1", name="bo")]
+    assert [one.label for one in only(days_of(view("ana", "bo"), both, 7)).series] == ["bo"]
 
 
 def test_two_currencies_are_two_answers() -> None:

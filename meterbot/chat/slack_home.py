@@ -12,6 +12,7 @@ from meterbot.chat import Answer, Page, Question
 from meterbot.chat.slack_home_view import HOME, History, home_view
 from meterbot.chat.slack_web import SlackWeb
 from meterbot.errors import SendError
+from meterbot.messages import Picture
 
 _log = getLogger(__name__)
 
@@ -54,13 +55,18 @@ class SlackHome:
         self._shown: dict[str, str] = {}
         """Who has opened it since the start, and which of its tabs they look at."""
         self._drawing: Counter[str] = Counter()
+        self._again: set[str] = set()
+        """Who has opened it anew while it was being drawn."""
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._begun: Counter[str] = Counter()
         """How often each was begun to be drawn: what is not the newest any more must not stand over the newest."""
 
     async def opened(self, user: str) -> None:
-        """Slack tells it with every look: one that comes while the tab is being drawn is served by that."""
-        if not self._drawing[user]:
+        """Slack tells it with every look. One that comes while the tab is being drawn waits for that, and is served by one
+        more drawing, however many came: what was drawn may have been read before something changed."""
+        if self._drawing[user]:
+            self._again.add(user)
+        else:
             await self.look(user, self.tab_of(user))
 
     def tab_of(self, user: str) -> str:
@@ -74,12 +80,15 @@ class SlackHome:
 
     async def look(self, user: str, tab: str) -> None:
         """Draws this of its tabs; without one, the one that is most of interest to them."""
+        self._again.discard(user)
         self._begun[user] += 1
         self._drawing[user] += 1
         try:
             await self._drawn(user, tab, self._begun[user])
         finally:
             self._drawing[user] -= 1
+        if user in self._again and not self._drawing[user]:
+            await self.look(user, self.tab_of(user))
 
     async def _drawn(self, user: str, tab: str, turn: int) -> None:
         words = (HOME, tab) if tab else (HOME,)
@@ -130,14 +139,14 @@ class SlackHome:
         picture = answer.picture
         if picture is None:
             return History(answer.message)
-        if before is not None and before.mark == _mark(picture.alt):
+        if before is not None and before.mark == _mark(picture):
             return replace(before, message=answer.message, alt=picture.alt)
         try:
             file = await self._web.upload(picture, None)
         except SendError as failure:
             _log.warning("a picture did not reach Slack: %s", failure.reason)
             return History(answer.message)
-        return History(answer.message, file, picture.alt, _mark(picture.alt))
+        return History(answer.message, file, picture.alt, _mark(picture))
 
     async def _picture_of(self, user: str, tab: str) -> History | None:
         """The picture that stands there, without its words."""
@@ -155,5 +164,6 @@ def _note(user: str, tab: str) -> str:
     return f"slack:home:{user}:{tab}"
 
 
-def _mark(alt: str) -> str:
-    return sha256(alt.encode()).hexdigest()[:16]
+def _mark(picture: Picture) -> str:
+    """Of what it shows: on another day the same words may stand for other bars."""
+    return sha256(picture.alt.encode() + picture.png).hexdigest()[:16]

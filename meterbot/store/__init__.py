@@ -211,6 +211,10 @@ class Transaction(Protocol):
         """What a message shows, by the id of its delivery: also of one that was told with others."""
         ...
 
+    async def card_of(self, event: str, place: Place) -> Card | None:
+        """The same, by the event that the message tells and where it stands."""
+        ...
+
     async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
         """Everything people did about these events, in the order in which they did."""
         ...
@@ -223,8 +227,8 @@ class Transaction(Protocol):
         """Ends a snooze or a mute. False when it had ended."""
         ...
 
-    async def withdraw(self, delivery: str, reason: str) -> bool:
-        """Takes back a delivery that nobody has tried to send yet. False when there is none, or somebody has."""
+    async def withdraw(self, event: str, place: Place, reason: str) -> bool:
+        """Takes back the post of an event that nobody has tried to send yet. False when there is none, or somebody has."""
         ...
 
     async def queue(self, deliveries: Sequence[NewDelivery], now: datetime) -> None:

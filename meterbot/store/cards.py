@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import Card, DeliveryKind, Purpose
+from meterbot.deliveries import Card, DeliveryKind, Place, Purpose
 from meterbot.store import acts, tables
 from meterbot.store.statements import select_in
 
@@ -18,6 +18,18 @@ async def of(connection: AsyncConnection, ref: str) -> Card | None:
     if row is not None and row.told_in is not None:
         return await of(connection, row.told_in)
     return None if row is None or row.kind != DeliveryKind.POST else await read(connection, row)
+
+
+async def of_event(connection: AsyncConnection, event: str, place: Place) -> Card | None:
+    """The card of the post that tells an event at a place."""
+    query = select(_rows.id).where(
+        _rows.event == event,
+        _rows.chat == place.chat,
+        _rows.channel == place.channel,
+        _rows.kind == DeliveryKind.POST,
+    )
+    ref = await connection.scalar(query.order_by(_rows.sequence.desc()).limit(1))
+    return None if ref is None else await of(connection, ref)
 
 
 async def read(connection: AsyncConnection, post: Row[Any]) -> Card:

@@ -21,6 +21,7 @@ from meterbot.deliveries import (
     Delivery,
     DeliveryState,
     NewDelivery,
+    Place,
     Queue,
     Telling,
     Trouble,
@@ -279,6 +280,9 @@ class WriteTransaction:
     async def card(self, ref: str) -> Card | None:
         return await cards.of(self._connection, ref)
 
+    async def card_of(self, event: str, place: Place) -> Card | None:
+        return await cards.of_event(self._connection, event, place)
+
     async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
         return await acts.about(self._connection, event_keys)
 
@@ -288,8 +292,8 @@ class WriteTransaction:
     async def undo(self, act: str, now: datetime) -> bool:
         return await acts.undo(self._connection, act, now)
 
-    async def withdraw(self, delivery: str, reason: str) -> bool:
-        return await outcomes.withdraw(self._connection, delivery, reason)
+    async def withdraw(self, event: str, place: Place, reason: str) -> bool:
+        return await outcomes.withdraw(self._connection, event, place, reason)
 
     async def queue(self, deliveries_: Sequence[NewDelivery], now: datetime) -> None:
         await deliveries.queue(self._connection, deliveries_, {new.event: now for new in deliveries_})

@@ -14,6 +14,7 @@ from meterbot.deliveries import (
     Delivery,
     DeliveryKind,
     DeliveryState,
+    Place,
     Trouble,
 )
 from meterbot.messages import Posted
@@ -88,10 +89,15 @@ async def mark_superseded(
     )
 
 
-async def withdraw(connection: AsyncConnection, delivery: str, reason: str) -> bool:
-    """Takes back a delivery that nobody has tried to send. False when there is none, or somebody has."""
+async def withdraw(connection: AsyncConnection, event: str, place: Place, reason: str) -> bool:
+    """Takes back the post of an event that nobody has tried to send. False when there is none, or somebody has."""
     statement = update(tables.deliveries).where(
-        _rows.id == delivery, _rows.state == DeliveryState.QUEUED, _rows.attempts == 0
+        _rows.event == event,
+        _rows.chat == place.chat,
+        _rows.channel == place.channel,
+        _rows.kind == DeliveryKind.POST,
+        _rows.state == DeliveryState.QUEUED,
+        _rows.attempts == 0,
     )
     taken = await connection.execute(
         statement.values(state=DeliveryState.SUPERSEDED, claimable_at=None, trouble=reason)

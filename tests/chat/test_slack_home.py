@@ -315,6 +315,52 @@ async def test_an_opening_while_it_is_drawn_draws_nothing_more_and_what_is_slow_
         assert len(r.slack.called("views.publish")) == 3
 
 
+async def test_who_opens_it_while_it_is_drawn_sees_in_the_end_what_holds_then() -> None:
+    slow, said = asyncio.Event(), "old"
+
+    async def answerer(question: Question) -> Answer:
+        message = Message(said, f"{said} {question.user}")
+
+        async def history() -> Answer:
+            await slow.wait()
+            return Answer(message)
+
+        return Answer(message, page=Page((message,), "mine", ("mine",), history))
+
+    async with rig(start=False) as r:
+        await r.chat.start(answerer)
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+        said = "new"
+        for _ in range(3):
+            await r.slack.open_home("UANA")
+        slow.set()
+        await r.slack.until(lambda: "new" in json.dumps(r.slack.homes["UANA"]))
+        await r.chat.close()
+        assert "old" not in json.dumps(r.slack.homes["UANA"])
+
+
+async def test_other_bars_under_the_same_words_are_a_new_picture() -> None:
+    drawn = 0
+
+    async def answerer(question: Question) -> Answer:
+        page = (await pictured(question)).page
+        assert page is not None
+
+        async def history() -> Answer:
+            nonlocal drawn
+            drawn += 1
+            return Answer(page.messages[0], picture=Picture(b"png" * drawn, "the same sum", "spend.png"))
+
+        return Answer(page.messages[0], page=replace(page, history=history))
+
+    async with rig(start=False) as r:
+        await r.chat.start(answerer)
+        await at_home(r)
+        await at_home(r, tab="mine")
+        assert images(r.slack.homes["UANA"]) == ["F002"]
+
+
 async def test_where_slack_does_not_show_the_picture_the_words_stand_alone() -> None:
     async with rig(start=False) as r:
         await r.chat.start(pictured)

@@ -543,6 +543,21 @@ async def test_what_is_told_together_is_one_message_and_each_event_is_on_its_car
     assert card == together.card
 
 
+async def test_a_post_is_found_and_taken_back_by_its_event_whatever_its_id_was_made_of(
+    store: Database,
+) -> None:
+    await _queue(store, _rendered(1))
+    async with store.transaction() as transaction:
+        card = await transaction.card("d1")
+        assert card is not None
+        place = Place("slack", "C1")
+        assert await transaction.card_of("e1", place) == card
+        assert await transaction.card_of("e1", Place("slack", "C2")) is None
+        assert not await transaction.withdraw("e1", Place("slack", "C2"), "why")
+        assert await transaction.withdraw("e1", place, "why")
+        assert not await transaction.withdraw("e1", place, "why")
+
+
 async def test_an_edit_of_what_was_told_together_edits_that_message(store: Database) -> None:
     await _queue(store, *[_rendered(number) for number in range(2)])
     together = await _bundle(store)
