@@ -110,7 +110,8 @@ def _mark(upper: "Axes", lower: "Axes", days: Days, look: dict[str, str]) -> Non
         if len(lanes) <= 6:
             lower.annotate(
                 stretch.label, (start, foot + lane * 0.4), xycoords=("data", "axes fraction"), xytext=(-4, 0),
-                textcoords="offset points", ha="right", va="center", fontsize=9, color=look["ink"],
+                textcoords="offset points", ha="right", va="center", fontsize=9, color=look["ink"], zorder=5,
+                bbox={"facecolor": look["back"], "edgecolor": "none", "pad": 1},
             )  # fmt: skip
     for number, (_, day) in enumerate(days.renewals):
         place = days.days.index(day)

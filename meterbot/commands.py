@@ -39,6 +39,8 @@ from meterbot.team import team
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")
 _PULL = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
 _NOT_ASKED = {"/claude-spend", "claude-spend", "spend", "refresh"}
+_SET = {"threshold", "thresholds", "level", "levels", "quiet"}
+"""What people look for that is among their settings."""
 _NAMED = 20
 _MANY = 200
 _BUSY = timedelta(hours=6)
@@ -236,6 +238,8 @@ class Commands:
     def _guess(self, word: str) -> str | None:
         if word in self._seats:
             return f"seat {word}"
+        if word in _SET and SETTINGS in self._private:
+            return SETTINGS
         return next(iter(get_close_matches(word, [*self._answers, *self._private, "help"], n=1)), None)
 
     async def _team(self, asked: _Asked) -> Message:

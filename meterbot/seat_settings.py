@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from meterbot import wording
+from meterbot.money import show
 from meterbot.noise import Quiet
 from meterbot.rules import RuleSettings, Threshold, parse_threshold
 
@@ -132,7 +133,9 @@ def _zone(word: str) -> ZoneInfo:
 
 
 def levels_said(levels: Sequence[Threshold]) -> str:
-    return ", ".join(level.level for level in levels) or "none"
+    """`50%, $25.00`"""
+    said = [level.level if level.amount is None else show(level.amount) for level in levels]
+    return ", ".join(said) or "none"
 
 
 def quiet_said(quiet: Quiet | None) -> str:

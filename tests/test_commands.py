@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +21,7 @@ from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Troubl
 from meterbot.hours import Hour
 from meterbot.messages import Message
 from meterbot.models import Counter, Event, EventKind, Health, Sample, Severity
+from meterbot.own_settings import OwnSettings
 from meterbot.privacy import Operators, Rows
 from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
@@ -163,6 +165,13 @@ async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> No
     answer = await ask(commands(store), "renewls")
     assert answer.message.title == "What you can ask"
     assert answer.message.text.startswith("I do not know “renewls”. Did you mean “renewals”?")
+
+
+@pytest.mark.parametrize("text", ["thresholds", "levels", "quiet hours"])
+async def test_what_is_among_the_settings_is_found_there(store: Store, text: str) -> None:
+    own = OwnSettings(store, SEATS, BOSSES, (), ZoneInfo("UTC"))
+    answerer = Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", settings=own)
+    assert "Did you mean “settings”?" in (await ask(answerer, text)).message.text
 
 
 async def test_the_bare_name_of_a_seat_is_guessed(store: Store) -> None:

@@ -51,12 +51,12 @@ async def test_what_is_configured_holds_until_something_is_set(store: Database) 
 
 async def test_what_is_set_is_shown_and_can_be_undone(store: Database) -> None:
     said = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
-    assert said.message.text == "Levels: 30%, 25.00 USD."
+    assert said.message.text == "Levels: 30%, $25.00."
     again = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
     assert again == said
     await ask(store, "settings", "quiet", "ana", "22:00-07:00", "sat")
     assert await lines(store) == (
-        "Levels: 30%, 25.00 USD",
+        "Levels: 30%, $25.00",
         "Quiet hours of your direct messages: 22:00-07:00, sat (Europe/Berlin)",
     )
     await ask(store, "settings", "thresholds", "ana", "default")
