@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -287,14 +288,15 @@ class Play:
 
     async def _shake_discord(self, kind: str) -> None:
         gateway = self._discord.gateway
-        if kind == "gateway reconnect":
-            await gateway.ask_to_reconnect()
-        elif kind == "gateway drop":
-            gateway.drop()
-        elif kind == "gateway close":
-            await gateway.close()
-        else:
-            await gateway.invalidate(resumable=kind == "gateway resumable")
+        with suppress(ConnectionError):  # another fault of the same moment was the first
+            if kind == "gateway reconnect":
+                await gateway.ask_to_reconnect()
+            elif kind == "gateway drop":
+                gateway.drop()
+            elif kind == "gateway close":
+                await gateway.close()
+            else:
+                await gateway.invalidate(resumable=kind == "gateway resumable")
 
     async def _supervise(self, number: int) -> None:
         """Starts a bot again whenever it has ended, as systemd would."""

@@ -134,6 +134,8 @@ async def _rehearse(folder: Path) -> None:
     toml = f'''
         database_url = "sqlite:///{folder}/rehearsal.db"
         [console]
+        [http]
+        bind = "127.0.0.1:0"
         [[seats]]
         name = "ana"
         source = "push"'''
