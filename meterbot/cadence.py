@@ -105,8 +105,9 @@ def next_due(
 ) -> datetime:
     """When a seat that was read at `now` may be read again. `state` is from before the read, `interval` in seconds.
 
-    An answer to build on: the next of the seat's own places in time, moved a little. A refusal: the ladder, with
-    `retry_at` as a floor. An `idle` seat may wait for the place after the next. `source` is the kind of source, which may have its own ways.
+    An answer to build on: the next of the seat's own places in time, moved a little; an `idle` seat may wait for the
+    place after the next. A refusal: the ladder, with `retry_at` as a floor. `source` is the kind of source, which may
+    have its own ways.
     """
     cadence = _CADENCES.get(source, _USUAL)
     lag = 0.0

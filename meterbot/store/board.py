@@ -3,7 +3,6 @@
 A command that runs beside the bot may only take away; it leaves a mark, and what is here is read again.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -56,7 +55,6 @@ async def read_mark(connection: AsyncConnection) -> str | None:
     return await connection.scalar(select(tables.notes.c.value).where(tables.notes.c.name == _MARK))
 
 
-async def leave_mark(connection: AsyncConnection, taken: Iterable[object] = (True,)) -> None:
-    """Says, if anything was taken away, that whoever has it in memory has to read again."""
-    if any(True for _ in taken):
-        await upsert(connection, tables.notes, [{"name": _MARK, "value": uuid4().hex}])
+async def leave_mark(connection: AsyncConnection) -> None:
+    """Says that something was taken away: whoever has it in memory has to read again."""
+    await upsert(connection, tables.notes, [{"name": _MARK, "value": uuid4().hex}])

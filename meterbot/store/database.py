@@ -338,7 +338,8 @@ class WriteTransaction:
         await facts.write_states(connection, ids, batch.states.items())
         await facts.write_latest(connection, ids, batch.latest)
         await facts.delete_latest(connection, ids, batch.gone)
-        await board.leave_mark(connection, batch.gone)
+        if batch.gone:
+            await board.leave_mark(connection)
         self._marks.clear()
         await history.set_back(connection, ids, batch.set_back)
         await history.append(connection, ids, batch.samples)
