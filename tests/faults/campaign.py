@@ -135,7 +135,7 @@ class Campaign:
             cores = sorted(os.sched_getaffinity(0))
             os.sched_setaffinity(0, {cores[number % len(cores)]})
             os.close(pipe[0])
-            zygote = Zygote()
+            zygote = Zygote(urls[number * SIDE_BY_SIDE] if urls else "")
             asyncio.run(self._work(number, folder, urls, zygote, pipe[1]))
             zygote.close()
             status = 0

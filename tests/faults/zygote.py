@@ -17,14 +17,16 @@ import ssl
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx  # noqa: F401 - imported once, for all
 from discord.state import ConnectionState
+from pydantic import BaseModel
 
 from meterbot import app, log, presence, secret
 from meterbot.chat import discord as _discord  # noqa: F401 - imported once, for all
@@ -45,7 +47,7 @@ _PING_SECONDS = 120.0
 """Slack's sockets are pinged less often than in life, where it is every ten seconds: it is most of what idling costs."""
 _BUSY_MS = 1_000
 """How long SQLite waits for a lock, in real time: its waiting is not ours to shorten."""
-_CALM = 5
+_CALM = 10
 """So many times slower than in life do bots on one database say that they live: their beats are what idling costs."""
 _DIE_WITH_PARENT = 1
 
@@ -63,15 +65,16 @@ class Birth:
 
 
 class Zygote:
-    """The other end, for whoever starts bots."""
+    """The other end, for whoever starts bots. `url`: an empty database to rehearse on; without it, a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "") -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.pid = os.fork()
         if self.pid == 0:
             self._socket.close()
-            _serve(theirs)
+            _serve(theirs, url)
         theirs.close()
+        self._socket.recv(1)  # it has warmed up
 
     def start(self, birth: Birth) -> tuple[int, socket.socket]:
         """(process id, the socket by which bot and director wake each other)."""
@@ -90,11 +93,12 @@ class Zygote:
         os.waitpid(self.pid, 0)
 
 
-def _serve(orders: socket.socket) -> None:
+def _serve(orders: socket.socket, url: str) -> None:
     die_with_parent()
-    _warm_up()
+    _warm_up(url)
     gc.collect()
     gc.freeze()
+    orders.send(b".")
     children: set[int] = set()
     while said := orders.recv(65536):
         order = json.loads(said)
@@ -119,20 +123,28 @@ def _serve(orders: socket.socket) -> None:
     os._exit(0)
 
 
-def _warm_up() -> None:
+def _warm_up(url: str) -> None:
     """Does once what every bot would do in its life: loads what is loaded at first use, compiles what it asks the
     database."""
     # Nobody speaks TLS here, and the certificates of the world take longer to read than all the rest.
     setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_more: None)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
         setattr(engine, "create_async_engine", compiled.sharing())  # noqa: B010
-        asyncio.run(_rehearse(Path(folder)))
+        asyncio.run(_rehearse(url or f"sqlite:///{folder}/rehearsal.db", Path(folder)))
+    for model in _kinds(BaseModel):
+        model.model_rebuild()
     secret.forget_all()
 
 
-async def _rehearse(folder: Path) -> None:
+def _kinds(of: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+async def _rehearse(url: str, folder: Path) -> None:
     toml = f'''
-        database_url = "sqlite:///{folder}/rehearsal.db"
+        database_url = "{url}"
         [console]
         [http]
         bind = "127.0.0.1:0"
