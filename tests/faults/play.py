@@ -280,7 +280,8 @@ class Play:
 
     async def _shake_slack(self, kind: str) -> None:
         if kind == "socket refresh":
-            await self._slack.refresh()
+            with suppress(ConnectionError):  # another fault of the same moment was the first
+                await self._slack.refresh()
             return
         if kind == "handshake refused":
             self._slack.refuse_handshakes = 2
