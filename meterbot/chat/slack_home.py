@@ -1,7 +1,7 @@
 """Draws people's Home tabs: at once what is stored, a moment later the history with its picture."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -38,6 +38,16 @@ def notes_in_memory() -> Notes:
     return Notes(read, write)
 
 
+@dataclass(slots=True)
+class _Drawing:
+    """One that is under way: the newest words that stand there, how often they were asked for, and whether the tab was
+    opened anew meanwhile."""
+
+    page: Page | None = None
+    asked: int = 0
+    again: bool = False
+
+
 class SlackHome:
     """`ask` answers for a person and never raises; `groups_of` knows from memory which user groups they are in."""
 
@@ -54,20 +64,20 @@ class SlackHome:
         self._notes = notes
         self._shown: dict[str, str] = {}
         """Who has opened it since the start, and which of its tabs they look at."""
-        self._drawing: Counter[str] = Counter()
-        self._again: set[str] = set()
-        """Who has opened it anew while it was being drawn."""
+        self._drawings: dict[str, _Drawing] = {}
+        """Each person's newest: what an older one finds must not stand over it."""
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._begun: Counter[str] = Counter()
-        """How often each was begun to be drawn: what is not the newest any more must not stand over the newest."""
 
     async def opened(self, user: str) -> None:
-        """Slack tells it with every look. One that comes while the tab is being drawn waits for that, and is served by one
-        more drawing, however many came: what was drawn may have been read before something changed."""
-        if self._drawing[user]:
-            self._again.add(user)
-        else:
+        """Slack tells it with every look. One that comes while the history is being drawn sees at once what is known, and
+        the history is drawn once more, however many came: it may have been read before something changed."""
+        drawing = self._drawings.get(user)
+        if drawing is None:
             await self.look(user, self.tab_of(user))
+            return
+        drawing.again = True
+        if drawing.page is not None:  # else its words are about to come
+            await self._say(user, drawing.page.tab, drawing)
 
     def tab_of(self, user: str) -> str:
         """The one that they look at, as far as that is known."""
@@ -80,45 +90,51 @@ class SlackHome:
 
     async def look(self, user: str, tab: str) -> None:
         """Draws this of its tabs; without one, the one that is most of interest to them."""
-        self._again.discard(user)
-        self._begun[user] += 1
-        self._drawing[user] += 1
+        drawing = self._drawings[user] = _Drawing()
         try:
-            await self._drawn(user, tab, self._begun[user])
+            page = await self._say(user, tab, drawing)
+            if page is not None and page.history is not None:
+                answer = await page.history()
+                history = await self._history(answer, await self._picture_of(user, page.tab))
+                async with self._turns[user]:
+                    await self._show(user, page, history, drawing)
         finally:
-            self._drawing[user] -= 1
-        if user in self._again and not self._drawing[user]:
+            if newest := self._is_newest(user, drawing):
+                del self._drawings[user]
+        if newest and drawing.again:
             await self.look(user, self.tab_of(user))
 
-    async def _drawn(self, user: str, tab: str, turn: int) -> None:
+    def _is_newest(self, user: str, drawing: _Drawing) -> bool:
+        return self._drawings.get(user) is drawing
+
+    async def _say(self, user: str, tab: str, drawing: _Drawing) -> Page | None:
+        """All but the history, with the picture that stands there. None where something newer stands there, or nothing."""
+        drawing.asked += 1
+        turn = drawing.asked
         words = (HOME, tab) if tab else (HOME,)
         answer = await self._ask(Question(words, "slack", user, groups=self._groups_of(user)))
         page = answer.page or Page((answer.message,))
-        if turn != self._begun[user]:
-            return
-        self._shown[user] = page.tab
+        if turn != drawing.asked or not self._is_newest(user, drawing):
+            return None
+        self._shown[user], drawing.page = page.tab, page
         async with self._turns[user]:
             before = await self._picture_of(user, page.tab)
             if not await self._publish(user, home_view(page, before)):
                 if before is None:
-                    return
+                    return None
                 # Its picture may be what Slack does not want to show any more.
                 await self._notes.write(_note(user, page.tab), "")
-                before = None
                 await self._publish(user, home_view(page))
-        if page.history is None:
-            return
-        history = await self._history(await page.history(), before)
-        async with self._turns[user]:
-            await self._show(user, page, history, newest=turn == self._begun[user])
+        return page
 
-    async def _show(self, user: str, page: Page, history: History, *, newest: bool) -> None:
-        """The history, in the place of the one that stands there. A picture that is nobody's any more leaves the
-        workspace's files."""
-        before = await self._picture_of(user, page.tab)
-        if newest and not await self._publish(user, home_view(page, history)):
+    async def _show(self, user: str, page: Page, history: History, drawing: _Drawing) -> None:
+        """The page's history, below the newest words, in the place of the one that stands there. A picture that is nobody's
+        any more leaves the workspace's files."""
+        before, said = await self._picture_of(user, page.tab), drawing.page or page
+        newest = self._is_newest(user, drawing) and said.tab == page.tab
+        if newest and not await self._publish(user, home_view(said, history)):
             history = replace(history, file=None)
-            await self._publish(user, home_view(page, history))
+            await self._publish(user, home_view(said, history))
         stands, goes = (history, before) if newest else (before, history)
         stays = None if stands is None else stands.file
         if goes is not None and goes.file is not None and goes.file != stays:

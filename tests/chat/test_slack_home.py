@@ -285,9 +285,7 @@ async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> N
         assert images(r.slack.homes["UANA"]) == []
 
 
-async def test_an_opening_while_it_is_drawn_draws_nothing_more_and_what_is_slow_stands_over_nothing_new() -> (
-    None
-):
+async def test_what_is_slow_stands_over_nothing_new() -> None:
     slow, said = asyncio.Event(), "old"
 
     async def answerer(question: Question) -> Answer:
@@ -306,13 +304,48 @@ async def test_an_opening_while_it_is_drawn_draws_nothing_more_and_what_is_slow_
         await r.slack.open_home("UANA")
         await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
         said = "new"
-        await r.slack.open_home("UANA")
         await r.slack.press_at_home("home:mine", "UANA")
         await r.slack.until(lambda: "new days" in json.dumps(r.slack.homes["UANA"]))
         slow.set()
         await r.chat.close()
         assert "old" not in json.dumps(r.slack.homes["UANA"])
         assert len(r.slack.called("views.publish")) == 3
+
+
+async def test_who_opens_it_while_its_history_is_drawn_sees_at_once_what_is_known_and_the_history_below_it() -> (
+    None
+):
+    slow, said, drawn = asyncio.Event(), "old", 0
+
+    async def answerer(question: Question) -> Answer:
+        message = Message(said, f"{said} {question.user}")
+
+        async def history() -> Answer:
+            nonlocal drawn
+            drawn += 1
+            await slow.wait()
+            return Answer(Message("thirty days", "days"))
+
+        return Answer(message, page=Page((message,), "mine", ("mine",), history))
+
+    async with rig(start=False) as r:
+        await r.chat.start(answerer)
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+        said = "new"
+        for looks in (2, 3):
+            await r.slack.open_home("UANA")
+            await r.slack.until(lambda: len(r.slack.called("views.publish")) == looks)  # noqa: B023
+        assert drawn == 1
+        assert "new" in json.dumps(r.slack.homes["UANA"])
+        slow.set()
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 6)
+        await r.chat.close()
+
+    assert drawn == 2
+    shown = [json.dumps(call["view"]) for call in r.slack.called("views.publish")]
+    assert ["new" in each for each in shown] == [False, *[True] * 5]
+    assert ["thirty days" in each for each in shown] == [False, False, False, True, False, True]
 
 
 async def test_who_opens_it_while_it_is_drawn_sees_in_the_end_what_holds_then() -> None:
