@@ -261,18 +261,19 @@ class Handling:
 
 
 def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
-    """The event whose rule is meant, or the question which of the alert's rules is."""
+    """The event whose rule is meant, or the question which of the alert's rules is. A rule without a seat is the team's."""
     open_ = asked.card.open_at(asked.now) or asked.card.events
-    rules = {(event.kind.value, event.seat or ""): event for event in open_}
-    wanted = [event for (kind, seat), event in rules.items() if list(which) in ([kind], [kind, seat])]
+    rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
+    given = tuple(which)
+    wanted = [rules[given]] if given in rules else [rules[rule] for rule in rules if rule[:1] == given]
     if len(rules) == 1 or len(wanted) == 1:
         return (wanted or [*rules.values()])[0]
     several = len({event.seat for event in rules.values()}) > 1
     choices = [
         action
-        for (kind, seat), event in rules.items()
+        for rule, event in rules.items()
         for action in button(
-            f"{kind} of {event.seat or 'the team'}" if several else kind, "mute", asked.card.ref, kind, seat
+            f"{rule[0]} of {event.seat or 'the team'}" if several else rule[0], "mute", asked.card.ref, *rule
         )
     ]
     said = wording.listed([choice.label for choice in choices])

@@ -13,18 +13,19 @@ from meterbot.alerts.cards import rendering
 from meterbot.chat import Answer, Chat, Question
 from meterbot.clock import ManualClock
 from meterbot.commands import Commands
-from meterbot.deliveries import Place
+from meterbot.deliveries import DeliveryKind, NewDelivery, Place
 from meterbot.errors import Outcome, SendError
 from meterbot.handling import Handling
 from meterbot.ingest import Ingest
 from meterbot.messages import Message
-from meterbot.models import ExtraUsage, Health, Seat, Snapshot, Subscription
+from meterbot.models import Event, EventKind, ExtraUsage, Health, Seat, Severity, Snapshot, Subscription
 from meterbot.money import Money
 from meterbot.noise import NoiseSettings
 from meterbot.notify import Notify
 from meterbot.privacy import Operators
 from meterbot.rules import RuleSettings, Threshold
 from meterbot.simulator.slack import SlackSimulator
+from meterbot.store import Batch
 from meterbot.store.database import Database, open_store
 from meterbot.veil import Veil
 from tests.chat.slack_rig import chat_of
@@ -397,6 +398,25 @@ async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: R
     assert (await room.do("muted")).title == "Nothing is muted"
     muted = await room.do(*which.actions[1].id.split(":"))
     assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
+
+
+async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:
+    closed = [
+        Event(f"closed {seat}", EventKind.PERIOD_CLOSED, NOW, Severity.INFO, "a new month", seat)
+        for seat in ("ana", "bo", None)
+    ]
+    events = [*closed, Event("budget", EventKind.BUDGET_CROSSED, NOW, Severity.INFO, "50%")]
+    posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
+    async with room.store.transaction() as transaction:
+        await transaction.write(Batch(events=events, deliveries=posts_))
+    await room.told()
+    (post,) = posts(wall)
+    which = await room.do("mute", post.delivery)
+    chosen = {choice.label: choice.id.replace(":", " ").split() for choice in which.actions}
+    muted = await room.do(*chosen["period_closed of the team"])
+    assert muted.text.startswith("“period_closed” muted by bo")
+    muted = await room.do(*chosen["period_closed of ana"])
+    assert muted.text.startswith("“period_closed” of ana muted by bo")
 
 
 async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> None:
