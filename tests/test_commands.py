@@ -2,7 +2,9 @@ import asyncio
 import io
 import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from meterbot import charts
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
 from meterbot.commands import Commands
+from meterbot.days import Days
 from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
 from meterbot.hours import Hour
 from meterbot.messages import Message
@@ -305,6 +309,33 @@ async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch:
     await ask(answerer, "history")
     assert read == 2
     assert len({answer.message.text for answer in first}) == 1
+
+
+async def test_who_asks_for_words_waits_for_nobodys_picture(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, draw = asyncio.get_running_loop(), charts.draw
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    begun, on = asyncio.Event(), threading.Event()
+
+    def slow(days: Days, title: str, *, dark: bool = False) -> bytes:
+        loop.call_soon_threadsafe(begun.set)
+        on.wait()
+        return draw(days, title, dark=dark)
+
+    monkeypatch.setattr(charts, "draw", slow)
+    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=[point]))
+    answerer = commands(store)
+    history = asyncio.create_task(ask(answerer, "history"))
+    try:
+        async with asyncio.timeout(10):
+            await begun.wait()
+            assert (await ask(answerer, "seat bo")).message.title
+    finally:
+        on.set()
+    assert (await history).picture is not None
 
 
 async def test_without_matplotlib_the_words_stand_and_say_why(
