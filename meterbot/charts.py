@@ -22,10 +22,10 @@ _COLOURS = (
     "#b8860b", "#c2410c", "#0f766e", "#15803d", "#be185d", "#7e22ce", "#1d4ed8", "#78350f", "#64748b", "#84cc16",
 )  # fmt: skip
 _ONE_AT_A_TIME = Lock()
+"""matplotlib keeps fonts and settings for the whole process."""
 _KEPT = 8
 _drawn: dict[tuple[Days, str, bool], bytes] = {}
 """The last few pictures, by what they show."""
-"""matplotlib keeps fonts and settings for the whole process."""
 
 
 class NoCharts(Exception):  # noqa: N818 - no failure, but a choice of who installed meterbot

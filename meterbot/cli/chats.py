@@ -1,14 +1,10 @@
 """`meterbot slack` and `meterbot discord`: what their sites want to be told."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meterbot.cli.root import cli
-
-if TYPE_CHECKING:
-    pass
-
 
 slack = typer.Typer(help="Set up the Slack side.", no_args_is_help=True)
 cli.add_typer(slack, name="slack")

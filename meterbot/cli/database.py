@@ -2,15 +2,11 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meterbot.cli.root import ConfigPath, cli, database_url, done
-
-if TYPE_CHECKING:
-    pass
-
 
 db = typer.Typer(help="Look after the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")

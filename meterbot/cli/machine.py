@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from meterbot.cli.root import (
     done,
     refuse,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @cli.command("secret-key")

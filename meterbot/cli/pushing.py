@@ -1,17 +1,13 @@
 """`meterbot push`: on a seat's own machine."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from meterbot.cli.root import (
     cli,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 push = typer.Typer(invoke_without_command=True)
 cli.add_typer(push, name="push")

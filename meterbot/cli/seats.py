@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,10 +17,6 @@ from meterbot.cli.root import (
     print_json,
     refuse,
 )
-
-if TYPE_CHECKING:
-    pass
-
 
 seat = typer.Typer(help="Look after the seats: tokens, health, forgetting one.", no_args_is_help=True)
 cli.add_typer(seat, name="seat")
