@@ -5,11 +5,11 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 from sqlalchemy import text
@@ -20,6 +20,7 @@ from meterbot.store.engine import make_engine, parse_url
 from tests.faults.stage import World
 from tests.faults.weather import Fault
 
+T = TypeVar("T")
 _WAITING = "select count(*) from deliveries where claimable_at is not null"
 _OTHERS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 
@@ -90,6 +91,9 @@ class Postgres:
 
     async def empty(self) -> None:
         """Ends what a killed bot may have left running, and deletes every row."""
+        await _even_if_it_crashes(self._empty)
+
+    async def _empty(self) -> None:
         names = ", ".join(table.name for table in tables.metadata.sorted_tables)
         async with self._connected("postgres") as connection:
             await connection.execute(f"alter database {parse_url(self.url).database} allow_connections true")
@@ -100,6 +104,9 @@ class Postgres:
             await connection.execute(f"truncate {names}")
 
     async def waiting(self) -> int:
+        return await _even_if_it_crashes(self._waiting)
+
+    async def _waiting(self) -> int:
         async with self._connected() as connection:
             return int(await connection.fetchval(_WAITING))
 
@@ -135,6 +142,14 @@ class Postgres:
             yield connection
         finally:
             connection.terminate()
+
+
+async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
+    """Does it again where the schedule beside has crashed the server meanwhile."""
+    for _ in range(10):
+        with suppress(OSError, asyncpg.PostgresError):
+            return await work()
+    return await work()
 
 
 async def make_databases(server: str, count: int) -> list[str]:
