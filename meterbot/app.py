@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -41,6 +42,7 @@ from meterbot.lease import GATEWAY, Lease
 from meterbot.logger import get_logger
 from meterbot.merges import Merges
 from meterbot.metrics import Metrics
+from meterbot.models import Counter
 from meterbot.notify import Notify
 from meterbot.own_settings import OwnSettings
 from meterbot.pasting import Pasting
@@ -307,7 +309,7 @@ def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | No
     """Asks GitHub, where there is a token for it."""
     if config.github is None or config.github.token is None:
         return None
-    transport = Transport(connections=2 * _reads_at_once(config))
+    transport = Transport()
     closing.push_async_callback(transport.aclose)
     return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 
@@ -343,8 +345,13 @@ def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
     return {seat: account for seat, account in known.items() if account is not None}
 
 
-def _was_read(one: Latest) -> bool:
-    return one.known.windows_at is not None or one.known.extra_usage_at is not None
+def _read_before(latest: Iterable[Latest]) -> Mapping[str, Sequence[Counter]]:
+    """The counters of which something was read, by seat."""
+    found: defaultdict[str, list[Counter]] = defaultdict(list)
+    for one in latest:
+        if one.known.windows_at is not None or one.known.extra_usage_at is not None:
+            found[one.seat].append(one.counter)
+    return found
 
 
 def build_sources(
@@ -357,11 +364,11 @@ def build_sources(
 ) -> dict[str, Source]:
     """A reader per seat, over one transport. `patient`, for a bot that goes on and stores what it reads: a key that was
     just issued may be refused at first, and people are named only where that is asked for."""
-    transport = Transport()
+    transport = Transport(connections=_reads_at_once(config))
     closing.push_async_callback(transport.aclose)
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
-    accounts = _accounts(latest)
+    accounts, read_before = _accounts(latest), _read_before(latest)
     sources: dict[str, Source] = {
         each.name: ClaudeAiSource(
             seats[each.name],
@@ -369,7 +376,7 @@ def build_sources(
             transport,
             config.endpoints.claude_ai,
             expected_account=accounts.get(each.name),
-            read_before=[one.counter for one in latest if one.seat == each.name and _was_read(one)],
+            read_before=read_before[each.name],
             keeper=keepers.get(each.name),
             retry_pauses=pauses,
         )

@@ -1,11 +1,13 @@
 """What a tick costs, counted: requests, statements, transactions and TLS contexts do not jitter as times do."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import event as listening
@@ -67,7 +69,10 @@ class Costs:
 
 
 @asynccontextmanager
-async def reading(seats: int, folder: Path, interval: str = "60s") -> AsyncIterator[Costs]:
+async def reading(
+    seats: int, folder: Path, interval: str = "60s", *, before: bool = True
+) -> AsyncIterator[Costs]:
+    """A bot that has read its seats twice `before`."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ClaudeAi())
         keys = {f"KEY_{n}": f"sk-ant-sid01-planted-{n:04d}-0123456789abcdef" for n in range(seats)}
@@ -85,8 +90,8 @@ async def reading(seats: int, folder: Path, interval: str = "60s") -> AsyncItera
             assert isinstance(bot.store, Database)
             engine = bot.store._engine.sync_engine
             listening.listen(engine, "before_cursor_execute", lambda *seen: costs.statements.append(seen[2]))
-            await costs.minute()
-            await costs.minute()
+            for _ in range(2 * before):
+                await costs.minute()
             yield costs
 
 
@@ -101,6 +106,32 @@ async def test_a_tick_of_many_seats_takes_the_statements_and_transactions_of_one
         found[seats] = statements, transactions
     assert found[2] == found[24]
     assert found[24][1] == 2  # the seats are claimed, and what was read of them is stored
+
+
+class _Together(asyncio.Event):
+    """Set once so many wait for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._missing = number
+
+    async def wait(self) -> Literal[True]:
+        self._missing -= 1
+        if not self._missing:
+            self.set()
+        return await super().wait()
+
+
+async def test_as_many_answers_are_awaited_at_once_as_seats_and_interval_need(tmp_path: Path) -> None:
+    seats = 40
+    async with reading(seats, tmp_path, "1s", before=False) as costs:
+        costs.server.fail_always("account", Reply(503, until=_Together(seats)))
+        await costs.bot.poller.tick(costs.clock.now())
+        costs.clock.advance(timedelta(minutes=2))
+        await costs.bot.poller.tick(costs.clock.now())
+        async with asyncio.timeout(20):
+            await costs.bot.poller.drain()
+        assert len(costs.server.requests) >= seats
 
 
 async def test_all_seats_share_one_tls_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
