@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from meterbot import log
 
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""What this process could use before `prepare` bound it."""
+
 Work = Callable[[], Awaitable[int]]
 """Does a bounded piece of work and says of how many things it was."""
 
@@ -59,8 +62,13 @@ def counted(number: int, what: str) -> str:
 def prepare() -> None:
     """Keeps this process on the first core it may use, as far as the system can, and quiet."""
     quiet()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    bind(CORES[:1])
+
+
+def bind(cores: Iterable[int]) -> None:
+    """Keeps this process and what it starts on these cores, as far as the system can; of none, wherever it is."""
+    if cores := set(cores):
+        os.sched_setaffinity(0, cores)
 
 
 async def in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, list[float]]:

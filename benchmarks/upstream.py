@@ -7,7 +7,6 @@ counted: a client that mixes seats fails the run. Three seats of ten spend with 
 import argparse
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from benchmarks import measure
 
 _MARK = b"sk-ant-sid01-bench-"
 _HEADERS = (
@@ -192,7 +193,14 @@ class Running:
 @contextmanager
 def running(delay: float = 0.0) -> Iterator[Running]:
     """An upstream in a process of its own, on another core where there is one; answers after `delay` seconds."""
-    command = [sys.executable, "-m", "benchmarks.upstream", "--delay", str(delay)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.upstream",
+        "--delay",
+        str(delay),
+        *map(str, measure.CORES[-1:]),
+    ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
     assert process.stdin is not None
     assert process.stdout is not None
@@ -207,9 +215,12 @@ def running(delay: float = 0.0) -> Iterator[Running]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    asyncio.run(_serve(parser.parse_args().delay))
+    parser.add_argument(
+        "core", type=int, nargs="*", help="where to run: who starts this one may be bound to another"
+    )
+    asked = parser.parse_args()
+    measure.bind(asked.core)
+    asyncio.run(_serve(asked.delay))
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ def _tell(children: list[asyncio.subprocess.Process]) -> None:
 
 async def lines() -> list[Line]:
     found = []
+    measure.bind(measure.CORES)  # they share them all
     with upstream.running(0.2) as served, postgres.running() as server:
         for workers in (1, 2, 4):
             async with postgres.fresh_database(server) as url:
