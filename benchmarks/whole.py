@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +108,12 @@ def percentile(values: list[float], share: float) -> float:
 
 
 async def _in_step(config: Config, interval: float) -> None:
-    """Gives each seat the deadline it would have had if the bot had run all along."""
-    store, now = await open_store(config.database_url.get_secret_value()), SystemClock().now()
-    due = [
-        SourceState(seat.name, next_due=now + timedelta(seconds=_LEAD + phase(seat.name, interval)))
-        for seat in config.seats
-    ]
+    """Gives each seat the deadline it would have had if the bot had run all along: its next place in time."""
+    store, begin = await open_store(config.database_url.get_secret_value()), time.time() + _LEAD
+    due = []
+    for seat in config.seats:
+        wait = (phase(seat.name, interval) - begin) % interval
+        due.append(SourceState(seat.name, next_due=datetime.fromtimestamp(begin + wait, UTC)))
     async with store.transaction() as transaction:
         await transaction.write(Batch(sources=due))
     await store.close()
