@@ -12,6 +12,7 @@ from meterbot import wording
 from meterbot.answers import seat_detail
 from meterbot.deliveries import Place
 from meterbot.forecast import spend_between
+from meterbot.forecast_answer import month_ends
 from meterbot.heading import NOWHERE, Headings
 from meterbot.messages import Message, Section
 from meterbot.models import Counter, Event, EventKind, Sample, Severity, by_counter
@@ -117,8 +118,8 @@ def message(
     since: datetime,
     headings: Headings = NOWHERE,
 ) -> Message:
-    """The digest: what was spent since the last one, then how it stands; of a person's own, where that leads."""
-    whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else team(view)
+    """The digest: what was spent since the last one, then how it stands, and where that leads."""
+    whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else _team(view, headings)
     spent = _spent(view, reader.seats, samples, since)
     whose = "Your" if reader.seats else "The team's"
     late = view.report.as_of - since > 1.5 * reader.schedule.span
@@ -129,6 +130,11 @@ def message(
     changes = (Section(spent.lines, heading, fixed=True),) if spent.lines else ()
     fallback = f"{title}. {whole.fallback}"
     return replace(whole, title=title, fallback=fallback, sections=(*changes, *whole.sections), owner={})
+
+
+def _team(view: View, headings: Headings) -> Message:
+    whole = team(view)
+    return replace(whole, text="\n".join([whole.text, *month_ends(headings)]))
 
 
 @dataclass(frozen=True, slots=True)

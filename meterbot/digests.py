@@ -87,7 +87,7 @@ class Digests:
         rows = [row for row in report.rows if not reader.seats or row.seat.name in reader.seats]
         counters = {row.counter for row in rows if row.counter is not None and not row.beside}
         samples = await self.store.samples(counters, min(known.at, known.since or known.at))
-        heading = await self.headings(replace(report, rows=tuple(rows))) if reader.seats else NOWHERE
+        heading = await self.headings(replace(report, rows=tuple(rows)))
         return _Saying(reader, view, now_said, samples, heading)
 
     async def _look(

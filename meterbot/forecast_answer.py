@@ -56,6 +56,12 @@ def _team_line(team: TeamHeading) -> str:
     return f"{head}{pace}; the month ends {span_of(team.forecast)}."
 
 
+def month_ends(headings: Headings) -> list[str]:
+    """A sentence for each currency whose month's end can be foreseen."""
+    foreseen = [one.forecast for one in headings.team if one.forecast is not None]
+    return [f"The month ends {span_of(one)}." for one in foreseen]
+
+
 def span_of(said: Forecast) -> str:
     """`between $40.00 and $95.00`, or `at about $40.00`"""
     if said.low == said.high:

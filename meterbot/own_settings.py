@@ -47,11 +47,13 @@ class OwnSettings:
 
     async def answer(self, question: Question, words: Sequence[str]) -> Answer:
         """What is set, or what was written, stored. The same twice changes nothing the second time."""
-        if len(words) < 3:
-            return Answer(await self._shown(question))
-        seat = self._seat(question, words[2])
+        if len(words) == 1 or (len(words) == 2 and words[1] in _FORMS):
+            return Answer(await self._shown(self._own(question), "Your settings"))
+        seat = self._seat(question, words[1 if len(words) == 2 else 2])
         if isinstance(seat, Message):
             return Answer(seat)
+        if len(words) == 2:
+            return Answer(await self._shown([seat.name], f"Settings of {seat.name}"))
         written = " ".join(words[3:]) if question.text is None else question.text
         if words[1] not in _FORMS or not written.strip():
             return Answer(_how(seat.name), invalid=question.text is not None)
@@ -73,10 +75,12 @@ class OwnSettings:
             return f"Quiet hours: {seat_settings.quiet_said(quiet)}."
         return f"Levels: {self._levels(changed)}."
 
-    async def _shown(self, question: Question) -> Message:
-        names = sorted(
+    def _own(self, question: Question) -> list[str]:
+        return sorted(
             name for name, seat in self.seats.items() if seat.owner.get(question.platform) == question.user
         )
+
+    async def _shown(self, names: Sequence[str], title: str) -> Message:
         if not names:
             return notice("No settings", "No seat here is yours, so there is nothing to set.")
         async with self.store.transaction() as transaction:
@@ -98,7 +102,6 @@ class OwnSettings:
             for label, what in (("Levels…", _LEVELS), ("Quiet hours…", _QUIET))
             for action in button(f"{name}: {label}" if several else label, VERB, what, name)
         ]
-        title = "Your settings"
         return Message(title, title, sections=tuple(sections), actions=tuple(actions))
 
     def _levels(self, held: SeatSettings) -> str:

@@ -222,13 +222,14 @@ async def test_one_that_somebody_began_to_send_is_left_alone(store: Database) ->
     assert queue.waiting == 2
 
 
-async def test_a_person_s_own_says_where_the_month_is_heading(store: Database) -> None:
-    desk = Desk(store, replace(ANAS, schedule=DAILY))
+async def test_it_says_where_the_month_is_heading(store: Database) -> None:
+    desk = Desk(store, CHANNEL, replace(ANAS, schedule=DAILY))
     for day in range(9, 0, -1):
         await desk.spend(f"{10 - day}", NINE - day * DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("10", NINE - timedelta(hours=1))
     await desk.look(NINE)
-    (said,) = desk.wall.standing
-    lines = [line for section in said.message.sections for line in section.lines]
+    team, own = sorted(desk.wall.standing, key=lambda each: each.channel, reverse=True)
+    assert "\nThe month ends at about $" in (team.message.text or "")
+    lines = [line for section in own.message.sections for line in section.lines]
     assert any(line.startswith("The month ends ") for line in lines)

@@ -91,6 +91,16 @@ async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Database
     assert (await ask(store, "settings", by="zed")).message.title == "No settings"
 
 
+async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None:
+    assert (await ask(store, "settings", "ana", by="bo")).message.title == "Not yours to set"
+    assert (await ask(store, "settings", "nobody")).message.title == "Not yours to set"
+    shown = (await ask(store, "settings", "ana", by="zed", groups=("SLEADS",))).message
+    assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
+    assert shown == (await ask(store, "settings", "ana")).message
+    assert shown.title == "Settings of ana"
+    assert (await ask(store, "settings", "thresholds")) == await ask(store, "settings")
+
+
 async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
     def form(*words: str, by: str = "ANA") -> object:
         return own(store).form(Question(words, "slack", f"U{by}"), words)
