@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from meterbot.cli import cli
 from meterbot.config import Config, SeatConfig, load
 from meterbot.models import EventKind, Health
 from meterbot.web import application
-from tests import examples, reference, schema
+from tests import examples, pictures, reference, schema
 from tests.config.test_example import keys
 from tests.config.writing import (
     APP_TOKEN,
@@ -328,3 +329,22 @@ def test_every_page_is_in_the_index_which_the_readme_names() -> None:
     pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
     assert pages - {"README.md"} <= linked, "name every page of docs/ in docs/README.md"
     assert ("README.md", "docs/README.md") in links()
+
+
+def test_every_picture_shows_what_is_drawn_here() -> None:
+    shown = {file.name: file.read_bytes() for file in pictures.IMAGES.glob("*.png")}
+    assert shown.keys() == pictures.PICTURES.keys()
+    for name, (seats, dark) in pictures.PICTURES.items():
+        # Another machine's libraries may press the same dots otherwise.
+        assert _dots(pictures.draw(seats, dark=dark)) == _dots(shown[name])
+
+
+def _dots(png: bytes) -> bytes:
+    """The rows of a PNG's dots."""
+    pressed, at = b"", 8
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4])
+        if png[at + 4 : at + 8] == b"IDAT":
+            pressed += png[at + 8 : at + 8 + size]
+        at += 12 + size
+    return zlib.decompress(pressed)
