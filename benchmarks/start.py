@@ -1,4 +1,7 @@
-"""How long it takes to begin: `python -m benchmarks.start`. Whole processes, beside a Python that does nothing."""
+"""How long it takes to begin: `python -m benchmarks.start`. Whole processes, beside what a Python needs to load asyncio.
+
+The goals are those of a machine on which that takes 31 ms; held is how many times as long we take.
+"""
 
 import asyncio
 import json
@@ -15,6 +18,8 @@ from benchmarks.measure import Line
 from meterbot.simulator.slack import SlackSimulator
 
 _RUNS = 5
+_ASYNCIO = 31.0
+"""Milliseconds that `import asyncio` takes where the goals were set."""
 _PROGRAM = str(Path(sys.executable).with_name("meterbot"))
 _LARGE = ("discord", "slack_bolt", "matplotlib", "asyncpg", "alembic", "rich")
 _LOADED = """
@@ -55,7 +60,11 @@ async def lines() -> list[Line]:
     helping, bare, ready = [], [], []
     async with SlackSimulator() as slack:
         for _ in range(_RUNS):
-            bare.append(await asyncio.to_thread(_spent, [sys.executable, "-c", "import asyncio"]))
+            loaded, empty = [
+                await asyncio.to_thread(_spent, [sys.executable, "-c", code])
+                for code in ("import asyncio", "pass")
+            ]
+            bare.append(loaded - empty)
             helping.append(await asyncio.to_thread(_spent, [_PROGRAM, "--help"]))
             ready.append(await _ready(slack))
         libraries = await _libraries(slack)
@@ -70,8 +79,9 @@ async def lines() -> list[Line]:
 def _line(what: str, goal: int, beside: tuple[str, str], ours: list[float], bare: list[float]) -> Line:
     milliseconds = statistics.median(ours) * 1e3
     times = measure.ratio(ours, bare)
+    most = goal / _ASYNCIO
     shown = f"{milliseconds:,.0f} ms of CPU"
-    return Line(what, f"≤ {goal:,} ms", *beside, shown, milliseconds, goal, f"{times:.1f} × floor")
+    return Line(what, f"≤ {most:.1f} × floor: {goal:,} ms", *beside, shown, times, most)
 
 
 async def _started(slack: SlackSimulator, folder: str, *command: str) -> asyncio.subprocess.Process:
