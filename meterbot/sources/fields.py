@@ -102,7 +102,9 @@ def kind(value: object) -> str:
 
 def printable(text: str) -> str | None:
     """Foreign text made fit to show: one line, at most 80 characters, nothing secret. None if nothing is left."""
-    shown = "".join(mark for mark in text[: 4 * _LONGEST_TEXT] if mark.isprintable())
+    shown = text[: 4 * _LONGEST_TEXT]
+    if not shown.isprintable():
+        shown = "".join(filter(str.isprintable, shown))
     return secret.hide(shown).strip()[:_LONGEST_TEXT] or None
 
 
@@ -115,10 +117,10 @@ def _tolerant(convert: Callable[[Any, Callable[[str], None]], object]) -> PlainV
     """A field that is None where `convert` refuses the value; `convert` may also note what it forgave."""
 
     def validate(value: object, info: ValidationInfo) -> object:
-        place = cast("_Place", info.context)
-        path = f"{place.path}.{info.field_name}"
         if value is None:
             return None
+        place = cast("_Place", info.context)
+        path = f"{place.path}.{info.field_name}"
         try:
             return convert(value, lambda note: place.notes.add(f"{path}: {note}"))
         except _WrongError as wrong:
