@@ -4,6 +4,7 @@ And the databases for those that need one.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import structlog
 from hypothesis import settings
 
 from meterbot import secret
+from meterbot.logger import structlog  # first of all: to draw a traceback with rich takes a second
 from meterbot.store.database import Database, open_store, upgrade
 from tests import compiled, postgres
 from tests.tripwire import sitecustomize as tripwire
@@ -86,6 +87,12 @@ def _as_before() -> Iterator[None]:
     root.setLevel(level)
     logging.getLogger("meterbot").setLevel(ours)
     sys.excepthook, threading.excepthook = hooks
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded for all tests is not looked through for garbage in each."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
