@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Row, Select, Table
 from sqlalchemy.dialects import sqlite
@@ -18,28 +19,43 @@ MOST_VALUES = 10_000
 Rows = Sequence[Mapping[str, Any]]
 
 
-def dialect_insert(connection: AsyncConnection, table: Table) -> "sqlite.Insert | postgresql.Insert":
-    if connection.dialect.name == "sqlite":
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
+
+
+def dialect_insert(connection: AsyncConnection, table: Table) -> Insert:
+    return _insert(connection.dialect.name, table)
+
+
+async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    """Inserts rows, or replaces those of the same primary key."""
+    if rows:
+        await connection.execute(_upsert(connection.dialect.name, table), rows)
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+    """Inserts the rows that collide with no stored one."""
+    if rows:
+        await connection.execute(_insert_new(connection.dialect.name, table), rows)
+
+
+def _insert(dialect: str, table: Table) -> Insert:
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - only who uses it pays for it
 
     return postgresql.insert(table)
 
 
-async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
-    """Inserts rows, or replaces those of the same primary key."""
-    if not rows:
-        return
-    insert = dialect_insert(connection, table)
+@cache  # made once each: to make one takes longer than to run it
+def _upsert(dialect: str, table: Table) -> Insert:
+    insert = _insert(dialect, table)
     changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
-    statement = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
-    await connection.execute(statement, rows)
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
 
 
-async def insert_new(connection: AsyncConnection, table: Table, rows: Rows) -> None:
-    """Inserts the rows that collide with no stored one."""
-    if rows:
-        await connection.execute(dialect_insert(connection, table).on_conflict_do_nothing(), rows)
+@cache
+def _insert_new(dialect: str, table: Table) -> Insert:
+    return _insert(dialect, table).on_conflict_do_nothing()
 
 
 async def select_in(
