@@ -95,8 +95,7 @@ class Postgres:
 
     async def _empty(self) -> None:
         names = ", ".join(table.name for table in tables.metadata.sorted_tables)
-        async with self._connected("postgres") as connection:
-            await connection.execute(f"alter database {parse_url(self.url).database} allow_connections true")
+        await self._admit("true")
         async with self._connected() as connection:
             await connection.execute(f"select pg_terminate_backend(pid) {_OTHERS}")
             while await connection.fetchval(f"select count(*) {_OTHERS}"):  # noqa: ASYNC110 - another process
@@ -121,12 +120,19 @@ class Postgres:
             elif fault.kind == "connections cut":
                 await connection.execute(others)
             else:
-                await connection.execute(f"alter database {name} allow_connections false")
+                await self._admit("false")
                 await connection.execute(others)
                 await world.sleep(fault.number)
         if fault.kind == "database down":
+            await self._admit("true")
+
+    async def _admit(self, anybody: str) -> None:
+        async def alter() -> None:
             async with self._connected("postgres") as connection:
-                await connection.execute(f"alter database {name} allow_connections true")
+                name = parse_url(self.url).database
+                await connection.execute(f"alter database {name} allow_connections {anybody}")
+
+        await _even_if_it_crashes(alter)
 
     @asynccontextmanager
     async def _connected(self, database: str | None = None) -> AsyncIterator[Any]:
@@ -145,7 +151,7 @@ class Postgres:
 
 
 async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
-    """Does it again where the schedule beside has crashed the server meanwhile."""
+    """Does it again where the schedule beside has crashed the server meanwhile, or another fault did the same."""
     for _ in range(10):
         with suppress(OSError, asyncpg.PostgresError):
             return await work()
