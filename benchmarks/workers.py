@@ -24,9 +24,9 @@ from meterbot.clock import SystemClock
 from meterbot.config import load
 from tests import postgres
 
-SEATS = 1_500
+SEATS = 4_000
 _INTERVAL = 10.0
-_WARM, _SECONDS, _LOOK = 12.0, 15.0, 0.25
+_WARM, _SECONDS, _LOOK = 20.0, 15.0, 0.25
 _SESSIONS = """
 SELECT count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'),
        count(*) FILTER (WHERE wait_event = 'advisory')
