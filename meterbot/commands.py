@@ -213,7 +213,7 @@ class Commands:
 
     async def _message(self, words: tuple[str, ...], question: Question, *, public: bool) -> Message:
         command, *arguments = words or ("team",)
-        if words == ("help",):
+        if command == "help":
             return answers.help_answer()
         handler = self._answers.get(command)
         if handler is None:

@@ -53,13 +53,17 @@ def _team_line(team: TeamHeading) -> str:
     pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
     if team.forecast is None:
         return f"{head}{pace}; too little is known to say how the month ends."
-    return f"{head}{pace}; the month ends {span_of(team.forecast)}."
+    ends = "but for caps, the month would end" if team.capped else "the month ends"
+    return f"{head}{pace}; {ends} {span_of(team.forecast)}."
 
 
 def month_ends(headings: Headings) -> list[str]:
     """A sentence for each currency whose month's end can be foreseen."""
-    foreseen = [one.forecast for one in headings.team if one.forecast is not None]
-    return [f"The month ends {span_of(one)}." for one in foreseen]
+    return [
+        f"{'But for caps, the month would end' if one.capped else 'The month ends'} {span_of(one.forecast)}."
+        for one in headings.team
+        if one.forecast is not None
+    ]
 
 
 def span_of(said: Forecast) -> str:
@@ -89,19 +93,11 @@ def _rows(seats: Sequence[Heading], view: View) -> list[str]:
 def _towards(one: Heading) -> str:
     if one.forecast is None:
         return "too little is known"
-    cap = _cap_below(one)
+    cap = one.cap_below
     until = "" if cap is None else f", but for its cap of {_money(cap)}"
     if one.forecast.low == one.forecast.high:
         return f"-> about {_money(one.forecast.low)}{until}"
     return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
-
-
-def _cap_below(one: Heading) -> Money | None:
-    """The cap, where it ends the spending before the month does: the range is of what would be spent without it."""
-    extra = one.row.snapshot.extra_usage
-    if one.forecast is None or extra is None or not extra.comparable or extra.cap is None:
-        return None
-    return extra.cap if extra.cap.minor < one.forecast.high.minor else None
 
 
 def _pace(one: Heading) -> str:
@@ -113,7 +109,7 @@ def _pace(one: Heading) -> str:
 def seat_heading(one: Heading, view: View) -> list[str]:
     """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
     ends = [] if one.forecast is None else [f"The month ends {span_of(one.forecast)}."]
-    if one.forecast is not None and (below := _cap_below(one)) is not None:
+    if one.forecast is not None and (below := one.cap_below) is not None:
         ends = [f"But for its cap of {_money(below)}, the month would end {span_of(one.forecast)}."]
     cap = [] if one.cap_at is None else [f"At this pace its cap falls {_about(one.cap_at, view)}."]
     return [

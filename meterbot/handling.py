@@ -156,7 +156,11 @@ class Handling:
         async with self._store.transaction() as transaction:
             card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
         if card is None:
-            return _GONE
+            return (
+                notice(_GONE.title, f"{words[1]} has no alert that still holds.")
+                if words[1] in self._seats
+                else _GONE
+            )
         events = tuple(event for event in card.events if self._admits(question, event.seat))
         return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
 
@@ -266,8 +270,10 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
     rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
     given = tuple(which)
     wanted = [rules[given]] if given in rules else [rules[rule] for rule in rules if rule[:1] == given]
-    if len(rules) == 1 or len(wanted) == 1:
-        return (wanted or [*rules.values()])[0]
+    if not given and len(rules) == 1:
+        wanted = [*rules.values()]
+    if len(wanted) == 1:
+        return wanted[0]
     several = len({event.seat for event in rules.values()}) > 1
     choices = [
         action
@@ -277,7 +283,8 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
         )
     ]
     said = wording.listed([choice.label for choice in choices])
-    text = f"This alert tells of several. Which is to be told no more: {said}?"
+    why = "This alert tells of several." if wanted or not given else "This alert tells of no such rule."
+    text = f"{why} Which is to be told no more: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
 
 

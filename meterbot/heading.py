@@ -24,15 +24,25 @@ class Heading:
     cap_at: datetime | None
     full: tuple[tuple[str, datetime], ...] = ()
 
+    @property
+    def cap_below(self) -> Money | None:
+        """The cap, where it ends the spending before the month does: the range is of what would be spent without it."""
+        extra = self.row.snapshot.extra_usage
+        if self.forecast is None or extra is None or not extra.comparable or extra.cap is None:
+            return None
+        return extra.cap if extra.cap.minor < self.forecast.high.minor else None
+
 
 @dataclass(frozen=True, slots=True)
 class TeamHeading:
-    """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low."""
+    """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low.
+    `capped`: it is of what would be spent without caps, one of which will end that before."""
 
     currency: str
     used: Money
     per_hour: Money | None
     forecast: Forecast | None
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +124,5 @@ def _sum(
             break
         whole = rest if whole is None else whole + rest
     per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
-    return TeamHeading(used.currency, used, per_hour, forecast(used, whole, now))
+    capped = any(one.cap_below is not None for one in seats)
+    return TeamHeading(used.currency, used, per_hour, forecast(used, whole, now), capped)

@@ -49,7 +49,7 @@ class OwnSettings:
         """What is set, or what was written, stored. The same twice changes nothing the second time."""
         if len(words) == 1 or (len(words) == 2 and words[1] in _FORMS):
             return Answer(await self._shown(self._own(question), "Your settings"))
-        seat = self._seat(question, words[1 if len(words) == 2 else 2])
+        seat = self._seat(question, words[1 if len(words) == 2 or words[1] in self.seats else 2])
         if isinstance(seat, Message):
             return Answer(seat)
         if len(words) == 2:

@@ -15,6 +15,9 @@ from meterbot.rules import RuleSettings, Threshold, parse_threshold
 
 MOST_LEVELS = 10
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NAMES = [
+    (day, f"{day}{rest}day") for day, rest in zip(DAYS, ("", "s", "nes", "rs", "", "ur", ""), strict=True)
+]
 DEFAULT = "default"
 
 _HOURS = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
@@ -107,16 +110,23 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
             f"“{wording.one_line(odd, 20)}” are no hours: write them like 22:00-07:00, from 00:00 to 23:59."
         )
         raise ValueError(said)
-    days = frozenset(
-        DAYS.index(word.lower()[:3]) for word in rest if word.lower()[:3] in DAYS and "/" not in word
-    )
-    zones = [word for word in rest if word.lower()[:3] not in DAYS or "/" in word]
+    named = {word: _days(word) for word in rest}
+    days = frozenset(day for each in named.values() for day in each or ())
+    zones = [word for word, each in named.items() if each is None]
     if (hours is None and not days) or len(zones) > 1:
         raise ValueError("Write hours like 22:00-07:00, perhaps with days and a time zone, or the word none.")
     start, end = (time(0), time(0)) if hours is None else (_clock(hours, 1), _clock(hours, 3))
     if hours is not None and start == end:
         raise ValueError("The hours must end at another time than they begin.")
     return Quiet(start, end, days, _zone(zones[0]) if zones else ZoneInfo(str(zone)))
+
+
+def _days(word: str) -> list[int] | None:
+    """Of `sat`, `saturday` or `mon-fri`; None for another word."""
+    ends = [day for part in word.lower().split("-") for day, names in enumerate(_NAMES) if part in names]
+    if len(ends) != word.count("-") + 1 or len(ends) > 2:
+        return None
+    return [(ends[0] + more) % 7 for more in range((ends[-1] - ends[0]) % 7 + 1)]
 
 
 def _clock(hours: re.Match[str], group: int) -> time:

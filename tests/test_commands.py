@@ -106,6 +106,7 @@ async def test_no_word_answers_with_the_team(store: Store) -> None:
         ("seat @bo", "bo"),
         ("seat <@UANA>", "ana and ana-home"),
         ("help", "What you can ask"),
+        ("help forecast", "What you can ask"),
         ("HELP", "What you can ask"),
     ],
 )

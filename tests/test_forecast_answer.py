@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.days import days_of
-from meterbot.forecast_answer import forecast_answer, seat_heading
+from meterbot.forecast_answer import forecast_answer, month_ends, seat_heading
 from meterbot.heading import Headings, headings
 from meterbot.history_answer import history_answer
 from meterbot.hours import Hour
@@ -89,6 +89,10 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     assert "ana: 5-hour full at about 11:00" in text
     assert "ana: at this pace its cap falls at about 10:16" in text
     assert "about $50.48, but for its cap of $50.00" in text
+    assert (
+        "$49.90 spent so far, $0.38 an hour now; but for caps, the month would end at about $50.48." in text
+    )
+    assert month_ends(said) == ["But for caps, the month would end at about $50.48."]
     (heading,) = said.seats
     assert "But for its cap of $50.00, the month would end at about $50.48." in seat_heading(heading, view)
 

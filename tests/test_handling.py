@@ -400,6 +400,16 @@ async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: R
     assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
 
 
+async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    for alert in (post.delivery, "ana"):
+        which = await room.do("mute", alert, "window_full")
+        assert "tells of no such rule" in which.text
+        assert [choice.label for choice in which.actions] == ["spend_started"]
+    assert (await room.do("muted")).title == "Nothing is muted"
+    assert (await room.do("ack", "bo")).text == "bo has no alert that still holds."
+
+
 async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:
     closed = [
         Event(f"closed {seat}", EventKind.PERIOD_CLOSED, NOW, Severity.INFO, "a new month", seat)

@@ -57,6 +57,8 @@ def test_what_is_no_level_is_said(written: str, said: str) -> None:
         ("22:00 - 7:00 sat, Sunday", Quiet(time(22), time(7), frozenset({5, 6}), BERLIN)),
         ("america/new_york 9:30-10:00", Quiet(time(9, 30), time(10), timezone=ZoneInfo("America/New_York"))),
         ("sat sun", Quiet(days=frozenset({5, 6}), timezone=BERLIN)),
+        ("22:00-07:00 mon-fri", Quiet(time(22), time(7), frozenset(range(5)), BERLIN)),
+        ("Saturday-monday", Quiet(days=frozenset({5, 6, 0}), timezone=BERLIN)),
         ("none", None),
     ],
 )
@@ -68,6 +70,9 @@ def test_quiet_hours_are_read(written: str, quiet: Quiet | None) -> None:
     ("written", "said"),
     [
         ("at night", "Write hours like"),
+        ("22:00-07:00 satellite", "“satellite” is no time zone"),
+        ("22:00-07:00 mon-", "“mon-” is no time zone"),
+        ("mon-tue-wed", "Write hours like"),
         ("", "Write hours like"),
         ("22:00-07:00 Europe/Atlantis", "“Europe/Atlantis” is no time zone"),
         ("22:00-22:00", "must end at another time"),

@@ -41,8 +41,8 @@ def parse_threshold(text: str) -> Threshold:
         currency = match["code"].upper()
     elif match := _SYMBOL.fullmatch(text):
         currency = money.currency_of(match["symbol"])
-    if match and currency and (amount := Decimal(match["number"])) > 0:
-        return Threshold(amount=money.of_major(amount, currency))
+    if match and currency and (amount := money.of_major(Decimal(match["number"]), currency)).minor >= 1:
+        return Threshold(amount=amount)
     raise ValueError(
         f'must be a percentage like "80%" or an amount like "$25.00" or "25.00 EUR", got "{text}"'
     )
