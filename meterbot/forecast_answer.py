@@ -40,7 +40,7 @@ def forecast_answer(view: View, headings: Headings) -> Message:
         text="\n".join(text),
         sections=tuple(sections),
         actions=() if view.public else buttons("forecast"),
-        footer=f"The counters start again {ends}. A range holds four months of five; it needs {FEWEST_DAYS} whole days.",
+        footer=f"The counters start again {ends}. A range holds four months of five; it needs {FEWEST_DAYS} whole days, and not all alike.",
     )
 
 
@@ -67,9 +67,9 @@ def month_ends(headings: Headings) -> list[str]:
 
 
 def span_of(said: Forecast) -> str:
-    """`between $40.00 and $95.00`, or `at about $40.00`"""
+    """`between $40.00 and $95.00`; of days that were all alike `at about $40.00`, and that this rests on them"""
     if said.low == said.high:
-        return f"at about {show(said.low, grouped=True)}"
+        return f"at about {show(said.low, grouped=True)}, if the days stay alike"
     return f"between {show(said.low, grouped=True)} and {show(said.high, grouped=True)}"
 
 

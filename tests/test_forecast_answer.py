@@ -66,7 +66,10 @@ def whole(message: Message) -> str:
 def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
     text = whole(forecast_answer(*asked()))
     # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
-    assert "$51.60 spent so far, $2.25 an hour now; the month ends at about $53.35." in text
+    assert (
+        "$51.60 spent so far, $2.25 an hour now; the month ends at about $53.35, if the days stay alike."
+        in text
+    )
     assert "ana   $17.20  -> about $17.78, $0.75/h over 24m" in text
 
 
@@ -90,11 +93,15 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     assert "ana: at this pace its cap falls at about 10:16" in text
     assert "about $50.48, but for its cap of $50.00" in text
     assert (
-        "$49.90 spent so far, $0.38 an hour now; but for caps, the month would end at about $50.48." in text
+        "$49.90 spent so far, $0.38 an hour now; but for caps, the month would end at about $50.48, if the days stay alike."
+        in text
     )
-    assert month_ends(said) == ["But for caps, the month would end at about $50.48."]
+    assert month_ends(said) == ["But for caps, the month would end at about $50.48, if the days stay alike."]
     (heading,) = said.seats
-    assert "But for its cap of $50.00, the month would end at about $50.48." in seat_heading(heading, view)
+    assert (
+        "But for its cap of $50.00, the month would end at about $50.48, if the days stay alike."
+        in seat_heading(heading, view)
+    )
 
 
 def test_under_three_days_the_seat_and_the_team_say_so() -> None:
