@@ -26,7 +26,7 @@ test: check
 	$(say) 'peers: servers that others wrote'
 	@.venv/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/.test
 	$(say) 'lint'
