@@ -153,13 +153,14 @@ class Handling:
             return notice(
                 "Which alert?", "Press the button below an alert, or add its id, or the name of a seat."
             )
+        seat = self._seats.get(words[1])
+        if seat is not None and not self._admits(question, seat.name):
+            return _NOT_YOURS  # before anything is looked up: whether it has an alert is theirs to know
         async with self._store.transaction() as transaction:
             card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
         if card is None:
             return (
-                notice(_GONE.title, f"{words[1]} has no alert that still holds.")
-                if words[1] in self._seats
-                else _GONE
+                _GONE if seat is None else notice(_GONE.title, f"{seat.name} has no alert that still holds.")
             )
         events = tuple(event for event in card.events if self._admits(question, event.seat))
         return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
@@ -269,9 +270,9 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
     open_ = asked.card.open_at(asked.now) or asked.card.events
     rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
     given = tuple(which)
-    wanted = [rules[given]] if given in rules else [rules[rule] for rule in rules if rule[:1] == given]
-    if not given and len(rules) == 1:
-        wanted = [*rules.values()]
+    wanted = [event for rule, event in rules.items() if rule[: len(given)] == given]
+    if given in rules:
+        wanted = [rules[given]]
     if len(wanted) == 1:
         return wanted[0]
     several = len({event.seat for event in rules.values()}) > 1
@@ -283,7 +284,7 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
         )
     ]
     said = wording.listed([choice.label for choice in choices])
-    why = "This alert tells of several." if wanted or not given else "This alert tells of no such rule."
+    why = "This alert tells of several." if wanted else "This alert tells of no such rule."
     text = f"{why} Which is to be told no more: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
 

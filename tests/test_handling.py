@@ -582,6 +582,15 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
     assert not [message for message in everything if "ana" in str(message) or "boss" in str(message)]
 
 
+@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Database, deed: str) -> None:
+    room = Room(store, ManualClock(NOW), Wall("slack"), veil=Veil("self"))
+    before = await room.do(deed, "ana", "1h", by="bo")
+    await room.spend("1", "12")
+    assert await room.do(deed, "ana", "1h", by="bo") == before
+    assert before.title == "Not shown"
+
+
 async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
     wall = Wall("slack")
     room = Room(store, ManualClock(NOW), wall, veil=Veil("self"))
