@@ -64,7 +64,7 @@ async def lines() -> list[Line]:
                 await asyncio.to_thread(_spent, [sys.executable, "-c", code])
                 for code in ("import asyncio", "pass")
             ]
-            bare.append(loaded - empty)
+            bare.append(max(loaded - empty, 1e-3))
             helping.append(await asyncio.to_thread(_spent, [_PROGRAM, "--help"]))
             ready.append(await _ready(slack))
         libraries = await _libraries(slack)

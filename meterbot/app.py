@@ -345,7 +345,7 @@ def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
     return {seat: account for seat, account in known.items() if account is not None}
 
 
-def _read_before(latest: Iterable[Latest]) -> Mapping[str, Sequence[Counter]]:
+def _read_before(latest: Iterable[Latest]) -> Mapping[str, list[Counter]]:
     """The counters of which something was read, by seat."""
     found: defaultdict[str, list[Counter]] = defaultdict(list)
     for one in latest:
@@ -376,7 +376,7 @@ def build_sources(
             transport,
             config.endpoints.claude_ai,
             expected_account=accounts.get(each.name),
-            read_before=read_before[each.name],
+            read_before=read_before.get(each.name, ()),
             keeper=keepers.get(each.name),
             retry_pauses=pauses,
         )

@@ -1,8 +1,8 @@
 """A history as a PNG. matplotlib, the extra `charts`, is imported when the first picture is drawn."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
 from io import BytesIO
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from meterbot import wording
@@ -21,8 +21,9 @@ _COLOURS = (
     "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#2f8f9d",
     "#b8860b", "#c2410c", "#0f766e", "#15803d", "#be185d", "#7e22ce", "#1d4ed8", "#78350f", "#64748b", "#84cc16",
 )  # fmt: skip
-_ONE_AT_A_TIME = Lock()
-"""matplotlib keeps fonts and settings for the whole process."""
+PAINTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="painter")
+"""Where a bot draws, one picture at a time: matplotlib keeps fonts and settings for the whole process, and those that
+wait for their turn take none of the threads that answers need."""
 _KEPT = 8
 _drawn: dict[tuple[Days, str, bool], bytes] = {}
 """The last few pictures, by what they show."""
@@ -33,23 +34,23 @@ class NoCharts(Exception):  # noqa: N818 - no failure, but a choice of who insta
 
 
 def draw(days: Days, title: str, *, dark: bool = False) -> bytes:
-    """The picture. Takes a tenth of a second and more: never on the event loop. Raises `NoCharts`."""
+    """The picture. Takes a tenth of a second and more: in `PAINTER`, and never on the event loop. Raises
+    `NoCharts`."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
         raise NoCharts("there are no pictures here: install meterbot with its extra `charts`") from None
-    with _ONE_AT_A_TIME:
-        # Many may look at the same: it is drawn once.
-        if (png := _drawn.get((days, title, dark))) is None:
-            figure = Figure(figsize=(12, 6.4), dpi=100, layout="constrained")
-            FigureCanvasAgg(figure)
-            _fill(figure, days, title, _DARK if dark else _LIGHT)
-            file = BytesIO()
-            figure.savefig(file, format="png", facecolor=figure.get_facecolor())
-            png = _drawn[days, title, dark] = file.getvalue()
-            if len(_drawn) > _KEPT:
-                del _drawn[next(iter(_drawn))]
+    # Many may look at the same: it is drawn once.
+    if (png := _drawn.get((days, title, dark))) is None:
+        figure = Figure(figsize=(12, 6.4), dpi=100, layout="constrained")
+        FigureCanvasAgg(figure)
+        _fill(figure, days, title, _DARK if dark else _LIGHT)
+        file = BytesIO()
+        figure.savefig(file, format="png", facecolor=figure.get_facecolor())
+        png = _drawn[days, title, dark] = file.getvalue()
+        if len(_drawn) > _KEPT:
+            del _drawn[next(iter(_drawn))]
     return png
 
 

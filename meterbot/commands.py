@@ -4,7 +4,6 @@ import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from difflib import get_close_matches
@@ -50,8 +49,6 @@ MINE, TEAM = "mine", "team"
 _HELD = (SETTINGS, "muted")
 """What stands below one's own seats there."""
 _READ_AT_ONCE = 30
-_PAINTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="painter")
-"""Pictures are drawn one at a time: in the threads that answers need, those that wait would leave none."""
 _NOT_SHOWN = answers.notice(
     "Not shown",
     "Here the numbers of a seat are for its owner only. Ask “me” for your own seats, or nothing at all for the "
@@ -444,7 +441,7 @@ async def _drawn(found: Sequence[Days], title: str, *, dark: bool) -> tuple[Pict
         return None, ""
     try:
         draw = partial(charts.draw, found[0], title, dark=dark)
-        png = await asyncio.get_running_loop().run_in_executor(_PAINTER, draw)
+        png = await asyncio.get_running_loop().run_in_executor(charts.PAINTER, draw)
     except charts.NoCharts as reason:
         return None, wording.sentence(str(reason))
     return Picture(png, alt_text(found[0], title), "claude-spend.png"), ""

@@ -53,17 +53,17 @@ def _team_line(team: TeamHeading) -> str:
     pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
     if team.forecast is None:
         return f"{head}{pace}; too little is known to say how the month ends."
-    ends = "but for caps, the month would end" if team.capped else "the month ends"
-    return f"{head}{pace}; {ends} {span_of(team.forecast)}."
+    return f"{head}{pace}; {_end(team, team.forecast)}."
 
 
 def month_ends(headings: Headings) -> list[str]:
     """A sentence for each currency whose month's end can be foreseen."""
-    return [
-        f"{'But for caps, the month would end' if one.capped else 'The month ends'} {span_of(one.forecast)}."
-        for one in headings.team
-        if one.forecast is not None
-    ]
+    return [wording.sentence(_end(one, one.forecast)) for one in headings.team if one.forecast is not None]
+
+
+def _end(team: TeamHeading, said: Forecast) -> str:
+    ends = "but for caps, the month would end" if team.capped else "the month ends"
+    return f"{ends} {span_of(said)}"
 
 
 def span_of(said: Forecast) -> str:

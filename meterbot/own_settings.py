@@ -47,18 +47,20 @@ class OwnSettings:
 
     async def answer(self, question: Question, words: Sequence[str]) -> Answer:
         """What is set, or what was written, stored. The same twice changes nothing the second time."""
-        if len(words) == 1 or (len(words) == 2 and words[1] in _FORMS):
+        what, named = (*words[1:3], "", "")[:2]
+        if not named and what in {"", *_FORMS}:
             return Answer(await self._shown(self._own(question), "Your settings"))
-        seat = self._seat(question, words[1 if len(words) == 2 or words[1] in self.seats else 2])
+        seat_first = what not in _FORMS and (not named or what in self.seats)
+        seat = self._seat(question, what if seat_first else named)
         if isinstance(seat, Message):
             return Answer(seat)
-        if len(words) == 2:
+        if not named:
             return Answer(await self._shown([seat.name], f"Settings of {seat.name}"))
         written = " ".join(words[3:]) if question.text is None else question.text
-        if words[1] not in _FORMS or not written.strip():
+        if what not in _FORMS or not written.strip():
             return Answer(_how(seat.name), invalid=question.text is not None)
         try:
-            said = await self._set(seat, words[1], written)
+            said = await self._set(seat, what, written)
         except ValueError as wrong:
             return Answer(notice("Not taken", str(wrong), Severity.WARNING), invalid=True)
         return Answer(notice(f"Set for {seat.name}", said, Severity.GOOD))

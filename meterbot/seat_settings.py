@@ -14,10 +14,9 @@ from meterbot.noise import Quiet
 from meterbot.rules import RuleSettings, Threshold, parse_threshold
 
 MOST_LEVELS = 10
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_NAMES = [
-    (day, f"{day}{rest}day") for day, rest in zip(DAYS, ("", "s", "nes", "rs", "", "ur", ""), strict=True)
-]
+_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORT = 3
+DAYS = tuple(name[:_SHORT] for name in _NAMES)
 DEFAULT = "default"
 
 _HOURS = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
@@ -123,10 +122,17 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
 
 def _days(word: str) -> list[int] | None:
     """Of `sat`, `saturday` or `mon-fri`; None for another word."""
-    ends = [day for part in word.lower().split("-") for day, names in enumerate(_NAMES) if part in names]
-    if len(ends) != word.count("-") + 1 or len(ends) > 2:
+    first, _, last = word.lower().partition("-")
+    start, end = _day(first), _day(last if "-" in word else first)
+    if start is None or end is None:
         return None
-    return [(ends[0] + more) % 7 for more in range((ends[-1] - ends[0]) % 7 + 1)]
+    return [(start + more) % 7 for more in range((end - start) % 7 + 1)]
+
+
+def _day(word: str) -> int | None:
+    """By its name, or so much of it that it can be no other."""
+    fitting = (day for day, name in enumerate(_NAMES) if len(word) >= _SHORT and name.startswith(word))
+    return next(fitting, None)
 
 
 def _clock(hours: re.Match[str], group: int) -> time:

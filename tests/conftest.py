@@ -22,7 +22,7 @@ import pytest
 from hypothesis import settings
 
 from meterbot import secret
-from meterbot.logger import structlog  # first of all: to draw a traceback with rich takes a second
+from meterbot.logger import structlog  # past it, tracebacks are drawn with rich, slowly
 from meterbot.store.database import Database, open_store, upgrade
 from tests import compiled, postgres
 from tests.tripwire import sitecustomize as tripwire

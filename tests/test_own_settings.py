@@ -1,5 +1,6 @@
 """What people set for their own seats, and what comes of it: on a real store, through the real door."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -101,6 +102,13 @@ async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None
     assert shown == (await ask(store, "settings", "ana")).message
     assert shown.title == "Settings of ana"
     assert (await ask(store, "settings", "thresholds")) == await ask(store, "settings")
+
+
+async def test_a_seat_may_be_called_like_a_form(store: Database) -> None:
+    seats = {name: Seat(name, "claude_ai", owner={"slack": "UANA"}) for name in ("ana", "quiet")}
+    words = ("settings", "quiet", "ana", "22:00-07:00")
+    answer = await replace(own(store), seats=seats).answer(Question(words, "slack", "UANA"), words)
+    assert answer.message.title == "Set for ana"
 
 
 async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:

@@ -58,6 +58,7 @@ def test_what_is_no_level_is_said(written: str, said: str) -> None:
         ("america/new_york 9:30-10:00", Quiet(time(9, 30), time(10), timezone=ZoneInfo("America/New_York"))),
         ("sat sun", Quiet(days=frozenset({5, 6}), timezone=BERLIN)),
         ("22:00-07:00 mon-fri", Quiet(time(22), time(7), frozenset(range(5)), BERLIN)),
+        ("tues, thurs", Quiet(days=frozenset({1, 3}), timezone=BERLIN)),
         ("Saturday-monday", Quiet(days=frozenset({5, 6, 0}), timezone=BERLIN)),
         ("none", None),
     ],

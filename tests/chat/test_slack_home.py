@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -285,6 +287,16 @@ async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> N
         assert images(r.slack.homes["UANA"]) == []
 
 
+@asynccontextmanager
+async def opened(answerer: Callable[[Question], Awaitable[Answer]]) -> AsyncIterator[Rig]:
+    """Ana has opened her tab, and sees its words."""
+    async with rig(start=False) as r:
+        await r.chat.start(answerer)
+        await r.slack.open_home("UANA")
+        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+        yield r
+
+
 async def test_what_is_slow_stands_over_nothing_new() -> None:
     slow, said = asyncio.Event(), "old"
 
@@ -299,10 +311,7 @@ async def test_what_is_slow_stands_over_nothing_new() -> None:
 
         return Answer(message, page=Page((message,), "mine", ("mine",), history))
 
-    async with rig(start=False) as r:
-        await r.chat.start(answerer)
-        await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+    async with opened(answerer) as r:
         said = "new"
         await r.slack.press_at_home("home:mine", "UANA")
         await r.slack.until(lambda: "new days" in json.dumps(r.slack.homes["UANA"]))
@@ -328,10 +337,7 @@ async def test_who_opens_it_while_its_history_is_drawn_sees_at_once_what_is_know
 
         return Answer(message, page=Page((message,), "mine", ("mine",), history))
 
-    async with rig(start=False) as r:
-        await r.chat.start(answerer)
-        await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+    async with opened(answerer) as r:
         said = "new"
         for looks in (2, 3):
             await r.slack.open_home("UANA")
@@ -360,10 +366,7 @@ async def test_who_opens_it_while_it_is_drawn_sees_in_the_end_what_holds_then() 
 
         return Answer(message, page=Page((message,), "mine", ("mine",), history))
 
-    async with rig(start=False) as r:
-        await r.chat.start(answerer)
-        await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
+    async with opened(answerer) as r:
         said = "new"
         for _ in range(3):
             await r.slack.open_home("UANA")

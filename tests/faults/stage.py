@@ -256,7 +256,8 @@ def free_port() -> int:
     """One that nobody else is given: neither by the system, which gives only higher ones to those who ask for any, nor by
     another process of a campaign."""
     mine = 20_000 + os.getpid() % 100 * 100
-    while True:
+    for _ in range(100):
         port = mine + next(_ports) % 100
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+    raise OSError(f"no port from {mine} on is free")

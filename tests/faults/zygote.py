@@ -74,7 +74,8 @@ class Zygote:
             self._socket.close()
             _serve(theirs, url)
         theirs.close()
-        self._socket.recv(1)  # it has warmed up
+        if not self._socket.recv(1):
+            raise RuntimeError("no bot can be started: the rehearsal failed, see above")
 
     def start(self, birth: Birth) -> tuple[int, socket.socket]:
         """(process id, the socket by which bot and director wake each other)."""
