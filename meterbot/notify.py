@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from meterbot.bundling import bundling, while_out
-from meterbot.chat import Chat
+from meterbot.chat import LOOK_BACK, Chat
 from meterbot.clock import Clock
 from meterbot.deliveries import Deed, Delivery, DeliveryKind, DeliveryState, Purpose, Trouble, Unsure
 from meterbot.errors import Outcome, SendError
@@ -23,9 +23,6 @@ CLAIM_SECONDS = 60.0
 """How long a worker may take over one delivery before another looks after it."""
 SEND_SECONDS = 40.0
 """When a platform that does not answer is given up for now; well inside the claim."""
-LOOK_BACK = timedelta(hours=25)
-"""How far before our first attempt a lost message is looked for: the platforms' clocks are not ours, and ours may have
-been a day ahead when it was noted."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 _REFUSED_PAUSE = 600.0

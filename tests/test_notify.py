@@ -653,10 +653,10 @@ async def slack(line: Line) -> AsyncIterator[tuple[SlackSimulator, Chat]]:
 
 
 SLACK_DOUBTS: list[tuple[Callable[[], Fault], list[str]]] = [
-    (dropped, ["chat.postMessage", "auth.test", "conversations.history"]),
+    (dropped, ["chat.postMessage", "auth.test", *["conversations.history"] * 2]),
     (
         lambda: dropped(accept=False),
-        ["chat.postMessage", "auth.test", "conversations.history", "chat.postMessage"],
+        ["chat.postMessage", "auth.test", *["conversations.history"] * 2, "chat.postMessage"],
     ),
 ]
 

@@ -7,10 +7,14 @@ a `SendError` that says what is known. It retries nothing that could have arrive
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from meterbot.messages import Message, Picture, Posted
+
+LOOK_BACK = timedelta(hours=25)
+"""How far a lost message is looked for before our first attempt, for our clock may have been a day ahead when that was
+noted; and before the newest message of the channel, for it may be ahead by more, and then only the platform's tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +144,9 @@ class Chat(Protocol):
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
     ) -> list[Posted]:
-        """The messages that carry `delivery`, posted at or after `since`, the first one first: how a doubt is settled.
-        None when it is certain that there is none. Raises `SendError` when it cannot be told."""
+        """The messages that carry `delivery`, the first one first: how a doubt is settled. Looked through are those that
+        were posted after `since`, and those of the `LOOK_BACK` before the channel's newest. None when it is certain that
+        there is none. Raises `SendError` when it cannot be told."""
         ...
 
     async def delete(self, where: Posted) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 from discord.http import Route
 
-from meterbot.chat import Answer, Answerer, Connection, Form, Forms, Question, no_forms
+from meterbot.chat import LOOK_BACK, Answer, Answerer, Connection, Form, Forms, Question, no_forms
 from meterbot.chat.discord_client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord_embeds import (
     Payload,
@@ -163,9 +163,12 @@ class DiscordChat:
         # Replies stand in the channel itself; the mark tells them apart.
         channel = await self._channel(channel) if thread is None else thread.channel
         me = await self._rest.my_id()
-        after = str(discord.utils.time_snowflake(since))
+        newest = await self._newest(channel)
+        if newest is None:
+            return []
+        after = str(discord.utils.time_snowflake(min(since, newest - LOOK_BACK)))
         found: list[Posted] = []
-        for number in range(_PAGES):
+        for _ in range(_PAGES):
             page = await self._history(channel, limit=_PAGE, after=after)
             with _reading():
                 found += [
@@ -174,8 +177,6 @@ class DiscordChat:
                     if posted["author"]["id"] == me and carries(posted, delivery)
                 ]
                 after = max((posted["id"] for posted in page), key=int, default=after)
-            if not page and number == 0:
-                await self._make_sure_we_can_read(channel)
             if len(page) < _PAGE:
                 return sorted(found, key=lambda each: int(each.message))
         raise SendError(Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through")
@@ -195,15 +196,18 @@ class DiscordChat:
             raise SendError(Outcome.IN_DOUBT, NOT_DISCORD)
         return page
 
-    async def _make_sure_we_can_read(self, channel: str) -> None:
-        """To a bot without Read Message History, Discord shows an empty channel instead of an error."""
-        if await self._history(channel, limit=1):
-            return
+    async def _newest(self, channel: str) -> datetime | None:
+        """When the channel's newest message was posted, by Discord's clock; None when there is none."""
+        for newest in await self._history(channel, limit=1):
+            with _reading():
+                return discord.utils.snowflake_time(int(newest["id"]))
+        # To a bot without Read Message History, Discord shows an empty channel instead of an error.
         about = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
         with _reading():
             unread = about["last_message_id"] is not None
         if unread:
             raise SendError(Outcome.REFUSED, "the bot may not read the channel: give it Read Message History")
+        return None
 
     # The gateway.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from meterbot.chat import Answerer, Connection, Forms, no_forms
+from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack_blocks import Payload, checked, render, render_line
 from meterbot.chat.slack_groups import SlackGroups
 from meterbot.chat.slack_home import Notes, notes_in_memory
@@ -278,15 +278,16 @@ class SlackChat:
     ) -> list[Posted]:
         if self._bot is None:
             self._bot = await self._web.call("auth.test")
-        channel = await self._channel(channel)
+        channel = await self._channel(channel) if thread is None else thread.channel
+        since = min([since, *(at - LOOK_BACK for at in await self._newest(channel))])
         found: list[Posted] = []
-        where = {"channel": channel} if thread is None else {"channel": thread.channel, "ts": thread.message}
+        where = {"channel": channel} if thread is None else {"channel": channel, "ts": thread.message}
         method = "conversations.history" if thread is None else "conversations.replies"
         cursor = ""
         for _ in range(_PAGES):
             page = await self._page(method, {**where, **_from(since), "cursor": cursor})
             found += [
-                Posted(where["channel"], str(candidate["ts"]))
+                Posted(channel, str(candidate["ts"]))
                 for candidate in page.get("messages") or []
                 if self._is_ours(candidate) and _delivery_of(candidate) == delivery
             ]
@@ -296,6 +297,11 @@ class SlackChat:
         raise SendError(
             Outcome.IN_DOUBT, f"more than {_PAGES * _PAGE} messages since: not all of them were read"
         )
+
+    async def _newest(self, channel: str) -> list[datetime]:
+        """When the channel's newest message was posted, by Slack's clock; empty when there is none."""
+        page = await self._page("conversations.history", {"channel": channel, "limit": "1"})
+        return [datetime.fromtimestamp(float(newest["ts"]), UTC) for newest in page.get("messages") or []]
 
     async def delete(self, where: Posted) -> None:
         try:

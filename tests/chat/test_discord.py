@@ -132,11 +132,13 @@ async def test_what_somebody_else_wrote_is_not_taken_for_ours(discord: DiscordSi
         assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == []
 
 
-async def test_messages_before_the_first_try_are_not_looked_at(discord: DiscordSimulator) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4), timedelta(days=2), timedelta(days=400)])
+async def test_a_message_is_found_although_our_clock_is_ahead_of_discords(
+    discord: DiscordSimulator, ahead: timedelta
+) -> None:
     async with running(discord) as chat:
-        await chat.post(DELIVERY, discord.channel_id, alert())
-        later = datetime.now(UTC) + timedelta(minutes=1)
-        assert await chat.find(DELIVERY, discord.channel_id, later) == []
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        assert await chat.find(DELIVERY, discord.channel_id, datetime.now(UTC) + ahead) == [posted]
 
 
 async def test_a_message_is_found_behind_hundreds_of_others(discord: DiscordSimulator) -> None:

@@ -157,7 +157,7 @@ async def test_an_answer_that_makes_no_sense_leaves_a_doubt(discord: DiscordSimu
 async def test_a_history_that_makes_no_sense_settles_nothing(discord: DiscordSimulator, body: str) -> None:
     content_type = "text/html" if body == "<html>" else "application/json"
     async with running(discord) as chat:
-        discord.fail("GET", POST_MESSAGE, garbled(body, content_type))
+        discord.fail("GET", POST_MESSAGE, garbled(body, content_type), times=2)
         error = await refusal_of(chat.find(DELIVERY, discord.channel_id, a_while_ago()))
     assert error.outcome is Outcome.IN_DOUBT
 

@@ -127,15 +127,18 @@ async def test_a_doubt_is_settled_page_by_page() -> None:
             r.slack.say(f"chatter {number}")
 
         assert await r.chat.find("delivery1", r.slack.channel, LONG_AGO) == [posted]
-        assert len(r.slack.called("conversations.history")) == 3
+        assert len(r.slack.called("conversations.history")) == 1 + 3, "the newest, and three pages"
 
 
-async def test_a_post_is_found_although_our_clock_is_ahead_of_slacks() -> None:
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4), timedelta(days=2), timedelta(days=400)])
+async def test_a_message_is_found_although_our_clock_is_ahead_of_slacks(ahead: timedelta) -> None:
     async with rig() as r:
         posted = await r.chat.post("delivery1", r.slack.channel, alert())
-        ahead = datetime.now(UTC) + timedelta(minutes=4)
+        line = await r.chat.reply("delivery2", posted, alert())
+        since = datetime.now(UTC) + ahead
 
-        assert await r.chat.find("delivery1", r.slack.channel, ahead) == [posted]
+        assert await r.chat.find("delivery1", r.slack.channel, since) == [posted]
+        assert await r.chat.find("delivery2", r.slack.channel, since, thread=posted) == [line]
 
 
 async def test_a_channel_too_long_to_read_leaves_the_doubt() -> None:

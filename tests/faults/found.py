@@ -37,6 +37,14 @@ FOUND = (
         Fault("clock jump", 1, number=_DAY, times=2),
         Fault("reset", 1, "slack", "post", accept=True),
     ),
+    # Nor was it found from a day before that time on, where the clock was ahead by two.
+    _pushed(
+        "a post is lost while the clock is two days ahead",
+        _ONE_SEAT,
+        Fault("clock jump", -1, number=_DAY),
+        Fault("clock jump", 1, number=_DAY),
+        Fault("reset", 1, "slack", "post", accept=True),
+    ),
     # The line of the second level told nothing of the first, and the edit that did was overtaken by the third.
     _pushed(
         "two levels at once are overtaken by a third",
