@@ -112,9 +112,11 @@ def fields_read(snapshot: Snapshot, last: ExtraUsage | None) -> ExtraUsage | Non
 def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     """An assumed currency or scale gives way to the one last known: a body that leaves its currency out for once
     would otherwise look like a switch to dollars."""
-    held = last.used or last.cap
     keep_currency = "currency" in extra.assumed and last.currency is not None
     keep_scale = "scale" in extra.assumed
+    if not keep_currency and not keep_scale:
+        return extra
+    held = last.used or last.cap
 
     def restated(amount: Money | None) -> Money | None:
         if amount is None:

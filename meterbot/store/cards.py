@@ -2,14 +2,29 @@
 
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import Card, DeliveryKind, Place, Purpose
 from meterbot.store import acts, tables
 from meterbot.store.statements import select_in
 
+# Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _events = tables.deliveries.c, tables.events.c
+_TOLD_IN = or_(_rows.id == bindparam("ref"), _rows.told_in == bindparam("ref"))
+_OPENED = select(_rows.event).where(_TOLD_IN)
+_TOLD = (
+    select(_rows.sequence, _events.key, _events.event, _events.ended_by)
+    .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
+    .where(
+        _rows.chat == bindparam("chat"),
+        _rows.channel == bindparam("channel"),
+        _rows.purpose == Purpose.TELL,
+        _rows.kind != DeliveryKind.EDIT,
+        or_(_TOLD_IN, _rows.about.in_(bindparam("opened", expanding=True))),
+    )
+    .order_by(_rows.sequence)
+)
 
 
 async def of(connection: AsyncConnection, ref: str) -> Card | None:
@@ -34,17 +49,9 @@ async def of_event(connection: AsyncConnection, event: str, place: Place) -> Car
 
 async def read(connection: AsyncConnection, post: Row[Any]) -> Card:
     """The card of a delivery's row that is a post."""
-    told_in = or_(_rows.id == post.id, _rows.told_in == post.id)
-    opened = (await connection.scalars(select(_rows.event).where(told_in))).all()
-    here = and_(_rows.chat == post.chat, _rows.channel == post.channel)
-    told = and_(_rows.purpose == Purpose.TELL, _rows.kind != DeliveryKind.EDIT)
-    query = (
-        select(_rows.sequence, _events.key, _events.event, _events.ended_by)
-        .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
-        .where(here, told, or_(told_in, _rows.about.in_(opened)))
-        .order_by(_rows.sequence)
-    )
-    rows = {row.key: row for row in await connection.execute(query)}
+    opened = (await connection.scalars(_OPENED, {"ref": post.id})).all()
+    here = {"ref": post.id, "chat": post.chat, "channel": post.channel, "opened": opened}
+    rows = {row.key: row for row in await connection.execute(_TOLD, here)}
     ends = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
     ending = await select_in(connection, select(_events.key, _events.event), _events.key, ends)
     return Card(

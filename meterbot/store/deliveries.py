@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import (
@@ -35,6 +35,18 @@ def as_found(row: Any) -> Found | None:
 _rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 WAITING = _rows.claimable_at.is_not(None)
+_POST_OF = (
+    select(tables.deliveries)
+    .where(
+        _rows.event == bindparam("about"),
+        _rows.chat == bindparam("chat"),
+        _rows.channel == bindparam("channel"),
+        or_(_rows.kind == DeliveryKind.POST, _rows.told_in.is_not(None)),
+        _rows.heading.is_(None),
+    )
+    .order_by(_rows.sequence.desc())
+    .limit(1)
+)
 
 
 async def queue(
@@ -105,14 +117,8 @@ async def tellings(
 
 async def post_of(connection: AsyncConnection, row: Found) -> Found | None:
     """The post that an edit or a line belongs to: its own, or the one that told it with others."""
-    query = select(tables.deliveries).where(
-        _rows.event == row.about,
-        _rows.chat == row.chat,
-        _rows.channel == row.channel,
-        or_(_rows.kind == DeliveryKind.POST, _rows.told_in.is_not(None)),
-        _rows.heading.is_(None),
-    )
-    own = (await connection.execute(query.order_by(_rows.sequence.desc()).limit(1))).first()
+    where = {"about": row.about, "chat": row.chat, "channel": row.channel}
+    own = (await connection.execute(_POST_OF, where)).first()
     if own is None or own.told_in is None:
         return own
     return (await connection.execute(select(tables.deliveries).where(_rows.id == own.told_in))).first()

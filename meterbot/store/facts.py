@@ -1,7 +1,7 @@
 """Counters, what is known of them, sources, memories and events: rows to our values and back."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, literal, select, tuple_
@@ -14,6 +14,7 @@ from meterbot.store.statements import insert_new, select_all, select_in, upsert
 
 _counters = tables.counters.c
 _HEALTH = {health.value: health for health in Health}
+_SOURCE = [field.name for field in fields(SourceState)]
 
 
 async def ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
@@ -127,7 +128,9 @@ async def read_sources(
 
 
 async def write_sources(connection: AsyncConnection, sources: Iterable[SourceState]) -> None:
-    await upsert(connection, tables.sources, [asdict(source) for source in sources])
+    await upsert(
+        connection, tables.sources, [{name: getattr(source, name) for name in _SOURCE} for source in sources]
+    )
 
 
 async def read_memories(connection: AsyncConnection, names: Iterable[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ and is not has two at work, which would wait for each other.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import (
@@ -22,7 +22,19 @@ from meterbot.store import tables
 from meterbot.store.deliveries import AT_ONCE, WAITING
 from meterbot.store.sending import MAYBE_SENT, told_by
 
+# Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _lines = tables.deliveries.c, tables.lines.c
+_MINE = and_(
+    _lines.chat == bindparam("its_chat"),
+    _lines.channel == bindparam("its_channel"),
+    _lines.claimed_by == bindparam("its_claimer"),
+)
+"""The delivery's line, as long as it is its claimer's."""
+_LINE = update(tables.lines).where(_MINE)
+_STANDS = update(tables.deliveries).where(
+    _rows.id == bindparam("its_id"), _rows.state != DeliveryState.DELIVERED
+)
+_SHOWS = update(tables.deliveries).where(_rows.id == bindparam("its_id"))
 
 
 async def mark_delivered(
@@ -40,8 +52,8 @@ async def mark_delivered(
     held back the rest of the line until now."""
     mine = await _well(connection, delivery, now, pause)
     # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
-    done = update(tables.deliveries).where(_rows.id == delivery.id, _rows.state != DeliveryState.DELIVERED)
     values: dict[str, Any] = {
+        "its_id": delivery.id,
         "state": DeliveryState.DELIVERED,
         "claimable_at": None,
         "claimed_by": None,
@@ -54,10 +66,9 @@ async def mark_delivered(
     if sent and delivery.kind is DeliveryKind.POST:
         told = told_by(delivery.card, delivery.message, delivery.event.key)
         values |= {"told": told, "shown": delivery.card.mark}
-    await connection.execute(done.values(values))
+    await connection.execute(_STANDS, values)
     if sent and delivery.kind is DeliveryKind.EDIT:
-        shows = update(tables.deliveries).where(_rows.id == delivery.card.ref)
-        await connection.execute(shows.values(shown=delivery.card.mark))
+        await connection.execute(_SHOWS, {"its_id": delivery.card.ref, "shown": delivery.card.mark})
     if held is not None and mine:
         rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
         waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
@@ -66,15 +77,16 @@ async def mark_delivered(
 
 async def _well(connection: AsyncConnection, delivery: Delivery, now: datetime, pause: float) -> bool:
     well = {"failures": 0, "trouble": None, "troubled_since": None, "refused": False, "claimed_by": None}
-    line = update(tables.lines).where(*_mine(delivery))
-    changed = await connection.execute(line.values(free_at=now + timedelta(seconds=pause), **well))
-    return changed.rowcount == 1
+    rested = {"free_at": now + timedelta(seconds=pause), **well}
+    return (await connection.execute(_LINE, {**_mine(delivery), **rested})).rowcount == 1
 
 
-def _mine(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
-    """The delivery's line, as long as it is its claimer's."""
-    here = (_lines.chat == delivery.chat, _lines.channel == delivery.channel)
-    return (*here, _lines.claimed_by == delivery.claimed_by)
+def _mine(delivery: Delivery) -> dict[str, str]:
+    return {
+        "its_chat": delivery.chat,
+        "its_channel": delivery.channel,
+        "its_claimer": delivery.claimed_by,
+    }
 
 
 async def mark_superseded(
@@ -107,8 +119,7 @@ async def withdraw(connection: AsyncConnection, event: str, place: Place, reason
 
 async def _free_line(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
     """Gives a claimed line back as it was: nothing was sent."""
-    line = update(tables.lines).where(*_mine(delivery))
-    await connection.execute(line.values(free_at=now, claimed_by=None))
+    await connection.execute(_LINE, {**_mine(delivery), "free_at": now, "claimed_by": None})
 
 
 async def repost(connection: AsyncConnection, delivery: Delivery, now: datetime) -> None:
@@ -129,7 +140,7 @@ async def mark_waiting(
     connection: AsyncConnection, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
 ) -> None:
     """Puts a claimed delivery back and lets its line rest; nothing when another has claimed it since."""
-    await connection.execute(select(_lines.free_at).where(*_mine(delivery)).with_for_update())
+    await connection.execute(select(_lines.free_at).where(_MINE).with_for_update(), _mine(delivery))
     mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
     if delivery.card.heading is not None and delivery.kind is DeliveryKind.POST and state not in MAYBE_SENT:
         changed = await _dissolve(connection, delivery, mine)
@@ -142,18 +153,15 @@ async def mark_waiting(
         ).rowcount
     if not changed:
         return
-    await connection.execute(
-        update(tables.lines)
-        .where(*_mine(delivery))
-        .values(
-            free_at=again,
-            claimed_by=None,
-            failures=_lines.failures + 1,
-            trouble=trouble.reason,
-            troubled_since=func.coalesce(_lines.troubled_since, literal(trouble.since, tables.Instant())),
-            refused=trouble.refused,
-        )
+    worse = _LINE.values(
+        free_at=again,
+        claimed_by=None,
+        failures=_lines.failures + 1,
+        trouble=trouble.reason,
+        troubled_since=func.coalesce(_lines.troubled_since, literal(trouble.since, tables.Instant())),
+        refused=trouble.refused,
     )
+    await connection.execute(worse, _mine(delivery))
 
 
 async def _dissolve(

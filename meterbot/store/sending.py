@@ -44,6 +44,7 @@ class Claim:
         return self.now + timedelta(seconds=self.seconds)
 
 
+# Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
 MAYBE_SENT = (DeliveryState.CLAIMED, DeliveryState.IN_DOUBT)
 _LONGEST_REST = timedelta(hours=2)
@@ -63,7 +64,7 @@ _POST_WAITS = exists(
         _post.claimable_at.is_not(None),
     )
 )
-"""The row belongs to a post that has not been told yet. Made once: to build it takes longer than to run it."""
+"""The row belongs to a post that has not been told yet."""
 
 
 def _free(now: At, set_back: At, unbelievable: At) -> ColumnElement[bool]:
@@ -106,7 +107,29 @@ _FIRST_FREE = (
     .order_by(_rows.sequence)
     .limit(1)
 )
-"""Made once: it is asked every second, and to build it takes longer than to run it."""
+_TAKE = update(tables.lines).where(
+    _lines.chat == bindparam("its_chat"),
+    _lines.channel == bindparam("its_channel"),
+    _lines.free_at == bindparam("seen_free_at"),
+    _lines.claimed_by.is_not_distinct_from(bindparam("seen_by", type_=_lines.claimed_by.type)),
+    _free(**_at),
+)
+_OF_LINE = and_(_rows.chat == bindparam("chat"), _rows.channel == bindparam("channel"))
+_DOUBT = (
+    select(tables.deliveries)
+    .where(_OF_LINE, WAITING, _rows.state.in_(MAYBE_SENT))
+    .order_by(_rows.sequence)
+    .limit(1)
+)
+_READY = (
+    select(tables.deliveries, _events.event.label("happened"), _events.ended_by)
+    .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
+    .where(_OF_LINE, _rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
+    .order_by(_rows.lane, _rows.sequence)
+    .limit(_MOST_CONSIDERED)
+)
+_CLAIM = update(tables.deliveries).where(_rows.sequence == bindparam("its_sequence"))
+_EVENT = select(_events.event).where(_events.key == bindparam("key"))
 
 
 async def first_free(connection: AsyncConnection, chat: str, now: datetime) -> Found | None:
@@ -125,25 +148,20 @@ async def take(connection: AsyncConnection, seen: Found, claim: Claim) -> bool:
             "refused": False,
         }
         await insert_new(connection, tables.lines, [new])
-    taken = (
-        update(tables.lines)
-        .where(
-            _lines.chat == seen.chat,
-            _lines.channel == seen.channel,
-            _lines.free_at == (seen.free_at or AT_ONCE),
-            _lines.claimed_by.is_not_distinct_from(seen.claimed_by),
-            _free(**_times(claim.now)),
-        )
-        .values(free_at=claim.until, claimed_by=claim.worker)
-    )
-    return (await connection.execute(taken)).rowcount == 1
+    was = {
+        "its_chat": seen.chat,
+        "its_channel": seen.channel,
+        "seen_free_at": seen.free_at or AT_ONCE,
+        "seen_by": seen.claimed_by,
+    }
+    becomes = {"free_at": claim.until, "claimed_by": claim.worker}
+    taken = await connection.execute(_TAKE, {**was, **_times(claim.now), **becomes})
+    return taken.rowcount == 1
 
 
 async def next_of(connection: AsyncConnection, line: Found, claim: Claim, choose: Choose) -> Delivery | None:
     """The line's next message, claimed; None when nothing of it can leave now. The line must have been taken."""
-    mine = (_rows.chat == line.chat, _rows.channel == line.channel)
-    doubts = select(tables.deliveries).where(*mine, WAITING, _rows.state.in_(MAYBE_SENT))
-    row = (await connection.execute(doubts.order_by(_rows.sequence).limit(1))).first()
+    row = (await connection.execute(_DOUBT, {"chat": line.chat, "channel": line.channel})).first()
     if row is None:
         row = await _chosen(connection, line, claim.now, choose)
     return None if row is None else await _claimed(connection, row, line, claim)
@@ -168,15 +186,7 @@ def _trouble(line: Found) -> Trouble | None:
 
 async def _ready(connection: AsyncConnection, line: Found, now: datetime) -> Sequence[Found]:
     """What may leave, in the order of lanes; what belongs to a post that waits itself comes after it."""
-    query = (
-        select(tables.deliveries, _events.event.label("happened"), _events.ended_by)
-        .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
-        .where(_rows.chat == line.chat, _rows.channel == line.channel, _rows.claimable_at <= now)
-        .where(or_(_rows.about.is_(None), ~_POST_WAITS))
-        .order_by(_rows.lane, _rows.sequence)
-        .limit(_MOST_CONSIDERED)
-    )
-    return (await connection.execute(query)).all()
+    return (await connection.execute(_READY, {"chat": line.chat, "channel": line.channel, "now": now})).all()
 
 
 def _as_waiting(row: Found) -> Waiting:
@@ -228,6 +238,7 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
     root = row if row.kind == DeliveryKind.POST else await post_of(connection, row)
     card = await cards.read(connection, root if root is not None else row)
     values = {
+        "its_sequence": row.sequence,
         "state": DeliveryState.CLAIMED,
         "claimable_at": claim.until,
         "claimed_by": claim.worker,
@@ -237,9 +248,9 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
     if row.kind == DeliveryKind.POST and not settle:
         # What an attempt that may have arrived said must not be forgotten for what a later one would say.
         values["told"] = told_by(card, row.message, row.event)
-    await connection.execute(update(tables.deliveries).where(_rows.sequence == row.sequence).values(values))
+    await connection.execute(_CLAIM, values)
     stands = root is not None and root.state == DeliveryState.DELIVERED
-    event = (await connection.execute(select(_events.event).where(_events.key == row.event))).one().event
+    event = (await connection.execute(_EVENT, {"key": row.event})).one().event
     return Delivery(
         id=row.id,
         event=event,

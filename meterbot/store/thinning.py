@@ -4,7 +4,7 @@ A counter's stretch between two turns only rises, so that its ends say what was 
 database is not made smaller: what is deleted leaves pages that the next samples are written to.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -20,8 +20,8 @@ from meterbot.store.statements import upsert
 _history, _notes = tables.history.c, tables.notes.c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_COUNTERS_AT_ONCE = 4
-"""So that neither the event loop nor another writer waits long."""
+_SAMPLES_AT_ONCE = 2_000
+"""Unless one counter has more of a day: so that neither the event loop nor another writer waits long."""
 
 
 def superfluous(before: Sample | None, samples: Sequence[Sample], step: timedelta) -> list[Sample]:
@@ -63,19 +63,28 @@ def _floor(at: datetime, step: timedelta) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One day (UTC) of the history, and the numbers of the counters that have samples in it."""
+    """One day (UTC) of the history, and how many samples each counter has in it, by the counters' numbers."""
 
     start: datetime
-    counters: tuple[int, ...]
+    samples: Mapping[int, int]
 
     @property
     def end(self) -> datetime:
         return self.start + _DAY
 
     @property
-    def parts(self) -> Iterator[tuple[int, ...]]:
-        for first in range(0, len(self.counters), _COUNTERS_AT_ONCE):
-            yield self.counters[first : first + _COUNTERS_AT_ONCE]
+    def parts(self) -> Iterator[list[int]]:
+        """The counters, as many at once as have few samples together."""
+        part: list[int] = []
+        held = 0
+        for counter, samples in self.samples.items():
+            if part and held + samples > _SAMPLES_AT_ONCE:
+                yield part
+                part, held = [], 0
+            part.append(counter)
+            held += samples
+        if part:
+            yield part
 
 
 async def next_stretch(connection: AsyncConnection, before: datetime, step: timedelta) -> Stretch | None:
@@ -88,8 +97,13 @@ async def next_stretch(connection: AsyncConnection, before: datetime, step: time
     if at is None or _floor(at, _DAY) + _DAY > before:
         return None
     start = _floor(at, _DAY)
-    inside = select(_history.counter).where(_history.at >= start, _history.at < start + _DAY)
-    return Stretch(start, tuple(await connection.scalars(inside.distinct().order_by(_history.counter))))
+    inside = (
+        select(_history.counter, func.count().label("samples"))
+        .where(_history.at >= start, _history.at < start + _DAY)
+        .group_by(_history.counter)
+        .order_by(_history.counter)
+    )
+    return Stretch(start, {row.counter: row.samples for row in await connection.execute(inside)})
 
 
 async def thin(

@@ -14,7 +14,7 @@ from meterbot.models import Sample
 from meterbot.money import Money
 from meterbot.store import Batch
 from meterbot.store.database import Database
-from meterbot.store.thinning import superfluous
+from meterbot.store.thinning import Stretch, superfluous
 from tests.store.facts import ANA, BO, dollars, emptied, sample, write
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -33,6 +33,15 @@ def at(hour: float, used: str, *, cap: str = "50", blocked: bool = False) -> Sam
 def left(samples: list[Sample], step: timedelta = HOUR) -> list[Sample]:
     gone = superfluous(None, samples, step)
     return [one for one in samples if one not in gone]
+
+
+@given(st.dictionaries(st.integers(1, 500), st.integers(1, 3000)))
+def test_a_day_is_worked_on_in_pieces_of_few_samples(samples: dict[int, int]) -> None:
+    parts = list(Stretch(START, samples).parts)
+    assert [counter for part in parts for counter in part] == list(samples)
+    assert all(sum(samples[counter] for counter in part) <= 2000 or len(part) == 1 for part in parts)
+    together = [sum(samples[counter] for counter in [*part, *after[:1]]) for part, after in pairwise(parts)]
+    assert all(held > 2000 for held in together), "no more pieces than it takes"
 
 
 def test_of_a_rise_the_last_sample_of_every_hour_stays() -> None:
