@@ -196,6 +196,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     log.set_up(level=logging.ERROR)
+    app.spare_garbage()
     traces = []
     for _ in range(2):
         began = time.monotonic()
