@@ -133,7 +133,8 @@ class Campaign:
             die_with_parent()
             # On one core each with all its bots: to wake a thread on another is what costs most in so short lives.
             cores = sorted(os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {cores[number % len(cores)]})
+            if self.workers <= len(cores):
+                os.sched_setaffinity(0, {cores[number]})
             os.close(pipe[0])
             zygote = Zygote(urls[number * SIDE_BY_SIDE] if urls else "")
             asyncio.run(self._work(number, folder, urls, zygote, pipe[1]))
