@@ -28,6 +28,7 @@ _library_log.addFilter(QuietLog())
 _METADATA = "meterbot_delivery"
 _PAGE = 200
 _PAGES = 20
+_FEW = "15"  # Slack may leave some out of a page
 _CLOCKS_APART = timedelta(minutes=5)
 _GREETING_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0
@@ -300,8 +301,11 @@ class SlackChat:
 
     async def _newest(self, channel: str) -> list[datetime]:
         """When the channel's newest message was posted, by Slack's clock; empty when there is none."""
-        page = await self._page("conversations.history", {"channel": channel, "limit": "1"})
-        return [datetime.fromtimestamp(float(newest["ts"]), UTC) for newest in page.get("messages") or []]
+        page = await self._page("conversations.history", {"channel": channel, "limit": _FEW})
+        found = [datetime.fromtimestamp(float(each["ts"]), UTC) for each in page.get("messages") or []]
+        if not found and (page.get("response_metadata") or {}).get("next_cursor"):
+            raise SendError(Outcome.IN_DOUBT, "Slack does not show the channel's newest messages")
+        return found[:1]
 
     async def delete(self, where: Posted) -> None:
         try:

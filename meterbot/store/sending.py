@@ -237,13 +237,15 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
     settle = row.state in MAYBE_SENT
     root = row if row.kind == DeliveryKind.POST else await post_of(connection, row)
     card = await cards.read(connection, root if root is not None else row)
+    # One noted by a clock that was ahead is noted anew: what is looked for was posted after it.
+    first_tried_at = min(row.first_tried_at or claim.now, claim.now)
     values = {
         "its_sequence": row.sequence,
         "state": DeliveryState.CLAIMED,
         "claimable_at": claim.until,
         "claimed_by": claim.worker,
         "attempts": row.attempts + 1,
-        "first_tried_at": row.first_tried_at or claim.now,
+        "first_tried_at": first_tried_at,
     }
     if row.kind == DeliveryKind.POST and not settle:
         # What an attempt that may have arrived said must not be forgotten for what a later one would say.
@@ -264,7 +266,7 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
         settle=settle,
         root=Posted(root.posted_channel, root.posted_message) if root is not None and stands else None,
         card=card,
-        first_tried_at=row.first_tried_at or claim.now,
+        first_tried_at=first_tried_at,
         failures=line.failures or 0,
         trouble=_trouble(line),
         purpose=Purpose(row.purpose),

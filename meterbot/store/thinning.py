@@ -20,8 +20,9 @@ from meterbot.store.statements import upsert
 _history, _notes = tables.history.c, tables.notes.c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_SAMPLES_AT_ONCE = 2_000
-"""Unless one counter has more of a day: so that neither the event loop nor another writer waits long."""
+_SAMPLES_AT_ONCE, _COUNTERS_AT_ONCE = 2_000, 10
+"""So that neither the event loop nor another writer waits long: what came before a counter's first samples is looked for
+in the whole history. One counter may have more samples of a day."""
 
 
 def superfluous(before: Sample | None, samples: Sequence[Sample], step: timedelta) -> list[Sample]:
@@ -74,11 +75,11 @@ class Stretch:
 
     @property
     def parts(self) -> Iterator[list[int]]:
-        """The counters, as many at once as have few samples together."""
+        """The counters, a few at once that have few samples together."""
         part: list[int] = []
         held = 0
         for counter, samples in self.samples.items():
-            if part and held + samples > _SAMPLES_AT_ONCE:
+            if part and (held + samples > _SAMPLES_AT_ONCE or len(part) == _COUNTERS_AT_ONCE):
                 yield part
                 part, held = [], 0
             part.append(counter)
