@@ -28,7 +28,7 @@ _library_log.addFilter(QuietLog())
 _METADATA = "meterbot_delivery"
 _PAGE = 200
 _PAGES = 20
-_FEW = "15"  # Slack may leave some out of a page
+_FEW = 15  # of one alone Slack may leave out that one
 _CLOCKS_APART = timedelta(minutes=5)
 _GREETING_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0
@@ -280,7 +280,9 @@ class SlackChat:
         if self._bot is None:
             self._bot = await self._web.call("auth.test")
         channel = await self._channel(channel) if thread is None else thread.channel
-        since = min([since, *(at - LOOK_BACK for at in await self._newest(channel))])
+        newest = await self._newest(channel)
+        if newest is not None:
+            since = min(since, newest - LOOK_BACK)
         found: list[Posted] = []
         where = {"channel": channel} if thread is None else {"channel": channel, "ts": thread.message}
         method = "conversations.history" if thread is None else "conversations.replies"
@@ -292,20 +294,21 @@ class SlackChat:
                 for candidate in page.get("messages") or []
                 if self._is_ours(candidate) and _delivery_of(candidate) == delivery
             ]
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            cursor = _next_cursor(page)
             if not cursor:
                 return sorted(found, key=lambda each: float(each.message))
         raise SendError(
             Outcome.IN_DOUBT, f"more than {_PAGES * _PAGE} messages since: not all of them were read"
         )
 
-    async def _newest(self, channel: str) -> list[datetime]:
-        """When the channel's newest message was posted, by Slack's clock; empty when there is none."""
-        page = await self._page("conversations.history", {"channel": channel, "limit": _FEW})
-        found = [datetime.fromtimestamp(float(each["ts"]), UTC) for each in page.get("messages") or []]
-        if not found and (page.get("response_metadata") or {}).get("next_cursor"):
+    async def _newest(self, channel: str) -> datetime | None:
+        """When the channel's newest message was posted, by Slack's clock; None when there is none."""
+        page = await self._page("conversations.history", {"channel": channel, "limit": str(_FEW)})
+        for newest in page.get("messages") or []:
+            return datetime.fromtimestamp(float(newest["ts"]), UTC)
+        if _next_cursor(page):
             raise SendError(Outcome.IN_DOUBT, "Slack does not show the channel's newest messages")
-        return found[:1]
+        return None
 
     async def delete(self, where: Posted) -> None:
         try:
@@ -347,6 +350,10 @@ def _from(since: datetime) -> dict[str, str]:
         "limit": str(_PAGE),
         "include_all_metadata": "true",
     }
+
+
+def _next_cursor(page: Mapping[str, Any]) -> str:
+    return str((page.get("response_metadata") or {}).get("next_cursor") or "")
 
 
 def _delivery_of(message: Mapping[str, Any]) -> object:

@@ -51,7 +51,6 @@ async def mark_delivered(
     """`sent`: this attempt put it there, so that what it says is known; else it was found standing. `held`: what has
     held back the rest of the line until now."""
     mine = await _well(connection, delivery, now, pause)
-    # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
     values: dict[str, Any] = {
         "its_id": delivery.id,
         "state": DeliveryState.DELIVERED,
@@ -66,6 +65,7 @@ async def mark_delivered(
     if sent and delivery.kind is DeliveryKind.POST:
         told = told_by(delivery.card, delivery.message, delivery.event.key)
         values |= {"told": told, "shown": delivery.card.mark}
+    # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
     await connection.execute(_STANDS, values)
     if sent and delivery.kind is DeliveryKind.EDIT:
         await connection.execute(_SHOWS, {"its_id": delivery.card.ref, "shown": delivery.card.mark})

@@ -115,21 +115,16 @@ _TAKE = update(tables.lines).where(
     _free(**_at),
 )
 _OF_LINE = and_(_rows.chat == bindparam("chat"), _rows.channel == bindparam("channel"))
-_DOUBT = (
-    select(tables.deliveries)
-    .where(_OF_LINE, WAITING, _rows.state.in_(MAYBE_SENT))
-    .order_by(_rows.sequence)
-    .limit(1)
+_MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
+    tables.deliveries, tables.events, _events.key == _rows.event
 )
+_DOUBT = _MESSAGES.where(_OF_LINE, WAITING, _rows.state.in_(MAYBE_SENT)).order_by(_rows.sequence).limit(1)
 _READY = (
-    select(tables.deliveries, _events.event.label("happened"), _events.ended_by)
-    .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
-    .where(_OF_LINE, _rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
+    _MESSAGES.where(_OF_LINE, _rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
     .order_by(_rows.lane, _rows.sequence)
     .limit(_MOST_CONSIDERED)
 )
 _CLAIM = update(tables.deliveries).where(_rows.sequence == bindparam("its_sequence"))
-_EVENT = select(_events.event).where(_events.key == bindparam("key"))
 
 
 async def first_free(connection: AsyncConnection, chat: str, now: datetime) -> Found | None:
@@ -230,7 +225,7 @@ async def _bundle(
     await connection.execute(
         told.values(state=DeliveryState.SUPERSEDED, told_in=id_, claimable_at=None, trouble=None)
     )
-    return (await connection.execute(select(tables.deliveries).where(_rows.id == id_))).first()
+    return (await connection.execute(_MESSAGES.where(_rows.id == id_))).first()
 
 
 async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: Claim) -> Delivery:
@@ -252,10 +247,9 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
         values["told"] = told_by(card, row.message, row.event)
     await connection.execute(_CLAIM, values)
     stands = root is not None and root.state == DeliveryState.DELIVERED
-    event = (await connection.execute(_EVENT, {"key": row.event})).one().event
     return Delivery(
         id=row.id,
-        event=event,
+        event=row.happened,
         chat=row.chat,
         channel=row.channel,
         claimed_by=claim.worker,

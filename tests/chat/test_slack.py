@@ -1,6 +1,7 @@
 """SlackChat against a simulated workspace: starting, posting, editing, and settling doubts."""
 
 import asyncio
+import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,15 @@ async def test_a_message_is_found_although_our_clock_is_ahead_of_slacks(ahead: t
 
         assert await r.chat.find("delivery1", r.slack.channel, since) == [posted]
         assert await r.chat.find("delivery2", r.slack.channel, since, thread=posted) == [line]
+
+
+async def test_a_page_that_slack_leaves_empty_is_not_an_empty_channel() -> None:
+    hollow = {"ok": True, "messages": [], "response_metadata": {"next_cursor": "bmV4dA=="}}
+    async with rig() as r:
+        r.slack.fail("conversations.history", page(json.dumps(hollow), "application/json"))
+        with pytest.raises(SendError, match="does not show") as caught:
+            await r.chat.find("delivery1", r.slack.channel, LONG_AGO)
+        assert caught.value.outcome is Outcome.IN_DOUBT
 
 
 async def test_a_channel_too_long_to_read_leaves_the_doubt() -> None:

@@ -392,6 +392,17 @@ async def test_a_clock_that_is_set_back_by_a_day_keeps_no_line_waiting_for_that_
     assert await _claim(store, 0) == "d1"
 
 
+async def test_a_first_try_that_a_clock_noted_ahead_is_noted_anew_once_the_clock_is_right(
+    store: Database,
+) -> None:
+    await _queue(store, delivery("d1"))
+    ahead = await store.claim("slack", later(days=1), "w1", 60)
+    assert ahead is not None
+    assert ahead.first_tried_at == later(days=1)
+    await put_back(store, ahead, DeliveryState.IN_DOUBT, later(days=1))
+    assert (await _take(store)).first_tried_at == NOW
+
+
 async def test_a_doubt_is_settled_before_anything_else_leaves(store: Database) -> None:
     await _queue(store, replace(delivery("d1", "e1"), lane=Lane.DIGEST))
     await put_back(store, await _take(store), DeliveryState.IN_DOUBT, NOW)
