@@ -70,6 +70,7 @@ from meterbot.store.engine import (
     failure_of,
     for_durable_writing,
     for_migrating,
+    for_one_statement,
     for_writing,
     make_engine,
     parse_url,
@@ -377,6 +378,7 @@ class Database:
         self._hold = hold
         self._writer = for_writing(engine)
         self._durable = for_durable_writing(engine)
+        self._asking = for_one_statement(engine)
         # SQLite has one writer, and does not queue for it: who waits there sleeps, and often for too long.
         self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         self._board: board.Board | None = None
@@ -421,7 +423,7 @@ class Database:
 
     async def _known(self) -> board.Board:
         """What is in memory, read anew where something was taken away since."""
-        async with self._engine.connect() as connection:
+        async with self._asking.connect() as connection:
             mark = await board.read_mark(connection)
         if self._board is None or self._board.mark != mark:
             # Nothing is written meanwhile: what was read and what is committed after it make up the whole. A commit
@@ -473,7 +475,7 @@ class Database:
         return None
 
     async def _first_free(self, chat: str, now: datetime) -> deliveries.Found | None:
-        async with self._engine.connect() as connection:
+        async with self._asking.connect() as connection:
             return await sending.first_free(connection, chat, now)
 
     async def delivered(
@@ -515,11 +517,11 @@ class Database:
             await deliveries.settle(connection, delivery)
 
     async def queues(self, now: datetime | None = None) -> list[Queue]:
-        async with self._engine.connect() as connection:
+        async with self._asking.connect() as connection:
             return await deliveries.read_queues(connection, now)
 
     async def acts(self, now: datetime) -> list[Act]:
-        async with self._engine.connect() as connection:
+        async with self._asking.connect() as connection:
             return await acts.holding(connection, now)
 
     async def beat(
@@ -548,7 +550,7 @@ class Database:
             return await claims.release(connection, worker, seats)
 
     async def note(self, name: str) -> str | None:
-        async with self._engine.connect() as connection:
+        async with self._asking.connect() as connection:
             return await connection.scalar(select(tables.notes.c.value).where(tables.notes.c.name == name))
 
     async def set_note(self, name: str, value: str) -> None:

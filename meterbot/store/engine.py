@@ -83,17 +83,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    driver: Any = connection.connection.dbapi_connection
     options = connection.get_execution_options()
-    patience = options.get("sqlite_busy_ms")
-    if patience is not None:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
-    synchronous = options.get("sqlite_synchronous", "NORMAL")
-    if connection.info.get("synchronous") != synchronous:
-        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
-        connection.info["synchronous"] = synchronous
-    connection.exec_driver_sql(f"BEGIN {options.get('sqlite_begin', 'DEFERRED')}")
-    if patience is not None:  # the connection goes back to the others
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    driver.begin(*options.get("sqlite_begin", _READ))
+
+
+_READ = ("BEGIN",)
+_WRITE = ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE")
+_WRITE_DURABLY = ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE")
 
 
 async def prepare(engine: AsyncEngine) -> None:
@@ -120,17 +117,23 @@ def _use_wal(path: str) -> None:
 
 def for_writing(engine: AsyncEngine) -> AsyncEngine:
     """The write lock is taken at the start: what is read in the transaction stays true until its end."""
-    return engine.execution_options(sqlite_begin="IMMEDIATE")
+    return engine.execution_options(sqlite_begin=_WRITE)
 
 
 def for_migrating(engine: AsyncEngine) -> AsyncEngine:
     """As `for_writing`, and waits for whoever is migrating already."""
-    return engine.execution_options(sqlite_begin="IMMEDIATE", sqlite_busy_ms=_PATIENT_MS)
+    patient, again = (f"PRAGMA busy_timeout = {ms}" for ms in (_PATIENT_MS, _BUSY_MS))
+    return engine.execution_options(sqlite_begin=(patient, *_WRITE, again))
 
 
 def for_durable_writing(engine: AsyncEngine) -> AsyncEngine:
     """As `for_writing`, and on the disk when it returns, power cut or not."""
-    return engine.execution_options(sqlite_begin="IMMEDIATE", sqlite_synchronous="FULL")
+    return engine.execution_options(sqlite_begin=_WRITE_DURABLY)
+
+
+def for_one_statement(engine: AsyncEngine) -> AsyncEngine:
+    """One that reads: it sees one state in any case, and SQLite needs no transaction around it."""
+    return engine.execution_options(sqlite_begin=())
 
 
 def failure_of(error: Exception) -> str:

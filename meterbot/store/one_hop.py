@@ -1,8 +1,9 @@
 """SQLite as SQLAlchemy reaches it through aiosqlite, with one visit to the connection's thread for a statement.
 
 The usual way makes four of them, to open a cursor, to execute, to fetch and to close it, and each wakes a thread and
-the event loop: for statements as short as ours that is most of what they cost. SQLAlchemy and aiosqlite are held to the
-versions whose insides are used here.
+the event loop: for statements as short as ours that is most of what they cost. What begins a transaction goes along
+with its first statement, and one that is over is not rolled back once more before the connection rests. SQLAlchemy and
+aiosqlite are held to the versions whose insides are used here.
 """
 
 import sqlite3
@@ -50,8 +51,16 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
     async def _run(self, execute: Callable[[sqlite3.Cursor], sqlite3.Cursor]) -> None:
         connection: Any = self._connection
-        async with self._adapt_connection._execute_mutex:
-            ran = await connection._execute(lambda: _Ran(execute(connection._conn.cursor())))
+        adapted: Any = self._adapt_connection
+        async with adapted._execute_mutex:
+            first = adapted.take_first()
+
+            def visit() -> _Ran:
+                for statement in first:
+                    connection._conn.execute(statement)
+                return _Ran(execute(connection._conn.cursor()))
+
+            ran = await connection._execute(visit)
         self._cursor = ran
         self._rows = deque(ran.rows)
 
@@ -68,8 +77,36 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
 
 
 class _Connection(AsyncAdapt_aiosqlite_connection):
-    __slots__ = ()
+    __slots__ = ("_alone", "_first", "_to_end")
     _cursor_cls = _Cursor
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._first: tuple[str, ...] = ()
+        self._alone = self._to_end = False
+
+    def begin(self, *statements: str) -> None:
+        """Runs these before the next statement; without any, each from now on is a transaction of its own."""
+        self._first, self._alone = statements, not statements
+
+    def take_first(self) -> tuple[str, ...]:
+        """For a statement that is on its way: whatever becomes of it, and of who waits for it, there is something to
+        end from now on."""
+        first, self._first = self._first, ()
+        self._to_end |= not self._alone
+        return first
+
+    def commit(self) -> None:
+        self._end(super().commit)
+
+    def rollback(self) -> None:
+        self._end(super().rollback)
+
+    def _end(self, end: Callable[[], None]) -> None:
+        if self._to_end:
+            end()
+        self._first = ()
+        self._alone = self._to_end = False
 
 
 class _Driver(AsyncAdapt_aiosqlite_dbapi):
@@ -80,6 +117,7 @@ class _Driver(AsyncAdapt_aiosqlite_dbapi):
 class Dialect(SQLiteDialect_aiosqlite):
     driver = "onehop"
     supports_statement_cache = True
+    supports_server_side_cursors = False  # those have a way of their own to the thread
 
     @classmethod
     def import_dbapi(cls) -> _Driver:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from meterbot.store import one_hop
+from meterbot.store.engine import for_one_statement, for_writing, make_engine
 
 
 @pytest.fixture
@@ -23,22 +25,88 @@ async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     await made.dispose()
 
 
-async def test_a_statement_visits_the_connections_thread_once(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    visits = 0
+@pytest.fixture
+def visits(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the connection's thread was asked to do."""
+    asked: list[object] = []
     visit: Any = aiosqlite.Connection._execute
 
-    async def counted(connection: aiosqlite.Connection, *args: object, **kwargs: object) -> object:
-        nonlocal visits
-        visits += 1
-        return await visit(connection, *args, **kwargs)
+    async def noted(
+        connection: aiosqlite.Connection, what: object, *args: object, **kwargs: object
+    ) -> object:
+        asked.append(what)
+        return await visit(connection, what, *args, **kwargs)
 
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", noted)
+    return asked
+
+
+_ONE = text("SELECT a, b FROM t WHERE a > 3")
+
+
+async def test_a_statement_visits_the_connections_thread_once(
+    engine: AsyncEngine, visits: list[object]
+) -> None:
     async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
-        monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
-        assert (await connection.execute(text("SELECT a, b FROM t WHERE a > 3"))).all() == [(4, "4")]
-    assert visits - 1 == 1, "one for the statement, one for the rollback"
+        visits.clear()
+        assert (await connection.execute(_ONE)).all() == [(4, "4")]
+        assert len(visits) == 1
+    assert len(visits) == 2, "and once for the rollback"
+
+
+async def test_what_begins_a_transaction_goes_along_with_its_first_statement(
+    tmp_path: Path, engine: AsyncEngine, visits: list[object]
+) -> None:
+    ours = make_engine(URL.create("sqlite", database=str(tmp_path / "t.db")))
+    async with ours.connect() as connection:
+        await connection.execute(_ONE)
+    visits.clear()
+    async with for_writing(ours).begin() as connection:
+        await connection.execute(text("UPDATE t SET b = 'x'"))
+        async with engine.connect() as other:
+            await other.execute(text("PRAGMA busy_timeout = 0"))
+            with pytest.raises(OperationalError, match="locked"):
+                await other.execute(text("DELETE FROM t"))
+            visits.clear()
+        visits.clear()
+    assert len(visits) == 1, "the commit, and no rollback after it"
+    async with ours.connect() as connection:
+        await connection.execute(_ONE)
+    assert len(visits) == 3, "the statement and the rollback"
+    async with for_one_statement(ours).connect() as connection:
+        await connection.execute(_ONE)
+    assert len(visits) == 4, "nothing is to be ended"
+    async with ours.connect():
+        pass
+    assert len(visits) == 4, "nothing was begun"
+    await ours.dispose()
+
+
+async def test_nobody_inherits_what_was_begun(
+    tmp_path: Path, engine: AsyncEngine, visits: list[object]
+) -> None:
+    """Who is cancelled while the thread still waits for the lock has rolled back what begins after that."""
+    ours = make_engine(URL.create("sqlite", database=str(tmp_path / "t.db")))
+
+    async def write(to: AsyncEngine) -> None:
+        async with for_writing(to).begin() as connection:
+            await connection.execute(text("UPDATE t SET b = 'x'"))
+
+    await write(ours)
+    async with engine.begin() as holder:
+        await holder.execute(text("DELETE FROM t WHERE a = 0"))
+        visits.clear()
+        waiting = asyncio.create_task(write(ours))
+        while not visits:  # noqa: ASYNC110 - a turn of the loop, no pause
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with engine.begin() as other:
+        await other.execute(text("PRAGMA busy_timeout = 0"))
+        await other.execute(text("DELETE FROM t"))
+    await ours.dispose()
 
 
 async def test_counts_and_names_are_told_as_ever(engine: AsyncEngine) -> None:
@@ -57,9 +125,3 @@ async def test_what_fails_is_told_as_ever_and_leaves_the_connection_usable(engin
         with pytest.raises(IntegrityError, match="UNIQUE"):
             await connection.execute(text("INSERT INTO t VALUES (1, 'twice')"))
         assert (await connection.execute(text("SELECT count(*) FROM t"))).scalar_one() == 5
-
-
-async def test_rows_can_be_streamed(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        rows = await connection.stream(text("SELECT a FROM t ORDER BY a"))
-        assert [row.a async for row in rows] == [0, 1, 2, 3, 4]
