@@ -19,7 +19,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ _LOOK = timedelta(days=5)
 _CAP = 50_00
 
 
+@cache  # for all accounts
+def _workdays(until: date) -> int:
+    """Of the month, up to and with this day."""
+    return sum(until.replace(day=day).weekday() < 5 for day in range(1, until.day + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person's months as a pure function of time: spends so many cents on every working day, until the cap."""
@@ -45,8 +52,9 @@ class Account:
     daily: int
 
     def used(self, at: datetime) -> int:
-        days = (at.replace(day=day, hour=18, minute=0, second=0) for day in range(1, at.day + 1))
-        return min(self.daily * sum(day.weekday() < 5 and day <= at for day in days), _CAP)
+        today = at.date()
+        over = _workdays(today) - (today.weekday() < 5 and at.hour < 18)
+        return min(self.daily * over, _CAP)
 
     def document(self, at: datetime) -> bytes:
         used = self.used(at)
