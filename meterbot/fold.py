@@ -9,7 +9,7 @@ from meterbot import rules, seat_settings
 from meterbot.deliveries import NewDelivery
 from meterbot.forecast import CLOCK_SKEW
 from meterbot.hours import Hour
-from meterbot.models import Counter, Event, Health, Sample, Seat, Snapshot, SourceState
+from meterbot.models import Counter, Event, Health, Known, Sample, Seat, Snapshot, SourceState
 from meterbot.renewal import as_configured
 from meterbot.rules import (
     Ailment,
@@ -51,6 +51,7 @@ _DELIVERED = "push"
 
 K = TypeVar("K")
 V = TypeVar("V")
+M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
 
 
 def worst(tick: Sequence[Snapshot]) -> Snapshot:
@@ -90,6 +91,8 @@ class Fold:
         self.latest = dict(self._known_latest)
         self._known_states = states or {}
         self.states = dict(self._known_states)
+        self._counter_memories: dict[Counter, CounterMemory] = {}
+        self._source_memories: dict[str, SourceMemory] = {}
         self.events: list[Event] = []
         self.samples: list[Sample] = []
         self.set_back: dict[Counter, datetime] = {}
@@ -108,8 +111,7 @@ class Fold:
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
         """What shows that one of these is not the seat's account's: `account` or `email`."""
-        memory = rules.load(SourceMemory, self.memories.get(memory_of(seat.name)))
-        return rules.stranger(memory, snapshots)
+        return rules.stranger(self._source_memory(seat.name), snapshots)
 
     def wait(self, seat: Seat, now: datetime) -> None:
         """What becomes true of a source by waiting."""
@@ -126,18 +128,16 @@ class Fold:
 
     def watch_source(self, seat: Seat, now: datetime) -> None:
         """Once per seat, when all its ticks are taken: what lies between them is over already."""
-        name = memory_of(seat.name)
-        memory = rules.load(SourceMemory, self.memories.get(name))
-        memory, events = rules.watch_source(memory, self.source(seat.name), seat, self._settings, now)
-        self._remember(name, memory)
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_source(before, self.source(seat.name), seat, self._settings, now)
+        self._set_source_memory(seat.name, memory)
         self.events += events
 
     def watch_session(self, seat: Seat, ends_at: datetime, now: datetime) -> None:
         """Whether the seat's session, which ends at `ends_at`, ends soon."""
-        name = memory_of(seat.name)
-        memory = rules.load(SourceMemory, self.memories.get(name))
-        memory, events = rules.watch_session(memory, ends_at, seat, self._settings, now)
-        self._remember(name, memory)
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_session(before, ends_at, seat, self._settings, now)
+        self._set_source_memory(seat.name, memory)
         self.events += events
 
     def source(self, seat: str) -> SourceState:
@@ -146,14 +146,10 @@ class Fold:
     def _present_source(self, seat: str, now: datetime) -> SourceState:
         """The source as it stands, without an instant from before the clock was set back."""
         state = self.source(seat)
-        present = replace(
-            state,
-            since=_not_ahead(state.since, now),
-            last_ok_at=_not_ahead(state.last_ok_at, now),
-        )
-        if present != state:
-            self.sources[seat] = present
-        return present
+        since, last_ok_at = _not_ahead(state.since, now), _not_ahead(state.last_ok_at, now)
+        if since is not state.since or last_ok_at is not state.last_ok_at:
+            state = self.sources[seat] = replace(state, since=since, last_ok_at=last_ok_at)
+        return state
 
     def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
         """What is to be written: only what differs from what was stored."""
@@ -182,14 +178,16 @@ class Fold:
         if not seat.wants(counter.org):
             return False
         state = self.states.get(counter) or self._nameless_state(seat, counter.org)
-        memory = rules.load(CounterMemory, state.memory if state else None)
+        memory = self._counter_memories.get(counter)
+        if memory is None:
+            memory = rules.load(CounterMemory, state.memory if state else None)
         known = state.known if state else None
         late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
         watch = rules.take_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
         verdict = watch(memory, known, named, settings, now)
         if verdict.changed and verdict.known is not None:
-            self.states[counter] = CounterState(verdict.known, rules.dump(verdict.memory))
+            self._set_state(counter, verdict.known, verdict.memory)
             if verdict.set_back:
                 self.set_back[counter] = now
             self.samples += _newest(verdict, counter, snapshot)
@@ -197,7 +195,8 @@ class Fold:
             if verdict.risen:
                 self.risen[counter] = seat.name
         # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
-        own = rules.merge(self.latest.get((seat.name, counter)), named, now)
+        before = self.latest.get((seat.name, counter))
+        own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
         if own is None:
             return verdict.changed
         self.latest[seat.name, counter] = own
@@ -221,10 +220,10 @@ class Fold:
         seen = {snapshot.counter for snapshot in tick if snapshot.counter is not None}
         accounts = {counter.account for counter in seen if counter.named}
         complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
-        for name, counter in list(self.latest):
+        for counter in [counter for name, counter in self.latest if name == seat.name]:
             other_account = bool(accounts) and counter.account not in accounts
-            if name == seat.name and counter not in seen and (other_account or complete):
-                del self.latest[name, counter]
+            if counter not in seen and (other_account or complete):
+                del self.latest[seat.name, counter]
 
     def _settle(self, seat: Seat, said: Snapshot, now: datetime) -> None:
         old = self._present_source(seat.name, now)
@@ -243,14 +242,19 @@ class Fold:
         )
 
     def _watch_identity(self, seat: Seat, snapshot: Snapshot, now: datetime) -> None:
-        name = memory_of(seat.name)
-        memory = rules.load(SourceMemory, self.memories.get(name))
-        memory, events = rules.watch_identity(memory, snapshot, self._settings, now)
-        self._remember(name, memory)
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_identity(before, snapshot, self._settings, now)
+        self._set_source_memory(seat.name, memory)
         self.events += events
 
     def counter_memory(self, counter: Counter) -> CounterMemory:
-        return rules.load(CounterMemory, self.states[counter].memory)
+        if counter not in self._counter_memories:
+            return rules.load(CounterMemory, self.states[counter].memory)
+        return self._counter_memories[counter]
+
+    def _set_state(self, counter: Counter, known: Known, memory: CounterMemory) -> None:
+        self._counter_memories[counter] = memory
+        self.states[counter] = CounterState(known, rules.dump(memory))
 
     def watch_pace(
         self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
@@ -259,27 +263,35 @@ class Fold:
         state, seat = self.states[counter], self.risen[counter]
         rise = Rise(counter, seat, samples, hours)
         memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
-        self.states[counter] = replace(state, memory=rules.dump(memory))
+        self._set_state(counter, state.known, memory)
         self.events += events
 
     def watch_team(self, readings: Iterable[Reading], now: datetime) -> None:
         """The team's sum over what each counter adds to it."""
-        memory = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
-        memory, events = rules.watch_team(memory, readings, self._settings, now)
-        self._remember(TEAM_MEMORY, memory)
+        before = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
+        memory, events = rules.watch_team(before, readings, self._settings, now)
+        self._remember(TEAM_MEMORY, before, memory)
         self.events += events
 
     def watch_destinations(self, ailing: Iterable[Ailment], now: datetime) -> None:
         """Which places take no messages, and which do again."""
-        memory = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
-        memory, events = rules.watch_destinations(memory, ailing, self._settings, now)
-        self._remember(DESTINATION_MEMORY, memory)
+        before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
+        memory, events = rules.watch_destinations(before, ailing, self._settings, now)
+        self._remember(DESTINATION_MEMORY, before, memory)
         self.events += events
 
-    def _remember(self, name: str, memory: SourceMemory | TeamMemory | DestinationMemory) -> None:
-        text = rules.dump(memory)
-        if name in self.memories or memory != type(memory)():
-            self.memories[name] = text
+    def _source_memory(self, seat: str) -> SourceMemory:
+        if seat not in self._source_memories:
+            self._source_memories[seat] = rules.load(SourceMemory, self.memories.get(memory_of(seat)))
+        return self._source_memories[seat]
+
+    def _set_source_memory(self, seat: str, memory: SourceMemory) -> None:
+        self._remember(memory_of(seat), self._source_memory(seat), memory)
+        self._source_memories[seat] = memory
+
+    def _remember(self, name: str, before: M, memory: M) -> None:
+        if memory is not before and (name in self.memories or memory != type(memory)()):
+            self.memories[name] = rules.dump(memory)
 
 
 def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:

@@ -33,7 +33,7 @@ _TICKS_PER_HOUR = timedelta(hours=1) // _TICK
 
 def calendar_month(at: datetime) -> str:
     """`2026-05`, in UTC."""
-    return f"{at:%Y-%m}"
+    return f"{at.year:04}-{at.month:02}"
 
 
 def month_of(at: datetime) -> str:

@@ -21,7 +21,7 @@ def as_configured(snapshot: Snapshot, day: int | None, today: date) -> Snapshot:
     if told or snapshot.subscription_read or snapshot.org_uuid is None:
         return snapshot
     configured = None if day is None else Subscription(None, next_renewal(day, today), configured=True)
-    return replace(snapshot, subscription=configured)
+    return snapshot if configured == snapshot.subscription else replace(snapshot, subscription=configured)
 
 
 def _day_of(day: int, year: int, month: int) -> date:

@@ -62,11 +62,12 @@ async def _past(transaction: Transaction, events: list[Event], now: datetime) ->
     seats = {memory_of(event.seat) for event in events if event.seat is not None}
     memories = await transaction.memories([*seats, TEAM_MEMORY])
     team = rules.load(TeamMemory, memories.get(TEAM_MEMORY))
+    counters = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
+    sources = {name: rules.load(SourceMemory, text) for name, text in memories.items() if name in seats}
 
     def is_past(event: Event) -> bool:
-        state = None if event.counter is None else states.get(event.counter)
-        counter = rules.load(CounterMemory, None if state is None else state.memory)
-        source = rules.load(SourceMemory, None if event.seat is None else memories.get(memory_of(event.seat)))
+        counter = (None if event.counter is None else counters.get(event.counter)) or CounterMemory()
+        source = (None if event.seat is None else sources.get(memory_of(event.seat))) or SourceMemory()
         return rules.is_past(event, counter, source, team, now)
 
     return [event for event in events if is_past(event)]

@@ -118,6 +118,7 @@ def amounts(sums: Iterable[Money]) -> str:
 
 def one_line(text: str, most: int = 200) -> str:
     """Foreign text on one line: control characters, line breaks and direction marks become spaces, the end is cut."""
-    visible = "".join(" " if category(char)[0] in "CZ" else char for char in text)
-    words = " ".join(visible.split())
+    if not text.isprintable():
+        text = "".join(" " if category(char)[0] in "CZ" else char for char in text)
+    words = " ".join(text.split())
     return words if len(words) <= most else f"{words[: most - 1]}…"

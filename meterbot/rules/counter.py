@@ -111,10 +111,11 @@ def _sample(memory: CounterMemory, tick: Tick) -> Sample | None:
 
 def _remembered(memory: CounterMemory, tick: Tick) -> CounterMemory:
     """What this tick read, as the base of the next."""
-    if tick.extra_read or tick.extra is not None:
-        memory = replace(memory, extra_seen=True)
-    if tick.extra is not None and tick.extra.why_known:
-        memory = replace(memory, disabled_until=tick.extra.disabled_until)
-    if tick.used is not None:
-        memory = replace(memory, used=tick.used, used_at=tick.at)
-    return memory
+    why_known = tick.extra is not None and tick.extra.why_known
+    return replace(
+        memory,
+        extra_seen=memory.extra_seen or tick.extra_read or tick.extra is not None,
+        disabled_until=tick.extra.disabled_until if tick.extra and why_known else memory.disabled_until,
+        used=memory.used if tick.used is None else tick.used,
+        used_at=memory.used_at if tick.used is None else tick.at,
+    )

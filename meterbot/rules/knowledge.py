@@ -26,17 +26,17 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     known = undated(known) if from_future(known, now) else known
     if snapshot.fetched_at <= known.snapshot.fetched_at:
         return None
-    new, old = _first(snapshot), known.snapshot
+    at, old = snapshot.fetched_at, known.snapshot
     stale = snapshot.health is Health.STALE
     keep_windows = known.windows_at is not None and (stale or not snapshot.windows_read)
     keep_extra = known.extra_usage_at is not None and (stale or not snapshot.extra_usage_read)
     keep_subscription = known.subscription_at is not None and (stale or not snapshot.subscription_read)
-    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), new.extra_usage_at
+    extra, extra_usage_at = fields_read(snapshot, old.extra_usage), _when(at, read=snapshot.extra_usage_read)
     if keep_extra and (stale or extra is None):
         extra = old.extra_usage
     elif extra is not None and old.extra_usage is not None:
         last, last_at = old.extra_usage, known.extra_usage_at
-        if last_at is not None and calendar_month(last_at) != calendar_month(snapshot.fetched_at):
+        if last_at is not None and calendar_month(last_at) != calendar_month(at):
             last = of_another_month(last)
         if extra.used is None and last.used is not None:
             extra_usage_at = last_at  # a reason was read, and no amount
@@ -59,10 +59,12 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     )
     return Known(
         snapshot=merged,
-        windows_at=known.windows_at if keep_windows else new.windows_at,
+        windows_at=known.windows_at if keep_windows else _when(at, read=snapshot.windows_read),
         extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
-        subscription_at=known.subscription_at if keep_subscription else new.subscription_at,
-        trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, snapshot.fetched_at),
+        subscription_at=(
+            known.subscription_at if keep_subscription else _when(at, read=snapshot.subscription_read)
+        ),
+        trail=known.trail if keep_windows else extended(known.trail, snapshot.windows, at),
     )
 
 
@@ -84,11 +86,15 @@ def _first(snapshot: Snapshot) -> Known:
     at = snapshot.fetched_at
     return Known(
         snapshot=snapshot,
-        windows_at=at if snapshot.windows_read else None,
-        extra_usage_at=at if snapshot.extra_usage_read else None,
-        subscription_at=at if snapshot.subscription_read else None,
+        windows_at=_when(at, read=snapshot.windows_read),
+        extra_usage_at=_when(at, read=snapshot.extra_usage_read),
+        subscription_at=_when(at, read=snapshot.subscription_read),
         trail=extended({}, snapshot.windows, at) if snapshot.windows_read else {},
     )
+
+
+def _when(at: datetime, *, read: bool) -> datetime | None:
+    return at if read else None
 
 
 def subscription_drifted(snapshot: Snapshot) -> bool:
@@ -140,12 +146,13 @@ def of_another_month(extra: ExtraUsage) -> ExtraUsage:
 
 
 def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
-    extra = replace(
-        extra,
-        enabled=last.enabled if extra.enabled is None else extra.enabled,
-        used=extra.used or last.used,
-        currency=extra.currency or last.currency,
-    )
+    if extra.enabled is None or extra.used is None or not extra.currency:
+        extra = replace(
+            extra,
+            enabled=last.enabled if extra.enabled is None else extra.enabled,
+            used=extra.used or last.used,
+            currency=extra.currency or last.currency,
+        )
     if not extra.cap_known:
         extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
     if extra.why_known or not last.why_known:

@@ -116,7 +116,9 @@ def watch_metering(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, li
         changes.append(_change("currency", tick.switched, tick.used.currency))
     old_cap, new_cap = memory.cap, tick.cap
     if new_cap is not None:
-        memory = replace(memory, cap=new_cap, risk=None if new_cap == "none" else memory.risk)
+        risk = None if new_cap == "none" else memory.risk
+        if new_cap != old_cap or risk is not memory.risk:
+            memory = replace(memory, cap=new_cap, risk=risk)
         if tick.switched is None and old_cap is not None and not _same_cap(old_cap, new_cap):
             changes.append(_change("cap", _cap_fact(old_cap), _cap_fact(new_cap)))
     old = memory.metering
@@ -149,9 +151,10 @@ def _metering(memory: CounterMemory, tick: Tick) -> CounterMemory:
     if word == "off" and not why and memory.metering_why and memory.metering is not None:
         # Off for a reason that could not be read: it may be a block, or the pause already told.
         return memory
-    return replace(
-        memory, metering=word, metering_why=why or (memory.metering_why and word == memory.metering)
-    )
+    why = why or (memory.metering_why and word == memory.metering)
+    if (word, why) == (memory.metering, memory.metering_why):
+        return memory
+    return replace(memory, metering=word, metering_why=why)
 
 
 def _same_cap(a: Cap, b: Cap) -> bool:
@@ -188,7 +191,7 @@ def watch_windows(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
     for window in tick.windows:
         last = full.get(window.name)
         if not window.full:
-            if last is not None and window.utilization is not None:
+            if last is not None and not last.cleared and window.utilization is not None:
                 full[window.name] = replace(last, cleared=True)
             continue
         if last is None or not _same_episode(last, window):

@@ -77,6 +77,8 @@ def watch_source(
     if state.health is Health.NEVER_SEEN:
         return memory, ()
     if state.health is Health.OK:
+        if memory.unhealthy_since is None and memory.down is None:
+            return memory, ()
         recovered = replace(memory, unhealthy_since=None, down=None)
         return recovered, _told(_up(memory, seat, now), settings)
     since = min(memory.unhealthy_since or state.since or now, now)  # the clock may have been set back

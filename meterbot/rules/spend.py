@@ -181,7 +181,8 @@ def watch_thresholds(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, 
     untold = in_order([step for step in crossed if step.level not in memory.told], cap)
     news = [step for step in untold if not _outdone(step, crossed, memory.told)]
     measured = memory.measured_cap if tick.cap is None else tick.cap
-    memory = replace(memory, told=(*memory.told, *(step.level for step in untold)), measured_cap=measured)
+    if untold or measured != memory.measured_cap:
+        memory = replace(memory, told=(*memory.told, *(step.level for step in untold)), measured_cap=measured)
     if not news:
         return memory, []
     highest = news[-1]
