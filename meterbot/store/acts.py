@@ -5,15 +5,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import Act, Deed
 from meterbot.models import EventKind, Severity
 from meterbot.store import tables
-from meterbot.store.statements import insert_new, select_in
+from meterbot.store.statements import insert_new
 
 _acts = tables.acts.c
+_ABOUT = select(tables.acts).where(_acts.alert.in_(bindparam("events", expanding=True)))
 
 
 async def holding(connection: AsyncConnection, now: datetime) -> list[Act]:
@@ -33,7 +34,7 @@ async def muted(connection: AsyncConnection) -> set[str]:
 
 async def about(connection: AsyncConnection, events: Iterable[str]) -> list[Act]:
     """What was done about these events, in the order in which it was."""
-    rows = await select_in(connection, select(tables.acts), _acts.alert, events)
+    rows = await connection.execute(_ABOUT, {"events": [*events]})
     return sorted(map(_act, rows), key=lambda act: (act.at, act.id))
 
 

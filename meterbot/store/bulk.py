@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Table
+from sqlalchemy import Boolean, Integer, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.store.tables import Instant
@@ -64,4 +64,4 @@ def _array(table: Table, column: str) -> str:
     kind = table.c[column].type
     if isinstance(kind, Boolean):
         return "boolean[]"
-    return "bigint[]" if isinstance(kind, BigInteger | Instant) else "text[]"
+    return "bigint[]" if isinstance(kind, Integer | Instant) else "text[]"

@@ -7,12 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import Card, DeliveryKind, Place, Purpose
 from meterbot.store import acts, tables
-from meterbot.store.statements import select_in
 
 # Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _events = tables.deliveries.c, tables.events.c
 _TOLD_IN = or_(_rows.id == bindparam("ref"), _rows.told_in == bindparam("ref"))
-_OPENED = select(_rows.event).where(_TOLD_IN)
+_OPENED = select(_rows.event).where(_rows.told_in == bindparam("ref"))
 _TOLD = (
     select(_rows.sequence, _events.key, _events.event, _events.ended_by)
     .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
@@ -25,6 +24,7 @@ _TOLD = (
     )
     .order_by(_rows.sequence)
 )
+_ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("keys", expanding=True)))
 
 
 async def of(connection: AsyncConnection, ref: str) -> Card | None:
@@ -49,11 +49,13 @@ async def of_event(connection: AsyncConnection, event: str, place: Place) -> Car
 
 async def read(connection: AsyncConnection, post: Row[Any]) -> Card:
     """The card of a delivery's row that is a post."""
-    opened = (await connection.scalars(_OPENED, {"ref": post.id})).all()
+    opened = [post.event]
+    if post.heading is not None:
+        opened += await connection.scalars(_OPENED, {"ref": post.id})
     here = {"ref": post.id, "chat": post.chat, "channel": post.channel, "opened": opened}
     rows = {row.key: row for row in await connection.execute(_TOLD, here)}
     ends = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
-    ending = await select_in(connection, select(_events.key, _events.event), _events.key, ends)
+    ending = (await connection.execute(_ENDINGS, {"keys": [*ends]})).all() if ends else []
     return Card(
         ref=post.id,
         events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),

@@ -336,8 +336,9 @@ class WriteTransaction:
         named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
         named |= batch.states.keys() | {counter for _, counter in batch.gone} | batch.set_back.keys()
         ids = await self._ids(named)
-        await facts.write_states(connection, ids, batch.states.items())
-        await facts.write_latest(connection, ids, batch.latest)
+        texts = facts.Texts()
+        await facts.write_states(connection, ids, batch.states.items(), texts)
+        await facts.write_latest(connection, ids, batch.latest, texts)
         await facts.delete_latest(connection, ids, batch.gone)
         if batch.gone:
             await board.leave_mark(connection)
@@ -345,8 +346,7 @@ class WriteTransaction:
         await history.set_back(connection, ids, batch.set_back)
         await history.append(connection, ids, batch.samples)
         await facts.write_sources(connection, batch.sources)
-        memories = [{"name": name, "memory": memory} for name, memory in batch.memories.items()]
-        await upsert(connection, tables.memories, memories)
+        await facts.write_memories(connection, batch.memories)
         new = await facts.write_events(connection, batch.events)
         await deliveries.end_alerts(connection, new)
         await deliveries.queue(connection, batch.deliveries, {event.key: event.at for event in new})

@@ -1,7 +1,7 @@
 """Counters, what is known of them, sources, memories and events: rows to our values and back."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, literal, select, tuple_
@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from meterbot.deliveries import Purpose
 from meterbot.models import Counter, Event, EventKind, Health, Known, SourceState
 from meterbot.store import CounterState, Latest, Reader, bulk, tables
-from meterbot.store.statements import insert_new, select_all, select_in, upsert
+from meterbot.store.statements import insert_new, select_all, select_in
+from meterbot.store.tables import json_of, number_of
 
 _counters = tables.counters.c
 _HEALTH = {health.value: health for health in Health}
-_SOURCE = [field.name for field in fields(SourceState)]
+_SOURCE = ("seat", "health", "since", "detail", "last_ok_at", "failures", "next_due")
 
 
 async def ids(connection: AsyncConnection, wanted: Iterable[Counter]) -> dict[Counter, int]:
@@ -46,14 +47,26 @@ async def read_states(connection: AsyncConnection, wanted: Iterable[Counter]) ->
     return {counter: state for counter, state in found.items() if counter in wanted}
 
 
+class Texts:
+    """As what is known is stored, each made once while it is kept alive: a counter's is mostly its one seat's."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, str] = {}
+
+    def of(self, known: Known) -> str:
+        if id(known) not in self._made:
+            self._made[id(known)] = json_of(Known, _private(known))
+        return self._made[id(known)]
+
+
 async def write_states(
-    connection: AsyncConnection, ids: dict[Counter, int], states: Iterable[tuple[Counter, CounterState]]
+    connection: AsyncConnection,
+    ids: dict[Counter, int],
+    states: Iterable[tuple[Counter, CounterState]],
+    texts: Texts,
 ) -> None:
-    rows = [
-        {"counter": ids[counter], "known": _private(state.known), "memory": state.memory}
-        for counter, state in states
-    ]
-    await upsert(connection, tables.states, rows)
+    rows = [(ids[counter], texts.of(state.known), state.memory) for counter, state in states]
+    await bulk.write(connection, tables.states, ("counter", "known", "memory"), rows, replace=True)
 
 
 async def read_latest(connection: AsyncConnection, seats: Iterable[str] | None = None) -> list[Latest]:
@@ -83,10 +96,10 @@ async def read_readers(connection: AsyncConnection) -> list[Reader]:
 
 
 async def write_latest(
-    connection: AsyncConnection, ids: dict[Counter, int], latest: Iterable[Latest]
+    connection: AsyncConnection, ids: dict[Counter, int], latest: Iterable[Latest], texts: Texts
 ) -> None:
-    rows = [{"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known)} for one in latest]
-    await upsert(connection, tables.latest, rows)
+    rows = [(one.seat, ids[one.counter], texts.of(one.known)) for one in latest]
+    await bulk.write(connection, tables.latest, ("seat", "counter", "known"), rows, replace=True)
 
 
 async def delete_latest(
@@ -101,7 +114,8 @@ async def delete_latest(
 
 def without_email(one: Latest) -> Latest:
     """As it is stored."""
-    return replace(one, known=_private(one.known))
+    known = _private(one.known)
+    return one if known is one.known else replace(one, known=known)
 
 
 def _private(known: Known) -> Known:
@@ -128,9 +142,23 @@ async def read_sources(
 
 
 async def write_sources(connection: AsyncConnection, sources: Iterable[SourceState]) -> None:
-    await upsert(
-        connection, tables.sources, [{name: getattr(source, name) for name in _SOURCE} for source in sources]
-    )
+    rows = [
+        (
+            one.seat,
+            one.health.value,
+            number_of(one.since),
+            one.detail,
+            number_of(one.last_ok_at),
+            one.failures,
+            number_of(one.next_due),
+        )
+        for one in sources
+    ]
+    await bulk.write(connection, tables.sources, _SOURCE, rows, replace=True)
+
+
+async def write_memories(connection: AsyncConnection, memories: Mapping[str, str]) -> None:
+    await bulk.write(connection, tables.memories, ("name", "memory"), [*memories.items()], replace=True)
 
 
 async def read_memories(connection: AsyncConnection, names: Iterable[str]) -> dict[str, str]:

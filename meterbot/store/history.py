@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, select
+from sqlalchemy import BindParameter, Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.forecast import calendar_month
@@ -159,7 +159,7 @@ def _in_order(
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
 
 
-def last_before(since: datetime, *, known: bool = False) -> Select[Any]:
+def last_before(since: datetime | BindParameter[Any], *, known: bool = False) -> Select[Any]:
     """Of every counter the last kept sample before `since`; the last one that knew an amount, which is what a rise
     is a rise from, when asked for a known one."""
     # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the

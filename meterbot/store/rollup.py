@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.hours import Hour, hour_of, hours_of
 from meterbot.models import Counter, Sample, by_counter
-from meterbot.store import history, tables
+from meterbot.store import bulk, history, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of
-from meterbot.store.statements import select_in, upsert
+from meterbot.store.statements import select_in
+from meterbot.store.tables import number_of, text_of
 
 _history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
 _AT_ONCE = timedelta(hours=12)
+_COLUMNS = ("at", "counter", "currency", "spent", "used", "cap", "blocked")
 
 
 async def roll_up(connection: AsyncConnection, now: datetime) -> bool:
@@ -34,13 +36,13 @@ async def roll_up(connection: AsyncConnection, now: datetime) -> bool:
         row.counter: row
         for row in await select_in(connection, last_before(start, known=True), tables.counters.c.id, numbers)
     }
-    written: list[dict[str, Any]] = []
+    written: list[tuple[object, ...]] = []
     for number, own in groupby(rows, key=lambda row: row.counter):
         counter = Counter("", str(number))
         earlier = [before[number]] if number in before else []
         samples = [sample_of(row, counter) for row in (*earlier, *own)]
         written += [_row(hour, number) for hour in hours_of(samples, start)]
-    await upsert(connection, tables.hours, written)
+    await bulk.write(connection, tables.hours, _COLUMNS, written, replace=True)
     await history.set_rolled_up_to(connection, end)
     return True
 
@@ -94,16 +96,10 @@ def _last_before(since: datetime) -> Select[Any]:
     )
 
 
-def _row(hour: Hour, number: int) -> dict[str, Any]:
-    return {
-        "at": hour.at,
-        "counter": number,
-        "currency": hour.used.currency,
-        "spent": hour.spent,
-        "used": hour.used,
-        "cap": hour.cap,
-        "blocked": hour.blocked,
-    }
+def _row(hour: Hour, number: int) -> tuple[object, ...]:
+    cap = None if hour.cap is None else text_of(hour.cap)
+    spent, used = text_of(hour.spent), text_of(hour.used)
+    return number_of(hour.at), number, hour.used.currency, spent, used, cap, hour.blocked
 
 
 def _hour(row: Any, counter: Counter) -> Hour:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.deliveries import (
@@ -79,6 +79,8 @@ def _times(now: datetime) -> dict[str, datetime]:
 
 
 _at = {name: bindparam(name, type_=tables.Instant()) for name in ("now", "set_back", "unbelievable")}
+_IN_DOUBT = _rows.state.in_(MAYBE_SENT)
+_MAY_LEAVE = and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
 _FIRST_FREE = (
     select(
         _rows.chat,
@@ -97,12 +99,7 @@ _FIRST_FREE = (
         isouter=True,
     )
     .where(_rows.chat == bindparam("chat"), WAITING)
-    .where(
-        or_(
-            _rows.state.in_(MAYBE_SENT),
-            and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS)),
-        )
-    )
+    .where(or_(_IN_DOUBT, _MAY_LEAVE))
     .where(or_(_lines.chat.is_(None), _free(**_at)))
     .order_by(_rows.sequence)
     .limit(1)
@@ -118,12 +115,14 @@ _OF_LINE = and_(_rows.chat == bindparam("chat"), _rows.channel == bindparam("cha
 _MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
     tables.deliveries, tables.events, _events.key == _rows.event
 )
-_DOUBT = _MESSAGES.where(_OF_LINE, WAITING, _rows.state.in_(MAYBE_SENT)).order_by(_rows.sequence).limit(1)
-_READY = (
-    _MESSAGES.where(_OF_LINE, _rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
-    .order_by(_rows.lane, _rows.sequence)
+_WAITING = (
+    _MESSAGES.where(_OF_LINE, WAITING)
+    .where(or_(_IN_DOUBT, _MAY_LEAVE))
+    .order_by(case((_IN_DOUBT, -1), else_=_rows.lane), _rows.sequence)
     .limit(_MOST_CONSIDERED)
 )
+"""What may have left first, then what may leave, in the order of lanes; what belongs to a post that waits itself comes
+after it."""
 _CLAIM = update(tables.deliveries).where(_rows.sequence == bindparam("its_sequence"))
 
 
@@ -156,16 +155,19 @@ async def take(connection: AsyncConnection, seen: Found, claim: Claim) -> bool:
 
 async def next_of(connection: AsyncConnection, line: Found, claim: Claim, choose: Choose) -> Delivery | None:
     """The line's next message, claimed; None when nothing of it can leave now. The line must have been taken."""
-    row = (await connection.execute(_DOUBT, {"chat": line.chat, "channel": line.channel})).first()
-    if row is None:
-        row = await _chosen(connection, line, claim.now, choose)
+    here = {"chat": line.chat, "channel": line.channel, "now": claim.now}
+    waiting = (await connection.execute(_WAITING, here)).all()
+    if not waiting:
+        return None
+    row = as_found(waiting[0])
+    if waiting[0].state not in MAYBE_SENT:
+        row = await _chosen(connection, waiting, line, claim.now, choose)
     return None if row is None else await _claimed(connection, row, line, claim)
 
 
-async def _chosen(connection: AsyncConnection, line: Found, now: datetime, choose: Choose) -> Found | None:
-    waiting = await _ready(connection, line, now)
-    if not waiting:
-        return None
+async def _chosen(
+    connection: AsyncConnection, waiting: Sequence[Found], line: Found, now: datetime, choose: Choose
+) -> Found | None:
     choice = choose([_as_waiting(row) for row in waiting], _trouble(line), now)
     members = [row for row in waiting if row.id in choice.ids]
     if choice.heading is None:
@@ -177,11 +179,6 @@ def _trouble(line: Found) -> Trouble | None:
     if line.trouble is None or line.troubled_since is None:
         return None
     return Trouble(line.trouble, line.troubled_since, refused=line.refused)
-
-
-async def _ready(connection: AsyncConnection, line: Found, now: datetime) -> Sequence[Found]:
-    """What may leave, in the order of lanes; what belongs to a post that waits itself comes after it."""
-    return (await connection.execute(_READY, {"chat": line.chat, "channel": line.channel, "now": now})).all()
 
 
 def _as_waiting(row: Found) -> Waiting:

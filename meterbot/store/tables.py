@@ -1,9 +1,10 @@
 """The tables, and how our values lie in their columns. The same on SQLite and PostgreSQL."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, overload
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
@@ -30,6 +31,7 @@ from meterbot.pull_requests import PullRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_VALUES_KEPT = 500
 
 # SQLite numbers rows by itself only in a column of exactly this type.
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -42,14 +44,18 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else number_of(value)
+        return number_of(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
         return None if value is None else instant_of(value)
 
 
-def number_of(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
+@overload
+def number_of(at: datetime) -> int: ...
+@overload
+def number_of(at: datetime | None) -> int | None: ...
+def number_of(at: datetime | None) -> int | None:
+    return None if at is None else (at - _EPOCH) // _MICROSECOND
 
 
 def instant_of(number: int) -> datetime:
@@ -94,16 +100,28 @@ class Json(TypeDecorator[Any]):
         self.kind = kind
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else _adapter(self.kind).dump_json(value).decode()
+        return None if value is None else json_of(self.kind, value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return None if value is None else _adapter(self.kind).validate_json(value)
+        return None if value is None else _reader(self.kind)(value)
+
+
+def json_of(kind: Any, value: Any) -> str:
+    text: str = _adapter(kind).dump_json(value).decode()
+    return text
 
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Made when it is first needed."""
     return TypeAdapter(kind)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[str], Any]:
+    # What waits in a line is read with every message that leaves it, and what is known of a counter is mostly what is
+    # known of its one seat. Nobody changes a value that was read.
+    return lru_cache(maxsize=_VALUES_KEPT)(_adapter(kind).validate_json)
 
 
 # What is said of SQLite alone holds of PostgreSQL, too; see `for_postgresql`.

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import BindParameter, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.models import Counter, Sample
@@ -18,6 +19,18 @@ from meterbot.store.history import last_before, sample_of
 from meterbot.store.statements import upsert
 
 _history, _notes = tables.history.c, tables.notes.c
+# Made once, for a day's are needed for every few counters: to build one takes longer than to run it.
+_START, _END = (bindparam(name, type_=_history.at.type) for name in ("start", "end"))
+_COUNTERS: BindParameter[Any] = bindparam("counters", expanding=True)
+_EARLIER = last_before(_START).where(tables.counters.c.id.in_(_COUNTERS))
+_INSIDE = (
+    select(tables.history)
+    .where(_history.at >= _START, _history.at < _END, _history.counter.in_(_COUNTERS))
+    .order_by(_history.counter, _history.at)
+)
+_DELETE = delete(tables.history).where(
+    _history.at == bindparam("gone_at"), _history.counter == bindparam("gone_counter")
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _SAMPLES_AT_ONCE, _COUNTERS_AT_ONCE = 2_000, 10
@@ -111,26 +124,20 @@ async def thin(
     connection: AsyncConnection, stretch: Stretch, counters: Sequence[int], step: timedelta
 ) -> None:
     """Deletes what is superfluous of these counters' samples in the stretch."""
-    earlier = (
-        await connection.execute(last_before(stretch.start).where(tables.counters.c.id.in_(counters)))
-    ).all()
-    inside = (
-        select(tables.history)
-        .where(_history.at >= stretch.start, _history.at < stretch.end, _history.counter.in_(counters))
-        .order_by(_history.counter, _history.at)
-    )
+    of = {"start": stretch.start, "end": stretch.end, "counters": counters}
     names = {number: Counter("", str(number)) for number in counters}
-    before = {row.counter: sample_of(row, names[row.counter]) for row in earlier}
+    before = {
+        row.counter: sample_of(row, names[row.counter]) for row in await connection.execute(_EARLIER, of)
+    }
     gone = []
-    for number, rows in groupby(await connection.execute(inside), key=lambda row: row.counter):
+    for number, rows in groupby(await connection.execute(_INSIDE, of), key=lambda row: row.counter):
         samples = [sample_of(row, names[number]) for row in rows]
         gone += [
             {"gone_at": sample.at, "gone_counter": number}
             for sample in superfluous(before.get(number), samples, step)
         ]
     if gone:
-        that = (_history.at == bindparam("gone_at"), _history.counter == bindparam("gone_counter"))
-        await connection.execute(delete(tables.history).where(*that), gone)
+        await connection.execute(_DELETE, gone)
 
 
 async def remember(connection: AsyncConnection, stretch: Stretch, step: timedelta) -> None:
