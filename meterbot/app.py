@@ -62,7 +62,7 @@ from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.session import Keeper
 from meterbot.sources.transport import Transport
-from meterbot.store import Latest, Store
+from meterbot.store import Latest, Store, outage
 from meterbot.store.database import open_store
 from meterbot.systemd import Systemd
 from meterbot.tally import Tally
@@ -76,6 +76,9 @@ _READ_TAKES = 1.2
 
 Note = Callable[[str], Awaitable[str | None]]
 SetNote = Callable[[str, str], Awaitable[None]]
+
+outage_as_warning = outage.as_warning
+"""A step for `log.set_up`: the database's failures are not the bot's."""
 
 log = get_logger(__name__)
 

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -15,8 +16,8 @@ _PLAIN = (bool, int, float, type(None))
 _TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?key|api[_-]?key", re.IGNORECASE)
 
 
-def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Processor | None = None) -> None:
-    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`, and past `also`.
+def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Iterable[Processor] = ()) -> None:
+    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`, and past each of `also`.
 
     Our own parts are heard from `level` up, everyone else's from WARNING: libraries log bodies below that.
     """
@@ -28,7 +29,7 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Proces
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        *([] if also is None else [also]),
+        *also,
         structlog.processors.format_exc_info,  # as text, without the locals, so that it can be cleared
         _hide,
     ]

@@ -14,4 +14,13 @@ if _hidden:
 
 get_logger = structlog.get_logger
 
-__all__ = ["EventDict", "Processor", "get_logger", "structlog"]
+__all__ = ["EventDict", "Processor", "error_of", "get_logger", "structlog"]
+
+
+def error_of(exc_info: object) -> BaseException | None:
+    """The error of a log line, as the many ways of telling it name it."""
+    if exc_info is True:
+        return sys.exc_info()[1]
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    return exc_info if isinstance(exc_info, BaseException) else None

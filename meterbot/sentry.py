@@ -6,7 +6,7 @@ from typing import Any
 import meterbot
 from meterbot.errors import StartError
 from meterbot.log import cleared
-from meterbot.logger import EventDict, Processor
+from meterbot.logger import EventDict, Processor, error_of
 
 _FLUSH_SECONDS = 2.0
 _OUR_OWN = {"event", "level", "logger", "timestamp", "exc_info", "stack_info"}
@@ -69,17 +69,8 @@ def _capture(sentry_sdk: Any, event: EventDict) -> None:
     with sentry_sdk.new_scope() as scope:
         scope.set_tag("logger", event.get("logger"))
         scope.set_context("log", {"event": str(event["event"]), **fields})
-        error = _error_of(event.get("exc_info"))
+        error = error_of(event.get("exc_info"))
         if error is None:
             sentry_sdk.capture_message(str(event["event"]), level=event["level"])
         else:
             sentry_sdk.capture_exception(error)
-
-
-def _error_of(told: object) -> BaseException | None:
-    """As the many ways of telling it name it."""
-    if told is True:
-        return sys.exc_info()[1]
-    if isinstance(told, tuple):
-        told = told[1]
-    return told if isinstance(told, BaseException) else None

@@ -64,7 +64,7 @@ async def listening() -> AsyncIterator[Sentry]:
 async def there() -> AsyncIterator[Sentry]:
     async with listening() as made:
         secret.remember(PLANTED)
-        log.set_up(io.StringIO(), also=sentry.reporter(made.dsn))
+        log.set_up(io.StringIO(), also=[sentry.reporter(made.dsn)])
         yield made
         sentry_sdk.get_client().close()
         sentry_sdk.get_global_scope().set_client(None)

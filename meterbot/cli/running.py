@@ -22,7 +22,8 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
 
     settings = configured(context, config)
     dsn = settings.watch.sentry_dsn
-    log.set_up(also=None if dsn is None else sentry.reporter(dsn.get_secret_value()))
+    reporters = [] if dsn is None else [sentry.reporter(dsn.get_secret_value())]
+    log.set_up(also=[app.outage_as_warning, *reporters])
     try:
         done(app.run(settings))
     finally:
