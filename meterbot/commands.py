@@ -311,7 +311,7 @@ class Commands:
             seats = self._named(wanted, question.platform)[:1] if named else []
         if len(spans) > 1 or (named and not seats):
             how = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps “me” or a seat behind it."
-            if re.fullmatch(r"\d+d?", wanted):
+            if any(re.fullmatch(r"\d+d?", word) for word in named):
                 return Answer(answers.notice("Which days?", how), public)
             message = self._which_seat(f"No seat is called “{wording.one_line(wanted, 40)}”.", wanted)
             return Answer(message if named else answers.notice("Which days?", how), public)

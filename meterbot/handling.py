@@ -200,7 +200,14 @@ class Handling:
             day = wording.local_day(renewal, self._tz)
             choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
         whom = asked.event.seat or "the team"
-        text = f"What is no louder than this is held back for {wording.one_line(whom, 60)}, and told or summed up afterwards."
+        text = (
+            f"What is no louder than this is held back for {wording.one_line(whom, 60)}, and told or summed up "
+            "afterwards. Typed, 4h and 8h are understood, too."
+        )
+        if how_long == "renewal":
+            text = f"When {wording.one_line(whom, 60)} renews is not known. {text}"
+        elif how_long:
+            text = f"“{wording.one_line(how_long, 40)}” is no length of a snooze. {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:

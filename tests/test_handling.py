@@ -317,8 +317,12 @@ async def test_until_the_renewal_is_the_beginning_of_its_day_here(room: Room, wa
 
 async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
-    for how_long in ("renewal", "a while"):
-        assert (await room.do("snooze", post.delivery, how_long)).title == "Snooze for how long?"
+    for how_long, why in (
+        ("renewal", "When ana renews is not known."),
+        ("forever", "“forever” is no length of a snooze."),
+    ):
+        said = await room.do("snooze", post.delivery, how_long)
+        assert (said.title, said.text.startswith(why)) == ("Snooze for how long?", True)
     assert await room.store.acts(room.clock.now()) == []
 
 

@@ -229,5 +229,5 @@ def _says_how_far() -> Callable[[int, int], None]:
 def _days(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,5})d", text)
     if match is None or not int(match[1]):
-        raise typer.BadParameter(f'--since must be a number of days like "30d", got "{text}"')
+        raise typer.BadParameter(f'--since must be a number of days like "30d", at most 99999d, got "{text}"')
     return timedelta(days=int(match[1]))
