@@ -29,7 +29,8 @@ async def read_in(
 async def write(
     connection: AsyncConnection, table: Table, columns: Sequence[str], rows: Rows, *, replace: bool
 ) -> None:
-    """Inserts the rows; one of the same primary key as a stored one replaces that, or is left out."""
+    """Inserts the rows, of which no two have the same primary key; one of the same as a stored one replaces that, or is
+    left out."""
     if not rows:
         return
     statement = _insert(connection.dialect.name, table, tuple(columns), replace)

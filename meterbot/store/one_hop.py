@@ -56,11 +56,16 @@ class _Cursor(AsyncAdapt_aiosqlite_cursor):
             first = adapted.take_first()
 
             def visit() -> _Ran:
-                for statement in first:
-                    connection._conn.execute(statement)
+                while first:
+                    connection._conn.execute(first[0])
+                    first.popleft()
                 return _Ran(execute(connection._conn.cursor()))
 
-            ran = await connection._execute(visit)
+            try:
+                ran = await connection._execute(visit)
+            except sqlite3.Error:
+                adapted.begin_later(first)
+                raise
         self._cursor = ran
         self._rows = deque(ran.rows)
 
@@ -82,19 +87,23 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._first: tuple[str, ...] = ()
+        self._first: deque[str] = deque()
         self._alone = self._to_end = False
 
     def begin(self, *statements: str) -> None:
         """Runs these before the next statement; without any, each from now on is a transaction of its own."""
-        self._first, self._alone = statements, not statements
+        self._first, self._alone = deque(statements), not statements
 
-    def take_first(self) -> tuple[str, ...]:
+    def take_first(self) -> deque[str]:
         """For a statement that is on its way: whatever becomes of it, and of who waits for it, there is something to
         end from now on."""
-        first, self._first = self._first, ()
+        first, self._first = self._first, deque()
         self._to_end |= not self._alone
         return first
+
+    def begin_later(self, left: deque[str]) -> None:
+        """What could not be begun is begun with the next statement: none runs outside its transaction."""
+        self._first = left
 
     def commit(self) -> None:
         self._end(super().commit)
@@ -105,7 +114,7 @@ class _Connection(AsyncAdapt_aiosqlite_connection):
     def _end(self, end: Callable[[], None]) -> None:
         if self._to_end:
             end()
-        self._first = ()
+        self._first.clear()
         self._alone = self._to_end = False
 
 

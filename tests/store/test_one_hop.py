@@ -109,6 +109,29 @@ async def test_nobody_inherits_what_was_begun(
     await ours.dispose()
 
 
+async def test_what_could_not_be_begun_is_begun_with_the_next_statement(
+    tmp_path: Path, engine: AsyncEngine
+) -> None:
+    ours = make_engine(URL.create("sqlite", database=str(tmp_path / "t.db")))
+    async with ours.connect() as connection:
+        await connection.execute(text("PRAGMA busy_timeout = 0"))
+
+    async def go_on_and_fail() -> None:
+        async with for_writing(ours).begin() as connection:
+            async with engine.begin() as holder:
+                await holder.execute(text("DELETE FROM t WHERE a = 0"))
+                with pytest.raises(OperationalError, match="locked"):
+                    await connection.execute(text("DELETE FROM t"))
+            await connection.execute(text("DELETE FROM t"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await go_on_and_fail()
+    async with engine.connect() as other:
+        assert (await other.execute(text("SELECT count(*) FROM t"))).scalar_one() == 4
+    await ours.dispose()
+
+
 async def test_counts_and_names_are_told_as_ever(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         assert (await connection.execute(text("UPDATE t SET b = 'x' WHERE a < 3"))).rowcount == 3
