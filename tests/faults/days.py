@@ -16,7 +16,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -105,6 +105,21 @@ class Look:
 
     def __str__(self) -> str:
         return f"day {self.day:3}: memory {self.memory:,} kB, {self.files} open files, database {self.database:,} kB"
+
+
+def grown(looks: Sequence[Look]) -> list[str]:
+    """What the bot needs clearly more of at the end than half-way, when whatever becomes old has begun to go. A sample a
+    day stays of every seat, and the month half-way was not over."""
+    early, late = looks[len(looks) // 2], looks[-1]
+    return [
+        name
+        for name, before, after, most in (
+            ("memory", early.memory, late.memory, 1.05),
+            ("open files", early.files, late.files, 1),
+            ("database", early.database, late.database, 1.20),
+        )
+        if after > most * before
+    ]
 
 
 @dataclass
@@ -205,18 +220,20 @@ def main() -> int:
     options = parser.parse_args()
     log.set_up(level=logging.ERROR)
     app.spare_garbage()
-    traces = []
+    traces, grows = [], list[str]()
     for _ in range(2):
         began = time.monotonic()
         result = play(options.seats, options.days, options.seed)
         traces.append(result.trace)
+        grows += grown(result.looks)
         print(*result.looks, sep="\n")
         print(
             f"{result.messages:,} lines in {time.monotonic() - began:.0f} s, trace {result.trace[:16]}",
             flush=True,
         )
     print("the same twice" if traces[0] == traces[1] else "NOT the same twice")
-    return int(traces[0] != traces[1])
+    print(f"GROWS: {', '.join(grows)}" if grows else "nothing grows in the second half")
+    return int(traces[0] != traces[1] or bool(grows))
 
 
 if __name__ == "__main__":
