@@ -36,14 +36,24 @@ def bundling(group_from: int, chat: str) -> Choose:
         lines = [each for each in together if each.kind is DeliveryKind.REPLY and _is_late(each, now)]
         if len(lines) >= group_from:
             over += lines
-        if len(holding) >= group_from:
-            return _together(holding, f"{min(len(holding), MOST_TOGETHER)} at once", chat, trouble, now)
+        burst = holding[:MOST_TOGETHER] if len(holding) >= group_from else []
         first = next((each for each in waiting if each not in over), None)
-        if first is not None and (not over or first in holding):
+        news = burst or [each for each in holding if each is first]
+        before = [each for each in over if any(_comes_before(each, one) for one in news)]
+        if burst and not before:
+            return _together(burst, f"{len(burst)} at once", chat, trouble, now)
+        if first is not None and not before and (news or not over):
             return Choice((first.id,))
+        over = before + [each for each in over if each not in before]
         return _together(over, _count(over, now), chat, trouble, now)
 
     return choose
+
+
+def _comes_before(over: Waiting, news: Waiting) -> bool:
+    """What still holds goes first, but for where a seat's own story would run backwards."""
+    same = over.event.seat == news.event.seat and over.lane <= news.lane
+    return same and over.created_at < news.created_at
 
 
 def _together(

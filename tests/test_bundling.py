@@ -98,6 +98,20 @@ def test_a_burst_that_still_holds_goes_before_what_is_over() -> None:
     assert choice == Choice(ids(holding), "While meterbot could not tell, 3h: 4 at once")
 
 
+def test_what_was_before_it_of_the_same_seat_and_as_urgent_goes_before_what_still_holds() -> None:
+    holds = waiting("holds", lane=Lane.BLOCKED)
+    over = waiting("over", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
+    other = waiting("other", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
+    other = replace(other, event=replace(other.event, seat="somebody else"))
+    assert CHOOSE([over, holds], None, NOW).ids == ("over",)
+    assert CHOOSE([other, over, holds], None, NOW).ids == ("over", "other")
+    assert CHOOSE([other, holds], None, NOW) == Choice(("holds",))
+    assert CHOOSE([replace(over, lane=Lane.DIGEST), holds], None, NOW) == Choice(("holds",))
+    burst = several(4, "holds", lane=Lane.BLOCKED)
+    assert CHOOSE([over, *burst], None, NOW).ids == ("over",)
+    assert CHOOSE([other, *burst], None, NOW).ids == ids(burst)
+
+
 def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
     over = several(2, "over", THREE_HOURS, ended=True)
     line = waiting("line", kind=DeliveryKind.REPLY, lane=Lane.BLOCKED)

@@ -51,6 +51,23 @@ FOUND = (
         script(("ana",), ("ana", "15.60", 40), ("ana", "41.40", 1), ("ana", "48.10", 40)),
         Fault("outage 503", 1, "slack", "any", 120),
     ),
+    # What had just begun was told before what had begun and ended a day earlier.
+    _pushed(
+        "a seat is blocked again before its last block was told",
+        script(
+            ("ana",),
+            ("ana", "30.51", 5),
+            ("ana", "48.57", 40),
+            ("ana", "blocked", 90),
+            ("ana", "lifted", 5),
+            ("ana", "blocked", 5),
+            ("ana", "lifted", 5),
+        ),
+        Fault("500", -1, "slack", "post", times=6),
+        Fault("500", 0, "slack", "any", accept=True),
+        Fault("clock jump", 4, number=_DAY, times=2),
+        Fault("kill point", 4, number=229),
+    ),
     # Not a bug of ours: whoever gives up too soon loses all of it, and must be seen to.
     _pushed(
         "Slack is away for longer than anybody tries",
