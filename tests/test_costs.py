@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy import event as listening
 
 from meterbot import app
@@ -47,16 +48,22 @@ class Costs:
     clock: ManualClock
     server: ClaudeAi
     statements: list[str] = field(default_factory=list)
+    begun: list[object] = field(default_factory=list)
+    """Transactions that write."""
+
+    def note_begin(self, connection: Connection) -> None:
+        if "BEGIN IMMEDIATE" in connection.get_execution_options().get("sqlite_begin", ()):
+            self.begun.append(connection)
 
     async def minute(self) -> tuple[int, int, int]:
         """Requests, statements and transactions of all seats' next reading, when they are due together."""
         self.statements.clear()
+        self.begun.clear()
         self.server.requests.clear()
         self.clock.advance(timedelta(minutes=2))
         await self.bot.poller.tick(self.clock.now())
         await self.bot.poller.drain()
-        begun = [text for text in self.statements if text.startswith("BEGIN IMMEDIATE")]
-        return len(self.server.requests), len(self.statements), len(begun)
+        return len(self.server.requests), len(self.statements), len(self.begun)
 
     async def pass_minutes(self, minutes: int) -> list[str]:
         """What is asked for meanwhile, in order: the routes."""
@@ -90,6 +97,7 @@ async def reading(
             assert isinstance(bot.store, Database)
             engine = bot.store._engine.sync_engine
             listening.listen(engine, "before_cursor_execute", lambda *seen: costs.statements.append(seen[2]))
+            listening.listen(engine, "begin", costs.note_begin)
             for _ in range(2 * before):
                 await costs.minute()
             yield costs

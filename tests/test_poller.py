@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
@@ -219,13 +220,13 @@ async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finis
     store: Database,
 ) -> None:
     house = House(store, *[f"seat-{n}" for n in range(9)])
-    begun: list[str] = []
+    begun: list[object] = []
 
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement == "BEGIN IMMEDIATE":
-            begun.append(statement)
+    def note(connection: Connection) -> None:
+        if "BEGIN IMMEDIATE" in connection.get_execution_options().get("sqlite_begin", ()):
+            begun.append(connection)
 
-    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+    listening.listen(store._engine.sync_engine, "begin", note)
     house.clock.advance(timedelta(seconds=1))
     await house.poller.tick(house.clock.now())
     await house.poller.drain()
