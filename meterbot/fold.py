@@ -178,9 +178,7 @@ class Fold:
         if not seat.wants(counter.org):
             return False
         state = self.states.get(counter) or self._nameless_state(seat, counter.org)
-        memory = self._counter_memories.get(counter)
-        if memory is None:
-            memory = rules.load(CounterMemory, state.memory if state else None)
+        memory = self._memory_in(counter, state)
         known = state.known if state else None
         late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
         watch = rules.take_late if late else rules.watch_counter
@@ -248,9 +246,11 @@ class Fold:
         self.events += events
 
     def counter_memory(self, counter: Counter) -> CounterMemory:
-        if counter not in self._counter_memories:
-            return rules.load(CounterMemory, self.states[counter].memory)
-        return self._counter_memories[counter]
+        return self._memory_in(counter, self.states[counter])
+
+    def _memory_in(self, counter: Counter, state: CounterState | None) -> CounterMemory:
+        taken = self._counter_memories.get(counter)
+        return taken or rules.load(CounterMemory, state.memory if state else None)
 
     def _set_state(self, counter: Counter, known: Known, memory: CounterMemory) -> None:
         self._counter_memories[counter] = memory
