@@ -43,9 +43,9 @@ format: .venv/.test
 	@.venv/bin/ruff format
 
 docs: .venv/.test
-	@.venv/bin/python -m tests.examples
-	@.venv/bin/python -m tests.pictures
-	@.venv/bin/python -m tests.schema
+	@.venv/bin/python -m tests.docs.examples
+	@.venv/bin/python -m tests.docs.pictures
+	@.venv/bin/python -m tests.docs.schema
 
 faults: .venv/.test
 	@.venv/bin/python -m tests.faults --runs $(or $(RUNS),1000) $(ARGS)

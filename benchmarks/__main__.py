@@ -6,7 +6,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
-from benchmarks import measure, poll, profiles, start, store, tick, whole, workers
+from benchmarks import (
+    measure,
+    poll,
+    profiles,
+    start,
+    store,
+    tick,
+    whole,
+    workers,
+)
 from benchmarks.measure import Line
 
 PARTS: dict[str, Callable[[], Awaitable[list[Line]]]] = {

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from meterbot import log
+from meterbot.app import log_setup
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 """What this process could use before `prepare` bound it."""
@@ -52,7 +52,7 @@ def table(lines: Iterable[Line]) -> str:
 
 def quiet() -> None:
     """Only what goes wrong is logged."""
-    log.set_up(level=logging.WARNING)
+    log_setup.set_up(level=logging.WARNING)
 
 
 def counted(number: int, what: str) -> str:

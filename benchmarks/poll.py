@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks import floor, measure, upstream
 from benchmarks.measure import Line
-from meterbot.models import Health, Seat
+from meterbot.core.models import Health, Seat
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 

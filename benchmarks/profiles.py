@@ -22,13 +22,13 @@ from typing import Any
 from sqlalchemy import event
 
 from benchmarks import store, tick, upstream, whole
-from meterbot import app
-from meterbot.bot import Bot
+from meterbot.app import build
+from meterbot.app.config import load
+from meterbot.app.run import Bot
 from meterbot.chat import Question
-from meterbot.chat.slack_blocks import render
-from meterbot.clock import ManualClock
-from meterbot.config import load
-from meterbot.models import Health, SourceState
+from meterbot.chat.slack.blocks import render
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import Health, SourceState
 from meterbot.store.database import open_store
 from tests import postgres
 
@@ -58,7 +58,7 @@ async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, of = Path(name), store.counters(whole.MOST)
         config = load(None, whole.environment(whole.MOST, "http://127.0.0.1:9", folder, 60.0), folder)
-        async with app.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
+        async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
             now = clock.now()
             well = [SourceState(seat.name, Health.OK, now, last_ok_at=now) for seat in config.seats]
             await store.write(bot.store, replace(store.batch(of, now, 0), sources=well))
@@ -103,7 +103,7 @@ async def of_memory(seats: int = 2_000) -> str:
         note("before")
         config = load(None, told, folder)
         note("its configuration")
-        async with app.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
+        async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
             note("its session, its reader, the rest that is made at the start")
             await store.write(bot.store, store.batch(of, clock.now(), 0))
             await bot.store.latest()

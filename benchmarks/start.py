@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks import measure
 from benchmarks.measure import Line
-from meterbot.simulator.slack import SlackSimulator
+from tests.simulator.slack import SlackSimulator
 
 _RUNS = 5
 _ASYNCIO = 31.0

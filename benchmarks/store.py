@@ -20,8 +20,17 @@ from sqlalchemy import text
 
 from benchmarks import measure
 from benchmarks.measure import Line
-from meterbot.models import Counter, ExtraUsage, Health, Known, Sample, Snapshot, Subscription, Window
-from meterbot.money import Money
+from meterbot.core.models import (
+    Counter,
+    ExtraUsage,
+    Health,
+    Known,
+    Sample,
+    Snapshot,
+    Subscription,
+    Window,
+)
+from meterbot.core.money import Money
 from meterbot.store import Batch, CounterState, Latest, Store
 from meterbot.store.database import Database, open_store
 from tests import postgres

@@ -16,9 +16,9 @@ import httpx
 
 from benchmarks import measure, poll, upstream, whole
 from benchmarks.measure import Line
-from meterbot import app
-from meterbot.clock import ManualClock
-from meterbot.config import load
+from meterbot.app import build
+from meterbot.app.config import load
+from meterbot.core.clock import ManualClock
 
 SEATS = 128
 _HTTPX = 64
@@ -32,7 +32,7 @@ async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work,
         folder, clock = Path(name), ManualClock(_BEGAN)
         config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
         async with (
-            app.assembled(config, clock, terminal=(None, io.StringIO()), reads_at_once=8) as bot,
+            build.assembled(config, clock, terminal=(None, io.StringIO()), reads_at_once=8) as bot,
             httpx.AsyncClient() as client,
         ):
 

@@ -24,13 +24,13 @@ from typing import Any
 
 from benchmarks import measure, upstream
 from benchmarks.measure import Line
-from meterbot import app
-from meterbot.cadence import phase
+from meterbot.app import build
+from meterbot.app.config import Config, load
 from meterbot.chat import Question
-from meterbot.chat.slack_blocks import render
-from meterbot.clock import SystemClock
-from meterbot.config import Config, load
-from meterbot.models import SourceState
+from meterbot.chat.slack.blocks import render
+from meterbot.core.clock import SystemClock
+from meterbot.core.models import SourceState
+from meterbot.ingest.schedule import phase
 from meterbot.store import Batch
 from meterbot.store.database import open_store
 
@@ -129,8 +129,8 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
         config = load(None, environment(seats, url, Path(folder), interval), Path(folder))
         await _in_step(config, interval)
         stop, probe, took = asyncio.Event(), Probe(), list[float]()
-        async with app.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
-            app.spare_garbage()
+        async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
+            build.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await asyncio.sleep(interval + _LEAD)
             upstream.Running(url).seen(reset=True)

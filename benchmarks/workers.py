@@ -19,9 +19,9 @@ import asyncpg
 
 from benchmarks import measure, upstream, whole
 from benchmarks.measure import Line
-from meterbot import app
-from meterbot.clock import SystemClock
-from meterbot.config import load
+from meterbot.app import build
+from meterbot.app.config import load
+from meterbot.core.clock import SystemClock
 from tests import postgres
 
 SEATS = 4_000
@@ -52,8 +52,8 @@ async def _child(url: str) -> None:
         told = whole.environment(SEATS, url, Path(folder), _INTERVAL)
         config = load(None, told | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
         stop = asyncio.Event()
-        async with app.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
-            app.spare_garbage()
+        async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
+            build.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await loop.run_in_executor(None, sys.stdin.readline)
             cpu, wall = time.process_time(), time.monotonic()

@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 
-from meterbot import secret
-from meterbot.logger import structlog  # past it, tracebacks are drawn with rich, slowly
+from meterbot.core import secret
+from meterbot.core.log import structlog  # past it, tracebacks are drawn with rich, slowly
 from meterbot.store.database import Database, open_store, upgrade
 from tests import compiled, postgres
 from tests.tripwire import sitecustomize as tripwire

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from meterbot.models import (
+from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
@@ -15,8 +15,8 @@ from meterbot.models import (
     Subscription,
     Window,
 )
-from meterbot.money import Money, of_major
-from meterbot.org_spend import OrgCosts, OrgEstimates, OrgSpend, PersonEstimate
+from meterbot.core.money import Money, of_major
+from meterbot.core.org_spend import OrgCosts, OrgEstimates, OrgSpend, PersonEstimate
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 

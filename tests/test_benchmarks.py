@@ -8,7 +8,7 @@ store beside `executemany`, an answer with a year behind it, and a reading besid
 from pathlib import Path
 
 from benchmarks import measure, poll, store, upstream
-from tests.pages import README, ROOT
+from tests.docs.pages import README, ROOT
 
 _MARGIN = 1.15
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from meterbot.messages import Message, Picture, Posted
+from meterbot.core.messages import Message, Picture, Posted
 
 LOOK_BACK = timedelta(hours=25)
 """How far a lost message is looked for before our first attempt, for our clock may have been a day ahead when that was

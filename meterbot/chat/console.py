@@ -22,12 +22,19 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from meterbot.chat import Answerer, Connection, Form, Forms, Question, no_forms
-from meterbot.errors import Outcome, SendError
-from meterbot.logger import get_logger
-from meterbot.messages import Action, Message, Picture, Posted, Section
-from meterbot.models import Severity
-from meterbot.wording import moment
+from meterbot.chat import (
+    Answerer,
+    Connection,
+    Form,
+    Forms,
+    Question,
+    no_forms,
+)
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Action, Message, Picture, Posted, Section
+from meterbot.core.models import Severity
+from meterbot.core.text import moment
 
 _COLOURS = {
     Severity.INFO: "cyan",

@@ -22,7 +22,7 @@ def slack_manifest(
 
     Without the link: at api.slack.com/apps choose Create New App, From a manifest, and paste what is printed.
     """
-    from meterbot import operations
+    from meterbot.cli import operations
 
     manifest, link = operations.slack_manifest(http)
     print(f"# One click makes the app: {link}\n{manifest}", end="")
@@ -36,6 +36,6 @@ def discord_invite(
     guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
 ) -> None:
     """Print the link that adds the bot to a server. With exactly the permissions it needs and no intents."""
-    from meterbot import operations
+    from meterbot.cli import operations
 
     print(operations.discord_invite(application_id, guild_id))

@@ -15,10 +15,11 @@ cli.add_typer(db, name="db")
 @db.command("upgrade")
 def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
     """Bring the database to this version's schema; `run` does it, too."""
-    from meterbot import log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
 
     url = database_url(context, config)
-    log.set_up()
+    log_setup.set_up()
     done(operations.upgrade_database(url))
     print("the database is up to date")
 
@@ -35,10 +36,11 @@ def db_backup(
     config: ConfigPath = None,
 ) -> None:
     """Copy a SQLite database, whole, while the bot runs or not. PostgreSQL has pg_dump for that."""
-    from meterbot import log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
 
     url = database_url(context, config)
-    log.set_up()
+    log_setup.set_up()
     print(done(operations.back_up(url, file, datetime.now(UTC))))
 
 
@@ -49,9 +51,10 @@ def db_restore(
     config: ConfigPath = None,
 ) -> None:
     """Put a copy in the place of a SQLite database. What was there is kept. Not while the bot runs."""
-    from meterbot import log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
 
     url = database_url(context, config)
-    log.set_up()
+    log_setup.set_up()
     kept = done(operations.restore(url, file, datetime.now(UTC)))
     print(f"restored from {file}" + ("" if kept is None else f"; what was there is kept as {kept}"))

@@ -13,7 +13,14 @@ from typing import Annotated
 import typer
 
 from meterbot.cli.root import cli
-from meterbot.setup.asking import Given, MistakenError, Nobody, RefusedError, UnansweredError, Wishes
+from meterbot.cli.setup.asking import (
+    Given,
+    MistakenError,
+    Nobody,
+    RefusedError,
+    UnansweredError,
+    Wishes,
+)
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
 
@@ -118,8 +125,8 @@ def init(  # noqa: PLR0917 - typer passes them by name
     """
     import logging
 
-    from meterbot import log
-    from meterbot.setup.wizard import init as set_up
+    from meterbot.app import log_setup
+    from meterbot.cli.setup.wizard import init as set_up
 
     wishes = Wishes(
         chats=tuple(
@@ -141,7 +148,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
         endpoints=dict(map(_endpoint, endpoint or [])),
         offline=offline,
     )
-    log.set_up(level=logging.ERROR)  # what matters is told in the dialogue
+    log_setup.set_up(level=logging.ERROR)  # what matters is told in the dialogue
     path = Path.cwd() / (
         config or context.find_root().obj or os.environ.get("METERBOT_CONFIG") or "config.toml"
     )

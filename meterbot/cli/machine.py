@@ -7,13 +7,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import (
-    ConfigPath,
-    cli,
-    configured,
-    done,
-    refuse,
-)
+from meterbot.cli.root import ConfigPath, cli, configured, done, refuse
 
 
 @cli.command("secret-key")
@@ -28,7 +22,9 @@ def secret_key(
     ] = False,
 ) -> None:
     """Print a new secret key, for METERBOT_SECRET_KEY. Renewed session keys are stored encrypted with it."""
-    from meterbot import cipher, log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.core import cipher
 
     if not discard:
         print(cipher.new_key())
@@ -38,7 +34,7 @@ def secret_key(
         refuse(
             "there is no secret key (METERBOT_SECRET_KEY, or secret_key_env or secret_key_file in the configuration), so that\nnothing that is stored could be told readable"
         )
-    log.set_up()
+    log_setup.set_up()
     seats = done(operations.discard_unreadable_sessions(settings))
     print(
         f"deleted what was stored of {', '.join(seats)}"
@@ -94,8 +90,8 @@ def systemd_unit(
     """Print a hardened systemd unit. It hands over each secret of the configuration; nothing is written."""
     import shutil
 
-    from meterbot import systemd_unit as units
-    from meterbot.config import ConfigError, credentials_needed
+    from meterbot.app.config import ConfigError, credentials_needed
+    from meterbot.cli import systemd_unit as units
 
     try:
         files, variables, paths = credentials_needed(

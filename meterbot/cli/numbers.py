@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json, refuse
+from meterbot.cli.root import (
+    AsJson,
+    ConfigPath,
+    cli,
+    configured,
+    done,
+    print_json,
+    refuse,
+)
 
 if TYPE_CHECKING:
-    from meterbot.config import Config
+    from meterbot.app.config import Config
 
 _SAID_EVERY = 5.0
 
@@ -27,29 +35,33 @@ def snapshot(
     emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
 ) -> None:
     """Read the seats now and print what they say. Posts nothing, stores nothing but a session key that was renewed."""
-    from meterbot import lines, log, operations, report_json
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import report_json, seat_lines
 
     settings = configured(context, config)
     seats = {each.name: each for each in settings.seat_list()}
     if unknown := [name for name in seat or [] if name not in seats]:
         refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
-    log.set_up()
+    log_setup.set_up()
     now, tz = datetime.now(UTC), settings.timezone
     shots = done(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
     if as_json:
         print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
-        print("\n\n".join(lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
+        print("\n\n".join(seat_lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
     raise typer.Exit(1 if any(operations.unread(shot) for shot in shots) else 0)
 
 
 @cli.command()
 def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print what /claude-spend answers, from the bot's database."""
-    from meterbot import log, operations, report_json
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import report_json
 
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
         report, headings = done(operations.team_heading(settings, now))
@@ -61,10 +73,11 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
 @cli.command()
 def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print how sources, destinations and processes are doing. It is read from the bot's database."""
-    from meterbot import log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
 
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
         print_json(done(operations.status_json(settings, now)))
@@ -98,10 +111,12 @@ def pr(
     ] = None,
 ) -> None:
     """Print what merged pull requests cost, or a branch so far. The merged ones are those that the bot recorded."""
-    from meterbot import log, operations, pull_request_answers
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import pull_requests
 
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     now = datetime.now(UTC)
     if repo is not None:
         if numbers:
@@ -116,9 +131,9 @@ def pr(
     found = done(operations.recorded_pull_requests(settings, list(map(int, wanted))))
     missing = [number for number, pulls in zip(wanted, found, strict=True) if not pulls]
     if as_json and wanted:
-        print_json([pull_request_answers.pull_json(pull) for pulls in found for pull in pulls])
+        print_json([pull_requests.pull_json(pull) for pulls in found for pull in pulls])
     elif as_json:
-        print_json(pull_request_answers.month_json(done(operations.month_of_pull_requests(settings, now))))
+        print_json(pull_requests.month_json(done(operations.month_of_pull_requests(settings, now))))
     else:
         asked = [f"pr {number}" for number in wanted if number not in missing]
         if asked or not wanted:
@@ -145,7 +160,8 @@ def _print_branch(
     now: datetime,
     as_json: bool,
 ) -> None:
-    from meterbot import checkout, operations, pull_request_answers
+    from meterbot.cli import checkout, operations
+    from meterbot.commands import pull_requests
 
     commits = checkout.branch_commits(repo, branch, base)
     try:
@@ -154,7 +170,7 @@ def _print_branch(
         refuse(str(error))
     pull = done(operations.branch_cost(settings, commits, names, now))
     if as_json:
-        print_json({"branch": branch, **pull_request_answers.cost_json(pull)})
+        print_json({"branch": branch, **pull_requests.cost_json(pull)})
     else:
         done(operations.print_branch(settings, branch, pull))
 
@@ -168,12 +184,14 @@ def export_history(
     as_json: AsJson = False,
 ) -> None:
     """Print every kept change of the seats' spend. In minor units and whole ones, and in UTC."""
-    from meterbot import export, log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import export
 
     if as_csv and as_json:
         raise typer.BadParameter("one of --csv and --json, not both")
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     found = done(operations.history_of(settings, datetime.now(UTC) - _days(since)))
     if as_json:
         print_json(found)
@@ -198,13 +216,14 @@ def replay_history(
     as_json: AsJson = False,
 ) -> None:
     """Print what other rules would have told, beside what was told. They are tried on the recorded history."""
-    from meterbot import log, operations
-    from meterbot import replay as replaying
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.ingest import replay as replaying
 
     length = _days(since)
     tried = configured(context, config)
     own = configured(context, None) if context.find_root().obj else tried
-    log.set_up()
+    log_setup.set_up()
     now = datetime.now(UTC)
     found = done(operations.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
     if as_json:

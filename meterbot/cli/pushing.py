@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from meterbot.cli.root import (
-    cli,
-)
+from meterbot.cli.root import cli
 
 push = typer.Typer(invoke_without_command=True)
 cli.add_typer(push, name="push")
@@ -64,9 +62,9 @@ def push_numbers(  # noqa: PLR0917 - typer passes them by name
         return
     import signal
 
-    from meterbot.clock import SystemClock
-    from meterbot.push import main as agent
-    from meterbot.push.machine import this_machine
+    from meterbot.agent import main as agent
+    from meterbot.agent.machine import this_machine
+    from meterbot.core.clock import SystemClock
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ends what it started, too
     # A dry run's bytes stand alone on the standard output.
@@ -97,8 +95,8 @@ def push_install(
     Writes a systemd user timer, a launchd agent or a task of Task Scheduler, and with it the settings of this shell
     (METERBOT_URL, METERBOT_PUSH_TOKEN) to a file for your eyes only. Says how to start, see and undo it.
     """
-    from meterbot.push import main as agent
-    from meterbot.push.machine import this_machine
+    from meterbot.agent import main as agent
+    from meterbot.agent.machine import this_machine
 
     agent.set_up(
         agent.Options(every=every, url=url, extras=extras),

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 import meterbot
-from meterbot.errors import MeterbotError, StartError
+from meterbot.core.errors import MeterbotError, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from pydantic import SecretStr
 
-    from meterbot.config import Config
+    from meterbot.app.config import Config
 
 
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         cli()
     except MeterbotError as error:
-        from meterbot import secret
+        from meterbot.core import secret
 
         print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
         # A part that cannot start as configured is a matter of configuration.
@@ -85,7 +85,7 @@ def _root(
 
 def configured(context: typer.Context, path: str | None) -> "Config":
     """The configuration, or exit status 2 with every problem on standard error."""
-    from meterbot.config import ConfigError, load
+    from meterbot.app.config import ConfigError, load
 
     try:
         return load(path or context.find_root().obj, os.environ, Path.cwd())
@@ -95,7 +95,7 @@ def configured(context: typer.Context, path: str | None) -> "Config":
 
 def database_url(context: typer.Context, path: str | None) -> "SecretStr":
     """Where the database is; DATABASE_URL alone says that, without any configuration."""
-    from meterbot.config import ConfigError, load_database_url
+    from meterbot.app.config import ConfigError, load_database_url
 
     try:
         return load_database_url(path or context.find_root().obj, os.environ, Path.cwd())

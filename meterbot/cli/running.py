@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterbot.cli.root import AsJson, ConfigPath, cli, configured, done, print_json
+from meterbot.cli.root import (
+    AsJson,
+    ConfigPath,
+    cli,
+    configured,
+    done,
+    print_json,
+)
 
 if TYPE_CHECKING:
-    from meterbot.config import Config
+    from meterbot.app.config import Config
 
 
 @cli.command()
 def run(context: typer.Context, config: ConfigPath = None) -> None:
     """Run the bot, until Ctrl-C or SIGTERM ends it. It reads the seats, posts alerts, and answers /claude-spend."""
     gc.disable()  # what is imported stays: `app.run` looks for garbage again once the bot has started
-    from meterbot import app, log, sentry
+    from meterbot.app import build, log_setup, sentry
 
     settings = configured(context, config)
     dsn = settings.watch.sentry_dsn
     reporters = [] if dsn is None else [sentry.reporter(dsn.get_secret_value())]
-    log.set_up(also=[app.outage_as_warning, *reporters])
+    log_setup.set_up(also=[build.outage_as_warning, *reporters])
     try:
-        done(app.run(settings))
+        done(build.run(settings))
     finally:
         sentry.flush()
 
@@ -40,11 +47,11 @@ def demo(
     """Show the whole bot on simulated services. A team of five: no account, no token, nothing kept."""
     import logging
 
-    from meterbot import demo as show
-    from meterbot import log
+    from meterbot.app import log_setup
+    from meterbot.demo import demo as show
 
     # The screen belongs to the team; and at ten thousand times life's speed every machine is late now and then.
-    log.set_up(level=logging.WARNING if once else logging.ERROR)
+    log_setup.set_up(level=logging.WARNING if once else logging.ERROR)
     done(show.play_once() if once else show.play_live(speed or show.SPEED))
 
 
@@ -65,20 +72,20 @@ def check(
 
     With --live it also asks Slack, Discord and the seats' services; it posts nothing. docs/checks.md explains each line.
     """
-    from meterbot import check as checks
+    from meterbot.cli import check as checks
 
     def stored(settings: "Config") -> "dict[str, str | None]":
-        from meterbot import operations
+        from meterbot.cli import operations
 
         return {seat: row.ciphertext for seat, row in done(operations.stored_sessions(settings)).items()}
 
     path = config or context.find_root().obj
     found = checks.run_checks(path, os.environ, Path.cwd(), stored)
     if live and checks.exit_status(found) != 2:
-        from meterbot import log
-        from meterbot.check.live import look
+        from meterbot.app import log_setup
+        from meterbot.cli.check.live import look
 
-        log.set_up()
+        log_setup.set_up()
         found += done(look(configured(context, path), lambda: datetime.now(UTC)))
     if as_json:
         print_json(checks.as_json(found))
@@ -93,11 +100,12 @@ def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJso
 
     Needs no database, and disturbs no running bot. Where it fails, `meterbot check --live` says why.
     """
-    from meterbot import check as checks
-    from meterbot import log, operations
+    from meterbot.app import log_setup
+    from meterbot.cli import check as checks
+    from meterbot.cli import operations
 
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     found = done(operations.try_alerts(settings, datetime.now(UTC), "test-alert"))
     if as_json:
         print_json(checks.as_json(found))

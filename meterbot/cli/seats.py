@@ -43,17 +43,19 @@ def seat_add(
     as_json: AsJson = False,
 ) -> None:
     """Make the token with which a seat's machine pushes. It is shown once, in the line to run there."""
-    from meterbot import log, operations, seats
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import seat_admin
 
     settings = configured(context, config)
     known = {each.name: each for each in settings.seat_list()}
     if name not in known:
         refuse(
-            f"{name} is not in the configuration. Add it, then run this again:\n\n{seats.toml_block(name)}"
+            f"{name} is not in the configuration. Add it, then run this again:\n\n{seat_admin.toml_block(name)}"
         )
     if (source := known[name].source) != "push":
         refuse(f'{name} has source = "{source}": only a seat with source = "push" has a token')
-    log.set_up()
+    log_setup.set_up()
     token = done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
         print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
@@ -62,9 +64,11 @@ def seat_add(
     address = told or "https://meterbot.example.com"
     interval, address = known[name].interval, address.rstrip("/")
     if as_json:
-        print_json({"seat": name, "token": token, "command": seats.push_command(token, interval, address)})
+        print_json(
+            {"seat": name, "token": token, "command": seat_admin.push_command(token, interval, address)}
+        )
     else:
-        print(seats.push_instructions(name, token, interval, address))
+        print(seat_admin.push_instructions(name, token, interval, address))
         if not told:
             print(
                 f"Put your bot's own address in place of {address}: it is neither in --url nor in [http] public_url.",
@@ -75,15 +79,17 @@ def seat_add(
 @seat.command("list")
 def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print every seat and how it is doing. With its source, its last reading, and when its token was made."""
-    from meterbot import log, operations, seats
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import seat_admin
 
     settings = configured(context, config)
-    log.set_up()
+    log_setup.set_up()
     found = done(operations.seat_overview(settings, datetime.now(UTC)))
     if as_json:
         print_json([each.as_json() for each in found])
     else:
-        print(seats.overview_text(found, settings.timezone))
+        print(seat_admin.overview_text(found, settings.timezone))
 
 
 @seat.command("forget")
@@ -101,12 +107,14 @@ def seat_forget(
     ] = False,
 ) -> None:
     """Delete everything that is stored of a seat. Be it in the configuration or not."""
-    from meterbot import log, operations, seats
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands import seat_admin
 
     if token and account:
         refuse("--token and --account are two things: name one of them, or neither to delete everything")
     url = database_url(context, config)
-    log.set_up()
+    log_setup.set_up()
     if not yes:
         what = "the push token" if token else "the account" if account else "everything that is stored"
         confirm(f"Delete {what} of {name}?")
@@ -126,6 +134,6 @@ def seat_forget(
         )
     else:
         forgotten = done(operations.forget_seat(url, name))
-        gone, text = bool(forgotten), seats.forgotten_text(name, forgotten)
+        gone, text = bool(forgotten), seat_admin.forgotten_text(name, forgotten)
     print(text, file=sys.stdout if gone else sys.stderr)
     raise typer.Exit(0 if gone else 1)

@@ -76,7 +76,14 @@ from meterbot.rules.counter import Verdict, take_late, watch_counter
 from meterbot.rules.destination import Ailment, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge, of_another_month
-from meterbot.rules.memory import CounterMemory, DestinationMemory, SourceMemory, TeamMemory, dump, load
+from meterbot.rules.memory import (
+    CounterMemory,
+    DestinationMemory,
+    SourceMemory,
+    TeamMemory,
+    dump,
+    load,
+)
 from meterbot.rules.pace import Rise, needs_hours, needs_samples, watch_pace
 from meterbot.rules.past import is_past
 from meterbot.rules.session import ends_soon, watch_session

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from meterbot import wording
-from meterbot.lines import next_charge
-from meterbot.models import Event, EventKind, Severity, Subscription
+from meterbot.core.models import Event, EventKind, Severity, Subscription
+from meterbot.core.text import count
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
+from meterbot.rules.renewals import next_charge
 from meterbot.rules.tick import Tick
 
 _TROUBLE = {"past_due", "unpaid", "expired"}
@@ -86,7 +86,7 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
         EventKind.RENEWAL_NEAR,
         day.isoformat(),
         level,
-        reason=f"the next charge is on {day.isoformat()}, {wording.count(days, 'day')} after {today.isoformat()}",
+        reason=f"the next charge is on {day.isoformat()}, {count(days, 'day')} after {today.isoformat()}",
         level=level,
         initial=memory.subscription is None and not subscription.configured,
         facts={

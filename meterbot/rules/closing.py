@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterbot import money
-from meterbot.forecast import RESET_LAG, calendar_month, month_end, month_start
-from meterbot.hours import HOUR, Hour, blocked_for, last_month, spent_in
-from meterbot.models import Event, EventKind, Severity
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.models import Event, EventKind, Severity
+from meterbot.core.money import Money
 from meterbot.rules.facts import money_fact
+from meterbot.rules.hours import HOUR, Hour, blocked_for, last_month, spent_in
 from meterbot.rules.memory import CounterMemory
+from meterbot.rules.pace_and_caps import RESET_LAG, calendar_month, month_end, month_start
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meterbot.models import Event, Known, Sample, Snapshot
+from meterbot.core.models import Event, Known, Sample, Snapshot
 from meterbot.rules import billing, limits, spend
 from meterbot.rules.knowledge import from_future, merge, undated
 from meterbot.rules.memory import CounterMemory, set_back

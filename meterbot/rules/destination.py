@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterbot.models import Event, EventKind, Severity
+from meterbot.core.models import Event, EventKind, Severity
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import DestinationMemory
 from meterbot.rules.settings import RuleSettings

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from meterbot.money import Money
+from meterbot.core.money import Money
 
 
 def money_fact(amount: Money | None) -> dict[str, object] | None:

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from meterbot.forecast import CLOCK_SKEW, calendar_month
-from meterbot.models import ExtraUsage, Health, Known, Snapshot, Subscription
-from meterbot.money import Money
-from meterbot.org_spend import completed as completed_spend
-from meterbot.trail import extended
+from meterbot.core.models import ExtraUsage, Health, Known, Snapshot, Subscription
+from meterbot.core.money import Money
+from meterbot.core.org_spend import completed as completed_spend
+from meterbot.rules.pace_and_caps import CLOCK_SKEW, calendar_month
+from meterbot.rules.window_trend import extended
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

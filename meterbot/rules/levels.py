@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from meterbot import money
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.money import Money
 from meterbot.rules.settings import Threshold
 
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot import money
-from meterbot.blocked import Block, block_of
-from meterbot.forecast import month_of
-from meterbot.models import Event, EventKind, ReasonClass, Severity, Window
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.models import Event, EventKind, ReasonClass, Severity, Window
+from meterbot.core.money import Money
+from meterbot.rules.blocked import Block, block_of
 from meterbot.rules.facts import fact_money, instant, money_fact
 from meterbot.rules.memory import Cap, CounterMemory, FullWindow, OpenBlock
+from meterbot.rules.pace_and_caps import month_of
 from meterbot.rules.tick import Tick, window_facts
 
 _SAME_RESET = timedelta(minutes=5)

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from meterbot.forecast import calendar_month
-from meterbot.money import Money
+from meterbot.core.money import Money
+from meterbot.rules.pace_and_caps import calendar_month
 
 Cap = Money | Literal["none"]
 """A cap, or that there is none; None then means that it is not known."""
@@ -179,3 +179,11 @@ def load(kind: type[_Memory], text: str | None) -> _Memory:
         return kind()
     memory: _Memory = _adapter(kind).validate_json(text)
     return memory
+
+
+TEAM_MEMORY, DESTINATION_MEMORY, CLOSED_MONTH = "team", "destinations", "closed month"
+
+
+def memory_of(seat: str) -> str:
+    """The name under which the rules' memory of a seat's source is stored."""
+    return f"source:{seat}"

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from meterbot import money, wording
-from meterbot.forecast import Pace, cap_eta, month_end, pace
-from meterbot.hours import HOUR, Hour, hour_of
-from meterbot.models import Counter, Event, EventKind, Sample, Severity
-from meterbot.money import Money
-from meterbot.outlook import Forecast, forecast, rest_of_month
+from meterbot.core import money
+from meterbot.core.models import Counter, Event, EventKind, Sample, Severity
+from meterbot.core.money import Money
+from meterbot.core.text import span, stamp
 from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.hours import HOUR, Hour, hour_of
 from meterbot.rules.memory import CounterMemory, Risk
+from meterbot.rules.outlook import Forecast, forecast, rest_of_month
+from meterbot.rules.pace_and_caps import Pace, cap_eta, month_end, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
@@ -179,8 +180,8 @@ def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) 
     return about.event(
         EventKind.CAP_FORECAST,
         Severity.INFO,
-        f"at {money.show(speed.per_hour)} an hour over the last {wording.span(speed.over)} the cap{cap} falls at "
-        f"{wording.stamp(at)}{month}",
+        f"at {money.show(speed.per_hour)} an hour over the last {span(speed.over)} the cap{cap} falls at "
+        f"{stamp(at)}{month}",
         {
             **_speed_facts(speed),
             "cap_eta": instant(at),
@@ -212,7 +213,7 @@ def _spike(about: _About) -> Event | None:
     return about.event(
         EventKind.SPEND_SPIKE,
         Severity.INFO,
-        f"{money.show(fast)} an hour over the last {wording.span(speed.over)}; nine of its {len(busy)} busy hours of "
+        f"{money.show(fast)} an hour over the last {span(speed.over)}; nine of its {len(busy)} busy hours of "
         f"four weeks in ten stay within {money.show(usual)}",
         {
             **_speed_facts(speed),

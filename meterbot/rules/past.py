@@ -2,9 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from meterbot.forecast import month_start
-from meterbot.models import Event, EventKind
+from meterbot.core.models import Event, EventKind
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory
+from meterbot.rules.pace_and_caps import month_start
 
 _EARLY = timedelta(days=1)
 """A period's first events may be dated a little before its month: clocks differ, and resets come late."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from meterbot.models import Event, EventKind, Seat, Severity
+from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings

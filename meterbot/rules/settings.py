@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from meterbot import money
-from meterbot.models import EventKind
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.models import EventKind
+from meterbot.core.money import Money
 
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
 _PERCENT = re.compile(rf"{_NUMBER}\s*%")

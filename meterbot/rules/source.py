@@ -5,10 +5,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from meterbot.forecast import CLOCK_SKEW
-from meterbot.models import Event, EventKind, Health, Seat, Severity, Snapshot, SourceState
+from meterbot.core.models import (
+    Event,
+    EventKind,
+    Health,
+    Seat,
+    Severity,
+    Snapshot,
+    SourceState,
+)
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import SourceMemory
+from meterbot.rules.pace_and_caps import CLOCK_SKEW
 from meterbot.rules.settings import RuleSettings
 
 _ONE_READING = timedelta(minutes=1)

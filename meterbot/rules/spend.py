@@ -3,14 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from meterbot import money
-from meterbot.forecast import month_after, opening_month, rolled_over
-from meterbot.models import Event, EventKind, Severity
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.models import Event, EventKind, Severity
+from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.limits import last_full
 from meterbot.rules.memory import Cap, CounterMemory
+from meterbot.rules.pace_and_caps import month_after, opening_month, rolled_over
 from meterbot.rules.settings import Threshold
 from meterbot.rules.tick import Tick, window_facts
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from meterbot import money
-from meterbot.forecast import calendar_month
-from meterbot.models import Counter, Event, EventKind, Severity
-from meterbot.money import Money
+from meterbot.core import money
+from meterbot.core.models import Counter, Event, EventKind, Severity
+from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.memory import CounterMemory, TeamMemory
+from meterbot.rules.pace_and_caps import calendar_month
 from meterbot.rules.settings import Budget, RuleSettings
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterbot import money
-from meterbot.models import (
+from meterbot.core import money
+from meterbot.core.models import (
     Counter,
     Event,
     EventKind,
@@ -18,7 +18,7 @@ from meterbot.models import (
     Subscription,
     Window,
 )
-from meterbot.money import Money
+from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.knowledge import fields_read, subscription_drifted
 from meterbot.rules.memory import Cap, CounterMemory, Metering

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from meterbot.errors import MeterbotError
-from meterbot.models import Seat, Snapshot
-from meterbot.pull_requests import Commit, Merged
+from meterbot.core.errors import MeterbotError
+from meterbot.core.models import Seat, Snapshot
+from meterbot.rules.pull_requests import Commit, Merged
 
 
 class Source(Protocol):

@@ -13,13 +13,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import quote
 
-from meterbot.models import Health, Seat, Snapshot
-from meterbot.org_spend import OrgSpend, month_name
-from meterbot.sources.admin_reports import Day, Listing, costs_of, day_of, estimates_of, limits_of, page_of
+from meterbot.core.models import Health, Seat, Snapshot
+from meterbot.core.org_spend import OrgSpend, month_name
+from meterbot.sources.admin_reports import (
+    Day,
+    Listing,
+    costs_of,
+    day_of,
+    estimates_of,
+    limits_of,
+    page_of,
+)
 from meterbot.sources.admin_shapes import OrgShape
 from meterbot.sources.fields import Notes, read
+from meterbot.sources.responses import Cause, Trouble, reading
 from meterbot.sources.transport import NotReadableError, Transport
-from meterbot.sources.verdict import Cause, Trouble, reading
 
 MOST_PAGES = 10
 """Of one report. What does not end by then is not whole."""

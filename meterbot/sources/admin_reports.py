@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from meterbot import money
-from meterbot.money import Money
-from meterbot.org_spend import OrgCosts, OrgEstimates, OrgLimits, PersonEstimate, PersonLimit, month_name
+from meterbot.core import money
+from meterbot.core.money import Money
+from meterbot.core.org_spend import (
+    OrgCosts,
+    OrgEstimates,
+    OrgLimits,
+    PersonEstimate,
+    PersonLimit,
+    month_name,
+)
 from meterbot.sources.admin_shapes import (
     ActorShape,
     BucketShape,

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from meterbot.sources.fields import AmountText, Currency, Email, Flag, Identity, Instant, Number, Shape, Text
+from meterbot.sources.fields import (
+    AmountText,
+    Currency,
+    Email,
+    Flag,
+    Identity,
+    Instant,
+    Number,
+    Shape,
+    Text,
+)
 
 
 class OrgShape(Shape):

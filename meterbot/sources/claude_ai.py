@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot.models import Counter, Health, Seat, Snapshot
+from meterbot.core.models import Counter, Health, Seat, Snapshot
 from meterbot.sources.account import Account, Organization, account_of
 from meterbot.sources.fields import Notes
 from meterbot.sources.organization import Found, UnknownKeys, read_organization
+from meterbot.sources.responses import Cause, Trouble
 from meterbot.sources.session import Keeper, Session
 from meterbot.sources.transport import Transport
-from meterbot.sources.verdict import Cause, Trouble
 
 _ACCOUNT_AGE = timedelta(hours=1)
 _YOUNG = timedelta(minutes=1)

@@ -10,14 +10,14 @@ unknown: the next charge, and the overage row with its reasons.
 
 from datetime import datetime, timedelta
 
-from meterbot.models import Health, Seat, Snapshot
+from meterbot.core.models import Health, Seat, Snapshot
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import Notes
 from meterbot.sources.oauth import SignIn, ask, current_token
 from meterbot.sources.organization import Found, UnknownKeys, conclude, take_usage
 from meterbot.sources.profile import Profile, profile_of
+from meterbot.sources.responses import Cause, Missing, Trouble
 from meterbot.sources.transport import Transport
-from meterbot.sources.verdict import Cause, Missing, Trouble
 
 _PROFILE_AGE = timedelta(days=1)
 

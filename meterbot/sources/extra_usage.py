@@ -12,10 +12,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
 
-from meterbot.models import ExtraUsage, ReasonClass
-from meterbot.money import Money, default_exponent, plain
+from meterbot.core.models import ExtraUsage, ReasonClass
+from meterbot.core.money import Money, default_exponent, plain
 from meterbot.sources.fields import Notes, read
-from meterbot.sources.verdict import Missing
+from meterbot.sources.responses import Missing
 from meterbot.sources.wire import AmountShape, ExtraUsageShape, OverageShape, SpendShape
 
 _T = TypeVar("_T")

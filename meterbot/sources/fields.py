@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationInfo
 
-from meterbot import secret
-from meterbot.money import LARGEST_MINOR
+from meterbot.core import secret
+from meterbot.core.money import LARGEST_MINOR
 from meterbot.sources.exact_json import Unusable
 
 _MOST_NOTES = 20

@@ -16,10 +16,10 @@ from pydantic import (
     ValidationError,
 )
 
-from meterbot.pull_requests import LISTED_COMMITS, Commit, Merged
+from meterbot.rules.pull_requests import LISTED_COMMITS, Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
+from meterbot.sources.responses import LONGEST_WAIT, Trouble, retry_after
 from meterbot.sources.transport import REPOSITORY, Answer, NotReadableError, Transport
-from meterbot.sources.verdict import LONGEST_WAIT, Trouble, retry_after
 
 _PER_PAGE, _MOST_PAGES = 100, 3
 

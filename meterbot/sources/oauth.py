@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from meterbot import secret
-from meterbot.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
+from meterbot.core import secret
+from meterbot.sources.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
+from meterbot.sources.responses import Cause, Trouble, reading
 from meterbot.sources.transport import Transport
-from meterbot.sources.verdict import Cause, Trouble, reading
 
 Store = Callable[[], Login]
 """Reads the sign-in where it is kept, as it is now. May block; raises `LoginError`. Only ever reads."""

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from meterbot.logger import get_logger
-from meterbot.models import Window
+from meterbot.core.log import get_logger
+from meterbot.core.models import Window
 from meterbot.sources.account import Organization
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
 from meterbot.sources.fields import Notes, kind
+from meterbot.sources.responses import Cause, Missing, Trouble
 from meterbot.sources.session import Session
 from meterbot.sources.subscription import Billing, billing_of
-from meterbot.sources.verdict import Cause, Missing, Trouble
 from meterbot.sources.windows import is_window, windows_lost, windows_of
 from meterbot.sources.wire import OverageShape
 

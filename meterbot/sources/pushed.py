@@ -10,16 +10,16 @@ and could not be taken, else `ok`.
 import re
 from datetime import datetime
 
-from meterbot.forecast import CLOCK_SKEW
-from meterbot.models import Estimate, Health, Seat, Snapshot, Throttle
-from meterbot.money import Money
+from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
+from meterbot.core.money import Money
+from meterbot.rules.pace_and_caps import CLOCK_SKEW
 from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of, overage_row
 from meterbot.sources.fields import Notes, kind, read
 from meterbot.sources.organization import Found, take_usage, worst
+from meterbot.sources.responses import Missing
 from meterbot.sources.subscription import billing_of
-from meterbot.sources.verdict import Missing
 from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
 
 MOST_SNAPSHOTS = 100

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Protocol
 
-from meterbot import secret
-from meterbot.logger import get_logger
+from meterbot.core import secret
+from meterbot.core.log import get_logger
 from meterbot.sources.cookies import cookie_header, renewed_session
+from meterbot.sources.responses import Cause, Trouble, reading
 from meterbot.sources.transport import NotReadableError, Transport
-from meterbot.sources.verdict import Cause, Trouble, reading
 
 log = get_logger(__name__)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from meterbot.models import Subscription
+from meterbot.core.models import Subscription
 from meterbot.sources.fields import Notes, read
 from meterbot.sources.wire import DowngradeShape, GiftShape, SubscriptionShape
 

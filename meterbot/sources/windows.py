@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from meterbot.models import Window
+from meterbot.core.models import Window
 from meterbot.sources.fields import Notes, kind, printable, read
 from meterbot.sources.wire import LimitShape, WindowShape
 

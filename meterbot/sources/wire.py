@@ -4,7 +4,18 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from meterbot.sources.fields import Currency, Day, Email, Flag, Identity, Instant, Number, Scale, Shape, Text
+from meterbot.sources.fields import (
+    Currency,
+    Day,
+    Email,
+    Flag,
+    Identity,
+    Instant,
+    Number,
+    Scale,
+    Shape,
+    Text,
+)
 
 
 class WindowShape(Shape):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from meterbot.deliveries import (
+from meterbot.core.deliveries import (
     Act,
     Card,
     Choose,
@@ -24,10 +24,17 @@ from meterbot.deliveries import (
     Unsure,
     first_come,
 )
-from meterbot.hours import Hour
-from meterbot.messages import Posted
-from meterbot.models import Counter, Event, EventKind, Known, Sample, SourceState
-from meterbot.pull_requests import Key, PullRequest, Window
+from meterbot.core.messages import Posted
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    Known,
+    Sample,
+    SourceState,
+)
+from meterbot.rules.hours import Hour
+from meterbot.rules.pull_requests import Key, PullRequest, Window
 
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from meterbot.errors import StartError
-from meterbot.logger import get_logger
-from meterbot.store import sole
+from meterbot.core.errors import StartError
+from meterbot.core.log import get_logger
+from meterbot.store import lock_file
 from meterbot.store.migrations import VERSION_TABLE, newest_schema, schemas
 
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
                 f"{source} has schema {schema}, which is newer than this meterbot (schema {newest_schema()}): "
                 "install the newer version first"
             )
-    held = sole.hold(url)
+    held = lock_file.hold(url)
     try:
         with _told(f"cannot restore {source} to {database}"):
             return _put(source, database, now)
@@ -154,7 +154,7 @@ def _give_to_its_owner(database: Path, arriving: Path) -> None:
     """An administrator restores for the user that the bot runs as."""
     if os.name == "posix" and os.geteuid() == 0:
         owner = (database if database.exists() else database.parent).stat()
-        for path in (arriving, sole.lock_path(database)):
+        for path in (arriving, lock_file.lock_path(database)):
             os.chown(path, owner.st_uid, owner.st_gid)
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.models import Counter, SourceState
+from meterbot.core.models import Counter, SourceState
 from meterbot.store import Batch, Latest, facts, tables
 from meterbot.store.statements import upsert
 

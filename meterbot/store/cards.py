@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import Card, DeliveryKind, Place, Purpose
-from meterbot.store import acts, tables
+from meterbot.core.deliveries import Card, DeliveryKind, Place, Purpose
+from meterbot.store import alert_actions, tables
 
 # Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _events = tables.deliveries.c, tables.events.c
@@ -60,6 +60,6 @@ async def read(connection: AsyncConnection, post: Row[Any]) -> Card:
         ref=post.id,
         events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),
         endings={ends[row.key]: row.event for row in ending},
-        acts=tuple(await acts.about(connection, rows)),
+        acts=tuple(await alert_actions.about(connection, rows)),
         heading=post.heading,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from meterbot.deliveries import (
+from meterbot.core.deliveries import (
     Act,
     Card,
     Choose,
@@ -28,12 +28,12 @@ from meterbot.deliveries import (
     Unsure,
     first_come,
 )
-from meterbot.errors import StartError
-from meterbot.hours import Hour
-from meterbot.logger import get_logger
-from meterbot.messages import Posted
-from meterbot.models import Counter, Event, EventKind, Sample, SourceState
-from meterbot.pull_requests import Key, Window
+from meterbot.core.errors import StartError
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Posted
+from meterbot.core.models import Counter, Event, EventKind, Sample, SourceState
+from meterbot.rules.hours import Hour
+from meterbot.rules.pull_requests import Key, Window
 from meterbot.store import (
     Batch,
     Claims,
@@ -46,22 +46,22 @@ from meterbot.store import (
     Reader,
     StoredSession,
     Worker,
-    acts,
+    alert_actions,
     backup,
     board,
     cards,
-    claims,
     deliveries,
     facts,
     forgetting,
     history,
+    leases,
+    lock_file,
     outcomes,
     pull_requests,
     push_tokens,
     rollup,
     sending,
     sessions,
-    sole,
     tables,
     thinning,
     workers,
@@ -96,7 +96,7 @@ async def open_store(url: str, *, as_worker: bool = False) -> "Database":
     `as_worker`: for a bot, of which a SQLite file takes one at a time.
     """
     parsed = parse_url(url)
-    hold = await asyncio.to_thread(sole.hold, parsed) if as_worker else None
+    hold = await asyncio.to_thread(lock_file.hold, parsed) if as_worker else None
     engine = make_engine(parsed)
     try:
         await _upgrade(engine, parsed)
@@ -270,7 +270,7 @@ class WriteTransaction:
         return await deliveries.tellings(self._connection, event_keys, topics)
 
     async def acts(self, now: datetime) -> list[Act]:
-        return await acts.holding(self._connection, now)
+        return await alert_actions.holding(self._connection, now)
 
     async def queues(self) -> list[Queue]:
         return await deliveries.read_queues(self._connection)
@@ -285,13 +285,13 @@ class WriteTransaction:
         return await cards.of_event(self._connection, event, place)
 
     async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
-        return await acts.about(self._connection, event_keys)
+        return await alert_actions.about(self._connection, event_keys)
 
     async def add_act(self, act: Act) -> bool:
-        return await acts.add(self._connection, act)
+        return await alert_actions.add(self._connection, act)
 
     async def undo(self, act: str, now: datetime) -> bool:
-        return await acts.undo(self._connection, act, now)
+        return await alert_actions.undo(self._connection, act, now)
 
     async def withdraw(self, event: str, place: Place, reason: str) -> bool:
         return await outcomes.withdraw(self._connection, event, place, reason)
@@ -309,14 +309,14 @@ class WriteTransaction:
         return await rollup.read(self._connection, counters, since)
 
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
-        return await claims.release(self._connection, worker, seats)
+        return await leases.release(self._connection, worker, seats)
 
     async def old_events(self, before: datetime, after: Event | None, limit: int) -> list[Event]:
         return await facts.old_events(self._connection, before, after, limit)
 
     async def forget_events(self, event_keys: Iterable[str]) -> int:
         waited_for = await deliveries.waited_for(self._connection)
-        waited_for |= await acts.muted(self._connection)  # a mute would end with its alert
+        waited_for |= await alert_actions.muted(self._connection)  # a mute would end with its alert
         return await facts.delete_events(self._connection, set(event_keys) - waited_for)
 
     async def pull_requests(self, window: Window) -> list[PullRecord]:
@@ -522,16 +522,16 @@ class Database:
 
     async def acts(self, now: datetime) -> list[Act]:
         async with self._asking.connect() as connection:
-            return await acts.holding(connection, now)
+            return await alert_actions.holding(connection, now)
 
     async def beat(
-        self, worker: str, now: datetime, alive_until: datetime, leases: Iterable[str] = ()
+        self, worker: str, now: datetime, alive_until: datetime, wanted: Iterable[str] = ()
     ) -> set[str]:
         async with self._writing() as connection:
             # First of all: who takes this worker for dead does so before the beat is seen, or not at all.
             await workers.lock(connection)
             await workers.beat(connection, worker, now, alive_until)
-            return await workers.take(connection, worker, leases, now)
+            return await workers.take(connection, worker, wanted, now)
 
     async def leave(self, worker: str, now: datetime) -> None:
         async with self._writing() as connection:
@@ -543,11 +543,11 @@ class Database:
 
     async def claim_seats(self, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
         async with self._writing() as connection:
-            return await claims.claim(connection, worker, seen, now)
+            return await leases.claim(connection, worker, seen, now)
 
     async def release_seats(self, worker: str, seats: Iterable[str]) -> set[str]:
         async with self._writing() as connection:
-            return await claims.release(connection, worker, seats)
+            return await leases.release(connection, worker, seats)
 
     async def note(self, name: str) -> str | None:
         async with self._asking.connect() as connection:

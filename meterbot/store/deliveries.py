@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import (
+from meterbot.core.deliveries import (
     DeliveryKind,
     DeliveryState,
     NewDelivery,
@@ -17,8 +17,8 @@ from meterbot.deliveries import (
     Telling,
     Unsure,
 )
-from meterbot.messages import Posted
-from meterbot.models import Event
+from meterbot.core.messages import Posted
+from meterbot.core.models import Event
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, select_in
 

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from meterbot.errors import StartError
+from meterbot.core.errors import StartError
 from meterbot.store import one_hop
 
 MOST_CONNECTIONS = 6

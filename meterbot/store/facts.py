@@ -7,8 +7,15 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import Purpose
-from meterbot.models import Counter, Event, EventKind, Health, Known, SourceState
+from meterbot.core.deliveries import Purpose
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    Health,
+    Known,
+    SourceState,
+)
 from meterbot.store import CounterState, Latest, Reader, bulk, tables
 from meterbot.store.statements import insert_new, select_all, select_in
 from meterbot.store.tables import json_of, number_of

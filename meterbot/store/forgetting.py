@@ -4,8 +4,8 @@ from sqlalchemy import Delete, Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.store import Forgotten, pull_requests, tables
-from meterbot.store.claims import lease_of
 from meterbot.store.facts import ids
+from meterbot.store.leases import lease_of
 from meterbot.store.statements import select_in
 
 _latest, _counters = tables.latest.c, tables.counters.c

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import BindParameter, Row, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.forecast import calendar_month
-from meterbot.hours import hour_of
-from meterbot.models import Counter, Sample
+from meterbot.core.models import Counter, Sample
+from meterbot.rules.hours import hour_of
+from meterbot.rules.pace_and_caps import calendar_month
 from meterbot.store import bulk, tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert

@@ -10,14 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import (
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
-    Place,
-    Trouble,
-)
-from meterbot.messages import Posted
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, Place, Trouble
+from meterbot.core.messages import Posted
 from meterbot.store import tables
 from meterbot.store.deliveries import AT_ONCE, WAITING
 from meterbot.store.sending import MAYBE_SENT, told_by

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.pull_requests import Key, Window
+from meterbot.rules.pull_requests import Key, Window
 from meterbot.store import PullRecord
 from meterbot.store.statements import insert_new
 from meterbot.store.tables import pull_requests

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.hours import Hour, hour_of, hours_of
-from meterbot.models import Counter, Sample, by_counter
+from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.store import bulk, history, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of

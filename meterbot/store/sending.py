@@ -13,7 +13,7 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.deliveries import (
+from meterbot.core.deliveries import (
     Card,
     Choose,
     Delivery,
@@ -24,7 +24,7 @@ from meterbot.deliveries import (
     Trouble,
     Waiting,
 )
-from meterbot.messages import Message, Posted
+from meterbot.core.messages import Message, Posted
 from meterbot.store import cards, tables, workers
 from meterbot.store.deliveries import AT_ONCE, WAITING, Found, as_found, post_of
 from meterbot.store.statements import insert_new

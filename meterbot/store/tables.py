@@ -24,10 +24,10 @@ from sqlalchemy import (
     text,
 )
 
-from meterbot.messages import Message
-from meterbot.models import Event, Known
-from meterbot.money import Money
-from meterbot.pull_requests import PullRequest
+from meterbot.core.messages import Message
+from meterbot.core.models import Event, Known
+from meterbot.core.money import Money
+from meterbot.rules.pull_requests import PullRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.models import Counter, Sample
+from meterbot.core.models import Counter, Sample
 from meterbot.store import tables
 from meterbot.store.history import last_before, sample_of
 from meterbot.store.statements import upsert

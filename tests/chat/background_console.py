@@ -14,7 +14,7 @@ import termios
 
 from meterbot.chat import Answer, Question
 from meterbot.chat.console import Console
-from meterbot.messages import Message
+from meterbot.core.messages import Message
 
 
 async def job() -> None:

@@ -18,10 +18,17 @@ from hypothesis import strategies as st
 
 from meterbot.chat import Answer, Chat, Form, Question
 from meterbot.chat.console import Console
-from meterbot.errors import Outcome, SendError
-from meterbot.messages import Action, Field, Message, Picture, Posted, Section
-from meterbot.models import Severity
-from meterbot.wording import moment
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.messages import (
+    Action,
+    Field,
+    Message,
+    Picture,
+    Posted,
+    Section,
+)
+from meterbot.core.models import Severity
+from meterbot.core.text import moment
 from tests.chat import background_console
 from tests.teams import NOW
 

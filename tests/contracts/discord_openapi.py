@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from meterbot.simulator.discord import Exchange
+from tests.simulator.discord import Exchange
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "contracts" / "discord-openapi.json"
 PATH = Path(os.environ.get("METERBOT_DISCORD_OPENAPI") or _BESIDE)

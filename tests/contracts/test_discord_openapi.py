@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from meterbot.chat.discord_embeds import Payload, post_payload
-from meterbot.errors import SendError
-from meterbot.simulator.discord import DiscordSimulator, Exchange
-from meterbot.simulator.discord_faults import rate_limited
-from tests.chat.discord_bot import DELIVERY, Answers, alert, chat_on, running
+from meterbot.chat.discord.embeds import Payload, post_payload
+from meterbot.core.errors import SendError
+from tests.chat.discord.rig import DELIVERY, Answers, alert, chat_on, running
 from tests.contracts.discord_openapi import MISSING, Contract, contract
+from tests.simulator.discord import DiscordSimulator, Exchange
+from tests.simulator.discord_faults import rate_limited
 
 pytestmark = pytest.mark.skipif(contract() is None, reason=MISSING)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from meterbot.vitals import Vitals
-from meterbot.web import Listener, application
+from meterbot.app.health import Vitals
+from meterbot.app.web import Listener, application
+from tests.app.test_web import vitals
 from tests.e2e import process
 from tests.e2e.test_handing_in import free_port
-from tests.test_web import vitals
 
 ROOT = Path(__file__).parents[2]
 IMAGE = (ROOT / "Dockerfile").read_text("utf-8")

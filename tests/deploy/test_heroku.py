@@ -18,9 +18,9 @@ import tomli
 from packaging.specifiers import SpecifierSet
 from pydantic import SecretStr
 
-from meterbot.config import load
-from meterbot.config.reading import SECRETS
-from meterbot.config.values import database_url
+from meterbot.app.config import load
+from meterbot.app.config.reading import SECRETS
+from meterbot.app.config.values import database_url
 from tests import postgres
 from tests.e2e.process import Ended, ended, line
 from tests.e2e.team import Team, team

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from meterbot.metrics import Metrics
-from meterbot.models import Health
-from meterbot.tally import Tally
-from tests.test_metrics import scrape, take_rows
+from meterbot.app.metrics import Metrics
+from meterbot.core.counters import Tally
+from meterbot.core.models import Health
+from tests.app.test_metrics import scrape, take_rows
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/meterbot.rules.yml"

@@ -28,14 +28,14 @@ from typing import Any, NoReturn
 
 _ORDER_BYTES = 2**20
 _IMPORTED = (
-    "meterbot.app",
-    "meterbot.chat.discord",
-    "meterbot.chat.slack",
-    "meterbot.check",
+    "meterbot.app.build",
+    "meterbot.chat.discord.chat",
+    "meterbot.chat.slack.chat",
+    "meterbot.cli.check",
     "meterbot.cli",
-    "meterbot.demo",
-    "meterbot.operations",
-    "meterbot.setup",
+    "meterbot.demo.demo",
+    "meterbot.cli.operations",
+    "meterbot.cli.setup",
     "meterbot.store.migrations",
     "sqlalchemy.dialects.postgresql.asyncpg",
 )

@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from meterbot.bot import Bot
-from meterbot.clock import ManualClock, SystemClock
-from meterbot.config import Config, load
-from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization
-from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.slack import SlackSimulator
+from meterbot.app.config import Config, load
+from meterbot.app.run import Bot
+from meterbot.core.clock import ManualClock, SystemClock
+from meterbot.demo.simulated_claude_ai import Account, ClaudeAi, Organization
+from tests.simulator.discord import DiscordSimulator
+from tests.simulator.slack import SlackSimulator
 
 NAMES = ("ana", "bo", "cy")
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from meterbot import operations
-from meterbot.app import assembled
-from meterbot.bot import Bot
+from meterbot.app.build import assembled
+from meterbot.app.config import Config, load
+from meterbot.app.run import Bot
 from meterbot.chat import Question
-from meterbot.clock import ManualClock
-from meterbot.config import Config, load
-from meterbot.models import EventKind, Health
-from meterbot.report_json import spend_json
-from meterbot.simulator.admin_api import AdminApi, key_invalid
-from meterbot.simulator.claude_ai import ClaudeAi
-from tests.test_team import as_text
+from meterbot.cli import operations
+from meterbot.commands.report_json import spend_json
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import EventKind, Health
+from meterbot.demo.simulated_claude_ai import ClaudeAi
+from tests.commands.test_team_view import as_text
+from tests.simulator.admin_api import AdminApi, key_invalid
 
 KEY = "sk-ant-admin01-planted-0123456789abcdefghij"
 SESSION = "sk-ant-sid01-planted-0123456789abcdefghij"

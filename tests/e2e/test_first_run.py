@@ -11,11 +11,19 @@ from pathlib import Path
 import pytest
 import tomli
 
-from meterbot.config import load
-from meterbot.simulator.slack_faults import hanging, refused
+from meterbot.app.config import load
 from tests.e2e import process
-from tests.e2e.team import APP_TOKEN, BOT_TOKEN, DISCORD_TOKEN, SECRETS, SESSION_KEYS, Team, team
+from tests.e2e.team import (
+    APP_TOKEN,
+    BOT_TOKEN,
+    DISCORD_TOKEN,
+    SECRETS,
+    SESSION_KEYS,
+    Team,
+    team,
+)
 from tests.e2e.terminal import Screen, sitting_at
+from tests.simulator.slack_faults import hanging, refused
 
 KEY = SESSION_KEYS["ana"]
 

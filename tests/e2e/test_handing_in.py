@@ -14,15 +14,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from meterbot.app import assembled
-from meterbot.bot import Bot
-from meterbot.clock import SystemClock
-from meterbot.config import load
-from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.slack import SlackSimulator
-from meterbot.wording import stamp
+from meterbot.app.build import assembled
+from meterbot.app.config import load
+from meterbot.app.run import Bot
+from meterbot.core.clock import SystemClock
+from meterbot.core.text import stamp
 from tests.chat.secrets import watching
 from tests.contracts.discord_openapi import contract
+from tests.simulator.discord import DiscordSimulator
+from tests.simulator.slack import SlackSimulator
 
 ORG = "11111111-2222-4333-8444-555555555555"
 

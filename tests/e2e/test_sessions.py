@@ -9,14 +9,22 @@ from uuid import UUID
 
 import pytest
 
-from meterbot import operations
-from meterbot.app import assembled
+from meterbot.app.build import assembled
 from meterbot.chat import Question
-from meterbot.cipher import new_key
-from meterbot.clock import ManualClock
-from meterbot.models import Health
+from meterbot.cli import operations
+from meterbot.core.cipher import new_key
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import Health
 from tests.e2e import process
-from tests.e2e.team import NOW, SECRET_KEY, SECRETS, SESSION_KEYS, Team, play, team
+from tests.e2e.team import (
+    NOW,
+    SECRET_KEY,
+    SECRETS,
+    SESSION_KEYS,
+    Team,
+    play,
+    team,
+)
 
 RENEWED = "sk-ant-sid02-planted-renewed-key-ana-BBBBBBBB"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.test_watchdog import SECRET_PATH, alarm
 from tests.e2e import process
 from tests.e2e.team import SECRETS, team
-from tests.test_watching import SECRET_PATH, alarm
 
 
 class ServiceManager:

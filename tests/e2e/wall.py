@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import Enum, auto
 
 from meterbot.chat import Answerer, Connection, Forms, no_forms
-from meterbot.errors import Outcome, SendError
-from meterbot.messages import Message, Posted
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.messages import Message, Posted
 
 
 class KilledError(BaseException):

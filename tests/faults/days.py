@@ -24,10 +24,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from meterbot import app, log
-from meterbot.clock import ManualClock
-from meterbot.config import load
-from meterbot.models import Seat, Snapshot
+from meterbot.app import build, log_setup
+from meterbot.app.config import load
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import Seat, Snapshot
 from meterbot.sources import Source
 from meterbot.sources.pushed import snapshots_of
 from tests.faults.campaign import fast_folder
@@ -158,7 +158,7 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
     config = load(None, _environment(folder, accounts), folder)
     with _without_network(accounts):
         chances = random.Random(seed)
-        async with app.assembled(
+        async with build.assembled(
             config, clock, terminal=(None, ear), reads_at_once=1, rng=chances, salt=""
         ) as bot:
             end, look = START + timedelta(days=days), START
@@ -175,16 +175,16 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
 @contextmanager
 def _without_network(accounts: Mapping[str, Account]) -> Iterator[None]:
     """The bot's sources are ours."""
-    build = app.build_sources
+    built = build.build_sources
 
     def ours(config: Any, *_args: Any, **_more: Any) -> dict[str, Source]:
         return {seat.name: _Wire(seat, accounts[seat.name]) for seat in config.seat_list()}
 
-    app.build_sources = ours
+    build.build_sources = ours
     try:
         yield
     finally:
-        app.build_sources = build
+        build.build_sources = built
 
 
 def _environment(folder: Path, accounts: Mapping[str, Account]) -> dict[str, str]:
@@ -218,8 +218,8 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    log.set_up(level=logging.ERROR)
-    app.spare_garbage()
+    log_setup.set_up(level=logging.ERROR)
+    build.spare_garbage()
     traces, grows = [], list[str]()
     for _ in range(2):
         began = time.monotonic()

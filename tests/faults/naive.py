@@ -8,10 +8,10 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.chat.discord_rest import Rest
-from meterbot.chat.slack_web import SlackWeb
-from meterbot.errors import SendError
-from meterbot.notify import Notify
+from meterbot.chat.discord.rest import Rest
+from meterbot.chat.slack.web_api import SlackWeb
+from meterbot.core.errors import SendError
+from meterbot.delivery.worker import Notify
 
 _TRIES = 2
 

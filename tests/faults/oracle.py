@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from meterbot.simulator.discord_objects import Json
-from meterbot.simulator.slack_objects import SlackMessage
 from tests.faults.stories import LEVELS, UNBLOCKED, Fact, Story
+from tests.simulator.discord_objects import Json
+from tests.simulator.slack_objects import SlackMessage
 
 _HOUR = re.compile(r"\w{3} \w{3} \d+ \d\d:\d\d: ")
 _MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")

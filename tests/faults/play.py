@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from meterbot.simulator.claude_ai import ClaudeAi, Organization
+from meterbot.demo.simulated_claude_ai import ClaudeAi, Organization
 from tests.faults import weather
 from tests.faults.bases import Base
 from tests.faults.oracle import Sighting, Verdict, judge, on_discord, on_slack

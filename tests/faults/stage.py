@@ -17,12 +17,12 @@ from typing import Any, Protocol, Self
 
 from aiohttp import web
 
-from meterbot.simulator.discord import DiscordSimulator
-from meterbot.simulator.discord_faults import Handler
-from meterbot.simulator.discord_objects import Json
-from meterbot.simulator.slack import SlackSimulator
 from tests.faults.virtual import NEVER, Page, Slot
 from tests.faults.zygote import Birth, Zygote
+from tests.simulator.discord import DiscordSimulator
+from tests.simulator.discord_faults import Handler
+from tests.simulator.discord_objects import Json
+from tests.simulator.slack import SlackSimulator
 
 SECOND = 1_000_000
 _ports = itertools.count()

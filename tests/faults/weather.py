@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from meterbot.simulator import discord_faults
-from meterbot.simulator.discord_faults import Handler
-from meterbot.simulator.discord_objects import Json
 from tests.faults.stage import SECOND, World, reset
+from tests.simulator import discord_faults
+from tests.simulator.discord_faults import Handler
+from tests.simulator.discord_objects import Json
 
 CALL_FAULTS = ("drop", "reset", "hang", "500", "502", "503", "429", "kill", "term")
 """What may happen to one call. With `accept`, it took effect first."""

@@ -28,15 +28,16 @@ import httpx  # noqa: F401 - imported once, for all
 from discord.state import ConnectionState
 from pydantic import BaseModel
 
-from meterbot import app, log, presence, secret
-from meterbot.chat import discord as _discord  # noqa: F401 - imported once, for all
-from meterbot.chat.slack import SlackChat
-from meterbot.cipher import new_key
-from meterbot.clock import ManualClock
-from meterbot.config import load
-from meterbot.errors import StartError
-from meterbot.models import ExtraUsage, Health, Snapshot
-from meterbot.money import Money
+from meterbot.app import build, heartbeat, log_setup
+from meterbot.app.config import load
+from meterbot.chat.discord import chat as _discord  # noqa: F401 - imported once, for all
+from meterbot.chat.slack.chat import SlackChat
+from meterbot.core import secret
+from meterbot.core.cipher import new_key
+from meterbot.core.clock import ManualClock
+from meterbot.core.errors import StartError
+from meterbot.core.models import ExtraUsage, Health, Snapshot
+from meterbot.core.money import Money
 from meterbot.store import engine
 from tests import compiled
 from tests.faults import naive
@@ -154,7 +155,7 @@ async def _rehearse(url: str, folder: Path) -> None:
         source = "push"'''
     clock = ManualClock(EPOCH)
     config = load(None, {"METERBOT_CONFIG_TOML": toml, "METERBOT_SECRET_KEY": new_key()}, folder)
-    async with app.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
+    async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
         for cents in ("0", "2000", "4500", "5000", "100"):
             await bot.ingest.take([_spent(cents, clock.now())], clock.now())
             for _ in range(2):
@@ -178,7 +179,7 @@ def die_with_parent() -> None:
 
 def _beat_seldom() -> None:
     for name in ("BEAT_SECONDS", "ALIVE_SECONDS"):
-        setattr(presence, name, _CALM * getattr(presence, name))
+        setattr(heartbeat, name, _CALM * getattr(heartbeat, name))
 
 
 def _ping_seldom() -> None:
@@ -217,9 +218,9 @@ def _live(birth: Birth, director: socket.socket) -> None:
         if birth.naive:
             naive.take_over()
         config = load(None, birth.environ, Path("/nowhere"))
-        log.set_up()
+        log_setup.set_up()
         with asyncio.Runner(loop_factory=lambda: Loop(page, slot, director)) as runner:
-            runner.run(app.run(config, WallClock(page), birth.tick_seconds))
+            runner.run(build.run(config, WallClock(page), birth.tick_seconds))
         status = 0
     except StartError as error:
         print(error, file=sys.stderr)

@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from meterbot.github_route import PATH
-from meterbot.reception import digest
+from meterbot.app.github_endpoint import PATH
+from meterbot.ingest.pushes import digest
 from tests.e2e import process
 from tests.peers.conftest import Peer
 from tests.peers.emulate import TOKEN, emulate

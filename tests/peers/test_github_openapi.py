@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from meterbot.simulator import github
 from meterbot.sources.github import read_hook
 from tests.contracts.github_openapi import PACKAGE, Contract, contract
 from tests.peers.conftest import Peer
+from tests.simulator import github
 
 pytestmark = pytest.mark.peers
 

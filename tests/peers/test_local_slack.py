@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.chat.slack import SlackChat
-from meterbot.messages import Message, Section
-from tests.chat.slack_rig import alert
+from meterbot.chat.slack.chat import SlackChat
+from meterbot.core.messages import Message, Section
+from tests.chat.slack.rig import alert
 from tests.peers.conftest import Peer
 from tests.peers.local_slack import (
     APP_TOKEN,

@@ -7,10 +7,10 @@ import jsonschema  # type: ignore[import-untyped] # its stubs are a package of t
 import pytest
 from hypothesis import given, settings
 
-from meterbot.chat.slack_blocks import render, render_line
-from meterbot.messages import Message
-from tests.chat.slack_rig import alert
-from tests.chat.test_slack_blocks import teams
+from meterbot.chat.slack.blocks import render, render_line
+from meterbot.core.messages import Message
+from tests.chat.slack.rig import alert
+from tests.chat.slack.test_blocks import teams
 from tests.peers.conftest import Peer
 from tests.peers.node import node
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.simulator.slack import SlackSimulator
 from tests.peers.conftest import Peer
 from tests.peers.node import NODE
+from tests.simulator.slack import SlackSimulator
 
 pytestmark = pytest.mark.peers
 

@@ -6,9 +6,23 @@ from typing import Any
 import pytest
 
 from tests.e2e import process
-from tests.e2e.team import DISCORD_TOKEN, SECRETS, SESSION_KEYS, Team, configuration, team
+from tests.e2e.team import (
+    DISCORD_TOKEN,
+    SECRETS,
+    SESSION_KEYS,
+    Team,
+    configuration,
+    team,
+)
 from tests.peers.conftest import Peer
-from tests.peers.local_slack import APP_TOKEN, BOT, BOT_TOKEN, CHANNEL, LocalSlack, local_slack
+from tests.peers.local_slack import (
+    APP_TOKEN,
+    BOT,
+    BOT_TOKEN,
+    CHANNEL,
+    LocalSlack,
+    local_slack,
+)
 
 pytestmark = pytest.mark.peers
 

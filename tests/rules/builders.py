@@ -5,8 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from meterbot.hours import hours_of
-from meterbot.models import (
+from meterbot.core.models import (
     Event,
     EventKind,
     ExtraUsage,
@@ -17,8 +16,17 @@ from meterbot.models import (
     Subscription,
     Window,
 )
-from meterbot.money import Money
-from meterbot.rules import CounterMemory, Rise, RuleSettings, dump, load, watch_counter, watch_pace
+from meterbot.core.money import Money
+from meterbot.rules import (
+    CounterMemory,
+    Rise,
+    RuleSettings,
+    dump,
+    load,
+    watch_counter,
+    watch_pace,
+)
+from meterbot.rules.hours import hours_of
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

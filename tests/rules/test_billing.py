@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event, EventKind, Subscription
+from meterbot.core.models import Event, EventKind, Subscription
 from meterbot.rules import RuleSettings
-from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, subscription
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Watch,
+    extra,
+    kinds,
+    only,
+    snapshot,
+    subscription,
+)
 
 NEAR, CHANGED = EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED
 MAY_14 = date(2026, 5, 14)

@@ -5,10 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.hours import Hour
-from meterbot.models import Counter, Event
-from meterbot.money import Money
-from meterbot.rules import Account, CounterMemory, close_month, fact_money, is_settled, month_to_close
+from meterbot.core.models import Counter, Event
+from meterbot.core.money import Money
+from meterbot.rules import (
+    Account,
+    CounterMemory,
+    close_month,
+    fact_money,
+    is_settled,
+    month_to_close,
+)
+from meterbot.rules.hours import Hour
 from tests.rules.builders import HOUR, eur, usd
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

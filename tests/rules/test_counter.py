@@ -9,11 +9,27 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meterbot.forecast import spend_between
-from meterbot.models import EventKind, ExtraUsage, Health, Known, Snapshot
-from meterbot.money import Money
-from meterbot.rules import CounterMemory, RuleSettings, Threshold, dump, load, parse_threshold, watch_counter
-from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, snapshot, window
+from meterbot.core.models import EventKind, ExtraUsage, Health, Known, Snapshot
+from meterbot.core.money import Money
+from meterbot.rules import (
+    CounterMemory,
+    RuleSettings,
+    Threshold,
+    dump,
+    load,
+    parse_threshold,
+    watch_counter,
+)
+from meterbot.rules.pace_and_caps import spend_between
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Watch,
+    extra,
+    snapshot,
+    window,
+)
 
 CROSSED = EventKind.THRESHOLD_CROSSED
 START = datetime(2026, 4, 27, tzinfo=UTC)

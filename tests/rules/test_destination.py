@@ -2,8 +2,15 @@
 
 from datetime import timedelta
 
-from meterbot.models import Event, EventKind
-from meterbot.rules import Ailment, DestinationMemory, RuleSettings, dump, load, watch_destinations
+from meterbot.core.models import Event, EventKind
+from meterbot.rules import (
+    Ailment,
+    DestinationMemory,
+    RuleSettings,
+    dump,
+    load,
+    watch_destinations,
+)
 from tests.rules.builders import MINUTE, NOON
 
 SETTINGS = RuleSettings()

@@ -5,12 +5,39 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from meterbot import rules
-from meterbot.deliveries import Place
-from meterbot.digest import Reader, Schedule, digest_event
-from meterbot.models import Counter, Event, EventKind, Health, ReasonClass, Seat, SourceState
-from meterbot.pull_requests import Merged, PullRequest, merged_event
-from meterbot.rules import Ailment, Budget, DestinationMemory, Reading, RuleSettings, SourceMemory, TeamMemory
-from tests.rules.builders import HOUR, MINUTE, NOON, Paced, Watch, extra, snapshot, subscription, usd, window
+from meterbot.commands.digest import Reader, Schedule, digest_event
+from meterbot.core.deliveries import Place
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    Health,
+    ReasonClass,
+    Seat,
+    SourceState,
+)
+from meterbot.rules import (
+    Ailment,
+    Budget,
+    DestinationMemory,
+    Reading,
+    RuleSettings,
+    SourceMemory,
+    TeamMemory,
+)
+from meterbot.rules.pull_requests import Merged, PullRequest, merged_event
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Paced,
+    Watch,
+    extra,
+    snapshot,
+    subscription,
+    usd,
+    window,
+)
 
 
 def documented() -> dict[str, set[str]]:

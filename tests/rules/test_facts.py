@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.money import Money
+from meterbot.core.money import Money
 from meterbot.rules import fact_money, money_fact
 
 

@@ -4,10 +4,20 @@ from typing import Any
 
 import pytest
 
-from meterbot.models import Health, Known, ReasonClass, Snapshot
-from meterbot.money import Money
+from meterbot.core.models import Health, Known, ReasonClass, Snapshot
+from meterbot.core.money import Money
 from meterbot.rules import merge
-from tests.rules.builders import HOUR, MINUTE, NOON, eur, extra, snapshot, subscription, usd, window
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    eur,
+    extra,
+    snapshot,
+    subscription,
+    usd,
+    window,
+)
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 FULL = snapshot(metered=extra("10"), windows=(window(),), billing=subscription())

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event
+from meterbot.core.models import Event
 from meterbot.rules import (
     CounterMemory,
     RuleSettings,
@@ -17,7 +17,15 @@ from meterbot.rules import (
     watch_counter,
     watch_identity,
 )
-from tests.rules.builders import HOUR, MINUTE, NOON, extra, kinds, snapshot, usd
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    extra,
+    kinds,
+    snapshot,
+    usd,
+)
 
 SETTINGS = RuleSettings()
 

@@ -2,9 +2,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.models import Event, EventKind, ExtraUsage, ReasonClass, Snapshot
+from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass, Snapshot
 from meterbot.rules import RuleSettings
-from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, window
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Watch,
+    extra,
+    kinds,
+    only,
+    snapshot,
+    window,
+)
 
 BLOCKED, UNBLOCKED = EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED
 CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, EventKind.THRESHOLD_CROSSED

@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import EventKind, Health
+from meterbot.core.models import EventKind, Health
 from meterbot.rules import RuleSettings, fact_money
-from tests.rules.builders import HOUR, MINUTE, NOON, Paced, extra, only, snapshot, usd
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Paced,
+    extra,
+    only,
+    snapshot,
+    usd,
+)
 
 FORECAST, SPIKE = EventKind.CAP_FORECAST, EventKind.SPEND_SPIKE
 DAY = timedelta(days=1)

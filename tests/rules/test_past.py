@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.models import Counter, Event, EventKind, Severity
+from meterbot.core.models import Counter, Event, EventKind, Severity
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory, is_past
 from meterbot.rules.memory import OpenBlock
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event, EventKind, Seat
+from meterbot.core.models import Event, EventKind, Seat
 from meterbot.rules import RuleSettings, SourceMemory, dump, load
 from meterbot.rules.session import ends_soon, watch_session
 

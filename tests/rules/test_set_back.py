@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import EventKind
-from tests.rules.builders import HOUR, MINUTE, NOON, Watch, extra, kinds, only, snapshot, window
+from meterbot.core.models import EventKind
+from tests.rules.builders import (
+    HOUR,
+    MINUTE,
+    NOON,
+    Watch,
+    extra,
+    kinds,
+    only,
+    snapshot,
+    window,
+)
 
 BLOCKED, CROSSED = EventKind.SEAT_BLOCKED, EventKind.THRESHOLD_CROSSED
 CLOSED, STARTED = EventKind.PERIOD_CLOSED, EventKind.SPEND_STARTED

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from meterbot.money import Money, of_major
+from meterbot.core.money import Money, of_major
 from meterbot.rules import Threshold, parse_threshold
 from tests.rules.builders import eur, usd
 

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event, EventKind, Health, Seat, SourceState
-from meterbot.rules import RuleSettings, SourceMemory, dump, load, remedy, watch_identity, watch_source
+from meterbot.core.models import Event, EventKind, Health, Seat, SourceState
+from meterbot.rules import (
+    RuleSettings,
+    SourceMemory,
+    dump,
+    load,
+    remedy,
+    watch_identity,
+    watch_source,
+)
 from tests.rules.builders import MINUTE, NOON, kinds, snapshot
 
 SEAT = Seat("ana", "claude_ai")

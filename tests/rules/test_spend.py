@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Event, EventKind, ReasonClass, Severity
+from meterbot.core.models import Event, EventKind, ReasonClass, Severity
 from meterbot.rules import RuleSettings, fact_money, parse_threshold
 from tests.rules.builders import (
     HOUR,

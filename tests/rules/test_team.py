@@ -4,8 +4,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Counter, Event
-from meterbot.money import Money
+from meterbot.core.models import Counter, Event
+from meterbot.core.money import Money
 from meterbot.rules import (
     Budget,
     CounterMemory,

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import aiohttp
 import pytest
 
-from meterbot.simulator.admin_api import AdminApi
+from tests.simulator.admin_api import AdminApi
 
 HEADERS = {"x-api-key": "sk-ant-admin01-simulated", "anthropic-version": "2023-06-01"}
 REPORT = "/v1/organizations/cost_report?starting_at=2026-10-01T00:00:00Z"

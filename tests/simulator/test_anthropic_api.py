@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from meterbot.clock import ManualClock
-from meterbot.simulator.anthropic_api import AnthropicApi, rate_limited
+from meterbot.core.clock import ManualClock
+from tests.simulator.anthropic_api import AnthropicApi, rate_limited
 
 TOKEN = "sk-ant-oat01-ana"
 GOOD = {

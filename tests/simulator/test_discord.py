@@ -13,9 +13,9 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from meterbot.clock import FastClock, ManualClock
-from meterbot.simulator.discord import DiscordSimulator
-from tests.chat.discord_bot import simulated
+from meterbot.core.clock import FastClock, ManualClock
+from tests.chat.discord.rig import simulated
+from tests.simulator.discord import DiscordSimulator
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 

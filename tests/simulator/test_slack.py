@@ -9,10 +9,10 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.simulator.slack import NotAcknowledgedError, SlackSimulator
-from meterbot.simulator.slack_faults import rate_limited, refused, server_error
-from meterbot.simulator.slack_judge import verdict
-from meterbot.simulator.slack_objects import Channel, Interaction, Modal, SlackMessage
+from tests.simulator.slack import NotAcknowledgedError, SlackSimulator
+from tests.simulator.slack_faults import rate_limited, refused, server_error
+from tests.simulator.slack_judge import verdict
+from tests.simulator.slack_objects import Channel, Interaction, Modal, SlackMessage
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
 
@@ -222,7 +222,7 @@ async def test_a_ticket_opens_one_socket(slack: SlackSimulator) -> None:
 async def test_a_command_nobody_acknowledges_fails_for_the_person(
     slack: SlackSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("meterbot.simulator.slack._ACK_SECONDS", 0.05)
+    monkeypatch.setattr("tests.simulator.slack._ACK_SECONDS", 0.05)
     with pytest.raises(NotAcknowledgedError, match="no socket"):
         await slack.slash("/claude-spend")
     async with aiohttp.ClientSession() as session, session.ws_connect(await opened(slack)):

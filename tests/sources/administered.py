@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from meterbot.models import Seat, Snapshot
-from meterbot.org_spend import OrgSpend
-from meterbot.simulator.admin_api import AdminApi
+from meterbot.core.models import Seat, Snapshot
+from meterbot.core.org_spend import OrgSpend
 from meterbot.sources.admin_api import AdminApiSource
 from meterbot.sources.transport import Transport
+from tests.simulator.admin_api import AdminApi
 
 ORG = "11111111-1111-4111-8111-111111111111"
 KEY = "sk-ant-admin01-planted-0123456789abcdefghij"

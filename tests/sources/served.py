@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from meterbot.models import Counter, Seat, Snapshot
-from meterbot.simulator.claude_ai import Account, ClaudeAi, Organization
-from meterbot.simulator.server import Reply
+from meterbot.core.models import Counter, Seat, Snapshot
+from meterbot.demo.server import Reply
+from meterbot.demo.simulated_claude_ai import Account, ClaudeAi, Organization
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from meterbot.claude_login import Login
-from meterbot.models import Seat, Snapshot
-from meterbot.simulator.anthropic_api import AnthropicApi, SignIn
-from meterbot.simulator.claude_ai import Organization
+from meterbot.core.models import Seat, Snapshot
+from meterbot.demo.simulated_claude_ai import Organization
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_login import Login
 from meterbot.sources.oauth import SignIn as OAuth
 from meterbot.sources.transport import Transport
+from tests.simulator.anthropic_api import AnthropicApi, SignIn
 
 ORG = "11111111-1111-4111-8111-111111111111"
 OTHER_ORG = "11111111-1111-4111-8111-111111111112"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from meterbot.models import Health
-from meterbot.money import Money, percent, plain, rounded
-from meterbot.org_spend import OrgLimits, OrgSpend, completed
-from meterbot.simulator.server import Reply
+from meterbot.core.models import Health
+from meterbot.core.money import Money, percent, plain, rounded
+from meterbot.core.org_spend import OrgLimits, OrgSpend, completed
+from meterbot.demo.server import Reply
 from tests.sources.administered import ORG, administering
 
 CASES: dict[str, dict[str, Any]] = {

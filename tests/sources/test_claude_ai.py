@@ -6,11 +6,19 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from meterbot.models import Counter, Health
-from meterbot.simulator.claude_ai import Organization, challenge, session_expired
-from meterbot.simulator.server import Reply, error, not_found
+from meterbot.core.models import Counter, Health
+from meterbot.demo.server import Reply, error, not_found
+from meterbot.demo.simulated_claude_ai import Organization, challenge, session_expired
 from tests.chat.secrets import Watch
-from tests.sources.served import ACCOUNT, KEY, NOW, ORG, OTHER_ORG, read_bodies, serving
+from tests.sources.served import (
+    ACCOUNT,
+    KEY,
+    NOW,
+    ORG,
+    OTHER_ORG,
+    read_bodies,
+    serving,
+)
 
 TICK = ["usage", "overage", "subscription"]
 TOO_MANY = error(429, "rate_limit_error", "Rate limited.", retry_after="120")

@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from meterbot.claude_login import Login, LoginError, LoginTrouble
-from meterbot.models import Health
-from meterbot.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
-from meterbot.simulator.claude_ai import Organization, challenge
-from meterbot.simulator.server import Reply, error
+from meterbot.core.models import Health
+from meterbot.demo.server import Reply, error
+from meterbot.demo.simulated_claude_ai import Organization, challenge
 from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_login import Login, LoginError, LoginTrouble
 from meterbot.sources.oauth import SignIn
 from tests.chat.secrets import watching
+from tests.simulator.anthropic_api import rate_limited, scope_missing, token_invalid
 from tests.sources.signed_in import (
     ACCOUNT,
     NOW,

@@ -6,13 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import ExtraUsage, ReasonClass
-from meterbot.money import Money, plain
+from meterbot.core.models import ExtraUsage, ReasonClass
+from meterbot.core.money import Money, plain
 from meterbot.sources.exact_json import parse
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
 from meterbot.sources.fields import Notes
-from meterbot.sources.verdict import Missing
-from tests.sources.bodies import OVERAGE, USAGE, json_values, numbers_in, places, sent, with_value
+from meterbot.sources.responses import Missing
+from tests.sources.bodies import (
+    OVERAGE,
+    USAGE,
+    json_values,
+    numbers_in,
+    places,
+    sent,
+    with_value,
+)
 
 ACCOUNT = "22222222-2222-4222-8222-222222222221"
 ORG = "11111111-1111-4111-8111-111111111111"

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.sources.fields import Email, Flag, Notes, Number, Shape, printable, read, uuid
+from meterbot.sources.fields import (
+    Email,
+    Flag,
+    Notes,
+    Number,
+    Shape,
+    printable,
+    read,
+    uuid,
+)
 from tests.sources.bodies import json_values, sent
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from meterbot.pull_requests import Commit, Merged
-from meterbot.simulator import github as simulated
-from meterbot.simulator.github import GitHub as SimulatedGitHub
-from meterbot.simulator.github import SimulatedCommit, closed, refused
-from meterbot.simulator.server import Reply
+from meterbot.demo.server import Reply
+from meterbot.rules.pull_requests import Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
 from meterbot.sources.github import GitHub, read_hook
 from meterbot.sources.transport import Transport
+from tests.simulator import github as simulated
+from tests.simulator.github import GitHub as SimulatedGitHub
+from tests.simulator.github import SimulatedCommit, closed, refused
 from tests.sources.bodies import json_values
 
 NOON = datetime(2026, 4, 9, 12, tzinfo=UTC)

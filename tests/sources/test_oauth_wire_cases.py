@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
-from meterbot.models import Health
-from meterbot.simulator.server import Reply
+from meterbot.core.models import Health
+from meterbot.demo.server import Reply
 from meterbot.sources.transport import NotReadableError
-from tests.sources.signed_in import ACCOUNT, NOW, ORG, OTHER_ACCOUNT, OTHER_ORG, signed_in
+from tests.sources.signed_in import (
+    ACCOUNT,
+    NOW,
+    ORG,
+    OTHER_ACCOUNT,
+    OTHER_ORG,
+    signed_in,
+)
 from tests.sources.test_wire_cases import RECORDED
 
 PREFIX = "GET api.anthropic.com/api/oauth/"

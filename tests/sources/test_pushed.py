@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.blocked import block_of
-from meterbot.models import Estimate, Health, ReasonClass, Seat, Snapshot, Throttle
-from meterbot.money import Money, plain
+from meterbot.core.models import (
+    Estimate,
+    Health,
+    ReasonClass,
+    Seat,
+    Snapshot,
+    Throttle,
+)
+from meterbot.core.money import Money, plain
+from meterbot.rules.blocked import block_of
 from meterbot.sources import UnusablePushError
 from meterbot.sources.pushed import MOST_SNAPSHOTS, snapshots_of
 from tests.sources.bodies import (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Subscription
+from meterbot.core.models import Subscription
 from meterbot.sources.fields import Notes
 from meterbot.sources.subscription import Billing, billing_of
 from tests.sources.bodies import SUBSCRIPTION, json_values, places, sent, with_value

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from meterbot import __version__
-from meterbot.models import Health, Seat
-from meterbot.simulator.claude_ai import ClaudeAi
-from meterbot.simulator.server import Reply
+from meterbot.core.models import Health, Seat
+from meterbot.demo.server import Reply
+from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources.claude_ai import ClaudeAiSource
+from meterbot.sources.responses import Cause, Trouble
 from meterbot.sources.transport import NotReadableError, Transport
-from meterbot.sources.verdict import Cause, Trouble
 from tests.sources.served import KEY, NOW, ORG, serving
 
 COOKIE = {"Cookie": f"sessionKey={KEY}"}

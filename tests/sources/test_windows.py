@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.models import Window
+from meterbot.core.models import Window
 from meterbot.sources.fields import Notes
 from meterbot.sources.windows import windows_lost, windows_of
-from tests.sources.bodies import USAGE, json_values, numbers_in, places, sent, with_value
+from tests.sources.bodies import (
+    USAGE,
+    json_values,
+    numbers_in,
+    places,
+    sent,
+    with_value,
+)
 
 RESET = datetime(2026, 8, 3, 9, tzinfo=UTC)
 

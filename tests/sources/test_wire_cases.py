@@ -9,13 +9,21 @@ from typing import Any
 
 import pytest
 
-from meterbot.blocked import block_of
-from meterbot.models import Health, ReasonClass, Snapshot
-from meterbot.money import percent, plain, rounded
-from meterbot.simulator.claude_ai import Organization
-from meterbot.simulator.server import Reply, not_found
+from meterbot.core.models import Health, ReasonClass, Snapshot
+from meterbot.core.money import percent, plain, rounded
+from meterbot.demo.server import Reply, not_found
+from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.rules.blocked import block_of
 from meterbot.sources.transport import NotReadableError
-from tests.sources.served import ACCOUNT, NOW, ORG, OTHER_ORG, SOME_USAGE, Served, serving
+from tests.sources.served import (
+    ACCOUNT,
+    NOW,
+    ORG,
+    OTHER_ORG,
+    SOME_USAGE,
+    Served,
+    serving,
+)
 
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "wire-cases.json").read_text("utf-8")

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from meterbot.deliveries import Delivery, DeliveryKind, DeliveryState, NewDelivery, Trouble
-from meterbot.messages import Message
-from meterbot.models import (
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, NewDelivery, Trouble
+from meterbot.core.messages import Message
+from meterbot.core.models import (
     Counter,
     Event,
     EventKind,
@@ -16,7 +16,7 @@ from meterbot.models import (
     Severity,
     Snapshot,
 )
-from meterbot.money import Money
+from meterbot.core.money import Money
 from meterbot.store import Batch, Store, tables
 from meterbot.store.database import Database
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from meterbot.errors import StartError
-from meterbot.store import Batch, sole
+from meterbot.core.errors import StartError
+from meterbot.store import Batch, lock_file
 from meterbot.store.database import Database, back_up, open_store, restore, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
 from meterbot.store.migrations import newest_schema, schemas, settings
@@ -202,7 +202,7 @@ async def test_what_an_administrator_restores_belongs_to_whom_the_bot_runs_as(ur
     kept = await back_up(url, None, NOW)
     os.chown(file, 1234, 1234)
     await restore(url, kept, NOW)
-    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (file, sole.lock_path(file))}
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (file, lock_file.lock_path(file))}
     assert owners == {(1234, 1234)}
 
 
@@ -218,7 +218,7 @@ async def test_a_damaged_database_can_be_replaced(url: str, file: Path, tmp_path
 
 async def test_nothing_is_restored_under_a_running_bot(used: Database, url: str, tmp_path: Path) -> None:
     kept = await back_up(url, None, NOW)
-    held = sole.hold(parse_url(url))
+    held = lock_file.hold(parse_url(url))
     assert held is not None
     before = names(tmp_path)
     with held, pytest.raises(StartError, match="another meterbot runs on"):

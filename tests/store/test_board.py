@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as listening
 
-from meterbot.models import Health, SourceState
+from meterbot.core.models import Health, SourceState
 from meterbot.store import Batch, Latest
 from meterbot.store.board import Board
 from meterbot.store.database import Database, open_store

@@ -11,7 +11,7 @@ from sqlalchemy import event as listening
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from meterbot.deliveries import (
+from meterbot.core.deliveries import (
     Choice,
     Delivery,
     DeliveryKind,
@@ -23,8 +23,8 @@ from meterbot.deliveries import (
     Trouble,
     Waiting,
 )
-from meterbot.messages import Action, Field, Message, Posted, Section
-from meterbot.models import (
+from meterbot.core.messages import Action, Field, Message, Posted, Section
+from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
@@ -37,10 +37,28 @@ from meterbot.models import (
     Subscription,
     Window,
 )
-from meterbot.money import Money
-from meterbot.store import FOR_EVER, Batch, CounterState, Latest, Reader, tables
+from meterbot.core.money import Money
+from meterbot.store import (
+    FOR_EVER,
+    Batch,
+    CounterState,
+    Latest,
+    Reader,
+    tables,
+)
 from meterbot.store.database import Database, open_store
-from tests.store.facts import ANA, BO, NOW, delivery, event, known, later, put_back, sample, write
+from tests.store.facts import (
+    ANA,
+    BO,
+    NOW,
+    delivery,
+    event,
+    known,
+    later,
+    put_back,
+    sample,
+    write,
+)
 
 
 class BrokenError(Exception):

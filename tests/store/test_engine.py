@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from meterbot.errors import StartError
+from meterbot.core.errors import StartError
 from meterbot.store.database import open_store
 from meterbot.store.engine import for_durable_writing, for_writing, make_engine, parse_url, prepare
 

@@ -10,17 +10,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from meterbot.errors import StartError
+from meterbot.core.errors import StartError
 from meterbot.store import Batch, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
-from meterbot.store.migrations import (
-    VERSION_TABLE,
-    bring_up_to_date,
-    newest_schema,
-    schemas,
-    settings,
-)
+from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
 from tests.store.facts import NOW, event, write
 
 _OPEN = """

@@ -8,13 +8,24 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meterbot.deliveries import DeliveryKind, DeliveryState, NewDelivery
-from meterbot.messages import Posted
-from meterbot.models import Sample
-from meterbot.money import Money
+from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery
+from meterbot.core.messages import Posted
+from meterbot.core.models import Sample
+from meterbot.core.money import Money
 from meterbot.store import FOR_EVER, Batch
 from meterbot.store.database import Database
-from tests.store.facts import ANA, BO, NOW, delivery, emptied, event, later, put_back, sample, write
+from tests.store.facts import (
+    ANA,
+    BO,
+    NOW,
+    delivery,
+    emptied,
+    event,
+    later,
+    put_back,
+    sample,
+    write,
+)
 
 _settings = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import select, text
 
-from meterbot.deliveries import Delivery, DeliveryState, Trouble
-from meterbot.messages import Posted
+from meterbot.core.deliveries import Delivery, DeliveryState, Trouble
+from meterbot.core.messages import Posted
 from meterbot.store import Batch, tables
 from meterbot.store.database import Database
 from tests.store.facts import NOW, delivery, event, write

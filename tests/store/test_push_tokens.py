@@ -2,10 +2,19 @@
 
 from dataclasses import replace
 
-from meterbot.models import Counter
+from meterbot.core.models import Counter
 from meterbot.store import Batch, CounterState, Forgotten, Latest, PushToken
 from meterbot.store.database import Database
-from tests.store.facts import ANA, NOW, delivery, event, known, later, sample, write
+from tests.store.facts import (
+    ANA,
+    NOW,
+    delivery,
+    event,
+    known,
+    later,
+    sample,
+    write,
+)
 
 TOKEN = PushToken("bo", "0" * 64, NOW)
 

@@ -6,11 +6,19 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meterbot.forecast import spend_between
-from meterbot.hours import Hour, hours_of, spent_in
+from meterbot.rules.hours import Hour, hours_of, spent_in
+from meterbot.rules.pace_and_caps import spend_between
 from meterbot.store import Batch
 from meterbot.store.database import Database
-from tests.store.facts import ANA, BO, dollars, emptied, later, sample, write
+from tests.store.facts import (
+    ANA,
+    BO,
+    dollars,
+    emptied,
+    later,
+    sample,
+    write,
+)
 from tests.store.test_thinning import _steps, life
 
 HOUR = timedelta(hours=1)

@@ -9,13 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from meterbot.forecast import spend_between
-from meterbot.models import Sample
-from meterbot.money import Money
+from meterbot.core.models import Sample
+from meterbot.core.money import Money
+from meterbot.rules.pace_and_caps import spend_between
 from meterbot.store import Batch
 from meterbot.store.database import Database
 from meterbot.store.thinning import Stretch, superfluous
-from tests.store.facts import ANA, BO, dollars, emptied, sample, write
+from tests.store.facts import (
+    ANA,
+    BO,
+    dollars,
+    emptied,
+    sample,
+    write,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 1, 30, 20, tzinfo=UTC)

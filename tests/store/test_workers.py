@@ -10,7 +10,14 @@ from sqlalchemy import select
 from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, Batch, Worker, tables
 from meterbot.store.database import Database
 from meterbot.store.workers import is_gone, unbelievable
-from tests.store.facts import NOW, delivery, emptied, event, later, write
+from tests.store.facts import (
+    NOW,
+    delivery,
+    emptied,
+    event,
+    later,
+    write,
+)
 
 GATEWAY = "discord.gateway"
 

@@ -1,0 +1,481 @@
+"""Builds every part from the configuration, runs them together, and closes them in reverse order.
+
+Concrete sources, stores and chats are named here, and where an operator's command needs one (`operations.py`).
+"""
+
+import asyncio
+import gc
+import os
+import random
+import secrets
+import signal
+import socket
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import SecretStr
+
+import meterbot
+from meterbot.app.config import Bind, Config, SeatConfig
+from meterbot.app.github_endpoint import GitHubRoute
+from meterbot.app.heartbeat import Presence
+from meterbot.app.metrics import Metrics
+from meterbot.app.push_endpoint import PushRoute
+from meterbot.app.run import TICK_SECONDS, Bot
+from meterbot.app.systemd import Systemd
+from meterbot.app.watchdog import DeadMan, Watch
+from meterbot.app.web import Listener, Route, application
+from meterbot.chat import Chat
+from meterbot.commands.commands import Commands, current_headings
+from meterbot.commands.digest_sender import Digests
+from meterbot.commands.join import Joining, Terms
+from meterbot.commands.paste import Pasting
+from meterbot.commands.report import SeatRow
+from meterbot.commands.settings import OwnSettings
+from meterbot.core.cipher import Cipher
+from meterbot.core.clock import Clock, SystemClock
+from meterbot.core.counters import Tally
+from meterbot.core.deliveries import Place
+from meterbot.core.errors import StartError
+from meterbot.core.lease import GATEWAY, Lease
+from meterbot.core.log import get_logger
+from meterbot.core.models import Counter
+from meterbot.delivery.actions import Handling
+from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.worker import Notify
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.poller import Poller
+from meterbot.ingest.pull_requests import Merges
+from meterbot.ingest.pushes import PUSH, Reception
+from meterbot.ingest.retention import Retention
+from meterbot.sources import CommitReader, Source
+from meterbot.sources.admin_api import AdminApiSource
+from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
+from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
+from meterbot.sources.github import GitHub, read_hook
+from meterbot.sources.oauth import SignIn
+from meterbot.sources.pushed import snapshots_of
+from meterbot.sources.session import Keeper
+from meterbot.sources.session_keys import Sessions
+from meterbot.sources.transport import Transport
+from meterbot.store import Latest, Store, errors
+from meterbot.store.database import open_store
+
+READS_AT_ONCE = 16
+_MOST_AT_ONCE = 256
+_READ_TAKES = 1.2
+"""Seconds that a reading may take, for all to be read within their interval."""
+
+Note = Callable[[str], Awaitable[str | None]]
+SetNote = Callable[[str, str], Awaitable[None]]
+
+outage_as_warning = errors.as_warning
+"""A step for `log.set_up`: the database's failures are not the bot's."""
+
+log = get_logger(__name__)
+
+
+async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
+    """The bot, until SIGTERM or SIGINT."""
+    _tell_old_keys(config)
+    stop, itself = asyncio.Event(), asyncio.current_task()
+    assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
+    # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
+    _on_signals(itself.cancel)
+    try:
+        async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
+            _on_signals(stop.set)
+            spare_garbage()
+            await bot.run(stop, tick_seconds)
+    except asyncio.CancelledError:
+        log.info("stopped while starting")
+
+
+def spare_garbage() -> None:
+    """What is there now stays: nobody has to look through it for garbage, again and again. And of what comes, what is known
+    of the seats stays, too: all of it is looked through seldom."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+    gc.enable()
+
+
+def _tell_old_keys(config: Config) -> None:
+    for old in config.old_keys:
+        log.warning("old_key", where=old.where, key=old.key, what=old.sentence)
+
+
+def _on_signals(handler: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handler)
+
+
+@asynccontextmanager
+async def assembled(
+    config: Config,
+    clock: Clock,
+    *,
+    on_quit: Callable[[], None] | None = None,
+    terminal: tuple[TextIO | None, TextIO] | None = None,
+    reads_at_once: int | None = None,
+    rng: random.Random | None = None,
+    salt: str | None = None,
+) -> AsyncIterator[Bot]:
+    """A bot whose chats are connected and whose listener listens. `rng` is for jitter. Raises `StartError`.
+
+    `salt`: what the ids of messages are made with, instead of the database's own.
+    """
+    async with AsyncExitStack() as closing:
+        store = await open_store(config.database_url.get_secret_value(), as_worker=True)
+        closing.push_async_callback(store.close)
+        gateway = Lease(GATEWAY)
+        presence = Presence(store, _worker(), clock, [gateway] if config.discord is not None else [])
+        closing.push_async_callback(presence.leave)
+        await presence.join()
+        sessions = build_sessions(config, closing, store)
+        sources = build_sources(config, closing, sessions.seats, await store.latest(), patient=True)
+        terminal = terminal or (sys.stdin, sys.stdout)
+        chats = build_chats(
+            config, clock, store.note, store.set_note, on_quit=on_quit, terminal=terminal, gateway=gateway
+        )
+        bot = _connected(
+            config,
+            clock,
+            store,
+            sources,
+            chats,
+            sessions=sessions,
+            presence=presence,
+            read_commits=_commit_reader(config, closing),
+            reads_at_once=reads_at_once or _reads_at_once(config),
+            salt=await store.salt() if salt is None else salt,
+            rng=rng,
+        )
+        if config.http is not None:
+            await _listen(closing, bot, config, config.http.bind)
+        elif any(seat.source == PUSH for seat in config.seats):
+            log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
+        for chat in chats.values():
+            closing.push_async_callback(chat.close)
+        await _start(chats.values(), bot.commands)
+        yield bot
+
+
+def _reads_at_once(config: Config) -> int:
+    """As few as keep up with the seats, for the services' sake."""
+    needed = sum(_READ_TAKES / seat.interval for seat in config.seat_list() if seat.source != PUSH)
+    return min(max(READS_AT_ONCE, ceil(needed)), _MOST_AT_ONCE)
+
+
+async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
+    async def rows() -> tuple[SeatRow, ...]:
+        return (await bot.commands.report(bot.clock.now())).rows
+
+    routes = [route for chat in bot.chats.values() for route in _routes(chat)]
+    routes += PushRoute(bot.reception, bot.clock.now).routes()
+    if config.github is not None:
+        secrets_ = config.github.webhook_secrets
+        routes += GitHubRoute(bot.merges, read_hook, secrets_, bot.clock.now).routes()
+    metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
+    listener = Listener(application(bot.vitals, routes, metrics), bind.host, bind.port)
+    closing.push_async_callback(listener.close)
+    try:
+        await listener.start()
+    except OSError as error:
+        raise StartError(f"cannot listen on {bind.host}:{bind.port}: {error.strerror or error}") from None
+
+
+async def _start(chats: Iterable[Chat], commands: Commands) -> None:
+    """Connects all of them side by side, and tells of every one that cannot."""
+    outcomes = await asyncio.gather(
+        *(chat.start(commands.answer, commands.form) for chat in chats), return_exceptions=True
+    )
+    failures = [outcome for outcome in outcomes if outcome is not None]
+    for failure in failures:
+        if not isinstance(failure, StartError):
+            raise failure
+    if failures:
+        raise StartError("\n".join(map(str, failures)))
+
+
+def _connected(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    sources: Mapping[str, Source],
+    chats: Mapping[str, Chat],
+    *,
+    sessions: Sessions,
+    presence: Presence,
+    read_commits: CommitReader | None,
+    reads_at_once: int,
+    salt: str,
+    rng: random.Random | None,
+) -> Bot:
+    seats = {seat.name: seat for seat in config.seat_list()}
+    tally = Tally()
+    noise = config.noise_settings()
+    noise = replace(noise, veil=replace(noise.veil, salt=salt))
+    render = rendering(seats, config.timezone, noise)
+    notify = Notify(
+        store,
+        chats,
+        clock,
+        worker=presence.worker,
+        render=render,
+        group_from=noise.group_from,
+        rng=rng,
+        tally=tally,
+    )
+    destinations = [Place(chat.name, chat.destination) for chat in chats.values()]
+    rules = config.rule_settings()
+    ingest = Ingest(store, seats, destinations, rules, notify.wake, noise=noise, session_ends=sessions.ends)
+    handling = Handling(store, seats, notify.wake, now=clock.now, tz=config.timezone, veil=noise.veil)
+    reception = Reception(seats, token_digests(config), store, ingest, snapshots_of)
+    commands = Commands(
+        store,
+        seats,
+        now=clock.now,
+        tz=config.timezone,
+        version=meterbot.__version__,
+        rows=config.privacy.rows,
+        operators=config.operators(),
+        chats=list(chats.values()),
+        remarks=sessions.remarks,
+        joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
+        pasting=Pasting(seats, reception, clock.now),
+        handling=handling,
+        settings=OwnSettings(store, seats, config.operators(), rules.thresholds, config.timezone),
+    )
+    poller = Poller(
+        sources,
+        seats,
+        ingest,
+        store,
+        clock,
+        worker=presence.worker,
+        alive=presence.alive,
+        concurrency=reads_at_once,
+        rng=rng,
+        tally=tally,
+        prepare=sessions.prepare,
+    )
+    presence.when_lost(poller.let_go)
+    retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
+    merges = Merges(
+        store,
+        seats,
+        ingest,
+        read_commits=read_commits,
+        repositories=() if config.github is None else config.github.repositories,
+        shown=config.privacy.rows == "named",
+    )
+    digests = Digests(
+        store,
+        config.digest_readers(destinations),
+        commands.report,
+        lambda report: current_headings(store, report),
+        notify.wake,
+        tz=config.timezone,
+        noise=noise,
+    )
+    ping_url = _secret(config.watch.ping_url)
+    return Bot(
+        clock,
+        store,
+        chats,
+        frozenset(seats),
+        poller,
+        ingest,
+        notify,
+        commands,
+        reception,
+        retention,
+        merges,
+        digests,
+        tally,
+        Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
+        sessions,
+        presence,
+    )
+
+
+def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | None:
+    """Asks GitHub, where there is a token for it."""
+    if config.github is None or config.github.token is None:
+        return None
+    transport = Transport()
+    closing.push_async_callback(transport.aclose)
+    return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
+
+
+def _terms(config: Config) -> Terms:
+    """On which terms people get tokens by asking."""
+    url = None if config.http is None else config.http.public_url
+    return Terms(url, config.push_approvers, frozenset(token_digests(config)))
+
+
+def token_digests(config: Config) -> dict[str, str]:
+    """The configured tokens, as SHA-256, by seat."""
+    return {seat.name: seat.push_token_sha256 for seat in config.seats if seat.push_token_sha256 is not None}
+
+
+def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
+    """The seats' session keys; what is not stored yet is, before the store is closed."""
+    configured = {
+        seat.name: seat.session_key.get_secret_value()
+        for seat in config.seats
+        if seat.session_key is not None
+    }
+    keys = [key.get_secret_value() for key in config.secret_key]
+    sessions = Sessions(configured, store, Cipher(keys) if keys else None)
+    closing.push_async_callback(sessions.save)
+    return sessions
+
+
+def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
+    """Which account each seat was last, as far as its readings said."""
+    by_age = sorted(latest, key=lambda one: one.known.snapshot.fetched_at)
+    known = {one.seat: one.known.snapshot.account_uuid for one in by_age}
+    return {seat: account for seat, account in known.items() if account is not None}
+
+
+def _read_before(latest: Iterable[Latest]) -> Mapping[str, list[Counter]]:
+    """The counters of which something was read, by seat."""
+    found: defaultdict[str, list[Counter]] = defaultdict(list)
+    for one in latest:
+        if one.known.windows_at is not None or one.known.extra_usage_at is not None:
+            found[one.seat].append(one.counter)
+    return found
+
+
+def build_sources(
+    config: Config,
+    closing: AsyncExitStack,
+    keepers: Mapping[str, Keeper],
+    latest: Sequence[Latest],
+    *,
+    patient: bool,
+) -> dict[str, Source]:
+    """A reader per seat, over one transport. `patient`, for a bot that goes on and stores what it reads: a key that was
+    just issued may be refused at first, and people are named only where that is asked for."""
+    transport = Transport(connections=_reads_at_once(config))
+    closing.push_async_callback(transport.aclose)
+    pauses = RETRY_PAUSES if patient else ()
+    seats = {seat.name: seat for seat in config.seat_list()}
+    accounts, read_before = _accounts(latest), _read_before(latest)
+    sources: dict[str, Source] = {
+        each.name: ClaudeAiSource(
+            seats[each.name],
+            each.session_key.get_secret_value(),
+            transport,
+            config.endpoints.claude_ai,
+            expected_account=accounts.get(each.name),
+            read_before=read_before.get(each.name, ()),
+            keeper=keepers.get(each.name),
+            retry_pauses=pauses,
+        )
+        for each in config.seats
+        if each.session_key is not None
+    }
+    for each in config.seats:
+        if each.source == "claude_code":
+            base = config.endpoints.anthropic_api
+            known = accounts.get(each.name)
+            sources[each.name] = ClaudeCodeSource(
+                seats[each.name], _sign_in(each), transport, base, expected_account=known
+            )
+        elif each.source == "admin_api" and each.token is not None:
+            sources[each.name] = AdminApiSource(
+                seats[each.name],
+                each.token.get_secret_value(),
+                transport,
+                config.endpoints.anthropic_api,
+                name_people=each.store_emails or not patient,
+            )
+    return sources
+
+
+def _sign_in(seat: SeatConfig) -> SignIn:
+    """Where a seat's OAuth token is, and how it is renewed."""
+    if seat.credentials_file is not None:
+        return SignIn(partial(read_login, Path(seat.credentials_file)), RUN_CLAUDE)
+    if seat.token_file is not None:
+        return SignIn(partial(read_token, Path(seat.token_file)), RENEW_COPY)
+    assert seat.token is not None  # noqa: S101 - the configuration has one of the three
+    login = Login(seat.token.get_secret_value())
+    return SignIn(lambda: login, RENEW_COPY)
+
+
+def build_chats(
+    config: Config,
+    clock: Clock,
+    note: Note,
+    set_note: SetNote,
+    *,
+    on_quit: Callable[[], None] | None,
+    terminal: tuple[TextIO | None, TextIO],
+    gateway: Lease | None = None,
+) -> dict[str, Chat]:
+    """The configured chats, not started. A platform's library is imported only where it is used. `note` and `set_note`
+    keep small things, such as which commands Discord knows."""
+    chats: list[Chat] = []
+    if config.slack is not None:
+        from meterbot.chat.slack.chat import SlackChat  # noqa: PLC0415
+        from meterbot.chat.slack.home import Notes  # noqa: PLC0415
+
+        chats.append(
+            SlackChat(
+                bot_token=config.slack.bot_token.get_secret_value(),
+                app_token=_secret(config.slack.app_token),
+                signing_secret=_secret(config.slack.signing_secret),
+                channel=config.slack.channel,
+                mode=config.slack.mode,
+                api_url=config.endpoints.slack_api,
+                groups=config.privacy.operators.slack_groups,
+                notes=Notes(note, set_note),
+            )
+        )
+    if config.discord is not None:
+        from meterbot.chat.discord.chat import DiscordChat  # noqa: PLC0415
+
+        chats.append(
+            DiscordChat(
+                token=config.discord.bot_token.get_secret_value(),
+                channel_id=config.discord.channel_id,
+                guild_id=config.discord.guild_id,
+                clock=clock,
+                note=note,
+                set_note=set_note,
+                gateway=gateway,
+                api_url=config.endpoints.discord_api,
+            )
+        )
+    if config.console_enabled:
+        from meterbot.chat.console import Console  # noqa: PLC0415
+
+        chats.append(Console(*terminal, on_quit=on_quit, now=clock.now, tz=config.timezone))
+    return {chat.name: chat for chat in chats}
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _routes(chat: Chat) -> list[Route]:
+    """What a chat wants to receive over HTTP; most want nothing."""
+    routes: list[Route] = getattr(chat, "routes", list)()
+    return routes
+
+
+def _worker() -> str:
+    """What this process is called among those that share a database; on Heroku by its dyno, such as `web.1`."""
+    return f"{os.environ.get('DYNO') or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

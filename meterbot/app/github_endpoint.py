@@ -1,0 +1,125 @@
+"""`POST /hooks/github`: what GitHub sends when a pull request was merged.
+
+Nothing is believed before its signature was found right, over the very bytes that came; and what is new is only stored,
+so that GitHub has its answer at once.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from aiohttp import web
+
+from meterbot.app.push_endpoint import client_address
+from meterbot.app.web import BodyError, Route, read_body
+from meterbot.core.log import get_logger
+from meterbot.core.rate_limit import Limiter
+from meterbot.ingest.pull_requests import Merges, Taken
+from meterbot.sources import HookReader, UnusableHookError
+
+PATH = "/hooks/github"
+LARGEST = 2 * 1024 * 1024
+"""Bytes of a body. GitHub's are tens of KiB; a long description makes them larger."""
+READ_SECONDS = 8.0
+"""GitHub itself waits ten."""
+
+_LONGEST_ID = 200
+
+log = get_logger(__name__)
+
+
+def signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
+    """Whether `signature`, an `X-Hub-Signature-256`, was made of these bytes with one of the secrets. How long it takes
+    tells nothing."""
+    right = False
+    for secret in secrets:
+        made = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        right |= hmac.compare_digest(made.encode(), signature.encode("utf-8", "replace"))
+    return right
+
+
+class _Answer(Exception):  # noqa: N818 - an answer, not an error of ours
+    def __init__(self, code: int, **body: str | int) -> None:
+        super().__init__(body)
+        self.code = code
+        self.body = body
+
+    def response(self) -> web.Response:
+        headers = {"Retry-After": str(self.body["retry_after"])} if "retry_after" in self.body else {}
+        return web.json_response(self.body, status=self.code, headers=headers)
+
+
+class GitHubRoute:
+    """Answers webhooks. Several `secrets` are a rotation: each is good. An address may fail 10 times, and twice a minute
+    after that."""
+
+    def __init__(
+        self, merges: Merges, read: HookReader, secrets: Sequence[str], now: Callable[[], datetime]
+    ) -> None:
+        self._merges = merges
+        self._read = read
+        self._secrets = secrets
+        self._now = now
+        self._failures = Limiter(burst=10, seconds=30)
+
+    def routes(self) -> list[Route]:
+        return [("POST", PATH, self.post)]
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Always JSON: what became of it, or what is wrong and what to do. GitHub shows it with the delivery."""
+        try:
+            body = await self._signed_body(request)
+            return (await self._taken(request, body)).response()
+        except _Answer as answer:
+            return answer.response()
+        except Exception:
+            log.exception("hook_failed")
+            return _Answer(
+                503, error="meterbot could not store this just now", remedy="redeliver it"
+            ).response()
+
+    async def _signed_body(self, request: web.Request) -> bytes:
+        address = client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""))
+        if (wait := self._failures.blocked(address, self._now())) > 0:
+            raise _Answer(429, error="too many requests of this address failed", retry_after=int(wait) + 1)
+        if request.content_type != "application/json":
+            raise _Answer(
+                415,
+                error="the body is not said to be JSON",
+                remedy="set the webhook's content type to application/json",
+            )
+        try:
+            body = await read_body(request, LARGEST, READ_SECONDS)
+        except BodyError as bad:
+            raise _Answer(
+                bad.status, error=f"the body was not taken: {bad.reason.replace('_', ' ')}"
+            ) from None
+        if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
+            self._failures.wait(address, self._now())
+            log.warning("hook_refused", why="the signature is not right")
+            raise _Answer(
+                401,
+                error="X-Hub-Signature-256 is missing or not right",
+                remedy="give the webhook the secret that meterbot has as github.webhook_secret",
+            )
+        return body
+
+    async def _taken(self, request: web.Request, body: bytes) -> _Answer:
+        event = request.headers.get("X-GitHub-Event", "")
+        delivery = request.headers.get("X-GitHub-Delivery", "")
+        if not event or not 0 < len(delivery) <= _LONGEST_ID:
+            raise _Answer(400, error="X-GitHub-Event and X-GitHub-Delivery are missing or too long")
+        if event == "ping":
+            return _Answer(200, status="pong")
+        try:
+            merged = self._read(event, body)
+        except UnusableHookError as bad:
+            raise _Answer(422, error=str(bad)) from None
+        if isinstance(merged, str):
+            return _Answer(202, status="ignored", why=merged)
+        taken = await self._merges.take(merged, delivery, self._now())
+        log.info("pull_request_merged", pull=merged.name, taken=taken.value)
+        if taken in {Taken.NEW, Taken.KNOWN}:
+            return _Answer(202 if taken is Taken.NEW else 200, status=taken.value, pull_request=merged.name)
+        return _Answer(202, status="ignored", why=taken.value)

@@ -1,0 +1,109 @@
+"""This process among the others on its database: it says that it is alive, and learns which leases are its own.
+
+One that cannot say so any more, because the database is out of reach, stops what it does alone before another takes it
+for dead. On a database of its own nobody is told anything, and every lease is its own from the start.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from meterbot.core.clock import Clock
+from meterbot.core.lease import Lease
+from meterbot.core.log import get_logger
+from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store
+
+_ANSWER_SECONDS = 2.0
+_GOODBYE_SECONDS = 2.0
+
+log = get_logger(__name__)
+
+
+class Presence:
+    """`worker` names this process among those that share the database."""
+
+    def __init__(self, store: Store, worker: str, clock: Clock, leases: Sequence[Lease] = ()) -> None:
+        self.worker = worker
+        self._store = store
+        self._clock = clock
+        self._leases = leases
+        self._alive = False
+        self._when_lost: list[Callable[[], object]] = []
+        self._end: asyncio.TimerHandle | None = None
+        self._beating: asyncio.Task[None] | None = None
+
+    def alive(self) -> bool:
+        """Whether nobody can have taken this process for dead."""
+        return self._alive
+
+    def when_lost(self, stop: Callable[[], object]) -> None:
+        """`stop` is called when it must be feared that another process takes over."""
+        self._when_lost.append(stop)
+
+    async def join(self) -> None:
+        """Begins. Raises what the store raises."""
+        await self.beat()
+        if not self._store.sole:
+            self._beating = asyncio.create_task(self._keep_beating(), name="presence")
+
+    async def ticked(self, at: datetime) -> None:
+        """Notes for `status`, whoever asks it and where, that seats are looked after. Raises what the store raises."""
+        await self._store.set_note(LAST_TICK, at.isoformat())
+
+    async def leave(self) -> None:
+        """Ends: others take over at once. Raises nothing."""
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        self._lose()
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._store.leave(self.worker, self._clock.now())
+        except Exception:
+            log.exception("could not say goodbye: others take over some seconds later")
+
+    async def beat(self) -> None:
+        """Raises what the store raises, or `TimeoutError`."""
+        began, now = asyncio.get_running_loop().time(), self._clock.now()
+        until = FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
+        async with asyncio.timeout(None if self._store.sole else _ANSWER_SECONDS):
+            held = await self._store.beat(self.worker, now, until, [lease.name for lease in self._leases])
+        self._lives_from(began)
+        for lease in self._leases:
+            if lease.held != (lease.name in held) and not self._store.sole:
+                log.info(
+                    "it is this process's turn" if lease.name in held else "another process's turn",
+                    lease=lease.name,
+                )
+            lease.turn(held=lease.name in held)
+
+    async def _keep_beating(self) -> None:
+        failing = False
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self.beat()
+            except Exception:
+                if not failing:
+                    log.exception("cannot tell the other processes that this one is alive, trying on")
+                failing = True
+            else:
+                if failing:
+                    log.info("the other processes know again that this one is alive")
+                failing = False
+
+    def _lives_from(self, began: float) -> None:
+        self._alive = True
+        if self._end is not None:
+            self._end.cancel()
+        if not self._store.sole:
+            self._end = asyncio.get_running_loop().call_at(began + ALIVE_SECONDS, self._lose)
+
+    def _lose(self) -> None:
+        self._alive = False
+        if self._end is not None:
+            self._end.cancel()
+        for lease in self._leases:
+            lease.turn(held=False)
+        for stop in self._when_lost:
+            stop()

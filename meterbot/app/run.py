@@ -1,0 +1,263 @@
+"""The running bot: its parts, connected, and what drives them by the clock."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+import meterbot
+from meterbot.app.health import Vitals
+from meterbot.app.heartbeat import Presence
+from meterbot.app.watchdog import Watch
+from meterbot.chat import Chat
+from meterbot.commands.commands import Commands
+from meterbot.commands.digest_sender import Digests
+from meterbot.core.clock import Clock
+from meterbot.core.counters import Tally
+from meterbot.core.log import get_logger
+from meterbot.core.models import SourceState
+from meterbot.delivery.worker import Notify
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.poller import Poller
+from meterbot.ingest.pull_requests import Merges
+from meterbot.ingest.pushes import Reception
+from meterbot.ingest.retention import Retention
+from meterbot.sources.session_keys import Sessions
+from meterbot.store import Store
+
+TICK_SECONDS = 1.0
+"""How often the seats that are due are looked for."""
+SWEEP_SECONDS = 30.0
+"""How often is looked for what time alone makes true."""
+MANY = 500
+"""Seats, from which on their health is read with every sweep only."""
+TIDY_SECONDS = 60.0
+"""How often is looked whether it is time to make what is old less."""
+ROUND_SECONDS = 60.0
+"""How often the log is told what was read."""
+LOOK_SECONDS = 5.0
+"""How often those who watch the bot are told how it is doing."""
+_ANSWER_SECONDS = 10.0
+"""After which a database that says nothing is one that does not answer."""
+MERGES_SECONDS = 10.0
+"""How often is looked for pull requests to reckon."""
+ASLEEP = timedelta(minutes=5)
+"""Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
+
+log = get_logger(__name__)
+
+
+@dataclass
+class Bot:
+    """The parts, connected. `run` drives them by the clock; a demonstration may drive them itself."""
+
+    clock: Clock
+    store: Store
+    chats: Mapping[str, Chat]
+    seats: frozenset[str]
+    poller: Poller
+    ingest: Ingest
+    notify: Notify
+    commands: Commands
+    reception: Reception
+    retention: Retention
+    merges: Merges
+    digests: Digests
+    tally: Tally
+    watch: Watch
+    sessions: Sessions
+    presence: Presence
+    last_tick: datetime | None = None
+    awake_since: datetime | None = None
+    """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
+    seen: tuple[float, Mapping[str, SourceState]] | None = None
+    """When the health of the seats was last read, and how it was."""
+    _tidying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failing: set[str] = field(default_factory=set)
+    """The jobs whose last try failed."""
+
+    async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
+        """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
+        self.awake_since = self.clock.now()
+        telling = asyncio.create_task(self.notify.run(), name="notify")
+        jobs = [
+            asyncio.create_task(self._every(seconds * tick_seconds, job), name=job.__name__)
+            for job, seconds in (
+                (self.tick, 1.0),
+                (self.sweep, SWEEP_SECONDS),
+                (self.reckon, MERGES_SECONDS),
+                (self.digest, SWEEP_SECONDS),
+                (self.look, LOOK_SECONDS),
+                (self.end_round, ROUND_SECONDS),
+            )
+        ]
+        # What may wait as long as a machine's clock is set back is kept by the hour of the day.
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        scheduler.add_job(self._tidy_now, "interval", seconds=TIDY_SECONDS * tick_seconds, **_COARSE)
+        scheduler.start()
+        self.last_tick = self.awake_since
+        await self.attempt(self.note_tick)
+        log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
+        self.watch.started()
+        try:
+            await stop.wait()
+        finally:
+            log.info("stopping")
+            self.watch.stopping()
+            scheduler.shutdown(wait=False)
+            for job in jobs:
+                job.cancel()
+            self.notify.stop()
+            await asyncio.gather(self.poller.close(), _ended(telling))
+            await asyncio.gather(*jobs, return_exceptions=True)
+
+    async def _every(self, seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+        # By the loop's time: a machine's clock that is set back by a day must not halt the bot for that day.
+        while True:
+            await asyncio.sleep(seconds)
+            await self.attempt(job)
+
+    async def _tidy_now(self) -> None:
+        # The scheduler would warn of each that it leaves out, and call it an error that its end cuts one short.
+        if self._tidying.locked():
+            return
+        with suppress(asyncio.CancelledError):
+            async with self._tidying:
+                await self.attempt(self.tidy)
+
+    async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Does a job that comes again and again. When it fails, as while the database is away, that is logged when it
+        begins and when it ends, not each time."""
+        name = getattr(job, "__name__", "job")
+        try:
+            await job()
+        except Exception:
+            if name not in self.failing:
+                log.exception("a job fails, it will be tried again", job=name)
+            self.failing.add(name)
+            return
+        if name in self.failing:
+            self.failing.remove(name)
+            log.info("a job works again", job=name)
+
+    async def step(self) -> None:
+        """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
+        await self.presence.beat()
+        await self.tick()
+        await self.poller.drain()
+        await self.sweep()
+        await self.reckon()
+        await self.digest()
+        await self.notify.drain()
+        await self.tidy()
+
+    async def tick(self) -> None:
+        """Starts the reads that are due, and lets waiting deliveries have another try."""
+        now = self.clock.now()
+        if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
+            self.awake_since = now
+        self.last_tick = now
+        self.notify.wake()
+        await self.poller.tick(now)
+
+    async def sweep(self) -> None:
+        """Finds what time alone makes true."""
+        await self.sessions.refresh()
+        await self.ingest.sweep(self.clock.now(), self.awake_since)
+        await self.note_tick()
+
+    async def note_tick(self) -> None:
+        """Lets `status` say, whoever asks it and where, when the last tick was."""
+        if self.last_tick is not None:
+            await self.presence.ticked(self.last_tick)
+
+    async def tidy(self) -> None:
+        """Makes what is old less, and what stands twice once."""
+        await self.retention.run(self.clock.now())
+        await self.notify.tidy()
+
+    async def reckon(self) -> None:
+        """Finds what merged pull requests cost."""
+        await self.merges.step(self.clock.now())
+
+    async def digest(self) -> None:
+        """Tells those whose hour has come what has changed."""
+        await self.digests.step(self.clock.now())
+
+    async def end_round(self) -> None:
+        """Says in the log what was read since the last time, if anything was."""
+        ended = self.tally.end_round()
+        if ended.reads:
+            log.info(
+                "seats were read",
+                reads=ended.reads,
+                failed=ended.failed,
+                seconds=round(ended.seconds, 2),
+                slowest=round(ended.slowest, 2),
+            )
+
+    async def look(self) -> None:
+        """Tells those who watch how the bot is doing."""
+        self.watch.beat(self.last_tick, self.clock.now())
+        await self.watch.look(await self.vitals())
+
+    async def _health(self) -> Mapping[str, SourceState]:
+        """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
+        at = monotonic()
+        if (
+            self.store.sole
+            or len(self.seats) < MANY
+            or self.seen is None
+            or at - self.seen[0] > SWEEP_SECONDS
+        ):
+            self.seen = at, await self.store.sources()
+        return self.seen[1]
+
+    async def vitals(self) -> Vitals:
+        """How the bot is doing."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                queues, sources, database = await self.store.queues(), await self._health(), True
+                workers = await self.store.workers(self.clock.now())
+        except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
+            queues, sources, workers, database = [], {}, [], False
+        # What is stored of a chat or a seat that has left the configuration is no concern here.
+        queues = [queue for queue in queues if queue.chat in self.chats]
+        waiting = Counter(dict.fromkeys(self.chats, 0))
+        for queue in queues:
+            waiting[queue.chat] += queue.waiting
+        oldest: dict[str, datetime] = {}
+        for queue in queues:
+            if queue.oldest is not None:
+                oldest[queue.chat] = min(queue.oldest, oldest.get(queue.chat, queue.oldest))
+        now = self.clock.now()
+        return Vitals(
+            now=now,
+            version=meterbot.__version__,
+            database=database,
+            last_tick=self.last_tick,
+            chats={name: chat.connection() for name, chat in self.chats.items()},
+            waiting=waiting,
+            oldest=oldest,
+            seats={name: state for name, state in sources.items() if name in self.seats},
+            workers=workers,
+            troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
+            lag=self.poller.lag(now),
+        )
+
+
+_COARSE = {"coalesce": True, "max_instances": 3, "misfire_grace_time": None}
+_FAREWELL_SECONDS = 4.0
+
+
+async def _ended(telling: asyncio.Task[None]) -> None:
+    """Lets the messages being sent arrive; one that takes too long is in doubt, and the next start looks for it."""
+    _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(telling, return_exceptions=True)

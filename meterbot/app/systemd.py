@@ -1,0 +1,59 @@
+"""What systemd, or whoever else keeps the process running, is told by the protocol of sd_notify(3)."""
+
+import socket
+from collections.abc import Mapping
+
+from meterbot.core import secret
+from meterbot.core.log import get_logger
+
+log = get_logger(__name__)
+
+
+class Systemd:
+    """Sends one datagram per word, and waits for nobody. Without a socket in the environment it says nothing."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = _address(environ.get("NOTIFY_SOCKET", ""))
+        self._status = ""
+        self._failing = False
+
+    def ready(self) -> None:
+        """The bot does its work from now on."""
+        self._send("READY=1")
+
+    def alive(self) -> None:
+        """Keeps the watchdog quiet for another while."""
+        self._send("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`; the same again is not sent."""
+        line = secret.hide(" ".join(text.split()))
+        if line != self._status:
+            self._send(f"STATUS={line}")
+            self._status = line
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def _send(self, word: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                sender.sendto(word.encode(), self._address)
+        except OSError as error:
+            if not self._failing:
+                log.warning("systemd cannot be told how the bot is doing", why=error.strerror or str(error))
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _address(written: str) -> str | None:
+    """Of a socket in the file system, or of an abstract one, which is written with an @. Others we cannot reach."""
+    if written.startswith("@"):
+        return "\0" + written[1:]
+    if written and not written.startswith("/"):
+        log.warning("NOTIFY_SOCKET is not understood: systemd will not be told how the bot is doing")
+    return written if written.startswith("/") else None

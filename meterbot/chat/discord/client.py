@@ -1,0 +1,221 @@
+"""discord.py, set up our way: no intents, no cache, one command with its menu entries, and what happens handed to a
+listener."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import aiohttp
+import discord
+import yarl
+from discord import app_commands
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from meterbot.chat.command_words import WORDS
+from meterbot.chat.discord.embeds import words_of
+from meterbot.chat.discord.modals import written_in
+from meterbot.core.log import get_logger
+
+API_URL = "https://discord.com/api/v10"
+COMMAND = "claude-spend"
+MENU = "Claude spend"
+"""The entry in the menus of people and messages, under Apps."""
+
+Note = Callable[[str], Awaitable[str | None]]
+SetNote = Callable[[str, str], Awaitable[None]]
+
+PERMISSIONS = {
+    "view_channel": ("View Channels", "the bot cannot see the channel, and posts nothing"),
+    "send_messages": ("Send Messages", "nothing can be posted"),
+    "embed_links": ("Embed Links", "alerts arrive without their content"),
+    "read_message_history": (
+        "Read Message History",
+        "a post whose answer was lost cannot be looked up, and is posted again",
+    ),
+}
+"""Everything the invitation asks for: discord.py's name → Discord's, and what is lost without it."""
+
+_NOTE = "discord.commands"
+_BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
+_GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
+_EXAMPLES = (*(word for word, _ in WORDS if word), "share", "me share")
+_DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
+
+log = get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Who hears of what happens on a gateway connection."""
+
+    def came_up(self) -> None: ...
+
+    def went_down(self) -> None: ...
+
+    async def asked(
+        self, interaction: discord.Interaction, words: tuple[str, ...], text: str | None = None
+    ) -> None:
+        """A person used the command, pressed one of our buttons or sent one of our forms, with the `text` in it. Raises
+        nothing."""
+        ...
+
+
+class BotClient(discord.Client):
+    """One login, and at most one gateway connection: its end is final.
+
+    `identify_pause`: seconds before a second identify on the same connection.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        guild_id: int | None,
+        *,
+        identify_pause: float,
+        trace: aiohttp.TraceConfig,
+    ) -> None:
+        # 30 s is the least discord.py accepts as the longest wait for a rate limit.
+        super().__init__(
+            intents=discord.Intents.none(), max_messages=None, max_ratelimit_timeout=30.0, http_trace=trace
+        )
+        self.guild_id = guild_id
+        self.tree = _Tree(self)
+        self.tree.add_command(_command(listener), guild=_guild(guild_id))
+        for menu in _menus(listener):
+            self.tree.add_command(menu, guild=_guild(guild_id))
+        self._listener = listener
+        self._identify_pause = identify_pause
+
+    async def listen(self, token: str) -> None:
+        """Connects and hands over events until the connection is lost for good, and says why by raising.
+
+        Not discord.py's own reconnecting: when the very first connection fails, that dies of an AttributeError
+        (Rapptz/discord.py#10520). A session that Discord asks to resume is still resumed.
+        """
+        await self.login(token)
+        await _point_at_gateway(self)
+        await self.connect(reconnect=False)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - discord.py's signature
+        if not initial:
+            await asyncio.sleep(self._identify_pause)
+
+    async def on_connect(self) -> None:
+        self._listener.came_up()
+
+    async def on_resumed(self) -> None:
+        self._listener.came_up()
+
+    async def on_disconnect(self) -> None:
+        self._listener.went_down()
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        # Known by their custom_id alone, buttons and forms of before a restart still work.
+        if interaction.type not in _BY_CUSTOM_ID:
+            return
+        data: Any = interaction.data
+        words = words_of(data["custom_id"])
+        if words is not None:
+            form = interaction.type is discord.InteractionType.modal_submit
+            await self._listener.asked(interaction, words, written_in(data["components"]) if form else None)
+
+    async def register_commands(self, note: Note, set_note: SetNote) -> bool:
+        """Tells Discord our commands if they, their scope or the application changed since the last time (Discord
+        counts registrations). False when there was nothing to tell. Needs a login."""
+        guild = _guild(self.guild_id)
+        commands = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
+        digest = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
+        application, scope = str(self.application_id), str(self.guild_id or "global")
+        wanted = f"{application} {scope} {digest}"
+        held = await note(_NOTE) or ""
+        if held == wanted:
+            return False
+        await self.tree.sync(guild=guild)
+        await self._clear_scope(held, application, scope)
+        await set_note(_NOTE, wanted)
+        return True
+
+    async def _clear_scope(self, held: str, application: str, scope: str) -> None:
+        """Takes the commands back where they were registered before: in two scopes they would show twice."""
+        old_application, _, rest = held.partition(" ")
+        old_scope = rest.partition(" ")[0]
+        if old_application != application or old_scope in {scope, ""}:
+            return
+        try:
+            await self.tree.sync(guild=None if old_scope == "global" else discord.Object(int(old_scope)))
+        except (discord.Forbidden, discord.NotFound):
+            log.info("the former Discord server is out of reach, its commands went with us", guild=old_scope)
+
+
+class _Tree(app_commands.CommandTree[BotClient]):
+    async def on_error(
+        self, interaction: discord.Interaction[BotClient], error: app_commands.AppCommandError
+    ) -> None:
+        """For what never reaches our command, such as one of an earlier version."""
+        log.warning("a Discord command failed", error=str(error))
+        if not interaction.response.is_done():
+            await interaction.response.send_message(
+                f"That did not work. Try /{COMMAND} help.", ephemeral=True
+            )
+
+
+def _command(listener: Listener) -> app_commands.Command[Any, ..., None]:
+    @app_commands.command(name=COMMAND, description="What the team's Claude seats have really spent")
+    @app_commands.describe(query=_DESCRIPTION)
+    async def claude_spend(interaction: discord.Interaction, query: str = "") -> None:
+        await listener.asked(interaction, tuple(query.split()))
+
+    @claude_spend.autocomplete("query")
+    async def complete(_: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        matching = [example for example in _EXAMPLES if example.startswith(typed.lower().lstrip())]
+        return [app_commands.Choice(name=example, value=example) for example in matching]
+
+    return claude_spend
+
+
+def _menus(listener: Listener) -> tuple[app_commands.ContextMenu, ...]:
+    """The entries in the menu of a person, which is about their seats, and of a message, which is about the team."""
+
+    async def of_person(interaction: discord.Interaction, who: discord.Member | discord.User) -> None:
+        await listener.asked(interaction, ("seat", f"<@{who.id}>"))
+
+    async def of_message(interaction: discord.Interaction, _: discord.Message) -> None:
+        await listener.asked(interaction, ())
+
+    return (
+        app_commands.ContextMenu(name=MENU, callback=of_person),
+        app_commands.ContextMenu(name=MENU, callback=of_message),
+    )
+
+
+def _guild(guild_id: int | None) -> discord.Object | None:
+    return discord.Object(guild_id) if guild_id else None
+
+
+def set_up_library(api_url: str) -> None:
+    """What discord.py keeps for the whole process: where its REST API is (an attribute of a class), warnings at each
+    login of what we leave out on purpose (intents and voice), and every body it sends in its log."""
+    Route.BASE = api_url.rstrip("/")
+    logging.getLogger("discord.state").setLevel(logging.ERROR)
+    logging.getLogger("discord.http").setLevel(logging.INFO)
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
+
+async def _point_at_gateway(client: BotClient) -> None:
+    """discord.py knows Discord's own gateway by heart; any other server is asked for its own."""
+    gateway = _GATEWAY
+    if Route.BASE != API_URL:
+        gateway = yarl.URL((await client.http.request(Route("GET", "/gateway")))["url"])
+    DiscordWebSocket.DEFAULT_GATEWAY = gateway
+
+
+def invite_url(application_id: int, guild_id: int | None = None) -> str:
+    """The link that adds the bot to a server with exactly what it needs."""
+    permissions = discord.Permissions(**dict.fromkeys(PERMISSIONS, True))
+    guild: Any = _guild(guild_id) or discord.utils.MISSING
+    return discord.utils.oauth_url(
+        application_id, permissions=permissions, guild=guild, scopes=("bot", "applications.commands")
+    )

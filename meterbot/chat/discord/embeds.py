@@ -1,0 +1,336 @@
+"""Message → Discord's JSON: escaped, cut to Discord's limits with "and N more", and checked before it leaves.
+
+Lengths are counted in UTF-16 code units, the strictest of the ways Discord may count.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.models import Severity
+
+Payload = dict[str, Any]
+"""The body of a request of Discord's API."""
+
+CONTENT, TITLE, DESCRIPTION, FIELDS, NAME, VALUE, FOOTER = 2000, 256, 4096, 25, 256, 1024, 2048
+EMBEDS, EMBED_TOTAL, ROWS, BUTTONS_PER_ROW, LABEL, CUSTOM_ID, NONCE = 10, 6000, 5, 5, 80, 100, 25
+
+# What of the 6000 characters each part may take; the description gets the rest.
+_FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
+_MORE_ROOM = len("… and 99999 more\n")
+
+_COLOURS = {
+    Severity.INFO: 0x5865F2,
+    Severity.GOOD: 0x2ECC71,
+    Severity.WARNING: 0xF1C40F,
+    Severity.CRITICAL: 0xE74C3C,
+}
+
+_BREAK = "\u200b"  # zero-width: shows nothing, ends what would have been a mention, a link or a code block
+
+# Control characters, line separators, half surrogates, and marks that turn the direction of all that follows.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# What comes alive without markdown: mentions, custom emoji and timestamps, addresses, invitations.
+_LIVE = re.compile(r"@|<|:(?=//)|discord(?:app)?(?=\.)", re.IGNORECASE)
+_MARKDOWN = re.compile(r"[\\*_~|`\[\]]|:(?=\w+:)")
+_AT_LINE_START = re.compile(r"^(\s*\d*)([#>+\-.)])")
+
+_MENTION = re.compile(r"<(?:@[!&]?|#)(\d+)>|@(everyone|here)\b")
+_BUTTON = re.compile(r"mb:(.*?)(?::ref:[a-z0-9]+)?", re.DOTALL)
+
+
+def post_payload(message: Message, delivery: str) -> Payload:
+    """The body that posts or replaces a message; it carries `delivery` where `carries` finds it."""
+    mark = f"ref:{delivery}"
+    buttons = _buttons(message.actions, mark)
+    footer = message.footer if _marked(buttons, mark) else f"{message.footer} · {mark}".removeprefix(" · ")
+    owner = _owner(message)
+    mention = f"<@{owner}> " if owner else ""
+    return {
+        "content": mention + cut(message.fallback, CONTENT - len(mention), _escaped),
+        "embeds": [_embed(message, footer)],
+        "components": _rows(buttons),
+        "allowed_mentions": _mentions(owner),
+    }
+
+
+def answer_payload(message: Message) -> Payload:
+    """The body that answers a question: nobody is mentioned, nothing needs to be found again."""
+    return {
+        "content": "",
+        "embeds": [_embed(message, message.footer)],
+        "components": _rows(_buttons(message.actions, None)),
+        "allowed_mentions": _mentions(None),
+    }
+
+
+def line_payload(text: str) -> Payload:
+    """The body of an answer of one line."""
+    return {
+        "content": cut(text, CONTENT, _escaped),
+        "embeds": [],
+        "components": [],
+        "allowed_mentions": _mentions(None),
+    }
+
+
+def reply_payload(message: Message, delivery: str, root: str) -> Payload:
+    """One line under the message `root`, pinging nobody; the delivery's name is its small print. If somebody has
+    deleted the root, the line stands alone."""
+    small_print = f"\n-# ref:{delivery}"
+    return {
+        "content": cut(message.fallback, CONTENT - len(small_print), _escaped) + small_print,
+        "allowed_mentions": _mentions(None),
+        "message_reference": {"message_id": root, "fail_if_not_exists": False},
+    }
+
+
+def carries(posted: Mapping[str, Any], delivery: str) -> bool:
+    """Whether a message, as the channel's history returns it, was made for this delivery."""
+    mark = f"ref:{delivery}"
+    texts = [posted["content"], *(embed.get("footer", {}).get("text", "") for embed in posted["embeds"])]
+    texts += [
+        button.get("custom_id", "") for row in posted["components"] for button in row.get("components", [])
+    ]
+    return any(text.endswith(mark) for text in texts)
+
+
+def words_of(custom_id: str) -> tuple[str, ...] | None:
+    """What a pressed button asks; None when the button is none of ours."""
+    found = _BUTTON.fullmatch(custom_id)
+    return tuple(found[1].split(":")) if found else None
+
+
+def units(text: str) -> int:
+    """The length in UTF-16 code units."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
+    """The escaped text if it fits, else as much of it as fits, escaped whole, and "…"."""
+    whole = escape(text)
+    if units(whole) <= limit:
+        return whole
+    # Escaping never shortens, so a longer prefix than `limit` need not be tried.
+    fits = bisect_right(
+        range(min(len(text), limit) + 1), limit - 1, key=lambda end: units(escape(text[:end]))
+    )
+    return escape(text[: fits - 1]) + "…"
+
+
+def _calm(text: str) -> str:
+    """One line in which nothing pings, links or turns around."""
+    return _LIVE.sub(lambda found: found[0] + _BREAK, _CONTROL.sub(" ", text))
+
+
+def _escaped(text: str) -> str:
+    return _AT_LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", _calm(text)))
+
+
+def _fixed(text: str) -> str:
+    """For inside a code block: no two backticks meet, so none ends it."""
+    return _calm(text).replace("`", "`" + _BREAK)
+
+
+def _shown(text: str) -> str:
+    """For where Discord wants at least one character."""
+    return text if text.strip() else _BREAK
+
+
+def _embed(message: Message, footer: str) -> Payload:
+    title = _shown(cut(message.title, TITLE, _escaped))
+    fields = list(_fields(message.fields))
+    embed: Payload = {"title": title, "color": _COLOURS[message.severity], "fields": fields}
+    room = EMBED_TOTAL - units(title) - sum(units(field["name"] + field["value"]) for field in fields)
+    if footer:
+        # The mark stands at the end and must survive the cut.
+        words, dot, mark = footer.rpartition(" · ")
+        embed["footer"] = {"text": cut(words, _FOOTER_ROOM, _calm) + dot + cut(mark, _FOOTER_ROOM, _calm)}
+        room -= units(embed["footer"]["text"])
+    description = _description(message, min(DESCRIPTION, room))
+    if description:
+        embed["description"] = description
+    return embed
+
+
+def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
+    room = _FIELDS_ROOM
+    for number, field in enumerate(fields):
+        name, value = cut(field.name, NAME, _escaped), cut(field.value, VALUE // 2, _escaped)
+        room -= units(name + value) + 2  # two: a blank name or value becomes one character
+        last = number == len(fields) - 1
+        if room < (0 if last else _MORE_ROOM) or (number == FIELDS - 1 and not last):
+            yield {"name": "…", "value": f"and {len(fields) - number} more", "inline": False}
+            return
+        yield {"name": _shown(name), "value": _shown(value), "inline": True}
+
+
+def _description(message: Message, room: int) -> str:
+    blocks = []
+    if message.text:
+        body = "\n".join(_lines(message.text.split("\n"), room // 2, VALUE, _escaped))
+        blocks.append(body)
+        room -= units(body)
+    if message.command:
+        blocks.append(_copied(message.command))
+        room -= units(blocks[-1]) + 1
+    for number, section in enumerate(message.sections):
+        block = _section(section, room - _MORE_ROOM - 1)
+        if block is None:
+            left_out = sum(len(section.lines) for section in message.sections[number:])
+            blocks.append(_more(left_out))
+            break
+        blocks.append(block)
+        room -= units(block) + 1
+    return "\n".join(blocks)
+
+
+def _copied(command: str) -> str:
+    """Nothing is added to it that would be copied along: in a code block nothing comes alive, and only three backticks
+    end it."""
+    line = _CONTROL.sub(" ", command).replace("```", f"``{_BREAK}`")
+    return f"```\n{line}\n```"
+
+
+def _section(section: Section, room: int) -> str | None:
+    """None when there is no room to begin it."""
+    before = f"**{cut(section.heading, TITLE, _escaped)}**\n" if section.heading else ""
+    after = ""
+    if section.fixed:
+        before, after = f"{before}```\n", "\n```"
+    room -= units(before) + units(after)
+    if room < _MORE_ROOM:
+        return None
+    lines = _lines(section.lines, room, _LINE_ROOM, _fixed if section.fixed else _escaped)
+    return before + ("\n".join(lines) or _BREAK) + after
+
+
+def _lines(lines: Sequence[str], room: int, longest: int, escape: Callable[[str], str]) -> list[str]:
+    shown: list[str] = []
+    for number, line in enumerate(lines):
+        text = cut(line, longest, escape)
+        room -= units(text) + 1
+        if room < (0 if number == len(lines) - 1 else _MORE_ROOM):
+            return [*shown, _more(len(lines) - number)]
+        shown.append(text)
+    return shown
+
+
+def _more(count: int) -> str:
+    return f"… and {count} more"
+
+
+def _buttons(actions: Sequence[Action], mark: str | None) -> list[Payload]:
+    """One per action id; the first one with room for it carries the mark."""
+    buttons = []
+    for action in {action.id: action for action in actions}.values():
+        custom_id = f"mb:{action.id}"
+        if mark and units(f"{custom_id}:{mark}") <= CUSTOM_ID:
+            custom_id, mark = f"{custom_id}:{mark}", None
+        label = _shown(cut(action.label, LABEL, _calm))
+        buttons.append({"type": 2, "style": 2, "label": label, "custom_id": custom_id})
+    return buttons[: ROWS * BUTTONS_PER_ROW]
+
+
+def _marked(buttons: Sequence[Payload], mark: str) -> bool:
+    return any(button["custom_id"].endswith(mark) for button in buttons)
+
+
+def _rows(buttons: Sequence[Payload]) -> list[Payload]:
+    starts = range(0, len(buttons), BUTTONS_PER_ROW)
+    return [{"type": 1, "components": buttons[start : start + BUTTONS_PER_ROW]} for start in starts]
+
+
+def _owner(message: Message) -> str | None:
+    """The owner's id, if it can be one of Discord's (a positive number of 63 bits)."""
+    owner = message.owner.get("discord", "")
+    return owner if re.fullmatch(r"[1-9][0-9]{0,18}", owner) and int(owner) < 2**63 else None
+
+
+def _mentions(owner: str | None) -> Payload:
+    """Discord parses users, roles and everyone unless told otherwise: always told."""
+    return {"parse": [], "users": [owner] if owner else [], "replied_user": False}
+
+
+def problems(payload: Mapping[str, Any]) -> list[str]:
+    """What Discord would refuse, or should not be given: empty for a payload that may leave."""
+    embeds, rows = payload.get("embeds", []), payload.get("components", [])
+    found = [
+        *_too_long(payload, {"content": CONTENT, "nonce": NONCE}, "message"),
+        *_too_many(embeds, EMBEDS, "embeds"),
+        *_too_many(rows, ROWS, "rows of buttons"),
+        *(problem for embed in embeds for problem in _embed_problems(embed)),
+        *_button_problems(rows),
+        *_mention_problems(payload),
+    ]
+    if sum(units(text) for embed in embeds for text in _texts(embed)) > EMBED_TOTAL:
+        found.append(f"embeds: more than {EMBED_TOTAL} characters together")
+    if not embeds and not payload.get("content", "").strip():
+        found.append("message: empty")
+    return found
+
+
+def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
+    yield from _too_long(embed, {"title": TITLE, "description": DESCRIPTION}, "embed")
+    yield from _too_long(embed.get("footer", {}), {"text": FOOTER}, "footer")
+    yield from _too_many(embed.get("fields", []), FIELDS, "fields")
+    yield from _blank(embed, ["title"], "embed")
+    for field in embed.get("fields", []):
+        yield from _too_long(field, {"name": NAME, "value": VALUE}, "field")
+        yield from _blank(field, ["name", "value"], "field")
+
+
+def _button_problems(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    buttons = [button for row in rows for button in row["components"]]
+    for row in rows:
+        yield from _too_many(row["components"], BUTTONS_PER_ROW, "buttons in a row")
+        yield from _blank(row, ["components"], "row")
+    for button in buttons:
+        yield from _too_long(button, {"label": LABEL, "custom_id": CUSTOM_ID}, "button")
+        yield from _blank(button, ["label", "custom_id"], "button")
+    if len({button["custom_id"] for button in buttons}) != len(buttons):
+        yield "buttons: the same custom_id twice"
+
+
+def _mention_problems(payload: Mapping[str, Any]) -> Iterator[str]:
+    allowed = payload.get("allowed_mentions")
+    if allowed is None or allowed.get("parse") != [] or allowed.get("roles"):
+        yield "allowed_mentions: must name each person, and parse nothing"
+        return
+    texts = [
+        payload.get("content", ""),
+        *(text for embed in payload.get("embeds", []) for text in _texts(embed)),
+    ]
+    meant = set(allowed.get("users", []))
+    live = {found[1] or found[2] for text in texts for found in _MENTION.finditer(text)}
+    if live - meant:
+        yield "message: mentions somebody it should not"
+
+
+def _texts(embed: Mapping[str, Any]) -> Iterator[str]:
+    yield embed.get("title", "")
+    yield embed.get("description", "")
+    yield embed.get("footer", {}).get("text", "")
+    for field in embed.get("fields", []):
+        yield field["name"]
+        yield field["value"]
+
+
+def _too_long(part: Mapping[str, Any], limits: Mapping[str, int], where: str) -> Iterator[str]:
+    for key, limit in limits.items():
+        if units(part.get(key, "")) > limit:
+            yield f"{where}: {key} longer than {limit}"
+
+
+def _too_many(items: Sequence[object], limit: int, what: str) -> Iterator[str]:
+    if len(items) > limit:
+        yield f"more than {limit} {what}"
+
+
+def _blank(part: Mapping[str, Any], keys: Sequence[str], where: str) -> Iterator[str]:
+    for key in keys:
+        value = part.get(key)
+        if not value or (isinstance(value, str) and not value.strip()):
+            yield f"{where}: {key} missing or blank"

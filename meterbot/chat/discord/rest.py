@@ -1,0 +1,175 @@
+"""Requests to Discord's REST API, and what is known when one fails."""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import Route
+
+from meterbot.chat.discord.client import BotClient
+from meterbot.core.errors import Outcome, SendError
+
+NONSENSE = (KeyError, TypeError, ValueError)
+"""What reading an answer raises that is not Discord's: a proxy's page, or half of one."""
+FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, *NONSENSE)
+"""What discord.py raises for what the outside does."""
+
+NEW_TOKEN = (
+    "Discord rejects the bot's token: reset it on the Bot page of the developer portal, set DISCORD_TOKEN"  # noqa: S105 - advice
+)
+NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
+_UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
+_MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
+_ADVICE = {
+    _UNKNOWN_CHANNEL: "Discord knows no such channel: check channel_id under [discord]",
+    _UNKNOWN_MESSAGE: "the message is no longer in the channel",
+    _MISSING_ACCESS: "the bot cannot see the channel: invite it with `meterbot discord invite`, give it View Channel",
+    _MISSING_PERMISSIONS: "the bot may not write in the channel: give it Send Messages, Embed Links and"
+    " Read Message History there",
+}
+
+
+@dataclass(slots=True)
+class _Tries:
+    """The HTTP requests of one call: discord.py may make several."""
+
+    unanswered: int = 0
+    """How many left without an answer that proves that nothing was done (a 4xx)."""
+    retry_after: float | None = None
+
+
+_tries: ContextVar[_Tries | None] = ContextVar("tries", default=None)
+
+
+def trace() -> aiohttp.TraceConfig:
+    """Keeps the count of the call that a request belongs to."""
+    config = aiohttp.TraceConfig()
+    config.on_request_headers_sent.append(_left)
+    config.on_request_end.append(_answered)
+    return config
+
+
+async def _left(
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, _sent: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    if tries := _tries.get():
+        tries.unanswered += 1
+
+
+async def _answered(
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams
+) -> None:
+    tries = _tries.get()
+    if tries is None or not 400 <= end.response.status < 500:
+        return
+    tries.unanswered -= 1
+    tries.retry_after = _retry_after(end.response)
+
+
+class Rest:
+    """A login of its own for sending, without a gateway: messages leave while the gateway is down.
+
+    `patience`: seconds after which a call is given up.
+    """
+
+    def __init__(self, token: str, new_client: Callable[[], BotClient], patience: float) -> None:
+        self._token = token
+        self._new_client = new_client
+        self._patience = patience
+        self._client: BotClient | None = None
+        self._logging_in = asyncio.Lock()
+
+    async def client(self) -> BotClient:
+        """The logged-in client. Raises `FAILURES`; nothing was sent then."""
+        async with self._logging_in:
+            if self._client is None:
+                client = self._new_client()
+                try:
+                    async with asyncio.timeout(self._patience):
+                        await client.login(self._token)
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client = client
+            return self._client
+
+    async def my_id(self) -> str:
+        """The bot's own id. Raises `SendError`."""
+        try:
+            user = (await self.client()).user
+        except FAILURES as error:
+            raise _send_error(error, _Tries()) from error
+        return str(user.id) if user else ""
+
+    async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
+        """The answer's JSON. Raises `SendError`."""
+        tries = _Tries()
+        body = {} if json is None else {"json": json}
+        try:
+            client = await self.client()
+            _tries.set(tries)
+            async with asyncio.timeout(self._patience):
+                return await client.http.request(Route(method, path, **ids), params=query, **body)
+        except FAILURES as error:
+            raise _send_error(error, tries) from error
+        finally:
+            _tries.set(None)
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+
+def _send_error(error: BaseException, tries: _Tries) -> SendError:
+    outcome, reason = _judge(error)
+    if tries.unanswered:
+        # An earlier try may have arrived, whatever became of the last one.
+        outcome = Outcome.IN_DOUBT
+    retry_after = tries.retry_after
+    if isinstance(error, discord.RateLimited):
+        retry_after = error.retry_after
+    return SendError(outcome, reason, retry_after if outcome is not Outcome.REFUSED else None)
+
+
+def _judge(error: BaseException) -> tuple[Outcome, str]:
+    """What the error says, if no try before it was left without an answer."""
+    if isinstance(error, discord.RateLimited):
+        return Outcome.NOT_SENT, "Discord asks for a pause"
+    if isinstance(error, discord.LoginFailure):
+        return Outcome.REFUSED, NEW_TOKEN
+    if isinstance(error, discord.HTTPException):
+        return _judge_answer(error.status, error.code)
+    if isinstance(error, TimeoutError):
+        return Outcome.NOT_SENT, "Discord did not answer in time"
+    if isinstance(error, NONSENSE):
+        return Outcome.NOT_SENT, NOT_DISCORD
+    return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
+
+
+def reason_of(error: BaseException) -> str:
+    """What one of `FAILURES` says, in our words."""
+    return _judge(error)[1]
+
+
+def _judge_answer(status: int, code: int) -> tuple[Outcome, str]:
+    if status == 429:
+        return Outcome.NOT_SENT, "Discord asks for a pause"
+    if status >= 500:
+        return Outcome.NOT_SENT, f"Discord is out of order (status {status})"
+    if status == 401:
+        return Outcome.REFUSED, NEW_TOKEN
+    return Outcome.REFUSED, _ADVICE.get(code, f"Discord refuses (status {status}, code {code})")
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    try:
+        seconds = float(response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

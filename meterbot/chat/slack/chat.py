@@ -1,0 +1,363 @@
+"""Slack: alerts as Block Kit messages, `/claude-spend` and buttons over Socket Mode or signed HTTP."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from aiohttp import web
+
+from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
+from meterbot.chat.slack.blocks import Payload, checked, render, render_line
+from meterbot.chat.slack.groups import SlackGroups
+from meterbot.chat.slack.home import Notes, notes_in_memory
+from meterbot.chat.slack.listen import SlackListener
+from meterbot.chat.slack.manifest import lacking
+from meterbot.chat.slack.socket import QuietLog, SlackSocket
+from meterbot.chat.slack.web_api import SlackWeb
+from meterbot.core.errors import Outcome, SendError, StartError
+from meterbot.core.messages import Message, Posted
+
+_log = logging.getLogger(__name__)
+_library_log = logging.getLogger(f"{__name__}.library")
+_library_log.setLevel(logging.ERROR)  # its lower levels log bodies, with response_urls in them
+_library_log.addFilter(QuietLog())
+
+_METADATA = "meterbot_delivery"
+_PAGE = 200
+_PAGES = 20
+_FEW = 15  # of one alone Slack may leave out that one
+_CLOCKS_APART = timedelta(minutes=5)
+_GREETING_SECONDS = 10.0
+_LONGEST_PAUSE = 60.0
+_FAREWELL_SECONDS = 0.5
+
+Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
+
+
+class SlackChat:
+    """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds; `groups` are
+    the user groups whose members are to be known; `notes` keep which pictures stand on Home tabs."""
+
+    name = "slack"
+    pause = 1.0
+    """Slack takes about one message a second in a channel."""
+
+    def __init__(
+        self,
+        *,
+        bot_token: str,
+        channel: str,
+        app_token: str | None = None,
+        signing_secret: str | None = None,
+        mode: Literal["socket", "http"] = "socket",
+        api_url: str = "https://slack.com/api/",
+        ping_interval: float = 10.0,
+        timeout: float = 15.0,
+        groups: Sequence[str] = (),
+        notes: Notes | None = None,
+    ) -> None:
+        self.destination = channel
+        self._app_token = app_token
+        self._signing_secret = signing_secret
+        self._mode = mode
+        self._ping_interval = ping_interval
+        self._web = SlackWeb(bot_token, api_url, timeout, _library_log)
+        self._bot: Mapping[str, Any] | None = None
+        self._listener: SlackListener | None = None
+        self._socket: SlackSocket | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._running = False
+        self._connected = asyncio.Event()
+        self._connection = Connection(up=False, detail="not started")
+        self._trouble: str | None = None
+        self._direct: dict[str, str] = {}
+        self._groups = SlackGroups(self._web, groups)
+        self._notes = notes or notes_in_memory()
+        self._grouping: asyncio.Task[None] | None = None
+
+    # --- Connecting
+
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
+        """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
+        self._check_settings()
+        self._listener = SlackListener(
+            answer,
+            forms,
+            self._web,
+            self._signing_secret,
+            _library_log,
+            groups_of=self._groups.of,
+            notes=self._notes,
+        )
+        self._running = True
+        try:
+            url = await self._sign_in()
+        except StartError:
+            await self.close()
+            raise
+        except SendError as outage:
+            _log.warning("Slack is not connected yet: %s", outage.reason)
+            self._trouble = outage.reason
+            self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
+        else:
+            await self._groups.refresh()
+            self._keeper = asyncio.create_task(self._stay_connected(self._listener, url))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._connected.wait(), _GREETING_SECONDS)
+        self._grouping = asyncio.create_task(self._groups.keep())
+
+    async def close(self) -> None:
+        self._running = False
+        tasks = [task for task in (self._keeper, self._grouping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.finish(_FAREWELL_SECONDS)
+        if self._socket is not None:
+            await self._socket.close()
+        await self._web.close()
+        self._connection = Connection(up=False, since=datetime.now(UTC), detail="closed")
+
+    def connection(self) -> Connection:
+        return self._observe() if self._running else self._connection
+
+    def routes(self) -> list[Route]:
+        """What HTTP mode needs served to Slack: (method, path, handler)."""
+        return [("POST", "/slack/events", self._receive)] if self._mode == "http" else []
+
+    def _check_settings(self) -> None:
+        if self._mode == "socket" and not self._app_token:
+            raise StartError(
+                "Slack's Socket Mode needs SLACK_APP_TOKEN: make an app-level token (xapp-…) with the scope "
+                "connections:write on the app's Basic Information page"
+            )
+        if self._mode == "http" and not self._signing_secret:
+            raise StartError(
+                "Slack's HTTP mode needs SLACK_SIGNING_SECRET: copy it from the app's Basic Information page"
+            )
+
+    async def _sign_in(self) -> str | None:
+        """Who the bot is, and the address of a socket in Socket Mode. `StartError` when a token is refused."""
+        try:
+            bot, headers = await self._web.exchange("auth.test")
+        except SendError as failure:
+            raise self._fatal(failure, "SLACK_BOT_TOKEN (xoxb-…)") from None
+        self._bot = bot
+        _check_scopes(headers.get("x-oauth-scopes"))
+        if self._mode == "http":
+            return None
+        try:
+            return await self._socket_url()
+        except SendError as failure:
+            raise self._fatal(failure, "SLACK_APP_TOKEN (xapp-…)") from None
+
+    @staticmethod
+    def _fatal(failure: SendError, setting: str) -> SendError | StartError:
+        if failure.outcome is not Outcome.REFUSED:
+            return failure
+        return StartError(f"Slack does not let us in with {setting}: {failure.reason}")
+
+    async def _socket_url(self) -> str:
+        opened = await self._web.call("apps.connections.open", params={"token": self._app_token})
+        url = opened.get("url")
+        if not isinstance(url, str):
+            raise SendError(Outcome.IN_DOUBT, "Slack gave no address for a socket")
+        return url
+
+    async def _sign_in_later(self, listener: SlackListener, failure: SendError | StartError) -> None:
+        """A token that is refused now may be accepted again: an app can be disabled and enabled."""
+        pause = self._ping_interval
+        while True:
+            self._trouble = str(failure)
+            asked = failure.retry_after if isinstance(failure, SendError) else None
+            await asyncio.sleep(max(pause, asked or 0))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            try:
+                url = await self._sign_in()
+            except (SendError, StartError) as again:
+                failure = again
+            else:
+                break
+        self._trouble = None
+        await self._stay_connected(listener, url)
+
+    async def _stay_connected(self, listener: SlackListener, url: str | None) -> None:
+        """In Socket Mode until it is cancelled, beginning with the socket at `url`."""
+        if url is None:
+            self._observe()
+            return
+        self._socket = socket = SlackSocket(
+            new_url=self._socket_url,
+            heard=self._observe,
+            ping_interval=self._ping_interval,
+            logger=_library_log,
+        )
+        socket.socket_mode_request_listeners.append(listener.on_envelope)
+        opening = asyncio.create_task(socket.open(url))
+        try:
+            while True:
+                await asyncio.sleep(self._ping_interval)
+                if not self._observe().up:
+                    socket.drop_stale_url()
+        finally:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+
+    def _observe(self) -> Connection:
+        """The connection as it is now; a change is logged once."""
+        up = self._is_up()
+        trouble = self._trouble or (self._socket.trouble if self._socket else None)
+        detail = None if up else trouble or "no word from Slack"
+        if up != self._connection.up:
+            self._connection = Connection(up, datetime.now(UTC), detail)
+            if up:
+                self._connected.set()
+                _log.info("Slack is connected")
+            else:
+                _log.warning("Slack is not connected: %s", detail)
+        elif detail != self._connection.detail:
+            self._connection = Connection(up, self._connection.since, detail)
+        return self._connection
+
+    def _is_up(self) -> bool:
+        if self._trouble is not None:
+            return False
+        return self._mode == "http" or (self._socket is not None and self._socket.alive())
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        if self._listener is None:
+            return web.Response(status=503, text="starting")
+        return await self._listener.on_request(request)
+
+    # --- Posting
+
+    async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        payload = checked(render(message))
+        return await self._post(delivery, {"channel": await self._channel(channel), **payload})
+
+    async def _channel(self, channel: str) -> str:
+        """The channel's id; that of a direct message is asked for."""
+        if not channel.startswith("@"):
+            return channel
+        if channel not in self._direct:
+            opened = await self._web.call("conversations.open", json={"users": channel[1:]})
+            id_ = (opened.get("channel") or {}).get("id")
+            if not isinstance(id_, str):
+                raise SendError(Outcome.NOT_SENT, "Slack did not say where the direct message is")
+            self._direct[channel] = id_
+        return self._direct[channel]
+
+    async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        line = {**checked(render_line(message)), "reply_broadcast": message.loud}
+        return await self._post(delivery, {"channel": where.channel, "thread_ts": where.message, **line})
+
+    async def _post(self, delivery: str, payload: Payload) -> Posted:
+        posted = await self._web.call(
+            "chat.postMessage",
+            json={
+                **payload,
+                "unfurl_links": False,
+                "unfurl_media": False,
+                "metadata": {"event_type": _METADATA, "event_payload": {"delivery": delivery}},
+            },
+        )
+        channel, ts = posted.get("channel"), posted.get("ts")
+        if not isinstance(channel, str) or not isinstance(ts, str):
+            raise SendError(Outcome.IN_DOUBT, "Slack took the message and did not say where it is")
+        return Posted(channel, ts)
+
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - an edit needs no mark: repeating it is harmless
+        payload = checked(render(message))
+        await self._web.call("chat.update", json={"channel": where.channel, "ts": where.message, **payload})
+
+    async def find(
+        self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
+    ) -> list[Posted]:
+        if self._bot is None:
+            self._bot = await self._web.call("auth.test")
+        channel = await self._channel(channel) if thread is None else thread.channel
+        newest = await self._newest(channel)
+        if newest is not None:
+            since = min(since, newest - LOOK_BACK)
+        found: list[Posted] = []
+        where = {"channel": channel} if thread is None else {"channel": channel, "ts": thread.message}
+        method = "conversations.history" if thread is None else "conversations.replies"
+        cursor = ""
+        for _ in range(_PAGES):
+            page = await self._page(method, {**where, **_from(since), "cursor": cursor})
+            found += [
+                Posted(channel, str(candidate["ts"]))
+                for candidate in page.get("messages") or []
+                if self._is_ours(candidate) and _delivery_of(candidate) == delivery
+            ]
+            cursor = _next_cursor(page)
+            if not cursor:
+                return sorted(found, key=lambda each: float(each.message))
+        raise SendError(
+            Outcome.IN_DOUBT, f"more than {_PAGES * _PAGE} messages since: not all of them were read"
+        )
+
+    async def _newest(self, channel: str) -> datetime | None:
+        """When the channel's newest message was posted, by Slack's clock; None when there is none."""
+        page = await self._page("conversations.history", {"channel": channel, "limit": str(_FEW)})
+        for newest in page.get("messages") or []:
+            return datetime.fromtimestamp(float(newest["ts"]), UTC)
+        if _next_cursor(page):
+            raise SendError(Outcome.IN_DOUBT, "Slack does not show the channel's newest messages")
+        return None
+
+    async def delete(self, where: Posted) -> None:
+        try:
+            await self._web.call("chat.delete", json={"channel": where.channel, "ts": where.message})
+        except SendError as failure:
+            if failure.outcome is not Outcome.GONE:
+                raise
+
+    async def _page(self, method: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        try:
+            return await self._web.call(method, http_verb="GET", params=dict(params))
+        except SendError as failure:
+            if failure.outcome is not Outcome.REFUSED:
+                raise
+            reason = f"cannot look up whether a message arrived: {failure.reason}"
+        raise SendError(Outcome.REFUSED, reason)
+
+    def _is_ours(self, message: Mapping[str, Any]) -> bool:
+        bot = self._bot or {}
+        return any(bot.get(key) and message.get(name) == bot[key] for key, name in _SIGNATURES)
+
+
+_SIGNATURES = (("bot_id", "bot_id"), ("user_id", "user"))
+
+
+def _check_scopes(granted: str | None) -> None:
+    if granted is None:
+        return
+    for scope in lacking(granted):
+        names = " and ".join(scope.names)
+        if scope.vital:
+            raise StartError(f"the Slack app lacks the bot scope {names}: add it and reinstall the app")
+        _log.warning("the Slack app lacks %s: %s", names, scope.lost)
+
+
+def _from(since: datetime) -> dict[str, str]:
+    return {
+        "oldest": f"{(since - _CLOCKS_APART).timestamp():.6f}",
+        "limit": str(_PAGE),
+        "include_all_metadata": "true",
+    }
+
+
+def _next_cursor(page: Mapping[str, Any]) -> str:
+    return str((page.get("response_metadata") or {}).get("next_cursor") or "")
+
+
+def _delivery_of(message: Mapping[str, Any]) -> object:
+    metadata = message.get("metadata") or {}
+    if metadata.get("event_type") != _METADATA:
+        return None
+    return (metadata.get("event_payload") or {}).get("delivery")

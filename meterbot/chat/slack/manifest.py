@@ -1,0 +1,137 @@
+"""What the Slack app may do and why, and the manifest that asks for it: to paste at api.slack.com/apps → Create New App →
+From a manifest, or as a link that does it in one click."""
+
+import json
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from meterbot.chat.command_words import WORDS
+from meterbot.chat.slack.listen import COMMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One thing that the bot may do. `names`: any of them will do. `lost`: what is, without it. `vital`: then nothing
+    is left."""
+
+    names: tuple[str, ...]
+    purpose: str
+    lost: str
+    vital: bool = False
+
+    def granted(self, scopes: Iterable[str]) -> bool:
+        return not {*self.names}.isdisjoint(scopes)
+
+
+SCOPES = (
+    Scope(
+        ("chat:write",), "Post alerts, edit them, and answer in their threads.", "nothing can be posted", True
+    ),
+    Scope(("commands",), f"Hear {COMMAND}.", f"{COMMAND} is not heard"),
+    Scope(
+        ("app_mentions:read",),
+        "Hear `@meterbot`, which works in threads, where Slack takes no command; no other message is read.",
+        "@meterbot is not heard",
+    ),
+    Scope(
+        ("channels:history", "groups:history"),
+        "After a lost connection, look whether an alert arrived instead of posting it again. Slack has no narrower"
+        " scope for it: meterbot reads only its own channel, and only then. channels: for a public channel, groups: for"
+        " a private one; keep the one you need.",
+        "a post whose answer was lost cannot be looked up, and is posted again",
+    ),
+    Scope(
+        ("im:write",),
+        "Tell a seat's owner in a direct message, where a route says so, and put the picture of `history` there for the"
+        " person who asks: in a channel, a file is for everyone.",
+        "nobody can be told in a direct message",
+    ),
+    Scope(
+        ("im:history",),
+        "Look there, too, whether a message arrived.",
+        "a direct message whose answer was lost is sent again",
+    ),
+    Scope(
+        ("usergroups:read",),
+        "Know who is in the user groups that the configuration names as operators; asked for no other.",
+        "nobody is an operator by a user group",
+    ),
+    Scope(
+        ("files:write",),
+        "Upload that picture.",
+        "the answer to `history` is words without a picture",
+    ),
+)
+"""Everything the manifest asks for. What checks the app's scopes reads this."""
+
+_MANIFEST = """\
+display_information:
+  name: meterbot
+  description: What the team's Claude seats really spend
+features:
+  app_home:
+    home_tab_enabled: true
+    messages_tab_enabled: true
+    messages_tab_read_only_enabled: true
+  bot_user:
+    display_name: meterbot
+    always_online: true
+  slash_commands:
+    - command: {command}
+      description: What the team's Claude seats really spend
+      usage_hint: {words}
+      should_escape: false
+{command_url}  shortcuts:
+    - name: Claude spend
+      type: message
+      callback_id: claude_spend
+      description: What the team's Claude seats really spend
+oauth_config:
+  scopes:
+    bot:
+{scopes}
+settings:
+  event_subscriptions:
+{events_url}    bot_events:
+      - app_mention
+      - app_home_opened
+  interactivity:
+    is_enabled: true
+{interactivity_url}  socket_mode_enabled: {socket_mode}
+  org_deploy_enabled: false
+  token_rotation_enabled: false
+"""
+
+
+def manifest(http_url: str | None = None) -> str:
+    """YAML for Socket Mode, or for HTTP mode with requests sent to `http_url` + `/slack/events`."""
+    url = None if http_url is None else json.dumps(f"{http_url.rstrip('/')}/slack/events")
+    return _MANIFEST.format(
+        command=COMMAND,
+        words=" | ".join([*(word for word, _ in WORDS if word), "share"]),
+        scopes="\n".join(line for scope in SCOPES for line in _lines(scope)),
+        command_url="" if url is None else f"      url: {url}\n",
+        events_url="" if url is None else f"    request_url: {url}\n",
+        interactivity_url="" if url is None else f"    request_url: {url}\n",
+        socket_mode="true" if url is None else "false",
+    )
+
+
+def creation_link(http_url: str | None = None) -> str:
+    """Where one click makes the app: the same manifest, without its comments."""
+    lines = manifest(http_url).splitlines(keepends=True)
+    bare = "".join(line for line in lines if not line.lstrip().startswith("#"))
+    return "https://api.slack.com/apps?" + urlencode({"new_app": "1", "manifest_yaml": bare}, quote_via=quote)
+
+
+def lacking(granted: str) -> list[Scope]:
+    """What an app lacks whose scopes Slack names so, in its header `x-oauth-scopes`."""
+    held = {scope.strip() for scope in granted.split(",")}
+    return [scope for scope in SCOPES if not scope.granted(held)]
+
+
+def _lines(scope: Scope) -> list[str]:
+    comment = textwrap.wrap(scope.purpose, 110, initial_indent="      # ", subsequent_indent="      # ")
+    return comment + [f"      - {name}" for name in scope.names]

@@ -1,0 +1,59 @@
+"""Forms as Slack's modals: a box to write in, and what became of it in its place."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from meterbot.chat import Form
+from meterbot.chat.slack.blocks import Payload, checked, render
+from meterbot.core.messages import Message
+from meterbot.core.text import one_line
+
+LONGEST = 3000
+"""Characters that Slack lets a person write into a box."""
+
+_BOX = "text"
+_ERROR = 300
+
+
+def form_view(form: Form) -> Payload:
+    """The modal with the box. It remembers the form's words, so that a restart in between does no harm."""
+    hint = f"{form.hint} Slack takes at most {LONGEST} characters."
+    element = {"type": "plain_text_input", "action_id": _BOX, "multiline": True, "max_length": LONGEST}
+    box = {
+        "type": "input",
+        "block_id": _BOX,
+        "label": _plain(form.label),
+        "hint": _plain(hint),
+        "element": element,
+    }
+    return {
+        "type": "modal",
+        "callback_id": "form",
+        "private_metadata": ":".join(form.words),
+        "title": _plain(form.title),
+        "submit": _plain("Send"),
+        "close": _plain("Cancel"),
+        "blocks": [box],
+    }
+
+
+def message_view(message: Message) -> Payload:
+    """A message as a modal. Buttons in it could not be answered: Slack gives them no address for that."""
+    blocks = checked(render(replace(message, actions=())))["blocks"]
+    return {"type": "modal", "title": _plain("meterbot"), "close": _plain("Done"), "blocks": blocks}
+
+
+def errors(message: Message) -> dict[str, str]:
+    """What stands in red below the box."""
+    return {_BOX: one_line(message.text or message.title, _ERROR)}
+
+
+def submitted(view: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """The words of a form, and what was written into its box."""
+    written = view["state"]["values"][_BOX][_BOX]["value"]
+    return tuple(view["private_metadata"].split(":")), written or ""
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}

@@ -1,0 +1,216 @@
+"""What only the services themselves can tell: tokens, scopes, channels, permissions, seats, the schema, the clock.
+
+Nothing is posted or changed, but for a session key that claude.ai renews while it is read.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from meterbot.app.config import Config
+from meterbot.cli import operations
+from meterbot.core.errors import StartError
+from meterbot.core.findings import Check, Status
+from meterbot.core.models import Health, Seat, Snapshot, SourceState
+from meterbot.core.plans import plan_trouble
+from meterbot.core.text import listed
+from meterbot.ingest.pushes import PUSH
+from meterbot.rules import remedy
+from meterbot.store import Glance
+from meterbot.store.database import glance
+
+if TYPE_CHECKING:
+    from meterbot.chat.discord.check import DiscordCheck
+    from meterbot.chat.slack.check import SlackCheck
+
+READ_SECONDS = 60.0
+"""In which all seats together have to answer."""
+
+_JUST_NOW = timedelta(minutes=1)
+_NOTICEABLE, _TOO_MUCH = timedelta(seconds=30), timedelta(minutes=5)
+_HARMLESS = {Health.STALE, Health.RATE_LIMITED, Health.NEVER_SEEN}
+
+Now = Callable[[], datetime]
+
+
+async def look(config: Config, now: Now) -> list[Check]:
+    """Asks everybody at once; each finding in its place."""
+    database, known = await _database(config)
+    (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(
+        _slack(config, now), _discord(config, now), _seats(config, known, now())
+    )
+    clocks = {"Slack": slack_clock, "Discord": discord_clock}
+    return [database, *slack, *discord, *seats, *clock(clocks)]
+
+
+async def _database(config: Config) -> tuple[Check, Glance | None]:
+    try:
+        seen = await glance(config.database_url.get_secret_value())
+    except StartError as error:
+        return Check("schema", Status.FAIL, str(error), "correct database_url, or start the database"), None
+    return schema(seen), seen
+
+
+def schema(seen: Glance) -> Check:
+    """Whether the database is that of this version."""
+    if seen.found is None:
+        return Check(
+            "schema", Status.OK, f"the database is empty: the first start makes schema {seen.newest}"
+        )
+    if seen.unknown:
+        sentence = f"the database has schema {seen.found}, which this version does not know"
+        return Check("schema", Status.FAIL, sentence, "install the newer version again")
+    if seen.found != seen.newest:
+        sentence = f"the database has schema {seen.found}, this version's is {seen.newest}"
+        return Check("schema", Status.WARN, sentence, "`meterbot db upgrade`, or the next start does it")
+    return Check("schema", Status.OK, f"the database has this version's schema, {seen.newest}")
+
+
+async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:
+    if config.slack is None:
+        return [], None
+    async with _slack_check(
+        config.slack.bot_token.get_secret_value(), config.endpoints.slack_api, now
+    ) as slack:
+        found = await slack.bot()
+        if found[0].status is Status.OK:
+            found.append(await slack.channel(config.slack.channel))
+        if config.slack.mode == "socket" and config.slack.app_token is not None:
+            found.append(await slack.app(config.slack.app_token.get_secret_value()))
+        return found, slack.ahead
+
+
+async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:
+    if config.discord is None:
+        return [], None
+    token = config.discord.bot_token.get_secret_value()
+    async with _discord_check(token, config.endpoints.discord_api, now) as discord:
+        found = [await discord.bot()]
+        if found[0].status is Status.OK:
+            found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
+        return found, discord.ahead
+
+
+# --- one thing at a time, as `meterbot init` asks
+
+
+async def slack_bot(token: str, api: str, now: Now) -> list[Check]:
+    async with _slack_check(token, api, now) as slack:
+        return await slack.bot()
+
+
+async def slack_app(token: str, api: str, now: Now) -> list[Check]:
+    async with _slack_check("", api, now) as slack:
+        return [await slack.app(token)]
+
+
+async def slack_channel(token: str, api: str, channel: str, now: Now) -> list[Check]:
+    async with _slack_check(token, api, now) as slack:
+        return [await slack.channel(channel)]
+
+
+async def discord_bot(token: str, api: str, now: Now) -> tuple[Check, int | None]:
+    """And the application's id, once the token is accepted."""
+    async with _discord_check(token, api, now) as discord:
+        return await discord.bot(), discord.application_id
+
+
+async def discord_channel(token: str, api: str, channel: int, now: Now) -> tuple[list[Check], int | None]:
+    """And the server that the channel is on."""
+    async with _discord_check(token, api, now) as discord:
+        bot = await discord.bot()
+        if bot.status is not Status.OK:
+            return [bot], None
+        return await discord.channel(channel, None), discord.guild_id
+
+
+def _slack_check(token: str, api: str, now: Now) -> "SlackCheck":
+    from meterbot.chat.slack.check import SlackCheck
+
+    return SlackCheck(token, api, now=now)
+
+
+def _discord_check(token: str, api: str, now: Now) -> "DiscordCheck":
+    from meterbot.chat.discord.check import DiscordCheck
+
+    return DiscordCheck(token, api, now=now)
+
+
+# --- seats and clocks
+
+
+async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Check]:
+    """One read of every seat that may be asked now; of those that push, what arrived last."""
+    seats = config.seat_list()
+    if seen is None or (seen.there and seen.found != seen.newest):
+        sentence = "no seat was read: the database has to be of this version first"
+        return [Check("seat_read", Status.WARN, sentence, "see to the database, then check again")]
+    waiting = {
+        seat.name: check for seat in seats if (check := unasked(seat, seen.sources.get(seat.name), now))
+    }
+    names = [seat.name for seat in seats if seat.name not in waiting]
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            shots = await operations.read_seats(config, names, now) if names else []
+    except TimeoutError:
+        sentence = f"{listed(names)} did not answer within {READ_SECONDS:g} seconds"
+        return [*waiting.values(), Check("seat_read", Status.FAIL, sentence, remedy(Health.UNREACHABLE, ""))]
+    return [*waiting.values(), *readings(seats, shots), *plans(seats, shots)]
+
+
+def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | None:
+    """What is known of a seat that is not asked now: it was just read, or the service asked for a pause."""
+    if state is None or seat.source == PUSH:
+        return None
+    if state.health is Health.OK and state.last_ok_at is not None and now - state.last_ok_at < _JUST_NOW:
+        return Check("seat_read", Status.OK, f"{seat.name} was read within the last minute")
+    if state.health is not Health.OK and state.next_due is not None and state.next_due > now:
+        why = state.health.value.replace("_", " ")
+        sentence = f"{seat.name} is not asked before {state.next_due:%Y-%m-%d %H:%M} UTC: {why}"
+        return Check("seat_read", Status.WARN, sentence, remedy(state.health, seat.source))
+    return None
+
+
+def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check]:
+    """One finding for each seat that was read: of several organizations, the worst."""
+    sources = {seat.name: seat.source for seat in seats}
+    worst: dict[str, Snapshot] = {}
+    for shot in shots:
+        if shot.seat not in worst or worst[shot.seat].health is Health.OK:
+            worst[shot.seat] = shot
+    for name, shot in worst.items():
+        if shot.health is Health.OK:
+            yield Check("seat_read", Status.OK, f"{name} was read")
+            continue
+        told = shot.detail or next(iter(shot.errors), None)
+        sentence = f"{name}: {shot.health.value.replace('_', ' ')}" + (f" ({told})" if told else "")
+        status = Status.WARN if shot.health in _HARMLESS else Status.FAIL
+        yield Check("seat_read", status, sentence, remedy(shot.health, sources[name]))
+
+
+def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
+    """Whether an account is on the plan it is configured with: the fees are counted by that."""
+    for seat in seats:
+        told = [shot.tier for shot in shots if shot.seat == seat.name]
+        if trouble := plan_trouble(seat.name, seat.plan, told):
+            remedy_ = "correct plan (and plan_price, if there is one) in the configuration"
+            yield Check("plan", Status.WARN, trouble, remedy_)
+
+
+def clock(ahead: Mapping[str, timedelta | None]) -> Iterator[Check]:
+    """Whether this machine's clock is right; `ahead`: by how much each service's is ahead of it, which says so to the
+    second."""
+    known = {name: gap for name, gap in ahead.items() if gap is not None}
+    if not known:
+        return
+    name, gap = max(known.items(), key=lambda one: abs(one[1]))
+    if abs(gap) < _NOTICEABLE:
+        yield Check("clock", Status.OK, f"this machine's clock agrees with that of {name}")
+        return
+    sentence = (
+        f"this machine's clock is {abs(gap).total_seconds():.0f} seconds {'behind' if gap > timedelta() else 'ahead of'}"
+        f" that of {name}"
+    )
+    status = Status.FAIL if abs(gap) >= _TOO_MUCH else Status.WARN
+    yield Check("clock", status, sentence, "let NTP set the clock, such as by `timedatectl set-ntp true`")

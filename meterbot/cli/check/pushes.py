@@ -1,0 +1,62 @@
+"""Whether the seats that push can."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from meterbot.app.config import Config
+from meterbot.cli.check.surroundings import is_here, is_sqlite, place_of
+from meterbot.core.findings import Check, Status
+
+
+def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Status) -> Iterator[Check]:
+    """Whether seats that push can: something listens, what they send is not read on the way, and each has a token."""
+    seats = [seat for seat in config.seats if seat.source == "push"]
+    if not seats:
+        return
+    if config.http is None:
+        sentence = "nothing listens, so that no seat can push"
+        yield Check(
+            "push_listener", Status.FAIL, sentence, 'add [http] with bind = "127.0.0.1:8080", or set PORT'
+        )
+    elif "PORT" in environ:
+        yield Check(
+            "push_listener", Status.OK, f"pushes arrive at port {config.http.bind.port}, through the host"
+        )
+    elif is_here(config.http.bind.host):
+        sentence = f"pushes arrive at {place_of(config.http.bind)}, from this machine or a proxy on it"
+        yield Check("push_listener", Status.OK, sentence)
+    else:
+        sentence = (
+            f"pushes of other machines arrive at {place_of(config.http.bind)} unencrypted, tokens included"
+        )
+        remedy = "bind 127.0.0.1 and let a proxy with TLS stand in front"
+        yield Check("push_listener", Status.WARN, sentence, remedy)
+    if database is not Status.FAIL:
+        yield from _push_tokens([seat.name for seat in seats if not seat.push_token_sha256], config, cwd)
+
+
+def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Check]:
+    """`without`: the seats for which the configuration names no token."""
+    url = make_url(config.database_url.get_secret_value())
+    if without and not is_sqlite(config):
+        sentence = f"tokens of {', '.join(without)}: PostgreSQL knows (`meterbot seat list` tells)"
+        yield Check("push_tokens", Status.OK, sentence)
+        return
+    missing = sorted({*without} - _seats_with_token(cwd / str(url.database))) if without else []
+    for name in missing:
+        yield Check("push_tokens", Status.FAIL, f"{name} has no push token", f"meterbot seat add {name}")
+    if not missing:
+        yield Check("push_tokens", Status.OK, "every seat that pushes has a token")
+
+
+def _seats_with_token(path: Path) -> set[str]:
+    """As SQLite's file knows, which is not changed; none where there is no such file or table yet."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return {name for (name,) in connection.execute("SELECT seat FROM push_tokens")}
+    except sqlite3.Error:
+        return set()

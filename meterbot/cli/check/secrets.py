@@ -1,0 +1,134 @@
+"""Keys and tokens, as far as they tell without being tried."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from meterbot.app.config import Config, SeatConfig
+from meterbot.core.cipher import Cipher
+from meterbot.core.findings import Check, Status
+from meterbot.sources.claude_login import Login, LoginError, read_login
+
+Stored = Mapping[str, str | None]
+"""Seat → what its session key is stored as, encrypted."""
+
+
+def secret_key(config: Config, stored: Stored | None, database: Status) -> Iterator[Check]:
+    """Whether renewed session keys can be kept, and those that were kept can be used."""
+    seats = [seat.name for seat in config.seats if seat.source == "claude_ai"]
+    if not seats and not config.secret_key:
+        return
+    if database is Status.FAIL:
+        sentence = "stored session keys were not looked at: the database cannot be used"
+        yield Check("secret_key", Status.WARN, sentence, "correct the database first")
+        return
+    kept = {seat: text for seat, text in (stored or {}).items() if text}
+    if not config.secret_key:
+        yield _no_secret_key(seats, sorted(kept))
+        return
+    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    lost = [seat for seat, text in kept.items() if not cipher.can_decrypt(seat, text)]
+    old = [seat for seat, text in kept.items() if seat not in lost and not cipher.is_newest(seat, text)]
+    if lost:
+        sentence = f"the secret key does not decrypt the stored session keys of {', '.join(sorted(lost))}"
+        remedy = (
+            'put the key they were stored with behind the present one ("new old"); if it is lost, sign in again, '
+            "configure the new session keys and run `meterbot secret-key --discard-unreadable`"
+        )
+        yield Check("secret_key", Status.FAIL, sentence, remedy)
+    elif old:
+        sentence = f"the stored session keys of {', '.join(sorted(old))} still need an older secret key"
+        yield Check("secret_key", Status.OK, sentence)
+    else:
+        yield Check("secret_key", Status.OK, "renewed session keys are stored encrypted with the secret key")
+
+
+def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
+    if kept:
+        sentence = f"the stored session keys of {', '.join(kept)} cannot be decrypted: there is no secret key"
+        return Check(
+            "secret_key",
+            Status.FAIL,
+            sentence,
+            "set METERBOT_SECRET_KEY (or secret_key_env, secret_key_file) to the key they were stored with",
+        )
+    sentence = f"without a secret key renewed session keys are not kept: {', '.join(seats)} will end early"
+    return Check(
+        "secret_key",
+        Status.WARN,
+        sentence,
+        "set METERBOT_SECRET_KEY to what `meterbot secret-key` prints, and keep that key",
+    )
+
+
+def tokens(config: Config) -> Iterator[Check]:
+    """Tokens that were mixed up, as far as their first letters tell."""
+    for seat in config.seats:
+        if seat.source == "admin_api" and seat.token is not None:
+            sentence = f"the token of seat {seat.name} does not start with sk-ant-admin"
+            remedy = "an admin of the organization makes an admin key in the Console"
+            if not seat.token.get_secret_value().startswith("sk-ant-admin"):
+                yield Check("tokens", Status.WARN, sentence, remedy)
+    if config.slack is None:
+        return
+    for key, prefix, token in (
+        ("bot_token", "xoxb-", config.slack.bot_token),
+        ("app_token", "xapp-", config.slack.app_token),
+    ):
+        if token and not token.get_secret_value().startswith(prefix):
+            sentence = f"slack.{key} does not start with {prefix}"
+            yield Check(
+                "tokens", Status.WARN, sentence, "compare it with the app's settings on api.slack.com"
+            )
+
+
+def same_secrets(config: Config) -> Iterator[Check]:
+    """Seats that were meant to be two and are one. Tokens of Claude Code may be shared, see `sign_ins`."""
+    seats_of: dict[tuple[str, str], list[str]] = {}
+    for seat in config.seats:
+        for what, value in (
+            ("session key", _clear(seat.session_key)),
+            ("admin key", _clear(seat.token) if seat.source == "admin_api" else None),
+            ("push token", seat.push_token_sha256),
+        ):
+            if value is not None:
+                seats_of.setdefault((what, value), []).append(seat.name)
+    for (what, _), names in seats_of.items():
+        if len(names) > 1:
+            sentence = f"{' and '.join(names)} have the same {what}"
+            remedy = "give each seat its own, or keep one of these seats"
+            yield Check("same_secret", Status.FAIL, sentence, remedy)
+
+
+def _clear(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+def sign_ins(config: Config) -> Iterator[Check]:
+    """What the tokens of Claude Code are good for, as far as they say it themselves."""
+    seats_of: dict[str, list[str]] = {}
+    for seat in config.seats:
+        if seat.source != "claude_code":
+            continue
+        try:
+            login = _login(seat)
+            login.check_kind()
+        except LoginError as error:
+            sentence, _, remedy = error.sentence.partition(": ")
+            remedy = remedy or "put the token of a signed-in Claude Code there"
+            yield Check("sign_in", Status.FAIL, f"{seat.name}: {sentence}", remedy)
+            continue
+        end = "" if login.expires_at is None else f", good until {login.expires_at:%Y-%m-%d %H:%M} UTC"
+        yield Check("sign_in", Status.OK, f"{seat.name}: a token of Claude Code{end}")
+        seats_of.setdefault(login.token, []).append(seat.name)
+    for names in seats_of.values():
+        if len(names) > 1:
+            sentence = f"{' and '.join(names)} have one token, and share the few requests that are answered"
+            yield Check("same_token", Status.WARN, sentence, "keep one of these seats")
+
+
+def _login(seat: SeatConfig) -> Login:
+    if seat.credentials_file is not None:
+        return read_login(Path(seat.credentials_file))
+    return Login("" if seat.token is None else seat.token.get_secret_value())

@@ -1,0 +1,143 @@
+"""What stands around the configuration: Python, files and their modes, the database's place, the listener's address."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+from sqlalchemy import make_url
+
+from meterbot.app.config import Bind, Config, Vault
+from meterbot.cli.probes import listening_trouble, sqlite_trouble
+from meterbot.core.findings import Check, Status
+
+
+def python(version: tuple[int, int]) -> Check:
+    sentence = f"Python {version[0]}.{version[1]}"
+    if version < (3, 11):
+        return Check("python", Status.FAIL, sentence, "install Python 3.11 or newer")
+    return Check("python", Status.OK, sentence)
+
+
+def old_keys(config: Config) -> Iterator[Check]:
+    for old in config.old_keys:
+        yield Check("config_old_key", Status.WARN, str(old), "do so before the next update")
+
+
+def config_file(config: Config, path: Path | None) -> Iterator[Check]:
+    if path is None:
+        return
+    mode = path.stat().st_mode
+    password = make_url(config.database_url.get_secret_value()).password
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield Check("config_mode", Status.WARN, f"{path} can be changed by others", f"chmod go-w {path}")
+    elif password and mode & (stat.S_IRGRP | stat.S_IROTH):
+        sentence = f"{path} can be read by others, and the database's password may be in it"
+        yield Check("config_mode", Status.WARN, sentence, f"chmod 600 {path}, or use DATABASE_URL")
+    else:
+        yield Check("config_mode", Status.OK, f"{path} can be changed by its owner only")
+
+
+def secret_files(config: Config, vault: Vault) -> Iterator[Check]:
+    paths = [vault.path(name) for name in _named_files(config)]
+    open_ones = [path for path in paths if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    for path in open_ones:
+        yield Check("secret_files", Status.WARN, f"{path} is open to other users", f"chmod 600 {path}")
+    if paths and not open_ones:
+        yield Check("secret_files", Status.OK, f"{len(paths)} read, closed to other users")
+
+
+def _named_files(table: BaseModel) -> Iterator[str]:
+    for name, value in table:
+        if name.endswith("_file") and isinstance(value, str):
+            yield value
+        for inner in value if isinstance(value, tuple) else (value,):
+            if isinstance(inner, BaseModel):
+                yield from _named_files(inner)
+
+
+def timezone(config: Config) -> Check:
+    return Check("timezone", Status.OK, str(config.timezone))
+
+
+def postgresql(config: Config) -> str:
+    return f"PostgreSQL at {make_url(config.database_url.get_secret_value()).host or 'the local socket'}"
+
+
+def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
+    """What can be said of the database without contacting one."""
+    url = make_url(config.database_url.get_secret_value())
+    if not is_sqlite(config):
+        return Check("database", Status.OK, f"{postgresql(config)}, not contacted")
+    if "DYNO" in environ:
+        sentence = "SQLite on a Heroku dyno is lost whenever the dyno restarts, at least daily"
+        return Check("database", Status.FAIL, sentence, "run `heroku addons:create heroku-postgresql`")
+    path = cwd / str(url.database)
+    if not path.parent.is_dir():
+        return Check("database", Status.FAIL, f"{path.parent} is not a directory", f"mkdir -p {path.parent}")
+    # SQLite writes its journal beside the database, so that both must be writable.
+    closed = [place for place in (path.parent, path) if place.exists() and not os.access(place, os.W_OK)]
+    if closed:
+        remedy = "let the user that runs meterbot write to it"
+        return Check("database", Status.FAIL, f"{closed[0]} cannot be written to", remedy)
+    if path.exists() and (trouble := sqlite_trouble(path)):
+        return Check("database", Status.FAIL, *trouble)
+    return Check("database", Status.OK, f"SQLite in {path}" + ("" if path.exists() else ", not made yet"))
+
+
+def chats(config: Config) -> Check:
+    chats = [
+        name
+        for name, on in (
+            ("Slack", config.slack),
+            ("Discord", config.discord),
+            ("the console", config.console_enabled),
+        )
+        if on
+    ]
+    if not chats:
+        remedy = "add [slack] or [discord], or enable [console]"
+        return Check("chats", Status.FAIL, "no alert would be told anywhere", remedy)
+    return Check("chats", Status.OK, f"alerts go to {' and '.join(chats)}")
+
+
+def endpoints(config: Config) -> Iterator[Check]:
+    for name, url in config.endpoints:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not is_here(parts.hostname or ""):
+            sentence = f"endpoints.{name} sends secrets unencrypted to {parts.hostname}"
+            yield Check("endpoints", Status.WARN, sentence, "use https://")
+
+
+def listener(config: Config) -> Iterator[Check]:
+    if config.http is None:
+        return
+    place, trouble = place_of(config.http.bind), listening_trouble(*config.http.bind)
+    if trouble is None:
+        yield Check("listener", Status.OK, f"{place} is free")
+    elif trouble.errno == errno.EADDRINUSE:
+        sentence = f"something listens at {place} already"
+        remedy = "fine if it is the running bot; otherwise end it, or change [http] bind or PORT"
+        yield Check("listener", Status.WARN, sentence, remedy)
+    else:
+        sentence = f"nothing can listen at {place}: {trouble.strerror or trouble}"
+        yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
+
+
+def is_sqlite(config: Config) -> bool:
+    return make_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
+
+
+def place_of(bind: Bind) -> str:
+    return f"{bind.host}:{bind.port}"
+
+
+def is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

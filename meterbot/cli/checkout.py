@@ -1,0 +1,163 @@
+"""The commits of a branch, from a git checkout on this machine. Only reads."""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from meterbot.core.errors import MeterbotError
+from meterbot.core.models import Seat
+from meterbot.rules.pull_requests import seats_of
+
+MOST_COMMITS = 10_000
+_SECONDS = 30.0
+_SEPARATOR = "\x1f"
+_NOREPLY = re.compile(r"(?:\d+\+)?(?P<login>[\w-]+)@users\.noreply\.github\.com", re.IGNORECASE)
+
+
+class CheckoutError(MeterbotError):
+    """The checkout does not tell; the text says what to do."""
+
+
+class WhoseError(MeterbotError):
+    """It cannot be told whose seat a branch is of; the text says what to name."""
+
+
+class _RefusedError(CheckoutError):
+    """git ran and said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCommit:
+    """One commit: its id, its author's e-mail address, and its dates."""
+
+    id: str
+    email: str
+    authored_at: datetime
+    committed_at: datetime
+
+    @property
+    def login(self) -> str | None:
+        """The author's login at GitHub, where their address is the one GitHub gives out."""
+        match = _NOREPLY.fullmatch(self.email)
+        return match["login"].lower() if match else None
+
+
+def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommit]:
+    """What `branch` has and `base` has not, the oldest first. Without a base it is the remote's default branch, or else
+    main or master. Raises `CheckoutError`."""
+    tip = _commit_of(repo, branch)
+    base_name, start = _base(repo, base)
+    log = _git(
+        repo,
+        "log",
+        "--reverse",
+        f"--max-count={MOST_COMMITS}",
+        f"--format=%H{_FIELDS}",
+        f"{start}..{tip}",
+        "--",
+    )
+    commits = [_commit(line) for line in log.splitlines()]
+    if not commits:
+        raise CheckoutError(
+            f"{branch} has no commit that {base_name} has not: is it merged already? Then name with --base what it "
+            "started from"
+        )
+    return commits
+
+
+def authored(
+    commits: Sequence[LocalCommit], seats: Sequence[Seat], named: str | None, email: str | None
+) -> tuple[list[LocalCommit], list[str]]:
+    """A person's commits, and the seats they are on: the `named` one, or those of the login in the commits' addresses.
+    Raises `WhoseError`."""
+    own = [commit for commit in commits if email is None or commit.email.lower() == email.lower()]
+    if not own:
+        raise WhoseError(f"no commit of the branch has the address {email}: {_addresses(commits)}")
+    if named is not None:
+        if named not in {seat.name for seat in seats}:
+            raise WhoseError(
+                f"no such seat: {named} (there are {', '.join(sorted(seat.name for seat in seats))})"
+            )
+        return own, [named]
+    logins = {commit.login for commit in own if commit.login is not None}
+    people = [login for login in logins if seats_of(login, seats)]
+    if len(people) != 1:
+        whose = "several people's" if people else "nobody's who has a seat, as far as their addresses tell"
+        raise WhoseError(
+            f"the commits are {whose}: name a seat with --seat, and perhaps --email ({_addresses(own)})"
+        )
+    return [commit for commit in own if commit.login == people[0]], list(seats_of(people[0], seats))
+
+
+def _addresses(commits: Sequence[LocalCommit]) -> str:
+    return "there are " + ", ".join(sorted({commit.email for commit in commits})[:5])
+
+
+_FIELDS = "%x1f%ae%x1f%aI%x1f%cI"
+
+
+def _commit(line: str) -> LocalCommit:
+    id_, email, authored, committed = line.split(_SEPARATOR)
+    return LocalCommit(id_, email, _instant(authored), _instant(committed))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _base(repo: Path, named: str | None) -> tuple[str, str]:
+    """Its name, and the commit."""
+    if named is not None:
+        return named, _commit_of(repo, named)
+    for name in ("origin/HEAD", "main", "master"):
+        try:
+            return name, _commit_of(repo, name)
+        except _RefusedError:
+            continue
+    raise CheckoutError(
+        "there is no origin/HEAD, main or master: name with --base what the branch started from"
+    )
+
+
+def _commit_of(repo: Path, name: str) -> str:
+    """The commit's id: whatever the name is, git takes the rest of the command for what it is."""
+    try:
+        return _git(
+            repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        ).strip()
+    except _RefusedError:
+        if not _is_checkout(repo):
+            raise CheckoutError(f"{repo} is not a git checkout") from None
+        raise _RefusedError(f"there is no branch or commit {name} in {repo}") from None
+
+
+def _is_checkout(repo: Path) -> bool:
+    try:
+        _git(repo, "rev-parse", "--git-dir")
+    except _RefusedError:
+        return False
+    return True
+
+
+def _git(repo: Path, *arguments: str) -> str:
+    command = _command(repo, arguments)
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_SECONDS
+        )
+    except FileNotFoundError:
+        raise CheckoutError("git is not installed, or not on the path") from None
+    except subprocess.TimeoutExpired:
+        raise CheckoutError(f"git took longer than {_SECONDS:.0f} seconds in {repo}") from None
+    except subprocess.CalledProcessError as error:
+        raise _RefusedError(f"git failed in {repo} ({error.returncode})") from None
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _command(repo: Path, arguments: Sequence[str]) -> list[str]:
+    # Nothing is locked, and no program is run that the checkout's own configuration names.
+    safe = ["-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]
+    return ["git", "--no-pager", "--no-optional-locks", *safe, "-C", str(repo), *arguments]

@@ -1,0 +1,232 @@
+"""What was spent on each day: by seat as far as the reader may see them, the others as one sum."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+
+from meterbot.commands.report import SeatRow
+from meterbot.commands.view import View
+from meterbot.core.models import Counter, by_counter
+from meterbot.core.money import Money, totals
+from meterbot.rules.hours import HOUR, Hour
+from meterbot.rules.pace_and_caps import calendar_month
+from meterbot.rules.renewals import next_charge
+
+OTHERS = "others"
+MOST_SEATS = 20
+"""Shown one by one; more than those are a sum, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One colour of the picture: a seat, or the sum of several, and what it spent on each day, in major units."""
+
+    label: str
+    spent: tuple[Decimal, ...]
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From one instant to another, of a seat."""
+
+    label: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """One currency's days (in the configured zone), most spent first.
+
+    `so_far` is the month's sum at the end of each day, as the counters said it; None where one is not known. `known`
+    is the first day with a reading. `cap` is the sum of the caps as they are now, None unless every seat has one.
+    """
+
+    currency: str
+    days: tuple[date, ...]
+    series: tuple[Series, ...]
+    total: Money
+    so_far: tuple[Decimal | None, ...]
+    cap: Money | None
+    blocked: tuple[Stretch, ...]
+    renewals: tuple[tuple[str, date], ...]
+    known: date
+    tz: tzinfo = UTC
+
+    @property
+    def each(self) -> tuple[Decimal, ...]:
+        """All of every day."""
+        return tuple(
+            sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in self.series), strict=True)
+        )
+
+
+def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
+    """Hours with the same one need not be told apart here: a day, and where a month begins in it, which of the two."""
+    return at.astimezone(tz).date(), calendar_month(at)
+
+
+def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
+    """Where the first of so many days begins, today included."""
+    first = now.astimezone(tz).date() - timedelta(days=days - 1)
+    return datetime.combine(first, time(), tz).astimezone(UTC)
+
+
+def days_of(view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()) -> tuple[Days, ...]:
+    """For each currency, the one with the most seats first. `seats`: of these alone."""
+    now = view.report.as_of
+    today = now.astimezone(view.tz).date()
+    days = tuple(today - timedelta(days=number - 1 - place) for place in range(number))
+    rows = _rows(view, seats)
+    by_currency: dict[str, list[Hour]] = defaultdict(list)
+    for hour in hours:
+        if hour.counter in rows:
+            by_currency[hour.spent.currency].append(hour)
+    found = [_days(view, rows, own, currency, days) for currency, own in by_currency.items()]
+    # What was read last before these days says nothing of them.
+    found = [one for one in found if one.series]
+    return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
+
+
+def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:
+    """One row for each counter, the one that this reader may see first."""
+    rows: dict[Counter, SeatRow] = {}
+    wanted = [one for one in view.report.rows if not one.beside and (not seats or one.seat.name in seats)]
+    for row in sorted(
+        wanted, key=lambda one: (not view.may_see(one.seat.name), not one.counted, one.seat.name)
+    ):
+        if row.counter is not None:
+            rows.setdefault(row.counter, row)
+    return rows
+
+
+def _days(
+    view: View, rows: dict[Counter, SeatRow], hours: Sequence[Hour], currency: str, days: tuple[date, ...]
+) -> Days:
+    labels = {
+        counter: row.seat.name if view.may_see(row.seat.name) else OTHERS for counter, row in rows.items()
+    }
+    spent: dict[str, dict[date, list[Money]]] = defaultdict(lambda: defaultdict(list))
+    own = [(hour, hour.at.astimezone(view.tz).date()) for hour in hours]
+    for hour, day in own:
+        if day >= days[0]:
+            spent[labels[hour.counter]][day].append(hour.spent)
+    series = _fitted([_series(label, by_day, days, currency) for label, by_day in spent.items()])
+    held = {hour.counter for hour in hours}
+    known = min(day for _, day in own)
+    shown = {counter: row for counter, row in rows.items() if labels[counter] != OTHERS and counter in held}
+    return Days(
+        currency=currency,
+        days=days,
+        series=tuple(series),
+        total=_sum([one.total for one in series], currency),
+        so_far=_so_far(hours, days, view.report.as_of, view.tz),
+        cap=_cap(rows.values(), held, currency),
+        blocked=tuple(_blocked(shown, hours, view, days)),
+        renewals=tuple(_renewals(shown.values(), days, known)),
+        known=known,
+        tz=view.tz,
+    )
+
+
+def _sum(amounts: Iterable[Money], currency: str) -> Money:
+    return totals([Money(Decimal(0), currency, 0), *amounts])[currency]
+
+
+def _series(label: str, by_day: dict[date, list[Money]], days: Sequence[date], currency: str) -> Series:
+    each = [_sum(by_day.get(day, ()), currency) for day in days]
+    return Series(label, tuple(amount.major for amount in each), _sum(each, currency))
+
+
+def _fitted(series: list[Series]) -> list[Series]:
+    """Most first, the others last; what is too much for one picture is summed with them."""
+    named = sorted(
+        (one for one in series if one.label != OTHERS), key=lambda one: (-one.total.major, one.label)
+    )
+    rest = [one for one in series if one.label == OTHERS] + named[MOST_SEATS:]
+    if not rest:
+        return named
+    each = tuple(sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in rest), strict=True))
+    total = _sum([one.total for one in rest], rest[0].total.currency)
+    return [*named[:MOST_SEATS], Series(OTHERS, each, total)]
+
+
+def _so_far(
+    hours: Sequence[Hour], days: Sequence[date], now: datetime, tz: tzinfo
+) -> tuple[Decimal | None, ...]:
+    each = [(own, [hour.at for hour in own]) for own in by_counter(hours).values()]
+    found: list[Decimal | None] = []
+    for day in days:
+        end = min(datetime.combine(day + timedelta(days=1), time(), tz).astimezone(UTC), now)
+        parts = [_at(own, ats, end) for own, ats in each]
+        known = [part for part in parts if part is not None]
+        found.append(sum(known, Decimal(0)) if known and len(known) == len(parts) else None)
+    return tuple(found)
+
+
+def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decimal | None:
+    """What the counter said at an instant: nothing yet, where its last reading is of an earlier month. `ats` are those of
+    its hours."""
+    before = bisect_left(ats, end)
+    if not before:
+        return None
+    last, until = hours[before - 1], end - timedelta(microseconds=1)
+    return last.used.major if (last.at.year, last.at.month) == (until.year, until.month) else Decimal(0)
+
+
+def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Money | None:
+    caps = [
+        None if row.snapshot.extra_usage is None else row.snapshot.extra_usage.cap
+        for row in rows
+        if row.counter in counters
+    ]
+    known = [cap for cap in caps if cap is not None and cap.currency == currency]
+    return _sum(known, currency) if caps and len(known) == len(caps) else None
+
+
+def _blocked(
+    shown: dict[Counter, SeatRow], hours: Sequence[Hour], view: View, days: Sequence[date]
+) -> Iterable[Stretch]:
+    """As long as the last reading of each hour said so; a block that goes on goes on until now."""
+    first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
+    each = by_counter(hours)
+    for counter, row in shown.items():
+        since: datetime | None = None
+        for hour in each[counter]:
+            if hour.blocked and since is None:
+                since = max(hour.at, first)
+            elif not hour.blocked and since is not None:
+                if hour.at + HOUR > first:
+                    yield Stretch(row.seat.name, since, max(hour.at, since + HOUR))
+                since = None
+        if since is not None:
+            yield Stretch(row.seat.name, since, view.report.as_of)
+
+
+def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:
+    """Charges on one of the days of which something is known, reckoned back from the next one by months."""
+    for row in rows:
+        subscription = row.snapshot.subscription
+        following = None if subscription is None else next_charge(subscription)
+        if (
+            following is None
+            or subscription is None
+            or subscription.billing_interval not in {None, "monthly", "month"}
+        ):
+            continue
+        for back in range(5):
+            month = following.year * 12 + following.month - 1 - back
+            day = _day_in(month, following.day)
+            if max(days[0], known) <= day <= days[-1]:
+                yield row.seat.name, day
+
+
+def _day_in(month: int, day: int) -> date:
+    """The day of the month, or its last."""
+    following = date((month + 1) // 12, (month + 1) % 12 + 1, 1)
+    last = following - timedelta(days=1)
+    return date(month // 12, month % 12 + 1, min(day, last.day))

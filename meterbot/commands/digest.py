@@ -1,0 +1,233 @@
+"""What has changed since the last digest, and when the next one is due. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from meterbot.commands.forecast import month_ends
+from meterbot.commands.outlooks import NOWHERE, Headings
+from meterbot.commands.report import SeatRow
+from meterbot.commands.seat_view import seat_detail
+from meterbot.commands.team_view import MOST_ROWS, team
+from meterbot.commands.view import View
+from meterbot.core.deliveries import Place
+from meterbot.core.messages import Message, Section
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    Sample,
+    Severity,
+    by_counter,
+)
+from meterbot.core.money import Money, totals
+from meterbot.core.text import amounts_text, day_text, moment, one_line
+from meterbot.rules.pace_and_caps import spend_between
+
+Every = Literal["day", "week"]
+
+_Amount = tuple[Money, ...] | None
+"""Per currency; None where it is not known."""
+_NAME = 24
+_UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a digest is due: at an hour of the clock of a zone, every day or on one day of the week (Monday is 0)."""
+
+    every: Every = "week"
+    at: time = time(9)
+    weekday: int = 0
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+
+    @property
+    def span(self) -> timedelta:
+        return timedelta(days=1 if self.every == "day" else 7)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who gets a digest: the channel at `place`, or the one person there whose `seats` it is about. An `operator` gets
+    the team's in a direct message, and sees everything in it."""
+
+    place: Place
+    schedule: Schedule
+    seats: tuple[str, ...] = ()
+    operator: bool = False
+
+    @property
+    def name(self) -> str:
+        """Under which is remembered what they were told."""
+        whose = ":team" if self.operator else ""
+        return f"digest:{self.place.chat}:{self.place.channel}{whose}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a reader knows: for which of their days that was looked at, when it was told, and a mark of what it was.
+    `digest` is the day whose digest told it, and `since` from when on; None where none has yet."""
+
+    day: date
+    at: datetime
+    mark: str
+    digest: date | None = None
+    since: datetime | None = None
+
+
+def due(schedule: Schedule, now: datetime, told: Told | None) -> date | None:
+    """The local day whose hour has come and whose digest was not looked at yet; else None.
+
+    An hour that the clocks leave out comes as much later as they were put forward; of one that comes twice the first
+    counts. The day is what names a digest: however the clocks are set, each has one. One that nobody could send at its
+    hour is due until the next one is.
+    """
+    today = now.astimezone(schedule.timezone).date()
+    since = (today.weekday() - schedule.weekday) % 7 if schedule.every == "week" else 0
+    day = today - timedelta(days=since)
+    # A day that a place has left out has its hour on the next one.
+    while now < datetime.combine(day, schedule.at, schedule.timezone).astimezone(UTC):
+        day -= schedule.span
+    return None if told is not None and told.day >= day else day
+
+
+def mark(view: View, seats: Sequence[str] = ()) -> str | None:
+    """Differs when the digest would say something else, but for ages; None while there is nothing to say.
+
+    It is made of what the reader may see alone: what they may not neither sends them a digest nor keeps one back.
+    """
+    report = view.report
+    rows = [row for row in report.rows if row.seat.name in seats] if seats else list(report.rows)
+    if not any(row.known for row in rows):
+        return None
+    seen = [row for row in rows if seats or view.sees_rows_of(row.seat.name)]
+    said = sorted(_state(row, named=bool(seats) or view.may_see(row.seat.name)) for row in seen)
+    sums = [] if seats else [f"{total.currency} {total.used} {total.cap}" for total in report.totals]
+    missing = [f"{gone.seat} {gone.health}" for gone in report.missing if not seats or gone.seat in seats]
+    return sha256("\n".join([*said, *sums, *missing]).encode()).hexdigest()[:20]
+
+
+def _state(row: SeatRow, *, named: bool) -> str:
+    extra = row.snapshot.extra_usage
+    cap = None if extra is None else extra.cap
+    name = row.seat.name if named else ""
+    return f"{name} {row.counter if named else ''} {row.known} {row.used} {cap} {row.block is not None}"
+
+
+def message(
+    reader: Reader,
+    view: View,
+    samples: Iterable[Sample],
+    since: datetime,
+    headings: Headings = NOWHERE,
+) -> Message:
+    """The digest: what was spent since the last one, then how it stands, and where that leads."""
+    whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else _team(view, headings)
+    spent = _spent(view, reader.seats, samples, since)
+    whose = "Your" if reader.seats else "The team's"
+    late = view.report.as_of - since > 1.5 * reader.schedule.span
+    span = f"spend since {day_text(since.astimezone(view.tz).date())}" if late else reader.schedule.every
+    what = f"{whose} {span}"
+    title = f"{what}: {spent.together}"
+    heading = f"Spent since {moment(since, view.tz)}"
+    changes = (Section(spent.lines, heading, fixed=True),) if spent.lines else ()
+    fallback = f"{title}. {whole.fallback}"
+    return replace(whole, title=title, fallback=fallback, sections=(*changes, *whole.sections), owner={})
+
+
+def _team(view: View, headings: Headings) -> Message:
+    whole = team(view)
+    return replace(whole, text="\n".join([whole.text, *month_ends(headings)]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    together: str
+    lines: tuple[str, ...]
+
+
+def _spent(view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime) -> _Spent:
+    """Per seat as far as the reader may see it, the others as one sum; what is not known is said, and never 0."""
+    known = by_counter(samples)
+    rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
+    if seats:
+        # Each of their counters once, also where it is counted under another seat of the account.
+        own = {row.counter: row for row in reversed(rows) if row.seat.name in seats}
+        rows = [row for row in rows if row in own.values()]
+    else:
+        rows = [row for row in rows if row.counted]
+    amounts = {id(row): _of(row, known, since, view.report.as_of) for row in rows}
+    shown = [row for row in rows if seats or view.may_see(row.seat.name)][:MOST_ROWS]
+    lines = [(one_line(row.seat.name, _NAME), _amounts(amounts[id(row)])) for row in shown]
+    listed = {id(row) for row in shown}
+    rest = [amounts[id(row)] for row in rows if id(row) not in listed]
+    if rest:
+        name = "the others" if shown else "all seats"
+        lines.append((name, _sum(rest)))
+    wide = max((len(name) for name, _ in lines), default=0)
+    said = tuple(f"{name:<{wide}}  {amount}" for name, amount in lines)
+    together = _sum([*amounts.values()])
+    return _Spent(
+        "spend not known" if together == _UNKNOWN else f"{together} spent", said if len(said) > 1 else ()
+    )
+
+
+def _of(row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: datetime, now: datetime) -> _Amount:
+    if row.counter is None or row.counter not in samples:
+        return None
+    found = spend_between(samples[row.counter], since, now)
+    return None if found is None else tuple(found.values())
+
+
+def _sum(each: Sequence[_Amount]) -> str:
+    """Of what is known: where something is not, it is at least that."""
+    known = [amount for amount in each if amount is not None]
+    if not known:
+        return _UNKNOWN
+    whole = _amounts(tuple(totals(money for amount in known for money in amount).values()))
+    return whole if len(known) == len(each) else f"at least {whole}"
+
+
+def _amounts(known: _Amount) -> str:
+    if known is None:
+        return _UNKNOWN
+    spent = [amount for amount in known if amount.minor]
+    return amounts_text(spent or known[:1]) or "nothing"
+
+
+def digest_event(reader: Reader, day: date, now: datetime) -> Event:
+    """One for each reader and day of theirs: its key is what keeps a second one from being queued."""
+    return Event(
+        key=f"{reader.name}:{day.isoformat()}",
+        kind=EventKind.DIGEST,
+        at=now,
+        severity=Severity.INFO,
+        reason="its hour has come, and something has changed since the one before",
+        seat=reader.seats[0] if len(reader.seats) == 1 else None,
+        facts={"day": day.isoformat(), "every": reader.schedule.every},
+    )
+
+
+def dump(told: Told) -> str:
+    stored = {"day": told.day.isoformat(), "at": told.at.isoformat(), "mark": told.mark}
+    if told.digest is not None and told.since is not None:
+        stored |= {"digest": told.digest.isoformat(), "since": told.since.isoformat()}
+    return json.dumps(stored)
+
+
+def load(stored: str | None) -> Told | None:
+    if stored is None:
+        return None
+    told = json.loads(stored)
+    digest, since = told.get("digest"), told.get("since")
+    return Told(
+        date.fromisoformat(told["day"]),
+        datetime.fromisoformat(told["at"]),
+        told["mark"],
+        None if digest is None else date.fromisoformat(digest),
+        None if since is None else datetime.fromisoformat(since),
+    )

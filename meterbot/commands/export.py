@@ -1,0 +1,76 @@
+"""The history for other programs: every kept change, as CSV or JSON, in UTC."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from meterbot.core.models import Counter, Sample
+from meterbot.core.money import Money, plain
+from meterbot.core.text import stamp
+
+COLUMNS = (
+    "at", "seat", "organization", "currency", "exponent", "used_minor", "used", "cap_minor", "cap", "blocked"
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows(samples: Iterable[Sample], seats: Mapping[Counter, str]) -> list[dict[str, object]]:
+    """One for each change; a reading that says what the one before said is none. `minor` is in the currency's smallest
+    unit, the amount beside it in whole ones. A cap in another currency than the amount is left out; unknown is null."""
+    before: dict[Counter, Sample] = {}
+    found = []
+    for sample in samples:
+        old = before.get(sample.counter)
+        if sample.counter in seats and (old is None or replace(old, at=sample.at) != sample):
+            found.append(_row(sample, seats[sample.counter]))
+        before[sample.counter] = sample
+    return found
+
+
+def _row(sample: Sample, seat: str) -> dict[str, object]:
+    used, cap = sample.used, sample.cap
+    unit = used or cap
+    if cap is not None and unit is not None and cap.currency != unit.currency:
+        cap = None
+    return {
+        "at": stamp(sample.at),
+        "seat": seat,
+        "organization": sample.counter.org,
+        "currency": None if unit is None else unit.currency,
+        "exponent": None if unit is None else unit.exponent,
+        "used_minor": _minor(used),
+        "used": None if used is None else plain(used),
+        "cap_minor": _minor(cap),
+        "cap": None if cap is None else plain(cap),
+        "blocked": sample.blocked,
+    }
+
+
+def _minor(amount: Money | None) -> str | None:
+    """A whole number where it is one, however the service wrote it: `3000.0` is 3000."""
+    if amount is None:
+        return None
+    text = f"{amount.minor:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def as_csv(found: Iterable[Mapping[str, object]]) -> str:
+    """With a header; null is empty. No cell begins like a formula, which a spreadsheet would run."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for row in found:
+        writer.writerow([_cell(row[column]) for column in COLUMNS])
+    return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case _:
+            cell = str(value)
+            return f"'{cell}" if cell.startswith(_FORMULA) else cell

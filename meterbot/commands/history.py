@@ -1,0 +1,126 @@
+"""The answer to `/claude-spend history`: what was spent on each day, in words for those who cannot see the picture."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+from meterbot.commands.daily import Days
+from meterbot.commands.view import View
+from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.money import Money, of_major, rounded, show
+from meterbot.core.text import day_text, listed, moment, one_line, span
+
+SPANS = {"7d": 7, "30d": 30, "90d": 90}
+_MOST_LINES = 31
+_MOST_NAMES = 20
+_WEEK = 7
+
+
+def history_answer(
+    view: View, found: Sequence[Days], number: int, seats: Sequence[str], note: str = ""
+) -> Message:
+    """Of these seats, or without any of the team. `note`: why there is no picture, where there is none."""
+    title = title_of(view, number, seats)
+    words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
+    if not found:
+        text = "Nothing is known of these days."
+        return Message(title, f"{title}: {text}", text=text, actions=() if view.public else buttons(*words))
+    text = "; ".join(f"{show(days.total, grouped=True)} spent" for days in found)
+    sections = [section for days in found for section in _sections(days, several=len(found) > 1)]
+    if len(found) > 1:
+        note = f"{note} The picture shows {found[0].currency} alone.".strip()
+    return Message(
+        title=title,
+        fallback=f"{title}: {text}",
+        text="\n".join(line for line in (f"{text}.", note) if line),
+        sections=tuple(sections),
+        actions=() if view.public else buttons(*words),
+        footer=f"Days in {view.tz}. As of {moment(view.report.as_of, view.tz)}",
+    )
+
+
+def title_of(view: View, number: int, seats: Sequence[str]) -> str:
+    """The picture's, too."""
+    names = listed([one_line(seat, 40) for seat in seats], 3)
+    whose = f"Extra usage of {names}" if seats else "The team's extra usage"
+    if not seats and view.rows != "named":
+        whose = "Extra usage"
+    return f"{whose}, the last {number} days"
+
+
+def alt_text(days: Days, title: str) -> str:
+    """The picture in a sentence, for those who hear it."""
+    parts = [f"{one.label} {show(one.total, grouped=True)}" for one in days.series]
+    most = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0], default=None)
+    peak = ""
+    if most is not None and most[0] > 0:
+        peak = f" Most on {day_text(most[1])}: {_amount(most[0], days)}."
+    blocked = f" Blocked: {_blocked_words(days)}." if days.blocked else ""
+    return (
+        f"{title}, as bars of each day stacked by seat: {show(days.total, grouped=True)} in all, "
+        f"{listed(parts, 20)}.{peak}{blocked}"
+    )
+
+
+def _sections(days: Days, *, several: bool) -> list[Section]:
+    unit = f" ({days.currency})" if several else ""
+    sections = [Section(tuple(_seat_lines(days)), heading=f"Seats{unit}", fixed=True)]
+    lines = _day_lines(days)
+    if lines:
+        per = "Weeks" if len(days.days) > _MOST_LINES else "Days"
+        sections.append(Section(tuple(lines), heading=f"{per}{unit}", fixed=True))
+    facts = []
+    if days.blocked:
+        facts.append(f"Blocked: {_blocked_words(days)}.")
+    if days.renewals:
+        facts.append(f"Plan renewals: {_renewed_words(days.renewals)}.")
+    if days.known > days.days[0]:
+        facts.append(f"Nothing is known before {day_text(days.known)}.")
+    return [*sections, Section(tuple(facts))] if facts else sections
+
+
+def _seat_lines(days: Days) -> list[str]:
+    amounts = [show(one.total, grouped=True) for one in days.series]
+    names = [one_line(one.label, 24) for one in days.series]
+    wide, long = max(map(len, names)), max(map(len, amounts))
+    return [f"{name:<{wide}}  {amount:>{long}}" for name, amount in zip(names, amounts, strict=True)]
+
+
+def _day_lines(days: Days) -> list[str]:
+    """Those on which something was spent; of many days the weeks."""
+    rows = list(zip(days.days, days.each, strict=True))
+    if len(rows) > _MOST_LINES:
+        rows = list(_weeks(rows))
+    spent = [(day, amount) for day, amount in rows if amount > 0]
+    amounts = [_amount(amount, days) for _, amount in spent]
+    long = max(map(len, amounts), default=0)
+    return [f"{day_text(day):<10}  {amount:>{long}}" for (day, _), amount in zip(spent, amounts, strict=True)]
+
+
+def _weeks(rows: Sequence[tuple[date, Decimal]]) -> Iterable[tuple[date, Decimal]]:
+    """Sums of the weeks that end with the last day, by their first."""
+    for end in range(len(rows) % _WEEK or _WEEK, len(rows) + 1, _WEEK):
+        part = rows[max(0, end - _WEEK) : end]
+        yield part[0][0], sum((amount for _, amount in part), Decimal(0))
+
+
+def _amount(major: Decimal, days: Days) -> str:
+    return show(_money(major, days), grouped=True)
+
+
+def _money(major: Decimal, days: Days) -> Money:
+    return of_major(rounded(major, days.total.exponent), days.currency)
+
+
+def _blocked_words(days: Days) -> str:
+    lengths: dict[str, timedelta] = {}
+    for stretch in days.blocked:
+        lengths[stretch.label] = lengths.get(stretch.label, timedelta()) + stretch.end - stretch.start
+    return listed([f"{name} for about {span(length)}" for name, length in lengths.items()])
+
+
+def _renewed_words(renewals: Sequence[tuple[str, date]]) -> str:
+    each: dict[str, list[str]] = {}
+    for name, day in sorted(renewals, key=lambda one: one[1]):
+        each.setdefault(name, []).append(day_text(day))
+    return listed([f"{name} on {listed(on)}" for name, on in each.items()], _MOST_NAMES)

@@ -1,0 +1,207 @@
+"""`join`: the line with which a person's own machine sends their seat's numbers, for their eyes only."""
+
+import asyncio
+import json
+from base64 import b32encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from meterbot.chat import Answer, Chat, Question
+from meterbot.commands.own_seats import chosen
+from meterbot.commands.seat_admin import make_token, push_command
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Message, button, notice
+from meterbot.core.models import Seat, Severity
+from meterbot.core.text import age
+from meterbot.store import Store
+
+VERB = "join"
+APPROVE = "approve"
+APPROVAL_HOLDS = timedelta(days=1)
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+
+_NEW = "new"
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the operator has set. `url`: where the seats' machines reach this bot. `approvers`: platform → who may
+    approve there; None: nobody has to. `configured`: the seats whose token's digest is configured."""
+
+    url: str | None
+    approvers: Mapping[str, frozenset[str]] | None = None
+    configured: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Who asked for a token, and since when that waits, or is approved."""
+
+    platform: str
+    user: str
+    at: datetime
+    approved: bool = False
+
+    def of(self, question: Question) -> bool:
+        return (self.platform, self.user) == (question.platform, question.user)
+
+
+class Joining:
+    """Makes tokens for the seats' owners; `chats` are where requests are posted."""
+
+    def __init__(
+        self,
+        seats: Mapping[str, Seat],
+        store: Store,
+        terms: Terms,
+        *,
+        chats: Sequence[Chat],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._seats = seats
+        self._store = store
+        self._terms = terms
+        self._chats = chats
+        self._now = now
+        self._one_at_a_time = asyncio.Lock()
+        """Of two tokens made at once, one would be worthless before it is shown."""
+
+    async def join(self, question: Question, words: Sequence[str]) -> Answer:
+        """The line itself, or what is missing for it. Never public."""
+        new = len(words) > 2 and words[-1] == _NEW
+        named = " ".join(words[1:-1] if new else words[1:]) or None
+        seat = chosen(self._seats, question.platform, question.user, VERB, named)
+        if isinstance(seat, Message):
+            return Answer(seat)
+        if self._terms.url is None:
+            missing = 'public_url = "https://…" under [http]'
+            return Answer(
+                notice(
+                    "Not set up yet",
+                    f"Whoever runs meterbot has to configure where your machine reaches it: {missing}.",
+                )
+            )
+        async with self._one_at_a_time:
+            return Answer(await self._joined(seat, question, self._terms.url, new=new))
+
+    async def _joined(self, seat: Seat, question: Question, url: str, *, new: bool) -> Message:
+        now = self._now()
+        if not new and (warning := await self._token_there(seat, now)):
+            return warning
+        if self._terms.approvers is not None:
+            held = await self._held(seat, now)
+            if held is None or not held.of(question) or not held.approved:
+                return await self._wait_for_approval(seat, question, held, now)
+            await self._hold(seat, None)
+        token = await make_token(self._store, seat.name, now, replace=True)
+        assert token is not None  # noqa: S101 - it is replaced where there was one
+        log.info("push_token_made", seat=seat.name, platform=question.platform)
+        title = f"Let your machine send the numbers of {seat.name}"
+        return Message(
+            title,
+            title,
+            text="Run this once, on the machine where you use Claude Code. It is for you alone: whoever has the token in "
+            f"it can send numbers for {seat.name}, and nothing else. It is shown only now.",
+            command=push_command(token, seat.interval, url, install=True),
+            footer="To undo it there: meterbot push install --remove",
+        )
+
+    async def _token_there(self, seat: Seat, now: datetime) -> Message | None:
+        """What a person should know before a new token is made."""
+        made = [token.made_at for token in await self._store.push_tokens() if token.seat == seat.name]
+        if made:
+            text = (
+                f"One was made {age(made[0], now)}. It is worthless as soon as there is a new one: a machine "
+                "that still uses it stops sending."
+            )
+        elif seat.name in self._terms.configured:
+            text = "It is in the configuration, and a new one would be valid beside it."
+        else:
+            return None
+        title = f"{seat.name} has a token already"
+        return Message(
+            title, f"{title}. {text}", text=text, actions=button("Make a new token", VERB, seat.name, _NEW)
+        )
+
+    # Where somebody has to approve.
+
+    async def approve(self, question: Question, words: Sequence[str]) -> Answer:
+        """Lets the owner who asked make a token; said where everyone reads it."""
+        name = " ".join(words[1:])
+        if not self._may_approve(question):
+            return Answer(notice("Not approved", "Only those named under [push] approvers may approve."))
+        seat, now = self._seats.get(name), self._now()
+        held = None if seat is None else await self._held(seat, now)
+        if seat is None or held is None or held.approved:
+            return Answer(notice("Nothing to approve", "Nobody waits for this, or not any more."))
+        await self._hold(seat, replace(held, at=now, approved=True))
+        log.info("join_approved", seat=seat.name, platform=question.platform, by=question.user)
+        text = f"The owner of {seat.name} can ask /claude-spend join {seat.name} again, within a day."
+        return Answer(
+            Message("Approved", f"Approved. {text}", Severity.GOOD, text, owner=seat.owner), public=True
+        )
+
+    def _may_approve(self, question: Question) -> bool:
+        """Whoever sits at the terminal runs the bot."""
+        approvers = (self._terms.approvers or {}).get(question.platform, frozenset())
+        return question.platform == "console" or question.user in approvers
+
+    async def _wait_for_approval(
+        self, seat: Seat, question: Question, held: _Request | None, now: datetime
+    ) -> Message:
+        if held is not None and held.of(question) and now - held.at < ASKED_AGAIN_AFTER:
+            return notice(
+                "Waiting for an approval",
+                f"It was asked for {age(held.at, now)}. Then ask again here.",
+            )
+        request = _Request(question.platform, question.user, now)
+        await self._hold(seat, request)
+        if not await self._post(seat, request):
+            await self._hold(seat, None)
+            text = "It needs an approval, and I could not post that anywhere just now. Please try again in a minute."
+            return notice("Not asked for", text, Severity.WARNING)
+        return notice(
+            "Waiting for an approval",
+            "I posted your request where the alerts are. Once it is approved, ask this again here, within a day.",
+        )
+
+    async def _post(self, seat: Seat, request: _Request) -> bool:
+        """Whether it may stand somewhere."""
+        title = f"The owner of {seat.name} asks to send its numbers"
+        text = (
+            f"They asked on {request.platform}. Approved, they can make a token with which their machine sends numbers "
+            "for this seat, and nothing else."
+        )
+        actions = button("Approve", APPROVE, seat.name)
+        message = Message(title, f"{title}. {text}", Severity.INFO, text, actions=actions)
+        arrived = False
+        for chat in self._chats:
+            mark = sha256(f"{seat.name}\n{chat.name}\n{request.at.isoformat()}".encode()).digest()
+            try:
+                await chat.post(b32encode(mark).decode().lower()[:20], chat.destination, message)
+                arrived = True
+            except SendError as error:
+                log.warning("join_request_not_posted", seat=seat.name, chat=chat.name, reason=error.reason)
+                arrived |= error.outcome is Outcome.IN_DOUBT
+        return arrived
+
+    async def _held(self, seat: Seat, now: datetime) -> _Request | None:
+        """The request for a seat, unless it is too old."""
+        note = json.loads(await self._store.note(_note(seat)) or "null")
+        if note is None:
+            return None
+        request = _Request(**{**note, "at": datetime.fromisoformat(note["at"])})
+        return request if now - request.at < APPROVAL_HOLDS else None
+
+    async def _hold(self, seat: Seat, request: _Request | None) -> None:
+        note = None if request is None else {**asdict(request), "at": request.at.isoformat()}
+        await self._store.set_note(_note(seat), json.dumps(note))
+
+
+def _note(seat: Seat) -> str:
+    return f"join:{seat.name}"

@@ -1,0 +1,128 @@
+"""Where every seat of a report is heading, and the team: pace, the month's end, cap and windows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meterbot.commands.report import SeatRow, TeamReport
+from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.core.money import Money, totals
+from meterbot.rules.hours import Hour
+from meterbot.rules.outlook import Forecast, Rest, forecast, rest_of_month
+from meterbot.rules.pace_and_caps import Pace, calendar_month, cap_eta, month_end, pace
+from meterbot.rules.window_trend import full_at
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """One row's. `cap_at` is when the cap falls at the pace of the last hours, None when it does not this month;
+    `full` are the windows that fill up before they reset, and when."""
+
+    row: SeatRow
+    pace: Pace | None
+    forecast: Forecast | None
+    cap_at: datetime | None
+    full: tuple[tuple[str, datetime], ...] = ()
+
+    @property
+    def cap_below(self) -> Money | None:
+        """The cap, where it ends the spending before the month does: the range is of what would be spent without it."""
+        extra = self.row.snapshot.extra_usage
+        if self.forecast is None or extra is None or not extra.comparable or extra.cap is None:
+            return None
+        return extra.cap if extra.cap.minor < self.forecast.high.minor else None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamHeading:
+    """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low.
+    `capped`: it is of what would be spent without caps, one of which will end that before."""
+
+    currency: str
+    used: Money
+    per_hour: Money | None
+    forecast: Forecast | None
+    capped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """Of every row that is counted or has a window that fills up."""
+
+    seats: tuple[Heading, ...]
+    team: tuple[TeamHeading, ...]
+
+
+NOWHERE = Headings((), ())
+_FRESH = timedelta(days=1)
+
+
+def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
+    """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
+    known, hourly = by_counter(samples), by_counter(hours)
+    seats, rests = [], {}
+    for row in report.rows:
+        if row.beside or row.counter is None:
+            continue
+        rest = _rest(row, hourly[row.counter], report.as_of)
+        if row.counted:
+            rests[row.counter] = rest
+        seats.append(_heading(row, known[row.counter], rest, report.as_of))
+    counted = [one for one in seats if one.row.counted]
+    return Headings(tuple(seats), _team(counted, rests, report.as_of))
+
+
+def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> Rest | None:
+    used = row.used
+    if row.read_at is None or now - row.read_at > _FRESH:
+        return None  # the days since would count as days without spend
+    own = [] if used is None else [hour for hour in hours if hour.spent.currency == used.currency]
+    return rest_of_month(own, own[0].at, now) if own else None
+
+
+def _heading(row: SeatRow, samples: Sequence[Sample], rest: Rest | None, now: datetime) -> Heading:
+    speed = pace(samples, now)
+    extra, used = row.snapshot.extra_usage, row.used
+    ends = month_end(calendar_month(now))
+    known = used is not None and extra is not None and extra.comparable
+    cap_at = (
+        cap_eta(used, extra.cap, speed, now, ends) if known and used and extra and not row.block else None
+    )
+    read_at = row.windows_at
+    full = []
+    for window in row.snapshot.windows:
+        at = None if read_at is None else full_at(window, row.trail, read_at)
+        if at is not None and at > now:
+            full.append((window.name, at))
+    said = None if used is None else forecast(used, rest, now)
+    return Heading(row, speed, said, cap_at, tuple(full))
+
+
+def _team(
+    counted: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
+) -> tuple[TeamHeading, ...]:
+    sums = totals(one.row.used for one in counted if one.row.used is not None)
+    return tuple(
+        _sum(used, [one for one in counted if _is_in(one, currency)], rests, now)
+        for currency, used in sums.items()
+    )
+
+
+def _is_in(one: Heading, currency: str) -> bool:
+    return one.row.used is not None and one.row.used.currency == currency
+
+
+def _sum(
+    used: Money, seats: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
+) -> TeamHeading:
+    paces = [one.pace.per_hour for one in seats if one.pace is not None]
+    known = [rests[one.row.counter] for one in seats if one.row.counter is not None]
+    whole: Rest | None = None
+    for rest in known:
+        if rest is None:
+            whole = None
+            break
+        whole = rest if whole is None else whole + rest
+    per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
+    capped = any(one.cap_below is not None for one in seats)
+    return TeamHeading(used.currency, used, per_hour, forecast(used, whole, now), capped)

@@ -1,0 +1,164 @@
+"""The answers to `/claude-spend pr`: one pull request, and the month's."""
+
+from collections.abc import Sequence
+from datetime import date, tzinfo
+
+from meterbot.commands.view import View
+from meterbot.core import money
+from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.money import Money, plain
+from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
+from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
+from meterbot.rules.pull_requests import Bill, Month, PullRequest
+
+_MOST_LINES = 25
+_WAITING = Bill(None, why="GitHub is still asked for its commits")
+
+
+def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]) -> Message:
+    """These in full, usually one; several repositories may have the same number."""
+    shown = [(pull, amount_of(pull.bill or _WAITING)) for pull in pulls]
+    return Message(
+        title=f"PR #{pulls[0].merged.number}",
+        fallback="; ".join(
+            f"PR #{pull.merged.number}: {amount} ({names(pull.seats)})" for pull, amount in shown
+        ),
+        sections=tuple(section for pull, _ in shown for section in _sections(pull, view.tz)),
+        actions=() if view.public else buttons(*words),
+        footer=f"As of {moment(view.report.as_of, view.tz)}",
+    )
+
+
+def branch(name: str, pull: PullRequest, tz: tzinfo) -> Message:
+    """A branch that was not merged, as if it were."""
+    title = f"Branch {one_line(name, 200)}"
+    amount = amount_of(pull.bill or _WAITING)
+    sections = _sections(pull, tz, merged=False)
+    return Message(title=title, fallback=f"{title}: {amount}", sections=tuple(sections))
+
+
+def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Section]:
+    bill = pull.bill or _WAITING
+    rows = [
+        ("Extra usage", amount_of(bill)),
+        ("Seat", names(pull.seats)),
+        ("Window", stretch(pull.window.start, pull.window.end, tz)),
+    ]
+    if merged:
+        rows.append(("Merged", moment(pull.merged.merged_at, tz)))
+        rows.append(("Repository", one_line(pull.merged.repo, 200)))
+    lines = tuple(f"{name:<16} {value}" for name, value in rows)
+    said = tuple(sentences(bill, pull.merged.repo, pull.no_commits, tz))
+    return [Section(lines, fixed=True), *([Section(said)] if said else [])]
+
+
+def month(view: View, found: Month) -> Message:
+    """The month's table, and how many more were merged, which are not for the person who asks."""
+    text = [*_typical(found), *_unmerged(found)]
+    if not found.pulls:
+        text.insert(0, "No pull request of a seat was merged this month.")
+    if found.hidden:
+        text.append(f"{count(found.hidden, 'pull request')} of others not shown: each is for its author.")
+    lines = _table(found.pulls[:_MOST_LINES], view.tz)
+    if len(found.pulls) > _MOST_LINES:
+        lines.append(f"and {len(found.pulls) - _MOST_LINES} more")
+    title = f"Pull requests, {date.fromisoformat(f'{found.month}-01'):%B %Y}"
+    return Message(
+        title=title,
+        fallback=". ".join([title, *(line.rstrip(".") for line in text)]),
+        text="\n".join(text),
+        sections=(Section(tuple(lines), fixed=True),) if lines else (),
+        actions=() if view.public else buttons("pr"),
+        footer=f"Extra usage of this month (UTC), as of {moment(view.report.as_of, view.tz)}",
+    )
+
+
+def _table(pulls: Sequence[PullRequest], tz: tzinfo) -> list[str]:
+    several = len({pull.merged.repo for pull in pulls}) > 1
+    rows = [
+        (
+            pull.merged.name if several else f"#{pull.merged.number}",
+            _cell(pull.bill),
+            names(pull.seats),
+            f"merged {local_day(pull.merged.merged_at, tz)}",
+        )
+        for pull in pulls
+    ]
+    wide = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return ["  ".join([*(cell.ljust(w) for cell, w in zip(row, wide, strict=False)), row[3]]) for row in rows]
+
+
+def _cell(bill: Bill | None) -> str:
+    """Short: `$1.47`, `$1.47 (shared)`, `unknown`."""
+    if bill is None or bill.amounts is None:
+        return "unknown"
+    marks = [word for word, so in (("shared", bill.shared), ("not final", not bill.settled)) if so]
+    amount = amount_of(Bill(bill.amounts))
+    return f"{amount} ({', '.join(marks)})" if marks else amount
+
+
+def _typical(found: Month) -> list[str]:
+    if not found.medians:
+        return []
+    unknown = sum(pull.bill is None or pull.bill.amounts is None for pull in found.pulls)
+    left_out = f" ({unknown} unknown left out)" if unknown else ""
+    merged = count(len(found.pulls), "pull request")
+    return [f"{merged} merged, median {amounts_text(found.medians)}{left_out}."]
+
+
+def _unmerged(found: Month) -> list[str]:
+    lines = []
+    for spent, left in zip(found.spent, found.unmerged, strict=True):
+        share = money.percent(left, spent)
+        if share is not None:
+            lines.append(
+                f"{_grouped(left)} of {_grouped(spent)} ({percent_text(share)}) belong to no merged pull request."
+            )
+    return lines
+
+
+def _grouped(amount: Money) -> str:
+    return money.show(amount, grouped=True)
+
+
+def pull_json(pull: PullRequest) -> dict[str, object]:
+    """One pull request for other programs. Unknown is null."""
+    merged = pull.merged
+    return {
+        "repo": merged.repo,
+        "number": merged.number,
+        "merge": merged.merge,
+        "author": merged.author,
+        "merged_at": stamp(merged.merged_at),
+        **cost_json(pull),
+    }
+
+
+def cost_json(pull: PullRequest) -> dict[str, object]:
+    """What it cost, whatever it is."""
+    bill = pull.bill or _WAITING
+    return {
+        "seats": list(pull.seats),
+        "start": stamp(pull.window.start),
+        "end": stamp(pull.window.end),
+        "dated_by": "commits" if pull.commits else "opening",
+        "amounts": None if bill.amounts is None else [_amount_json(amount) for amount in bill.amounts],
+        "why": bill.why,
+        "shared_with": list(bill.shared),
+        "later": [_amount_json(amount) for amount in bill.later],
+        "settled": bill.settled,
+    }
+
+
+def month_json(found: Month) -> dict[str, object]:
+    return {
+        "month": found.month,
+        "pull_requests": [pull_json(pull) for pull in found.pulls],
+        "medians": [_amount_json(amount) for amount in found.medians],
+        "spent": [_amount_json(amount) for amount in found.spent],
+        "unmerged": [_amount_json(amount) for amount in found.unmerged],
+    }
+
+
+def _amount_json(amount: Money) -> dict[str, str]:
+    return {"currency": amount.currency, "amount": plain(amount)}

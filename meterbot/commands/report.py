@@ -1,0 +1,454 @@
+"""What the readings come to: the team's totals, and who is missing.
+
+Amounts are summed exactly and per currency, each counter once. Unknown stays unknown: a number that could not be
+read, or that belongs to an earlier month, is in no sum.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from operator import attrgetter
+from threading import Lock
+from typing import Protocol
+
+from meterbot.commands.seat_lines import is_metered
+from meterbot.core.models import (
+    Counter,
+    Health,
+    Known,
+    Sample,
+    Seat,
+    Snapshot,
+    SourceState,
+    WindowPoint,
+    by_counter,
+)
+from meterbot.core.money import Money, percent, totals
+from meterbot.core.org_spend import month_name
+from meterbot.core.plans import list_price, plan_trouble
+from meterbot.rules import of_another_month, remedy
+from meterbot.rules.blocked import Block, block_of
+from meterbot.rules.pace_and_caps import Pace, calendar_month, pace
+from meterbot.rules.renewals import as_configured
+from meterbot.rules.shared_counters import Shared, completed
+
+
+class Reading(Protocol):
+    """The newest knowledge that one seat brought of one counter, as the store keeps it."""
+
+    @property
+    def seat(self) -> str: ...
+
+    @property
+    def counter(self) -> Counter: ...
+
+    @property
+    def known(self) -> Known: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
+
+    `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
+    one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
+    marks the one row of each counter that the sums take. `windows_at` is when the windows were read. `through`: which parts only another seat with this
+    counter knows, and which seat, as in `sharing`.
+    """
+
+    seat: Seat
+    snapshot: Snapshot
+    counter: Counter | None = None
+    read_at: datetime | None = None
+    windows_at: datetime | None = None
+    extra_known: bool = False
+    outdated: bool = False
+    counted: bool = False
+    through: Mapping[str, str] = field(default_factory=dict)
+    block: Block | None = None
+    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
+    pace: Pace | None = None
+    """How fast an API organization spends: of rows that are `beside` alone."""
+
+    metered: bool = field(init=False, compare=False)
+    used: Money | None = field(init=False, compare=False)
+    """This month's amount, None when unknown or not metered."""
+    known: bool = field(init=False, compare=False)
+    """What it spent this month is known, be it that nothing is metered."""
+    beside: bool = field(init=False, compare=False)
+    rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
+    """Blocked ones first, then by amount, then by name."""
+
+    def __post_init__(self) -> None:
+        # Reckoned once: every answer asks each row many times.
+        extra = self.snapshot.extra_usage
+        metered = extra is not None and is_metered(extra, self.block)
+        used = extra.used if extra is not None and metered else None
+        object.__setattr__(self, "metered", metered)
+        object.__setattr__(self, "used", used)
+        object.__setattr__(
+            self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
+        )
+        object.__setattr__(self, "beside", self.seat.beside)
+        amount = Decimal(0) if used is None else used.major
+        object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
+
+    @property
+    def current(self) -> bool:
+        return self.known and self.snapshot.health is Health.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One currency's sum. `used` is None when no amount is known. `cap` is None unless every counter in the sum has
+    one: `uncapped` and `cap_unknown` name the seats that lack it."""
+
+    currency: str
+    used: Money | None
+    cap: Money | None
+    plan_fees: Money | None
+    uncapped: tuple[str, ...] = ()
+    cap_unknown: tuple[str, ...] = ()
+
+    @property
+    def percent(self) -> Decimal | None:
+        """used / cap × 100, exact and not clamped."""
+        return None if self.used is None or self.cap is None else percent(self.used, self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
+    again."""
+
+    seat: str
+    health: Health
+    since: datetime | None
+    remedy: str
+    detail: str | None = None
+    next_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one seat brings to a report, and until when that is so if nothing new comes."""
+
+    seat: Seat
+    made_at: datetime
+    until: datetime
+    rows: tuple[SeatRow, ...]
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamReport:
+    """Everything `/claude-spend` answers from. Rows: blocked first, then by amount, then by name.
+
+    `current` of `seats` seats have a number that is known and fresh. `duplicates` are seats with one counter.
+    """
+
+    as_of: datetime
+    rows: tuple[SeatRow, ...]
+    totals: tuple[Total, ...]
+    missing: tuple[Missing, ...]
+    duplicates: tuple[tuple[str, ...], ...]
+    seats: int
+    current: int
+
+
+def team_report(
+    latest: Iterable[Reading],
+    sources: Mapping[str, SourceState],
+    seats: Iterable[Seat],
+    now: datetime,
+    tz: tzinfo = UTC,
+) -> TeamReport:
+    """The team at `now`. Readings of seats or organizations that are not configured are left out. `tz` is where
+    configured renewals are days of."""
+    return Reports(seats, tz).at(list(latest), sources, now)
+
+
+class Reports:
+    """Reports of the same seats, one after the other: each is made anew only of what has changed since the one before."""
+
+    def __init__(self, seats: Iterable[Seat], tz: tzinfo = UTC) -> None:
+        self._seats = sorted(seats, key=lambda seat: seat.name)
+        self._named = {seat.name: seat for seat in self._seats}
+        self._tz = tz
+        self._latest: Sequence[Reading] = ()
+        self._sources: Mapping[str, SourceState] = {}
+        self._known: dict[str, dict[Counter, Known]] = {}
+        self._readers: dict[Counter, dict[str, Known]] = {}
+        self._parts: dict[str, _Part] = {}
+        self._making = Lock()
+
+    def at(self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime) -> TeamReport:
+        """The team at `now`, of all that is known of it. One at a time: who gave up waiting for a report has left a thread
+        behind that still makes it."""
+        with self._making:
+            return self._made_at(latest, sources, now)
+
+    def _made_at(
+        self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime
+    ) -> TeamReport:
+        self._take(latest, sources)
+        parts = [self._part(seat, now) for seat in self._seats]
+        members = [part.seat for part in parts]
+        shared = {counter: names for counter, names in self._readers.items() if len(names) > 1}
+        rows = _count_once([row for part in parts for row in part.rows], shared)
+        duplicates = tuple(sorted({tuple(sorted(names)) for names in shared.values()}))
+        counted_seats = [seat.name for seat in members if not seat.beside]
+        behind = {row.seat.name for row in rows if not row.current}
+        return TeamReport(
+            as_of=now,
+            rows=tuple(sorted(rows, key=attrgetter("rank"))),
+            totals=_totals(rows, members, duplicates),
+            missing=tuple(part.missing for part in parts if part.missing is not None),
+            duplicates=duplicates,
+            seats=len(counted_seats),
+            current=sum(name not in behind for name in counted_seats),
+        )
+
+    def _take(self, latest: Sequence[Reading], sources: Mapping[str, SourceState]) -> None:
+        """Forgets what was made of a reading or a source that is another one now."""
+        for name in self._seats_of_other_sources(sources):
+            self._parts.pop(name, None)
+        self._sources = sources
+        if not self._same_rows(latest):
+            self._take_all(latest)
+        else:
+            for old, new in zip(self._latest, latest, strict=True):
+                if old is not new and new.counter in self._known.get(new.seat, ()):
+                    self._known[new.seat][new.counter] = new.known
+                    self._readers[new.counter][new.seat] = new.known
+                    for name in self._readers[new.counter]:
+                        self._parts.pop(name, None)
+        self._latest = latest
+
+    def _seats_of_other_sources(self, sources: Mapping[str, SourceState]) -> list[str]:
+        before = self._sources
+        return [name for name in self._named if before.get(name) is not sources.get(name)]
+
+    def _same_rows(self, latest: Sequence[Reading]) -> bool:
+        """Whether the same seats have read the same counters."""
+        return len(latest) == len(self._latest) and all(
+            old is new or (old.seat == new.seat and old.counter == new.counter)
+            for old, new in zip(self._latest, latest, strict=True)
+        )
+
+    def _take_all(self, latest: Iterable[Reading]) -> None:
+        self._known, self._readers, self._parts = defaultdict(dict), defaultdict(dict), {}
+        for one in sorted(latest, key=lambda one: one.seat):
+            seat = self._named.get(one.seat)
+            if seat is not None and seat.wants(one.counter.org):
+                self._known[one.seat][one.counter] = one.known
+                self._readers[one.counter][one.seat] = one.known
+
+    def _part(self, configured: Seat, now: datetime) -> _Part:
+        """What was made before, while it holds, or what is made now."""
+        part = self._parts.get(configured.name)
+        if part is None or not part.made_at <= now < part.until:
+            part = self._parts[configured.name] = self._made(configured, now)
+        return part
+
+    def _made(self, configured: Seat, now: datetime) -> _Part:
+        known = self._known.get(configured.name, {})
+        seat = _priced(configured, known.values())
+        state = _present_state(seat, self._sources.get(seat.name), known.values(), now)
+        today = now.astimezone(self._tz).date()
+        rows = [
+            _row(seat, counter, _completed(seat, one, self._readers[counter]), state, now)
+            for counter, one in known.items()
+        ] or [_empty_row(seat, state, now)]
+        missing = None
+        if state.health is not Health.OK or not known:
+            health = Health.NEVER_SEEN if state.health is Health.OK else state.health
+            missing = _missing(seat, replace(state, health=health), now)
+        return _Part(
+            seat=seat,
+            made_at=now,
+            until=_next_change(seat, state, rows, now, self._tz) if known else now,
+            rows=tuple(_with_renewal(self._counted_alone(row), today) for row in rows),
+            missing=missing,
+        )
+
+    def _counted_alone(self, row: SeatRow) -> SeatRow:
+        """A row whose counter nobody else reads is the one that the sums take."""
+        if row.counter is None or row.beside or row.used is None or len(self._readers[row.counter]) > 1:
+            return row
+        return replace(row, counted=True)
+
+
+def _next_change(
+    seat: Seat, state: SourceState, rows: Iterable[SeatRow], now: datetime, tz: tzinfo
+) -> datetime:
+    """When time alone may make something else of a seat: a day, and with it a month, begins, its silence grows too long,
+    a block ends, or it may be asked again."""
+    tomorrow = now.astimezone(tz).date() + timedelta(days=1)
+    extras = [row.snapshot.extra_usage for row in rows]
+    newest = max((row.snapshot.fetched_at for row in rows), default=now)
+    instants = [
+        datetime.combine(tomorrow, time(), tz),
+        datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC),
+        # One instant later than its patience lasts.
+        *(at + seat.patience + timedelta(microseconds=1) for at in (state.last_ok_at, newest) if at),
+        *(extra.disabled_until for extra in extras if extra is not None and extra.disabled_until),
+        *([state.next_due] if state.next_due else []),
+    ]
+    return min(at for at in instants if at > now)
+
+
+def _completed(seat: Seat, known: Known, readers: Mapping[str, Known]) -> Shared:
+    others = {name: other for name, other in readers.items() if name != seat.name}
+    return Shared(known, {}) if seat.beside else completed(known, others)
+
+
+def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
+    """The report with how fast the API organizations spend, from the history of their counters."""
+    history = by_counter(samples)
+    rows = (
+        replace(row, pace=pace(history[row.counter], report.as_of))
+        if row.counter is not None and row.counter in history
+        else row
+        for row in report.rows
+    )
+    return replace(report, rows=tuple(rows))
+
+
+def _missing(seat: Seat, state: SourceState, now: datetime) -> Missing:
+    due = state.next_due if state.next_due is not None and state.next_due > now else None
+    return Missing(seat.name, state.health, state.since, remedy(state.health, seat.source), state.detail, due)
+
+
+def _present_state(
+    seat: Seat, state: SourceState | None, known: Iterable[Known], now: datetime
+) -> SourceState:
+    """The stored state, or stale when nothing came for three intervals and nobody has said so yet."""
+    newest = max((one.snapshot.fetched_at for one in known), default=None)
+    if state is None:
+        state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
+    seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
+    if state.health is Health.OK and seen is not None and now - seen > seat.patience:
+        return replace(state, health=Health.STALE, since=seen + seat.patience)
+    return state
+
+
+def _priced(seat: Seat, readings: Iterable[Known]) -> Seat:
+    """Where neither plan nor price is configured: the plan that the account says, at its list price."""
+    if seat.plan is not None or seat.plan_price is not None or seat.beside:
+        return seat
+    tiers = [known.snapshot.tier for known in readings]
+    listed = [(price.minor, tier, price) for tier in tiers if (price := list_price(tier)) is not None]
+    if not listed:
+        return seat
+    _, plan, price = max(listed, key=lambda one: one[0])  # beside a paid plan, a free one is no news
+    return replace(seat, plan=plan, plan_price=price, list_price=True)
+
+
+def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
+    """Of each seat whose account is on another plan than the configured one."""
+    told: dict[str, tuple[str | None, list[str | None]]] = {}
+    for row in rows:
+        told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
+    found = [plan_trouble(name, plan, tiers) for name, (plan, tiers) in told.items()]
+    return [sentence for sentence in found if sentence is not None]
+
+
+def _with_renewal(row: SeatRow, today: date) -> SeatRow:
+    return replace(row, snapshot=as_configured(row.snapshot, row.seat.renews_on, today))
+
+
+def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: datetime) -> SeatRow:
+    known = shared.known
+    extra, read_at = known.snapshot.extra_usage, known.extra_usage_at
+    outdated = read_at is not None and calendar_month(read_at) < calendar_month(now)
+    if extra is not None and outdated:
+        extra = of_another_month(extra)
+    spend = known.snapshot.org_spend
+    if spend is not None:
+        read_at = None if spend.costs is None else spend.costs.read_at
+        outdated = spend.month < month_name(now)
+    snapshot = replace(
+        known.snapshot, extra_usage=extra, org_spend=None if outdated else spend, health=state.health
+    )
+    return SeatRow(
+        seat=seat,
+        snapshot=snapshot,
+        counter=counter,
+        read_at=read_at or known.windows_at,
+        windows_at=known.windows_at,
+        extra_known=known.extra_usage_at is not None,
+        outdated=outdated and (extra is not None or spend is not None),
+        block=block_of(extra, snapshot.windows if known.windows_at else None, now),
+        through=shared.through,
+        trail=known.trail,
+    )
+
+
+def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
+    return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
+
+
+def _count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
+    """Of the counters that several seats read, one row each."""
+    if not shared:
+        return rows
+    best: dict[Counter, SeatRow] = {}
+    for row in rows:
+        if row.counter is None or row.counter not in shared or row.beside or row.used is None:
+            continue
+        held = best.get(row.counter)
+        if held is None or _freshness(row) > _freshness(held):
+            best[row.counter] = row
+    chosen = {id(row) for row in best.values()}
+    return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
+
+
+def _freshness(row: SeatRow) -> tuple[datetime, bool]:
+    return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
+
+
+def _totals(
+    rows: list[SeatRow], seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]
+) -> tuple[Total, ...]:
+    counted = [row for row in rows if row.counted]
+    spent = totals(row.used for row in counted if row.used is not None)
+    fees = totals(_fees(seats, duplicates))
+    nothing_unknown = all(row.known for row in rows if not row.beside)
+    sums = []
+    for currency in sorted({*spent, *fees}):
+        used = spent.get(currency)
+        if used is None and nothing_unknown:
+            used = Money(Decimal(0), currency, fees[currency].exponent)
+        own = [row for row in counted if row.used is not None and row.used.currency == currency]
+        sums.append(_total(currency, used, own, fees.get(currency)))
+    return tuple(sums)
+
+
+def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money | None) -> Total:
+    caps: list[Money] = []
+    uncapped: list[str] = []
+    unknown: list[str] = []
+    for row in rows:
+        extra = row.snapshot.extra_usage
+        if extra is None:
+            continue
+        if extra.cap is not None and extra.cap.currency == currency:
+            caps.append(extra.cap)
+        else:
+            (uncapped if extra.cap is None and extra.cap_known else unknown).append(row.seat.name)
+    complete = bool(caps) and len(caps) == len(rows)
+    cap = totals(caps)[currency] if complete else None
+    return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
+
+
+def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
+    """Plan prices; one per account, since two seats with one counter are one subscription."""
+    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # what is configured wins
+    priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
+    for group in duplicates:
+        for again in [name for name in priced if name in group][1:]:
+            del priced[again]
+    return list(priced.values())

@@ -1,0 +1,152 @@
+"""What an operator asks about the seats and does to them: tokens to push with, how each is doing, forgetting one."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
+
+from meterbot.agent.politeness import LONGEST, SHORTEST
+from meterbot.commands.report import team_report
+from meterbot.core.models import Health, Seat
+from meterbot.core.text import count, listed, stamp
+from meterbot.ingest import pushes
+from meterbot.store import Forgotten, PushToken, Store
+
+
+@dataclass(frozen=True, slots=True)
+class SeatInfo:
+    """One seat, configured or merely stored. `source` is None where nothing says it any more."""
+
+    name: str
+    source: str | None
+    configured: bool
+    health: Health
+    last_reading: datetime | None
+    token_made_at: datetime | None
+    token_configured: bool
+    """Whether the configuration names the digest of a token, too."""
+
+    def as_json(self) -> dict[str, object]:
+        """Instants in UTC, unknown as null."""
+        instants = {"last_reading": self.last_reading, "token_made_at": self.token_made_at}
+        shown = {name: None if at is None else stamp(at) for name, at in instants.items()}
+        told = {**asdict(self), **shown, "health": self.health.value}
+        return {"seat": told.pop("name"), **told}
+
+
+async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -> str | None:
+    """A new token, which is the seat's only one from now on. None, and nothing is changed, where there is one already
+    and it shall not be replaced."""
+    if not replace and any(token.seat == seat for token in await store.push_tokens()):
+        return None
+    token = pushes.new_token()
+    await store.set_push_token(PushToken(seat, pushes.digest(token), now))
+    return token
+
+
+def push_command(token: str, interval: float, url: str, *, install: bool = False) -> str:
+    """The one line for the seat's machine, as near to `interval` seconds as it may be. `install`: let the machine's own
+    scheduler do it."""
+    seconds = int(min(max(interval, SHORTEST.total_seconds()), LONGEST.total_seconds()))
+    every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
+    command = "meterbot push install" if install else "meterbot push"
+    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} {command} --every {every}"
+
+
+def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
+    """What to do on the seat's machine, once."""
+    line = push_command(token, interval, url)
+    return (
+        f"Run this on the machine of {seat}, where meterbot is installed, too. It sends while it runs, and stops with\n"
+        "Ctrl-C; with `push install` in place of `push`, that machine's scheduler does it. The token is shown only now:\n\n"
+        f"    {line}\n"
+    )
+
+
+def toml_block(seat: str) -> str:
+    """What the configuration needs so that a seat may push."""
+    return f'[[seats]]\nname = {json.dumps(seat)}\nsource = "push"\n'
+
+
+async def overview(
+    store: Store, seats: Sequence[Seat], digests: Mapping[str, str], now: datetime
+) -> list[SeatInfo]:
+    """The configured seats in the order of the configuration, then those of which something is stored, by name."""
+    latest, sources = await store.latest(), await store.sources()
+    tokens = {token.seat: token.made_at for token in await store.push_tokens()}
+    configured = {seat.name for seat in seats}
+    known_sources = {one.seat: one.known.snapshot.source for one in latest}
+    left = sorted({*sources, *tokens, *known_sources} - configured)
+    everyone = [*seats, *(Seat(name, known_sources.get(name, "")) for name in left)]
+    report = team_report(latest, sources, everyone, now)
+    health = {row.seat.name: row.snapshot.health for row in report.rows}
+    read = {one.seat: one.known.snapshot.fetched_at for one in latest}
+    for one in latest:
+        read[one.seat] = max(read[one.seat], one.known.snapshot.fetched_at)
+    return [
+        SeatInfo(
+            name=seat.name,
+            source=seat.source or None,
+            configured=seat.name in configured,
+            health=health[seat.name],
+            last_reading=read.get(seat.name),
+            token_made_at=tokens.get(seat.name),
+            token_configured=seat.name in digests,
+        )
+        for seat in everyone
+    ]
+
+
+def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
+    """One line per seat, for a person where it is `tz`."""
+    rows = [
+        (
+            info.name,
+            (info.source or "?") + ("" if info.configured else " (not configured)"),
+            info.health.value.replace("_", " "),
+            "never read" if info.last_reading is None else f"last reading {_shown(info.last_reading, tz)}",
+            _token_text(info, tz),
+        )
+        for info in infos
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
+    lines = (
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row[:4], wide, strict=True)), row[4]]) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _shown(at: datetime, tz: tzinfo) -> str:
+    return f"{at.astimezone(tz):%Y-%m-%d %H:%M}"
+
+
+def _token_text(info: SeatInfo, tz: tzinfo) -> str:
+    made = [] if info.token_made_at is None else [f"token made {_shown(info.token_made_at, tz)}"]
+    named = ["token in the configuration"] if info.token_configured else []
+    if info.source == pushes.PUSH and not made + named:
+        return f"no token yet: meterbot seat add {info.name}"
+    return ", ".join(made + named)
+
+
+def forgotten_text(seat: str, forgotten: Forgotten) -> str:
+    """What was deleted, and what was not."""
+    if not forgotten:
+        return f"nothing is stored of {seat}"
+    counters = f"{count(forgotten.counters, 'counter')} with {count(forgotten.points, 'point')} of history"
+    events = f"{count(forgotten.events, 'event')} with {count(forgotten.deliveries, 'message')}"
+    parts = [
+        counters if forgotten.counters else "",
+        events if forgotten.events else "",
+        "its push token" if forgotten.tokens else "",
+        "its stored session" if forgotten.sessions else "",
+        count(forgotten.pull_requests, "pull request") if forgotten.pull_requests else "",
+        "its present numbers and health" if forgotten.others else "",
+    ]
+    text = f"deleted of {seat}: {listed([part for part in parts if part])}"
+    if forgotten.shared:
+        text += f"\nkept: {count(forgotten.shared, 'counter')} that another seat reads too"
+    return (
+        f"{text}\nWhat was posted in a chat stays there. While {seat} is in the configuration, its next reading is "
+        "stored again."
+    )

@@ -1,0 +1,96 @@
+"""The lines of a seat: what one reading says, in the columns that every surface shares."""
+
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+
+from meterbot.commands.org_lines import people_lines, spend_rows
+from meterbot.core.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
+from meterbot.core.money import percent, rounded, show
+from meterbot.core.text import WINDOW_ORDER, ahead, local_day, moment, one_line, percent_text, window_label
+from meterbot.rules.blocked import Block, block_of
+from meterbot.rules.renewals import next_charge
+
+
+def seat_lines(
+    snapshot: Snapshot, now: datetime, tz: tzinfo, windows_at: datetime | None = None
+) -> tuple[str, ...]:
+    """The seat's lines as every surface shows them: windows, `Extra usage`, `Next charge`.
+
+    `windows_at` is when the windows were read, where that is earlier than the rest.
+    """
+    read_at = windows_at or snapshot.fetched_at
+    rows = [
+        (window_label(window.name), _window_value(window, read_at, now, tz))
+        for window in _in_order(snapshot.windows)
+    ]
+    value = extra_usage_value(snapshot, now, tz)
+    if value is not None:
+        rows.append(("Extra usage", value))
+    if snapshot.org_spend is not None:
+        rows += spend_rows(snapshot.org_spend)
+    rows += _billing_rows(snapshot.subscription)
+    return tuple(f"{label:<16} {value}" for label, value in rows)
+
+
+def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False) -> str:
+    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names."""
+    where = [one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
+    health = snapshot.health.value.replace("_", " ")
+    head = ", ".join([f"{one_line(snapshot.seat)} ({snapshot.source})", *where, health])
+    said = [snapshot.detail] if snapshot.detail else []
+    trouble = [*said, *snapshot.errors, *(f"drift: {field}" for field in snapshot.drift)]
+    people = people_lines(snapshot.org_spend) if emails and snapshot.org_spend is not None else []
+    return "\n".join([head, *seat_lines(snapshot, now, tz), *people, *map(one_line, trouble)])
+
+
+def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | None:
+    """`$17.20 / $50.00 (34%)`, or None where nothing is metered or nothing could be read."""
+    extra, block = snapshot.extra_usage, block_of(snapshot.extra_usage, snapshot.windows, now)
+    if extra is None or not is_metered(extra, block):
+        return None
+    value = _amounts(extra)
+    if block is None:
+        return value
+    until = f" until {local_day(block.until, tz)}" if block.until else ""
+    return f"{value}  BLOCKED{until}"
+
+
+def is_metered(extra: ExtraUsage, block: Block | None) -> bool:
+    """Money can be spent, was spent, or its want blocks the seat. Set up and unused is metered."""
+    spent = extra.used is not None and extra.used.minor > 0
+    usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
+    return spent or usable or block is not None
+
+
+def _amounts(extra: ExtraUsage) -> str:
+    used = "unknown" if extra.used is None else show(extra.used)
+    if extra.cap is not None:
+        share = None if extra.used is None else percent(extra.used, extra.cap)
+        return f"{used} / {show(extra.cap)}" + ("" if share is None else f" ({percent_text(share)})")
+    word = used if extra.used is None else f"{used} used"
+    return f"{word} ({'no cap' if extra.cap_known else 'cap unknown'})"
+
+
+def _in_order(windows: Iterable[Window]) -> list[Window]:
+    order = {name: place for place, name in enumerate(WINDOW_ORDER)}
+    return sorted(windows, key=lambda window: order.get(window.name, len(order)))
+
+
+def _window_value(window: Window, read_at: datetime, now: datetime, tz: tzinfo) -> str:
+    value = "unknown" if window.utilization is None else f"{rounded(window.utilization, 1):5.1f}% used"
+    if window.resets_at is None:
+        return value
+    if read_at < window.resets_at <= now:
+        return f"has reset since (was {value.strip()})"
+    return f"{value}    -> resets {moment(window.resets_at, tz)}{ahead(window.resets_at, now)}"
+
+
+def _billing_rows(subscription: Subscription | None) -> list[tuple[str, str]]:
+    if subscription is None:
+        return []
+    charge = next_charge(subscription)
+    mark = "  (as configured)" if subscription.configured else ""
+    rows = [] if charge is None else [("Next charge", f"{charge.isoformat()}{mark}")]
+    if subscription.ends_on is not None:
+        rows.append(("Ends on", subscription.ends_on.isoformat()))
+    return rows

@@ -1,0 +1,132 @@
+"""What an API organization itself spent this month: beside the seats, and in no sum with them.
+
+Two different ledgers, which are never added up: `OrgCosts` is charged, `OrgEstimates` is what Claude Code's use would
+cost at list prices. Each part was read, or is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from meterbot.core.money import Money, rounded
+
+_TOO_EARLY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OrgCosts:
+    """The cost report's sum so far, one amount per currency. `complete` False: some of it could not be read."""
+
+    amounts: tuple[Money, ...]
+    complete: bool
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PersonEstimate:
+    """`name`: the e-mail address of a person, or the name of an API key."""
+
+    name: str
+    amounts: tuple[Money, ...]
+    pull_requests: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrgEstimates:
+    """Claude Code's use at list prices, over everyone. `by_person` is empty where names are not asked for."""
+
+    amounts: tuple[Money, ...]
+    people: int
+    complete: bool
+    read_at: datetime
+    by_person: tuple[PersonEstimate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLimit:
+    """A person's monthly limit and what of it is spent. `limit` None is unlimited, 0 is included usage only.
+
+    `used_old`: the service says 0 where it said more before, which is how it says that it does not know; `used` is
+    what it said then.
+    """
+
+    user: str
+    limit: Money | None
+    used: Money | None
+    name: str | None = None
+    used_old: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrgLimits:
+    """The limits of everyone; none where the organization has no such thing or the key may not see it."""
+
+    people: tuple[PersonLimit, ...]
+    complete: bool
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrgSpend:
+    """`month`: the UTC month it is of, `2026-10`."""
+
+    month: str
+    costs: OrgCosts | None = None
+    estimates: OrgEstimates | None = None
+    limits: OrgLimits | None = None
+
+
+def month_name(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m}"
+
+
+def completed(new: OrgSpend | None, last: OrgSpend | None) -> OrgSpend | None:
+    """The newest reading with the last good value of every part of the same month that it lacks."""
+    if new is None or last is None or new.month != last.month:
+        return new if new is not None else last
+    keep_costs = last.costs is not None and (
+        new.costs is None or (last.costs.complete and not new.costs.complete)
+    )
+    keep_estimates = last.estimates is not None and (
+        new.estimates is None or (last.estimates.complete and not new.estimates.complete)
+    )
+    return OrgSpend(
+        month=new.month,
+        costs=last.costs if keep_costs else new.costs,
+        estimates=last.estimates if keep_estimates else new.estimates,
+        limits=last.limits if new.limits is None else _with_known_use(new.limits, last.limits),
+    )
+
+
+def _with_known_use(new: OrgLimits, last: OrgLimits | None) -> OrgLimits:
+    known = {} if last is None else {person.user: person for person in last.people}
+    return replace(new, people=tuple(_known_use(person, known) for person in new.people))
+
+
+def _known_use(person: PersonLimit, known: Mapping[str, PersonLimit]) -> PersonLimit:
+    before = known.get(person.user)
+    if before is None or before.used is None or not before.used.minor:
+        return person
+    if person.used is not None and person.used.minor:
+        return person
+    return replace(person, used=before.used, used_old=True)
+
+
+def projection(spend: OrgSpend) -> tuple[Money, ...]:
+    """What the month comes to if it goes on as it went on average: a straight line, in whole minor units.
+
+    Nothing in the first day, nor while the costs are not complete.
+    """
+    costs = spend.costs
+    if costs is None or not costs.complete:
+        return ()
+    start = datetime.fromisoformat(f"{spend.month}-01T00:00:00+00:00")
+    elapsed = costs.read_at - start
+    if elapsed < _TOO_EARLY:
+        return ()
+    whole = (start + timedelta(days=32)).replace(day=1) - start
+    share = Decimal(whole // _SECOND) / Decimal(elapsed // _SECOND)
+    share = max(share, Decimal(1))
+    return tuple(replace(amount, minor=rounded(amount.minor * share, 0)) for amount in costs.amounts)

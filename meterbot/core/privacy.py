@@ -1,0 +1,20 @@
+"""Who is an operator, and whose numbers a channel may read."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Rows = Literal["named", "anonymous", "self"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """Those who see every seat under its name, for their own eyes, and may do what its owner may about its alerts:
+    by platform, people, and the groups or roles whose members they are."""
+
+    people: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def include(self, platform: str, user: str, groups: Collection[str] = ()) -> bool:
+        listed = self.groups.get(platform, frozenset())
+        return user in self.people.get(platform, frozenset()) or not listed.isdisjoint(groups)

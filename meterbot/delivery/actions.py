@@ -1,0 +1,321 @@
+"""What people do about alerts: acknowledge, snooze, mute, ask why. From any worker, and each thing once."""
+
+from base64 import b32encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from hashlib import sha256
+
+from meterbot.chat import Answer, Question
+from meterbot.core.deliveries import Act, Card, Deed, Purpose
+from meterbot.core.messages import Message, button, notice
+from meterbot.core.models import Event, EventKind, Seat
+from meterbot.core.text import listed, local_day, one_line
+from meterbot.delivery.alerts.message import act_line, act_text
+from meterbot.delivery.alerts.why import why
+from meterbot.delivery.planner import follow_ups
+from meterbot.delivery.redaction import Veil
+from meterbot.delivery.routing import lane_of, loud_enough
+from meterbot.rules.renewals import next_charge
+from meterbot.store import Store, Transaction
+
+MORNING = time(9)
+"""When "tomorrow" is."""
+_HOURS = {"1h": 1, "4h": 4, "8h": 8}
+_AS_GOOD_AS = timedelta(minutes=2)
+"""A snooze that ends so little later than one that holds is the same one, clicked twice."""
+_ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
+_GONE = notice("No such alert", "I have no record of this alert any more: it may have been deleted since.")
+_NOT_YOURS = notice("Not shown", "Here the alerts of a seat are for its owner and the operators only.")
+_OVER = notice("It is over", "Nothing of this alert holds any more, so there is nothing to be done about it.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who does something about which card, and when."""
+
+    question: Question
+    card: Card
+    now: datetime
+
+    @property
+    def by(self) -> str:
+        return self.question.name or self.question.user
+
+    @property
+    def event(self) -> Event:
+        """The loudest of what still holds, the newest of the loudest; else the newest."""
+        chosen = self.card.events[-1]
+        for event in self.card.open_at(self.now):
+            if chosen.key in self.card.endings or loud_enough(event.severity, chosen.severity):
+                chosen = event
+        return chosen
+
+
+class Handling:
+    """Every deed is stored in one transaction with the line that says so in the alert's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        wake: Callable[[], None],
+        *,
+        now: Callable[[], datetime],
+        tz: tzinfo,
+        veil: Veil | None = None,
+    ) -> None:
+        self._store = store
+        self._seats = seats
+        self._wake = wake
+        self._now = now
+        self._tz = tz
+        self._veil = veil or Veil()
+
+    async def why(self, question: Question, words: Sequence[str]) -> Answer:
+        """The rule, the level, what was compared with what, and the delivery."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        async with self._store.transaction() as transaction:
+            told = await transaction.tellings([event.key for event in asked.card.events])
+        return Answer(why(asked.card, self._seats, self._tz, asked.now, told))
+
+    async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
+        """Somebody looks after it: no more reminders."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        held = [event for event in asked.card.open_at(asked.now) if event.resolves is None]
+        if not held:
+            return Answer(_OVER)
+        done = [await self._do(asked, event, Deed.ACK, None) for event in held]
+        first = next((act for new, act in done if new), done[-1][1])
+        return Answer(self._receipt(first, new=any(new for new, _ in done)))
+
+    async def snooze(self, question: Question, words: Sequence[str]) -> Answer:
+        """Holds back what is no louder of the same seat: for hours, until tomorrow morning, or until the renewal."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        until = await self._until(asked, words[2] if len(words) > 2 else "")
+        if isinstance(until, Message):
+            return Answer(until)
+        new, act = await self._do(asked, asked.event, Deed.SNOOZE, until)
+        return Answer(self._receipt(act, new=new))
+
+    async def mute(self, question: Question, words: Sequence[str]) -> Answer:
+        """Tells this kind of alert of this seat no more, until it is unmuted."""
+        asked = await self._asked(question, words)
+        if isinstance(asked, Message):
+            return Answer(asked)
+        event = _to_mute(asked, words[2:])
+        if isinstance(event, Message):
+            return Answer(event)
+        new, act = await self._do(asked, event, Deed.MUTE, None)
+        return Answer(self._receipt(act, new=new))
+
+    async def muted(self, question: Question, words: Sequence[str]) -> Answer:
+        """What is snoozed or muted now, each with the way back; `unmute ID` goes it."""
+        now = self._now()
+        holding = [act for act in await self._store.acts(now) if self._admits(question, act.seat)]
+        if len(words) > 1:
+            return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
+        if not holding:
+            return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
+        several = len(holding) > 1
+        numbers = [f"{number}. " if several else "" for number in range(1, len(holding) + 1)]
+        lines = "\n".join(
+            f"{number}{act_text(act, self._tz)}" for number, act in zip(numbers, holding, strict=True)
+        )
+        back = tuple(
+            action
+            for number, act in zip(numbers[:5], holding[:5], strict=True)
+            for action in button(f"Undo {number}{act.seat or 'the team'}, {act.kind.value}", "unmute", act.id)
+        )
+        return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=back))
+
+    async def _undo(self, acts: Sequence[Act], now: datetime) -> Message:
+        if not acts:
+            return notice("Nothing to undo", "This is over already, or I do not know it.")
+        act = acts[0]
+        async with self._store.transaction() as transaction:
+            undone = await transaction.undo(act.id, now)
+            if undone:
+                await self._follow(transaction, act.alert, f"{act.id} undone", None, now)
+        self._wake()
+        said = act_text(act, self._tz)
+        return notice("Undone" if undone else "It was undone before", f"No longer: {said}")
+
+    async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
+        if len(words) < 2:
+            return notice(
+                "Which alert?", "Press the button below an alert, or add its id, or the name of a seat."
+            )
+        seat = self._seats.get(words[1])
+        if seat is not None and not self._admits(question, seat.name):
+            return _NOT_YOURS  # before anything is looked up: whether it has an alert is theirs to know
+        async with self._store.transaction() as transaction:
+            card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
+        if card is None:
+            return (
+                _GONE if seat is None else notice(_GONE.title, f"{seat.name} has no alert that still holds.")
+            )
+        events = tuple(event for event in card.events if self._admits(question, event.seat))
+        return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
+
+    def _admits(self, question: Question, seat: str | None) -> bool:
+        configured = None if seat is None else self._seats.get(seat)
+        return self._veil.admits(seat, configured, question.platform, question.user, question.groups)
+
+    async def _newest_of(self, transaction: Transaction, seat: str) -> Card | None:
+        """The newest alert of a seat that has not ended."""
+        if seat not in self._seats:
+            return None
+        mine = [event for event in await transaction.open_alerts(_ALERTS) if event.seat == seat]
+        tellings = await transaction.tellings([event.key for event in mine[-1:]])
+        for each in reversed(tellings):
+            card = await transaction.card_of(each.about, each.place)
+            if card is not None:
+                return card
+        return None
+
+    async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
+        """When a snooze ends, or the question how long it is to be."""
+        local = asked.now.astimezone(self._tz)
+        if how_long in _HOURS:
+            return asked.now + timedelta(hours=_HOURS[how_long])
+        if how_long == "tomorrow":
+            # The hour of the clock counts, on a day of 23 hours, too.
+            return datetime.combine(local.date() + timedelta(days=1), MORNING, self._tz).astimezone(UTC)
+        renewal = await self._renewal(asked)
+        if how_long == "renewal" and renewal is not None:
+            return renewal
+        ref = asked.card.ref
+        choices = button("1 hour", "snooze", ref, "1h") + button(
+            "Until tomorrow 09:00", "snooze", ref, "tomorrow"
+        )
+        if renewal is not None:
+            day = local_day(renewal, self._tz)
+            choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
+        whom = asked.event.seat or "the team"
+        text = (
+            f"What is no louder than this is held back for {one_line(whom, 60)}, and told or summed up "
+            "afterwards. Typed, 4h and 8h are understood, too."
+        )
+        if how_long == "renewal":
+            text = f"When {one_line(whom, 60)} renews is not known. {text}"
+        elif how_long:
+            text = f"“{one_line(how_long, 40)}” is no length of a snooze. {text}"
+        return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
+
+    async def _renewal(self, asked: _Asked) -> datetime | None:
+        """The beginning of the day on which the seat's plan is charged next."""
+        if asked.event.seat is None:
+            return None
+        today = asked.now.astimezone(self._tz).date()
+        mine = [
+            one.known.snapshot.subscription
+            for one in await self._store.latest()
+            if one.seat == asked.event.seat
+        ]
+        days = [next_charge(subscription) for subscription in mine if subscription is not None]
+        known = [day for day in days if day is not None and day > today]
+        return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
+
+    async def _do(self, asked: _Asked, event: Event, deed: Deed, until: datetime | None) -> tuple[bool, Act]:
+        """Whether it was new, and the deed as it is stored now."""
+        act = Act(
+            id=_act_id(event, deed, asked.now),
+            alert=event.key,
+            deed=deed,
+            at=asked.now,
+            by=asked.by,
+            platform=asked.question.platform,
+            seat=event.seat,
+            kind=event.kind,
+            severity=event.severity,
+            until=until,
+        )
+        # Alone with the facts until it ends: of two clicks, wherever they arrive, the second finds the first.
+        async with self._store.transaction() as transaction:
+            holding = [*await transaction.acts(asked.now), *await transaction.acts_about([event.key])]
+            before = next((one for one in holding if one.undone_at is None and _is_as_good(one, act)), None)
+            if before is not None:
+                return False, before
+            await transaction.add_act(act)
+            await self._follow(transaction, event.key, act.id, act_line(act, self._tz), asked.now)
+        self._wake()
+        return True, act
+
+    async def _follow(
+        self, transaction: Transaction, alert: str, name: str, line: Message | None, now: datetime
+    ) -> None:
+        """Every post of the alert shows it, and its thread says it."""
+        event = (await transaction.events([alert]))[alert]
+        tellings = [each for each in await transaction.tellings([alert]) if each.event == alert]
+        lane, configured = lane_of(event.kind), self._seats.get(event.seat or "")
+        for telling in tellings:
+            # Who did it would tell whose it is.
+            open_ = self._veil.lifted(event, configured, telling.place)
+            said = line if open_ else None
+            await transaction.queue(
+                follow_ups(self._veil.opaque(name), [telling], Purpose.ACT, said, lane), now
+            )
+
+    def _receipt(self, act: Act, *, new: bool) -> Message:
+        done, before, undo = _RECEIPTS[act.deed]
+        title, said = done if new else before, act_text(act, self._tz)
+        return Message(
+            title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", act.id) if undo else ()
+        )
+
+
+def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
+    """The event whose rule is meant, or the question which of the alert's rules is. A rule without a seat is the team's."""
+    open_ = asked.card.open_at(asked.now) or asked.card.events
+    rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
+    given = tuple(which)
+    wanted = [event for rule, event in rules.items() if rule[: len(given)] == given]
+    if given in rules:
+        wanted = [rules[given]]
+    if len(wanted) == 1:
+        return wanted[0]
+    several = len({event.seat for event in rules.values()}) > 1
+    choices = [
+        action
+        for rule, event in rules.items()
+        for action in button(
+            f"{rule[0]} of {event.seat or 'the team'}" if several else rule[0], "mute", asked.card.ref, *rule
+        )
+    ]
+    said = listed([choice.label for choice in choices])
+    why = "This alert tells of several." if wanted else "This alert tells of no such rule."
+    text = f"{why} Which is to be told no more: {said}?"
+    return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
+
+
+_CHOICES = 10
+_RECEIPTS = {
+    Deed.ACK: ("Acknowledged", "It was acknowledged before", False),
+    Deed.SNOOZE: ("Snoozed", "It is snoozed already", True),
+    Deed.MUTE: ("Muted", "It is muted already", True),
+}
+
+
+def _is_as_good(before: Act, wanted: Act) -> bool:
+    """Whether what was done before makes the same again needless."""
+    if (before.deed, before.seat) != (wanted.deed, wanted.seat):
+        return False
+    if wanted.deed is Deed.ACK:
+        return before.alert == wanted.alert
+    if wanted.deed is Deed.MUTE:
+        return before.kind is wanted.kind
+    if before.until is None or wanted.until is None or not loud_enough(before.severity, wanted.severity):
+        return False
+    return wanted.until - before.until < _AS_GOOD_AS
+
+
+def _act_id(event: Event, deed: Deed, now: datetime) -> str:
+    digest = sha256(f"{event.key}\n{deed}\n{now.isoformat()}".encode()).digest()
+    return b32encode(digest).decode().lower()[:20]

@@ -1,0 +1,161 @@
+"""What a seat's owner has set for it instead of what is configured: its levels, and their own quiet hours. Pure."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import time, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from meterbot.core.money import show
+from meterbot.core.text import one_line
+from meterbot.delivery.routing import Quiet
+from meterbot.rules import RuleSettings, Threshold, parse_threshold
+
+MOST_LEVELS = 10
+_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORT = 3
+DAYS = tuple(name[:_SHORT] for name in _NAMES)
+DEFAULT = "default"
+
+_HOURS = re.compile(r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
+
+
+@dataclass(frozen=True, slots=True)
+class SeatSettings:
+    """None: as configured."""
+
+    thresholds: tuple[Threshold, ...] | None = None
+    quiet: Quiet | None = None
+    """Hours in which direct messages about the seat wait, unless they are as loud as it allows."""
+
+    def over(self, settings: RuleSettings) -> RuleSettings:
+        """What the rules watch for at this seat."""
+        return settings if self.thresholds is None else replace(settings, thresholds=self.thresholds)
+
+
+def name_of(seat: str) -> str:
+    """Under which they are stored."""
+    return f"settings:{seat}"
+
+
+def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:
+    stored = memories.get(name_of(seat))
+    return SeatSettings() if stored is None else load(stored)
+
+
+def dump(settings: SeatSettings) -> str:
+    quiet: dict[str, Any] | None = None
+    if settings.quiet is not None:
+        hours = (settings.quiet.start, settings.quiet.end)
+        quiet = {
+            "hours": [hour.isoformat("minutes") for hour in hours],
+            "days": sorted(settings.quiet.days),
+            "zone": settings.quiet.timezone.key,
+        }
+    levels = None if settings.thresholds is None else [level.level for level in settings.thresholds]
+    return json.dumps({"thresholds": levels, "quiet": quiet})
+
+
+def load(stored: str) -> SeatSettings:
+    held = json.loads(stored)
+    levels, quiet = held["thresholds"], held["quiet"]
+    return SeatSettings(
+        None if levels is None else tuple(map(parse_threshold, levels)),
+        None
+        if quiet is None
+        else Quiet(
+            time.fromisoformat(quiet["hours"][0]),
+            time.fromisoformat(quiet["hours"][1]),
+            days=frozenset(quiet["days"]),
+            timezone=ZoneInfo(quiet["zone"]),
+        ),
+    )
+
+
+def levels_in(written: str) -> tuple[Threshold, ...] | None:
+    """`50%, 80%, $25.00`; None for `default`. Raises ValueError with a sentence."""
+    parts = re.findall(r"[^\s,;]+(?:\s+[A-Za-z]{3}\b)?", written)
+    if [part.lower() for part in parts] == [DEFAULT]:
+        return None
+    if not parts or len(parts) > MOST_LEVELS:
+        raise ValueError(f"Write one to {MOST_LEVELS} levels, such as 50%, 80%, $25.00, or the word default.")
+    return tuple(dict.fromkeys(map(_level, parts)))
+
+
+def _level(part: str) -> Threshold:
+    try:
+        level = parse_threshold(part)
+    except ValueError:
+        said = f"“{one_line(part, 20)}” is no level: write a percentage like 80% or an amount like $25.00."
+        raise ValueError(said) from None
+    if level.percent is not None and level.percent > 100:
+        raise ValueError(
+            f"“{level.level}” is above the cap, and at the cap a seat is blocked: write 100% at most."
+        )
+    return level
+
+
+def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
+    """`22:00-07:00 sat sun Europe/Berlin`, the zone the configured one where none is named; None for `none` and
+    `default`. Raises ValueError with a sentence."""
+    if written.strip().lower() in {"none", DEFAULT}:
+        return None
+    hours = _HOURS.search(written)
+    rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
+    if odd := next((word for word in rest if re.search(r"\d:|:\d", word)), None):
+        said = f"“{one_line(odd, 20)}” are no hours: write them like 22:00-07:00, from 00:00 to 23:59."
+        raise ValueError(said)
+    named = {word: _days(word) for word in rest}
+    days = frozenset(day for each in named.values() for day in each or ())
+    zones = [word for word, each in named.items() if each is None]
+    if (hours is None and not days) or len(zones) > 1:
+        raise ValueError("Write hours like 22:00-07:00, perhaps with days and a time zone, or the word none.")
+    start, end = (time(0), time(0)) if hours is None else (_clock(hours, 1), _clock(hours, 3))
+    if hours is not None and start == end:
+        raise ValueError("The hours must end at another time than they begin.")
+    return Quiet(start, end, days, _zone(zones[0]) if zones else ZoneInfo(str(zone)))
+
+
+def _days(word: str) -> list[int] | None:
+    """Of `sat`, `saturday` or `mon-fri`; None for another word."""
+    first, _, last = word.lower().partition("-")
+    start, end = _day(first), _day(last if "-" in word else first)
+    if start is None or end is None:
+        return None
+    return [(start + more) % 7 for more in range((end - start) % 7 + 1)]
+
+
+def _day(word: str) -> int | None:
+    """By its name, or so much of it that it can be no other."""
+    fitting = (day for day, name in enumerate(_NAMES) if len(word) >= _SHORT and name.startswith(word))
+    return next(fitting, None)
+
+
+def _clock(hours: re.Match[str], group: int) -> time:
+    return time(int(hours[group]), int(hours[group + 1]))
+
+
+def _zone(word: str) -> ZoneInfo:
+    """By its IANA name, in whatever case: what is typed as a command arrives in lower case."""
+    known = {name.lower(): name for name in available_timezones()}
+    if word.lower() not in known:
+        said = f"“{one_line(word, 40)}” is no time zone: write it like Europe/Berlin."
+        raise ValueError(said)
+    return ZoneInfo(known[word.lower()])
+
+
+def levels_said(levels: Sequence[Threshold]) -> str:
+    """`50%, $25.00`"""
+    said = [level.level if level.amount is None else show(level.amount) for level in levels]
+    return ", ".join(said) or "none"
+
+
+def quiet_said(quiet: Quiet | None) -> str:
+    """`22:00-07:00, sat, sun (Europe/Berlin)`"""
+    if quiet is None:
+        return "none"
+    hours = [f"{quiet.start:%H:%M}-{quiet.end:%H:%M}"] if quiet.start != quiet.end else []
+    days = [DAYS[day] for day in sorted(quiet.days)]
+    return f"{', '.join([*hours, *days])} ({quiet.timezone.key})"

@@ -1,0 +1,294 @@
+"""Works the deliveries off: claim, send, record; in doubt, look.
+
+An alert is never lost: a delivery leaves the queue only when it stands in the channel, or when nothing is left to
+say. It is never posted twice: whatever may have arrived is looked for before it is sent again.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from meterbot.chat import LOOK_BACK, Chat
+from meterbot.core.clock import Clock
+from meterbot.core.counters import Tally
+from meterbot.core.deliveries import (
+    Deed,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Purpose,
+    Trouble,
+    Unsure,
+)
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Message, Posted
+from meterbot.delivery.grouping import bundling, while_out
+from meterbot.store import Store
+
+CLAIM_SECONDS = 60.0
+"""How long a worker may take over one delivery before another looks after it."""
+SEND_SECONDS = 40.0
+"""When a platform that does not answer is given up for now; well inside the claim."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+_REFUSED_PAUSE = 600.0
+_LONGEST_ASKED = 3600.0
+"""Who is asked to wait longer looks again after this time: it may have been a mistake."""
+_GOODBYE_SECONDS = 2.0
+
+_STATE = {
+    Outcome.NOT_SENT: DeliveryState.QUEUED,
+    Outcome.IN_DOUBT: DeliveryState.IN_DOUBT,
+    Outcome.REFUSED: DeliveryState.REFUSED,
+}
+
+Render = Callable[[Delivery], Message]
+"""The message of a delivery that brings none, by what holds now."""
+
+log = get_logger(__name__)
+
+
+class Notify:
+    """Works for each chat on its own, so that a hanging platform delays nobody else. `group_from`: from how many posts
+    on that wait together they become one."""
+
+    def __init__(
+        self,
+        store: Store,
+        chats: Mapping[str, Chat],
+        clock: Clock,
+        *,
+        worker: str,
+        render: Render,
+        group_from: int = 4,
+        rng: random.Random | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self._store = store
+        self._chats = chats
+        self._render = render
+        self._choose = {name: bundling(group_from, name) for name in chats}
+        self._clock = clock
+        self._worker = worker
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._tally = tally or Tally()
+        self._wakers = {name: asyncio.Event() for name in chats}
+        self._stopping = False
+        self._trouble: dict[tuple[str, str], str] = {}
+        self._unsure: set[str] = set()
+        """Deliveries that are sent although nobody may look whether they have arrived."""
+
+    def wake(self) -> None:
+        """Something was queued, or time has passed: look now."""
+        for waker in self._wakers.values():
+            waker.set()
+
+    async def run(self) -> None:
+        """Works until `stop`; each chat on its own."""
+        async with asyncio.TaskGroup() as group:
+            for name in self._chats:
+                group.create_task(self._work(name))
+
+    def stop(self) -> None:
+        """Lets the message being sent arrive, then ends `run`."""
+        self._stopping = True
+        self.wake()
+
+    async def _work(self, name: str) -> None:
+        waker, halted = self._wakers[name], False
+        while not self._stopping:
+            waker.clear()
+            try:
+                moved = await self.deliver_next(name)
+            except Exception:
+                # The database is away, or we have a bug: the rows are safe, the next wake tries again.
+                if not halted:
+                    log.exception("deliveries stopped for now", chat=name)
+                moved, halted = False, True
+            else:
+                if halted:
+                    log.info("deliveries go on", chat=name)
+                halted = False
+            if not moved:
+                await waker.wait()
+
+    async def drain(self) -> None:
+        """Sends everything that is due now; returns when no line moves any more."""
+        await asyncio.gather(*(self._drain(name) for name in self._chats))
+
+    async def _drain(self, name: str) -> None:
+        while await self.deliver_next(name):
+            pass
+
+    async def deliver_next(self, name: str) -> bool:
+        """Sends the next message of one of the chat's channels. False when nothing was due."""
+        now = self._clock.now()
+        delivery = await self._store.claim(name, now, self._worker, CLAIM_SECONDS, self._choose[name])
+        if delivery is None:
+            return False
+        if (needless := _needless(delivery)) is not None:
+            await self._store.superseded(delivery, needless, now)
+            self._tally.delivery(name, "superseded")
+            return True
+        try:
+            where, sent = await self._send(self._chats[name], delivery)
+        except SendError as error:
+            await self._failed(delivery, error)
+        except asyncio.CancelledError:
+            await self._say_goodbye(delivery)
+            raise
+        except Exception:
+            # A chat tells every failure of the outside by a SendError: this one is our own.
+            log.exception("a chat failed", chat=name, delivery=delivery.id)
+            await self._put_back(delivery, SendError(Outcome.IN_DOUBT, "meterbot itself failed to send it"))
+        else:
+            await self._record(delivery, where, sent=sent)
+        return True
+
+    async def _failed(self, delivery: Delivery, error: SendError) -> None:
+        if error.outcome is not Outcome.GONE:
+            await self._put_back(delivery, error)
+            return
+        # It must not hold up the alerts behind it for ever.
+        now = self._clock.now()
+        news = delivery.purpose is Purpose.TELL and delivery.event.resolves is None
+        if delivery.kind is DeliveryKind.REPLY and news:
+            log.info("a thread is gone, its alert is posted anew", chat=delivery.chat, reason=error.reason)
+            await self._store.repost(delivery, now)
+            return
+        log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
+        await self._store.superseded(delivery, error.reason, now)
+        self._tally.delivery(delivery.chat, "superseded")
+
+    async def _say_goodbye(self, delivery: Delivery) -> None:
+        """Notes the doubt, so that the next start settles it at once and not when the claim has run out."""
+        doubt = SendError(Outcome.IN_DOUBT, "meterbot was stopped while sending")
+        try:
+            await asyncio.wait_for(asyncio.shield(self._put_back(delivery, doubt)), _GOODBYE_SECONDS)
+        except Exception:
+            log.exception("a message in doubt could not be noted", delivery=delivery.id)
+
+    async def _send(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
+        """Where the message stands, and whether it was put there now."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return await self._send_once(chat, delivery)
+        except TimeoutError:
+            raise SendError(Outcome.IN_DOUBT, f"{chat.name} did not answer in time") from None
+
+    async def _send_once(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
+        message = delivery.message or self._render(delivery)
+        root = delivery.root
+        if delivery.kind is DeliveryKind.EDIT:
+            assert root is not None  # noqa: S101 - without one the edit is needless
+            # Editing twice shows the same message: no need to look.
+            await chat.edit(delivery.card.ref, root, message)
+            return root, True
+        if (found := await self._look(chat, delivery)) is not None:
+            return found, False
+        if root is None:
+            return await chat.post(delivery.id, delivery.channel, message), True
+        return await chat.reply(delivery.id, root, message), True
+
+    async def _look(self, chat: Chat, delivery: Delivery) -> Posted | None:
+        if not delivery.settle:
+            return None
+        since = (delivery.first_tried_at or delivery.created_at) - LOOK_BACK
+        try:
+            found = await chat.find(delivery.id, delivery.channel, since, delivery.root)
+        except SendError as error:
+            if error.outcome is not Outcome.REFUSED:
+                raise
+            # Not allowed to look, and perhaps nobody will ever be: a second post is better than a lost alert.
+            log.warning("cannot look for a message in doubt, sending it", reason=error.reason)
+            self._unsure.add(delivery.id)
+            return None
+        log.info("settled a doubt by looking", delivery=delivery.id, arrived=bool(found))
+        return await self._only_one(chat, delivery.id, found)
+
+    async def _only_one(self, chat: Chat, delivery: str, found: Sequence[Posted]) -> Posted | None:
+        """Takes all but the first away: nothing is to stand twice."""
+        for extra in found[1:]:
+            log.info("a message stood twice, the second is taken away", delivery=delivery)
+            await chat.delete(extra)
+        return found[0] if found else None
+
+    async def _record(self, delivery: Delivery, where: Posted, *, sent: bool) -> None:
+        unsure = delivery.id in self._unsure
+        pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
+        held = None if trouble is None else while_out(delivery.chat, trouble, now)
+        await self._store.delivered(delivery, where, now, pause, sent=sent, unsure=unsure, held=held)
+        self._tally.delivery(delivery.chat, "delivered")
+        self._unsure.discard(delivery.id)
+        if self._trouble.pop(_line(delivery), None):
+            log.info("messages arrive again", chat=delivery.chat, channel=delivery.channel)
+
+    async def _put_back(self, delivery: Delivery, error: SendError) -> None:
+        self._tally.delivery(delivery.chat, error.outcome.value)
+        now, pause = self._clock.now(), self._pause(delivery, error)
+        # A doubt stays one, whatever stopped this attempt: looking once more is harmless.
+        state = DeliveryState.IN_DOUBT if delivery.settle else _STATE[error.outcome]
+        trouble = Trouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
+        await self._store.put_back(delivery, state, now + timedelta(seconds=pause), trouble)
+        if self._trouble.get(_line(delivery)) != error.reason:
+            self._trouble[_line(delivery)] = error.reason
+            log.warning(
+                "a message has to wait",
+                chat=delivery.chat,
+                channel=delivery.channel,
+                reason=error.reason,
+                seconds=round(pause),
+            )
+
+    def _pause(self, delivery: Delivery, error: SendError) -> float:
+        if error.outcome is Outcome.REFUSED:
+            pause = _REFUSED_PAUSE
+        else:
+            pause = min(_FIRST_PAUSE * 2 ** min(delivery.failures, 20), _LONGEST_PAUSE)
+        pause *= self._rng.uniform(0.8, 1.2)
+        return max(pause, min(error.retry_after or 0.0, _LONGEST_ASKED))
+
+    async def tidy(self) -> None:
+        """Looks after the messages that may stand twice, where that is allowed by now."""
+        for name, chat in self._chats.items():
+            for unsure in await self._store.unsure(name):
+                try:
+                    await self._tidy_one(chat, unsure)
+                except SendError as error:
+                    log.info("cannot look whether a message stands twice", chat=name, reason=error.reason)
+                    break
+
+    async def _tidy_one(self, chat: Chat, unsure: Unsure) -> None:
+        found = await chat.find(unsure.id, unsure.channel, unsure.since - LOOK_BACK, unsure.about)
+        for extra in found:
+            if extra != unsure.where:
+                log.info("a message stood twice, the second is taken away", delivery=unsure.id)
+                await chat.delete(extra)
+        await self._store.settled(unsure.id)
+
+
+def _needless(delivery: Delivery) -> str | None:
+    """Why nothing is to be sent; None when something is."""
+    if delivery.kind is DeliveryKind.POST:
+        return None
+    if delivery.root is None:
+        return "the message it refers to was never posted"
+    if delivery.kind is DeliveryKind.EDIT:
+        shows = delivery.message is None and delivery.shown == delivery.card.mark
+        return "the message shows it already" if shows else None
+    if delivery.purpose is Purpose.TELL:
+        return "the message said it when it was posted" if delivery.event.key in delivery.told else None
+    return _why_silent(delivery) if delivery.purpose is Purpose.REMIND else None
+
+
+def _why_silent(reminder: Delivery) -> str | None:
+    if reminder.event.key in reminder.card.endings:
+        return "it is over"
+    acts = (act for act in reminder.card.acts if act.alert == reminder.event.key and act.undone_at is None)
+    return "somebody looks after it" if any(act.deed is Deed.ACK for act in acts) else None
+
+
+def _line(delivery: Delivery) -> tuple[str, str]:
+    return delivery.chat, delivery.channel

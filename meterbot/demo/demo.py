@@ -1,0 +1,225 @@
+"""The whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept.
+
+Everything but claude.ai and the clock is real: configuration, poller, store, rules, deliveries, console.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from meterbot.app.build import READS_AT_ONCE, assembled
+from meterbot.app.config import load
+from meterbot.app.run import Bot
+from meterbot.chat import Question
+from meterbot.core.cipher import new_key
+from meterbot.core.clock import Clock, FastClock, ManualClock
+from meterbot.demo import month
+from meterbot.demo.month import Person
+from meterbot.demo.simulated_claude_ai import ClaudeAi, Organization
+from meterbot.rules.pull_requests import Commits, Merged
+
+SPEED = 10_000.0
+"""The month in a little over four minutes, the first alert within seconds."""
+
+_STEP = timedelta(hours=2)
+_TICK_SECONDS = 0.1
+_UNHURRIED = (
+    "4h"  # three of them without an answer are stale: seconds, live, which a busy machine may well take
+)
+_HELLO = "A simulated team of five in April 2026, on the real bot. All names and amounts are made up."
+_HOW = "Meanwhile you can type /claude-spend, me, seat ana, forecast, history, pr or help; quit ends."
+_REPOSITORY = "example/app"
+_GOODBYE = "That was the month. Your own team's: see README.md."
+
+
+async def play_once() -> None:
+    """Plays the month in one go, step by step, and ends with the team as it stands."""
+    clock = ManualClock(month.START)
+    print(f"{_HELLO}\n")
+    # One read at a time and the same jitter, so that every run tells the same.
+    same = random.Random(2026)  # noqa: S311 - jitter, not a secret
+    async with _stage(clock, stop=lambda: None, interactive=False, reads_at_once=1, rng=same) as (
+        bot,
+        direct,
+    ):
+        while clock.now() < month.END:
+            direct()
+            await _merge_what_is_due(bot, clock.now() - _STEP, clock.now())
+            await bot.step()
+            await _ask_what_is_due(bot, clock.now(), clock.now() + _STEP)
+            clock.advance(_STEP)
+        await _ask(bot, "")
+    print(f"\n{_GOODBYE}")
+
+
+async def play_live(speed: float) -> None:
+    """Plays the month `speed` times as fast as life; commands can be typed all the while. Ends on `quit`, and after
+    the month when nobody sits at the terminal."""
+    clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
+    print(f"{_HELLO}\n{_HOW}\n", flush=True)
+    async with _stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
+        clock.begin()
+        directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
+        try:
+            await bot.run(stop, _TICK_SECONDS)
+        finally:
+            directing.cancel()
+            await asyncio.gather(directing, return_exceptions=True)
+
+
+async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], stop: asyncio.Event) -> None:
+    somebody_is_there = sys.stdin.isatty()
+    now = month.START
+    while now < month.END:
+        direct()
+        await asyncio.sleep(_TICK_SECONDS)
+        before, now = now, clock.now()
+        await _merge_what_is_due(bot, before, now)
+        if not somebody_is_there:
+            await _ask_what_is_due(bot, before, now)
+    print(f"\n{_GOODBYE}")
+    if somebody_is_there:
+        print("/claude-spend still answers; quit ends.")
+    else:
+        stop.set()
+
+
+async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
+    """Tells the bot what was merged in (since, until], as GitHub would."""
+    for pull in month.PULLS:
+        if since < pull.merged_at <= until:
+            name = f"demo-{pull.number}"
+            merged = Merged(
+                _REPOSITORY,
+                pull.number,
+                name,
+                pull.author,
+                opened_at=pull.first_commit,
+                merged_at=pull.merged_at,
+            )
+            await bot.merges.take(merged, name, until, Commits(pull.first_commit, pull.last_commit))
+
+
+async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
+    """Asks in the place of the team what falls into the half-open span."""
+    for at, words in month.QUESTIONS:
+        if since <= at < until:
+            await _ask(bot, words)
+
+
+async def _ask(bot: Bot, words: str) -> None:
+    print(f"\n> {f'/claude-spend {words}'.strip()}")
+    console = bot.chats["console"]
+    answer = await bot.commands.answer(Question(tuple(words.split()), console.name, "operator"))
+    await console.post("answer", console.destination, answer.message)
+    print()
+
+
+@asynccontextmanager
+async def _stage(
+    clock: Clock,
+    *,
+    stop: Callable[[], None],
+    interactive: bool,
+    reads_at_once: int = READS_AT_ONCE,
+    rng: random.Random | None = None,
+    poll_interval: str = "2h",
+) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
+    """A bot for the team, and what brings the team's accounts to the present moment."""
+    with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
+        async with ClaudeAi() as claude:
+            accounts = {
+                person: claude.add_account(
+                    person.session_key,
+                    uuid=person.account,
+                    email=f"{person.name}@example.com",
+                    organizations=[Organization(person.org, name=f"{person.name}'s organization")],
+                )
+                for person in month.TEAM
+            }
+
+            def direct() -> None:
+                now = clock.now()
+                claude.requests.clear()
+                for person, account in accounts.items():
+                    standing = month.standing(person, now)
+                    account.signed_in = standing.signed_in
+                    _set(account.organizations[0], person, standing)
+
+            environ = {person.key_variable: person.session_key for person in month.TEAM}
+            environ["METERBOT_SECRET_KEY"] = new_key()
+            environ["METERBOT_CONFIG_TOML"] = _configuration(
+                claude.url, Path(folder, "demo.db"), poll_interval
+            )
+            config = load(None, environ, Path(folder))
+            terminal = (sys.stdin if interactive else None, sys.stdout)
+            async with assembled(
+                config,
+                clock,
+                on_quit=stop,
+                terminal=terminal,
+                reads_at_once=reads_at_once,
+                rng=rng,
+                salt="",  # every demonstration has the same ids
+            ) as bot:
+                yield bot, direct
+
+
+def _set(organization: Organization, person: Person, standing: month.Standing) -> None:
+    organization.rate_limit_tier = person.tier
+    organization.capabilities = ["claude_pro" if person.plan == "pro" else "claude_max", "chat"]
+    organization.currency = person.currency
+    organization.used = Decimal(standing.used)
+    organization.cap = standing.cap
+    organization.enabled = standing.disabled_reason is None
+    organization.disabled_reason = standing.disabled_reason
+    organization.disabled_until = standing.disabled_until
+    organization.five_hour = standing.five_hour
+    organization.five_hour_resets = standing.five_hour_resets
+    organization.seven_day = standing.seven_day
+    organization.seven_day_resets = standing.seven_day_resets
+    organization.next_charge = standing.next_charge
+
+
+def _configuration(claude_ai: str, database: Path, poll_interval: str) -> str:
+    seats = "".join(
+        f"""
+[[seats]]
+name = "{person.name}"
+source = "claude_ai"
+session_key_env = "{person.key_variable}"
+plan = "{person.plan}"
+plan_price = "{person.plan_price}"
+owner = {{ github = "{person.name}"{', console = "operator"' * (person.name == "ana")} }}
+"""
+        for person in month.TEAM
+    )
+    return f"""
+timezone = "UTC"
+poll_interval = "{poll_interval}"
+database_url = "sqlite:///{database}"
+
+[console]
+enabled = true
+
+[alerts]
+thresholds = ["50%", "80%", "95%", "$25.00"]
+renewal_days = [7, 1]
+source_grace = "2h"
+# A window that is full is every day's business here; quiet teams like to hear of the money only.
+mute = ["window_full"]
+
+[[alerts.budgets]]
+amount = "250.00"
+currency = "USD"
+thresholds = ["80%", "100%"]
+
+[endpoints]
+claude_ai = "{claude_ai}"
+{seats}"""

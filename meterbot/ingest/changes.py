@@ -1,0 +1,318 @@
+"""What a batch of snapshots does to what was known: pure, in the order in which they came."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from meterbot import rules
+from meterbot.core.deliveries import NewDelivery
+from meterbot.core.models import (
+    Counter,
+    Event,
+    Health,
+    Known,
+    Sample,
+    Seat,
+    Snapshot,
+    SourceState,
+    failures_after,
+    worst,
+)
+from meterbot.delivery import seat_settings
+from meterbot.rules import (
+    Ailment,
+    CounterMemory,
+    DestinationMemory,
+    Reading,
+    Rise,
+    RuleSettings,
+    SourceMemory,
+    TeamMemory,
+    Verdict,
+)
+from meterbot.rules.hours import Hour
+from meterbot.rules.memory import DESTINATION_MEMORY, TEAM_MEMORY, memory_of
+from meterbot.rules.pace_and_caps import CLOCK_SKEW
+from meterbot.rules.renewals import as_configured
+from meterbot.store import Batch, CounterState, Latest
+
+# A tick of these is all that the seat is a member of; a push may be of one organization alone.
+_COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
+# What arrives by itself may have been read long ago, on a machine that was offline since.
+_DELIVERED = "push"
+
+K = TypeVar("K")
+V = TypeVar("V")
+M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
+
+
+class Fold:
+    """Begins with what was known and ends with what is; `batch` is the difference.
+
+    `states` must hold what is stored of every counter that the snapshots may be of: `counters_of` names them.
+    """
+
+    def __init__(
+        self,
+        settings: RuleSettings,
+        *,
+        sources: Mapping[str, SourceState],
+        memories: Mapping[str, str],
+        latest: Iterable[Latest] = (),
+        states: Mapping[Counter, CounterState] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._known_sources, self.sources = sources, dict(sources)
+        self._known_memories, self.memories = memories, dict(memories)
+        self._known_latest = {(one.seat, one.counter): one.known for one in latest}
+        self.latest = dict(self._known_latest)
+        self._known_states = states or {}
+        self.states = dict(self._known_states)
+        self._counter_memories: dict[Counter, CounterMemory] = {}
+        self._source_memories: dict[str, SourceMemory] = {}
+        self.events: list[Event] = []
+        self.samples: list[Sample] = []
+        self.set_back: dict[Counter, datetime] = {}
+        self.risen: dict[Counter, str] = {}
+        """Counters that a clean reading found higher than the one before, and the seat that brought it."""
+        self.news: list[Snapshot] = []
+        """The snapshots taken that brought something new."""
+
+    def take(self, seat: Seat, tick: Sequence[Snapshot], now: datetime) -> None:
+        """One tick of one seat. An old, repeated or future-dated one changes nothing."""
+        news = [snapshot for snapshot in tick if self._take_one(seat, snapshot, now)]
+        self.news += news
+        if news:
+            self._leave_others(seat, [self._with_account(seat, snapshot) for snapshot in news])
+            self._settle(seat, worst(news), now)
+
+    def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
+        """What shows that one of these is not the seat's account's: `account` or `email`."""
+        return rules.stranger(self._source_memory(seat.name), snapshots)
+
+    def wait(self, seat: Seat, now: datetime) -> None:
+        """What becomes true of a source by waiting."""
+        state = self._present_source(seat.name, now)
+        if (
+            state.health is Health.OK
+            and state.last_ok_at is not None
+            and now - state.last_ok_at > seat.patience
+        ):
+            self.sources[seat.name] = replace(
+                state, health=Health.STALE, since=state.last_ok_at + seat.patience
+            )
+        self.watch_source(seat, now)
+
+    def watch_source(self, seat: Seat, now: datetime) -> None:
+        """Once per seat, when all its ticks are taken: what lies between them is over already."""
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_source(before, self.source(seat.name), seat, self._settings, now)
+        self._set_source_memory(seat.name, memory)
+        self.events += events
+
+    def watch_session(self, seat: Seat, ends_at: datetime, now: datetime) -> None:
+        """Whether the seat's session, which ends at `ends_at`, ends soon."""
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_session(before, ends_at, seat, self._settings, now)
+        self._set_source_memory(seat.name, memory)
+        self.events += events
+
+    def source(self, seat: str) -> SourceState:
+        return self.sources.get(seat) or SourceState(seat)
+
+    def _present_source(self, seat: str, now: datetime) -> SourceState:
+        """The source as it stands, without an instant from before the clock was set back."""
+        state = self.source(seat)
+        since, last_ok_at = _not_ahead(state.since, now), _not_ahead(state.last_ok_at, now)
+        if since is not state.since or last_ok_at is not state.last_ok_at:
+            state = self.sources[seat] = replace(state, since=since, last_ok_at=last_ok_at)
+        return state
+
+    def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
+        """What is to be written: only what differs from what was stored."""
+        return Batch(
+            latest=[
+                Latest(seat, counter, known)
+                for (seat, counter), known in _changed(self._known_latest, self.latest).items()
+            ],
+            states=_changed(self._known_states, self.states),
+            samples=self.samples,
+            set_back=self.set_back,
+            sources=list(_changed(self._known_sources, self.sources).values()),
+            memories=_changed(self._known_memories, self.memories),
+            events=self.events,
+            deliveries=deliveries,
+            gone=sorted(self._known_latest.keys() - self.latest.keys(), key=str),
+        )
+
+    def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
+        """Whether the snapshot brought anything new."""
+        today = now.astimezone(self._settings.timezone).date()
+        named = as_configured(self._with_account(seat, snapshot), seat.renews_on, today)
+        counter = named.counter
+        if counter is None:
+            return snapshot.fetched_at <= now + CLOCK_SKEW
+        if not seat.wants(counter.org):
+            return False
+        state = self.states.get(counter) or self._nameless_state(seat, counter.org)
+        memory = self._memory_in(counter, state)
+        known = state.known if state else None
+        late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
+        watch = rules.take_late if late else rules.watch_counter
+        settings = seat_settings.of(seat.name, self.memories).over(self._settings)
+        verdict = watch(memory, known, named, settings, now)
+        if verdict.changed and verdict.known is not None:
+            self._set_state(counter, verdict.known, verdict.memory)
+            if verdict.set_back:
+                self.set_back[counter] = now
+            self.samples += _newest(verdict, counter, snapshot)
+            self.events += verdict.events
+            if verdict.risen:
+                self.risen[counter] = seat.name
+        # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
+        before = self.latest.get((seat.name, counter))
+        own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
+        if own is None:
+            return verdict.changed
+        self.latest[seat.name, counter] = own
+        self._watch_identity(seat, snapshot, now)
+        return True
+
+    def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
+        """What is known of a seat whose readings did not say so far whose account they are of."""
+        counter = Counter.of_seat(seat.name, org)
+        return self.states.get(counter) if (seat.name, counter) in self.latest else None
+
+    def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
+        """A reading that does not say whose account it is belongs to the seat's last known one."""
+        if snapshot.account_uuid is not None:
+            return snapshot
+        accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
+        return replace(snapshot, account_uuid=next(accounts, None))
+
+    def _leave_others(self, seat: Seat, tick: Sequence[Snapshot]) -> None:
+        """Takes back the rows of an account that the seat no longer is, and of organizations it has left."""
+        seen = {snapshot.counter for snapshot in tick if snapshot.counter is not None}
+        accounts = {counter.account for counter in seen if counter.named}
+        complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
+        for counter in [counter for name, counter in self.latest if name == seat.name]:
+            other_account = bool(accounts) and counter.account not in accounts
+            if counter not in seen and (other_account or complete):
+                del self.latest[seat.name, counter]
+
+    def _settle(self, seat: Seat, said: Snapshot, now: datetime) -> None:
+        old = self._present_source(seat.name, now)
+        health, since, last_ok_at = said.health, now, old.last_ok_at
+        if health is Health.OK:
+            last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
+            if now - last_ok_at > seat.patience:  # a machine that was offline delivers what it had
+                health, since = Health.STALE, last_ok_at + seat.patience
+        self.sources[seat.name] = replace(
+            old,
+            health=health,
+            since=old.since if health is old.health and old.since is not None else since,
+            detail=said.detail,
+            last_ok_at=last_ok_at,
+            failures=failures_after(old.failures, health),
+        )
+
+    def _watch_identity(self, seat: Seat, snapshot: Snapshot, now: datetime) -> None:
+        before = self._source_memory(seat.name)
+        memory, events = rules.watch_identity(before, snapshot, self._settings, now)
+        self._set_source_memory(seat.name, memory)
+        self.events += events
+
+    def counter_memory(self, counter: Counter) -> CounterMemory:
+        return self._memory_in(counter, self.states[counter])
+
+    def _memory_in(self, counter: Counter, state: CounterState | None) -> CounterMemory:
+        taken = self._counter_memories.get(counter)
+        return taken or rules.load(CounterMemory, state.memory if state else None)
+
+    def _set_state(self, counter: Counter, known: Known, memory: CounterMemory) -> None:
+        self._counter_memories[counter] = memory
+        self.states[counter] = CounterState(known, rules.dump(memory))
+
+    def watch_pace(
+        self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
+    ) -> None:
+        """Of a counter that rose: where its pace leads."""
+        state, seat = self.states[counter], self.risen[counter]
+        rise = Rise(counter, seat, samples, hours)
+        memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
+        self._set_state(counter, state.known, memory)
+        self.events += events
+
+    def watch_team(self, readings: Iterable[Reading], now: datetime) -> None:
+        """The team's sum over what each counter adds to it."""
+        before = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
+        memory, events = rules.watch_team(before, readings, self._settings, now)
+        self._remember(TEAM_MEMORY, before, memory)
+        self.events += events
+
+    def watch_destinations(self, ailing: Iterable[Ailment], now: datetime) -> None:
+        """Which places take no messages, and which do again."""
+        before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
+        memory, events = rules.watch_destinations(before, ailing, self._settings, now)
+        self._remember(DESTINATION_MEMORY, before, memory)
+        self.events += events
+
+    def _source_memory(self, seat: str) -> SourceMemory:
+        if seat not in self._source_memories:
+            self._source_memories[seat] = rules.load(SourceMemory, self.memories.get(memory_of(seat)))
+        return self._source_memories[seat]
+
+    def _set_source_memory(self, seat: str, memory: SourceMemory) -> None:
+        self._remember(memory_of(seat), self._source_memory(seat), memory)
+        self._source_memories[seat] = memory
+
+    def _remember(self, name: str, before: M, memory: M) -> None:
+        if memory is not before and (name in self.memories or memory != type(memory)()):
+            self.memories[name] = rules.dump(memory)
+
+
+def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
+    """Whether waiting may make something of a source: it ails, or has been silent for too long, or the clock was set
+    back. What is well stays well until then, and its alert ended with the reading that said so."""
+    if state is None:
+        return False
+    if (
+        _not_ahead(state.since, now) is not state.since
+        or _not_ahead(state.last_ok_at, now) is not state.last_ok_at
+    ):
+        return True
+    if state.health is Health.OK:
+        return state.last_ok_at is not None and now - state.last_ok_at > seat.patience
+    return state.health is not Health.NEVER_SEEN
+
+
+def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
+    return now if at is not None and at > now + CLOCK_SKEW else at
+
+
+def counts_in_team(seat: Seat, counter: Counter) -> bool:
+    return not seat.beside and seat.wants(counter.org)
+
+
+def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
+    """Every counter that these snapshots may turn out to be of, given what their seats last were."""
+    snapshots = [snapshot for snapshot in snapshots if snapshot.org_uuid is not None]
+    accounts = {one.counter.account for one in latest}
+    nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
+    inherited = {Counter(account, org) for account in accounts for org in nameless if org is not None}
+    before = {Counter.of_seat(one.seat, one.org_uuid) for one in snapshots if one.org_uuid is not None}
+    return {one.counter for one in snapshots if one.counter is not None} | inherited | before
+
+
+def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Sample]:
+    """The point that this reading is of the counter's history: none without a clean amount."""
+    costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
+    if costs is not None and costs.complete and len(costs.amounts) == 1:
+        return [Sample(snapshot.fetched_at, counter, costs.amounts[0], None, blocked=False)]
+    return [] if verdict.sample is None else [verdict.sample]
+
+
+def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V]:
+    changed = ((key, value) for key, value in after.items() if value is not before.get(key))
+    return {key: value for key, value in changed if value != before.get(key)}

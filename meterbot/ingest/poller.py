@@ -1,0 +1,289 @@
+"""Reads the seats that are due: one read at a time per seat, whichever process does it. When a seat is due, `cadence`
+says.
+
+The deadlines are in memory, and looked at every second; the database is asked when some have passed, once for all of
+them. It knows who reads which seat, and what another process has read meanwhile.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from time import monotonic
+
+from meterbot.core.clock import Clock
+from meterbot.core.counters import Tally
+from meterbot.core.log import get_logger
+from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
+from meterbot.rules.pace_and_caps import CLOCK_SKEW
+from meterbot.sources import Source
+from meterbot.store import Store
+
+READ_SECONDS = 90.0
+"""Real seconds after which a read is given up."""
+_RETRY = timedelta(seconds=5)
+_CLAIM_SECONDS = 15.0
+_TOGETHER = 200
+_CLOSE_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one read at `at` brought."""
+
+    seat: str
+    at: datetime
+    snapshots: tuple[Snapshot, ...]
+
+
+class Poller:
+    """Reads seats by their sources and hands what it read to `ingest`; `concurrency` reads at once at most.
+
+    A seat is due again only once its last reading is stored: a database that is away halts the reading, loses nothing
+    and forgets no deadline. `worker` names this process to the others, `alive` says whether they take it for alive.
+    `prepare` is awaited with the seats that were taken, before the first of them is read.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        seats: Mapping[str, Seat],
+        ingest: Ingest,
+        store: Store,
+        clock: Clock,
+        *,
+        worker: str,
+        alive: Callable[[], bool] = lambda: True,
+        concurrency: int = 16,
+        rng: random.Random | None = None,
+        tally: Tally | None = None,
+        prepare: Callable[[Collection[str]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._sources = sources
+        self._seats = seats
+        self._ingest = ingest
+        self._store = store
+        self._clock = clock
+        self._worker = worker
+        self._alive = alive
+        self._slots = asyncio.Semaphore(concurrency)
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._tally = tally or Tally()
+        self._prepare = prepare
+        self._states: dict[str, SourceState] | None = None
+        self._still: dict[str, Stillness] = {}
+        self._due: list[tuple[datetime, str]] = []
+        self._waiting: dict[str, datetime] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._finished: list[_Reading] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._store_again_at: datetime | None = None
+        self._last_tick: datetime | None = None
+        self._closed = False
+
+    async def tick(self, now: datetime) -> None:
+        """Starts the reads that are due and the storing of what has been read; waits for neither. Raises what the store
+        raises while deadlines or claims cannot be had."""
+        if self._closed:
+            return
+        self._notice_clock(now)
+        may_store = self._store_again_at is None or now >= self._store_again_at
+        if self._finished and self._storing is None and may_store:
+            self._storing = asyncio.create_task(self._store_finished(), name="store readings")
+        if self._states is None:
+            self._states = self._plan(await self._store.sources(), now)
+        if self._alive() and self._due and self._due[0][0] <= now:
+            await self._begin(now)
+
+    def _notice_clock(self, now: datetime) -> None:
+        """Lets no deadline stand that is from before the clock was set back."""
+        if self._last_tick is not None and now < self._last_tick - CLOCK_SKEW:
+            self._due = [(self._first_due(self._state(name), now), name) for _, name in self._due]
+            heapq.heapify(self._due)
+            self._store_again_at = self._store_again_at and now
+        self._last_tick = now
+
+    def _first_due(self, state: SourceState, now: datetime, new_seats: int = 1) -> datetime:
+        seat = self._seats[state.seat]
+        return first_due(state, seat.interval, now, seat.source, new_seats=new_seats)
+
+    async def _begin(self, now: datetime) -> None:
+        """Begins to read what is due and free."""
+        due = {}
+        while self._due and self._due[0][0] <= now:
+            when, name = heapq.heappop(self._due)
+            due[name] = when
+        try:
+            async with asyncio.timeout(_CLAIM_SECONDS):
+                seen = {name: self._state(name).next_due for name in due}
+                claims = await self._store.claim_seats(self._worker, seen, now)
+                if self._prepare is not None and claims.taken:
+                    await self._prepare(claims.taken)
+        except BaseException:
+            for name, when in due.items():
+                self._put_back(name, when)
+            raise
+        for name, when in due.items():
+            self._know(claims.states.get(name) or SourceState(name))
+            if name in claims.taken and not self._closed:
+                self._waiting[name] = when
+                self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
+            else:
+                # Another reads it just now, or has read it since.
+                stored = self._state(name).next_due or now
+                self._put_back(name, stored if stored <= latest(self._seats[name].interval, now) else now)
+
+    def let_go(self) -> None:
+        """Gives up what is being read: another process may take it over now. What was read already is kept, and stored
+        if nobody did."""
+        for task in self._running.values():
+            task.cancel()
+
+    def lag(self, now: datetime) -> timedelta:
+        """By how much the seat that waits longest to be read is late."""
+        due = min([*self._waiting.values(), *(when for when, _ in self._due[:1])], default=now)
+        return max(now - due, timedelta(0))
+
+    async def drain(self) -> None:
+        """Waits until everything that is being read is stored, or was tried to be."""
+        if self._running:
+            await asyncio.wait(self._running.values())
+        if self._storing is not None:
+            await self._storing
+        await self._store_finished()
+
+    async def close(self) -> None:
+        """Gives up what is being read and stores what was. Returns within seconds."""
+        self._closed = True
+        given_up = dict(self._running)
+        self.let_go()
+        await asyncio.gather(*given_up.values(), return_exceptions=True)
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.drain()
+                if given_up:
+                    await self._store.release_seats(self._worker, given_up)
+        except TimeoutError:
+            log.error("readings could not be stored before the end", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
+        except Exception:
+            log.exception("seats could not be handed over, others take them some seconds later")
+
+    def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
+        states = {name: stored.get(name) or SourceState(name) for name in self._sources}
+        new = sum(state.next_due is None for state in states.values())
+        self._due = [(self._first_due(state, now, new), name) for name, state in states.items()]
+        heapq.heapify(self._due)
+        return states
+
+    async def _read(self, name: str) -> None:
+        try:
+            async with self._slots:
+                del self._waiting[name]
+                at, begun = self._clock.now(), monotonic()
+                reading = _Reading(name, at, await self._answer(name, at))
+                self._finished.append(reading)
+                health = worst(reading.snapshots).health
+                self._tally.read(self._seats[name].source, health, monotonic() - begun)
+        except asyncio.CancelledError:
+            self._put_back(name, self._clock.now())
+            raise
+        finally:
+            self._waiting.pop(name, None)
+            del self._running[name]
+
+    def _put_back(self, name: str, due: datetime) -> None:
+        heapq.heappush(self._due, (due, name))
+
+    async def _answer(self, name: str, at: datetime) -> tuple[Snapshot, ...]:
+        """At least one snapshot, whatever the source does."""
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                snapshots = await self._sources[name].read(at)
+        except TimeoutError:
+            return (self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds"),)
+        except Exception:
+            # A source says every failure of the outside with a health word: this one is our own.
+            log.exception("a reader failed", seat=name)
+            return (self._unanswered(name, at, "the reader itself failed; the log says more"),)
+        return snapshots or (self._unanswered(name, at, "the reader found nothing to read"),)
+
+    def _unanswered(self, name: str, at: datetime, detail: str) -> Snapshot:
+        return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
+
+    async def _store_finished(self) -> None:
+        """Readings that finished together share a transaction, unless they are very many. After a failure each has its
+        own, so that one that cannot be stored holds back no other."""
+        readings, self._finished = self._finished, []
+        if not readings:
+            return
+        apart = self._store_again_at is not None
+        failed = False
+        try:
+            while readings:
+                part = readings[: 1 if apart else _TOGETHER]
+                stored = await self._try_to_store(part)
+                failed |= not stored
+                self._finished += [] if stored else part
+                readings = readings[len(part) :]
+        finally:
+            self._finished += readings
+            self._storing = None
+        if failed:
+            self._store_again_at = self._clock.now() + _RETRY
+        elif apart:
+            self._store_again_at = None
+            log.info("readings are stored again")
+
+    async def _try_to_store(self, readings: Sequence[_Reading]) -> bool:
+        now = self._clock.now()
+        due = {reading.seat: self._next_due(reading, now) for reading in readings}
+        snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
+        try:
+            await self._ingest.take(snapshots, now, due, reader=self._worker)
+        except Exception:
+            if self._store_again_at is None:
+                log.exception("readings could not be stored, they are kept", seats=sorted(due))
+            return False
+        # And it may have been set back while they were stored: `tick` has put right what was in the heap then.
+        set_back = max(now - self._clock.now(), timedelta(0))
+        for reading in readings:
+            health, state = worst(reading.snapshots).health, self._state(reading.seat)
+            failures = failures_after(state.failures, health)
+            # If another process has read the seat meanwhile, this is not what is stored, and the next claim finds out.
+            self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
+            self._put_back(reading.seat, due[reading.seat] - set_back)
+        return True
+
+    def _next_due(self, reading: _Reading, now: datetime) -> datetime:
+        # The clock may have been set back since: a deadline by the old time would leave the seat unread until then.
+        set_back = max(reading.at - now, timedelta(0))
+        at = reading.at - set_back
+        still = stillness(self._still.get(reading.seat), reading.snapshots, at)
+        self._still[reading.seat] = still
+        retries = [
+            snapshot.retry_at - set_back for snapshot in reading.snapshots if snapshot.retry_at is not None
+        ]
+        return next_due(
+            self._state(reading.seat),
+            worst(reading.snapshots).health,
+            max(retries, default=None),
+            self._seats[reading.seat].interval,
+            at,
+            rng=self._rng,
+            source=self._seats[reading.seat].source,
+            idle=still.is_idle(at),
+        )
+
+    def _know(self, state: SourceState) -> None:
+        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
+        self._states[state.seat] = state
+
+    def _state(self, seat: str) -> SourceState:
+        assert self._states is not None  # noqa: S101 - nothing is read before the plan is made
+        return self._states[seat]

@@ -1,0 +1,227 @@
+"""Merged pull requests: taken in from GitHub, their commits asked for, what they cost reckoned, and told once.
+
+What GitHub sends is only stored, so that it is answered at once; `step` does the rest, and again as readings come in.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import partial
+
+from meterbot.core.log import get_logger
+from meterbot.core.models import Counter, Event, Seat, by_counter
+from meterbot.ingest.ingest import Ingest
+from meterbot.rules.pace_and_caps import calendar_month, month_start
+from meterbot.rules.pull_requests import (
+    GIVEN_UP,
+    LONGEST_WAIT,
+    Bill,
+    Commit,
+    Commits,
+    Key,
+    Merged,
+    Month,
+    PullRequest,
+    Window,
+    bills,
+    commits_of,
+    merged_event,
+    month_of_pulls,
+    seats_of,
+)
+from meterbot.sources import CommitReader, CommitsUnreadError
+from meterbot.store import Latest, PullRecord, Store, Transaction
+
+NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
+"""Between the attempts at a pull request's commits. After the last one it is reckoned without."""
+
+_ASKING = timedelta(minutes=5)
+"""An attempt takes less; after this time another worker may make the next."""
+
+log = get_logger(__name__)
+
+
+class Taken(StrEnum):
+    """What became of a merged pull request."""
+
+    NEW = "taken"
+    KNOWN = "known already"
+    ELSEWHERE = "its repository is not among the configured ones"
+    NOBODYS = "no seat has its author as owner.github"
+
+
+class Merges:
+    """`repositories`: patterns of those that count, all when there are none. `shown`: the channel may read what a
+    single seat spent."""
+
+    def __init__(
+        self,
+        store: Store,
+        seats: Mapping[str, Seat],
+        ingest: Ingest,
+        *,
+        read_commits: CommitReader | None = None,
+        repositories: Sequence[str] = (),
+        shown: bool = True,
+    ) -> None:
+        self._store = store
+        self._seats = seats
+        self._ingest = ingest
+        self._read_commits = read_commits
+        self._repositories = [pattern.lower() for pattern in repositories]
+        self._shown = shown
+        self._failing = False
+
+    async def take(
+        self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
+    ) -> Taken:
+        """Stores it, once. `delivery` is the id under which it came."""
+        if self._repositories and not any(fnmatchcase(merged.repo, each) for each in self._repositories):
+            return Taken.ELSEWHERE
+        seats = seats_of(merged.author, self._seats.values())
+        if not seats:
+            return Taken.NOBODYS
+        asked_for = commits is None and self._read_commits is not None
+        why = None if commits is not None or asked_for else NO_TOKEN
+        pull = PullRequest(merged, seats, commits=commits, no_commits=why)
+        new = PullRecord(pull, delivery, now, due_at=now if asked_for else None)
+        async with self._store.transaction() as transaction:
+            return Taken.NEW if await transaction.add_pull_request(new) else Taken.KNOWN
+
+    async def step(self, now: datetime) -> None:
+        """Asks for the commits that are due, and reckons what readings may have changed."""
+        for record in await self._store.open_pull_requests():
+            if record.due_at is not None and record.due_at <= now:
+                await self._ask(record, now)
+        ready = [record for record in await self._store.open_pull_requests() if record.pull.ready]
+        latest = await self._store.latest() if ready else []
+        for record in ready:
+            if _may_change(record, latest):
+                await self._ingest.record(partial(self._reckon, record.pull.key, now), now)
+
+    async def _ask(self, record: PullRecord, now: datetime) -> None:
+        pull = record.pull
+        if not await self._store.claim_pull_request(pull.key, record.attempts, now + _ASKING):
+            return
+        try:
+            commits = commits_of(await self._listed(pull.merged, now), pull.merged)
+        except CommitsUnreadError as error:
+            answered = self._unread(record, error, now)
+        else:
+            why = None if commits is not None else "GitHub lists no commit of it"
+            answered = replace(record, pull=replace(pull, commits=commits, no_commits=why), due_at=None)
+            self._log_health(None)
+        async with self._store.transaction() as transaction:
+            await transaction.write_pull_requests([answered])
+
+    async def _listed(self, merged: Merged, now: datetime) -> Sequence[Commit]:
+        if self._read_commits is None:  # there was a token when it was taken in
+            raise CommitsUnreadError(NO_TOKEN)
+        return await self._read_commits(merged, now)
+
+    def _unread(self, record: PullRecord, error: CommitsUnreadError, now: datetime) -> PullRecord:
+        self._log_health(error.sentence)
+        if self._read_commits is None or record.attempts >= len(PAUSES):
+            return replace(record, pull=replace(record.pull, no_commits=error.sentence), due_at=None)
+        pause = max(PAUSES[record.attempts], timedelta(seconds=error.retry_after or 0))
+        return replace(record, due_at=now + pause)
+
+    def _log_health(self, trouble: str | None) -> None:
+        """When it begins to fail and when it ends, not each time."""
+        if trouble is not None and not self._failing:
+            log.warning("commits of pull requests cannot be read", why=trouble)
+        elif trouble is None and self._failing:
+            log.info("commits of pull requests can be read again")
+        self._failing = trouble is not None
+
+    async def _reckon(self, key: Key, now: datetime, transaction: Transaction) -> list[Event]:
+        """What this pull request costs, and what those cost then that share with it. Its event, when it is time."""
+        record = await transaction.pull_request(key)
+        if record is None or not record.open or not record.pull.ready:
+            return []
+        pull = await self._placed(record.pull, transaction)
+        record, before = replace(record, pull=pull), record
+        others = [one for one in await transaction.pull_requests(pull.window) if one.pull.key != key]
+        sharing = [record, *_on(pull.counters, others)]
+        made = await reckoned(transaction, [each.pull for each in sharing])
+        changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
+        bill = made[key]
+        told = bill.settled or now - record.taken_at >= LONGEST_WAIT
+        tells = told and record.told_at is None
+        final = replace(
+            changed[0],
+            told_at=now if tells else record.told_at,
+            open=not (told and bill.settled) and now - record.taken_at < GIVEN_UP,
+        )
+        known = [before, *sharing[1:]]
+        news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
+        await transaction.write_pull_requests(news)
+        return [merged_event(final.pull, now, shown=self._shown)] if tells else []
+
+    async def _placed(self, pull: PullRequest, transaction: Transaction) -> PullRequest:
+        """On the counters that its seats read now, unless it is on some already."""
+        if pull.counters:
+            return pull
+        return replace(
+            pull, counters=counters_of(pull.seats, self._seats, await transaction.latest_of(pull.seats))
+        )
+
+
+async def reckoned(transaction: Transaction, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
+    """What these cost, and for that, what they share with those in the record that were under way at the same time."""
+    own = {pull.key for pull in pulls}
+    counters = {counter for pull in pulls for counter in pull.counters}
+    span = Window(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
+    stored = [one for one in await transaction.pull_requests(span) if one.pull.key not in own]
+    everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
+    counters = {counter for pull in everybody for counter in pull.counters}
+    samples = by_counter(await transaction.samples(counters, min(pull.window.start for pull in everybody)))
+    states = await transaction.states(counters)
+    return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
+
+
+async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[str], now: datetime) -> Month:
+    """The UTC month's pull requests of these seats, and what of the spend of those that have a GitHub login falls to
+    none."""
+    month = calendar_month(now)
+    window = Window(month_start(month), now)
+    mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
+    latest = await store.latest()
+    counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].wants(one.counter.org)}
+    samples = by_counter(await store.samples(counters, window.start))
+    pulls = [one.pull for one in await store.pull_requests_within(window)]
+    return await asyncio.to_thread(month_of_pulls, month, window, pulls, samples, mine, everybody=seats)
+
+
+def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
+    """It is still to be told, or its seats were read since it was reckoned."""
+    bill = record.pull.bill
+    if bill is None or record.told_at is None:
+        return True
+    read = [one.known.extra_usage_at for one in latest if one.seat in record.pull.seats]
+    return any(at is not None and (bill.read_at is None or at > bill.read_at) for at in read)
+
+
+def counters_of(
+    names: Sequence[str], seats: Mapping[str, Seat], latest: Sequence[Latest]
+) -> tuple[Counter, ...]:
+    """All that these seats read; none while one of them reads none, because its part would be missing."""
+    found = {
+        name: {
+            one.counter
+            for one in latest
+            if one.seat == name and name in seats and seats[name].wants(one.counter.org)
+        }
+        for name in names
+    }
+    return tuple(sorted(set().union(*found.values()), key=str)) if all(found.values()) else ()
+
+
+def _on(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[PullRecord]:
+    """Those that are ready and on one of the counters."""
+    wanted = set(counters)
+    return [one for one in records if one.pull.ready and wanted.intersection(one.pull.counters)]

@@ -1,0 +1,61 @@
+"""Who may push for which seat, and what becomes of what they push. The same over HTTP and in a chat."""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from meterbot.core.models import Seat
+from meterbot.ingest.ingest import Ingest, Receipt
+from meterbot.sources import PushReader
+from meterbot.store import PushToken, Store
+
+PUSH = "push"
+"""The source of a seat that is not asked, but sends."""
+
+_PREFIX = "mbpush_"
+
+
+def new_token() -> str:
+    """A token that nobody can guess. It is shown once; what is kept is its `digest`."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> str:
+    """SHA-256 in hexadecimal digits: of 256 random bits, nobody finds the way back."""
+    return sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Takes pushes for the configured seats whose source is `push`; `digests` are the configured tokens' by seat."""
+
+    seats: Mapping[str, Seat]
+    digests: Mapping[str, str]
+    store: Store
+    ingest: Ingest
+    read: PushReader
+
+    async def seat_of(self, token: str) -> str | None:
+        """The seat that this token may write, and no other. A token made or revoked a moment ago counts."""
+        sent = digest(token)
+        found = None
+        # Every stored token is compared, each in the same time: how long it takes tells nothing.
+        for seat, known in [*self.digests.items(), *_pairs(await self.store.push_tokens())]:
+            if hmac.compare_digest(sent, known) and self.accepts(seat):
+                found = seat
+        return found
+
+    def accepts(self, seat: str) -> bool:
+        """Whether pushes for this seat are taken at all."""
+        return seat in self.seats and self.seats[seat].source == PUSH
+
+    async def take(self, seat: str, document: bytes, now: datetime) -> Receipt:
+        """Stores what a seat's machine sent. Raises `UnusablePushError`; then nothing was taken."""
+        return await self.ingest.receive(seat, self.read(self.seats[seat], document, now), now)
+
+
+def _pairs(tokens: list[PushToken]) -> list[tuple[str, str]]:
+    return [(token.seat, token.sha256) for token in tokens]

@@ -1,0 +1,302 @@
+"""What a set of rules would have told on the recorded history, beside what was told then.
+
+The history keeps of each reading what was used, the cap, and whether the seat was blocked: what rests on anything else
+cannot be told again, and is counted instead.
+"""
+
+from bisect import bisect_left
+from collections import Counter as Count
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    ExtraUsage,
+    Health,
+    ReasonClass,
+    Sample,
+    Seat,
+    Snapshot,
+)
+from meterbot.core.text import moment, stamp
+from meterbot.ingest.changes import Fold
+from meterbot.rules import Reading, RuleSettings, needs_hours, needs_samples, reading_of
+from meterbot.rules.hours import Hour, hour_of, hours_of
+from meterbot.rules.outlook import HABIT
+from meterbot.rules.pace import DAY
+
+WARM_UP = HABIT
+"""What lies before the first day shown, and is only what the rules begin with."""
+REPRODUCED = frozenset(
+    {
+        EventKind.SPEND_STARTED,
+        EventKind.THRESHOLD_CROSSED,
+        EventKind.BUDGET_CROSSED,
+        EventKind.SEAT_BLOCKED,
+        EventKind.SEAT_UNBLOCKED,
+        EventKind.PERIOD_CLOSED,
+        EventKind.CAP_FORECAST,
+        EventKind.SPEND_SPIKE,
+    }
+)
+_NEAR = timedelta(days=1)
+_A_FEW = 1000
+
+Progress = Callable[[int, int], None]
+"""Hears how many readings of how many are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event: as these rules have it, as it was told, or both."""
+
+    replayed: Event | None
+    fired: Event | None
+
+    @property
+    def event(self) -> Event:
+        found = self.fired or self.replayed
+        if found is None:
+            raise ValueError("a row without an event")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """`elsewhere`: what was told and rests on what the history does not keep, by kind. `known_since`: where the history
+    begins, if that is after the first day asked for."""
+
+    since: datetime
+    until: datetime
+    rows: tuple[Row, ...]
+    elsewhere: Mapping[EventKind, int]
+    known_since: datetime | None = None
+
+
+def replay(
+    samples: Sequence[Sample],
+    seats: Mapping[Counter, Seat],
+    fired: Iterable[Event],
+    settings: RuleSettings,
+    *,
+    since: datetime,
+    until: datetime,
+    memories: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Replay:
+    """`samples`, in order of time, begin `WARM_UP` before `since` where the history does. `memories` hold what owners have
+    set for their seats; `progress` is called now and then."""
+    past = [event for event in fired if since <= event.at <= until]
+    own = [event for event in past if _is_reproduced(event)]
+    told = [
+        event
+        for event in replayed(samples, seats, settings, memories, progress)
+        if since <= event.at <= until
+    ]
+    first = min((sample.at for sample in samples), default=None)
+    return Replay(
+        since,
+        until,
+        _side_by_side(told, own),
+        Count(event.kind for event in past if not _is_reproduced(event)),
+        first if first is not None and first > since else None,
+    )
+
+
+def _is_reproduced(event: Event) -> bool:
+    return event.kind in REPRODUCED and not (event.kind is EventKind.PERIOD_CLOSED and event.seat is None)
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is known of one counter so far: its samples, and the hours that are over."""
+
+    samples: list[Sample] = field(default_factory=list)
+    ats: list[datetime] = field(default_factory=list)
+    over: list[Hour] = field(default_factory=list)
+    begun: int = 0
+    """Where the samples of the newest hour begin."""
+
+    def add(self, sample: Sample) -> None:
+        if self.ats and hour_of(sample.at) != hour_of(self.ats[-1]):
+            self.over += self._newest()
+            self.begun = len(self.samples)
+        self.samples.append(sample)
+        self.ats.append(sample.at)
+
+    def _newest(self) -> list[Hour]:
+        return hours_of(self.samples[max(0, self.begun - 1) :], hour_of(self.ats[-1]))
+
+    def since(self, start: datetime) -> list[Sample]:
+        """The samples from `start` on, and the last one before."""
+        return self.samples[max(0, bisect_left(self.ats, start) - 1) :]
+
+    def hours(self, start: datetime) -> list[Hour]:
+        """The hours from the one of `start` on, and the last one before."""
+        first = bisect_left(self.over, hour_of(start), key=lambda hour: hour.at)
+        return [*self.over[max(0, first - 1) :], *self._newest()]
+
+
+def replayed(
+    samples: Sequence[Sample],
+    seats: Mapping[Counter, Seat],
+    settings: RuleSettings,
+    memories: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> list[Event]:
+    """Everything that the rules find, reading by reading, as the door asks them."""
+    fold = Fold(settings, sources={}, memories=memories or {})
+    history = {counter: _Past() for counter in seats}
+    team: dict[Counter, Reading] = {}
+    for number, sample in enumerate(samples):
+        if progress is not None and number % _A_FEW == 0:
+            progress(number, len(samples))
+        if sample.counter not in seats or sample.used is None:
+            continue
+        own = history[sample.counter]
+        own.add(sample)
+        fold.risen.clear()
+        fold.samples.clear()
+        fold.news.clear()
+        fold.take(seats[sample.counter], [_reading(sample, seats[sample.counter])], sample.at)
+        if sample.counter in fold.risen:
+            _watch_pace(fold, sample, own, settings)
+        if settings.budgets:
+            memory = fold.counter_memory(sample.counter)
+            team[sample.counter] = reading_of(sample.counter, memory, fresh=True)
+            fold.watch_team(team.values(), sample.at)
+    return [event for event in fold.events if _is_reproduced(event)]
+
+
+def _watch_pace(fold: Fold, sample: Sample, own: _Past, settings: RuleSettings) -> None:
+    now, memory = sample.at, fold.counter_memory(sample.counter)
+    if not needs_samples(memory, settings, now):
+        return
+    recent = own.since(now - DAY)
+    if needs_hours(memory, recent, settings, now):
+        fold.watch_pace(sample.counter, recent, own.hours(now - HABIT), now)
+
+
+def _reading(sample: Sample, seat: Seat) -> Snapshot:
+    """What the history says of a reading, and nothing that it does not: above all no windows and no reason."""
+    used, cap = sample.used, sample.cap
+    over = used is not None and cap is not None and used.currency == cap.currency and used.major >= cap.major
+    extra = ExtraUsage(
+        enabled=True,
+        used=used,
+        cap=cap,
+        currency=None if used is None else used.currency,
+        out_of_credits=sample.blocked,
+        # Not blocked over its cap is what an administrator or its owner has switched off.
+        reason_class=ReasonClass.USER_OFF if over and not sample.blocked else None,
+    )
+    named = sample.counter.named
+    return Snapshot(
+        seat=seat.name,
+        source=seat.source,
+        fetched_at=sample.at,
+        health=Health.OK,
+        account_uuid=sample.counter.account if named else None,
+        org_uuid=sample.counter.org,
+        extra_usage=extra,
+        extra_usage_read=True,
+    )
+
+
+def _side_by_side(told: Sequence[Event], fired: Sequence[Event]) -> tuple[Row, ...]:
+    """The same event is one row: by its key, or else the nearest of its kind, seat and level within a day."""
+    left = {event.key: event for event in fired}
+    exact = {event.key: left.pop(event.key) for event in told if event.key in left}
+    rows = []
+    for event in told:
+        found = exact.get(event.key) or _nearest(event, left.values())
+        if found is not None:
+            left.pop(found.key, None)
+        rows.append(Row(event, found))
+    rows += [Row(None, event) for event in left.values()]
+    return tuple(sorted(rows, key=lambda row: (row.event.at, row.event.key)))
+
+
+def _nearest(event: Event, others: Iterable[Event]) -> Event | None:
+    near = [other for other in others if _alike(event, other)]
+    return min(near, key=lambda other: abs(other.at - event.at), default=None)
+
+
+def _alike(one: Event, other: Event) -> bool:
+    same = (one.kind, one.seat, one.level) == (other.kind, other.seat, other.level)
+    return same and abs(one.at - other.at) <= _NEAR
+
+
+def as_json(found: Replay) -> dict[str, object]:
+    """One document: instants in UTC."""
+    return {
+        "since": stamp(found.since),
+        "until": stamp(found.until),
+        "history_begins": None if found.known_since is None else stamp(found.known_since),
+        "events": [_row_json(row) for row in found.rows],
+        "not_reproduced": {kind.value: number for kind, number in sorted(found.elsewhere.items())},
+        "reproduced_kinds": sorted(kind.value for kind in REPRODUCED),
+    }
+
+
+def _row_json(row: Row) -> dict[str, object]:
+    event = row.event
+    return {
+        "at": stamp(event.at),
+        "kind": event.kind.value,
+        "seat": event.seat,
+        "level": event.level,
+        "reason": event.reason,
+        "replayed": row.replayed is not None,
+        "replayed_muted": row.replayed is not None and row.replayed.muted_by is not None,
+        "fired": row.fired is not None,
+        "fired_muted": row.fired is not None and row.fired.muted_by is not None,
+    }
+
+
+def as_text(found: Replay, tz: tzinfo) -> str:
+    """A table, and under it what it cannot hold."""
+    cells = [("when", "seat", "event", "these rules", "told then")]
+    cells += [
+        (
+            moment(row.event.at, tz),
+            "the team" if row.event.seat is None else row.event.seat,
+            " ".join(part for part in (row.event.kind.value, row.event.level) if part),
+            _mark(row.replayed),
+            _mark(row.fired),
+        )
+        for row in found.rows
+    ]
+    wide = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{long}}" for cell, long in zip(row, wide, strict=True)).rstrip() for row in cells
+    ]
+    if len(cells) == 1:
+        lines = ["These rules tell nothing, and nothing of their kind was told."]
+    return "\n".join([*lines, "", *_remarks(found, tz)])
+
+
+def _mark(event: Event | None) -> str:
+    if event is None:
+        return "-"
+    return "yes" if event.muted_by is None else "muted"
+
+
+def _remarks(found: Replay, tz: tzinfo) -> list[str]:
+    both = sum(row.replayed is not None and row.fired is not None for row in found.rows)
+    new = sum(row.fired is None for row in found.rows)
+    gone = sum(row.replayed is None for row in found.rows)
+    lines = [f"{both} as they were told, {new} that were not, {gone} that would not have been."]
+    if found.known_since is not None:
+        lines.append(f"The history begins {moment(found.known_since, tz)}.")
+    lines.append(
+        "The history keeps amounts, caps and blocks: windows, why a seat was blocked, settings, renewals and sources are "
+        "not in it, and neither are snoozes and mutes that people made. Levels that owners have set are taken as they are now."
+    )
+    if found.elsewhere:
+        said = [f"{kind.value} ({number})" for kind, number in sorted(found.elsewhere.items())]
+        lines.append(f"Told then, and not to be replayed: {', '.join(said)}.")
+    return lines

@@ -1,0 +1,111 @@
+"""Spend hour by hour: what a history comes to when nobody asks for the minutes."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from meterbot.core.models import Counter, Sample
+from meterbot.core.money import Money, totals
+from meterbot.rules.pace_and_caps import calendar_month, increases, month_start
+
+HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What a counter spent in the hour that begins at `at`, and how it stood at its last reading in that hour.
+
+    Of an hour without a reading there is none; of one with two currencies there are two.
+    """
+
+    at: datetime
+    counter: Counter
+    spent: Money
+    used: Money
+    cap: Money | None
+    blocked: bool
+
+
+def hour_of(at: datetime) -> datetime:
+    """The beginning of the hour that an instant lies in."""
+    return at - (at - _EPOCH) % HOUR
+
+
+def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
+    """The hours from `since` on, which is the beginning of one. The samples are of one counter, in order of time, with
+    the last one before."""
+    known = [sample for sample in samples if sample.used is not None]
+    pairs = [
+        (sample, rise) for sample, rise in zip(known, increases(known), strict=True) if sample.at >= since
+    ]
+    hours: list[Hour] = []
+    for at, group in groupby(pairs, key=lambda pair: hour_of(pair[0].at)):
+        inside = list(group)
+        spent = totals(rise.amount for _, rise in inside)
+        last = {sample.used.currency: sample for sample, _ in inside if sample.used is not None}
+        hours += [
+            Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked)
+            for currency, sample in sorted(last.items())
+            if sample.used is not None
+        ]
+    return hours
+
+
+def joined(hours: Iterable[Hour], key: Callable[[datetime], Hashable]) -> list[Hour]:
+    """As few hours as say the same of every stretch that `key` tells from the next: those of one counter that follow each
+    other in one stretch, all of them blocked or none, become one that begins with the first and stands as the last."""
+    runs = groupby(hours, key=lambda hour: (hour.counter, hour.spent.currency, hour.blocked, key(hour.at)))
+    return [_run(list(run)) for _, run in runs]
+
+
+def _run(run: Sequence[Hour]) -> Hour:
+    if len(run) == 1:
+        return run[0]
+    currency = run[0].spent.currency
+    return replace(run[-1], at=run[0].at, spent=totals(hour.spent for hour in run)[currency])
+
+
+def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str, Money]:
+    """Per currency, in the hours that begin in [start, end)."""
+    return totals(hour.spent for hour in hours if start <= hour.at < end)
+
+
+def last_month(now: datetime) -> datetime:
+    """Where the month before the one of `now` begins."""
+    return month_start(calendar_month(month_start(calendar_month(now)) - HOUR))
+
+
+def this_day_of_last_month(now: datetime) -> datetime:
+    """The same day and hour of the month before, or its end."""
+    start = month_start(calendar_month(now))
+    return min(last_month(now) + (now - start), start)
+
+
+def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | None:
+    """What one counter, which has now used so much, had spent in the month before by the same day and hour; None where
+    that month is not known from its beginning."""
+    began = last_month(now)
+    if not hours or hours[0].at > began:
+        return None
+    return spent_in(hours, began, this_day_of_last_month(now)).get(
+        used.currency, replace(used, minor=used.minor * 0)
+    )
+
+
+def blocked_for(hours: Iterable[Hour], start: datetime, end: datetime) -> timedelta:
+    """How long one counter was blocked within [start, end), as the last reading of each hour said: of a stretch in which
+    nothing changed, its hours say it by its ends."""
+    whole, since = timedelta(), None
+    for hour in hours:
+        if hour.blocked and since is None:
+            since = hour.at
+        elif not hour.blocked and since is not None:
+            whole += _within(since, hour.at, start, end)
+            since = None
+    return whole if since is None else whole + _within(since, end, start, end)
+
+
+def _within(since: datetime, until: datetime, start: datetime, end: datetime) -> timedelta:
+    return max(min(until, end) - max(since, start), timedelta())

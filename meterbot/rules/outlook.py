@@ -1,0 +1,109 @@
+"""Where the spend is heading: what a seat, or the team, will probably have spent when the month ends.
+
+From what it spent on each of the last days, working days and weekends apart. People's days differ a lot, so that the
+answer is a range: four months of five should end inside it. An estimate, and the only place where amounts are floats.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from math import sqrt
+from statistics import fmean, variance
+
+from meterbot.core.money import Money, add
+from meterbot.rules.hours import Hour
+from meterbot.rules.pace_and_caps import calendar_month, month_end
+
+FEWEST_DAYS = 3
+"""Whole days that must be known: of fewer nothing is foretold."""
+HABIT = timedelta(days=28)
+_DAY = timedelta(days=1)
+_TENTH = 1.2816
+"""How many standard deviations from the mean a tenth lies, on either side."""
+_SPREAD = 1.3
+"""Days that follow each other are alike, so that a month scatters more than its days would if they were not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is still to come, in minor units: its mean and variance, and how many days that rests on."""
+
+    mean: float
+    variance: float
+    days: int
+
+    def __add__(self, other: "Rest") -> "Rest":
+        return Rest(self.mean + other.mean, self.variance + other.variance, min(self.days, other.days))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The amount at `ends`: in four of five cases between `low` and `high`."""
+
+    low: Money
+    likely: Money
+    high: Money
+    ends: datetime
+
+
+def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -> Rest | None:
+    """From the hours of one counter, in one currency. None when fewer than three whole days are known."""
+    today = now.astimezone(UTC).date()
+    first = max((known_since + _DAY - timedelta(microseconds=1)).date(), today - HABIT)
+    days = {first + number * _DAY: 0.0 for number in range((today - first).days)}
+    for hour in hours:
+        if hour.at.date() in days:
+            days[hour.at.date()] += float(hour.spent.minor)
+    if len(days) < FEWEST_DAYS:
+        return None
+    ends = month_end(calendar_month(now))
+    ahead = [today + number * _DAY for number in range((ends.date() - today).days)]
+    left_of_today = 1 - (now - datetime(today.year, today.month, today.day, tzinfo=UTC)) / _DAY
+    weights = {day: left_of_today if day == today else 1.0 for day in ahead}
+    parts = [_part(spent, weight) for spent, weight in _classes(days, weights)]
+    return Rest(sum(mean for mean, _ in parts), sum(scatter for _, scatter in parts), len(days))
+
+
+def _classes(days: dict[date, float], weights: dict[date, float]) -> list[tuple[list[float], float]]:
+    """Working days and weekends apart, once there are enough of either."""
+    apart = [
+        (
+            [spent for day, spent in days.items() if (day.weekday() >= 5) is weekend],
+            sum(weight for day, weight in weights.items() if (day.weekday() >= 5) is weekend),
+        )
+        for weekend in (False, True)
+    ]
+    if all(len(spent) >= 4 for spent, _ in apart):
+        return apart
+    return [(list(days.values()), sum(weights.values()))]
+
+
+def _part(spent: Sequence[float], days: float) -> tuple[float, float]:
+    """Mean and variance of so many days, when these were seen: they scatter, and so does the mean that is known."""
+    scatter = variance(spent)
+    return fmean(spent) * days, scatter * days + scatter * days**2 / len(spent)
+
+
+def forecast(used: Money, rest: Rest | None, now: datetime) -> Forecast | None:
+    """None when nothing is foretold."""
+    if rest is None:
+        return None
+    low, high = _tenths(rest)
+    ends = month_end(calendar_month(now))
+    return Forecast(_more(used, low), _more(used, rest.mean), _more(used, high), ends)
+
+
+def _tenths(rest: Rest) -> tuple[float, float]:
+    """The lowest and the highest tenth of a gamma distribution, which is never negative, by Wilson and Hilferty."""
+    if rest.mean <= 0 or rest.variance <= 0:
+        return rest.mean, rest.mean
+    steps = _TENTH * _SPREAD * (1 + (_TENTH**2 + 1) / (4 * max(rest.days - 1, 1)))
+    shape = rest.mean**2 / rest.variance
+    low, high = (max(0.0, 1 - 1 / (9 * shape) + sign * steps / (3 * sqrt(shape))) for sign in (-1, 1))
+    return rest.mean * low**3, rest.mean * high**3
+
+
+def _more(used: Money, minor: float) -> Money:
+    whole = Decimal(minor).quantize(Decimal(1), ROUND_HALF_UP)
+    return add(used, Money(whole, used.currency, used.exponent))

@@ -1,0 +1,417 @@
+"""What a pull request cost: what its author's counters rose between its first commit and its last. Pure.
+
+A counter is read now and then, and what is read within the window counts: (start, end]. While several pull requests of
+one counter are under way at once they share what it rises, in equal parts. So what all of them cost, with what falls to
+none, is exactly what the counter rose.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Generic, TypeVar
+
+from meterbot.core import money
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    ExtraUsage,
+    Known,
+    Sample,
+    Seat,
+    Severity,
+)
+from meterbot.core.money import Money
+from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.pace_and_caps import CLOCK_SKEW, Increase, increases
+
+LONGEST_WAIT = timedelta(hours=1)
+"""How long a merged pull request waits to be told for the reading that settles it."""
+GIVEN_UP = timedelta(days=30)
+"""After so long no reading that settles it is waited for any more."""
+LISTED_COMMITS = 250
+"""GitHub lists no more of one pull request."""
+
+NO_WINDOW_FULL = "no plan window was full"
+_NOTHING = Money(Decimal(0), "USD", 2)
+
+K = TypeVar("K", bound=Hashable)
+Key = tuple[str, int, str]
+"""Repository, number and merge commit: a repository that was made anew counts from 1 again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged pull request as GitHub tells of it. `repo` is `owner/name`; it and `author`, a login, in lower case."""
+
+    repo: str
+    number: int
+    merge: str
+    author: str
+    opened_at: datetime
+    merged_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return (self.repo, self.number, self.merge)
+
+    @property
+    def name(self) -> str:
+        return f"{self.repo}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Whose it is, as far as GitHub knows, when it was written, and when it was put where it is now."""
+
+    author: str | None
+    authored_at: datetime
+    committed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """When the work began and ended, as its commits are dated."""
+
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """(start, end]: what is read at `start` was spent before."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, at: datetime) -> bool:
+        return self.start < at <= self.end
+
+    def meets(self, other: "Window") -> bool:
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a pull request cost, as far as readings have come in.
+
+    `amounts`: one for each currency; None is unknown, and `why` says why. Of nothing, `why` says why it is nothing.
+    `shared`: the pull requests with which something was shared. `later`: what was only read after the end, by the next
+    reading, so that some of it may be this one's. `settled`: no reading to come can change what was read within the
+    window. `read_at`: the newest reading up to the end.
+    """
+
+    amounts: tuple[Money, ...] | None
+    why: str | None = None
+    shared: tuple[str, ...] = ()
+    later: tuple[Money, ...] = ()
+    settled: bool = False
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A merged pull request, whose seats and counters it is on, and what is known of its commits and its cost.
+
+    `commits` None: not known, `no_commits` says why; with neither they are still asked for, and there is no bill yet.
+    """
+
+    merged: Merged
+    seats: tuple[str, ...]
+    counters: tuple[Counter, ...] = ()
+    commits: Commits | None = None
+    no_commits: str | None = None
+    bill: Bill | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.merged.key
+
+    @property
+    def ready(self) -> bool:
+        """All is known that will be known of its window."""
+        return self.commits is not None or self.no_commits is not None
+
+    @property
+    def window(self) -> Window:
+        """From the first commit to the last. To the merge where that is all one instant, and from the opening to the
+        merge where the commits are not known."""
+        merged = self.merged
+        if self.commits is None:
+            return Window(min(merged.opened_at, merged.merged_at), merged.merged_at)
+        start, end = (min(at, merged.merged_at) for at in (self.commits.first_at, self.commits.last_at))
+        return Window(start, end if end > start else merged.merged_at)
+
+    @property
+    def counted(self) -> bool:
+        """It takes part in what counters rise: what it cost is known."""
+        return self.bill is not None and self.bill.amounts is not None
+
+
+def seats_of(author: str, seats: Iterable[Seat]) -> tuple[str, ...]:
+    """A person's seats, by their login at GitHub."""
+    own = (
+        seat.name
+        for seat in seats
+        if "github" in seat.owner and seat.owner["github"].lower() == author and not seat.beside
+    )
+    return tuple(sorted(own))
+
+
+def commits_of(listed: Sequence[Commit], merged: Merged) -> Commits | None:
+    """The span of the author's own commits, or of all where none is known to be theirs. Of a list that was cut short
+    the last commit is not known: the merge stands for it."""
+    own = [commit for commit in listed if commit.author == merged.author] or listed
+    if not own:
+        return None
+    last = max(max(commit.authored_at, commit.committed_at) for commit in own)
+    whole = len(listed) < LISTED_COMMITS
+    return Commits(min(commit.authored_at for commit in own), last if whole else max(last, merged.merged_at))
+
+
+@dataclass(slots=True)
+class Attribution(Generic[K]):
+    """What each got, per currency, with whom it shared, and what fell to none."""
+
+    shares: dict[K, list[Money]] = field(default_factory=lambda: defaultdict(list))
+    partners: dict[K, set[K]] = field(default_factory=lambda: defaultdict(set))
+    rest: list[Money] = field(default_factory=list)
+
+
+def attribute(rises: Iterable[Increase], windows: Mapping[K, Window]) -> Attribution[K]:
+    """Divides what one counter rose among the windows that hold it. The shares and the rest are all of it, exactly.
+
+    What the same ones share is summed before it is divided, so that a unit that does not divide is at stake once and
+    not at every reading; it goes to the first in the order of `windows`.
+    """
+    together: dict[tuple[K, ...], list[Money]] = defaultdict(list)
+    for rise in rises:
+        together[tuple(key for key, window in windows.items() if window.holds(rise.at))].append(rise.amount)
+    found = Attribution[K]()
+    for keys, amounts in together.items():
+        for total in money.totals(amounts).values():
+            if not keys:
+                found.rest.append(total)
+                continue
+            for key, part in zip(keys, money.split(total, len(keys)), strict=True):
+                found.shares[key].append(part)
+                if total.minor:
+                    found.partners[key] |= {*keys} - {key}
+    return found
+
+
+def bills(
+    pulls: Iterable[PullRequest],
+    samples: Mapping[Counter, Sequence[Sample]],
+    standing: Mapping[Counter, Known],
+) -> dict[Key, Bill]:
+    """What each of these costs that is ready. `pulls` are all whose windows meet those that matter; `samples` begin
+    with the last reading before the first of the windows; `standing` is the newest knowledge."""
+    ready = {pull.key: pull for pull in sorted(pulls, key=_order) if pull.ready}
+    unknown = {key: why for key, pull in ready.items() if (why := _why_unknown(pull, samples, standing))}
+    shares: dict[Key, list[Money]] = defaultdict(list)
+    partners: dict[Key, set[Key]] = defaultdict(set)
+    for counter, points in samples.items():
+        mine = {
+            key: pull.window for key, pull in ready.items() if key not in unknown and counter in pull.counters
+        }
+        found = attribute(increases(points), mine)
+        for key in mine:
+            shares[key] += found.shares[key]
+            partners[key] |= found.partners[key]
+    order = list(ready)
+    made = {}
+    for key, pull in ready.items():
+        read = {counter: samples.get(counter, ()) for counter in pull.counters}
+        bill = Bill(
+            None if key in unknown else tuple(money.totals(shares[key]).values()),
+            why=unknown.get(key),
+            shared=tuple(ready[other].merged.name for other in sorted(partners[key], key=order.index)),
+            settled=_settled(pull, read, standing),
+            read_at=_newest([one.at for points in read.values() for one in points], pull.window.end),
+        )
+        made[key] = bill if bill.amounts is None else _explained(bill, pull, read, standing)
+    return made
+
+
+def _newest(read: Iterable[datetime], end: datetime) -> datetime | None:
+    return max((at for at in read if at <= end), default=None)
+
+
+def _order(pull: PullRequest) -> tuple[datetime, Key]:
+    return (pull.window.start, pull.key)
+
+
+def _why_unknown(
+    pull: PullRequest, samples: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+) -> str | None:
+    if not pull.counters:
+        return "the seat has not been read yet"
+    for counter in pull.counters:
+        points = samples.get(counter, ())
+        if not points and _unmetered(standing.get(counter)):
+            continue
+        if not any(point.at <= pull.window.start and point.used is not None for point in points):
+            began = "the first commit" if pull.commits is not None else "the opening"
+            return f"there is no reading from {began} or before"
+    return None
+
+
+def _unmetered(known: Known | None) -> bool:
+    return known is not None and known.extra_usage_at is not None and known.snapshot.extra_usage is None
+
+
+def _settled(
+    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+) -> bool:
+    """Each counter was read at the end or after it: readings come in order, so none from before is to come."""
+    for counter, some in points.items():
+        known = standing.get(counter)
+        read = [point.at for point in some if point.used is not None]
+        if not some and known is not None and known.extra_usage_at is not None:
+            read = [known.extra_usage_at]
+        if not read or read[-1] < pull.window.end:
+            return False
+    return bool(points)
+
+
+def _explained(
+    bill: Bill,
+    pull: PullRequest,
+    points: Mapping[Counter, Sequence[Sample]],
+    standing: Mapping[Counter, Known],
+) -> Bill:
+    """With what a reader must know of the amount: what came too late to be in it, and why nothing is nothing."""
+    window = pull.window
+    straddling = [
+        rise
+        for some in points.values()
+        for rise in increases(some)
+        if rise.amount.minor and rise.since is not None and rise.since <= window.end < rise.at
+    ]
+    nothing = not any(amount.minor for amount in bill.amounts or ())
+    late = [
+        rise.amount
+        for rise in straddling
+        if nothing or rise.at - max(rise.since or rise.at, window.start) > CLOCK_SKEW
+    ]
+    why = None
+    if nothing and not late:
+        why = _why_nothing(pull, points, standing)
+    return Bill(
+        bill.amounts or (_NOTHING,),
+        why=why,
+        shared=bill.shared,
+        later=tuple(money.totals(late).values()),
+        settled=bill.settled,
+        read_at=bill.read_at,
+    )
+
+
+def _why_nothing(
+    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+) -> str:
+    if not any(points.values()):
+        return "extra usage is not set up"
+    extras = [_extra(standing.get(counter)) for counter in pull.counters]
+    if all(extra is not None and extra.enabled is False for extra in extras):
+        return "extra usage is switched off"
+    window = pull.window
+    before = [
+        some_before[-1]
+        for some in points.values()
+        if (some_before := [p for p in some if p.at <= window.start])
+    ]
+    inside = [point for some in points.values() for point in some if window.holds(point.at)]
+    return "extra usage was blocked" if any(point.blocked for point in [*before, *inside]) else NO_WINDOW_FULL
+
+
+def _extra(known: Known | None) -> ExtraUsage | None:
+    return None if known is None else known.snapshot.extra_usage
+
+
+def merged_event(pull: PullRequest, now: datetime, *, shown: bool) -> Event:
+    """What the channel is told. With `shown` False it holds nothing that is for the seat's owner alone."""
+    merged, window, bill = pull.merged, pull.window, pull.bill or Bill(None)
+    span = "from its first commit to its last" if pull.commits else "from its opening to its merge"
+    facts: dict[str, object] = {"repo": merged.repo, "number": merged.number, "shown": shown}
+    numbers: dict[str, object] = {
+        "seats": list(pull.seats),
+        "start": instant(window.start),
+        "end": instant(window.end),
+        "no_commits": pull.no_commits,
+        "amounts": None if bill.amounts is None else [money_fact(amount) for amount in bill.amounts],
+        "why": bill.why,
+        "shared": list(bill.shared),
+        "later": [money_fact(amount) for amount in bill.later],
+        "settled": bill.settled,
+        "read_at": instant(bill.read_at),
+    }
+    return Event(
+        key=f"pull:{merged.name}:{merged.merge[:12]}",
+        kind=EventKind.PULL_REQUEST_MERGED,
+        at=now,
+        severity=Severity.INFO,
+        reason=f"what the seat's counter rose {span}" if shown else "the amount is for the seat's owner",
+        seat=min(pull.seats),
+        facts=facts | (numbers if shown else dict.fromkeys(numbers)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The pull requests merged in a month, the newest first, and what the counters behind them rose in it.
+
+    `medians`: per currency, of those whose cost is known. `spent`: per currency; `unmerged` is how much of it falls to
+    no merged pull request.
+    """
+
+    month: str
+    pulls: tuple[PullRequest, ...]
+    medians: tuple[Money, ...] = ()
+    spent: tuple[Money, ...] = ()
+    unmerged: tuple[Money, ...] = ()
+    hidden: int = 0
+    """How many more were merged, of other seats."""
+
+
+def month_of_pulls(
+    month: str,
+    window: Window,
+    pulls: Iterable[PullRequest],
+    samples: Mapping[Counter, Sequence[Sample]],
+    seats: Collection[str],
+    *,
+    everybody: Collection[str] = (),
+) -> Month:
+    """Of these seats, and how many are of the others among `everybody`. `pulls` are all that were merged in the window or
+    whose own meet it; `samples` are of the seats' counters."""
+    pulls = sorted(pulls, key=lambda pull: pull.merged.merged_at, reverse=True)
+    inside = [pull for pull in pulls if window.holds(pull.merged.merged_at)]
+    merged = [pull for pull in inside if {*pull.seats} & {*seats}]
+    hidden = len([pull for pull in inside if {*pull.seats} & {*seats, *everybody}]) - len(merged)
+    spent: list[Money] = []
+    unmerged: list[Money] = []
+    for counter, points in samples.items():
+        rises = [rise for rise in increases(points) if window.holds(rise.at)]
+        mine = {pull.key: pull.window for pull in pulls if pull.counted and counter in pull.counters}
+        spent += [rise.amount for rise in rises]
+        unmerged += attribute(rises, mine).rest
+    held = money.totals(spent)
+    left = money.totals([*(money.subtract(one, one) for one in held.values()), *unmerged])
+    medians = _medians([pull.bill for pull in merged if pull.bill is not None])
+    return Month(month, tuple(merged), medians, tuple(held.values()), tuple(left.values()), hidden)
+
+
+def _medians(found: Iterable[Bill]) -> tuple[Money, ...]:
+    per_currency: dict[str, list[Money]] = defaultdict(list)
+    for bill in found:
+        for amount in bill.amounts or ():
+            per_currency[amount.currency].append(amount)
+    return tuple(
+        money.of_major(median(amount.major for amount in amounts), currency)
+        for currency, amounts in sorted(per_currency.items())
+    )

@@ -1,0 +1,64 @@
+"""What a seat cannot know itself of a counter, and another seat that reads the same one does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from meterbot.core.models import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat that
+    knows it."""
+
+    known: Known
+    through: Mapping[str, str]
+
+
+def completed(own: Known, others: Mapping[str, Known]) -> Shared:
+    """What a seat knows of a counter, with the parts that it never read as the newest of the others read them.
+
+    `others`: by the seat's name. Why a seat is blocked is taken from a reading of the same month (UTC) as the amount.
+    """
+    known, through = own, dict[str, str]()
+    for name in sorted(others, key=lambda name: others[name].snapshot.fetched_at, reverse=True):
+        other = others[name]
+        if known.windows_at is None and other.windows_at is not None:
+            through["windows"] = name
+            snapshot = replace(known.snapshot, windows=other.snapshot.windows)
+            known = replace(known, snapshot=snapshot, windows_at=other.windows_at, trail=other.trail)
+        if known.extra_usage_at is None and other.extra_usage_at is not None:
+            through["spend"] = name
+            snapshot = replace(known.snapshot, extra_usage=other.snapshot.extra_usage)
+            known = replace(known, snapshot=snapshot, extra_usage_at=other.extra_usage_at)
+        if known.subscription_at is None and other.subscription_at is not None:
+            through["subscription"] = name
+            snapshot = replace(known.snapshot, subscription=other.snapshot.subscription)
+            known = replace(known, snapshot=snapshot, subscription_at=other.subscription_at)
+        if (explained := _with_why(known, other)) is not None:
+            through["block"] = name
+            known = explained
+    return Shared(known, through)
+
+
+def _with_why(known: Known, other: Known) -> Known | None:
+    """With what the other knows of a block; None where that is nothing new, or of another month."""
+    extra, told = known.snapshot.extra_usage, other.snapshot.extra_usage
+    if extra is None or extra.why_known or told is None or not told.why_known:
+        return None
+    if _month(known.extra_usage_at) != _month(other.extra_usage_at):
+        return None
+    extra = replace(
+        extra,
+        why_known=True,
+        reason=extra.reason or told.reason,
+        reason_class=extra.reason_class or told.reason_class,
+        out_of_credits=told.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
+        disabled_until=extra.disabled_until or told.disabled_until,
+    )
+    return replace(known, snapshot=replace(known.snapshot, extra_usage=extra))
+
+
+def _month(at: datetime | None) -> tuple[int, int] | None:
+    return None if at is None else (at.astimezone(UTC).year, at.astimezone(UTC).month)

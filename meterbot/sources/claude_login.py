@@ -1,0 +1,145 @@
+"""What Claude Code keeps of its sign-in: the file `.credentials.json`, read and never written.
+
+Its access token lives for hours and is renewed by Claude Code alone: renewing it here would sign the person out.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from meterbot.core.errors import MeterbotError
+
+READING_SCOPE = "user:profile"
+"""Without it a token can spend the plan, and not read what is left of it."""
+
+RUN_CLAUDE = "run `claude` once on that machine"
+
+RENEW_COPY = "put a new one in its place; a copied token lives for hours only"
+
+_TOKEN = re.compile(r"[!-~]+")
+_OTHER_KINDS = {
+    "sk-ant-sid": "a session key of claude.ai",
+    "sk-ant-api": "an API key",
+    "sk-ant-admin": "an admin key",
+    "sk-ant-ort": "a refresh token",
+}
+_LARGEST = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LoginTrouble(StrEnum):
+    """Why there is no token to use."""
+
+    SIGNED_OUT = "signed_out"
+    """A person signs in again."""
+    WRONG_KIND = "wrong_kind"
+    """It may not read usage, now or later."""
+    CLOSED = "closed"
+    """The file may not be read."""
+    UNREADABLE = "unreadable"
+    """Perhaps being written just now."""
+
+
+class LoginError(MeterbotError):
+    """No usable sign-in. The text is one sentence in our words; nothing of the file is in it."""
+
+    def __init__(self, trouble: LoginTrouble, sentence: str) -> None:
+        super().__init__(sentence)
+        self.trouble = trouble
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An access token, a secret. `expires_at` and `scopes` are None where the file does not say."""
+
+    token: str = field(repr=False)
+    expires_at: datetime | None = None
+    scopes: tuple[str, ...] | None = None
+
+    def check(self, now: datetime) -> None:
+        """Raises `LoginError` when the token is known to be of no use at this moment."""
+        self.check_kind()
+        if self.expires_at is not None and self.expires_at <= now:
+            when = self.expires_at.strftime("%Y-%m-%d %H:%M UTC")
+            raise LoginError(LoginTrouble.SIGNED_OUT, f"the token expired at {when}: {RUN_CLAUDE}")
+
+    def check_kind(self) -> None:
+        """Raises `LoginError` when the token is of a kind that is never of use."""
+        other = next((kind for start, kind in _OTHER_KINDS.items() if self.token.startswith(start)), None)
+        sentence = None
+        if not _TOKEN.fullmatch(self.token):
+            sentence = "the token has a space, a line break or an unusual character in it"
+        elif other is not None:
+            sentence = f"not an OAuth token of Claude Code, but {other}"
+        elif self.scopes is not None and READING_SCOPE not in self.scopes:
+            sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage"
+        if sentence is not None:
+            raise LoginError(LoginTrouble.WRONG_KIND, sentence)
+
+
+def read_token(path: Path) -> Login:
+    """The access token that stands alone in a file at this moment. Raises `LoginError`; blocks on the disk."""
+    try:
+        token = _bytes_of(path, "token file").decode().strip()
+    except UnicodeDecodeError:
+        raise LoginError(LoginTrouble.WRONG_KIND, "the token file is not text") from None
+    if not token:
+        raise LoginError(LoginTrouble.UNREADABLE, "the token file is empty")
+    return Login(token)
+
+
+def read_login(path: Path) -> Login:
+    """The sign-in that the file holds at this moment. Raises `LoginError`; blocks on the disk."""
+    text = _bytes_of(path, "credentials file")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        # Without its chain: the error holds the document, and that holds the tokens.
+        sentence = "the credentials file is not JSON (perhaps it is being written just now)"
+        raise LoginError(LoginTrouble.UNREADABLE, sentence) from None
+    return login_of(document)
+
+
+def _bytes_of(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST)
+    except FileNotFoundError:
+        raise LoginError(LoginTrouble.SIGNED_OUT, f"there is no {what}: {RUN_CLAUDE} and sign in") from None
+    except OSError as error:
+        raise LoginError(LoginTrouble.CLOSED, f"the {what} cannot be read: {error.strerror}") from None
+
+
+def login_of(document: object) -> Login:
+    """The sign-in in the file's JSON value. Raises `LoginError`."""
+    held = document.get("claudeAiOauth") if isinstance(document, dict) else None
+    if not isinstance(held, dict):
+        others = isinstance(document, dict) and "mcpOAuth" in document
+        what = "only sign-ins of MCP servers" if others else "no sign-in"
+        sentence = f"the credentials file holds {what}: {RUN_CLAUDE} and sign in with /login"
+        raise LoginError(LoginTrouble.SIGNED_OUT, sentence)
+    token = held.get("accessToken")
+    if not isinstance(token, str) or not token.strip():
+        sentence = f"the credentials file holds an empty token: {RUN_CLAUDE} and sign in with /login"
+        raise LoginError(LoginTrouble.SIGNED_OUT, sentence)
+    scopes = held.get("scopes")
+    return Login(
+        token=token.strip(),
+        expires_at=_instant(held.get("expiresAt")),
+        scopes=tuple(map(str, scopes)) if isinstance(scopes, list) and scopes else None,
+    )
+
+
+def _instant(milliseconds: object) -> datetime | None:
+    """None for what is no time: then the answers tell whether the token is still good."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except (OverflowError, ValueError):
+        return None
+    return moment if moment.year >= 2000 else None

@@ -1,0 +1,249 @@
+"""What an answer that is no reading means: which health word, what a person reads, and how long to wait at least."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum, StrEnum
+
+from meterbot.core.errors import MeterbotError
+from meterbot.core.models import Health
+from meterbot.sources.exact_json import NotJsonError, parse
+
+LONGEST_WAIT = 6 * 3600.0
+"""Seconds; a `Retry-After` beyond it is not believed."""
+
+
+class Cause(StrEnum):
+    """Why there is no reading: what a caller decides by."""
+
+    SESSION = "session"
+    """The credential is said to be no longer accepted."""
+    UNAUTHORIZED = "unauthorized"
+    """A bare 401: the credential, or only its right to this organization."""
+    REGION = "region"
+    """The address or the country is refused, whoever asks."""
+    SCOPE = "scope"
+    """A credential of the wrong kind."""
+    KEY = "key"
+    """An API key that is not accepted: it does not expire, it was taken back."""
+    SPEND_LIMIT = "spend_limit"
+    """The organization's own spend limit is reached: no rate limit, although the status is the same."""
+    DENIED = "denied"
+    """This route only."""
+    BAD_ID = "bad_id"
+    ABSENT = "absent"
+    """404: on an optional route an answer."""
+    CHALLENGED = "challenged"
+    RATE_LIMITED = "rate_limited"
+    FAILING = "failing"
+    """The service answered that it cannot, for now."""
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+    """Broken on the way, or not from the service at all."""
+    DRIFTED = "drifted"
+    """Whole and well-formed, but not what this route answers."""
+
+
+class Missing(Enum):
+    """Why an optional answer has no body."""
+
+    ABSENT = "absent"
+    """404: an answer, there is no such thing here."""
+    FAILED = "failed"
+    """It could not be read: nothing is known of it."""
+
+
+_HEALTH = {
+    Cause.SESSION: Health.SESSION_EXPIRED,
+    Cause.UNAUTHORIZED: Health.SESSION_EXPIRED,
+    Cause.REGION: Health.REFUSED,
+    Cause.SCOPE: Health.REFUSED,
+    Cause.KEY: Health.REFUSED,
+    Cause.SPEND_LIMIT: Health.REFUSED,
+    Cause.DENIED: Health.REFUSED,
+    Cause.BAD_ID: Health.REFUSED,
+    Cause.ABSENT: Health.REFUSED,
+    Cause.CHALLENGED: Health.CHALLENGED,
+    Cause.RATE_LIMITED: Health.RATE_LIMITED,
+    Cause.FAILING: Health.UNREACHABLE,
+    Cause.UNREACHABLE: Health.UNREACHABLE,
+    Cause.UNREADABLE: Health.UNREACHABLE,
+    Cause.DRIFTED: Health.DRIFTED,
+}
+
+
+class Trouble(MeterbotError):  # noqa: N818  # expected and handled: no error of ours
+    """No reading. The text is one sentence in our words; nothing of the answer is in it but its status.
+
+    `retry_after`: the seconds the service asked for, or None.
+    """
+
+    def __init__(self, cause: Cause, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.cause = cause
+        self.sentence = sentence
+        self.retry_after = retry_after
+
+    @property
+    def health(self) -> Health:
+        """The word for a source whose required answer this is."""
+        return _HEALTH[self.cause]
+
+    def retry_at(self, now: datetime) -> datetime | None:
+        """The floor the service set on the next read. "At once" sets none: our own back-off decides."""
+        return now + timedelta(seconds=self.retry_after) if self.retry_after else None
+
+
+def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> object:
+    """The JSON value of an answer (numbers exact). Raises `Trouble` for every answer that is no reading."""
+    wait = retry_after(headers.get("retry-after"), now)
+    if _is_challenge(headers, body):
+        raise Trouble(Cause.CHALLENGED, f"the edge asks for a browser challenge ({status})", wait)
+    if 300 <= status < 400:
+        raise _redirected(status, headers.get("location", ""))
+    if status != 200:
+        raise _refused(status, _error_of(body), wait, html=_is_html(headers, body))
+    value = _parsed(headers, body)
+    error = _envelope(value)
+    if error is not None:
+        raise _refused(_STATUS_OF.get(_text(error, "type"), 500), error, wait, said_ok=True)
+    return value
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header, 0 to six hours: a number or an HTTP date. None when absent or senseless."""
+    if value is None:
+        return None
+    value = value.strip()
+    if re.fullmatch(r"\+?[0-9]+(\.[0-9]*)?", value):
+        return min(float(value[:40]), LONGEST_WAIT)
+    if re.fullmatch(r"-[0-9]+(\.[0-9]*)?", value):
+        return 0.0
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _is_html(headers: Mapping[str, str], body: bytes) -> bool:
+    return "html" in headers.get("content-type", "").lower() or body.lstrip()[:1] == b"<"
+
+
+def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
+    if "challenge" in headers.get("cf-mitigated", "").lower():
+        return True
+    start = body[:20_000].lower()
+    return _is_html(headers, body) and (b"just a moment" in start or b"challenge-platform" in start)
+
+
+def _redirected(status: int, location: str) -> Trouble:
+    if "app-unavailable-in-region" in location:
+        return Trouble(Cause.REGION, f"the service is not available in this region ({status})")
+    if re.search(r"/(log|sign)-?in\b", location):
+        return Trouble(
+            Cause.SESSION, f"the session is not accepted: sign in again ({status} to the login page)"
+        )
+    return Trouble(Cause.UNREADABLE, f"answered with a redirect to somewhere else ({status}), not followed")
+
+
+def _refused(
+    status: int, error: dict[str, object], wait: float | None, *, html: bool = False, said_ok: bool = False
+) -> Trouble:
+    shown = "an error in an answer of status 200" if said_ok else str(status)
+    if status == 403:
+        return _forbidden(shown, error, wait, html=html)
+    if status == 429 and wait is None and _error_code(error) == "enforced_spend_limit_reached":
+        sentence = "the organization's own spend limit is reached, and asking again does not help"
+        return Trouble(Cause.SPEND_LIMIT, f"{sentence} ({shown})")
+    if status in _REFUSALS:
+        cause, sentence = _REFUSALS[status]
+        return Trouble(cause, f"{sentence} ({shown})", wait)
+    if status >= 500:
+        return Trouble(Cause.FAILING, f"the service is failing for now ({shown})", wait)
+    return Trouble(Cause.UNREADABLE, f"an unexpected status ({shown})", wait)
+
+
+def _forbidden(shown: str, error: dict[str, object], wait: float | None, *, html: bool) -> Trouble:
+    message, code = _text(error, "message").lower(), _error_code(error)
+    if html and not error:
+        # Something between us and the service, perhaps passing: neither the session nor the account is at fault.
+        return Trouble(
+            Cause.UNREACHABLE, f"access was denied on the way, cause unclear ({shown}, a web page)", wait
+        )
+    if code == "account_session_invalid" or message == "invalid authorization":
+        return Trouble(
+            Cause.SESSION, f"the session has expired ({shown}): sign in again and renew the session key"
+        )
+    if "scope" in code or "scope" in message or "permission user:" in message:
+        return Trouble(Cause.SCOPE, f"a credential of the wrong kind: it may not read usage ({shown})")
+    if "unable to serve" in message:
+        return Trouble(Cause.REGION, f"requests from this address or region are refused ({shown})", wait)
+    return Trouble(Cause.DENIED, f"access denied ({shown})", wait)
+
+
+def _parsed(headers: Mapping[str, str], body: bytes) -> object:
+    try:
+        return parse(body)
+    except NotJsonError as bad:
+        page = _is_html(headers, body)
+        sentence = (
+            "a web page came instead of data (a sign-in page of the network?)"
+            if page
+            else f"the answer is {bad}"
+        )
+        raise Trouble(Cause.UNREADABLE, sentence) from None
+    except RecursionError:
+        raise Trouble(Cause.DRIFTED, "the answer is nested too deeply") from None
+
+
+def _error_of(body: bytes) -> dict[str, object]:
+    """The error a refusal's body describes; empty when it has none that can be read."""
+    try:
+        return _envelope(parse(body)) or {}
+    except (NotJsonError, RecursionError):
+        return {}
+
+
+def _envelope(value: object) -> dict[str, object] | None:
+    """`{"type": "error", "error": {…}}`, also without the outer type or with a text for the error."""
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    if isinstance(error, dict):
+        return error
+    if value.get("type") == "error" or (isinstance(error, str) and error):
+        return {"message": error}
+    return None
+
+
+_REFUSALS = {
+    400: (Cause.BAD_ID, "the request was called invalid: is the organization's id right?"),
+    401: (Cause.UNAUTHORIZED, "the credential is not accepted: sign in again and renew it"),
+    404: (Cause.ABSENT, "not found"),
+    407: (Cause.UNREACHABLE, "a proxy in between wants its own sign-in"),
+    408: (Cause.FAILING, "the service is failing for now"),
+    422: (Cause.BAD_ID, "the request was called invalid: is the organization's id right?"),
+    429: (Cause.RATE_LIMITED, "too many requests"),
+}
+
+_STATUS_OF = {
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "invalid_request_error": 400,
+}
+
+
+def _error_code(error: dict[str, object]) -> str:
+    details = error.get("details")
+    return _text(details, "error_code") if isinstance(details, dict) else ""
+
+
+def _text(of: dict[str, object], key: str) -> str:
+    value = of.get(key)
+    return value if isinstance(value, str) else ""

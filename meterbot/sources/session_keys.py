@@ -1,0 +1,236 @@
+"""The seats' session keys beyond this process: claude.ai renews them, and a renewal that is lost ends the seat early.
+
+A seat begins with the key it is configured with. What that key was renewed to is stored, encrypted, under a
+fingerprint of the configured one: when the operator configures another key, that one wins. Workers that share the
+database share the renewals, the newest one wins. Without a cipher nothing is stored, and a restart begins with the
+configured key again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from meterbot.core.cipher import Cipher
+from meterbot.core.log import get_logger
+from meterbot.core.text import listed, one_line
+from meterbot.store import Store, StoredSession
+
+_SAME_END = timedelta(hours=1)
+"""A cookie's end that moves by less is not worth a write with every answer."""
+_INSTANT = timedelta(microseconds=1)
+
+log = get_logger(__name__)
+
+
+class Unkept(Enum):
+    """Why a seat's renewals are not kept."""
+
+    NO_KEY = "there is no METERBOT_SECRET_KEY"
+    UNREADABLE = "what is stored was encrypted with another METERBOT_SECRET_KEY"
+    SUPERSEDED = "another process runs with another session key of this seat"
+    FORGOTTEN = "the seat was forgotten while it was being read"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A session key. `renewed_at` None: the configured one."""
+
+    key: str = field(repr=False)
+    renewed_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class SeatSession:
+    """One seat's session key, kept. `configured` is the key it begins with."""
+
+    def __init__(self, seat: str, configured: str, store: Store, cipher: Cipher | None) -> None:
+        self._seat = seat
+        self._store = store
+        self._cipher = cipher
+        self._held = _Held(configured.strip())
+        self._fingerprints = () if cipher is None else cipher.fingerprints(seat, self._held.key)
+        self._begun = False
+        self._unsaved = False
+        self._learned: StoredSession | None = None
+        self._fresh = False
+        self.unkept = Unkept.NO_KEY if cipher is None else None
+        """Why renewals are not kept; None while they are."""
+
+    def __repr__(self) -> str:
+        return f"SeatSession({self._seat!r})"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the session in use ends, as far as that is known."""
+        return self._held.ends_at
+
+    async def current(self) -> str:
+        """The newest key that is known, stored by this process or another. Raises what the store raises before it has
+        answered for the first time: the configured key may be long out of date."""
+        if self._cipher is not None:
+            try:
+                if not self._fresh:
+                    await self._look(self._cipher)
+                self._fresh = False
+                await self.save()
+            except Exception:
+                if not self._begun:
+                    raise
+                log.exception("stored session key not read, the last one is used", seat=self._seat)
+        return self._held.key
+
+    async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
+        """Takes up a renewal and stores it; when that fails, it is tried again before the next reading."""
+        old = self._held
+        if key == old.key and (ends_at is None or _alike(ends_at, old.ends_at)):
+            return
+        # Two renewals within one reading have one `now`, and a clock may be set back: the later is the newer one.
+        at = now if old.renewed_at is None else max(now, old.renewed_at + _INSTANT)
+        self._held, self._unsaved = _Held(key, at, ends_at), True
+        try:
+            await self.save()
+        except Exception:
+            log.exception("renewed session key not stored yet, it will be tried again", seat=self._seat)
+
+    async def save(self) -> None:
+        """Stores a renewal that is not stored yet. Raises what the store raises."""
+        if not self._unsaved or self._cipher is None or self.unkept is not None:
+            return
+        held = self._held
+        ciphertext = self._cipher.encrypt(self._seat, held.key)
+        row = StoredSession(self._seat, self._fingerprints[0], ciphertext, held.renewed_at, held.ends_at)
+        if await self._store.renew_session(row, self._fingerprints):
+            self._unsaved = self._held is not held
+        else:
+            await self._look(self._cipher)
+
+    def learn(self, row: StoredSession | None, *, fresh: bool = False) -> None:
+        """Takes up what another process may have stored. `fresh`: the seat is to be read now, and nobody else reads it, so
+        that there is no need to look once more."""
+        if self._cipher is None or row is None:
+            return
+        if row != self._learned:
+            if self._unkept(self._cipher, row) is not None:
+                return
+            self._take_up(self._cipher, row)
+            self._learned = row
+        self._begun |= fresh
+        self._fresh = fresh and self.unkept is None
+
+    def begin(self) -> StoredSession | None:
+        """What is to be stored where nothing is yet; None once this process has looked: then it was forgotten."""
+        return (
+            None
+            if self._begun or not self._fingerprints
+            else StoredSession(self._seat, self._fingerprints[0])
+        )
+
+    async def _look(self, cipher: Cipher) -> None:
+        """Takes up what is stored, where it is newer. The first look makes the stored session one of the configured
+        key, unless it cannot be decrypted: then it stays, for the right METERBOT_SECRET_KEY may come back."""
+        row = await self._row()
+        unkept = self._unkept(cipher, row)
+        begins = not self._begun and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
+        if begins or (self.unkept is Unkept.UNREADABLE and row is None):
+            if row is not None and row.ciphertext is not None:
+                log.info(
+                    "another session key is configured: what the former was renewed to is dropped",
+                    seat=self._seat,
+                )
+            await self._store.start_session(StoredSession(self._seat, self._fingerprints[0]), row)
+            row = await self._row()
+            unkept = self._unkept(cipher, row)
+        if unkept is not None and unkept is not self.unkept:
+            log.warning("renewals of this seat's session key are not kept", seat=self._seat, why=unkept.value)
+        self._begun, self.unkept = True, unkept
+        if row is not None and unkept is None:
+            self._take_up(cipher, row)
+
+    def _take_up(self, cipher: Cipher, row: StoredSession) -> None:
+        if row.ciphertext is None or row.renewed_at is None:
+            return
+        if self._held.renewed_at is None or row.renewed_at >= self._held.renewed_at:
+            key = cipher.decrypt(self._seat, row.ciphertext)
+            assert key is not None  # noqa: S101 - looked at already
+            self._held, self._unsaved = _Held(key, row.renewed_at, row.ends_at), False
+
+    async def _row(self) -> StoredSession | None:
+        return (await self._store.sessions([self._seat])).get(self._seat)
+
+    def _unkept(self, cipher: Cipher, row: StoredSession | None) -> Unkept | None:
+        if row is None:
+            return Unkept.FORGOTTEN
+        if row.ciphertext is not None and cipher.decrypt(self._seat, row.ciphertext) is None:
+            return Unkept.UNREADABLE
+        return None if row.fingerprint in self._fingerprints else Unkept.SUPERSEDED
+
+
+def _alike(end: datetime, other: datetime | None) -> bool:
+    return other is not None and abs(end - other) <= _SAME_END
+
+
+class Sessions:
+    """All seats' session keys. `configured` by seat."""
+
+    def __init__(self, configured: Mapping[str, str], store: Store, cipher: Cipher | None) -> None:
+        self.seats = {seat: SeatSession(seat, key, store, cipher) for seat, key in configured.items()}
+        self._store = store
+        self._stored = bool(configured) and cipher is not None
+        if cipher is None and configured:
+            log.warning(
+                "renewed session keys are not kept, and seats end early",
+                why=Unkept.NO_KEY.value,
+                seats=sorted(configured),
+            )
+
+    def __repr__(self) -> str:
+        return f"Sessions({sorted(self.seats)})"
+
+    async def refresh(self) -> None:
+        """Takes up what other processes renewed: they read these seats, too."""
+        if self._stored and not self._store.sole:
+            await self._learn(self.seats)
+
+    async def prepare(self, seats: Iterable[str]) -> None:
+        """Takes up what is stored of seats that are to be read now, and of which this process alone has taken hold: one
+        question for all of them."""
+        wanted = [seat for seat in seats if seat in self.seats]
+        if not self._stored or not wanted:
+            return
+        there = await self._learn(wanted, fresh=True)
+        new = {seat: self.seats[seat].begin() for seat in wanted if seat not in there}
+        if begun := [session for session in new.values() if session is not None]:
+            await self._store.start_sessions(begun)
+            await self._learn([session.seat for session in begun], fresh=True)
+
+    async def _learn(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
+        """Those of the seats of which something is stored."""
+        rows = await self._store.sessions(seats)
+        for seat in seats:
+            self.seats[seat].learn(rows.get(seat), fresh=fresh)
+        return set(rows)
+
+    def ends(self) -> dict[str, datetime]:
+        """When the sessions in use end, by seat, as far as that is known."""
+        return {seat: session.ends_at for seat, session in self.seats.items() if session.ends_at is not None}
+
+    def remarks(self) -> list[str]:
+        """What a person should know of how the keys are kept: one sentence for each cause."""
+        said = []
+        for why in Unkept:
+            seats = [seat for seat, session in self.seats.items() if session.unkept is why]
+            if seats:
+                whose = listed([one_line(seat, 60) for seat in sorted(seats)])
+                said.append(
+                    f"Renewed session keys of {whose} are not kept, so that a restart may end them: {why.value}."
+                )
+        return said
+
+    async def save(self) -> None:
+        """Stores what is not stored yet, before the store is closed."""
+        for seat, session in self.seats.items():
+            try:
+                await session.save()
+            except Exception:
+                log.exception("renewed session key is lost", seat=seat)

@@ -1,0 +1,50 @@
+"""One bot at a time on a SQLite file: a lock of the operating system beside it, which dies with the process."""
+
+import os
+from io import TextIOWrapper
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from meterbot.core.errors import StartError
+
+
+def lock_path(database: Path) -> Path:
+    """What a running bot holds. The file stays when the bot is gone, and says nothing by being there."""
+    real = database.resolve()
+    return real.with_name(f"{real.name}.lock")
+
+
+def hold(url: URL) -> TextIOWrapper | None:
+    """Keeps every other bot off a SQLite file until this is closed; None for PostgreSQL, which several may share.
+
+    Commands that work beside a running bot do not ask. Raises `StartError`.
+    """
+    if url.get_backend_name() != "sqlite":
+        return None
+    import fcntl  # noqa: PLC0415 - not on Windows, where commands must still start
+
+    database = Path(str(url.database))
+    path = lock_path(database)
+    try:
+        file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115, PTH123 - held until closed
+    except OSError as error:
+        raise StartError(f"cannot open the database {database}: {error.strerror} ({path})") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = file.read().strip()
+        file.close()
+        who = f"process {holder}" if holder else "another process"
+        raise StartError(
+            f"another meterbot runs on {database} already ({who}): end that one, or give this one another database_url. "
+            "Several processes can share a PostgreSQL"
+        ) from None
+    except OSError as error:
+        file.close()
+        raise StartError(f"cannot lock {path}: {error.strerror}. Is it on a network drive?") from None
+    # For a person to read: what counts is the lock.
+    file.truncate()
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file

@@ -1,0 +1,48 @@
+"""Fixtures of the pushing agent's tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from meterbot.demo.simulated_claude_ai import Organization
+from tests.agent.rig import (
+    ACCESS,
+    ACCOUNT,
+    EMAIL,
+    ORG,
+    PUSH_TOKEN,
+    Home,
+    Meterbot,
+)
+from tests.simulator.anthropic_api import AnthropicApi, SignIn
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A machine where nothing is installed or signed in, told of a meterbot that is not there."""
+    return Home(tmp_path, {"METERBOT_URL": "http://127.0.0.1:9", "METERBOT_PUSH_TOKEN": PUSH_TOKEN})
+
+
+@pytest.fixture
+async def meterbot(home: Home) -> AsyncIterator[Meterbot]:
+    """A meterbot, and the machine told of it."""
+    async with Meterbot() as server:
+        home.env["METERBOT_URL"] = server.url
+        yield server
+
+
+@pytest.fixture
+async def anthropic(home: Home) -> AsyncIterator[AnthropicApi]:
+    """Anthropic's API with its budget on the machine's clock; the machine is signed in there."""
+    async with AnthropicApi(home.clock.now) as server:
+        home.env["METERBOT_ANTHROPIC_API"] = server.url
+        server.sign_in(ACCESS, account=ACCOUNT, email=EMAIL, organization=Organization(ORG))
+        home.sign_in()
+        yield server
+
+
+@pytest.fixture
+def ana(anthropic: AnthropicApi) -> SignIn:
+    """The account that the machine is signed in to."""
+    return anthropic.signed_in[0]

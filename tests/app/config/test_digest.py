@@ -1,0 +1,79 @@
+"""`[digest]`, and a seat's own."""
+
+from datetime import time
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meterbot.commands.digest import Reader, Schedule
+from meterbot.core.deliveries import Place
+from tests.app.config.writing import ANA, loaded, problems
+
+SLACK, CONSOLE = Place("slack", "C1"), Place("console", "terminal")
+OWNED = f'{ANA}owner = {{ slack = "UANA", console = "operator" }}\n'
+BO = OWNED.replace('"ana"', '"bo"').replace("UANA", "UBO")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def readers(text: str, *places: Place) -> list[Reader]:
+    return list(loaded(text).digest_readers(places or (SLACK,)))
+
+
+def test_without_the_table_nobody_gets_one() -> None:
+    assert readers(OWNED) == []
+
+
+def test_the_table_alone_is_for_the_channels_once_a_week() -> None:
+    weekly = Schedule("week", time(9), 0, ZoneInfo("UTC"))
+    assert readers(f"[digest]\n{OWNED}", SLACK, CONSOLE) == [Reader(SLACK, weekly), Reader(CONSOLE, weekly)]
+
+
+def test_owners_and_operators_are_told_in_direct_messages() -> None:
+    table = 'timezone = "Europe/Berlin"\n[digest]\nevery = "day"\nat = "07:30"\nto = ["owner", "operators"]\n'
+    boss = '[privacy]\noperators = { slack = ["UBOSS"] }\n'
+    daily = Schedule("day", time(7, 30), 0, BERLIN)
+    assert readers(table + boss + OWNED + BO, SLACK, CONSOLE) == [
+        Reader(Place("slack", "@UANA"), daily, ("ana",)),
+        Reader(Place("slack", "@UBO"), daily, ("bo",)),
+        Reader(Place("slack", "@UBOSS"), daily, operator=True),
+    ]
+
+
+def test_a_seat_says_when_its_owner_gets_theirs() -> None:
+    own = 'digest = { every = "day", at = "08:30", timezone = "America/New_York" }\n'
+    assert readers(OWNED + own + BO) == [
+        Reader(
+            Place("slack", "@UANA"),
+            Schedule("day", time(8, 30), 0, ZoneInfo("America/New_York")),
+            ("ana",),
+        )
+    ]
+
+
+def test_never_is_none() -> None:
+    text = f'[digest]\nto = ["owner"]\n{OWNED}digest = {{ every = "never" }}\n{BO}'
+    assert [reader.seats for reader in readers(text)] == [("bo",)]
+
+
+def test_who_owns_several_seats_gets_one() -> None:
+    text = f'[digest]\nto = ["owner"]\nweekday = "fri"\n{OWNED}{BO.replace("UBO", "UANA")}digest = {{ at = "10:00" }}\n'
+    (reader,) = readers(text)
+    assert (reader.seats, reader.schedule.at, reader.schedule.weekday) == (("ana", "bo"), time(10), 4)
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('every = "month"', "digest.every: must be"),
+        ('at = "9"', "digest.at: must be"),
+        ('to = ["everybody"]', "digest.to[0]: must be"),
+    ],
+)
+def test_what_is_wrong_is_said(written: str, problem: str) -> None:
+    assert problem in problems(f"[digest]\n{written}\n{ANA}")[0]
+
+
+def test_a_digest_is_not_muted_but_not_asked_for() -> None:
+    assert problems(f'[alerts]\nmute = ["digest"]\n{ANA}') == [
+        "2:1 alerts.mute: cannot mute digest: without a [digest] table there is none, got a list"
+    ]

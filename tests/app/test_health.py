@@ -1,0 +1,53 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meterbot.app.health import Vitals, on_time
+from meterbot.chat import Connection
+from meterbot.core import secret
+from meterbot.core.models import Health, SourceState
+
+NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("last_tick", "expected"),
+    [
+        (None, False),
+        (NOW, True),
+        (NOW - timedelta(seconds=60), True),
+        (NOW - timedelta(seconds=61), False),
+        (NOW + timedelta(hours=1), True),
+    ],
+    ids=["never", "now", "just so", "late", "the clock was set back"],
+)
+def test_a_tick_is_on_time_for_a_minute(last_tick: datetime | None, *, expected: bool) -> None:
+    assert on_time(last_tick, NOW) is expected
+
+
+def test_one_line_says_all_of_it() -> None:
+    vitals = Vitals(
+        NOW,
+        "1.2.3",
+        database=True,
+        last_tick=NOW,
+        chats={"slack": Connection(up=True), "discord": Connection(up=False)},
+        waiting={"slack": 0, "discord": 3},
+        seats={"ana": SourceState("ana", Health.OK), "bo": SourceState("bo", Health.CHALLENGED)},
+    )
+    assert vitals.summary() == "1 of 2 seats ok, connected to slack, 3 messages waiting"
+
+
+def test_why_it_is_not_ready_comes_first() -> None:
+    vitals = Vitals(NOW, "1.2.3", database=False, last_tick=None)
+    assert vitals.summary() == (
+        "not ready: the database does not answer; the last tick is late; 0 of 0 seats ok, no chat is connected, "
+        "0 messages waiting"
+    )
+
+
+def test_no_secret_is_in_the_notes() -> None:
+    secret.remember("planted-secret-0123456789")
+    down = Connection(up=False, detail="refused planted-secret-0123456789")
+    (note,) = Vitals(NOW, "1", database=True, last_tick=NOW, chats={"slack": down}).notes()
+    assert note == "slack is not connected: refused [hidden]"

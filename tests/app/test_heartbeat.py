@@ -1,0 +1,98 @@
+"""A process among others: what it holds, and that it stops in time."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
+
+from meterbot.app.heartbeat import Presence
+from meterbot.core.clock import ManualClock, SystemClock
+from meterbot.core.lease import Lease
+from meterbot.store import ALIVE_SECONDS, tables
+from meterbot.store.database import Database, open_store
+from tests.store.facts import NOW, later
+
+
+async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(store: Database) -> None:
+    clock, leases = ManualClock(NOW), (Lease("gateway"), Lease("gateway"))
+    one, two = (Presence(store, f"w{n}", clock, [lease]) for n, lease in enumerate(leases))
+    await one.join()
+    await two.join()
+    assert [lease.held for lease in leases] == [True, False]
+    await one.leave()
+    assert not one.alive()
+    await two.beat()
+    assert [lease.held for lease in leases] == [False, True]
+    assert [worker.name for worker in await store.workers(NOW)] == ["w1"]
+    await two.leave()
+
+
+async def test_who_finds_itself_replaced_lets_go(store: Database) -> None:
+    clock, lease = ManualClock(NOW), Lease("gateway")
+    one = Presence(store, "one", clock, [lease])
+    await one.beat()
+    await store.beat("two", later(seconds=ALIVE_SECONDS), later(minutes=1), ["gateway"])
+    clock.set(later(seconds=ALIVE_SECONDS))
+    with capture_logs() as logs:
+        await one.beat()
+    assert [(entry["event"], entry["lease"]) for entry in logs] == [("another process's turn", "gateway")]
+    assert (lease.held, one.alive()) == (False, True)
+    await one.leave()
+
+
+async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meterbot.app.heartbeat.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 0.5)
+    lease, stopped = Lease("gateway"), asyncio.Event()
+    presence = Presence(store, "one", SystemClock(), [lease])
+    presence.when_lost(stopped.set)
+    await presence.join()
+    assert presence.alive()
+    with capture_logs() as logs:
+        async with store._writer.begin() as connection:
+            await connection.run_sync(tables.workers.drop)
+        await asyncio.wait_for(stopped.wait(), 5)
+        assert (lease.held, presence.alive()) == (False, False)
+        async with store._writer.begin() as connection:
+            await connection.run_sync(tables.workers.create)
+        await asyncio.wait_for(lease.gained(), 5)
+    assert presence.alive()
+    assert [entry["event"] for entry in logs] == [
+        "cannot tell the other processes that this one is alive, trying on",
+        "it is this process's turn",
+        "the other processes know again that this one is alive",
+    ]
+    await presence.leave()
+
+
+async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Database) -> None:
+    presence = Presence(store, "one", SystemClock())
+    await presence.join()
+    async with store._writer.begin() as connection:
+        await connection.run_sync(tables.workers.drop)
+    with capture_logs() as logs:
+        await presence.leave()
+    assert [entry["event"] for entry in logs][
+        -1
+    ] == "could not say goodbye: others take over some seconds later"
+
+
+async def test_joining_a_database_that_does_not_answer_raises(store: Database) -> None:
+    async with store._writer.begin() as connection:
+        await connection.run_sync(tables.workers.drop)
+    with pytest.raises(SQLAlchemyError):
+        await Presence(store, "one", SystemClock()).join()
+
+
+async def test_on_a_file_of_its_own_nothing_is_said_again_and_nothing_runs_out(tmp_path: Path) -> None:
+    store, lease = await open_store(f"sqlite:///{tmp_path}/m.db", as_worker=True), Lease("gateway")
+    presence = Presence(store, "one", ManualClock(NOW), [lease])
+    await presence.join()
+    assert (lease.held, presence.alive(), presence._beating, presence._end) == (True, True, None, None)
+    assert [worker.name for worker in await store.workers(later(days=10_000))] == ["one"]
+    await presence.leave()
+    await store.close()

@@ -1,0 +1,603 @@
+"""Pushes over real HTTP, into SQLite and PostgreSQL."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meterbot.app import log_setup
+from meterbot.app.health import Vitals
+from meterbot.app.push_endpoint import LARGEST, PushRoute, client_address
+from meterbot.app.web import Listener, application
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import Place
+from meterbot.core.models import Counter, Health, Seat
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.pushes import Reception, digest, new_token
+from meterbot.rules import RuleSettings
+from meterbot.sources.pushed import snapshots_of
+from meterbot.store import PushToken, tables
+from meterbot.store.database import Database, open_store
+from tests.sources.bodies import json_values, places, with_value
+from tests.store.facts import emptied
+
+NOW = datetime(2026, 10, 10, 12, tzinfo=UTC)
+ORG = "11111111-1111-4111-8111-111111111111"
+OTHER_ORG = "11111111-1111-4111-8111-111111111112"
+EMAIL = "planted.person@example.com"
+SEATS = {
+    "bo": Seat("bo", "push", interval=900.0),
+    "cy": Seat("cy", "push", interval=900.0, organizations=(ORG,)),
+    "ana": Seat("ana", "claude_ai"),
+}
+TOKENS = {"bo": "mbpush_planted-token-of-bo", "cy": "configured-planted-token-of-cy"}
+JSON = {"Content-Type": "application/json"}
+
+
+def body(used: int = 1720, at: datetime = NOW, **changes: Any) -> dict[str, Any]:
+    extra = {"is_enabled": True, "monthly_limit": 5000, "used_credits": used, "currency": "USD"}
+    return {
+        "org_uuid": ORG,
+        "account_email": EMAIL,
+        "fetched_at": at.isoformat(),
+        "usage": {"five_hour": {"utilization": 12.0, "resets_at": None}, "extra_usage": extra},
+        "overage": None,
+        "subscription": None,
+        "errors": [],
+        "stale": False,
+        **changes,
+    }
+
+
+@dataclass
+class Told:
+    """An answer."""
+
+    status: int
+    body: Any
+    headers: Any
+
+
+class Door:
+    """The route on a real port, over a database."""
+
+    def __init__(self, store: Database, clock: ManualClock, url: str, session: aiohttp.ClientSession) -> None:
+        self.store, self.clock, self.url, self._session = store, clock, url, session
+
+    async def send(
+        self, data: Any, *, token: str | None = TOKENS["bo"], path: str = "/api/v1/snapshots", **more: Any
+    ) -> Told:
+        headers = dict(JSON) if token is None else {**JSON, "Authorization": f"Bearer {token}"}
+        headers = {
+            name: value for name, value in {**headers, **more.pop("headers", {})}.items() if value is not None
+        }
+        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+        async with self._session.post(self.url + path, data=raw, headers=headers, **more) as answer:
+            return Told(answer.status, await answer.json(), answer.headers)
+
+    async def state(self) -> tuple[object, ...]:
+        """All that pushes may change."""
+        latest, sources = await self.store.latest(), await self.store.sources()
+        counters = {one.counter for one in latest}
+        samples = await self.store.samples(counters, NOW - timedelta(days=400))
+        return latest, sources, samples, await self.store.events(NOW - timedelta(days=400))
+
+    async def events(self) -> list[str]:
+        return [event.key for event in await self.store.events(NOW - timedelta(days=400))]
+
+
+@asynccontextmanager
+async def opened(store: Database) -> AsyncIterator[Door]:
+    await store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+    clock = ManualClock(NOW)
+    ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+    reception = Reception(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
+
+    async def vitals() -> Vitals:
+        raise NotImplementedError
+
+    listener = Listener(application(vitals, PushRoute(reception, clock.now).routes()), "127.0.0.1", 0)
+    port = await listener.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Door(store, clock, f"http://127.0.0.1:{port}", session)
+    finally:
+        await listener.close()
+
+
+@pytest.fixture
+async def door(store: Database) -> AsyncIterator[Door]:
+    async with opened(store) as made:
+        yield made
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Door]:
+    async with opened_at(f"sqlite:///{tmp_path}/meterbot.db") as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened_at(url: str) -> AsyncIterator[Door]:
+    store = await open_store(url)
+    try:
+        async with opened(store) as made:
+            yield made
+    finally:
+        await store.close()
+
+
+# --- what is answered -----------------------------------------------------------------------------------------------
+
+
+async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -> None:
+    first = await door.send(body())
+    assert (first.status, first.body) == (
+        202,
+        {"status": "stored", "seat": "bo", "stored": 1, "unchanged": 0},
+    )
+    (row,) = await door.store.latest()
+    assert row.counter == Counter("seat:bo", ORG)
+    assert row.known.extra_usage_at == NOW
+    before = await door.state()
+    again = await door.send(body())
+    assert (again.status, again.body["status"]) == (200, "unchanged")
+    older = await door.send(body(4900, NOW - timedelta(minutes=1)))
+    assert (older.status, older.body["unchanged"]) == (200, 1)
+    assert await door.state() == before
+
+
+async def test_the_older_address_is_the_same_door(door: Door) -> None:
+    assert (await door.send(body(), path="/snapshots")).status == 202
+    assert (await door.send(body())).status == 200
+
+
+async def test_a_list_tells_what_was_new_in_it(door: Door) -> None:
+    await door.send(body())
+    later = body(1800, NOW + timedelta(minutes=1))
+    told = await door.send([later, body()])
+    assert (told.status, told.body["stored"], told.body["unchanged"]) == (202, 1, 1)
+
+
+async def test_one_unusable_object_of_a_list_costs_all_and_is_named(door: Door) -> None:
+    told = await door.send([body(), body(fetched_at="soon")])
+    assert (told.status, told.body["field"]) == (422, "[1].fetched_at")
+    assert "nothing was stored" in told.body["remedy"]
+    assert await door.store.latest() == []
+
+
+async def test_a_future_reading_is_refused_by_name(door: Door) -> None:
+    told = await door.send(body(at=NOW + timedelta(minutes=5, seconds=1)))
+    assert (told.status, told.body["field"]) == (422, "fetched_at")
+    assert "future" in told.body["error"]
+    assert await door.state() == ([], {}, [], [])
+
+
+@pytest.mark.parametrize("document", [b"", b"{", b"\xff\xfe", b"not json"])
+async def test_what_is_no_json_is_400(sqlite: Door, document: bytes) -> None:
+    told = await sqlite.send(document)
+    assert told.status == 400
+    assert told.body["remedy"]
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "application/x-www-form-urlencoded", "text/plain", "multipart/form-data"]
+)
+async def test_what_is_not_said_to_be_json_is_415(sqlite: Door, kind: str | None) -> None:
+    told = await sqlite.send(body(), headers={"Content-Type": kind or "application/octet-stream"})
+    assert told.status == 415
+    assert "Content-Type: application/json" in told.body["remedy"]
+
+
+async def test_a_charset_beside_the_type_is_fine(sqlite: Door) -> None:
+    assert (
+        await sqlite.send(body(), headers={"Content-Type": "application/json; charset=utf-8"})
+    ).status == 202
+
+
+async def test_a_compressed_body_is_refused_unread(sqlite: Door) -> None:
+    packed = gzip.compress(json.dumps(body()).encode())
+    told = await sqlite.send(packed, headers={"Content-Encoding": "gzip"})
+    assert told.status == 415
+    assert "compressed" in told.body["error"]
+
+
+async def test_a_body_may_have_256_kib_and_not_a_byte_more(sqlite: Door) -> None:
+    whole = json.dumps(body()).encode().ljust(LARGEST)
+    assert (await sqlite.send(whole)).status == 202
+    assert (await sqlite.send(whole + b" ")).status == 413
+
+
+async def test_a_body_of_untold_length_is_cut_off_just_as_well(sqlite: Door) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(LARGEST // 65536 + 1):
+            yield b" " * 65536
+
+    headers = {**JSON, "Authorization": f"Bearer {TOKENS['bo']}"}
+    async with sqlite._session.post(f"{sqlite.url}/snapshots", data=chunks(), headers=headers) as answer:
+        assert answer.status == 413
+
+
+async def test_only_post_is_answered(sqlite: Door) -> None:
+    async with sqlite._session.get(f"{sqlite.url}/snapshots") as answer:
+        assert answer.status == 405
+
+
+async def test_a_database_that_is_away_is_503_and_the_push_may_be_repeated(sqlite: Door) -> None:
+    log_setup.set_up(io.StringIO())
+    async with sqlite.store._writer.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE latest RENAME TO elsewhere")
+    told = await sqlite.send(body())
+    assert (told.status, told.headers["Retry-After"]) == (503, "60")
+    assert "elsewhere" not in str(told.body)
+    async with sqlite.store._writer.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO latest")
+    assert (await sqlite.send(body())).status == 202
+
+
+async def spoken(door: Door, request: bytes) -> bytes:
+    """What a client gets that says exactly this and then no more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.rpartition(":")[2]))
+    writer.write(request)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ("Content-Length: 100", b"{"),
+        ("Transfer-Encoding: chunked", b"zzz\r\n{}\r\n"),
+        ("Transfer-Encoding: chunked", b"5\r\n{"),
+    ],
+)
+async def test_a_request_that_breaks_off_stores_nothing_and_is_no_failure_of_ours(
+    sqlite: Door, headers: str, sent: bytes
+) -> None:
+    stream = io.StringIO()
+    log_setup.set_up(stream)
+    head = f"POST /snapshots HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKENS['bo']}\r\n{headers}\r\n"
+    answer = await spoken(sqlite, f"{head}Content-Type: application/json\r\n\r\n".encode() + sent)
+    assert b" 202 " not in answer
+    assert b" 500 " not in answer
+    assert await sqlite.store.latest() == []
+    assert "Traceback" not in stream.getvalue()
+    assert (await sqlite.send(body())).status == 202
+
+
+# --- who may --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": TOKENS["bo"]},
+        {"Authorization": f"Basic {TOKENS['bo']}"},
+        {"Authorization": f"Bearer {TOKENS['bo']}x"},
+        {"Authorization": f"Bearer {TOKENS['bo'].upper()}"},
+        {"Authorization": f"Bearer {digest(TOKENS['bo'])}"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer \xe4"},
+        {"Authorization": f"Bearer {'x' * 4000}"},
+        {"X-Push-Token": TOKENS["bo"]},
+    ],
+)
+async def test_without_the_seat_s_token_nothing_is_read_or_stored(
+    sqlite: Door, headers: dict[str, str]
+) -> None:
+    told = await sqlite.send(b"not even json", token=None, headers=headers)
+    assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert "meterbot seat add" in told.body["remedy"]
+    assert await sqlite.store.latest() == []
+
+
+async def test_a_token_in_the_address_opens_nothing(sqlite: Door) -> None:
+    told = await sqlite.send(body(), token=None, path=f"/snapshots?token={TOKENS['bo']}")
+    assert told.status == 401
+
+
+async def test_the_word_bearer_may_be_written_anyhow(sqlite: Door) -> None:
+    told = await sqlite.send(body(), token=None, headers={"Authorization": f"bearer {TOKENS['bo']}"})
+    assert told.status == 202
+
+
+async def test_a_token_writes_its_own_seat_only(door: Door) -> None:
+    await door.send(body(seat="ana", name="ana"))
+    await door.send(body(), token=TOKENS["cy"])
+    assert [row.seat for row in await door.store.latest()] == ["bo", "cy"]
+
+
+async def test_a_token_that_was_replaced_or_revoked_is_worthless_at_once(door: Door) -> None:
+    new = new_token()
+    await door.store.set_push_token(PushToken("bo", digest(new), NOW))
+    assert (await door.send(body())).status == 401
+    assert (await door.send(body(), token=new)).status == 202
+    await door.store.revoke_push_token("bo")
+    assert (await door.send(body(), token=new)).status == 401
+
+
+@pytest.mark.parametrize("seat", ["ana", "gone"])
+async def test_the_token_of_a_seat_that_does_not_push_opens_nothing(sqlite: Door, seat: str) -> None:
+    token = new_token()
+    await sqlite.store.set_push_token(PushToken(seat, digest(token), NOW))
+    assert (await sqlite.send(body(), token=token)).status == 401
+
+
+def test_tokens_cannot_be_guessed() -> None:
+    made = {new_token() for _ in range(100)}
+    assert len(made) == 100
+    assert all(len(token) >= 50 for token in made)
+
+
+# --- another account ------------------------------------------------------------------------------------------------
+
+
+async def test_another_account_is_409_and_stored_nowhere_but_as_what_ails_the_source(door: Door) -> None:
+    await door.send(body())
+    known = await door.store.latest()
+    told = await door.send(body(9900, NOW + timedelta(minutes=1), account_email="someone@example.com"))
+    assert told.status == 409
+    assert "meterbot seat forget bo --account" in told.body["remedy"]
+    assert await door.store.latest() == known
+    state = (await door.store.sources())["bo"]
+    assert (state.health, state.detail) == (
+        Health.REFUSED,
+        "what arrives is another account's (its email is a new one)",
+    )
+    door.clock.advance(timedelta(minutes=2))
+    assert (await door.send(body(1800, NOW + timedelta(minutes=2)))).status == 202
+    assert (await door.store.sources())["bo"].health is Health.OK
+
+
+async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
+    await door.send(body())
+    door.clock.advance(timedelta(minutes=5))
+    mixed = [
+        body(1, NOW + timedelta(minutes=1)),
+        body(2, NOW + timedelta(minutes=2), account_email="x@example.com"),
+    ]
+    assert (await door.send(mixed)).status == 409
+    (row,) = await door.store.latest()
+    assert row.known.extra_usage_at == NOW
+
+
+async def test_only_the_configured_organizations_are_taken(door: Door) -> None:
+    told = await door.send(body(org_uuid=OTHER_ORG), token=TOKENS["cy"])
+    assert told.status == 409
+    both = [body(org_uuid=OTHER_ORG), body()]
+    assert (await door.send(both, token=TOKENS["cy"])).status == 202
+    assert [row.counter.org for row in await door.store.latest()] == [ORG]
+
+
+async def test_after_its_account_is_forgotten_a_seat_may_be_another(door: Door) -> None:
+    await door.send(body())
+    other = body(100, NOW + timedelta(minutes=1), account_email="someone@example.com")
+    door.clock.advance(timedelta(minutes=1))
+    assert (await door.send(other)).status == 409
+    ingest = Ingest(door.store, {}, (), RuleSettings(), lambda: None)
+    assert await ingest.forget_account("bo")
+    assert await door.store.latest() == []
+    assert (await door.send(other)).status == 202
+    assert not await ingest.forget_account("nobody")
+
+
+async def test_two_organizations_in_one_push_are_no_change_of_account(door: Door) -> None:
+    pair = [body(), body(org_uuid=OTHER_ORG, at=NOW + timedelta(milliseconds=300))]
+    assert (await door.send(pair)).body["stored"] == 2
+    assert [key for key in await door.events() if key.startswith("identity")] == []
+
+
+async def test_a_sender_that_learns_to_say_the_account_goes_on_where_it_was(door: Door) -> None:
+    account = "22222222-2222-4222-8222-222222222221"
+    await door.send(body(4100))
+    told = await door.events()
+    door.clock.advance(timedelta(minutes=15))
+    later = body(4100, NOW + timedelta(minutes=15), account_uuid=account)
+    assert (await door.send(later)).status == 202
+    assert [row.counter for row in await door.store.latest()] == [Counter(account, ORG)]
+    assert await door.events() == told
+    without = body(4100, NOW + timedelta(minutes=16))
+    door.clock.advance(timedelta(minutes=1))
+    assert (await door.send(without)).status == 202
+    assert [row.counter for row in await door.store.latest()] == [Counter(account, ORG)]
+
+
+# --- alerts ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_pushed_seat_alerts_like_any_other(door: Door) -> None:
+    await door.send(body(0))
+    door.clock.advance(timedelta(minutes=15))
+    await door.send(body(4100, NOW + timedelta(minutes=15)))
+    kinds = {key.partition(":")[0] for key in await door.events()}
+    assert kinds == {"spend_started", "threshold_crossed", "charged_within_plan"}
+    assert await door.store.claim("slack", NOW + timedelta(days=1), "w", 60) is not None
+
+
+@pytest.mark.parametrize("old", [{"stale": True}, {"at": NOW - timedelta(days=3)}])
+async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
+    door: Door, old: dict[str, Any]
+) -> None:
+    await door.send(body(0, NOW - timedelta(days=4)))
+    assert (await door.send(body(4900, **old))).status == 202
+    (row,) = await door.store.latest()
+    assert row.known.snapshot.fetched_at == old.get("at", NOW)
+    assert (await door.store.sources())["bo"].health is Health.STALE
+    assert {key.partition(":")[0] for key in await door.events()} <= {"source_down"}
+
+
+async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_grace_time(door: Door) -> None:
+    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+    await door.send(body(0))
+    told: list[str] = []
+    for minutes in range(0, 300, 5):
+        told += [event.kind.value for event in await ingest.sweep(NOW + timedelta(minutes=minutes))]
+        health = (await door.store.sources())["bo"].health
+        assert health is (Health.OK if minutes <= 45 else Health.STALE)
+    assert told == ["source_down"]
+    door.clock.advance(timedelta(minutes=300))
+    await door.send(body(0, NOW + timedelta(minutes=300)))
+    assert [key.partition(":")[0] for key in await door.events()] == ["source_down", "source_up"]
+
+
+async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
+    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+    assert await ingest.sweep(NOW + timedelta(days=30)) == []
+    assert await door.store.sources() == {}
+
+
+# --- limits ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_seat_that_pushes_too_often_is_told_to_wait(sqlite: Door) -> None:
+    statuses = [(await sqlite.send(body(at=NOW + timedelta(seconds=n)))).status for n in range(13)]
+    assert statuses == [202] * 12 + [429]
+    told = await sqlite.send(body())
+    assert (told.headers["Retry-After"], told.body["retry_after"]) == ("10", 10)
+    assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
+    sqlite.clock.advance(timedelta(seconds=10))
+    assert (await sqlite.send(body())).status == 200
+
+
+async def test_an_address_that_keeps_guessing_is_told_to_wait_and_costs_no_question_to_the_database(
+    sqlite: Door,
+) -> None:
+    statuses = [(await sqlite.send(body(), token=f"guess-{n}")).status for n in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert (await sqlite.send(body())).status == 429
+    elsewhere = {"X-Forwarded-For": "192.0.2.1, 198.51.100.7"}
+    assert (await sqlite.send(body(), headers=elsewhere)).status == 202
+    sqlite.clock.advance(timedelta(seconds=30))
+    assert (await sqlite.send(body())).status == 200
+
+
+async def test_a_forwarded_name_that_is_no_address_counts_for_the_proxy(sqlite: Door) -> None:
+    for n in range(10):
+        await sqlite.send(body(), token=f"guess-{n}", headers={"X-Forwarded-For": f"made-up-{n}"})
+    assert (await sqlite.send(body())).status == 429
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "who"),
+    [
+        ("127.0.0.1", "203.0.113.1, 8.8.8.8", "8.8.8.8"),
+        ("10.1.2.3", "2606:4700::1", "2606:4700::1"),
+        ("100.64.0.2", "8.8.8.8", "8.8.8.8"),
+        ("fd00::1", "8.8.8.8", "8.8.8.8"),
+        ("9.9.9.9", "8.8.8.8", "9.9.9.9"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("", "8.8.8.8", ""),
+    ],
+)
+def test_only_a_proxy_of_our_own_network_says_whom_it_asks_for(peer: str, forwarded: str, who: str) -> None:
+    assert client_address(peer, forwarded) == who
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_database(door: Door) -> None:
+    stream = io.StringIO()
+    log_setup.set_up(stream)
+    planted = "sk-ant-sid01-planted-by-the-sender"
+    answers = [
+        await door.send(body(errors=[planted], browser=planted, secret=planted)),
+        await door.send(body(errors=[planted])),
+        await door.send(body(org_uuid=planted)),
+        await door.send(planted.encode()),
+        await door.send(body(), token=planted),
+        await door.send(body(), token=planted, path=f"/snapshots?token={planted}"),
+        await door.send(
+            body(account_email=f"{planted}@example.com", fetched_at=(NOW + timedelta(seconds=1)).isoformat())
+        ),
+        await door.send(body(4900, NOW + timedelta(seconds=2), account_email="other.planted@example.com")),
+    ]
+    assert [told.status for told in answers] == [202, 200, 422, 400, 401, 401, 202, 409]
+    seen = f"{stream.getvalue()} {[(told.body, dict(told.headers)) for told in answers]}"
+    async with door.store._engine.connect() as connection:
+        for table in tables.metadata.sorted_tables:
+            seen += str((await connection.exec_driver_sql(f"SELECT * FROM {table.name}")).all())  # noqa: S608 - our own names
+    assert digest(TOKENS["bo"]) in seen
+    for secret in (*TOKENS.values(), planted, EMAIL, "planted@"):
+        assert secret not in seen
+
+
+async def test_a_failure_of_the_database_leaks_nothing_into_the_log(sqlite: Door) -> None:
+    stream = io.StringIO()
+    log_setup.set_up(stream)
+    async with sqlite.store._writer.begin() as connection:
+        await connection.exec_driver_sql("DROP TABLE latest")
+    assert (await sqlite.send(body(errors=["planted-error"]))).status == 503
+    assert "push_failed" in stream.getvalue()
+    for secret in (*TOKENS.values(), EMAIL, "planted-error", "1720"):
+        assert secret not in stream.getvalue()
+
+
+# --- whatever comes -------------------------------------------------------------------------------------------------
+
+SETTINGS = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@SETTINGS
+@given(value=json_values)
+async def test_any_json_gets_an_answer_of_the_list(sqlite: Door, value: object) -> None:
+    sqlite.clock.advance(timedelta(seconds=10))
+    told = await sqlite.send(value)
+    assert told.status == 422
+    assert told.body["field"]
+
+
+@SETTINGS
+@given(path=st.sampled_from([*places(body())]), value=json_values)
+async def test_a_push_with_one_strange_value_gets_an_answer_of_the_list(
+    sqlite: Door, path: tuple[str | int, ...], value: object
+) -> None:
+    sqlite.clock.advance(timedelta(seconds=10))
+    strange = with_value([body(at=sqlite.clock.now())], (0, *path), value)
+    told = await sqlite.send(strange)
+    assert told.status in {200, 202, 409, 422}
+    assert json.dumps(told.body)
+
+
+@SETTINGS
+@given(
+    amounts=st.lists(st.integers(0, 6000), min_size=1, max_size=5),
+    order=st.lists(st.integers(0, 4), max_size=12),
+)
+async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twice(
+    sqlite: Door, amounts: list[int], order: list[int]
+) -> None:
+    await emptied(sqlite.store)
+    await sqlite.store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+    start = sqlite.clock.advance(timedelta(hours=1))
+    pushes = [body(used, start + timedelta(seconds=place)) for place, used in enumerate(amounts)]
+    sequence = [place for place in order if place < len(pushes)] + [len(pushes) - 1]
+    for place in sequence:
+        sqlite.clock.advance(timedelta(seconds=10))
+        newest = max(sequence[: sequence.index(place) + 1])
+        told = await sqlite.send(pushes[place])
+        assert told.status in ({200, 202} if place == newest else {200})
+    (row,) = await sqlite.store.latest()
+    await sqlite.store.forget("bo")
+    await sqlite.store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+    sqlite.clock.advance(timedelta(seconds=10))
+    await sqlite.send(pushes[-1])
+    (alone,) = await sqlite.store.latest()
+    # The way there is what differs, and is kept for what the windows are heading for.
+    assert replace(row.known, trail={}) == replace(alone.known, trail={})
+    assert (row.seat, row.counter) == (alone.seat, alone.counter)

@@ -1,0 +1,67 @@
+"""A seat that pushes, in the running bot: it alerts and sums like any other."""
+
+import io
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+
+from meterbot.app import log_setup
+from meterbot.app.build import assembled
+from meterbot.app.config import Config
+from meterbot.chat import Question
+from meterbot.cli.operations import make_push_token, read_seats, seat_overview, team_now
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import Health
+from meterbot.core.money import plain
+from tests.app.config.writing import loaded
+from tests.app.test_push_endpoint import JSON, NOW, body
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def configured(folder: Path, http: str = "") -> Config:
+    seat = '[[seats]]\nname = "bo"\nsource = "push"\nplan = "pro"\n'
+    return loaded(f'database_url = "sqlite:///{folder}/meterbot.db"\n{http}{seat}', {})
+
+
+async def test_what_a_machine_sends_is_told_summed_and_shown(tmp_path: Path) -> None:
+    port, clock, screen = free_port(), ManualClock(NOW), io.StringIO()
+    config = configured(tmp_path, f'[http]\nbind = "127.0.0.1:{port}"\n')
+    async with assembled(config, clock, terminal=(None, screen)) as bot, aiohttp.ClientSession() as session:
+        token = await make_push_token(config, "bo", clock.now(), replace=False)
+        headers = {**JSON, "Authorization": f"Bearer {token}"}
+        url = f"http://127.0.0.1:{port}/api/v1/snapshots"
+        for minutes, used in ((0, 0), (15, 4100)):
+            clock.set(NOW + timedelta(minutes=minutes))
+            async with session.post(url, json=body(used, clock.now()), headers=headers) as answer:
+                assert answer.status == 202
+            await bot.step()
+        assert "bo has reached 80% of its cap" in screen.getvalue()
+        answered = await bot.commands.answer(Question(("seat", "bo"), "console", "operator"))
+        assert "$41.00 / $50.00 (82%)" in str(answered.message)
+        (total,) = (await team_now(config, clock.now())).totals
+        assert total.used is not None
+        assert plain(total.used) == "41.00"
+        (shot,) = await read_seats(config, ["bo"], clock.now())
+        assert (shot.org_uuid, shot.health) == (body()["org_uuid"], Health.OK)
+        (info,) = await seat_overview(config, clock.now())
+        assert info.last_reading == clock.now()
+        assert token is not None
+        assert token not in screen.getvalue() + str(answered)
+
+
+async def test_a_seat_that_never_pushed_is_read_as_never_seen(tmp_path: Path) -> None:
+    (shot,) = await read_seats(configured(tmp_path), [], NOW)
+    assert (shot.seat, shot.org_uuid, shot.health) == ("bo", None, Health.NEVER_SEEN)
+
+
+async def test_a_bot_that_cannot_hear_its_seats_says_so(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    log_setup.set_up(stream)
+    async with assembled(configured(tmp_path), ManualClock(NOW), terminal=(None, io.StringIO())):
+        assert "nobody_can_push" in stream.getvalue()

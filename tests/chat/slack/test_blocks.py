@@ -1,0 +1,293 @@
+"""Rendering for Slack: what a message becomes, and that no message becomes anything Slack would refuse or obey."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from meterbot.chat.slack.blocks import checked, problems, render, render_line
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.models import Severity
+from tests.simulator.slack_judge import verdict
+
+HOSTILE = [
+    "<!channel>",
+    "<!here|x>",
+    "<@U0EVIL>",
+    "<!subteam^S1>",
+    "<https://evil.example|click>",
+    "&lt;!channel&gt;",
+    "@everyone @channel",
+    "```",
+    "`*_~bold~_*`",
+    "\u202eesrever\u202c",
+    "\u200b\u200b",
+    "\u2066x",
+    "👩‍👩‍👧‍👦🇩🇪",
+    "שלום עולם",
+    "\x00\x1b[31m",
+    "a\nb",
+    '"' * 400,
+    "\\" * 400,
+    "<" * 1000,
+    "&" * 1000,
+    "n" * 1000,
+    "😀" * 1000,
+    "\ud800",
+    " ",
+    "",
+]
+names = st.sampled_from(HOSTILE) | st.text(max_size=60)
+
+
+def nodes(node: object) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from nodes(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from nodes(value)
+
+
+def obeyed(payload: dict[str, Any]) -> list[str]:
+    """The control sequences in every text that Slack reads for them: rich text it never does."""
+    parsed = [payload["text"]]
+    parsed += [
+        node["text"] for node in nodes(payload["blocks"]) if node.get("type") in {"mrkdwn", "plain_text"}
+    ]
+    rich = [
+        node
+        for node in nodes(payload["blocks"])
+        if node.get("type") in {"user", "broadcast", "usergroup", "link"}
+    ]
+    return [*(found for text in parsed for found in re.findall("<[^>]*>?", text)), *map(str, rich)]
+
+
+def texts(payload: dict[str, Any]) -> str:
+    return json.dumps(payload, ensure_ascii=False)
+
+
+@st.composite
+def teams(draw: st.DrawFn) -> Message:
+    """A team's answer: as many seats as a company has, named by its enemies."""
+    seats = draw(st.integers(0, 500))
+    cast = draw(st.lists(names, min_size=1, max_size=8))
+    lines = tuple(f"{cast[seat % len(cast)]:16} $4.20 / $50.00 (8%)" for seat in range(seats))
+    fixed = st.builds(Section, st.just(lines), st.none() | names, st.booleans())
+    loose = st.builds(Section, st.lists(names, max_size=5).map(tuple), st.none() | names, st.booleans())
+    return draw(
+        st.builds(
+            Message,
+            names,
+            names,
+            st.sampled_from(Severity),
+            names,
+            st.lists(st.builds(Field, names, names), max_size=30).map(tuple),
+            st.lists(fixed | loose, max_size=60).map(tuple),
+            st.lists(st.builds(Action, names.map(lambda name: f"seat:{name}"[:80]), names), max_size=30).map(
+                tuple
+            ),
+            st.dictionaries(st.just("slack"), names),
+            names,
+        )
+    )
+
+
+@settings(max_examples=60)
+@given(teams())
+def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
+    for payload in (render(message), render_line(message)):
+        assert problems(payload) == []
+        assert verdict(payload) is None
+        for block in payload["blocks"]:
+            parsed = Block.parse(block)
+            assert parsed is not None
+            assert parsed.to_dict() == block
+
+
+@settings(max_examples=60)
+@given(teams())
+def test_no_text_is_obeyed(message: Message) -> None:
+    assert obeyed(render(message)) == []
+    assert obeyed(render_line(message)) == []
+
+
+@settings(max_examples=20)
+@given(teams())
+def test_the_owner_is_the_only_mention(message: Message) -> None:
+    mentioning = Message(**{**_fields(message), "owner": {"slack": "U0123"}})
+
+    assert obeyed(render(mentioning)) == ["<@U0123>"]
+    assert obeyed(render_line(mentioning)) == []
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in message.__dataclass_fields__}
+
+
+def test_the_hostile_names_would_be_found_unescaped() -> None:
+    assert obeyed(
+        {"text": "<!channel>", "blocks": [{"type": "mrkdwn", "text": "<@U1>"}, {"type": "broadcast"}]}
+    )
+
+
+def test_an_alert_has_its_severity_text_fields_buttons_and_small_print() -> None:
+    payload = render(
+        Message(
+            title="ana is BLOCKED",
+            fallback="ana is BLOCKED: cap spent",
+            severity=Severity.CRITICAL,
+            text="Her next prompt is refused.",
+            fields=(Field("Spent", "$50.00 / $50.00"),),
+            actions=(Action("snooze:1h", "Snooze 1h"),),
+            owner={"slack": "U0123", "discord": "1"},
+            footer="as of 10:00",
+        )
+    )
+
+    assert payload["text"] == "🚨 ana is BLOCKED: cap spent"
+    header, owner, text, fields, actions, footer = payload["blocks"]
+    assert header["text"]["text"] == "🚨 ana is BLOCKED"
+    assert owner["text"] == {"type": "mrkdwn", "text": "<@U0123>"}
+    assert text["text"]["text"] == "Her next prompt is refused."
+    assert fields["fields"][0]["text"] == "*Spent*\n$50.00 / $50.00"
+    assert actions["elements"][0]["value"] == "snooze:1h"
+    assert footer["elements"][0]["text"] == "as of 10:00"
+
+
+def test_fixed_lines_keep_their_columns() -> None:
+    lines = ("ana              $4.20", "bo              $17.20")
+
+    (_, block) = render(Message("Team", "Team", sections=(Section(lines, "Seats", fixed=True),)))["blocks"]
+
+    heading, preformatted = block["elements"]
+    assert heading["elements"][0] == {"type": "text", "text": "Seats", "style": {"bold": True}}
+    assert preformatted["type"] == "rich_text_preformatted"
+    assert preformatted["elements"][0]["text"] == "\n".join(lines)
+
+
+def test_backticks_cannot_break_out_of_a_fixed_block() -> None:
+    (_, block) = render(Message("Team", "Team", sections=(Section(("``` <!channel>",), fixed=True),)))[
+        "blocks"
+    ]
+
+    assert block["elements"] == [
+        {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "``` <!channel>"}]}
+    ]
+
+
+def test_lines_that_do_not_fit_are_counted() -> None:
+    lines = tuple(f"seat-{number:03}         $4.20 / $50.00 (8%)" for number in range(500))
+
+    (_, block) = render(Message("Team", "Team", sections=(Section(lines, fixed=True),)))["blocks"]
+
+    shown = block["elements"][0]["elements"][0]["text"].split("\n")
+    assert shown[:2] == list(lines[:2])
+    assert shown[-1] == f"and {500 - (len(shown) - 1)} more"
+    assert len(shown) > 200
+
+
+def test_sections_that_do_not_fit_are_counted() -> None:
+    sections = tuple(Section((f"line {number}",)) for number in range(70))
+
+    blocks = render(Message("Team", "Team", sections=sections))["blocks"]
+
+    assert blocks[-1]["elements"][0]["elements"][0]["text"] == f"and {70 - (len(blocks) - 2)} more sections"
+
+
+def test_fields_that_do_not_fit_are_counted() -> None:
+    fields = tuple(Field(f"name {number}", "value") for number in range(13))
+
+    (_, block) = render(Message("Team", "Team", fields=fields))["blocks"]
+
+    assert block["fields"][-1]["text"] == "*…*\nand 4 more"
+
+
+@pytest.mark.parametrize(
+    "owner", ["", "channel", "u0123", "U0123>", "U0123|x", "S0123", "U0 123", "<!channel>"]
+)
+def test_what_is_no_user_id_is_not_mentioned(owner: str) -> None:
+    assert obeyed(render(Message("Title", "Title", owner={"slack": owner}))) == []
+
+
+def test_text_that_reorders_what_surrounds_it_loses_its_controls() -> None:
+    assert "\u202e" not in texts(render(Message("\u202e00.05$", "x\u202e")))
+
+
+def _many(count: int) -> list[dict[str, Any]]:
+    return [{"type": "section", "text": {"type": "plain_text", "text": "x"}} for _ in range(count)]
+
+
+def _button(number: int, **more: Any) -> dict[str, Any]:
+    button = {
+        "type": "button",
+        "action_id": f"a{number}",
+        "text": {"type": "plain_text", "text": "x"},
+        "value": "v",
+    }
+    return {**button, **more}
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+def _header(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": {"type": "plain_text", "text": text}}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "found"),
+    [
+        (_many(51), "51 blocks, at most 50"),
+        ([_section("x" * 3001)], "3001 characters of section, at most 3000"),
+        ([_section(" ")], "section is empty"),
+        ([{"type": "section"}], "section has neither text nor fields"),
+        ([_header("x" * 151)], "151 characters of header, at most 150"),
+        ([{"type": "section", "fields": [{"text": "x"}] * 11}], "11 fields, at most 10"),
+        ([{"type": "section", "fields": [{"text": "x" * 2001}]}], "2001 characters of field, at most 2000"),
+        ([{"type": "actions", "elements": [_button(n) for n in range(26)]}], "26 buttons, at most 25"),
+        ([{"type": "actions", "elements": []}], "no buttons"),
+        ([{"type": "actions", "elements": [_button(1), _button(1)]}], "action_id repeats"),
+        (
+            [{"type": "actions", "elements": [_button(1, value="x" * 2001)]}],
+            "2001 characters of value, at most 2000",
+        ),
+        (
+            [{"type": "actions", "elements": [_button(1, text={"text": "x" * 76})]}],
+            "76 characters of button, at most 75",
+        ),
+        (
+            [{"type": "actions", "elements": [_button(1, action_id="x" * 256)]}],
+            "256 characters of action_id, at most 255",
+        ),
+        ([{"type": "context", "elements": [{"text": "x"}] * 11}], "11 context elements, at most 10"),
+        ([{"type": "rich_text", "elements": []}], "no rich text elements"),
+        ([{**_section("x"), "block_id": "b"}, {**_section("y"), "block_id": "b"}], "block_id repeats"),
+        ([{"type": "nonsense"}], "unknown block 'nonsense'"),
+        ([_section("x" * 2900)] * 5, "characters of all blocks, at most 13200"),
+    ],
+)
+def test_what_slack_would_refuse_is_named(blocks: list[dict[str, Any]], found: str) -> None:
+    assert any(found in problem for problem in problems({"text": "text", "blocks": blocks}))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("", "text is empty"), ("x" * 40_001, "40001 characters of text")]
+)
+def test_the_text_that_notifications_show_has_limits_too(text: str, found: str) -> None:
+    assert found in problems({"text": text, "blocks": []})[0]
+
+
+def test_what_does_not_fit_is_refused_before_it_leaves() -> None:
+    with pytest.raises(SendError, match="text is empty") as caught:
+        checked({"text": "", "blocks": []})
+
+    assert caught.value.outcome is Outcome.REFUSED

@@ -1,0 +1,158 @@
+"""`meterbot seat …` as an operator types it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from meterbot.cli import cli
+from meterbot.ingest.pushes import digest
+
+BOT = """
+database_url = "sqlite:///{}/meterbot.db"
+[[seats]]
+name = "bo"
+source = "push"
+[[seats]]
+name = "ana"
+source = "claude_ai"
+session_key_env = "ANA_SESSION_KEY"
+"""
+URL = "https://bot.example/"
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> "Typed":
+    return Typed(tmp_path)
+
+
+class Typed:
+    """Types commands with a configuration of two seats."""
+
+    def __init__(self, folder: Path) -> None:
+        self._environ = {
+            "METERBOT_CONFIG_TOML": BOT.format(folder),
+            "ANA_SESSION_KEY": "sk-ant-sid01-planted-session-key-AAAAAAAAAAAA",
+            "DATABASE_URL": None,
+        }
+
+    def __call__(self, *words: str, answer: str = "", **environ: str | None) -> Result:
+        return CliRunner().invoke(cli, ["seat", *words], input=answer, env={**self._environ, **environ})
+
+    def token(self) -> str:
+        told: dict[str, str] = json.loads(self("add", "bo", "--replace", "--json").stdout)
+        return told["token"]
+
+
+def test_a_token_is_printed_once_with_the_line_to_run(typed: Typed) -> None:
+    said = typed("add", "bo", "--url", URL)
+    assert said.exit_code == 0
+    (token,) = re.findall(r"mbpush_[\w-]+", said.stdout)
+    line = f"METERBOT_URL=https://bot.example METERBOT_PUSH_TOKEN={token} meterbot push --every 15m"
+    assert line in said.stdout
+    assert token not in said.stderr
+    assert token not in typed("list").output + typed("list", "--json").output
+
+
+def test_the_line_names_the_public_address_of_the_configuration(typed: Typed, tmp_path: Path) -> None:
+    public = BOT.format(tmp_path) + '[http]\npublic_url = "https://public.example"\n'
+    told = json.loads(typed("add", "bo", "--json", METERBOT_CONFIG_TOML=public).stdout)
+    assert "METERBOT_URL=https://public.example " in told["command"]
+
+
+def test_a_second_token_is_made_only_where_the_first_may_end(typed: Typed) -> None:
+    first = typed.token()
+    said = typed("add", "bo")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "--replace" in said.stderr
+    assert typed.token() != first
+
+
+def test_json_is_one_document(typed: Typed) -> None:
+    told = json.loads(typed("add", "bo", "--json", "--url", URL).stdout)
+    assert told["seat"] == "bo"
+    assert told["token"] in told["command"]
+
+
+def test_a_seat_that_is_not_configured_is_told_what_to_add(typed: Typed) -> None:
+    said = typed("add", "cy")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert '[[seats]]\nname = "cy"\nsource = "push"' in said.stderr
+
+
+def test_a_seat_that_is_read_otherwise_gets_no_token(typed: Typed) -> None:
+    said = typed("add", "ana")
+    assert said.exit_code == 2
+    assert 'source = "claude_ai"' in said.stderr
+
+
+def test_an_address_that_nobody_named_is_said_to_be_none(typed: Typed) -> None:
+    assert "Put your bot's own address in place of" in typed("add", "bo").stderr
+    assert typed("add", "bo", "--replace", "--url", URL).stderr == ""
+
+
+def test_the_list_names_every_seat(typed: Typed) -> None:
+    typed.token()
+    lines = typed("list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["bo", "ana"]
+    assert [one["seat"] for one in json.loads(typed("list", "--json").stdout)] == ["bo", "ana"]
+
+
+def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
+    token = typed.token()
+    said = typed("forget", "bo", answer="n\n")
+    assert said.exit_code == 1
+    assert "Delete everything that is stored of bo?" in said.stderr
+    assert said.stderr.endswith("nothing was deleted\n")
+    unanswered = typed("forget", "bo")
+    assert unanswered.exit_code == 1
+    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes does not ask)\n")
+    assert digest(token).encode() in stored(tmp_path)
+    said = typed("forget", "bo", answer="y\n")
+    assert said.exit_code == 0
+    assert "deleted of bo: its push token" in said.stdout
+
+
+def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
+    typed.token()
+    assert typed("forget", "bo", "--yes").exit_code == 0
+    again = typed("forget", "bo", "--yes")
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "nothing is stored of bo" in again.stderr
+
+
+def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
+    typed.token()
+    assert "worthless" in typed("forget", "bo", "--token", "--yes").stdout
+    again = typed("forget", "bo", "--token", "--yes")
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert typed("add", "bo").exit_code == 0
+
+
+def test_an_account_that_is_not_known_cannot_be_forgotten(typed: Typed) -> None:
+    assert typed("forget", "bo", "--account", "--yes").exit_code == 1
+
+
+def test_one_thing_is_forgotten_at_a_time(typed: Typed) -> None:
+    assert typed("forget", "bo", "--account", "--token", "--yes").exit_code == 2
+
+
+def test_a_seat_that_left_the_configuration_can_be_forgotten_without_one(
+    typed: Typed, tmp_path: Path
+) -> None:
+    typed.token()
+    url = f"sqlite:///{tmp_path}/meterbot.db"
+    said = typed("forget", "bo", "--yes", METERBOT_CONFIG_TOML=None, DATABASE_URL=url)
+    assert (said.exit_code, said.stdout.splitlines()[0]) == (0, "deleted of bo: its push token")
+
+
+def stored(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.glob("meterbot.db*"))
+
+
+def test_the_token_itself_is_in_no_file(typed: Typed, tmp_path: Path) -> None:
+    token = typed.token()
+    assert token.encode() not in stored(tmp_path)
+    assert digest(token).encode() in stored(tmp_path)

@@ -1,0 +1,106 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from meterbot.cli.systemd_unit import hidden_by_it, unit
+from tests.e2e import process
+
+ROOT = Path(__file__).parents[2]
+STORED = ROOT / "deploy/systemd/meterbot.service"
+TOML = """
+[slack]
+channel = "C0123456789"
+[discord]
+channel_id = 222222222222222222
+bot_token_file = "my-discord-token"
+[http]
+[[seats]]
+name = "ana"
+source = "claude_ai"
+[[seats]]
+name = "bo"
+source = "push"
+[[seats]]
+name = "api"
+source = "admin_api"
+token_env = "ADMIN_KEY"
+"""
+
+
+def test_the_stored_unit_is_the_one_that_is_printed() -> None:
+    assert STORED.read_text("utf-8") == unit(), "stale: write what meterbot.systemd_unit.unit() returns"
+
+
+async def test_the_command_loads_a_credential_for_each_configured_secret(tmp_path: Path) -> None:
+    """None of the secrets is there yet, and none needs to be."""
+    (tmp_path / "config.toml").write_text(TOML)
+    ended = await process.meterbot("systemd", "--program", "/opt/pipx/bin/meterbot", cwd=tmp_path)
+    assert ended.status == 0, ended.stderr
+    names = ["slack.bot_token", "slack.app_token", "my-discord-token", "ana.session_key", "secret_key"]
+    assert ended.stdout == unit(names, "/opt/pipx/bin/meterbot")
+    assert "ADMIN_KEY" in ended.stderr
+    assert "config.toml and these files" in ended.stderr
+
+
+async def test_a_program_in_a_home_directory_is_told_to_move(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[[seats]]\nname = "ana"\nsource = "push"\n')
+    ended = await process.meterbot("systemd", "--program", "/home/ana/.local/bin/meterbot", cwd=tmp_path)
+    assert "pipx install --global" in ended.stderr
+
+
+async def test_without_a_configuration_it_says_where_it_looked(tmp_path: Path) -> None:
+    ended = await process.meterbot("systemd", cwd=tmp_path)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert "no configuration" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "hidden"),
+    [
+        ("/home/ana/.local/bin/meterbot", True),
+        ("/run/user/1000/meterbot", True),
+        ("/opt/pipx/bin/meterbot", False),
+        ("/usr/local/bin/meterbot", False),
+    ],
+)
+def test_the_unit_sees_no_home_directory(program: str, *, hidden: bool) -> None:
+    assert hidden_by_it(program) is hidden
+
+
+def test_it_is_notified_and_watched() -> None:
+    lines = unit().splitlines()
+    for line in (
+        "Type=notify",
+        "NotifyAccess=main",
+        "WatchdogSec=60",
+        "DynamicUser=yes",
+        "StateDirectory=meterbot",
+    ):
+        assert line in lines
+
+
+def analyze(*words: str) -> str:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed: the unit was not judged by systemd")
+    ran = subprocess.run([program, *words], capture_output=True, text=True, check=False)  # noqa: S603 - as found
+    if "unrecognized option" in ran.stderr or "Unknown" in ran.stderr:
+        pytest.skip(f"this systemd-analyze cannot do it: {ran.stderr.strip()}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def test_systemd_calls_its_exposure_low(tmp_path: Path) -> None:
+    path = tmp_path / "meterbot.service"
+    path.write_text(unit(["slack.bot_token"], "/bin/true"))
+    verdict = analyze("security", "--offline=true", "--threshold=25", "--no-pager", str(path))
+    exposure = float(verdict.rpartition("Overall exposure level for meterbot.service:")[2].split()[0])
+    assert exposure < 2.5
+
+
+def test_systemd_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "meterbot.service"
+    path.write_text(unit(["slack.bot_token"], "/bin/true"))
+    assert analyze("verify", "--man=no", str(path)) == ""

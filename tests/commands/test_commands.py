@@ -1,0 +1,401 @@
+import asyncio
+import io
+import sqlite3
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from meterbot.chat import Answer, Chat, Question
+from meterbot.chat.console import Console
+from meterbot.commands import charts
+from meterbot.commands.commands import Commands
+from meterbot.commands.daily import Days
+from meterbot.commands.settings import OwnSettings
+from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
+from meterbot.core.messages import Message
+from meterbot.core.models import (
+    Counter,
+    Event,
+    EventKind,
+    Health,
+    Sample,
+    Severity,
+)
+from meterbot.core.privacy import Operators, Rows
+from meterbot.rules.hours import Hour
+from meterbot.store import Batch, Latest, Store
+from meterbot.store.database import open_store
+from tests.teams import (
+    NOW,
+    extra,
+    money,
+    reading,
+    seat,
+    snapshot,
+    state,
+)
+
+SEATS = {each.name: each for each in (seat("ana"), seat("ana-home"), seat("bo"), seat("cy", "push"))}
+BOSSES = Operators({"slack": frozenset({"UBOSS"})}, {"slack": frozenset({"SLEADS"})})
+SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord": "7"})
+
+
+async def test_status_says_whose_plan_is_another_than_the_accounts(store: Store) -> None:
+    read = reading(snapshot("ana", extra_usage=extra("3", "10"), tier="pro"))
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(latest=[Latest(read.seat, read.counter, read.known)]))
+    configured = {**SEATS, "ana": replace(SEATS["ana"], plan="max_5x")}
+    answerer = Commands(
+        store, configured, now=lambda: NOW, tz=UTC, version="1.2.3", rows="self", operators=BOSSES
+    )
+    said = "ana is configured with plan max_5x, and its account says pro"
+    assert said in body((await ask(answerer, "status")).message)
+    assert said not in body((await ask(answerer, "status", user="USOMEONE")).message)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Ana twice (two accounts), Bo blocked, Cy never read."""
+    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    readings = [
+        reading("ana"),
+        reading(snapshot("ana-home", extra_usage=extra("3", "10"))),
+        reading(snapshot("bo", extra_usage=extra("50", "50"))),
+    ]
+    latest = [Latest(each.seat, each.counter, each.known) for each in readings]
+    sources = [state("ana"), state("ana-home"), state("bo", Health.RATE_LIMITED)]
+    async with opened.transaction() as transaction:
+        await transaction.write(Batch(latest=latest, sources=sources))
+    yield opened
+    await opened.close()
+
+
+def commands(store: Store, rows: Rows = "named", chats: Sequence[Chat] = ()) -> Commands:
+    return Commands(
+        store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", rows=rows, chats=chats, operators=BOSSES
+    )
+
+
+async def ask(answerer: Commands, text: str, user: str = "UANA", platform: str = "slack") -> Answer:
+    return await answerer.answer(Question(tuple(text.split(" ")) if text else (), platform, user, "C1"))
+
+
+def body(message: Message) -> str:
+    return "\n".join([message.text, *(line for section in message.sections for line in section.lines)])
+
+
+async def test_no_word_answers_with_the_team(store: Store) -> None:
+    answer = await ask(commands(store), "")
+    assert answer.message.title == "Claude spend, April 2026"
+    assert "$70.20 spent of $110.00 (64%)" in answer.message.text
+    assert not answer.public
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("team", "Claude spend, April 2026"),
+        ("  TEAM ", "Claude spend, April 2026"),
+        ("/claude-spend status", "meterbot status"),
+        ("<@U0BOT> status", "meterbot status"),
+        ("<@!123> Status", "meterbot status"),
+        ("<@U0BOT|meterbot> renewals", "Renewals"),
+        ("@meterbot renewals", "Renewals"),
+        ("refresh seat bo", "bo"),
+        ("@meterbot spend", "Claude spend, April 2026"),
+        ("spend me", "ana and ana-home"),
+        ("refresh team", "Claude spend, April 2026"),
+        ("seat bo", "bo"),
+        ("Seat   BO", "bo"),
+        ("seat @bo", "bo"),
+        ("seat <@UANA>", "ana and ana-home"),
+        ("help", "What you can ask"),
+        ("help forecast", "What you can ask"),
+        ("HELP", "What you can ask"),
+    ],
+)
+async def test_words_are_understood_however_they_come(store: Store, text: str, title: str) -> None:
+    answer = await ask(commands(store), text)
+    assert answer.message.title == title
+    assert not answer.public
+
+
+@pytest.mark.parametrize(
+    "text", ["share", "share team", "team share", "refresh share", "Share seat bo", "seat share bo"]
+)
+async def test_share_anywhere_makes_the_answer_public(store: Store, text: str) -> None:
+    answer = await ask(commands(store), text)
+    assert answer.public
+    assert answer.message.title in {"bo", "Claude spend, April 2026"}
+    assert answer.message.actions == ()
+
+
+async def test_a_button_asks_what_its_id_says(store: Store) -> None:
+    answer = await ask(commands(store), "me")
+    assert [action.id for action in answer.message.actions] == ["refresh:me", "share:me"]
+    for action in answer.message.actions:
+        pressed = await commands(store).answer(Question(tuple(action.id.split(":")), "slack", "UANA"))
+        assert pressed.message.title == answer.message.title
+
+
+async def test_me_finds_all_seats_of_the_person_on_that_platform(store: Store) -> None:
+    assert (await ask(commands(store), "me")).message.title == "ana and ana-home"
+    assert (await ask(commands(store), "me", "7", "discord")).message.title == "ana-home"
+
+
+async def test_me_without_a_seat_says_how_to_get_one(store: Store) -> None:
+    answer = await ask(commands(store), "me", "U999")
+    assert answer.message.title == "No seat is yours"
+    assert 'owner = { slack = "U999" }' in answer.message.text
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_the_seat_of_somebody_else_is_refused_politely(store: Store, rows: Rows) -> None:
+    answer = await ask(commands(store, rows), "seat bo")
+    assert answer.message.title == "Not shown"
+    assert "50.00" not in body(answer.message)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous", "named"])
+async def test_a_person_always_sees_their_own(store: Store, rows: Rows) -> None:
+    for text in ("me", "seat ana", "share me"):
+        assert "$17.20 / $50.00 (34%)" in body((await ask(commands(store, rows), text)).message)
+
+
+@pytest.mark.parametrize("rows", ["self", "anonymous"])
+async def test_a_public_team_names_nobodys_numbers(store: Store, rows: Rows) -> None:
+    answer = await ask(commands(store, rows), "share")
+    tables = [line for section in answer.message.sections if section.fixed for line in section.lines]
+    assert tables
+    assert not any(line.startswith(("ana", "bo", "cy")) for line in tables)
+
+
+async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> None:
+    answer = await ask(commands(store), "renewls")
+    assert answer.message.title == "What you can ask"
+    assert answer.message.text.startswith("I do not know “renewls”. Did you mean “renewals”?")
+
+
+@pytest.mark.parametrize("text", ["thresholds", "levels", "quiet hours"])
+async def test_what_is_among_the_settings_is_found_there(store: Store, text: str) -> None:
+    own = OwnSettings(store, SEATS, BOSSES, (), ZoneInfo("UTC"))
+    answerer = Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", settings=own)
+    assert "Did you mean “settings”?" in (await ask(answerer, text)).message.text
+
+
+async def test_the_bare_name_of_a_seat_is_guessed(store: Store) -> None:
+    assert "Did you mean “seat bo”?" in (await ask(commands(store), "bo")).message.text
+
+
+async def test_a_word_too_many_is_not_swallowed(store: Store) -> None:
+    answer = await ask(commands(store), "status bo")
+    assert answer.message.text.startswith("I do not know “status bo”. Did you mean “status”?")
+
+
+async def test_words_of_a_later_version_are_not_listed(store: Store) -> None:
+    text = body((await ask(commands(store), "forecast")).message)
+    for later in ("history",):
+        assert later not in text
+
+
+async def test_a_seat_that_is_not_there_is_answered_with_the_nearest(store: Store) -> None:
+    answer = await ask(commands(store), "seat ana-hom")
+    assert answer.message.title == "No seat is called “ana-hom”."
+    assert answer.message.text == "Did you mean “ana-home”? The seats: ana, ana-home, bo and cy."
+
+
+async def test_a_seat_without_a_name_is_asked_for(store: Store) -> None:
+    answer = await ask(commands(store), "seat")
+    assert (answer.message.title, answer.message.text) == (
+        "Which seat?",
+        "The seats: ana, ana-home, bo and cy.",
+    )
+
+
+async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store) -> None:
+    happened = Event("e1", EventKind.SEAT_BLOCKED, NOW, Severity.CRITICAL, "because", "bo")
+    queued = NewDelivery(
+        "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is blocked", "bo is blocked")
+    )
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(events=[happened], deliveries=[queued]))
+    claimed = await store.claim("slack", NOW, "worker", 60)
+    assert claimed is not None
+    refusal = Trouble("not_in_channel", NOW, refused=True)
+    await store.put_back(claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal)
+    terminal = Console(None, io.StringIO(), environ={})
+    text = body((await ask(commands(store, chats=[terminal]), "status")).message)
+    assert "bo: rate limited since Thu Apr 30 07:00." in text
+    assert "cy: never seen." in text
+    assert "console terminal: not connected; nothing waiting" in text
+    assert "slack C1: not running here; 1 message waiting" in text
+    assert "trouble: not_in_channel" in text
+
+
+async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "meterbot.db") as database:
+        database.execute("drop table latest")
+    database.close()
+    with capture_logs() as logged:
+        answer = await ask(commands(store), "share")
+    assert answer.message.title == "No answer"
+    assert answer.message.text == (
+        "I could not read my database just now. Please try again in a minute; my log says more."
+    )
+    assert not answer.public
+    assert [(line["event"], line["log_level"]) for line in logged] == [("answer_failed", "error")]
+    assert (await ask(commands(store), "help")).message.title == "What you can ask"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(st.sampled_from(["share", "seat", "me", "refresh", "bo", "<@U1>", "x" * 300]) | st.text())
+)
+async def test_whatever_is_typed_is_answered(store: Store, words: list[str]) -> None:
+    answer = await commands(store).answer(Question(tuple(words), "discord", "1"))
+    assert answer.message.title
+    assert answer.message.title != "No answer"
+    assert len(answer.message.title.splitlines()) == 1
+
+
+# --- history
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("history", "The team's extra usage, the last 30 days"),
+        ("history 7d", "The team's extra usage, the last 7 days"),
+        ("history 90d bo", "Extra usage of bo, the last 90 days"),
+        ("history bo 7d", "Extra usage of bo, the last 7 days"),
+        ("history 8d", "Which days?"),
+        ("history bo 30", "Which days?"),
+        ("history cleo", "No seat is called “cleo”."),
+        ("history 7d 30d", "Which days?"),
+        ("forecast", "Where April is heading"),
+    ],
+)
+async def test_history_takes_days_and_a_seat(store: Store, text: str, title: str) -> None:
+    assert (await ask(commands(store), text)).message.title == title
+
+
+async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
+    points = [
+        Sample(
+            NOW - timedelta(days=2, hours=-number),
+            reading("bo").counter,
+            money(str(number)),
+            None,
+            blocked=False,
+        )
+        for number in range(5)
+    ]
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=points))
+    answer = await ask(commands(store), "history 7d share")
+    assert answer.public
+    assert "$4.00 spent." in answer.message.text
+    assert answer.picture is not None
+    assert answer.picture.png.startswith(b"\x89PNG")
+    assert "bo $4.00" in answer.picture.alt
+    assert "PNG" not in repr(answer.picture)
+
+
+async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer, hours, read = commands(store), store.hours, 0
+
+    async def counted(counters: Iterable[Counter], since: datetime) -> list[Hour]:
+        nonlocal read
+        read += 1
+        return await hours(counters, since)
+
+    monkeypatch.setattr(store, "hours", counted)
+    first = await asyncio.gather(*(ask(answerer, "history", user) for user in ("UANA", "UBO", "UCLEO")))
+    assert read == 1
+    await ask(answerer, "history")
+    assert read == 2
+    assert len({answer.message.text for answer in first}) == 1
+
+
+async def test_who_asks_for_words_waits_for_nobodys_picture(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, draw = asyncio.get_running_loop(), charts.draw
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    begun, on = asyncio.Event(), threading.Event()
+
+    def slow(days: Days, title: str, *, dark: bool = False) -> bytes:
+        loop.call_soon_threadsafe(begun.set)
+        on.wait()
+        return draw(days, title, dark=dark)
+
+    monkeypatch.setattr(charts, "draw", slow)
+    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=[point]))
+    answerer = commands(store)
+    history = asyncio.create_task(ask(answerer, "history"))
+    try:
+        async with asyncio.timeout(10):
+            await begun.wait()
+            assert (await ask(answerer, "seat bo")).message.title
+    finally:
+        on.set()
+    assert (await history).picture is not None
+
+
+async def test_without_matplotlib_the_words_stand_and_say_why(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where the extra is not installed
+    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
+    async with store.transaction() as transaction:
+        await transaction.write(Batch(samples=[point]))
+    answer = await ask(commands(store), "history")
+    assert answer.picture is None
+    assert "install meterbot with its extra `charts`." in answer.message.text
+
+
+async def test_a_colleagues_history_is_not_shown_where_rows_are_ones_own(store: Store) -> None:
+    assert (await ask(commands(store, "self"), "history bo")).message.title == "Not shown"
+
+
+# --- operators
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+@pytest.mark.parametrize("how", [{"user": "UBOSS"}, {"user": "UZED", "groups": ("SLEADS",)}])
+async def test_an_operator_sees_every_seat_under_its_name(
+    store: Store, rows: Rows, how: dict[str, Any]
+) -> None:
+    def asked(*words: str) -> Question:
+        return Question(words, "slack", channel="C1", **how)
+
+    answerer = commands(store, rows)
+    team = await answerer.answer(asked())
+    assert all(name in body(team.message) for name in ("ana", "bo"))
+    assert (await answerer.answer(asked("seat", "bo"))).message.title == "bo"
+    assert (await answerer.answer(asked("me"))).message.title == "No seat is yours"
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+async def test_what_an_operator_shares_shows_what_the_channel_may_see(store: Store, rows: Rows) -> None:
+    answerer = commands(store, rows)
+    shared = await ask(answerer, "team share", "UBOSS")
+    theirs = await ask(answerer, "team share", "UZED")
+    assert shared.public
+    # Rows without a name come in no order.
+    assert sorted(body(shared.message).splitlines()) == sorted(body(theirs.message).splitlines())
+    assert (await ask(answerer, "seat bo share", "UBOSS")).message.title == "Not shown"
+    assert (await ask(answerer, "seat ana", "UBOSS", "discord")).message.title == "Not shown"

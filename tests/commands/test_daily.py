@@ -1,0 +1,213 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.commands import charts
+from meterbot.commands.daily import OTHERS, Days, days_of, first_hour
+from meterbot.commands.history import alt_text, history_answer
+from meterbot.commands.report import team_report
+from meterbot.commands.view import View
+from meterbot.core.messages import Message
+from meterbot.core.models import Counter, Subscription
+from meterbot.core.privacy import Rows
+from meterbot.rules.hours import Hour
+from tests.teams import (
+    NOW,
+    extra,
+    money,
+    reading,
+    seat,
+    snapshot,
+    state,
+)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def counter(name: str) -> Counter:
+    return Counter(f"account-{name}", f"org-{name}")
+
+
+def hour(
+    at: datetime, spent: str, name: str = "ana", *, used: str | None = None, blocked: bool = False
+) -> Hour:
+    return Hour(at, counter(name), money(spent), money(used or spent), money("50"), blocked)
+
+
+def view(*names: str, rows: Rows = "named", own: str = "", tz: str = "UTC", public: bool = False) -> View:
+    names = names or ("ana",)
+    shots = [
+        snapshot(
+            name,
+            extra_usage=extra("5", "50"),
+            subscription=Subscription("active", date(2026, 5, 31), billing_interval="monthly"),
+        )
+        for name in names
+    ]
+    report = team_report(
+        map(reading, shots), {name: state(name) for name in names}, [seat(name) for name in names], NOW
+    )
+    return View(report, ZoneInfo(tz), rows, frozenset(own.split()), public)
+
+
+def only(found: tuple[Days, ...]) -> Days:
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_day_is_the_configured_zones() -> None:
+    late = datetime(2026, 4, 29, 23, tzinfo=UTC)  # Thursday in Berlin, Wednesday in UTC
+    assert only(days_of(view(), [hour(late, "4")], 7)).each[-2:] == (Decimal(4), Decimal(0))
+    assert only(days_of(view(tz="Europe/Berlin"), [hour(late, "4")], 7)).each[-2:] == (Decimal(0), Decimal(4))
+    assert first_hour(2, NOW, ZoneInfo("Europe/Berlin")) == datetime(2026, 4, 28, 22, tzinfo=UTC)
+
+
+def test_the_month_so_far_falls_back_to_nothing() -> None:
+    hours = [hour(datetime(2026, 3, 30, 9, tzinfo=UTC), "7", used="30"), hour(NOW - DAY, "2", used="2")]
+    so_far = only(days_of(view(), hours, 90)).so_far
+    assert so_far[-33:-28] == (None, Decimal(30), Decimal(30), Decimal(0), Decimal(0))
+    assert so_far[-2:] == (Decimal(2), Decimal(2))
+
+
+def test_blocks_and_renewals_are_marked() -> None:
+    hours = [
+        hour(NOW - 100 * DAY, "0"),
+        hour(NOW - 30 * HOUR, "5"),
+        hour(NOW - 20 * HOUR, "0", blocked=True),
+        hour(NOW - 5 * HOUR, "0"),
+    ]
+    days = only(days_of(view(), hours, 90))
+    assert [(one.start, one.end) for one in days.blocked] == [(NOW - 20 * HOUR, NOW - 5 * HOUR)]
+    assert [day for _, day in days.renewals] == [
+        date(2026, 4, 30),
+        date(2026, 3, 31),
+        date(2026, 2, 28),
+        date(2026, 1, 31),
+    ]
+
+
+def test_a_renewal_of_which_nothing_is_known_is_not_marked() -> None:
+    days = only(days_of(view(), [hour(NOW - 40 * DAY, "5"), hour(NOW - DAY, "1")], 90))
+    assert [day for _, day in days.renewals] == [date(2026, 4, 30), date(2026, 3, 31)]
+    assert "Plan renewals: ana on Tue Mar 31 and Thu Apr 30." in body(history_answer(view(), (days,), 90, ()))
+
+
+def test_a_seat_that_was_read_only_before_these_days_has_none() -> None:
+    assert days_of(view(), [hour(NOW - 9 * DAY, "5")], 7) == ()
+    both = [hour(NOW - 9 * DAY, "5"), hour(NOW - DAY, "1", name="bo")]
+    assert [one.label for one in only(days_of(view("ana", "bo"), both, 7)).series] == ["bo"]
+
+
+def test_two_currencies_are_two_answers() -> None:
+    euros = replace(hour(NOW - HOUR, "3", "bo"), spent=money("3", "EUR"), used=money("3", "EUR"))
+    found = days_of(view("ana", "bo"), [hour(NOW - HOUR, "4"), euros], 7)
+    assert [str(one.total) for one in found] == [str(money("3", "EUR")), str(money("4"))]
+    text = body(history_answer(view("ana", "bo"), found, 7, ()))
+    assert "€3.00 spent; $4.00 spent" in text
+    assert "The picture shows EUR alone." in text
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 200), st.integers(0, 999)), max_size=30))
+def test_the_seats_and_the_days_add_up_to_the_total(spent: list[tuple[str, int, int]]) -> None:
+    hours = [hour(NOW - back * HOUR, f"{cents / 100:.2f}", name) for name, back, cents in spent]
+    for rows in ("named", "anonymous", "self"):
+        found = days_of(view("a", "b", "c", rows=rows, own="a"), hours, 7)
+        for days in found:
+            inside = sum(one.spent.major for one in hours if one.at >= first_hour(7, NOW, UTC))
+            assert days.total.major == inside == sum(days.each)
+            assert sum(one.total.major for one in days.series) == inside
+
+
+def test_more_seats_than_a_picture_bears_are_one_sum() -> None:
+    names = [f"s{number:02}" for number in range(30)]
+    hours = [hour(NOW - HOUR, str(number + 1), name) for number, name in enumerate(names)]
+    days = only(days_of(view(*names), hours, 7))
+    assert len(days.series) == 21
+    assert days.series[0].label == "s29"
+    assert (days.series[-1].label, days.series[-1].total) == (OTHERS, money("55"))
+
+
+# --- who sees what
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+def test_others_are_one_sum_without_blocks_or_renewals(rows: Rows) -> None:
+    hours = [hour(NOW - 30 * HOUR, "5", name, blocked=True) for name in ("ana", "bo", "cleo")]
+    days = only(days_of(view("ana", "bo", "cleo", rows=rows, own="ana"), hours, 7))
+    assert [one.label for one in days.series] == ["ana", OTHERS]
+    assert {one.label for one in days.blocked} == {"ana"}
+    assert {name for name, _ in days.renewals} == {"ana"}
+    shared = only(days_of(view("ana", "bo", "cleo", rows=rows, own="ana", public=True), hours, 7))
+    assert [one.label for one in shared.series] == [OTHERS]
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+def test_what_moves_between_colleagues_on_a_day_changes_nothing_for_a_third(rows: Rows) -> None:
+    who = view("ana", "bo", "cleo", rows=rows, own="ana")
+
+    def seen(bo: str, cleo: str) -> tuple[tuple[Days, ...], str]:
+        hours = [
+            hour(NOW - 30 * HOUR, "1"),
+            hour(NOW - 30 * HOUR, bo, "bo", used="9"),
+            hour(NOW - 30 * HOUR, cleo, "cleo", used="9"),
+        ]
+        found = days_of(who, hours, 7)
+        return found, body(history_answer(who, found, 7, ())) + alt_text(found[0], "t")
+
+    assert seen("1", "8") == seen("6", "3")
+
+
+# --- words and picture
+
+
+def body(message: Message) -> str:
+    lines = [line for section in message.sections for line in section.lines]
+    return "\n".join([message.title, message.text, *lines])
+
+
+def test_the_words_say_what_the_picture_shows() -> None:
+    hours = [
+        hour(NOW - 30 * HOUR, "5"),
+        hour(NOW - 20 * HOUR, "0", blocked=True),
+        hour(NOW - 6 * DAY, "2.50", "bo"),
+    ]
+    found = days_of(view("ana", "bo"), sorted(hours, key=lambda one: one.at), 7)
+    text = body(history_answer(view("ana", "bo"), found, 7, ()))
+    assert "The team's extra usage, the last 7 days\n$7.50 spent." in text
+    assert "ana  $5.00\nbo   $2.50" in text
+    assert "Fri Apr 24  $2.50\nWed Apr 29  $5.00" in text
+    assert "Blocked: ana for about 20h." in text
+    assert "Plan renewals: ana on Thu Apr 30 and bo on Thu Apr 30." in text
+    assert "ana $5.00 and bo $2.50. Most on Wed Apr 29: $5.00." in alt_text(found[0], "April")
+
+
+def test_of_ninety_days_the_weeks_are_said_and_add_up() -> None:
+    hours = [hour(NOW - back * DAY, "1") for back in range(89, -1, -1)]
+    days = only(days_of(view(), hours, 90))
+    weeks = next(one for one in history_answer(view(), (days,), 90, ()).sections if one.heading == "Weeks")
+    amounts = [Decimal(line.split("$")[1]) for line in weeks.lines]
+    assert sum(amounts) == 90
+    assert len(amounts) == 13
+
+
+def test_of_days_without_a_reading_nothing_is_said() -> None:
+    assert "Nothing is known of these days." in body(history_answer(view(), (), 30, ()))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("seats", [1, 5, 20])
+def test_a_picture_is_a_png_of_one_size(seats: int, dark: bool) -> None:  # noqa: FBT001 - a table's column
+    names = [f"s{number:02}" for number in range(seats)]
+    hours = [hour(NOW - back * DAY, "1", name, blocked=back == 0) for name in names for back in (3, 1, 0)]
+    png = charts.draw(only(days_of(view(*names), hours, 30)), "The last 30 days", dark=dark)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert (int.from_bytes(png[16:20]), int.from_bytes(png[20:24])) == (1200, 640)
+
+
+def test_a_seat_that_spent_nothing_has_a_picture_too() -> None:
+    assert charts.draw(only(days_of(view(), [hour(NOW - HOUR, "0")], 7)), "Nothing")

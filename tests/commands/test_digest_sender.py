@@ -1,0 +1,242 @@
+"""Who is told what has changed, on a real store and over the ordinary queue."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from meterbot.commands.commands import current_headings, current_report
+from meterbot.commands.digest import Reader, Schedule
+from meterbot.commands.digest_sender import Digests
+from meterbot.commands.outlooks import Headings
+from meterbot.commands.report import Reports, TeamReport
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import Lane, Place
+from meterbot.core.models import Sample
+from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.routing import NoiseSettings, Quiet, Silence
+from meterbot.delivery.worker import Notify
+from meterbot.store import Batch, Latest
+from meterbot.store.database import Database
+from tests.e2e.wall import Trouble, Wall
+from tests.teams import (
+    extra,
+    money,
+    reading,
+    seat,
+    snapshot,
+    state,
+)
+
+NINE = datetime(2026, 4, 15, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+SEATS = {name: seat(name) for name in ("ana", "bo")}
+DAILY = Schedule("day", time(9))
+CHANNEL = Reader(Place("slack", "C1"), DAILY)
+ANAS = Reader(Place("slack", "@UANA"), replace(DAILY, at=time(10)), ("ana",))
+BOS = Reader(Place("slack", "@UBO"), DAILY, ("bo",))
+
+
+class Desk:
+    """A worker that sends digests to a wall; `spend` is what a reading brings."""
+
+    def __init__(self, store: Database, *readers: Reader, noise: NoiseSettings | None = None) -> None:
+        self.store, self.wall, self.woken = store, Wall("slack"), 0
+        self.noise = noise or NoiseSettings()
+        self.digests = Digests(
+            store, readers, self._report, self._headings, self._wake, tz=UTC, noise=self.noise
+        )
+
+    async def _report(self, now: datetime) -> TeamReport:
+        return await current_report(self.store, Reports(SEATS.values()), now)
+
+    async def _headings(self, report: TeamReport) -> Headings:
+        return await current_headings(self.store, report)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    async def spend(self, used: str, at: datetime, of: str = "ana") -> None:
+        read = reading(snapshot(of, extra_usage=extra(used)))
+        known = replace(
+            read.known,
+            snapshot=replace(read.known.snapshot, fetched_at=at),
+            windows_at=at,
+            extra_usage_at=at,
+            subscription_at=at,
+        )
+        sample = Sample(at, read.counter, money(used), money("50"), blocked=False)
+        source = replace(state(of), last_ok_at=at)
+        batch = Batch(latest=[Latest(of, read.counter, known)], samples=[sample], sources=[source])
+        async with self.store.transaction() as transaction:
+            await transaction.write(batch)
+
+    async def look(self, now: datetime) -> list[tuple[str, str]]:
+        """What stands on the wall after a look: where, and its title."""
+        await self.digests.step(now)
+        clock = ManualClock(now)
+        await self.store.beat("one", now, now + 3650 * DAY)
+        render = rendering(SEATS, UTC, self.noise)
+        notify = Notify(self.store, {"slack": self.wall}, clock, worker="one", render=render)
+        for _ in range(5):
+            await notify.drain()
+            clock.advance(timedelta(seconds=2))
+        return [(each.channel, each.message.title) for each in self.wall.standing]
+
+
+async def test_a_digest_says_what_was_spent_since_the_last_look(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("2", NINE - DAY)
+    assert await desk.look(NINE - 0.9 * DAY) == []
+    await desk.spend("12.50", NINE - DAY / 2)
+    assert await desk.look(NINE - timedelta(seconds=1)) == []
+    assert await desk.look(NINE) == [("C1", "The team's day: $10.50 spent")]
+    assert desk.woken == 1
+    await desk.spend("13", NINE + timedelta(hours=1))
+    assert len(await desk.look(NINE + timedelta(hours=2))) == 1
+    assert (await desk.look(NINE + DAY))[1:] == [("C1", "The team's day: $0.50 spent")]
+
+
+async def test_where_nothing_changed_nothing_is_sent_and_what_comes_later_waits_for_its_day(
+    store: Database,
+) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("2", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    assert await desk.look(NINE) == []
+    await desk.spend("3", NINE + timedelta(minutes=1))
+    assert await desk.look(NINE + timedelta(minutes=2)) == []
+    assert await desk.look(NINE + DAY) == [("C1", "The team's day: $1.00 spent")]
+
+
+async def test_each_reader_has_their_own_hour_and_hears_of_their_own(store: Database) -> None:
+    desk = Desk(store, CHANNEL, ANAS, BOS)
+    for name in SEATS:
+        await desk.spend("1", NINE - DAY, of=name)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    assert await desk.look(NINE) == [("C1", "The team's day: $4.00 spent")]
+    later = await desk.look(NINE + timedelta(hours=1))
+    assert later[1:] == [("@UANA", "Your day: $4.00 spent")]
+
+
+async def test_a_restart_and_a_second_worker_send_none_again(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    other = Desk(store, CHANNEL)
+    await desk.digests.step(NINE)
+    await other.digests.step(NINE)
+    assert (desk.woken, other.woken) == (1, 0)
+    await Desk(store, CHANNEL).digests.step(NINE + timedelta(minutes=5))
+    (queue,) = await store.queues()
+    assert queue.waiting == 1
+
+
+async def test_an_answer_that_was_lost_is_looked_for_and_not_posted_twice(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    desk.wall.troubles.append(Trouble.ANSWER_LOST)
+    assert len(await desk.look(NINE)) == 1
+    assert ("find", "C1") in desk.wall.calls or any(name == "find" for name, _ in desk.wall.calls)
+
+
+async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
+    store: Database,
+) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    assert len(await desk.look(NINE + timedelta(hours=12))) == 1
+    await desk.spend("6", NINE + timedelta(hours=13))
+    late = await desk.look(NINE + DAY + timedelta(hours=15, minutes=1))
+    assert late[1:] == [("C1", "The team's day: $1.00 spent")]
+    assert len(await desk.look(NINE + 2 * DAY)) == 2
+    await desk.spend("8", NINE + 3 * DAY)
+    assert (await desk.look(NINE + 9 * DAY))[2:] == [("C1", "The team's spend since Fri Apr 17: $2.00 spent")]
+
+
+async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Database) -> None:
+    silence = Silence(NINE - DAY / 4, NINE + timedelta(hours=3))
+    noise = NoiseSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
+    desk = Desk(store, CHANNEL, noise=noise)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    assert await desk.look(NINE) == []
+    assert len(await desk.look(NINE + timedelta(hours=3))) == 1
+
+
+async def test_it_leaves_behind_everything_else(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+    await desk.digests.step(NINE)
+    await store.beat("one", NINE, NINE + DAY)
+    claimed = await store.claim("slack", NINE, "one", 60)
+    assert claimed is not None
+    assert claimed.event.kind.value == "digest"
+    assert max(Lane) == Lane.DIGEST
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_look_that_fails_is_made_again(store: Database, again: bool) -> None:  # noqa: FBT001
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("5", NINE - timedelta(hours=1))
+
+    async def away(_: datetime) -> TeamReport:
+        raise ConnectionError
+
+    if again:
+        desk.digests.report = away
+        with pytest.raises(ConnectionError):
+            await desk.digests.step(NINE)
+        desk.digests.report = desk._report
+    assert len(await desk.look(NINE + timedelta(minutes=1))) == 1
+
+
+async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    for day in range(3):
+        await desk.spend(f"{day + 3}", NINE + day * DAY - timedelta(hours=1))
+        await desk.digests.step(NINE + day * DAY)
+    (queue,) = await store.queues()
+    assert queue.waiting == 1
+    later = NINE + 2 * DAY + timedelta(minutes=1)
+    assert await desk.look(later) == [("C1", "The team's spend since Tue Apr 14: $4.00 spent")]
+
+
+async def test_one_that_somebody_began_to_send_is_left_alone(store: Database) -> None:
+    desk = Desk(store, CHANNEL)
+    await desk.spend("1", NINE - DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("3", NINE - timedelta(hours=1))
+    await desk.digests.step(NINE)
+    await store.beat("two", NINE, NINE + DAY)
+    assert await store.claim("slack", NINE, "two", 60) is not None
+    await desk.spend("5", NINE + DAY - timedelta(hours=1))
+    await desk.digests.step(NINE + DAY)
+    (queue,) = await store.queues()
+    assert queue.waiting == 2
+
+
+async def test_it_says_where_the_month_is_heading(store: Database) -> None:
+    desk = Desk(store, CHANNEL, replace(ANAS, schedule=DAILY))
+    for day in range(9, 0, -1):
+        await desk.spend(f"{10 - day}", NINE - day * DAY)
+    await desk.look(NINE - DAY / 2)
+    await desk.spend("10", NINE - timedelta(hours=1))
+    await desk.look(NINE)
+    team, own = sorted(desk.wall.standing, key=lambda each: each.channel, reverse=True)
+    assert "\nThe month ends at about $" in (team.message.text or "")
+    lines = [line for section in own.message.sections for line in section.lines]
+    assert any(line.startswith("The month ends ") for line in lines)

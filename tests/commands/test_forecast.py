@@ -1,0 +1,180 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.commands.daily import days_of
+from meterbot.commands.forecast import forecast_answer, month_ends, seat_heading
+from meterbot.commands.history import history_answer
+from meterbot.commands.outlooks import Headings, headings
+from meterbot.commands.report import team_report
+from meterbot.commands.report_json import spend_json
+from meterbot.commands.team_view import team
+from meterbot.commands.view import View
+from meterbot.core.messages import Message
+from meterbot.core.models import Counter, Estimate, Sample, Window, WindowPoint
+from meterbot.core.money import Money
+from meterbot.core.privacy import Rows
+from meterbot.rules.hours import Hour
+from tests.teams import (
+    NOW,
+    extra,
+    money,
+    reading,
+    seat,
+    snapshot,
+    state,
+)
+
+DAY = timedelta(days=1)
+NAMES = ("ana", "bo", "cleo")
+
+
+def counter(name: str) -> Counter:
+    return Counter(f"account-{name}", f"org-{name}")
+
+
+def hours(name: str, cents: int = 100, days: int = 10) -> list[Hour]:
+    midnight = datetime(NOW.year, NOW.month, NOW.day, tzinfo=UTC)
+    amount = Money(Decimal(cents), "USD", 2)
+    return [
+        Hour(midnight - number * DAY, counter(name), amount, amount, None, blocked=False)
+        for number in range(days, 0, -1)
+    ]
+
+
+def samples(name: str, used: str = "17.20", rise: str = "0.10") -> list[Sample]:
+    points = [Decimal(used) - Decimal(rise) * number for number in (3, 2, 1, 0)]
+    return [
+        Sample(
+            NOW - (3 - place) * timedelta(minutes=8), counter(name), money(str(point)), None, blocked=False
+        )
+        for place, point in enumerate(points)
+    ]
+
+
+def asked(
+    rows: Rows = "named", own: frozenset[str] = frozenset(), *, public: bool = False, **used: str
+) -> tuple[View, Headings]:
+    shots = {name: snapshot(name, extra_usage=extra(used.get(name, "17.20"))) for name in NAMES}
+    known = [reading(shot) for shot in shots.values()]
+    report = team_report(known, {name: state(name) for name in NAMES}, [seat(name) for name in NAMES], NOW)
+    history = [hour for name in NAMES for hour in hours(name)]
+    points = [sample for name in NAMES for sample in samples(name, used.get(name, "17.20"))]
+    return View(report, UTC, rows, own, public), headings(report, points, history)
+
+
+def whole(message: Message) -> str:
+    lines = [line for section in message.sections for line in section.lines]
+    return "\n".join([message.title, message.text, *lines, message.footer])
+
+
+def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
+    text = whole(forecast_answer(*asked()))
+    # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
+    assert (
+        "$51.60 spent so far, $2.25 an hour now; the month ends at about $53.35, if the days stay alike."
+        in text
+    )
+    assert "ana   $17.20  -> about $17.78, $0.75/h over 24m" in text
+
+
+def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
+    view, _ = asked()
+    shot = snapshot(
+        windows=(Window("five_hour", Decimal(40), NOW + 3 * timedelta(hours=1)),),
+        extra_usage=extra("49.90", "50.00"),
+    )
+    trail = {
+        "five_hour": tuple(
+            WindowPoint(NOW - timedelta(minutes=minutes), Decimal(40 - minutes), None) for minutes in (30, 15)
+        )
+    }
+    one = reading(shot)
+    one = replace(one, known=replace(one.known, trail=trail))
+    report = team_report([one], {"ana": state()}, [seat()], NOW)
+    said = headings(report, samples("ana", "49.90", "0.05"), hours("ana"))
+    text = whole(forecast_answer(replace(view, report=report), said))
+    assert "ana: 5-hour full at about 11:00" in text
+    assert "ana: at this pace its cap falls at about 10:16" in text
+    assert "about $50.48, but for its cap of $50.00" in text
+    assert (
+        "$49.90 spent so far, $0.38 an hour now; but for caps, the month would end at about $50.48, if the days stay alike."
+        in text
+    )
+    assert month_ends(said) == ["But for caps, the month would end at about $50.48, if the days stay alike."]
+    (heading,) = said.seats
+    assert (
+        "But for its cap of $50.00, the month would end at about $50.48, if the days stay alike."
+        in seat_heading(heading, view)
+    )
+
+
+def test_under_three_days_the_seat_and_the_team_say_so() -> None:
+    view, _ = asked()
+    said = headings(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
+    text = whole(forecast_answer(view, said))
+    assert "too little is known to say how the month ends" in text
+    assert "ana   $17.20  too little is known" in text
+
+
+def test_days_that_nobody_has_read_are_not_days_without_spend() -> None:
+    view, _ = asked()
+    report = team_report([reading("ana", ago=timedelta(days=2))], {"ana": state()}, [seat()], NOW)
+    said = headings(report, [], hours("ana"))
+    assert "too little is known to say how the month ends" in whole(
+        forecast_answer(replace(view, report=report), said)
+    )
+
+
+@pytest.mark.parametrize("rows", ["named", "anonymous", "self"])
+def test_one_always_sees_ones_own(rows: Rows) -> None:
+    assert "ana" in whole(forecast_answer(*asked(rows, frozenset({"ana"}))))
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+def test_nobody_elses_name_is_shown_where_names_are_not(rows: Rows) -> None:
+    text = whole(forecast_answer(*asked(rows, frozenset({"ana"}))))
+    assert "bo" not in text.split()
+    assert "cleo" not in text.split()
+    shared = whole(forecast_answer(*asked(rows, frozenset({"ana"}), public=True)))
+    assert "ana" not in shared.split()
+
+
+def test_where_only_ones_own_is_shown_the_others_are_but_a_sum() -> None:
+    """Money that moves from one colleague to another changes nothing that ana sees."""
+    own = frozenset({"ana"})
+    one = whole(forecast_answer(*asked("self", own, bo="10.00", cleo="30.00")))
+    other = whole(forecast_answer(*asked("self", own, bo="25.00", cleo="15.00")))
+    assert one == other
+
+
+@given(cents=st.integers(0, 10**9), currency=st.sampled_from(["USD", "EUR"]))
+def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> None:
+    """What a machine's tokens would cost at list prices is charged to nobody."""
+    estimate = Estimate(Money(Decimal(cents), currency, 2), "2026-04", "ccusage")
+    answers = []
+    for shot in (snapshot(), snapshot(estimate=estimate)):
+        report = team_report([reading(shot)], {"ana": state()}, [seat()], NOW)
+        view = View(report)
+        said = headings(report, samples("ana"), hours("ana"))
+        days = days_of(view, hours("ana"), 30)
+        said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, ()))
+        answers.append((report.totals, said_of_it, spend_json(report, UTC, said)["totals"]))
+    assert answers[0] == answers[1]
+
+
+def test_the_json_has_the_same_range() -> None:
+    view, said = asked()
+    total = spend_json(view.report, UTC, said)["totals"]
+    assert isinstance(total, list)
+    assert total[0]["forecast"] == {
+        "low": "53.35",
+        "likely": "53.35",
+        "high": "53.35",
+        "per_hour": "2.25",
+        "at": "2026-05-01T00:00:00Z",
+    }

@@ -1,0 +1,274 @@
+import asyncio
+import json
+import re
+import shlex
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from meterbot.chat import Answer, Question
+from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, Joining, Terms
+from meterbot.core.clock import ManualClock
+from meterbot.ingest.pushes import digest
+from meterbot.store import Store
+from meterbot.store.database import open_store
+from tests.e2e.wall import Trouble, Wall
+from tests.teams import NOW, seat
+
+SEATS = {each.name: each for each in (seat("ana", "push"), seat("bo", "push"), seat("cy"))}
+URL = "https://meterbot.example"
+BOSS = Question(("approve", "ana"), "slack", "UBOSS")
+COMMAND = re.compile(
+    r"METERBOT_URL=https://meterbot\.example METERBOT_PUSH_TOKEN=(mbpush_[\w-]{43}) "
+    r"meterbot push install --every 15m"
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+def joining(
+    store: Store, clock: ManualClock, walls: Sequence[Wall] = (), *, url: str | None = URL, **terms: object
+) -> Joining:
+    interval = {name: replace(each, interval=900.0) for name, each in SEATS.items()}
+    return Joining(interval, store, Terms(url, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
+
+
+def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> Joining:
+    return joining(store, clock, walls, approvers={"slack": frozenset({"UBOSS"})})
+
+
+async def join(joining: Joining, words: str = "join", user: str = "UANA", platform: str = "slack") -> Answer:
+    answer = await joining.join(Question((), platform, user), tuple(words.split()))
+    assert not answer.public
+    return answer
+
+
+async def approve(joining: Joining, question: Question = BOSS) -> Answer:
+    return await joining.approve(question, question.words)
+
+
+def token_in(answer: Answer) -> str:
+    found = COMMAND.fullmatch(answer.message.command)
+    assert found, answer.message
+    return found[1]
+
+
+async def stored(store: Store) -> dict[str, str]:
+    return {token.seat: token.sha256 for token in await store.push_tokens()}
+
+
+async def test_the_owner_of_a_seat_that_the_bot_reads_is_told_so(store: Store, clock: ManualClock) -> None:
+    answer = await join(joining(store, clock), user="UCY")
+    assert answer.message.title == "Nothing to send"
+    assert "The bot reads cy itself." in answer.message.text
+    assert await stored(store) == {}
+
+
+async def test_the_owner_gets_the_line_and_the_database_its_digest(store: Store, clock: ManualClock) -> None:
+    answer = await join(joining(store, clock))
+    assert await stored(store) == {"ana": digest(token_in(answer))}
+    assert token_in(answer) not in answer.message.fallback + answer.message.text
+
+
+async def test_the_line_is_one_that_a_shell_takes_apart_as_meant(store: Store, clock: ManualClock) -> None:
+    url = "https://meterbot.example/a;b&c"
+    answer = await join(joining(store, clock, url=url))
+    words = shlex.split(answer.message.command)
+    assert words[0] == f"METERBOT_URL={url}"
+    assert f"'{url}'" in answer.message.command
+    assert words[2:] == ["meterbot", "push", "install", "--every", "15m"]
+
+
+async def test_a_new_token_is_made_only_when_asked_again(store: Store, clock: ManualClock) -> None:
+    door = joining(store, clock)
+    first = token_in(await join(door))
+    clock.advance(timedelta(hours=2))
+    warned = (await join(door)).message
+    assert "One was made 2 h ago" in warned.text
+    assert not warned.command
+    assert [action.id for action in warned.actions] == ["join:ana:new"]
+    assert await stored(store) == {"ana": digest(first)}
+
+    second = token_in(await join(door, "join ana new"))
+    assert second != first
+    assert await stored(store) == {"ana": digest(second)}
+
+
+async def test_a_configured_token_is_told_of_and_stays(store: Store, clock: ManualClock) -> None:
+    door = joining(store, clock, configured=frozenset({"ana"}))
+    assert "valid beside it" in (await join(door)).message.text
+    assert token_in(await join(door, "join ana new"))
+
+
+async def test_of_two_who_ask_at_once_one_gets_a_token_that_is_good(store: Store, clock: ManualClock) -> None:
+    door = joining(store, clock)
+    answers = await asyncio.gather(join(door), join(door))
+    [token] = [token_in(answer) for answer in answers if answer.message.command]
+    assert await stored(store) == {"ana": digest(token)}
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [("UBO", "join ana"), ("UBO", "join ana new"), ("UCY", "join"), ("UCY", "join cy"), ("U9", "join ana")],
+)
+async def test_nobody_joins_for_somebody_else(
+    store: Store, clock: ManualClock, user: str, words: str
+) -> None:
+    assert not (await join(joining(store, clock), words, user)).message.command
+    assert not (await join(joining(store, clock), words, "UANA", "discord")).message.command
+    assert await stored(store) == {}
+
+
+async def test_without_an_address_the_operator_s_part_is_named(store: Store, clock: ManualClock) -> None:
+    answer = await join(joining(store, clock, url=None))
+    assert 'public_url = "https://…" under [http]' in answer.message.text
+    assert await stored(store) == {}
+
+
+async def test_the_token_is_in_no_log(store: Store, clock: ManualClock) -> None:
+    with capture_logs() as logs:
+        token = token_in(await join(joining(store, clock)))
+    assert [log["event"] for log in logs] == ["push_token_made"]
+    assert token not in str(logs)
+
+
+# Where somebody has to approve.
+
+
+async def test_an_approved_request_is_good_for_one_token(store: Store, clock: ManualClock) -> None:
+    wall = Wall()
+    door = approved_by_boss(store, clock, wall)
+    assert "posted your request" in (await join(door)).message.text
+    assert wall.titles() == ["The owner of ana asks to send its numbers"]
+    assert [action.id for action in wall.standing[0].message.actions] == ["approve:ana"]
+    assert await stored(store) == {}
+
+    said = await approve(door)
+    assert said.public
+    assert said.message.owner == {"slack": "UANA"}
+    token = token_in(await join(door))
+    assert await stored(store) == {"ana": digest(token)}
+
+    assert "posted your request" in (await join(door, "join ana new")).message.text
+    assert len(wall.standing) == 2
+
+
+async def test_an_approval_survives_a_restart(store: Store, clock: ManualClock) -> None:
+    await join(approved_by_boss(store, clock, Wall()))
+    await approve(approved_by_boss(store, clock))
+    assert token_in(await join(approved_by_boss(store, clock)))
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        Question(("approve", "ana"), "slack", "UANA"),
+        Question(("approve", "ana"), "discord", "UBOSS"),
+        Question(("approve", "ana"), "slack", ""),
+    ],
+)
+async def test_only_approvers_approve(store: Store, clock: ManualClock, who: Question) -> None:
+    door = approved_by_boss(store, clock, Wall())
+    await join(door)
+    said = await approve(door, who)
+    assert (said.message.title, said.public) == ("Not approved", False)
+    assert not (await join(door)).message.command
+
+
+async def test_whoever_sits_at_the_terminal_approves_too(store: Store, clock: ManualClock) -> None:
+    door = approved_by_boss(store, clock, Wall())
+    await join(door)
+    await approve(door, Question(("approve", "ana"), "console", "operator"))
+    assert token_in(await join(door))
+
+
+@pytest.mark.parametrize("name", ["bo", "never-heard-of", "", "ana ana"])
+async def test_there_is_nothing_to_approve_where_nobody_asked(
+    store: Store, clock: ManualClock, name: str
+) -> None:
+    door = approved_by_boss(store, clock, Wall())
+    await join(door)
+    said = await approve(door, replace(BOSS, words=("approve", name)))
+    assert (said.message.title, said.public) == ("Nothing to approve", False)
+
+
+async def test_an_approval_is_for_who_asked_and_when(store: Store, clock: ManualClock) -> None:
+    wall = Wall()
+    both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
+    terms = Terms(URL, {"slack": frozenset({"UBOSS"})})
+    door = Joining({"ana": both}, store, terms, chats=[wall], now=clock.now)
+    await join(door)
+    await approve(door)
+    assert "posted your request" in (await join(door, user="7", platform="discord")).message.text
+
+    await approve(door)
+    clock.advance(APPROVAL_HOLDS)
+    assert "posted your request" in (await join(door, user="7", platform="discord")).message.text
+
+
+async def test_approving_twice_changes_nothing(store: Store, clock: ManualClock) -> None:
+    door = approved_by_boss(store, clock, Wall())
+    await join(door)
+    await approve(door)
+    assert (await approve(door)).message.title == "Nothing to approve"
+    assert token_in(await join(door))
+
+
+async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock) -> None:
+    wall = Wall()
+    door = approved_by_boss(store, clock, wall)
+    await join(door)
+    clock.advance(ASKED_AGAIN_AFTER - timedelta(minutes=1))
+    assert "asked for 59 min ago" in (await join(door)).message.text
+    clock.advance(timedelta(minutes=1))
+    await join(door)
+    assert len({each.delivery for each in wall.standing}) == len(wall.standing) == 2
+
+
+@pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.REFUSED])
+async def test_a_request_that_stands_nowhere_is_told_and_can_be_made_again(
+    store: Store, clock: ManualClock, trouble: Trouble
+) -> None:
+    wall = Wall()
+    wall.troubles.append(trouble)
+    door = approved_by_boss(store, clock, wall)
+    assert (await join(door)).message.title == "Not asked for"
+    assert (await approve(door)).message.title == "Nothing to approve"
+    assert (await join(door)).message.title == "Waiting for an approval"
+
+
+async def test_a_request_stands_wherever_a_chat_takes_it(store: Store, clock: ManualClock) -> None:
+    broken, well = Wall("broken"), Wall("well")
+    broken.troubles.append(Trouble.REFUSED)
+    await join(approved_by_boss(store, clock, broken, well))
+    assert (len(broken.standing), len(well.standing)) == (0, 1)
+
+
+async def test_a_request_that_may_have_arrived_is_waited_for(store: Store, clock: ManualClock) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.LOST_ON_THE_WAY)
+    door = approved_by_boss(store, clock, wall)
+    assert (await join(door)).message.title == "Waiting for an approval"
+    assert (await approve(door)).public
+
+
+async def test_forgetting_a_seat_forgets_who_asked(store: Store, clock: ManualClock) -> None:
+    door = approved_by_boss(store, clock, Wall())
+    await join(door)
+    assert json.loads(await store.note("join:ana") or "null")["user"] == "UANA"
+    assert await store.forget("ana")
+    assert await store.note("join:ana") is None

@@ -1,0 +1,126 @@
+"""`/claude-spend pr`, over a real database: who asks, and what they may read."""
+
+from datetime import UTC, timedelta
+
+import pytest
+
+from meterbot.chat import Question
+from meterbot.commands.commands import Commands
+from meterbot.commands.pull_requests import month_json, pull_json
+from meterbot.core.messages import Message
+from meterbot.core.privacy import Rows
+from meterbot.ingest.pull_requests import month_so_far
+from meterbot.store.database import Database
+from tests.ingest.test_pull_requests import (
+    MERGED_AT,
+    MINUTE,
+    SEATS,
+    START,
+    Desk,
+    merged,
+    spent_between_its_commits,
+)
+
+NOW = MERGED_AT + 5 * MINUTE
+
+
+@pytest.fixture
+async def desk(store: Database) -> Desk:
+    """Ana's #811 and #812, which overlap, and Bo's #7, of which nothing is known."""
+    made = Desk(store)
+    await spent_between_its_commits(made)
+    await made.take(merged(811))
+    await made.take(merged(812), 6)
+    await made.take(merged(7, "bo"))
+    await made.merges.step(MERGED_AT + 2 * MINUTE)
+    return made
+
+
+async def asked(desk: Desk, words: str, user: str = "U1", rows: Rows = "named") -> Message:
+    commands = Commands(desk.store, SEATS, now=lambda: NOW, tz=UTC, version="0", rows=rows)
+    return (await commands.answer(Question(tuple(words.split()), "slack", user))).message
+
+
+def text(message: Message) -> str:
+    lines = [line for section in message.sections for line in section.lines]
+    return "\n".join([message.title, message.text, *lines, message.fallback])
+
+
+async def test_one_is_answered_from_the_record(desk: Desk) -> None:
+    said = text(await asked(desk, "pr 812"))
+    assert "Extra usage      $1.03" in said
+    assert "Window           Thu Apr 9 09:12 – Thu Apr 9 15:12" in said
+    assert "It shares what was spent at the same time with #811, in equal parts." in said
+
+
+@pytest.mark.parametrize("words", ["pr #812", "pr acme/app#812", "pr Acme/App#812"])
+async def test_it_may_be_written_as_github_writes_it(desk: Desk, words: str) -> None:
+    assert (await asked(desk, words)).title == "PR #812"
+
+
+async def test_what_is_unknown_is_said_to_be(desk: Desk) -> None:
+    said = text(await asked(desk, "pr 7"))
+    assert "Extra usage      unknown" in said
+    assert "What it cost cannot be told: the seat has not been read yet." in said
+    assert "$" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("pr 999", "PR #999 is not in the record"),
+        ("pr other/app#812", "PR #812 is not in the record"),
+        ("pr latest", "Which pull request?"),
+        ("pr 99999999999999999999", "Which pull request?"),
+    ],
+)
+async def test_what_is_not_there_is_answered(desk: Desk, words: str, title: str) -> None:
+    assert (await asked(desk, words)).title == title
+
+
+async def test_the_month_has_a_table_a_median_and_what_falls_to_none(desk: Desk) -> None:
+    message = await asked(desk, "pr")
+    assert message.title == "Pull requests, April 2026"
+    assert message.text.splitlines() == [
+        "3 pull requests merged, median $0.89 (1 unknown left out).",
+        "$0.00 of $1.77 (0%) belong to no merged pull request.",
+    ]
+    assert sorted(message.sections[0].lines) == [
+        "#7    unknown         bo   merged Thu Apr 9",
+        "#811  $0.74 (shared)  ana  merged Thu Apr 9",
+        "#812  $1.03 (shared)  ana  merged Thu Apr 9",
+    ]
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+async def test_where_rows_are_private_everybody_has_their_own(desk: Desk, rows: Rows) -> None:
+    assert "$1.03" in text(await asked(desk, "pr 812", rows=rows))
+    other = text(await asked(desk, "pr 812", user="U2", rows=rows))
+    assert "Not shown" in other
+    assert "$" not in other
+    month = text(await asked(desk, "pr", rows=rows))
+    assert "#812" in month
+    assert "#7" not in month
+    assert "1 pull request of others not shown" in month
+    strangers = text(await asked(desk, "pr", user="U2", rows=rows))
+    assert "3 pull requests of others not shown" in strangers
+    assert "$" not in strangers
+
+
+@pytest.mark.parametrize("rows", ["anonymous", "self"])
+async def test_what_others_spend_changes_nothing_of_what_one_sees(desk: Desk, rows: Rows) -> None:
+    before = [await asked(desk, words, rows=rows) for words in ("pr", "pr 812", "pr 7")]
+    await desk.reads("900", START, of="bo")
+    await desk.reads("950", NOW, of="bo")
+    await desk.merges.step(NOW)
+    assert [await asked(desk, words, rows=rows) for words in ("pr", "pr 812", "pr 7")] == before
+
+
+async def test_for_programs_unknown_is_null_and_amounts_are_exact(desk: Desk) -> None:
+    known, unknown = pull_json(await desk.pull(812)), pull_json(await desk.pull(7))
+    assert known["amounts"] == [{"currency": "USD", "amount": "1.03"}]
+    assert (known["start"], known["shared_with"]) == ("2026-04-09T09:12:00Z", ["acme/app#811"])
+    assert (unknown["amounts"], unknown["settled"]) == (None, False)
+    month = month_json(await month_so_far(desk.store, SEATS, SEATS, NOW + timedelta(minutes=1)))
+    assert month["spent"] == [{"currency": "USD", "amount": "1.77"}]
+    assert month["unmerged"] == [{"currency": "USD", "amount": "0.00"}]

@@ -1,0 +1,173 @@
+"""What people set for their own seats, and what comes of it: on a real store, through the real door."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meterbot.chat import Answer, Question
+from meterbot.commands.settings import OwnSettings
+from meterbot.core.deliveries import Place
+from meterbot.core.models import EventKind, ExtraUsage, Health, Seat, Snapshot
+from meterbot.core.privacy import Operators
+from meterbot.delivery.redaction import Veil
+from meterbot.delivery.routing import NoiseSettings
+from meterbot.ingest.ingest import Ingest
+from meterbot.rules import RuleSettings, Threshold
+from meterbot.store.database import Database
+from tests.teams import money
+
+NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
+SEATS = {name: Seat(name, "claude_ai", owner={"slack": f"U{name.upper()}"}) for name in ("ana", "bo")}
+CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))
+BOSS = Operators({}, {"slack": frozenset({"SLEADS"})})
+
+
+def own(store: Database) -> OwnSettings:
+    return OwnSettings(store, SEATS, BOSS, CONFIGURED, ZoneInfo("Europe/Berlin"))
+
+
+async def ask(
+    store: Database, *words: str, by: str = "ana", text: str | None = None, groups: tuple[str, ...] = ()
+) -> Answer:
+    question = Question(words, "slack", f"U{by.upper()}", text=text, groups=groups)
+    return await own(store).answer(question, words)
+
+
+async def lines(store: Database) -> tuple[str, ...]:
+    (section,) = (await ask(store, "settings")).message.sections
+    return section.lines
+
+
+async def test_what_is_configured_holds_until_something_is_set(store: Database) -> None:
+    assert await lines(store) == (
+        "Levels: 50%, 80% (as configured)",
+        "Quiet hours of your direct messages: none",
+    )
+    shown = (await ask(store, "settings")).message
+    assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
+
+
+async def test_what_is_set_is_shown_and_can_be_undone(store: Database) -> None:
+    said = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
+    assert said.message.text == "Levels: 30%, $25.00."
+    again = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
+    assert again == said
+    await ask(store, "settings", "quiet", "ana", "22:00-07:00", "sat")
+    assert await lines(store) == (
+        "Levels: 30%, $25.00",
+        "Quiet hours of your direct messages: 22:00-07:00, sat (Europe/Berlin)",
+    )
+    await ask(store, "settings", "thresholds", "ana", "default")
+    await ask(store, "settings", "quiet", "ana", "none")
+    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "said"),
+    [
+        (("settings", "thresholds", "ana"), "much", "is no level"),
+        (("settings", "quiet", "ana"), "at night", "Write hours like"),
+        (("settings", "quiet", "ana"), " ", "settings quiet ana"),
+        (("settings", "colours", "ana", "blue"), None, "settings quiet ana"),
+        (("settings", "ana", "thresholds", "50%"), None, "settings thresholds ana"),
+        (("settings", "thresholds", "ana"), "$0.001", "is no level"),
+    ],
+)
+async def test_what_is_not_understood_is_said_and_nothing_changes(
+    store: Database, words: tuple[str, ...], text: str | None, said: str
+) -> None:
+    answer = await ask(store, *words, text=text)
+    assert said in answer.message.text
+    assert answer.invalid is (text is not None)
+    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+
+
+async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Database) -> None:
+    words = ("settings", "thresholds", "ana", "30%")
+    for named in (words, ("settings", "thresholds", "nobody", "30%")):
+        assert (await ask(store, *named, by="bo")).message.title == "Not yours to set"
+    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+    assert (await ask(store, *words, by="zed", groups=("SLEADS",))).message.title == "Set for ana"
+    assert (await ask(store, "settings", by="zed")).message.title == "No settings"
+
+
+async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None:
+    assert (await ask(store, "settings", "ana", by="bo")).message.title == "Not yours to set"
+    assert (await ask(store, "settings", "nobody")).message.title == "Not yours to set"
+    shown = (await ask(store, "settings", "ana", by="zed", groups=("SLEADS",))).message
+    assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
+    assert shown == (await ask(store, "settings", "ana")).message
+    assert shown.title == "Settings of ana"
+    assert (await ask(store, "settings", "thresholds")) == await ask(store, "settings")
+
+
+async def test_a_seat_may_be_called_like_a_form(store: Database) -> None:
+    seats = {name: Seat(name, "claude_ai", owner={"slack": "UANA"}) for name in ("ana", "quiet")}
+    words = ("settings", "quiet", "ana", "22:00-07:00")
+    answer = await replace(own(store), seats=seats).answer(Question(words, "slack", "UANA"), words)
+    assert answer.message.title == "Set for ana"
+
+
+async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
+    def form(*words: str, by: str = "ANA") -> object:
+        return own(store).form(Question(words, "slack", f"U{by}"), words)
+
+    assert form("settings", "thresholds", "ana") is not None
+    assert form("settings", "thresholds", "ana", by="BO") is None
+    assert form("settings", "thresholds", "ana", "50%") is None
+    assert form("settings") is None
+
+
+# --- what comes of it
+
+
+async def told(store: Database, used: str, at: datetime, noise: NoiseSettings | None = None) -> list[str]:
+    """The levels that a reading brings."""
+    door = Ingest(
+        store,
+        SEATS,
+        [Place("slack", "C1")],
+        RuleSettings(thresholds=CONFIGURED, renewal_days=(), kinds=frozenset({EventKind.THRESHOLD_CROSSED})),
+        lambda: None,
+        noise=noise,
+    )
+    read = Snapshot(
+        "ana",
+        "claude_ai",
+        at,
+        Health.OK,
+        account_uuid="account",
+        org_uuid="org",
+        extra_usage=ExtraUsage(enabled=True, used=money(used), cap=money("100")),
+        extra_usage_read=True,
+    )
+    return [str(event.level) for event in await door.take([read], at)]
+
+
+async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Database) -> None:
+    await told(store, "1", NOW)
+    await ask(store, "settings", "thresholds", "ana", "20%")
+    assert await told(store, "25", NOW + timedelta(minutes=1)) == ["20%"]
+    assert await told(store, "60", NOW + timedelta(minutes=2)) == []
+
+
+async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_the_channel_does_not(
+    store: Database,
+) -> None:
+    noise = NoiseSettings(veil=Veil("anonymous"))
+    await told(store, "1", NOW, noise)
+    await ask(store, "settings", "quiet", "ana", "09:00-14:00")
+    await told(store, "60", NOW + timedelta(minutes=1), noise)
+    held = {queue.channel: queue.held for queue in await store.queues(NOW + timedelta(minutes=2))}
+    assert held == {"C1": 0, "@UANA": 1}
+    after = datetime.combine(NOW.date(), time(12, 1), UTC)  # 14:01 in Berlin
+    assert {queue.channel: queue.held for queue in await store.queues(after)} == {"C1": 0, "@UANA": 0}
+
+
+async def test_forgetting_a_seat_forgets_what_was_set_for_it(store: Database) -> None:
+    await ask(store, "settings", "thresholds", "ana", "20%")
+    assert await store.forget("ana")
+    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"

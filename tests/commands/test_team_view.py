@@ -1,0 +1,341 @@
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meterbot.commands.report import TeamReport, team_report
+from meterbot.commands.team_view import MOST_ROWS, team
+from meterbot.commands.view import View
+from meterbot.core.messages import Message
+from meterbot.core.models import Health, ReasonClass, Seat, Severity, SourceState
+from meterbot.core.money import of_major
+from meterbot.core.privacy import Rows
+from meterbot.core.text import one_line
+from tests.teams import (
+    NOW,
+    Reading,
+    api_snapshot,
+    extra,
+    money,
+    reading,
+    seat,
+    snapshot,
+    state,
+)
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MAY = datetime.fromisoformat("2026-05-01T00:00:00Z")
+
+
+def a_team() -> TeamReport:
+    """Ana (also as ana-work), Bo blocked, Cy without a cap, Dee stale in euros, Eve not read this month, Fay without
+    metering, Gus never read."""
+    names = ("ana", "ana-work", "bo", "cy", "dee", "eve", "fay", "gus")
+    blocked = extra("50", "50", reason_class=ReasonClass.CAP, disabled_until=MAY)
+    ana = reading("ana")
+    readings = [
+        ana,
+        reading(snapshot("ana-work"), counter=ana.counter, ago=timedelta(minutes=2)),
+        reading(snapshot("bo", extra_usage=blocked)),
+        reading(snapshot("cy", extra_usage=extra("1234.50", None))),
+        reading(snapshot("dee", extra_usage=extra("4.20", "50", "EUR")), ago=timedelta(hours=3)),
+        reading("eve", ago=timedelta(days=31)),
+        reading(snapshot("fay", extra_usage=None, subscription=None)),
+    ]
+    states = {name: state(name) for name in names}
+    states["dee"] = state("dee", Health.STALE)
+    states["eve"] = state("eve", Health.SESSION_EXPIRED)
+    states["gus"] = SourceState("gus")
+    return team_report(readings, states, [seat(name) for name in names], NOW)
+
+
+def as_text(message: Message) -> str:
+    parts = [message.title, message.text]
+    for section in message.sections:
+        parts += ["", *([f"{section.heading}:"] if section.heading else []), *section.lines]
+    return "\n".join([*parts, "", message.footer])
+
+
+NAMED = """\
+Claude spend, April 2026
+€4.20 spent of €50.00 (8%)
+$1,301.70 spent (no cap for the team: 1 seat has no cap)
+Plan fees on top: $1,400.00
+5 of 8 seats up to date; 1 counted with the last known number; 2 unknown and not in the total
+
+Blocked (1):
+bo        $50.00 / $50.00 (100%)  BLOCKED until Fri May 1  just now
+
+Seats:
+cy        $1234.50 used (no cap)                           just now
+ana       $17.20 / $50.00 (34%)                            just now
+ana-work  $17.20 / $50.00 (34%)                            2 min ago, same account as ana
+dee       €4.20 / €50.00 (8%)                              last known 3 h ago (stale)
+eve       unknown / $50.00                                 not read this month (session expired)
+fay       not metered                                      just now
+gus       unknown                                          never seen
+
+Not read (3):
+dee: stale since Thu Apr 30 09:00. Nothing new has arrived for three intervals: see that the seat's machine and its \
+reader run.
+eve: session expired since Thu Apr 30 09:00. Sign in to claude.ai and replace the seat's session key.
+gus: never seen. Nothing has been read yet: wait for the first reading, or check the seat's configuration.
+
+Next charges:
+Thu May 14  ana  $200.00 (max_20x)
+Thu May 14  bo   $200.00 (max_20x)
+Thu May 14  cy   $200.00 (max_20x)
+and 2 more: ask for renewals
+
+Configured twice:
+ana and ana-work are one account: counted once
+
+Extra usage of this month (UTC), as of Thu Apr 30 12:00"""
+
+
+def test_the_team_view_reads_like_this() -> None:
+    message = team(View(a_team(), BERLIN))
+    assert as_text(message) == NAMED
+    assert message.severity is Severity.CRITICAL
+    assert message.fallback == (
+        "Claude spend, April 2026: €4.20 spent of €50.00 (8%); "
+        "$1,301.70 spent (no cap for the team: 1 seat has no cap); 1 seat blocked; 5 of 8 seats up to date"
+    )
+
+
+def test_a_small_healthy_team_is_a_short_answer() -> None:
+    report = team_report(
+        [reading("ana"), reading(snapshot("bo", extra_usage=extra("4.20")))],
+        {"ana": state("ana"), "bo": state("bo")},
+        [seat("ana"), seat("bo")],
+        NOW,
+    )
+    message = team(View(report, BERLIN))
+    assert message.severity is Severity.INFO
+    assert message.text.splitlines() == [
+        "$21.40 spent of $100.00 (21%)",
+        "Plan fees on top: $400.00",
+        "2 of 2 seats, all up to date",
+    ]
+    assert [section.heading for section in message.sections] == ["Seats", "Next charges"]
+
+
+def test_an_answer_for_one_person_can_be_refreshed_and_shared() -> None:
+    assert [action.id for action in team(View(a_team())).actions] == ["refresh:team", "share:team"]
+    assert team(View(a_team(), public=True)).actions == ()
+
+
+def test_with_own_rows_only_everybody_else_is_a_sum() -> None:
+    text = as_text(team(View(a_team(), BERLIN, "self", frozenset({"ana"}))))
+    assert (
+        "ana  $17.20 / $50.00 (34%)  just now\nand 7 more: €4.20 + $1,284.50 together (1 BLOCKED, 2 unknown)"
+        in text
+    )
+    assert "Thu May 14  ana  $200.00 (max_20x)\n\nExtra" in text
+    assert "1234.50" not in text
+    assert "bo " not in text
+
+
+def test_in_the_channel_nobody_has_own_rows() -> None:
+    text = as_text(team(View(a_team(), BERLIN, "self", frozenset({"ana"}), public=True)))
+    assert "Seats:\n8 seats: €4.20 + $1,301.70 together (1 BLOCKED, 2 unknown)" in text
+    assert "ana" not in text
+
+
+def test_anonymous_rows_keep_their_numbers_and_lose_their_names() -> None:
+    text = as_text(team(View(a_team(), BERLIN, "anonymous", frozenset({"ana-work"}))))
+    assert "a seat    $50.00 / $50.00 (100%)  BLOCKED until Fri May 1\n" in text
+    assert (
+        "ana-work  $17.20 / $50.00 (34%)                            2 min ago, same account as another seat"
+        in text
+    )
+    assert "Thu May 14  a seat" in text
+    for name in ("ana ", "bo ", "cy "):
+        assert name not in text
+
+
+def test_a_total_without_a_cap_says_why() -> None:
+    readings = [
+        reading(snapshot("ana", extra_usage=extra("1", None))),
+        reading(snapshot("bo", extra_usage=extra("1", None))),
+        reading(snapshot("cy", extra_usage=extra("1", None, cap_known=False))),
+    ]
+    report = team_report(readings, {}, [seat("ana"), seat("bo"), seat("cy")], NOW)
+    assert team(View(report)).text.splitlines()[0] == (
+        "$3.00 spent (no cap for the team: 2 seats have no cap, 1 cap unknown)"
+    )
+
+
+def test_a_team_without_seats_says_so() -> None:
+    message = team(View(team_report([], {}, [], NOW)))
+    assert message.text == "No seats are configured."
+    assert message.sections == ()
+
+
+def test_a_team_never_read_does_not_show_zero() -> None:
+    message = team(View(team_report([], {}, [seat("ana")], NOW)))
+    assert message.text.splitlines()[0] == "USD: no amount is known yet"
+    assert "0.00" not in message.text.replace("$200.00", "")
+
+
+def test_a_seat_in_two_organizations_has_two_rows_that_name_them() -> None:
+    two = snapshot("ana", org_uuid="two", org_name="Side project", extra_usage=extra("2"))
+    report = team_report([reading("ana"), reading(two)], {}, [seat("ana")], NOW)
+    [table] = [section for section in team(View(report)).sections if section.heading == "Seats"]
+    assert [line.split("  ")[0] for line in table.lines] == ["ana (org-ana)", "ana (Side project)"]
+
+
+def test_api_spend_is_shown_beside_the_total() -> None:
+    report = team_report(
+        [reading("ana"), reading(api_snapshot())], {}, [seat("ana"), seat("api", "admin_api", None)], NOW
+    )
+    message = team(View(report))
+    assert message.text.startswith("$17.20 spent of $50.00 (34%)")
+    assert (
+        "API organization (not in the total):\napi  $148.45 this month (cost report)  just now\n"
+        "  Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)\n"
+    ) in as_text(message)
+
+
+# --- teams of any size ---------------------------------------------------------------------------------------------
+
+_HOSTILE = [
+    "",
+    "<!channel>",
+    "@everyone",
+    "$9.99 / $1.00",
+    "\x1b[31mred",
+    "a\nb",
+    "\u202eevil",
+    "`" * 40,
+    "&amp;",
+    "né",
+]
+
+
+@dataclass(frozen=True)
+class Profile:
+    used: int | None
+    cap: int | None
+    currency: str
+    days: int
+    health: Health
+
+
+_PROFILES = st.builds(
+    Profile,
+    used=st.none() | st.integers(0, 10**7),
+    cap=st.none() | st.integers(1, 10**7),
+    currency=st.sampled_from(["USD", "EUR"]),
+    days=st.sampled_from([0, 0, 2, 31]),
+    health=st.sampled_from([Health.OK, Health.OK, Health.STALE, Health.SESSION_EXPIRED]),
+)
+
+
+def _member(number: int, profile: Profile) -> tuple[Seat, Reading, SourceState]:
+    name = f"{_HOSTILE[number % len(_HOSTILE)]}{number}"
+    usage = replace(
+        extra(currency=profile.currency),
+        used=None if profile.used is None else money(f"{profile.used / 100:.2f}", profile.currency),
+        cap=None if profile.cap is None else money(f"{profile.cap / 100:.2f}", profile.currency),
+    )
+    shot = snapshot(name, extra_usage=usage)
+    return seat(name), reading(shot, ago=timedelta(days=profile.days)), state(name, profile.health)
+
+
+@st.composite
+def any_teams(draw: st.DrawFn) -> TeamReport:
+    profiles = draw(st.lists(_PROFILES, min_size=1, max_size=12))
+    size = draw(st.integers(0, 30) | st.integers(0, 500))
+    members = [_member(number, profiles[number % len(profiles)]) for number in range(size)]
+    states = {member[0].name: member[2] for member in members}
+    return team_report([member[1] for member in members], states, [member[0] for member in members], NOW)
+
+
+def _amounts(text: str) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for symbol, number in re.findall(r"([$€])([\d,]+\.\d\d)", text):
+        found[symbol] = found.get(symbol, Decimal(0)) + Decimal(number.replace(",", ""))
+    return found
+
+
+def _listed(message: Message, report: TeamReport) -> dict[str, Decimal]:
+    """What the rows and the "more" line of a named view come to."""
+    shown = report.rows[:MOST_ROWS]
+    wide = max((len(one_line(row.seat.name, 24)) for row in shown), default=0)
+    lines = [
+        line
+        for section in message.sections
+        if section.heading == "Seats" or (section.heading or "").startswith("Blocked")
+        for line in section.lines
+    ]
+    sums: dict[str, Decimal] = {}
+    for line in lines[: len(shown)]:
+        amount = re.match(r"[$€][\d,]+\.\d\d", line[wide + 2 :])
+        for symbol, value in _amounts(amount.group() if amount else "").items():
+            sums[symbol] = sums.get(symbol, Decimal(0)) + value
+    for line in lines[len(shown) :]:
+        for symbol, value in _amounts(line).items():
+            sums[symbol] = sums.get(symbol, Decimal(0)) + value
+    return {symbol: value for symbol, value in sums.items() if value}
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_teams())
+def test_the_list_adds_up_to_the_total_whatever_the_size(report: TeamReport) -> None:
+    message = team(View(report))
+    totals = {
+        {"USD": "$", "EUR": "€"}[total.currency]: total.used.major
+        for total in report.totals
+        if total.used is not None and total.used.minor > 0
+    }
+    assert _listed(message, report) == totals
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_teams(), st.sampled_from(["named", "anonymous", "self"]))
+def test_every_blocked_seat_is_listed_or_counted(report: TeamReport, rows: Rows) -> None:
+    message = team(View(report, rows=rows))
+    lines = [line for section in message.sections if section.fixed for line in section.lines]
+    listed = sum("  BLOCKED" in line for line in lines)
+    counted = sum(int(number) for line in lines for number in re.findall(r"(\d+) BLOCKED", line))
+    assert listed + counted == sum(row.block is not None for row in report.rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_teams(), st.sampled_from(["named", "anonymous", "self"]))
+def test_an_answer_stays_small_and_every_line_one_line(report: TeamReport, rows: Rows) -> None:
+    message = team(View(report, rows=rows))
+    text = as_text(message) + message.fallback
+    assert len(text) < 6000
+    for section in message.sections:
+        for line in section.lines:
+            assert len(line.splitlines()) == 1
+            assert "\x1b" not in line
+            assert "\u202e" not in line
+
+
+@settings(max_examples=40, deadline=None)
+@given(any_teams())
+def test_without_names_no_name_is_in_any_table(report: TeamReport) -> None:
+    for rows in ("anonymous", "self"):
+        message = team(View(report, rows=rows))
+        for section in message.sections:
+            for line in section.lines if section.fixed else ():
+                assert not re.search("channel|everyone|31m|evil|`|&amp;|né", line)
+
+
+def test_amounts_of_any_currency_are_told_apart() -> None:
+    usages = {"ana": extra("3", "5"), "bo": extra("300", "500", "JPY"), "cy": extra("3", "5", "CHF")}
+    readings = [reading(snapshot(name, extra_usage=usage)) for name, usage in usages.items()]
+    report = team_report(readings, {}, [seat(name, price=None) for name in usages], NOW)
+    assert team(View(report)).text.splitlines()[:3] == [
+        "CHF 3.00 spent of CHF 5.00 (60%)",
+        "¥300 spent of ¥500 (60%)",
+        "$3.00 spent of $5.00 (60%)",
+    ]
+    assert [total.used for total in report.totals][1] == of_major(Decimal(300), "JPY")

@@ -1,0 +1,311 @@
+"""What a message shows when it is sent or edited: one alert, one that lives through a period, or several in one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.chat.discord import embeds
+from meterbot.chat.slack import blocks
+from meterbot.core.deliveries import Act, Card, Deed, Delivery, DeliveryKind
+from meterbot.core.messages import Message
+from meterbot.core.models import Event, EventKind, Severity
+from meterbot.core.money import Money
+from meterbot.delivery import alerts
+from meterbot.delivery.alerts.message import (
+    act_line,
+    act_text,
+    card,
+    line,
+    reminder,
+    rendering,
+)
+from meterbot.delivery.grouping import MOST_TOGETHER
+from meterbot.delivery.routing import NoiseSettings
+from meterbot.rules.pull_requests import Bill, Merged, PullRequest, merged_event
+from tests.delivery.alerts.events import BERLIN, FACTS, event
+from tests.teams import NOW, seat
+
+SEATS = {"ana": seat("ana"), "bo": seat("bo")}
+LATER = NOW + timedelta(hours=2)
+BLOCKED = event(EventKind.SEAT_BLOCKED, severity=Severity.CRITICAL)
+UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED, severity=Severity.GOOD, at=LATER), resolves=BLOCKED.key)
+FULL = replace(event(EventKind.WINDOW_FULL), seat="bo")
+ACK = Act("act-1", BLOCKED.key, Deed.ACK, NOW, "bo", "slack", "ana", BLOCKED.kind, BLOCKED.severity)
+SNOOZE = replace(ACK, id="act-2", deed=Deed.SNOOZE, until=LATER)
+MUTE = replace(ACK, id="act-3", deed=Deed.MUTE)
+
+
+def shown(
+    *events: Event,
+    ended: Mapping[str, Event] | None = None,
+    acts: Sequence[Act] = (),
+    heading: str | None = None,
+) -> Message:
+    return card(Card("ref1", events, dict(ended or {}), tuple(acts), heading), SEATS, BERLIN)
+
+
+def level(percent: str, minutes: int = 0) -> Event:
+    at = NOW + timedelta(minutes=minutes)
+    crossed = event(EventKind.THRESHOLD_CROSSED, at=at)
+    return replace(crossed, key=percent, facts={**crossed.facts, "level": percent})
+
+
+def pressed(message: Message) -> list[str]:
+    return [action.id for action in message.actions]
+
+
+@pytest.mark.parametrize("kind", FACTS)
+def test_a_card_of_one_alert_is_the_alert_with_buttons(kind: EventKind) -> None:
+    one = event(kind)
+    plain = alerts.alert(one, None if one.seat is None else SEATS[one.seat], BERLIN)
+    message = shown(one)
+    assert replace(message, actions=()) == replace(plain, actions=())
+    assert pressed(message) == ["ack:ref1", "snooze:ref1", "mute:ref1", "why:ref1", *pressed(plain)]
+    assert message.sections == ()
+
+
+def test_a_living_card_shows_the_newest_and_what_was_before() -> None:
+    message = shown(level("50%"), level("80%", 5), level("90%", 10))
+    assert message.title == "ana has reached 90% of its cap"
+    (before,) = message.sections
+    assert before.heading == "Before"
+    assert before.lines == (
+        "Thu Apr 30 12:00: ana has reached 50% of its cap, $42.00 of $50.00 (84%).",
+        "Thu Apr 30 12:05: ana has reached 80% of its cap, $42.00 of $50.00 (84%).",
+    )
+
+
+def test_what_was_before_and_is_over_says_since_when() -> None:
+    message = shown(BLOCKED, level("90%"), ended={BLOCKED.key: UNBLOCKED})
+    assert message.title == "ana has reached 90% of its cap"
+    assert message.sections[0].lines == (
+        "Thu Apr 30 12:00: ana is blocked, $50.00 of $50.00 (100%); Fri May 1 02:00. Over since Thu Apr 30 14:00.",
+    )
+
+
+def test_a_resolved_card_offers_no_more_to_do_and_pings_nobody() -> None:
+    message = shown(BLOCKED, ended={BLOCKED.key: UNBLOCKED})
+    assert message.title == "Resolved: ana is blocked"
+    assert message.text == "ana is no longer blocked since Thu Apr 30 14:00."
+    assert message.severity is Severity.GOOD
+    assert pressed(message) == ["why:ref1", "seat:ana"]
+    assert message.owner == {}
+
+
+def test_what_people_did_stands_below_the_words() -> None:
+    plain, message = shown(BLOCKED), shown(BLOCKED, acts=[ACK, SNOOZE])
+    assert message.text == (
+        f"{plain.text}\n"
+        "Acknowledged for ana by bo, Thu Apr 30 12:00.\n"
+        "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."
+    )
+    assert pressed(message) == ["snooze:ref1", "mute:ref1", "why:ref1", "seat:ana"]
+
+
+def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
+    undone = [replace(ACK, undone_at=LATER), replace(MUTE, undone_at=LATER)]
+    assert shown(BLOCKED, acts=undone) == shown(BLOCKED)
+
+
+@pytest.mark.parametrize(
+    ("act", "text"),
+    [
+        (ACK, "Acknowledged for ana by bo, Thu Apr 30 12:00."),
+        (SNOOZE, "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."),
+        (MUTE, "“seat_blocked” of ana muted by bo, Thu Apr 30 12:00."),
+        (replace(MUTE, seat=None), "“seat_blocked” muted by bo, Thu Apr 30 12:00."),
+        (
+            replace(MUTE, until=LATER),
+            "“seat_blocked” of ana muted by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00.",
+        ),
+    ],
+)
+def test_an_act_is_one_sentence(act: Act, text: str) -> None:
+    assert act_text(act, BERLIN) == text
+    assert act_line(act, BERLIN) == Message(title=text, fallback=text)
+
+
+def test_whoever_acts_cannot_fill_the_card_with_a_name() -> None:
+    text = act_text(replace(ACK, by="x\n" * 500), BERLIN)
+    assert "\n" not in text
+    assert len(text) < 90
+
+
+def test_several_in_one_message_have_a_line_each() -> None:
+    message = shown(BLOCKED, FULL, level("90%"), heading="3 at once")
+    assert message.title == "3 at once"
+    assert message.severity is Severity.CRITICAL
+    (section,) = message.sections
+    assert section.heading is None
+    assert section.lines == (
+        "Thu Apr 30 12:00: ana is blocked, $50.00 of $50.00 (100%); Fri May 1 02:00.",
+        "Thu Apr 30 12:00: bo: the 5-hour window is now full, Thu Apr 30 14:00; $42.00 of $50.00 (84%).",
+        "Thu Apr 30 12:00: ana has reached 90% of its cap, $42.00 of $50.00 (84%).",
+    )
+    assert message.fallback == f"3 at once. {' '.join(section.lines)}"
+    assert pressed(message) == ["ack:ref1", "snooze:ref1", "mute:ref1", "why:ref1"]
+
+
+def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
+    ends = {BLOCKED.key: UNBLOCKED, FULL.key: replace(UNBLOCKED, resolves=FULL.key)}
+    message = shown(BLOCKED, FULL, ended=ends, heading="2 alerts that are over", acts=[ACK])
+    assert message.severity is Severity.GOOD
+    assert all(said.endswith("Over since Thu Apr 30 14:00.") for said in message.sections[0].lines)
+    assert message.owner == {}
+    assert message.text == "Acknowledged for ana by bo, Thu Apr 30 12:00."
+    assert pressed(message) == ["why:ref1"]
+
+
+def test_several_are_as_loud_as_what_is_still_open() -> None:
+    message = shown(BLOCKED, FULL, ended={BLOCKED.key: UNBLOCKED}, heading="2 at once")
+    assert message.severity is Severity.WARNING
+    assert message.owner == {"slack": "UBO"}
+
+
+def test_several_of_one_owner_mention_them_and_of_two_nobody() -> None:
+    assert shown(BLOCKED, level("90%"), heading="2 at once").owner == {"slack": "UANA"}
+    assert shown(BLOCKED, FULL, heading="2 at once").owner == {}
+    assert shown(event(EventKind.BUDGET_CROSSED), heading="1 at once").owner == {}
+
+
+def test_a_line_in_a_thread_is_the_whole_fact() -> None:
+    for loud in (True, False):
+        message = line(level("90%"), SEATS, BERLIN, loud=loud)
+        assert message.title == message.fallback == "ana has reached 90% of its cap, $42.00 of $50.00 (84%)."
+        assert (message.severity, message.loud) == (Severity.WARNING, loud)
+
+
+def test_the_line_of_an_end_is_never_loud() -> None:
+    message = line(UNBLOCKED, SEATS, BERLIN, loud=True)
+    assert message.title == "ana is no longer blocked since Thu Apr 30 14:00."
+    assert not message.loud
+
+
+def test_a_reminder_says_for_how_long_and_the_channel_sees_it() -> None:
+    message = reminder(BLOCKED, SEATS, BERLIN, LATER)
+    assert message.title == ("Still so, for 2h: ana is blocked, $50.00 of $50.00 (100%); Fri May 1 02:00.")
+    assert message.loud
+    assert message.owner == {}
+
+
+def test_a_seat_that_is_no_longer_configured_keeps_its_name() -> None:
+    gone = replace(BLOCKED, seat="carl")
+    assert shown(gone).title == "carl is blocked"
+    assert (
+        shown(gone, heading="1 at once").sections[0].lines[0].startswith("Thu Apr 30 12:00: carl is blocked")
+    )
+
+
+def delivery(kind: DeliveryKind, one: Event) -> Delivery:
+    return Delivery(
+        id="delivery",
+        event=one,
+        chat="slack",
+        channel="C0TEAM",
+        claimed_by="one",
+        kind=kind,
+        message=None,
+        attempts=1,
+        created_at=NOW,
+        settle=False,
+        root=None,
+        card=Card("ref1", (BLOCKED, one)),
+    )
+
+
+@pytest.mark.parametrize(("severity", "loud"), [(Severity.INFO, False), (Severity.WARNING, True)])
+def test_a_delivery_is_said_as_its_card_or_as_a_line(severity: Severity, *, loud: bool) -> None:
+    render = rendering(SEATS, BERLIN, NoiseSettings(loud_from=Severity.WARNING))
+    later = replace(level("90%"), severity=severity)
+    whole = shown(BLOCKED, later)
+    assert render(delivery(DeliveryKind.POST, later)) == whole
+    assert render(delivery(DeliveryKind.EDIT, later)) == whole
+    assert render(delivery(DeliveryKind.REPLY, later)) == line(later, SEATS, BERLIN, loud=loud)
+
+
+# Seats have at most 64 characters, of these.
+names = st.sampled_from(["_" * 64, "w" * 64, "-" * 64, "." * 64, "9." * 32]) | st.text(
+    alphabet="az09._-", min_size=1, max_size=64
+)
+HUGE = {"minor": "99999999999", "currency": "USD", "exponent": 2}
+
+
+@st.composite
+def told(draw: st.DrawFn) -> tuple[Event, Event | None]:
+    """One event with the longest words that a team can cause, and what ended it, if anything."""
+    name, kind = draw(names), draw(st.sampled_from(EventKind))
+    if kind is EventKind.PULL_REQUEST_MERGED:
+        one = _merged(name)
+    else:
+        one = replace(event(kind), seat=None if kind is EventKind.BUDGET_CROSSED else name)
+        amounts = {key: HUGE for key, value in one.facts.items() if isinstance(value, dict)}
+        one = replace(one, facts={**one.facts, **amounts})
+    end = replace(UNBLOCKED, seat=name) if draw(st.booleans()) else None
+    return one, end
+
+
+def _merged(name: str) -> Event:
+    window = (datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 29, tzinfo=UTC))
+    merged = Merged("o" * 39 + "/" + "r" * 100, 99999, "c0ffee", name, *window)
+    bill = Bill((Money(Decimal(99999999999), "USD", 2),), settled=True)
+    return merged_event(PullRequest(merged, (name,), bill=bill), NOW, shown=True)
+
+
+def texts(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from texts(value)
+    elif isinstance(node, str):
+        yield node
+
+
+def seen(payload: Any) -> str:
+    """What a reader sees, without the marks of markdown that show nothing."""
+    return "\n".join(texts(payload)).replace("\\", "").replace("\u200b", "")
+
+
+def longest_acts() -> list[Act]:
+    long = replace(ACK, by="_" * 100, seat="_" * 64, kind=EventKind.CHARGED_WITHIN_PLAN, until=LATER)
+    return [replace(long, id=deed.value, deed=deed) for deed in Deed]
+
+
+@given(found=st.lists(told(), min_size=MOST_TOGETHER, max_size=MOST_TOGETHER), acted=st.booleans())
+def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
+    found: list[tuple[Event, Event | None]], *, acted: bool
+) -> None:
+    events = tuple(replace(one, key=str(number)) for number, (one, _) in enumerate(found))
+    ends = {str(number): end for number, (_, end) in enumerate(found) if end is not None}
+    seats = {one.seat: seat(one.seat) for one in events if one.seat is not None}
+    heading = f"While Discord refused messages, 99d: {MOST_TOGETHER} alerts that are over"
+    acts = tuple(longest_acts()) if acted else ()
+    message = card(Card("r" * 20, events, ends, acts, heading), seats, BERLIN)
+    slack = blocks.render(message)
+    discord = embeds.post_payload(message, "d" * 20)
+    assert blocks.problems(slack) == []
+    assert embeds.problems(discord) == []
+    for payload in (slack["blocks"], discord["embeds"]):
+        words = seen(payload)
+        assert heading in words
+        for said in message.sections[0].lines:
+            assert said in words
+            assert not said.partition(" Over since")[0].endswith("…")
+        for act in acts:
+            assert act_text(act, BERLIN) in words
+
+
+def test_a_line_names_the_lower_levels_that_were_crossed_at_once_and_of_a_renewal_no_days() -> None:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    crossed = replace(crossed, facts={**crossed.facts, "also": ["50%"]})
+    renewal = event(EventKind.RENEWAL_NEAR)
+    renewal = replace(renewal, facts={**renewal.facts, "also": ["7d"]})
+    told = [line(one, SEATS, UTC, loud=False).fallback for one in (crossed, renewal)]
+    assert ["It passed" in text for text in told] == [True, False]

@@ -1,0 +1,616 @@
+"""What people do about alerts, from the click to the wall: a real store, the real door, and real notify."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meterbot.chat import Answer, Chat, Question
+from meterbot.commands.commands import Commands
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import DeliveryKind, NewDelivery, Place
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.messages import Message
+from meterbot.core.models import (
+    Event,
+    EventKind,
+    ExtraUsage,
+    Health,
+    Seat,
+    Severity,
+    Snapshot,
+    Subscription,
+)
+from meterbot.core.money import Money
+from meterbot.core.privacy import Operators
+from meterbot.delivery.actions import Handling
+from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.redaction import Veil
+from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.worker import Notify
+from meterbot.ingest.ingest import Ingest
+from meterbot.rules import RuleSettings, Threshold
+from meterbot.store import Batch
+from meterbot.store.database import Database, open_store
+from tests.chat.slack.rig import chat_of
+from tests.e2e.wall import Standing, Wall
+from tests.simulator.slack import SlackSimulator
+
+NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+FOREVER = NOW + timedelta(days=3650)
+SEATS = {
+    name: Seat(name=name, source="claude_ai", owner={"slack": f"U{name.upper()}"}) for name in ("ana", "bo")
+}
+LEVELS = tuple(Threshold(percent=Decimal(level)) for level in (20, 30, 40, 50, 60, 70, 80, 90))
+Do = Callable[[Question, list[str]], Awaitable[Answer]]
+
+
+def dollars(amount: str) -> Money:
+    return Money(Decimal(amount) * 100, "USD", 2)
+
+
+@dataclass
+class Room:
+    """One worker on a database: what is read comes in by `spend`, what people do by `handling`."""
+
+    store: Database
+    clock: ManualClock
+    chat: Chat
+    tz: tzinfo = BERLIN
+    worker: str = "one"
+    veil: Veil = field(default_factory=Veil)
+    woken: int = 0
+    ingest: Ingest = field(init=False)
+    notify: Notify = field(init=False)
+    handling: Handling = field(init=False)
+
+    def __post_init__(self) -> None:
+        noise = NoiseSettings(veil=self.veil)
+        self.ingest = Ingest(
+            self.store,
+            SEATS,
+            [Place(self.chat.name, self.chat.destination)],
+            RuleSettings(thresholds=LEVELS, renewal_days=()),
+            lambda: None,
+            noise=noise,
+        )
+        self.notify = Notify(
+            self.store,
+            {self.chat.name: self.chat},
+            self.clock,
+            worker=self.worker,
+            render=rendering(SEATS, self.tz, noise),
+        )
+        self.handling = Handling(
+            self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz, veil=self.veil
+        )
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    async def spend(
+        self, *used: str, of: str = "ana", cap: str = "50", subscription: Subscription | None = None
+    ) -> None:
+        """Reads these amounts of the cap, a minute apart, and tells what they bring."""
+        for amount in used:
+            now = self.clock.advance(timedelta(minutes=1))
+            extra = ExtraUsage(enabled=True, used=dollars(amount), cap=dollars(cap))
+            read = Snapshot(
+                of,
+                "claude_ai",
+                now,
+                Health.OK,
+                account_uuid=f"account-{of}",
+                org_uuid=f"org-{of}",
+                extra_usage=extra,
+                extra_usage_read=True,
+                subscription=subscription,
+                subscription_read=subscription is not None,
+            )
+            await self.ingest.take([read], now)
+        await self.told()
+
+    async def told(self) -> None:
+        await self.store.beat(self.worker, self.clock.now(), FOREVER)
+        for left in reversed(range(20)):
+            await self.notify.drain()
+            self.clock.advance(timedelta(seconds=1))
+            if all(queue.waiting == queue.held for queue in await self.store.queues(self.clock.now())):
+                self.clock.advance(timedelta(seconds=left))
+                return
+
+    async def do(self, *words: str, by: str = "bo") -> Message:
+        """Somebody presses a button, or types; what it brings is told."""
+        do: dict[str, Do] = {
+            "why": self.handling.why,
+            "ack": self.handling.acknowledge,
+            "snooze": self.handling.snooze,
+            "mute": self.handling.mute,
+            "muted": self.handling.muted,
+            "unmute": self.handling.muted,
+        }
+        answer = await do[words[0]](asked(*words, by=by), list(words))
+        assert not answer.public
+        await self.told()
+        return answer.message
+
+
+def asked(*words: str, by: str = "bo") -> Question:
+    return Question(words, "slack", f"U{by.upper()}", "C1", name=by)
+
+
+@pytest.fixture
+async def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+async def room(store: Database, wall: Wall) -> Room:
+    return Room(store, ManualClock(NOW), wall)
+
+
+def posts(wall: Wall) -> list[Standing]:
+    return [each for each in wall.standing if each.thread is None]
+
+
+def thread(wall: Wall, post: Standing) -> list[str]:
+    return wall.titles(thread=post.delivery)
+
+
+def shown(post: Standing) -> Message:
+    return post.edits[-1] if post.edits else post.message
+
+
+def buttons(message: Message) -> list[str]:
+    return [action.id.partition(":")[0] for action in message.actions]
+
+
+async def alerted(room: Room, wall: Wall) -> Standing:
+    """The seat ana has begun to spend, and that stands on the wall."""
+    await room.spend("0", "1")
+    (post,) = posts(wall)
+    return post
+
+
+# --- each deed ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_acknowledgement_is_logged_in_the_thread_and_shown_on_the_post(
+    room: Room, wall: Wall
+) -> None:
+    post = await alerted(room, wall)
+    assert buttons(post.message)[:4] == ["ack", "snooze", "mute", "why"]
+    said = await room.do("ack", post.delivery)
+    assert said.title == "Acknowledged"
+    (line,) = thread(wall, post)
+    assert line.startswith("Acknowledged for ana by bo, Wed Apr 15 12:")
+    assert line in shown(post).text
+    assert "ack" not in buttons(shown(post))
+    assert room.woken == 1
+
+
+@pytest.mark.parametrize("words", [("ack",), ("snooze", "1h"), ("mute",)], ids=["ack", "snooze", "mute"])
+async def test_a_deed_pings_nobody(room: Room, wall: Wall, words: tuple[str, ...]) -> None:
+    post = await alerted(room, wall)
+    await room.do(words[0], post.delivery, *words[1:])
+    (line,) = [each.message for each in wall.standing if each.thread == post.delivery]
+    assert (line.owner, line.loud) == ({}, False)
+    assert [what for what, _ in wall.calls] == ["post", "edit", "reply"]
+
+
+@pytest.mark.parametrize("words", [("ack",), ("snooze", "1h"), ("mute",)], ids=["ack", "snooze", "mute"])
+async def test_a_second_click_changes_nothing_and_says_what_was_done(
+    room: Room, wall: Wall, words: tuple[str, ...]
+) -> None:
+    post = await alerted(room, wall)
+    first = await room.do(words[0], post.delivery, *words[1:])
+    again = await room.do(words[0], post.delivery, *words[1:], by="ana")
+    assert again.title != first.title
+    assert again.text == first.text
+    assert "by bo" in again.text
+    assert len(thread(wall, post)) == 1
+    assert len(post.edits) == 1
+
+
+@pytest.mark.parametrize("words", [("ack",), ("snooze", "1h"), ("mute",)], ids=["ack", "snooze", "mute"])
+async def test_of_two_clicks_at_two_workers_at_the_same_moment_one_counts(
+    room: Room, wall: Wall, database_url: str, words: tuple[str, ...]
+) -> None:
+    post = await alerted(room, wall)
+    other_store = room.store if database_url.startswith("sqlite") else await open_store(database_url)
+    other = Room(other_store, room.clock, wall, worker="other")
+    try:
+        said = await asyncio.gather(
+            room.do(words[0], post.delivery, *words[1:]),
+            other.do(words[0], post.delivery, *words[1:], by="ana"),
+        )
+    finally:
+        if other_store is not room.store:
+            await other_store.close()
+    assert len({each.title for each in said}) == 2
+    assert len({each.text for each in said}) == 1
+    assert len(thread(wall, post)) == 1
+
+
+async def test_what_was_done_holds_after_a_restart(room: Room, wall: Wall, database_url: str) -> None:
+    post = await alerted(room, wall)
+    await room.do("mute", post.delivery)
+    await room.store.close()
+    reopened = await open_store(database_url)
+    try:
+        later = Room(reopened, room.clock, wall, worker="next")
+        assert "muted by bo" in (await later.do("muted")).text
+        assert (await later.do("mute", post.delivery)).title == "It is muted already"
+        assert (await later.do("ack", post.delivery)).title == "Acknowledged"
+        assert (await later.do("why", post.delivery)).title == "Why this alert"
+        assert [line.split()[0] for line in thread(wall, post)] == ["“spend_started”", "Acknowledged"]
+    finally:
+        await reopened.close()
+
+
+async def test_why_tells_the_rule_the_readings_and_the_period(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    said = await room.do("why", post.delivery)
+    lines = [line for section in said.sections for line in section.lines]
+    assert "Rule: spend_started" in lines
+    assert any(line.startswith("Compared: ") for line in lines)
+    assert "Period: 2026-04 (UTC)" in lines
+    assert said.footer == f"Alert {post.delivery}"
+    assert room.woken == 0
+
+
+async def test_why_of_a_post_that_told_several_tells_the_newest_first(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    said = await room.do("why", post.delivery)
+    rules = [line for section in said.sections for line in section.lines if line.startswith("Rule: ")]
+    assert rules == ["Rule: threshold_crossed", "Rule: spend_started"]
+
+
+# --- until when -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_snooze_without_a_time_asks_for_how_long(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    said = await room.do("snooze", post.delivery)
+    assert said.title == "Snooze for how long?"
+    assert [action.id.rpartition(":")[2] for action in said.actions] == ["1h", "tomorrow"]
+    assert await room.store.acts(room.clock.now()) == []
+
+
+@pytest.mark.parametrize(
+    ("today", "until"),
+    [
+        (NOW, datetime(2026, 4, 16, 7, tzinfo=UTC)),
+        (datetime(2026, 3, 28, 10, tzinfo=UTC), datetime(2026, 3, 29, 7, tzinfo=UTC)),
+        (datetime(2026, 10, 24, 10, tzinfo=UTC), datetime(2026, 10, 25, 8, tzinfo=UTC)),
+        (datetime(2026, 4, 15, 22, 30, tzinfo=UTC), datetime(2026, 4, 17, 7, tzinfo=UTC)),
+    ],
+    ids=["a day like others", "clocks forward", "clocks back", "after midnight here"],
+)
+async def test_tomorrow_is_nine_by_the_clock_on_the_wall(
+    store: Database, wall: Wall, today: datetime, until: datetime
+) -> None:
+    room = Room(store, ManualClock(today), wall)
+    post = await alerted(room, wall)
+    said = await room.do("snooze", post.delivery, "tomorrow")
+    (act,) = await store.acts(room.clock.now())
+    assert act.until == until
+    assert f"{until.astimezone(BERLIN):%H:%M}" == "09:00"
+    assert "09:00" in said.text
+
+
+async def test_an_hour_is_an_hour(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    began = room.clock.now()
+    await room.do("snooze", post.delivery, "1h")
+    (act,) = await room.store.acts(room.clock.now())
+    assert act.until == began + timedelta(hours=1)
+
+
+async def test_until_the_renewal_is_the_beginning_of_its_day_here(room: Room, wall: Wall) -> None:
+    renews = Subscription("active", datetime(2026, 4, 20, tzinfo=UTC).date())
+    await room.spend("0", "1", subscription=renews)
+    (post,) = posts(wall)
+    asks = await room.do("snooze", post.delivery)
+    assert asks.actions[-1].label == "Until the renewal, Mon Apr 20"
+    await room.do(*asks.actions[-1].id.split(":"))
+    (act,) = await room.store.acts(room.clock.now())
+    assert act.until == datetime(2026, 4, 19, 22, tzinfo=UTC)
+
+
+async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    for how_long, why in (
+        ("renewal", "When ana renews is not known."),
+        ("forever", "“forever” is no length of a snooze."),
+    ):
+        said = await room.do("snooze", post.delivery, how_long)
+        assert (said.title, said.text.startswith(why)) == ("Snooze for how long?", True)
+    assert await room.store.acts(room.clock.now()) == []
+
+
+async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way_round(
+    room: Room, wall: Wall
+) -> None:
+    post = await alerted(room, wall)
+    assert (await room.do("snooze", post.delivery, "1h")).title == "Snoozed"
+    assert (await room.do("snooze", post.delivery, "tomorrow")).title == "Snoozed"
+    assert (await room.do("snooze", post.delivery, "1h")).title == "It is snoozed already"
+    assert len(thread(wall, post)) == 2
+
+
+# --- what it does to what comes -------------------------------------------------------------------------------------
+
+
+async def test_a_snooze_holds_back_what_is_no_louder_and_tells_it_afterwards(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    await room.do("snooze", post.delivery, "1h")
+    before = thread(wall, post)
+    await room.spend("16")
+    assert thread(wall, post) == before
+    assert "30%" in shown(post).title  # an edit makes no noise
+    room.clock.advance(timedelta(minutes=50))
+    await room.told()
+    assert thread(wall, post) == before
+    room.clock.advance(timedelta(minutes=10))
+    await room.told()
+    assert thread(wall, post) == [*before, "ana has reached 30% of its cap, $16.00 of $50.00 (32%)."]
+    assert len(posts(wall)) == 1
+
+
+async def test_a_snooze_lets_what_is_louder_pass(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.do("snooze", post.delivery, "1h")
+    await room.spend("11")
+    assert thread(wall, post)[-1] == "ana has reached 20% of its cap, $11.00 of $50.00 (22%)."
+    await room.spend("50")
+    assert posts(wall)[-1].message.title == "ana is blocked"
+
+
+async def test_a_snooze_is_of_its_seat_only(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.do("snooze", post.delivery, "1h")
+    await room.spend("0", "1", of="bo")
+    assert [each.message.title.split()[0] for each in posts(wall)] == ["ana", "bo"]
+
+
+async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    assert len(thread(wall, post)) == 1
+    assert "threshold_crossed" in (await room.do("mute", post.delivery, "threshold_crossed")).text
+    before = thread(wall, post)
+    await room.spend("16")
+    assert thread(wall, post) == before
+    await room.spend("0", "1", of="bo")
+    await room.spend("11", of="bo")
+    assert thread(wall, posts(wall)[-1]) == ["bo has reached 20% of its cap, $11.00 of $50.00 (22%)."]
+    listed = await room.do("muted")
+    assert "“threshold_crossed” of ana muted by bo" in listed.text
+    assert (await room.do(*listed.actions[0].id.split(":"))).title == "Undone"
+    assert (await room.do(*listed.actions[0].id.split(":"))).title == "Nothing to undo"
+    await room.spend("21")
+    assert len(thread(wall, post)) == len(before) + 1
+    assert (await room.do("muted")).title == "Nothing is muted"
+    assert "muted" not in shown(post).text
+
+
+async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    which = await room.do("mute", post.delivery)
+    assert which.title == "Mute which rule?"
+    assert [choice.label for choice in which.actions] == ["spend_started", "threshold_crossed"]
+    assert (await room.do("muted")).title == "Nothing is muted"
+    muted = await room.do(*which.actions[1].id.split(":"))
+    assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
+
+
+async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    for alert in (post.delivery, "ana"):
+        which = await room.do("mute", alert, "window_full")
+        assert "tells of no such rule" in which.text
+        assert [choice.label for choice in which.actions] == ["spend_started"]
+    assert (await room.do("muted")).title == "Nothing is muted"
+    assert (await room.do("ack", "bo")).text == "bo has no alert that still holds."
+
+
+async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:
+    closed = [
+        Event(f"closed {seat}", EventKind.PERIOD_CLOSED, NOW, Severity.INFO, "a new month", seat)
+        for seat in ("ana", "bo", None)
+    ]
+    events = [*closed, Event("budget", EventKind.BUDGET_CROSSED, NOW, Severity.INFO, "50%")]
+    posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
+    async with room.store.transaction() as transaction:
+        await transaction.write(Batch(events=events, deliveries=posts_))
+    await room.told()
+    (post,) = posts(wall)
+    which = await room.do("mute", post.delivery)
+    chosen = {choice.label: choice.id.replace(":", " ").split() for choice in which.actions}
+    muted = await room.do(*chosen["period_closed of the team"])
+    assert muted.text.startswith("“period_closed” muted by bo")
+    muted = await room.do(*chosen["period_closed of ana"])
+    assert muted.text.startswith("“period_closed” of ana muted by bo")
+
+
+async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.do("mute", post.delivery)
+    await room.do("snooze", post.delivery, "1h")
+    listed = await room.do("muted")
+    assert [line[:3] for line in listed.text.splitlines()] == ["1. ", "2. "]
+    assert [back.label for back in listed.actions] == [
+        "Undo 1. ana, spend_started",
+        "Undo 2. ana, spend_started",
+    ]
+
+
+async def test_why_says_what_became_of_telling_it(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    lines = [line for section in (await room.do("why", post.delivery)).sections for line in section.lines]
+    assert [line for line in lines if line.startswith("Delivery: ")] == [
+        "Delivery: wall C1, Wed Apr 15 12:02"
+    ]
+
+
+async def test_a_muted_kind_leaves_the_other_kinds_of_the_seat(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.do("mute", post.delivery)
+    await room.spend("50")
+    assert posts(wall)[-1].message.title == "ana is blocked"
+
+
+async def test_what_is_over_cannot_be_acknowledged(room: Room, wall: Wall) -> None:
+    await alerted(room, wall)
+    await room.spend("50")
+    blocked = posts(wall)[-1]
+    await room.spend("50", cap="100")
+    assert shown(blocked).title.startswith("Resolved: ")
+    assert buttons(shown(blocked)) == ["why", "seat"]
+    assert (await room.do("ack", blocked.delivery)).title == "It is over"
+    assert await room.store.acts(room.clock.now()) == []
+
+
+# --- which alert ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_is_named_by_its_seat_too(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.spend("0", "1", of="bo")
+    assert (await room.do("ack", "ana")).title == "Acknowledged"
+    assert len(thread(wall, post)) == 1
+    assert thread(wall, posts(wall)[1]) == []
+
+
+async def test_a_seat_whose_newest_event_was_muted_is_that_of_its_alert_that_stands(
+    room: Room, wall: Wall
+) -> None:
+    post = await alerted(room, wall)
+    await room.spend("11")
+    await room.do("mute", post.delivery, "threshold_crossed")
+    await room.spend("16")
+    assert (await room.do("why", "ana")).footer == f"Alert {post.delivery}"
+
+
+@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+async def test_what_is_not_known_is_answered_clearly(room: Room, wall: Wall, deed: str) -> None:
+    await alerted(room, wall)
+    assert (await room.do(deed)).title == "Which alert?"
+    for unknown in ("a" * 20, "nobody", "bo"):
+        assert (await room.do(deed, unknown, "1h")).title == "No such alert"
+    assert await room.store.acts(room.clock.now()) == []
+
+
+async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall: Wall) -> None:
+    post = await alerted(room, wall)
+    await room.store.forget("ana")
+    for deed in ("why", "ack", "mute"):
+        assert (await room.do(deed, post.delivery)).title == "No such alert"
+
+
+async def test_undoing_what_is_not_known_is_answered_clearly(room: Room) -> None:
+    assert (await room.do("unmute", "a" * 20)).title == "Nothing to undo"
+
+
+async def test_a_thread_that_is_gone_is_posted_anew_and_found_by_the_name_of_its_seat(
+    room: Room, wall: Wall
+) -> None:
+    post = await alerted(room, wall)
+    await room.spend("2")
+    wall.troubles.extend([SendError(Outcome.GONE, "message_not_found")] * 2)  # the edit and the line
+    await room.spend("11")
+    _, anew = posts(wall)
+    assert anew.message.title == "ana has reached 20% of its cap"
+    assert thread(wall, post) == []
+    assert (await room.do("why", "ana")).footer == f"Alert {anew.delivery}"
+    await room.do("ack", "ana")
+    assert len(thread(wall, anew)) == 1
+    await room.spend("16")
+    assert len(posts(wall)) == 2
+    assert thread(wall, anew)[-1] == "ana has reached 30% of its cap, $16.00 of $50.00 (32%)."
+
+
+# --- on Slack -------------------------------------------------------------------------------------------------------
+
+
+async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(store: Database) -> None:
+    clock = ManualClock(NOW)
+    async with SlackSimulator(clock=lambda: clock.now().timestamp()) as slack:
+        chat = chat_of(slack)
+        room = Room(store, clock, chat)
+        commands = Commands(
+            store, SEATS, now=clock.now, tz=BERLIN, version="1", chats=(chat,), handling=room.handling
+        )
+        await chat.start(commands.answer, commands.form)
+        try:
+            await room.spend("0", "1")
+            (post,) = slack.messages()
+            ack = next(each["value"] for each in post.buttons() if each["value"].startswith("ack:"))
+            pressed = await slack.press(post, ack)
+            assert "Acknowledged" in (await slack.answer(pressed)).text
+            await slack.deliver(pressed, retry=1)
+            assert "Acknowledged" in (await slack.answer(await slack.press(post, ack))).text
+            await room.told()
+        finally:
+            await chat.close()
+        (line,) = slack.replies(post)
+        assert line.text.startswith("Acknowledged for ana by u0123")
+        assert "<@" not in str(line.payload)
+        assert line.payload["reply_broadcast"] is False
+        assert line.text in str(post.blocks)
+        assert not any(each["value"].startswith("ack:") for each in post.buttons())
+        assert slack.unexpected == []
+
+
+# --- Privacy
+
+
+@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+async def test_only_the_owner_and_operators_do_something_about_an_alert_that_does_not_say_whose_it_is(
+    store: Database, deed: str
+) -> None:
+    wall = Wall("slack")
+    operators = Operators({"slack": frozenset({"UBOSS"})})
+    room = Room(store, ManualClock(NOW), wall, veil=Veil("anonymous", operators))
+    await room.spend("1", "12")
+    shared = next(each for each in posts(wall) if each.channel == "C1")
+    assert "A seat" in shared.message.title
+
+    assert (await room.do(deed, shared.delivery, "1h", by="bo")).title == "Not shown"
+    assert (await room.do("muted", by="bo")).title == "Nothing is muted"
+    for by in ("ana", "boss"):
+        assert (await room.do(deed, shared.delivery, "1h", by=by)).title != "Not shown"
+    everything = [
+        message for each in wall.standing if each.channel == "C1" for message in (each.message, *each.edits)
+    ]
+    assert not [message for message in everything if "ana" in str(message) or "boss" in str(message)]
+
+
+@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Database, deed: str) -> None:
+    room = Room(store, ManualClock(NOW), Wall("slack"), veil=Veil("self"))
+    before = await room.do(deed, "ana", "1h", by="bo")
+    await room.spend("1", "12")
+    assert await room.do(deed, "ana", "1h", by="bo") == before
+    assert before.title == "Not shown"
+
+
+async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
+    wall = Wall("slack")
+    room = Room(store, ManualClock(NOW), wall, veil=Veil("self"))
+    await room.spend("1", "12")
+    mine = posts(wall)[0]
+    assert {each.channel for each in wall.standing} == {"@UANA"}
+    snoozed = await room.do("snooze", mine.delivery, "1h", by="ana")
+    assert (await room.do("muted", by="ana")).title == "Snoozed and muted"
+    assert (await room.do("muted", by="bo")).title == "Nothing is muted"
+    assert (await room.do(*snoozed.actions[0].id.split(":"), by="bo")).title == "Nothing to undo"

@@ -1,0 +1,232 @@
+"""What leaves next: nothing is dropped, a burst is one message, and what is over is summed up with the reason."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.core.deliveries import (
+    Choice,
+    DeliveryKind,
+    Lane,
+    Purpose,
+    Trouble,
+    Waiting,
+)
+from meterbot.core.models import EventKind
+from meterbot.delivery.grouping import LATE, MOST_TOGETHER, bundling
+from tests.delivery.alerts.events import event
+from tests.teams import NOW
+
+CHOOSE = bundling(4, "slack")
+THREE_HOURS = timedelta(hours=3)
+
+
+def waiting(name: str = "a", ago: timedelta = timedelta(), **more: object) -> Waiting:
+    plain = Waiting(
+        id=name,
+        kind=DeliveryKind.POST,
+        lane=Lane.THRESHOLD,
+        event=replace(event(EventKind.THRESHOLD_CROSSED), key=name),
+        ended=False,
+        created_at=NOW - ago,
+        rendered=True,
+    )
+    return replace(plain, **more)  # type: ignore[arg-type]  # a factory passes what it is given
+
+
+def several(count: int, prefix: str = "a", ago: timedelta = timedelta(), **more: object) -> list[Waiting]:
+    return [waiting(f"{prefix}{number}", ago, **more) for number in range(count)]
+
+
+def ids(members: Sequence[Waiting]) -> tuple[str, ...]:
+    return tuple(each.id for each in members)
+
+
+def test_a_few_posts_leave_one_after_the_other() -> None:
+    few = several(3)
+    assert CHOOSE(few, None, NOW) == Choice(("a0",))
+    assert CHOOSE(few[1:], None, NOW) == Choice(("a1",))
+
+
+def test_a_burst_becomes_one_message() -> None:
+    assert CHOOSE(several(4), None, NOW) == Choice(("a0", "a1", "a2", "a3"), "4 at once")
+    assert bundling(2, "slack")(several(2), None, NOW) == Choice(("a0", "a1"), "2 at once")
+
+
+def test_a_message_holds_no_more_than_every_platform_shows() -> None:
+    many = several(MOST_TOGETHER + 5)
+    assert CHOOSE(many, None, NOW) == Choice(ids(many[:MOST_TOGETHER]), f"{MOST_TOGETHER} at once")
+    over = several(MOST_TOGETHER + 5, ago=THREE_HOURS, ended=True)
+    choice = CHOOSE(over, None, NOW)
+    assert choice.ids == ids(over[:MOST_TOGETHER])
+    assert choice.heading == f"While meterbot could not tell, 3h: {MOST_TOGETHER} alerts that are over"
+
+
+def test_what_has_words_of_its_own_and_what_goes_on_leave_alone() -> None:
+    assert CHOOSE(several(5, rendered=False), None, NOW) == Choice(("a0",))
+    assert CHOOSE(several(5, purpose=Purpose.REMIND), None, NOW) == Choice(("a0",))
+    assert CHOOSE(several(5, kind=DeliveryKind.EDIT), None, NOW) == Choice(("a0",))
+    assert CHOOSE(several(5, kind=DeliveryKind.REPLY), None, NOW) == Choice(("a0",))
+
+
+def test_what_ended_before_it_was_late_is_told_as_it_is() -> None:
+    soon = waiting(ago=LATE - timedelta(seconds=1), ended=True)
+    assert CHOOSE([soon], None, NOW) == Choice(("a",))
+    assert CHOOSE([replace(soon, created_at=NOW - LATE)], None, NOW).heading is not None
+
+
+def test_what_is_late_and_holds_still_is_told_as_it_is() -> None:
+    assert CHOOSE([waiting(ago=THREE_HOURS)], None, NOW) == Choice(("a",))
+
+
+def test_a_window_that_has_reset_meanwhile_is_over() -> None:
+    full = replace(event(EventKind.WINDOW_FULL), facts={"resets_at": (NOW - LATE).isoformat()})
+    choice = CHOOSE([waiting(ago=THREE_HOURS, event=full)], None, NOW)
+    assert choice == Choice(("a",), "While meterbot could not tell, 3h: 1 alert that is over")
+    again = replace(full, facts={"resets_at": (NOW + LATE).isoformat()})
+    assert CHOOSE([waiting(ago=THREE_HOURS, event=again)], None, NOW) == Choice(("a",))
+
+
+def test_what_still_holds_goes_before_what_is_over() -> None:
+    over = several(2, "over", THREE_HOURS, ended=True)
+    holds = waiting("holds", THREE_HOURS, lane=Lane.DIGEST)
+    assert CHOOSE([*over, holds], None, NOW) == Choice(("holds",))
+    assert CHOOSE(over, None, NOW).ids == ids(over)
+
+
+def test_a_burst_that_still_holds_goes_before_what_is_over() -> None:
+    over = several(6, "over", THREE_HOURS, ended=True)
+    holding = several(4, "holds", THREE_HOURS)
+    choice = CHOOSE([*over, *holding], None, NOW)
+    assert choice == Choice(ids(holding), "While meterbot could not tell, 3h: 4 at once")
+
+
+def test_what_was_before_it_of_the_same_seat_and_as_urgent_goes_before_what_still_holds() -> None:
+    holds = waiting("holds", lane=Lane.BLOCKED)
+    over = waiting("over", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
+    other = waiting("other", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
+    other = replace(other, event=replace(other.event, seat="somebody else"))
+    assert CHOOSE([over, holds], None, NOW).ids == ("over",)
+    assert CHOOSE([other, over, holds], None, NOW).ids == ("over", "other")
+    assert CHOOSE([other, holds], None, NOW) == Choice(("holds",))
+    assert CHOOSE([replace(over, lane=Lane.DIGEST), holds], None, NOW) == Choice(("holds",))
+    burst = several(4, "holds", lane=Lane.BLOCKED)
+    assert CHOOSE([over, *burst], None, NOW).ids == ("over",)
+    assert CHOOSE([other, *burst], None, NOW).ids == ids(burst)
+
+
+def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
+    over = several(2, "over", THREE_HOURS, ended=True)
+    line = waiting("line", kind=DeliveryKind.REPLY, lane=Lane.BLOCKED)
+    assert CHOOSE([line, *over], None, NOW).ids == ids(over)
+    assert CHOOSE([line], None, NOW) == Choice(("line",))
+
+
+@pytest.mark.parametrize(
+    ("chat", "trouble", "held", "reason"),
+    [
+        ("slack", Trouble("timed out", NOW - THREE_HOURS), None, "While Slack was unreachable, 3h"),
+        ("discord", Trouble("timed out", NOW - THREE_HOURS), None, "While Discord was unreachable, 3h"),
+        (
+            "slack",
+            Trouble("not_in_channel", NOW - timedelta(days=3), refused=True),
+            None,
+            "While Slack refused messages, 3d",
+        ),
+        ("slack", None, "quiet hours", "Held back (quiet hours)"),
+        ("slack", Trouble("timed out", NOW), "a silence", "Held back (a silence)"),
+        ("slack", None, "while Slack was unreachable, 4h", "While Slack was unreachable, 4h"),
+        ("slack", None, None, "While meterbot could not tell, 5h"),
+        ("console", Trouble("closed", NOW - THREE_HOURS), None, "While console was unreachable, 3h"),
+    ],
+)
+def test_the_heading_says_why_it_comes_late(
+    chat: str, trouble: Trouble | None, held: str | None, reason: str
+) -> None:
+    over = several(2, ago=timedelta(hours=5), ended=True, held=held)
+    assert bundling(4, chat)(over, trouble, NOW).heading == f"{reason}: 2 alerts that are over"
+
+
+def test_every_reason_for_holding_back_is_named_once() -> None:
+    over = several(2, ago=THREE_HOURS, ended=True, held="quiet hours")
+    over.append(waiting("b", THREE_HOURS, ended=True, held="snoozed by bo"))
+    heading = CHOOSE(over, None, NOW).heading
+    assert heading == "Held back (quiet hours; snoozed by bo): 3 alerts that are over"
+
+
+def test_of_many_reasons_for_holding_back_two_are_named() -> None:
+    people = [waiting(f"a{n}", THREE_HOURS, ended=True, held=f"snoozed by p{n}") for n in range(5)]
+    assert CHOOSE(people[:3], None, NOW).heading == (
+        "Held back (snoozed by p0; snoozed by p1; snoozed by p2): 3 alerts that are over"
+    )
+    assert CHOOSE(people, None, NOW).heading == (
+        "Held back (snoozed by p0; snoozed by p1 and 3 more reasons): 5 alerts that are over"
+    )
+
+
+def test_late_lines_of_many_threads_are_one_message() -> None:
+    end = replace(event(EventKind.SEAT_UNBLOCKED), resolves="seat_blocked:1")
+    lines = several(4, ago=THREE_HOURS, kind=DeliveryKind.REPLY, event=end)
+    assert CHOOSE(lines[:3], None, NOW) == Choice(("a0",))
+    assert CHOOSE(lines, None, NOW) == Choice(
+        ids(lines), "While meterbot could not tell, 3h: 4 alerts that are over"
+    )
+
+
+def test_late_lines_that_still_hold_are_not_called_over() -> None:
+    lines = several(5, ago=THREE_HOURS, kind=DeliveryKind.REPLY, held="quiet hours")
+    assert CHOOSE(lines, None, NOW) == Choice(ids(lines), "Held back (quiet hours): 5 at once")
+    lines[0] = replace(lines[0], ended=True)
+    assert CHOOSE(lines, None, NOW).heading == "Held back (quiet hours): 5 at once"
+
+
+events = st.sampled_from(
+    [
+        event(EventKind.THRESHOLD_CROSSED),
+        event(EventKind.WINDOW_FULL),
+        event(EventKind.RENEWAL_NEAR),
+        replace(event(EventKind.SEAT_UNBLOCKED), resolves="seat_blocked:1"),
+    ]
+)
+items = st.builds(
+    waiting,
+    ago=st.sampled_from([timedelta(), timedelta(minutes=14), LATE, THREE_HOURS, timedelta(days=9)]),
+    kind=st.sampled_from(DeliveryKind),
+    lane=st.sampled_from(Lane),
+    event=events,
+    ended=st.booleans(),
+    rendered=st.booleans(),
+    purpose=st.sampled_from(Purpose),
+    held=st.sampled_from([None, "quiet hours", "snoozed by bo"]),
+)
+troubles = st.none() | st.builds(
+    Trouble,
+    st.just("timed out"),
+    st.sampled_from([NOW, NOW - THREE_HOURS]),
+    refused=st.booleans(),
+)
+
+
+@given(st.lists(items, max_size=40), st.integers(2, 20), troubles)
+def test_every_message_that_waits_leaves_exactly_once(
+    found: list[Waiting], group_from: int, trouble: Trouble | None
+) -> None:
+    named = [replace(each, id=str(number)) for number, each in enumerate(found)]
+    queue = sorted(named, key=lambda each: each.lane)
+    choose, left = bundling(group_from, "slack"), list[str]()
+    while queue:
+        choice = choose(queue, trouble, NOW)
+        chosen = [each for each in queue if each.id in choice.ids]
+        assert len(chosen) == len(choice.ids) in range(1, MOST_TOGETHER + 1)
+        assert len(chosen) == 1 or choice.heading is not None
+        if choice.heading is not None:
+            assert all(each.rendered and each.purpose is Purpose.TELL for each in chosen)
+            assert DeliveryKind.EDIT not in {each.kind for each in chosen}
+            assert str(len(chosen)) in choice.heading
+        left += choice.ids
+        queue = [each for each in queue if each not in chosen]
+    assert sorted(left) == sorted(each.id for each in named)

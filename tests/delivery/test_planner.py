@@ -1,0 +1,259 @@
+"""Which deliveries an event causes: a post of its own, or an edit of one that stands and a line in its thread."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.core.deliveries import (
+    Act,
+    Deed,
+    DeliveryKind,
+    Lane,
+    NewDelivery,
+    Place,
+    Purpose,
+    Telling,
+)
+from meterbot.core.messages import Message
+from meterbot.core.models import Counter, Event, EventKind, Severity
+from meterbot.delivery.planner import Planner, delivery_id, follow_ups
+from meterbot.delivery.routing import NoiseSettings, Route, Silence
+from tests.delivery.alerts.events import event
+from tests.teams import NOW, seat
+
+SLACK, DISCORD = Place("slack", "C0TEAM"), Place("discord", "1000")
+POST, EDIT, REPLY = DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY
+TOPIC = "spend:a/o:2026-04"
+UNTIL = NOW + timedelta(hours=2)
+SILENT = NoiseSettings(silences=(Silence(NOW, UNTIL),))
+
+
+def level(percent: str) -> Event:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    return replace(crossed, key=f"level:{percent}", counter=Counter("a", "o"), level=percent)
+
+
+BLOCKED = event(EventKind.SEAT_BLOCKED, severity=Severity.CRITICAL)
+UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED), resolves=BLOCKED.key)
+
+
+def planner(
+    noise: NoiseSettings | None = None,
+    *,
+    tellings: Sequence[Telling] = (),
+    alerts: Mapping[str, Event] | None = None,
+    acts: Sequence[Act] = (),
+    places: Sequence[Place] = (SLACK,),
+) -> Planner:
+    return Planner(noise or NoiseSettings(), places, list(tellings), alerts or {}, acts, NOW)
+
+
+def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
+    """Kind, event, and whose post it belongs to."""
+    return [(each.kind, each.event, each.about) for each in plan.deliveries]
+
+
+def ended(noise: NoiseSettings | None = None, *, told: Sequence[Telling]) -> Planner:
+    plan = planner(noise, tellings=told, alerts={BLOCKED.key: BLOCKED})
+    plan.tell(UNBLOCKED, seat())
+    return plan
+
+
+def test_an_event_is_posted_at_every_place() -> None:
+    plan = planner(places=(SLACK, DISCORD))
+    plan.tell(BLOCKED, seat())
+    assert planned(plan) == [(POST, BLOCKED.key, None)] * 2
+    assert [(each.chat, each.channel) for each in plan.deliveries] == [
+        ("slack", "C0TEAM"),
+        ("discord", "1000"),
+    ]
+    assert {each.lane for each in plan.deliveries} == {Lane.BLOCKED}
+    assert plan.tellings == [Telling(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
+
+
+def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> None:
+    plan = planner()
+    for percent in ("50%", "80%", "100%"):
+        plan.tell(level(percent), seat())
+    assert planned(plan) == [
+        (POST, "level:50%", None),
+        (EDIT, "level:80%", "level:50%"),
+        (REPLY, "level:80%", "level:50%"),
+        (EDIT, "level:100%", "level:50%"),
+        (REPLY, "level:100%", "level:50%"),
+    ]
+    assert [each.topic for each in plan.deliveries if each.kind is not EDIT] == [TOPIC] * 3
+    assert plan.tellings[-1] == Telling("level:100%", "level:50%", SLACK, TOPIC)
+
+
+def test_a_post_that_an_earlier_batch_told_is_joined_too() -> None:
+    plan = planner(tellings=[Telling("level:50%", "level:50%", SLACK, TOPIC)])
+    plan.tell(level("80%"), seat())
+    assert planned(plan) == [(EDIT, "level:80%", "level:50%"), (REPLY, "level:80%", "level:50%")]
+
+
+def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
+    plan = planner(tellings=[Telling("level:50%", "level:50%", SLACK, TOPIC)], places=(SLACK, DISCORD))
+    plan.tell(level("80%"), seat())
+    assert [(each.chat, each.kind) for each in plan.deliveries] == [
+        ("slack", EDIT),
+        ("slack", REPLY),
+        ("discord", POST),
+    ]
+
+
+def test_where_messages_do_not_live_every_level_is_a_post() -> None:
+    plan = planner(NoiseSettings(living=False))
+    for percent in ("50%", "80%"):
+        plan.tell(level(percent), seat())
+    assert planned(plan) == [(POST, "level:50%", None), (POST, "level:80%", None)]
+
+
+def test_routes_say_where_a_planned_event_goes() -> None:
+    plan = planner(NoiseSettings(routes=(Route(("owner", "default")),)))
+    plan.tell(BLOCKED, seat())
+    assert [each.channel for each in plan.deliveries] == ["@UANA", "C0TEAM"]
+
+
+def test_an_end_edits_the_alert_wherever_it_was_told_and_gets_a_line_there() -> None:
+    told = [Telling(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
+    plan = ended(told=told)
+    assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key), (REPLY, UNBLOCKED.key, BLOCKED.key)] * 2
+    assert [each.chat for each in plan.deliveries] == ["slack", "slack", "discord", "discord"]
+    assert {each.lane for each in plan.deliveries} == {Lane.BLOCKED}
+
+
+def test_an_end_can_do_without_a_line() -> None:
+    plan = ended(NoiseSettings(send_resolved=False), told=[Telling(BLOCKED.key, BLOCKED.key, SLACK, None)])
+    assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key)]
+
+
+def test_the_end_of_what_was_told_in_a_thread_goes_to_that_thread() -> None:
+    plan = ended(told=[Telling("other", "other", SLACK, None), Telling(BLOCKED.key, "root", SLACK, TOPIC)])
+    assert planned(plan) == [(EDIT, UNBLOCKED.key, "root"), (REPLY, UNBLOCKED.key, "root")]
+
+
+def test_the_end_of_what_was_never_told_is_not_told() -> None:
+    plan = planner()
+    plan.tell(UNBLOCKED, seat())
+    assert plan.deliveries == []
+    assert ended(told=[]).deliveries == []
+
+
+def test_an_alert_and_its_end_in_one_batch_are_a_post_its_edit_and_a_line() -> None:
+    plan = planner()
+    plan.tell(BLOCKED, seat())
+    plan.tell(UNBLOCKED, seat())
+    assert [each.kind for each in plan.deliveries] == [POST, EDIT, REPLY]
+
+
+def test_what_is_held_back_says_until_when_and_why_and_an_edit_never_waits() -> None:
+    plan = planner(SILENT)
+    for percent in ("50%", "80%"):
+        plan.tell(level(percent), seat())
+    held = {each.kind: (each.not_before, each.held) for each in plan.deliveries}
+    assert held == {POST: (UNTIL, "a silence"), EDIT: (None, None), REPLY: (UNTIL, "a silence")}
+    assert plan.release == []
+
+
+def test_a_line_that_may_be_told_releases_the_post_that_is_held_back() -> None:
+    snooze = Act(
+        "act-1",
+        "level:50%",
+        Deed.SNOOZE,
+        NOW,
+        "bo",
+        "slack",
+        "ana",
+        EventKind.THRESHOLD_CROSSED,
+        Severity.WARNING,
+        UNTIL,
+    )
+    plan = planner(acts=[snooze])
+    plan.tell(level("50%"), seat())
+    assert plan.release == []
+    plan.tell(replace(level("100%"), severity=Severity.CRITICAL), seat())
+    assert [(each.kind, each.held) for each in plan.deliveries] == [
+        (POST, "snoozed by bo"),
+        (EDIT, None),
+        (REPLY, None),
+    ]
+    assert plan.release == [("level:50%", SLACK)]
+
+
+def test_nothing_is_released_where_nothing_can_be_held_back() -> None:
+    plan = planner()
+    for percent in ("50%", "80%"):
+        plan.tell(level(percent), seat())
+    assert plan.release == []
+
+
+def test_the_tellings_and_alerts_of_others_stay_as_they_were() -> None:
+    alerts: dict[str, Event] = {}
+    plan = planner(alerts=alerts)
+    plan.tell(BLOCKED, seat())
+    assert alerts == {}
+    assert plan.alerts == {BLOCKED.key: BLOCKED}
+
+
+def test_what_is_said_later_edits_every_post_and_gets_a_line_if_it_has_words() -> None:
+    told = [Telling(BLOCKED.key, "root", place, TOPIC) for place in (SLACK, DISCORD)]
+    message = Message("Acknowledged", "Acknowledged")
+    quiet = follow_ups("act-1", told, Purpose.ACT, None)
+    loud = follow_ups("act-1", told, Purpose.ACT, message, Lane.BLOCKED)
+    assert [(each.kind, each.message) for each in quiet] == [(EDIT, None)] * 2
+    assert [(each.kind, each.message) for each in loud] == [(EDIT, None), (REPLY, message)] * 2
+    assert {(each.event, each.about, each.purpose, each.lane) for each in loud} == {
+        (BLOCKED.key, "root", Purpose.ACT, Lane.BLOCKED)
+    }
+    assert {each.id for each in quiet} < {each.id for each in loud}
+    assert len({each.id for each in loud}) == 4
+
+
+def test_an_id_is_the_same_in_every_version_of_the_program() -> None:
+    """Else what waits while an upgrade is made would be told twice."""
+    assert delivery_id("key", SLACK, POST) == "zrdwmsyazg2a2xvfcats"
+
+
+keys = st.text(min_size=1, max_size=12)
+places = st.builds(Place, st.sampled_from(["slack", "discord"]), st.text(alphabet="C0123456789", max_size=8))
+named = st.tuples(keys, places, st.sampled_from(DeliveryKind))
+
+
+@given(named, named)
+def test_ids_differ_where_anything_does(
+    one: tuple[str, Place, DeliveryKind], other: tuple[str, Place, DeliveryKind]
+) -> None:
+    assert (delivery_id(*one) == delivery_id(*other)) == (one == other)
+    assert len(delivery_id(*one)) == 20
+
+
+def by_topic(found: Sequence[NewDelivery], kind: DeliveryKind) -> list[tuple[str, str, str | None]]:
+    return [(each.chat, each.channel, each.topic) for each in found if each.kind is kind and each.topic]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 99)), unique=True, max_size=8),
+    st.sampled_from([NoiseSettings(), SILENT]),
+)
+def test_a_topic_has_one_post_a_place_and_every_event_is_told_once_there(
+    levels: list[tuple[str, int]], noise: NoiseSettings
+) -> None:
+    events = [
+        replace(level(f"{percent}%"), key=f"{account}:{percent}", counter=Counter(account, "o"))
+        for account, percent in levels
+    ]
+    plans = [planner(noise, places=(SLACK, DISCORD)) for _ in range(2)]
+    for plan in plans:
+        for one in events:
+            plan.tell(one, seat())
+    plan, again = plans
+    assert plan.deliveries == again.deliveries
+    assert len({each.id for each in plan.deliveries}) == len(plan.deliveries)
+    posts = by_topic(plan.deliveries, POST)
+    assert len(posts) == len(set(posts))
+    told = [(each.event, each.chat) for each in plan.deliveries if each.kind is not EDIT]
+    assert sorted(told) == sorted((one.key, chat) for one in events for chat in ("slack", "discord"))

@@ -1,0 +1,871 @@
+"""Never lost, never twice, in order: deliveries from a real store to chats with every kind of trouble."""
+
+import asyncio
+import itertools
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from meterbot.chat import Chat
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import Delivery, DeliveryKind, NewDelivery, Queue
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.messages import Message
+from meterbot.core.models import Event, EventKind, Severity
+from meterbot.delivery import worker as module
+from meterbot.delivery.worker import CLAIM_SECONDS, Notify
+from meterbot.store import FOR_EVER, Batch
+from meterbot.store.database import Database, open_store
+from tests.chat.discord import rig as discord_rig
+from tests.chat.slack import rig as slack_rig
+from tests.e2e.wall import KilledError, Standing, Trouble, Wall
+from tests.simulator import discord_faults
+from tests.simulator.slack import SlackSimulator
+from tests.simulator.slack_faults import Fault, dropped, hanging, rate_limited, refused
+
+NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
+POST, EDIT, REPLY = DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY
+A_CLAIM = timedelta(seconds=CLAIM_SECONDS + 1)
+LONG = timedelta(hours=1)
+"""Longer than any pause of ours."""
+
+
+def rendered(delivery: Delivery) -> Message:
+    """What is not given its words here names its events."""
+    return Message(delivery.card.heading or ", ".join(delivery.card.told), "")
+
+
+@dataclass
+class Line:
+    """A store with deliveries queued on demand, and whoever works them off."""
+
+    store: Database
+    clock: ManualClock
+    ids: Iterator[int] = field(default_factory=itertools.count)
+
+    async def queue(
+        self,
+        title: str,
+        *,
+        chat: str = "wall",
+        channel: str = "C1",
+        kind: DeliveryKind = POST,
+        about: str | None = None,
+    ) -> str:
+        """Queues one delivery under an event of its own; returns the event's key, for edits and replies."""
+        number = next(self.ids)
+        key = f"event-{number}"
+        event = Event(key, EventKind.SPEND_STARTED, self.clock.now(), Severity.WARNING, "because")
+        delivery = NewDelivery(f"{number:020d}", key, chat, channel, kind, Message(title, title), about)
+        async with self.store.transaction() as transaction:
+            await transaction.write(Batch(events=[event], deliveries=[delivery]))
+        return key
+
+    async def happen(self, *keys: str, ends: str | None = None) -> None:
+        """Queues a post, in the words of its moment, for each of these events; or the end of one, without any."""
+        now = self.clock.now()
+        events = [Event(key, EventKind.SPEND_STARTED, now, Severity.WARNING, "because") for key in keys]
+        if ends is not None:
+            over = Event(f"end of {ends}", EventKind.SPEND_STARTED, now, Severity.GOOD, "so", resolves=ends)
+            events.append(over)
+        posts = [NewDelivery(f"{next(self.ids):020d}", key, "wall", "C1", POST) for key in keys]
+        async with self.store.transaction() as transaction:
+            await transaction.write(Batch(events=events, deliveries=posts))
+
+    def worker(self, *chats: Chat, name: str = "one") -> Notify:
+        jitter = random.Random(7)  # noqa: S311 - not a secret
+        return Notify(
+            self.store,
+            {chat.name: chat for chat in chats},
+            self.clock,
+            worker=name,
+            render=rendered,
+            rng=jitter,
+        )
+
+    async def waiting(self, chat: str = "wall") -> Queue | None:
+        return next((queue for queue in await self.store.queues() if queue.chat == chat), None)
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[Line]:
+    store = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    for name in ("one", "other", "next", "slow", "quick", "third", *map(str, range(60))):
+        await store.beat(name, NOW, FOR_EVER)
+    yield Line(store, ManualClock(NOW))
+    await store.close()
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """A platform that does not answer is given up at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SEND_SECONDS", 0.02)
+        yield
+
+
+# --- order ----------------------------------------------------------------------------------------------------------
+
+
+async def test_messages_stand_in_the_order_in_which_they_were_queued(line: Line) -> None:
+    wall = Wall()
+    for number in range(20):
+        await line.queue(f"{number}", channel=f"C{number % 2}")
+    await line.worker(wall).drain()
+    assert wall.titles("C0") == [f"{number}" for number in range(0, 20, 2)]
+    assert wall.titles("C1") == [f"{number}" for number in range(1, 20, 2)]
+    assert await line.waiting() is None
+
+
+async def test_a_message_that_waits_holds_back_what_comes_after_it_in_its_channel_only(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.NOT_SENT)
+    for title, channel in (("first", "C1"), ("second", "C1"), ("elsewhere", "C2")):
+        await line.queue(title, channel=channel)
+    worker = line.worker(wall)
+    await worker.drain()
+    assert (wall.titles("C1"), wall.titles("C2")) == ([], ["elsewhere"])
+    line.clock.advance(timedelta(seconds=2))
+    await worker.drain()
+    assert wall.titles("C1") == ["first", "second"]
+
+
+async def test_an_edit_and_a_reply_follow_the_post_even_when_they_were_queued_before_it_stood(
+    line: Line,
+) -> None:
+    wall = Wall()
+    alert = await line.queue("blocked")
+    await line.queue("resolved", kind=EDIT, about=alert)
+    await line.queue("is no longer blocked", kind=REPLY, about=alert)
+    await line.queue("another alert")
+    await line.worker(wall).drain()
+    blocked = wall.standing[0]
+    assert wall.titles() == ["blocked", "another alert"]
+    assert [message.title for message in blocked.edits] == ["resolved"]
+    assert wall.titles(thread=blocked.delivery) == ["is no longer blocked"]
+    assert [what for what, _ in wall.calls] == ["post", "edit", "reply", "post"]
+
+
+async def test_what_refers_to_a_post_that_never_was_is_superseded(line: Line) -> None:
+    wall = Wall()
+    await line.queue("resolved", kind=EDIT, about="an event of another channel")
+    await line.queue("no longer blocked", kind=REPLY, about="an event of another channel")
+    await line.queue("an alert")
+    await line.worker(wall).drain()
+    assert wall.calls == [("post", f"{2:020d}")]
+    assert await line.waiting() is None
+
+
+async def test_two_workers_never_take_the_same_message_nor_overtake_each_other(line: Line) -> None:
+    wall = Wall()
+    for number in range(30):
+        await line.queue(f"{number}")
+    one, other = line.worker(wall, name="one"), line.worker(wall, name="other")
+    await asyncio.gather(one.drain(), other.drain())
+    # The one that finds the head of the line claimed leaves it to its claimer.
+    await asyncio.gather(one.drain(), other.drain())
+    assert wall.titles() == [f"{number}" for number in range(30)]
+
+
+# --- platforms fail alone -------------------------------------------------------------------------------------------
+
+
+async def test_a_platform_that_hangs_delays_no_other(line: Line) -> None:
+    stuck, well = Wall("stuck"), Wall("well")
+    stuck.troubles.append(Trouble.HANGS_BEFORE)
+    worker = line.worker(stuck, well)
+    for number in range(3):
+        await line.queue(f"{number}", chat="stuck")
+        await line.queue(f"{number}", chat="well")
+    running = asyncio.create_task(worker.run())
+    try:
+        await asyncio.wait_for(stuck.hanging.wait(), 5)
+        await well.until(3)
+        assert stuck.standing == []
+    finally:
+        stuck.go_on.set()
+        worker.stop()
+        await running
+    assert well.titles() == ["0", "1", "2"]
+
+
+async def test_a_platform_that_does_not_answer_in_time_leaves_a_doubt(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.HANGS_AFTER)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    with impatient():
+        await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert wall.titles() == ["alert"]
+    assert [what for what, _ in wall.calls] == ["post", "find"]
+
+
+async def test_stopping_lets_the_message_that_is_being_sent_arrive(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.HANGS_BEFORE)
+    for title in ("being sent", "next"):
+        await line.queue(title)
+    worker = line.worker(wall)
+    running = asyncio.create_task(worker.run())
+    await asyncio.wait_for(wall.hanging.wait(), 5)
+    worker.stop()
+    wall.go_on.set()
+    await asyncio.wait_for(running, 5)
+    assert [what for what, _ in wall.calls] == ["post"]
+    queue = await line.waiting()
+    assert queue is not None
+    assert queue.waiting == 1
+
+
+async def test_waking_sends_what_was_queued_meanwhile(line: Line) -> None:
+    wall = Wall()
+    worker = line.worker(wall)
+    running = asyncio.create_task(worker.run())
+    for number in range(3):
+        await line.queue(f"{number}")
+        worker.wake()
+        await wall.until(number + 1)
+    worker.stop()
+    await asyncio.wait_for(running, 5)
+
+
+# --- what a failure leaves ------------------------------------------------------------------------------------------
+
+
+async def settled_after(line: Line, trouble: Trouble | SendError) -> list[str]:
+    """What the chat was asked for until the message stood, once and for all."""
+    wall = Wall()
+    wall.troubles.append(trouble)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert wall.titles() == ["alert"]
+    assert await line.waiting() is None
+    return [what for what, _ in wall.calls]
+
+
+@pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.REFUSED])
+async def test_what_was_certainly_not_sent_is_sent_again_without_looking(
+    line: Line, trouble: Trouble
+) -> None:
+    assert await settled_after(line, trouble) == ["post", "post"]
+
+
+async def test_what_is_found_is_not_sent_again(line: Line) -> None:
+    assert await settled_after(line, Trouble.ANSWER_LOST) == ["post", "find"]
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ON_THE_WAY, Trouble.BROKEN])
+async def test_what_is_not_found_is_sent(line: Line, trouble: Trouble) -> None:
+    assert await settled_after(line, trouble) == ["post", "find", "post"]
+
+
+async def test_a_doubt_stays_a_doubt_until_it_can_be_looked_at(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.ANSWER_LOST)
+    wall.finding.extend([Trouble.NOT_SENT, Trouble.LOST_ON_THE_WAY, Trouble.BROKEN])
+    await line.queue("alert")
+    worker = line.worker(wall)
+    for _ in range(5):
+        await worker.drain()
+        line.clock.advance(LONG)
+    assert [what for what, _ in wall.calls] == ["post", "find", "find", "find", "find"]
+    assert wall.titles() == ["alert"]
+
+
+async def test_a_doubt_stays_a_doubt_when_the_next_attempt_is_refused(line: Line) -> None:
+    """The first attempt may still be on its way."""
+    wall = Wall()
+    wall.troubles.extend([Trouble.LOST_ON_THE_WAY, Trouble.REFUSED])
+    await line.queue("alert")
+    worker = line.worker(wall)
+    for _ in range(2):
+        await worker.drain()
+        line.clock.advance(LONG)
+    wall.standing.append(Standing(f"{0:020d}", "C1", Message("alert", "alert")))  # arrives late
+    await worker.drain()
+    assert wall.titles() == ["alert"]
+
+
+async def test_where_nobody_may_look_a_second_post_is_better_than_none(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.LOST_ON_THE_WAY)
+    wall.finding.append(Trouble.REFUSED)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    with capture_logs() as logged:
+        await worker.drain()
+        line.clock.advance(LONG)
+        await worker.drain()
+    assert wall.titles() == ["alert"]
+    assert "cannot look for a message in doubt, sending it" in {each["event"] for each in logged}
+
+
+async def test_an_edit_in_doubt_is_repeated_without_looking(line: Line) -> None:
+    wall = Wall()
+    alert = await line.queue("blocked")
+    await line.queue("resolved", kind=EDIT, about=alert)
+    wall.troubles.extend([Trouble.NONE, Trouble.ANSWER_LOST])
+    worker = line.worker(wall)
+    await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [what for what, _ in wall.calls] == ["post", "edit", "edit"]
+
+
+async def test_a_bug_in_a_chat_is_told_and_holds_up_no_other(line: Line) -> None:
+    broken, well = Wall("broken"), Wall("well")
+    broken.troubles.append(Trouble.BROKEN)
+    for chat in ("broken", "well"):
+        await line.queue("alert", chat=chat)
+    with capture_logs() as logged:
+        await line.worker(broken, well).drain()
+    assert well.titles() == ["alert"]
+    assert [each["chat"] for each in logged if each["log_level"] == "error"] == ["broken"]
+    queue = await line.waiting("broken")
+    assert queue is not None
+    assert queue.trouble == "meterbot itself failed to send it"
+
+
+# --- when again -----------------------------------------------------------------------------------------------------
+
+
+async def pause_after(line: Line, worker: Notify, wall: Wall) -> float:
+    """Seconds until the head of the line is tried again, to the tenth."""
+    calls, began = len(wall.calls), line.clock.now()
+    while len(wall.calls) == calls:
+        line.clock.advance(timedelta(seconds=0.1))
+        assert line.clock.now() - began < timedelta(hours=2)
+        await worker.drain()
+    return (line.clock.now() - began).total_seconds()
+
+
+async def test_pauses_double_up_to_five_minutes(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.extend([Trouble.NOT_SENT] * 12)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    expected = 1.0
+    for _ in range(6):
+        assert expected * 0.8 <= await pause_after(line, worker, wall) <= expected * 1.2 + 0.1
+        expected *= 2
+    for _ in range(5):
+        line.clock.advance(timedelta(seconds=300 * 1.2))
+        await worker.drain()
+    assert len(wall.calls) == 12
+    line.clock.advance(timedelta(seconds=300 * 0.8 - 0.1))
+    await worker.drain()
+    assert len(wall.calls) == 12
+
+
+async def test_pauses_differ_so_that_lines_do_not_march_in_step(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.extend([Trouble.REFUSED] * 4)
+    for number in range(4):
+        await line.queue("alert", channel=f"C{number}")
+    worker = line.worker(wall)
+    await worker.drain()
+    tried = []
+    for _ in range(600):
+        line.clock.advance(timedelta(seconds=1.5))
+        before = len(wall.standing)
+        await worker.drain()
+        tried += [line.clock.now()] * (len(wall.standing) - before)
+    assert len(set(tried)) == 4
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.IN_DOUBT])
+async def test_what_the_platform_asks_to_wait_is_a_floor(line: Line, outcome: Outcome) -> None:
+    wall = Wall()
+    wall.troubles.append(SendError(outcome, "asked to wait", retry_after=90))
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    line.clock.advance(timedelta(seconds=89))
+    await worker.drain()
+    assert len(wall.calls) == 1
+    line.clock.advance(timedelta(seconds=1))
+    await worker.drain()
+    assert wall.titles() == ["alert"]
+
+
+async def test_a_refusal_is_tried_again_slowly_and_heals_by_itself(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(SendError(Outcome.REFUSED, "not_in_channel"))
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    queue = await line.waiting()
+    assert queue is not None
+    assert (queue.waiting, queue.trouble, queue.oldest) == (1, "not_in_channel", NOW)
+    line.clock.advance(timedelta(minutes=7))
+    await worker.drain()
+    assert len(wall.calls) == 1
+    line.clock.advance(timedelta(minutes=6))
+    await worker.drain()
+    assert wall.titles() == ["alert"]
+
+
+async def test_what_is_over_after_an_outage_says_why_it_comes_late_though_something_else_was_told_first(
+    line: Line,
+) -> None:
+    wall = Wall()
+    wall.troubles.append(SendError(Outcome.NOT_SENT, "connection refused", retry_after=3600.0))
+    await line.happen("over", "holds")
+    worker = line.worker(wall)
+    await worker.drain()
+    await line.happen(ends="over")
+    line.clock.advance(3 * LONG)
+    await worker.drain()
+    assert wall.titles() == ["holds", "While wall was unreachable, 3h: 1 alert that is over"]
+
+
+async def test_trouble_is_logged_once_when_it_begins_and_once_when_it_ends(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.extend([Trouble.NOT_SENT] * 6)
+    for title in ("first", "second"):
+        await line.queue(title)
+    worker = line.worker(wall)
+    with capture_logs() as logged:
+        for _ in range(8):
+            await worker.drain()
+            line.clock.advance(LONG)
+    assert [each["event"] for each in logged] == ["a message has to wait", "messages arrive again"]
+    assert (logged[0]["chat"], logged[0]["reason"]) == ("wall", "not_sent")
+    assert wall.titles() == ["first", "second"]
+
+
+# --- ends and new beginnings ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "calls"),
+    [(Trouble.HANGS_BEFORE, ["post", "find", "post"]), (Trouble.HANGS_AFTER, ["post", "find"])],
+)
+async def test_a_cancelled_send_is_in_doubt_and_settled_by_the_next_start(
+    line: Line, trouble: Trouble, calls: list[str]
+) -> None:
+    wall = Wall()
+    wall.troubles.append(trouble)
+    await line.queue("alert")
+    sending = asyncio.create_task(line.worker(wall).deliver_next("wall"))
+    await asyncio.wait_for(wall.hanging.wait(), 5)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    # The claim of the dead one is not waited for.
+    line.clock.advance(timedelta(seconds=2))
+    await line.worker(wall, name="next").drain()
+    assert [what for what, _ in wall.calls] == calls
+    assert wall.titles() == ["alert"]
+
+
+async def test_a_cancelled_send_ends_even_when_its_doubt_cannot_be_noted(line: Line, tmp_path: Path) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.HANGS_AFTER)
+    await line.queue("alert")
+    running = asyncio.create_task(line.worker(wall).run())
+    await asyncio.wait_for(wall.hanging.wait(), 5)
+    with refusing(tmp_path, "in_doubt"), capture_logs() as logged:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(running, 5)
+    assert "a message in doubt could not be noted" in {each["event"] for each in logged}
+    line.clock.advance(A_CLAIM)
+    await line.worker(wall, name="next").drain()
+    assert wall.titles() == ["alert"]
+
+
+async def test_a_message_whose_arrival_could_not_be_recorded_is_not_sent_twice(
+    line: Line, tmp_path: Path
+) -> None:
+    wall = Wall()
+    await line.queue("alert")
+    worker = line.worker(wall)
+    with refusing(tmp_path, "delivered"), pytest.raises(Exception, match="disk full"):
+        await worker.deliver_next("wall")
+    await worker.drain()
+    assert [what for what, _ in wall.calls] == ["post"]
+    line.clock.advance(A_CLAIM)
+    await worker.drain()
+    assert [what for what, _ in wall.calls] == ["post", "find"]
+    assert await line.waiting() is None
+
+
+async def test_a_database_that_is_away_is_told_and_waited_for(line: Line, tmp_path: Path) -> None:
+    wall = Wall()
+    await line.queue("alert")
+    worker = line.worker(wall)
+    told: list[str] = []
+    heard = asyncio.Event()
+
+    def hear(_logger: object, _method: str, entry: EventDict) -> EventDict:
+        told.append(entry["event"])
+        heard.set()
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[hear])
+    with refusing(tmp_path, "claimed"):
+        running = asyncio.create_task(worker.run())
+        await asyncio.wait_for(heard.wait(), 5)
+        worker.wake()
+        with pytest.raises(Exception, match="disk full"):  # meanwhile the worker tries again, in vain
+            await worker.drain()
+    worker.wake()
+    await wall.until(1)
+    worker.stop()
+    await asyncio.wait_for(running, 5)
+    assert told == ["deliveries stopped for now", "deliveries go on"]
+
+
+async def test_a_worker_that_lost_its_claim_does_not_undo_what_the_next_one_did(line: Line) -> None:
+    slow, quick = Wall(), Wall()
+    slow.troubles.append(Trouble.HANGS_BEFORE)
+    await line.queue("alert")
+    sending = asyncio.create_task(line.worker(slow, name="slow").deliver_next("wall"))
+    await asyncio.wait_for(slow.hanging.wait(), 5)
+    line.clock.advance(A_CLAIM)
+    quick.troubles.append(Trouble.HANGS_BEFORE)
+    taking_over = asyncio.create_task(line.worker(quick, name="quick").deliver_next("wall"))
+    await asyncio.wait_for(quick.hanging.wait(), 5)
+    sending.cancel()
+    with suppress(asyncio.CancelledError):
+        await sending
+    line.clock.advance(timedelta(seconds=5))
+    third = Wall()
+    assert not await line.worker(third, name="third").deliver_next("wall")
+    quick.go_on.set()
+    await asyncio.wait_for(taking_over, 5)
+    assert await line.waiting() is None
+    assert third.calls == []
+
+
+@contextmanager
+def refusing(folder: Path, state: str) -> Iterator[None]:
+    """The disk is full for every delivery that is to enter this state."""
+    with sqlite3.connect(folder / "meterbot.db", timeout=10) as database:
+        database.execute(
+            f"create trigger full before update on deliveries when new.state = '{state}' "
+            "begin select raise(abort, 'disk full'); end"
+        )
+        database.commit()
+        yield
+        database.execute("drop trigger full")
+    database.close()
+
+
+# --- whatever happens -----------------------------------------------------------------------------------------------
+
+Step = tuple[int, DeliveryKind, int]
+"""(channel, kind, which of the posts so far it refers to)"""
+
+steps = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from([POST, POST, EDIT, REPLY]), st.integers(0, 5)),
+    min_size=1,
+    max_size=8,
+)
+troubles = st.lists(st.sampled_from(Trouble), max_size=12)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps, sending=troubles, finding=troubles, seed=st.integers())
+async def test_in_the_end_each_message_stands_exactly_once_and_in_order(
+    line: Line, steps: list[Step], sending: list[Trouble], finding: list[Trouble], seed: int
+) -> None:
+    wall = Wall(f"wall-{next(line.ids)}")
+    expected = await queue_all(line, wall.name, steps)
+    wall.troubles.extend(sending)
+    # A refusal to look is the one trouble that may cost a second post, and is tested on its own.
+    wall.finding.extend(trouble for trouble in finding if trouble is not Trouble.REFUSED)
+    chance = random.Random(seed)  # noqa: S311 - not a secret
+    with impatient(), capture_logs():
+        for round_ in itertools.count():
+            assert round_ < 60, "it does not come to an end"
+            worker = line.worker(wall, name=f"{round_}")
+            with suppress(KilledError):
+                while await worker.deliver_next(wall.name):
+                    line.clock.advance(timedelta(seconds=chance.uniform(0, 40)))
+            if await line.waiting(wall.name) is None:
+                break
+            line.clock.advance(timedelta(seconds=chance.uniform(1, 700)))
+    for channel in ("C0", "C1"):
+        stood = [each for each in wall.standing if each.channel == channel]
+        assert [(each.message.title, each.thread) for each in stood] == [
+            (title, thread) for where, title, thread in expected.standing if where == channel
+        ]
+    shown = {each.delivery: each.edits[-1].title for each in wall.standing if each.edits}
+    assert shown == expected.edits
+
+
+@dataclass
+class Expected:
+    """What must stand: (channel, title, thread) in order, and the last edit of each post."""
+
+    standing: list[tuple[str, str, str | None]] = field(default_factory=list)
+    edits: dict[str, str] = field(default_factory=dict)
+
+
+async def queue_all(line: Line, chat: str, steps: list[Step]) -> Expected:
+    expected = Expected()
+    posts: dict[str, list[str]] = {"C0": [], "C1": []}
+    for number, (where, kind, which) in enumerate(steps):
+        channel, title = f"C{where}", f"message {number}"
+        earlier = posts[channel]
+        if kind is POST or not earlier:
+            key = await line.queue(title, chat=chat, channel=channel)
+            earlier.append(key)
+            expected.standing.append((channel, title, None))
+            continue
+        about = earlier[which % len(earlier)]
+        root = f"{int(about.removeprefix('event-')):020d}"
+        await line.queue(title, chat=chat, channel=channel, kind=kind, about=about)
+        if kind is REPLY:
+            expected.standing.append((channel, title, root))
+        else:
+            expected.edits[root] = title
+    return expected
+
+
+# --- real chats -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def slack(line: Line) -> AsyncIterator[tuple[SlackSimulator, Chat]]:
+    workspace = SlackSimulator(clock=lambda: line.clock.now().timestamp())
+    async with slack_rig.rig(workspace, start=False) as rig:
+        yield rig.slack, rig.chat
+
+
+SLACK_DOUBTS: list[tuple[Callable[[], Fault], list[str]]] = [
+    (dropped, ["chat.postMessage", "auth.test", *["conversations.history"] * 2]),
+    (
+        lambda: dropped(accept=False),
+        ["chat.postMessage", "auth.test", *["conversations.history"] * 2, "chat.postMessage"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "calls"), SLACK_DOUBTS, ids=["arrived", "did not arrive"])
+async def test_a_broken_connection_to_slack_is_settled_by_looking(
+    line: Line, slack: tuple[SlackSimulator, Chat], fault: Callable[[], Fault], calls: list[str]
+) -> None:
+    workspace, chat = slack
+    workspace.fail("chat.postMessage", fault())
+    await line.queue("alert", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [message.text for message in workspace.messages()] == ["alert"]
+    assert [call.method for call in workspace.calls] == calls
+
+
+async def test_slack_that_throttles_is_obeyed_and_one_that_refuses_heals(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    workspace.fail("chat.postMessage", rate_limited("90"), refused("not_in_channel"))
+    for title in ("first", "second"):
+        await line.queue(title, chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    line.clock.advance(timedelta(seconds=89))
+    await worker.drain()
+    assert len(workspace.calls) == 1
+    line.clock.advance(timedelta(seconds=2))
+    await worker.drain()
+    queue = await line.waiting("slack")
+    assert queue is not None
+    assert "not_in_channel" in str(queue.trouble)
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [message.text for message in workspace.messages()] == ["first"]
+    line.clock.advance(timedelta(seconds=chat.pause))
+    await worker.drain()
+    assert [message.text for message in workspace.messages()] == ["first", "second"]
+
+
+async def test_on_slack_an_end_edits_the_alert_and_stands_in_its_thread_once(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    alert = await line.queue("blocked", chat="slack", channel=workspace.channel)
+    await line.queue("resolved", chat="slack", channel=workspace.channel, kind=EDIT, about=alert)
+    await line.queue("no longer blocked", chat="slack", channel=workspace.channel, kind=REPLY, about=alert)
+    workspace.fail("chat.update", dropped())
+    worker = line.worker(chat)
+    for _ in range(2):  # the post, and an edit whose answer is lost
+        await worker.drain()
+        line.clock.advance(LONG)
+    workspace.fail("chat.postMessage", dropped())
+    for _ in range(3):
+        await worker.drain()
+        line.clock.advance(LONG)
+    (root,) = workspace.messages()
+    assert root.text == "resolved"
+    assert [reply.text for reply in workspace.replies(root)] == ["no longer blocked"]
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["arrived", "did not arrive"])
+async def test_a_broken_connection_to_discord_is_settled_by_looking(line: Line, *, done: bool) -> None:
+    async with (
+        discord_rig.simulated(clock=line.clock) as server,
+        discord_rig.running(server, clock=line.clock) as chat,
+    ):
+        server.fail("POST", discord_rig.POST_MESSAGE, discord_faults.dropped(done=done))
+        alert = await line.queue("blocked", chat="discord", channel=server.channel_id)
+        await line.queue("resolved", chat="discord", channel=server.channel_id, kind=EDIT, about=alert)
+        await line.queue("no longer", chat="discord", channel=server.channel_id, kind=REPLY, about=alert)
+        worker = line.worker(chat)
+        for _ in range(2):
+            await worker.drain()
+            line.clock.advance(LONG)
+        await worker.drain()
+        assert [shown(message) for message in server.messages()] == ["resolved", "no longer"]
+
+
+def shown(message: dict[str, Any]) -> str:
+    return str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+
+
+async def test_a_message_that_a_person_deleted_holds_up_nothing_behind_it(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, slack_chat = slack
+    async with (
+        discord_rig.simulated(clock=line.clock) as server,
+        discord_rig.running(server, clock=line.clock) as discord_chat,
+    ):
+        worker = line.worker(slack_chat, discord_chat)
+        places = {"slack": workspace.channel, "discord": server.channel_id}
+        alerts = {
+            chat: await line.queue("blocked", chat=chat, channel=place) for chat, place in places.items()
+        }
+        await worker.drain()
+        workspace.channels[workspace.channel].messages.clear()
+        server.delete(server.messages()[0]["id"])
+        for chat, place in places.items():
+            await line.queue("resolved", chat=chat, channel=place, kind=EDIT, about=alerts[chat])
+            await line.queue("no longer", chat=chat, channel=place, kind=REPLY, about=alerts[chat])
+            await line.queue("the next alert", chat=chat, channel=place)
+        for _ in range(4):
+            line.clock.advance(LONG)
+            await worker.drain()
+        assert workspace.messages()[-1].text == "the next alert"
+        assert shown(server.messages()[-1]) == "the next alert"
+    assert await line.store.queues() == []
+
+
+async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSimulator, Chat]) -> None:
+    workspace, slack_chat = slack
+    until = asyncio.Event()
+    workspace.fail("chat.postMessage", hanging(until))
+    async with (
+        discord_rig.simulated(clock=line.clock) as server,
+        discord_rig.running(server, clock=line.clock) as discord_chat,
+    ):
+        for chat, channel in (("slack", workspace.channel), ("discord", server.channel_id)):
+            await line.queue("alert", chat=chat, channel=channel)
+        worker = line.worker(slack_chat, discord_chat)
+        running = asyncio.create_task(worker.run())
+        await server.until(server.messages)
+        await workspace.until(workspace.messages)
+        assert await line.waiting("slack") is not None
+        until.set()
+        await workspace.until(lambda: workspace.called("chat.postMessage"))
+        worker.stop()
+        await asyncio.wait_for(running, 5)
+        line.clock.advance(LONG)
+        await line.worker(slack_chat).drain()
+    assert [message.text for message in workspace.messages()] == ["alert"]
+
+
+# --- gone, or twice -------------------------------------------------------------------------------------------------
+
+
+async def test_news_whose_thread_is_gone_is_posted_anew(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    alert = await line.queue("started", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    await line.queue("80%", chat="slack", channel=workspace.channel, kind=REPLY, about=alert)
+    workspace.fail("chat.postMessage", refused("thread_not_found"))
+    for _ in range(3):
+        line.clock.advance(LONG)
+        await worker.drain()
+    assert [message.text for message in workspace.messages()] == ["started", "80%"]
+    assert await line.waiting("slack") is None
+
+
+async def test_a_doubt_that_is_found_twice_leaves_one(line: Line) -> None:
+    wall = Wall()
+    wall.troubles.append(Trouble.ANSWER_LOST)
+    await line.queue("alert")
+    worker = line.worker(wall)
+    await worker.drain()
+    wall.standing.append(Standing(f"{0:020d}", "C1", Message("alert", "alert")))  # a former attempt, late
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [what for what, _ in wall.calls] == ["post", "find", "delete"]
+    assert wall.titles() == ["alert"]
+    assert await line.waiting() is None
+
+
+async def test_on_slack_a_second_post_is_taken_away_once_looking_is_allowed(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    may_look, workspace.scopes = workspace.scopes, ("chat:write",)
+    workspace.fail("chat.postMessage", dropped())
+    await line.queue("alert", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    await worker.drain()
+    line.clock.advance(LONG)
+    await worker.drain()
+    await worker.tidy()
+    assert len(workspace.messages()) == 2
+    (unsure,) = await line.store.unsure("slack")
+    workspace.scopes = may_look
+    await worker.tidy()
+    assert [message.ts for message in workspace.messages()] == [unsure.where.message]
+    assert await line.store.unsure("slack") == []
+
+
+async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(line: Line) -> None:
+    async with (
+        discord_rig.simulated(clock=line.clock) as server,
+        discord_rig.running(server, clock=line.clock) as chat,
+    ):
+        server.history_readable = False
+        server.fail("POST", discord_rig.POST_MESSAGE, discord_faults.dropped(done=True))
+        await line.queue("alert", chat="discord", channel=server.channel_id)
+        worker = line.worker(chat)
+        await worker.drain()
+        line.clock.advance(LONG)
+        await worker.drain()
+        await worker.tidy()
+        assert len(server.messages()) == 2
+        (unsure,) = await line.store.unsure("discord")
+        server.history_readable = True
+        await worker.tidy()
+        assert [message["id"] for message in server.messages()] == [unsure.where.message]
+        assert await line.store.unsure("discord") == []

@@ -1,0 +1,113 @@
+"""The demonstration as its visitor sees it: the month in one go, and live."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from meterbot.demo import month
+from tests.docs import examples
+from tests.e2e import process
+from tests.e2e.process import Ended
+
+# A look at the clock beside what was printed: `Wed Apr 1 13:00  `
+AT = r"^\w{3} (Apr|May) \d+ \d\d:00  "
+
+
+pytestmark = pytest.mark.timeout(180)
+"""The month is much work for a machine that has other work, too."""
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The month, in a process that hashes unlike the one before, and elsewhere on earth."""
+    folder = tmp_path_factory.mktemp("demo")
+    environ = {"PYTHONHASHSEED": "random", "TZ": "Asia/Tokyo"}
+    return asyncio.run(process.meterbot("demo", "--once", environ=environ, cwd=folder, seconds=150))
+
+
+def test_the_month_plays_in_one_go_and_says_nothing_on_the_side(played: Ended) -> None:
+    assert (played.status, played.stderr) == (0, "")
+    assert played.stdout.startswith("A simulated team of five in April 2026")
+    assert played.stdout.endswith("That was the month. Your own team's: see README.md.\n")
+
+
+def test_every_run_tells_the_same(played: Ended) -> None:
+    assert played.stdout == examples.MONTH.read_text("utf-8"), "changed on purpose? run make docs"
+
+
+STORY = [
+    f"{AT}ana has started to spend extra",
+    f"{AT}ana is heading past its cap",
+    f"{AT}PR #41: \\$6.80 of extra usage \\(ana\\)",
+    f"{AT}WARNING ana has reached \\$25.00",
+    f"{AT}bo has started to spend extra",
+    f"{AT}WARNING ana has reached 50% of its cap",
+    f"{AT}WARNING dan cannot be read: session expired",
+    "^> /claude-spend$",
+    "last known .* \\(session expired\\)",
+    f"{AT}dan is being read again",
+    f"{AT}WARNING ana has reached 80% of its cap",
+    f"{AT}ana renews on Mon Apr 27, in 7 days",
+    f"{AT}WARNING ana has reached 95% of its cap",
+    f"{AT}CRITICAL ana is blocked",
+    "^> /claude-spend seat ana$",
+    "Extra usage +\\$100.00 / \\$100.00 \\(100%\\)  BLOCKED until Fri May 1$",
+    f"{AT}ana is no longer blocked",
+    f"{AT}ana: the cap was raised from \\$100.00 to \\$150.00",
+    f"{AT}ana renews on Mon Apr 27, tomorrow",
+    f"{AT}WARNING The team has reached 80% of its budget",
+    f"{AT}CRITICAL eve is blocked",
+    "Its prepaid credits are used up",
+    "^> /claude-spend$",
+    "5 of 5 seats, all up to date",
+    "The team closed April at €30.40 \\+ \\$223.05",
+    "ana: \\$130.10, blocked for 20 hours",
+    "bo: €30.40",
+    "Claude spend, May 2026",
+]
+
+
+def test_the_month_tells_its_story_in_order(played: Ended) -> None:
+    rest = played.stdout
+    for told in STORY:
+        found = re.search(told, rest, re.MULTILINE)
+        assert found, f"not told, or not in order: {told}"
+        rest = rest[found.end() :]
+
+
+def test_the_month_is_not_drowned_in_windows(played: Ended) -> None:
+    assert "window is now full" not in played.stdout
+
+
+def test_the_questions_fall_into_the_moments_they_are_about() -> None:
+    people = {person.name: person for person in month.TEAM}
+    dan, before, ana, _, end = (at for at, _ in month.QUESTIONS)
+    assert month.standing(people["ana"], before).disabled_reason is None
+    assert not month.standing(people["dan"], dan).signed_in
+    assert month.standing(people["ana"], ana).disabled_reason is not None
+    assert month.START < dan < ana < end < month.END
+
+
+async def test_live_the_first_alert_comes_and_what_is_typed_is_answered(tmp_path: Path) -> None:
+    async with process.started("demo", cwd=tmp_path, stdin=b"/claude-spend status\nseat bo\n") as running:
+        how = await process.line(running.stdout, lambda text: "quit" in text)
+        assert all(word in how for word in ("/claude-spend", "me", "seat ana", "help"))
+        await process.line(running.stdout, lambda text: text.endswith("meterbot status\n"))
+        await process.line(running.stdout, lambda text: text.endswith(" bo\n"))
+        await process.line(running.stdout, lambda text: " has started to spend extra" in text)
+        assert running.stdin is not None
+        running.stdin.write(b"me\nquit\n")
+        await process.line(running.stdout, lambda text: text == "ana\n")
+        rest = await process.ended(running, 10)
+    assert (rest.status, rest.stderr) == (0, "")
+
+
+async def test_live_and_unattended_it_asks_by_itself_and_ends_with_the_month(tmp_path: Path) -> None:
+    played = await process.meterbot("demo", "--speed", "1000000", cwd=tmp_path)
+    assert (played.status, played.stderr) == (0, "")
+    assert played.stdout.count("> /claude-spend\n") == 2
+    for words in ("seat ana", "forecast", "pr"):
+        assert played.stdout.count(f"> /claude-spend {words}\n") == 1
+    assert "That was the month" in played.stdout

@@ -1,0 +1,190 @@
+"""The examples in README.md and docs/alerts.md, made by the program itself. `python -m tests.examples` writes them where
+they stand, and what it writes whole: docs/commands.md, docs/licences.md and tests/data/demo-month.txt.
+
+The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
+ones.
+"""
+
+import asyncio
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+from rich.console import Console as Terminal
+from rich.text import Text
+
+from meterbot.chat import Question
+from meterbot.chat.console import Console
+from meterbot.core.clock import ManualClock
+from meterbot.core.messages import Message
+from meterbot.core.models import EventKind, Severity
+from meterbot.demo.demo import _stage
+from tests.delivery.alerts.events import BERLIN, month_closed, said
+from tests.docs import licences, reference
+from tests.teams import NOW
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+ALERTS = ROOT / "docs/alerts.md"
+PICTURE = ROOT / "docs/images/console.svg"
+MONTH = ROOT / "tests/data/demo-month.txt"
+"""What `meterbot demo --once` tells: every run has to tell the same, and whoever changes a word sees where it stands."""
+
+_STEP = timedelta(hours=3)
+"""Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""
+_LATER = timedelta(minutes=2)
+_COLUMNS = 84
+_TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": str(_COLUMNS)}
+_PLACE = r"(?<=<!-- rendered: {name} -->\n)```text\n.*?```\n"
+
+
+# As the rules give it with such facts.
+_SEVERITIES = {
+    EventKind.SPEND_STARTED: Severity.INFO,
+    EventKind.SEAT_BLOCKED: Severity.CRITICAL,
+    EventKind.SEAT_UNBLOCKED: Severity.GOOD,
+    EventKind.METERING_CHANGED: Severity.INFO,
+    EventKind.RENEWAL_NEAR: Severity.INFO,
+    EventKind.PERIOD_CLOSED: Severity.INFO,
+    EventKind.CAP_FORECAST: Severity.INFO,
+    EventKind.SPEND_SPIKE: Severity.INFO,
+    EventKind.SOURCE_UP: Severity.GOOD,
+    EventKind.PULL_REQUEST_MERGED: Severity.INFO,
+    EventKind.DESTINATION_UP: Severity.GOOD,
+}
+
+
+class _Screen(io.StringIO):
+    """What takes itself for a terminal gets colours and boxes."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """`texts`: name → block for the README. `picture`: an SVG of a terminal. `alerts`: kind → block for its page."""
+
+    texts: Mapping[str, str]
+    picture: str
+    alerts: Mapping[str, str]
+
+
+async def examples() -> Examples:
+    """Everything the README shows, as the program says it now."""
+    plain = await _played(io.StringIO(), _april(21), 3, "/claude-spend")
+    said = re.split(r"(?<=\n)(?=\S)", plain)
+    texts = {
+        "alert": _one(said, "CRITICAL ana is blocked"),
+        "team": _one(said, "CRITICAL Claude spend, April 2026"),
+    }
+    first = _panels(await _played(_Screen(), _april(1), 2, "status"))
+    later = _panels(await _played(_Screen(), _april(21), 3, "seat ana"))
+    shown = [
+        _one(first, "ana has started to spend extra"),
+        _one(later, "ana is blocked"),
+        _one(later, "ana"),
+    ]
+    return Examples(texts, _picture("".join(shown)), await _alerts())
+
+
+async def _alerts() -> dict[str, str]:
+    """What the console says of every kind, with the facts that the tests of its words begin with. They were compared
+    with nothing: the small print that would say with what is left out."""
+    messages = {
+        kind.value: replace(said(kind), severity=_SEVERITIES.get(kind, Severity.WARNING))
+        for kind in EventKind
+    }
+    messages["month_closed"] = month_closed()
+    return {name: await _alert(name, message) for name, message in messages.items()}
+
+
+async def _alert(kind: str, message: Message) -> str:
+    screen = io.StringIO()
+    message = replace(message, footer="")
+    await Console(None, screen, now=lambda: NOW, tz=BERLIN).post(kind, "terminal", message)
+    return screen.getvalue()
+
+
+def _april(day: int) -> datetime:
+    return datetime(2026, 4, day, 6, 30, tzinfo=UTC)
+
+
+async def _played(screen: io.StringIO, start: datetime, steps: int, question: str) -> str:
+    """What stands on the terminal after some steps of the demo, and the answer to a question."""
+    clock = ManualClock(start)
+    bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
+        async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
+            direct()
+            await bot.step()
+            for _ in range(steps):
+                clock.advance(_STEP)
+                direct()
+                await bot.step()
+            clock.advance(_LATER)
+            console = bot.chats["console"]
+            answer = await bot.commands.answer(Question(tuple(question.split()), "console", "operator"))
+            await console.post("answer", console.destination, answer.message)
+    return screen.getvalue()
+
+
+def _panels(ansi: str) -> list[str]:
+    return [part + "\n" for part in re.split(r"\n(?=\x1b\[[\d;]*m╭)", ansi)]
+
+
+def _one(said: Sequence[str], title: str) -> str:
+    """The message of this title, in a panel or after its time."""
+    (found,) = (text for text in said if _title(text) == title)
+    return found
+
+
+def _title(text: str) -> str:
+    line = Text.from_ansi(text).plain.splitlines()[0]
+    return re.sub(r"^\w{3} \w{3} \d+ [\d:]{5}  ", "", line.strip("╭─╮ "))
+
+
+def _picture(ansi: str) -> str:
+    """As rich draws it, but with the reader's own font: a picture in a README fetches nothing."""
+    screen = Terminal(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
+    screen.print(Text.from_ansi(ansi.rstrip("\n")))
+    drawn = screen.export_svg(title="meterbot demo", unique_id="console")
+    return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+
+
+def placed(page: str, texts: Mapping[str, str]) -> str:
+    """The page with every block at its mark. Raises `LookupError` where a mark is missing."""
+    for name, text in texts.items():
+        block = f"```text\n{text.rstrip()}\n```\n".replace("\\", r"\\")
+        page, count = re.subn(_PLACE.format(name=name), block, page, flags=re.DOTALL)
+        if count != 1:
+            raise LookupError(f"the page has {count} marks for the example {name}: <!-- rendered: {name} -->")
+    return page
+
+
+def _month() -> str:
+    command = [sys.executable, "-m", "meterbot", "demo", "--once"]
+    return subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ourselves
+
+
+def main() -> None:
+    made = asyncio.run(examples())
+    README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
+    ALERTS.write_text(placed(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(made.picture, "utf-8")
+    MONTH.write_text(_month(), "utf-8")
+    (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")
+    (ROOT / "docs/licences.md").write_text(licences.page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

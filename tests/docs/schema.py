@@ -1,0 +1,90 @@
+"""What an editor is told of `config.toml`: `python -m tests.schema` writes meterbot/meterbot.schema.json.
+
+Shapes come from the configuration's model, what each key is for from the comments in config.example.toml.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from meterbot.app.config import Config
+
+ROOT = Path(__file__).parents[2]
+STORED = ROOT / "meterbot" / "meterbot.schema.json"
+Json = dict[str, Any]
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Of what stands in the file: TOML has no null, and the comments say what holds where nothing is written."""
+
+    def default_schema(self, schema: Any) -> Json:
+        return self.generate_inner(schema["schema"])
+
+    def nullable_schema(self, schema: Any) -> Json:
+        return self.generate_inner(schema["schema"])
+
+
+def schema() -> Json:
+    """JSON Schema (2020-12) of the file."""
+    made = Config.model_json_schema(schema_generator=_AsWritten)
+    tables: dict[str, Json] = {"": made, **made["$defs"]}
+    for table in tables.values():
+        _forget_secrets(table)
+    said = descriptions((ROOT / "config.example.toml").read_text("utf-8"))
+    _describe(made, tables, "", said)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "config.toml of meterbot",
+    }
+
+
+def text() -> str:
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _forget_secrets(table: Json) -> None:
+    """A secret is a field of the model, and never written: only where it is may be."""
+    keys = table.get("properties", {})
+    for key in [key for key in keys if f"{key}_env" in keys]:
+        del keys[key]
+        table["required"] = [name for name in table.get("required", []) if name != key]
+    for key in keys.values():
+        key.pop("title", None)
+    if not table.get("required"):
+        table.pop("required", None)
+
+
+def _describe(table: Json, tables: dict[str, Json], path: str, said: dict[tuple[str, str], str]) -> None:
+    for key, value in table["properties"].items():
+        inner = re.search(r'"#/\$defs/(\w+)"', json.dumps(value))
+        if inner:
+            _describe(tables[inner[1]], tables, f"{path}.{key}".strip("."), said)
+        if (path, key) in said:
+            value["description"] = said[path, key]
+
+
+def descriptions(example: str) -> dict[tuple[str, str], str]:
+    """(table, key) → the comment above the key, or behind it. A key without one has that of the key before it, or of
+    its table."""
+    found: dict[tuple[str, str], str] = {}
+    table, above, last = "", list[str](), ""
+    for line in example.splitlines():
+        if header := re.match(r"\[+([\w.]+)\]+(?: # (.*))?", line):
+            table, above, last = header[1], [], header[2] or ""
+        elif key := re.match(r"(?:# )?(\w+) = (?:[^#]|#(?! ))*(?:# (.*))?$", line):
+            last = key[2] or " ".join(above) or last
+            found[table, key[1]] = last
+            above = []
+        elif line.startswith("# "):
+            above.append(line[2:])
+        else:
+            above = []
+    return {key: words for key, words in found.items() if words}
+
+
+if __name__ == "__main__":
+    STORED.write_text(text(), "utf-8")

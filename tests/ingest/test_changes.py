@@ -1,0 +1,39 @@
+"""What the sweep leaves out."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot import rules
+from meterbot.core.models import Health, Seat, SourceState
+from meterbot.ingest.changes import Fold, may_change
+from meterbot.rules import RuleSettings, SourceMemory
+from meterbot.rules.memory import memory_of
+
+NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
+ANA = Seat("ana", "claude_ai")
+_instants = st.none() | st.integers(-600, 600).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+@given(st.sampled_from(Health), _instants, _instants)
+def test_what_waiting_cannot_change_would_not_have_been_changed(
+    health: Health, since: datetime | None, last_ok_at: datetime | None
+) -> None:
+    state = SourceState("ana", health, since, last_ok_at=last_ok_at)
+    remembered = {memory_of("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
+    fold = Fold(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
+    fold.wait(ANA, NOW)
+    left = fold.batch(())
+    if not may_change(state, ANA, NOW):
+        assert (left.sources, left.memories, left.events) == ([], {}, [])
+
+
+def test_a_seat_that_was_never_read_is_not_waited_for() -> None:
+    assert not may_change(None, ANA, NOW)
+
+
+def test_silence_and_illness_are_looked_at() -> None:
+    silent = SourceState("ana", Health.OK, NOW, last_ok_at=NOW - ANA.patience - timedelta(seconds=1))
+    assert may_change(silent, ANA, NOW)
+    assert may_change(SourceState("ana", Health.REFUSED, NOW), ANA, NOW)

@@ -1,0 +1,120 @@
+"""What the door says by itself as time passes: reminders, and places that take no messages."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import Act, Deed, Place
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.models import EventKind, Severity
+from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.worker import Notify
+from meterbot.ingest.ingest import Ingest
+from meterbot.rules import RuleSettings
+from meterbot.store.database import Database
+from tests.e2e.wall import Wall
+from tests.ingest.test_ingest import NOW, later, seat, snapshot
+
+HOUR = timedelta(hours=1)
+UTC = ZoneInfo("UTC")
+
+
+class House:
+    """A door, and walls that it tells."""
+
+    def __init__(self, store: Database, noise: NoiseSettings, *walls: str) -> None:
+        self.store, self.clock = store, ManualClock(NOW)
+        self.walls = {name: Wall(name) for name in walls}
+        seats = {"ana": seat(interval=1e7)}
+        places = [Place(name, "C1") for name in walls]
+        self.ingest = Ingest(store, seats, places, RuleSettings(), lambda: None, noise=noise)
+        self.notify = Notify(
+            store,
+            self.walls,
+            self.clock,
+            worker="w",
+            render=rendering(seats, UTC, noise),
+            group_from=noise.group_from,
+        )
+
+    async def reads(self, used: str, cap: str = "50") -> None:
+        await self.ingest.take([snapshot(used, self.clock.now(), cap=cap)], self.clock.now())
+        await self.passes(timedelta(0))
+
+    async def passes(self, time: timedelta) -> None:
+        self.clock.advance(time)
+        await self.store.beat("w", self.clock.now(), later(days=99))
+        await self.ingest.sweep(self.clock.now())
+        await self.notify.drain()
+
+
+def reminders(wall: Wall) -> list[str]:
+    return [each.message.title for each in wall.standing if each.message.title.startswith("Still so")]
+
+
+async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Database) -> None:
+    house = House(store, NoiseSettings(remind_blocked=24 * HOUR), "wall")
+    await house.reads("0")
+    await house.passes(HOUR)
+    await house.reads("50")
+    for hours, told in ((23, 0), (2, 1), (1, 1), (24, 2)):
+        await house.passes(hours * HOUR)
+        assert len(reminders(house.walls["wall"])) == told
+    assert reminders(house.walls["wall"])[0] == "Still so, for 25h: ana is blocked, $50.00 of $50.00 (100%)."
+    await house.reads("50", cap="200")
+    await house.passes(48 * HOUR)
+    assert len(reminders(house.walls["wall"])) == 2
+
+
+async def test_by_default_nobody_is_reminded(store: Database) -> None:
+    house = House(store, NoiseSettings(), "wall")
+    await house.reads("0")
+    await house.passes(HOUR)
+    await house.reads("50")
+    await house.passes(240 * HOUR)
+    assert reminders(house.walls["wall"]) == []
+
+
+async def test_who_acknowledges_is_not_reminded(store: Database) -> None:
+    house = House(store, NoiseSettings(remind_blocked=HOUR), "wall")
+    await house.reads("0")
+    await house.passes(HOUR)
+    await house.reads("50")
+    async with store.transaction() as transaction:
+        (blocked,) = await transaction.open_alerts([EventKind.SEAT_BLOCKED])
+        act = Act(
+            "a" * 20,
+            blocked.key,
+            Deed.ACK,
+            house.clock.now(),
+            "bo",
+            "wall",
+            "ana",
+            blocked.kind,
+            Severity.CRITICAL,
+        )
+        assert await transaction.add_act(act)
+    await house.passes(5 * HOUR)
+    assert reminders(house.walls["wall"]) == []
+
+
+async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store: Database) -> None:
+    house = House(store, NoiseSettings(), "slack", "discord")
+    await house.reads("0")
+    await house.passes(HOUR)
+    slack, discord = house.walls["slack"], house.walls["discord"]
+    slack.troubles.extend([SendError(Outcome.REFUSED, "not_in_channel")] * 2)
+    await house.reads("1")
+    await house.passes(timedelta(minutes=2))
+    await house.passes(timedelta(minutes=2))
+    assert [title for title in discord.titles() if "takes no messages" in title] == [
+        "Slack C1 takes no messages"
+    ]
+    assert slack.standing == []
+    for _ in range(3):
+        await house.passes(timedelta(minutes=20))
+    assert any("has started to spend extra" in title for title in slack.titles())
+    (told,) = [each for each in discord.standing if each.message.title == "Slack C1 takes no messages"]
+    assert told.edits[-1].title == "Resolved: Slack C1 takes no messages"
+    assert not any("takes no messages" in title for title in slack.titles())

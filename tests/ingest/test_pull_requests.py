@@ -1,0 +1,366 @@
+"""Merged pull requests on real databases, with a GitHub on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meterbot.core.deliveries import Delivery, DeliveryKind, Place
+from meterbot.core.messages import Message
+from meterbot.core.models import EventKind, Seat, Snapshot
+from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.routing import NoiseSettings
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, Merges, Taken, month_so_far
+from meterbot.rules import RuleSettings
+from meterbot.rules.pull_requests import (
+    GIVEN_UP,
+    LONGEST_WAIT,
+    Bill,
+    Commits,
+    Merged,
+    PullRequest,
+)
+from meterbot.sources.github import GitHub
+from meterbot.sources.transport import Transport
+from meterbot.store.database import Database
+from tests.ingest.test_ingest import snapshot
+from tests.simulator.github import GitHub as SimulatedGitHub
+from tests.simulator.github import rate_limited, refused
+
+START = datetime(2026, 4, 9, 9, 12, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+MERGED_AT = START + 8 * HOUR
+SEATS = {
+    "ana": Seat("ana", "push", owner={"github": "Ana", "slack": "U1"}, interval=900.0),
+    "bo": Seat("bo", "push", owner={"github": "bo"}, interval=900.0),
+    "cy": Seat("cy", "push"),
+}
+
+
+def merged(number: int = 812, author: str = "ana", merge: str = "c0ffee") -> Merged:
+    return Merged("acme/app", number, merge, author, START + HOUR, MERGED_AT)
+
+
+def said(delivery: Delivery) -> Message:
+    """Its words, as they would be sent now."""
+    return rendering(SEATS, UTC, NoiseSettings())(delivery)
+
+
+class Desk:
+    """Merges over a database, and what is fed into it."""
+
+    def __init__(self, store: Database, github: GitHub | None = None, **more: object) -> None:
+        self.store = store
+        self.ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+        read = None if github is None else github.commits
+        self.merges = Merges(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
+
+    async def reads(self, used: str, at: datetime, of: str = "ana") -> None:
+        await self.ingest.take([self._snapshot(used, at, of)], at)
+
+    @staticmethod
+    def _snapshot(used: str, at: datetime, of: str) -> Snapshot:
+        return replace(snapshot(used, at, of=of, account=f"acc-{of}"), source="push")
+
+    async def take(
+        self, one: Merged | None = None, hours: float = 4, *, delivery: str | None = None
+    ) -> Taken:
+        one = one or merged()
+        commits = Commits(START, START + hours * HOUR)
+        return await self.merges.take(one, delivery or f"d-{one.name}-{one.merge}", MERGED_AT, commits)
+
+    async def pull(self, number: int = 812) -> PullRequest:
+        (record,) = await self.store.pull_requests_numbered(number)
+        return record.pull
+
+    async def bill(self, number: int = 812) -> Bill:
+        found = (await self.pull(number)).bill
+        assert found is not None
+        return found
+
+    async def cost(self, number: int = 812) -> str | None:
+        amounts = (await self.bill(number)).amounts
+        return None if amounts is None else " + ".join(map(str, amounts))
+
+    async def told(self) -> list[str]:
+        """The titles of the posts about pull requests, delivered as they are asked for."""
+        titles = []
+        while (one := await self.store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)) is not None:
+            assert one.kind is DeliveryKind.POST
+            if one.event.key.startswith("pull:"):
+                titles.append(said(one).title)
+            await self.store.superseded(one, "seen", MERGED_AT + 900 * HOUR)
+        return titles
+
+
+@pytest.fixture
+def desk(store: Database) -> Desk:
+    return Desk(store)
+
+
+async def spent_between_its_commits(desk: Desk) -> None:
+    """$1.47 between its commits, $0.30 after, and a reading after the merge."""
+    await desk.reads("1.00", START - HOUR)
+    await desk.reads("2.47", START + 2 * HOUR)
+    await desk.reads("2.77", START + 5 * HOUR)
+    await desk.reads("2.77", MERGED_AT + MINUTE)
+
+
+async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> None:
+    await spent_between_its_commits(desk)
+    assert await desk.take() is Taken.NEW
+    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    await desk.merges.step(MERGED_AT + 3 * MINUTE)
+    assert await desk.cost() == "$1.47"
+    assert await desk.told() == ["PR #812: $1.47 of extra usage (ana), window Thu 09:12 – Thu 13:12"]
+    assert await desk.store.open_pull_requests() == []
+
+
+async def test_the_same_again_changes_nothing_whatever_its_delivery_is_called(desk: Desk) -> None:
+    assert await desk.take() is Taken.NEW
+    assert await desk.take(delivery="another") is Taken.KNOWN
+    assert await desk.take(merged(813), delivery="d-acme/app#812-c0ffee") is Taken.KNOWN
+    assert await desk.store.pull_requests_numbered(813) == []
+
+
+async def test_of_many_deliveries_at_once_one_is_new(desk: Desk) -> None:
+    taken = await asyncio.gather(*(desk.take(delivery=f"d{number}") for number in range(6)))
+    assert sorted(taken) == sorted([Taken.NEW, *[Taken.KNOWN] * 5])
+
+
+async def test_a_repository_made_anew_counts_from_one_again(desk: Desk) -> None:
+    assert await desk.take(merged(1)) is Taken.NEW
+    assert await desk.take(merged(1, merge="beef")) is Taken.NEW
+    assert len(await desk.store.pull_requests_numbered(1)) == 2
+
+
+async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store: Database) -> None:
+    desk = Desk(store, repositories=["Acme/web*", "acme/api"])
+    assert await desk.take() is Taken.ELSEWHERE
+    assert await desk.take(replace(merged(), repo="acme/website")) is Taken.NEW
+    assert await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is Taken.NOBODYS
+    assert [one.pull.merged.name for one in await store.open_pull_requests()] == ["acme/website#812"]
+
+
+async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there(desk: Desk) -> None:
+    await desk.reads("1.00", START - HOUR)
+    await desk.take()
+    await desk.merges.step(MERGED_AT)
+    assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", False)
+    assert await desk.told() == []
+    await desk.reads("2.47", START + 2 * HOUR)
+    await desk.merges.step(MERGED_AT + MINUTE)
+    assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", False)
+    await desk.reads("2.47", START + 4 * HOUR)
+    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", True)
+    assert len(await desk.told()) == 1
+
+
+async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_reckoned(desk: Desk) -> None:
+    await desk.reads("1.00", START - HOUR)
+    await desk.take()
+    await desk.merges.step(MERGED_AT + LONGEST_WAIT - MINUTE)
+    assert await desk.told() == []
+    await desk.merges.step(MERGED_AT + LONGEST_WAIT)
+    (event,) = await desk.store.events(MERGED_AT)
+    assert event.facts["settled"] is False
+    await desk.reads("2.47", START + 2 * HOUR)
+    await desk.reads("2.47", MERGED_AT)
+    await desk.merges.step(MERGED_AT + 2 * LONGEST_WAIT)
+    assert await desk.cost() == "$1.47"
+    assert len(await desk.told()) == 1
+    assert await desk.store.open_pull_requests() == []
+
+
+async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk: Desk) -> None:
+    await desk.take()
+    await desk.merges.step(MERGED_AT + LONGEST_WAIT)
+    assert await desk.told() == ["PR #812: unknown (ana), window Thu 09:12 – Thu 13:12"]
+    await desk.merges.step(MERGED_AT + GIVEN_UP)
+    assert [one.told_at for one in await desk.store.open_pull_requests()] == [MERGED_AT + LONGEST_WAIT]
+
+
+async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(desk: Desk) -> None:
+    await spent_between_its_commits(desk)
+    await desk.take(merged(811))
+    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    assert await desk.cost(811) == "$1.47"
+    await desk.take(merged(812), 6)
+    await desk.merges.step(MERGED_AT + 4 * MINUTE)
+    assert [await desk.cost(number) for number in (811, 812)] == ["$0.74", "$1.03"]
+    assert (await desk.bill(811)).shared == ("acme/app#812",)
+    _, second = await desk.store.events(MERGED_AT + MINUTE)
+    assert second.facts["shared"] == ["acme/app#811"]
+    window = await month_so_far(desk.store, SEATS, SEATS, MERGED_AT + 5 * MINUTE)
+    assert [str(amount) for amount in (*window.spent, *window.unmerged)] == ["$1.77", "$0.00"]
+
+
+async def test_the_shares_stay_exact_when_a_neighbours_neighbour_comes(desk: Desk) -> None:
+    """Three in a chain: the first and the last never meet."""
+    await desk.reads("0", START - HOUR)
+    for hour, used in enumerate(("1.01", "2.02", "3.03", "4.04", "5.05", "6.06")):
+        await desk.reads(used, START + hour * HOUR + 30 * MINUTE)
+    await desk.reads("6.06", MERGED_AT)
+    spans = {1: (0, 2), 2: (1, 4), 3: (3, 6)}
+    for number in (1, 3, 2):
+        start, end = spans[number]
+        commits = Commits(START + start * HOUR, START + end * HOUR)
+        await desk.merges.take(merged(number), f"d{number}", MERGED_AT, commits)
+        await desk.merges.step(MERGED_AT + MINUTE)
+    amounts = [(await desk.bill(number)).amounts for number in spans]
+    cents = [int(amount[0].minor) for amount in amounts if amount]
+    assert cents == [152, 202, 252]
+    assert sum(cents) == 606
+
+
+async def test_muted_it_is_in_the_record_alone(store: Database) -> None:
+    desk = Desk(store)
+    kinds = frozenset(EventKind) - {EventKind.PULL_REQUEST_MERGED}
+    desk.ingest._settings = RuleSettings(kinds=kinds)
+    await spent_between_its_commits(desk)
+    await desk.take()
+    await desk.merges.step(MERGED_AT + MINUTE)
+    assert (await desk.cost(), await desk.told()) == ("$1.47", [])
+
+
+async def test_where_rows_are_private_the_channel_hears_no_number(store: Database) -> None:
+    desk = Desk(store, shown=False)
+    await spent_between_its_commits(desk)
+    await desk.take()
+    await desk.merges.step(MERGED_AT + MINUTE)
+    (event,) = await store.events(MERGED_AT)
+    assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
+    assert await desk.cost() == "$1.47"  # the record holds it all the same
+    claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
+    while claimed is not None and not claimed.event.key.startswith("pull:"):
+        await store.superseded(claimed, "seen", MERGED_AT + 900 * HOUR)
+        claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
+    assert claimed is not None
+    message = said(claimed)
+    assert message.title == "PR #812 was merged"
+    assert message.owner["slack"] == "U1"
+    assert not any(mark in str(message) for mark in ("$", "1.47", "09:12"))
+
+
+async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:
+    await spent_between_its_commits(desk)
+    await desk.take()
+    await desk.take(merged(813, "bo"))
+    await desk.merges.step(MERGED_AT + MINUTE)
+    forgotten = await desk.store.forget("ana")
+    assert forgotten.pull_requests == 1
+    assert await desk.store.pull_requests_numbered(812) == []
+    assert len(await desk.store.pull_requests_numbered(813)) == 1
+
+
+async def test_a_seats_new_account_changes_nothing_of_what_was_reckoned(desk: Desk) -> None:
+    await spent_between_its_commits(desk)
+    await desk.take(merged(811))
+    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    await desk.ingest.forget_account("ana")
+    other = replace(snapshot("9", MERGED_AT + HOUR, of="ana", account="acc-other"), source="push")
+    await desk.ingest.take([other], MERGED_AT + HOUR)
+    await desk.take(merged(812))
+    await desk.merges.step(MERGED_AT + 2 * HOUR)
+    assert (await desk.cost(811), await desk.cost(812)) == ("$1.47", None)
+
+
+# --- its commits --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def github() -> AsyncIterator[SimulatedGitHub]:
+    async with SimulatedGitHub() as simulated:
+        yield simulated
+        simulated.assert_expected_only()
+
+
+@pytest.fixture
+async def asking(store: Database, github: SimulatedGitHub) -> AsyncIterator[Desk]:
+    async with Transport() as transport:
+        yield Desk(store, GitHub(transport, github.url, github.token))
+
+
+async def test_its_commits_are_asked_for_after_github_has_its_answer(
+    asking: Desk, github: SimulatedGitHub
+) -> None:
+    await spent_between_its_commits(asking)
+    github.merge(
+        "acme/app", 812, "ana", commits=[START, START + 3 * HOUR], opened_at=START, merged_at=MERGED_AT
+    )
+    assert await asking.merges.take(merged(), "d1", MERGED_AT) is Taken.NEW
+    assert github.requests == []
+    await asking.merges.step(MERGED_AT + MINUTE)
+    assert len(github.requests) == 1
+    assert (await asking.pull()).commits == Commits(START, START + 3 * HOUR)
+    assert await asking.cost() == "$1.47"
+
+
+async def test_without_a_token_it_counts_from_its_opening_and_says_so(desk: Desk) -> None:
+    await spent_between_its_commits(desk)
+    await desk.merges.take(merged(), "d1", MERGED_AT)
+    await desk.merges.step(MERGED_AT + MINUTE)
+    (event,) = await desk.store.events(MERGED_AT)
+    assert event.facts["no_commits"] == NO_TOKEN
+    assert await desk.cost() == "$1.77"
+
+
+async def test_a_failing_github_is_asked_again_later_and_later_and_at_last_done_without(
+    asking: Desk, github: SimulatedGitHub
+) -> None:
+    github.fail_always("commits", refused(502, "Bad Gateway"))
+    await asking.merges.take(merged(), "d1", MERGED_AT)
+    now = MERGED_AT
+    for asked, pause in enumerate(PAUSES, start=1):
+        await asking.merges.step(now)
+        await asking.merges.step(now + pause - timedelta(seconds=1))
+        assert len(github.requests) == asked
+        now += pause
+    await asking.merges.step(now)
+    await asking.merges.step(now + 99 * HOUR)
+    assert len(github.requests) == len(PAUSES) + 1
+    assert (await asking.pull()).no_commits == "GitHub answers that it cannot (502)"
+
+
+async def test_after_a_failure_the_next_answer_counts(asking: Desk, github: SimulatedGitHub) -> None:
+    github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
+    github.fail("commits", refused(500, "Server Error"))
+    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asking.merges.step(MERGED_AT)
+    assert not (await asking.pull()).ready
+    await asking.merges.step(MERGED_AT + PAUSES[0])
+    assert (await asking.pull()).commits == Commits(START, START)
+
+
+async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: SimulatedGitHub) -> None:
+    for number in (811, 812):
+        github.merge("acme/app", number, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
+        await asking.merges.take(merged(number), f"d{number}", MERGED_AT)
+    github.fail("commits", rate_limited(MERGED_AT + 40 * MINUTE))
+    await asking.merges.step(MERGED_AT)
+    await asking.merges.step(MERGED_AT + 39 * MINUTE)
+    assert len(github.requests) == 1
+    await asking.merges.step(MERGED_AT + 41 * MINUTE)
+    assert len(github.requests) == 3
+    assert [(await asking.pull(number)).ready for number in (811, 812)] == [True, True]
+
+
+async def test_of_two_workers_one_asks(asking: Desk, github: SimulatedGitHub) -> None:
+    github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
+    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asyncio.gather(*(asking.merges.step(MERGED_AT + MINUTE) for _ in range(4)))
+    assert len(github.requests) == 1
+    assert (await asking.pull()).ready
+
+
+async def test_a_token_that_was_taken_away_leaves_nothing_waiting(
+    asking: Desk, store: Database, github: SimulatedGitHub
+) -> None:
+    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await Desk(store).merges.step(MERGED_AT)
+    assert (await asking.pull()).no_commits == NO_TOKEN
+    assert github.requests == []

@@ -1,0 +1,394 @@
+"""Session keys kept beyond the process: stored encrypted, the newest wins, and the configured one when it changes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from meterbot.core.cipher import Cipher, new_key
+from meterbot.core.models import Health, Seat
+from meterbot.demo.server import Reply
+from meterbot.demo.simulated_claude_ai import Account, ClaudeAi
+from meterbot.sources.claude_ai import ClaudeAiSource
+from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
+from meterbot.sources.transport import Transport
+from meterbot.store import StoredSession
+from meterbot.store.database import Database, open_store
+
+NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
+CONFIGURED = "sk-ant-sid01-planted-configured-AAAAAAAA"
+SECOND = "sk-ant-sid01-planted-second-BBBBBBBBBBBB"
+THIRD = "sk-ant-sid02-planted-third-CCCCCCCCCCCCC"
+K1, K2 = new_key(), new_key()
+
+
+def later(**by: float) -> datetime:
+    return NOW + timedelta(**by)
+
+
+def session(store: Database, *keys: str, configured: str = CONFIGURED, seat: str = "ana") -> SeatSession:
+    """As a process makes it at its start."""
+    return SeatSession(seat, configured, store, Cipher(keys) if keys else None)
+
+
+async def begun(store: Database, *keys: str, configured: str = CONFIGURED) -> SeatSession:
+    made = session(store, *keys, configured=configured)
+    await made.current()
+    return made
+
+
+async def renewed(store: Database, *keys: str, to: str = SECOND, at: datetime = NOW) -> SeatSession:
+    made = await begun(store, *keys)
+    await made.renewed(to, None, at)
+    return made
+
+
+# --- what a start begins with -----------------------------------------------------------------------------------------
+
+
+async def test_a_seat_begins_with_its_configured_key(store: Database) -> None:
+    assert await session(store, K1).current() == CONFIGURED
+
+
+async def test_a_renewal_is_what_the_next_process_begins_with(store: Database) -> None:
+    await renewed(store, K1)
+    again = session(store, K1)
+    assert await again.current() == SECOND
+    assert again.unkept is None
+
+
+async def test_the_end_of_a_session_is_known_to_the_next_process(store: Database) -> None:
+    first = await begun(store, K1)
+    await first.renewed(SECOND, later(days=28), NOW)
+    sessions = Sessions({"ana": CONFIGURED, "bo": THIRD}, store, Cipher([K1]))
+    assert sessions.ends() == {}
+    await sessions.seats["ana"].current()
+    assert sessions.ends() == {"ana": later(days=28)}
+
+
+async def test_another_configured_key_wins_and_the_stored_one_is_dropped(store: Database) -> None:
+    await renewed(store, K1)
+    with capture_logs() as logs:
+        assert await session(store, K1, configured=THIRD).current() == THIRD
+    assert [entry["event"] for entry in logs] == [
+        "another session key is configured: what the former was renewed to is dropped"
+    ]
+    (row,) = (await store.sessions()).values()
+    assert row.ciphertext is None
+    assert await session(store, K1, configured=THIRD).current() == THIRD
+
+
+async def test_a_key_with_space_around_it_is_the_same_configured_key(store: Database) -> None:
+    await renewed(store, K1)
+    assert await session(store, K1, configured=f"{CONFIGURED}\n").current() == SECOND
+
+
+async def test_two_seats_do_not_share_and_a_row_moved_to_another_seat_is_worth_nothing(
+    store: Database,
+) -> None:
+    await renewed(store, K1)
+    assert await session(store, K1, seat="bo").current() == CONFIGURED
+    stolen = (await store.sessions(["ana"]))["ana"].ciphertext
+    fingerprint = (await store.sessions(["bo"]))["bo"].fingerprint
+    assert await store.renew_session(StoredSession("bo", fingerprint, stolen, NOW), [fingerprint])
+    thief = session(store, K1, seat="bo")
+    assert await thief.current() == CONFIGURED
+    assert thief.unkept is Unkept.UNREADABLE
+
+
+# --- the secret key ---------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store: Database) -> None:
+    with capture_logs() as logs:
+        sessions = Sessions({"ana": CONFIGURED, "bo": THIRD}, store, None)
+        for one in sessions.seats.values():
+            await one.current()
+            await one.renewed(SECOND, later(days=3), NOW)
+    assert await sessions.seats["ana"].current() == SECOND
+    assert sessions.ends() == {"ana": later(days=3), "bo": later(days=3)}
+    assert await store.sessions() == {}
+    assert [(entry["log_level"], entry["seats"]) for entry in logs] == [("warning", ["ana", "bo"])]
+    assert sessions.remarks() == [
+        "Renewed session keys of ana and bo are not kept, so that a restart may end them: there is no METERBOT_SECRET_KEY."
+    ]
+
+
+async def test_a_new_key_before_the_old_one_reads_what_is_there_and_encrypts_what_comes(
+    store: Database,
+) -> None:
+    await renewed(store, K1)
+    rotated = session(store, K2, K1)
+    assert await rotated.current() == SECOND
+    await rotated.renewed(THIRD, None, later(minutes=1))
+    assert await session(store, K2).current() == THIRD
+    assert (await begun(store, K1)).unkept is Unkept.UNREADABLE
+
+
+async def test_with_a_wrong_key_the_configured_one_is_used_and_what_is_stored_stays(store: Database) -> None:
+    await renewed(store, K1)
+    before = await store.sessions()
+    with capture_logs() as logs:
+        wrong = session(store, K2)
+        for minute in range(3):
+            assert await wrong.current() in {CONFIGURED, THIRD}
+            await wrong.renewed(THIRD, None, later(minutes=minute))
+    assert wrong.unkept is Unkept.UNREADABLE
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    assert await store.sessions() == before
+    assert await session(store, K1).current() == SECOND
+
+
+async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: Database) -> None:
+    await renewed(store, K1)
+    wrong = await begun(store, K2)
+    await wrong.renewed(THIRD, None, later(minutes=1))
+    await store.forget_session("ana")
+    assert await wrong.current() == THIRD
+    assert wrong.unkept is None
+    assert await session(store, K2).current() == THIRD
+
+
+# --- more than one worker ---------------------------------------------------------------------------------------------
+
+
+async def test_a_worker_takes_up_what_another_has_stored(store: Database, database_url: str) -> None:
+    other = await open_store(database_url)
+    one, two = await begun(store, K1), await begun(other, K1)
+    await one.renewed(SECOND, None, NOW)
+    assert await two.current() == SECOND
+    await two.renewed(THIRD, None, later(seconds=1))
+    assert await one.current() == THIRD
+    await other.close()
+
+
+async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, database_url: str) -> None:
+    other = await open_store(database_url)
+    fast, slow = await begun(store, K1), await begun(other, K1)
+    await fast.renewed(THIRD, None, later(seconds=5))
+    await slow.renewed(SECOND, None, NOW)
+    assert await slow.current() == THIRD
+    assert await session(store, K1).current() == THIRD
+    await other.close()
+
+
+async def test_workers_that_renew_at_the_same_instant_end_with_one_key(
+    store: Database, database_url: str
+) -> None:
+    other = await open_store(database_url)
+    workers = [await begun(each, K1) for each in (store, other)]
+    keys = (SECOND, THIRD)
+    await asyncio.gather(*(worker.renewed(key, None, NOW) for worker, key in zip(workers, keys, strict=True)))
+    held = {await worker.current() for worker in workers}
+    assert held == {await session(store, K1).current()}
+    await other.close()
+
+
+async def test_renewals_within_one_reading_keep_their_order(store: Database) -> None:
+    one = await begun(store, K1)
+    for key in (SECOND, THIRD):
+        await one.renewed(key, None, NOW)
+    assert await session(store, K1).current() == THIRD
+
+
+async def test_a_clock_that_was_set_back_holds_up_no_renewal(store: Database) -> None:
+    await renewed(store, K1, at=later(days=1))
+    one = await begun(store, K1)
+    await one.renewed(THIRD, None, NOW)
+    assert await session(store, K1).current() == THIRD
+
+
+async def test_a_worker_of_a_former_configuration_changes_nothing(store: Database) -> None:
+    former = await begun(store, K1)
+    await begun(store, K1, configured=THIRD)
+    with capture_logs() as logs:
+        for minute in range(3):
+            await former.renewed(f"{SECOND}{minute}", None, later(minutes=minute))
+    assert former.unkept is Unkept.SUPERSEDED
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+    assert await session(store, K1, configured=THIRD).current() == THIRD
+
+
+async def test_a_seat_that_was_forgotten_does_not_come_back(store: Database) -> None:
+    one = await renewed(store, K1)
+    await store.forget("ana")
+    await one.renewed(THIRD, None, later(minutes=1))
+    assert one.unkept is Unkept.FORGOTTEN
+    assert await store.sessions() == {}
+
+
+# --- what is worth a write, and what happens when it fails --------------------------------------------------------------
+
+
+async def test_the_same_key_with_an_end_that_creeps_is_not_written_with_every_answer(store: Database) -> None:
+    one = await begun(store, K1)
+    await one.renewed(SECOND, later(days=28), NOW)
+    for minute in range(59):
+        await one.renewed(SECOND, later(days=28, minutes=minute), later(minutes=minute))
+    await one.renewed(SECOND, None, later(hours=1))
+    assert (await store.sessions())["ana"].ends_at == later(days=28)
+    await one.renewed(SECOND, later(days=29), later(days=1))
+    assert (await store.sessions())["ana"].ends_at == later(days=29)
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await open_store(f"sqlite:///{tmp_path}/here.db")
+    yield opened
+    await opened.close()
+
+
+async def _rename(store: Database, before: str, after: str) -> None:
+    async with store._writer.begin() as connection:
+        await connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+async def test_a_renewal_that_could_not_be_stored_is_stored_before_the_next_reading(here: Database) -> None:
+    one = await begun(here, K1)
+    await _rename(here, "sessions", "away")
+    with capture_logs() as logs:
+        await one.renewed(SECOND, None, NOW)
+        assert await one.current() == SECOND
+    assert {entry["log_level"] for entry in logs} == {"error"}
+    await _rename(here, "away", "sessions")
+    assert await one.current() == SECOND
+    assert await session(here, K1).current() == SECOND
+
+
+async def test_a_renewal_that_could_not_be_stored_is_stored_at_the_end(here: Database) -> None:
+    sessions = Sessions({"ana": CONFIGURED}, here, Cipher([K1]))
+    await sessions.seats["ana"].current()
+    await _rename(here, "sessions", "away")
+    await sessions.seats["ana"].renewed(SECOND, None, NOW)
+    await sessions.save()
+    await _rename(here, "away", "sessions")
+    await sessions.save()
+    assert await session(here, K1).current() == SECOND
+
+
+async def test_a_database_that_is_away_at_the_start_is_no_reason_to_use_the_configured_key(
+    here: Database,
+) -> None:
+    await renewed(here, K1)
+    one = session(here, K1)
+    await _rename(here, "sessions", "away")
+    with pytest.raises(OperationalError):
+        await one.current()
+    await _rename(here, "away", "sessions")
+    assert await one.current() == SECOND
+
+
+# --- with the real reader ---------------------------------------------------------------------------------------------
+
+
+def reader(server: ClaudeAi, transport: Transport, keeper: SeatSession) -> ClaudeAiSource:
+    seat = Seat("ana", "claude_ai")
+    return ClaudeAiSource(seat, CONFIGURED, transport, server.url, keeper=keeper, retry_pauses=())
+
+
+@pytest.fixture
+async def claude() -> AsyncIterator[tuple[ClaudeAi, Account]]:
+    async with ClaudeAi() as server:
+        yield server, server.add_account(CONFIGURED)
+
+
+class Arrival(asyncio.Event):
+    """Tells when the answer that it holds back was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.arrived.set()
+        return await super().wait()
+
+
+async def test_a_renewal_is_stored_before_the_next_request_leaves(
+    store: Database, claude: tuple[ClaudeAi, Account]
+) -> None:
+    server, account = claude
+    account.rotate_to.append(SECOND)
+    held_back = Arrival()
+    server.fail("usage", Reply(until=held_back))
+    async with Transport() as transport:
+        source = reader(server, transport, session(store, K1))
+        reading = asyncio.create_task(source.read(NOW))
+        await asyncio.wait_for(held_back.arrived.wait(), 5)
+        # The process is killed here, in the middle of its first reading.
+        assert await session(store, K1).current() == SECOND
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_the_stored_key_works_where_the_configured_one_is_dead(
+    store: Database, claude: tuple[ClaudeAi, Account]
+) -> None:
+    server, account = claude
+    account.rotate_to.extend([SECOND, THIRD])
+    async with Transport() as transport:
+        (first,) = await reader(server, transport, session(store, K1)).read(NOW)
+        (lost,) = await reader(server, transport, session(store)).read(NOW)
+        (again,) = await reader(server, transport, session(store, K1)).read(NOW)
+    assert [first.health, lost.health, again.health] == [Health.OK, Health.SESSION_EXPIRED, Health.OK]
+    assert server.requests[-1].session_keys == (THIRD,)
+
+
+async def test_a_stored_key_that_cannot_be_read_sends_nothing(
+    here: Database, claude: tuple[ClaudeAi, Account]
+) -> None:
+    server, _ = claude
+    await _rename(here, "sessions", "away")
+    async with Transport() as transport:
+        (snapshot,) = await reader(server, transport, session(here, K1)).read(NOW)
+    assert (snapshot.health, snapshot.detail) == (
+        Health.UNREACHABLE,
+        "the stored session key could not be read",
+    )
+    assert server.requests == []
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def files_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+async def test_neither_the_database_nor_the_log_nor_a_repr_shows_a_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    store = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
+    cipher = Cipher([K1, K2])
+    sessions = Sessions({"ana": CONFIGURED}, store, cipher)
+    ana = sessions.seats["ana"]
+    with capture_logs() as logs:
+        await ana.current()
+        await ana.renewed(SECOND, later(days=1), NOW)
+        await begun(store, new_key())
+        await begun(store, K1, configured=THIRD)
+        await _rename(store, "sessions", "away")
+        await ana.renewed(THIRD, None, later(minutes=1))
+        failure = ""
+        try:
+            await session(store, K1).current()
+        except OperationalError as error:
+            failure = f"{error!r} {error} {error.__context__!r}"
+        await _rename(store, "away", "sessions")
+    assert failure
+    rows = await store.sessions()
+    await store.close()
+    said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._held!r} {cipher!r} {rows!r} {sessions.remarks()}"
+    stored = files_of(tmp_path)
+    for secret in (CONFIGURED, SECOND, THIRD, K1, K2):
+        assert secret not in said
+        assert secret.encode() not in stored
+        assert secret[-20:].encode() not in stored
