@@ -10,7 +10,7 @@ from meterbot.agent.transport import address, exchange
 from meterbot.agent.trouble import PushError, RefusedError
 from meterbot.sources.claude_login import Login
 from meterbot.sources.exact_json import NotJsonError, parse
-from meterbot.sources.responses import Cause, Trouble, reading
+from meterbot.sources.responses import Cause, SourceError, reading
 
 API = "https://api.anthropic.com"
 """The only host that is ever shown the token; METERBOT_ANTHROPIC_API names another, for relays and tests."""
@@ -56,7 +56,7 @@ def _with_token(machine: Machine, now: datetime) -> tuple[Login, object]:
     login = credentials.find(machine, now)
     try:
         return login, _get(machine, login, "/api/oauth/usage", now)
-    except Trouble as trouble:
+    except SourceError as trouble:
         if trouble.cause not in {Cause.UNAUTHORIZED, Cause.SESSION}:
             raise _refused(trouble) from None
         again = credentials.find(machine, now)
@@ -65,7 +65,7 @@ def _with_token(machine: Machine, now: datetime) -> tuple[Login, object]:
     # Claude Code renewed it meanwhile.
     try:
         return again, _get(machine, again, "/api/oauth/usage", now)
-    except Trouble as trouble:
+    except SourceError as trouble:
         raise _refused(trouble) from None
 
 
@@ -79,7 +79,7 @@ def _identity(machine: Machine, login: Login, now: datetime, known: Identity | N
         return known
     try:
         profile = _get(machine, login, "/api/oauth/profile", now)
-    except (Trouble, RefusedError):
+    except (SourceError, RefusedError):
         return None
     found = _ids(profile, ("organization", "uuid"), ("account", "uuid"))
     return found and Identity(*found, login.expires_at, now)
@@ -112,7 +112,7 @@ _ADVICE = {
 }
 
 
-def _refused(trouble: Trouble) -> RefusedError:
+def _refused(trouble: SourceError) -> RefusedError:
     sentence = _ADVICE.get(trouble.cause, f"Anthropic gave no reading: {trouble.sentence}")
     return RefusedError(sentence, trouble.retry_after)
 

@@ -24,36 +24,36 @@ from pydantic import SecretStr
 
 import meterbot
 from meterbot.app.config import Bind, Config, SeatConfig
-from meterbot.app.github_endpoint import GitHubRoute
-from meterbot.app.heartbeat import Presence
+from meterbot.app.github_endpoint import GitHubEndpoint
+from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.metrics import Metrics
-from meterbot.app.push_endpoint import PushRoute
+from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import TICK_SECONDS, Bot
 from meterbot.app.systemd import Systemd
-from meterbot.app.watchdog import DeadMan, Watch
-from meterbot.app.web import Listener, Route, application
+from meterbot.app.watchdog import DeadMansSwitch, Watchdog
+from meterbot.app.web import HttpServer, Route, application
 from meterbot.chat import Chat
-from meterbot.commands.commands import Commands, current_headings
-from meterbot.commands.digest_sender import Digests
-from meterbot.commands.join import Joining, Terms
-from meterbot.commands.paste import Pasting
+from meterbot.commands.commands import Commands, current_outlooks
+from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.join import JoinCommand, JoinTerms
+from meterbot.commands.paste import PasteCommand
 from meterbot.commands.report import SeatRow
-from meterbot.commands.settings import OwnSettings
+from meterbot.commands.settings import SettingsCommand
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import Clock, SystemClock
-from meterbot.core.counters import Tally
-from meterbot.core.deliveries import Place
+from meterbot.core.counters import ProcessCounters
+from meterbot.core.deliveries import Destination
 from meterbot.core.errors import StartError
 from meterbot.core.lease import GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter
-from meterbot.delivery.actions import Handling
+from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.alerts.message import rendering
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
-from meterbot.ingest.pull_requests import Merges
-from meterbot.ingest.pushes import PUSH, Reception
+from meterbot.ingest.pull_requests import PullRequestTracker
+from meterbot.ingest.pushes import PUSH, PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
@@ -137,7 +137,7 @@ async def assembled(
         store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
         gateway = Lease(GATEWAY)
-        presence = Presence(store, _worker(), clock, [gateway] if config.discord is not None else [])
+        presence = Heartbeat(store, _worker(), clock, [gateway] if config.discord is not None else [])
         closing.push_async_callback(presence.leave)
         await presence.join()
         sessions = build_sessions(config, closing, store)
@@ -180,12 +180,12 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind)
         return (await bot.commands.report(bot.clock.now())).rows
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
-    routes += PushRoute(bot.reception, bot.clock.now).routes()
+    routes += PushEndpoint(bot.reception, bot.clock.now).routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secrets
-        routes += GitHubRoute(bot.merges, read_hook, secrets_, bot.clock.now).routes()
+        routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now).routes()
     metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
-    listener = Listener(application(bot.vitals, routes, metrics), bind.host, bind.port)
+    listener = HttpServer(application(bot.vitals, routes, metrics), bind.host, bind.port)
     closing.push_async_callback(listener.close)
     try:
         await listener.start()
@@ -214,18 +214,18 @@ def _connected(
     chats: Mapping[str, Chat],
     *,
     sessions: Sessions,
-    presence: Presence,
+    presence: Heartbeat,
     read_commits: CommitReader | None,
     reads_at_once: int,
     salt: str,
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
-    tally = Tally()
+    tally = ProcessCounters()
     noise = config.noise_settings()
     noise = replace(noise, veil=replace(noise.veil, salt=salt))
     render = rendering(seats, config.timezone, noise)
-    notify = Notify(
+    notify = DeliveryWorker(
         store,
         chats,
         clock,
@@ -235,11 +235,11 @@ def _connected(
         rng=rng,
         tally=tally,
     )
-    destinations = [Place(chat.name, chat.destination) for chat in chats.values()]
+    destinations = [Destination(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     ingest = Ingest(store, seats, destinations, rules, notify.wake, noise=noise, session_ends=sessions.ends)
-    handling = Handling(store, seats, notify.wake, now=clock.now, tz=config.timezone, veil=noise.veil)
-    reception = Reception(seats, token_digests(config), store, ingest, snapshots_of)
+    handling = AlertActions(store, seats, notify.wake, now=clock.now, tz=config.timezone, veil=noise.veil)
+    reception = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     commands = Commands(
         store,
         seats,
@@ -250,10 +250,10 @@ def _connected(
         operators=config.operators(),
         chats=list(chats.values()),
         remarks=sessions.remarks,
-        joining=Joining(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
-        pasting=Pasting(seats, reception, clock.now),
+        joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
+        pasting=PasteCommand(seats, reception, clock.now),
         handling=handling,
-        settings=OwnSettings(store, seats, config.operators(), rules.thresholds, config.timezone),
+        settings=SettingsCommand(store, seats, config.operators(), rules.thresholds, config.timezone),
     )
     poller = Poller(
         sources,
@@ -270,7 +270,7 @@ def _connected(
     )
     presence.when_lost(poller.let_go)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
-    merges = Merges(
+    merges = PullRequestTracker(
         store,
         seats,
         ingest,
@@ -278,11 +278,11 @@ def _connected(
         repositories=() if config.github is None else config.github.repositories,
         shown=config.privacy.rows == "named",
     )
-    digests = Digests(
+    digests = DigestSender(
         store,
         config.digest_readers(destinations),
         commands.report,
-        lambda report: current_headings(store, report),
+        lambda report: current_outlooks(store, report),
         notify.wake,
         tz=config.timezone,
         noise=noise,
@@ -302,7 +302,7 @@ def _connected(
         merges,
         digests,
         tally,
-        Watch(Systemd(os.environ), None if ping_url is None else DeadMan(ping_url)),
+        Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url)),
         sessions,
         presence,
     )
@@ -317,10 +317,10 @@ def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | No
     return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 
 
-def _terms(config: Config) -> Terms:
+def _terms(config: Config) -> JoinTerms:
     """On which terms people get tokens by asking."""
     url = None if config.http is None else config.http.public_url
-    return Terms(url, config.push_approvers, frozenset(token_digests(config)))
+    return JoinTerms(url, config.push_approvers, frozenset(token_digests(config)))
 
 
 def token_digests(config: Config) -> dict[str, str]:
@@ -430,7 +430,7 @@ def build_chats(
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack.chat import SlackChat  # noqa: PLC0415
-        from meterbot.chat.slack.home import Notes  # noqa: PLC0415
+        from meterbot.chat.slack.home import NoteStore  # noqa: PLC0415
 
         chats.append(
             SlackChat(
@@ -441,7 +441,7 @@ def build_chats(
                 mode=config.slack.mode,
                 api_url=config.endpoints.slack_api,
                 groups=config.privacy.operators.slack_groups,
-                notes=Notes(note, set_note),
+                notes=NoteStore(note, set_note),
             )
         )
     if config.discord is not None:

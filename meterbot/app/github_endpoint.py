@@ -14,8 +14,8 @@ from aiohttp import web
 from meterbot.app.push_endpoint import client_address
 from meterbot.app.web import BodyError, Route, read_body
 from meterbot.core.log import get_logger
-from meterbot.core.rate_limit import Limiter
-from meterbot.ingest.pull_requests import Merges, Taken
+from meterbot.core.rate_limit import RateLimiter
+from meterbot.ingest.pull_requests import HookReceipt, PullRequestTracker
 from meterbot.sources import HookReader, UnusableHookError
 
 PATH = "/hooks/github"
@@ -50,18 +50,22 @@ class _Answer(Exception):  # noqa: N818 - an answer, not an error of ours
         return web.json_response(self.body, status=self.code, headers=headers)
 
 
-class GitHubRoute:
+class GitHubEndpoint:
     """Answers webhooks. Several `secrets` are a rotation: each is good. An address may fail 10 times, and twice a minute
     after that."""
 
     def __init__(
-        self, merges: Merges, read: HookReader, secrets: Sequence[str], now: Callable[[], datetime]
+        self,
+        merges: PullRequestTracker,
+        read: HookReader,
+        secrets: Sequence[str],
+        now: Callable[[], datetime],
     ) -> None:
         self._merges = merges
         self._read = read
         self._secrets = secrets
         self._now = now
-        self._failures = Limiter(burst=10, seconds=30)
+        self._failures = RateLimiter(burst=10, seconds=30)
 
     def routes(self) -> list[Route]:
         return [("POST", PATH, self.post)]
@@ -120,6 +124,8 @@ class GitHubRoute:
             return _Answer(202, status="ignored", why=merged)
         taken = await self._merges.take(merged, delivery, self._now())
         log.info("pull_request_merged", pull=merged.name, taken=taken.value)
-        if taken in {Taken.NEW, Taken.KNOWN}:
-            return _Answer(202 if taken is Taken.NEW else 200, status=taken.value, pull_request=merged.name)
+        if taken in {HookReceipt.NEW, HookReceipt.KNOWN}:
+            return _Answer(
+                202 if taken is HookReceipt.NEW else 200, status=taken.value, pull_request=merged.name
+            )
         return _Answer(202, status="ignored", why=taken.value)

@@ -22,7 +22,7 @@ def on_time(last_tick: datetime | None, now: datetime) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class BotHealth:
     """How the bot is doing at `now`."""
 
     now: datetime
@@ -84,4 +84,4 @@ class Vitals:
         return ("not ready: " + "; ".join(problems) + "; " if problems else "") + ", ".join(said)
 
 
-TakeVitals = Callable[[], Awaitable[Vitals]]
+TakeVitals = Callable[[], Awaitable[BotHealth]]

@@ -19,7 +19,7 @@ _GOODBYE_SECONDS = 2.0
 log = get_logger(__name__)
 
 
-class Presence:
+class Heartbeat:
     """`worker` names this process among those that share the database."""
 
     def __init__(self, store: Store, worker: str, clock: Clock, leases: Sequence[Lease] = ()) -> None:

@@ -20,9 +20,9 @@ from prometheus_client import (
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from meterbot.app.health import Vitals
+from meterbot.app.health import BotHealth
 from meterbot.commands.report import SeatRow
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.lease import GATEWAY
 
 TakeRows = Callable[[], Awaitable[Sequence[SeatRow]]]
@@ -39,11 +39,11 @@ class Metrics:
     machine sees amounts."""
 
     def __init__(
-        self, tally: Tally | None = None, rows: TakeRows = _nobody, token: str | None = None
+        self, tally: ProcessCounters | None = None, rows: TakeRows = _nobody, token: str | None = None
     ) -> None:
         self._rows = rows
         self._token = token
-        self._counted = [(tally or Tally()).registry, _process()]
+        self._counted = [(tally or ProcessCounters()).registry, _process()]
 
     def refuses(self, request: web.Request) -> bool:
         """Whether the token is missing or wrong."""
@@ -52,7 +52,7 @@ class Metrics:
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         return not hmac.compare_digest(given, f"Bearer {self._token}".encode())
 
-    async def answer(self, request: web.Request, vitals: Vitals) -> bytes:
+    async def answer(self, request: web.Request, vitals: BotHealth) -> bytes:
         """To a request that was not refused."""
         rows = await self._rows() if vitals.database and (self._token or _asked_here(request)) else ()
         now = CollectorRegistry()
@@ -86,7 +86,7 @@ class _Now(Collector):
         yield from self._metrics
 
 
-def _of_the_bot(vitals: Vitals) -> Iterator[Metric]:
+def _of_the_bot(vitals: BotHealth) -> Iterator[Metric]:
     yield _gauges(
         "meterbot_build_info",
         "Always 1.",
@@ -133,7 +133,7 @@ def _of_the_bot(vitals: Vitals) -> Iterator[Metric]:
     )
 
 
-def _of_seats(vitals: Vitals) -> Iterator[Metric]:
+def _of_seats(vitals: BotHealth) -> Iterator[Metric]:
     yield _gauges(
         "meterbot_seat_health",
         "1 for the seat's present health.",

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from meterbot.app.web import BodyError, Route, read_body
 from meterbot.core.log import get_logger
-from meterbot.core.rate_limit import Limiter
-from meterbot.ingest.ingest import Receipt
-from meterbot.ingest.pushes import Reception
+from meterbot.core.rate_limit import RateLimiter
+from meterbot.ingest.ingest import PushReceipt
+from meterbot.ingest.pushes import PushReceiver
 from meterbot.sources import UnusablePushError
 
 PATHS = ("/api/v1/snapshots", "/snapshots")
@@ -46,16 +46,16 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
         return web.json_response(self.body, status=self.status, headers=headers)
 
 
-class PushRoute:
+class PushEndpoint:
     """Answers pushes. A seat may push 12 times at once and six times a minute; an address may fail 10 times, and twice
     a minute after that."""
 
-    def __init__(self, reception: Reception, now: Callable[[], datetime]) -> None:
+    def __init__(self, reception: PushReceiver, now: Callable[[], datetime]) -> None:
         self._reception = reception
         self._now = now
-        self._pushes = Limiter(burst=12, seconds=10)
-        self._failures = Limiter(burst=10, seconds=30)
-        self._attempts = Limiter(burst=120, seconds=0.5)
+        self._pushes = RateLimiter(burst=12, seconds=10)
+        self._failures = RateLimiter(burst=10, seconds=30)
+        self._attempts = RateLimiter(burst=120, seconds=0.5)
 
     def routes(self) -> list[Route]:
         return [("POST", path, self.post) for path in PATHS]
@@ -91,7 +91,7 @@ class PushRoute:
         _hold_up(self._pushes.wait(seat, now), "this seat")
         return seat
 
-    def _answer(self, seat: str, receipt: Receipt) -> web.Response:
+    def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:
         if receipt.refused is not None:
             log.warning("push_refused", seat=seat, why=receipt.refused)
             remedy = (

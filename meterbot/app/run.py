@@ -11,21 +11,21 @@ from time import monotonic
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import meterbot
-from meterbot.app.health import Vitals
-from meterbot.app.heartbeat import Presence
-from meterbot.app.watchdog import Watch
+from meterbot.app.health import BotHealth
+from meterbot.app.heartbeat import Heartbeat
+from meterbot.app.watchdog import Watchdog
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
-from meterbot.commands.digest_sender import Digests
+from meterbot.commands.digest_sender import DigestSender
 from meterbot.core.clock import Clock
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
-from meterbot.ingest.pull_requests import Merges
-from meterbot.ingest.pushes import Reception
+from meterbot.ingest.pull_requests import PullRequestTracker
+from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.sources.session_keys import Sessions
 from meterbot.store import Store
@@ -62,16 +62,16 @@ class Bot:
     seats: frozenset[str]
     poller: Poller
     ingest: Ingest
-    notify: Notify
+    notify: DeliveryWorker
     commands: Commands
-    reception: Reception
+    reception: PushReceiver
     retention: Retention
-    merges: Merges
-    digests: Digests
-    tally: Tally
-    watch: Watch
+    merges: PullRequestTracker
+    digests: DigestSender
+    tally: ProcessCounters
+    watch: Watchdog
     sessions: Sessions
-    presence: Presence
+    presence: Heartbeat
     last_tick: datetime | None = None
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
@@ -218,7 +218,7 @@ class Bot:
             self.seen = at, await self.store.sources()
         return self.seen[1]
 
-    async def vitals(self) -> Vitals:
+    async def vitals(self) -> BotHealth:
         """How the bot is doing."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -236,7 +236,7 @@ class Bot:
             if queue.oldest is not None:
                 oldest[queue.chat] = min(queue.oldest, oldest.get(queue.chat, queue.oldest))
         now = self.clock.now()
-        return Vitals(
+        return BotHealth(
             now=now,
             version=meterbot.__version__,
             database=database,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from meterbot.app.health import Vitals, on_time
+from meterbot.app.health import BotHealth, on_time
 from meterbot.app.systemd import Systemd
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, SourceState
@@ -17,7 +17,7 @@ _WELL = {Health.OK, Health.NEVER_SEEN}  # that nothing has come yet is no failur
 log = get_logger(__name__)
 
 
-class DeadMan:
+class DeadMansSwitch:
     """An address that is asked while all is well: whoever is there raises the alarm when the asking stops.
 
     The address is a secret: who knows it can keep the alarm silent.
@@ -53,10 +53,10 @@ class DeadMan:
             return type(error).__name__  # its text may have the address in it
 
 
-class Watch:
+class Watchdog:
     """Looks at the vitals now and then. Without a dead man's switch, nobody is asked."""
 
-    def __init__(self, systemd: Systemd, dead_man: DeadMan | None = None) -> None:
+    def __init__(self, systemd: Systemd, dead_man: DeadMansSwitch | None = None) -> None:
         self._systemd = systemd
         self._dead_man = dead_man
         self._problems: list[str] = []
@@ -73,7 +73,7 @@ class Watch:
         if on_time(last_tick, now):
             self._systemd.alive()
 
-    async def look(self, vitals: Vitals) -> None:
+    async def look(self, vitals: BotHealth) -> None:
         """Tells everybody."""
         problems = vitals.problems()
         self._systemd.status(vitals.summary())

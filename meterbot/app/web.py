@@ -92,7 +92,7 @@ _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.addFilter(_OurFailures())
 
 
-class Listener:
+class HttpServer:
     """The application on one address, until `close`. It takes no compressed body: what is small may then be large."""
 
     def __init__(self, app: web.Application, host: str, port: int) -> None:

@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HomePage:
     """A person's own page, on a chat that has one: one of its tabs, with answers one below the other. `history` is slower,
     and asked for once the rest stands."""
 
@@ -63,7 +63,7 @@ class Answer:
     invalid: bool = False
     picture: Picture | None = None
     """Beside the message, which says the same in words: where it cannot be shown, nothing is lost."""
-    page: Page | None = None
+    page: HomePage | None = None
     """What stands on the asker's own page, which begins with the message."""
 
 

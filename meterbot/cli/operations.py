@@ -21,13 +21,13 @@ from meterbot.app.config import Config
 from meterbot.chat import Chat, Question
 from meterbot.cli.checkout import LocalCommit
 from meterbot.commands import export, pull_requests
-from meterbot.commands.commands import Commands, current_headings, current_report
-from meterbot.commands.outlooks import Headings
+from meterbot.commands.commands import Commands, current_outlooks, current_report
+from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.report import Reports, TeamReport, plan_troubles, team_report
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock
-from meterbot.core.deliveries import every_queue
+from meterbot.core.deliveries import all_queues
 from meterbot.core.errors import Outcome, SendError, StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.log import get_logger
@@ -152,11 +152,11 @@ async def team_now(config: Config, now: datetime) -> TeamReport:
         return await current_report(store, Reports(config.seat_list(), config.timezone), now)
 
 
-async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Headings]:
+async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team as the database knows it, and where it is heading."""
     async with _opened(config) as store:
         report = await current_report(store, Reports(config.seat_list(), config.timezone), now)
-        return report, await current_headings(store, report)
+        return report, await current_outlooks(store, report)
 
 
 async def history_of(config: Config, since: datetime) -> list[dict[str, object]]:
@@ -242,7 +242,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
                 "oldest": _stamp(queue.oldest),
                 "trouble": queue.trouble,
             }
-            for queue in every_queue(queues, config.places())
+            for queue in all_queues(queues, config.places())
         ],
         "processes": [
             {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers

@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from meterbot.commands.daily import OTHERS, Days
+from meterbot.commands.daily import OTHERS, DailySpend
 from meterbot.core.money import show
 from meterbot.core.text import day_text
 
@@ -25,7 +25,7 @@ PAINTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="painter")
 """Where a bot draws, one picture at a time: matplotlib keeps fonts and settings for the whole process, and those that
 wait for their turn take none of the threads that answers need."""
 _KEPT = 8
-_drawn: dict[tuple[Days, str, bool], bytes] = {}
+_drawn: dict[tuple[DailySpend, str, bool], bytes] = {}
 """The last few pictures, by what they show."""
 
 
@@ -33,7 +33,7 @@ class NoCharts(Exception):  # noqa: N818 - no failure, but a choice of who insta
     """matplotlib is not installed."""
 
 
-def draw(days: Days, title: str, *, dark: bool = False) -> bytes:
+def draw(days: DailySpend, title: str, *, dark: bool = False) -> bytes:
     """The picture. Takes a tenth of a second and more: in `PAINTER`, and never on the event loop. Raises
     `NoCharts`."""
     try:
@@ -54,7 +54,7 @@ def draw(days: Days, title: str, *, dark: bool = False) -> bytes:
     return png
 
 
-def _fill(figure: "Figure", days: Days, title: str, look: dict[str, str]) -> None:
+def _fill(figure: "Figure", days: DailySpend, title: str, look: dict[str, str]) -> None:
     figure.set_facecolor(look["back"])
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
     _bars(upper, days)
@@ -71,7 +71,7 @@ def _fill(figure: "Figure", days: Days, title: str, look: dict[str, str]) -> Non
     legend.get_title().set_color(look["ink"])
 
 
-def _bars(axes: "Axes", days: Days) -> None:
+def _bars(axes: "Axes", days: DailySpend) -> None:
     places, floor = range(len(days.days)), [0.0] * len(days.days)
     for number, one in enumerate(days.series):
         heights = [float(amount) for amount in one.spent]
@@ -82,7 +82,7 @@ def _bars(axes: "Axes", days: Days) -> None:
     axes.set_ylim(0, max([*floor, 0.01]) * 1.16)
 
 
-def _so_far(axes: "Axes", days: Days, look: dict[str, str]) -> None:
+def _so_far(axes: "Axes", days: DailySpend, look: dict[str, str]) -> None:
     points = [(place, float(amount)) for place, amount in enumerate(days.so_far) if amount is not None]
     top = max([amount for _, amount in points], default=0.0)
     axes.step(
@@ -97,7 +97,7 @@ def _so_far(axes: "Axes", days: Days, look: dict[str, str]) -> None:
     axes.set_ylim(0, max(top, 0.01) * 1.15)
 
 
-def _mark(upper: "Axes", lower: "Axes", days: Days, look: dict[str, str]) -> None:
+def _mark(upper: "Axes", lower: "Axes", days: DailySpend, look: dict[str, str]) -> None:
     """Blocks as red strips in the lower picture, a lane for each seat; renewals as triangles atop the upper one."""
     lanes = sorted({stretch.label for stretch in days.blocked})
     lane = min(0.16, 0.8 / max(len(lanes), 1))
@@ -122,7 +122,7 @@ def _mark(upper: "Axes", lower: "Axes", days: Days, look: dict[str, str]) -> Non
         )  # fmt: skip
 
 
-def _place(days: Days, at: datetime) -> float:
+def _place(days: DailySpend, at: datetime) -> float:
     """Where an instant is: days are centred on whole numbers."""
     begin = datetime.combine(days.days[0], time(), days.tz)
     return (at - begin) / _DAY - 0.5
@@ -138,7 +138,7 @@ def _style(axes: "Axes", look: dict[str, str]) -> None:
         spine.set_color(look["faint"])
 
 
-def _dates(axes: Any, days: Days) -> None:
+def _dates(axes: Any, days: DailySpend) -> None:
     step = max(1, round(len(days.days) / 10))
     places = list(range(len(days.days) - 1, -1, -step))[::-1]
     names = [day_text(days.days[place]) for place in places]

@@ -10,28 +10,28 @@ from difflib import get_close_matches
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from meterbot.chat import Answer, Chat, Form, Page, Question
+from meterbot.chat import Answer, Chat, Form, HomePage, Question
 from meterbot.commands import charts, pull_requests, seat_view
-from meterbot.commands.daily import Days, days_of, first_hour, stretch_of
+from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
 from meterbot.commands.forecast import forecast_answer
 from meterbot.commands.history import SPANS, alt_text, history_answer, title_of
-from meterbot.commands.join import Joining
-from meterbot.commands.outlooks import Headings, headings
-from meterbot.commands.paste import Pasting, Taken
+from meterbot.commands.join import JoinCommand
+from meterbot.commands.outlooks import Outlooks, outlooks
+from meterbot.commands.paste import PasteCommand, PasteResult
 from meterbot.commands.report import Reports, SeatRow, TeamReport, plan_troubles, with_paces
-from meterbot.commands.seat_view import Destination, Process
+from meterbot.commands.seat_view import DestinationStatus, WorkerStatus
 from meterbot.commands.settings import VERB as SETTINGS
-from meterbot.commands.settings import OwnSettings
+from meterbot.commands.settings import SettingsCommand
 from meterbot.commands.team_view import team
 from meterbot.commands.view import View
-from meterbot.core.deliveries import Place, every_queue
+from meterbot.core.deliveries import Destination, all_queues
 from meterbot.core.lease import GATEWAY
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Picture, notice
 from meterbot.core.models import Counter, Sample, Seat, Severity, by_counter
 from meterbot.core.privacy import Operators, Rows
 from meterbot.core.text import listed, one_line, sentence
-from meterbot.delivery.actions import Handling
+from meterbot.delivery.actions import AlertActions
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.outlook import HABIT
@@ -90,7 +90,7 @@ async def _aside(
     return await asyncio.to_thread(work, *values, **named)
 
 
-async def current_headings(store: Store, report: TeamReport) -> Headings:
+async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
     """Where the report's seats are heading."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
@@ -99,7 +99,7 @@ async def current_headings(store: Store, report: TeamReport) -> Headings:
     quiet = counters - {one.counter for one in samples}
     samples += await store.samples(quiet, now - PACE_WINDOWS[-1])
     hours = await hours_joined(store, counters, now - HABIT, datetime.date)
-    return await asyncio.to_thread(headings, report, samples, hours)
+    return await asyncio.to_thread(outlooks, report, samples, hours)
 
 
 async def hours_joined(
@@ -137,11 +137,11 @@ class Commands:
         operators: Operators | None = None,
         chats: Sequence[Chat] = (),
         remarks: Callable[[], Sequence[str]] = tuple,
-        joining: Joining | None = None,
-        pasting: Pasting | None = None,
-        handling: Handling | None = None,
-        settings: OwnSettings | None = None,
-        places: Sequence[Place] = (),
+        joining: JoinCommand | None = None,
+        pasting: PasteCommand | None = None,
+        handling: AlertActions | None = None,
+        settings: SettingsCommand | None = None,
+        places: Sequence[Destination] = (),
     ) -> None:
         self._store = store
         self._seats = seats
@@ -151,7 +151,7 @@ class Commands:
         self._rows = rows
         self._operators = operators or Operators()
         self._chats = chats
-        self._places = places or [Place(chat.name, chat.destination) for chat in chats]
+        self._places = places or [Destination(chat.name, chat.destination) for chat in chats]
         self._remarks = remarks
         self._answers: dict[str, Callable[[_Asked], Awaitable[Message]]] = {
             "team": self._team,
@@ -265,7 +265,7 @@ class Commands:
 
     async def _detail(self, view: View, names: Sequence[str], words: Sequence[str]) -> Message:
         rows = tuple(row for row in view.report.rows if row.seat.name in names)
-        heading = await current_headings(self._store, replace(view.report, rows=rows))
+        heading = await current_outlooks(self._store, replace(view.report, rows=rows))
         hours = await self._two_months(view, rows)
         return await asyncio.to_thread(seat_view.seat_detail, view, names, words, heading, hours)
 
@@ -292,9 +292,9 @@ class Commands:
         names = listed(sorted(self._seats), _NAMED)
         return notice(title, f"{guess}The seats: {names}." if names else "No seats are configured.")
 
-    async def _report(self, pasting: Pasting, question: Question, words: Sequence[str]) -> Answer:
+    async def _report(self, pasting: PasteCommand, question: Question, words: Sequence[str]) -> Answer:
         taken = await pasting.take(question, words)
-        if not isinstance(taken, Taken):
+        if not isinstance(taken, PasteResult):
             return taken
         view = await self._view(question, public=False)
         detail = seat_view.seat_detail(view, [taken.seat], ("seat", taken.seat))
@@ -352,13 +352,13 @@ class Commands:
             messages = [await self._me(asked), *(answer.message for answer in held)]
             own = sorted(view.own)
             history = partial(self._days, view, own, SPANS["30d"], question.platform) if own else None
-            return Answer(messages[0], page=Page(tuple(messages), MINE, tabs, history))
+            return Answer(messages[0], page=HomePage(tuple(messages), MINE, tabs, history))
         message = await _aside(len(self._seats), team, view)
         history = partial(self._days, view, (), SPANS["30d"], question.platform)
-        return Answer(message, page=Page((message,), TEAM, tabs, history))
+        return Answer(message, page=HomePage((message,), TEAM, tabs, history))
 
     async def _forecast(self, asked: _Asked) -> Message:
-        heading = await current_headings(self._store, asked.view.report)
+        heading = await current_outlooks(self._store, asked.view.report)
         return await asyncio.to_thread(forecast_answer, asked.view, heading)
 
     async def _renewals(self, asked: _Asked) -> Message:
@@ -402,19 +402,19 @@ class Commands:
             last_tick=last_tick,
         )
 
-    async def _processes(self, now: datetime) -> list[Process]:
+    async def _processes(self, now: datetime) -> list[WorkerStatus]:
         """Those that share the database; none where only one can."""
         workers = [] if self._store.sole else await self._store.workers(now)
-        return [Process(worker.name, worker.since, GATEWAY in worker.leases) for worker in workers]
+        return [WorkerStatus(worker.name, worker.since, GATEWAY in worker.leases) for worker in workers]
 
-    async def _destinations(self) -> list[Destination]:
+    async def _destinations(self) -> list[DestinationStatus]:
         """Every running chat, and every queue, be its chat running here or not."""
         connections = {chat.name: chat.connection() for chat in self._chats}
         places = []
-        for queue in every_queue(await self._store.queues(), self._places):
+        for queue in all_queues(await self._store.queues(), self._places):
             connection = connections.get(queue.chat)
             places.append(
-                Destination(
+                DestinationStatus(
                     chat=queue.chat,
                     channel=queue.channel,
                     up=None if connection is None else connection.up,
@@ -437,7 +437,7 @@ def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
     return view.rows == "named" or any(map(view.may_ask_for, seats))
 
 
-async def _drawn(found: Sequence[Days], title: str, *, dark: bool) -> tuple[Picture | None, str]:
+async def _drawn(found: Sequence[DailySpend], title: str, *, dark: bool) -> tuple[Picture | None, str]:
     """The picture of the first currency; or none, and why."""
     if not found:
         return None, ""

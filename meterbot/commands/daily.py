@@ -30,7 +30,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DayRange:
     """From one instant to another, of a seat."""
 
     label: str
@@ -39,7 +39,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
+class DailySpend:
     """One currency's days (in the configured zone), most spent first.
 
     `so_far` is the month's sum at the end of each day, as the counters said it; None where one is not known. `known`
@@ -52,7 +52,7 @@ class Days:
     total: Money
     so_far: tuple[Decimal | None, ...]
     cap: Money | None
-    blocked: tuple[Stretch, ...]
+    blocked: tuple[DayRange, ...]
     renewals: tuple[tuple[str, date], ...]
     known: date
     tz: tzinfo = UTC
@@ -76,7 +76,9 @@ def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
     return datetime.combine(first, time(), tz).astimezone(UTC)
 
 
-def days_of(view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()) -> tuple[Days, ...]:
+def days_of(
+    view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()
+) -> tuple[DailySpend, ...]:
     """For each currency, the one with the most seats first. `seats`: of these alone."""
     now = view.report.as_of
     today = now.astimezone(view.tz).date()
@@ -106,7 +108,7 @@ def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:
 
 def _days(
     view: View, rows: dict[Counter, SeatRow], hours: Sequence[Hour], currency: str, days: tuple[date, ...]
-) -> Days:
+) -> DailySpend:
     labels = {
         counter: row.seat.name if view.may_see(row.seat.name) else OTHERS for counter, row in rows.items()
     }
@@ -119,7 +121,7 @@ def _days(
     held = {hour.counter for hour in hours}
     known = min(day for _, day in own)
     shown = {counter: row for counter, row in rows.items() if labels[counter] != OTHERS and counter in held}
-    return Days(
+    return DailySpend(
         currency=currency,
         days=days,
         series=tuple(series),
@@ -190,7 +192,7 @@ def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Mone
 
 def _blocked(
     shown: dict[Counter, SeatRow], hours: Sequence[Hour], view: View, days: Sequence[date]
-) -> Iterable[Stretch]:
+) -> Iterable[DayRange]:
     """As long as the last reading of each hour said so; a block that goes on goes on until now."""
     first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
     each = by_counter(hours)
@@ -201,10 +203,10 @@ def _blocked(
                 since = max(hour.at, first)
             elif not hour.blocked and since is not None:
                 if hour.at + HOUR > first:
-                    yield Stretch(row.seat.name, since, max(hour.at, since + HOUR))
+                    yield DayRange(row.seat.name, since, max(hour.at, since + HOUR))
                 since = None
         if since is not None:
-            yield Stretch(row.seat.name, since, view.report.as_of)
+            yield DayRange(row.seat.name, since, view.report.as_of)
 
 
 def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:

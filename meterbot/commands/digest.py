@@ -9,12 +9,12 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from meterbot.commands.forecast import month_ends
-from meterbot.commands.outlooks import NOWHERE, Headings
+from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.report import SeatRow
 from meterbot.commands.seat_view import seat_detail
 from meterbot.commands.team_view import MOST_ROWS, team
 from meterbot.commands.view import View
-from meterbot.core.deliveries import Place
+from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Message, Section
 from meterbot.core.models import (
     Counter,
@@ -51,11 +51,11 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class DigestReader:
     """Who gets a digest: the channel at `place`, or the one person there whose `seats` it is about. An `operator` gets
     the team's in a direct message, and sees everything in it."""
 
-    place: Place
+    place: Destination
     schedule: Schedule
     seats: tuple[str, ...] = ()
     operator: bool = False
@@ -68,7 +68,7 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DigestState:
     """What a reader knows: for which of their days that was looked at, when it was told, and a mark of what it was.
     `digest` is the day whose digest told it, and `since` from when on; None where none has yet."""
 
@@ -79,7 +79,7 @@ class Told:
     since: datetime | None = None
 
 
-def due(schedule: Schedule, now: datetime, told: Told | None) -> date | None:
+def due(schedule: Schedule, now: datetime, told: DigestState | None) -> date | None:
     """The local day whose hour has come and whose digest was not looked at yet; else None.
 
     An hour that the clocks leave out comes as much later as they were put forward; of one that comes twice the first
@@ -119,11 +119,11 @@ def _state(row: SeatRow, *, named: bool) -> str:
 
 
 def message(
-    reader: Reader,
+    reader: DigestReader,
     view: View,
     samples: Iterable[Sample],
     since: datetime,
-    headings: Headings = NOWHERE,
+    headings: Outlooks = NOWHERE,
 ) -> Message:
     """The digest: what was spent since the last one, then how it stands, and where that leads."""
     whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else _team(view, headings)
@@ -139,7 +139,7 @@ def message(
     return replace(whole, title=title, fallback=fallback, sections=(*changes, *whole.sections), owner={})
 
 
-def _team(view: View, headings: Headings) -> Message:
+def _team(view: View, headings: Outlooks) -> Message:
     whole = team(view)
     return replace(whole, text="\n".join([whole.text, *month_ends(headings)]))
 
@@ -199,7 +199,7 @@ def _amounts(known: _Amount) -> str:
     return amounts_text(spent or known[:1]) or "nothing"
 
 
-def digest_event(reader: Reader, day: date, now: datetime) -> Event:
+def digest_event(reader: DigestReader, day: date, now: datetime) -> Event:
     """One for each reader and day of theirs: its key is what keeps a second one from being queued."""
     return Event(
         key=f"{reader.name}:{day.isoformat()}",
@@ -212,19 +212,19 @@ def digest_event(reader: Reader, day: date, now: datetime) -> Event:
     )
 
 
-def dump(told: Told) -> str:
+def dump(told: DigestState) -> str:
     stored = {"day": told.day.isoformat(), "at": told.at.isoformat(), "mark": told.mark}
     if told.digest is not None and told.since is not None:
         stored |= {"digest": told.digest.isoformat(), "since": told.since.isoformat()}
     return json.dumps(stored)
 
 
-def load(stored: str | None) -> Told | None:
+def load(stored: str | None) -> DigestState | None:
     if stored is None:
         return None
     told = json.loads(stored)
     digest, since = told.get("digest"), told.get("since")
-    return Told(
+    return DigestState(
         date.fromisoformat(told["day"]),
         datetime.fromisoformat(told["at"]),
         told["mark"],

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from meterbot.commands.digest import (
-    Reader,
-    Told,
+    DigestReader,
+    DigestState,
     digest_event,
     due,
     dump,
@@ -15,17 +15,17 @@ from meterbot.commands.digest import (
     mark,
     message,
 )
-from meterbot.commands.outlooks import NOWHERE, Headings
+from meterbot.commands.outlooks import NOWHERE, Outlooks
 from meterbot.commands.report import TeamReport
 from meterbot.commands.view import View
-from meterbot.core.deliveries import DeliveryKind, Lane, NewDelivery
+from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
-from meterbot.delivery.routing import NoiseSettings, hold
+from meterbot.delivery.routing import RoutingSettings, hold
 from meterbot.store import Batch, Store, Transaction
 
 Report = Callable[[datetime], Awaitable[TeamReport]]
-Ahead = Callable[[TeamReport], Awaitable[Headings]]
+Ahead = Callable[[TeamReport], Awaitable[Outlooks]]
 _NEWER = "a newer digest says it, too"
 
 
@@ -33,32 +33,32 @@ _NEWER = "a newer digest says it, too"
 class _Saying:
     """What a digest would say to a reader. `mark` is None while nothing is known."""
 
-    reader: Reader
+    reader: DigestReader
     view: View
     mark: str | None
     samples: Sequence[Sample] = ()
-    headings: Headings = NOWHERE
+    headings: Outlooks = NOWHERE
 
 
-async def _told(transaction: Transaction, reader: Reader) -> Told | None:
+async def _told(transaction: Transaction, reader: DigestReader) -> DigestState | None:
     return load((await transaction.memories([reader.name])).get(reader.name))
 
 
 @dataclass
-class Digests:
+class DigestSender:
     """`report` is the team as the store knows it, `headings` where its seats are heading; `wake` is called after something
     was queued. What each reader was told last is stored, so that a restart neither repeats nor forgets a digest."""
 
     store: Store
-    readers: Sequence[Reader]
+    readers: Sequence[DigestReader]
     report: Report
     headings: Ahead
     wake: Callable[[], None]
     tz: tzinfo
-    noise: NoiseSettings
+    noise: RoutingSettings
 
     def __post_init__(self) -> None:
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, DigestState] = {}
 
     async def step(self, now: datetime) -> None:
         """Queues every digest that is due. A reader who was never looked at begins with what holds now."""
@@ -79,15 +79,17 @@ class Digests:
         if queued:
             self.wake()
 
-    def _is_waiting(self, reader: Reader, now: datetime) -> bool:
+    def _is_waiting(self, reader: DigestReader, now: datetime) -> bool:
         told = self._told.get(reader.name)
         return told is None or due(reader.schedule, now, told) is not None
 
-    async def _remembered(self, reader: Reader) -> Told | None:
+    async def _remembered(self, reader: DigestReader) -> DigestState | None:
         async with self.store.transaction() as transaction:
             return await _told(transaction, reader)
 
-    async def _ahead(self, reader: Reader, report: TeamReport, known: Told | None, now: datetime) -> _Saying:
+    async def _ahead(
+        self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime
+    ) -> _Saying:
         """What a digest is made of, read before anybody is kept waiting, and only where one will be made."""
         view = self._view(reader, report)
         now_said = mark(view, reader.seats)
@@ -100,8 +102,8 @@ class Digests:
         return _Saying(reader, view, now_said, samples, heading)
 
     async def _look(
-        self, transaction: Transaction, said: _Saying, known: Told | None, now: datetime
-    ) -> tuple[Told | None, bool]:
+        self, transaction: Transaction, said: _Saying, known: DigestState | None, now: datetime
+    ) -> tuple[DigestState | None, bool]:
         """What the reader knows now, and whether something was queued for them."""
         reader, before = said.reader, await _told(transaction, said.reader)
         if before is None:
@@ -118,11 +120,11 @@ class Digests:
             last = digest_event(reader, before.digest, now)
             if await transaction.withdraw(last.key, reader.place, _NEWER):
                 since = before.since  # what it would have said, this one says
-        told = Told(day, now, said.mark, digest=day, since=since)
+        told = DigestState(day, now, said.mark, digest=day, since=since)
         await transaction.write(self._batch(said, told, now))
         return told, True
 
-    def _batch(self, said: _Saying, told: Told, now: datetime) -> Batch:
+    def _batch(self, said: _Saying, told: DigestState, now: datetime) -> Batch:
         reader, since = said.reader, told.since or told.at
         event = digest_event(reader, told.day, now)
         held = hold(event, replace(self.noise, quiet=None), (), now)
@@ -133,25 +135,25 @@ class Digests:
             channel=reader.place.channel,
             kind=DeliveryKind.POST,
             message=message(reader, said.view, said.samples, since, said.headings),
-            lane=Lane.DIGEST,
+            lane=Priority.DIGEST,
             not_before=None if held is None else held.until,
             held=None if held is None else held.why,
         )
         return Batch(memories={reader.name: dump(told)}, events=(event,), deliveries=(delivery,))
 
     async def _begin(
-        self, transaction: Transaction, reader: Reader, now_said: str | None, now: datetime
-    ) -> Told | None:
+        self, transaction: Transaction, reader: DigestReader, now_said: str | None, now: datetime
+    ) -> DigestState | None:
         if now_said is None:
             return None  # nothing is known yet that could change
         passed = due(reader.schedule, now, None)
         if passed is None:
             return None
-        told = Told(passed, now, now_said)
+        told = DigestState(passed, now, now_said)
         await transaction.write(Batch(memories={reader.name: dump(told)}))
         return told
 
-    def _view(self, reader: Reader, report: TeamReport) -> View:
+    def _view(self, reader: DigestReader, report: TeamReport) -> View:
         alone = bool(reader.seats) or reader.operator
         return View(
             report,

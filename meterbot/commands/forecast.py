@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from meterbot.commands.outlooks import Heading, Headings, TeamHeading
+from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
 from meterbot.commands.view import View
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.money import Money, show, totals
@@ -15,7 +15,7 @@ _MOST = 20
 _NAME_COLUMNS = 24
 
 
-def forecast_answer(view: View, headings: Headings) -> Message:
+def forecast_answer(view: View, headings: Outlooks) -> Message:
     """The team's range, and the rows that this reader may see, most first."""
     now = view.report.as_of
     ends = moment(month_end(calendar_month(now)), view.tz)
@@ -44,11 +44,11 @@ def forecast_answer(view: View, headings: Headings) -> Message:
     )
 
 
-def _sums(seats: Sequence[Heading]) -> list[Money]:
+def _sums(seats: Sequence[SeatOutlook]) -> list[Money]:
     return list(totals(one.row.used for one in seats if one.row.used is not None).values())
 
 
-def _team_line(team: TeamHeading) -> str:
+def _team_line(team: TeamOutlook) -> str:
     head = f"{show(team.used, grouped=True)} spent so far"
     pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
     if team.forecast is None:
@@ -56,12 +56,12 @@ def _team_line(team: TeamHeading) -> str:
     return f"{head}{pace}; {_end(team, team.forecast)}."
 
 
-def month_ends(headings: Headings) -> list[str]:
+def month_ends(headings: Outlooks) -> list[str]:
     """A sentence for each currency whose month's end can be foreseen."""
     return [sentence(_end(one, one.forecast)) for one in headings.team if one.forecast is not None]
 
 
-def _end(team: TeamHeading, said: Forecast) -> str:
+def _end(team: TeamOutlook, said: Forecast) -> str:
     ends = "but for caps, the month would end" if team.capped else "the month ends"
     return f"{ends} {span_of(said)}"
 
@@ -77,7 +77,7 @@ def _money(amount: Money) -> str:
     return show(amount, grouped=True)
 
 
-def _rows(seats: Sequence[Heading], view: View) -> list[str]:
+def _rows(seats: Sequence[SeatOutlook], view: View) -> list[str]:
     names = [
         one_line(one.row.seat.name, _NAME_COLUMNS) if view.may_see(one.row.seat.name) else "a seat"
         for one in seats
@@ -90,7 +90,7 @@ def _rows(seats: Sequence[Heading], view: View) -> list[str]:
     ]
 
 
-def _towards(one: Heading) -> str:
+def _towards(one: SeatOutlook) -> str:
     if one.forecast is None:
         return "too little is known"
     cap = one.cap_below
@@ -100,13 +100,13 @@ def _towards(one: Heading) -> str:
     return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
 
 
-def _pace(one: Heading) -> str:
+def _pace(one: SeatOutlook) -> str:
     if one.pace is None:
         return ""
     return f", {_money(one.pace.per_hour)}/h over {span(one.pace.over)}"
 
 
-def seat_heading(one: Heading, view: View) -> list[str]:
+def seat_heading(one: SeatOutlook, view: View) -> list[str]:
     """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
     ends = [] if one.forecast is None else [f"The month ends {span_of(one.forecast)}."]
     if one.forecast is not None and (below := one.cap_below) is not None:
@@ -119,7 +119,7 @@ def seat_heading(one: Heading, view: View) -> list[str]:
     ]
 
 
-def _near(one: Heading, view: View) -> list[str]:
+def _near(one: SeatOutlook, view: View) -> list[str]:
     """What fills up, of a seat that the reader knows by name."""
     if not view.may_see(one.row.seat.name):
         return []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from meterbot.commands.daily import Days
+from meterbot.commands.daily import DailySpend
 from meterbot.commands.view import View
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.money import Money, of_major, rounded, show
@@ -17,7 +17,7 @@ _WEEK = 7
 
 
 def history_answer(
-    view: View, found: Sequence[Days], number: int, seats: Sequence[str], note: str = ""
+    view: View, found: Sequence[DailySpend], number: int, seats: Sequence[str], note: str = ""
 ) -> Message:
     """Of these seats, or without any of the team. `note`: why there is no picture, where there is none."""
     title = title_of(view, number, seats)
@@ -48,7 +48,7 @@ def title_of(view: View, number: int, seats: Sequence[str]) -> str:
     return f"{whose}, the last {number} days"
 
 
-def alt_text(days: Days, title: str) -> str:
+def alt_text(days: DailySpend, title: str) -> str:
     """The picture in a sentence, for those who hear it."""
     parts = [f"{one.label} {show(one.total, grouped=True)}" for one in days.series]
     most = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0], default=None)
@@ -62,12 +62,12 @@ def alt_text(days: Days, title: str) -> str:
     )
 
 
-def _sections(days: Days, *, several: bool) -> list[Section]:
+def _sections(days: DailySpend, *, several: bool) -> list[Section]:
     unit = f" ({days.currency})" if several else ""
     sections = [Section(tuple(_seat_lines(days)), heading=f"Seats{unit}", fixed=True)]
     lines = _day_lines(days)
     if lines:
-        per = "Weeks" if len(days.days) > _MOST_LINES else "Days"
+        per = "Weeks" if len(days.days) > _MOST_LINES else "DailySpend"
         sections.append(Section(tuple(lines), heading=f"{per}{unit}", fixed=True))
     facts = []
     if days.blocked:
@@ -79,14 +79,14 @@ def _sections(days: Days, *, several: bool) -> list[Section]:
     return [*sections, Section(tuple(facts))] if facts else sections
 
 
-def _seat_lines(days: Days) -> list[str]:
+def _seat_lines(days: DailySpend) -> list[str]:
     amounts = [show(one.total, grouped=True) for one in days.series]
     names = [one_line(one.label, 24) for one in days.series]
     wide, long = max(map(len, names)), max(map(len, amounts))
     return [f"{name:<{wide}}  {amount:>{long}}" for name, amount in zip(names, amounts, strict=True)]
 
 
-def _day_lines(days: Days) -> list[str]:
+def _day_lines(days: DailySpend) -> list[str]:
     """Those on which something was spent; of many days the weeks."""
     rows = list(zip(days.days, days.each, strict=True))
     if len(rows) > _MOST_LINES:
@@ -104,15 +104,15 @@ def _weeks(rows: Sequence[tuple[date, Decimal]]) -> Iterable[tuple[date, Decimal
         yield part[0][0], sum((amount for _, amount in part), Decimal(0))
 
 
-def _amount(major: Decimal, days: Days) -> str:
+def _amount(major: Decimal, days: DailySpend) -> str:
     return show(_money(major, days), grouped=True)
 
 
-def _money(major: Decimal, days: Days) -> Money:
+def _money(major: Decimal, days: DailySpend) -> Money:
     return of_major(rounded(major, days.total.exponent), days.currency)
 
 
-def _blocked_words(days: Days) -> str:
+def _blocked_words(days: DailySpend) -> str:
     lengths: dict[str, timedelta] = {}
     for stretch in days.blocked:
         lengths[stretch.label] = lengths.get(stretch.label, timedelta()) + stretch.end - stretch.start

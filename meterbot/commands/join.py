@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class JoinTerms:
     """What the operator has set. `url`: where the seats' machines reach this bot. `approvers`: platform → who may
     approve there; None: nobody has to. `configured`: the seats whose token's digest is configured."""
 
@@ -51,14 +51,14 @@ class _Request:
         return (self.platform, self.user) == (question.platform, question.user)
 
 
-class Joining:
+class JoinCommand:
     """Makes tokens for the seats' owners; `chats` are where requests are posted."""
 
     def __init__(
         self,
         seats: Mapping[str, Seat],
         store: Store,
-        terms: Terms,
+        terms: JoinTerms,
         *,
         chats: Sequence[Chat],
         now: Callable[[], datetime],

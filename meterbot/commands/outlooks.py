@@ -8,13 +8,13 @@ from meterbot.commands.report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour
-from meterbot.rules.outlook import Forecast, Rest, forecast, rest_of_month
+from meterbot.rules.outlook import Forecast, RemainingSpend, forecast, rest_of_month
 from meterbot.rules.pace_and_caps import Pace, calendar_month, cap_eta, month_end, pace
 from meterbot.rules.window_trend import full_at
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class SeatOutlook:
     """One row's. `cap_at` is when the cap falls at the pace of the last hours, None when it does not this month;
     `full` are the windows that fill up before they reset, and when."""
 
@@ -34,7 +34,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class TeamHeading:
+class TeamOutlook:
     """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low.
     `capped`: it is of what would be spent without caps, one of which will end that before."""
 
@@ -46,18 +46,18 @@ class TeamHeading:
 
 
 @dataclass(frozen=True, slots=True)
-class Headings:
+class Outlooks:
     """Of every row that is counted or has a window that fills up."""
 
-    seats: tuple[Heading, ...]
-    team: tuple[TeamHeading, ...]
+    seats: tuple[SeatOutlook, ...]
+    team: tuple[TeamOutlook, ...]
 
 
-NOWHERE = Headings((), ())
+NOWHERE = Outlooks((), ())
 _FRESH = timedelta(days=1)
 
 
-def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Headings:
+def outlooks(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Outlooks:
     """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
     known, hourly = by_counter(samples), by_counter(hours)
     seats, rests = [], {}
@@ -69,10 +69,10 @@ def headings(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour
             rests[row.counter] = rest
         seats.append(_heading(row, known[row.counter], rest, report.as_of))
     counted = [one for one in seats if one.row.counted]
-    return Headings(tuple(seats), _team(counted, rests, report.as_of))
+    return Outlooks(tuple(seats), _team(counted, rests, report.as_of))
 
 
-def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> Rest | None:
+def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> RemainingSpend | None:
     used = row.used
     if row.read_at is None or now - row.read_at > _FRESH:
         return None  # the days since would count as days without spend
@@ -80,7 +80,9 @@ def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> Rest | None:
     return rest_of_month(own, own[0].at, now) if own else None
 
 
-def _heading(row: SeatRow, samples: Sequence[Sample], rest: Rest | None, now: datetime) -> Heading:
+def _heading(
+    row: SeatRow, samples: Sequence[Sample], rest: RemainingSpend | None, now: datetime
+) -> SeatOutlook:
     speed = pace(samples, now)
     extra, used = row.snapshot.extra_usage, row.used
     ends = month_end(calendar_month(now))
@@ -95,12 +97,12 @@ def _heading(row: SeatRow, samples: Sequence[Sample], rest: Rest | None, now: da
         if at is not None and at > now:
             full.append((window.name, at))
     said = None if used is None else forecast(used, rest, now)
-    return Heading(row, speed, said, cap_at, tuple(full))
+    return SeatOutlook(row, speed, said, cap_at, tuple(full))
 
 
 def _team(
-    counted: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
-) -> tuple[TeamHeading, ...]:
+    counted: Sequence[SeatOutlook], rests: Mapping[Counter, RemainingSpend | None], now: datetime
+) -> tuple[TeamOutlook, ...]:
     sums = totals(one.row.used for one in counted if one.row.used is not None)
     return tuple(
         _sum(used, [one for one in counted if _is_in(one, currency)], rests, now)
@@ -108,16 +110,16 @@ def _team(
     )
 
 
-def _is_in(one: Heading, currency: str) -> bool:
+def _is_in(one: SeatOutlook, currency: str) -> bool:
     return one.row.used is not None and one.row.used.currency == currency
 
 
 def _sum(
-    used: Money, seats: Sequence[Heading], rests: Mapping[Counter, Rest | None], now: datetime
-) -> TeamHeading:
+    used: Money, seats: Sequence[SeatOutlook], rests: Mapping[Counter, RemainingSpend | None], now: datetime
+) -> TeamOutlook:
     paces = [one.pace.per_hour for one in seats if one.pace is not None]
     known = [rests[one.row.counter] for one in seats if one.row.counter is not None]
-    whole: Rest | None = None
+    whole: RemainingSpend | None = None
     for rest in known:
         if rest is None:
             whole = None
@@ -125,4 +127,4 @@ def _sum(
         whole = rest if whole is None else whole + rest
     per_hour = totals(paces).get(used.currency) if len(paces) == len(seats) else None
     capped = any(one.cap_below is not None for one in seats)
-    return TeamHeading(used.currency, used, per_hour, forecast(used, whole, now), capped)
+    return TeamOutlook(used.currency, used, per_hour, forecast(used, whole, now), capped)

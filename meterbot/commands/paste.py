@@ -9,31 +9,33 @@ from meterbot.chat import Answer, Form, Question
 from meterbot.commands.own_seats import chosen
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat, Severity
-from meterbot.core.rate_limit import Limiter
+from meterbot.core.rate_limit import RateLimiter
 from meterbot.core.text import count, one_line, sentence
-from meterbot.ingest.ingest import Receipt
-from meterbot.ingest.pushes import Reception
+from meterbot.ingest.ingest import PushReceipt
+from meterbot.ingest.pushes import PushReceiver
 from meterbot.sources import UnusablePushError
 
 VERB = "report"
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class PasteResult:
     """Numbers that were right: of which seat, and what became of them."""
 
     seat: str
     said: str
 
 
-class Pasting:
+class PasteCommand:
     """A seat may report six times at once and twice a minute."""
 
-    def __init__(self, seats: Mapping[str, Seat], reception: Reception, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, seats: Mapping[str, Seat], reception: PushReceiver, now: Callable[[], datetime]
+    ) -> None:
         self._seats = seats
         self._reception = reception
         self._now = now
-        self._reports = Limiter(burst=6, seconds=30)
+        self._reports = RateLimiter(burst=6, seconds=30)
 
     def form(self, question: Question, words: Sequence[str]) -> Form | None:
         """What to paste into; None where it is not certain for which seat."""
@@ -47,7 +49,7 @@ class Pasting:
             hint="As `claude-meter --json` prints it: one object, or a list.",
         )
 
-    async def take(self, question: Question, words: Sequence[str]) -> Taken | Answer:
+    async def take(self, question: Question, words: Sequence[str]) -> PasteResult | Answer:
         """Hands in what was pasted. An answer says why nothing of it was taken, and nothing was stored then."""
         seat = self._seat(question, words)
         if isinstance(seat, Message):
@@ -70,13 +72,15 @@ class Pasting:
         return chosen(self._seats, question.platform, question.user, VERB, named)
 
 
-def _taken(seat: Seat, receipt: Receipt) -> Taken | Answer:
+def _taken(seat: Seat, receipt: PushReceipt) -> PasteResult | Answer:
     if receipt.refused is not None:
         remedy = f"If {seat.name} is meant to be another account from now on, ask whoever runs meterbot."
         return _refused(seat, f"{sentence(receipt.refused)} {remedy}")
     if not receipt.new:
-        return Taken(seat.name, "Nothing new: what you pasted is stored already, or older than what is.")
-    return Taken(seat.name, f"Stored {count(receipt.new, 'reading')}. Thank you.")
+        return PasteResult(
+            seat.name, "Nothing new: what you pasted is stored already, or older than what is."
+        )
+    return PasteResult(seat.name, f"Stored {count(receipt.new, 'reading')}. Thank you.")
 
 
 def _refused(seat: Seat, why: str) -> Answer:

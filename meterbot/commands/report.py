@@ -35,7 +35,7 @@ from meterbot.rules.renewals import as_configured
 from meterbot.rules.shared_counters import Shared, completed
 
 
-class Reading(Protocol):
+class LatestReading(Protocol):
     """The newest knowledge that one seat brought of one counter, as the store keeps it."""
 
     @property
@@ -119,7 +119,7 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingSeat:
     """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
     again."""
 
@@ -139,7 +139,7 @@ class _Part:
     made_at: datetime
     until: datetime
     rows: tuple[SeatRow, ...]
-    missing: Missing | None
+    missing: MissingSeat | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +152,14 @@ class TeamReport:
     as_of: datetime
     rows: tuple[SeatRow, ...]
     totals: tuple[Total, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingSeat, ...]
     duplicates: tuple[tuple[str, ...], ...]
     seats: int
     current: int
 
 
 def team_report(
-    latest: Iterable[Reading],
+    latest: Iterable[LatestReading],
     sources: Mapping[str, SourceState],
     seats: Iterable[Seat],
     now: datetime,
@@ -177,21 +177,23 @@ class Reports:
         self._seats = sorted(seats, key=lambda seat: seat.name)
         self._named = {seat.name: seat for seat in self._seats}
         self._tz = tz
-        self._latest: Sequence[Reading] = ()
+        self._latest: Sequence[LatestReading] = ()
         self._sources: Mapping[str, SourceState] = {}
         self._known: dict[str, dict[Counter, Known]] = {}
         self._readers: dict[Counter, dict[str, Known]] = {}
         self._parts: dict[str, _Part] = {}
         self._making = Lock()
 
-    def at(self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime) -> TeamReport:
+    def at(
+        self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState], now: datetime
+    ) -> TeamReport:
         """The team at `now`, of all that is known of it. One at a time: who gave up waiting for a report has left a thread
         behind that still makes it."""
         with self._making:
             return self._made_at(latest, sources, now)
 
     def _made_at(
-        self, latest: Sequence[Reading], sources: Mapping[str, SourceState], now: datetime
+        self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState], now: datetime
     ) -> TeamReport:
         self._take(latest, sources)
         parts = [self._part(seat, now) for seat in self._seats]
@@ -211,7 +213,7 @@ class Reports:
             current=sum(name not in behind for name in counted_seats),
         )
 
-    def _take(self, latest: Sequence[Reading], sources: Mapping[str, SourceState]) -> None:
+    def _take(self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState]) -> None:
         """Forgets what was made of a reading or a source that is another one now."""
         for name in self._seats_of_other_sources(sources):
             self._parts.pop(name, None)
@@ -231,14 +233,14 @@ class Reports:
         before = self._sources
         return [name for name in self._named if before.get(name) is not sources.get(name)]
 
-    def _same_rows(self, latest: Sequence[Reading]) -> bool:
+    def _same_rows(self, latest: Sequence[LatestReading]) -> bool:
         """Whether the same seats have read the same counters."""
         return len(latest) == len(self._latest) and all(
             old is new or (old.seat == new.seat and old.counter == new.counter)
             for old, new in zip(self._latest, latest, strict=True)
         )
 
-    def _take_all(self, latest: Iterable[Reading]) -> None:
+    def _take_all(self, latest: Iterable[LatestReading]) -> None:
         self._known, self._readers, self._parts = defaultdict(dict), defaultdict(dict), {}
         for one in sorted(latest, key=lambda one: one.seat):
             seat = self._named.get(one.seat)
@@ -317,9 +319,11 @@ def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
     return replace(report, rows=tuple(rows))
 
 
-def _missing(seat: Seat, state: SourceState, now: datetime) -> Missing:
+def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
     due = state.next_due if state.next_due is not None and state.next_due > now else None
-    return Missing(seat.name, state.health, state.since, remedy(state.health, seat.source), state.detail, due)
+    return MissingSeat(
+        seat.name, state.health, state.since, remedy(state.health, seat.source), state.detail, due
+    )
 
 
 def _present_state(

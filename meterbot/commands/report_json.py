@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from meterbot.commands.org_lines import ESTIMATE
-from meterbot.commands.outlooks import Headings
+from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.report import SeatRow, TeamReport, Total
 from meterbot.commands.seat_lines import is_metered, seat_lines
 from meterbot.core.models import ExtraUsage, Snapshot, Subscription, Window
@@ -51,7 +51,7 @@ def snapshot_json(
 
 
 def spend_json(
-    report: TeamReport, tz: tzinfo, headings: Headings | None = None, *, emails: bool = False
+    report: TeamReport, tz: tzinfo, headings: Outlooks | None = None, *, emails: bool = False
 ) -> dict[str, object]:
     """The team for machines, the same numbers that the chat answers."""
     return {
@@ -83,7 +83,7 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     return {**shown, "age_seconds": age, "counted": row.counted, "per_hour": per_hour}
 
 
-def _total_json(total: Total, headings: Headings | None) -> dict[str, object]:
+def _total_json(total: Total, headings: Outlooks | None) -> dict[str, object]:
     team = next((one for one in headings.team if one.currency == total.currency), None) if headings else None
     return {
         "currency": total.currency,

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.forecast import seat_heading
 from meterbot.commands.org_lines import people_lines
-from meterbot.commands.outlooks import NOWHERE, Headings
-from meterbot.commands.report import Missing, SeatRow, TeamReport
+from meterbot.commands.outlooks import NOWHERE, Outlooks
+from meterbot.commands.report import MissingSeat, SeatRow, TeamReport
 from meterbot.commands.seat_lines import seat_lines
 from meterbot.commands.team_view import (
     charge_lines,
@@ -45,7 +45,7 @@ _MOST_LINES = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class DestinationStatus:
     """Where alerts go, and how that place is doing. `up` is None when the chat is not running here; `trouble` is why
     the line of messages does not move."""
 
@@ -60,7 +60,7 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class WorkerStatus:
     """One of several on the database, alive: its name, since when it runs, and whether it is the one that listens to
     Discord."""
 
@@ -73,7 +73,7 @@ def seat_detail(
     view: View,
     names: Sequence[str],
     words: Sequence[str],
-    headings: Headings = NOWHERE,
+    headings: Outlooks = NOWHERE,
     hours: Sequence[Hour] = (),
 ) -> Message:
     """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again. `headings`
@@ -107,7 +107,7 @@ def _in_short(row: SeatRow, view: View) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
-    headings: Headings
+    headings: Outlooks
     hours: Sequence[Hour]
 
     def sentences(self, row: SeatRow, view: View) -> list[str]:
@@ -131,7 +131,7 @@ def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
 
 
 def _seat_sections(
-    row: SeatRow, view: View, ahead: _Ahead, gone: Missing | None, *, titled: bool
+    row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None, *, titled: bool
 ) -> list[Section]:
     lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz, row.windows_at))
     if row.pace is not None:
@@ -156,7 +156,7 @@ def _people(row: SeatRow, view: View) -> list[Section]:
     return [Section(tuple(named), heading="People")] if named else []
 
 
-def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: Missing | None) -> list[str]:
+def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) -> list[str]:
     facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
     facts += _sharing(row, view)
     if row.block is not None:
@@ -345,10 +345,10 @@ _TICK_LATE = timedelta(minutes=5)
 
 def status(
     view: View,
-    destinations: Sequence[Destination],
+    destinations: Sequence[DestinationStatus],
     version: str,
     remarks: Sequence[str] = (),
-    processes: Sequence[Process] = (),
+    processes: Sequence[WorkerStatus] = (),
     *,
     last_tick: datetime | None = None,
 ) -> Message:
@@ -389,7 +389,7 @@ def status(
     )
 
 
-def _process_lines(processes: Sequence[Process], tz: tzinfo) -> tuple[str, ...]:
+def _process_lines(processes: Sequence[WorkerStatus], tz: tzinfo) -> tuple[str, ...]:
     return tuple(
         f"{one_line(each.name, 60)}: running since {moment(each.since, tz)}"
         + ("; listens to Discord" if each.listens else "")
@@ -397,11 +397,11 @@ def _process_lines(processes: Sequence[Process], tz: tzinfo) -> tuple[str, ...]:
     )
 
 
-def _source_line(gone: Missing, tz: tzinfo) -> str:
+def _source_line(gone: MissingSeat, tz: tzinfo) -> str:
     return f"{one_line(gone.seat, 60)}: {_ailment(gone, tz)}"
 
 
-def _ailment(gone: Missing, tz: tzinfo) -> str:
+def _ailment(gone: MissingSeat, tz: tzinfo) -> str:
     """`session expired since Thu Apr 30 09:00 (the cookie is not accepted), next attempt Thu Apr 30 09:30. Sign in …`"""
     since = "" if gone.since is None else f" since {moment(gone.since, tz)}"
     detail = "" if gone.detail is None else f" ({one_line(gone.detail).rstrip('.')})"
@@ -409,7 +409,7 @@ def _ailment(gone: Missing, tz: tzinfo) -> str:
     return f"{words_of(gone.health)}{since}{detail}{again}. {gone.remedy}"
 
 
-def _destination_line(place: Destination, now: datetime, tz: tzinfo) -> str:
+def _destination_line(place: DestinationStatus, now: datetime, tz: tzinfo) -> str:
     since = "" if place.since is None else f" since {moment(place.since, tz)}"
     state = {True: f"connected{since}", False: f"not connected{since}", None: "not running here"}[place.up]
     parts = [state]

@@ -28,7 +28,7 @@ _FORMS = {
 
 
 @dataclass
-class OwnSettings:
+class SettingsCommand:
     """`thresholds` are the configured ones, `tz` is the configured zone."""
 
     store: Store

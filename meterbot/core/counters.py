@@ -8,7 +8,7 @@ from meterbot.core.models import Health
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class ReadRound:
     """The reads that ended within a while: how many, how many brought nothing certain, how long they took in all, and
     the slowest of them."""
 
@@ -18,7 +18,7 @@ class Round:
     slowest: float = 0.0
 
 
-class Tally:
+class ProcessCounters:
     """Counters have labels of which there are few, and never a seat's name: a seat that is removed leaves nothing."""
 
     def __init__(self) -> None:
@@ -42,14 +42,14 @@ class Tally:
             ["chat", "outcome"],
             registry=self.registry,
         )
-        self._round = Round()
+        self._round = ReadRound()
 
     def read(self, source: str, result: Health, seconds: float) -> None:
         """A read has ended."""
         self._reads.labels(source, result.value).inc()
         self._seconds.labels(source).observe(seconds)
         so_far = self._round
-        self._round = Round(
+        self._round = ReadRound(
             so_far.reads + 1,
             so_far.failed + (result is not Health.OK),
             so_far.seconds + seconds,
@@ -60,7 +60,7 @@ class Tally:
         """An attempt to deliver has ended."""
         self._deliveries.labels(chat, outcome).inc()
 
-    def end_round(self) -> Round:
+    def end_round(self) -> ReadRound:
         """What was read since the last time this was asked."""
-        ended, self._round = self._round, Round()
+        ended, self._round = self._round, ReadRound()
         return ended

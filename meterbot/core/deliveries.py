@@ -1,7 +1,7 @@
 """The words of delivery: what is to be told where, in which order, and what becomes of it.
 
 An event is told at each of its destinations by one row: a post of its own, or a line in the thread of a post that
-stands already. What a post shows is its `Card`: the events it tells, what ended them, and what people did about them.
+stands already. What a post shows is its `PostContent`: the events it tells, what ended them, and what people did about them.
 It is rendered when it is sent, so that what is told is what holds then.
 """
 
@@ -42,7 +42,7 @@ class Purpose(StrEnum):
     ACT = "act"
 
 
-class Lane(IntEnum):
+class Priority(IntEnum):
     """What waits at one destination leaves in this order."""
 
     BLOCKED = 0
@@ -51,7 +51,7 @@ class Lane(IntEnum):
     DIGEST = 3
 
 
-class Deed(StrEnum):
+class ActionKind(StrEnum):
     """What a person can do about an alert."""
 
     ACK = "ack"
@@ -60,7 +60,7 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """A destination. `channel` is a channel's id, or `@` and a person's for a direct message."""
 
     chat: str
@@ -68,7 +68,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AlertAction:
     """What a person did about an alert, once. `alert` is the event they did it to; `by` how they are called there.
 
     A snooze or a mute is about the alert's seat: `severity` is the loudest that a snooze holds back, `kind` what a
@@ -77,7 +77,7 @@ class Act:
 
     id: str
     alert: str
-    deed: Deed
+    deed: ActionKind
     at: datetime
     by: str
     platform: str
@@ -92,7 +92,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PostContent:
     """What one message shows. `ref` is its delivery's id: buttons carry it.
 
     `events` are told by it, the oldest first; `endings` are what ended them, by key. `heading` is set where it names
@@ -102,7 +102,7 @@ class Card:
     ref: str
     events: tuple[Event, ...]
     endings: dict[str, Event] = field(default_factory=dict)
-    acts: tuple[Act, ...] = ()
+    acts: tuple[AlertAction, ...] = ()
     heading: str | None = None
 
     @property
@@ -149,7 +149,7 @@ class NewDelivery:
     kind: DeliveryKind
     message: Message | None = None
     about: str | None = None
-    lane: Lane = Lane.THRESHOLD
+    lane: Priority = Priority.THRESHOLD
     topic: str | None = None
     purpose: Purpose = Purpose.TELL
     not_before: datetime | None = None
@@ -157,20 +157,20 @@ class NewDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Posting:
     """Where an event was told, or is queued for it: as the post of `about`, or in its thread. `at` is when it left; None
     while it `waits`, and where it was told with others."""
 
     event: str
     about: str
-    place: Place
+    place: Destination
     topic: str | None
     at: datetime | None = None
     waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class DestinationTrouble:
     """What keeps a destination from taking messages, and since when."""
 
     reason: str
@@ -198,11 +198,11 @@ class Delivery:
     settle: bool
     root: Posted | None
     """For an edit or a reply: where the post stands. None if that post was never delivered."""
-    card: Card
+    card: PostContent
     first_tried_at: datetime | None = None
     failures: int = 0
     """Attempts in a row that failed at this destination."""
-    trouble: Trouble | None = None
+    trouble: DestinationTrouble | None = None
     """What ailed the destination until this attempt."""
     purpose: Purpose = Purpose.TELL
     told: tuple[str, ...] = ()
@@ -210,7 +210,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsure:
+class PossibleDuplicate:
     """A message that may stand twice: it was sent again while nobody was allowed to look whether it had arrived.
     `about` is where the post stands in whose thread it is; None for a post."""
 
@@ -227,7 +227,7 @@ class Waiting:
 
     id: str
     kind: DeliveryKind
-    lane: Lane
+    lane: Priority
     event: Event
     ended: bool
     created_at: datetime
@@ -245,11 +245,11 @@ class Choice:
     heading: str | None = None
 
 
-Choose = Callable[[Sequence[Waiting], Trouble | None, datetime], Choice]
+Choose = Callable[[Sequence[Waiting], DestinationTrouble | None, datetime], Choice]
 """Of what could leave now (at least one, in the order of lanes), what does; given what ailed the destination so far."""
 
 
-def first_come(waiting: Sequence[Waiting], _trouble: Trouble | None, _now: datetime) -> Choice:
+def first_come(waiting: Sequence[Waiting], _trouble: DestinationTrouble | None, _now: datetime) -> Choice:
     """One after the other."""
     return Choice((waiting[0].id,))
 
@@ -271,7 +271,7 @@ class Queue:
     """How many of those waiting are held back on purpose."""
 
 
-def every_queue(queues: Sequence[Queue], places: Iterable[Place]) -> list[Queue]:
+def all_queues(queues: Sequence[Queue], places: Iterable[Destination]) -> list[Queue]:
     """What waits, and an empty queue for each place whose chat has none."""
     chats = {queue.chat for queue in queues}
     idle = [Queue(each.chat, each.channel, 0, None, None) for each in places if each.chat not in chats]

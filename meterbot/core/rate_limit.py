@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 
-class Limiter:
+class RateLimiter:
     """`burst` times at once, and once more every `seconds` after that, for each key.
 
     At most `keys` are remembered; of more than that, those who were quiet longest are forgiven.

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from hashlib import sha256
 
 from meterbot.chat import Answer, Question
-from meterbot.core.deliveries import Act, Card, Deed, Purpose
+from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpose
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line
 from meterbot.delivery.alerts.message import act_line, act_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.planner import follow_ups
-from meterbot.delivery.redaction import Veil
+from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import lane_of, loud_enough
 from meterbot.rules.renewals import next_charge
 from meterbot.store import Store, Transaction
@@ -35,7 +35,7 @@ class _Asked:
     """Who does something about which card, and when."""
 
     question: Question
-    card: Card
+    card: PostContent
     now: datetime
 
     @property
@@ -52,7 +52,7 @@ class _Asked:
         return chosen
 
 
-class Handling:
+class AlertActions:
     """Every deed is stored in one transaction with the line that says so in the alert's thread."""
 
     def __init__(
@@ -63,14 +63,14 @@ class Handling:
         *,
         now: Callable[[], datetime],
         tz: tzinfo,
-        veil: Veil | None = None,
+        veil: Redaction | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
         self._wake = wake
         self._now = now
         self._tz = tz
-        self._veil = veil or Veil()
+        self._veil = veil or Redaction()
 
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
         """The rule, the level, what was compared with what, and the delivery."""
@@ -89,7 +89,7 @@ class Handling:
         held = [event for event in asked.card.open_at(asked.now) if event.resolves is None]
         if not held:
             return Answer(_OVER)
-        done = [await self._do(asked, event, Deed.ACK, None) for event in held]
+        done = [await self._do(asked, event, ActionKind.ACK, None) for event in held]
         first = next((act for new, act in done if new), done[-1][1])
         return Answer(self._receipt(first, new=any(new for new, _ in done)))
 
@@ -101,7 +101,7 @@ class Handling:
         until = await self._until(asked, words[2] if len(words) > 2 else "")
         if isinstance(until, Message):
             return Answer(until)
-        new, act = await self._do(asked, asked.event, Deed.SNOOZE, until)
+        new, act = await self._do(asked, asked.event, ActionKind.SNOOZE, until)
         return Answer(self._receipt(act, new=new))
 
     async def mute(self, question: Question, words: Sequence[str]) -> Answer:
@@ -112,7 +112,7 @@ class Handling:
         event = _to_mute(asked, words[2:])
         if isinstance(event, Message):
             return Answer(event)
-        new, act = await self._do(asked, event, Deed.MUTE, None)
+        new, act = await self._do(asked, event, ActionKind.MUTE, None)
         return Answer(self._receipt(act, new=new))
 
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
@@ -135,7 +135,7 @@ class Handling:
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=back))
 
-    async def _undo(self, acts: Sequence[Act], now: datetime) -> Message:
+    async def _undo(self, acts: Sequence[AlertAction], now: datetime) -> Message:
         if not acts:
             return notice("Nothing to undo", "This is over already, or I do not know it.")
         act = acts[0]
@@ -168,7 +168,7 @@ class Handling:
         configured = None if seat is None else self._seats.get(seat)
         return self._veil.admits(seat, configured, question.platform, question.user, question.groups)
 
-    async def _newest_of(self, transaction: Transaction, seat: str) -> Card | None:
+    async def _newest_of(self, transaction: Transaction, seat: str) -> PostContent | None:
         """The newest alert of a seat that has not ended."""
         if seat not in self._seats:
             return None
@@ -223,9 +223,11 @@ class Handling:
         known = [day for day in days if day is not None and day > today]
         return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
 
-    async def _do(self, asked: _Asked, event: Event, deed: Deed, until: datetime | None) -> tuple[bool, Act]:
+    async def _do(
+        self, asked: _Asked, event: Event, deed: ActionKind, until: datetime | None
+    ) -> tuple[bool, AlertAction]:
         """Whether it was new, and the deed as it is stored now."""
-        act = Act(
+        act = AlertAction(
             id=_act_id(event, deed, asked.now),
             alert=event.key,
             deed=deed,
@@ -263,7 +265,7 @@ class Handling:
                 follow_ups(self._veil.opaque(name), [telling], Purpose.ACT, said, lane), now
             )
 
-    def _receipt(self, act: Act, *, new: bool) -> Message:
+    def _receipt(self, act: AlertAction, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[act.deed]
         title, said = done if new else before, act_text(act, self._tz)
         return Message(
@@ -297,25 +299,25 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
 
 _CHOICES = 10
 _RECEIPTS = {
-    Deed.ACK: ("Acknowledged", "It was acknowledged before", False),
-    Deed.SNOOZE: ("Snoozed", "It is snoozed already", True),
-    Deed.MUTE: ("Muted", "It is muted already", True),
+    ActionKind.ACK: ("Acknowledged", "It was acknowledged before", False),
+    ActionKind.SNOOZE: ("Snoozed", "It is snoozed already", True),
+    ActionKind.MUTE: ("Muted", "It is muted already", True),
 }
 
 
-def _is_as_good(before: Act, wanted: Act) -> bool:
+def _is_as_good(before: AlertAction, wanted: AlertAction) -> bool:
     """Whether what was done before makes the same again needless."""
     if (before.deed, before.seat) != (wanted.deed, wanted.seat):
         return False
-    if wanted.deed is Deed.ACK:
+    if wanted.deed is ActionKind.ACK:
         return before.alert == wanted.alert
-    if wanted.deed is Deed.MUTE:
+    if wanted.deed is ActionKind.MUTE:
         return before.kind is wanted.kind
     if before.until is None or wanted.until is None or not loud_enough(before.severity, wanted.severity):
         return False
     return wanted.until - before.until < _AS_GOOD_AS
 
 
-def _act_id(event: Event, deed: Deed, now: datetime) -> str:
+def _act_id(event: Event, deed: ActionKind, now: datetime) -> str:
     digest = sha256(f"{event.key}\n{deed}\n{now.isoformat()}".encode()).digest()
     return b32encode(digest).decode().lower()[:20]

@@ -11,8 +11,8 @@ from meterbot.core.deliveries import (
     Choice,
     Choose,
     DeliveryKind,
+    DestinationTrouble,
     Purpose,
-    Trouble,
     Waiting,
     lasts,
 )
@@ -27,16 +27,16 @@ _REASONS = 2
 _CHATS = {"slack": "Slack", "discord": "Discord"}
 
 
-def while_out(chat: str, trouble: Trouble, now: datetime) -> str:
+def while_out(chat: str, trouble: DestinationTrouble, now: datetime) -> str:
     """`while Slack was unreachable, 3 h`"""
     verb = "refused messages" if trouble.refused else "was unreachable"
     return f"{_WHILE}{_CHATS.get(chat, chat)} {verb}, {span(now - trouble.since)}"
 
 
-def bundling(group_from: int, chat: str) -> Choose:
+def grouping(group_from: int, chat: str) -> Choose:
     """The choice for a chat where `group_from` posts that wait together become one."""
 
-    def choose(waiting: Sequence[Waiting], trouble: Trouble | None, now: datetime) -> Choice:
+    def choose(waiting: Sequence[Waiting], trouble: DestinationTrouble | None, now: datetime) -> Choice:
         together = [each for each in waiting if each.rendered and each.purpose is Purpose.TELL]
         posts = [each for each in together if each.kind is DeliveryKind.POST]
         holding = [each for each in posts if not _is_over(each, now)]
@@ -65,7 +65,7 @@ def _comes_before(over: Waiting, news: Waiting) -> bool:
 
 
 def _together(
-    members: Sequence[Waiting], what: str, chat: str, trouble: Trouble | None, now: datetime
+    members: Sequence[Waiting], what: str, chat: str, trouble: DestinationTrouble | None, now: datetime
 ) -> Choice:
     chosen = members[:MOST_TOGETHER]
     late = [each for each in chosen if _is_late(each, now)]
@@ -73,7 +73,7 @@ def _together(
     return Choice(tuple(each.id for each in chosen), heading)
 
 
-def _while(late: Sequence[Waiting], chat: str, trouble: Trouble | None, now: datetime) -> str:
+def _while(late: Sequence[Waiting], chat: str, trouble: DestinationTrouble | None, now: datetime) -> str:
     """`While Slack was unreachable, 3 h`"""
     reasons = sorted({each.held for each in late if each.held is not None})
     if len(reasons) == 1 and reasons[0].startswith(_WHILE):

@@ -7,20 +7,20 @@ from datetime import datetime
 from hashlib import sha256
 
 from meterbot.core.deliveries import (
-    Act,
+    AlertAction,
     DeliveryKind,
-    Lane,
+    Destination,
     NewDelivery,
-    Place,
+    Posting,
+    Priority,
     Purpose,
-    Telling,
 )
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.delivery.routing import (
     Hold,
-    NoiseSettings,
     Quiet,
+    RoutingSettings,
     hold,
     lane_of,
     places_of,
@@ -36,15 +36,15 @@ class Planner:
     events that end here, by key. `quiets`: by seat, when its owner's direct messages wait. `deliveries` and `release` are what comes of it.
     """
 
-    noise: NoiseSettings
-    defaults: Sequence[Place]
-    tellings: list[Telling]
+    noise: RoutingSettings
+    defaults: Sequence[Destination]
+    tellings: list[Posting]
     alerts: Mapping[str, Event]
-    acts: Sequence[Act]
+    acts: Sequence[AlertAction]
     now: datetime
     quiets: Mapping[str, Quiet] = field(default_factory=dict)
     deliveries: list[NewDelivery] = field(default_factory=list)
-    release: list[tuple[str, Place]] = field(default_factory=list)
+    release: list[tuple[str, Destination]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.alerts = dict(self.alerts)
@@ -68,7 +68,7 @@ class Planner:
             else:
                 self._queue(event, place, DeliveryKind.EDIT, lane_of(event.kind), about=about)
                 self._queue(event, place, DeliveryKind.REPLY, lane_of(event.kind), about=about, topic=topic)
-            self.tellings.append(Telling(event.key, about or event.key, place, topic))
+            self.tellings.append(Posting(event.key, about or event.key, place, topic))
 
     def _end(self, event: Event, ended: str) -> None:
         """Never a new post: the alert's own is edited, and gets a line."""
@@ -81,7 +81,7 @@ class Planner:
             if self.noise.send_resolved:
                 self._queue(event, telling.place, DeliveryKind.REPLY, lane, about=telling.about)
 
-    def _standing(self, topic: str | None, place: Place) -> str | None:
+    def _standing(self, topic: str | None, place: Destination) -> str | None:
         """The event whose post at this place is the topic's."""
         posts = [each.about for each in self.tellings if topic and (each.topic, each.place) == (topic, place)]
         return posts[-1] if posts else None
@@ -90,19 +90,19 @@ class Planner:
     def _may_hold(self) -> bool:
         return bool(self.noise.quiet or self.noise.silences or self.acts or self.quiets)
 
-    def _hold(self, event: Event, place: Place) -> Hold | None:
+    def _hold(self, event: Event, place: Destination) -> Hold | None:
         """In a direct message the hours count, too, that its reader has set."""
         own = self.quiets.get(event.seat or "") if place.channel.startswith("@") else None
         holds = [hold(event, self.noise, self.acts, self.now)]
-        holds += [] if own is None else [hold(event, NoiseSettings(quiet=own), (), self.now)]
+        holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), self.now)]
         return max(filter(None, holds), key=lambda each: each.until, default=None)
 
     def _queue(
         self,
         event: Event,
-        place: Place,
+        place: Destination,
         kind: DeliveryKind,
-        lane: Lane,
+        lane: Priority,
         *,
         about: str | None = None,
         topic: str | None = None,
@@ -129,10 +129,10 @@ class Planner:
 
 def follow_ups(
     name: str,
-    tellings: Iterable[Telling],
+    tellings: Iterable[Posting],
     purpose: Purpose,
     message: Message | None,
-    lane: Lane = Lane.THRESHOLD,
+    lane: Priority = Priority.THRESHOLD,
 ) -> list[NewDelivery]:
     """What is said later about an event that was told: its posts are edited, but for a reminder, which changes nothing,
     and get a line where there is a `message`. `name` makes the deliveries' ids: the same twice is one."""
@@ -155,14 +155,14 @@ def follow_ups(
     ]
 
 
-def _ailing(event: Event) -> Place | None:
+def _ailing(event: Event) -> Destination | None:
     """The place that takes no messages, by this event."""
     if event.kind is not EventKind.DESTINATION_DOWN:
         return None
-    return Place(str(event.facts["chat"]), str(event.facts["channel"]))
+    return Destination(str(event.facts["chat"]), str(event.facts["channel"]))
 
 
-def delivery_id(key: str, place: Place, kind: DeliveryKind) -> str:
+def delivery_id(key: str, place: Destination, kind: DeliveryKind) -> str:
     """The same event, place and kind always have the same id."""
     digest = sha256(f"{key}\n{place.chat}\n{place.channel}\n{kind}".encode()).digest()
     return b32encode(digest).decode().lower()[:20]

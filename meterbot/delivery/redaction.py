@@ -8,7 +8,7 @@ and which source does not deliver, are for everyone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from meterbot.core.deliveries import Card, Place
+from meterbot.core.deliveries import Destination, PostContent
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.privacy import Operators, Rows
 
@@ -30,7 +30,7 @@ _OPEN = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Veil:
+class Redaction:
     """What `rows` hides from whom. `salt` is secret, and the same wherever one database is worked on."""
 
     rows: Rows = "named"
@@ -42,7 +42,7 @@ class Veil:
         everybody who tries the keys of all."""
         return f"{self.salt}\n{key}" if self.salt else key
 
-    def lifted(self, event: Event, seat: Seat | None, place: Place) -> bool:
+    def lifted(self, event: Event, seat: Seat | None, place: Destination) -> bool:
         """Whether who reads there may know whose it is, and the numbers."""
         if self.rows == "named" or event.seat is None or event.kind in _OPEN or _holds_back(event):
             return True
@@ -58,14 +58,14 @@ class Veil:
             return True
         return seat is not None and seat.owner.get(platform) == user
 
-    def places(self, event: Event, seat: Seat | None, places: Sequence[Place]) -> list[Place]:
+    def places(self, event: Event, seat: Seat | None, places: Sequence[Destination]) -> list[Destination]:
         """Where it is told, of the places where it would be: the owner is told in a direct message of what the channel
         must not know."""
         told = [place for place in places if self.lifted(event, seat, place)]
         veiled = [place for place in places if place not in told]
         owner = {} if seat is None else seat.owner
         direct = [
-            Place(each.chat, f"@{owner[each.chat]}")
+            Destination(each.chat, f"@{owner[each.chat]}")
             for each in veiled
             if each.chat in owner.keys() - {_CONSOLE}
         ]
@@ -73,13 +73,15 @@ class Veil:
             return _each_once([*places, *direct])
         told += direct
         if not told:
-            told = [Place(each.chat, f"@{who}") for each in veiled for who in self._operators_of(each.chat)]
+            told = [
+                Destination(each.chat, f"@{who}") for each in veiled for who in self._operators_of(each.chat)
+            ]
         return _each_once(told or places)
 
     def _operators_of(self, chat: str) -> list[str]:
         return [] if chat == _CONSOLE else sorted(self.operators.people.get(chat, ()))
 
-    def over(self, card: Card, seats: Mapping[str, Seat], place: Place) -> Card:
+    def over(self, card: PostContent, seats: Mapping[str, Seat], place: Destination) -> PostContent:
         """The card as they may read it there."""
         events = tuple(self.event(each, seats, place) for each in card.events)
         if events == card.events:
@@ -93,7 +95,7 @@ class Veil:
             ]
         return replace(card, events=events, endings=endings, acts=tuple(acts))
 
-    def event(self, event: Event, seats: Mapping[str, Seat], place: Place) -> Event:
+    def event(self, event: Event, seats: Mapping[str, Seat], place: Destination) -> Event:
         """The event as they may read it there. It keeps its key, so that its message is found again."""
         if self.lifted(event, seats.get(event.seat or ""), place):
             return event
@@ -114,12 +116,12 @@ def _holds_back(event: Event) -> bool:
     return event.kind is EventKind.PULL_REQUEST_MERGED and event.facts.get("shown") is not True
 
 
-def _reader(place: Place) -> str | None:
+def _reader(place: Destination) -> str | None:
     """The one person who reads there; None where a channel does."""
     if place.chat == _CONSOLE:
         return _AT_THE_CONSOLE
     return place.channel[1:] if place.channel.startswith("@") else None
 
 
-def _each_once(places: Sequence[Place]) -> list[Place]:
+def _each_once(places: Sequence[Destination]) -> list[Destination]:
     return list(dict.fromkeys(places))

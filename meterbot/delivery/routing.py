@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from meterbot.core.deliveries import Act, Deed, Lane, Place
+from meterbot.core.deliveries import ActionKind, AlertAction, Destination, Priority
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import one_line
-from meterbot.delivery.redaction import Veil
+from meterbot.delivery.redaction import Redaction
 from meterbot.rules import fact_money
 
 _RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 
-_LANES: Mapping[EventKind, Lane] = {
-    EventKind.SEAT_BLOCKED: Lane.BLOCKED,
-    EventKind.SEAT_UNBLOCKED: Lane.BLOCKED,
-    EventKind.RENEWAL_NEAR: Lane.RENEWAL,
-    EventKind.SUBSCRIPTION_CHANGED: Lane.RENEWAL,
-    EventKind.SESSION_EXPIRING: Lane.RENEWAL,
-    EventKind.PERIOD_CLOSED: Lane.DIGEST,
-    EventKind.DIGEST: Lane.DIGEST,
+_LANES: Mapping[EventKind, Priority] = {
+    EventKind.SEAT_BLOCKED: Priority.BLOCKED,
+    EventKind.SEAT_UNBLOCKED: Priority.BLOCKED,
+    EventKind.RENEWAL_NEAR: Priority.RENEWAL,
+    EventKind.SUBSCRIPTION_CHANGED: Priority.RENEWAL,
+    EventKind.SESSION_EXPIRING: Priority.RENEWAL,
+    EventKind.PERIOD_CLOSED: Priority.DIGEST,
+    EventKind.DIGEST: Priority.DIGEST,
 }
 
 _SPEND = frozenset(
@@ -111,7 +111,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class NoiseSettings:
+class RoutingSettings:
     """`loud_from`: how loud a line in a thread is for the channel to see it, too. `remind_blocked`: how often a seat
     that stays blocked is told again; None: never. `group_from`: from how many waiting posts on they become one."""
 
@@ -123,7 +123,7 @@ class NoiseSettings:
     loud_from: Severity = Severity.WARNING
     remind_blocked: timedelta | None = None
     group_from: int = 4
-    veil: Veil = field(default_factory=Veil)
+    veil: Redaction = field(default_factory=Redaction)
     """What alerts tell of a seat, and to whom."""
 
 
@@ -139,8 +139,8 @@ def loud_enough(severity: Severity, least: Severity) -> bool:
     return _RANK[severity] >= _RANK[least]
 
 
-def lane_of(kind: EventKind) -> Lane:
-    return _LANES.get(kind, Lane.THRESHOLD)
+def lane_of(kind: EventKind) -> Priority:
+    return _LANES.get(kind, Priority.THRESHOLD)
 
 
 def topic_of(event: Event) -> str | None:
@@ -155,28 +155,28 @@ def topic_of(event: Event) -> str | None:
 
 
 def places_of(
-    event: Event, seat: Seat | None, routes: Iterable[Route], defaults: Sequence[Place]
-) -> list[Place]:
+    event: Event, seat: Seat | None, routes: Iterable[Route], defaults: Sequence[Destination]
+) -> list[Destination]:
     """Where it is told: by the first route that takes it, else where everything is. Nowhere is no answer: an owner who
     is not known on a chat is told where everybody is."""
     route = next((route for route in routes if route.takes(event)), None)
-    places: list[Place] = []
+    places: list[Destination] = []
     for target in (DEFAULT,) if route is None else route.to:
         if target == DEFAULT:
             places += defaults
         elif target == OWNER:
             places += [_owners(seat, place) for place in defaults]
         else:
-            places.append(Place(*target.split(":", 1)))
+            places.append(Destination(*target.split(":", 1)))
     return list(dict.fromkeys(places))
 
 
-def _owners(seat: Seat | None, place: Place) -> Place:
+def _owners(seat: Seat | None, place: Destination) -> Destination:
     owner = None if seat is None else seat.owner.get(place.chat)
-    return place if owner is None or place.chat == "console" else Place(place.chat, f"@{owner}")
+    return place if owner is None or place.chat == "console" else Destination(place.chat, f"@{owner}")
 
 
-def hold(event: Event, settings: NoiseSettings, acts: Iterable[Act], now: datetime) -> Hold | None:
+def hold(event: Event, settings: RoutingSettings, acts: Iterable[AlertAction], now: datetime) -> Hold | None:
     """The longest of what holds the event back now; None: it may be told."""
     holds = [Hold(each.end, "a silence") for each in settings.silences if each.covers(event, now)]
     holds += [
@@ -185,7 +185,7 @@ def hold(event: Event, settings: NoiseSettings, acts: Iterable[Act], now: dateti
             f"snoozed by {one_line(act.by, _NAME)}" if settings.veil.rows == "named" else "snoozed",
         )
         for act in acts
-        if act.deed is Deed.SNOOZE and act.until is not None and _snoozes(act, event, now)
+        if act.deed is ActionKind.SNOOZE and act.until is not None and _snoozes(act, event, now)
     ]
     quiet = settings.quiet
     if quiet is not None and not loud_enough(event.severity, quiet.allow):
@@ -194,11 +194,11 @@ def hold(event: Event, settings: NoiseSettings, acts: Iterable[Act], now: dateti
     return max(holds, key=lambda each: each.until, default=None)
 
 
-def _snoozes(act: Act, event: Event, now: datetime) -> bool:
+def _snoozes(act: AlertAction, event: Event, now: datetime) -> bool:
     return act.holds(now) and act.seat == event.seat and loud_enough(act.severity, event.severity)
 
 
-def muted_by(event: Event, acts: Iterable[Act], now: datetime) -> Act | None:
+def muted_by(event: Event, acts: Iterable[AlertAction], now: datetime) -> AlertAction | None:
     """The mute under which this kind of event is not told of this seat."""
-    mutes = (act for act in acts if act.deed is Deed.MUTE and act.holds(now))
+    mutes = (act for act in acts if act.deed is ActionKind.MUTE and act.holds(now))
     return next((act for act in mutes if (act.seat, act.kind) == (event.seat, event.kind)), None)

@@ -11,20 +11,20 @@ from datetime import timedelta
 
 from meterbot.chat import LOOK_BACK, Chat
 from meterbot.core.clock import Clock
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import (
-    Deed,
+    ActionKind,
     Delivery,
     DeliveryKind,
     DeliveryState,
+    DestinationTrouble,
+    PossibleDuplicate,
     Purpose,
-    Trouble,
-    Unsure,
 )
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
-from meterbot.delivery.grouping import bundling, while_out
+from meterbot.delivery.grouping import grouping, while_out
 from meterbot.store import Store
 
 CLAIM_SECONDS = 60.0
@@ -50,7 +50,7 @@ Render = Callable[[Delivery], Message]
 log = get_logger(__name__)
 
 
-class Notify:
+class DeliveryWorker:
     """Works for each chat on its own, so that a hanging platform delays nobody else. `group_from`: from how many posts
     on that wait together they become one."""
 
@@ -64,16 +64,16 @@ class Notify:
         render: Render,
         group_from: int = 4,
         rng: random.Random | None = None,
-        tally: Tally | None = None,
+        tally: ProcessCounters | None = None,
     ) -> None:
         self._store = store
         self._chats = chats
         self._render = render
-        self._choose = {name: bundling(group_from, name) for name in chats}
+        self._choose = {name: grouping(group_from, name) for name in chats}
         self._clock = clock
         self._worker = worker
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._tally = tally or Tally()
+        self._tally = tally or ProcessCounters()
         self._wakers = {name: asyncio.Event() for name in chats}
         self._stopping = False
         self._trouble: dict[tuple[str, str], str] = {}
@@ -230,7 +230,7 @@ class Notify:
         now, pause = self._clock.now(), self._pause(delivery, error)
         # A doubt stays one, whatever stopped this attempt: looking once more is harmless.
         state = DeliveryState.IN_DOUBT if delivery.settle else _STATE[error.outcome]
-        trouble = Trouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
+        trouble = DestinationTrouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
         await self._store.put_back(delivery, state, now + timedelta(seconds=pause), trouble)
         if self._trouble.get(_line(delivery)) != error.reason:
             self._trouble[_line(delivery)] = error.reason
@@ -260,7 +260,7 @@ class Notify:
                     log.info("cannot look whether a message stands twice", chat=name, reason=error.reason)
                     break
 
-    async def _tidy_one(self, chat: Chat, unsure: Unsure) -> None:
+    async def _tidy_one(self, chat: Chat, unsure: PossibleDuplicate) -> None:
         found = await chat.find(unsure.id, unsure.channel, unsure.since - LOOK_BACK, unsure.about)
         for extra in found:
             if extra != unsure.where:
@@ -287,7 +287,7 @@ def _why_silent(reminder: Delivery) -> str | None:
     if reminder.event.key in reminder.card.endings:
         return "it is over"
     acts = (act for act in reminder.card.acts if act.alert == reminder.event.key and act.undone_at is None)
-    return "somebody looks after it" if any(act.deed is Deed.ACK for act in acts) else None
+    return "somebody looks after it" if any(act.deed is ActionKind.ACK for act in acts) else None
 
 
 def _line(delivery: Delivery) -> tuple[str, str]:

@@ -20,8 +20,8 @@ from meterbot.chat import Question
 from meterbot.core.cipher import new_key
 from meterbot.core.clock import Clock, FastClock, ManualClock
 from meterbot.demo import month
-from meterbot.demo.month import Person
-from meterbot.demo.simulated_claude_ai import ClaudeAi, Organization
+from meterbot.demo.month import Teammate
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
 from meterbot.rules.pull_requests import Commits, Merged
 
 SPEED = 10_000.0
@@ -139,7 +139,7 @@ async def _stage(
                     person.session_key,
                     uuid=person.account,
                     email=f"{person.name}@example.com",
-                    organizations=[Organization(person.org, name=f"{person.name}'s organization")],
+                    organizations=[SimulatedOrganization(person.org, name=f"{person.name}'s organization")],
                 )
                 for person in month.TEAM
             }
@@ -171,7 +171,7 @@ async def _stage(
                 yield bot, direct
 
 
-def _set(organization: Organization, person: Person, standing: month.Standing) -> None:
+def _set(organization: SimulatedOrganization, person: Teammate, standing: month.MonthState) -> None:
     organization.rate_limit_tier = person.tier
     organization.capabilities = ["claude_pro" if person.plan == "pro" else "claude_max", "chat"]
     organization.currency = person.currency

@@ -69,7 +69,7 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Teammate:
     """One seat of the team and its month. Spans are half-open (from, to)."""
 
     name: str
@@ -105,7 +105,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MonthState:
     """What claude.ai says of a person at one moment. Money in cents; utilization 0-100."""
 
     used: int
@@ -127,32 +127,32 @@ def _workdays(first: int, last: int, cents: int, hour: int, hours: int = 3) -> t
 
 
 TEAM = (
-    Person(
+    Teammate(
         "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 100_00), (_april(22, 9), 150_00)),
         bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 480), *_workdays(22, 30, 430, 13)),
         renews_on=27,
     ),
-    Person(
+    Teammate(
         "bo", 2, "max_5x", "100.00", "default_claude_max_5x", "EUR",
         caps=((START, 50_00),),
         bursts=_workdays(8, 29, 190, 14, 2),
         renews_on=20,
     ),
-    Person(
+    Teammate(
         "cleo", 3, "pro", "20.00", "claude_pro", "USD",
         caps=((START, None),),
         bursts=(*_workdays(6, 24, 240, 9), Burst(_april(28, 15), 3, 410)),
         renews_on=9,
     ),
-    Person(
+    Teammate(
         "dan", 4, "max_5x", "100.00", "default_claude_max_5x", "USD",
         caps=((START, 50_00),),
         bursts=_workdays(2, 23, 115, 15, 2),
         renews_on=18,
         signed_out=(_april(13, 8), _april(14, 10)),
     ),
-    Person(
+    Teammate(
         "eve", 5, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 80_00),),
         bursts=_workdays(9, 27, 265, 10),
@@ -162,12 +162,12 @@ TEAM = (
 )  # fmt: skip
 
 
-def standing(person: Person, at: datetime) -> Standing:
+def standing(person: Teammate, at: datetime) -> MonthState:
     """The person's counters at `at`."""
     cap = next(cap for since, cap in reversed(person.caps) if since <= at or since == START)
     spent = 0 if at >= _ROLLOVER else sum(burst.spent(at) for burst in person.bursts)
     reason = _disabled_reason(person, spent, cap, at)
-    return Standing(
+    return MonthState(
         used=spent if cap is None else min(spent, cap),
         cap=cap,
         five_hour=_five_hour(person, at),
@@ -181,12 +181,12 @@ def standing(person: Person, at: datetime) -> Standing:
     )
 
 
-def _next_charge(person: Person, at: datetime) -> date:
+def _next_charge(person: Teammate, at: datetime) -> date:
     due = at.date().replace(day=person.renews_on)
     return due if at.date() <= due else due.replace(month=due.month + 1)
 
 
-def _disabled_reason(person: Person, spent: int, cap: int | None, at: datetime) -> str | None:
+def _disabled_reason(person: Teammate, spent: int, cap: int | None, at: datetime) -> str | None:
     if _within(person.out_of_credits, at):
         return "out_of_credits"
     if cap is not None and spent >= cap:
@@ -198,7 +198,7 @@ def _within(span: tuple[datetime, datetime] | None, at: datetime) -> bool:
     return span is not None and span[0] <= at < span[1]
 
 
-def _five_hour(person: Person, at: datetime) -> Decimal:
+def _five_hour(person: Teammate, at: datetime) -> Decimal:
     """Full while work goes beyond the plan, otherwise filling up over the working day."""
     if any(burst.running(at) for burst in person.bursts):
         return Decimal(100)

@@ -42,7 +42,7 @@ def challenge() -> Reply:
 
 
 @dataclass(slots=True)
-class Organization:
+class SimulatedOrganization:
     """One organization of an account, as numbers to be set. Amounts in minor units; utilization 0-100, None = no such
     window. `metered` False: extra usage was never set up."""
 
@@ -127,14 +127,14 @@ class Organization:
 
 
 @dataclass(slots=True)
-class Account:
+class SimulatedAccount:
     """An account and the session that opens it. `signed_in` False: its session has ended. `rotate_to`: the session
     keys that the next good answers renew it to, one each."""
 
     session_key: str
     uuid: str
     email: str
-    organizations: list[Organization]
+    organizations: list[SimulatedOrganization]
     signed_in: bool = True
     rotate_to: deque[str] = field(default_factory=deque)
     session_ends: datetime | None = None
@@ -168,7 +168,7 @@ class ClaudeAi(Server[Received]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.accounts: list[Account] = []
+        self.accounts: list[SimulatedAccount] = []
 
     def add_account(
         self,
@@ -176,12 +176,12 @@ class ClaudeAi(Server[Received]):
         *,
         uuid: str | None = None,
         email: str = "dev@example.com",
-        organizations: list[Organization] | None = None,
-    ) -> Account:
+        organizations: list[SimulatedOrganization] | None = None,
+    ) -> SimulatedAccount:
         """A signed-in account; with one personal organization unless told otherwise."""
         number = len(self.accounts) + 1
-        own = [Organization(str(UUID(int=(1 << 96) + number)))]
-        account = Account(
+        own = [SimulatedOrganization(str(UUID(int=(1 << 96) + number)))]
+        account = SimulatedAccount(
             session_key=session_key,
             uuid=uuid or str(UUID(int=(2 << 96) + number)),
             email=email,
@@ -204,13 +204,13 @@ class ClaudeAi(Server[Received]):
         reply = not_found() if problem else self._true_reply(received, account)
         return await _send(request, reply, account)
 
-    def _account_of(self, received: Received) -> Account | None:
+    def _account_of(self, received: Received) -> SimulatedAccount | None:
         if len(received.session_keys) != 1:
             return None
         key = received.session_keys[0]
         return next((account for account in self.accounts if account.session_key == key), None)
 
-    def _problem(self, received: Received, account: Account | None) -> str | None:
+    def _problem(self, received: Received, account: SimulatedAccount | None) -> str | None:
         if received.method != "GET":
             return "not a GET"
         if not received.route:
@@ -222,7 +222,7 @@ class ClaudeAi(Server[Received]):
             return "another account's organization"
         return None
 
-    def _true_reply(self, received: Received, account: Account) -> Reply:
+    def _true_reply(self, received: Received, account: SimulatedAccount) -> Reply:
         if received.route == "account":
             return Reply(body=account.body())
         organization = next(o for o in account.organizations if o.uuid == received.organization)
@@ -256,7 +256,7 @@ def _received(request: web.Request) -> Received:
     )
 
 
-async def _send(request: web.Request, reply: Reply, account: Account | None) -> web.StreamResponse:
+async def _send(request: web.Request, reply: Reply, account: SimulatedAccount | None) -> web.StreamResponse:
     if account is None or not account.rotate_to or reply.status != 200:
         return await send(request, reply)
     account.session_key = account.rotate_to.popleft()
@@ -270,7 +270,7 @@ async def _send(request: web.Request, reply: Reply, account: Account | None) -> 
     return await send(request, reply, cookies)
 
 
-def _membership(organization: Organization) -> dict[str, Any]:
+def _membership(organization: SimulatedOrganization) -> dict[str, Any]:
     told: dict[str, Any] = {
         "uuid": organization.uuid,
         "name": organization.name,

@@ -21,14 +21,14 @@ from meterbot.core.models import (
 )
 from meterbot.delivery import seat_settings
 from meterbot.rules import (
-    Ailment,
     CounterMemory,
     DestinationMemory,
-    Reading,
+    DestinationProblem,
     Rise,
     RuleSettings,
     SourceMemory,
     TeamMemory,
+    TeamShare,
     Verdict,
 )
 from meterbot.rules.hours import Hour
@@ -47,7 +47,7 @@ V = TypeVar("V")
 M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
 
 
-class Fold:
+class Changes:
     """Begins with what was known and ends with what is; `batch` is the difference.
 
     `states` must hold what is stored of every counter that the snapshots may be of: `counters_of` names them.
@@ -244,14 +244,14 @@ class Fold:
         self._set_state(counter, state.known, memory)
         self.events += events
 
-    def watch_team(self, readings: Iterable[Reading], now: datetime) -> None:
+    def watch_team(self, readings: Iterable[TeamShare], now: datetime) -> None:
         """The team's sum over what each counter adds to it."""
         before = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
         memory, events = rules.watch_team(before, readings, self._settings, now)
         self._remember(TEAM_MEMORY, before, memory)
         self.events += events
 
-    def watch_destinations(self, ailing: Iterable[Ailment], now: datetime) -> None:
+    def watch_destinations(self, ailing: Iterable[DestinationProblem], now: datetime) -> None:
         """Which places take no messages, and which do again."""
         before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
         memory, events = rules.watch_destinations(before, ailing, self._settings, now)

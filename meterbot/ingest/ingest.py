@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from meterbot import rules
-from meterbot.core.deliveries import Act, Place, Purpose
+from meterbot.core.deliveries import AlertAction, Destination, Purpose
 from meterbot.core.log import get_logger
 from meterbot.core.models import (
     Counter,
@@ -28,19 +28,19 @@ from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import Planner, follow_ups
 from meterbot.delivery.routing import (
-    NoiseSettings,
     Quiet,
+    RoutingSettings,
     hold,
     lane_of,
     muted_by,
     topic_of,
 )
-from meterbot.ingest.changes import Fold, counters_of, counts_in_team, may_change
-from meterbot.ingest.team_totals import Standing
+from meterbot.ingest.changes import Changes, counters_of, counts_in_team, may_change
+from meterbot.ingest.team_totals import TeamTotals
 from meterbot.rules import (
-    Account,
-    Ailment,
     CounterMemory,
+    DestinationProblem,
+    MonthOfAccount,
     RuleSettings,
     SourceMemory,
     fact_money,
@@ -68,7 +68,7 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class PushReceipt:
     """What became of a push: how many snapshots were new, how many old or repeated. `refused`: why none was taken."""
 
     new: int = 0
@@ -85,22 +85,22 @@ class Ingest:
         self,
         store: Store,
         seats: Mapping[str, Seat],
-        destinations: Sequence[Place],
+        destinations: Sequence[Destination],
         settings: RuleSettings,
         wake: Callable[[], None],
         *,
-        noise: NoiseSettings | None = None,
+        noise: RoutingSettings | None = None,
         session_ends: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         self._store = store
         self._seats = seats
         self._destinations = destinations
         self._settings = settings
-        self._noise = noise or NoiseSettings()
+        self._noise = noise or RoutingSettings()
         self._wake = wake
         self._session_ends = session_ends
-        self._standing: Standing | None = None
-        self._next_standing: Standing | None = None
+        self._standing: TeamTotals | None = None
+        self._next_standing: TeamTotals | None = None
         self._month = self._next_month = ""
         self._plans_told: set[str] = set()
 
@@ -130,7 +130,7 @@ class Ingest:
         self._compare_plans(snapshots)
         return events
 
-    async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> Receipt:
+    async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> PushReceipt:
         """Folds what a configured seat's machine pushed: all of it, or nothing where a snapshot is of another account.
 
         Then the refusal is what the source is said to ail from.
@@ -146,8 +146,8 @@ class Ingest:
         self._committed()
         self._tell(events)
         if refused is not None:
-            return Receipt(refused=refused)
-        return Receipt(len(fold.news), len(wanted) - len(fold.news))
+            return PushReceipt(refused=refused)
+        return PushReceipt(len(fold.news), len(wanted) - len(fold.news))
 
     async def record(
         self, find: Callable[[Transaction], Awaitable[Sequence[Event]]], now: datetime
@@ -157,7 +157,7 @@ class Ingest:
         async with self._store.transaction() as transaction:
             events = [event for event in await find(transaction) if event.kind in self._settings.kinds]
             names = {seat_settings.name_of(event.seat) for event in events if event.seat is not None}
-            fold = Fold(self._settings, sources={}, memories=await transaction.memories(names))
+            fold = Changes(self._settings, sources={}, memories=await transaction.memories(names))
             fold.events += events
             events = await self._write(transaction, fold, now)
         self._tell(events)
@@ -182,7 +182,7 @@ class Ingest:
     async def _fold(
         self,
         transaction: Transaction,
-        fold: Fold,
+        fold: Changes,
         snapshots: Sequence[Snapshot],
         now: datetime,
         next_due: Mapping[str, datetime] | None = None,
@@ -214,7 +214,7 @@ class Ingest:
                 await _let_others(number)
             ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
             names = {*(seat.name for seat in waiting), *ending}
-            fold = Fold(
+            fold = Changes(
                 self._settings,
                 sources=sources,
                 memories=await transaction.memories(
@@ -243,7 +243,7 @@ class Ingest:
         return events
 
     async def _month_over(
-        self, transaction: Transaction, fold: Fold, now: datetime
+        self, transaction: Transaction, fold: Changes, now: datetime
     ) -> tuple[str, dict[Counter, tuple[str, CounterMemory]]] | None:
         """The month that is to be reported on now, with a seat and the memory of each of its counters."""
         reported = fold.memories.get(CLOSED_MONTH)
@@ -272,7 +272,7 @@ class Ingest:
         hours = await self._store.hours(memories, last_month(month_start(month)))
         event = await asyncio.to_thread(self._month_report, month, memories, hours, now)
         async with self._store.transaction() as transaction:
-            fold = Fold(self._settings, sources={}, memories=await transaction.memories([CLOSED_MONTH]))
+            fold = Changes(self._settings, sources={}, memories=await transaction.memories([CLOSED_MONTH]))
             if rules.month_to_close(fold.memories.get(CLOSED_MONTH), now) != month:
                 return []  # another worker was here
             fold.memories[CLOSED_MONTH] = month
@@ -291,7 +291,7 @@ class Ingest:
     ) -> Event | None:
         hourly = by_counter(hours)
         accounts = [
-            Account(name, memory, hourly[counter], self._seats[name].plan_price)
+            MonthOfAccount(name, memory, hourly[counter], self._seats[name].plan_price)
             for counter, (name, memory) in memories.items()
         ]
         return rules.close_month(month, accounts, now, named=self._noise.veil.rows == "named")
@@ -305,11 +305,11 @@ class Ingest:
                 readers.setdefault(counter, []).append(name)
         return readers
 
-    async def _ailing(self, transaction: Transaction) -> list[Ailment]:
+    async def _ailing(self, transaction: Transaction) -> list[DestinationProblem]:
         """The places that are told of, and take nothing."""
         chats = {place.chat for place in self._destinations}
         return [
-            Ailment(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
+            DestinationProblem(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
             for queue in await transaction.queues()
             if queue.chat in chats and queue.trouble is not None and queue.troubled_since is not None
         ]
@@ -348,10 +348,10 @@ class Ingest:
                 self._plans_told.add(trouble)
                 log.warning("a seat is on another plan than the configured one", why=trouble)
 
-    async def _load(self, transaction: Transaction, snapshots: Sequence[Snapshot]) -> Fold:
+    async def _load(self, transaction: Transaction, snapshots: Sequence[Snapshot]) -> Changes:
         names = {snapshot.seat for snapshot in snapshots}
         latest = await transaction.latest_of(names)
-        return Fold(
+        return Changes(
             self._settings,
             sources=await transaction.sources(names),
             memories=await transaction.memories(
@@ -361,7 +361,7 @@ class Ingest:
             states=await transaction.states(counters_of(snapshots, latest)),
         )
 
-    async def _watch_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
+    async def _watch_paces(self, transaction: Transaction, fold: Changes, now: datetime) -> None:
         """Where the counters that rose are heading: asked for only of those that may have something to tell."""
         watched = [
             counter
@@ -381,14 +381,14 @@ class Ingest:
             fold.watch_pace(counter, samples[counter], hours[counter], now)
             await _let_others(number)
 
-    async def _watch_team(self, transaction: Transaction, fold: Fold, now: datetime) -> None:
+    async def _watch_team(self, transaction: Transaction, fold: Changes, now: datetime) -> None:
         """The sum over all counters, of which a batch knows few: the others are as they were left, where nobody else
         writes them and nothing was taken away."""
         standing, self._standing = self._standing, None
         mark = await transaction.mark() if self._store.sole else None
         known = standing is not None and self._store.sole and standing.mark == mark
         if standing is None or not known:
-            standing = Standing.of((), await transaction.sources(), self._seats)
+            standing = TeamTotals.of((), await transaction.sources(), self._seats)
             standing.mark = mark
             for number, one in enumerate(await transaction.readers()):
                 standing.read(one, self._seats)
@@ -402,7 +402,7 @@ class Ingest:
         """What was watched is stored: the next batch goes on from there."""
         self._standing, self._month, self._next_standing = self._next_standing, self._next_month, None
 
-    async def _write(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
+    async def _write(self, transaction: Transaction, fold: Changes, now: datetime) -> list[Event]:
         if fold.events:
             acts = await transaction.acts(now)
             told_together = await self._report_to_come(transaction, fold, now)
@@ -419,7 +419,7 @@ class Ingest:
         self,
         transaction: Transaction,
         told: Sequence[Event],
-        acts: Sequence[Act],
+        acts: Sequence[AlertAction],
         memories: Mapping[str, str],
         now: datetime,
     ) -> Planner:
@@ -438,7 +438,7 @@ class Ingest:
             planner.tell(event, self._seat_of(event))
         return planner
 
-    async def _with_paces(self, transaction: Transaction, fold: Fold, now: datetime) -> list[Event]:
+    async def _with_paces(self, transaction: Transaction, fold: Changes, now: datetime) -> list[Event]:
         """The levels that were crossed say at which pace, measured with this batch's samples included."""
         crossed = {
             event.counter
@@ -453,7 +453,7 @@ class Ingest:
             for event in fold.events
         ]
 
-    async def _report_to_come(self, transaction: Transaction, fold: Fold, now: datetime) -> str | None:
+    async def _report_to_come(self, transaction: Transaction, fold: Changes, now: datetime) -> str | None:
         """The month whose report will tell what closes now. A month that was reported, or never will be, has none."""
         if len(self._seats) == 1 or self._noise.veil.rows != "named":
             return None
@@ -501,7 +501,7 @@ def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:
     return None if stranger is None else f"what arrives is another account's (its {stranger} is a new one)"
 
 
-def _unless_muted(event: Event, acts: Iterable[Act], now: datetime) -> Event:
+def _unless_muted(event: Event, acts: Iterable[AlertAction], now: datetime) -> Event:
     """An event that somebody has muted is recorded, and not told."""
     mute = None if event.muted_by is not None else muted_by(event, acts, now)
     return event if mute is None else replace(event, muted_by=f"mute:{mute.id}")

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from meterbot.core.clock import Clock
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
 from meterbot.ingest.ingest import Ingest
@@ -62,7 +62,7 @@ class Poller:
         alive: Callable[[], bool] = lambda: True,
         concurrency: int = 16,
         rng: random.Random | None = None,
-        tally: Tally | None = None,
+        tally: ProcessCounters | None = None,
         prepare: Callable[[Collection[str]], Awaitable[None]] | None = None,
     ) -> None:
         self._sources = sources
@@ -74,7 +74,7 @@ class Poller:
         self._alive = alive
         self._slots = asyncio.Semaphore(concurrency)
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._tally = tally or Tally()
+        self._tally = tally or ProcessCounters()
         self._prepare = prepare
         self._states: dict[str, SourceState] | None = None
         self._still: dict[str, Stillness] = {}

@@ -25,7 +25,7 @@ from meterbot.rules.pull_requests import (
     Merged,
     Month,
     PullRequest,
-    Window,
+    WorkWindow,
     bills,
     commits_of,
     merged_event,
@@ -45,7 +45,7 @@ _ASKING = timedelta(minutes=5)
 log = get_logger(__name__)
 
 
-class Taken(StrEnum):
+class HookReceipt(StrEnum):
     """What became of a merged pull request."""
 
     NEW = "taken"
@@ -54,7 +54,7 @@ class Taken(StrEnum):
     NOBODYS = "no seat has its author as owner.github"
 
 
-class Merges:
+class PullRequestTracker:
     """`repositories`: patterns of those that count, all when there are none. `shown`: the channel may read what a
     single seat spent."""
 
@@ -78,19 +78,19 @@ class Merges:
 
     async def take(
         self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
-    ) -> Taken:
+    ) -> HookReceipt:
         """Stores it, once. `delivery` is the id under which it came."""
         if self._repositories and not any(fnmatchcase(merged.repo, each) for each in self._repositories):
-            return Taken.ELSEWHERE
+            return HookReceipt.ELSEWHERE
         seats = seats_of(merged.author, self._seats.values())
         if not seats:
-            return Taken.NOBODYS
+            return HookReceipt.NOBODYS
         asked_for = commits is None and self._read_commits is not None
         why = None if commits is not None or asked_for else NO_TOKEN
         pull = PullRequest(merged, seats, commits=commits, no_commits=why)
         new = PullRecord(pull, delivery, now, due_at=now if asked_for else None)
         async with self._store.transaction() as transaction:
-            return Taken.NEW if await transaction.add_pull_request(new) else Taken.KNOWN
+            return HookReceipt.NEW if await transaction.add_pull_request(new) else HookReceipt.KNOWN
 
     async def step(self, now: datetime) -> None:
         """Asks for the commits that are due, and reckons what readings may have changed."""
@@ -175,7 +175,7 @@ async def reckoned(transaction: Transaction, pulls: Sequence[PullRequest]) -> di
     """What these cost, and for that, what they share with those in the record that were under way at the same time."""
     own = {pull.key for pull in pulls}
     counters = {counter for pull in pulls for counter in pull.counters}
-    span = Window(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
+    span = WorkWindow(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
     stored = [one for one in await transaction.pull_requests(span) if one.pull.key not in own]
     everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
     counters = {counter for pull in everybody for counter in pull.counters}
@@ -188,7 +188,7 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     """The UTC month's pull requests of these seats, and what of the spend of those that have a GitHub login falls to
     none."""
     month = calendar_month(now)
-    window = Window(month_start(month), now)
+    window = WorkWindow(month_start(month), now)
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
     latest = await store.latest()
     counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].wants(one.counter.org)}

@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from meterbot.core.models import Seat
-from meterbot.ingest.ingest import Ingest, Receipt
+from meterbot.ingest.ingest import Ingest, PushReceipt
 from meterbot.sources import PushReader
 from meterbot.store import PushToken, Store
 
@@ -29,7 +29,7 @@ def digest(token: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class PushReceiver:
     """Takes pushes for the configured seats whose source is `push`; `digests` are the configured tokens' by seat."""
 
     seats: Mapping[str, Seat]
@@ -52,7 +52,7 @@ class Reception:
         """Whether pushes for this seat are taken at all."""
         return seat in self.seats and self.seats[seat].source == PUSH
 
-    async def take(self, seat: str, document: bytes, now: datetime) -> Receipt:
+    async def take(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
         """Stores what a seat's machine sent. Raises `UnusablePushError`; then nothing was taken."""
         return await self.ingest.receive(seat, self.read(self.seats[seat], document, now), now)
 

@@ -22,8 +22,8 @@ from meterbot.core.models import (
     Snapshot,
 )
 from meterbot.core.text import moment, stamp
-from meterbot.ingest.changes import Fold
-from meterbot.rules import Reading, RuleSettings, needs_hours, needs_samples, reading_of
+from meterbot.ingest.changes import Changes
+from meterbot.rules import RuleSettings, TeamShare, needs_hours, needs_samples, reading_of
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace import DAY
@@ -148,9 +148,9 @@ def replayed(
     progress: Progress | None = None,
 ) -> list[Event]:
     """Everything that the rules find, reading by reading, as the door asks them."""
-    fold = Fold(settings, sources={}, memories=memories or {})
+    fold = Changes(settings, sources={}, memories=memories or {})
     history = {counter: _Past() for counter in seats}
-    team: dict[Counter, Reading] = {}
+    team: dict[Counter, TeamShare] = {}
     for number, sample in enumerate(samples):
         if progress is not None and number % _A_FEW == 0:
             progress(number, len(samples))
@@ -171,7 +171,7 @@ def replayed(
     return [event for event in fold.events if _is_reproduced(event)]
 
 
-def _watch_pace(fold: Fold, sample: Sample, own: _Past, settings: RuleSettings) -> None:
+def _watch_pace(fold: Changes, sample: Sample, own: _Past, settings: RuleSettings) -> None:
     now, memory = sample.at, fold.counter_memory(sample.counter)
     if not needs_samples(memory, settings, now):
         return

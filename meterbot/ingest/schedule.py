@@ -33,7 +33,7 @@ _LADDERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cadence:
+class PollSchedule:
     """What is particular to a kind of source.
 
     `swing`: the time from one read to the next varies by this share of the interval; None: reads keep to the seat's
@@ -54,13 +54,13 @@ class Cadence:
     mended: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
 
 
-_USUAL = Cadence()
+_USUAL = PollSchedule()
 _CADENCES = {
-    "claude_ai": Cadence(rests=True),
+    "claude_ai": PollSchedule(rests=True),
     # Its budget is five requests in 300 seconds, for all programs of the account together. Who comes back at the very
     # second that Retry-After named was seen to be sent away for another hour. Its sign-in is mended without a restart,
     # and restarts in a row must not use up what others need.
-    "claude_code": Cadence(
+    "claude_code": PollSchedule(
         swing=0.2, rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)}, lag=300.0, mended=frozenset()
     ),
 }

@@ -6,27 +6,27 @@ from dataclasses import dataclass, replace
 from meterbot import rules
 from meterbot.core.models import Counter, Health, Seat, SourceState
 from meterbot.ingest.changes import counts_in_team
-from meterbot.rules import CounterMemory, Reading
-from meterbot.store import Batch, Reader
+from meterbot.rules import CounterMemory, TeamShare
+from meterbot.store import Batch, CounterReader
 
 
 @dataclass(slots=True)
-class Standing:
+class TeamTotals:
     """`readers` are the seats that read each counter of the sum, `readings` what it adds if one of them is well, `well`
     the seats whose source is. `mark` is the store's, from when it was read."""
 
     readers: dict[Counter, set[str]]
-    readings: dict[Counter, Reading]
+    readings: dict[Counter, TeamShare]
     well: set[str]
     mark: str | None = None
 
     @classmethod
     def of(
         cls,
-        stored: Iterable[Reader],
+        stored: Iterable[CounterReader],
         sources: Mapping[str, SourceState],
         seats: Mapping[str, Seat],
-    ) -> "Standing":
+    ) -> "TeamTotals":
         """As the store has it."""
         well = {name for name, state in sources.items() if state.health is Health.OK}
         standing = cls({}, {}, well)
@@ -34,7 +34,7 @@ class Standing:
             standing.read(one, seats)
         return standing
 
-    def read(self, one: Reader, seats: Mapping[str, Seat]) -> None:
+    def read(self, one: CounterReader, seats: Mapping[str, Seat]) -> None:
         """One more that the store has."""
         self._add(one.seat, one.counter, seats)
         if one.counter in self.readers:
@@ -57,11 +57,11 @@ class Standing:
             (self.well.add if well else self.well.discard)(source.seat)
         return changed
 
-    def summands(self) -> list[Reading]:
+    def summands(self) -> list[TeamShare]:
         """What to sum: where none of the readers is well, there may be more than the reading says."""
         return [self._seen(counter, names) for counter, names in self.readers.items()]
 
-    def _seen(self, counter: Counter, names: set[str]) -> Reading:
+    def _seen(self, counter: Counter, names: set[str]) -> TeamShare:
         reading = self.readings.get(counter) or _reading(counter, None)
         return reading if names & self.well else replace(reading, complete=False)
 
@@ -83,5 +83,5 @@ class Standing:
             self.readings.pop(counter, None)
 
 
-def _reading(counter: Counter, memory: str | None) -> Reading:
+def _reading(counter: Counter, memory: str | None) -> TeamShare:
     return rules.reading_of(counter, rules.load(CounterMemory, memory), fresh=True)

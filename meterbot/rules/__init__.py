@@ -71,9 +71,9 @@ In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `un
 or null for no cap.
 """
 
-from meterbot.rules.closing import Account, close_month, is_settled, month_to_close, team_key
+from meterbot.rules.closing import MonthOfAccount, close_month, is_settled, month_to_close, team_key
 from meterbot.rules.counter import Verdict, take_late, watch_counter
-from meterbot.rules.destination import Ailment, watch_destinations
+from meterbot.rules.destination import DestinationProblem, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
 from meterbot.rules.knowledge import merge, of_another_month
 from meterbot.rules.memory import (
@@ -89,19 +89,19 @@ from meterbot.rules.past import is_past
 from meterbot.rules.session import ends_soon, watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
-from meterbot.rules.team import Reading, reading_of, watch_team
+from meterbot.rules.team import TeamShare, reading_of, watch_team
 
 __all__ = [
-    "Account",
-    "Ailment",
     "Budget",
     "CounterMemory",
     "DestinationMemory",
-    "Reading",
+    "DestinationProblem",
+    "MonthOfAccount",
     "Rise",
     "RuleSettings",
     "SourceMemory",
     "TeamMemory",
+    "TeamShare",
     "Threshold",
     "Verdict",
     "close_month",

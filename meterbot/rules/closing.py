@@ -14,7 +14,7 @@ from meterbot.rules.pace_and_caps import RESET_LAG, calendar_month, month_end, m
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class MonthOfAccount:
     """One counter that is in the team's sum: the seat it is shown as, what the rules remember of it, its hours of the
     month and of the one before, and what its plan costs."""
 
@@ -45,7 +45,9 @@ def _still_open(month: str, memory: CounterMemory) -> bool:
     return begun and memory.used is not None and memory.used.minor > 0
 
 
-def close_month(month: str, accounts: Sequence[Account], now: datetime, *, named: bool) -> Event | None:
+def close_month(
+    month: str, accounts: Sequence[MonthOfAccount], now: datetime, *, named: bool
+) -> Event | None:
     """The report; None when nothing is known of the month. Single seats are in it where channels may see them."""
     start, end = month_start(month), month_end(month)
     rows = [_row(month, one) for one in accounts]
@@ -100,7 +102,7 @@ class _Row:
         }
 
 
-def _row(month: str, one: Account) -> _Row:
+def _row(month: str, one: MonthOfAccount) -> _Row:
     start, end = month_start(month), month_end(month)
     began = last_month(start)
     inside = [hour for hour in one.hours if start <= hour.at < end]
@@ -119,7 +121,7 @@ def _row(month: str, one: Account) -> _Row:
     )
 
 
-def _final(month: str, one: Account) -> Money | None:
+def _final(month: str, one: MonthOfAccount) -> Money | None:
     """What the counter said last before it started again, or says still."""
     memory = one.memory
     if memory.period is None:

@@ -14,7 +14,7 @@ _REFUSED_GRACE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class DestinationProblem:
     """Why messages wait at a place, and since when. `refused`: a person has to change something."""
 
     chat: str
@@ -29,7 +29,7 @@ class Ailment:
 
 
 def watch_destinations(
-    memory: DestinationMemory, ailing: Iterable[Ailment], settings: RuleSettings, now: datetime
+    memory: DestinationMemory, ailing: Iterable[DestinationProblem], settings: RuleSettings, now: datetime
 ) -> tuple[DestinationMemory, list[Event]]:
     """Once per episode, after a grace time; and its end."""
     found = {each.place: each for each in ailing}
@@ -45,7 +45,7 @@ def watch_destinations(
     return DestinationMemory(down), [event for event in events if event.kind in settings.kinds]
 
 
-def _down(each: Ailment, now: datetime) -> Event:
+def _down(each: DestinationProblem, now: datetime) -> Event:
     return Event(
         key=f"{EventKind.DESTINATION_DOWN.value}:{each.place}:{instant(each.since)}",
         kind=EventKind.DESTINATION_DOWN,

@@ -26,15 +26,17 @@ _SPREAD = 1.3
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RemainingSpend:
     """What is still to come, in minor units: its mean and variance, and how many days that rests on."""
 
     mean: float
     variance: float
     days: int
 
-    def __add__(self, other: "Rest") -> "Rest":
-        return Rest(self.mean + other.mean, self.variance + other.variance, min(self.days, other.days))
+    def __add__(self, other: "RemainingSpend") -> "RemainingSpend":
+        return RemainingSpend(
+            self.mean + other.mean, self.variance + other.variance, min(self.days, other.days)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Forecast:
     ends: datetime
 
 
-def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -> Rest | None:
+def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -> RemainingSpend | None:
     """From the hours of one counter, in one currency. None when fewer than three whole days are known."""
     today = now.astimezone(UTC).date()
     first = max((known_since + _DAY - timedelta(microseconds=1)).date(), today - HABIT)
@@ -62,7 +64,7 @@ def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -
     left_of_today = 1 - (now - datetime(today.year, today.month, today.day, tzinfo=UTC)) / _DAY
     weights = {day: left_of_today if day == today else 1.0 for day in ahead}
     parts = [_part(spent, weight) for spent, weight in _classes(days, weights)]
-    return Rest(sum(mean for mean, _ in parts), sum(scatter for _, scatter in parts), len(days))
+    return RemainingSpend(sum(mean for mean, _ in parts), sum(scatter for _, scatter in parts), len(days))
 
 
 def _classes(days: dict[date, float], weights: dict[date, float]) -> list[tuple[list[float], float]]:
@@ -85,7 +87,7 @@ def _part(spent: Sequence[float], days: float) -> tuple[float, float]:
     return fmean(spent) * days, scatter * days + scatter * days**2 / len(spent)
 
 
-def forecast(used: Money, rest: Rest | None, now: datetime) -> Forecast | None:
+def forecast(used: Money, rest: RemainingSpend | None, now: datetime) -> Forecast | None:
     """None when nothing is foretold."""
     if rest is None:
         return None
@@ -94,7 +96,7 @@ def forecast(used: Money, rest: Rest | None, now: datetime) -> Forecast | None:
     return Forecast(_more(used, low), _more(used, rest.mean), _more(used, high), ends)
 
 
-def _tenths(rest: Rest) -> tuple[float, float]:
+def _tenths(rest: RemainingSpend) -> tuple[float, float]:
     """The lowest and the highest tenth of a gamma distribution, which is never negative, by Wilson and Hilferty."""
     if rest.mean <= 0 or rest.variance <= 0:
         return rest.mean, rest.mean

@@ -81,7 +81,7 @@ class Commits:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WorkWindow:
     """(start, end]: what is read at `start` was spent before."""
 
     start: datetime
@@ -90,7 +90,7 @@ class Window:
     def holds(self, at: datetime) -> bool:
         return self.start < at <= self.end
 
-    def meets(self, other: "Window") -> bool:
+    def meets(self, other: "WorkWindow") -> bool:
         return self.start < other.end and other.start < self.end
 
 
@@ -136,14 +136,14 @@ class PullRequest:
         return self.commits is not None or self.no_commits is not None
 
     @property
-    def window(self) -> Window:
+    def window(self) -> WorkWindow:
         """From the first commit to the last. To the merge where that is all one instant, and from the opening to the
         merge where the commits are not known."""
         merged = self.merged
         if self.commits is None:
-            return Window(min(merged.opened_at, merged.merged_at), merged.merged_at)
+            return WorkWindow(min(merged.opened_at, merged.merged_at), merged.merged_at)
         start, end = (min(at, merged.merged_at) for at in (self.commits.first_at, self.commits.last_at))
-        return Window(start, end if end > start else merged.merged_at)
+        return WorkWindow(start, end if end > start else merged.merged_at)
 
     @property
     def counted(self) -> bool:
@@ -181,7 +181,7 @@ class Attribution(Generic[K]):
     rest: list[Money] = field(default_factory=list)
 
 
-def attribute(rises: Iterable[Increase], windows: Mapping[K, Window]) -> Attribution[K]:
+def attribute(rises: Iterable[Increase], windows: Mapping[K, WorkWindow]) -> Attribution[K]:
     """Divides what one counter rose among the windows that hold it. The shares and the rest are all of it, exactly.
 
     What the same ones share is summed before it is divided, so that a unit that does not divide is at stake once and
@@ -380,7 +380,7 @@ class Month:
 
 def month_of_pulls(
     month: str,
-    window: Window,
+    window: WorkWindow,
     pulls: Iterable[PullRequest],
     samples: Mapping[Counter, Sequence[Sample]],
     seats: Collection[str],

@@ -15,7 +15,7 @@ from meterbot.rules.settings import Budget, RuleSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TeamShare:
     """What one counter adds to the sum: `used` in the period that began in `month` (`2026-05`).
 
     `complete` is False when there may be more than `used` says: nothing was read, or not lately. Without `metered`
@@ -29,16 +29,16 @@ class Reading:
     metered: bool = True
 
 
-def reading_of(counter: Counter, memory: CounterMemory, *, fresh: bool) -> Reading:
+def reading_of(counter: Counter, memory: CounterMemory, *, fresh: bool) -> TeamShare:
     """What a counter's memory adds. `fresh`: its source is healthy."""
     month = None if memory.period is None else memory.period[:7]
     metered = memory.metering != "unmetered"
     known = memory.used is not None or not metered
-    return Reading(counter, memory.used, month, complete=fresh and known, metered=metered)
+    return TeamShare(counter, memory.used, month, complete=fresh and known, metered=metered)
 
 
 def watch_team(
-    memory: TeamMemory, readings: Iterable[Reading], settings: RuleSettings, now: datetime
+    memory: TeamMemory, readings: Iterable[TeamShare], settings: RuleSettings, now: datetime
 ) -> tuple[TeamMemory, tuple[Event, ...]]:
     """Budgets of this UTC month. A counter counts once, and not while it still shows last month's amount.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from meterbot.sources.fields import Notes, kind, read
+from meterbot.sources.fields import DriftNotes, kind, read
 from meterbot.sources.tier import is_shared, tier_of
 from meterbot.sources.wire import AccountShape, MembershipShape, OrganizationShape
 
@@ -21,35 +21,35 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class AccountInfo:
     """`organizations` is None when the body did not say."""
 
     uuid: str | None
     email: str | None
     organizations: tuple[Organization, ...] | None
 
-    def completed_by(self, known: "Account") -> "Account":
+    def completed_by(self, known: "AccountInfo") -> "AccountInfo":
         """This account, with what its body did not say taken from an earlier one."""
-        return Account(
+        return AccountInfo(
             uuid=self.uuid or known.uuid,
             email=self.email or known.email,
             organizations=known.organizations if self.organizations is None else self.organizations,
         )
 
 
-def account_of(body: object, notes: Notes) -> Account:
+def account_of(body: object, notes: DriftNotes) -> AccountInfo:
     """The account a body describes, each organization once; one whose id is no UUID is left out with a note."""
     shape = read(AccountShape, body, "account", notes)
     if shape is None:
         if body is None:
             notes.reject("account", "an object", "null")
-        return Account(None, None, None)
+        return AccountInfo(None, None, None)
     if "uuid" not in shape.model_fields_set:
         notes.reject("account.uuid", "a UUID", "nothing")
     if not isinstance(shape.memberships, list):
         found = kind(shape.memberships) if "memberships" in shape.model_fields_set else "nothing"
         notes.reject("account.memberships", "a list", found)
-        return Account(shape.uuid, shape.email_address, None)
+        return AccountInfo(shape.uuid, shape.email_address, None)
     if len(shape.memberships) > _MOST_ORGANIZATIONS:
         notes.add(f"account.memberships: more than {_MOST_ORGANIZATIONS}, the rest is left out")
     organizations: dict[str, Organization] = {}
@@ -59,11 +59,11 @@ def account_of(body: object, notes: Notes) -> Account:
             organizations.setdefault(organization.uuid, organization)
     if shape.memberships and not organizations:
         notes.reject("account.memberships", "organizations", "none that can be read")
-        return Account(shape.uuid, shape.email_address, None)
-    return Account(shape.uuid, shape.email_address, tuple(organizations.values()))
+        return AccountInfo(shape.uuid, shape.email_address, None)
+    return AccountInfo(shape.uuid, shape.email_address, tuple(organizations.values()))
 
 
-def _organization(item: object, path: str, notes: Notes) -> Organization | None:
+def _organization(item: object, path: str, notes: DriftNotes) -> Organization | None:
     membership = read(MembershipShape, item, path, notes)
     if membership is None:
         return None

@@ -25,8 +25,8 @@ from meterbot.sources.admin_reports import (
     page_of,
 )
 from meterbot.sources.admin_shapes import OrgShape
-from meterbot.sources.fields import Notes, read
-from meterbot.sources.responses import Cause, Trouble, reading
+from meterbot.sources.fields import DriftNotes, read
+from meterbot.sources.responses import Cause, SourceError, reading
 from meterbot.sources.transport import NotReadableError, Transport
 
 MOST_PAGES = 10
@@ -59,8 +59,8 @@ class _Found:
     """What one reading gave so far; `trouble` is what it ended with."""
 
     spend: OrgSpend
-    trouble: Trouble | None = None
-    notes: Notes = field(default_factory=Notes)
+    trouble: SourceError | None = None
+    notes: DriftNotes = field(default_factory=DriftNotes)
     errors: list[str] = field(default_factory=list)
 
 
@@ -90,7 +90,7 @@ class AdminApiSource:
         self._asked = 0
         try:
             self._organization = self._organization or await self._whose(now, found)
-        except Trouble as trouble:
+        except SourceError as trouble:
             found.trouble = trouble
             found.errors.append(trouble.sentence)
         else:
@@ -102,13 +102,13 @@ class AdminApiSource:
             await self._read_costs(now, found)
             await self._optional("claude_code", self._read_estimates, now, found)
             await self._optional("spend_limits", self._read_limits, now, found)
-        except Trouble as trouble:
+        except SourceError as trouble:
             found.trouble = trouble
             found.errors.append(trouble.sentence)
         costs = found.spend.costs
         if found.trouble is None and costs is not None and not costs.complete:
             why = next(note for note in found.notes.drift if note.partition(":")[0] in found.notes.rejected)
-            found.trouble = Trouble(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
+            found.trouble = SourceError(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
 
     async def _optional(
         self, name: str, part: Callable[[datetime, _Found], Awaitable[None]], now: datetime, found: _Found
@@ -117,7 +117,7 @@ class AdminApiSource:
         if name not in self._denied:
             try:
                 await part(now, found)
-            except Trouble as trouble:
+            except SourceError as trouble:
                 if trouble.cause in _NOT_FOR_THIS_KEY:
                     self._denied[name] = trouble.sentence
                 elif trouble.cause in _OF_THE_SOURCE:
@@ -134,9 +134,9 @@ class AdminApiSource:
         shape = read(OrgShape, body, "me", found.notes)
         if shape is None or shape.id is None:
             found.notes.add("me.id: expected a UUID, got none")
-            raise Trouble(Cause.DRIFTED, "the answer does not say which organization the key is of")
+            raise SourceError(Cause.DRIFTED, "the answer does not say which organization the key is of")
         if self._seat.organizations and shape.id not in {each.lower() for each in self._seat.organizations}:
-            raise Trouble(Cause.DENIED, "the key is of another organization than the configured one")
+            raise SourceError(Cause.DENIED, "the key is of another organization than the configured one")
         return _Organization(shape.id, shape.name)
 
     # The parts.
@@ -161,7 +161,7 @@ class AdminApiSource:
         estimates = estimates_of(held, now, complete=complete, name_people=self._name_people)
         found.spend = replace(found.spend, estimates=estimates)
 
-    async def _read_day(self, day: date, now: datetime, notes: Notes) -> None:
+    async def _read_day(self, day: date, now: datetime, notes: DriftNotes) -> None:
         path = f"{_ROOT}/usage_report/claude_code?starting_at={day.isoformat()}&limit=1000"
         self._days[day] = day_of(await self._pages(path, "claude_code", now, notes), notes)
         over = datetime.combine(day + timedelta(days=1), time(), UTC)
@@ -177,7 +177,7 @@ class AdminApiSource:
 
     # The wire.
 
-    async def _pages(self, path: str, name: str, now: datetime, notes: Notes) -> Listing:
+    async def _pages(self, path: str, name: str, now: datetime, notes: DriftNotes) -> Listing:
         """A report to its end. A cursor that comes back, or pages without end, leave it not whole."""
         items: list[object] = []
         seen: set[str] = set()
@@ -199,12 +199,12 @@ class AdminApiSource:
         try:
             answer = await self._transport.get(self._base_url, path, self._headers)
         except NotReadableError as problem:
-            raise Trouble(Cause.KEY, f"not an admin key: {problem}") from None
+            raise SourceError(Cause.KEY, f"not an admin key: {problem}") from None
         try:
             return reading(answer.status, answer.headers, answer.body, now)
-        except Trouble as trouble:
+        except SourceError as trouble:
             if trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}:
-                raise Trouble(Cause.KEY, f"the admin key is not accepted ({answer.status})") from None
+                raise SourceError(Cause.KEY, f"the admin key is not accepted ({answer.status})") from None
             raise
 
     # What is told.

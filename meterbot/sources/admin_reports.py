@@ -32,7 +32,7 @@ from meterbot.sources.admin_shapes import (
     PageShape,
     UsageShape,
 )
-from meterbot.sources.fields import AnyShape, Notes, Shape, kind, read
+from meterbot.sources.fields import AnyShape, DriftNotes, Shape, kind, read
 
 _CURSOR = re.compile(r"[0-9A-Za-z_.~=+/:-]{1,500}")
 _USUAL = "USD"
@@ -48,7 +48,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReportPage:
     """One page, and the cursor of the next; `whole` False: where it goes on could not be read."""
 
     items: tuple[object, ...]
@@ -66,33 +66,33 @@ class Day:
     whole: bool
 
 
-def page_of(body: object, path: str, notes: Notes) -> Page:
+def page_of(body: object, path: str, notes: DriftNotes) -> ReportPage:
     """The page that a body is. One that does not say whether it is the last is not taken for the last."""
     shape = read(PageShape, body, path, notes)
     if shape is None:
         if body is None:
             notes.reject(path, "an object", "null")
-        return Page((), None, whole=False)
+        return ReportPage((), None, whole=False)
     if not isinstance(shape.data, list):
         notes.reject(f"{path}.data", "a list", _kind(shape, "data"))
-        return Page((), None, whole=False)
+        return ReportPage((), None, whole=False)
     items, cursor = tuple(shape.data), shape.next_page
     if shape.has_more is False:
-        return Page(items, None, whole=True)
+        return ReportPage(items, None, whole=True)
     if isinstance(cursor, str) and _CURSOR.fullmatch(cursor):
-        return Page(items, cursor, whole=True)
+        return ReportPage(items, cursor, whole=True)
     said_last = cursor is None and shape.has_more is None and f"{path}.has_more" not in notes.rejected
     if said_last and "next_page" in shape.model_fields_set:
-        return Page(items, None, whole=True)
+        return ReportPage(items, None, whole=True)
     notes.reject(
         f"{path}.next_page",
         "a cursor",
         "another text" if isinstance(cursor, str) else _kind(shape, "next_page"),
     )
-    return Page(items, None, whole=False)
+    return ReportPage(items, None, whole=False)
 
 
-def costs_of(report: Listing, month: str, now: datetime, notes: Notes) -> OrgCosts:
+def costs_of(report: Listing, month: str, now: datetime, notes: DriftNotes) -> OrgCosts:
     """The month's costs. A day told twice is counted once, and makes the sum doubtful."""
     amounts: list[Money] = []
     days: set[datetime] = set()
@@ -119,7 +119,7 @@ def costs_of(report: Listing, month: str, now: datetime, notes: Notes) -> OrgCos
     return OrgCosts(_summed(amounts), whole, now)
 
 
-def _costs_of_day(bucket: BucketShape, path: str, notes: Notes) -> tuple[list[Money], bool]:
+def _costs_of_day(bucket: BucketShape, path: str, notes: DriftNotes) -> tuple[list[Money], bool]:
     if not isinstance(bucket.results, list):
         notes.reject(f"{path}.results", "a list", _kind(bucket, "results"))
         return [], False
@@ -131,7 +131,7 @@ def _costs_of_day(bucket: BucketShape, path: str, notes: Notes) -> tuple[list[Mo
     return _known(costs)
 
 
-def day_of(report: Listing, notes: Notes) -> Day:
+def day_of(report: Listing, notes: DriftNotes) -> Day:
     """One day of the Claude Code report. One person has a row for each kind of terminal."""
     amounts: dict[str, list[Money]] = defaultdict(list)
     pull_requests: dict[str, int] = defaultdict(int)
@@ -157,7 +157,7 @@ def day_of(report: Listing, notes: Notes) -> Day:
     )
 
 
-def _estimates_of_row(row: UsageShape, path: str, notes: Notes) -> tuple[list[Money], bool]:
+def _estimates_of_row(row: UsageShape, path: str, notes: DriftNotes) -> tuple[list[Money], bool]:
     if not isinstance(row.model_breakdown, list):
         notes.reject(f"{path}.model_breakdown", "a list", _kind(row, "model_breakdown"))
         return [], False
@@ -171,7 +171,7 @@ def _estimates_of_row(row: UsageShape, path: str, notes: Notes) -> tuple[list[Mo
     return _known(estimates)
 
 
-def _estimate(value: object, path: str, notes: Notes) -> Money | None:
+def _estimate(value: object, path: str, notes: DriftNotes) -> Money | None:
     shape = _section(EstimateShape, value, path, notes)
     return None if shape is None else _money(shape, "amount", path, notes)
 
@@ -196,7 +196,7 @@ def estimates_of(days: Sequence[Day], now: datetime, *, complete: bool, name_peo
     )
 
 
-def limits_of(report: Listing, now: datetime, notes: Notes, *, name_people: bool) -> OrgLimits:
+def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people: bool) -> OrgLimits:
     """Everyone's monthly limit; limits of other periods, and of others than people, are left out."""
     people: dict[str, PersonLimit] = {}
     whole = report.whole
@@ -213,7 +213,7 @@ def limits_of(report: Listing, now: datetime, notes: Notes, *, name_people: bool
     return OrgLimits(tuple(people.values()), whole, now)
 
 
-def _limit_of(row: LimitRowShape, path: str, notes: Notes, *, name_people: bool) -> PersonLimit | None:
+def _limit_of(row: LimitRowShape, path: str, notes: DriftNotes, *, name_people: bool) -> PersonLimit | None:
     actor = read(LimitActorShape, row.actor, f"{path}.actor", notes)
     if actor is None or actor.user_id is None:
         if actor is not None:
@@ -231,7 +231,7 @@ def _limit_of(row: LimitRowShape, path: str, notes: Notes, *, name_people: bool)
 # --- what the reports have in common ------------------------------------------------------------------------------
 
 
-def _section(shape: type[AnyShape], value: object, path: str, notes: Notes) -> AnyShape | None:
+def _section(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
     """A section that cannot be null."""
     if value is None:
         notes.reject(path, "an object", "null")
@@ -239,7 +239,7 @@ def _section(shape: type[AnyShape], value: object, path: str, notes: Notes) -> A
 
 
 def _money(
-    shape: CostShape | EstimateShape | LimitRowShape, field: str, path: str, notes: Notes
+    shape: CostShape | EstimateShape | LimitRowShape, field: str, path: str, notes: DriftNotes
 ) -> Money | None:
     """The amount in a field, in minor units of the currency beside it."""
     amount: Decimal | None = getattr(shape, field)
@@ -255,7 +255,7 @@ def _money(
     return Money(amount, currency, 2 if exponent is None else exponent)
 
 
-def _missing(shape: Shape, field: str, path: str, expected: str, notes: Notes) -> None:
+def _missing(shape: Shape, field: str, path: str, expected: str, notes: DriftNotes) -> None:
     """Notes a field that is null or not there; one of the wrong type was noted when it was read."""
     if f"{path}.{field}" not in notes.rejected:
         notes.reject(f"{path}.{field}", expected, _kind(shape, field))

@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterbot.core.models import Counter, Health, Seat, Snapshot
-from meterbot.sources.account import Account, Organization, account_of
-from meterbot.sources.fields import Notes
-from meterbot.sources.organization import Found, UnknownKeys, read_organization
-from meterbot.sources.responses import Cause, Trouble
+from meterbot.sources.account import AccountInfo, Organization, account_of
+from meterbot.sources.fields import DriftNotes
+from meterbot.sources.organization import OrgReading, UnknownKeys, read_organization
+from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
 from meterbot.sources.transport import Transport
 
@@ -57,7 +57,7 @@ class ClaudeAiSource:
         self._expected_account = expected_account
         self._retry_pauses = retry_pauses
         self._pause = pause
-        self._account: Account | None = None
+        self._account: AccountInfo | None = None
         self._account_at: datetime | None = None
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
@@ -81,7 +81,7 @@ class ClaudeAiSource:
             await self._session.refresh()
             account = await self._current_account(now, errors)
             snapshots = await self._read_all(self._to_read(account, errors), now, errors)
-        except Trouble as trouble:
+        except SourceError as trouble:
             snapshots = [self._unread(now, trouble)]
         return tuple(self._with_account(snapshot, errors) for snapshot in snapshots)
 
@@ -89,7 +89,7 @@ class ClaudeAiSource:
         self, organizations: list[Organization], now: datetime, errors: list[str]
     ) -> list[Snapshot]:
         snapshots: list[Snapshot] = []
-        ended: Trouble | None = None
+        ended: SourceError | None = None
         for organization in organizations:
             if ended is not None:
                 snapshots.append(self._unread(now, ended, organization))
@@ -102,34 +102,34 @@ class ClaudeAiSource:
                 snapshots.append(self._snapshot(now, organization, found))
         if not snapshots:
             self._account_at = None
-            raise Trouble(Cause.DENIED, "no organization of this account can be read (API only?)")
+            raise SourceError(Cause.DENIED, "no organization of this account can be read (API only?)")
         return snapshots
 
     # The account.
 
-    async def _current_account(self, now: datetime, errors: list[str]) -> Account:
+    async def _current_account(self, now: datetime, errors: list[str]) -> AccountInfo:
         """The account, asked for again when an hour has passed or something spoke against what is held."""
         held, at = self._account, self._account_at
         if held is not None and at is not None and timedelta(0) <= now - at < _ACCOUNT_AGE:
             return held
         try:
             return await self._read_account(now)
-        except Trouble as trouble:
+        except SourceError as trouble:
             if held is None or trouble.cause not in {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}:
                 raise
             # The list of organizations hardly ever changes: the numbers need not wait for it.
             errors.append(f"account: {trouble.sentence}; read as it was known before")
             return held
 
-    async def _read_account(self, now: datetime) -> Account:
+    async def _read_account(self, now: datetime) -> AccountInfo:
         self._account_at = None
-        notes = Notes()
+        notes = DriftNotes()
         account = account_of(await self._ask_account(now), notes)
         self._account_drift = tuple(notes.drift)
         if self._account is not None:
             account = account.completed_by(self._account)
         if account.organizations is None:
-            raise Trouble(Cause.DRIFTED, f"the account has changed its form ({notes.drift[0]})")
+            raise SourceError(Cause.DRIFTED, f"the account has changed its form ({notes.drift[0]})")
         self._expected_account = self._expected_account or account.uuid
         self._account, self._account_at = account, now
         self._unreadable.clear()
@@ -141,18 +141,18 @@ class ClaudeAiSource:
         while True:
             try:
                 return await self._session.get("/api/account", now)
-            except Trouble as trouble:
+            except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
                 if not pauses:
-                    raise Trouble(Cause.SESSION, trouble.sentence) from None
+                    raise SourceError(Cause.SESSION, trouble.sentence) from None
             await self._pause(pauses.pop(0))
 
-    def _to_read(self, account: Account, errors: list[str]) -> list[Organization]:
-        """The organizations to read. Raises `Trouble` when there is none."""
+    def _to_read(self, account: AccountInfo, errors: list[str]) -> list[Organization]:
+        """The organizations to read. Raises `SourceError` when there is none."""
         members = account.organizations or ()
         if not members:
-            raise Trouble(Cause.DENIED, "no organization: the account is a member of none")
+            raise SourceError(Cause.DENIED, "no organization: the account is a member of none")
         wanted = {organization.lower() for organization in self._seat.organizations}
         chosen = [o for o in members if not wanted or o.uuid in wanted]
         if len(chosen) < len(wanted):
@@ -160,15 +160,15 @@ class ClaudeAiSource:
                 f"organizations: {len(wanted) - len(chosen)} of those configured not among the account's"
             )
         if not chosen:
-            raise Trouble(Cause.DENIED, "none of the configured organizations is among the account's")
+            raise SourceError(Cause.DENIED, "none of the configured organizations is among the account's")
         readable = [o for o in chosen if not o.api_only and o.uuid not in self._unreadable]
         if not readable:
-            raise Trouble(Cause.DENIED, "the account has API organizations only: no seat to read")
+            raise SourceError(Cause.DENIED, "the account has API organizations only: no seat to read")
         return readable
 
     # One organization.
 
-    async def _organization(self, organization: Organization, now: datetime) -> Found:
+    async def _organization(self, organization: Organization, now: datetime) -> OrgReading:
         found = await read_organization(self._session, organization, self._account_uuid, now)
         self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
@@ -179,22 +179,24 @@ class ClaudeAiSource:
             found.trouble = await self._without_usage(organization, found.trouble, now)
         return found
 
-    async def _without_usage(self, organization: Organization, trouble: Trouble, now: datetime) -> Trouble:
+    async def _without_usage(
+        self, organization: Organization, trouble: SourceError, now: datetime
+    ) -> SourceError:
         """401 and 404 on `/usage` leave open whether the session has ended or only this organization cannot be read:
         the account tells."""
         try:
             fresh = self._account if self._account_at == now else await self._read_account(now)
-        except Trouble as about_account:
+        except SourceError as about_account:
             return about_account
         members = {o.uuid for o in (fresh and fresh.organizations) or ()}
         never_read = self._counter(organization) not in self._read_before
         if organization.uuid not in members or (trouble.cause is Cause.UNAUTHORIZED and never_read):
             self._unreadable.add(organization.uuid)
         if trouble.cause is Cause.UNAUTHORIZED:  # the session is accepted: signing in again would not help
-            return Trouble(
+            return SourceError(
                 Cause.DENIED, "access to the organization is denied (401), although the account names it"
             )
-        return Trouble(trouble.cause, f"{trouble.sentence}, although the account names the organization")
+        return SourceError(trouble.cause, f"{trouble.sentence}, although the account names the organization")
 
     # What is told.
 
@@ -208,11 +210,13 @@ class ClaudeAiSource:
             return Counter.of_seat(self._seat.name, organization.uuid)
         return Counter(account, organization.uuid)
 
-    def _unread(self, now: datetime, trouble: Trouble, organization: Organization | None = None) -> Snapshot:
+    def _unread(
+        self, now: datetime, trouble: SourceError, organization: Organization | None = None
+    ) -> Snapshot:
         """A snapshot that says only why there is nothing in it."""
-        return self._snapshot(now, organization, Found(trouble=trouble, errors=[trouble.sentence]))
+        return self._snapshot(now, organization, OrgReading(trouble=trouble, errors=[trouble.sentence]))
 
-    def _snapshot(self, now: datetime, organization: Organization | None, found: Found) -> Snapshot:
+    def _snapshot(self, now: datetime, organization: Organization | None, found: OrgReading) -> Snapshot:
         trouble = found.trouble
         return Snapshot(
             seat=self._seat.name,

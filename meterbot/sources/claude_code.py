@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from meterbot.core.models import Health, Seat, Snapshot
 from meterbot.sources.extra_usage import Metering, metering_of
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.oauth import SignIn, ask, current_token
-from meterbot.sources.organization import Found, UnknownKeys, conclude, take_usage
+from meterbot.sources.organization import OrgReading, UnknownKeys, conclude, take_usage
 from meterbot.sources.profile import Profile, profile_of
-from meterbot.sources.responses import Cause, Missing, Trouble
+from meterbot.sources.responses import Cause, Missing, SourceError
 from meterbot.sources.transport import Transport
 
 _PROFILE_AGE = timedelta(days=1)
@@ -56,37 +56,37 @@ class ClaudeCodeSource:
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """The snapshot of the token's organization, or one without any. Never raises for what comes back."""
-        found = Found()
+        found = OrgReading()
         try:
             profile = await self._read_with_newest(now, found)
-        except Trouble as trouble:
-            unread = Found(trouble=trouble, errors=[*found.errors, trouble.sentence])
+        except SourceError as trouble:
+            unread = OrgReading(trouble=trouble, errors=[*found.errors, trouble.sentence])
             return (self._snapshot(now, None, unread),)
         self._unknown_keys.note(found.unknown_keys)
         return (self._snapshot(now, profile, found),)
 
-    async def _read_with_newest(self, now: datetime, found: Found) -> Profile:
+    async def _read_with_newest(self, now: datetime, found: OrgReading) -> Profile:
         """Whose it is. A token that is refused is read anew from its store, once."""
         token = await current_token(self._sign_in.store, now)
         for _ in range(2):
             try:
                 return await self._read_with(token, now, found)
-            except Trouble as trouble:
+            except SourceError as trouble:
                 if trouble.cause is not Cause.UNAUTHORIZED:
                     raise
             refused, token = token, await current_token(self._sign_in.store, now)
             if token == refused:
                 break
-        raise Trouble(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
+        raise SourceError(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
 
-    async def _read_with(self, token: str, now: datetime, found: Found) -> Profile:
+    async def _read_with(self, token: str, now: datetime, found: OrgReading) -> Profile:
         profile = await self._current_profile(token, now, found.errors)
         wanted = {organization.lower() for organization in self._seat.organizations}
         if wanted and profile.org not in wanted:
-            raise Trouble(Cause.DENIED, "the token's organization is none of those configured")
+            raise SourceError(Cause.DENIED, "the token's organization is none of those configured")
         try:
             body = await ask(self._transport, self._base_url, "/api/oauth/usage", token, now)
-        except Trouble as trouble:
+        except SourceError as trouble:
             if trouble.cause is Cause.UNAUTHORIZED:
                 raise
             found.trouble = trouble
@@ -106,24 +106,24 @@ class ClaudeCodeSource:
             return held
         try:
             return await self._ask_profile(token, now)
-        except Trouble as trouble:
+        except SourceError as trouble:
             if held is None or trouble.cause not in _OF_THE_PROFILE:
                 raise
             errors.append(f"profile: {trouble.sentence}; read as it was known before")
             return held
 
     async def _ask_profile(self, token: str, now: datetime) -> Profile:
-        notes = Notes()
+        notes = DriftNotes()
         body = await ask(self._transport, self._base_url, "/api/oauth/profile", token, now)
         profile = profile_of(body, notes)
         if profile is None:
-            raise Trouble(Cause.DRIFTED, f"the profile has changed its form ({notes.drift[-1]})")
+            raise SourceError(Cause.DRIFTED, f"the profile has changed its form ({notes.drift[-1]})")
         self._profile, self._profile_token, self._profile_at = profile, token, now
         self._profile_drift = tuple(notes.drift)
         self._expected_account = self._expected_account or profile.account
         return profile
 
-    def _snapshot(self, now: datetime, profile: Profile | None, found: Found) -> Snapshot:
+    def _snapshot(self, now: datetime, profile: Profile | None, found: OrgReading) -> Snapshot:
         trouble = found.trouble
         remarks = [] if profile is None else self._remarks(profile)
         return Snapshot(
@@ -155,7 +155,7 @@ class ClaudeCodeSource:
         return told if profile.lapsed is None else [*told, profile.lapsed]
 
 
-def _metering(usage: dict[str, object] | None, profile: Profile, notes: Notes) -> Metering:
+def _metering(usage: dict[str, object] | None, profile: Profile, notes: DriftNotes) -> Metering:
     """There is no overage row here. A null alone leaves open whether anything is metered; the profile may know."""
     silent = usage is not None and usage.get("extra_usage") is None and usage.get("spend") is None
     row = Missing.ABSENT if silent and profile.metered is False else Missing.FAILED

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from meterbot.sources.transport import Answer, NotReadableError
+from meterbot.sources.transport import HttpResponse, NotReadableError
 
 _COOKIE_VALUE = re.compile(
     r"[!#-+\--:<-\[\]-~]+"
@@ -36,7 +36,7 @@ def cookie_header(session_key: str) -> dict[str, str]:
     return {"Cookie": f"sessionKey={session_key}"}
 
 
-def renewed_session(answer: Answer, held: str, now: datetime) -> Renewal | None:
+def renewed_session(answer: HttpResponse, held: str, now: datetime) -> Renewal | None:
     """What a successful answer renews the session to by `Set-Cookie`; None when it sets none, or deletes it.
 
     A key of the usual form, as `held` is one, is renewed by nothing else: whatever may set cookies on the way, such as a

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from meterbot.core.models import ExtraUsage, ReasonClass
 from meterbot.core.money import Money, default_exponent, plain
-from meterbot.sources.fields import Notes, read
+from meterbot.sources.fields import DriftNotes, read
 from meterbot.sources.responses import Missing
 from meterbot.sources.wire import AmountShape, ExtraUsageShape, OverageShape, SpendShape
 
@@ -82,7 +82,7 @@ class _Statement:
 
 
 def overage_row(
-    value: object, notes: Notes, *, account: str | None, org: str | None, team: bool
+    value: object, notes: DriftNotes, *, account: str | None, org: str | None, team: bool
 ) -> OverageShape | Missing:
     """The seat's own row of an `/overage_spend_limit` body.
 
@@ -107,7 +107,9 @@ def overage_row(
     return row
 
 
-def metering_of(usage: dict[str, object] | None, overage: OverageShape | Missing, notes: Notes) -> Metering:
+def metering_of(
+    usage: dict[str, object] | None, overage: OverageShape | Missing, notes: DriftNotes
+) -> Metering:
     """What is metered, from a `/usage` body (None: it could not be read) and the seat's overage row."""
     extra = None if usage is None else read(ExtraUsageShape, usage.get("extra_usage"), "extra_usage", notes)
     row = overage if isinstance(overage, OverageShape) else None
@@ -144,7 +146,7 @@ def _in_order(
     return [statement for statement in order if statement is not None]
 
 
-def _spend(value: object, notes: Notes) -> _Statement | None:
+def _spend(value: object, notes: DriftNotes) -> _Statement | None:
     shape = read(SpendShape, value, "spend", notes)
     if shape is None:
         return None
@@ -165,7 +167,7 @@ def _spend(value: object, notes: Notes) -> _Statement | None:
     )
 
 
-def _spend_amount(value: object, path: str, notes: Notes) -> _Amount | None:
+def _spend_amount(value: object, path: str, notes: DriftNotes) -> _Amount | None:
     shape = read(AmountShape, value, path, notes)
     if shape is None:
         return None
@@ -176,7 +178,7 @@ def _spend_amount(value: object, path: str, notes: Notes) -> _Amount | None:
     return _Amount(shape.amount_minor, shape.currency, shape.exponent)
 
 
-def _extra(shape: ExtraUsageShape, notes: Notes) -> _Statement:
+def _extra(shape: ExtraUsageShape, notes: DriftNotes) -> _Statement:
     stated = shape.model_fields_set
     if not stated:
         notes.reject("extra_usage", "its fields", "none of them")
@@ -195,7 +197,7 @@ def _extra(shape: ExtraUsageShape, notes: Notes) -> _Statement:
     )
 
 
-def _overage(row: OverageShape, notes: Notes) -> _Statement:
+def _overage(row: OverageShape, notes: DriftNotes) -> _Statement:
     used, cap, scale = None if _unfetched(row) else row.used_credits, row.monthly_credit_limit, None
     stated = row.model_fields_set
     if cap is None and row.monthly_limit is not None:
@@ -231,7 +233,7 @@ def _amount(minor: Decimal | None, currency: str | None, scale: int | None) -> _
     return None if minor is None else _Amount(minor, currency, scale)
 
 
-def _is_null(shape: ExtraUsageShape | OverageShape, name: str, path: str, notes: Notes) -> bool:
+def _is_null(shape: ExtraUsageShape | OverageShape, name: str, path: str, notes: DriftNotes) -> bool:
     """Stated as null, as opposed to left out or rejected."""
     return (
         name in shape.model_fields_set
@@ -244,7 +246,7 @@ def _merge(
     statements: list[_Statement],
     extra: ExtraUsageShape | None,
     row: OverageShape | None,
-    notes: Notes,
+    notes: DriftNotes,
     *,
     why_known: bool,
 ) -> ExtraUsage:
@@ -322,7 +324,7 @@ class _Scales:
         return tuple(sorted(self._marks))
 
 
-def _compare(statements: list[_Statement], money: _Scales, notes: Notes) -> bool:
+def _compare(statements: list[_Statement], money: _Scales, notes: DriftNotes) -> bool:
     """Notes where two places differ; True when they differ in what was used."""
     ours = [s for s in statements if s.body == "usage" and _speaks(s)]
     row = next((s for s in statements if s.body == "overage"), None)
@@ -350,7 +352,9 @@ def _speaks(statement: _Statement) -> bool:
     return statement.cap is not None or (statement.used is not None and statement.used.minor > 0)
 
 
-def _differ(what: str, one: tuple[str, Money | None], other: tuple[str, Money | None], notes: Notes) -> bool:
+def _differ(
+    what: str, one: tuple[str, Money | None], other: tuple[str, Money | None], notes: DriftNotes
+) -> bool:
     """Notes a difference. Less than one minor unit in `used` is rounding: some places carry fractions."""
     (here, a), (there, b) = one, other
     if a is None or b is None:
@@ -366,7 +370,7 @@ def _differ(what: str, one: tuple[str, Money | None], other: tuple[str, Money | 
     return True
 
 
-def _compare_flag(used: Money, cap: Money, notes: Notes) -> None:
+def _compare_flag(used: Money, cap: Money, notes: DriftNotes) -> None:
     if used.currency == cap.currency and used.major < cap.major:
         notes.add(
             f"extra_usage.spend_limit_reached: true although used {plain(used)} is below the cap {plain(cap)}"
@@ -386,7 +390,7 @@ def _class_of(reason: str | None, extra: ExtraUsageShape | None) -> ReasonClass 
 
 
 def _before_discount(
-    row: OverageShape | None, used: _Statement | None, notes: Notes, *, disagreed: bool
+    row: OverageShape | None, used: _Statement | None, notes: DriftNotes, *, disagreed: bool
 ) -> bool:
     """Whether `used` is what it was before a discount, so that reaching the cap proves nothing."""
     if row is None or row.used_credits_basis != "pre_discount" or not row.discount_percent:
@@ -408,7 +412,7 @@ def _not_metered(extra: ExtraUsage) -> bool:
     return silent and extra.enabled is not True and extra.cap is None and not blocked
 
 
-def _amount_rejected(extra: ExtraUsage, notes: Notes) -> bool:
+def _amount_rejected(extra: ExtraUsage, notes: DriftNotes) -> bool:
     """An amount that is not known stood in a body and was refused."""
     if extra.used is not None and extra.cap_known:
         return False

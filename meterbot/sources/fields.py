@@ -36,7 +36,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Notes:
+class DriftNotes:
     """What did not look as expected: `drift` for a person (bounded), `rejected` the paths of fields left out."""
 
     drift: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ AnyShape = TypeVar("AnyShape", bound=Shape)
 @dataclass(frozen=True, slots=True)
 class _Place:
     path: str
-    notes: Notes
+    notes: DriftNotes
 
 
 class _WrongError(Exception):
@@ -76,7 +76,7 @@ class _WrongError(Exception):
         self.found = found
 
 
-def read(shape: type[AnyShape], value: object, path: str, notes: Notes) -> AnyShape | None:
+def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
     """The section at `path`, or None when it is null or no object (then with a note)."""
     if value is None:
         return None

@@ -18,8 +18,8 @@ from pydantic import (
 
 from meterbot.rules.pull_requests import LISTED_COMMITS, Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
-from meterbot.sources.responses import LONGEST_WAIT, Trouble, retry_after
-from meterbot.sources.transport import REPOSITORY, Answer, NotReadableError, Transport
+from meterbot.sources.responses import LONGEST_WAIT, SourceError, retry_after
+from meterbot.sources.transport import REPOSITORY, HttpResponse, NotReadableError, Transport
 
 _PER_PAGE, _MOST_PAGES = 100, 3
 
@@ -167,7 +167,7 @@ class GitHub:
         path = f"/repos/{merged.repo}/pulls/{merged.number}/commits?per_page={_PER_PAGE}&page={number}"
         try:
             answer = await self._transport.get(self._base_url, path, self._headers)
-        except Trouble as trouble:
+        except SourceError as trouble:
             raise CommitsUnreadError(f"GitHub: {trouble.sentence}", trouble.retry_after) from None
         except NotReadableError as problem:
             raise CommitsUnreadError(f"GitHub was not asked: {problem}") from None
@@ -187,14 +187,14 @@ class GitHub:
             return None
         return (self._rests_until - now).total_seconds()
 
-    def _heed_limit(self, answer: Answer, now: datetime) -> None:
+    def _heed_limit(self, answer: HttpResponse, now: datetime) -> None:
         reset = answer.headers.get("x-ratelimit-reset", "")
         if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"[0-9]{9,11}", reset):
             wait = min(max(int(reset) - now.timestamp(), 0.0), LONGEST_WAIT)
             self._rests_until = datetime.fromtimestamp(now.timestamp() + wait, UTC)
 
 
-def _refused(answer: Answer, wait: float | None) -> CommitsUnreadError:
+def _refused(answer: HttpResponse, wait: float | None) -> CommitsUnreadError:
     """`wait`: the seconds that GitHub asked for."""
     if answer.status == 429 or (answer.status == 403 and wait is not None):
         return CommitsUnreadError(f"GitHub answers no more requests for now ({answer.status})", wait)

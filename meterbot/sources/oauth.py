@@ -7,7 +7,7 @@ from datetime import datetime
 
 from meterbot.core import secret
 from meterbot.sources.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
-from meterbot.sources.responses import Cause, Trouble, reading
+from meterbot.sources.responses import Cause, SourceError, reading
 from meterbot.sources.transport import Transport
 
 Store = Callable[[], Login]
@@ -34,19 +34,19 @@ _CAUSES = {
 
 
 async def current_token(store: Store, now: datetime) -> str:
-    """The token to ask with. Raises `Trouble` when there is none, without asking anybody."""
+    """The token to ask with. Raises `SourceError` when there is none, without asking anybody."""
     try:
         login = await asyncio.to_thread(store)
         if not secret.looks_secret(login.token):  # tokens of the usual form are known to be secret by it
             secret.remember(login.token)
         login.check(now)
     except LoginError as error:
-        raise Trouble(_CAUSES[error.trouble], error.sentence) from None
+        raise SourceError(_CAUSES[error.trouble], error.sentence) from None
     return login.token
 
 
 async def ask(transport: Transport, base_url: str, path: str, token: str, now: datetime) -> object:
-    """The JSON value that `path` answers. Raises `Trouble` for everything else."""
+    """The JSON value that `path` answers. Raises `SourceError` for everything else."""
     headers = {
         "Authorization": f"Bearer {token}",
         "anthropic-beta": "oauth-2025-04-20",
@@ -57,8 +57,8 @@ async def ask(transport: Transport, base_url: str, path: str, token: str, now: d
     answer = await transport.get(base_url, path, headers)
     try:
         return reading(answer.status, answer.headers, answer.body, now)
-    except Trouble as trouble:
+    except SourceError as trouble:
         if trouble.cause is not Cause.SCOPE:
             raise
         sentence = f"the token lacks the scope {READING_SCOPE}, so it may not read usage (403)"
-        raise Trouble(Cause.SCOPE, sentence) from None
+        raise SourceError(Cause.SCOPE, sentence) from None

@@ -7,8 +7,8 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Window
 from meterbot.sources.account import Organization
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
-from meterbot.sources.fields import Notes, kind
-from meterbot.sources.responses import Cause, Missing, Trouble
+from meterbot.sources.fields import DriftNotes, kind
+from meterbot.sources.responses import Cause, Missing, SourceError
 from meterbot.sources.session import Session
 from meterbot.sources.subscription import Billing, billing_of
 from meterbot.sources.windows import is_window, windows_lost, windows_of
@@ -25,7 +25,7 @@ _OF_THE_SESSION = {Cause.SESSION, Cause.REGION, Cause.SCOPE, Cause.CHALLENGED, C
 
 
 @dataclass(slots=True)
-class Found:
+class OrgReading:
     """What the answers gave so far.
 
     `trouble` is what the reading ended with; `distrusts_account`: an answer spoke against the account as it is held.
@@ -35,10 +35,10 @@ class Found:
     windows_read: bool = False
     metering: Metering = field(default_factory=lambda: Metering(None, read=False, lost=False))
     billing: Billing = field(default_factory=lambda: Billing(None, read=False))
-    trouble: Trouble | None = None
+    trouble: SourceError | None = None
     distrusts_account: bool = False
     unknown_keys: list[str] = field(default_factory=list)
-    notes: Notes = field(default_factory=Notes)
+    notes: DriftNotes = field(default_factory=DriftNotes)
     errors: list[str] = field(default_factory=list)
 
     @property
@@ -49,13 +49,13 @@ class Found:
 
 async def read_organization(
     session: Session, organization: Organization, account: str | None, now: datetime
-) -> Found:
+) -> OrgReading:
     """Every part on its own: what one answer lacks costs the others nothing. `account` is the seat's account uuid."""
-    found = Found()
+    found = OrgReading()
     at = f"/api/organizations/{organization.uuid}"
     try:
         usage = take_usage(await session.get(f"{at}/usage", now), found)
-    except Trouble as trouble:
+    except SourceError as trouble:
         found.trouble = trouble
         found.errors.append(f"usage: {trouble.sentence}")
         found.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
@@ -70,15 +70,15 @@ async def read_organization(
     return found
 
 
-def conclude(found: Found) -> None:
+def conclude(found: OrgReading) -> None:
     """Says what is missing once every answer is in."""
     if not found.metering.read and not found.metering.lost:
         found.errors.append("extra usage: no answer says how much was used")
     if found.trouble is None and (not found.windows_read or found.metering.lost):
-        found.trouble = Trouble(Cause.DRIFTED, f"an answer has changed its form ({worst(found.notes)})")
+        found.trouble = SourceError(Cause.DRIFTED, f"an answer has changed its form ({worst(found.notes)})")
 
 
-def take_usage(value: object, found: Found) -> dict[str, object] | None:
+def take_usage(value: object, found: OrgReading) -> dict[str, object] | None:
     """Takes the windows of a `/usage` body. Returns the body, if there is anything in it that is known."""
     if not isinstance(value, dict):
         found.notes.reject("usage", "an object", kind(value))
@@ -115,7 +115,7 @@ def _is_presentable(key: str) -> bool:
 
 
 async def _overage(
-    session: Session, organization: Organization, account: str | None, now: datetime, found: Found
+    session: Session, organization: Organization, account: str | None, now: datetime, found: OrgReading
 ) -> OverageShape | Missing:
     path = f"/api/organizations/{organization.uuid}/overage_spend_limit"
     if organization.team:
@@ -129,12 +129,12 @@ async def _overage(
     return overage_row(body, found.notes, account=account, org=organization.uuid, team=organization.team)
 
 
-async def _optional(session: Session, path: str, part: str, now: datetime, found: Found) -> object:
+async def _optional(session: Session, path: str, part: str, now: datetime, found: OrgReading) -> object:
     """The body of an optional answer, or why there is none. Other trouble than 404 is recorded, and ends the reading
     if it concerns the session."""
     try:
         return await session.get(path, now)
-    except Trouble as trouble:
+    except SourceError as trouble:
         if trouble.cause is Cause.ABSENT:
             return Missing.ABSENT
         found.errors.append(f"{part}: {trouble.sentence}")
@@ -144,6 +144,6 @@ async def _optional(session: Session, path: str, part: str, now: datetime, found
         return Missing.FAILED
 
 
-def worst(notes: Notes) -> str:
+def worst(notes: DriftNotes) -> str:
     """The first note on something that was lost."""
     return next((note for note in notes.drift if note.partition(":")[0] in notes.rejected), notes.drift[0])

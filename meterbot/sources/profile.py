@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from meterbot.sources.fields import Notes, read
+from meterbot.sources.fields import DriftNotes, read
 from meterbot.sources.tier import tier_of
 from meterbot.sources.wire import ProfileAccountShape, ProfileOrganizationShape, ProfileShape
 
@@ -24,7 +24,7 @@ class Profile:
     metered: bool | None = None
 
 
-def profile_of(body: object, notes: Notes) -> Profile | None:
+def profile_of(body: object, notes: DriftNotes) -> Profile | None:
     """The profile a body describes; None, with a note, when it does not say whose it is or of which organization."""
     shape = read(ProfileShape, body, "profile", notes)
     if shape is None:
@@ -53,7 +53,7 @@ def profile_of(body: object, notes: Notes) -> Profile | None:
     )
 
 
-def _note_missing(path: str, notes: Notes) -> None:
+def _note_missing(path: str, notes: DriftNotes) -> None:
     if path not in notes.rejected:
         notes.reject(path, "a UUID", "nothing")
 

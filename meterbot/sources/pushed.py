@@ -16,8 +16,8 @@ from meterbot.rules.pace_and_caps import CLOCK_SKEW
 from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of, overage_row
-from meterbot.sources.fields import Notes, kind, read
-from meterbot.sources.organization import Found, take_usage, worst
+from meterbot.sources.fields import DriftNotes, kind, read
+from meterbot.sources.organization import OrgReading, take_usage, worst
 from meterbot.sources.responses import Missing
 from meterbot.sources.subscription import billing_of
 from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
@@ -53,7 +53,7 @@ def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, 
 
 
 def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
-    notes = Notes()
+    notes = DriftNotes()
     sent, fetched_at = _envelope(value, path, notes, now)
     found = _found(seat, sent, notes)
     health, detail = _health(sent, found)
@@ -83,7 +83,7 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
 # Whose it is, and when it was read.
 
 
-def _envelope(value: object, path: str, notes: Notes, now: datetime) -> tuple[PushShape, datetime]:
+def _envelope(value: object, path: str, notes: DriftNotes, now: datetime) -> tuple[PushShape, datetime]:
     """The object, and when it was read. Raises `UnusablePushError`, naming the field, where these are not certain."""
     sent = read(PushShape, value, path, notes)
     if sent is None:
@@ -109,7 +109,7 @@ def _refused(path: str, sentence: str) -> UnusablePushError:
     return UnusablePushError(f"{field}: {sentence}", field)
 
 
-def _said(notes: Notes, path: str) -> str:
+def _said(notes: DriftNotes, path: str) -> str:
     """What was noted of a rejected field."""
     return next(note.removeprefix(f"{path}: ") for note in notes.drift if note.startswith(f"{path}: "))
 
@@ -117,9 +117,9 @@ def _said(notes: Notes, path: str) -> str:
 # The numbers.
 
 
-def _found(seat: Seat, sent: PushShape, notes: Notes) -> Found:
+def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
     """Every body on its own: what one lacks costs the others nothing."""
-    found = Found(notes=notes)
+    found = OrgReading(notes=notes)
     usage = None if sent.usage is None else take_usage(sent.usage, found)
     found.metering = metering_of(usage, _overage(seat, sent, notes), notes)
     if sent.subscription is not None:
@@ -127,7 +127,7 @@ def _found(seat: Seat, sent: PushShape, notes: Notes) -> Found:
     return found
 
 
-def _overage(seat: Seat, sent: PushShape, notes: Notes) -> OverageShape | Missing:
+def _overage(seat: Seat, sent: PushShape, notes: DriftNotes) -> OverageShape | Missing:
     """The seat's own row. Only the configured plan tells here whether a row of an organization is everybody's."""
     if sent.overage is None:
         return Missing.FAILED
@@ -135,7 +135,7 @@ def _overage(seat: Seat, sent: PushShape, notes: Notes) -> OverageShape | Missin
     return overage_row(sent.overage, notes, account=sent.account_uuid, org=sent.org_uuid, team=shared)
 
 
-def _estimate(sent: PushShape, notes: Notes) -> Estimate | None:
+def _estimate(sent: PushShape, notes: DriftNotes) -> Estimate | None:
     """All of it, or nothing: an amount of no known month or currency would only mislead."""
     shape = read(EstimateShape, sent.list_price_estimate, "list_price_estimate", notes)
     if shape is None or shape.amount_minor is None or shape.currency is None or shape.exponent is None:
@@ -147,7 +147,7 @@ def _estimate(sent: PushShape, notes: Notes) -> Estimate | None:
     return Estimate(amount, shape.period or "", shape.source or "")
 
 
-def _throttle(sent: PushShape, notes: Notes, now: datetime) -> Throttle | None:
+def _throttle(sent: PushShape, notes: DriftNotes, now: datetime) -> Throttle | None:
     shape = read(ThrottleShape, sent.throttle, "throttle", notes)
     if shape is None or shape.throttling is None or shape.as_of is None or shape.as_of > now + CLOCK_SKEW:
         return None
@@ -157,7 +157,7 @@ def _throttle(sent: PushShape, notes: Notes, now: datetime) -> Throttle | None:
     return Throttle(shape.tool or "", shape.enabled, shape.throttling, shape.delay_seconds, shape.as_of)
 
 
-def _health(sent: PushShape, found: Found) -> tuple[Health, str | None]:
+def _health(sent: PushShape, found: OrgReading) -> tuple[Health, str | None]:
     if sent.stale:
         return Health.STALE, "the seat's machine repeats an older reading: it could not get a new one"
     if found.metering.lost or (sent.usage is not None and not found.windows_read):
@@ -167,11 +167,11 @@ def _health(sent: PushShape, found: Found) -> tuple[Health, str | None]:
     return Health.OK, None
 
 
-def _any_number(found: Found) -> bool:
+def _any_number(found: OrgReading) -> bool:
     return found.windows_read or found.metering.read or found.billing.read
 
 
-def _errors(sent: PushShape, found: Found) -> list[str]:
+def _errors(sent: PushShape, found: OrgReading) -> list[str]:
     """In our words: those of the sender may hold anything."""
     number = len(sent.errors) if isinstance(sent.errors, list) else int(bool(sent.errors))
     errors = [f"the seat's machine met {number} error{'s' if number > 1 else ''}"] if number else []

@@ -73,7 +73,7 @@ _HEALTH = {
 }
 
 
-class Trouble(MeterbotError):  # noqa: N818  # expected and handled: no error of ours
+class SourceError(MeterbotError):  # expected and handled: no error of ours
     """No reading. The text is one sentence in our words; nothing of the answer is in it but its status.
 
     `retry_after`: the seconds the service asked for, or None.
@@ -96,10 +96,10 @@ class Trouble(MeterbotError):  # noqa: N818  # expected and handled: no error of
 
 
 def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> object:
-    """The JSON value of an answer (numbers exact). Raises `Trouble` for every answer that is no reading."""
+    """The JSON value of an answer (numbers exact). Raises `SourceError` for every answer that is no reading."""
     wait = retry_after(headers.get("retry-after"), now)
     if _is_challenge(headers, body):
-        raise Trouble(Cause.CHALLENGED, f"the edge asks for a browser challenge ({status})", wait)
+        raise SourceError(Cause.CHALLENGED, f"the edge asks for a browser challenge ({status})", wait)
     if 300 <= status < 400:
         raise _redirected(status, headers.get("location", ""))
     if status != 200:
@@ -140,49 +140,51 @@ def _is_challenge(headers: Mapping[str, str], body: bytes) -> bool:
     return _is_html(headers, body) and (b"just a moment" in start or b"challenge-platform" in start)
 
 
-def _redirected(status: int, location: str) -> Trouble:
+def _redirected(status: int, location: str) -> SourceError:
     if "app-unavailable-in-region" in location:
-        return Trouble(Cause.REGION, f"the service is not available in this region ({status})")
+        return SourceError(Cause.REGION, f"the service is not available in this region ({status})")
     if re.search(r"/(log|sign)-?in\b", location):
-        return Trouble(
+        return SourceError(
             Cause.SESSION, f"the session is not accepted: sign in again ({status} to the login page)"
         )
-    return Trouble(Cause.UNREADABLE, f"answered with a redirect to somewhere else ({status}), not followed")
+    return SourceError(
+        Cause.UNREADABLE, f"answered with a redirect to somewhere else ({status}), not followed"
+    )
 
 
 def _refused(
     status: int, error: dict[str, object], wait: float | None, *, html: bool = False, said_ok: bool = False
-) -> Trouble:
+) -> SourceError:
     shown = "an error in an answer of status 200" if said_ok else str(status)
     if status == 403:
         return _forbidden(shown, error, wait, html=html)
     if status == 429 and wait is None and _error_code(error) == "enforced_spend_limit_reached":
         sentence = "the organization's own spend limit is reached, and asking again does not help"
-        return Trouble(Cause.SPEND_LIMIT, f"{sentence} ({shown})")
+        return SourceError(Cause.SPEND_LIMIT, f"{sentence} ({shown})")
     if status in _REFUSALS:
         cause, sentence = _REFUSALS[status]
-        return Trouble(cause, f"{sentence} ({shown})", wait)
+        return SourceError(cause, f"{sentence} ({shown})", wait)
     if status >= 500:
-        return Trouble(Cause.FAILING, f"the service is failing for now ({shown})", wait)
-    return Trouble(Cause.UNREADABLE, f"an unexpected status ({shown})", wait)
+        return SourceError(Cause.FAILING, f"the service is failing for now ({shown})", wait)
+    return SourceError(Cause.UNREADABLE, f"an unexpected status ({shown})", wait)
 
 
-def _forbidden(shown: str, error: dict[str, object], wait: float | None, *, html: bool) -> Trouble:
+def _forbidden(shown: str, error: dict[str, object], wait: float | None, *, html: bool) -> SourceError:
     message, code = _text(error, "message").lower(), _error_code(error)
     if html and not error:
         # Something between us and the service, perhaps passing: neither the session nor the account is at fault.
-        return Trouble(
+        return SourceError(
             Cause.UNREACHABLE, f"access was denied on the way, cause unclear ({shown}, a web page)", wait
         )
     if code == "account_session_invalid" or message == "invalid authorization":
-        return Trouble(
+        return SourceError(
             Cause.SESSION, f"the session has expired ({shown}): sign in again and renew the session key"
         )
     if "scope" in code or "scope" in message or "permission user:" in message:
-        return Trouble(Cause.SCOPE, f"a credential of the wrong kind: it may not read usage ({shown})")
+        return SourceError(Cause.SCOPE, f"a credential of the wrong kind: it may not read usage ({shown})")
     if "unable to serve" in message:
-        return Trouble(Cause.REGION, f"requests from this address or region are refused ({shown})", wait)
-    return Trouble(Cause.DENIED, f"access denied ({shown})", wait)
+        return SourceError(Cause.REGION, f"requests from this address or region are refused ({shown})", wait)
+    return SourceError(Cause.DENIED, f"access denied ({shown})", wait)
 
 
 def _parsed(headers: Mapping[str, str], body: bytes) -> object:
@@ -195,9 +197,9 @@ def _parsed(headers: Mapping[str, str], body: bytes) -> object:
             if page
             else f"the answer is {bad}"
         )
-        raise Trouble(Cause.UNREADABLE, sentence) from None
+        raise SourceError(Cause.UNREADABLE, sentence) from None
     except RecursionError:
-        raise Trouble(Cause.DRIFTED, "the answer is nested too deeply") from None
+        raise SourceError(Cause.DRIFTED, "the answer is nested too deeply") from None
 
 
 def _error_of(body: bytes) -> dict[str, object]:

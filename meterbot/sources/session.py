@@ -6,7 +6,7 @@ from typing import Protocol
 from meterbot.core import secret
 from meterbot.core.log import get_logger
 from meterbot.sources.cookies import cookie_header, renewed_session
-from meterbot.sources.responses import Cause, Trouble, reading
+from meterbot.sources.responses import Cause, SourceError, reading
 from meterbot.sources.transport import NotReadableError, Transport
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ class Session:
         return self._key
 
     async def refresh(self) -> None:
-        """Takes up what the keeper has. Raises `Trouble` when it cannot be asked: a key that was renewed since would
+        """Takes up what the keeper has. Raises `SourceError` when it cannot be asked: a key that was renewed since would
         be refused, and look like a session that has ended."""
         if self._keeper is None:
             return
@@ -50,14 +50,14 @@ class Session:
             self._take_up(await self._keeper.current())
         except Exception:
             log.exception("the stored session key could not be read")
-            raise Trouble(Cause.FAILING, "the stored session key could not be read") from None
+            raise SourceError(Cause.FAILING, "the stored session key could not be read") from None
 
     async def get(self, path: str, now: datetime) -> object:
-        """The JSON value that `path` answers. Raises `Trouble` for everything else."""
+        """The JSON value that `path` answers. Raises `SourceError` for everything else."""
         try:
             cookie = cookie_header(self._key)
         except NotReadableError as problem:
-            raise Trouble(Cause.SCOPE, f"not a session key: {problem}") from None
+            raise SourceError(Cause.SCOPE, f"not a session key: {problem}") from None
         answer = await self._transport.get(self._base_url, path, cookie)
         renewal = renewed_session(answer, self._key, now)
         if renewal is not None:

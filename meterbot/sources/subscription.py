@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from meterbot.core.models import Subscription
-from meterbot.sources.fields import Notes, read
+from meterbot.sources.fields import DriftNotes, read
 from meterbot.sources.wire import DowngradeShape, GiftShape, SubscriptionShape
 
 
@@ -17,7 +17,7 @@ class Billing:
     read: bool
 
 
-def billing_of(body: object, notes: Notes) -> Billing:
+def billing_of(body: object, notes: DriftNotes) -> Billing:
     """The subscription a body describes. Neither the payment method nor its currency is looked at."""
     shape = read(SubscriptionShape, body, "subscription", notes)
     if shape is None:

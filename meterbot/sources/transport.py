@@ -18,7 +18,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from meterbot import __version__
-from meterbot.sources.responses import Cause, Trouble
+from meterbot.sources.responses import Cause, SourceError
 
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -38,7 +38,7 @@ _PLAIN_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back: the body decompressed, the headers as they were. Both are foreign and may hold secrets."""
 
     status: int
@@ -108,10 +108,10 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, base: str, path: str, headers: Mapping[str, str]) -> Answer:
+    async def get(self, base: str, path: str, headers: Mapping[str, str]) -> HttpResponse:
         """The answer to `GET base + path`, whatever its status.
 
-        Raises `NotReadableError` for a path or header that must not leave, and `Trouble` when no whole answer came.
+        Raises `NotReadableError` for a path or header that must not leave, and `SourceError` when no whole answer came.
         """
         if not _READABLE.fullmatch(path):
             raise NotReadableError("a path that meterbot does not read")
@@ -122,23 +122,23 @@ class Transport:
                 return await self._fetch(URL(_base(base) + path, encoded=True), headers)
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             # Without its chain: the library's exception carries the request, and that carries the session.
-            raise Trouble(Cause.UNREACHABLE, _sentence(failure)) from None
+            raise SourceError(Cause.UNREACHABLE, _sentence(failure)) from None
 
-    async def _fetch(self, url: URL, headers: Mapping[str, str]) -> Answer:
+    async def _fetch(self, url: URL, headers: Mapping[str, str]) -> HttpResponse:
         async with self._open().get(url, headers=headers, allow_redirects=False) as response:
-            return Answer(response.status, response.headers, await self._body(response))
+            return HttpResponse(response.status, response.headers, await self._body(response))
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Decompressed here and not by aiohttp, which would unpack a small bomb whole before its size can be seen."""
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"identity", "", "gzip", "x-gzip"}:
-            raise Trouble(Cause.UNREADABLE, "the answer is compressed in a way that was not asked for")
+            raise SourceError(Cause.UNREADABLE, "the answer is compressed in a way that was not asked for")
         unpack = zlib.decompressobj(wbits=31) if encoding.endswith("gzip") else None
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk if unpack is None else _unpacked(unpack, chunk, self._largest + 1 - len(body))
             if len(body) > self._largest:
-                raise Trouble(Cause.DRIFTED, f"the answer is larger than {self._largest} bytes")
+                raise SourceError(Cause.DRIFTED, f"the answer is larger than {self._largest} bytes")
         return bytes(body)
 
 
@@ -161,7 +161,7 @@ def _unpacked(unpack: Any, chunk: bytes, room: int) -> bytes:
     try:
         unpacked: bytes = unpack.decompress(chunk, room)
     except zlib.error:
-        raise Trouble(Cause.UNREADABLE, "the answer is not the gzip it claims to be") from None
+        raise SourceError(Cause.UNREADABLE, "the answer is not the gzip it claims to be") from None
     return unpacked
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from meterbot.core.models import Window
-from meterbot.sources.fields import Notes, kind, printable, read
+from meterbot.sources.fields import DriftNotes, kind, printable, read
 from meterbot.sources.wire import LimitShape, WindowShape
 
 MAIN = ("five_hour", "seven_day")
@@ -16,7 +16,7 @@ _NO_WINDOWS = {"seven_day_breakdown"}
 _MOST = 40
 
 
-def windows_of(usage: dict[str, object], notes: Notes) -> tuple[Window, ...]:
+def windows_of(usage: dict[str, object], notes: DriftNotes) -> tuple[Window, ...]:
     """Every window the body states, the two main ones first, each name once.
 
     The classic keys win over `limits`, which fills in what they leave unknown. A null window is absent.
@@ -37,7 +37,7 @@ def is_window(key: str) -> bool:
     return key in MAIN or (_NAME.fullmatch(key) is not None and key not in _NO_WINDOWS)
 
 
-def windows_lost(windows: tuple[Window, ...], notes: Notes) -> bool:
+def windows_lost(windows: tuple[Window, ...], notes: DriftNotes) -> bool:
     """Whether a main window's utilization was there but could not be read."""
     known = {window.name for window in windows if window.utilization is not None}
     return any(
@@ -48,7 +48,7 @@ def windows_lost(windows: tuple[Window, ...], notes: Notes) -> bool:
     )
 
 
-def _classic(usage: dict[str, object], notes: Notes) -> dict[str, Window]:
+def _classic(usage: dict[str, object], notes: DriftNotes) -> dict[str, Window]:
     scoped = [key for key in usage if is_window(key) and key not in MAIN]
     windows = {}
     for name in [*MAIN, *scoped[:_MOST]]:
@@ -64,7 +64,7 @@ def _classic(usage: dict[str, object], notes: Notes) -> dict[str, Window]:
     return windows
 
 
-def _limits(value: object, notes: Notes) -> list[Window]:
+def _limits(value: object, notes: DriftNotes) -> list[Window]:
     if value is None:
         return []
     if not isinstance(value, list):

@@ -11,17 +11,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from meterbot.core.deliveries import (
-    Act,
-    Card,
+    AlertAction,
     Choose,
     Delivery,
     DeliveryState,
+    Destination,
+    DestinationTrouble,
     NewDelivery,
-    Place,
+    PossibleDuplicate,
+    PostContent,
+    Posting,
     Queue,
-    Telling,
-    Trouble,
-    Unsure,
     first_come,
 )
 from meterbot.core.messages import Posted
@@ -34,7 +34,7 @@ from meterbot.core.models import (
     SourceState,
 )
 from meterbot.rules.hours import Hour
-from meterbot.rules.pull_requests import Key, PullRequest, Window
+from meterbot.rules.pull_requests import Key, PullRequest, WorkWindow
 
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
@@ -56,7 +56,7 @@ class Latest:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class CounterReader:
     """That a seat reads a counter, and what the rules remember of that: None where it is nothing yet."""
 
     seat: str
@@ -167,7 +167,7 @@ class Batch:
     """Other memories of the rules by name (`team`, `source:<seat>`): opaque JSON text."""
     events: Sequence[Event] = ()
     deliveries: Sequence[NewDelivery] = ()
-    release: Sequence[tuple[str, Place]] = ()
+    release: Sequence[tuple[str, Destination]] = ()
     """Posts of these events at these places that are held back: what is to stand in their threads may not wait."""
     gone: Sequence[tuple[str, Counter]] = ()
     """`latest` rows to take back: the seat no longer reads that counter."""
@@ -184,7 +184,7 @@ class Transaction(Protocol):
 
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]: ...
 
-    async def readers(self) -> list[Reader]: ...
+    async def readers(self) -> list[CounterReader]: ...
 
     async def latest_of(self, seats: Iterable[str]) -> list[Latest]: ...
 
@@ -194,11 +194,11 @@ class Transaction(Protocol):
 
     async def memories(self, names: Iterable[str]) -> dict[str, str]: ...
 
-    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Telling]:
+    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
         """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
         ...
 
-    async def acts(self, now: datetime) -> list[Act]:
+    async def acts(self, now: datetime) -> list[AlertAction]:
         """What people did that still holds: snoozes and mutes, in the order in which they were made."""
         ...
 
@@ -214,19 +214,19 @@ class Transaction(Protocol):
         """What was told of these kinds and has not ended."""
         ...
 
-    async def card(self, ref: str) -> Card | None:
+    async def card(self, ref: str) -> PostContent | None:
         """What a message shows, by the id of its delivery: also of one that was told with others."""
         ...
 
-    async def card_of(self, event: str, place: Place) -> Card | None:
+    async def card_of(self, event: str, place: Destination) -> PostContent | None:
         """The same, by the event that the message tells and where it stands."""
         ...
 
-    async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
+    async def acts_about(self, event_keys: Iterable[str]) -> list[AlertAction]:
         """Everything people did about these events, in the order in which they did."""
         ...
 
-    async def add_act(self, act: Act) -> bool:
+    async def add_act(self, act: AlertAction) -> bool:
         """False, and nothing is changed, when it was done before."""
         ...
 
@@ -234,7 +234,7 @@ class Transaction(Protocol):
         """Ends a snooze or a mute. False when it had ended."""
         ...
 
-    async def withdraw(self, event: str, place: Place, reason: str) -> bool:
+    async def withdraw(self, event: str, place: Destination, reason: str) -> bool:
         """Takes back the post of an event that nobody has tried to send yet. False when there is none, or somebody has."""
         ...
 
@@ -264,7 +264,7 @@ class Transaction(Protocol):
         many."""
         ...
 
-    async def pull_requests(self, window: Window) -> list[PullRecord]:
+    async def pull_requests(self, window: WorkWindow) -> list[PullRecord]:
         """All whose windows meet this one."""
         ...
 
@@ -371,7 +371,7 @@ class Store(Protocol):
         ...
 
     async def put_back(
-        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
+        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: DestinationTrouble
     ) -> None:
         """`queued`, `in_doubt` or `refused` again; nothing is sent there before `again`.
 
@@ -379,7 +379,7 @@ class Store(Protocol):
         """
         ...
 
-    async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
+    async def unsure(self, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
         """Posts of this chat that may stand twice."""
         ...
 
@@ -391,7 +391,7 @@ class Store(Protocol):
         """Every destination at which something waits. With `now`, what is held back on purpose is told apart."""
         ...
 
-    async def acts(self, now: datetime) -> list[Act]:
+    async def acts(self, now: datetime) -> list[AlertAction]:
         """What people did that still holds: snoozes and mutes, in the order in which they were made."""
         ...
 
@@ -469,7 +469,7 @@ class Store(Protocol):
         """In every repository, the newest first."""
         ...
 
-    async def pull_requests_within(self, window: Window) -> list[PullRecord]:
+    async def pull_requests_within(self, window: WorkWindow) -> list[PullRecord]:
         """All whose windows meet this one, or that were merged in it, the oldest first."""
         ...
 

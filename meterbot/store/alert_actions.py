@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.core.deliveries import Act, Deed
+from meterbot.core.deliveries import ActionKind, AlertAction
 from meterbot.core.models import EventKind, Severity
 from meterbot.store import tables
 from meterbot.store.statements import insert_new
@@ -17,28 +17,28 @@ _acts = tables.acts.c
 _ABOUT = select(tables.acts).where(_acts.alert.in_(bindparam("events", expanding=True)))
 
 
-async def holding(connection: AsyncConnection, now: datetime) -> list[Act]:
+async def holding(connection: AsyncConnection, now: datetime) -> list[AlertAction]:
     """The snoozes and mutes that still hold, in the order in which they were made."""
     lasts = or_(_acts.until.is_(None), _acts.until > now)
-    query = select(tables.acts).where(_acts.deed != Deed.ACK, _acts.undone_at.is_(None), lasts)
+    query = select(tables.acts).where(_acts.deed != ActionKind.ACK, _acts.undone_at.is_(None), lasts)
     return [_act(row) for row in await connection.execute(query.order_by(_acts.at, _acts.id))]
 
 
 async def muted(connection: AsyncConnection) -> set[str]:
     """The events of which somebody made a mute that has no end of its own."""
     query = select(_acts.alert).where(
-        _acts.until.is_(None), _acts.undone_at.is_(None), _acts.deed == Deed.MUTE
+        _acts.until.is_(None), _acts.undone_at.is_(None), _acts.deed == ActionKind.MUTE
     )
     return {*await connection.scalars(query)}
 
 
-async def about(connection: AsyncConnection, events: Iterable[str]) -> list[Act]:
+async def about(connection: AsyncConnection, events: Iterable[str]) -> list[AlertAction]:
     """What was done about these events, in the order in which it was."""
     rows = await connection.execute(_ABOUT, {"events": [*events]})
     return sorted(map(_act, rows), key=lambda act: (act.at, act.id))
 
 
-async def add(connection: AsyncConnection, act: Act) -> bool:
+async def add(connection: AsyncConnection, act: AlertAction) -> bool:
     """False when it was done before. Alone with the facts, so that two workers cannot both add it."""
     if (await connection.execute(select(_acts.id).where(_acts.id == act.id))).first() is not None:
         return False
@@ -51,11 +51,11 @@ async def undo(connection: AsyncConnection, act: str, now: datetime) -> bool:
     return (await connection.execute(ended)).rowcount == 1
 
 
-def _act(row: Row[Any]) -> Act:
-    return Act(
+def _act(row: Row[Any]) -> AlertAction:
+    return AlertAction(
         id=row.id,
         alert=row.alert,
-        deed=Deed(row.deed),
+        deed=ActionKind(row.deed),
         at=row.at,
         by=row.by,
         platform=row.platform,

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.core.deliveries import Card, DeliveryKind, Place, Purpose
+from meterbot.core.deliveries import DeliveryKind, Destination, PostContent, Purpose
 from meterbot.store import alert_actions, tables
 
 # Statements that every message needs are made once: to build one takes longer than to run it.
@@ -27,7 +27,7 @@ _TOLD = (
 _ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("keys", expanding=True)))
 
 
-async def of(connection: AsyncConnection, ref: str) -> Card | None:
+async def of(connection: AsyncConnection, ref: str) -> PostContent | None:
     """The card of a delivery's id; one that was told with others is on theirs."""
     row = (await connection.execute(select(tables.deliveries).where(_rows.id == ref))).first()
     if row is not None and row.told_in is not None:
@@ -35,7 +35,7 @@ async def of(connection: AsyncConnection, ref: str) -> Card | None:
     return None if row is None or row.kind != DeliveryKind.POST else await read(connection, row)
 
 
-async def of_event(connection: AsyncConnection, event: str, place: Place) -> Card | None:
+async def of_event(connection: AsyncConnection, event: str, place: Destination) -> PostContent | None:
     """The card of the post that tells an event at a place."""
     query = select(_rows.id).where(
         _rows.event == event,
@@ -47,7 +47,7 @@ async def of_event(connection: AsyncConnection, event: str, place: Place) -> Car
     return None if ref is None else await of(connection, ref)
 
 
-async def read(connection: AsyncConnection, post: Row[Any]) -> Card:
+async def read(connection: AsyncConnection, post: Row[Any]) -> PostContent:
     """The card of a delivery's row that is a post."""
     opened = [post.event]
     if post.heading is not None:
@@ -56,7 +56,7 @@ async def read(connection: AsyncConnection, post: Row[Any]) -> Card:
     rows = {row.key: row for row in await connection.execute(_TOLD, here)}
     ends = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
     ending = (await connection.execute(_ENDINGS, {"keys": [*ends]})).all() if ends else []
-    return Card(
+    return PostContent(
         ref=post.id,
         events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),
         endings={ends[row.key]: row.event for row in ending},

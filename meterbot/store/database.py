@@ -15,17 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from meterbot.core.deliveries import (
-    Act,
-    Card,
+    AlertAction,
     Choose,
     Delivery,
     DeliveryState,
+    Destination,
+    DestinationTrouble,
     NewDelivery,
-    Place,
+    PossibleDuplicate,
+    PostContent,
+    Posting,
     Queue,
-    Telling,
-    Trouble,
-    Unsure,
     first_come,
 )
 from meterbot.core.errors import StartError
@@ -33,17 +33,17 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Posted
 from meterbot.core.models import Counter, Event, EventKind, Sample, SourceState
 from meterbot.rules.hours import Hour
-from meterbot.rules.pull_requests import Key, Window
+from meterbot.rules.pull_requests import Key, WorkWindow
 from meterbot.store import (
     Batch,
     Claims,
+    CounterReader,
     CounterState,
     Forgotten,
     Glance,
     Latest,
     PullRecord,
     PushToken,
-    Reader,
     StoredSession,
     Worker,
     alert_actions,
@@ -252,7 +252,7 @@ class WriteTransaction:
     async def states(self, counters: Iterable[Counter]) -> dict[Counter, CounterState]:
         return await facts.read_states(self._connection, counters)
 
-    async def readers(self) -> list[Reader]:
+    async def readers(self) -> list[CounterReader]:
         return await facts.read_readers(self._connection)
 
     async def latest_of(self, seats: Iterable[str]) -> list[Latest]:
@@ -266,10 +266,10 @@ class WriteTransaction:
     async def memories(self, names: Iterable[str]) -> dict[str, str]:
         return await facts.read_memories(self._connection, names)
 
-    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Telling]:
+    async def tellings(self, event_keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
         return await deliveries.tellings(self._connection, event_keys, topics)
 
-    async def acts(self, now: datetime) -> list[Act]:
+    async def acts(self, now: datetime) -> list[AlertAction]:
         return await alert_actions.holding(self._connection, now)
 
     async def queues(self) -> list[Queue]:
@@ -278,22 +278,22 @@ class WriteTransaction:
     async def open_alerts(self, kinds: Iterable[EventKind]) -> list[Event]:
         return await facts.open_alerts(self._connection, kinds)
 
-    async def card(self, ref: str) -> Card | None:
+    async def card(self, ref: str) -> PostContent | None:
         return await cards.of(self._connection, ref)
 
-    async def card_of(self, event: str, place: Place) -> Card | None:
+    async def card_of(self, event: str, place: Destination) -> PostContent | None:
         return await cards.of_event(self._connection, event, place)
 
-    async def acts_about(self, event_keys: Iterable[str]) -> list[Act]:
+    async def acts_about(self, event_keys: Iterable[str]) -> list[AlertAction]:
         return await alert_actions.about(self._connection, event_keys)
 
-    async def add_act(self, act: Act) -> bool:
+    async def add_act(self, act: AlertAction) -> bool:
         return await alert_actions.add(self._connection, act)
 
     async def undo(self, act: str, now: datetime) -> bool:
         return await alert_actions.undo(self._connection, act, now)
 
-    async def withdraw(self, event: str, place: Place, reason: str) -> bool:
+    async def withdraw(self, event: str, place: Destination, reason: str) -> bool:
         return await outcomes.withdraw(self._connection, event, place, reason)
 
     async def queue(self, deliveries_: Sequence[NewDelivery], now: datetime) -> None:
@@ -319,7 +319,7 @@ class WriteTransaction:
         waited_for |= await alert_actions.muted(self._connection)  # a mute would end with its alert
         return await facts.delete_events(self._connection, set(event_keys) - waited_for)
 
-    async def pull_requests(self, window: Window) -> list[PullRecord]:
+    async def pull_requests(self, window: WorkWindow) -> list[PullRecord]:
         return await pull_requests.meeting(self._connection, window)
 
     async def pull_request(self, key: Key) -> PullRecord | None:
@@ -503,12 +503,12 @@ class Database:
             await outcomes.repost(connection, delivery, now)
 
     async def put_back(
-        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
+        self, delivery: Delivery, state: DeliveryState, again: datetime, trouble: DestinationTrouble
     ) -> None:
         async with self._writing() as connection:
             await outcomes.mark_waiting(connection, delivery, state, again, trouble)
 
-    async def unsure(self, chat: str, limit: int = 20) -> list[Unsure]:
+    async def unsure(self, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
         async with self._engine.connect() as connection:
             return await deliveries.unsure(connection, chat, limit)
 
@@ -520,7 +520,7 @@ class Database:
         async with self._asking.connect() as connection:
             return await deliveries.read_queues(connection, now)
 
-    async def acts(self, now: datetime) -> list[Act]:
+    async def acts(self, now: datetime) -> list[AlertAction]:
         async with self._asking.connect() as connection:
             return await alert_actions.holding(connection, now)
 
@@ -603,7 +603,7 @@ class Database:
         async with self._engine.connect() as connection:
             return await pull_requests.numbered(connection, number)
 
-    async def pull_requests_within(self, window: Window) -> list[PullRecord]:
+    async def pull_requests_within(self, window: WorkWindow) -> list[PullRecord]:
         async with self._engine.connect() as connection:
             return await pull_requests.within(connection, window)
 

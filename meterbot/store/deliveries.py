@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from meterbot.core.deliveries import (
     DeliveryKind,
     DeliveryState,
+    Destination,
     NewDelivery,
-    Place,
+    PossibleDuplicate,
+    Posting,
     Purpose,
     Queue,
-    Telling,
-    Unsure,
 )
 from meterbot.core.messages import Posted
 from meterbot.core.models import Event
@@ -78,7 +78,7 @@ async def queue(
     await insert_new(connection, tables.deliveries, rows)
 
 
-async def release(connection: AsyncConnection, posts: Iterable[tuple[str, Place]]) -> None:
+async def release(connection: AsyncConnection, posts: Iterable[tuple[str, Destination]]) -> None:
     """Lets posts go that are held back: what is to stand in their thread may not wait. Each is (event, place)."""
     for event, place in posts:
         statement = update(tables.deliveries).where(
@@ -93,7 +93,7 @@ async def release(connection: AsyncConnection, posts: Iterable[tuple[str, Place]
 
 async def tellings(
     connection: AsyncConnection, keys: Iterable[str], topics: Iterable[str] = ()
-) -> list[Telling]:
+) -> list[Posting]:
     """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
     told = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
     stands = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.told_in.is_not(None))
@@ -103,10 +103,10 @@ async def tellings(
     found = await select_in(connection, query, _rows.event, keys)
     found += await select_in(connection, query, _rows.topic, topics)
     return [
-        Telling(
+        Posting(
             row.event,
             row.about or row.event,
-            Place(row.chat, row.channel),
+            Destination(row.chat, row.channel),
             row.topic,
             row.delivered_at,
             row.claimable_at is not None,
@@ -174,13 +174,13 @@ async def end_alerts(connection: AsyncConnection, events: Iterable[Event]) -> No
             await connection.execute(ended.values(ended_by=event.key))
 
 
-async def unsure(connection: AsyncConnection, chat: str, limit: int) -> list[Unsure]:
+async def unsure(connection: AsyncConnection, chat: str, limit: int) -> list[PossibleDuplicate]:
     query = select(tables.deliveries).where(_rows.chat == chat, _rows.unsure.is_(True))
     found = []
     for row in (await connection.execute(query.order_by(_rows.sequence.desc()).limit(limit))).all():
         post = await post_of(connection, row) if row.about is not None else None
         found.append(
-            Unsure(
+            PossibleDuplicate(
                 id=row.id,
                 channel=row.channel,
                 where=Posted(row.posted_channel, row.posted_message),

@@ -16,7 +16,7 @@ from meterbot.core.models import (
     Known,
     SourceState,
 )
-from meterbot.store import CounterState, Latest, Reader, bulk, tables
+from meterbot.store import CounterReader, CounterState, Latest, bulk, tables
 from meterbot.store.statements import insert_new, select_all, select_in
 from meterbot.store.tables import json_of, number_of
 
@@ -91,7 +91,7 @@ async def read_latest(connection: AsyncConnection, seats: Iterable[str] | None =
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
 
 
-async def read_readers(connection: AsyncConnection) -> list[Reader]:
+async def read_readers(connection: AsyncConnection) -> list[CounterReader]:
     states = tables.latest.c.counter == tables.states.c.counter
     query = (
         select(tables.latest.c.seat, _counters.account, _counters.org, tables.states.c.memory)
@@ -99,7 +99,7 @@ async def read_readers(connection: AsyncConnection) -> list[Reader]:
         .outerjoin(tables.states, states)
     )
     rows = await select_all(connection, query)
-    return [Reader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
+    return [CounterReader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
 
 
 async def write_latest(

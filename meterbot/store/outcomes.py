@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, Place, Trouble
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, Destination, DestinationTrouble
 from meterbot.core.messages import Posted
 from meterbot.store import tables
 from meterbot.store.deliveries import AT_ONCE, WAITING
@@ -95,7 +95,7 @@ async def mark_superseded(
     )
 
 
-async def withdraw(connection: AsyncConnection, event: str, place: Place, reason: str) -> bool:
+async def withdraw(connection: AsyncConnection, event: str, place: Destination, reason: str) -> bool:
     """Takes back the post of an event that nobody has tried to send. False when there is none, or somebody has."""
     statement = update(tables.deliveries).where(
         _rows.event == event,
@@ -131,7 +131,11 @@ async def repost(connection: AsyncConnection, delivery: Delivery, now: datetime)
 
 
 async def mark_waiting(
-    connection: AsyncConnection, delivery: Delivery, state: DeliveryState, again: datetime, trouble: Trouble
+    connection: AsyncConnection,
+    delivery: Delivery,
+    state: DeliveryState,
+    again: datetime,
+    trouble: DestinationTrouble,
 ) -> None:
     """Puts a claimed delivery back and lets its line rest; nothing when another has claimed it since."""
     await connection.execute(select(_lines.free_at).where(_MINE).with_for_update(), _mine(delivery))

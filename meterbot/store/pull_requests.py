@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterbot.rules.pull_requests import Key, Window
+from meterbot.rules.pull_requests import Key, WorkWindow
 from meterbot.store import PullRecord
 from meterbot.store.statements import insert_new
 from meterbot.store.tables import pull_requests
@@ -84,11 +84,11 @@ async def numbered(connection: AsyncConnection, number: int) -> list[PullRecord]
     return list(reversed(await _read(connection, _pulls.number == number)))
 
 
-async def meeting(connection: AsyncConnection, window: Window) -> list[PullRecord]:
+async def meeting(connection: AsyncConnection, window: WorkWindow) -> list[PullRecord]:
     return await _read(connection, _meets(window))
 
 
-async def within(connection: AsyncConnection, window: Window) -> list[PullRecord]:
+async def within(connection: AsyncConnection, window: WorkWindow) -> list[PullRecord]:
     merged = (_pulls.merged_at > window.start) & (_pulls.merged_at <= window.end)
     return await _read(connection, or_(_meets(window), merged))
 
@@ -107,7 +107,7 @@ def _is(key: Key) -> ColumnElement[bool]:
     return (_pulls.repo == repo) & (_pulls.number == number) & (_pulls.merge == merge)
 
 
-def _meets(window: Window) -> ColumnElement[bool]:
+def _meets(window: WorkWindow) -> ColumnElement[bool]:
     return (_pulls.starts_at < window.end) & (_pulls.ends_at > window.start)
 
 

@@ -14,14 +14,14 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.core.deliveries import (
-    Card,
     Choose,
     Delivery,
     DeliveryKind,
     DeliveryState,
-    Lane,
+    DestinationTrouble,
+    PostContent,
+    Priority,
     Purpose,
-    Trouble,
     Waiting,
 )
 from meterbot.core.messages import Message, Posted
@@ -175,17 +175,17 @@ async def _chosen(
     return await _bundle(connection, members, choice.heading, now)
 
 
-def _trouble(line: Found) -> Trouble | None:
+def _trouble(line: Found) -> DestinationTrouble | None:
     if line.trouble is None or line.troubled_since is None:
         return None
-    return Trouble(line.trouble, line.troubled_since, refused=line.refused)
+    return DestinationTrouble(line.trouble, line.troubled_since, refused=line.refused)
 
 
 def _as_waiting(row: Found) -> Waiting:
     return Waiting(
         id=row.id,
         kind=DeliveryKind(row.kind),
-        lane=Lane(row.lane),
+        lane=Priority(row.lane),
         event=row.happened,
         ended=row.ended_by is not None,
         created_at=row.created_at,
@@ -266,6 +266,6 @@ async def _claimed(connection: AsyncConnection, row: Found, line: Found, claim: 
     )
 
 
-def told_by(card: Card, message: Message | None, event: str) -> tuple[str, ...]:
+def told_by(card: PostContent, message: Message | None, event: str) -> tuple[str, ...]:
     """What a post says happened: what is on its card, unless its words were given to it."""
     return card.told if message is None else (event,)

@@ -76,7 +76,7 @@ def _floor(at: datetime, step: timedelta) -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ThinningSpan:
     """One day (UTC) of the history, and how many samples each counter has in it, by the counters' numbers."""
 
     start: datetime
@@ -101,7 +101,7 @@ class Stretch:
             yield part
 
 
-async def next_stretch(connection: AsyncConnection, before: datetime, step: timedelta) -> Stretch | None:
+async def next_stretch(connection: AsyncConnection, before: datetime, step: timedelta) -> ThinningSpan | None:
     """The first day that was not thinned to `step` yet and lies before `before` as a whole."""
     reached = await connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
     first = select(func.min(_history.at, type_=_history.at.type))
@@ -117,11 +117,11 @@ async def next_stretch(connection: AsyncConnection, before: datetime, step: time
         .group_by(_history.counter)
         .order_by(_history.counter)
     )
-    return Stretch(start, {row.counter: row.samples for row in await connection.execute(inside)})
+    return ThinningSpan(start, {row.counter: row.samples for row in await connection.execute(inside)})
 
 
 async def thin(
-    connection: AsyncConnection, stretch: Stretch, counters: Sequence[int], step: timedelta
+    connection: AsyncConnection, stretch: ThinningSpan, counters: Sequence[int], step: timedelta
 ) -> None:
     """Deletes what is superfluous of these counters' samples in the stretch."""
     of = {"start": stretch.start, "end": stretch.end, "counters": counters}
@@ -140,7 +140,7 @@ async def thin(
         await connection.execute(_DELETE, gone)
 
 
-async def remember(connection: AsyncConnection, stretch: Stretch, step: timedelta) -> None:
+async def remember(connection: AsyncConnection, stretch: ThinningSpan, step: timedelta) -> None:
     """The stretch is thinned: the next one comes after it."""
     await upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
 

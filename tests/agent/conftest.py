@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from tests.agent.rig import (
     ACCESS,
     ACCOUNT,
@@ -37,7 +37,7 @@ async def anthropic(home: Home) -> AsyncIterator[AnthropicApi]:
     """Anthropic's API with its budget on the machine's clock; the machine is signed in there."""
     async with AnthropicApi(home.clock.now) as server:
         home.env["METERBOT_ANTHROPIC_API"] = server.url
-        server.sign_in(ACCESS, account=ACCOUNT, email=EMAIL, organization=Organization(ORG))
+        server.sign_in(ACCESS, account=ACCOUNT, email=EMAIL, organization=SimulatedOrganization(ORG))
         home.sign_in()
         yield server
 

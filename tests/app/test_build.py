@@ -169,7 +169,9 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
     ana = three.accounts["ana"]
-    ana.organizations.append(simulated_claude_ai.Organization("11111111-1111-4111-8111-1111111111ff"))
+    ana.organizations.append(
+        simulated_claude_ai.SimulatedOrganization("11111111-1111-4111-8111-1111111111ff")
+    )
     three.spend("ana", "20")
     async with running(three.config(sqlite), clock):
         pass

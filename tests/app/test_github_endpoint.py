@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from meterbot.app import log_setup
-from meterbot.app.github_endpoint import LARGEST, PATH, GitHubRoute, signed
-from meterbot.app.health import Vitals
-from meterbot.app.web import Listener, application
+from meterbot.app.github_endpoint import LARGEST, PATH, GitHubEndpoint, signed
+from meterbot.app.health import BotHealth
+from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
-from meterbot.ingest.pull_requests import Merges
+from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.sources.github import read_hook
 from meterbot.store.database import Database
 from tests.ingest.test_pull_requests import SEATS, Desk
@@ -68,16 +68,16 @@ class Hook:
         return [one.pull.merged.name for one in await self.store.open_pull_requests()]
 
 
-async def _vitals() -> Vitals:
-    return Vitals(now=NOON, version="0", database=True, last_tick=NOON)
+async def _vitals() -> BotHealth:
+    return BotHealth(now=NOON, version="0", database=True, last_tick=NOON)
 
 
 @pytest.fixture
 async def hook(store: Database) -> AsyncIterator[Hook]:
     clock = ManualClock(NOON)
-    merges = Merges(store, SEATS, Desk(store).ingest)
-    route = GitHubRoute(merges, read_hook, (SECRET, OLD_SECRET), clock.now)
-    listener = Listener(application(_vitals, route.routes()), "127.0.0.1", 0)
+    merges = PullRequestTracker(store, SEATS, Desk(store).ingest)
+    route = GitHubEndpoint(merges, read_hook, (SECRET, OLD_SECRET), clock.now)
+    listener = HttpServer(application(_vitals, route.routes()), "127.0.0.1", 0)
     port = await listener.start()
     async with aiohttp.ClientSession() as session:
         yield Hook(f"http://127.0.0.1:{port}{PATH}", store, clock, session)

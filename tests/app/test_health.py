@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.app.health import Vitals, on_time
+from meterbot.app.health import BotHealth, on_time
 from meterbot.chat import Connection
 from meterbot.core import secret
 from meterbot.core.models import Health, SourceState
@@ -26,7 +26,7 @@ def test_a_tick_is_on_time_for_a_minute(last_tick: datetime | None, *, expected:
 
 
 def test_one_line_says_all_of_it() -> None:
-    vitals = Vitals(
+    vitals = BotHealth(
         NOW,
         "1.2.3",
         database=True,
@@ -39,7 +39,7 @@ def test_one_line_says_all_of_it() -> None:
 
 
 def test_why_it_is_not_ready_comes_first() -> None:
-    vitals = Vitals(NOW, "1.2.3", database=False, last_tick=None)
+    vitals = BotHealth(NOW, "1.2.3", database=False, last_tick=None)
     assert vitals.summary() == (
         "not ready: the database does not answer; the last tick is late; 0 of 0 seats ok, no chat is connected, "
         "0 messages waiting"
@@ -49,5 +49,5 @@ def test_why_it_is_not_ready_comes_first() -> None:
 def test_no_secret_is_in_the_notes() -> None:
     secret.remember("planted-secret-0123456789")
     down = Connection(up=False, detail="refused planted-secret-0123456789")
-    (note,) = Vitals(NOW, "1", database=True, last_tick=NOW, chats={"slack": down}).notes()
+    (note,) = BotHealth(NOW, "1", database=True, last_tick=NOW, chats={"slack": down}).notes()
     assert note == "slack is not connected: refused [hidden]"

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
 
-from meterbot.app.heartbeat import Presence
+from meterbot.app.heartbeat import Heartbeat
 from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.lease import Lease
 from meterbot.store import ALIVE_SECONDS, tables
@@ -17,7 +17,7 @@ from tests.store.facts import NOW, later
 
 async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(store: Database) -> None:
     clock, leases = ManualClock(NOW), (Lease("gateway"), Lease("gateway"))
-    one, two = (Presence(store, f"w{n}", clock, [lease]) for n, lease in enumerate(leases))
+    one, two = (Heartbeat(store, f"w{n}", clock, [lease]) for n, lease in enumerate(leases))
     await one.join()
     await two.join()
     assert [lease.held for lease in leases] == [True, False]
@@ -31,7 +31,7 @@ async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(st
 
 async def test_who_finds_itself_replaced_lets_go(store: Database) -> None:
     clock, lease = ManualClock(NOW), Lease("gateway")
-    one = Presence(store, "one", clock, [lease])
+    one = Heartbeat(store, "one", clock, [lease])
     await one.beat()
     await store.beat("two", later(seconds=ALIVE_SECONDS), later(minutes=1), ["gateway"])
     clock.set(later(seconds=ALIVE_SECONDS))
@@ -48,7 +48,7 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
     monkeypatch.setattr("meterbot.app.heartbeat.BEAT_SECONDS", 0.01)
     monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 0.5)
     lease, stopped = Lease("gateway"), asyncio.Event()
-    presence = Presence(store, "one", SystemClock(), [lease])
+    presence = Heartbeat(store, "one", SystemClock(), [lease])
     presence.when_lost(stopped.set)
     await presence.join()
     assert presence.alive()
@@ -70,7 +70,7 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
 
 
 async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Database) -> None:
-    presence = Presence(store, "one", SystemClock())
+    presence = Heartbeat(store, "one", SystemClock())
     await presence.join()
     async with store._writer.begin() as connection:
         await connection.run_sync(tables.workers.drop)
@@ -85,12 +85,12 @@ async def test_joining_a_database_that_does_not_answer_raises(store: Database) -
     async with store._writer.begin() as connection:
         await connection.run_sync(tables.workers.drop)
     with pytest.raises(SQLAlchemyError):
-        await Presence(store, "one", SystemClock()).join()
+        await Heartbeat(store, "one", SystemClock()).join()
 
 
 async def test_on_a_file_of_its_own_nothing_is_said_again_and_nothing_runs_out(tmp_path: Path) -> None:
     store, lease = await open_store(f"sqlite:///{tmp_path}/m.db", as_worker=True), Lease("gateway")
-    presence = Presence(store, "one", ManualClock(NOW), [lease])
+    presence = Heartbeat(store, "one", ManualClock(NOW), [lease])
     await presence.join()
     assert (lease.held, presence.alive(), presence._beating, presence._end) == (True, True, None, None)
     assert [worker.name for worker in await store.workers(later(days=10_000))] == ["one"]

@@ -7,12 +7,12 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from meterbot.app.health import Vitals
+from meterbot.app.health import BotHealth
 from meterbot.app.metrics import Metrics
-from meterbot.app.web import Listener, application
+from meterbot.app.web import HttpServer, application
 from meterbot.chat import Connection
 from meterbot.commands.report import SeatRow, team_report
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.lease import GATEWAY
 from meterbot.core.models import Counter, Health
 from meterbot.store import Worker
@@ -27,7 +27,7 @@ from tests.teams import (
 )
 
 
-def vitals(**changes: object) -> Vitals:
+def vitals(**changes: object) -> BotHealth:
     base: dict[str, object] = {
         "now": NOW,
         "version": "1.2.3",
@@ -41,7 +41,7 @@ def vitals(**changes: object) -> Vitals:
         "lag": timedelta(seconds=4),
         "workers": [Worker("web.1", NOW, ("seat:ana",)), Worker("web.2", NOW, (GATEWAY,))],
     }
-    return Vitals(**(base | changes))  # type: ignore[arg-type]  # a factory passes what it is given
+    return BotHealth(**(base | changes))  # type: ignore[arg-type]  # a factory passes what it is given
 
 
 def rows() -> tuple[SeatRow, ...]:
@@ -64,11 +64,11 @@ async def take_rows() -> Sequence[SeatRow]:
 
 
 @asynccontextmanager
-async def listening(metrics: Metrics, now: Vitals) -> AsyncIterator[str]:
-    async def take() -> Vitals:
+async def listening(metrics: Metrics, now: BotHealth) -> AsyncIterator[str]:
+    async def take() -> BotHealth:
         return now
 
-    listener = Listener(application(take, (), metrics), "127.0.0.1", 0)
+    listener = HttpServer(application(take, (), metrics), "127.0.0.1", 0)
     port = await listener.start()
     try:
         yield f"http://127.0.0.1:{port}/metrics"
@@ -77,7 +77,7 @@ async def listening(metrics: Metrics, now: Vitals) -> AsyncIterator[str]:
 
 
 async def scrape(
-    metrics: Metrics, now: Vitals | None = None, headers: Mapping[str, str] | None = None
+    metrics: Metrics, now: BotHealth | None = None, headers: Mapping[str, str] | None = None
 ) -> str:
     async with (
         listening(metrics, now or vitals()) as url,
@@ -164,7 +164,7 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
     async def take() -> Sequence[SeatRow]:
         return everybody
 
-    metrics = Metrics(Tally(), take)
+    metrics = Metrics(ProcessCounters(), take)
     assert '"cleo"' in await scrape(metrics)
     everybody = [row for row in everybody if row.seat.name != "cleo"]
     text = await scrape(metrics, vitals(chats={}, waiting={}, oldest={}, troubles={}, seats={"ana": state()}))
@@ -172,7 +172,7 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
 
 
 async def test_names_are_as_prometheus_likes_them() -> None:
-    tally = Tally()
+    tally = ProcessCounters()
     tally.read("claude_ai", Health.OK, 0.2)
     tally.delivery("slack", "delivered")
     families = list(text_string_to_metric_families(await scrape(Metrics(tally, take_rows))))

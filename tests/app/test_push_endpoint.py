@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meterbot.app import log_setup
-from meterbot.app.health import Vitals
-from meterbot.app.push_endpoint import LARGEST, PushRoute, client_address
-from meterbot.app.web import Listener, application
+from meterbot.app.health import BotHealth
+from meterbot.app.push_endpoint import LARGEST, PushEndpoint, client_address
+from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import Place
+from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.ingest.ingest import Ingest
-from meterbot.ingest.pushes import Reception, digest, new_token
+from meterbot.ingest.pushes import PushReceiver, digest, new_token
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import PushToken, tables
@@ -101,13 +101,13 @@ class Door:
 async def opened(store: Database) -> AsyncIterator[Door]:
     await store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
     clock = ManualClock(NOW)
-    ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
-    reception = Reception(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
+    ingest = Ingest(store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
+    reception = PushReceiver(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
 
-    async def vitals() -> Vitals:
+    async def vitals() -> BotHealth:
         raise NotImplementedError
 
-    listener = Listener(application(vitals, PushRoute(reception, clock.now).routes()), "127.0.0.1", 0)
+    listener = HttpServer(application(vitals, PushEndpoint(reception, clock.now).routes()), "127.0.0.1", 0)
     port = await listener.start()
     try:
         async with aiohttp.ClientSession() as session:
@@ -442,7 +442,7 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 
 
 async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_grace_time(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(door.store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
     await door.send(body(0))
     told: list[str] = []
     for minutes in range(0, 300, 5):
@@ -456,7 +456,7 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_gr
 
 
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(door.store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
     assert await ingest.sweep(NOW + timedelta(days=30)) == []
     assert await door.store.sources() == {}
 

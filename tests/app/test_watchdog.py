@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from meterbot.app.health import Vitals
+from meterbot.app.health import BotHealth
 from meterbot.app.systemd import Systemd
-from meterbot.app.watchdog import PING_EVERY, DeadMan, Watch
+from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Watchdog
 from meterbot.chat import Connection
 from meterbot.core.models import Health, SourceState
 from tests.e2e.test_handing_in import free_port
@@ -19,8 +19,8 @@ NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 SECRET_PATH = "/ping/planted-0f1e2d3c"
 
 
-def vitals(now: datetime = NOW, *, ready: bool = True, **seats: str) -> Vitals:
-    return Vitals(
+def vitals(now: datetime = NOW, *, ready: bool = True, **seats: str) -> BotHealth:
+    return BotHealth(
         now,
         "1.2.3",
         database=True,
@@ -75,7 +75,7 @@ def heard(tmp_path: Path) -> Iterator[tuple[Systemd, socket.socket]]:
 
 def test_the_watchdog_is_kept_quiet_by_a_tick_that_was_on_time(heard: tuple[Systemd, socket.socket]) -> None:
     systemd, listening = heard
-    Watch(systemd).beat(NOW - timedelta(seconds=59), NOW)
+    Watchdog(systemd).beat(NOW - timedelta(seconds=59), NOW)
     assert listening.recv(100) == b"WATCHDOG=1"
 
 
@@ -84,22 +84,22 @@ def test_the_watchdog_is_not_kept_quiet_without_one(
     heard: tuple[Systemd, socket.socket], last_tick: datetime | None
 ) -> None:
     systemd, listening = heard
-    Watch(systemd).beat(last_tick, NOW)
+    Watchdog(systemd).beat(last_tick, NOW)
     with pytest.raises(BlockingIOError):
         listening.recv(100)
 
 
 async def test_the_status_is_how_the_bot_is_doing(heard: tuple[Systemd, socket.socket]) -> None:
     systemd, listening = heard
-    await Watch(systemd).look(vitals(ana="ok", bo="challenged"))
+    await Watchdog(systemd).look(vitals(ana="ok", bo="challenged"))
     assert listening.recv(200) == b"STATUS=1 of 2 seats ok, connected to slack, 0 messages waiting"
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-async def told(*moments: Vitals) -> list[dict[str, object]]:
-    watch = Watch(Systemd({}))
+async def told(*moments: BotHealth) -> list[dict[str, object]]:
+    watch = Watchdog(Systemd({}))
     with capture_logs() as logs:
         for moment in moments:
             await watch.look(moment)
@@ -144,7 +144,7 @@ async def test_readiness_is_told_when_it_is_lost_and_when_it_is_back() -> None:
 
 async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
     async with alarm() as there:
-        watch = Watch(Systemd({}), DeadMan(there.url))
+        watch = Watchdog(Systemd({}), DeadMansSwitch(there.url))
         for seconds in (0, 5, 59, 60, 90, 120):
             await watch.look(vitals(NOW + timedelta(seconds=seconds)))
         assert there.asked == [SECRET_PATH] * 3
@@ -152,13 +152,13 @@ async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
 
 async def test_it_is_not_told_while_the_bot_is_not_ready() -> None:
     async with alarm() as there:
-        await Watch(Systemd({}), DeadMan(there.url)).look(vitals(ready=False))
+        await Watchdog(Systemd({}), DeadMansSwitch(there.url)).look(vitals(ready=False))
         assert there.asked == []
 
 
 async def test_a_clock_that_is_set_back_does_not_silence_it() -> None:
     async with alarm() as there:
-        dead_man = DeadMan(there.url)
+        dead_man = DeadMansSwitch(there.url)
         await dead_man.tell(NOW)
         await dead_man.tell(NOW - timedelta(days=1))
         assert len(there.asked) == 2
@@ -167,7 +167,7 @@ async def test_a_clock_that_is_set_back_does_not_silence_it() -> None:
 @pytest.mark.parametrize(("status", "why"), [(404, "HTTP 404"), (500, "HTTP 500"), (302, "HTTP 302")])
 async def test_its_failure_is_told_once_and_so_is_its_end_without_its_address(status: int, why: str) -> None:
     async with alarm() as there:
-        dead_man = DeadMan(there.url)
+        dead_man = DeadMansSwitch(there.url)
         with capture_logs() as logs:
             for minute, answer in enumerate((200, status, status, 200, 200)):
                 there.status = answer
@@ -179,6 +179,6 @@ async def test_its_failure_is_told_once_and_so_is_its_end_without_its_address(st
 
 async def test_nobody_there_is_a_failure_like_any_other() -> None:
     with capture_logs() as logs:
-        await DeadMan(f"http://127.0.0.1:{free_port()}{SECRET_PATH}").tell(NOW)
+        await DeadMansSwitch(f"http://127.0.0.1:{free_port()}{SECRET_PATH}").tell(NOW)
     assert [line["why"] for line in logs] == ["ClientConnectorError"]
     assert "planted" not in str(logs)

@@ -5,9 +5,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from meterbot.app.health import Vitals
+from meterbot.app.health import BotHealth
 from meterbot.app.metrics import Metrics
-from meterbot.app.web import Listener, application
+from meterbot.app.web import HttpServer, application
 from meterbot.chat import Connection
 from meterbot.core import secret
 from meterbot.core.models import Health, SourceState
@@ -19,7 +19,7 @@ def seats(**words: str) -> dict[str, SourceState]:
     return {name: SourceState(name, Health(word)) for name, word in words.items()}
 
 
-def vitals(**changes: object) -> Vitals:
+def vitals(**changes: object) -> BotHealth:
     base: dict[str, object] = {
         "now": NOW,
         "version": "1.2.3",
@@ -29,19 +29,19 @@ def vitals(**changes: object) -> Vitals:
         "waiting": {"slack": 2},
         "seats": seats(ana="ok"),
     }
-    return Vitals(**(base | changes))  # type: ignore[arg-type]
+    return BotHealth(**(base | changes))  # type: ignore[arg-type]
 
 
 async def get(
-    path: str, now: Vitals, metrics: Metrics | None = None, headers: dict[str, str] | None = None
+    path: str, now: BotHealth, metrics: Metrics | None = None, headers: dict[str, str] | None = None
 ) -> tuple[int, str, str]:
-    async def take() -> Vitals:
+    async def take() -> BotHealth:
         return now
 
     async def hook(_: web.Request) -> web.Response:
         return web.Response(text="hooked")
 
-    listener = Listener(application(take, [("POST", "/slack/events", hook)], metrics), "127.0.0.1", 0)
+    listener = HttpServer(application(take, [("POST", "/slack/events", hook)], metrics), "127.0.0.1", 0)
     port = await listener.start()
     try:
         async with (

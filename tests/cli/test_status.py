@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.core.deliveries import DeliveryState, Trouble
+from meterbot.core.deliveries import DeliveryState, DestinationTrouble
 from meterbot.store import Batch, Latest
 from meterbot.store.database import open_store
 from tests.cli.test_cli import typed
@@ -33,7 +33,9 @@ async def refused_by_slack(folder: Path) -> None:
     await write(store, Batch(events=[event(at=now)], deliveries=[delivery("d1")]))
     claimed = await store.claim("slack", now, "w", 60)
     assert claimed is not None
-    await store.put_back(claimed, DeliveryState.REFUSED, now, Trouble("not_in_channel", now, refused=True))
+    await store.put_back(
+        claimed, DeliveryState.REFUSED, now, DestinationTrouble("not_in_channel", now, refused=True)
+    )
     await store.close()
 
 

@@ -20,9 +20,9 @@ from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
 from meterbot.commands import charts
 from meterbot.commands.commands import Commands
-from meterbot.commands.daily import Days
-from meterbot.commands.settings import OwnSettings
-from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery, Trouble
+from meterbot.commands.daily import DailySpend
+from meterbot.commands.settings import SettingsCommand
+from meterbot.core.deliveries import DeliveryKind, DeliveryState, DestinationTrouble, NewDelivery
 from meterbot.core.messages import Message
 from meterbot.core.models import (
     Counter,
@@ -189,7 +189,7 @@ async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> No
 
 @pytest.mark.parametrize("text", ["thresholds", "levels", "quiet hours"])
 async def test_what_is_among_the_settings_is_found_there(store: Store, text: str) -> None:
-    own = OwnSettings(store, SEATS, BOSSES, (), ZoneInfo("UTC"))
+    own = SettingsCommand(store, SEATS, BOSSES, (), ZoneInfo("UTC"))
     answerer = Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", settings=own)
     assert "Did you mean “settings”?" in (await ask(answerer, text)).message.text
 
@@ -232,7 +232,7 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
         await transaction.write(Batch(events=[happened], deliveries=[queued]))
     claimed = await store.claim("slack", NOW, "worker", 60)
     assert claimed is not None
-    refusal = Trouble("not_in_channel", NOW, refused=True)
+    refusal = DestinationTrouble("not_in_channel", NOW, refused=True)
     await store.put_back(claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal)
     terminal = Console(None, io.StringIO(), environ={})
     text = body((await ask(commands(store, chats=[terminal]), "status")).message)
@@ -335,7 +335,7 @@ async def test_who_asks_for_words_waits_for_nobodys_picture(
     loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
     begun, on = asyncio.Event(), threading.Event()
 
-    def slow(days: Days, title: str, *, dark: bool = False) -> bytes:
+    def slow(days: DailySpend, title: str, *, dark: bool = False) -> bytes:
         loop.call_soon_threadsafe(begun.set)
         on.wait()
         return draw(days, title, dark=dark)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.commands import charts
-from meterbot.commands.daily import OTHERS, Days, days_of, first_hour
+from meterbot.commands.daily import OTHERS, DailySpend, days_of, first_hour
 from meterbot.commands.history import alt_text, history_answer
 from meterbot.commands.report import team_report
 from meterbot.commands.view import View
@@ -55,7 +55,7 @@ def view(*names: str, rows: Rows = "named", own: str = "", tz: str = "UTC", publ
     return View(report, ZoneInfo(tz), rows, frozenset(own.split()), public)
 
 
-def only(found: tuple[Days, ...]) -> Days:
+def only(found: tuple[DailySpend, ...]) -> DailySpend:
     assert len(found) == 1
     return found[0]
 
@@ -150,7 +150,7 @@ def test_others_are_one_sum_without_blocks_or_renewals(rows: Rows) -> None:
 def test_what_moves_between_colleagues_on_a_day_changes_nothing_for_a_third(rows: Rows) -> None:
     who = view("ana", "bo", "cleo", rows=rows, own="ana")
 
-    def seen(bo: str, cleo: str) -> tuple[tuple[Days, ...], str]:
+    def seen(bo: str, cleo: str) -> tuple[tuple[DailySpend, ...], str]:
         hours = [
             hour(NOW - 30 * HOUR, "1"),
             hour(NOW - 30 * HOUR, bo, "bo", used="9"),

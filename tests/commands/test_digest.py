@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.commands.digest import (
-    Reader,
+    DigestReader,
+    DigestState,
     Schedule,
-    Told,
     digest_event,
     due,
     dump,
@@ -22,7 +22,7 @@ from meterbot.commands.digest import (
 )
 from meterbot.commands.report import team_report
 from meterbot.commands.view import View
-from meterbot.core.deliveries import Place
+from meterbot.core.deliveries import Destination
 from meterbot.core.models import Health, Sample
 from meterbot.core.privacy import Rows
 from tests.teams import (
@@ -49,8 +49,8 @@ ZONES = {
     "Asia/Kolkata": 2026,
 }
 HOURS = [time(0), time(0, 30), time(1, 30), time(2, 15), time(2, 30), time(9), time(23, 30)]
-CHANNEL = Reader(Place("slack", "C1"), Schedule("day"))
-ANAS = Reader(Place("slack", "@UANA"), Schedule("day"), ("ana",))
+CHANNEL = DigestReader(Destination("slack", "C1"), Schedule("day"))
+ANAS = DigestReader(Destination("slack", "@UANA"), Schedule("day"), ("ana",))
 
 
 def changes_of(zone: ZoneInfo, year: int) -> list[datetime]:
@@ -65,10 +65,10 @@ def sent(schedule: Schedule, start: datetime, days: int, step: timedelta) -> lis
     """The local days of the digests that a bot sends which looks this often."""
     known = due(schedule, start, None)
     assert known is not None
-    told, found, now = Told(known, start, ""), [], start
+    told, found, now = DigestState(known, start, ""), [], start
     while now < start + timedelta(days=days):
         if (day := due(schedule, now, told)) is not None:
-            told = Told(day, now, "")
+            told = DigestState(day, now, "")
             found.append(now.astimezone(schedule.timezone).date())
             assert found[-1] == day
         now += step
@@ -107,7 +107,7 @@ def test_an_hour_that_is_skipped_comes_later_and_one_that_comes_twice_counts_onc
 ) -> None:
     schedule = Schedule("day", at, timezone=ZoneInfo(zone))
     moment = datetime.fromisoformat(instant)
-    told = Told(day - timedelta(days=1), NOW, "")
+    told = DigestState(day - timedelta(days=1), NOW, "")
     assert due(schedule, moment - timedelta(seconds=1), told) is None
     assert due(schedule, moment, told) == day
     again = replace(told, day=day)
@@ -138,22 +138,22 @@ def test_what_was_missed_is_due_once_when_somebody_looks_again(
     known = due(schedule, NOW, None)
     assert known is not None
     back = NOW + timedelta(hours=away)
-    missed = due(schedule, back, Told(known, NOW, ""))
+    missed = due(schedule, back, DigestState(known, NOW, ""))
     assert (missed is None) == (due(schedule, back, None) == known)
     if missed is not None:
         assert back - schedule.span < datetime.combine(missed, schedule.at, UTC) <= back
-        assert due(schedule, back, Told(missed, back, "")) is None
+        assert due(schedule, back, DigestState(missed, back, "")) is None
 
 
 def test_a_clock_that_is_set_back_sends_none_again() -> None:
     schedule = Schedule("day", time(9))
     today = due(schedule, NOW, None)
     assert today == NOW.date()
-    assert due(schedule, NOW - timedelta(days=3), Told(today, NOW, "")) is None
+    assert due(schedule, NOW - timedelta(days=3), DigestState(today, NOW, "")) is None
 
 
 def test_what_is_remembered_comes_back() -> None:
-    told = Told(NOW.date(), NOW, "abc")
+    told = DigestState(NOW.date(), NOW, "abc")
     assert load(dump(told)) == told
     assert load(None) is None
 
@@ -254,7 +254,7 @@ def test_a_channel_that_must_not_know_reads_the_sum(rows: Rows) -> None:
 
 
 def test_an_operator_reads_everything() -> None:
-    boss = replace(CHANNEL, place=Place("slack", "@UBOSS"), operator=True)
+    boss = replace(CHANNEL, place=Destination("slack", "@UBOSS"), operator=True)
     seen = view("17.20", "4", rows="self", public=False, operator=True)
     assert "ana  $15.00" in message(boss, seen, SAMPLES, NOW - timedelta(days=1)).sections[0].lines
 

@@ -5,17 +5,17 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from meterbot.commands.commands import current_headings, current_report
-from meterbot.commands.digest import Reader, Schedule
-from meterbot.commands.digest_sender import Digests
-from meterbot.commands.outlooks import Headings
+from meterbot.commands.commands import current_outlooks, current_report
+from meterbot.commands.digest import DigestReader, Schedule
+from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.report import Reports, TeamReport
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import Lane, Place
+from meterbot.core.deliveries import Destination, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.alerts.message import rendering
-from meterbot.delivery.routing import NoiseSettings, Quiet, Silence
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
+from meterbot.delivery.worker import DeliveryWorker
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
 from tests.e2e.wall import Trouble, Wall
@@ -32,26 +32,26 @@ NINE = datetime(2026, 4, 15, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 SEATS = {name: seat(name) for name in ("ana", "bo")}
 DAILY = Schedule("day", time(9))
-CHANNEL = Reader(Place("slack", "C1"), DAILY)
-ANAS = Reader(Place("slack", "@UANA"), replace(DAILY, at=time(10)), ("ana",))
-BOS = Reader(Place("slack", "@UBO"), DAILY, ("bo",))
+CHANNEL = DigestReader(Destination("slack", "C1"), DAILY)
+ANAS = DigestReader(Destination("slack", "@UANA"), replace(DAILY, at=time(10)), ("ana",))
+BOS = DigestReader(Destination("slack", "@UBO"), DAILY, ("bo",))
 
 
 class Desk:
     """A worker that sends digests to a wall; `spend` is what a reading brings."""
 
-    def __init__(self, store: Database, *readers: Reader, noise: NoiseSettings | None = None) -> None:
+    def __init__(self, store: Database, *readers: DigestReader, noise: RoutingSettings | None = None) -> None:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
-        self.noise = noise or NoiseSettings()
-        self.digests = Digests(
+        self.noise = noise or RoutingSettings()
+        self.digests = DigestSender(
             store, readers, self._report, self._headings, self._wake, tz=UTC, noise=self.noise
         )
 
     async def _report(self, now: datetime) -> TeamReport:
         return await current_report(self.store, Reports(SEATS.values()), now)
 
-    async def _headings(self, report: TeamReport) -> Headings:
-        return await current_headings(self.store, report)
+    async def _headings(self, report: TeamReport) -> Outlooks:
+        return await current_outlooks(self.store, report)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -77,7 +77,7 @@ class Desk:
         clock = ManualClock(now)
         await self.store.beat("one", now, now + 3650 * DAY)
         render = rendering(SEATS, UTC, self.noise)
-        notify = Notify(self.store, {"slack": self.wall}, clock, worker="one", render=render)
+        notify = DeliveryWorker(self.store, {"slack": self.wall}, clock, worker="one", render=render)
         for _ in range(5):
             await notify.drain()
             clock.advance(timedelta(seconds=2))
@@ -162,7 +162,7 @@ async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
 
 async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Database) -> None:
     silence = Silence(NINE - DAY / 4, NINE + timedelta(hours=3))
-    noise = NoiseSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
+    noise = RoutingSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
     desk = Desk(store, CHANNEL, noise=noise)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
@@ -181,7 +181,7 @@ async def test_it_leaves_behind_everything_else(store: Database) -> None:
     claimed = await store.claim("slack", NINE, "one", 60)
     assert claimed is not None
     assert claimed.event.kind.value == "digest"
-    assert max(Lane) == Lane.DIGEST
+    assert max(Priority) == Priority.DIGEST
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from meterbot.commands.daily import days_of
 from meterbot.commands.forecast import forecast_answer, month_ends, seat_heading
 from meterbot.commands.history import history_answer
-from meterbot.commands.outlooks import Headings, headings
+from meterbot.commands.outlooks import Outlooks, outlooks
 from meterbot.commands.report import team_report
 from meterbot.commands.report_json import spend_json
 from meterbot.commands.team_view import team
@@ -58,13 +58,13 @@ def samples(name: str, used: str = "17.20", rise: str = "0.10") -> list[Sample]:
 
 def asked(
     rows: Rows = "named", own: frozenset[str] = frozenset(), *, public: bool = False, **used: str
-) -> tuple[View, Headings]:
+) -> tuple[View, Outlooks]:
     shots = {name: snapshot(name, extra_usage=extra(used.get(name, "17.20"))) for name in NAMES}
     known = [reading(shot) for shot in shots.values()]
     report = team_report(known, {name: state(name) for name in NAMES}, [seat(name) for name in NAMES], NOW)
     history = [hour for name in NAMES for hour in hours(name)]
     points = [sample for name in NAMES for sample in samples(name, used.get(name, "17.20"))]
-    return View(report, UTC, rows, own, public), headings(report, points, history)
+    return View(report, UTC, rows, own, public), outlooks(report, points, history)
 
 
 def whole(message: Message) -> str:
@@ -96,7 +96,7 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     one = reading(shot)
     one = replace(one, known=replace(one.known, trail=trail))
     report = team_report([one], {"ana": state()}, [seat()], NOW)
-    said = headings(report, samples("ana", "49.90", "0.05"), hours("ana"))
+    said = outlooks(report, samples("ana", "49.90", "0.05"), hours("ana"))
     text = whole(forecast_answer(replace(view, report=report), said))
     assert "ana: 5-hour full at about 11:00" in text
     assert "ana: at this pace its cap falls at about 10:16" in text
@@ -115,7 +115,7 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
 
 def test_under_three_days_the_seat_and_the_team_say_so() -> None:
     view, _ = asked()
-    said = headings(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
+    said = outlooks(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
     text = whole(forecast_answer(view, said))
     assert "too little is known to say how the month ends" in text
     assert "ana   $17.20  too little is known" in text
@@ -124,7 +124,7 @@ def test_under_three_days_the_seat_and_the_team_say_so() -> None:
 def test_days_that_nobody_has_read_are_not_days_without_spend() -> None:
     view, _ = asked()
     report = team_report([reading("ana", ago=timedelta(days=2))], {"ana": state()}, [seat()], NOW)
-    said = headings(report, [], hours("ana"))
+    said = outlooks(report, [], hours("ana"))
     assert "too little is known to say how the month ends" in whole(
         forecast_answer(replace(view, report=report), said)
     )
@@ -160,7 +160,7 @@ def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> 
     for shot in (snapshot(), snapshot(estimate=estimate)):
         report = team_report([reading(shot)], {"ana": state()}, [seat()], NOW)
         view = View(report)
-        said = headings(report, samples("ana"), hours("ana"))
+        said = outlooks(report, samples("ana"), hours("ana"))
         days = days_of(view, hours("ana"), 30)
         said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, ()))
         answers.append((report.totals, said_of_it, spend_json(report, UTC, said)["totals"]))

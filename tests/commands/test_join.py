@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Question
-from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, Joining, Terms
+from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
 from meterbot.ingest.pushes import digest
 from meterbot.store import Store
@@ -42,22 +42,24 @@ def clock() -> ManualClock:
 
 def joining(
     store: Store, clock: ManualClock, walls: Sequence[Wall] = (), *, url: str | None = URL, **terms: object
-) -> Joining:
+) -> JoinCommand:
     interval = {name: replace(each, interval=900.0) for name, each in SEATS.items()}
-    return Joining(interval, store, Terms(url, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
+    return JoinCommand(interval, store, JoinTerms(url, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
 
 
-def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> Joining:
+def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> JoinCommand:
     return joining(store, clock, walls, approvers={"slack": frozenset({"UBOSS"})})
 
 
-async def join(joining: Joining, words: str = "join", user: str = "UANA", platform: str = "slack") -> Answer:
+async def join(
+    joining: JoinCommand, words: str = "join", user: str = "UANA", platform: str = "slack"
+) -> Answer:
     answer = await joining.join(Question((), platform, user), tuple(words.split()))
     assert not answer.public
     return answer
 
 
-async def approve(joining: Joining, question: Question = BOSS) -> Answer:
+async def approve(joining: JoinCommand, question: Question = BOSS) -> Answer:
     return await joining.approve(question, question.words)
 
 
@@ -209,8 +211,8 @@ async def test_there_is_nothing_to_approve_where_nobody_asked(
 async def test_an_approval_is_for_who_asked_and_when(store: Store, clock: ManualClock) -> None:
     wall = Wall()
     both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
-    terms = Terms(URL, {"slack": frozenset({"UBOSS"})})
-    door = Joining({"ana": both}, store, terms, chats=[wall], now=clock.now)
+    terms = JoinTerms(URL, {"slack": frozenset({"UBOSS"})})
+    door = JoinCommand({"ana": both}, store, terms, chats=[wall], now=clock.now)
     await join(door)
     await approve(door)
     assert "posted your request" in (await join(door, user="7", platform="discord")).message.text

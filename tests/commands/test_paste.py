@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Question
 from meterbot.commands.commands import Commands
-from meterbot.commands.paste import Pasting
+from meterbot.commands.paste import PasteCommand
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
 from meterbot.core.text import stamp
 from meterbot.ingest.ingest import Ingest
-from meterbot.ingest.pushes import Reception
+from meterbot.ingest.pushes import PushReceiver
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Store
@@ -50,7 +50,7 @@ class Desk:
         self.file = file
         self.clock = ManualClock(NOW)
         ingest = Ingest(store, SEATS, (), RuleSettings(), lambda: None)
-        reception = Reception(SEATS, {}, store, ingest, snapshots_of)
+        reception = PushReceiver(SEATS, {}, store, ingest, snapshots_of)
         self.commands = Commands(
             store,
             SEATS,
@@ -58,7 +58,7 @@ class Desk:
             tz=UTC,
             version="1",
             rows="self",
-            pasting=Pasting(SEATS, reception, self.clock.now),
+            pasting=PasteCommand(SEATS, reception, self.clock.now),
         )
 
     def form(self, words: str, user: str = "UANA", platform: str = "slack") -> tuple[str, ...] | None:
@@ -136,7 +136,7 @@ async def test_one_of_several_seats_is_chosen_by_name_or_button(desk: Desk) -> N
 @given(name=st.from_regex(r"[a-z0-9._-]{1,64}", fullmatch=True))
 def test_a_form_fits_every_chat(name: str) -> None:
     seats = {name: seat(name, "push", owner={"slack": "U1"})}
-    form = Pasting(seats, None, lambda: NOW).form(Question((), "slack", "U1"), ("report",))  # type: ignore[arg-type]  # a form needs no door
+    form = PasteCommand(seats, None, lambda: NOW).form(Question((), "slack", "U1"), ("report",))  # type: ignore[arg-type]  # a form needs no door
     assert form is not None
     lengths = (len(":".join(form.words)), len(form.title), len(form.label), len(form.hint))
     assert all(length <= most for length, most in zip(lengths, (80, 24, 45, 100), strict=True))

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from meterbot.commands import seat_view
-from meterbot.commands.outlooks import headings
+from meterbot.commands.outlooks import outlooks
 from meterbot.commands.report import team_report
-from meterbot.commands.seat_view import Destination, Process
+from meterbot.commands.seat_view import DestinationStatus, WorkerStatus
 from meterbot.commands.view import View
 from meterbot.core.messages import Message, notice
 from meterbot.core.models import (
@@ -210,7 +210,7 @@ def test_a_seat_says_when_its_cap_and_its_windows_are_full() -> None:
     trail = {"five_hour": tuple(WindowPoint(NOW - m * MINUTE, Decimal(60 - m), None) for m in (30, 15))}
     one = reading(shot)
     shown = view(replace(one, known=replace(one.known, trail=trail)))
-    heading = headings(shown.report, [], [])
+    heading = outlooks(shown.report, [], [])
     text = body(seat_view.seat_detail(shown, ["ana"], ("me",), heading))
     assert "5-hour full at about 12:40." in text
 
@@ -258,12 +258,12 @@ def test_status_tells_sources_and_destinations() -> None:
         source=state("bo", Health.RATE_LIMITED, detail="asked to wait", next_due=NOW + timedelta(minutes=30)),
     )
     places = [
-        Destination("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
-        Destination(
+        DestinationStatus("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
+        DestinationStatus(
             "discord", "42", up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed",
             waiting=3, oldest=NOW - timedelta(minutes=4), trouble="Missing Access",
         ),
-        Destination("console", "terminal", waiting=1),
+        DestinationStatus("console", "terminal", waiting=1),
     ]  # fmt: skip
     message = seat_view.status(ailing, places, "1.2.3")
     assert message.severity is Severity.WARNING
@@ -288,7 +288,7 @@ def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
 
 
 def test_status_is_good_when_everything_is() -> None:
-    message = seat_view.status(view(reading("ana")), [Destination("slack", "C1", up=True)], "1")
+    message = seat_view.status(view(reading("ana")), [DestinationStatus("slack", "C1", up=True)], "1")
     assert message.severity is Severity.GOOD
 
 
@@ -306,12 +306,12 @@ def test_status_tells_from_outside_whether_a_bot_runs() -> None:
 
 
 def test_status_of_the_bot_itself_never_doubts_that_it_runs() -> None:
-    places = [Destination("slack", "C1", up=True)]
+    places = [DestinationStatus("slack", "C1", up=True)]
     assert "No bot" not in seat_view.status(view(reading("ana")), places, "1").text
 
 
 def test_status_names_the_processes_and_the_one_that_listens() -> None:
-    processes = [Process("web.1-4-ab", NOW), Process("web.2-4-cd", NOW, listens=True)]
+    processes = [WorkerStatus("web.1-4-ab", NOW), WorkerStatus("web.2-4-cd", NOW, listens=True)]
     said = body(seat_view.status(view(reading("ana")), [], "1", (), processes))
     since = moment(NOW, BERLIN)
     assert f"web.1-4-ab: running since {since}" in said

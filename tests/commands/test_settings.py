@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from meterbot.chat import Answer, Question
-from meterbot.commands.settings import OwnSettings
-from meterbot.core.deliveries import Place
+from meterbot.commands.settings import SettingsCommand
+from meterbot.core.deliveries import Destination
 from meterbot.core.models import EventKind, ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.privacy import Operators
-from meterbot.delivery.redaction import Veil
-from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.rules import RuleSettings, Threshold
 from meterbot.store.database import Database
@@ -25,8 +25,8 @@ CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))
 BOSS = Operators({}, {"slack": frozenset({"SLEADS"})})
 
 
-def own(store: Database) -> OwnSettings:
-    return OwnSettings(store, SEATS, BOSS, CONFIGURED, ZoneInfo("Europe/Berlin"))
+def own(store: Database) -> SettingsCommand:
+    return SettingsCommand(store, SEATS, BOSS, CONFIGURED, ZoneInfo("Europe/Berlin"))
 
 
 async def ask(
@@ -124,12 +124,12 @@ async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
 # --- what comes of it
 
 
-async def told(store: Database, used: str, at: datetime, noise: NoiseSettings | None = None) -> list[str]:
+async def told(store: Database, used: str, at: datetime, noise: RoutingSettings | None = None) -> list[str]:
     """The levels that a reading brings."""
     door = Ingest(
         store,
         SEATS,
-        [Place("slack", "C1")],
+        [Destination("slack", "C1")],
         RuleSettings(thresholds=CONFIGURED, renewal_days=(), kinds=frozenset({EventKind.THRESHOLD_CROSSED})),
         lambda: None,
         noise=noise,
@@ -157,7 +157,7 @@ async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Database
 async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_the_channel_does_not(
     store: Database,
 ) -> None:
-    noise = NoiseSettings(veil=Veil("anonymous"))
+    noise = RoutingSettings(veil=Redaction("anonymous"))
     await told(store, "1", NOW, noise)
     await ask(store, "settings", "quiet", "ana", "09:00-14:00")
     await told(store, "60", NOW + timedelta(minutes=1), noise)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterbot.commands.forecast import forecast_answer
-from meterbot.commands.outlooks import headings
+from meterbot.commands.outlooks import outlooks
 from meterbot.commands.report import team_report
 from meterbot.commands.seat_view import renewals
 from meterbot.commands.team_view import team
@@ -53,7 +53,7 @@ Answer = Callable[[View], Message]
 ANSWERS: tuple[Answer, ...] = (
     team,
     renewals,
-    lambda view: forecast_answer(view, headings(view.report, [], [])),
+    lambda view: forecast_answer(view, outlooks(view.report, [], [])),
 )
 CENTS = st.integers(0, 4999)
 

@@ -12,7 +12,7 @@ import pytest
 from meterbot.chat import Answer, Chat, Question
 from meterbot.commands.commands import Commands
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import DeliveryKind, NewDelivery, Place
+from meterbot.core.deliveries import DeliveryKind, Destination, NewDelivery
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import (
@@ -27,11 +27,11 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.core.privacy import Operators
-from meterbot.delivery.actions import Handling
+from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.alerts.message import rendering
-from meterbot.delivery.redaction import Veil
-from meterbot.delivery.routing import NoiseSettings
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.routing import RoutingSettings
+from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.rules import RuleSettings, Threshold
 from meterbot.store import Batch
@@ -63,30 +63,30 @@ class Room:
     chat: Chat
     tz: tzinfo = BERLIN
     worker: str = "one"
-    veil: Veil = field(default_factory=Veil)
+    veil: Redaction = field(default_factory=Redaction)
     woken: int = 0
     ingest: Ingest = field(init=False)
-    notify: Notify = field(init=False)
-    handling: Handling = field(init=False)
+    notify: DeliveryWorker = field(init=False)
+    handling: AlertActions = field(init=False)
 
     def __post_init__(self) -> None:
-        noise = NoiseSettings(veil=self.veil)
+        noise = RoutingSettings(veil=self.veil)
         self.ingest = Ingest(
             self.store,
             SEATS,
-            [Place(self.chat.name, self.chat.destination)],
+            [Destination(self.chat.name, self.chat.destination)],
             RuleSettings(thresholds=LEVELS, renewal_days=()),
             lambda: None,
             noise=noise,
         )
-        self.notify = Notify(
+        self.notify = DeliveryWorker(
             self.store,
             {self.chat.name: self.chat},
             self.clock,
             worker=self.worker,
             render=rendering(SEATS, self.tz, noise),
         )
-        self.handling = Handling(
+        self.handling = AlertActions(
             self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz, veil=self.veil
         )
 
@@ -580,7 +580,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 ) -> None:
     wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
-    room = Room(store, ManualClock(NOW), wall, veil=Veil("anonymous", operators))
+    room = Room(store, ManualClock(NOW), wall, veil=Redaction("anonymous", operators))
     await room.spend("1", "12")
     shared = next(each for each in posts(wall) if each.channel == "C1")
     assert "A seat" in shared.message.title
@@ -597,7 +597,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 
 @pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
 async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Database, deed: str) -> None:
-    room = Room(store, ManualClock(NOW), Wall("slack"), veil=Veil("self"))
+    room = Room(store, ManualClock(NOW), Wall("slack"), veil=Redaction("self"))
     before = await room.do(deed, "ana", "1h", by="bo")
     await room.spend("1", "12")
     assert await room.do(deed, "ana", "1h", by="bo") == before
@@ -606,7 +606,7 @@ async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Databas
 
 async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
     wall = Wall("slack")
-    room = Room(store, ManualClock(NOW), wall, veil=Veil("self"))
+    room = Room(store, ManualClock(NOW), wall, veil=Redaction("self"))
     await room.spend("1", "12")
     mine = posts(wall)[0]
     assert {each.channel for each in wall.standing} == {"@UANA"}

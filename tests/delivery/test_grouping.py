@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from meterbot.core.deliveries import (
     Choice,
     DeliveryKind,
-    Lane,
+    DestinationTrouble,
+    Priority,
     Purpose,
-    Trouble,
     Waiting,
 )
 from meterbot.core.models import EventKind
-from meterbot.delivery.grouping import LATE, MOST_TOGETHER, bundling
+from meterbot.delivery.grouping import LATE, MOST_TOGETHER, grouping
 from tests.delivery.alerts.events import event
 from tests.teams import NOW
 
-CHOOSE = bundling(4, "slack")
+CHOOSE = grouping(4, "slack")
 THREE_HOURS = timedelta(hours=3)
 
 
@@ -29,7 +29,7 @@ def waiting(name: str = "a", ago: timedelta = timedelta(), **more: object) -> Wa
     plain = Waiting(
         id=name,
         kind=DeliveryKind.POST,
-        lane=Lane.THRESHOLD,
+        lane=Priority.THRESHOLD,
         event=replace(event(EventKind.THRESHOLD_CROSSED), key=name),
         ended=False,
         created_at=NOW - ago,
@@ -54,7 +54,7 @@ def test_a_few_posts_leave_one_after_the_other() -> None:
 
 def test_a_burst_becomes_one_message() -> None:
     assert CHOOSE(several(4), None, NOW) == Choice(("a0", "a1", "a2", "a3"), "4 at once")
-    assert bundling(2, "slack")(several(2), None, NOW) == Choice(("a0", "a1"), "2 at once")
+    assert grouping(2, "slack")(several(2), None, NOW) == Choice(("a0", "a1"), "2 at once")
 
 
 def test_a_message_holds_no_more_than_every_platform_shows() -> None:
@@ -93,7 +93,7 @@ def test_a_window_that_has_reset_meanwhile_is_over() -> None:
 
 def test_what_still_holds_goes_before_what_is_over() -> None:
     over = several(2, "over", THREE_HOURS, ended=True)
-    holds = waiting("holds", THREE_HOURS, lane=Lane.DIGEST)
+    holds = waiting("holds", THREE_HOURS, lane=Priority.DIGEST)
     assert CHOOSE([*over, holds], None, NOW) == Choice(("holds",))
     assert CHOOSE(over, None, NOW).ids == ids(over)
 
@@ -106,22 +106,22 @@ def test_a_burst_that_still_holds_goes_before_what_is_over() -> None:
 
 
 def test_what_was_before_it_of_the_same_seat_and_as_urgent_goes_before_what_still_holds() -> None:
-    holds = waiting("holds", lane=Lane.BLOCKED)
-    over = waiting("over", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
-    other = waiting("other", THREE_HOURS, ended=True, lane=Lane.BLOCKED)
+    holds = waiting("holds", lane=Priority.BLOCKED)
+    over = waiting("over", THREE_HOURS, ended=True, lane=Priority.BLOCKED)
+    other = waiting("other", THREE_HOURS, ended=True, lane=Priority.BLOCKED)
     other = replace(other, event=replace(other.event, seat="somebody else"))
     assert CHOOSE([over, holds], None, NOW).ids == ("over",)
     assert CHOOSE([other, over, holds], None, NOW).ids == ("over", "other")
     assert CHOOSE([other, holds], None, NOW) == Choice(("holds",))
-    assert CHOOSE([replace(over, lane=Lane.DIGEST), holds], None, NOW) == Choice(("holds",))
-    burst = several(4, "holds", lane=Lane.BLOCKED)
+    assert CHOOSE([replace(over, lane=Priority.DIGEST), holds], None, NOW) == Choice(("holds",))
+    burst = several(4, "holds", lane=Priority.BLOCKED)
     assert CHOOSE([over, *burst], None, NOW).ids == ("over",)
     assert CHOOSE([other, *burst], None, NOW).ids == ids(burst)
 
 
 def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
     over = several(2, "over", THREE_HOURS, ended=True)
-    line = waiting("line", kind=DeliveryKind.REPLY, lane=Lane.BLOCKED)
+    line = waiting("line", kind=DeliveryKind.REPLY, lane=Priority.BLOCKED)
     assert CHOOSE([line, *over], None, NOW).ids == ids(over)
     assert CHOOSE([line], None, NOW) == Choice(("line",))
 
@@ -129,26 +129,41 @@ def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
 @pytest.mark.parametrize(
     ("chat", "trouble", "held", "reason"),
     [
-        ("slack", Trouble("timed out", NOW - THREE_HOURS), None, "While Slack was unreachable, 3h"),
-        ("discord", Trouble("timed out", NOW - THREE_HOURS), None, "While Discord was unreachable, 3h"),
         (
             "slack",
-            Trouble("not_in_channel", NOW - timedelta(days=3), refused=True),
+            DestinationTrouble("timed out", NOW - THREE_HOURS),
+            None,
+            "While Slack was unreachable, 3h",
+        ),
+        (
+            "discord",
+            DestinationTrouble("timed out", NOW - THREE_HOURS),
+            None,
+            "While Discord was unreachable, 3h",
+        ),
+        (
+            "slack",
+            DestinationTrouble("not_in_channel", NOW - timedelta(days=3), refused=True),
             None,
             "While Slack refused messages, 3d",
         ),
         ("slack", None, "quiet hours", "Held back (quiet hours)"),
-        ("slack", Trouble("timed out", NOW), "a silence", "Held back (a silence)"),
+        ("slack", DestinationTrouble("timed out", NOW), "a silence", "Held back (a silence)"),
         ("slack", None, "while Slack was unreachable, 4h", "While Slack was unreachable, 4h"),
         ("slack", None, None, "While meterbot could not tell, 5h"),
-        ("console", Trouble("closed", NOW - THREE_HOURS), None, "While console was unreachable, 3h"),
+        (
+            "console",
+            DestinationTrouble("closed", NOW - THREE_HOURS),
+            None,
+            "While console was unreachable, 3h",
+        ),
     ],
 )
 def test_the_heading_says_why_it_comes_late(
-    chat: str, trouble: Trouble | None, held: str | None, reason: str
+    chat: str, trouble: DestinationTrouble | None, held: str | None, reason: str
 ) -> None:
     over = several(2, ago=timedelta(hours=5), ended=True, held=held)
-    assert bundling(4, chat)(over, trouble, NOW).heading == f"{reason}: 2 alerts that are over"
+    assert grouping(4, chat)(over, trouble, NOW).heading == f"{reason}: 2 alerts that are over"
 
 
 def test_every_reason_for_holding_back_is_named_once() -> None:
@@ -196,7 +211,7 @@ items = st.builds(
     waiting,
     ago=st.sampled_from([timedelta(), timedelta(minutes=14), LATE, THREE_HOURS, timedelta(days=9)]),
     kind=st.sampled_from(DeliveryKind),
-    lane=st.sampled_from(Lane),
+    lane=st.sampled_from(Priority),
     event=events,
     ended=st.booleans(),
     rendered=st.booleans(),
@@ -204,7 +219,7 @@ items = st.builds(
     held=st.sampled_from([None, "quiet hours", "snoozed by bo"]),
 )
 troubles = st.none() | st.builds(
-    Trouble,
+    DestinationTrouble,
     st.just("timed out"),
     st.sampled_from([NOW, NOW - THREE_HOURS]),
     refused=st.booleans(),
@@ -213,11 +228,11 @@ troubles = st.none() | st.builds(
 
 @given(st.lists(items, max_size=40), st.integers(2, 20), troubles)
 def test_every_message_that_waits_leaves_exactly_once(
-    found: list[Waiting], group_from: int, trouble: Trouble | None
+    found: list[Waiting], group_from: int, trouble: DestinationTrouble | None
 ) -> None:
     named = [replace(each, id=str(number)) for number, each in enumerate(found)]
     queue = sorted(named, key=lambda each: each.lane)
-    choose, left = bundling(group_from, "slack"), list[str]()
+    choose, left = grouping(group_from, "slack"), list[str]()
     while queue:
         choice = choose(queue, trouble, NOW)
         chosen = [each for each in queue if each.id in choice.ids]

@@ -8,27 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.deliveries import (
-    Act,
-    Deed,
+    ActionKind,
+    AlertAction,
     DeliveryKind,
-    Lane,
+    Destination,
     NewDelivery,
-    Place,
+    Posting,
+    Priority,
     Purpose,
-    Telling,
 )
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Severity
 from meterbot.delivery.planner import Planner, delivery_id, follow_ups
-from meterbot.delivery.routing import NoiseSettings, Route, Silence
+from meterbot.delivery.routing import Route, RoutingSettings, Silence
 from tests.delivery.alerts.events import event
 from tests.teams import NOW, seat
 
-SLACK, DISCORD = Place("slack", "C0TEAM"), Place("discord", "1000")
+SLACK, DISCORD = Destination("slack", "C0TEAM"), Destination("discord", "1000")
 POST, EDIT, REPLY = DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY
 TOPIC = "spend:a/o:2026-04"
 UNTIL = NOW + timedelta(hours=2)
-SILENT = NoiseSettings(silences=(Silence(NOW, UNTIL),))
+SILENT = RoutingSettings(silences=(Silence(NOW, UNTIL),))
 
 
 def level(percent: str) -> Event:
@@ -41,14 +41,14 @@ UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED), resolves=BLOCKED.key)
 
 
 def planner(
-    noise: NoiseSettings | None = None,
+    noise: RoutingSettings | None = None,
     *,
-    tellings: Sequence[Telling] = (),
+    tellings: Sequence[Posting] = (),
     alerts: Mapping[str, Event] | None = None,
-    acts: Sequence[Act] = (),
-    places: Sequence[Place] = (SLACK,),
+    acts: Sequence[AlertAction] = (),
+    places: Sequence[Destination] = (SLACK,),
 ) -> Planner:
-    return Planner(noise or NoiseSettings(), places, list(tellings), alerts or {}, acts, NOW)
+    return Planner(noise or RoutingSettings(), places, list(tellings), alerts or {}, acts, NOW)
 
 
 def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
@@ -56,7 +56,7 @@ def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
     return [(each.kind, each.event, each.about) for each in plan.deliveries]
 
 
-def ended(noise: NoiseSettings | None = None, *, told: Sequence[Telling]) -> Planner:
+def ended(noise: RoutingSettings | None = None, *, told: Sequence[Posting]) -> Planner:
     plan = planner(noise, tellings=told, alerts={BLOCKED.key: BLOCKED})
     plan.tell(UNBLOCKED, seat())
     return plan
@@ -70,8 +70,8 @@ def test_an_event_is_posted_at_every_place() -> None:
         ("slack", "C0TEAM"),
         ("discord", "1000"),
     ]
-    assert {each.lane for each in plan.deliveries} == {Lane.BLOCKED}
-    assert plan.tellings == [Telling(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
+    assert {each.lane for each in plan.deliveries} == {Priority.BLOCKED}
+    assert plan.tellings == [Posting(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
 
 
 def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> None:
@@ -86,17 +86,17 @@ def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> Non
         (REPLY, "level:100%", "level:50%"),
     ]
     assert [each.topic for each in plan.deliveries if each.kind is not EDIT] == [TOPIC] * 3
-    assert plan.tellings[-1] == Telling("level:100%", "level:50%", SLACK, TOPIC)
+    assert plan.tellings[-1] == Posting("level:100%", "level:50%", SLACK, TOPIC)
 
 
 def test_a_post_that_an_earlier_batch_told_is_joined_too() -> None:
-    plan = planner(tellings=[Telling("level:50%", "level:50%", SLACK, TOPIC)])
+    plan = planner(tellings=[Posting("level:50%", "level:50%", SLACK, TOPIC)])
     plan.tell(level("80%"), seat())
     assert planned(plan) == [(EDIT, "level:80%", "level:50%"), (REPLY, "level:80%", "level:50%")]
 
 
 def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
-    plan = planner(tellings=[Telling("level:50%", "level:50%", SLACK, TOPIC)], places=(SLACK, DISCORD))
+    plan = planner(tellings=[Posting("level:50%", "level:50%", SLACK, TOPIC)], places=(SLACK, DISCORD))
     plan.tell(level("80%"), seat())
     assert [(each.chat, each.kind) for each in plan.deliveries] == [
         ("slack", EDIT),
@@ -106,33 +106,33 @@ def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
 
 
 def test_where_messages_do_not_live_every_level_is_a_post() -> None:
-    plan = planner(NoiseSettings(living=False))
+    plan = planner(RoutingSettings(living=False))
     for percent in ("50%", "80%"):
         plan.tell(level(percent), seat())
     assert planned(plan) == [(POST, "level:50%", None), (POST, "level:80%", None)]
 
 
 def test_routes_say_where_a_planned_event_goes() -> None:
-    plan = planner(NoiseSettings(routes=(Route(("owner", "default")),)))
+    plan = planner(RoutingSettings(routes=(Route(("owner", "default")),)))
     plan.tell(BLOCKED, seat())
     assert [each.channel for each in plan.deliveries] == ["@UANA", "C0TEAM"]
 
 
 def test_an_end_edits_the_alert_wherever_it_was_told_and_gets_a_line_there() -> None:
-    told = [Telling(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
+    told = [Posting(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
     plan = ended(told=told)
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key), (REPLY, UNBLOCKED.key, BLOCKED.key)] * 2
     assert [each.chat for each in plan.deliveries] == ["slack", "slack", "discord", "discord"]
-    assert {each.lane for each in plan.deliveries} == {Lane.BLOCKED}
+    assert {each.lane for each in plan.deliveries} == {Priority.BLOCKED}
 
 
 def test_an_end_can_do_without_a_line() -> None:
-    plan = ended(NoiseSettings(send_resolved=False), told=[Telling(BLOCKED.key, BLOCKED.key, SLACK, None)])
+    plan = ended(RoutingSettings(send_resolved=False), told=[Posting(BLOCKED.key, BLOCKED.key, SLACK, None)])
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key)]
 
 
 def test_the_end_of_what_was_told_in_a_thread_goes_to_that_thread() -> None:
-    plan = ended(told=[Telling("other", "other", SLACK, None), Telling(BLOCKED.key, "root", SLACK, TOPIC)])
+    plan = ended(told=[Posting("other", "other", SLACK, None), Posting(BLOCKED.key, "root", SLACK, TOPIC)])
     assert planned(plan) == [(EDIT, UNBLOCKED.key, "root"), (REPLY, UNBLOCKED.key, "root")]
 
 
@@ -160,10 +160,10 @@ def test_what_is_held_back_says_until_when_and_why_and_an_edit_never_waits() -> 
 
 
 def test_a_line_that_may_be_told_releases_the_post_that_is_held_back() -> None:
-    snooze = Act(
+    snooze = AlertAction(
         "act-1",
         "level:50%",
-        Deed.SNOOZE,
+        ActionKind.SNOOZE,
         NOW,
         "bo",
         "slack",
@@ -200,14 +200,14 @@ def test_the_tellings_and_alerts_of_others_stay_as_they_were() -> None:
 
 
 def test_what_is_said_later_edits_every_post_and_gets_a_line_if_it_has_words() -> None:
-    told = [Telling(BLOCKED.key, "root", place, TOPIC) for place in (SLACK, DISCORD)]
+    told = [Posting(BLOCKED.key, "root", place, TOPIC) for place in (SLACK, DISCORD)]
     message = Message("Acknowledged", "Acknowledged")
     quiet = follow_ups("act-1", told, Purpose.ACT, None)
-    loud = follow_ups("act-1", told, Purpose.ACT, message, Lane.BLOCKED)
+    loud = follow_ups("act-1", told, Purpose.ACT, message, Priority.BLOCKED)
     assert [(each.kind, each.message) for each in quiet] == [(EDIT, None)] * 2
     assert [(each.kind, each.message) for each in loud] == [(EDIT, None), (REPLY, message)] * 2
     assert {(each.event, each.about, each.purpose, each.lane) for each in loud} == {
-        (BLOCKED.key, "root", Purpose.ACT, Lane.BLOCKED)
+        (BLOCKED.key, "root", Purpose.ACT, Priority.BLOCKED)
     }
     assert {each.id for each in quiet} < {each.id for each in loud}
     assert len({each.id for each in loud}) == 4
@@ -219,13 +219,15 @@ def test_an_id_is_the_same_in_every_version_of_the_program() -> None:
 
 
 keys = st.text(min_size=1, max_size=12)
-places = st.builds(Place, st.sampled_from(["slack", "discord"]), st.text(alphabet="C0123456789", max_size=8))
+places = st.builds(
+    Destination, st.sampled_from(["slack", "discord"]), st.text(alphabet="C0123456789", max_size=8)
+)
 named = st.tuples(keys, places, st.sampled_from(DeliveryKind))
 
 
 @given(named, named)
 def test_ids_differ_where_anything_does(
-    one: tuple[str, Place, DeliveryKind], other: tuple[str, Place, DeliveryKind]
+    one: tuple[str, Destination, DeliveryKind], other: tuple[str, Destination, DeliveryKind]
 ) -> None:
     assert (delivery_id(*one) == delivery_id(*other)) == (one == other)
     assert len(delivery_id(*one)) == 20
@@ -237,10 +239,10 @@ def by_topic(found: Sequence[NewDelivery], kind: DeliveryKind) -> list[tuple[str
 
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 99)), unique=True, max_size=8),
-    st.sampled_from([NoiseSettings(), SILENT]),
+    st.sampled_from([RoutingSettings(), SILENT]),
 )
 def test_a_topic_has_one_post_a_place_and_every_event_is_told_once_there(
-    levels: list[tuple[str, int]], noise: NoiseSettings
+    levels: list[tuple[str, int]], noise: RoutingSettings
 ) -> None:
     events = [
         replace(level(f"{percent}%"), key=f"{account}:{percent}", counter=Counter(account, "o"))

@@ -11,24 +11,28 @@ from hypothesis import strategies as st
 from meterbot.chat.discord import embeds
 from meterbot.chat.slack import blocks
 from meterbot.core.deliveries import (
-    Act,
-    Card,
-    Deed,
+    ActionKind,
+    AlertAction,
     Delivery,
     DeliveryKind,
-    Place,
+    Destination,
+    PostContent,
 )
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Seat, Severity
 from meterbot.core.privacy import Operators, Rows
 from meterbot.delivery.alerts.message import rendering
 from meterbot.delivery.planner import Planner, delivery_id
-from meterbot.delivery.redaction import Veil
-from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.routing import RoutingSettings
 from tests.delivery.alerts.events import FACTS, OF_NO_SEAT, event, usd
 from tests.teams import NOW, seat
 
-SLACK, DISCORD, CONSOLE = Place("slack", "C0TEAM"), Place("discord", "1000"), Place("console", "terminal")
+SLACK, DISCORD, CONSOLE = (
+    Destination("slack", "C0TEAM"),
+    Destination("discord", "1000"),
+    Destination("console", "terminal"),
+)
 ANA, BO = seat("ana"), seat("bo")
 NOBODYS = replace(seat("ana"), owner={})
 BOSS = Operators({"slack": frozenset({"UBOSS"})}, {"slack": frozenset({"SLEADS"})})
@@ -41,8 +45,8 @@ OF_NUMBERS = sorted(
 )
 
 
-def channels(rows: Rows, of: Seat, *places: Place, operators: Operators | None = None) -> list[str]:
-    veil = Veil(rows, operators or Operators())
+def channels(rows: Rows, of: Seat, *places: Destination, operators: Operators | None = None) -> list[str]:
+    veil = Redaction(rows, operators or Operators())
     return [each.channel for each in veil.places(BLOCKED, of, places)]
 
 
@@ -55,11 +59,11 @@ def channels(rows: Rows, of: Seat, *places: Place, operators: Operators | None =
         ("anonymous", NOBODYS, (SLACK,), ["C0TEAM"]),
         ("self", ANA, (SLACK,), ["@UANA"]),
         ("self", ANA, (SLACK, DISCORD), ["@UANA"]),
-        ("self", ANA, (Place("slack", "@UANA"),), ["@UANA"]),
+        ("self", ANA, (Destination("slack", "@UANA"),), ["@UANA"]),
         ("self", NOBODYS, (SLACK, DISCORD), ["C0TEAM", "1000"]),
     ],
 )
-def test_where_an_alert_goes(rows: Rows, of: Seat, places: Sequence[Place], told: list[str]) -> None:
+def test_where_an_alert_goes(rows: Rows, of: Seat, places: Sequence[Destination], told: list[str]) -> None:
     assert channels(rows, of, *places) == told
 
 
@@ -71,9 +75,9 @@ def test_operators_are_told_of_a_seat_that_nobody_can_be_told_of() -> None:
 def test_the_terminal_is_read_by_its_operator() -> None:
     theirs = replace(ANA, owner={"console": "operator"})
     boss = Operators({"console": frozenset({"operator"})})
-    assert Veil("self").lifted(BLOCKED, theirs, CONSOLE)
-    assert not Veil("self").lifted(BLOCKED, ANA, CONSOLE)
-    assert Veil("self", boss).lifted(BLOCKED, ANA, CONSOLE)
+    assert Redaction("self").lifted(BLOCKED, theirs, CONSOLE)
+    assert not Redaction("self").lifted(BLOCKED, ANA, CONSOLE)
+    assert Redaction("self", boss).lifted(BLOCKED, ANA, CONSOLE)
     assert channels("self", ANA, CONSOLE) == ["terminal"]
 
 
@@ -82,17 +86,19 @@ def test_the_terminal_is_read_by_its_operator() -> None:
     [("UANA", (), True), ("UBO", (), False), ("UBOSS", (), True), ("UBO", ("SLEADS",), True)],
 )
 def test_who_may_know_all_of_an_alert(user: str, groups: tuple[str, ...], admitted: bool) -> None:  # noqa: FBT001
-    assert Veil("anonymous", BOSS).admits("ana", ANA, "slack", user, groups) is admitted
-    assert Veil("anonymous", BOSS).admits("ana", ANA, "discord", user, groups) is False
-    assert Veil("named").admits("ana", ANA, "slack", user)
-    assert Veil("self").admits(None, None, "slack", user)
+    assert Redaction("anonymous", BOSS).admits("ana", ANA, "slack", user, groups) is admitted
+    assert Redaction("anonymous", BOSS).admits("ana", ANA, "discord", user, groups) is False
+    assert Redaction("named").admits("ana", ANA, "slack", user)
+    assert Redaction("self").admits(None, None, "slack", user)
 
 
 # --- what is said
 
 
-def said(rows: Rows, *events: Event, place: Place = SLACK, kind: DeliveryKind = DeliveryKind.POST) -> Message:
-    card = Card("ref1", events, heading="2 at once" if len(events) > 1 else None, acts=ACTS)
+def said(
+    rows: Rows, *events: Event, place: Destination = SLACK, kind: DeliveryKind = DeliveryKind.POST
+) -> Message:
+    card = PostContent("ref1", events, heading="2 at once" if len(events) > 1 else None, acts=ACTS)
     delivery = Delivery(
         id="d1",
         event=events[-1],
@@ -107,10 +113,14 @@ def said(rows: Rows, *events: Event, place: Place = SLACK, kind: DeliveryKind = 
         created_at=NOW,
         card=card,
     )
-    return rendering({"ana": ANA, "bo": BO}, UTC, NoiseSettings(veil=Veil(rows)))(delivery)
+    return rendering({"ana": ANA, "bo": BO}, UTC, RoutingSettings(veil=Redaction(rows)))(delivery)
 
 
-ACTS = (Act("act-1", BLOCKED.key, Deed.ACK, NOW, "ana", "slack", "ana", BLOCKED.kind, BLOCKED.severity),)
+ACTS = (
+    AlertAction(
+        "act-1", BLOCKED.key, ActionKind.ACK, NOW, "ana", "slack", "ana", BLOCKED.kind, BLOCKED.severity
+    ),
+)
 
 
 def payloads(message: Message) -> str:
@@ -127,7 +137,7 @@ def test_a_channel_reads_no_name_and_nobody_is_mentioned(kind: EventKind, rows: 
         told = payloads(said(rows, one, kind=delivery))
         assert "ana" not in told.lower()
         assert "a seat" in told.lower()
-    assert "ana" in payloads(said(rows, one, place=Place("slack", "@UANA"))).lower()
+    assert "ana" in payloads(said(rows, one, place=Destination("slack", "@UANA"))).lower()
 
 
 def test_a_channel_reads_amounts_under_anonymous_and_none_under_self() -> None:
@@ -147,7 +157,7 @@ def test_who_acknowledged_would_tell_whose_it_is() -> None:
 @pytest.mark.parametrize("rows", ["anonymous", "self"])
 def test_which_source_does_not_deliver_is_for_everyone(rows: Rows) -> None:
     assert said(rows, event(EventKind.SOURCE_DOWN)).title.startswith("ana cannot be read")
-    assert Veil(rows).places(event(EventKind.SOURCE_DOWN), ANA, [SLACK]) == [SLACK]
+    assert Redaction(rows).places(event(EventKind.SOURCE_DOWN), ANA, [SLACK]) == [SLACK]
 
 
 @pytest.mark.parametrize("rows", ["anonymous", "self"])
@@ -160,7 +170,7 @@ def test_of_a_pull_request_a_channel_reads_that_it_was_merged(rows: Rows) -> Non
 
 
 def test_no_message_lives_through_a_month_in_a_channel_that_must_not_know_whose_it_is() -> None:
-    plan = Planner(NoiseSettings(veil=Veil("anonymous")), (SLACK,), [], {}, (), NOW)
+    plan = Planner(RoutingSettings(veil=Redaction("anonymous")), (SLACK,), [], {}, (), NOW)
     for level in ("50%", "80%"):
         plan.tell(replace(event(EventKind.THRESHOLD_CROSSED), key=level, counter=Counter("a", "o")), ANA)
     kinds = [(each.channel, each.kind.value) for each in plan.deliveries]
@@ -209,7 +219,7 @@ def test_under_anonymous_a_channel_reads_the_same_whose_ever_it_is(
 
 @given(st.integers(0, 60))
 def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_channel(minutes: int) -> None:
-    plan = Planner(NoiseSettings(veil=Veil("self")), (SLACK, DISCORD), [], {}, (), NOW)
+    plan = Planner(RoutingSettings(veil=Redaction("self")), (SLACK, DISCORD), [], {}, (), NOW)
     for kind in OF_NUMBERS:
         plan.tell(replace(event(kind, at=NOW + timedelta(minutes=minutes)), key=kind.value), ANA)
     assert {each.channel for each in plan.deliveries} == {"@UANA"}
@@ -217,10 +227,10 @@ def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_c
 
 @given(st.text(max_size=40))
 def test_the_id_of_a_message_tells_nobody_whose_it_is(key: str) -> None:
-    one, other = Veil("anonymous", salt="one"), Veil("anonymous", salt="other")
+    one, other = Redaction("anonymous", salt="one"), Redaction("anonymous", salt="other")
     ids = {
-        delivery_id(veil.opaque(key), Place("slack", "C1"), DeliveryKind.POST)
-        for veil in (Veil(), one, other)
+        delivery_id(veil.opaque(key), Destination("slack", "C1"), DeliveryKind.POST)
+        for veil in (Redaction(), one, other)
     }
     assert len(ids) == 3
     assert "other" not in repr(other)

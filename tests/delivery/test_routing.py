@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.deliveries import Act, Deed, Lane, Place
+from meterbot.core.deliveries import ActionKind, AlertAction, Destination, Priority
 from meterbot.core.models import Counter, Event, EventKind, Severity
 from meterbot.delivery.routing import (
     Hold,
-    NoiseSettings,
     Quiet,
     Route,
+    RoutingSettings,
     Silence,
     hold,
     lane_of,
@@ -29,7 +29,7 @@ from tests.teams import NOW, seat
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 NIGHT = Quiet(time(22), time(7), timezone=BERLIN)
 WEEKEND = frozenset({5, 6})
-DEFAULTS = (Place("slack", "C0TEAM"), Place("discord", "1000"))
+DEFAULTS = (Destination("slack", "C0TEAM"), Destination("discord", "1000"))
 
 
 def at(text: str, zone: ZoneInfo) -> datetime:
@@ -37,8 +37,8 @@ def at(text: str, zone: ZoneInfo) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
-def act(deed: Deed = Deed.SNOOZE, **more: object) -> Act:
-    plain = Act(
+def act(deed: ActionKind = ActionKind.SNOOZE, **more: object) -> AlertAction:
+    plain = AlertAction(
         id="act-1",
         alert="seat_blocked:1",
         deed=deed,
@@ -170,7 +170,7 @@ def test_a_week_of_quiet_days_holds_nothing_back_for_ever() -> None:
 @pytest.mark.parametrize("severity", Severity)
 def test_only_what_is_loud_enough_is_told_in_quiet_hours(allow: Severity, severity: Severity) -> None:
     now = at("2026-04-30 03:00", BERLIN)
-    settings = NoiseSettings(quiet=replace(NIGHT, allow=allow))
+    settings = RoutingSettings(quiet=replace(NIGHT, allow=allow))
     held = hold(event(EventKind.WINDOW_FULL, severity=severity), settings, [], now)
     quiet = Hold(at("2026-04-30 07:00", BERLIN), "quiet hours")
     assert held == (None if loud_enough(severity, allow) else quiet)
@@ -184,7 +184,7 @@ def test_from_quiet_to_loud() -> None:
 
 def test_a_silence_holds_back_even_what_is_loudest() -> None:
     silence = Silence(NOW, NOW + timedelta(hours=2))
-    settings = NoiseSettings(silences=(silence,))
+    settings = RoutingSettings(silences=(silence,))
     loudest = event(EventKind.SEAT_BLOCKED, severity=Severity.CRITICAL)
     assert hold(loudest, settings, [], NOW) == Hold(silence.end, "a silence")
     assert hold(loudest, settings, [], NOW - timedelta(seconds=1)) is None
@@ -192,7 +192,7 @@ def test_a_silence_holds_back_even_what_is_loudest() -> None:
 
 
 def test_a_silence_of_some_seats_leaves_the_others_and_the_team_alone() -> None:
-    settings = NoiseSettings(silences=(Silence(NOW, NOW + timedelta(hours=2), frozenset({"ana"})),))
+    settings = RoutingSettings(silences=(Silence(NOW, NOW + timedelta(hours=2), frozenset({"ana"})),))
     blocked = event(EventKind.SEAT_BLOCKED)
     assert hold(blocked, settings, [], NOW) is not None
     assert hold(replace(blocked, seat="bo"), settings, [], NOW) is None
@@ -203,7 +203,7 @@ def test_what_holds_longest_is_what_is_said() -> None:
     now = at("2026-04-30 03:00", BERLIN)
     short, long = (Silence(now, now + timedelta(hours=hours)) for hours in (1, 9))
     snooze = act(until=now + timedelta(hours=6))
-    settings = NoiseSettings(quiet=NIGHT, silences=(short,))
+    settings = RoutingSettings(quiet=NIGHT, silences=(short,))
     warning = event(EventKind.WINDOW_FULL)
     assert hold(warning, settings, [], now) == Hold(at("2026-04-30 07:00", BERLIN), "quiet hours")
     assert hold(warning, settings, [snooze], now) == Hold(now + timedelta(hours=6), "snoozed by bo")
@@ -216,8 +216,8 @@ def test_a_snooze_holds_back_its_seat_until_it_ends_or_something_worse_happens()
     until = NOW + timedelta(hours=4)
     warning = event(EventKind.WINDOW_FULL)
 
-    def held(one: Event, snooze: Act, now: datetime = NOW) -> Hold | None:
-        return hold(one, NoiseSettings(), [snooze], now)
+    def held(one: Event, snooze: AlertAction, now: datetime = NOW) -> Hold | None:
+        return hold(one, RoutingSettings(), [snooze], now)
 
     assert held(warning, act(until=until)) == Hold(until, "snoozed by bo")
     assert held(replace(warning, severity=Severity.GOOD), act(until=until)) is not None
@@ -225,14 +225,14 @@ def test_a_snooze_holds_back_its_seat_until_it_ends_or_something_worse_happens()
     assert held(replace(warning, seat="bo"), act(until=until)) is None
     assert held(warning, act(until=until), until) is None
     assert held(warning, act(until=until, undone_at=NOW)) is None
-    assert held(warning, act(Deed.ACK, until=until)) is None
+    assert held(warning, act(ActionKind.ACK, until=until)) is None
 
 
 def test_a_mute_is_about_one_kind_at_one_seat() -> None:
     blocked = event(EventKind.SEAT_BLOCKED)
-    mute = act(Deed.MUTE)
-    assert muted_by(blocked, [act(Deed.ACK), act(), mute], NOW) == mute
-    assert muted_by(blocked, [act(Deed.ACK), act()], NOW) is None
+    mute = act(ActionKind.MUTE)
+    assert muted_by(blocked, [act(ActionKind.ACK), act(), mute], NOW) == mute
+    assert muted_by(blocked, [act(ActionKind.ACK), act()], NOW) is None
     assert muted_by(replace(blocked, seat="bo"), [mute], NOW) is None
     assert muted_by(event(EventKind.WINDOW_FULL), [mute], NOW) is None
     assert muted_by(blocked, [replace(mute, undone_at=NOW)], NOW) is None
@@ -252,12 +252,12 @@ def test_the_first_route_that_takes_an_event_says_where() -> None:
     blocked = event(EventKind.SEAT_BLOCKED)
     full = event(EventKind.WINDOW_FULL)
 
-    def told(one: Event) -> list[Place]:
+    def told(one: Event) -> list[Destination]:
         return places_of(one, seat(), routes, DEFAULTS)
 
-    assert told(blocked) == [Place("slack", "C0MONEY")]
-    assert told(full) == [Place("slack", "C0ANA")]
-    assert told(replace(full, seat="bo", severity=Severity.CRITICAL)) == [Place("slack", "C0LOUD")]
+    assert told(blocked) == [Destination("slack", "C0MONEY")]
+    assert told(full) == [Destination("slack", "C0ANA")]
+    assert told(replace(full, seat="bo", severity=Severity.CRITICAL)) == [Destination("slack", "C0LOUD")]
     assert told(replace(full, seat="bo")) == list(DEFAULTS)
     assert told(event(EventKind.BUDGET_CROSSED)) == list(DEFAULTS)
 
@@ -267,20 +267,20 @@ def test_a_route_may_have_several_ends_and_none_is_told_twice() -> None:
     assert places_of(event(EventKind.SEAT_BLOCKED), seat(), [route], DEFAULTS) == [
         DEFAULTS[0],
         DEFAULTS[1],
-        Place("slack", "C0ANA"),
+        Destination("slack", "C0ANA"),
     ]
 
 
 def test_an_owner_is_told_directly_and_one_who_is_unknown_where_everybody_is() -> None:
     route = Route(("owner",))
     blocked = event(EventKind.SEAT_BLOCKED)
-    assert places_of(blocked, seat(), [route], DEFAULTS) == [Place("slack", "@UANA"), DEFAULTS[1]]
+    assert places_of(blocked, seat(), [route], DEFAULTS) == [Destination("slack", "@UANA"), DEFAULTS[1]]
     assert places_of(blocked, seat(owner={}), [route], DEFAULTS) == list(DEFAULTS)
     assert places_of(event(EventKind.BUDGET_CROSSED), None, [route], DEFAULTS) == list(DEFAULTS)
 
 
 def test_on_the_console_the_owner_is_whoever_looks() -> None:
-    console = Place("console", "console")
+    console = Destination("console", "console")
     mine = seat(owner={"console": "ana"})
     assert places_of(event(EventKind.SEAT_BLOCKED), mine, [Route(("owner",))], [console]) == [console]
 
@@ -308,18 +308,18 @@ def test_every_event_is_told_somewhere_and_nowhere_twice(
 @pytest.mark.parametrize(
     ("kind", "lane"),
     [
-        (EventKind.SEAT_BLOCKED, Lane.BLOCKED),
-        (EventKind.SEAT_UNBLOCKED, Lane.BLOCKED),
-        (EventKind.THRESHOLD_CROSSED, Lane.THRESHOLD),
-        (EventKind.CAP_FORECAST, Lane.THRESHOLD),
-        (EventKind.SPEND_SPIKE, Lane.THRESHOLD),
-        (EventKind.SOURCE_DOWN, Lane.THRESHOLD),
-        (EventKind.RENEWAL_NEAR, Lane.RENEWAL),
-        (EventKind.SESSION_EXPIRING, Lane.RENEWAL),
-        (EventKind.PERIOD_CLOSED, Lane.DIGEST),
+        (EventKind.SEAT_BLOCKED, Priority.BLOCKED),
+        (EventKind.SEAT_UNBLOCKED, Priority.BLOCKED),
+        (EventKind.THRESHOLD_CROSSED, Priority.THRESHOLD),
+        (EventKind.CAP_FORECAST, Priority.THRESHOLD),
+        (EventKind.SPEND_SPIKE, Priority.THRESHOLD),
+        (EventKind.SOURCE_DOWN, Priority.THRESHOLD),
+        (EventKind.RENEWAL_NEAR, Priority.RENEWAL),
+        (EventKind.SESSION_EXPIRING, Priority.RENEWAL),
+        (EventKind.PERIOD_CLOSED, Priority.DIGEST),
     ],
 )
-def test_what_stops_somebody_leaves_before_what_can_wait(kind: EventKind, lane: Lane) -> None:
+def test_what_stops_somebody_leaves_before_what_can_wait(kind: EventKind, lane: Priority) -> None:
     assert lane_of(kind) is lane
 
 

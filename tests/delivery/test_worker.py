@@ -25,7 +25,7 @@ from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery import worker as module
-from meterbot.delivery.worker import CLAIM_SECONDS, Notify
+from meterbot.delivery.worker import CLAIM_SECONDS, DeliveryWorker
 from meterbot.store import FOR_EVER, Batch
 from meterbot.store.database import Database, open_store
 from tests.chat.discord import rig as discord_rig
@@ -84,9 +84,9 @@ class Line:
         async with self.store.transaction() as transaction:
             await transaction.write(Batch(events=events, deliveries=posts))
 
-    def worker(self, *chats: Chat, name: str = "one") -> Notify:
+    def worker(self, *chats: Chat, name: str = "one") -> DeliveryWorker:
         jitter = random.Random(7)  # noqa: S311 - not a secret
-        return Notify(
+        return DeliveryWorker(
             self.store,
             {chat.name: chat for chat in chats},
             self.clock,
@@ -346,7 +346,7 @@ async def test_a_bug_in_a_chat_is_told_and_holds_up_no_other(line: Line) -> None
 # --- when again -----------------------------------------------------------------------------------------------------
 
 
-async def pause_after(line: Line, worker: Notify, wall: Wall) -> float:
+async def pause_after(line: Line, worker: DeliveryWorker, wall: Wall) -> float:
     """Seconds until the head of the line is tried again, to the tenth."""
     calls, began = len(wall.calls), line.clock.now()
     while len(wall.calls) == calls:

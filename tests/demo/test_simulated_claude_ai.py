@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import ClaudeAi, Organization, challenge
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization, challenge
 
 KEY = "sk-ant-sid01-ana"
 
@@ -40,7 +40,7 @@ async def test_a_request_no_reader_should_send_is_recorded(
 
 async def test_it_answers_as_the_numbers_are_set() -> None:
     async with ClaudeAi() as server, httpx.AsyncClient(headers={"Cookie": f"sessionKey={KEY}"}) as client:
-        account = server.add_account(KEY, organizations=[Organization("o" * 8, metered=False)])
+        account = server.add_account(KEY, organizations=[SimulatedOrganization("o" * 8, metered=False)])
         at = f"{server.url}/api/organizations/{account.organizations[0].uuid}"
         assert (await client.get(f"{at}/overage_spend_limit")).status_code == 404
         assert (await client.get(f"{at}/usage")).json()["extra_usage"] is None

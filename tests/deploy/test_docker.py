@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from meterbot.app.health import Vitals
-from meterbot.app.web import Listener, application
+from meterbot.app.health import BotHealth
+from meterbot.app.web import HttpServer, application
 from tests.app.test_web import vitals
 from tests.e2e import process
 from tests.e2e.test_handing_in import free_port
@@ -89,10 +89,10 @@ def test_what_holds_secrets_is_ignored_by_git() -> None:
 
 
 async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None:
-    async def take() -> Vitals:
+    async def take() -> BotHealth:
         return vitals()
 
-    listener = Listener(application(take), "127.0.0.1", 0)
+    listener = HttpServer(application(take), "127.0.0.1", 0)
     port = await listener.start()
     try:
         well = await process.meterbot("healthcheck", environ={"PORT": str(port)}, cwd=tmp_path)

@@ -12,7 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from meterbot.app.metrics import Metrics
-from meterbot.core.counters import Tally
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.models import Health
 from tests.app.test_metrics import scrape, take_rows
 
@@ -36,7 +36,7 @@ def selectors(node: Any) -> list[Any]:
 
 async def told() -> dict[str, list[dict[str, str]]]:
     """Every sample's name, with the labels it comes with."""
-    tally = Tally()
+    tally = ProcessCounters()
     tally.read("claude_ai", Health.OK, 0.2)
     tally.delivery("slack", "delivered")
     found: dict[str, list[dict[str, str]]] = {}

@@ -11,7 +11,7 @@ from typing import Any
 from meterbot.app.config import Config, load
 from meterbot.app.run import Bot
 from meterbot.core.clock import ManualClock, SystemClock
-from meterbot.demo.simulated_claude_ai import Account, ClaudeAi, Organization
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.slack import SlackSimulator
 
@@ -34,9 +34,9 @@ class Team:
     claude: ClaudeAi
     slack: SlackSimulator
     discord: DiscordSimulator
-    accounts: dict[str, Account]
+    accounts: dict[str, SimulatedAccount]
 
-    def organization(self, name: str) -> Organization:
+    def organization(self, name: str) -> SimulatedOrganization:
         return self.accounts[name].organizations[0]
 
     def spend(self, name: str, dollars: str) -> None:

@@ -8,30 +8,30 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.chat.discord.rest import Rest
+from meterbot.chat.discord.rest import DiscordRest
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.worker import DeliveryWorker
 
 _TRIES = 2
 
 
 def take_over() -> None:
     """Lets this process send the naive way: meterbot's own is replaced, in this process alone."""
-    Notify._look = _do_not_look  # type: ignore[method-assign]
-    Notify._put_back = _give_up_soon  # type: ignore[method-assign]
+    DeliveryWorker._look = _do_not_look  # type: ignore[method-assign]
+    DeliveryWorker._put_back = _give_up_soon  # type: ignore[method-assign]
     SlackWeb._client = _usual_client  # type: ignore[method-assign]
-    Rest.call = _without_nonce  # type: ignore[method-assign]
+    DiscordRest.call = _without_nonce  # type: ignore[method-assign]
 
 
 async def _do_not_look(*_: Any, **__: Any) -> None:
     return None
 
 
-_put_back = Notify._put_back
+_put_back = DeliveryWorker._put_back
 
 
-async def _give_up_soon(self: Notify, delivery: Any, error: SendError) -> None:
+async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError) -> None:
     if delivery.attempts >= _TRIES:
         await self._store.superseded(delivery, "given up", self._clock.now())
     else:
@@ -42,11 +42,11 @@ def _usual_client(self: SlackWeb) -> AsyncWebClient:
     return AsyncWebClient(self._token, self._api_url, session=self._opened(), logger=self._logger)
 
 
-_call = Rest.call
+_call = DiscordRest.call
 
 
 async def _without_nonce(
-    self: Rest, method: str, path: str, json: Any = None, query: Any = None, **ids: str
+    self: DiscordRest, method: str, path: str, json: Any = None, query: Any = None, **ids: str
 ) -> Any:
     sent = (
         {key: value for key, value in json.items() if key != "enforce_nonce"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from meterbot.demo.simulated_claude_ai import ClaudeAi, Organization
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
 from tests.faults import weather
 from tests.faults.bases import Base
 from tests.faults.oracle import Sighting, Verdict, judge, on_discord, on_slack
@@ -167,7 +167,7 @@ class Play:
     def _enroll(self, seat: str) -> None:
         if self._schedule.polled:
             number = self._schedule.story.seats.index(seat) + 1
-            self._claude.add_account(_session_key(seat), organizations=[Organization(_org(number))])
+            self._claude.add_account(_session_key(seat), organizations=[SimulatedOrganization(_org(number))])
 
     async def _reach(self, seat: str, standing: Standing) -> None:
         """Returns once a bot has stored that the seat stands so."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from meterbot import rules
 from meterbot.core.models import Health, Seat, SourceState
-from meterbot.ingest.changes import Fold, may_change
+from meterbot.ingest.changes import Changes, may_change
 from meterbot.rules import RuleSettings, SourceMemory
 from meterbot.rules.memory import memory_of
 
@@ -22,7 +22,7 @@ def test_what_waiting_cannot_change_would_not_have_been_changed(
 ) -> None:
     state = SourceState("ana", health, since, last_ok_at=last_ok_at)
     remembered = {memory_of("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
-    fold = Fold(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
+    fold = Changes(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
     fold.wait(ANA, NOW)
     left = fold.batch(())
     if not may_change(state, ANA, NOW):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health, Seat, SourceState
 from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.rules import RuleSettings
@@ -152,7 +152,7 @@ async def test_a_token_that_may_not_read_is_told_once_and_asked_ever_more_rarely
 async def test_a_switched_account_is_an_event_and_its_own_counter(store: Database) -> None:
     async with House(store) as house:
         await house.read()
-        house.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=Organization(ACCOUNT))
+        house.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=SimulatedOrganization(ACCOUNT))
         house.login = Login(OTHER_TOKEN)
         await house.read()
         assert [row.counter.account for row in await store.latest()] == [OTHER_ACCOUNT]

@@ -4,12 +4,12 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import Act, Deed, Place
+from meterbot.core.deliveries import ActionKind, AlertAction, Destination
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.models import EventKind, Severity
 from meterbot.delivery.alerts.message import rendering
-from meterbot.delivery.routing import NoiseSettings
-from meterbot.delivery.worker import Notify
+from meterbot.delivery.routing import RoutingSettings
+from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.rules import RuleSettings
 from meterbot.store.database import Database
@@ -23,13 +23,13 @@ UTC = ZoneInfo("UTC")
 class House:
     """A door, and walls that it tells."""
 
-    def __init__(self, store: Database, noise: NoiseSettings, *walls: str) -> None:
+    def __init__(self, store: Database, noise: RoutingSettings, *walls: str) -> None:
         self.store, self.clock = store, ManualClock(NOW)
         self.walls = {name: Wall(name) for name in walls}
         seats = {"ana": seat(interval=1e7)}
-        places = [Place(name, "C1") for name in walls]
+        places = [Destination(name, "C1") for name in walls]
         self.ingest = Ingest(store, seats, places, RuleSettings(), lambda: None, noise=noise)
-        self.notify = Notify(
+        self.notify = DeliveryWorker(
             store,
             self.walls,
             self.clock,
@@ -54,7 +54,7 @@ def reminders(wall: Wall) -> list[str]:
 
 
 async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Database) -> None:
-    house = House(store, NoiseSettings(remind_blocked=24 * HOUR), "wall")
+    house = House(store, RoutingSettings(remind_blocked=24 * HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
@@ -68,7 +68,7 @@ async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not
 
 
 async def test_by_default_nobody_is_reminded(store: Database) -> None:
-    house = House(store, NoiseSettings(), "wall")
+    house = House(store, RoutingSettings(), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
@@ -77,16 +77,16 @@ async def test_by_default_nobody_is_reminded(store: Database) -> None:
 
 
 async def test_who_acknowledges_is_not_reminded(store: Database) -> None:
-    house = House(store, NoiseSettings(remind_blocked=HOUR), "wall")
+    house = House(store, RoutingSettings(remind_blocked=HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
     async with store.transaction() as transaction:
         (blocked,) = await transaction.open_alerts([EventKind.SEAT_BLOCKED])
-        act = Act(
+        act = AlertAction(
             "a" * 20,
             blocked.key,
-            Deed.ACK,
+            ActionKind.ACK,
             house.clock.now(),
             "bo",
             "wall",
@@ -100,7 +100,7 @@ async def test_who_acknowledges_is_not_reminded(store: Database) -> None:
 
 
 async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store: Database) -> None:
-    house = House(store, NoiseSettings(), "slack", "discord")
+    house = House(store, RoutingSettings(), "slack", "discord")
     await house.reads("0")
     await house.passes(HOUR)
     slack, discord = house.walls["slack"], house.walls["discord"]

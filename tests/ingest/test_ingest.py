@@ -14,7 +14,7 @@ from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
 from meterbot.commands.report import team_report
-from meterbot.core.deliveries import Delivery, DeliveryKind, Place
+from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.messages import Message, Posted
 from meterbot.core.models import (
     Counter,
@@ -28,15 +28,15 @@ from meterbot.core.models import (
 from meterbot.core.money import Money, of_major
 from meterbot.core.privacy import Rows
 from meterbot.delivery.alerts.message import card, rendering
-from meterbot.delivery.redaction import Veil
-from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.rules import Budget, RuleSettings
 from meterbot.store.database import Database, open_store
 from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
-PLACES = (Place("slack", "C1"), Place("discord", "2"))
+PLACES = (Destination("slack", "C1"), Destination("discord", "2"))
 
 
 def later(**by: float) -> datetime:
@@ -82,7 +82,7 @@ def failed(health: Health, at: datetime = NOW, of: str = "ana") -> Snapshot:
 
 def said(delivery: Delivery) -> Message:
     """Its words, as they would be sent now."""
-    return rendering({"ana": seat()}, UTC, NoiseSettings())(delivery)
+    return rendering({"ana": seat()}, UTC, RoutingSettings())(delivery)
 
 
 class Door:
@@ -619,7 +619,7 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database
 
 @pytest.mark.parametrize("rows", ["named", "self"])
 async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Database, rows: Rows) -> None:
-    noise = NoiseSettings(veil=Veil(rows))
+    noise = RoutingSettings(veil=Redaction(rows))
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
     ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None, noise=noise)
 

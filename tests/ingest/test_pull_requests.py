@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.core.deliveries import Delivery, DeliveryKind, Place
+from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Seat, Snapshot
 from meterbot.delivery.alerts.message import rendering
-from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
-from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, Merges, Taken, month_so_far
+from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, HookReceipt, PullRequestTracker, month_so_far
 from meterbot.rules import RuleSettings
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
@@ -46,7 +46,7 @@ def merged(number: int = 812, author: str = "ana", merge: str = "c0ffee") -> Mer
 
 def said(delivery: Delivery) -> Message:
     """Its words, as they would be sent now."""
-    return rendering(SEATS, UTC, NoiseSettings())(delivery)
+    return rendering(SEATS, UTC, RoutingSettings())(delivery)
 
 
 class Desk:
@@ -54,9 +54,9 @@ class Desk:
 
     def __init__(self, store: Database, github: GitHub | None = None, **more: object) -> None:
         self.store = store
-        self.ingest = Ingest(store, SEATS, [Place("slack", "C1")], RuleSettings(), lambda: None)
+        self.ingest = Ingest(store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
         read = None if github is None else github.commits
-        self.merges = Merges(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
+        self.merges = PullRequestTracker(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
 
     async def reads(self, used: str, at: datetime, of: str = "ana") -> None:
         await self.ingest.take([self._snapshot(used, at, of)], at)
@@ -67,7 +67,7 @@ class Desk:
 
     async def take(
         self, one: Merged | None = None, hours: float = 4, *, delivery: str | None = None
-    ) -> Taken:
+    ) -> HookReceipt:
         one = one or merged()
         commits = Commits(START, START + hours * HOUR)
         return await self.merges.take(one, delivery or f"d-{one.name}-{one.merge}", MERGED_AT, commits)
@@ -111,7 +111,7 @@ async def spent_between_its_commits(desk: Desk) -> None:
 
 async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> None:
     await spent_between_its_commits(desk)
-    assert await desk.take() is Taken.NEW
+    assert await desk.take() is HookReceipt.NEW
     await desk.merges.step(MERGED_AT + 2 * MINUTE)
     await desk.merges.step(MERGED_AT + 3 * MINUTE)
     assert await desk.cost() == "$1.47"
@@ -120,28 +120,30 @@ async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> No
 
 
 async def test_the_same_again_changes_nothing_whatever_its_delivery_is_called(desk: Desk) -> None:
-    assert await desk.take() is Taken.NEW
-    assert await desk.take(delivery="another") is Taken.KNOWN
-    assert await desk.take(merged(813), delivery="d-acme/app#812-c0ffee") is Taken.KNOWN
+    assert await desk.take() is HookReceipt.NEW
+    assert await desk.take(delivery="another") is HookReceipt.KNOWN
+    assert await desk.take(merged(813), delivery="d-acme/app#812-c0ffee") is HookReceipt.KNOWN
     assert await desk.store.pull_requests_numbered(813) == []
 
 
 async def test_of_many_deliveries_at_once_one_is_new(desk: Desk) -> None:
     taken = await asyncio.gather(*(desk.take(delivery=f"d{number}") for number in range(6)))
-    assert sorted(taken) == sorted([Taken.NEW, *[Taken.KNOWN] * 5])
+    assert sorted(taken) == sorted([HookReceipt.NEW, *[HookReceipt.KNOWN] * 5])
 
 
 async def test_a_repository_made_anew_counts_from_one_again(desk: Desk) -> None:
-    assert await desk.take(merged(1)) is Taken.NEW
-    assert await desk.take(merged(1, merge="beef")) is Taken.NEW
+    assert await desk.take(merged(1)) is HookReceipt.NEW
+    assert await desk.take(merged(1, merge="beef")) is HookReceipt.NEW
     assert len(await desk.store.pull_requests_numbered(1)) == 2
 
 
 async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store: Database) -> None:
     desk = Desk(store, repositories=["Acme/web*", "acme/api"])
-    assert await desk.take() is Taken.ELSEWHERE
-    assert await desk.take(replace(merged(), repo="acme/website")) is Taken.NEW
-    assert await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is Taken.NOBODYS
+    assert await desk.take() is HookReceipt.ELSEWHERE
+    assert await desk.take(replace(merged(), repo="acme/website")) is HookReceipt.NEW
+    assert (
+        await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is HookReceipt.NOBODYS
+    )
     assert [one.pull.merged.name for one in await store.open_pull_requests()] == ["acme/website#812"]
 
 
@@ -292,7 +294,7 @@ async def test_its_commits_are_asked_for_after_github_has_its_answer(
     github.merge(
         "acme/app", 812, "ana", commits=[START, START + 3 * HOUR], opened_at=START, merged_at=MERGED_AT
     )
-    assert await asking.merges.take(merged(), "d1", MERGED_AT) is Taken.NEW
+    assert await asking.merges.take(merged(), "d1", MERGED_AT) is HookReceipt.NEW
     assert github.requests == []
     await asking.merges.step(MERGED_AT + MINUTE)
     assert len(github.requests) == 1

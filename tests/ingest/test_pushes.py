@@ -10,7 +10,7 @@ from meterbot.core.models import Estimate, Health, Seat
 from meterbot.core.money import Money
 from meterbot.sources.exact_json import parse
 from meterbot.sources.extra_usage import metering_of
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.responses import Missing
 from meterbot.sources.windows import windows_of
@@ -25,8 +25,8 @@ def test_meterbot_reads_the_numbers_that_were_there() -> None:
     usage = sent(USAGE)
     one = document.snapshot(usage, org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)
     (got,) = snapshots_of(SEAT, document.render(one), NOW)
-    assert got.windows == windows_of(usage, Notes())
-    assert got.extra_usage == metering_of(usage, Missing.FAILED, Notes()).extra
+    assert got.windows == windows_of(usage, DriftNotes())
+    assert got.extra_usage == metering_of(usage, Missing.FAILED, DriftNotes()).extra
     assert (got.org_uuid, got.account_uuid, got.fetched_at, got.health) == (ORG, ACCOUNT, NOW, Health.OK)
     assert got.drift == got.errors == ()
 

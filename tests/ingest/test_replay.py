@@ -19,7 +19,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.delivery.seat_settings import SeatSettings, dump, name_of
-from meterbot.ingest.changes import Fold
+from meterbot.ingest.changes import Changes
 from meterbot.ingest.replay import (
     REPRODUCED,
     Replay,
@@ -200,7 +200,7 @@ def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tup
     """The readings are those of a month, and the history of them is what the door keeps: with the rules that were in use,
     the same events come of it."""
     settings, seat = rules("50%", "80%"), SEATS[COUNTER]
-    fold, history, at, cents = Fold(settings, sources={}, memories={}), list[Sample](), NOON, 0
+    fold, history, at, cents = Changes(settings, sources={}, memories={}), list[Sample](), NOON, 0
     for hours, more, cap in steps:
         at, cents = at + hours * HOUR, cents + more
         extra = ExtraUsage(enabled=True, used=usd(Decimal(cents) / 100), cap=usd(cap), currency="USD")

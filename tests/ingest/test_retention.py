@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from meterbot.core.deliveries import Place
+from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Posted
 from meterbot.core.models import Event, Seat
 from meterbot.ingest.ingest import Ingest
@@ -33,7 +33,7 @@ async def send(store: Database, now: datetime) -> bool:
 
 
 def door(store: Database, settings: RuleSettings | None = None) -> Ingest:
-    return Ingest(store, SEATS, [Place("slack", "C1")], settings or RuleSettings(), lambda: None)
+    return Ingest(store, SEATS, [Destination("slack", "C1")], settings or RuleSettings(), lambda: None)
 
 
 async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Database) -> None:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from meterbot import rules
 from meterbot.core.models import Counter, Health, Seat, SourceState
-from meterbot.ingest.team_totals import Standing
+from meterbot.ingest.team_totals import TeamTotals
 from meterbot.rules import CounterMemory
-from meterbot.store import Batch, CounterState, Latest, Reader
+from meterbot.store import Batch, CounterReader, CounterState, Latest
 from tests.teams import money, reading
 
 SEATS = {name: Seat(name, "claude_ai") for name in ("ana", "bo", "cleo")} | {"api": Seat("api", "admin_api")}
@@ -29,9 +29,9 @@ class Stored:
         self.memories |= {counter: state.memory for counter, state in batch.states.items()}
         self.sources |= {source.seat: source for source in batch.sources}
 
-    def standing(self) -> Standing:
-        readers = [Reader(seat, counter, self.memories.get(counter)) for seat, counter in self.rows]
-        return Standing.of(readers, self.sources, SEATS)
+    def standing(self) -> TeamTotals:
+        readers = [CounterReader(seat, counter, self.memories.get(counter)) for seat, counter in self.rows]
+        return TeamTotals.of(readers, self.sources, SEATS)
 
 
 def memory(amount: int) -> str:
@@ -55,7 +55,7 @@ batches = st.builds(
 )
 
 
-def summed(standing: Standing) -> list[str]:
+def summed(standing: TeamTotals) -> list[str]:
     return sorted(map(str, standing.summands()))
 
 
@@ -71,5 +71,5 @@ def test_what_is_kept_up_is_what_would_be_read_anew(played: list[Batch]) -> None
 
 
 def test_an_organizations_own_spend_is_not_in_the_sum() -> None:
-    standing = Standing.of([Reader("api", COUNTERS[0], memory(3))], {}, SEATS)
+    standing = TeamTotals.of([CounterReader("api", COUNTERS[0], memory(3))], {}, SEATS)
     assert standing.summands() == []

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from meterbot.core.models import Counter, Event
 from meterbot.core.money import Money
 from meterbot.rules import (
-    Account,
     CounterMemory,
+    MonthOfAccount,
     close_month,
     fact_money,
     is_settled,
@@ -34,12 +34,12 @@ def account(
     *,
     period: str = "2026-05",
     used: Money | None = NOTHING,
-) -> Account:
+) -> MonthOfAccount:
     memory = CounterMemory(period=period, used=used, previous_final=final)
-    return Account(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")), usd("100"))
+    return MonthOfAccount(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")), usd("100"))
 
 
-def closed(*accounts: Account, named: bool = True) -> Event:
+def closed(*accounts: MonthOfAccount, named: bool = True) -> Event:
     event = close_month("2026-04", accounts, MAY + HOUR, named=named)
     assert event is not None
     return event

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from meterbot.core.models import Event, EventKind
 from meterbot.rules import (
-    Ailment,
     DestinationMemory,
+    DestinationProblem,
     RuleSettings,
     dump,
     load,
@@ -17,8 +17,8 @@ SETTINGS = RuleSettings()
 DOWN, UP = EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP
 
 
-def ailing(*, refused: bool = True, channel: str = "C1") -> Ailment:
-    return Ailment("slack", channel, "not_in_channel", NOON, refused)
+def ailing(*, refused: bool = True, channel: str = "C1") -> DestinationProblem:
+    return DestinationProblem("slack", channel, "not_in_channel", NOON, refused)
 
 
 def kinds(events: list[Event]) -> list[EventKind]:
@@ -47,7 +47,7 @@ def test_its_end_resolves_it_and_another_episode_is_another_alert() -> None:
     memory, (down,) = watch_destinations(DestinationMemory(), [ailing()], SETTINGS, NOON + MINUTE)
     memory, (up,) = watch_destinations(memory, [], SETTINGS, NOON + 2 * MINUTE)
     assert (up.kind, up.resolves) == (UP, down.key)
-    later = Ailment("slack", "C1", "is_archived", NOON + timedelta(days=1), refused=True)
+    later = DestinationProblem("slack", "C1", "is_archived", NOON + timedelta(days=1), refused=True)
     _, (again,) = watch_destinations(memory, [later], SETTINGS, later.since + MINUTE)
     assert again.key != down.key
 

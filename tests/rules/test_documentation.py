@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from meterbot import rules
-from meterbot.commands.digest import Reader, Schedule, digest_event
-from meterbot.core.deliveries import Place
+from meterbot.commands.digest import DigestReader, Schedule, digest_event
+from meterbot.core.deliveries import Destination
 from meterbot.core.models import (
     Counter,
     Event,
@@ -17,13 +17,13 @@ from meterbot.core.models import (
     SourceState,
 )
 from meterbot.rules import (
-    Ailment,
     Budget,
     DestinationMemory,
-    Reading,
+    DestinationProblem,
     RuleSettings,
     SourceMemory,
     TeamMemory,
+    TeamShare,
 )
 from meterbot.rules.pull_requests import Merged, PullRequest, merged_event
 from tests.rules.builders import (
@@ -76,14 +76,14 @@ def one_of_each() -> list[Event]:
     events += new
     pull = PullRequest(Merged("acme/app", 1, "c0ffee", "ana", NOON, NOON), ("ana",))
     events.append(merged_event(pull, NOON, shown=True))
-    reader = Reader(Place("slack", "C1"), Schedule())
+    reader = DigestReader(Destination("slack", "C1"), Schedule())
     events.append(digest_event(reader, NOON.date(), NOON))
-    ailing = [Ailment("slack", "C1", "not_in_channel", NOON, refused=True)]
+    ailing = [DestinationProblem("slack", "C1", "not_in_channel", NOON, refused=True)]
     down, fell = rules.watch_destinations(DestinationMemory(), ailing, watch.settings, NOON + HOUR)
     events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
     events += paced(watch.settings)
     budgets = RuleSettings(budgets=(Budget(usd("1")),))
-    reading = Reading(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
+    reading = TeamShare(Counter("acc", "org"), usd("1"), "2026-04", complete=True)
     return [*events, *rules.watch_team(TeamMemory(), [reading], budgets, NOON)[1]]
 
 

@@ -26,7 +26,7 @@ from meterbot.rules.pull_requests import (
     Commits,
     Merged,
     PullRequest,
-    Window,
+    WorkWindow,
     attribute,
     bills,
     commits_of,
@@ -207,7 +207,7 @@ def test_what_all_cost_and_what_falls_to_none_is_exactly_what_was_spent(
         at += gap * MINUTE
         samples.append(Sample(at, ANA, usd(str(used)), None, blocked=False))
     windows = {
-        number: Window(samples[0].at + begin * MINUTE, samples[0].at + (begin + length) * MINUTE)
+        number: WorkWindow(samples[0].at + begin * MINUTE, samples[0].at + (begin + length) * MINUTE)
         for number, (begin, length) in enumerate(spans)
     }
     found = attribute(increases(samples), windows)
@@ -243,14 +243,14 @@ def test_the_order_in_which_they_come_changes_nothing(
 
 def test_without_commits_it_counts_from_its_opening_to_its_merge() -> None:
     opened = PullRequest(merged(), ("ana",), no_commits="no GitHub token is configured")
-    assert opened.window == Window(NOON - HOUR, NOON + 5 * HOUR)
+    assert opened.window == WorkWindow(NOON - HOUR, NOON + 5 * HOUR)
 
 
 def test_a_single_commit_counts_to_the_merge_and_no_date_lies_behind_it() -> None:
     one = PullRequest(merged(), ("ana",), commits=Commits(NOON, NOON))
-    assert one.window == Window(NOON, NOON + 5 * HOUR)
+    assert one.window == WorkWindow(NOON, NOON + 5 * HOUR)
     ahead = PullRequest(merged(), ("ana",), commits=Commits(NOON, NOON + 90 * HOUR))
-    assert ahead.window == Window(NOON, NOON + 5 * HOUR)
+    assert ahead.window == WorkWindow(NOON, NOON + 5 * HOUR)
 
 
 def commit(author: str | None, hours: float, committed: float | None = None) -> Commit:
@@ -291,7 +291,7 @@ def test_the_month_has_its_pull_requests_their_median_and_what_falls_to_none() -
     billed = [
         PullRequest(one.merged, one.seats, one.counters, one.commits, bill=made[one.key]) for one in pulls
     ]
-    window = Window(datetime(2026, 4, 1, tzinfo=UTC), NOON + 20 * HOUR)
+    window = WorkWindow(datetime(2026, 4, 1, tzinfo=UTC), NOON + 20 * HOUR)
     found = month_of_pulls("2026-04", window, billed, {ANA: samples}, ["ana"])
     assert [one.merged.number for one in found.pulls] == [813, 812, 811]
     assert found.medians == (usd(20),)

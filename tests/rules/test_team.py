@@ -9,9 +9,9 @@ from meterbot.core.money import Money
 from meterbot.rules import (
     Budget,
     CounterMemory,
-    Reading,
     RuleSettings,
     TeamMemory,
+    TeamShare,
     dump,
     fact_money,
     load,
@@ -26,8 +26,8 @@ SETTINGS = RuleSettings(budgets=(Budget(usd("100")),))
 
 def reading(
     used: str | Money | None, who: str = "a", *, month: str = "2026-04", complete: bool = True
-) -> Reading:
-    return Reading(Counter(who, "org"), usd(used) if isinstance(used, str) else used, month, complete)
+) -> TeamShare:
+    return TeamShare(Counter(who, "org"), usd(used) if isinstance(used, str) else used, month, complete)
 
 
 class Team:
@@ -36,7 +36,7 @@ class Team:
         self.memory = TeamMemory()
         self.now = NOON
 
-    def sees(self, *readings: Reading, at: datetime | None = None) -> list[Event]:
+    def sees(self, *readings: TeamShare, at: datetime | None = None) -> list[Event]:
         self.now = at or self.now + HOUR
         memory, events = watch_team(self.memory, readings, self.settings, self.now)
         self.memory = load(TeamMemory, dump(memory))
@@ -144,7 +144,7 @@ def test_an_alert_comes_exactly_when_the_sum_newly_reaches_a_level(
         new = {level for level in (80, 100) if total >= level} - told
         told |= new
         readings = [
-            Reading(Counter(str(i), "org"), Money(Decimal(used * 100), "USD", 2), "2026-04", complete)
+            TeamShare(Counter(str(i), "org"), Money(Decimal(used * 100), "USD", 2), "2026-04", complete)
             for i, (used, complete) in enumerate(ticks)
         ]
         events = team.sees(*readings)

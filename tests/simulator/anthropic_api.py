@@ -21,7 +21,7 @@ from uuid import UUID
 from aiohttp import web
 
 from meterbot.demo.server import Reply, Server, error, not_found, send
-from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 
 BUDGET = 5
 BUDGET_SPAN = timedelta(seconds=300)
@@ -58,7 +58,7 @@ class SignIn:
     token: str
     account: str
     email: str
-    organization: Organization
+    organization: SimulatedOrganization
     organization_type: str = "claude_max"
     scopes: tuple[str, ...] = ("user:inference", "user:profile")
     billing_type: str = "stripe_subscription"
@@ -119,7 +119,7 @@ class AnthropicApi(Server[Asked]):
         *,
         account: str | None = None,
         email: str = "dev@example.com",
-        organization: Organization | None = None,
+        organization: SimulatedOrganization | None = None,
     ) -> SignIn:
         """An account with a token that is accepted; a personal Max plan unless told otherwise."""
         number = len(self.signed_in) + 1
@@ -127,7 +127,7 @@ class AnthropicApi(Server[Asked]):
             token=token,
             account=account or str(UUID(int=(2 << 96) + number)),
             email=email,
-            organization=organization or Organization(str(UUID(int=(1 << 96) + number))),
+            organization=organization or SimulatedOrganization(str(UUID(int=(1 << 96) + number))),
         )
         self.signed_in.append(made)
         return made

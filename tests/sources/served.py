@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from meterbot.core.models import Counter, Seat, Snapshot
 from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import Account, ClaudeAi, Organization
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.transport import Transport
 
@@ -30,13 +30,13 @@ class Served:
 
     server: ClaudeAi
     transport: Transport
-    account: Account
+    account: SimulatedAccount
     seat: Seat
     source: ClaudeAiSource
     pauses: list[float] = field(default_factory=list)
 
     @property
-    def organization(self) -> Organization:
+    def organization(self) -> SimulatedOrganization:
         return self.account.organizations[0]
 
     async def read(self, now: datetime = NOW) -> tuple[Snapshot, ...]:
@@ -53,7 +53,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    *organizations: Organization,
+    *organizations: SimulatedOrganization,
     wanted: tuple[str, ...] = (),
     key: str = KEY,
     expected_account: str | None = None,
@@ -64,7 +64,7 @@ async def serving(
     """A claude.ai with one account, and its reader. Fails at the end if the reader sent what it must not."""
     async with ClaudeAi() as server, Transport(deadline=deadline, largest=largest) as transport:
         account = server.add_account(
-            KEY, uuid=ACCOUNT, organizations=list(organizations) or [Organization(ORG)]
+            KEY, uuid=ACCOUNT, organizations=list(organizations) or [SimulatedOrganization(ORG)]
         )
         seat = Seat("ana", "claude_ai", organizations=wanted)
         pauses: list[float] = []
@@ -94,7 +94,7 @@ async def read_bodies(
     team: bool = False,
 ) -> Snapshot:
     """The snapshot that these bodies give, sent as answers; a `Reply` is sent as it is."""
-    organization = Organization(ORG)
+    organization = SimulatedOrganization(ORG)
     if team:
         organization.capabilities = ["raven", "chat"]
     async with serving(organization) as served:

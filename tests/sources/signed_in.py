@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from meterbot.core.models import Seat, Snapshot
-from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
 from meterbot.sources.oauth import SignIn as OAuth
@@ -64,7 +64,7 @@ async def signed_in(
 ) -> AsyncIterator[SignedIn]:
     """An account with a token, and its reader. Fails at the end if the reader sent what it must not."""
     async with AnthropicApi() as server, Transport(deadline=deadline) as transport:
-        account = server.sign_in(TOKEN, account=ACCOUNT, organization=Organization(ORG))
+        account = server.sign_in(TOKEN, account=ACCOUNT, organization=SimulatedOrganization(ORG))
         seat = Seat("ana", "claude_code", organizations=wanted, interval=900)
         kept = Kept([*coming] or [Login(TOKEN)])
         source = ClaudeCodeSource(

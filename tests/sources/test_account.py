@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.sources.account import Account, Organization, account_of
-from meterbot.sources.fields import Notes
+from meterbot.sources.account import AccountInfo, Organization, account_of
+from meterbot.sources.fields import DriftNotes
 from tests.sources.bodies import ACCOUNT, json_values, places, sent, with_value
 
 ORG = "11111111-1111-4111-8111-111111111111"
 OTHER = "11111111-1111-4111-8111-111111111112"
 
 
-def told(body: object) -> tuple[Account, list[str]]:
-    notes = Notes()
+def told(body: object) -> tuple[AccountInfo, list[str]]:
+    notes = DriftNotes()
     return account_of(sent(body), notes), notes.drift
 
 
@@ -28,7 +28,7 @@ def organizations(*memberships: object) -> tuple[tuple[Organization, ...], list[
 
 def test_the_account_and_its_organizations() -> None:
     assert told(ACCOUNT) == (
-        Account(
+        AccountInfo(
             uuid="22222222-2222-4222-8222-222222222221",
             email="dev@example.com",
             organizations=(Organization(ORG, "Dev One", team=False, api_only=False, tier="max_5x"),),

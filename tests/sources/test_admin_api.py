@@ -19,7 +19,7 @@ from meterbot.demo.server import Reply, error, not_found
 from meterbot.demo.simulated_claude_ai import challenge
 from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.transport import NotReadableError
 from tests.simulator.admin_api import spend_limit_reached
 from tests.sources.administered import KEY, NOW, ORG, Administered, administering
@@ -470,22 +470,22 @@ LIMITS: dict[str, Any] = {
 }
 
 
-def _listing(body: object, notes: Notes) -> Listing:
+def _listing(body: object, notes: DriftNotes) -> Listing:
     page = page_of(body, "report", notes)
     return Listing(page.items, page.whole)
 
 
-def _costs(listing: Listing, notes: Notes) -> tuple[list[Money], bool]:
+def _costs(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:
     found = costs_of(listing, "2026-10", NOW, notes)
     return [*found.amounts], found.complete
 
 
-def _estimates(listing: Listing, notes: Notes) -> tuple[list[Money], bool]:
+def _estimates(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:
     found = day_of(listing, notes)
     return [amount for amounts in found.amounts.values() for amount in amounts], found.whole
 
 
-def _limits(listing: Listing, notes: Notes) -> tuple[list[Money], bool]:
+def _limits(listing: Listing, notes: DriftNotes) -> tuple[list[Money], bool]:
     found: OrgLimits = limits_of(listing, NOW, notes, name_people=True)
     amounts = (amount for one in found.people for amount in (one.limit, one.used))
     return [amount for amount in amounts if amount is not None], found.complete
@@ -494,11 +494,11 @@ def _limits(listing: Listing, notes: Notes) -> tuple[list[Money], bool]:
 @pytest.mark.parametrize(("body", "read"), [(COSTS, _costs), (USAGE, _estimates), (LIMITS, _limits)])
 @given(data=st.data())
 def test_no_value_in_any_place_breaks_a_report_or_gets_into_a_sum_uninvited(
-    body: dict[str, Any], read: Callable[[Listing, Notes], tuple[list[Money], bool]], data: st.DataObject
+    body: dict[str, Any], read: Callable[[Listing, DriftNotes], tuple[list[Money], bool]], data: st.DataObject
 ) -> None:
     path = data.draw(st.sampled_from([*places(body)]))
     hostile = sent(with_value(body, path, data.draw(json_values)))
-    notes = Notes()
+    notes = DriftNotes()
     amounts, whole = read(_listing(hostile, notes), notes)
     stated = _stated(hostile)
     subsets = (some for size in range(len(stated) + 1) for some in combinations(stated, size))

@@ -8,7 +8,7 @@ import structlog
 
 from meterbot.core.models import Counter, Health
 from meterbot.demo.server import Reply, error, not_found
-from meterbot.demo.simulated_claude_ai import Organization, challenge, session_expired
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge, session_expired
 from tests.chat.secrets import Watch
 from tests.sources.served import (
     ACCOUNT,
@@ -50,9 +50,9 @@ async def test_a_healthy_seat_is_read_whole() -> None:
 
 async def test_each_organization_gets_a_snapshot_and_api_only_ones_are_left_out() -> None:
     organizations = [
-        Organization("11111111-1111-4111-8111-111111111110", capabilities=["api"]),
-        Organization(ORG, name="One", used=Decimal(100)),
-        Organization(OTHER_ORG, name="Two", used=Decimal(200), capabilities=None),
+        SimulatedOrganization("11111111-1111-4111-8111-111111111110", capabilities=["api"]),
+        SimulatedOrganization(ORG, name="One", used=Decimal(100)),
+        SimulatedOrganization(OTHER_ORG, name="Two", used=Decimal(200), capabilities=None),
     ]
     async with serving(*organizations) as served:
         snapshots = await served.read()
@@ -65,12 +65,14 @@ async def test_each_organization_gets_a_snapshot_and_api_only_ones_are_left_out(
 
 
 async def test_an_organization_named_twice_is_read_once() -> None:
-    async with serving(Organization(ORG), Organization(ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(ORG)) as served:
         assert len(await served.read()) == 1
 
 
 async def test_only_the_configured_organizations_are_read() -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG), wanted=(OTHER_ORG.upper(),)) as served:
+    async with serving(
+        SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG), wanted=(OTHER_ORG.upper(),)
+    ) as served:
         snapshot = await served.read_one()
     assert snapshot.org_uuid == OTHER_ORG
 
@@ -87,7 +89,7 @@ async def test_a_configured_organization_that_is_not_the_accounts_is_told() -> N
 
 
 async def test_an_account_of_api_organizations_only_is_refused_not_expired() -> None:
-    async with serving(Organization(ORG, capabilities=["api"])) as served:
+    async with serving(SimulatedOrganization(ORG, capabilities=["api"])) as served:
         snapshot = await served.read_one()
     assert (snapshot.org_uuid, snapshot.health) == (None, Health.REFUSED)
 
@@ -103,7 +105,7 @@ async def test_an_account_of_api_organizations_only_is_refused_not_expired() -> 
     ],
 )
 async def test_a_shared_organization_is_asked_for_the_members_row(shared: dict[str, object]) -> None:
-    organization = Organization(ORG)
+    organization = SimulatedOrganization(ORG)
     for name, value in shared.items():
         setattr(organization, name, value)
     async with serving(organization) as served:
@@ -232,7 +234,7 @@ async def test_401_on_usage_asks_the_account_whether_the_session_has_ended() -> 
 
 
 async def test_an_organization_this_session_cannot_read_is_dropped_and_costs_no_other() -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         served.server.fail("usage", UNAUTHORIZED)
         snapshot = await served.read_one()
         assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
@@ -243,7 +245,7 @@ async def test_an_organization_this_session_cannot_read_is_dropped_and_costs_no_
 
 
 async def test_an_organization_that_was_read_before_is_reported_when_it_refuses_and_asked_again() -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         await served.read()
         served.server.fail("usage", UNAUTHORIZED)
         refused, healthy = await served.read(NOW + timedelta(minutes=1))
@@ -265,7 +267,9 @@ async def test_the_only_organization_that_was_read_before_is_reported_as_refused
 
 async def test_what_an_earlier_process_read_is_not_left_out() -> None:
     before = [Counter(ACCOUNT, ORG)]
-    async with serving(Organization(ORG), Organization(OTHER_ORG), read_before=before) as served:
+    async with serving(
+        SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG), read_before=before
+    ) as served:
         served.server.fail("usage", UNAUTHORIZED)
         refused, healthy = await served.read()
     assert (refused.org_uuid, refused.health) == (ORG, Health.REFUSED)
@@ -273,7 +277,7 @@ async def test_what_an_earlier_process_read_is_not_left_out() -> None:
 
 
 async def test_an_organization_that_was_left_is_not_reported_although_it_was_read_before() -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         await served.read()
         del served.account.organizations[0]
         served.server.fail("usage", UNAUTHORIZED)
@@ -283,7 +287,7 @@ async def test_an_organization_that_was_left_is_not_reported_although_it_was_rea
 
 
 async def test_404_on_usage_looks_once_whether_the_account_still_has_the_organization() -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         await served.read()
         del served.account.organizations[0]
         served.server.fail("usage", not_found())
@@ -306,7 +310,7 @@ async def test_404_on_usage_looks_once_whether_the_account_still_has_the_organiz
 async def test_trouble_of_the_whole_session_ends_the_tick_for_every_organization(
     reply: Reply, health: Health
 ) -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         served.server.fail("usage", reply)
         snapshots = await served.read()
         assert served.paths() == ["account", "usage"]
@@ -315,7 +319,7 @@ async def test_trouble_of_the_whole_session_ends_the_tick_for_every_organization
 
 @pytest.mark.parametrize("reply", [OVERLOADED, FORBIDDEN, Reply(body="<html>"), Reply(body=b"\xff{}")])
 async def test_trouble_of_one_organization_costs_no_other(reply: Reply) -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         served.server.fail("usage", reply)
         first, second = await served.read()
     assert first.health is not Health.OK
@@ -386,7 +390,7 @@ async def test_a_failing_subscription_is_an_error_and_not_the_word_that_there_is
 async def test_trouble_in_mid_tick_keeps_what_was_read_and_asks_nothing_more(
     route: str, reply: Reply, health: Health
 ) -> None:
-    async with serving(Organization(ORG), Organization(OTHER_ORG)) as served:
+    async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         served.server.fail(route, reply)
         first, second = await served.read()
         assert served.paths() == ["account", *TICK[: TICK.index(route) + 1]]

@@ -9,7 +9,7 @@ import structlog
 
 from meterbot.core.models import Health
 from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import Organization, challenge
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login, LoginError, LoginTrouble
 from meterbot.sources.oauth import SignIn
@@ -68,7 +68,7 @@ async def test_the_profile_is_asked_for_once_a_day() -> None:
 
 async def test_another_token_is_asked_whose_it_is_before_anything_is_read() -> None:
     async with signed_in(Login(TOKEN), Login(OTHER_TOKEN)) as seat:
-        seat.server.sign_in(OTHER_TOKEN, account=ACCOUNT, organization=Organization(ORG))
+        seat.server.sign_in(OTHER_TOKEN, account=ACCOUNT, organization=SimulatedOrganization(ORG))
         await seat.read()
         snapshot = await seat.read(NOW + QUARTER)
         assert seat.routes() == ["profile", "usage", "profile", "usage"]
@@ -77,7 +77,7 @@ async def test_another_token_is_asked_whose_it_is_before_anything_is_read() -> N
 
 async def test_a_switched_account_is_told_and_reported_under_its_own_name() -> None:
     async with signed_in(Login(TOKEN), Login(OTHER_TOKEN)) as seat:
-        seat.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=Organization(OTHER_ORG))
+        seat.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=SimulatedOrganization(OTHER_ORG))
         await seat.read()
         for minutes in (15, 30):
             snapshot = await seat.read(NOW + timedelta(minutes=minutes))
@@ -162,7 +162,7 @@ async def test_a_refused_token_is_read_anew_once_and_the_seat_goes_on() -> None:
     async with signed_in(Login(TOKEN), Login(TOKEN), Login(OTHER_TOKEN)) as seat:
         await seat.read()
         seat.account.accepted = False
-        seat.server.sign_in(OTHER_TOKEN, account=ACCOUNT, organization=Organization(ORG))
+        seat.server.sign_in(OTHER_TOKEN, account=ACCOUNT, organization=SimulatedOrganization(ORG))
         snapshot = await seat.read(NOW + QUARTER)
         assert seat.routes() == ["profile", "usage", "usage", "profile", "usage"]
     assert snapshot.health is Health.OK
@@ -330,7 +330,9 @@ async def test_a_null_alone_does_not_mean_that_nothing_is_metered(
 
 async def test_unknown_keys_of_usage_are_logged_once_and_no_drift() -> None:
     async with signed_in() as seat:
-        seat.server.fail_always("usage", Reply(body={**Organization(ORG).usage(), "cobalt_heron": 1}))
+        seat.server.fail_always(
+            "usage", Reply(body={**SimulatedOrganization(ORG).usage(), "cobalt_heron": 1})
+        )
         with structlog.testing.capture_logs() as logs:
             snapshot = await seat.read()
             await seat.read(NOW + QUARTER)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from meterbot.sources.cookies import Renewal, cookie_header, renewed_session
-from meterbot.sources.transport import Answer, NotReadableError
+from meterbot.sources.transport import HttpResponse, NotReadableError
 from tests.sources.served import KEY, NOW
 
 
 def renewal(*lines: str, status: int = 200, held: str = "odd", now: datetime = NOW) -> Renewal | None:
     headers = CIMultiDict(("set-cookie", line) for line in lines)
-    return renewed_session(Answer(status, headers, b""), held, now)
+    return renewed_session(HttpResponse(status, headers, b""), held, now)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a;b", "a\r\nb", "a,b", 'a"b', "a\\b", "kéy", "a\tb"])

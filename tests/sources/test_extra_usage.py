@@ -10,7 +10,7 @@ from meterbot.core.models import ExtraUsage, ReasonClass
 from meterbot.core.money import Money, plain
 from meterbot.sources.exact_json import parse
 from meterbot.sources.extra_usage import Metering, metering_of, overage_row
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.responses import Missing
 from tests.sources.bodies import (
     OVERAGE,
@@ -31,7 +31,7 @@ def told(
     usage: object = NOTHING, overage: object = None, *, team: bool = False
 ) -> tuple[Metering, list[str]]:
     """What comes out, and the notes. `overage` may say why there is no row."""
-    notes = Notes()
+    notes = DriftNotes()
     row = overage
     if not isinstance(row, Missing):
         row = overage_row(sent(overage), notes, account=ACCOUNT, org=ORG, team=team)
@@ -370,7 +370,7 @@ def test_every_amount_is_kept_to_the_last_digit(minor: Decimal, scale: int) -> N
     body += f' "currency": "EUR", "decimal_places": {scale}}}}}'
     usage = parse(body.encode())
     assert isinstance(usage, dict)
-    seat = metering_of(usage, Missing.ABSENT, Notes()).extra
+    seat = metering_of(usage, Missing.ABSENT, DriftNotes()).extra
     assert seat is not None
     assert seat.used == seat.cap == Money(minor, "EUR", scale)
     assert seat.used is not None

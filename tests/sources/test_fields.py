@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.sources.fields import (
+    DriftNotes,
     Email,
     Flag,
-    Notes,
     Number,
     Shape,
     printable,
@@ -24,8 +24,8 @@ class Thing(Shape):
     email: Email = None
 
 
-def thing(**fields: object) -> tuple[Thing, Notes]:
-    notes = Notes()
+def thing(**fields: object) -> tuple[Thing, DriftNotes]:
+    notes = DriftNotes()
     found = read(Thing, sent(fields), "thing", notes)
     assert found is not None
     return found, notes
@@ -87,7 +87,7 @@ def test_any_value_gives_a_field_or_a_bounded_note(value: Any) -> None:
 
 
 def test_notes_are_bounded_and_said_once() -> None:
-    notes = Notes()
+    notes = DriftNotes()
     for number in range(1000):
         notes.reject(f"field{number}", "a number", "a list")
         notes.reject(f"field{number}", "a number", "a list")

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Health
-from meterbot.sources.responses import LONGEST_WAIT, Cause, Trouble, reading, retry_after
+from meterbot.sources.responses import LONGEST_WAIT, Cause, SourceError, reading, retry_after
 
 NOW = datetime(2026, 4, 20, tzinfo=UTC)
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html; charset=UTF-8"}
 
 
-def judged(status: int, body: object = b"", headers: dict[str, str] | None = None) -> Trouble:
+def judged(status: int, body: object = b"", headers: dict[str, str] | None = None) -> SourceError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(SourceError) as trouble:
         reading(status, httpx.Headers(headers or JSON), content, NOW)
     return trouble.value
 
@@ -167,6 +167,6 @@ def test_no_answer_whatever_raises_anything_but_trouble(
 ) -> None:
     try:
         reading(status, headers, body, NOW)
-    except Trouble as trouble:
+    except SourceError as trouble:
         assert trouble.health is not Health.OK  # noqa: PT017  # what it does without raising is right, too
         assert trouble.sentence.isprintable()  # noqa: PT017

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.models import Health, Seat
 from meterbot.demo.server import Reply
-from meterbot.demo.simulated_claude_ai import Account, ClaudeAi
+from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
 from meterbot.sources.transport import Transport
@@ -294,7 +294,7 @@ def reader(server: ClaudeAi, transport: Transport, keeper: SeatSession) -> Claud
 
 
 @pytest.fixture
-async def claude() -> AsyncIterator[tuple[ClaudeAi, Account]]:
+async def claude() -> AsyncIterator[tuple[ClaudeAi, SimulatedAccount]]:
     async with ClaudeAi() as server:
         yield server, server.add_account(CONFIGURED)
 
@@ -312,7 +312,7 @@ class Arrival(asyncio.Event):
 
 
 async def test_a_renewal_is_stored_before_the_next_request_leaves(
-    store: Database, claude: tuple[ClaudeAi, Account]
+    store: Database, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.append(SECOND)
@@ -329,7 +329,7 @@ async def test_a_renewal_is_stored_before_the_next_request_leaves(
 
 
 async def test_the_stored_key_works_where_the_configured_one_is_dead(
-    store: Database, claude: tuple[ClaudeAi, Account]
+    store: Database, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.extend([SECOND, THIRD])
@@ -342,7 +342,7 @@ async def test_the_stored_key_works_where_the_configured_one_is_dead(
 
 
 async def test_a_stored_key_that_cannot_be_read_sends_nothing(
-    here: Database, claude: tuple[ClaudeAi, Account]
+    here: Database, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, _ = claude
     await _rename(here, "sessions", "away")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Subscription
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.subscription import Billing, billing_of
 from tests.sources.bodies import SUBSCRIPTION, json_values, places, sent, with_value
 
@@ -14,7 +14,7 @@ DAY = date(2026, 10, 3)
 
 
 def told(body: object) -> tuple[Billing, list[str]]:
-    notes = Notes()
+    notes = DriftNotes()
     return billing_of(sent(body), notes), notes.drift
 
 

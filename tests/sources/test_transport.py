@@ -19,7 +19,7 @@ from meterbot.core.models import Health, Seat
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources.claude_ai import ClaudeAiSource
-from meterbot.sources.responses import Cause, Trouble
+from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.transport import NotReadableError, Transport
 from tests.sources.served import KEY, NOW, ORG, serving
 
@@ -165,7 +165,7 @@ async def test_a_broken_or_boundless_answer_is_told_in_our_words(
 ) -> None:
     async with serving() as served:
         served.server.fail_always("account", reply)
-        with pytest.raises(Trouble, match=sentence) as trouble:
+        with pytest.raises(SourceError, match=sentence) as trouble:
             await served.transport.get(served.server.url, "/api/account", COOKIE)
     assert trouble.value.cause is cause
     assert trouble.value.__cause__ is None
@@ -175,7 +175,7 @@ async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
     never = asyncio.Event()
     async with serving(deadline=0.05) as served:
         served.server.fail("account", Reply(until=never))
-        with pytest.raises(Trouble, match="no answer in time"):
+        with pytest.raises(SourceError, match="no answer in time"):
             await served.transport.get(served.server.url, "/api/account", COOKIE)
 
 
@@ -187,7 +187,7 @@ async def test_an_answer_that_is_not_http_is_told() -> None:
     server = await asyncio.start_server(speak_otherwise, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server, Transport(deadline=5) as transport:
-        with pytest.raises(Trouble, match="not HTTP") as trouble:
+        with pytest.raises(SourceError, match="not HTTP") as trouble:
             await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
     assert trouble.value.health is Health.UNREACHABLE
 
@@ -196,7 +196,7 @@ async def test_a_closed_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with Transport(deadline=5) as transport:
-        with pytest.raises(Trouble, match="refused it or cannot be reached"):
+        with pytest.raises(SourceError, match="refused it or cannot be reached"):
             await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
 
 
@@ -206,7 +206,7 @@ async def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     async with Transport(deadline=5) as transport:
-        with pytest.raises(Trouble, match="DNS"):
+        with pytest.raises(SourceError, match="DNS"):
             await transport.get("http://claude.invalid", "/api/account", COOKIE)
 
 
@@ -222,7 +222,7 @@ async def test_a_certificate_nobody_vouches_for_is_told_and_the_cookie_stays_hom
     server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     async with server, Transport(deadline=5) as transport:
-        with pytest.raises(Trouble, match="TLS"):
+        with pytest.raises(SourceError, match="TLS"):
             await transport.get(f"https://localhost:{port}", "/api/account", COOKIE)
     assert not any(KEY.encode() in read for read in received)
 
@@ -254,7 +254,7 @@ def _self_signed(folder: Path) -> Path:
 @pytest.mark.parametrize("address", ["", "claude.ai", "ftp://claude.ai", "http://", "http://[::1"])
 async def test_an_address_that_is_none_is_told(address: str) -> None:
     async with Transport(deadline=5) as transport:
-        with pytest.raises(Trouble) as trouble:
+        with pytest.raises(SourceError) as trouble:
             await transport.get(address, "/api/account", COOKIE)
     assert trouble.value.cause is Cause.UNREACHABLE
 

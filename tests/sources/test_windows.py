@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Window
-from meterbot.sources.fields import Notes
+from meterbot.sources.fields import DriftNotes
 from meterbot.sources.windows import windows_lost, windows_of
 from tests.sources.bodies import (
     USAGE,
@@ -21,8 +21,8 @@ from tests.sources.bodies import (
 RESET = datetime(2026, 8, 3, 9, tzinfo=UTC)
 
 
-def read(**usage: object) -> tuple[dict[str, Window], Notes]:
-    notes = Notes()
+def read(**usage: object) -> tuple[dict[str, Window], DriftNotes]:
+    notes = DriftNotes()
     return {window.name: window for window in windows_of(sent(usage), notes)}, notes
 
 
@@ -141,18 +141,18 @@ def test_sections_that_share_the_prefix_are_no_windows() -> None:
 @given(st.sampled_from(list(places(USAGE))), json_values)
 def test_one_strange_value_costs_no_other_window(path: tuple[str | int, ...], value: Any) -> None:
     body = sent(with_value(USAGE, path, value))
-    notes = Notes()
+    notes = DriftNotes()
     windows = {window.name: window for window in windows_of(body, notes)}
     for name in ("five_hour", "seven_day", "seven_day_opus"):
         if path[0] not in {name, "limits"}:
-            assert windows[name] == {w.name: w for w in windows_of(sent(USAGE), Notes())}[name]
+            assert windows[name] == {w.name: w for w in windows_of(sent(USAGE), DriftNotes())}[name]
     assert {w.utilization for w in windows.values()} - {None} <= numbers_in(body)
     assert all(note.isprintable() and len(note) < 200 for note in notes.drift)
 
 
 @given(st.dictionaries(st.sampled_from([*USAGE, "seven_day_x"]), json_values))
 def test_no_body_raises(usage: dict[str, object]) -> None:
-    notes = Notes()
+    notes = DriftNotes()
     windows = windows_of(sent(usage), notes)
     assert len({window.name for window in windows}) == len(windows)
     assert len(notes.drift) <= 21
@@ -160,5 +160,5 @@ def test_no_body_raises(usage: dict[str, object]) -> None:
 
 def test_thousands_of_windows_are_cut() -> None:
     usage = {f"seven_day_{number}": {"utilization": 1} for number in range(5000)}
-    notes = Notes()
+    notes = DriftNotes()
     assert len(windows_of(sent(usage), notes)) == 40

@@ -12,7 +12,7 @@ import pytest
 from meterbot.core.models import Health, ReasonClass, Snapshot
 from meterbot.core.money import percent, plain, rounded
 from meterbot.demo.server import Reply, not_found
-from meterbot.demo.simulated_claude_ai import Organization
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
 from meterbot.sources.transport import NotReadableError
 from tests.sources.served import (
@@ -505,7 +505,9 @@ async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]) -> No
 async def test_a_recorded_answer_is_read_as_expected(case: dict[str, Any]) -> None:
     expected = EXPECTED[case["name"]]
     assert isinstance(expected, Expected)
-    organization = Organization(ORG, capabilities=["raven", "chat"] if expected.team else ["claude_max"])
+    organization = SimulatedOrganization(
+        ORG, capabilities=["raven", "chat"] if expected.team else ["claude_max"]
+    )
     async with serving(organization, expected_account=ACCOUNT) as served:
         _script(served, case)
         snapshots = await served.read(expected.now)
@@ -538,7 +540,7 @@ def _script(served: Served, case: dict[str, Any]) -> None:
     server.fail_always(ROUTES.get(part, "account"), Reply(case["status"], case["body"], headers))
     if part == "account" and case["status"] == 200:
         # The simulator guards its routes by what it knows of the account, so it must know this one.
-        served.account.organizations.append(Organization(OTHER_ORG))
+        served.account.organizations.append(SimulatedOrganization(OTHER_ORG))
 
 
 def _check_rest(snapshot: Snapshot, expected: Expected) -> None:

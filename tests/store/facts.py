@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, NewDelivery, Trouble
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, DestinationTrouble, NewDelivery
 from meterbot.core.messages import Message
 from meterbot.core.models import (
     Counter,
@@ -95,7 +95,7 @@ async def put_back(
     store: Store, claimed: Delivery, state: DeliveryState, again: datetime, why: str = "trouble"
 ) -> None:
     refused = state is DeliveryState.REFUSED
-    await store.put_back(claimed, state, again, Trouble(why, NOW, refused=refused))
+    await store.put_back(claimed, state, again, DestinationTrouble(why, NOW, refused=refused))
 
 
 async def write(store: Store, batch: Batch) -> list[Event]:

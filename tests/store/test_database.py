@@ -16,11 +16,11 @@ from meterbot.core.deliveries import (
     Delivery,
     DeliveryKind,
     DeliveryState,
-    Lane,
+    Destination,
+    DestinationTrouble,
     NewDelivery,
-    Place,
-    Telling,
-    Trouble,
+    Posting,
+    Priority,
     Waiting,
 )
 from meterbot.core.messages import Action, Field, Message, Posted, Section
@@ -41,9 +41,9 @@ from meterbot.core.money import Money
 from meterbot.store import (
     FOR_EVER,
     Batch,
+    CounterReader,
     CounterState,
     Latest,
-    Reader,
     tables,
 )
 from meterbot.store.database import Database, open_store
@@ -105,7 +105,7 @@ async def test_knowledge_comes_back_exactly_as_it_was_written(store: Database) -
     async with store.transaction() as transaction:
         assert await transaction.states([ANA, BO]) == {ANA: state}
         assert await transaction.latest_of(["ana"]) == [one]
-        assert await transaction.readers() == [Reader("ana", ANA, state.memory)]
+        assert await transaction.readers() == [CounterReader("ana", ANA, state.memory)]
 
 
 async def test_an_amount_keeps_the_digits_it_came_with(store: Database) -> None:
@@ -364,7 +364,7 @@ async def test_a_message_rests_after_another_as_long_as_its_platform_wants(store
 
 
 async def test_what_is_blocked_leaves_before_levels_renewals_and_digests(store: Database) -> None:
-    lanes = (Lane.DIGEST, Lane.RENEWAL, Lane.THRESHOLD, Lane.BLOCKED, Lane.THRESHOLD)
+    lanes = (Priority.DIGEST, Priority.RENEWAL, Priority.THRESHOLD, Priority.BLOCKED, Priority.THRESHOLD)
     queued = [replace(delivery(f"d{n}", f"e{n}"), lane=lane) for n, lane in enumerate(lanes)]
     await _queue(store, *queued)
     left = []
@@ -379,7 +379,7 @@ async def test_what_is_held_back_leaves_when_it_may_or_when_it_is_released(store
     held = replace(delivery("d1", "e1"), not_before=later(hours=8), held="quiet hours")
     await _queue(store, held, replace(delivery("d2", "e2"), not_before=later(hours=8)))
     assert await _claim(store) is None
-    await write(store, Batch(release=[("e2", Place("slack", "C1"))]))
+    await write(store, Batch(release=[("e2", Destination("slack", "C1"))]))
     second = await _take(store)
     assert second.id == "d2"
     await store.delivered(second, Posted("C1", "2.0"), NOW)
@@ -422,9 +422,9 @@ async def test_a_first_try_that_a_clock_noted_ahead_is_noted_anew_once_the_clock
 
 
 async def test_a_doubt_is_settled_before_anything_else_leaves(store: Database) -> None:
-    await _queue(store, replace(delivery("d1", "e1"), lane=Lane.DIGEST))
+    await _queue(store, replace(delivery("d1", "e1"), lane=Priority.DIGEST))
     await put_back(store, await _take(store), DeliveryState.IN_DOUBT, NOW)
-    await _queue(store, replace(delivery("d2", "e2"), lane=Lane.BLOCKED))
+    await _queue(store, replace(delivery("d2", "e2"), lane=Priority.BLOCKED))
     assert (await _take(store)).id == "d1"
 
 
@@ -486,9 +486,9 @@ async def test_an_edit_knows_where_the_post_stands_at_its_own_destination(store:
 
 
 async def test_nothing_of_a_thread_leaves_before_its_post(store: Database) -> None:
-    post = replace(delivery("p1"), lane=Lane.DIGEST)
+    post = replace(delivery("p1"), lane=Priority.DIGEST)
     await _queue(
-        store, post, replace(delivery("d1", "e2", kind=DeliveryKind.REPLY, about="e1"), lane=Lane.BLOCKED)
+        store, post, replace(delivery("d1", "e2", kind=DeliveryKind.REPLY, about="e1"), lane=Priority.BLOCKED)
     )
     first = await _take(store)
     assert first.id == "p1"
@@ -511,11 +511,11 @@ async def test_where_an_alert_was_told_is_known_while_it_still_waits(store: Data
         delivery("d3", "e2", kind=DeliveryKind.EDIT, about="e1"),
         replace(delivery("d4", "e2", kind=DeliveryKind.REPLY, about="e1"), topic="spend"),
     )
-    slack, discord = Place("slack", "C1"), Place("discord", "C1")
-    first = Telling("e1", "e1", slack, "spend", waits=True)
-    line = Telling("e2", "e1", slack, "spend", waits=True)
+    slack, discord = Destination("slack", "C1"), Destination("discord", "C1")
+    first = Posting("e1", "e1", slack, "spend", waits=True)
+    line = Posting("e2", "e1", slack, "spend", waits=True)
     async with store.transaction() as transaction:
-        assert await transaction.tellings(["e1"]) == [first, Telling("e1", "e1", discord, None, waits=True)]
+        assert await transaction.tellings(["e1"]) == [first, Posting("e1", "e1", discord, None, waits=True)]
         assert await transaction.tellings(["e2"]) == [line]
         assert await transaction.tellings([], ["spend"]) == [first, line]
 
@@ -546,7 +546,7 @@ async def test_queues_tell_how_much_waits_since_when_and_why(store: Database) ->
 # Several in one message
 
 
-def _all_together(waiting: Sequence[Waiting], _trouble: Trouble | None, _now: datetime) -> Choice:
+def _all_together(waiting: Sequence[Waiting], _trouble: DestinationTrouble | None, _now: datetime) -> Choice:
     return Choice(tuple(each.id for each in waiting if each.rendered), "together")
 
 
@@ -579,10 +579,10 @@ async def test_a_post_is_found_and_taken_back_by_its_event_whatever_its_id_was_m
     async with store.transaction() as transaction:
         card = await transaction.card("d1")
         assert card is not None
-        place = Place("slack", "C1")
+        place = Destination("slack", "C1")
         assert await transaction.card_of("e1", place) == card
-        assert await transaction.card_of("e1", Place("slack", "C2")) is None
-        assert not await transaction.withdraw("e1", Place("slack", "C2"), "why")
+        assert await transaction.card_of("e1", Destination("slack", "C2")) is None
+        assert not await transaction.withdraw("e1", Destination("slack", "C2"), "why")
         assert await transaction.withdraw("e1", place, "why")
         assert not await transaction.withdraw("e1", place, "why")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import select, text
 
-from meterbot.core.deliveries import Delivery, DeliveryState, Trouble
+from meterbot.core.deliveries import Delivery, DeliveryState, DestinationTrouble
 from meterbot.core.messages import Posted
 from meterbot.store import Batch, tables
 from meterbot.store.database import Database
@@ -28,7 +28,7 @@ async def is_reposted(store: Database, sent: Delivery) -> None:
 
 
 async def waits_again(store: Database, sent: Delivery) -> None:
-    await store.put_back(sent, DeliveryState.QUEUED, NOW, Trouble("no answer", NOW))
+    await store.put_back(sent, DeliveryState.QUEUED, NOW, DestinationTrouble("no answer", NOW))
 
 
 @pytest.mark.parametrize("outcome", [stands, is_superseded, is_reposted, waits_again])

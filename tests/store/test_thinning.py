@@ -14,7 +14,7 @@ from meterbot.core.money import Money
 from meterbot.rules.pace_and_caps import spend_between
 from meterbot.store import Batch
 from meterbot.store.database import Database
-from meterbot.store.thinning import Stretch, superfluous
+from meterbot.store.thinning import ThinningSpan, superfluous
 from tests.store.facts import (
     ANA,
     BO,
@@ -44,7 +44,7 @@ def left(samples: list[Sample], step: timedelta = HOUR) -> list[Sample]:
 
 @given(st.dictionaries(st.integers(1, 500), st.integers(1, 3000)))
 def test_a_day_is_worked_on_in_pieces_of_few_samples(samples: dict[int, int]) -> None:
-    parts = list(Stretch(START, samples).parts)
+    parts = list(ThinningSpan(START, samples).parts)
     assert [counter for part in parts for counter in part] == list(samples)
     assert all(sum(samples[counter] for counter in part) <= 2000 or len(part) == 1 for part in parts)
     assert all(len(part) <= 10 for part in parts)

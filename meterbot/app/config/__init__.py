@@ -16,7 +16,7 @@ import meterbot
 from meterbot.app.config.credentials import Vault
 from meterbot.app.config.problems import ConfigError, Problem
 from meterbot.app.config.reading import (
-    Found,
+    ConfigText,
     credentials_needed,
     find,
     load,
@@ -36,9 +36,9 @@ __all__ = [
     "Bind",
     "Config",
     "ConfigError",
+    "ConfigText",
     "DiscordConfig",
     "EndpointsConfig",
-    "Found",
     "Problem",
     "SeatConfig",
     "SlackConfig",

@@ -63,7 +63,7 @@ _UNNEEDED = {"push"}  # a push token may also be made by `meterbot seat add`
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ConfigText:
     """A configuration's text. `label` is how problems name it, `directory` where its relative paths start,
     `path` its file, where it has one."""
 
@@ -73,7 +73,7 @@ class Found:
     path: Path | None = None
 
 
-def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Found:
+def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> ConfigText:
     """The first of `--config`, METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml and the user's own.
 
     One that is named must be there. Raises `ConfigError`.
@@ -81,7 +81,7 @@ def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Found:
     if named := path_arg or environ.get("METERBOT_CONFIG"):
         return _read(cwd / named, named)
     if text := environ.get("METERBOT_CONFIG_TOML"):
-        return Found("METERBOT_CONFIG_TOML", text, cwd)
+        return ConfigText("METERBOT_CONFIG_TOML", text, cwd)
     home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
     own = Path(home, "meterbot", "config.toml")
     for path, label in ((cwd / "config.toml", "config.toml"), (own, str(own))):
@@ -97,10 +97,10 @@ def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Found:
     )
 
 
-def _read(path: Path, label: str) -> Found:
+def _read(path: Path, label: str) -> ConfigText:
     try:
         # Windows' editors like to start a file with a byte-order mark.
-        return Found(label, path.read_text("utf-8-sig"), path.parent, path)
+        return ConfigText(label, path.read_text("utf-8-sig"), path.parent, path)
     except OSError as error:
         why = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
@@ -120,7 +120,7 @@ def load(
 
 def load_text(text: str, label: str, environ: Mapping[str, str], directory: Path) -> Config:
     """The same of a text that is not a file yet. Raises `ConfigError`."""
-    return _Reading(Found(label, text, directory), environ, RENAMED).config()
+    return _Reading(ConfigText(label, text, directory), environ, RENAMED).config()
 
 
 def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
@@ -162,7 +162,7 @@ def credentials_needed(
     return files, variables, paths
 
 
-def _document(found: Found) -> dict[str, Any]:
+def _document(found: ConfigText) -> dict[str, Any]:
     """Raises `ConfigError` where it is not TOML."""
     try:
         return tomli.loads(found.text, parse_float=Decimal)
@@ -177,7 +177,7 @@ def _document(found: Found) -> dict[str, Any]:
 class _Reading:
     """One text on its way to a `Config`, and what was found wrong with it."""
 
-    def __init__(self, found: Found, environ: Mapping[str, str], renamed: Sequence[Renamed]) -> None:
+    def __init__(self, found: ConfigText, environ: Mapping[str, str], renamed: Sequence[Renamed]) -> None:
         self._found = found
         self._renamed = renamed
         self._old_keys: list[Problem] = []

@@ -31,13 +31,13 @@ from meterbot.app.config.telling import (
     SlackConfig,
 )
 from meterbot.app.config.values import DatabaseUrl, Duration, SecretKeys, Zone
-from meterbot.commands.digest import Reader, Schedule
+from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.core import money
-from meterbot.core.deliveries import Place
+from meterbot.core.deliveries import Destination
 from meterbot.core.models import EventKind, Seat
 from meterbot.core.privacy import Operators
-from meterbot.delivery.redaction import Veil
-from meterbot.delivery.routing import NoiseSettings, Quiet, Route, Silence
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.routing import Quiet, Route, RoutingSettings, Silence
 from meterbot.rules.settings import Budget, RuleSettings
 
 INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
@@ -124,19 +124,19 @@ class Config(Table):
             for seat in self.seats
         )
 
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Destination, ...]:
         """Where alerts go."""
-        found = [] if self.slack is None else [Place("slack", self.slack.channel)]
-        found += [] if self.discord is None else [Place("discord", str(self.discord.channel_id))]
-        found += [Place("console", "terminal")] if self.console_enabled else []
+        found = [] if self.slack is None else [Destination("slack", self.slack.channel)]
+        found += [] if self.discord is None else [Destination("discord", str(self.discord.channel_id))]
+        found += [Destination("console", "terminal")] if self.console_enabled else []
         return tuple(found)
 
-    def digest_readers(self, places: Iterable[Place]) -> tuple[Reader, ...]:
+    def digest_readers(self, places: Iterable[Destination]) -> tuple[DigestReader, ...]:
         """Who gets a digest, and when: channels, owners, operators. A person has one on each chat, by the first of their
         seats that says when."""
         places = tuple(places)
         readers = [
-            Reader(place, self._schedule(None))
+            DigestReader(place, self._schedule(None))
             for place in places
             if self.digest and "channel" in self.digest.to
         ]
@@ -151,11 +151,12 @@ class Config(Table):
                 wanted = own is not None or (self.digest is not None and "owner" in self.digest.to)
                 if wanted and (own is None or own.every != "never"):
                     names = tuple(seat.name for seat in seats)
-                    readers.append(Reader(Place(chat, f"@{who}"), self._schedule(own), names))
+                    readers.append(DigestReader(Destination(chat, f"@{who}"), self._schedule(own), names))
             if self.digest is not None and "operators" in self.digest.to:
                 people = sorted(self.operators().people.get(chat, ()))
                 readers += [
-                    Reader(Place(chat, f"@{who}"), self._schedule(None), operator=True) for who in people
+                    DigestReader(Destination(chat, f"@{who}"), self._schedule(None), operator=True)
+                    for who in people
                 ]
         return tuple(readers)
 
@@ -170,10 +171,10 @@ class Config(Table):
             own.timezone or table.timezone or self.timezone,
         )
 
-    def noise_settings(self) -> NoiseSettings:
+    def noise_settings(self) -> RoutingSettings:
         """How much is said, where and when."""
         alerts = self.alerts
-        return NoiseSettings(
+        return RoutingSettings(
             routes=tuple(
                 Route(route.to, frozenset(route.seats), frozenset(route.kinds), route.severity)
                 for route in alerts.routes
@@ -188,7 +189,7 @@ class Config(Table):
             loud_from=alerts.loud_from,
             remind_blocked=alerts.remind_blocked,
             group_from=alerts.group_from,
-            veil=Veil(self.privacy.rows, self.operators()),
+            veil=Redaction(self.privacy.rows, self.operators()),
         )
 
     def _quiet(self, quiet: QuietConfig | None) -> Quiet | None:

@@ -37,7 +37,7 @@ from meterbot.chat.discord.rest import (
     NEW_TOKEN,
     NONSENSE,
     NOT_DISCORD,
-    Rest,
+    DiscordRest,
     trace,
 )
 from meterbot.core.clock import Clock
@@ -99,7 +99,7 @@ class DiscordChat:
         self._first_pause = first_pause
         self._identify_pause = identify_pause
         self._gateway = gateway or Lease("gateway", held=True)
-        self._rest = Rest(token, self._new_client, patience)
+        self._rest = DiscordRest(token, self._new_client, patience)
         self._connection = Connection(up=False, detail="not connected yet")
         self._verdict: asyncio.Future[StartError | None] | None = None
         self._answer: Answerer | None = None

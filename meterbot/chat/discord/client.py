@@ -48,7 +48,7 @@ _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 log = get_logger(__name__)
 
 
-class Listener(Protocol):
+class InteractionHandler(Protocol):
     """Who hears of what happens on a gateway connection."""
 
     def came_up(self) -> None: ...
@@ -71,7 +71,7 @@ class BotClient(discord.Client):
 
     def __init__(
         self,
-        listener: Listener,
+        listener: InteractionHandler,
         guild_id: int | None,
         *,
         identify_pause: float,
@@ -162,7 +162,7 @@ class _Tree(app_commands.CommandTree[BotClient]):
             )
 
 
-def _command(listener: Listener) -> app_commands.Command[Any, ..., None]:
+def _command(listener: InteractionHandler) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name=COMMAND, description="What the team's Claude seats have really spent")
     @app_commands.describe(query=_DESCRIPTION)
     async def claude_spend(interaction: discord.Interaction, query: str = "") -> None:
@@ -176,7 +176,7 @@ def _command(listener: Listener) -> app_commands.Command[Any, ..., None]:
     return claude_spend
 
 
-def _menus(listener: Listener) -> tuple[app_commands.ContextMenu, ...]:
+def _menus(listener: InteractionHandler) -> tuple[app_commands.ContextMenu, ...]:
     """The entries in the menu of a person, which is about their seats, and of a message, which is about the team."""
 
     async def of_person(interaction: discord.Interaction, who: discord.Member | discord.User) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
 from meterbot.chat.slack.blocks import Payload, checked, render, render_line
 from meterbot.chat.slack.groups import SlackGroups
-from meterbot.chat.slack.home import Notes, notes_in_memory
+from meterbot.chat.slack.home import NoteStore, notes_in_memory
 from meterbot.chat.slack.listen import SlackListener
 from meterbot.chat.slack.manifest import lacking
 from meterbot.chat.slack.socket import QuietLog, SlackSocket
@@ -57,7 +57,7 @@ class SlackChat:
         ping_interval: float = 10.0,
         timeout: float = 15.0,
         groups: Sequence[str] = (),
-        notes: Notes | None = None,
+        notes: NoteStore | None = None,
     ) -> None:
         self.destination = channel
         self._app_token = app_token

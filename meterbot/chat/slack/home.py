@@ -8,7 +8,7 @@ from hashlib import sha256
 from logging import getLogger
 from typing import Any
 
-from meterbot.chat import Answer, Page, Question
+from meterbot.chat import Answer, HomePage, Question
 from meterbot.chat.slack.home_view import HOME, History, home_view
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
@@ -18,14 +18,14 @@ _log = getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
+class NoteStore:
     """Where is kept, beyond a restart, which picture stands on whose tab."""
 
     read: Callable[[str], Awaitable[str | None]]
     write: Callable[[str, str], Awaitable[None]]
 
 
-def notes_in_memory() -> Notes:
+def notes_in_memory() -> NoteStore:
     """For as long as the process runs."""
     held: dict[str, str] = {}
 
@@ -35,7 +35,7 @@ def notes_in_memory() -> Notes:
     async def write(name: str, value: str) -> None:
         held[name] = value
 
-    return Notes(read, write)
+    return NoteStore(read, write)
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class _Drawing:
     """One that is under way: the newest words that stand there, how often they were asked for, and whether the tab was
     opened anew meanwhile."""
 
-    page: Page | None = None
+    page: HomePage | None = None
     asked: int = 0
     again: bool = False
 
@@ -56,7 +56,7 @@ class SlackHome:
         web: SlackWeb,
         ask: Callable[[Question], Awaitable[Answer]],
         groups_of: Callable[[str], tuple[str, ...]],
-        notes: Notes,
+        notes: NoteStore,
     ) -> None:
         self._web = web
         self._ask = ask
@@ -107,13 +107,13 @@ class SlackHome:
     def _is_newest(self, user: str, drawing: _Drawing) -> bool:
         return self._drawings.get(user) is drawing
 
-    async def _say(self, user: str, tab: str, drawing: _Drawing) -> Page | None:
+    async def _say(self, user: str, tab: str, drawing: _Drawing) -> HomePage | None:
         """All but the history, with the picture that stands there. None where something newer stands there, or nothing."""
         drawing.asked += 1
         turn = drawing.asked
         words = (HOME, tab) if tab else (HOME,)
         answer = await self._ask(Question(words, "slack", user, groups=self._groups_of(user)))
-        page = answer.page or Page((answer.message,))
+        page = answer.page or HomePage((answer.message,))
         if turn != drawing.asked or not self._is_newest(user, drawing):
             return None
         self._shown[user], drawing.page = page.tab, page
@@ -127,7 +127,7 @@ class SlackHome:
                 await self._publish(user, home_view(page))
         return page
 
-    async def _show(self, user: str, page: Page, history: History, drawing: _Drawing) -> None:
+    async def _show(self, user: str, page: HomePage, history: History, drawing: _Drawing) -> None:
         """The page's history, below the newest words, in the place of the one that stands there. A picture that is nobody's
         any more leaves the workspace's files."""
         before, said = await self._picture_of(user, page.tab), drawing.page or page

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from meterbot.chat import Page
+from meterbot.chat import HomePage
 from meterbot.chat.slack.blocks import Block, Payload, render
 from meterbot.core.messages import Message
 
@@ -26,7 +26,7 @@ class History:
     mark: str = ""
 
 
-def home_view(page: Page, history: History | None = None) -> Payload:
+def home_view(page: HomePage, history: History | None = None) -> Payload:
     """The buttons to its tabs, where there are several, and what is on this one, the history below the first answer, as far
     as Slack's hundred blocks go; then a button to look again, and one for the days with their picture."""
     told = [_blocks(number, message) for number, message in enumerate(page.messages)]
@@ -43,7 +43,7 @@ def home_view(page: Page, history: History | None = None) -> Payload:
     return {"type": "home", "blocks": [*blocks, *bottom]}
 
 
-def _tabs(page: Page) -> list[Block]:
+def _tabs(page: HomePage) -> list[Block]:
     if len(page.tabs) < 2:
         return []
     buttons = [

@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
 from meterbot.chat.slack.blocks import checked, render
-from meterbot.chat.slack.home import Notes, SlackHome
+from meterbot.chat.slack.home import NoteStore, SlackHome
 from meterbot.chat.slack.home_view import HOME
 from meterbot.chat.slack.modals import errors, form_view, message_view, submitted
 from meterbot.chat.slack.web_api import SlackWeb
@@ -61,7 +61,7 @@ class SlackListener:
         logger: Logger,
         *,
         groups_of: Callable[[str], tuple[str, ...]],
-        notes: Notes,
+        notes: NoteStore,
     ) -> None:
         self._answer = answer
         self._forms = forms

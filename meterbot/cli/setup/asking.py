@@ -52,7 +52,7 @@ class Wishes:
     """Try nothing, and post no test alert."""
 
 
-class Person(Protocol):
+class Prompter(Protocol):
     """Answers questions, one after the other. `flag` is how a script answers the same."""
 
     def ask(self, question: str, flag: str, default: str | None = None) -> str: ...

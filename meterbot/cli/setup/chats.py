@@ -6,7 +6,7 @@ from meterbot.app.config.values import SlackChannel, Snowflake
 from meterbot.cli import operations
 from meterbot.cli.check import live
 from meterbot.cli.setup.desk import Desk
-from meterbot.cli.setup.draft import Table
+from meterbot.cli.setup.draft import DraftTable
 from meterbot.cli.setup.secrets import Wanted
 from meterbot.core.findings import Check
 
@@ -21,7 +21,7 @@ _DISCORD_TOKEN = Wanted(
 )
 
 
-def slack(desk: Desk) -> Table:
+def slack(desk: Desk) -> DraftTable:
     """The app, its two tokens, its channel."""
     wishes, api = desk.wishes, desk.endpoints["slack_api"]
     _, link = operations.slack_manifest(None)
@@ -50,10 +50,10 @@ def slack(desk: Desk) -> Table:
         TypeAdapter(SlackChannel),
         tried=lambda id_: desk.tried(lambda: live.slack_channel(bot.value, api, id_, desk.now)),
     )
-    return Table("[slack]", {"channel": channel, bot.key: bot.name, app.key: app.name})
+    return DraftTable("[slack]", {"channel": channel, bot.key: bot.name, app.key: app.name})
 
 
-def discord(desk: Desk) -> Table:
+def discord(desk: Desk) -> DraftTable:
     """The bot's token, the invitation, the channel; the server is the channel's."""
     wishes, api = desk.wishes, desk.endpoints["discord_api"]
     desk.say(
@@ -90,4 +90,4 @@ def discord(desk: Desk) -> Table:
         tried=lambda id_: desk.tried(lambda: channel(id_)),
     )
     guild = {"guild_id": server[0]} if server else {}
-    return Table("[discord]", {**guild, "channel_id": int(id_), token.key: token.name})
+    return DraftTable("[discord]", {**guild, "channel_id": int(id_), token.key: token.name})

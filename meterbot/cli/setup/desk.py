@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from meterbot.cli.check import as_text
-from meterbot.cli.setup.asking import Person, Wishes
+from meterbot.cli.setup.asking import Prompter, Wishes
 from meterbot.cli.setup.secrets import Keeper, failures_of, problem_of
 from meterbot.core.findings import Check, Status
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 class Desk:
     """`endpoints`: where the services are; `say` prints."""
 
-    person: Person
+    person: Prompter
     wishes: Wishes
     keeper: Keeper
     endpoints: Mapping[str, str]

@@ -8,7 +8,7 @@ Value = str | bool | int
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DraftTable:
     """`header` as in `[slack]` or `[[seats]]`."""
 
     header: str
@@ -18,7 +18,7 @@ class Table:
         return f"{self.header}\n" + "".join(_line(key, value) for key, value in self.values.items())
 
 
-def drafted(existing: str | None, schema: str, top: Mapping[str, Value], tables: Sequence[Table]) -> str:
+def drafted(existing: str | None, schema: str, top: Mapping[str, Value], tables: Sequence[DraftTable]) -> str:
     """The whole text. What is there stays as it is, to the letter; `top` are keys that it does not have."""
     first = f"#:schema {schema}\n"
     lines = "".join(_line(key, value) for key, value in top.items())

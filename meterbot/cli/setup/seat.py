@@ -9,7 +9,7 @@ from pydantic import AfterValidator, TypeAdapter
 from meterbot.app.config.values import Listen, SeatName, Url
 from meterbot.cli.setup.asking import RefusedError
 from meterbot.cli.setup.desk import Desk
-from meterbot.cli.setup.draft import Table, Value
+from meterbot.cli.setup.draft import DraftTable, Value
 from meterbot.cli.setup.secrets import Kept, Wanted, failures_of, problem_of
 from meterbot.core import cipher
 from meterbot.core.findings import Check
@@ -31,7 +31,7 @@ class NewSeat:
     name: str
     source: str
     url: str | None
-    tables: tuple[Table, ...]
+    tables: tuple[DraftTable, ...]
     secret_key: Kept | None = None
 
 
@@ -66,11 +66,11 @@ def seat(desk: Desk, taken: Sequence[str], read: Read, *, listener: bool, has_ke
     if source != "admin_api" and (plan := _plan(desk)):
         values["plan"] = plan
     if source != "push":
-        return NewSeat(name, source, None, (Table("[[seats]]", values),), secret_key)
+        return NewSeat(name, source, None, (DraftTable("[[seats]]", values),), secret_key)
     url = _url(desk)
     bind = desk.answered("[http] bind", "--bind", wishes.bind or "127.0.0.1:8080", TypeAdapter(Listen))
-    http = () if listener else (Table("[http]", {"bind": bind, "public_url": url}),)
-    return NewSeat(name, source, url, (*http, Table("[[seats]]", values)))
+    http = () if listener else (DraftTable("[http]", {"bind": bind, "public_url": url}),)
+    return NewSeat(name, source, url, (*http, DraftTable("[[seats]]", values)))
 
 
 def _signed_in(desk: Desk, read: Callable[[], list[Check]]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meterbot.app.config import Vault
-from meterbot.cli.setup.asking import Given, MistakenError, Person, RefusedError
+from meterbot.cli.setup.asking import Given, MistakenError, Prompter, RefusedError
 from meterbot.core import secret
 from meterbot.core.findings import Check, Status
 
@@ -45,7 +45,7 @@ class Keeper:
     """Finds secrets, or asks for them. `keep`: whether those that are typed go to files or to the environment."""
 
     def __init__(
-        self, person: Person, environ: Mapping[str, str], directory: Path, *, keep: str = FILES
+        self, person: Prompter, environ: Mapping[str, str], directory: Path, *, keep: str = FILES
     ) -> None:
         self._person = person
         self._vault = Vault(environ, directory)

@@ -18,9 +18,9 @@ from meterbot.app.config.values import Zone
 from meterbot.cli import operations
 from meterbot.cli.check import as_text, exit_status, live
 from meterbot.cli.setup import chats
-from meterbot.cli.setup.asking import MistakenError, Person, RefusedError, Wishes
+from meterbot.cli.setup.asking import MistakenError, Prompter, RefusedError, Wishes
 from meterbot.cli.setup.desk import Desk
-from meterbot.cli.setup.draft import Table, Value, drafted
+from meterbot.cli.setup.draft import DraftTable, Value, drafted
 from meterbot.cli.setup.keeping import write, written
 from meterbot.cli.setup.seat import SECRET_KEY, NewSeat, Read, push_token, seat
 from meterbot.cli.setup.secrets import ENVIRONMENT, FILES, Keeper, Kept
@@ -31,7 +31,7 @@ from meterbot.ingest.pushes import PUSH
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfigPlace:
     """Where the configuration is to be, and what is there already."""
 
     path: Path
@@ -43,7 +43,7 @@ class Place:
 class Plan:
     """What is to be added."""
 
-    tables: tuple[Table, ...]
+    tables: tuple[DraftTable, ...]
     seat: NewSeat | None
     text: str
     renewed: operations.Renewed | None
@@ -52,7 +52,7 @@ class Plan:
 
 def init(
     wishes: Wishes,
-    person: Person,
+    person: Prompter,
     path: Path,
     *,
     environ: Mapping[str, str],
@@ -99,16 +99,16 @@ def init(
         return 1
 
 
-def _place(path: Path) -> Place:
+def _place(path: Path) -> ConfigPlace:
     if not path.parent.is_dir():
         raise RefusedError(f"{path.parent} is not a directory: make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise RefusedError(f"{path.parent} cannot be written to: choose another place with --config")
     if not path.exists():
-        return Place(path, None, {})
+        return ConfigPlace(path, None, {})
     try:
         text = path.read_text("utf-8-sig")
-        return Place(path, text, tomli.loads(text))
+        return ConfigPlace(path, text, tomli.loads(text))
     except OSError as error:
         why = f"cannot be read: {error.strerror}"
     except (UnicodeDecodeError, tomli.TOMLDecodeError):
@@ -116,24 +116,24 @@ def _place(path: Path) -> Place:
     raise MistakenError(f"{path} {why}")
 
 
-def _endpoints(place: Place, wishes: Wishes) -> dict[str, str]:
+def _endpoints(place: ConfigPlace, wishes: Wishes) -> dict[str, str]:
     """The services' addresses: as the flags say, as the file says, or the real ones."""
     there = place.document.get("endpoints", {})
     return dict(EndpointsConfig(**{**there, **wishes.endpoints}))
 
 
-def _planned(desk: Desk, place: Place, environ: Mapping[str, str]) -> Plan:
+def _planned(desk: Desk, place: ConfigPlace, environ: Mapping[str, str]) -> Plan:
     document, wishes = place.document, desk.wishes
-    tables: list[Table] = []
+    tables: list[DraftTable] = []
     for name in _chats(desk, document):
         if name in document:
             desk.say(f"[{name}] is in {place.path} already, and stays as it is.")
         elif name == "console":
-            tables.append(Table("[console]", {"enabled": True}))
+            tables.append(DraftTable("[console]", {"enabled": True}))
         else:
             tables.append(chats.slack(desk) if name == "slack" else chats.discord(desk))
     if wishes.endpoints and "endpoints" not in document:
-        tables.append(Table("[endpoints]", dict(wishes.endpoints)))
+        tables.append(DraftTable("[endpoints]", dict(wishes.endpoints)))
     tries: list[operations.Renewed] = []
     new = _seat(desk, place, partial(_read, desk, place, environ, tries=tries))
     top: dict[str, Value] = {}
@@ -167,7 +167,7 @@ def _chats(desk: Desk, document: Mapping[str, Any]) -> tuple[str, ...]:
     return ("slack", "discord") if answer == "both" else (answer,)
 
 
-def _seat(desk: Desk, place: Place, read: Read) -> NewSeat | None:
+def _seat(desk: Desk, place: ConfigPlace, read: Read) -> NewSeat | None:
     """The first one; a further one where that is wanted."""
     document = place.document
     there = [str(one.get("name")) for one in document.get("seats", [])]
@@ -191,7 +191,7 @@ def _seat(desk: Desk, place: Place, read: Read) -> NewSeat | None:
 
 def _read(
     desk: Desk,
-    place: Place,
+    place: ConfigPlace,
     environ: Mapping[str, str],
     values: Mapping[str, Value],
     kept: Sequence[Kept],
@@ -205,9 +205,9 @@ def _read(
     known = {**environ, **{named[f"{key}_env"]: value for key, value in pointers.items()}}
     top = {key: name for key, name in named.items() if key == "secret_key_env"}
     own = {key: name for key, name in named.items() if key != "secret_key_env"}
-    tables = [Table("[[seats]]", {**values, **own})]
+    tables = [DraftTable("[[seats]]", {**values, **own})]
     if "endpoints" not in place.document:
-        tables.append(Table("[endpoints]", dict(desk.endpoints)))
+        tables.append(DraftTable("[endpoints]", dict(desk.endpoints)))
     config = _loaded(drafted(place.text, SCHEMA.as_uri(), top, tables), place.path, known)
     name = str(values["name"])
     tries += [operations.Renewed(key) for part, key in pointers.items() if part == "session_key"]
@@ -232,7 +232,9 @@ def _zone_here() -> str:
     return zone if found and zone else "UTC"
 
 
-def _kept(desk: Desk, place: Place, plan: Plan, environ: Mapping[str, str]) -> tuple[Config, str | None]:
+def _kept(
+    desk: Desk, place: ConfigPlace, plan: Plan, environ: Mapping[str, str]
+) -> tuple[Config, str | None]:
     """Writes the secrets, then the configuration, if it loads; or neither."""
     kept = desk.keeper.kept
     known = {**environ, **{one.variable: one.value for one in kept if one.variable}}
@@ -308,7 +310,7 @@ def _tell_push(desk: Desk, new: NewSeat, config: Config, token: str | None, prog
     desk.say(seat_admin.push_instructions(new.name, token, interval.total_seconds(), new.url or ""))
 
 
-def _end(desk: Desk, config: Config, place: Place, program: str) -> int:
+def _end(desk: Desk, config: Config, place: ConfigPlace, program: str) -> int:
     """The test alert, and what to type now."""
     named = "" if place.path == Path.cwd() / "config.toml" else f" --config {shlex.quote(str(place.path))}"
     start = f"    {program} run{named}\n"

@@ -19,11 +19,11 @@ from meterbot.delivery.alerts import (
     source,
     spend,
 )
-from meterbot.delivery.alerts.facts import Told, Words, instant
+from meterbot.delivery.alerts.facts import EventFacts, Words, instant
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 from meterbot.rules import fact_money
 
-_WORDS: Mapping[EventKind, Callable[[Told], Words]] = {
+_WORDS: Mapping[EventKind, Callable[[EventFacts], Words]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
     EventKind.THRESHOLD_CROSSED: spend.threshold_crossed,
     EventKind.BUDGET_CROSSED: spend.budget_crossed,
@@ -81,7 +81,7 @@ def sentence(event: Event, seat: Seat | None, tz: tzinfo) -> str:
     facts = [field.value for field in words.fields if field.name in {"Spent", "Until", "Resets"}]
     spent = f", {'; '.join(facts)}" if facts else ""
     said = stopped(one_line(f"{words.whole or words.title}{spent}", _SENTENCE))
-    return said if seat == NO_OWNER else " ".join([said, *Told(event, seat, tz).also()])
+    return said if seat == NO_OWNER else " ".join([said, *EventFacts(event, seat, tz).also()])
 
 
 def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
@@ -105,7 +105,7 @@ def resolution_line(by: Event, seat: Seat | None, tz: tzinfo) -> Message:
 
 
 def _words(event: Event, seat: Seat | None, tz: tzinfo) -> Words:
-    return _NO_NUMBERS if seat == NO_OWNER else _WORDS[event.kind](Told(event, seat, tz))
+    return _NO_NUMBERS if seat == NO_OWNER else _WORDS[event.kind](EventFacts(event, seat, tz))
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:

@@ -7,12 +7,12 @@ from meterbot.core.messages import Field
 from meterbot.core.money import show
 from meterbot.core.plans import list_price
 from meterbot.core.text import day_text, moment, one_line
-from meterbot.delivery.alerts.facts import Told, Words, day_of, instant
+from meterbot.delivery.alerts.facts import EventFacts, Words, day_of, instant
 
 _UNPAID = {"past_due", "unpaid"}
 
 
-def renewal_near(told: Told) -> Words:
+def renewal_near(told: EventFacts) -> Words:
     day, days = day_of(told.event.facts.get("date")), told.event.facts.get("days")
     when = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days") if isinstance(days, int) else "soon"
     title = f"{told.who} renews {when}" if day is None else f"{told.who} renews on {day_text(day)}, {when}"
@@ -25,7 +25,7 @@ def renewal_near(told: Told) -> Words:
     return Words(title, meaning, ("To end or change it, do so in claude.ai before that day.",), fee + spent)
 
 
-def _fee(told: Told) -> tuple[Field, ...]:
+def _fee(told: EventFacts) -> tuple[Field, ...]:
     """As configured, or as the account's plan is listed where nothing is configured."""
     if told.seat is None:
         return ()
@@ -35,7 +35,7 @@ def _fee(told: Told) -> tuple[Field, ...]:
     return () if listed is None else (Field("Plan fee", f"{show(listed, grouped=True)} (list price)"),)
 
 
-def subscription_changed(told: Told) -> Words:
+def subscription_changed(told: EventFacts) -> Words:
     changes = told.items("changes") or []
     lines = [_change(change, told.tz) for change in changes]
     unpaid = any(change.get("to") in _UNPAID for change in changes)

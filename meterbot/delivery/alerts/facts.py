@@ -28,7 +28,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventFacts:
     """An event and whose it is. Every question answers None for a fact that is not known."""
 
     event: Event

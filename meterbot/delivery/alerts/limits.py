@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from meterbot.core.messages import Field
 from meterbot.core.money import show
 from meterbot.core.text import one_line, window_label
-from meterbot.delivery.alerts.facts import USAGE_SETTINGS, Told, Words, windows
+from meterbot.delivery.alerts.facts import USAGE_SETTINGS, EventFacts, Words, windows
 from meterbot.rules import fact_money
 
 _WHY = {"cap": "Its extra usage cap is spent.", "balance": "Its prepaid credits are used up."}
@@ -27,7 +27,7 @@ _STATES = {
 }
 
 
-def seat_blocked(told: Told) -> Words:
+def seat_blocked(told: EventFacts) -> Words:
     reason, hard = told.text("why") or "", told.event.facts.get("hard")
     why = _WHY.get(reason, "Its cap or its credits ran out; Anthropic does not say which.")
     if hard is None:
@@ -45,13 +45,13 @@ def seat_blocked(told: Told) -> Words:
     return Words(f"{told.who} is blocked", (why, force), tuple(advice), fields)
 
 
-def seat_unblocked(told: Told) -> Words:
+def seat_unblocked(told: EventFacts) -> Words:
     since = told.moment("since")
     meaning = (f"It had been blocked since {since}.",) if since else ()
     return Words(f"{told.who} is no longer blocked", meaning, (), told.spent())
 
 
-def metering_changed(told: Told) -> Words:
+def metering_changed(told: EventFacts) -> Words:
     said = [_change(change) for change in told.items("changes") or []]
     meanings = tuple(dict.fromkeys(meaning for _, meaning in said if meaning))
     raw = told.text("wire_reason")
@@ -86,7 +86,7 @@ def _cap_change(old: object, new: object) -> tuple[str, str]:
     return f"the cap was {verb} from {show(before, grouped=True)} to {show(after, grouped=True)}", ""
 
 
-def window_full(told: Told) -> Words:
+def window_full(told: EventFacts) -> Words:
     name, resets = window_label(told.text("window") or "plan"), told.moment("resets_at")
     until = f" until {resets}" if resets else ""
     meaning = {

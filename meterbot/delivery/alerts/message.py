@@ -8,19 +8,19 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from meterbot.core.deliveries import (
-    Act,
-    Card,
-    Deed,
+    ActionKind,
+    AlertAction,
     Delivery,
     DeliveryKind,
-    Place,
+    Destination,
+    PostContent,
 )
 from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, Seat, Severity
 from meterbot.core.text import moment, one_line, span
 from meterbot.delivery import alerts
 from meterbot.delivery.redaction import UNNAMED
-from meterbot.delivery.routing import NoiseSettings, loud_enough
+from meterbot.delivery.routing import RoutingSettings, loud_enough
 
 Seats = Mapping[str, Seat]
 
@@ -28,7 +28,7 @@ _LOUDEST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
 
 
-def card(shown: Card, seats: Seats, tz: tzinfo) -> Message:
+def card(shown: PostContent, seats: Seats, tz: tzinfo) -> Message:
     """The post, as it should stand now."""
     if shown.heading is not None:
         return _several(shown, shown.heading, seats, tz)
@@ -65,24 +65,24 @@ def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
     return Message(title=text, fallback=text, severity=event.severity, loud=True)
 
 
-def act_line(act: Act, tz: tzinfo) -> Message:
+def act_line(act: AlertAction, tz: tzinfo) -> Message:
     """What somebody did, for the thread: it pings nobody, least of all them."""
     text = act_text(act, tz)
     return Message(title=text, fallback=text)
 
 
-def act_text(act: Act, tz: tzinfo) -> str:
+def act_text(act: AlertAction, tz: tzinfo) -> str:
     """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true when that has passed."""
     by = f"by {one_line(act.by, _NAME)}, {moment(act.at, tz)}"
     until = "" if act.until is None else f": until {moment(act.until, tz)}"
     seat = None if act.seat is None else one_line(act.seat, _NAME)
-    if act.deed is Deed.MUTE:
+    if act.deed is ActionKind.MUTE:
         return f"“{act.kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
-    done = "Acknowledged" if act.deed is Deed.ACK else "Snoozed"
+    done = "Acknowledged" if act.deed is ActionKind.ACK else "Snoozed"
     return f"{done}{f' for {seat}' if seat else ''} {by}{until}."
 
 
-def _deeds(shown: Card, *, settled: bool) -> tuple[Action, ...]:
+def _deeds(shown: PostContent, *, settled: bool) -> tuple[Action, ...]:
     """What can be done about it, as buttons."""
     done = {act.deed for act in shown.acts if act.undone_at is None}
     todo = (
@@ -93,11 +93,11 @@ def _deeds(shown: Card, *, settled: bool) -> tuple[Action, ...]:
             "Mute…" if len({each.kind for each in shown.events}) > 1 else "Mute this rule", "mute", shown.ref
         )
     )
-    ack = () if settled or Deed.ACK in done else button("Acknowledge", "ack", shown.ref)
+    ack = () if settled or ActionKind.ACK in done else button("Acknowledge", "ack", shown.ref)
     return (*ack, *todo, *button("Why?", "why", shown.ref))
 
 
-def _several(shown: Card, heading: str, seats: Seats, tz: tzinfo) -> Message:
+def _several(shown: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
     """Events that have nothing in common but the hour: each has its line."""
     lines = [_entry(event, shown, seats, tz) for event in shown.events]
     open_ = [event for event in shown.events if event.key not in shown.endings and event.resolves is None]
@@ -122,7 +122,7 @@ def _several(shown: Card, heading: str, seats: Seats, tz: tzinfo) -> Message:
     )
 
 
-def _entry(event: Event, shown: Card, seats: Seats, tz: tzinfo) -> str:
+def _entry(event: Event, shown: PostContent, seats: Seats, tz: tzinfo) -> str:
     """`Tue Apr 21 15:30: ana has reached 80% of its cap, $40.00 of $50.00 (80%).`"""
     ending = shown.endings.get(event.key)
     over = "" if ending is None else f" Over since {moment(ending.at, tz)}."
@@ -133,11 +133,11 @@ def _seat_of(event: Event, seats: Seats) -> Seat | None:
     return None if event.seat is None else UNNAMED.get(event.seat) or seats.get(event.seat)
 
 
-def rendering(seats: Seats, tz: tzinfo, noise: NoiseSettings) -> Callable[[Delivery], Message]:
+def rendering(seats: Seats, tz: tzinfo, noise: RoutingSettings) -> Callable[[Delivery], Message]:
     """How a delivery without words of its own is said to those who read it where it goes."""
 
     def render(delivery: Delivery) -> Message:
-        place = Place(delivery.chat, delivery.channel)
+        place = Destination(delivery.chat, delivery.channel)
         if delivery.kind is not DeliveryKind.REPLY:
             return card(noise.veil.over(delivery.card, seats, place), seats, tz)
         event = noise.veil.event(delivery.event, seats, place)

@@ -2,10 +2,10 @@
 
 from meterbot.core.money import show, subtract
 from meterbot.core.text import moment, span
-from meterbot.delivery.alerts.facts import USAGE_SETTINGS, Told, Words, instant
+from meterbot.delivery.alerts.facts import USAGE_SETTINGS, EventFacts, Words, instant
 
 
-def cap_forecast(told: Told) -> Words:
+def cap_forecast(told: EventFacts) -> Words:
     at, ends = instant(told.event.facts.get("cap_eta")), instant(told.event.facts.get("ends"))
     meaning = []
     if at is not None:
@@ -18,7 +18,7 @@ def cap_forecast(told: Told) -> Words:
     )
 
 
-def _month(told: Told) -> list[str]:
+def _month(told: EventFacts) -> list[str]:
     """`The month would end between …, most likely $27.40 above the cap.`"""
     low, likely, high, cap = (told.money(fact) for fact in ("low", "likely", "high", "cap"))
     if low is None or likely is None or high is None or cap is None or likely.currency != cap.currency:
@@ -28,7 +28,7 @@ def _month(told: Told) -> list[str]:
     return [f"Without a cap the month would end between {between}, most likely {above} above it."]
 
 
-def spend_spike(told: Told) -> Words:
+def spend_spike(told: EventFacts) -> Words:
     fast, usual, times = told.money("pace"), told.money("usual"), told.text("times")
     title = (
         f"{told.who} is spending {'far faster than' if times is None else f'{times} times as fast as'} usual"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from meterbot.core.messages import Field
 from meterbot.core.money import Money
 from meterbot.core.text import amounts_text, listed, moment, one_line, stretch
-from meterbot.delivery.alerts.facts import Told, Words, instant
+from meterbot.delivery.alerts.facts import EventFacts, Words, instant
 from meterbot.rules import fact_money
 from meterbot.rules.pull_requests import Bill
 
@@ -14,7 +14,7 @@ _A_WEEK = timedelta(days=6)
 """Within it the day of the week alone says which day it was."""
 
 
-def pull_request_merged(told: Told) -> Words:
+def pull_request_merged(told: EventFacts) -> Words:
     facts = told.event.facts
     number, repo = facts.get("number"), told.text("repo") or ""
     name, ask = ("A pull request", "pr") if number is None else (f"PR #{number}", f"pr {number}")
@@ -39,7 +39,7 @@ def pull_request_merged(told: Told) -> Words:
     return Words(title, tuple(said), advice, (Field("Repository", repo),))
 
 
-def _bill(told: Told) -> Bill:
+def _bill(told: EventFacts) -> Bill:
     facts = told.event.facts
     amounts, shared = facts.get("amounts"), facts.get("shared")
     return Bill(

@@ -2,10 +2,10 @@
 
 from meterbot.core.messages import Field
 from meterbot.core.text import sentence
-from meterbot.delivery.alerts.facts import Told, Words
+from meterbot.delivery.alerts.facts import EventFacts, Words
 
 
-def source_down(told: Told) -> Words:
+def source_down(told: EventFacts) -> Words:
     health = (told.text("health") or "unknown").replace("_", " ")
     last, since = told.moment("last_ok_at"), told.moment("since")
     known = f"Its last known numbers are from {last}." if last else "It has not been read yet."
@@ -18,13 +18,13 @@ def _told_if(text: str | None) -> tuple[str, ...]:
     return () if text is None else (sentence(text),)
 
 
-def source_up(told: Told) -> Words:
+def source_up(told: EventFacts) -> Words:
     since = told.moment("down_since")
     meaning = (f"It could not be read since {since}.",) if since else ()
     return Words(f"{told.who} is being read again", meaning)
 
 
-def identity_changed(told: Told) -> Words:
+def identity_changed(told: EventFacts) -> Words:
     what = told.text("what") or "account"
     return Words(
         f"{told.who} now reports another {what}",
@@ -33,7 +33,7 @@ def identity_changed(told: Told) -> Words:
     )
 
 
-def session_expiring(told: Told) -> Words:
+def session_expiring(told: EventFacts) -> Words:
     ends = told.moment("ends_at")
     left = {"7d": "within 7 days", "3d": "within 3 days", "1d": "within a day"}
     advice = (

@@ -9,7 +9,7 @@ from meterbot.core.money import show
 from meterbot.core.text import day_text, listed, one_line, percent_text
 from meterbot.delivery.alerts.facts import (
     USAGE_SETTINGS,
-    Told,
+    EventFacts,
     Words,
     month_of,
     window_name,
@@ -24,7 +24,7 @@ _LOOK = (
 )
 
 
-def spend_started(told: Told) -> Words:
+def spend_started(told: EventFacts) -> Words:
     full = told.items("full_windows")
     if full:
         meaning = f"Its plan quota is used up ({windows(full, told.tz)}), so what it uses now is billed."
@@ -46,7 +46,7 @@ def spend_started(told: Told) -> Words:
     )
 
 
-def _levels(told: Told) -> str:
+def _levels(told: EventFacts) -> str:
     """` (5-hour at 42% and 7-day all at 12%)`"""
     levels = [
         f"{window_name(window)} at {percent_text(Decimal(str(window['utilization'])))}"
@@ -56,7 +56,7 @@ def _levels(told: Told) -> str:
     return f" ({listed(levels)})" if levels else ""
 
 
-def threshold_crossed(told: Told) -> Words:
+def threshold_crossed(told: EventFacts) -> Words:
     used, share = told.money("used"), told.share
     if not told.event.initial or used is None:
         title = f"{told.who} has reached {told.level()}"
@@ -67,14 +67,14 @@ def threshold_crossed(told: Told) -> Words:
     return Words(title, told.also(), (_what_the_cap_does(told), *told.month_end()), told.spent())
 
 
-def _what_the_cap_does(told: Told) -> str:
+def _what_the_cap_does(told: EventFacts) -> str:
     if told.money("cap") is None:
         return f"No known cap will stop it: if that is too much, set one {USAGE_SETTINGS}."
     stops = "Extra usage stops when" if told.share is None or told.share < 100 else "Extra usage has stopped:"
     return f"{stops} the cap is spent. If the work must go on, raise it {USAGE_SETTINGS}."
 
 
-def budget_crossed(told: Told) -> Words:
+def budget_crossed(told: EventFacts) -> Words:
     title = f"The team has reached {told.level()}"
     if told.event.initial and told.share is not None:
         title = f"The team is at {percent_text(told.share)} of its budget"
@@ -84,7 +84,7 @@ def budget_crossed(told: Told) -> Words:
     return Words(title, (*told.also(), *meaning), (advice, *told.month_end()), told.spent())
 
 
-def charged_within_plan(told: Told) -> Words:
+def charged_within_plan(told: EventFacts) -> Words:
     rise, before, used = told.money("rise"), told.money("before"), told.money("used")
     since = told.moment("before_at")
     amount = "" if rise is None else f" {show(rise, grouped=True)}"
@@ -98,13 +98,13 @@ def charged_within_plan(told: Told) -> Words:
     return Words(f"{told.who} was charged{amount} while its plan had room", tuple(meaning), _LOOK)
 
 
-def digest(told: Told) -> Words:
+def digest(told: EventFacts) -> Words:
     """What is left to say of one whose own words are gone."""
     day = told.text("day")
     return Words(f"The digest of {day_text(date.fromisoformat(day))}" if day else "A digest")
 
 
-def period_closed(told: Told) -> Words:
+def period_closed(told: EventFacts) -> Words:
     if told.event.seat is None:
         return _month_closed(told)
     period, final, read = told.text("period"), told.money("final"), told.moment("final_at")
@@ -115,7 +115,7 @@ def period_closed(told: Told) -> Words:
     return Words(f"{told.who} closed {month} at {amount}", tuple(meaning), (), fields)
 
 
-def _month_closed(told: Told) -> Words:
+def _month_closed(told: EventFacts) -> Words:
     """The team's month: sums, seats, what stood in the way, and what the plans covered."""
     facts, period = told.event.facts, told.text("period")
     month = "the month" if period is None else f"{month_of(period):%B}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from meterbot.core.deliveries import Card, Telling
+from meterbot.core.deliveries import PostContent, Posting
 from meterbot.core.messages import Message, Section
 from meterbot.core.models import Event, Seat
 from meterbot.core.money import show
@@ -16,7 +16,7 @@ _REASON = 280
 
 
 def why(
-    card: Card, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Telling] = ()
+    card: PostContent, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Posting] = ()
 ) -> Message:
     """The evidence for everything that the message tells, the newest first, and what became of telling it."""
     title = "Why this alert" if len(card.events) == 1 else "Why these alerts"
@@ -28,7 +28,7 @@ def why(
 
 
 def _section(
-    event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Telling]
+    event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Posting]
 ) -> Section:
     seat = None if event.seat is None else seats.get(event.seat)
     lines = [f"Rule: {event.kind.value}", f"Compared: {one_line(event.reason, _REASON)}"]
@@ -42,7 +42,7 @@ def _section(
     return Section(tuple(lines), alerts.alert(event, seat, tz).title)
 
 
-def _delivery(telling: Telling, tz: tzinfo) -> str:
+def _delivery(telling: Posting, tz: tzinfo) -> str:
     """`Delivery: slack C0123456789, Tue Apr 21 15:30`"""
     channel = "a direct message" if telling.place.channel.startswith("@") else telling.place.channel
     where = f"{telling.place.chat} {one_line(channel, 60)}".strip()

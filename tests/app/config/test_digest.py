@@ -5,17 +5,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from meterbot.commands.digest import Reader, Schedule
-from meterbot.core.deliveries import Place
+from meterbot.commands.digest import DigestReader, Schedule
+from meterbot.core.deliveries import Destination
 from tests.app.config.writing import ANA, loaded, problems
 
-SLACK, CONSOLE = Place("slack", "C1"), Place("console", "terminal")
+SLACK, CONSOLE = Destination("slack", "C1"), Destination("console", "terminal")
 OWNED = f'{ANA}owner = {{ slack = "UANA", console = "operator" }}\n'
 BO = OWNED.replace('"ana"', '"bo"').replace("UANA", "UBO")
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def readers(text: str, *places: Place) -> list[Reader]:
+def readers(text: str, *places: Destination) -> list[DigestReader]:
     return list(loaded(text).digest_readers(places or (SLACK,)))
 
 
@@ -25,7 +25,10 @@ def test_without_the_table_nobody_gets_one() -> None:
 
 def test_the_table_alone_is_for_the_channels_once_a_week() -> None:
     weekly = Schedule("week", time(9), 0, ZoneInfo("UTC"))
-    assert readers(f"[digest]\n{OWNED}", SLACK, CONSOLE) == [Reader(SLACK, weekly), Reader(CONSOLE, weekly)]
+    assert readers(f"[digest]\n{OWNED}", SLACK, CONSOLE) == [
+        DigestReader(SLACK, weekly),
+        DigestReader(CONSOLE, weekly),
+    ]
 
 
 def test_owners_and_operators_are_told_in_direct_messages() -> None:
@@ -33,17 +36,17 @@ def test_owners_and_operators_are_told_in_direct_messages() -> None:
     boss = '[privacy]\noperators = { slack = ["UBOSS"] }\n'
     daily = Schedule("day", time(7, 30), 0, BERLIN)
     assert readers(table + boss + OWNED + BO, SLACK, CONSOLE) == [
-        Reader(Place("slack", "@UANA"), daily, ("ana",)),
-        Reader(Place("slack", "@UBO"), daily, ("bo",)),
-        Reader(Place("slack", "@UBOSS"), daily, operator=True),
+        DigestReader(Destination("slack", "@UANA"), daily, ("ana",)),
+        DigestReader(Destination("slack", "@UBO"), daily, ("bo",)),
+        DigestReader(Destination("slack", "@UBOSS"), daily, operator=True),
     ]
 
 
 def test_a_seat_says_when_its_owner_gets_theirs() -> None:
     own = 'digest = { every = "day", at = "08:30", timezone = "America/New_York" }\n'
     assert readers(OWNED + own + BO) == [
-        Reader(
-            Place("slack", "@UANA"),
+        DigestReader(
+            Destination("slack", "@UANA"),
             Schedule("day", time(8, 30), 0, ZoneInfo("America/New_York")),
             ("ana",),
         )

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat import Answer, Page, Question
+from meterbot.chat import Answer, HomePage, Question
 from meterbot.chat.slack.home import notes_in_memory
 from meterbot.chat.slack.home_view import History, home_view
 from meterbot.commands.commands import Commands
 from meterbot.commands.report import TeamReport
-from meterbot.commands.settings import OwnSettings
+from meterbot.commands.settings import SettingsCommand
 from meterbot.core.messages import Action, Field, Message, Picture, Section
 from meterbot.core.privacy import Operators, Rows
-from meterbot.delivery.actions import Handling
+from meterbot.delivery.actions import AlertActions
 from meterbot.rules import RuleSettings
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
@@ -65,8 +65,8 @@ def commands(store: Database, rows: Rows = "named", operators: Operators | None 
         version="1",
         rows=rows,
         operators=operators,
-        handling=Handling(store, SEATS, lambda: None, now=lambda: NOW, tz=UTC),
-        settings=OwnSettings(store, SEATS, Operators(), RuleSettings().thresholds, UTC),
+        handling=AlertActions(store, SEATS, lambda: None, now=lambda: NOW, tz=UTC),
+        settings=SettingsCommand(store, SEATS, Operators(), RuleSettings().thresholds, UTC),
     )
 
 
@@ -226,7 +226,7 @@ async def pictured(question: Question) -> Answer:
         async def history() -> Answer:
             return shown
 
-        return Answer(said, page=Page((said,), "mine", ("mine",), history))
+        return Answer(said, page=HomePage((said,), "mine", ("mine",), history))
     return shown if "history" in question.words else Answer(said)
 
 
@@ -316,7 +316,7 @@ async def test_what_is_slow_stands_over_nothing_new() -> None:
                 await slow.wait()
             return Answer(Message(f"{now} days", now))
 
-        return Answer(message, page=Page((message,), "mine", ("mine",), history))
+        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
 
     async with opened(answerer) as r:
         said = "new"
@@ -342,7 +342,7 @@ async def test_who_opens_it_while_its_history_is_drawn_sees_at_once_what_is_know
             await slow.wait()
             return Answer(Message("thirty days", "days"))
 
-        return Answer(message, page=Page((message,), "mine", ("mine",), history))
+        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
 
     async with opened(answerer) as r:
         said = "new"
@@ -371,7 +371,7 @@ async def test_who_opens_it_while_it_is_drawn_sees_in_the_end_what_holds_then() 
             await slow.wait()
             return Answer(message)
 
-        return Answer(message, page=Page((message,), "mine", ("mine",), history))
+        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
 
     async with opened(answerer) as r:
         said = "new"
@@ -443,7 +443,7 @@ HISTORIES = st.none() | st.builds(History, MESSAGES, st.none() | st.just("F001")
 
 @given(st.lists(MESSAGES, max_size=5), HISTORIES)
 def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history: History | None) -> None:
-    view = home_view(Page(tuple(messages), "mine", ("mine", "team")), history)
+    view = home_view(HomePage(tuple(messages), "mine", ("mine", "team")), history)
     assert view_verdict(view, "home") is None
     assert len(view["blocks"]) <= 100
     assert values(view).count("home:mine") == 2
@@ -451,6 +451,6 @@ def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history
 
 def test_what_does_not_fit_is_said() -> None:
     long = Message("t", "t", sections=tuple(Section((str(number),)) for number in range(20)))
-    view = home_view(Page((long,) * 8))
+    view = home_view(HomePage((long,) * 8))
     assert len(view["blocks"]) == 100
     assert "There is more" in json.dumps(view["blocks"][-2])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meterbot.chat.discord import embeds
 from meterbot.chat.slack import blocks
-from meterbot.core.deliveries import Act, Card, Deed, Delivery, DeliveryKind
+from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, PostContent
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
@@ -26,7 +26,7 @@ from meterbot.delivery.alerts.message import (
     rendering,
 )
 from meterbot.delivery.grouping import MOST_TOGETHER
-from meterbot.delivery.routing import NoiseSettings
+from meterbot.delivery.routing import RoutingSettings
 from meterbot.rules.pull_requests import Bill, Merged, PullRequest, merged_event
 from tests.delivery.alerts.events import BERLIN, FACTS, event
 from tests.teams import NOW, seat
@@ -36,18 +36,20 @@ LATER = NOW + timedelta(hours=2)
 BLOCKED = event(EventKind.SEAT_BLOCKED, severity=Severity.CRITICAL)
 UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED, severity=Severity.GOOD, at=LATER), resolves=BLOCKED.key)
 FULL = replace(event(EventKind.WINDOW_FULL), seat="bo")
-ACK = Act("act-1", BLOCKED.key, Deed.ACK, NOW, "bo", "slack", "ana", BLOCKED.kind, BLOCKED.severity)
-SNOOZE = replace(ACK, id="act-2", deed=Deed.SNOOZE, until=LATER)
-MUTE = replace(ACK, id="act-3", deed=Deed.MUTE)
+ACK = AlertAction(
+    "act-1", BLOCKED.key, ActionKind.ACK, NOW, "bo", "slack", "ana", BLOCKED.kind, BLOCKED.severity
+)
+SNOOZE = replace(ACK, id="act-2", deed=ActionKind.SNOOZE, until=LATER)
+MUTE = replace(ACK, id="act-3", deed=ActionKind.MUTE)
 
 
 def shown(
     *events: Event,
     ended: Mapping[str, Event] | None = None,
-    acts: Sequence[Act] = (),
+    acts: Sequence[AlertAction] = (),
     heading: str | None = None,
 ) -> Message:
-    return card(Card("ref1", events, dict(ended or {}), tuple(acts), heading), SEATS, BERLIN)
+    return card(PostContent("ref1", events, dict(ended or {}), tuple(acts), heading), SEATS, BERLIN)
 
 
 def level(percent: str, minutes: int = 0) -> Event:
@@ -126,7 +128,7 @@ def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
         ),
     ],
 )
-def test_an_act_is_one_sentence(act: Act, text: str) -> None:
+def test_an_act_is_one_sentence(act: AlertAction, text: str) -> None:
     assert act_text(act, BERLIN) == text
     assert act_line(act, BERLIN) == Message(title=text, fallback=text)
 
@@ -215,13 +217,13 @@ def delivery(kind: DeliveryKind, one: Event) -> Delivery:
         created_at=NOW,
         settle=False,
         root=None,
-        card=Card("ref1", (BLOCKED, one)),
+        card=PostContent("ref1", (BLOCKED, one)),
     )
 
 
 @pytest.mark.parametrize(("severity", "loud"), [(Severity.INFO, False), (Severity.WARNING, True)])
 def test_a_delivery_is_said_as_its_card_or_as_a_line(severity: Severity, *, loud: bool) -> None:
-    render = rendering(SEATS, BERLIN, NoiseSettings(loud_from=Severity.WARNING))
+    render = rendering(SEATS, BERLIN, RoutingSettings(loud_from=Severity.WARNING))
     later = replace(level("90%"), severity=severity)
     whole = shown(BLOCKED, later)
     assert render(delivery(DeliveryKind.POST, later)) == whole
@@ -273,9 +275,9 @@ def seen(payload: Any) -> str:
     return "\n".join(texts(payload)).replace("\\", "").replace("\u200b", "")
 
 
-def longest_acts() -> list[Act]:
+def longest_acts() -> list[AlertAction]:
     long = replace(ACK, by="_" * 100, seat="_" * 64, kind=EventKind.CHARGED_WITHIN_PLAN, until=LATER)
-    return [replace(long, id=deed.value, deed=deed) for deed in Deed]
+    return [replace(long, id=deed.value, deed=deed) for deed in ActionKind]
 
 
 @given(found=st.lists(told(), min_size=MOST_TOGETHER, max_size=MOST_TOGETHER), acted=st.booleans())
@@ -287,7 +289,7 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     seats = {one.seat: seat(one.seat) for one in events if one.seat is not None}
     heading = f"While Discord refused messages, 99d: {MOST_TOGETHER} alerts that are over"
     acts = tuple(longest_acts()) if acted else ()
-    message = card(Card("r" * 20, events, ends, acts, heading), seats, BERLIN)
+    message = card(PostContent("r" * 20, events, ends, acts, heading), seats, BERLIN)
     slack = blocks.render(message)
     discord = embeds.post_payload(message, "d" * 20)
     assert blocks.problems(slack) == []

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from meterbot.core.deliveries import Card
+from meterbot.core.deliveries import PostContent
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind
 from meterbot.delivery.alerts.why import why
@@ -21,7 +21,7 @@ READINGS = [
 
 
 def explained(*events: Event) -> Message:
-    return why(Card("ref1", events), {"ana": seat("ana")}, BERLIN, LATER)
+    return why(PostContent("ref1", events), {"ana": seat("ana")}, BERLIN, LATER)
 
 
 def crossed(**facts: object) -> Event:
