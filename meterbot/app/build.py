@@ -48,7 +48,7 @@ from meterbot.core.lease import GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter
 from meterbot.delivery.actions import AlertActions
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
@@ -222,23 +222,27 @@ def _connected(
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
     tally = ProcessCounters()
-    noise = config.noise_settings()
-    noise = replace(noise, veil=replace(noise.veil, salt=salt))
-    render = rendering(seats, config.timezone, noise)
+    routing = config.routing_settings()
+    routing = replace(routing, redaction=replace(routing.redaction, salt=salt))
+    render = renderer(seats, config.timezone, routing)
     notify = DeliveryWorker(
         store,
         chats,
         clock,
         worker=presence.worker,
         render=render,
-        group_from=noise.group_from,
+        group_threshold=routing.group_threshold,
         rng=rng,
         tally=tally,
     )
     destinations = [Destination(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
-    ingest = Ingest(store, seats, destinations, rules, notify.wake, noise=noise, session_ends=sessions.ends)
-    handling = AlertActions(store, seats, notify.wake, now=clock.now, tz=config.timezone, veil=noise.veil)
+    ingest = Ingest(
+        store, seats, destinations, rules, notify.wake, routing=routing, session_ends=sessions.ends
+    )
+    handling = AlertActions(
+        store, seats, notify.wake, now=clock.now, tz=config.timezone, redaction=routing.redaction
+    )
     reception = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     commands = Commands(
         store,
@@ -285,7 +289,7 @@ def _connected(
         lambda report: current_outlooks(store, report),
         notify.wake,
         tz=config.timezone,
-        noise=noise,
+        routing=routing,
     )
     ping_url = _secret(config.watch.ping_url)
     return Bot(

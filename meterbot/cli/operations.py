@@ -34,7 +34,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Health, Seat, Snapshot, SourceState
 from meterbot.core.text import stamp
-from meterbot.delivery.alerts.test_alert import trial_alert
+from meterbot.delivery.alerts.test_alert import arrival_check
 from meterbot.delivery.seat_settings import name_of
 from meterbot.ingest.changes import counts_in_team
 from meterbot.ingest.ingest import Ingest
@@ -300,7 +300,7 @@ async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]
     chats = build_chats(
         config, SystemClock(), _no_note, _set_no_note, on_quit=None, terminal=(None, sys.stdout)
     )
-    message = trial_alert(meterbot.__version__, len(config.seats), command)
+    message = arrival_check(meterbot.__version__, len(config.seats), command)
     try:
         return list(await asyncio.gather(*(_tried(chat, message, now) for chat in chats.values())))
     finally:

@@ -55,7 +55,7 @@ class DigestSender:
     headings: Ahead
     wake: Callable[[], None]
     tz: tzinfo
-    noise: RoutingSettings
+    routing: RoutingSettings
 
     def __post_init__(self) -> None:
         self._told: dict[str, DigestState] = {}
@@ -127,9 +127,9 @@ class DigestSender:
     def _batch(self, said: _Saying, told: DigestState, now: datetime) -> Batch:
         reader, since = said.reader, told.since or told.at
         event = digest_event(reader, told.day, now)
-        held = hold(event, replace(self.noise, quiet=None), (), now)
+        held = hold(event, replace(self.routing, quiet=None), (), now)
         delivery = NewDelivery(
-            id=delivery_id(self.noise.veil.opaque(event.key), reader.place, DeliveryKind.POST),
+            id=delivery_id(self.routing.redaction.salted(event.key), reader.place, DeliveryKind.POST),
             event=event.key,
             chat=reader.place.chat,
             channel=reader.place.channel,
@@ -158,7 +158,7 @@ class DigestSender:
         return View(
             report,
             self.tz,
-            self.noise.veil.rows,
+            self.routing.redaction.rows,
             frozenset(reader.seats),
             public=not alone,
             operator=reader.operator,

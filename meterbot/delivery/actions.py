@@ -11,11 +11,11 @@ from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpo
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line
-from meterbot.delivery.alerts.message import act_line, act_text
+from meterbot.delivery.alerts.message import action_line, action_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
-from meterbot.delivery.routing import lane_of, loud_enough
+from meterbot.delivery.routing import at_least, priority_of
 from meterbot.rules.renewals import next_charge
 from meterbot.store import Store, Transaction
 
@@ -47,7 +47,7 @@ class _Asked:
         """The loudest of what still holds, the newest of the loudest; else the newest."""
         chosen = self.card.events[-1]
         for event in self.card.open_at(self.now):
-            if chosen.key in self.card.endings or loud_enough(event.severity, chosen.severity):
+            if chosen.key in self.card.endings or at_least(event.severity, chosen.severity):
                 chosen = event
         return chosen
 
@@ -63,14 +63,14 @@ class AlertActions:
         *,
         now: Callable[[], datetime],
         tz: tzinfo,
-        veil: Redaction | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
         self._wake = wake
         self._now = now
         self._tz = tz
-        self._veil = veil or Redaction()
+        self._redaction = redaction or Redaction()
 
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
         """The rule, the level, what was compared with what, and the delivery."""
@@ -126,7 +126,7 @@ class AlertActions:
         several = len(holding) > 1
         numbers = [f"{number}. " if several else "" for number in range(1, len(holding) + 1)]
         lines = "\n".join(
-            f"{number}{act_text(act, self._tz)}" for number, act in zip(numbers, holding, strict=True)
+            f"{number}{action_text(act, self._tz)}" for number, act in zip(numbers, holding, strict=True)
         )
         back = tuple(
             action
@@ -144,7 +144,7 @@ class AlertActions:
             if undone:
                 await self._follow(transaction, act.alert, f"{act.id} undone", None, now)
         self._wake()
-        said = act_text(act, self._tz)
+        said = action_text(act, self._tz)
         return notice("Undone" if undone else "It was undone before", f"No longer: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
@@ -166,7 +166,9 @@ class AlertActions:
 
     def _admits(self, question: Question, seat: str | None) -> bool:
         configured = None if seat is None else self._seats.get(seat)
-        return self._veil.admits(seat, configured, question.platform, question.user, question.groups)
+        return self._redaction.person_may_see(
+            seat, configured, question.platform, question.user, question.groups
+        )
 
     async def _newest_of(self, transaction: Transaction, seat: str) -> PostContent | None:
         """The newest alert of a seat that has not ended."""
@@ -246,7 +248,7 @@ class AlertActions:
             if before is not None:
                 return False, before
             await transaction.add_act(act)
-            await self._follow(transaction, event.key, act.id, act_line(act, self._tz), asked.now)
+            await self._follow(transaction, event.key, act.id, action_line(act, self._tz), asked.now)
         self._wake()
         return True, act
 
@@ -256,18 +258,18 @@ class AlertActions:
         """Every post of the alert shows it, and its thread says it."""
         event = (await transaction.events([alert]))[alert]
         tellings = [each for each in await transaction.tellings([alert]) if each.event == alert]
-        lane, configured = lane_of(event.kind), self._seats.get(event.seat or "")
+        lane, configured = priority_of(event.kind), self._seats.get(event.seat or "")
         for telling in tellings:
             # Who did it would tell whose it is.
-            open_ = self._veil.lifted(event, configured, telling.place)
+            open_ = self._redaction.may_see(event, configured, telling.place)
             said = line if open_ else None
             await transaction.queue(
-                follow_ups(self._veil.opaque(name), [telling], Purpose.ACT, said, lane), now
+                follow_ups(self._redaction.salted(name), [telling], Purpose.ACT, said, lane), now
             )
 
     def _receipt(self, act: AlertAction, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[act.deed]
-        title, said = done if new else before, act_text(act, self._tz)
+        title, said = done if new else before, action_text(act, self._tz)
         return Message(
             title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", act.id) if undo else ()
         )
@@ -313,7 +315,7 @@ def _is_as_good(before: AlertAction, wanted: AlertAction) -> bool:
         return before.alert == wanted.alert
     if wanted.deed is ActionKind.MUTE:
         return before.kind is wanted.kind
-    if before.until is None or wanted.until is None or not loud_enough(before.severity, wanted.severity):
+    if before.until is None or wanted.until is None or not at_least(before.severity, wanted.severity):
         return False
     return wanted.until - before.until < _AS_GOOD_AS
 

@@ -33,8 +33,8 @@ def while_out(chat: str, trouble: DestinationTrouble, now: datetime) -> str:
     return f"{_WHILE}{_CHATS.get(chat, chat)} {verb}, {span(now - trouble.since)}"
 
 
-def grouping(group_from: int, chat: str) -> Choose:
-    """The choice for a chat where `group_from` posts that wait together become one."""
+def grouping(group_threshold: int, chat: str) -> Choose:
+    """The choice for a chat where `group_threshold` posts that wait together become one."""
 
     def choose(waiting: Sequence[Waiting], trouble: DestinationTrouble | None, now: datetime) -> Choice:
         together = [each for each in waiting if each.rendered and each.purpose is Purpose.TELL]
@@ -42,9 +42,9 @@ def grouping(group_from: int, chat: str) -> Choose:
         holding = [each for each in posts if not _is_over(each, now)]
         over = [each for each in posts if _is_over(each, now)]
         lines = [each for each in together if each.kind is DeliveryKind.REPLY and _is_late(each, now)]
-        if len(lines) >= group_from:
+        if len(lines) >= group_threshold:
             over += lines
-        burst = holding[:MOST_TOGETHER] if len(holding) >= group_from else []
+        burst = holding[:MOST_TOGETHER] if len(holding) >= group_threshold else []
         first = next((each for each in waiting if each not in over), None)
         news = burst or [each for each in holding if each is first]
         before = [each for each in over if any(_comes_before(each, one) for one in news)]

@@ -21,9 +21,9 @@ from meterbot.delivery.routing import (
     Hold,
     Quiet,
     RoutingSettings,
+    destinations_of,
     hold,
-    lane_of,
-    places_of,
+    priority_of,
     topic_of,
 )
 
@@ -36,7 +36,7 @@ class Planner:
     events that end here, by key. `quiets`: by seat, when its owner's direct messages wait. `deliveries` and `release` are what comes of it.
     """
 
-    noise: RoutingSettings
+    routing: RoutingSettings
     defaults: Sequence[Destination]
     tellings: list[Posting]
     alerts: Mapping[str, Event]
@@ -55,19 +55,23 @@ class Planner:
         if event.resolves is not None:
             self._end(event, event.resolves)
             return
-        living = topic_of(event) if self.noise.living else None
-        veil = self.noise.veil
-        for place in veil.places(event, seat, places_of(event, seat, self.noise.routes, self.defaults)):
+        living = topic_of(event) if self.routing.update_in_place else None
+        redaction = self.routing.redaction
+        for place in redaction.destinations(
+            event, seat, destinations_of(event, seat, self.routing.routes, self.defaults)
+        ):
             if place == _ailing(event):
                 continue  # what it ails from cannot be told there
             # One message through a month would be a name for a seat that is to have none.
-            topic = living if veil.lifted(event, seat, place) else None
+            topic = living if redaction.may_see(event, seat, place) else None
             about = self._standing(topic, place)
             if about is None:
-                self._queue(event, place, DeliveryKind.POST, lane_of(event.kind), topic=topic)
+                self._queue(event, place, DeliveryKind.POST, priority_of(event.kind), topic=topic)
             else:
-                self._queue(event, place, DeliveryKind.EDIT, lane_of(event.kind), about=about)
-                self._queue(event, place, DeliveryKind.REPLY, lane_of(event.kind), about=about, topic=topic)
+                self._queue(event, place, DeliveryKind.EDIT, priority_of(event.kind), about=about)
+                self._queue(
+                    event, place, DeliveryKind.REPLY, priority_of(event.kind), about=about, topic=topic
+                )
             self.tellings.append(Posting(event.key, about or event.key, place, topic))
 
     def _end(self, event: Event, ended: str) -> None:
@@ -75,10 +79,10 @@ class Planner:
         alert = self.alerts.get(ended)
         if alert is None:
             return
-        lane = lane_of(alert.kind)
+        lane = priority_of(alert.kind)
         for telling in [each for each in self.tellings if each.event == ended]:
             self._queue(event, telling.place, DeliveryKind.EDIT, lane, about=telling.about)
-            if self.noise.send_resolved:
+            if self.routing.send_resolved:
                 self._queue(event, telling.place, DeliveryKind.REPLY, lane, about=telling.about)
 
     def _standing(self, topic: str | None, place: Destination) -> str | None:
@@ -88,12 +92,12 @@ class Planner:
 
     @property
     def _may_hold(self) -> bool:
-        return bool(self.noise.quiet or self.noise.silences or self.acts or self.quiets)
+        return bool(self.routing.quiet or self.routing.silences or self.acts or self.quiets)
 
     def _hold(self, event: Event, place: Destination) -> Hold | None:
         """In a direct message the hours count, too, that its reader has set."""
         own = self.quiets.get(event.seat or "") if place.channel.startswith("@") else None
-        holds = [hold(event, self.noise, self.acts, self.now)]
+        holds = [hold(event, self.routing, self.acts, self.now)]
         holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), self.now)]
         return max(filter(None, holds), key=lambda each: each.until, default=None)
 
@@ -107,13 +111,13 @@ class Planner:
         about: str | None = None,
         topic: str | None = None,
     ) -> None:
-        # An edit makes no noise, so nothing holds it back.
+        # An edit notifies nobody, so nothing holds it back.
         held = None if kind is DeliveryKind.EDIT else self._hold(event, place)
         if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
             self.release.append((about, place))
         self.deliveries.append(
             NewDelivery(
-                id=delivery_id(self.noise.veil.opaque(event.key), place, kind),
+                id=delivery_id(self.routing.redaction.salted(event.key), place, kind),
                 event=event.key,
                 chat=place.chat,
                 channel=place.channel,

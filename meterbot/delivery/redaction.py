@@ -37,19 +37,19 @@ class Redaction:
     operators: Operators = field(default_factory=Operators)
     salt: str = field(default="", repr=False)
 
-    def opaque(self, key: str) -> str:
+    def salted(self, key: str) -> str:
         """What a message's id is made of, which its readers can see: not the key alone, which says whose event it is to
         everybody who tries the keys of all."""
         return f"{self.salt}\n{key}" if self.salt else key
 
-    def lifted(self, event: Event, seat: Seat | None, place: Destination) -> bool:
+    def may_see(self, event: Event, seat: Seat | None, place: Destination) -> bool:
         """Whether who reads there may know whose it is, and the numbers."""
         if self.rows == "named" or event.seat is None or event.kind in _OPEN or _holds_back(event):
             return True
         reader = _reader(place)
-        return reader is not None and self.admits(event.seat, seat, place.chat, reader)
+        return reader is not None and self.person_may_see(event.seat, seat, place.chat, reader)
 
-    def admits(
+    def person_may_see(
         self, name: str | None, seat: Seat | None, platform: str, user: str, groups: Sequence[str] = ()
     ) -> bool:
         """Whether a person may know all of an alert of the seat `name`, and do something about it. `seat` is None where
@@ -58,10 +58,12 @@ class Redaction:
             return True
         return seat is not None and seat.owner.get(platform) == user
 
-    def places(self, event: Event, seat: Seat | None, places: Sequence[Destination]) -> list[Destination]:
+    def destinations(
+        self, event: Event, seat: Seat | None, places: Sequence[Destination]
+    ) -> list[Destination]:
         """Where it is told, of the places where it would be: the owner is told in a direct message of what the channel
         must not know."""
-        told = [place for place in places if self.lifted(event, seat, place)]
+        told = [place for place in places if self.may_see(event, seat, place)]
         veiled = [place for place in places if place not in told]
         owner = {} if seat is None else seat.owner
         direct = [
@@ -81,12 +83,12 @@ class Redaction:
     def _operators_of(self, chat: str) -> list[str]:
         return [] if chat == _CONSOLE else sorted(self.operators.people.get(chat, ()))
 
-    def over(self, card: PostContent, seats: Mapping[str, Seat], place: Destination) -> PostContent:
+    def redact(self, card: PostContent, seats: Mapping[str, Seat], place: Destination) -> PostContent:
         """The card as they may read it there."""
-        events = tuple(self.event(each, seats, place) for each in card.events)
+        events = tuple(self.redact_event(each, seats, place) for each in card.events)
         if events == card.events:
             return card
-        endings = {key: self.event(each, seats, place) for key, each in card.endings.items()}
+        endings = {key: self.redact_event(each, seats, place) for key, each in card.endings.items()}
         hidden = {new.key for old, new in zip(card.events, events, strict=True) if new != old}
         acts = [act for act in card.acts if act.alert not in hidden]
         if self.rows == "anonymous":
@@ -95,9 +97,9 @@ class Redaction:
             ]
         return replace(card, events=events, endings=endings, acts=tuple(acts))
 
-    def event(self, event: Event, seats: Mapping[str, Seat], place: Destination) -> Event:
+    def redact_event(self, event: Event, seats: Mapping[str, Seat], place: Destination) -> Event:
         """The event as they may read it there. It keeps its key, so that its message is found again."""
-        if self.lifted(event, seats.get(event.seat or ""), place):
+        if self.may_see(event, seats.get(event.seat or ""), place):
             return event
         if event.kind is EventKind.PULL_REQUEST_MERGED:
             # Whose it is, everybody sees at GitHub.

@@ -102,28 +102,28 @@ class Route:
     kinds: frozenset[EventKind] = frozenset()
     severity: Severity = Severity.GOOD
 
-    def takes(self, event: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         return (
             (not self.seats or event.seat in self.seats)
             and (not self.kinds or event.kind in self.kinds)
-            and loud_enough(event.severity, self.severity)
+            and at_least(event.severity, self.severity)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """`loud_from`: how loud a line in a thread is for the channel to see it, too. `remind_blocked`: how often a seat
-    that stays blocked is told again; None: never. `group_from`: from how many waiting posts on they become one."""
+    """`broadcast_from`: how loud a line in a thread is for the channel to see it, too. `repeat_interval`: how often a seat
+    that stays blocked is told again; None: never. `group_threshold`: from how many waiting posts on they become one."""
 
     routes: tuple[Route, ...] = ()
     quiet: Quiet | None = None
     silences: tuple[Silence, ...] = ()
-    living: bool = True
+    update_in_place: bool = True
     send_resolved: bool = True
-    loud_from: Severity = Severity.WARNING
-    remind_blocked: timedelta | None = None
-    group_from: int = 4
-    veil: Redaction = field(default_factory=Redaction)
+    broadcast_from: Severity = Severity.WARNING
+    repeat_interval: timedelta | None = None
+    group_threshold: int = 4
+    redaction: Redaction = field(default_factory=Redaction)
     """What alerts tell of a seat, and to whom."""
 
 
@@ -135,11 +135,11 @@ class Hold:
     why: str
 
 
-def loud_enough(severity: Severity, least: Severity) -> bool:
+def at_least(severity: Severity, least: Severity) -> bool:
     return _RANK[severity] >= _RANK[least]
 
 
-def lane_of(kind: EventKind) -> Priority:
+def priority_of(kind: EventKind) -> Priority:
     return _LANES.get(kind, Priority.THRESHOLD)
 
 
@@ -154,12 +154,12 @@ def topic_of(event: Event) -> str | None:
     return None
 
 
-def places_of(
+def destinations_of(
     event: Event, seat: Seat | None, routes: Iterable[Route], defaults: Sequence[Destination]
 ) -> list[Destination]:
     """Where it is told: by the first route that takes it, else where everything is. Nowhere is no answer: an owner who
     is not known on a chat is told where everybody is."""
-    route = next((route for route in routes if route.takes(event)), None)
+    route = next((route for route in routes if route.matches(event)), None)
     places: list[Destination] = []
     for target in (DEFAULT,) if route is None else route.to:
         if target == DEFAULT:
@@ -182,20 +182,20 @@ def hold(event: Event, settings: RoutingSettings, acts: Iterable[AlertAction], n
     holds += [
         Hold(
             act.until,
-            f"snoozed by {one_line(act.by, _NAME)}" if settings.veil.rows == "named" else "snoozed",
+            f"snoozed by {one_line(act.by, _NAME)}" if settings.redaction.rows == "named" else "snoozed",
         )
         for act in acts
         if act.deed is ActionKind.SNOOZE and act.until is not None and _snoozes(act, event, now)
     ]
     quiet = settings.quiet
-    if quiet is not None and not loud_enough(event.severity, quiet.allow):
+    if quiet is not None and not at_least(event.severity, quiet.allow):
         until = quiet.until(now)
         holds += [] if until is None else [Hold(until, "quiet hours")]
     return max(holds, key=lambda each: each.until, default=None)
 
 
 def _snoozes(act: AlertAction, event: Event, now: datetime) -> bool:
-    return act.holds(now) and act.seat == event.seat and loud_enough(act.severity, event.severity)
+    return act.holds(now) and act.seat == event.seat and at_least(act.severity, event.severity)
 
 
 def muted_by(event: Event, acts: Iterable[AlertAction], now: datetime) -> AlertAction | None:

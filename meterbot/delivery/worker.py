@@ -51,7 +51,7 @@ log = get_logger(__name__)
 
 
 class DeliveryWorker:
-    """Works for each chat on its own, so that a hanging platform delays nobody else. `group_from`: from how many posts
+    """Works for each chat on its own, so that a hanging platform delays nobody else. `group_threshold`: from how many posts
     on that wait together they become one."""
 
     def __init__(
@@ -62,14 +62,14 @@ class DeliveryWorker:
         *,
         worker: str,
         render: Render,
-        group_from: int = 4,
+        group_threshold: int = 4,
         rng: random.Random | None = None,
         tally: ProcessCounters | None = None,
     ) -> None:
         self._store = store
         self._chats = chats
         self._render = render
-        self._choose = {name: grouping(group_from, name) for name in chats}
+        self._choose = {name: grouping(group_threshold, name) for name in chats}
         self._clock = clock
         self._worker = worker
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret

@@ -31,8 +31,8 @@ from meterbot.delivery.routing import (
     Quiet,
     RoutingSettings,
     hold,
-    lane_of,
     muted_by,
+    priority_of,
     topic_of,
 )
 from meterbot.ingest.changes import Changes, counters_of, counts_in_team, may_change
@@ -77,7 +77,7 @@ class PushReceipt:
 
 
 class Ingest:
-    """Every told event is queued where `noise` routes it, by default at every destination; `wake` is called after a
+    """Every told event is queued where `routing` routes it, by default at every destination; `wake` is called after a
     commit that brought events.
     `session_ends` answers when the sessions in use end, by seat."""
 
@@ -89,14 +89,14 @@ class Ingest:
         settings: RuleSettings,
         wake: Callable[[], None],
         *,
-        noise: RoutingSettings | None = None,
+        routing: RoutingSettings | None = None,
         session_ends: Callable[[], Mapping[str, datetime]] = dict,
     ) -> None:
         self._store = store
         self._seats = seats
         self._destinations = destinations
         self._settings = settings
-        self._noise = noise or RoutingSettings()
+        self._routing = routing or RoutingSettings()
         self._wake = wake
         self._session_ends = session_ends
         self._standing: TeamTotals | None = None
@@ -294,7 +294,7 @@ class Ingest:
             MonthOfAccount(name, memory, hourly[counter], self._seats[name].plan_price)
             for counter, (name, memory) in memories.items()
         ]
-        return rules.close_month(month, accounts, now, named=self._noise.veil.rows == "named")
+        return rules.close_month(month, accounts, now, named=self._routing.redaction.rows == "named")
 
     def _readers(self, rows: Iterable[tuple[str, Counter]]) -> dict[Counter, list[str]]:
         """The counters that are in the team's sum, each with the seats that read it."""
@@ -316,21 +316,22 @@ class Ingest:
 
     async def _remind(self, transaction: Transaction, now: datetime) -> None:
         """Says again, where that is wanted, that a seat is still blocked; once for each interval."""
-        interval = self._noise.remind_blocked
+        interval = self._routing.repeat_interval
         if interval is None:
             return
         for event in await transaction.open_alerts([EventKind.SEAT_BLOCKED]):
             times = (now - event.at) // interval
             acts = await transaction.acts(now)
-            if times < 1 or hold(event, self._noise, acts, now) is not None:
+            if times < 1 or hold(event, self._routing, acts, now) is not None:
                 continue
             tellings = [each for each in await transaction.tellings([event.key]) if each.event == event.key]
-            name, lane = f"{event.key} reminder {times}", lane_of(event.kind)
+            name, lane = f"{event.key} reminder {times}", priority_of(event.kind)
             for telling in tellings:
-                said = self._noise.veil.event(event, self._seats, telling.place)
+                said = self._routing.redaction.redact_event(event, self._seats, telling.place)
                 line = reminder(said, self._seats, self._settings.timezone, now)
                 await transaction.queue(
-                    follow_ups(self._noise.veil.opaque(name), [telling], Purpose.REMIND, line, lane), now
+                    follow_ups(self._routing.redaction.salted(name), [telling], Purpose.REMIND, line, lane),
+                    now,
                 )
 
     def _tell(self, events: Sequence[Event]) -> None:
@@ -426,9 +427,9 @@ class Ingest:
         ended = {event.resolves for event in told if event.resolves is not None}
         topics = {topic for event in told if (topic := topic_of(event)) is not None}
         planner = Planner(
-            self._noise,
+            self._routing,
             self._destinations,
-            tellings=await transaction.tellings(ended, topics if self._noise.living else ()),
+            tellings=await transaction.tellings(ended, topics if self._routing.update_in_place else ()),
             alerts=await transaction.events(ended),
             acts=acts,
             now=now,
@@ -455,7 +456,7 @@ class Ingest:
 
     async def _report_to_come(self, transaction: Transaction, fold: Changes, now: datetime) -> str | None:
         """The month whose report will tell what closes now. A month that was reported, or never will be, has none."""
-        if len(self._seats) == 1 or self._noise.veil.rows != "named":
+        if len(self._seats) == 1 or self._routing.redaction.rows != "named":
             return None
         if not any(event.kind is EventKind.PERIOD_CLOSED for event in fold.events):
             return None

@@ -13,7 +13,7 @@ from meterbot.commands.report import Reports, TeamReport
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, Priority
 from meterbot.core.models import Sample
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.store import Batch, Latest
@@ -40,11 +40,13 @@ BOS = DigestReader(Destination("slack", "@UBO"), DAILY, ("bo",))
 class Desk:
     """A worker that sends digests to a wall; `spend` is what a reading brings."""
 
-    def __init__(self, store: Database, *readers: DigestReader, noise: RoutingSettings | None = None) -> None:
+    def __init__(
+        self, store: Database, *readers: DigestReader, routing: RoutingSettings | None = None
+    ) -> None:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
-        self.noise = noise or RoutingSettings()
+        self.routing = routing or RoutingSettings()
         self.digests = DigestSender(
-            store, readers, self._report, self._headings, self._wake, tz=UTC, noise=self.noise
+            store, readers, self._report, self._headings, self._wake, tz=UTC, routing=self.routing
         )
 
     async def _report(self, now: datetime) -> TeamReport:
@@ -76,7 +78,7 @@ class Desk:
         await self.digests.step(now)
         clock = ManualClock(now)
         await self.store.beat("one", now, now + 3650 * DAY)
-        render = rendering(SEATS, UTC, self.noise)
+        render = renderer(SEATS, UTC, self.routing)
         notify = DeliveryWorker(self.store, {"slack": self.wall}, clock, worker="one", render=render)
         for _ in range(5):
             await notify.drain()
@@ -162,8 +164,8 @@ async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
 
 async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Database) -> None:
     silence = Silence(NINE - DAY / 4, NINE + timedelta(hours=3))
-    noise = RoutingSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
-    desk = Desk(store, CHANNEL, noise=noise)
+    routing = RoutingSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
+    desk = Desk(store, CHANNEL, routing=routing)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))

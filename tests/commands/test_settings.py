@@ -124,7 +124,7 @@ async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
 # --- what comes of it
 
 
-async def told(store: Database, used: str, at: datetime, noise: RoutingSettings | None = None) -> list[str]:
+async def told(store: Database, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
     """The levels that a reading brings."""
     door = Ingest(
         store,
@@ -132,7 +132,7 @@ async def told(store: Database, used: str, at: datetime, noise: RoutingSettings 
         [Destination("slack", "C1")],
         RuleSettings(thresholds=CONFIGURED, renewal_days=(), kinds=frozenset({EventKind.THRESHOLD_CROSSED})),
         lambda: None,
-        noise=noise,
+        routing=routing,
     )
     read = Snapshot(
         "ana",
@@ -157,10 +157,10 @@ async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Database
 async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_the_channel_does_not(
     store: Database,
 ) -> None:
-    noise = RoutingSettings(veil=Redaction("anonymous"))
-    await told(store, "1", NOW, noise)
+    routing = RoutingSettings(redaction=Redaction("anonymous"))
+    await told(store, "1", NOW, routing)
     await ask(store, "settings", "quiet", "ana", "09:00-14:00")
-    await told(store, "60", NOW + timedelta(minutes=1), noise)
+    await told(store, "60", NOW + timedelta(minutes=1), routing)
     held = {queue.channel: queue.held for queue in await store.queues(NOW + timedelta(minutes=2))}
     assert held == {"C1": 0, "@UANA": 1}
     after = datetime.combine(NOW.date(), time(12, 1), UTC)  # 14:01 in Berlin

@@ -28,7 +28,7 @@ from meterbot.core.models import (
 from meterbot.core.money import Money
 from meterbot.core.privacy import Operators
 from meterbot.delivery.actions import AlertActions
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
@@ -63,31 +63,31 @@ class Room:
     chat: Chat
     tz: tzinfo = BERLIN
     worker: str = "one"
-    veil: Redaction = field(default_factory=Redaction)
+    redaction: Redaction = field(default_factory=Redaction)
     woken: int = 0
     ingest: Ingest = field(init=False)
     notify: DeliveryWorker = field(init=False)
     handling: AlertActions = field(init=False)
 
     def __post_init__(self) -> None:
-        noise = RoutingSettings(veil=self.veil)
+        routing = RoutingSettings(redaction=self.redaction)
         self.ingest = Ingest(
             self.store,
             SEATS,
             [Destination(self.chat.name, self.chat.destination)],
             RuleSettings(thresholds=LEVELS, renewal_days=()),
             lambda: None,
-            noise=noise,
+            routing=routing,
         )
         self.notify = DeliveryWorker(
             self.store,
             {self.chat.name: self.chat},
             self.clock,
             worker=self.worker,
-            render=rendering(SEATS, self.tz, noise),
+            render=renderer(SEATS, self.tz, routing),
         )
         self.handling = AlertActions(
-            self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz, veil=self.veil
+            self.store, SEATS, self._wake, now=self.clock.now, tz=self.tz, redaction=self.redaction
         )
 
     def _wake(self) -> None:
@@ -355,7 +355,7 @@ async def test_a_snooze_holds_back_what_is_no_louder_and_tells_it_afterwards(roo
     before = thread(wall, post)
     await room.spend("16")
     assert thread(wall, post) == before
-    assert "30%" in shown(post).title  # an edit makes no noise
+    assert "30%" in shown(post).title  # an edit notifies nobody
     room.clock.advance(timedelta(minutes=50))
     await room.told()
     assert thread(wall, post) == before
@@ -580,7 +580,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 ) -> None:
     wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
-    room = Room(store, ManualClock(NOW), wall, veil=Redaction("anonymous", operators))
+    room = Room(store, ManualClock(NOW), wall, redaction=Redaction("anonymous", operators))
     await room.spend("1", "12")
     shared = next(each for each in posts(wall) if each.channel == "C1")
     assert "A seat" in shared.message.title
@@ -597,7 +597,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 
 @pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
 async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Database, deed: str) -> None:
-    room = Room(store, ManualClock(NOW), Wall("slack"), veil=Redaction("self"))
+    room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction("self"))
     before = await room.do(deed, "ana", "1h", by="bo")
     await room.spend("1", "12")
     assert await room.do(deed, "ana", "1h", by="bo") == before
@@ -606,7 +606,7 @@ async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Databas
 
 async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
     wall = Wall("slack")
-    room = Room(store, ManualClock(NOW), wall, veil=Redaction("self"))
+    room = Room(store, ManualClock(NOW), wall, redaction=Redaction("self"))
     await room.spend("1", "12")
     mine = posts(wall)[0]
     assert {each.channel for each in wall.standing} == {"@UANA"}

@@ -228,11 +228,11 @@ troubles = st.none() | st.builds(
 
 @given(st.lists(items, max_size=40), st.integers(2, 20), troubles)
 def test_every_message_that_waits_leaves_exactly_once(
-    found: list[Waiting], group_from: int, trouble: DestinationTrouble | None
+    found: list[Waiting], group_threshold: int, trouble: DestinationTrouble | None
 ) -> None:
     named = [replace(each, id=str(number)) for number, each in enumerate(found)]
     queue = sorted(named, key=lambda each: each.lane)
-    choose, left = grouping(group_from, "slack"), list[str]()
+    choose, left = grouping(group_threshold, "slack"), list[str]()
     while queue:
         choice = choose(queue, trouble, NOW)
         chosen = [each for each in queue if each.id in choice.ids]

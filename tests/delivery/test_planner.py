@@ -41,14 +41,14 @@ UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED), resolves=BLOCKED.key)
 
 
 def planner(
-    noise: RoutingSettings | None = None,
+    routing: RoutingSettings | None = None,
     *,
     tellings: Sequence[Posting] = (),
     alerts: Mapping[str, Event] | None = None,
     acts: Sequence[AlertAction] = (),
     places: Sequence[Destination] = (SLACK,),
 ) -> Planner:
-    return Planner(noise or RoutingSettings(), places, list(tellings), alerts or {}, acts, NOW)
+    return Planner(routing or RoutingSettings(), places, list(tellings), alerts or {}, acts, NOW)
 
 
 def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
@@ -56,8 +56,8 @@ def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
     return [(each.kind, each.event, each.about) for each in plan.deliveries]
 
 
-def ended(noise: RoutingSettings | None = None, *, told: Sequence[Posting]) -> Planner:
-    plan = planner(noise, tellings=told, alerts={BLOCKED.key: BLOCKED})
+def ended(routing: RoutingSettings | None = None, *, told: Sequence[Posting]) -> Planner:
+    plan = planner(routing, tellings=told, alerts={BLOCKED.key: BLOCKED})
     plan.tell(UNBLOCKED, seat())
     return plan
 
@@ -106,7 +106,7 @@ def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
 
 
 def test_where_messages_do_not_live_every_level_is_a_post() -> None:
-    plan = planner(RoutingSettings(living=False))
+    plan = planner(RoutingSettings(update_in_place=False))
     for percent in ("50%", "80%"):
         plan.tell(level(percent), seat())
     assert planned(plan) == [(POST, "level:50%", None), (POST, "level:80%", None)]
@@ -242,13 +242,13 @@ def by_topic(found: Sequence[NewDelivery], kind: DeliveryKind) -> list[tuple[str
     st.sampled_from([RoutingSettings(), SILENT]),
 )
 def test_a_topic_has_one_post_a_place_and_every_event_is_told_once_there(
-    levels: list[tuple[str, int]], noise: RoutingSettings
+    levels: list[tuple[str, int]], routing: RoutingSettings
 ) -> None:
     events = [
         replace(level(f"{percent}%"), key=f"{account}:{percent}", counter=Counter(account, "o"))
         for account, percent in levels
     ]
-    plans = [planner(noise, places=(SLACK, DISCORD)) for _ in range(2)]
+    plans = [planner(routing, places=(SLACK, DISCORD)) for _ in range(2)]
     for plan in plans:
         for one in events:
             plan.tell(one, seat())

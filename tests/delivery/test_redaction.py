@@ -21,7 +21,7 @@ from meterbot.core.deliveries import (
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Seat, Severity
 from meterbot.core.privacy import Operators, Rows
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.planner import Planner, delivery_id
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
@@ -46,8 +46,8 @@ OF_NUMBERS = sorted(
 
 
 def channels(rows: Rows, of: Seat, *places: Destination, operators: Operators | None = None) -> list[str]:
-    veil = Redaction(rows, operators or Operators())
-    return [each.channel for each in veil.places(BLOCKED, of, places)]
+    redaction = Redaction(rows, operators or Operators())
+    return [each.channel for each in redaction.destinations(BLOCKED, of, places)]
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_operators_are_told_of_a_seat_that_nobody_can_be_told_of() -> None:
 def test_the_terminal_is_read_by_its_operator() -> None:
     theirs = replace(ANA, owner={"console": "operator"})
     boss = Operators({"console": frozenset({"operator"})})
-    assert Redaction("self").lifted(BLOCKED, theirs, CONSOLE)
-    assert not Redaction("self").lifted(BLOCKED, ANA, CONSOLE)
-    assert Redaction("self", boss).lifted(BLOCKED, ANA, CONSOLE)
+    assert Redaction("self").may_see(BLOCKED, theirs, CONSOLE)
+    assert not Redaction("self").may_see(BLOCKED, ANA, CONSOLE)
+    assert Redaction("self", boss).may_see(BLOCKED, ANA, CONSOLE)
     assert channels("self", ANA, CONSOLE) == ["terminal"]
 
 
@@ -86,10 +86,10 @@ def test_the_terminal_is_read_by_its_operator() -> None:
     [("UANA", (), True), ("UBO", (), False), ("UBOSS", (), True), ("UBO", ("SLEADS",), True)],
 )
 def test_who_may_know_all_of_an_alert(user: str, groups: tuple[str, ...], admitted: bool) -> None:  # noqa: FBT001
-    assert Redaction("anonymous", BOSS).admits("ana", ANA, "slack", user, groups) is admitted
-    assert Redaction("anonymous", BOSS).admits("ana", ANA, "discord", user, groups) is False
-    assert Redaction("named").admits("ana", ANA, "slack", user)
-    assert Redaction("self").admits(None, None, "slack", user)
+    assert Redaction("anonymous", BOSS).person_may_see("ana", ANA, "slack", user, groups) is admitted
+    assert Redaction("anonymous", BOSS).person_may_see("ana", ANA, "discord", user, groups) is False
+    assert Redaction("named").person_may_see("ana", ANA, "slack", user)
+    assert Redaction("self").person_may_see(None, None, "slack", user)
 
 
 # --- what is said
@@ -113,7 +113,7 @@ def said(
         created_at=NOW,
         card=card,
     )
-    return rendering({"ana": ANA, "bo": BO}, UTC, RoutingSettings(veil=Redaction(rows)))(delivery)
+    return renderer({"ana": ANA, "bo": BO}, UTC, RoutingSettings(redaction=Redaction(rows)))(delivery)
 
 
 ACTS = (
@@ -157,7 +157,7 @@ def test_who_acknowledged_would_tell_whose_it_is() -> None:
 @pytest.mark.parametrize("rows", ["anonymous", "self"])
 def test_which_source_does_not_deliver_is_for_everyone(rows: Rows) -> None:
     assert said(rows, event(EventKind.SOURCE_DOWN)).title.startswith("ana cannot be read")
-    assert Redaction(rows).places(event(EventKind.SOURCE_DOWN), ANA, [SLACK]) == [SLACK]
+    assert Redaction(rows).destinations(event(EventKind.SOURCE_DOWN), ANA, [SLACK]) == [SLACK]
 
 
 @pytest.mark.parametrize("rows", ["anonymous", "self"])
@@ -170,7 +170,7 @@ def test_of_a_pull_request_a_channel_reads_that_it_was_merged(rows: Rows) -> Non
 
 
 def test_no_message_lives_through_a_month_in_a_channel_that_must_not_know_whose_it_is() -> None:
-    plan = Planner(RoutingSettings(veil=Redaction("anonymous")), (SLACK,), [], {}, (), NOW)
+    plan = Planner(RoutingSettings(redaction=Redaction("anonymous")), (SLACK,), [], {}, (), NOW)
     for level in ("50%", "80%"):
         plan.tell(replace(event(EventKind.THRESHOLD_CROSSED), key=level, counter=Counter("a", "o")), ANA)
     kinds = [(each.channel, each.kind.value) for each in plan.deliveries]
@@ -219,7 +219,7 @@ def test_under_anonymous_a_channel_reads_the_same_whose_ever_it_is(
 
 @given(st.integers(0, 60))
 def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_channel(minutes: int) -> None:
-    plan = Planner(RoutingSettings(veil=Redaction("self")), (SLACK, DISCORD), [], {}, (), NOW)
+    plan = Planner(RoutingSettings(redaction=Redaction("self")), (SLACK, DISCORD), [], {}, (), NOW)
     for kind in OF_NUMBERS:
         plan.tell(replace(event(kind, at=NOW + timedelta(minutes=minutes)), key=kind.value), ANA)
     assert {each.channel for each in plan.deliveries} == {"@UANA"}
@@ -229,8 +229,8 @@ def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_c
 def test_the_id_of_a_message_tells_nobody_whose_it_is(key: str) -> None:
     one, other = Redaction("anonymous", salt="one"), Redaction("anonymous", salt="other")
     ids = {
-        delivery_id(veil.opaque(key), Destination("slack", "C1"), DeliveryKind.POST)
-        for veil in (Redaction(), one, other)
+        delivery_id(redaction.salted(key), Destination("slack", "C1"), DeliveryKind.POST)
+        for redaction in (Redaction(), one, other)
     }
     assert len(ids) == 3
     assert "other" not in repr(other)

@@ -16,11 +16,11 @@ from meterbot.delivery.routing import (
     Route,
     RoutingSettings,
     Silence,
+    at_least,
+    destinations_of,
     hold,
-    lane_of,
-    loud_enough,
     muted_by,
-    places_of,
+    priority_of,
     topic_of,
 )
 from tests.delivery.alerts.events import event
@@ -173,13 +173,13 @@ def test_only_what_is_loud_enough_is_told_in_quiet_hours(allow: Severity, severi
     settings = RoutingSettings(quiet=replace(NIGHT, allow=allow))
     held = hold(event(EventKind.WINDOW_FULL, severity=severity), settings, [], now)
     quiet = Hold(at("2026-04-30 07:00", BERLIN), "quiet hours")
-    assert held == (None if loud_enough(severity, allow) else quiet)
+    assert held == (None if at_least(severity, allow) else quiet)
 
 
 def test_from_quiet_to_loud() -> None:
     ranked = [Severity.GOOD, Severity.INFO, Severity.WARNING, Severity.CRITICAL]
     for rank, severity in enumerate(ranked):
-        assert [loud_enough(severity, least) for least in ranked] == [low <= rank for low in range(4)]
+        assert [at_least(severity, least) for least in ranked] == [low <= rank for low in range(4)]
 
 
 def test_a_silence_holds_back_even_what_is_loudest() -> None:
@@ -240,7 +240,7 @@ def test_a_mute_is_about_one_kind_at_one_seat() -> None:
 
 
 def test_without_routes_everything_is_told_where_everybody_is() -> None:
-    assert places_of(event(EventKind.SEAT_BLOCKED), seat(), (), DEFAULTS) == list(DEFAULTS)
+    assert destinations_of(event(EventKind.SEAT_BLOCKED), seat(), (), DEFAULTS) == list(DEFAULTS)
 
 
 def test_the_first_route_that_takes_an_event_says_where() -> None:
@@ -253,7 +253,7 @@ def test_the_first_route_that_takes_an_event_says_where() -> None:
     full = event(EventKind.WINDOW_FULL)
 
     def told(one: Event) -> list[Destination]:
-        return places_of(one, seat(), routes, DEFAULTS)
+        return destinations_of(one, seat(), routes, DEFAULTS)
 
     assert told(blocked) == [Destination("slack", "C0MONEY")]
     assert told(full) == [Destination("slack", "C0ANA")]
@@ -264,7 +264,7 @@ def test_the_first_route_that_takes_an_event_says_where() -> None:
 
 def test_a_route_may_have_several_ends_and_none_is_told_twice() -> None:
     route = Route(("slack:C0TEAM", "default", "slack:C0ANA"))
-    assert places_of(event(EventKind.SEAT_BLOCKED), seat(), [route], DEFAULTS) == [
+    assert destinations_of(event(EventKind.SEAT_BLOCKED), seat(), [route], DEFAULTS) == [
         DEFAULTS[0],
         DEFAULTS[1],
         Destination("slack", "C0ANA"),
@@ -274,15 +274,15 @@ def test_a_route_may_have_several_ends_and_none_is_told_twice() -> None:
 def test_an_owner_is_told_directly_and_one_who_is_unknown_where_everybody_is() -> None:
     route = Route(("owner",))
     blocked = event(EventKind.SEAT_BLOCKED)
-    assert places_of(blocked, seat(), [route], DEFAULTS) == [Destination("slack", "@UANA"), DEFAULTS[1]]
-    assert places_of(blocked, seat(owner={}), [route], DEFAULTS) == list(DEFAULTS)
-    assert places_of(event(EventKind.BUDGET_CROSSED), None, [route], DEFAULTS) == list(DEFAULTS)
+    assert destinations_of(blocked, seat(), [route], DEFAULTS) == [Destination("slack", "@UANA"), DEFAULTS[1]]
+    assert destinations_of(blocked, seat(owner={}), [route], DEFAULTS) == list(DEFAULTS)
+    assert destinations_of(event(EventKind.BUDGET_CROSSED), None, [route], DEFAULTS) == list(DEFAULTS)
 
 
 def test_on_the_console_the_owner_is_whoever_looks() -> None:
     console = Destination("console", "console")
     mine = seat(owner={"console": "ana"})
-    assert places_of(event(EventKind.SEAT_BLOCKED), mine, [Route(("owner",))], [console]) == [console]
+    assert destinations_of(event(EventKind.SEAT_BLOCKED), mine, [Route(("owner",))], [console]) == [console]
 
 
 targets = st.sampled_from(["default", "owner", "slack:C0ANA", "discord:7"])
@@ -300,7 +300,7 @@ def test_every_event_is_told_somewhere_and_nowhere_twice(
     ways: list[Route], kind: EventKind, severity: Severity
 ) -> None:
     one = Event("key", kind, NOW, severity, "reason", seat="ana")
-    places = places_of(one, seat(), ways, DEFAULTS)
+    places = destinations_of(one, seat(), ways, DEFAULTS)
     assert places
     assert len(places) == len(set(places))
 
@@ -320,7 +320,7 @@ def test_every_event_is_told_somewhere_and_nowhere_twice(
     ],
 )
 def test_what_stops_somebody_leaves_before_what_can_wait(kind: EventKind, lane: Priority) -> None:
-    assert lane_of(kind) is lane
+    assert priority_of(kind) is lane
 
 
 def spent(kind: EventKind, period: str | None = "2026-04", account: str = "a") -> Event:

@@ -7,7 +7,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import ActionKind, AlertAction, Destination
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.models import EventKind, Severity
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -23,19 +23,19 @@ UTC = ZoneInfo("UTC")
 class House:
     """A door, and walls that it tells."""
 
-    def __init__(self, store: Database, noise: RoutingSettings, *walls: str) -> None:
+    def __init__(self, store: Database, routing: RoutingSettings, *walls: str) -> None:
         self.store, self.clock = store, ManualClock(NOW)
         self.walls = {name: Wall(name) for name in walls}
         seats = {"ana": seat(interval=1e7)}
         places = [Destination(name, "C1") for name in walls]
-        self.ingest = Ingest(store, seats, places, RuleSettings(), lambda: None, noise=noise)
+        self.ingest = Ingest(store, seats, places, RuleSettings(), lambda: None, routing=routing)
         self.notify = DeliveryWorker(
             store,
             self.walls,
             self.clock,
             worker="w",
-            render=rendering(seats, UTC, noise),
-            group_from=noise.group_from,
+            render=renderer(seats, UTC, routing),
+            group_threshold=routing.group_threshold,
         )
 
     async def reads(self, used: str, cap: str = "50") -> None:
@@ -54,7 +54,7 @@ def reminders(wall: Wall) -> list[str]:
 
 
 async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Database) -> None:
-    house = House(store, RoutingSettings(remind_blocked=24 * HOUR), "wall")
+    house = House(store, RoutingSettings(repeat_interval=24 * HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
@@ -77,7 +77,7 @@ async def test_by_default_nobody_is_reminded(store: Database) -> None:
 
 
 async def test_who_acknowledges_is_not_reminded(store: Database) -> None:
-    house = House(store, RoutingSettings(remind_blocked=HOUR), "wall")
+    house = House(store, RoutingSettings(repeat_interval=HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")

@@ -27,7 +27,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money, of_major
 from meterbot.core.privacy import Rows
-from meterbot.delivery.alerts.message import card, rendering
+from meterbot.delivery.alerts.message import card, renderer
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
@@ -82,7 +82,7 @@ def failed(health: Health, at: datetime = NOW, of: str = "ana") -> Snapshot:
 
 def said(delivery: Delivery) -> Message:
     """Its words, as they would be sent now."""
-    return rendering({"ana": seat()}, UTC, RoutingSettings())(delivery)
+    return renderer({"ana": seat()}, UTC, RoutingSettings())(delivery)
 
 
 class Door:
@@ -619,9 +619,9 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database
 
 @pytest.mark.parametrize("rows", ["named", "self"])
 async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Database, rows: Rows) -> None:
-    noise = RoutingSettings(veil=Redaction(rows))
+    routing = RoutingSettings(redaction=Redaction(rows))
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
-    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None, noise=noise)
+    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None, routing=routing)
 
     async def read(ana: str, bo: str, at: datetime) -> None:
         shots = [snapshot(used, at, of=of, account=of) for of, used in (("ana", ana), ("bo", bo))]

@@ -10,7 +10,7 @@ import pytest
 from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Seat, Snapshot
-from meterbot.delivery.alerts.message import rendering
+from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, HookReceipt, PullRequestTracker, month_so_far
@@ -46,7 +46,7 @@ def merged(number: int = 812, author: str = "ana", merge: str = "c0ffee") -> Mer
 
 def said(delivery: Delivery) -> Message:
     """Its words, as they would be sent now."""
-    return rendering(SEATS, UTC, RoutingSettings())(delivery)
+    return renderer(SEATS, UTC, RoutingSettings())(delivery)
 
 
 class Desk:

@@ -171,7 +171,7 @@ class Config(Table):
             own.timezone or table.timezone or self.timezone,
         )
 
-    def noise_settings(self) -> RoutingSettings:
+    def routing_settings(self) -> RoutingSettings:
         """How much is said, where and when."""
         alerts = self.alerts
         return RoutingSettings(
@@ -184,12 +184,12 @@ class Config(Table):
                 Silence(self._instant(each.start), self._instant(each.end), frozenset(each.seats))
                 for each in alerts.silences
             ),
-            living=alerts.living,
+            update_in_place=alerts.living,
             send_resolved=alerts.send_resolved,
-            loud_from=alerts.loud_from,
-            remind_blocked=alerts.remind_blocked,
-            group_from=alerts.group_from,
-            veil=Redaction(self.privacy.rows, self.operators()),
+            broadcast_from=alerts.loud_from,
+            repeat_interval=alerts.remind_blocked,
+            group_threshold=alerts.group_from,
+            redaction=Redaction(self.privacy.rows, self.operators()),
         )
 
     def _quiet(self, quiet: QuietConfig | None) -> Quiet | None:

@@ -1,4 +1,4 @@
-"""Message → Slack's Block Kit: pure rendering, and the rules a payload must keep before it leaves.
+"""Message → Slack's Block Kit: pure renderer, and the rules a payload must keep before it leaves.
 
 Seats may be named by anybody, so every text reaches Slack as text: `&`, `<` and `>` are escaped wherever Slack
 reads control sequences, and longer texts are `plain_text` or `rich_text`, which have no markup to break out of.

@@ -20,7 +20,7 @@ from meterbot.core.models import Event, Seat, Severity
 from meterbot.core.text import moment, one_line, span
 from meterbot.delivery import alerts
 from meterbot.delivery.redaction import UNNAMED
-from meterbot.delivery.routing import RoutingSettings, loud_enough
+from meterbot.delivery.routing import RoutingSettings, at_least
 
 Seats = Mapping[str, Seat]
 
@@ -39,7 +39,7 @@ def card(shown: PostContent, seats: Seats, tz: tzinfo) -> Message:
     message = alerts.resolved(event, ending, seat, tz) if ending else alerts.alert(event, seat, tz)
     earlier = [_entry(each, shown, seats, tz) for each in shown.events[:-1]]
     sections = (Section(tuple(earlier), "Before"),) if earlier else ()
-    deeds = [act_text(act, tz) for act in shown.acts if act.undone_at is None]
+    deeds = [action_text(act, tz) for act in shown.acts if act.undone_at is None]
     severity = message.severity if over else min((each.severity for each in shown.events), key=_LOUDEST.index)
     return replace(
         message,
@@ -65,13 +65,13 @@ def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
     return Message(title=text, fallback=text, severity=event.severity, loud=True)
 
 
-def act_line(act: AlertAction, tz: tzinfo) -> Message:
+def action_line(act: AlertAction, tz: tzinfo) -> Message:
     """What somebody did, for the thread: it pings nobody, least of all them."""
-    text = act_text(act, tz)
+    text = action_text(act, tz)
     return Message(title=text, fallback=text)
 
 
-def act_text(act: AlertAction, tz: tzinfo) -> str:
+def action_text(act: AlertAction, tz: tzinfo) -> str:
     """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true when that has passed."""
     by = f"by {one_line(act.by, _NAME)}, {moment(act.at, tz)}"
     until = "" if act.until is None else f": until {moment(act.until, tz)}"
@@ -110,7 +110,7 @@ def _several(shown: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Mess
         for platform, who in seat.owner.items()
     }
     platforms = [platform for platform, _ in owners]
-    deeds = [act_text(act, tz) for act in shown.acts if act.undone_at is None]
+    deeds = [action_text(act, tz) for act in shown.acts if act.undone_at is None]
     return Message(
         title=heading,
         fallback=f"{heading}. {' '.join(lines)}",
@@ -133,14 +133,14 @@ def _seat_of(event: Event, seats: Seats) -> Seat | None:
     return None if event.seat is None else UNNAMED.get(event.seat) or seats.get(event.seat)
 
 
-def rendering(seats: Seats, tz: tzinfo, noise: RoutingSettings) -> Callable[[Delivery], Message]:
+def renderer(seats: Seats, tz: tzinfo, routing: RoutingSettings) -> Callable[[Delivery], Message]:
     """How a delivery without words of its own is said to those who read it where it goes."""
 
     def render(delivery: Delivery) -> Message:
         place = Destination(delivery.chat, delivery.channel)
         if delivery.kind is not DeliveryKind.REPLY:
-            return card(noise.veil.over(delivery.card, seats, place), seats, tz)
-        event = noise.veil.event(delivery.event, seats, place)
-        return line(event, seats, tz, loud=loud_enough(event.severity, noise.loud_from))
+            return card(routing.redaction.redact(delivery.card, seats, place), seats, tz)
+        event = routing.redaction.redact_event(delivery.event, seats, place)
+        return line(event, seats, tz, loud=at_least(event.severity, routing.broadcast_from))
 
     return render

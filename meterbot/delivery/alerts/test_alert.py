@@ -3,7 +3,7 @@
 from meterbot.core.messages import Message
 
 
-def trial_alert(version: str, seats: int, command: str) -> Message:
+def arrival_check(version: str, seats: int, command: str) -> Message:
     """Mentions nobody, and can be told from a real alert at a glance. `command`: which one posts it."""
     watched = f"{seats} seat{'' if seats == 1 else 's'}"
     return Message(

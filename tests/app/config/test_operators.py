@@ -18,8 +18,8 @@ def test_operators_are_known_by_platform() -> None:
         {"slack": frozenset({"U1"}), "discord": frozenset({"42"}), "console": frozenset({"operator"})},
         {"slack": frozenset({"S1"}), "discord": frozenset({"43"})},
     )
-    assert config.noise_settings().veil.rows == "self"
-    assert config.noise_settings().veil.operators == config.operators()
+    assert config.routing_settings().redaction.rows == "self"
+    assert config.routing_settings().redaction.operators == config.operators()
 
 
 def test_without_being_told_nobody_is_one() -> None:

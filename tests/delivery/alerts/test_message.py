@@ -18,12 +18,12 @@ from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.message import (
-    act_line,
-    act_text,
+    action_line,
+    action_text,
     card,
     line,
     reminder,
-    rendering,
+    renderer,
 )
 from meterbot.delivery.grouping import MOST_TOGETHER
 from meterbot.delivery.routing import RoutingSettings
@@ -129,12 +129,12 @@ def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
     ],
 )
 def test_an_act_is_one_sentence(act: AlertAction, text: str) -> None:
-    assert act_text(act, BERLIN) == text
-    assert act_line(act, BERLIN) == Message(title=text, fallback=text)
+    assert action_text(act, BERLIN) == text
+    assert action_line(act, BERLIN) == Message(title=text, fallback=text)
 
 
 def test_whoever_acts_cannot_fill_the_card_with_a_name() -> None:
-    text = act_text(replace(ACK, by="x\n" * 500), BERLIN)
+    text = action_text(replace(ACK, by="x\n" * 500), BERLIN)
     assert "\n" not in text
     assert len(text) < 90
 
@@ -223,7 +223,7 @@ def delivery(kind: DeliveryKind, one: Event) -> Delivery:
 
 @pytest.mark.parametrize(("severity", "loud"), [(Severity.INFO, False), (Severity.WARNING, True)])
 def test_a_delivery_is_said_as_its_card_or_as_a_line(severity: Severity, *, loud: bool) -> None:
-    render = rendering(SEATS, BERLIN, RoutingSettings(loud_from=Severity.WARNING))
+    render = renderer(SEATS, BERLIN, RoutingSettings(broadcast_from=Severity.WARNING))
     later = replace(level("90%"), severity=severity)
     whole = shown(BLOCKED, later)
     assert render(delivery(DeliveryKind.POST, later)) == whole
@@ -301,7 +301,7 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
             assert said in words
             assert not said.partition(" Over since")[0].endswith("…")
         for act in acts:
-            assert act_text(act, BERLIN) in words
+            assert action_text(act, BERLIN) in words
 
 
 def test_a_line_names_the_lower_levels_that_were_crossed_at_once_and_of_a_renewal_no_days() -> None:
