@@ -24,7 +24,7 @@ from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Snapshot,
     Subscription,
@@ -73,7 +73,7 @@ def batch(of: list[Counter], at: datetime, spent: int) -> Batch:
             windows=windows, windows_read=True, extra_usage=extra, extra_usage_read=True,
             subscription=Subscription("active", at.date()), subscription_read=True,
         )  # fmt: skip
-        known = Known(shot, at, at, at)
+        known = LastKnown(shot, at, at, at)
         latest.append(Latest(shot.seat, sample.counter, known))
         states[sample.counter] = CounterState(known, '{"period":"2026-04","used":null}')
     return Batch(latest=latest, states=states, samples=new)

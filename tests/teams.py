@@ -8,7 +8,7 @@ from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     Seat,
     Snapshot,
     SourceState,
@@ -106,7 +106,7 @@ class Reading:
 
     seat: str
     counter: Counter
-    known: Known
+    known: LastKnown
 
 
 def reading(
@@ -120,7 +120,7 @@ def reading(
     return Reading(
         shot.seat,
         counter or own,
-        Known(
+        LastKnown(
             shot,
             windows_at=at if shot.windows_read else None,
             extra_usage_at=at if shot.extra_usage_read else None,

@@ -34,8 +34,9 @@ from meterbot.core.text import listed, one_line, sentence
 from meterbot.delivery.actions import AlertActions
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
+from meterbot.rules.months import calendar_month
 from meterbot.rules.outlook import HABIT
-from meterbot.rules.pace_and_caps import PACE_WINDOWS, calendar_month, pace
+from meterbot.rules.pace_and_caps import PACE_WINDOWS, pace
 from meterbot.store import LAST_TICK, Store
 
 _MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>|@(?P<name>\S+)")

@@ -12,7 +12,7 @@ from meterbot.commands.view import View
 from meterbot.core.models import Counter, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import HOUR, Hour
-from meterbot.rules.pace_and_caps import calendar_month
+from meterbot.rules.months import calendar_month
 from meterbot.rules.renewals import next_charge
 
 OTHERS = "others"

@@ -26,7 +26,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money, totals
 from meterbot.core.text import amounts_text, day_text, moment, one_line
-from meterbot.rules.pace_and_caps import spend_between
+from meterbot.rules.increases import spend_between
 
 Every = Literal["day", "week"]
 

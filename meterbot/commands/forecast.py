@@ -8,8 +8,8 @@ from meterbot.commands.view import View
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.money import Money, show, totals
 from meterbot.core.text import amounts_text, count, day_text, moment, one_line, sentence, span, window_label
+from meterbot.rules.months import calendar_month, month_end
 from meterbot.rules.outlook import FEWEST_DAYS, Forecast
-from meterbot.rules.pace_and_caps import calendar_month, month_end
 
 _MOST = 20
 _NAME_COLUMNS = 24

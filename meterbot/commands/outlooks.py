@@ -8,8 +8,9 @@ from meterbot.commands.report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour
+from meterbot.rules.months import calendar_month, month_end
 from meterbot.rules.outlook import Forecast, RemainingSpend, forecast, rest_of_month
-from meterbot.rules.pace_and_caps import Pace, calendar_month, cap_eta, month_end, pace
+from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
 from meterbot.rules.window_trend import full_at
 
 

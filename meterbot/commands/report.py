@@ -17,7 +17,7 @@ from meterbot.commands.seat_lines import is_metered
 from meterbot.core.models import (
     Counter,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Seat,
     Snapshot,
@@ -27,10 +27,11 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money, percent, totals
 from meterbot.core.org_spend import month_name
-from meterbot.core.plans import list_price, plan_trouble
-from meterbot.rules import of_another_month, remedy
+from meterbot.core.plans import list_price, plan_mismatch
+from meterbot.rules import remedy, without_amounts
 from meterbot.rules.blocked import Block, block_of
-from meterbot.rules.pace_and_caps import Pace, calendar_month, pace
+from meterbot.rules.months import calendar_month
+from meterbot.rules.pace_and_caps import Pace, pace
 from meterbot.rules.renewals import as_configured
 from meterbot.rules.shared_counters import Shared, completed
 
@@ -45,7 +46,7 @@ class LatestReading(Protocol):
     def counter(self) -> Counter: ...
 
     @property
-    def known(self) -> Known: ...
+    def known(self) -> LastKnown: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,8 @@ class Reports:
         self._tz = tz
         self._latest: Sequence[LatestReading] = ()
         self._sources: Mapping[str, SourceState] = {}
-        self._known: dict[str, dict[Counter, Known]] = {}
-        self._readers: dict[Counter, dict[str, Known]] = {}
+        self._known: dict[str, dict[Counter, LastKnown]] = {}
+        self._readers: dict[Counter, dict[str, LastKnown]] = {}
         self._parts: dict[str, _Part] = {}
         self._making = Lock()
 
@@ -244,7 +245,7 @@ class Reports:
         self._known, self._readers, self._parts = defaultdict(dict), defaultdict(dict), {}
         for one in sorted(latest, key=lambda one: one.seat):
             seat = self._named.get(one.seat)
-            if seat is not None and seat.wants(one.counter.org):
+            if seat is not None and seat.covers(one.counter.org):
                 self._known[one.seat][one.counter] = one.known
                 self._readers[one.counter][one.seat] = one.known
 
@@ -295,14 +296,14 @@ def _next_change(
         datetime.combine(tomorrow, time(), tz),
         datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC),
         # One instant later than its patience lasts.
-        *(at + seat.patience + timedelta(microseconds=1) for at in (state.last_ok_at, newest) if at),
+        *(at + seat.stale_after + timedelta(microseconds=1) for at in (state.last_ok_at, newest) if at),
         *(extra.disabled_until for extra in extras if extra is not None and extra.disabled_until),
         *([state.next_due] if state.next_due else []),
     ]
     return min(at for at in instants if at > now)
 
 
-def _completed(seat: Seat, known: Known, readers: Mapping[str, Known]) -> Shared:
+def _completed(seat: Seat, known: LastKnown, readers: Mapping[str, LastKnown]) -> Shared:
     others = {name: other for name, other in readers.items() if name != seat.name}
     return Shared(known, {}) if seat.beside else completed(known, others)
 
@@ -327,19 +328,19 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
 
 
 def _present_state(
-    seat: Seat, state: SourceState | None, known: Iterable[Known], now: datetime
+    seat: Seat, state: SourceState | None, known: Iterable[LastKnown], now: datetime
 ) -> SourceState:
     """The stored state, or stale when nothing came for three intervals and nobody has said so yet."""
     newest = max((one.snapshot.fetched_at for one in known), default=None)
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
     seen = max((at for at in (state.last_ok_at, newest) if at is not None), default=None)
-    if state.health is Health.OK and seen is not None and now - seen > seat.patience:
-        return replace(state, health=Health.STALE, since=seen + seat.patience)
+    if state.health is Health.OK and seen is not None and now - seen > seat.stale_after:
+        return replace(state, health=Health.STALE, since=seen + seat.stale_after)
     return state
 
 
-def _priced(seat: Seat, readings: Iterable[Known]) -> Seat:
+def _priced(seat: Seat, readings: Iterable[LastKnown]) -> Seat:
     """Where neither plan nor price is configured: the plan that the account says, at its list price."""
     if seat.plan is not None or seat.plan_price is not None or seat.beside:
         return seat
@@ -356,7 +357,7 @@ def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
     told: dict[str, tuple[str | None, list[str | None]]] = {}
     for row in rows:
         told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
-    found = [plan_trouble(name, plan, tiers) for name, (plan, tiers) in told.items()]
+    found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in told.items()]
     return [sentence for sentence in found if sentence is not None]
 
 
@@ -369,7 +370,7 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
     extra, read_at = known.snapshot.extra_usage, known.extra_usage_at
     outdated = read_at is not None and calendar_month(read_at) < calendar_month(now)
     if extra is not None and outdated:
-        extra = of_another_month(extra)
+        extra = without_amounts(extra)
     spend = known.snapshot.org_spend
     if spend is not None:
         read_at = None if spend.costs is None else spend.costs.read_at

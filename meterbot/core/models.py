@@ -203,7 +203,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class LastKnown:
     """What is known of a counter: the newest snapshot with the last good value of every part it lacked.
 
     The `_at` instants are when each part was last read; None = never.
@@ -305,14 +305,14 @@ class Sample:
     blocked: bool
 
 
-class OfCounter(Protocol):
+class HasCounter(Protocol):
     """What is of one counter: a sample, an hour."""
 
     @property
     def counter(self) -> Counter: ...
 
 
-Item = TypeVar("Item", bound=OfCounter)
+Item = TypeVar("Item", bound=HasCounter)
 
 
 def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
@@ -340,7 +340,7 @@ class Seat:
     """Seconds between two reads; for `push`, between two expected arrivals."""
 
     @property
-    def patience(self) -> timedelta:
+    def stale_after(self) -> timedelta:
         """How long nothing new may come before its source, which reports no failure, is called stale."""
         return timedelta(seconds=3 * self.interval)
 
@@ -349,7 +349,7 @@ class Seat:
         """Its numbers are an organization's own API spend: shown beside the seats, never summed with them."""
         return self.source == "admin_api"
 
-    def wants(self, org: str) -> bool:
+    def covers(self, org: str) -> bool:
         """Whether this organization is among those it is to be read for."""
         return not self.organizations or org in self.organizations
 

@@ -23,7 +23,7 @@ def list_price(plan: str | None) -> Money | None:
     return None if price is None else of_major(price, "USD")
 
 
-def plan_trouble(seat: str, configured: str | None, told: Iterable[str | None]) -> str | None:
+def plan_mismatch(seat: str, configured: str | None, told: Iterable[str | None]) -> str | None:
     """What to correct where an account says, of all its organizations, that it is on another plan than the configured
     one. None where one agrees, or where either is not known: a plan of one's own naming is nobody's to compare."""
     known = sorted({plan for plan in told if plan is not None})

@@ -11,7 +11,7 @@ from meterbot.core.models import (
     Counter,
     Event,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Seat,
     Snapshot,
@@ -22,18 +22,18 @@ from meterbot.core.models import (
 from meterbot.delivery import seat_settings
 from meterbot.rules import (
     CounterMemory,
+    CounterUpdate,
     DestinationMemory,
     DestinationProblem,
-    Rise,
+    RisenCounter,
     RuleSettings,
     SourceMemory,
     TeamMemory,
     TeamShare,
-    Verdict,
 )
 from meterbot.rules.hours import Hour
-from meterbot.rules.memory import DESTINATION_MEMORY, TEAM_MEMORY, memory_of
-from meterbot.rules.pace_and_caps import CLOCK_SKEW
+from meterbot.rules.memory import DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
+from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.renewals import as_configured
 from meterbot.store import Batch, CounterState, Latest
 
@@ -97,10 +97,10 @@ class Changes:
         if (
             state.health is Health.OK
             and state.last_ok_at is not None
-            and now - state.last_ok_at > seat.patience
+            and now - state.last_ok_at > seat.stale_after
         ):
             self.sources[seat.name] = replace(
-                state, health=Health.STALE, since=state.last_ok_at + seat.patience
+                state, health=Health.STALE, since=state.last_ok_at + seat.stale_after
             )
         self.watch_source(seat, now)
 
@@ -153,13 +153,13 @@ class Changes:
         counter = named.counter
         if counter is None:
             return snapshot.fetched_at <= now + CLOCK_SKEW
-        if not seat.wants(counter.org):
+        if not seat.covers(counter.org):
             return False
         state = self.states.get(counter) or self._nameless_state(seat, counter.org)
         memory = self._memory_in(counter, state)
         known = state.known if state else None
-        late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.patience
-        watch = rules.take_late if late else rules.watch_counter
+        late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.stale_after
+        watch = rules.record_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
         verdict = watch(memory, known, named, settings, now)
         if verdict.changed and verdict.known is not None:
@@ -206,8 +206,8 @@ class Changes:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            if now - last_ok_at > seat.patience:  # a machine that was offline delivers what it had
-                health, since = Health.STALE, last_ok_at + seat.patience
+            if now - last_ok_at > seat.stale_after:  # a machine that was offline delivers what it had
+                health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(
             old,
             health=health,
@@ -230,7 +230,7 @@ class Changes:
         taken = self._counter_memories.get(counter)
         return taken or rules.load(CounterMemory, state.memory if state else None)
 
-    def _set_state(self, counter: Counter, known: Known, memory: CounterMemory) -> None:
+    def _set_state(self, counter: Counter, known: LastKnown, memory: CounterMemory) -> None:
         self._counter_memories[counter] = memory
         self.states[counter] = CounterState(known, rules.dump(memory))
 
@@ -239,7 +239,7 @@ class Changes:
     ) -> None:
         """Of a counter that rose: where its pace leads."""
         state, seat = self.states[counter], self.risen[counter]
-        rise = Rise(counter, seat, samples, hours)
+        rise = RisenCounter(counter, seat, samples, hours)
         memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
         self._set_state(counter, state.known, memory)
         self.events += events
@@ -260,11 +260,13 @@ class Changes:
 
     def _source_memory(self, seat: str) -> SourceMemory:
         if seat not in self._source_memories:
-            self._source_memories[seat] = rules.load(SourceMemory, self.memories.get(memory_of(seat)))
+            self._source_memories[seat] = rules.load(
+                SourceMemory, self.memories.get(source_memory_name(seat))
+            )
         return self._source_memories[seat]
 
     def _set_source_memory(self, seat: str, memory: SourceMemory) -> None:
-        self._remember(memory_of(seat), self._source_memory(seat), memory)
+        self._remember(source_memory_name(seat), self._source_memory(seat), memory)
         self._source_memories[seat] = memory
 
     def _remember(self, name: str, before: M, memory: M) -> None:
@@ -283,7 +285,7 @@ def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
     ):
         return True
     if state.health is Health.OK:
-        return state.last_ok_at is not None and now - state.last_ok_at > seat.patience
+        return state.last_ok_at is not None and now - state.last_ok_at > seat.stale_after
     return state.health is not Health.NEVER_SEEN
 
 
@@ -292,7 +294,7 @@ def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
 
 
 def counts_in_team(seat: Seat, counter: Counter) -> bool:
-    return not seat.beside and seat.wants(counter.org)
+    return not seat.beside and seat.covers(counter.org)
 
 
 def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
@@ -305,7 +307,7 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
     return {one.counter for one in snapshots if one.counter is not None} | inherited | before
 
 
-def _newest(verdict: Verdict, counter: Counter, snapshot: Snapshot) -> list[Sample]:
+def _newest(verdict: CounterUpdate, counter: Counter, snapshot: Snapshot) -> list[Sample]:
     """The point that this reading is of the counter's history: none without a clean amount."""
     costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
     if costs is not None and costs.complete and len(costs.amounts) == 1:

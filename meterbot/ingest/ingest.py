@@ -23,7 +23,7 @@ from meterbot.core.models import (
     Snapshot,
     by_counter,
 )
-from meterbot.core.plans import plan_trouble
+from meterbot.core.plans import plan_mismatch
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import Planner, follow_ups
@@ -38,9 +38,9 @@ from meterbot.delivery.routing import (
 from meterbot.ingest.changes import Changes, counters_of, counts_in_team, may_change
 from meterbot.ingest.team_totals import TeamTotals
 from meterbot.rules import (
+    AccountMonth,
     CounterMemory,
     DestinationProblem,
-    MonthOfAccount,
     RuleSettings,
     SourceMemory,
     fact_money,
@@ -48,18 +48,11 @@ from meterbot.rules import (
 )
 from meterbot.rules.facts import instant
 from meterbot.rules.hours import Hour, last_month
-from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, memory_of
+from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
+from meterbot.rules.months import calendar_month, month_end, month_of, month_start
 from meterbot.rules.outlook import HABIT
-from meterbot.rules.pace import DAY
-from meterbot.rules.pace_and_caps import (
-    PACE_WINDOWS,
-    calendar_month,
-    cap_eta,
-    month_end,
-    month_of,
-    month_start,
-    pace,
-)
+from meterbot.rules.pace_alerts import DAY
+from meterbot.rules.pace_and_caps import PACE_WINDOWS, cap_eta, pace
 from meterbot.store import Batch, Store, Transaction
 
 _AT_A_TIME = 20
@@ -136,7 +129,7 @@ class Ingest:
         Then the refusal is what the source is said to ail from.
         """
         configured = self._seats[seat]
-        wanted = [one for one in snapshots if one.org_uuid is not None and configured.wants(one.org_uuid)]
+        wanted = [one for one in snapshots if one.org_uuid is not None and configured.covers(one.org_uuid)]
         async with self._store.transaction() as transaction:
             fold = await self._load(transaction, snapshots)
             refused = _refusal(fold.stranger(configured, wanted), any_wanted=bool(wanted))
@@ -168,7 +161,7 @@ class Ingest:
 
         False when nothing was known of it.
         """
-        name = memory_of(seat)
+        name = source_memory_name(seat)
         async with self._store.transaction() as transaction:
             stored = (await transaction.memories([name])).get(name)
             memory = rules.load(SourceMemory, stored)
@@ -208,7 +201,7 @@ class Ingest:
         async with self._store.transaction() as transaction:
             sources, waiting = await transaction.sources(), list[Seat]()
             for number, seat in enumerate(self._seats.values()):
-                awake = awake_since is None or now - awake_since > seat.patience
+                awake = awake_since is None or now - awake_since > seat.stale_after
                 if awake and may_change(sources.get(seat.name), seat, now):
                     waiting.append(seat)
                 await _let_others(number)
@@ -219,7 +212,7 @@ class Ingest:
                 sources=sources,
                 memories=await transaction.memories(
                     [
-                        *map(memory_of, names),
+                        *map(source_memory_name, names),
                         *map(seat_settings.name_of, names),
                         DESTINATION_MEMORY,
                         CLOSED_MONTH,
@@ -247,7 +240,7 @@ class Ingest:
     ) -> tuple[str, dict[Counter, tuple[str, CounterMemory]]] | None:
         """The month that is to be reported on now, with a seat and the memory of each of its counters."""
         reported = fold.memories.get(CLOSED_MONTH)
-        month = rules.month_to_close(reported, now)
+        month = rules.month_to_report(reported, now)
         if month is None or len(self._seats) == 1:  # one seat's own closing says all
             fold.memories[CLOSED_MONTH] = (
                 calendar_month(last_month(now)) if month or not reported else reported
@@ -273,7 +266,7 @@ class Ingest:
         event = await asyncio.to_thread(self._month_report, month, memories, hours, now)
         async with self._store.transaction() as transaction:
             fold = Changes(self._settings, sources={}, memories=await transaction.memories([CLOSED_MONTH]))
-            if rules.month_to_close(fold.memories.get(CLOSED_MONTH), now) != month:
+            if rules.month_to_report(fold.memories.get(CLOSED_MONTH), now) != month:
                 return []  # another worker was here
             fold.memories[CLOSED_MONTH] = month
             if event is not None and event.kind in self._settings.kinds:
@@ -291,10 +284,10 @@ class Ingest:
     ) -> Event | None:
         hourly = by_counter(hours)
         accounts = [
-            MonthOfAccount(name, memory, hourly[counter], self._seats[name].plan_price)
+            AccountMonth(name, memory, hourly[counter], self._seats[name].plan_price)
             for counter, (name, memory) in memories.items()
         ]
-        return rules.close_month(month, accounts, now, named=self._routing.redaction.rows == "named")
+        return rules.month_report(month, accounts, now, named=self._routing.redaction.rows == "named")
 
     def _readers(self, rows: Iterable[tuple[str, Counter]]) -> dict[Counter, list[str]]:
         """The counters that are in the team's sum, each with the seats that read it."""
@@ -344,7 +337,7 @@ class Ingest:
         for snapshot in snapshots:
             told.setdefault(snapshot.seat, []).append(snapshot.tier)
         for name, tiers in told.items():
-            trouble = plan_trouble(name, self._seats[name].plan, tiers)
+            trouble = plan_mismatch(name, self._seats[name].plan, tiers)
             if trouble is not None and trouble not in self._plans_told:
                 self._plans_told.add(trouble)
                 log.warning("a seat is on another plan than the configured one", why=trouble)
@@ -356,7 +349,7 @@ class Ingest:
             self._settings,
             sources=await transaction.sources(names),
             memories=await transaction.memories(
-                [*map(memory_of, names), *map(seat_settings.name_of, names), TEAM_MEMORY]
+                [*map(source_memory_name, names), *map(seat_settings.name_of, names), TEAM_MEMORY]
             ),
             latest=latest,
             states=await transaction.states(counters_of(snapshots, latest)),
@@ -464,7 +457,7 @@ class Ingest:
             if event.kind is EventKind.PERIOD_CLOSED and event.seat is None:
                 return str(event.facts["period"])
         reported = (await transaction.memories([CLOSED_MONTH])).get(CLOSED_MONTH)
-        return rules.month_to_close(reported, now)
+        return rules.month_to_report(reported, now)
 
     def _in_report(self, event: Event, told_together: str | None) -> Event:
         """What closes with the month is told in the team's report, where channels may read it seat by seat."""
@@ -473,7 +466,7 @@ class Ingest:
             return event
         if told_together is None or period[:7] != told_together or period[:7] >= month_of(event.at):
             return event
-        return replace(event, muted_by=rules.team_key(told_together))
+        return replace(event, muted_by=rules.month_report_key(told_together))
 
     def _seat_of(self, event: Event) -> Seat | None:
         return None if event.seat is None else self._seats.get(event.seat)

@@ -19,7 +19,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
-from meterbot.rules.pace_and_caps import CLOCK_SKEW
+from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
 from meterbot.store import Store
 

@@ -14,7 +14,7 @@ from functools import partial
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Seat, by_counter
 from meterbot.ingest.ingest import Ingest
-from meterbot.rules.pace_and_caps import calendar_month, month_start
+from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
     LONGEST_WAIT,
@@ -191,7 +191,7 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     window = WorkWindow(month_start(month), now)
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
     latest = await store.latest()
-    counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].wants(one.counter.org)}
+    counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].covers(one.counter.org)}
     samples = by_counter(await store.samples(counters, window.start))
     pulls = [one.pull for one in await store.pull_requests_within(window)]
     return await asyncio.to_thread(month_of_pulls, month, window, pulls, samples, mine, everybody=seats)
@@ -214,7 +214,7 @@ def counters_of(
         name: {
             one.counter
             for one in latest
-            if one.seat == name and name in seats and seats[name].wants(one.counter.org)
+            if one.seat == name and name in seats and seats[name].covers(one.counter.org)
         }
         for name in names
     }

@@ -23,10 +23,10 @@ from meterbot.core.models import (
 )
 from meterbot.core.text import moment, stamp
 from meterbot.ingest.changes import Changes
-from meterbot.rules import RuleSettings, TeamShare, needs_hours, needs_samples, reading_of
+from meterbot.rules import RuleSettings, TeamShare, needs_hours, needs_samples, team_share
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.rules.outlook import HABIT
-from meterbot.rules.pace import DAY
+from meterbot.rules.pace_alerts import DAY
 
 WARM_UP = HABIT
 """What lies before the first day shown, and is only what the rules begin with."""
@@ -166,7 +166,7 @@ def replayed(
             _watch_pace(fold, sample, own, settings)
         if settings.budgets:
             memory = fold.counter_memory(sample.counter)
-            team[sample.counter] = reading_of(sample.counter, memory, fresh=True)
+            team[sample.counter] = team_share(sample.counter, memory, fresh=True)
             fold.watch_team(team.values(), sample.at)
     return [event for event in fold.events if _is_reproduced(event)]
 

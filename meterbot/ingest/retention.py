@@ -9,7 +9,7 @@ from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
-from meterbot.rules.memory import TEAM_MEMORY, memory_of
+from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
 from meterbot.store import Store, Transaction
 
 PAUSE = timedelta(hours=6)
@@ -59,15 +59,17 @@ class Retention:
 async def _past(transaction: Transaction, events: list[Event], now: datetime) -> list[Event]:
     """Those that nothing will ask for again."""
     states = await transaction.states({event.counter for event in events if event.counter is not None})
-    seats = {memory_of(event.seat) for event in events if event.seat is not None}
+    seats = {source_memory_name(event.seat) for event in events if event.seat is not None}
     memories = await transaction.memories([*seats, TEAM_MEMORY])
     team = rules.load(TeamMemory, memories.get(TEAM_MEMORY))
     counters = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
     sources = {name: rules.load(SourceMemory, text) for name, text in memories.items() if name in seats}
 
-    def is_past(event: Event) -> bool:
+    def can_be_forgotten(event: Event) -> bool:
         counter = (None if event.counter is None else counters.get(event.counter)) or CounterMemory()
-        source = (None if event.seat is None else sources.get(memory_of(event.seat))) or SourceMemory()
-        return rules.is_past(event, counter, source, team, now)
+        source = (
+            None if event.seat is None else sources.get(source_memory_name(event.seat))
+        ) or SourceMemory()
+        return rules.can_be_forgotten(event, counter, source, team, now)
 
-    return [event for event in events if is_past(event)]
+    return [event for event in events if can_be_forgotten(event)]

@@ -84,4 +84,4 @@ class TeamTotals:
 
 
 def _reading(counter: Counter, memory: str | None) -> TeamShare:
-    return rules.reading_of(counter, rules.load(CounterMemory, memory), fresh=True)
+    return rules.team_share(counter, rules.load(CounterMemory, memory), fresh=True)

@@ -1,8 +1,8 @@
 """What happened between two readings: pure functions of what was known, the new facts, the settings and now.
 
-    merge(known, snapshot, now) -> Known | None                                 None: it changes nothing
-    watch_counter(memory, known, snapshot, settings, now) -> Verdict            per (account, org)
-    take_late(memory, known, snapshot, settings, now) -> Verdict                the same, long after: without events
+    merge(known, snapshot, now) -> LastKnown | None                                 None: it changes nothing
+    watch_counter(memory, known, snapshot, settings, now) -> CounterUpdate            per (account, org)
+    record_late(memory, known, snapshot, settings, now) -> CounterUpdate                the same, long after: without events
     needs_samples(memory, settings, now) -> bool, needs_hours(...)              after a rise: what its pace is measured with
     watch_pace(memory, rise, settings, now) -> (CounterMemory, events)          per rise
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
@@ -11,11 +11,11 @@
     watch_session(memory, ends_at, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
     watch_destinations(memory, ailing, settings, now) -> (DestinationMemory, events)  as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
-    reading_of(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
-    month_to_close(reported, now) -> str | None, is_settled(month, memories, now), close_month(month, accounts, now, named=...)
-    of_another_month(extra) -> ExtraUsage                                       what a month leaves to the next
+    team_share(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
+    month_to_report(reported, now) -> str | None, is_settled(month, memories, now), month_report(month, accounts, now, named=...)
+    without_amounts(extra) -> ExtraUsage                                       what a month leaves to the next
     remedy(health, source) -> str
-    is_past(event, counter, source, team, now) -> bool                          may it be forgotten?
+    can_be_forgotten(event, counter, source, team, now) -> bool                          may it be forgotten?
     dump(memory) -> str / load(CounterMemory | SourceMemory | TeamMemory, text | None) -> memory
 
 `load(CounterMemory, None)` is the memory of a counter never seen.
@@ -30,7 +30,7 @@ it is the base of what follows, closes nothing and re-arms nothing. A level re-a
 also when the cap is raised (or removed) so that `used` is below it again. A block ends on evidence from where it began:
 if the overage row vouched for it, only that row can end it.
 
-Of what says the same in one tick, one is told and mutes the other (`muted_by`): a block the levels, the first dollar
+Of what says the same in one reading, one is told and mutes the other (`muted_by`): a block the levels, the first dollar
 the charge within the plan.
 
 What each event's `facts` hold. Amounts are `money_fact`s, instants ISO strings in UTC, days ISO dates; every key is
@@ -71,11 +71,11 @@ In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `un
 or null for no cap.
 """
 
-from meterbot.rules.closing import MonthOfAccount, close_month, is_settled, month_to_close, team_key
-from meterbot.rules.counter import Verdict, take_late, watch_counter
-from meterbot.rules.destination import DestinationProblem, watch_destinations
+from meterbot.rules.counter_rules import CounterUpdate, record_late, watch_counter
+from meterbot.rules.destinations import DestinationProblem, watch_destinations
 from meterbot.rules.facts import fact_money, money_fact
-from meterbot.rules.knowledge import merge, of_another_month
+from meterbot.rules.forgettable import can_be_forgotten
+from meterbot.rules.identity import stranger, watch_identity
 from meterbot.rules.memory import (
     CounterMemory,
     DestinationMemory,
@@ -84,45 +84,52 @@ from meterbot.rules.memory import (
     dump,
     load,
 )
-from meterbot.rules.pace import Rise, needs_hours, needs_samples, watch_pace
-from meterbot.rules.past import is_past
+from meterbot.rules.merging import merge, without_amounts
+from meterbot.rules.month_report import (
+    AccountMonth,
+    is_settled,
+    month_report,
+    month_report_key,
+    month_to_report,
+)
+from meterbot.rules.pace_alerts import RisenCounter, needs_hours, needs_samples, watch_pace
+from meterbot.rules.remedies import remedy
 from meterbot.rules.session import ends_soon, watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
-from meterbot.rules.source import remedy, stranger, watch_identity, watch_source
-from meterbot.rules.team import TeamShare, reading_of, watch_team
+from meterbot.rules.source_health import watch_source
+from meterbot.rules.team import TeamShare, team_share, watch_team
 
 __all__ = [
+    "AccountMonth",
     "Budget",
     "CounterMemory",
+    "CounterUpdate",
     "DestinationMemory",
     "DestinationProblem",
-    "MonthOfAccount",
-    "Rise",
+    "RisenCounter",
     "RuleSettings",
     "SourceMemory",
     "TeamMemory",
     "TeamShare",
     "Threshold",
-    "Verdict",
-    "close_month",
+    "can_be_forgotten",
     "dump",
     "ends_soon",
     "fact_money",
-    "is_past",
     "is_settled",
     "load",
     "merge",
     "money_fact",
-    "month_to_close",
+    "month_report",
+    "month_report_key",
+    "month_to_report",
     "needs_hours",
     "needs_samples",
-    "of_another_month",
     "parse_threshold",
-    "reading_of",
+    "record_late",
     "remedy",
     "stranger",
-    "take_late",
-    "team_key",
+    "team_share",
     "watch_counter",
     "watch_destinations",
     "watch_identity",
@@ -130,4 +137,5 @@ __all__ = [
     "watch_session",
     "watch_source",
     "watch_team",
+    "without_amounts",
 ]

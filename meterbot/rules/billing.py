@@ -5,21 +5,21 @@ from datetime import date, datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Severity, Subscription
 from meterbot.core.text import count
+from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.renewals import next_charge
-from meterbot.rules.tick import Tick
 
 _TROUBLE = {"past_due", "unpaid", "expired"}
 _ENDED = {"canceled", "expired"}
 
 
-def watch_subscription(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """Status, end, scheduled change or pause are not what they were."""
-    new, old = tick.subscription, memory.subscription
-    if not tick.subscription_read or new is None:
+    new, old = reading.subscription, memory.subscription
+    if not reading.subscription_read or new is None:
         return memory, []
-    seen = _seen(new, old, drifted=tick.subscription_drifted)
+    seen = _seen(new, old, drifted=reading.subscription_drifted)
     memory = replace(memory, subscription=seen)
     if old is None:
         return memory, []
@@ -30,9 +30,9 @@ def watch_subscription(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory
     ]
     if not changes:
         return memory, []
-    event = tick.event(
+    event = reading.event(
         EventKind.SUBSCRIPTION_CHANGED,
-        tick.stamp,
+        reading.stamp,
         reason="; ".join(f"{c['what']} went from {c['from']} to {c['to']}" for c in changes),
         severity=Severity.WARNING if seen.status in _TROUBLE else Severity.INFO,
         facts={"changes": changes},
@@ -57,21 +57,21 @@ def _json(value: str | date | datetime | None) -> str | None:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The next charge is one of the configured numbers of days away, or fewer and that was not told. Each number is
     told once per charge, the smallest alone. The day is the configured time zone's."""
-    subscription = tick.subscription
-    if subscription is None or not (tick.subscription_read or _is_configured(subscription, tick)):
+    subscription = reading.subscription
+    if subscription is None or not (reading.subscription_read or _is_configured(subscription, reading)):
         return memory, []
     day = _charge_to_announce(subscription)
     if not subscription.configured:  # no evidence of where a period may end
         memory = replace(memory, renewal=next_charge(subscription), renewal_at=subscription.next_charge_at)
     if day is None:
         return memory, []
-    today = tick.now.astimezone(tick.settings.timezone).date()
+    today = reading.now.astimezone(reading.settings.timezone).date()
     days = (day - today).days
     told = memory.renewals_told.get(day, ())
-    due = sorted(step for step in set(tick.settings.renewal_days) if 0 <= days <= step)
+    due = sorted(step for step in set(reading.settings.renewal_days) if 0 <= days <= step)
     new = [step for step in due if step not in told]
     if not new:
         return memory, []
@@ -80,9 +80,9 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
     memory = replace(memory, renewals_told={**kept, day: (*told, *new)})
     if new[0] != due[0]:
         return memory, []
-    extra = tick.merged.snapshot.extra_usage
+    extra = reading.merged.snapshot.extra_usage
     level = f"{new[0]}d"
-    event = tick.event(
+    event = reading.event(
         EventKind.RENEWAL_NEAR,
         day.isoformat(),
         level,
@@ -97,7 +97,7 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
             "billing_interval": subscription.billing_interval,
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
-            "plan": tick.merged.snapshot.tier,
+            "plan": reading.merged.snapshot.tier,
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
         },
@@ -105,9 +105,9 @@ def watch_renewal(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, lis
     return memory, [event]
 
 
-def _is_configured(subscription: Subscription, tick: Tick) -> bool:
+def _is_configured(subscription: Subscription, reading: CleanReading) -> bool:
     """Said by the operator, and no source ever said otherwise."""
-    return subscription.configured and tick.merged.subscription_at is None
+    return subscription.configured and reading.merged.subscription_at is None
 
 
 def _charge_to_announce(subscription: Subscription) -> date | None:

@@ -1,13 +1,23 @@
 """Is a seat blocked, and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from meterbot.core.models import ExtraUsage, ReasonClass, Window
+from meterbot.core import money
+from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass, Severity, Window
+from meterbot.rules.clean_reading import CleanReading, window_facts
+from meterbot.rules.facts import instant
+from meterbot.rules.memory import CounterMemory, OpenBlock
+from meterbot.rules.months import month_of
 
 _SWITCHED_OFF = {ReasonClass.ADMIN, ReasonClass.USER_OFF, ReasonClass.NEVER_SET_UP}
+_REASONS = {
+    "cap": "the cap is spent",
+    "balance": "the prepaid credits are used up",
+    "unknown": "the credits are used up or the cap is spent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +68,87 @@ def _spent_its_cap(extra: ExtraUsage) -> bool:
     if used is None or cap is None or not extra.comparable or used.currency != cap.currency:
         return False
     return used.minor > 0 and used.major >= cap.major
+
+
+def watch_block(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
+    """Blocked, and no longer. The end needs evidence from the same quarter as the beginning."""
+    block, open_block = block_in(reading), memory.block
+    if block is not None and reading.extra is not None:
+        why = reading.extra.why_known
+        if open_block is not None:
+            seen = replace(open_block, period=memory.period, why=open_block.why or why)
+            return replace(memory, block=seen), []
+        event = _blocked(reading, block, initial=not memory.extra_seen)
+        return replace(memory, block=OpenBlock(event.key, reading.at, memory.period, why)), [event]
+    if open_block is None or not _proves_the_end(open_block, memory, reading):
+        return memory, []
+    event = reading.event(
+        EventKind.SEAT_UNBLOCKED,
+        reading.stamp,
+        reason=f"nothing blocks the seat any more: {_state(reading)}",
+        severity=Severity.GOOD,
+        resolves=open_block.key,
+        facts={**reading.amounts(), "since": instant(open_block.since)},
+    )
+    return replace(memory, block=None), [event]
+
+
+def block_in(reading: CleanReading) -> Block | None:
+    """The block that this snapshot proves by itself."""
+    extra, carried = reading.extra, reading.merged.snapshot.extra_usage
+    if extra is None:
+        return None
+    if (
+        not extra.why_known
+        and extra.reason_class is None
+        and carried
+        and carried.reason_class in _SWITCHED_OFF
+    ):
+        # Last known to be switched off, which would explain a spent cap: no block until the reason can be read.
+        extra = replace(extra, reason_class=carried.reason_class)
+    return block_of(extra, reading.windows, reading.now)
+
+
+def _proves_the_end(block: OpenBlock, memory: CounterMemory, reading: CleanReading) -> bool:
+    extra = reading.extra
+    if extra is None:
+        return reading.extra_read and _may_be_unmetered(memory, reading)
+    if extra.used is None or not extra.cap_known:
+        return False
+    return extra.why_known or not block.why
+
+
+def _may_be_unmetered(memory: CounterMemory, reading: CleanReading) -> bool:
+    """Money that was spent does not vanish before its month ends: until then, "nothing is metered" is doubtful."""
+    if memory.used is None or memory.period is None or memory.used.minor == 0:
+        return True
+    return month_of(reading.at) > memory.period[:7]
+
+
+def _blocked(reading: CleanReading, block: Block, *, initial: bool) -> Event:
+    raw = None if reading.extra is None else reading.extra.reason
+    told = f" (`{raw}`)" if raw else ""
+    return reading.event(
+        EventKind.SEAT_BLOCKED,
+        reading.stamp,
+        reason=f"{_REASONS[block.reason]}{told}: {_state(reading)}",
+        severity=Severity.CRITICAL,
+        initial=initial,
+        facts={
+            **reading.amounts(),
+            "why": block.reason,
+            "wire_reason": raw,
+            "until": instant(block.until),
+            "hard": block.hard,
+            "full_windows": window_facts(reading.full_windows),
+        },
+    )
+
+
+def _state(reading: CleanReading) -> str:
+    if reading.extra is None:
+        return "extra usage is not metered"
+    used = "an unknown amount" if reading.used is None else money.show(reading.used)
+    if reading.limit is not None:
+        return f"used {used} of {money.show(reading.limit)}"
+    return f"used {used}, no cap" if reading.cap == "none" else f"used {used}"

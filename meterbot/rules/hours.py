@@ -7,7 +7,8 @@ from itertools import groupby
 
 from meterbot.core.models import Counter, Sample
 from meterbot.core.money import Money, totals
-from meterbot.rules.pace_and_caps import calendar_month, increases, month_start
+from meterbot.rules.increases import increases
+from meterbot.rules.months import calendar_month, month_start
 
 HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

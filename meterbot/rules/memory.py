@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter
 
 from meterbot.core.money import Money
-from meterbot.rules.pace_and_caps import calendar_month
+from meterbot.rules.months import calendar_month
 
 Cap = Money | Literal["none"]
 """A cap, or that there is none; None then means that it is not known."""
@@ -184,6 +184,6 @@ def load(kind: type[_Memory], text: str | None) -> _Memory:
 TEAM_MEMORY, DESTINATION_MEMORY, CLOSED_MONTH = "team", "destinations", "closed month"
 
 
-def memory_of(seat: str) -> str:
+def source_memory_name(seat: str) -> str:
     """The name under which the rules' memory of a seat's source is stored."""
     return f"source:{seat}"

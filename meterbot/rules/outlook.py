@@ -13,7 +13,7 @@ from statistics import fmean, variance
 
 from meterbot.core.money import Money, add
 from meterbot.rules.hours import Hour
-from meterbot.rules.pace_and_caps import calendar_month, month_end
+from meterbot.rules.months import calendar_month, month_end
 
 FEWEST_DAYS = 3
 """Whole days that must be known: of fewer nothing is foretold."""

@@ -1,21 +1,14 @@
-"""Spend over time from a counter's samples, and where it leads at today's pace.
+"""How fast a counter rises, and when its cap is reached at that pace."""
 
-Samples are of one counter, in order of time.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 
 from meterbot.core import money
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
+from meterbot.rules.increases import spend_between
 
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clocks of meterbot, of a pushing machine and of the service may be apart."""
-RESET_LAG = timedelta(hours=6)
-"""How long after midnight the service may still show last month's counter."""
 PACE_WINDOWS = (
     timedelta(minutes=30),
     timedelta(hours=1),
@@ -29,102 +22,6 @@ _LEAST_COVERED = 3
 """A window's readings cover at least the third of it: ten minutes of the shortest."""
 _TICK = timedelta(microseconds=1)
 _TICKS_PER_HOUR = timedelta(hours=1) // _TICK
-
-
-def calendar_month(at: datetime) -> str:
-    """`2026-05`, in UTC."""
-    return f"{at.year:04}-{at.month:02}"
-
-
-def month_of(at: datetime) -> str:
-    """The UTC month an instant falls in, `2026-05`. The last minutes before midnight count as the new month's,
-    because a reset may be seen a little early."""
-    return calendar_month(at + CLOCK_SKEW)
-
-
-def month_start(month: str) -> datetime:
-    return datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
-
-
-def month_end(month: str) -> datetime:
-    """When a counter whose period began in `month` starts again."""
-    start = datetime.fromisoformat(f"{month}-01")
-    return datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC)
-
-
-def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
-    """Whether a counter whose period began in `month` has begun a new one, when `before` became `after` at `at`.
-
-    A new month alone proves nothing: the reset may be late. A fall proves it, even minutes before midnight, and so
-    does any value after 0. A counter that is higher than before was reset and spent again, once the reset cannot be
-    late any more. One that stands still was not reset.
-    """
-    if after < before:
-        return month_of(at) > month
-    current = calendar_month(at)
-    if current <= month:
-        return False
-    return before == 0 or (after > before and at >= month_start(current) + RESET_LAG)
-
-
-def month_after(month: str, at: datetime) -> str:
-    """The month of the period that is first seen at `at`, when the one before began in `month`."""
-    current = calendar_month(at)
-    return current if current > month else month_of(at)
-
-
-def opening_month(used: Decimal, at: datetime) -> str:
-    """The month of a period that is first seen at `at`: money shown in the first hours may still be last month's."""
-    month = calendar_month(at)
-    if used > 0 and at < month_start(month) + RESET_LAG:
-        return calendar_month(month_start(month) - CLOCK_SKEW)
-    return month
-
-
-@dataclass(frozen=True, slots=True)
-class Increase:
-    """How much higher a counter was at `at` than at `since`, the known reading before: 0 where it was not, and for a
-    reading without one before."""
-
-    since: datetime | None
-    at: datetime
-    amount: Money
-
-
-def increases(samples: Iterable[Sample]) -> Iterator[Increase]:
-    """One for each known reading, period by period.
-
-    A fall into a new period counts the new value, any other fall counts nothing. A value in another currency than the
-    one before is a new base.
-    """
-    month: str | None = None
-    last: Sample | None = None
-    for sample in samples:
-        if sample.used is None:
-            continue
-        amount = nothing = money.subtract(sample.used, sample.used)
-        if last is None or last.used is None or month is None or last.used.currency != sample.used.currency:
-            month = month or opening_month(sample.used.minor, sample.at)
-        else:
-            before, after = last.used, sample.used
-            rolled = rolled_over(month, before.major, after.major, sample.at)
-            month = month_after(month, sample.at) if rolled else month
-            # Between readings of the same month, a rise that closes the old period was seen as it happened.
-            unseen = after.major > before.major and last.at >= month_start(month)
-            risen = after if rolled and not unseen else money.subtract(after, before)
-            amount = risen if risen.minor > 0 else nothing
-        yield Increase(None if last is None else last.at, sample.at, amount)
-        last = sample
-
-
-def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:
-    """The sum of increases in (start, end], per currency; None without a reading at or before `start`. Over adjoining
-    spans the sums add up exactly."""
-    if not any(sample.at <= start and sample.used is not None for sample in samples):
-        return None
-    seen = [one for one in increases(samples) if one.at <= end]
-    nothing = (money.subtract(one.amount, one.amount) for one in seen)
-    return money.totals([*nothing, *(one.amount for one in seen if one.at > start)])
 
 
 @dataclass(frozen=True, slots=True)

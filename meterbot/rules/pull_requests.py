@@ -19,14 +19,15 @@ from meterbot.core.models import (
     Event,
     EventKind,
     ExtraUsage,
-    Known,
+    LastKnown,
     Sample,
     Seat,
     Severity,
 )
 from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
-from meterbot.rules.pace_and_caps import CLOCK_SKEW, Increase, increases
+from meterbot.rules.increases import Increase, increases
+from meterbot.rules.months import CLOCK_SKEW
 
 LONGEST_WAIT = timedelta(hours=1)
 """How long a merged pull request waits to be told for the reading that settles it."""
@@ -206,7 +207,7 @@ def attribute(rises: Iterable[Increase], windows: Mapping[K, WorkWindow]) -> Att
 def bills(
     pulls: Iterable[PullRequest],
     samples: Mapping[Counter, Sequence[Sample]],
-    standing: Mapping[Counter, Known],
+    standing: Mapping[Counter, LastKnown],
 ) -> dict[Key, Bill]:
     """What each of these costs that is ready. `pulls` are all whose windows meet those that matter; `samples` begin
     with the last reading before the first of the windows; `standing` is the newest knowledge."""
@@ -246,7 +247,7 @@ def _order(pull: PullRequest) -> tuple[datetime, Key]:
 
 
 def _why_unknown(
-    pull: PullRequest, samples: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+    pull: PullRequest, samples: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
 ) -> str | None:
     if not pull.counters:
         return "the seat has not been read yet"
@@ -260,12 +261,12 @@ def _why_unknown(
     return None
 
 
-def _unmetered(known: Known | None) -> bool:
+def _unmetered(known: LastKnown | None) -> bool:
     return known is not None and known.extra_usage_at is not None and known.snapshot.extra_usage is None
 
 
 def _settled(
-    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
 ) -> bool:
     """Each counter was read at the end or after it: readings come in order, so none from before is to come."""
     for counter, some in points.items():
@@ -282,7 +283,7 @@ def _explained(
     bill: Bill,
     pull: PullRequest,
     points: Mapping[Counter, Sequence[Sample]],
-    standing: Mapping[Counter, Known],
+    standing: Mapping[Counter, LastKnown],
 ) -> Bill:
     """With what a reader must know of the amount: what came too late to be in it, and why nothing is nothing."""
     window = pull.window
@@ -312,7 +313,7 @@ def _explained(
 
 
 def _why_nothing(
-    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, Known]
+    pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
 ) -> str:
     if not any(points.values()):
         return "extra usage is not set up"
@@ -329,7 +330,7 @@ def _why_nothing(
     return "extra usage was blocked" if any(point.blocked for point in [*before, *inside]) else NO_WINDOW_FULL
 
 
-def _extra(known: Known | None) -> ExtraUsage | None:
+def _extra(known: LastKnown | None) -> ExtraUsage | None:
     return None if known is None else known.snapshot.extra_usage
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from meterbot.core import money
-from meterbot.core.models import EventKind
+from meterbot.core.models import Event, EventKind
 from meterbot.core.money import Money
 
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
@@ -76,3 +76,7 @@ class RuleSettings:
     source_grace: timedelta = timedelta(minutes=30)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     kinds: frozenset[EventKind] = TOLD_BY_DEFAULT
+
+    def enabled(self, *events: Event | None) -> tuple[Event, ...]:
+        """Those of these events whose kind is told at all."""
+        return tuple(event for event in events if event is not None and event.kind in self.kinds)

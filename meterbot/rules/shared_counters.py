@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from meterbot.core.models import Known
+from meterbot.core.models import LastKnown
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +12,11 @@ class Shared:
     """`known` of one seat, completed. `through`: part (`windows`, `spend`, `block`, `subscription`) → the other seat that
     knows it."""
 
-    known: Known
+    known: LastKnown
     through: Mapping[str, str]
 
 
-def completed(own: Known, others: Mapping[str, Known]) -> Shared:
+def completed(own: LastKnown, others: Mapping[str, LastKnown]) -> Shared:
     """What a seat knows of a counter, with the parts that it never read as the newest of the others read them.
 
     `others`: by the seat's name. Why a seat is blocked is taken from a reading of the same month (UTC) as the amount.
@@ -42,7 +42,7 @@ def completed(own: Known, others: Mapping[str, Known]) -> Shared:
     return Shared(known, through)
 
 
-def _with_why(known: Known, other: Known) -> Known | None:
+def _with_why(known: LastKnown, other: LastKnown) -> LastKnown | None:
     """With what the other knows of a block; None where that is nothing new, or of another month."""
     extra, told = known.snapshot.extra_usage, other.snapshot.extra_usage
     if extra is None or extra.why_known or told is None or not told.why_known:

@@ -6,43 +6,43 @@ from datetime import timedelta
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
+from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.levels import in_order, reached
-from meterbot.rules.limits import last_full
 from meterbot.rules.memory import Cap, CounterMemory
-from meterbot.rules.pace_and_caps import month_after, opening_month, rolled_over
+from meterbot.rules.months import month_after, opening_month, rolled_over
 from meterbot.rules.settings import Threshold
-from meterbot.rules.tick import Tick, window_facts
+from meterbot.rules.windows import last_full
 
 _LATE_CHARGE = timedelta(minutes=15)
 """A charge may appear this long after the window that caused it was full."""
 _SHORTEST_WINDOW = timedelta(hours=5)
 
 
-def close_period(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """Opens the first period, and the next one when the counter rolled over.
 
     A fall without a boundary is an adjustment (a refund, a grant): it lowers the base, closes nothing and re-arms
     nothing. Another currency is a new base, too.
     """
-    used, before = tick.used, memory.used
+    used, before = reading.used, memory.used
     if used is None:
         return memory, []
     spent = used.minor > 0
     if before is None or memory.used_at is None or memory.period is None:
         # Where extra usage was not set up at first, nothing had been spent, and the first dollar is still to come.
         spend = spent if memory.spend is None else memory.spend
-        return replace(memory, period=opening_month(used.minor, tick.at), spend=spend), []
-    if tick.switched is not None:
+        return replace(memory, period=opening_month(used.minor, reading.at), spend=spend), []
+    if reading.switched is not None:
         return replace(memory, peak=None, spend=spent or memory.spend), []
     fell = used.major < before.major
     month = memory.period[:7]
-    if not rolled_over(month, before.major, used.major, tick.at) and not (
-        fell and _boundary_passed(memory, tick)
+    if not rolled_over(month, before.major, used.major, reading.at) and not (
+        fell and _boundary_passed(memory, reading)
     ):
         return memory, []
-    new = _next_period(memory.period, tick)
-    closed = tick.event(
+    new = _next_period(memory.period, reading)
+    closed = reading.event(
         EventKind.PERIOD_CLOSED,
         memory.period,
         reason=f"used went from {money.show(before)} to {money.show(used)} past the end of the period {memory.period}",
@@ -57,7 +57,7 @@ def close_period(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list
     memory = replace(
         memory,
         period=new,
-        period_at=tick.at,
+        period_at=reading.at,
         peak=replace(used, minor=used.minor * 0),
         spend=False,
         charged_told=False,
@@ -69,72 +69,76 @@ def close_period(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list
     return memory, [closed] if before.minor > 0 else []
 
 
-def _next_period(period: str, tick: Tick) -> str:
+def _next_period(period: str, reading: CleanReading) -> str:
     month, _, ordinal = period.partition(".")
-    current = month_after(month, tick.at)
+    current = month_after(month, reading.at)
     return current if current > month else f"{month}.{int(ordinal or 1) + 1}"
 
 
-def _boundary_passed(memory: CounterMemory, tick: Tick) -> bool:
+def _boundary_passed(memory: CounterMemory, reading: CleanReading) -> bool:
     """A `disabled_until` or a renewal lies between the two readings, and in this period."""
     last = memory.used_at
     if last is None:
         return False
     opened = memory.period_at
     instants = [at for at in (memory.disabled_until, memory.renewal_at) if at is not None]
-    if any(last < at <= tick.at for at in instants):
+    if any(last < at <= reading.at for at in instants):
         return True
     # A date names no hour: any reading of that day may be the first after the renewal.
     day = None if memory.renewal_at is not None else memory.renewal
     return (
-        day is not None and last.date() <= day <= tick.at.date() and (opened is None or opened.date() < day)
+        day is not None
+        and last.date() <= day <= reading.at.date()
+        and (opened is None or opened.date() < day)
     )
 
 
-def watch_spend(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The first dollar, and charges while the plan had room. When they are one charge, the first dollar tells both."""
-    memory, charged = _watch_charges_within_plan(memory, tick)
-    memory, started = _watch_first_dollar(memory, tick, within_plan=bool(charged))
-    if started and EventKind.SPEND_STARTED in tick.settings.kinds:
+    memory, charged = _watch_charges_within_plan(memory, reading)
+    memory, started = _watch_first_dollar(memory, reading, within_plan=bool(charged))
+    if started and EventKind.SPEND_STARTED in reading.settings.kinds:
         charged = [replace(event, muted_by=started[0].key) for event in charged]
     return memory, [*started, *charged]
 
 
 def _watch_first_dollar(
-    memory: CounterMemory, tick: Tick, *, within_plan: bool
+    memory: CounterMemory, reading: CleanReading, *, within_plan: bool
 ) -> tuple[CounterMemory, list[Event]]:
     """Used went from 0 to more. Spend that was there when the counter was first seen did not."""
-    if memory.spend is None and tick.metering == "unmetered":
+    if memory.spend is None and reading.metering == "unmetered":
         return replace(memory, spend=False), []
-    if tick.used is None or tick.used.minor <= 0 or memory.spend is not False:
+    if reading.used is None or reading.used.minor <= 0 or memory.spend is not False:
         return memory, []
-    event = tick.event(
+    event = reading.event(
         EventKind.SPEND_STARTED,
         memory.period or "",
-        reason=f"used went from 0 to {money.show(tick.used)} in the period {memory.period}",
+        reason=f"used went from 0 to {money.show(reading.used)} in the period {memory.period}",
         severity=Severity.WARNING if within_plan else Severity.INFO,
         facts={
-            **tick.amounts(),
+            **reading.amounts(),
             "before_at": instant(memory.used_at),
             "period": memory.period,
-            "windows": window_facts(tick.windows),
-            "full_windows": window_facts(tick.full_windows),
+            "windows": window_facts(reading.windows),
+            "full_windows": window_facts(reading.full_windows),
             "within_plan": within_plan,
         },
     )
     return replace(memory, spend=True), [event]
 
 
-def _watch_charges_within_plan(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def _watch_charges_within_plan(
+    memory: CounterMemory, reading: CleanReading
+) -> tuple[CounterMemory, list[Event]]:
     """Used rose above all it was in the period although every window had room all the while. Once a period."""
-    used, peak = tick.used, memory.peak
+    used, peak = reading.used, memory.peak
     if used is None or (peak is not None and used.major <= peak.major):
         return memory, []
-    room = peak is not None and not memory.charged_told and _had_room(memory, tick)
+    room = peak is not None and not memory.charged_told and _had_room(memory, reading)
     if peak is None or not room:
         return replace(memory, peak=used), []
     rise = money.subtract(used, peak)
-    event = tick.event(
+    event = reading.event(
         EventKind.CHARGED_WITHIN_PLAN,
         memory.period or "",
         reason=f"used went from {money.show(peak)} to {money.show(used)} while no window of the plan was full",
@@ -145,72 +149,72 @@ def _watch_charges_within_plan(memory: CounterMemory, tick: Tick) -> tuple[Count
             "before_at": instant(memory.used_at),
             "rise": money_fact(rise),
             "period": memory.period,
-            "windows": window_facts(tick.windows),
+            "windows": window_facts(reading.windows),
         },
     )
     return replace(memory, peak=used, charged_told=True), [event]
 
 
-def _had_room(memory: CounterMemory, tick: Tick) -> bool:
+def _had_room(memory: CounterMemory, reading: CleanReading) -> bool:
     """No window can have been full between the two readings, nor shortly before the first."""
-    if not tick.windows or any(window.utilization is None for window in tick.windows):
+    if not reading.windows or any(window.utilization is None for window in reading.windows):
         return False
     if memory.windows_at is None or memory.used_at is None:
         return False
     earlier = min(memory.windows_at, memory.used_at)
-    full_at = last_full(memory, tick)
-    return tick.at - earlier <= _SHORTEST_WINDOW and (full_at is None or full_at < earlier - _LATE_CHARGE)
+    full_at = last_full(memory, reading)
+    return reading.at - earlier <= _SHORTEST_WINDOW and (full_at is None or full_at < earlier - _LATE_CHARGE)
 
 
-def watch_thresholds(memory: CounterMemory, tick: Tick) -> tuple[CounterMemory, list[Event]]:
+def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The highest of the levels newly reached, once a period; percentages again after the cap was raised above them.
 
     A refund re-arms nothing. While the seat is blocked its levels are recorded, not told.
     """
-    used, cap = tick.used, tick.limit
-    if used is None or (tick.extra is not None and not tick.extra.comparable):
+    used, cap = reading.used, reading.limit
+    if used is None or (reading.extra is not None and not reading.extra.comparable):
         return memory, []
-    steps = tick.settings.thresholds
+    steps = reading.settings.thresholds
     crossed = [step for step in steps if reached(step, used, cap)]
-    if _raised(memory.measured_cap, tick.cap):
+    if _raised(memory.measured_cap, reading.cap):
         below = {step.level for step in steps if step.percent is not None and step not in crossed}
         if below & set(memory.told):
             told = tuple(level for level in memory.told if level not in below)
-            memory = replace(memory, told=told, armed=tick.stamp)
-    first = tick.switched is not None or memory.measured_cap is None
+            memory = replace(memory, told=told, armed=reading.stamp)
+    first = reading.switched is not None or memory.measured_cap is None
     untold = in_order([step for step in crossed if step.level not in memory.told], cap)
     news = [step for step in untold if not _outdone(step, crossed, memory.told)]
-    measured = memory.measured_cap if tick.cap is None else tick.cap
+    measured = memory.measured_cap if reading.cap is None else reading.cap
     if untold or measured != memory.measured_cap:
         memory = replace(memory, told=(*memory.told, *(step.level for step in untold)), measured_cap=measured)
     if not news:
         return memory, []
     highest = news[-1]
     seen_before = memory.used is not None and not (highest.percent is not None and first)
-    return memory, [_crossed(memory, tick, news, initial=tick.switched is not None or not seen_before)]
+    return memory, [_crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)]
 
 
-def _crossed(memory: CounterMemory, tick: Tick, news: list[Threshold], *, initial: bool) -> Event:
+def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold], *, initial: bool) -> Event:
     highest, also = news[-1], [step.level for step in news[:-1]]
-    used, cap = tick.used, tick.limit
+    used, cap = reading.used, reading.limit
     share = money.percent(used, cap) if used and cap else None
     of = f" of {money.show(cap)}" if cap else ""
-    return tick.event(
+    return reading.event(
         EventKind.THRESHOLD_CROSSED,
         *[part for part in (highest.level, memory.period, memory.armed) if part],
         reason=f"{used}{of} reached the level {highest.level}",
         severity=Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING,
         level=highest.level,
         initial=initial,
-        muted_by=_muted_by(memory, tick),
-        facts={**tick.amounts(), "period": memory.period, "level": highest.level, "also": also},
+        muted_by=_muted_by(memory, reading),
+        facts={**reading.amounts(), "period": memory.period, "level": highest.level, "also": also},
     )
 
 
-def _muted_by(memory: CounterMemory, tick: Tick) -> str | None:
+def _muted_by(memory: CounterMemory, reading: CleanReading) -> str | None:
     """The open block of this period. One of an earlier period that nothing confirmed since must not silence for ever."""
     block = memory.block
-    if block is None or block.period != memory.period or EventKind.SEAT_BLOCKED not in tick.settings.kinds:
+    if block is None or block.period != memory.period or EventKind.SEAT_BLOCKED not in reading.settings.kinds:
         return None
     return block.key
 

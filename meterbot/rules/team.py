@@ -10,7 +10,7 @@ from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.memory import CounterMemory, TeamMemory
-from meterbot.rules.pace_and_caps import calendar_month
+from meterbot.rules.months import calendar_month
 from meterbot.rules.settings import Budget, RuleSettings
 
 
@@ -29,7 +29,7 @@ class TeamShare:
     metered: bool = True
 
 
-def reading_of(counter: Counter, memory: CounterMemory, *, fresh: bool) -> TeamShare:
+def team_share(counter: Counter, memory: CounterMemory, *, fresh: bool) -> TeamShare:
     """What a counter's memory adds. `fresh`: its source is healthy."""
     month = None if memory.period is None else memory.period[:7]
     metered = memory.metering != "unmetered"
@@ -58,7 +58,7 @@ def watch_team(
         total = sums.get(currency, replace(budget.amount, minor=budget.amount.minor * 0))
         memory, event = _watch(memory, budget, total, now, complete=complete, initial=first)
         events += [] if event is None else [event]
-    return memory, tuple(event for event in events if event.kind in settings.kinds)
+    return memory, settings.enabled(*events)
 
 
 def _watch(

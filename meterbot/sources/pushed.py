@@ -12,7 +12,7 @@ from datetime import datetime
 
 from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
 from meterbot.core.money import Money
-from meterbot.rules.pace_and_caps import CLOCK_SKEW
+from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of, overage_row

@@ -29,7 +29,7 @@ from meterbot.core.models import (
     Counter,
     Event,
     EventKind,
-    Known,
+    LastKnown,
     Sample,
     SourceState,
 )
@@ -52,7 +52,7 @@ class Latest:
 
     seat: str
     counter: Counter
-    known: Known
+    known: LastKnown
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CounterReader:
 class CounterState:
     """What the rules need of a counter: knowledge, and their own memory (opaque JSON text)."""
 
-    known: Known
+    known: LastKnown
     memory: str
 
 

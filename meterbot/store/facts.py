@@ -13,7 +13,7 @@ from meterbot.core.models import (
     Event,
     EventKind,
     Health,
-    Known,
+    LastKnown,
     SourceState,
 )
 from meterbot.store import CounterReader, CounterState, Latest, bulk, tables
@@ -60,9 +60,9 @@ class Texts:
     def __init__(self) -> None:
         self._made: dict[int, str] = {}
 
-    def of(self, known: Known) -> str:
+    def of(self, known: LastKnown) -> str:
         if id(known) not in self._made:
-            self._made[id(known)] = json_of(Known, _private(known))
+            self._made[id(known)] = json_of(LastKnown, _private(known))
         return self._made[id(known)]
 
 
@@ -125,7 +125,7 @@ def without_email(one: Latest) -> Latest:
     return one if known is one.known else replace(one, known=known)
 
 
-def _private(known: Known) -> Known:
+def _private(known: LastKnown) -> LastKnown:
     if known.snapshot.account_email is None:
         return known
     return replace(known, snapshot=replace(known.snapshot, account_email=None))

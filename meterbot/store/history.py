@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
-from meterbot.rules.pace_and_caps import calendar_month
+from meterbot.rules.months import calendar_month
 from meterbot.store import bulk, tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert

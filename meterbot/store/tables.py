@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from meterbot.core.messages import Message
-from meterbot.core.models import Event, Known
+from meterbot.core.models import Event, LastKnown
 from meterbot.core.money import Money
 from meterbot.rules.pull_requests import PullRequest
 
@@ -155,7 +155,7 @@ states = Table(
     "states",
     metadata,
     _counter(),
-    Column("known", Json(Known), nullable=False),
+    Column("known", Json(LastKnown), nullable=False),
     Column("memory", Text, nullable=False),
 )
 
@@ -164,7 +164,7 @@ latest = Table(
     metadata,
     Column("seat", String, primary_key=True),
     _counter(),
-    Column("known", Json(Known), nullable=False),
+    Column("known", Json(LastKnown), nullable=False),
 )
 
 # Time first: neighbours in time are written together, so a tick touches the last page and no other.

@@ -12,7 +12,7 @@ from meterbot.commands.report import Reports, SeatRow, TeamReport, team_report
 from meterbot.core.models import (
     Counter,
     Health,
-    Known,
+    LastKnown,
     ReasonClass,
     Seat,
     SourceState,
@@ -365,7 +365,7 @@ def test_a_report_made_of_earlier_parts_is_the_one_that_is_made_anew(
         spent = replace(extra(used, "50"), disabled_until=until, out_of_credits=blocked)
         counter = ONE if name != "bo" else Counter("account-bo", "org-bo")
         shot = replace(snapshot(name, extra_usage=spent), fetched_at=now)
-        known[name] = replace(reading(shot, counter=counter), known=Known(shot, None, now, now))
+        known[name] = replace(reading(shot, counter=counter), known=LastKnown(shot, None, now, now))
         states[name] = SourceState(name, Health.OK, now, last_ok_at=now, next_due=now + timedelta(minutes=1))
     assert reports.at(list(known.values()), dict(states), now) == team_report(
         list(known.values()), states, seats, now, tz

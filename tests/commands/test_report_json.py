@@ -11,7 +11,7 @@ from meterbot.commands.report_json import snapshot_json, spend_json
 from meterbot.core.models import (
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     ReasonClass,
     Snapshot,
     Subscription,
@@ -130,7 +130,7 @@ def test_the_team_has_the_pinned_shape() -> None:
     report = team_report(
         [
             reading("ana"),
-            Reading("ana-work", twin, Known(snapshot("ana-work"), NOW, NOW - timedelta(seconds=90), NOW)),
+            Reading("ana-work", twin, LastKnown(snapshot("ana-work"), NOW, NOW - timedelta(seconds=90), NOW)),
             reading(snapshot("bo", extra_usage=extra("4.20", "50")), ago=timedelta(hours=3)),
         ],
         {"ana": state("ana"), "ana-work": state("ana-work"), "bo": state("bo", Health.SESSION_EXPIRED)},

@@ -1,6 +1,6 @@
 import pytest
 
-from meterbot.core.plans import LIST_PRICES, list_price, plan_name, plan_trouble
+from meterbot.core.plans import LIST_PRICES, list_price, plan_mismatch, plan_name
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,10 @@ def test_names_are_as_a_person_writes_them() -> None:
 def test_a_plan_that_agrees_or_is_not_known_is_no_trouble(
     configured: str | None, told: list[str | None]
 ) -> None:
-    assert plan_trouble("ana", configured, told) is None
+    assert plan_mismatch("ana", configured, told) is None
 
 
 def test_a_plan_that_differs_is_told_with_both() -> None:
-    assert plan_trouble("ana", "max_5x", ["pro", "max_20x", None]) == (
+    assert plan_mismatch("ana", "max_5x", ["pro", "max_20x", None]) == (
         "ana is configured with plan max_5x, and its account says max_20x and pro"
     )

@@ -9,7 +9,7 @@ from meterbot import rules
 from meterbot.core.models import Health, Seat, SourceState
 from meterbot.ingest.changes import Changes, may_change
 from meterbot.rules import RuleSettings, SourceMemory
-from meterbot.rules.memory import memory_of
+from meterbot.rules.memory import source_memory_name
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 ANA = Seat("ana", "claude_ai")
@@ -21,7 +21,7 @@ def test_what_waiting_cannot_change_would_not_have_been_changed(
     health: Health, since: datetime | None, last_ok_at: datetime | None
 ) -> None:
     state = SourceState("ana", health, since, last_ok_at=last_ok_at)
-    remembered = {memory_of("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
+    remembered = {source_memory_name("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
     fold = Changes(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
     fold.wait(ANA, NOW)
     left = fold.batch(())
@@ -34,6 +34,6 @@ def test_a_seat_that_was_never_read_is_not_waited_for() -> None:
 
 
 def test_silence_and_illness_are_looked_at() -> None:
-    silent = SourceState("ana", Health.OK, NOW, last_ok_at=NOW - ANA.patience - timedelta(seconds=1))
+    silent = SourceState("ana", Health.OK, NOW, last_ok_at=NOW - ANA.stale_after - timedelta(seconds=1))
     assert may_change(silent, ANA, NOW)
     assert may_change(SourceState("ana", Health.REFUSED, NOW), ANA, NOW)

@@ -219,7 +219,7 @@ def test_an_idle_seat_is_read_at_every_second_place_and_before_it_is_stale(
             SourceState(name), Health.OK, None, interval, at, rng=rng, source="claude_ai", idle=True
         )
         assert 1.44 * interval < (due - at).total_seconds() < 2.56 * interval
-        assert due - at < Seat(name, "claude_ai", interval=interval).patience
+        assert due - at < Seat(name, "claude_ai", interval=interval).stale_after
         at = due
 
 

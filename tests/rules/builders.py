@@ -10,7 +10,7 @@ from meterbot.core.models import (
     EventKind,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Snapshot,
     Subscription,
@@ -19,7 +19,7 @@ from meterbot.core.models import (
 from meterbot.core.money import Money
 from meterbot.rules import (
     CounterMemory,
-    Rise,
+    RisenCounter,
     RuleSettings,
     dump,
     load,
@@ -92,7 +92,7 @@ class Watch:
     def __init__(self, settings: RuleSettings | None = None) -> None:
         self.settings = settings or RuleSettings()
         self.memory = CounterMemory()
-        self.known: Known | None = None
+        self.known: LastKnown | None = None
         self.now = NOON
         self.samples: list[Sample] = []
         self.events: list[Event] = []
@@ -133,7 +133,7 @@ class Paced:
         counter = seen.counter
         if verdict.risen and counter is not None:
             hours = hours_of(watch.samples, watch.samples[0].at - HOUR)
-            rise = Rise(counter, seen.seat, watch.samples, hours)
+            rise = RisenCounter(counter, seen.seat, watch.samples, hours)
             memory, paced = watch_pace(watch.memory, rise, watch.settings, now)
             watch.memory = load(CounterMemory, dump(memory))
             events += paced

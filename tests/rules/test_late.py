@@ -12,8 +12,8 @@ from meterbot.rules import (
     CounterMemory,
     RuleSettings,
     SourceMemory,
+    record_late,
     stranger,
-    take_late,
     watch_counter,
     watch_identity,
 )
@@ -32,7 +32,7 @@ SETTINGS = RuleSettings()
 
 def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> None:
     first = watch_counter(CounterMemory(), None, snapshot(NOON, metered=extra("0")), SETTINGS, NOON)
-    late = take_late(
+    late = record_late(
         first.memory, first.known, snapshot(NOON + HOUR, metered=extra("49")), SETTINGS, NOON + 9 * HOUR
     )
     assert late.events == ()
@@ -49,7 +49,7 @@ def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> Non
 
 def test_a_late_reading_that_is_older_than_what_is_known_changes_nothing() -> None:
     first = watch_counter(CounterMemory(), None, snapshot(NOON), SETTINGS, NOON)
-    late = take_late(first.memory, first.known, snapshot(NOON - HOUR), SETTINGS, NOON + 9 * HOUR)
+    late = record_late(first.memory, first.known, snapshot(NOON - HOUR), SETTINGS, NOON + 9 * HOUR)
     assert (late.changed, late.memory, late.known) == (False, first.memory, first.known)
 
 
@@ -60,7 +60,7 @@ def test_what_arrives_late_neither_fires_nor_rearms(late: list[int], fresh: int)
     memory, known = first.memory, first.known
     for place, used in enumerate(late):
         shot = snapshot(NOON + (place + 1) * MINUTE, metered=extra(str(used)))
-        verdict = take_late(memory, known, shot, SETTINGS, NOON + 9 * HOUR)
+        verdict = record_late(memory, known, shot, SETTINGS, NOON + 9 * HOUR)
         memory, known = verdict.memory, verdict.known
     now = NOON + 9 * HOUR
     shot = snapshot(now, metered=extra(str(fresh)))

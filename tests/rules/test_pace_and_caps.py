@@ -7,17 +7,9 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Counter, Sample
 from meterbot.core.money import Money
-from meterbot.rules.pace_and_caps import (
-    Pace,
-    cap_eta,
-    increases,
-    month_end,
-    month_of,
-    opening_month,
-    pace,
-    rolled_over,
-    spend_between,
-)
+from meterbot.rules.increases import increases, spend_between
+from meterbot.rules.months import month_end, month_of, opening_month, rolled_over
+from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
 
 NOW = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

@@ -13,13 +13,13 @@ from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Seat,
     Snapshot,
 )
 from meterbot.core.money import Money
-from meterbot.rules.pace_and_caps import increases, spend_between
+from meterbot.rules.increases import increases, spend_between
 from meterbot.rules.pull_requests import (
     Bill,
     Commit,
@@ -67,13 +67,13 @@ def points(*values: tuple[float, int], counter: Counter = ANA, origin: datetime 
     ]
 
 
-def known(at: datetime, *, enabled: bool | None = True, metered: bool = True) -> Known:
+def known(at: datetime, *, enabled: bool | None = True, metered: bool = True) -> LastKnown:
     extra = ExtraUsage(enabled=enabled, used=usd(0), cap=None) if metered else None
     snapshot = Snapshot("ana", "push", at, Health.OK, "acc-ana", org_uuid="org", extra_usage=extra)
-    return Known(snapshot, extra_usage_at=at)
+    return LastKnown(snapshot, extra_usage_at=at)
 
 
-def bill_of(one: PullRequest, samples: list[Sample], *others: PullRequest, **standing: Known) -> Bill:
+def bill_of(one: PullRequest, samples: list[Sample], *others: PullRequest, **standing: LastKnown) -> Bill:
     return bills([one, *others], {ANA: samples}, {ANA: standing.get("now", known(NOON))})[one.key]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from meterbot.commands import seat_view
 from meterbot.commands.report import SeatRow, TeamReport, team_report
 from meterbot.commands.view import View
-from meterbot.core.models import Counter, Health, Known, ReasonClass, Subscription
+from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Subscription
 from meterbot.rules.shared_counters import Shared, completed
 from tests.teams import (
     NOW,
@@ -27,13 +27,13 @@ MINUTE = timedelta(minutes=1)
 ONE = Counter("account-1", "org-1")
 
 
-def cookie(ago: timedelta = timedelta(), used: str = "17.20", **why: Any) -> Known:
+def cookie(ago: timedelta = timedelta(), used: str = "17.20", **why: Any) -> LastKnown:
     """As a session key reads it: with the renewal, and why it is blocked."""
     shot = snapshot("ana", org_uuid="org-1", extra_usage=extra(used, **why))
     return reading(shot, ago=ago).known
 
 
-def pushed(ago: timedelta = timedelta(), used: str = "18.00", percent: str = "44") -> Known:
+def pushed(ago: timedelta = timedelta(), used: str = "18.00", percent: str = "44") -> LastKnown:
     """As a machine pushes it: windows and spend."""
     shot = snapshot(
         "laptop",
@@ -47,7 +47,7 @@ def pushed(ago: timedelta = timedelta(), used: str = "18.00", percent: str = "44
     return reading(shot, ago=ago).known
 
 
-def report(ana: Known, laptop: Known, health: Health = Health.OK) -> TeamReport:
+def report(ana: LastKnown, laptop: LastKnown, health: Health = Health.OK) -> TeamReport:
     readings = [
         reading(replace(ana.snapshot, seat="ana"), counter=ONE),
         reading(replace(laptop.snapshot, seat="laptop"), counter=ONE),
@@ -99,7 +99,7 @@ def test_alone_nothing_changes() -> None:
 
 
 def test_a_seat_that_read_nothing_knows_what_the_newest_of_the_others_read() -> None:
-    nothing = Known(snapshot("laptop", extra_usage=None, windows=(), subscription=None))
+    nothing = LastKnown(snapshot("laptop", extra_usage=None, windows=(), subscription=None))
     shared = completed(nothing, {"old": cookie(10 * MINUTE, "1.00"), "new": cookie(MINUTE, "2.00")})
     assert shared.through == {"windows": "new", "spend": "new", "subscription": "new"}
     assert shared.known.snapshot.extra_usage == extra("2.00")
@@ -124,7 +124,7 @@ knowledge = st.builds(
 
 @given(knowledge, st.dictionaries(st.sampled_from("abc"), knowledge))
 def test_nothing_known_is_lost_and_what_is_added_was_known_to_whoever_is_named(
-    own: Known, others: dict[str, Known]
+    own: LastKnown, others: dict[str, LastKnown]
 ) -> None:
     shared = completed(own, others)
     for part, at in (

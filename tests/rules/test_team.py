@@ -16,7 +16,7 @@ from meterbot.rules import (
     fact_money,
     load,
     parse_threshold,
-    reading_of,
+    team_share,
     watch_team,
 )
 from tests.rules.builders import HOUR, NOON, eur, usd
@@ -113,17 +113,17 @@ def test_amounts_are_levels_of_a_budget_too() -> None:
 
 def test_a_counter_that_is_not_metered_adds_nothing_and_leaves_the_sum_complete() -> None:
     unmetered = CounterMemory(metering="unmetered", period="2026-04")
-    assert reading_of(Counter("a", "org"), unmetered, fresh=True).complete
-    assert not reading_of(Counter("a", "org"), CounterMemory(), fresh=True).complete
-    assert not reading_of(Counter("a", "org"), unmetered, fresh=False).complete
+    assert team_share(Counter("a", "org"), unmetered, fresh=True).complete
+    assert not team_share(Counter("a", "org"), CounterMemory(), fresh=True).complete
+    assert not team_share(Counter("a", "org"), unmetered, fresh=False).complete
     second = CounterMemory(used=usd("1"), period="2026-04.2")
-    assert reading_of(Counter("a", "org"), second, fresh=True).month == "2026-04"
+    assert team_share(Counter("a", "org"), second, fresh=True).month == "2026-04"
 
 
 def test_a_seat_that_is_not_metered_this_month_leaves_the_sum_of_the_others_complete() -> None:
     never = CounterMemory(metering="unmetered")
     since = CounterMemory(metering="unmetered", used=usd("30"), period="2026-03")
-    idle = [reading_of(Counter(who, "org"), seen, fresh=True) for who, seen in (("b", never), ("c", since))]
+    idle = [team_share(Counter(who, "org"), seen, fresh=True) for who, seen in (("b", never), ("c", since))]
     [event] = Team().sees(reading("90"), *idle)
     assert (event.facts["complete"], fact_money(event.facts["used"])) == (True, usd("90"))
 

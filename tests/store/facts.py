@@ -11,7 +11,7 @@ from meterbot.core.models import (
     EventKind,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     Sample,
     Severity,
     Snapshot,
@@ -33,7 +33,7 @@ def dollars(amount: str) -> Money:
     return Money(Decimal(amount) * 100, "USD", 2)
 
 
-def known(seat: str = "ana", used: str = "17.20", **changes: object) -> Known:
+def known(seat: str = "ana", used: str = "17.20", **changes: object) -> LastKnown:
     snapshot = Snapshot(
         seat=seat,
         source="push",
@@ -45,7 +45,7 @@ def known(seat: str = "ana", used: str = "17.20", **changes: object) -> Known:
         extra_usage_read=True,
         **changes,  # type: ignore[arg-type]  # a factory passes what it is given
     )
-    return Known(snapshot, extra_usage_at=NOW)
+    return LastKnown(snapshot, extra_usage_at=NOW)
 
 
 def sample(

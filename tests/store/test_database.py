@@ -28,7 +28,7 @@ from meterbot.core.models import (
     Counter,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     ReasonClass,
     Sample,
     Severity,
@@ -65,8 +65,8 @@ class BrokenError(Exception):
     pass
 
 
-def _everything() -> Known:
-    return Known(
+def _everything() -> LastKnown:
+    return LastKnown(
         Snapshot(
             seat="ana",
             source="claude_ai",

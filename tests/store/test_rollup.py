@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meterbot.rules.hours import Hour, hours_of, spent_in
-from meterbot.rules.pace_and_caps import spend_between
+from meterbot.rules.increases import spend_between
 from meterbot.store import Batch
 from meterbot.store.database import Database
 from tests.store.facts import (

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
-from meterbot.rules.pace_and_caps import spend_between
+from meterbot.rules.increases import spend_between
 from meterbot.store import Batch
 from meterbot.store.database import Database
 from meterbot.store.thinning import ThinningSpan, superfluous

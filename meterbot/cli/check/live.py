@@ -13,7 +13,7 @@ from meterbot.cli import operations
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
-from meterbot.core.plans import plan_trouble
+from meterbot.core.plans import plan_mismatch
 from meterbot.core.text import listed
 from meterbot.ingest.pushes import PUSH
 from meterbot.rules import remedy
@@ -193,7 +193,7 @@ def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
     """Whether an account is on the plan it is configured with: the fees are counted by that."""
     for seat in seats:
         told = [shot.tier for shot in shots if shot.seat == seat.name]
-        if trouble := plan_trouble(seat.name, seat.plan, told):
+        if trouble := plan_mismatch(seat.name, seat.plan, told):
             remedy_ = "correct plan (and plan_price, if there is one) in the configuration"
             yield Check("plan", Status.WARN, trouble, remedy_)
 

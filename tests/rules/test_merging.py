@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meterbot.core.models import Health, Known, ReasonClass, Snapshot
+from meterbot.core.models import Health, LastKnown, ReasonClass, Snapshot
 from meterbot.core.money import Money
 from meterbot.rules import merge
 from tests.rules.builders import (
@@ -23,7 +23,7 @@ MAY = datetime(2026, 5, 1, tzinfo=UTC)
 FULL = snapshot(metered=extra("10"), windows=(window(),), billing=subscription())
 
 
-def after(first: Snapshot, *others: Snapshot) -> Known:
+def after(first: Snapshot, *others: Snapshot) -> LastKnown:
     known = merge(None, first, first.fetched_at)
     for other in others:
         known = merge(known, other, other.fetched_at)

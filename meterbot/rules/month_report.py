@@ -10,11 +10,11 @@ from meterbot.core.money import Money
 from meterbot.rules.facts import money_fact
 from meterbot.rules.hours import HOUR, Hour, blocked_for, last_month, spent_in
 from meterbot.rules.memory import CounterMemory
-from meterbot.rules.pace_and_caps import RESET_LAG, calendar_month, month_end, month_start
+from meterbot.rules.months import RESET_LAG, calendar_month, month_end, month_start
 
 
 @dataclass(frozen=True, slots=True)
-class MonthOfAccount:
+class AccountMonth:
     """One counter that is in the team's sum: the seat it is shown as, what the rules remember of it, its hours of the
     month and of the one before, and what its plan costs."""
 
@@ -24,12 +24,12 @@ class MonthOfAccount:
     fee: Money | None
 
 
-def team_key(month: str) -> str:
+def month_report_key(month: str) -> str:
     """Of the report; what a seat's own closing is muted by."""
     return f"{EventKind.PERIOD_CLOSED.value}:team:{month}"
 
 
-def month_to_close(reported: str | None, now: datetime) -> str | None:
+def month_to_report(reported: str | None, now: datetime) -> str | None:
     """The month before this one, if it was not reported yet. None at first: what was before is nobody's report."""
     before = calendar_month(last_month(now))
     return before if reported is not None and reported < before else None
@@ -45,9 +45,7 @@ def _still_open(month: str, memory: CounterMemory) -> bool:
     return begun and memory.used is not None and memory.used.minor > 0
 
 
-def close_month(
-    month: str, accounts: Sequence[MonthOfAccount], now: datetime, *, named: bool
-) -> Event | None:
+def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *, named: bool) -> Event | None:
     """The report; None when nothing is known of the month. Single seats are in it where channels may see them."""
     start, end = month_start(month), month_end(month)
     rows = [_row(month, one) for one in accounts]
@@ -73,7 +71,7 @@ def close_month(
         "covered_days": days - spending,
     }
     return Event(
-        key=team_key(month),
+        key=month_report_key(month),
         kind=EventKind.PERIOD_CLOSED,
         at=now,
         severity=Severity.INFO,
@@ -102,7 +100,7 @@ class _Row:
         }
 
 
-def _row(month: str, one: MonthOfAccount) -> _Row:
+def _row(month: str, one: AccountMonth) -> _Row:
     start, end = month_start(month), month_end(month)
     began = last_month(start)
     inside = [hour for hour in one.hours if start <= hour.at < end]
@@ -121,7 +119,7 @@ def _row(month: str, one: MonthOfAccount) -> _Row:
     )
 
 
-def _final(month: str, one: MonthOfAccount) -> Money | None:
+def _final(month: str, one: AccountMonth) -> Money | None:
     """What the counter said last before it started again, or says still."""
     memory = one.memory
     if memory.period is None:

@@ -4,13 +4,13 @@ from datetime import date, datetime, timedelta
 
 from meterbot.core.models import Event, EventKind
 from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory
-from meterbot.rules.pace_and_caps import month_start
+from meterbot.rules.months import month_start
 
 _EARLY = timedelta(days=1)
 """A period's first events may be dated a little before its month: clocks differ, and resets come late."""
 
 
-def is_past(
+def can_be_forgotten(
     event: Event, counter: CounterMemory, source: SourceMemory, team: TeamMemory, now: datetime
 ) -> bool:
     """Whether nothing will ever ask for an event again: its key cannot recur, and no alert of it is open.

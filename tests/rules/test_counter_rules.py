@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from meterbot.core.models import EventKind, ExtraUsage, Health, Known, Snapshot
+from meterbot.core.models import EventKind, ExtraUsage, Health, LastKnown, Snapshot
 from meterbot.core.money import Money
 from meterbot.rules import (
     CounterMemory,
@@ -20,7 +20,7 @@ from meterbot.rules import (
     parse_threshold,
     watch_counter,
 )
-from meterbot.rules.pace_and_caps import spend_between
+from meterbot.rules.increases import spend_between
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -295,5 +295,5 @@ def test_a_snapshot_of_no_organization_concerns_no_counter() -> None:
 def test_a_stale_snapshot_tells_nothing_and_is_known_where_nothing_else_is() -> None:
     watch = Watch()
     assert watch.see(snapshot(metered=extra("49"), health=Health.STALE)) == []
-    assert isinstance(watch.known, Known)
+    assert isinstance(watch.known, LastKnown)
     assert watch.known.snapshot.extra_usage == extra("49")

@@ -11,7 +11,7 @@ from meterbot.core.models import (
     EventKind,
     ExtraUsage,
     Health,
-    Known,
+    LastKnown,
     ReasonClass,
     Severity,
     Snapshot,
@@ -20,13 +20,13 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.rules.facts import instant, money_fact
-from meterbot.rules.knowledge import fields_read, subscription_drifted
 from meterbot.rules.memory import Cap, CounterMemory, Metering
+from meterbot.rules.merging import fields_read, subscription_drifted
 from meterbot.rules.settings import RuleSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class CleanReading:
     """The parts and fields that this snapshot read cleanly; None is "not read", never a value carried over.
 
     `merged` alone holds carried-over values, for what is only mentioned. `before` is what was used according to the
@@ -39,7 +39,7 @@ class Tick:
     at: datetime
     now: datetime
     settings: RuleSettings
-    merged: Known
+    merged: LastKnown
     extra_read: bool
     extra: ExtraUsage | None
     used: Money | None
@@ -127,27 +127,27 @@ class Tick:
         )
 
 
-Step = Callable[[CounterMemory, Tick], tuple[CounterMemory, list[Event]]]
+Rule = Callable[[CounterMemory, CleanReading], tuple[CounterMemory, list[Event]]]
 """One rule: takes and returns the memory, and what happened."""
 
 
-def tick_of(
+def clean_reading(
     snapshot: Snapshot,
     counter: Counter,
     memory: CounterMemory,
-    known: Known | None,
+    known: LastKnown | None,
     *,
-    merged: Known,
+    merged: LastKnown,
     settings: RuleSettings,
     now: datetime,
-) -> Tick:
+) -> CleanReading:
     current = snapshot.health is not Health.STALE
     last = None if known is None else known.snapshot.extra_usage
     extra = fields_read(snapshot, last) if current else None
     used = None if extra is None else extra.used
     before = memory.used
     switched = before is not None and used is not None and before.currency != used.currency
-    return Tick(
+    return CleanReading(
         counter=counter,
         seat=snapshot.seat,
         at=snapshot.fetched_at,

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from meterbot.core.models import Counter, Event
 from meterbot.core.money import Money
 from meterbot.rules import (
+    AccountMonth,
     CounterMemory,
-    MonthOfAccount,
-    close_month,
     fact_money,
     is_settled,
-    month_to_close,
+    month_report,
+    month_to_report,
 )
 from meterbot.rules.hours import Hour
 from tests.rules.builders import HOUR, eur, usd
@@ -34,22 +34,22 @@ def account(
     *,
     period: str = "2026-05",
     used: Money | None = NOTHING,
-) -> MonthOfAccount:
+) -> AccountMonth:
     memory = CounterMemory(period=period, used=used, previous_final=final)
-    return MonthOfAccount(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")), usd("100"))
+    return AccountMonth(seat, memory, hours or (hour(MARCH, "3"), hour(APRIL + 40 * HOUR, "2")), usd("100"))
 
 
-def closed(*accounts: MonthOfAccount, named: bool = True) -> Event:
-    event = close_month("2026-04", accounts, MAY + HOUR, named=named)
+def closed(*accounts: AccountMonth, named: bool = True) -> Event:
+    event = month_report("2026-04", accounts, MAY + HOUR, named=named)
     assert event is not None
     return event
 
 
 def test_a_month_is_closed_once_and_the_one_before_the_first_is_nobodys() -> None:
-    assert month_to_close(None, MAY) is None
-    assert month_to_close("2026-03", MAY) == "2026-04"
-    assert month_to_close("2026-04", MAY) is None
-    assert month_to_close("2025-12", datetime(2026, 2, 1, tzinfo=UTC)) == "2026-01"
+    assert month_to_report(None, MAY) is None
+    assert month_to_report("2026-03", MAY) == "2026-04"
+    assert month_to_report("2026-04", MAY) is None
+    assert month_to_report("2025-12", datetime(2026, 2, 1, tzinfo=UTC)) == "2026-01"
 
 
 def test_it_waits_for_counters_that_have_not_started_again_but_not_for_ever() -> None:
@@ -110,12 +110,12 @@ def test_a_counter_that_was_not_read_is_said_to_be_in_no_sum_and_one_that_has_no
 
 def test_a_final_amount_of_an_earlier_month_is_not_this_ones() -> None:
     old = account("ana", usd("9"), period="2026-07")
-    assert close_month("2026-04", [old], MAY, named=True) is None
+    assert month_report("2026-04", [old], MAY, named=True) is None
 
 
 def test_of_a_month_of_which_nothing_is_known_nothing_is_said() -> None:
-    assert close_month("2026-04", [account(hours=(hour(MARCH),))], MAY, named=True) is None
-    assert close_month("2026-04", [], MAY, named=True) is None
+    assert month_report("2026-04", [account(hours=(hour(MARCH),))], MAY, named=True) is None
+    assert month_report("2026-04", [], MAY, named=True) is None
 
 
 @pytest.mark.parametrize("name", ["ana", "bo"])

@@ -2,11 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass, Snapshot
+from meterbot.core.models import EventKind, ReasonClass, Snapshot
 from meterbot.rules import RuleSettings
 from tests.rules.builders import (
     HOUR,
-    MINUTE,
     NOON,
     Watch,
     extra,
@@ -18,9 +17,6 @@ from tests.rules.builders import (
 
 BLOCKED, UNBLOCKED = EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED
 CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, EventKind.THRESHOLD_CROSSED
-
-
-# --- blocked ------------------------------------------------------------------------------------------------------
 
 
 def test_a_block_is_told_once_and_its_end_resolves_it() -> None:
@@ -135,108 +131,3 @@ def test_a_block_is_hard_when_a_window_is_full_too(utilization: str, *, hard: bo
 
 def test_whether_a_block_is_hard_is_unknown_without_windows() -> None:
     assert only(Watch().uses("50"), BLOCKED).facts["hard"] is None
-
-
-# --- metering -----------------------------------------------------------------------------------------------------
-
-
-def changes(event: Event) -> list[tuple[object, ...]]:
-    found = event.facts["changes"]
-    assert isinstance(found, list)
-    return [(change["what"], change["from"], change["to"]) for change in found]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (extra(), extra(enabled=False, reason_class=ReasonClass.USER_OFF), ("metering", "on", "off")),
-        (extra(), extra(enabled=False, reason_class=ReasonClass.ADMIN), ("metering", "on", "paused")),
-        (extra(enabled=False), extra(), ("metering", "off", "on")),
-        (extra(cap=None), extra(), ("cap", None, {"minor": "5000", "currency": "USD", "exponent": 2})),
-    ],
-    ids=["switched off", "paused by an admin", "switched on", "cap set"],
-)
-def test_a_changed_setting_is_told_from_old_to_new(
-    before: ExtraUsage, after: ExtraUsage, expected: tuple[object, ...]
-) -> None:
-    watch = Watch()
-    watch.see(snapshot(NOON, metered=before))
-    event = only(watch.see(snapshot(NOON + MINUTE, metered=after)), CHANGED)
-    assert changes(event) == [expected]
-    assert watch.see(snapshot(NOON + 2 * MINUTE, metered=after)) == []
-
-
-def test_what_a_block_switches_off_is_told_as_a_block_only() -> None:
-    watch = Watch()
-    watch.uses("10")
-    assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
-    assert kinds(watch.uses("10", out_of_credits=False)) == [UNBLOCKED]
-
-
-def test_off_without_a_reason_waits_for_the_reason() -> None:
-    watch = Watch()
-    watch.uses("10")
-    assert watch.uses("10", enabled=False, why_known=False) == []
-    assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
-
-
-def test_the_last_word_with_a_reason_counts_while_the_reason_cannot_be_read() -> None:
-    watch = Watch()
-    watch.uses("10")
-    watch.uses("10", why_known=False)
-    assert watch.uses("10", enabled=False, why_known=False) == []
-
-
-def test_off_without_a_reason_is_told_where_no_reason_is_ever_read() -> None:
-    watch = Watch()
-    watch.uses("10", why_known=False)
-    assert kinds(watch.uses("10", enabled=False, why_known=False)) == [CHANGED]
-
-
-def test_fields_that_were_not_read_change_nothing() -> None:
-    watch = Watch()
-    watch.uses("10")
-    assert watch.uses("10", None, cap_known=False, enabled=None) == []
-    assert watch.uses("10") == []
-
-
-# --- windows ------------------------------------------------------------------------------------------------------
-
-
-def test_a_full_window_is_told_once_until_it_resets() -> None:
-    watch = Watch()
-    resets = NOON + HOUR
-    series = [("99", 0), ("100", 1), ("100", 2), ("99", 3), ("100", 4), ("104", 5)]
-    seen = [
-        snapshot(NOON + i * MINUTE, windows=(window(u, resets + i * timedelta(seconds=7)),))
-        for u, i in series
-    ]
-    assert [len(watch.see(one)) for one in seen] == [0, 1, 0, 0, 0, 0]
-    later = snapshot(NOON + 2 * HOUR, windows=(window("100", resets + 5 * HOUR),))
-    assert kinds(watch.see(later)) == [FULL]
-
-
-def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room() -> None:
-    watch = Watch()
-    seen = [
-        snapshot(NOON + i * MINUTE, windows=(window(u),))
-        for i, u in enumerate(["100", None, "100", "5", "100"])
-    ]
-    assert [len(watch.see(one)) for one in seen] == [1, 0, 0, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("metered", "expected"),
-    [
-        (extra("10"), "billed"),
-        (extra("10", enabled=False), "refused"),
-        (extra("50"), "refused"),
-        (None, None),
-    ],
-)
-def test_a_full_window_says_what_becomes_of_the_next_prompt(
-    metered: ExtraUsage | None, expected: str | None
-) -> None:
-    event = only(Watch().see(snapshot(NOON, metered=metered, windows=(window("100"),))), FULL)
-    assert event.facts["next"] == expected
-    assert event.initial

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from meterbot.core.models import ExtraUsage, Health, Known, Snapshot, Subscription
+from meterbot.core.models import ExtraUsage, Health, LastKnown, Snapshot, Subscription
 from meterbot.core.money import Money
 from meterbot.core.org_spend import completed as completed_spend
-from meterbot.rules.pace_and_caps import CLOCK_SKEW, calendar_month
+from meterbot.rules.months import CLOCK_SKEW, calendar_month
 from meterbot.rules.window_trend import extended
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | None:
+def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKnown | None:
     """`known` with the snapshot's news, or None when an old, repeated or future-dated snapshot changes nothing.
 
     A part that was not read keeps its last good value and that value's age; inside extra usage and the subscription
@@ -37,7 +37,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     elif extra is not None and old.extra_usage is not None:
         last, last_at = old.extra_usage, known.extra_usage_at
         if last_at is not None and calendar_month(last_at) != calendar_month(at):
-            last = of_another_month(last)
+            last = without_amounts(last)
         if extra.used is None and last.used is not None:
             extra_usage_at = last_at  # a reason was read, and no amount
         extra = _completed(extra, last)
@@ -57,7 +57,7 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
         subscription=subscription,
         org_spend=completed_spend(snapshot.org_spend, old.org_spend),
     )
-    return Known(
+    return LastKnown(
         snapshot=merged,
         windows_at=known.windows_at if keep_windows else _when(at, read=snapshot.windows_read),
         extra_usage_at=known.extra_usage_at if keep_extra else extra_usage_at,
@@ -68,23 +68,23 @@ def merge(known: Known | None, snapshot: Snapshot, now: datetime) -> Known | Non
     )
 
 
-def from_future(known: Known, now: datetime) -> bool:
+def from_future(known: LastKnown, now: datetime) -> bool:
     """Read by a clock that was ahead, and was set back since: no reading would be newer for as long."""
     return known.snapshot.fetched_at > now + CLOCK_SKEW
 
 
-def undated(known: Known) -> Known:
+def undated(known: LastKnown) -> LastKnown:
     """What is known when nobody can say since when: whose it is, its units and settings, but no amount and no window."""
     old = known.snapshot
-    extra = None if old.extra_usage is None else of_another_month(old.extra_usage)
-    return Known(
+    extra = None if old.extra_usage is None else without_amounts(old.extra_usage)
+    return LastKnown(
         replace(old, fetched_at=_LONG_AGO, windows=(), extra_usage=extra, subscription=None, org_spend=None)
     )
 
 
-def _first(snapshot: Snapshot) -> Known:
+def _first(snapshot: Snapshot) -> LastKnown:
     at = snapshot.fetched_at
-    return Known(
+    return LastKnown(
         snapshot=snapshot,
         windows_at=_when(at, read=snapshot.windows_read),
         extra_usage_at=_when(at, read=snapshot.extra_usage_read),
@@ -137,7 +137,7 @@ def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     return replace(extra, used=restated(extra.used), cap=restated(extra.cap), currency=currency)
 
 
-def of_another_month(extra: ExtraUsage) -> ExtraUsage:
+def without_amounts(extra: ExtraUsage) -> ExtraUsage:
     """The counter has returned to 0 since, and with it any block: only the settings still hold."""
     return replace(
         extra, used=None, out_of_credits=None, spend_limit_reached=None, reason=None, reason_class=None,

@@ -42,7 +42,7 @@ def watch_destinations(
             events.append(event)
     for place in sorted(down.keys() - found.keys()):
         events.append(_up(place, down.pop(place), now))
-    return DestinationMemory(down), [event for event in events if event.kind in settings.kinds]
+    return DestinationMemory(down), list(settings.enabled(*events))
 
 
 def _down(each: DestinationProblem, now: datetime) -> Event:

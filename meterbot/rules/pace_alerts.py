@@ -21,8 +21,9 @@ from meterbot.core.text import span, stamp
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.hours import HOUR, Hour, hour_of
 from meterbot.rules.memory import CounterMemory, Risk
+from meterbot.rules.months import month_end
 from meterbot.rules.outlook import Forecast, forecast, rest_of_month
-from meterbot.rules.pace_and_caps import Pace, cap_eta, month_end, pace
+from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
@@ -50,7 +51,7 @@ def needs_hours(
 
 
 @dataclass(frozen=True, slots=True)
-class Rise:
+class RisenCounter:
     """A counter that rose: the seat that brought it, its samples of the last 24 hours with that reading, and its hours of
     four weeks."""
 
@@ -61,7 +62,7 @@ class Rise:
 
 
 def watch_pace(
-    memory: CounterMemory, rise: Rise, settings: RuleSettings, now: datetime
+    memory: CounterMemory, rise: RisenCounter, settings: RuleSettings, now: datetime
 ) -> tuple[CounterMemory, list[Event]]:
     """Whether the cap will fall, and whether this is a spike."""
     about = _About(memory, rise, now)
@@ -94,7 +95,7 @@ def _may_spike(memory: CounterMemory, settings: RuleSettings, now: datetime) -> 
 @dataclass(frozen=True, slots=True)
 class _About:
     memory: CounterMemory
-    rise: Rise
+    rise: RisenCounter
     now: datetime
 
     def over(self, window: timedelta) -> Pace | None:

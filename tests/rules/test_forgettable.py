@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meterbot.core.models import Counter, Event, EventKind, Severity
-from meterbot.rules import CounterMemory, SourceMemory, TeamMemory, is_past
+from meterbot.rules import CounterMemory, SourceMemory, TeamMemory, can_be_forgotten
 from meterbot.rules.memory import OpenBlock
 
 JULY = CounterMemory(period="2026-07")
@@ -20,7 +20,7 @@ def past(
     source: SourceMemory | None = None,
     team: TeamMemory | None = None,
 ) -> bool:
-    return is_past(one, counter, source or SourceMemory(), team or TeamMemory("2026-07"), NOW)
+    return can_be_forgotten(one, counter, source or SourceMemory(), team or TeamMemory("2026-07"), NOW)
 
 
 MARCH = datetime(2026, 3, 9, tzinfo=UTC)

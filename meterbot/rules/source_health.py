@@ -1,0 +1,68 @@
+"""Is a seat's source down, or back."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from meterbot.core.models import Event, EventKind, Health, Seat, Severity, SourceState
+from meterbot.rules.facts import instant
+from meterbot.rules.memory import SourceMemory
+from meterbot.rules.remedies import remedy
+from meterbot.rules.settings import RuleSettings
+
+
+def watch_source(
+    memory: SourceMemory, state: SourceState, seat: Seat, settings: RuleSettings, now: datetime
+) -> tuple[SourceMemory, tuple[Event, ...]]:
+    """One alert per stretch of ill health that outlasts the grace time, ended by a healthy reading.
+
+    Changing from one ailment to another is the same stretch. Waiting for the first reading is none. To be called when
+    the state changes and as time passes.
+    """
+    if state.health is Health.NEVER_SEEN:
+        return memory, ()
+    if state.health is Health.OK:
+        if memory.unhealthy_since is None and memory.down is None:
+            return memory, ()
+        recovered = replace(memory, unhealthy_since=None, down=None)
+        return recovered, settings.enabled(_up(memory, seat, now))
+    since = min(memory.unhealthy_since or state.since or now, now)  # the clock may have been set back
+    memory = replace(memory, unhealthy_since=since)
+    if memory.down is not None or now - since <= settings.source_grace:
+        return memory, ()
+    event = _down(state, seat, since, now)
+    return replace(memory, down=event.key), settings.enabled(event)
+
+
+def _down(state: SourceState, seat: Seat, since: datetime, now: datetime) -> Event:
+    advice = remedy(state.health, seat.source)
+    return Event(
+        key=f"source_down:{seat.name}:{instant(since)}",
+        kind=EventKind.SOURCE_DOWN,
+        at=now,
+        severity=Severity.WARNING,
+        reason=f"no healthy reading since {since:%Y-%m-%d %H:%M} UTC, the last answer was {state.health.value}",
+        seat=seat.name,
+        facts={
+            "health": state.health.value,
+            "since": instant(since),
+            "detail": state.detail,
+            "remedy": advice,
+            "last_ok_at": instant(state.last_ok_at),
+        },
+    )
+
+
+def _up(memory: SourceMemory, seat: Seat, now: datetime) -> Event | None:
+    if memory.down is None or memory.unhealthy_since is None:
+        return None
+    since = memory.unhealthy_since
+    return Event(
+        key=f"source_up:{seat.name}:{instant(since)}",
+        kind=EventKind.SOURCE_UP,
+        at=now,
+        severity=Severity.GOOD,
+        reason=f"healthy again after having been down since {since:%Y-%m-%d %H:%M} UTC",
+        seat=seat.name,
+        resolves=memory.down,
+        facts={"down_since": instant(since)},
+    )
