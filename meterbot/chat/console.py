@@ -30,7 +30,9 @@ from meterbot.chat import (
     Question,
     no_forms,
 )
+from meterbot.chat.text_forms import without_natives
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Action, Message, Picture, Posted, Section
 from meterbot.core.models import Severity
@@ -182,6 +184,7 @@ class Console:
         return "" if self._now is None else moment(self._now(), self._tz)
 
     async def _show(self, message: Message, stamp: str = "") -> None:
+        message = without_natives(message, _WIDEST - 6)
         if self._screen is None:
             await self._print(_stamped(stamp, _plain(message)))
             return
@@ -399,4 +402,4 @@ def _one_line(text: str) -> str:
 
 def _clean(text: str) -> str:
     """Escape sequences and marks that turn the direction of writing become visible and harmless."""
-    return "".join("�" if category(char) in _UNSEEN and char != "\n" else char for char in text)
+    return "".join("�" if category(char) in _UNSEEN and char != "\n" else char for char in plain(text))

@@ -18,6 +18,11 @@ class Outcome(StrEnum):
     """The platform will keep saying no until a person changes something."""
     GONE = "gone"
     """The message that is to be edited or answered was deleted, or is closed for ever: nothing is left to send."""
+    INVALID = "invalid"
+    """The platform refuses this message for its content, in plain text too: only this message is at fault, and others
+    in the same channel can be sent."""
+    NO_DIRECT = "no_direct"
+    """The person does not accept direct messages from the bot: they have to be told elsewhere."""
 
 
 class SendError(MeterbotError):

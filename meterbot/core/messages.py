@@ -1,10 +1,12 @@
-"""Alerts and answers as chat-neutral messages: what is said, before any platform's markup. `alerts` and `answers`
-build them.
+"""Alerts and answers as chat-neutral messages: the content, before any platform's markup.
 
-Every text in a `Message` is plain: the chats escape it, so a seat named `<!channel>` is shown, never obeyed.
+Every text in a `Message` is plain: the chats escape it, so that a seat named `<!channel>` is shown and pings nobody.
+Instants and links stand inside a text as marks of `core.inline`.
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
 
 from meterbot.core.models import Severity
 from meterbot.core.text import stopped
@@ -47,6 +49,70 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A table's column. `numeric` aligns it to the right.
+
+    `compact` is how a cell reads where a row is a line of text, such as `of {}`; an empty `compact` leaves it out there.
+    """
+
+    name: str
+    numeric: bool = False
+    compact: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns; the first column names the row. Every row has as many cells as there are columns, and an
+    empty cell is shown as a dash. `caption` is shown above it; `note` (such as "and 280 more: $12.00") below it."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError("a table's rows need one cell for each column")
+
+
+class ChartKind(StrEnum):
+    """Bars of several series are stacked where the platform can, else grouped."""
+
+    BAR = "bar"
+    LINE = "line"
+    AREA = "area"
+    PIE = "pie"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line, or one colour of bars: a value for each of the chart's labels, None where it is not known."""
+
+    name: str
+    values: tuple[Decimal | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Numbers to be drawn. `labels` are the places on the x axis, or the segments of a pie (which has one series).
+
+    `unit` is what the values count, such as `USD`. `summary` says in a sentence or two what the chart shows. Slack draws
+    at most 20 labels of 20 characters, 6 series and a title of 50 characters: build within that.
+    """
+
+    title: str
+    kind: ChartKind
+    labels: tuple[str, ...]
+    series: tuple[Series, ...]
+    unit: str = ""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(one.values) != len(self.labels) for one in self.series):
+            raise ValueError("a chart's series need one value for each label")
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A PNG beside a message. `alt` is what it shows, in words."""
 
@@ -57,7 +123,8 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing said.
+    """One post or answer, shown from top to bottom: title, owner and text, fields, tables, charts, sections, command,
+    buttons, footer.
 
     `fallback` is the whole message in one line, for notifications and screen readers. `owner` is who is mentioned:
     platform → id there. `footer` is small print. `command` is a line to type elsewhere (at most 1000 characters), shown
@@ -75,7 +142,9 @@ class Message:
     footer: str = ""
     command: str = ""
     loud: bool = False
-    """For a line in a thread: the channel is to see it, too, where threads hide what is said in them."""
+    """For a line in a thread: also broadcast it to the channel, where the platform hides threads."""
+    tables: tuple[Table, ...] = ()
+    charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ _STATE = {
     Outcome.NOT_SENT: DeliveryState.QUEUED,
     Outcome.IN_DOUBT: DeliveryState.IN_DOUBT,
     Outcome.REFUSED: DeliveryState.REFUSED,
+    Outcome.INVALID: DeliveryState.REFUSED,
+    Outcome.NO_DIRECT: DeliveryState.REFUSED,
 }
 
 Render = Callable[[Delivery], Message]

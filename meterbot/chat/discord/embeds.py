@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from meterbot.chat.text_forms import without_natives
+from meterbot.core.inline import plain
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
@@ -19,6 +21,7 @@ EMBEDS, EMBED_TOTAL, ROWS, BUTTONS_PER_ROW, LABEL, CUSTOM_ID, NONCE = 10, 6000, 
 
 # What of the 6000 characters each part may take; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
+_TEXT_WIDTH = 40
 _MORE_ROOM = len("… and 99999 more\n")
 
 _COLOURS = {
@@ -122,7 +125,7 @@ def cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
 
 def _calm(text: str) -> str:
     """One line in which nothing pings, links or turns around."""
-    return _LIVE.sub(lambda found: found[0] + _BREAK, _CONTROL.sub(" ", text))
+    return _LIVE.sub(lambda found: found[0] + _BREAK, _CONTROL.sub(" ", plain(text)))
 
 
 def _escaped(text: str) -> str:
@@ -140,6 +143,7 @@ def _shown(text: str) -> str:
 
 
 def _embed(message: Message, footer: str) -> Payload:
+    message = without_natives(message, _TEXT_WIDTH)
     title = _shown(cut(message.title, TITLE, _escaped))
     fields = list(_fields(message.fields))
     embed: Payload = {"title": title, "color": _COLOURS[message.severity], "fields": fields}

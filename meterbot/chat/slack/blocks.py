@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from meterbot.chat.text_forms import without_natives
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.inline import plain
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
@@ -41,6 +43,7 @@ _OUR_FIELDS, _OUR_NAME, _OUR_VALUE = 10, 40, 150
 _OUR_SECTIONS = 20
 _OUR_ACTIONS = 6
 _OUR_LINE = 300
+_TEXT_WIDTH = 60
 
 _EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", Severity.CRITICAL: "🚨 "}
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
@@ -50,6 +53,7 @@ _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 def render(message: Message) -> Payload:
     """The `text` and `blocks` of a whole message."""
+    message = without_natives(message, _TEXT_WIDTH)
     top = list(_top(message))
     bottom = list(_bottom(message))
     room = _OUR_BLOCKS - _size(top) - _size(bottom)
@@ -205,7 +209,7 @@ def _clean(text: str) -> str:
     """Without what JSON cannot carry or a reader cannot see coming: controls, lone surrogates, reordering."""
     return "".join(
         character
-        for character in text.translate(_BIDI)
+        for character in plain(text).translate(_BIDI)
         if character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
     )
 

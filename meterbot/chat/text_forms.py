@@ -1,0 +1,103 @@
+"""Tables and charts as lines of text: for code blocks, terminals, and platforms that refuse the native form."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from textwrap import wrap
+
+from meterbot.core.inline import plain
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Table
+
+DASH = "–"
+"""Shown for an empty cell and an unknown number."""
+
+_GAP = "  "
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_COMPACT_INDENT = "  "
+
+
+def without_natives(message: Message, width: int) -> Message:
+    """The same message with its tables and charts as monospaced sections of at most `width` columns."""
+    tables = [*message.tables, *(chart_table(chart) for chart in message.charts)]
+    sections = [Section(tuple(table_lines(table, width)), table.caption, fixed=True) for table in tables]
+    return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
+
+
+def table_lines(table: Table, width: int) -> list[str]:
+    """Aligned columns where they fit into `width`; else each row's name with the rest of the row below it."""
+    rows = [[cell_text(cell) for cell in row] for row in table.rows]
+    header = [column.name for column in table.columns]
+    lines = _aligned([header, *rows], table.columns)
+    if max(map(len, lines)) > width:
+        lines = [line for row in rows for line in _stacked(row, table.columns, width)]
+    return [*lines, *wrap(plain(table.note), width)]
+
+
+def cell_text(cell: str) -> str:
+    """A cell as plain text on one line, never empty."""
+    return " ".join(plain(cell).split()) or DASH
+
+
+def compact_cells(row: Sequence[str], columns: Sequence[Column]) -> str:
+    """A row's cells behind the first one, as a phrase: `$23.85 of $80.00 · ▰▰▰▱▱▱▱▱▱▱ 30%`. Dashes are left out, and a
+    cell whose form begins with `of` continues the cell before it."""
+    phrase = ""
+    for cell, column in zip(row[1:], columns[1:], strict=True):
+        if not column.compact or cell in {"", DASH}:
+            continue
+        said = column.compact.format(cell)
+        joint = " " if said.startswith("of ") else " · "
+        phrase = f"{phrase}{joint}{said}" if phrase else said
+    return phrase
+
+
+def chart_table(chart: Chart) -> Table:
+    """A chart's numbers: a row for each label, a column for each series."""
+    columns = [
+        Column(""),
+        *(Column(one.name, numeric=True, compact=f"{one.name} {{}}") for one in chart.series),
+    ]
+    values = zip(*(one.values for one in chart.series), strict=True)
+    rows = [(label, *map(number_text, each)) for label, each in zip(chart.labels, values, strict=True)]
+    unit = f" ({chart.unit})" if chart.unit else ""
+    return Table(f"{chart.title}{unit}", tuple(columns), tuple(rows))
+
+
+def number_text(value: Decimal | None) -> str:
+    """`1,234.50`"""
+    return DASH if value is None else f"{value:,f}"
+
+
+def bar_lengths(chart: Chart) -> list[Decimal | None]:
+    """How long each label's bar is: the sum of what is stacked; of lines, the first one."""
+    if chart.kind is ChartKind.LINE:
+        return [*chart.series[0].values] if chart.series else []
+    return [
+        None if None in each else sum((value for value in each if value is not None), Decimal(0))
+        for each in zip(*(one.values for one in chart.series), strict=True)
+    ]
+
+
+def bar(value: Decimal | None, most: Decimal, width: int) -> str:
+    """A bar of blocks, at most `width` long, in eighths of a block."""
+    if value is None or value <= 0 or most <= 0:
+        return ""
+    eighths = max(1, int(value / most * width * 8))
+    return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()
+
+
+def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
+    return [
+        _GAP.join(
+            cell.rjust(wide) if column.numeric else cell.ljust(wide)
+            for cell, wide, column in zip(row, widths, columns, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _stacked(row: Sequence[str], columns: Sequence[Column], width: int) -> Iterator[str]:
+    yield row[0][:width]
+    phrase = compact_cells(row, columns)
+    yield from wrap(phrase, width, initial_indent=_COMPACT_INDENT, subsequent_indent=_COMPACT_INDENT)

@@ -1,0 +1,101 @@
+"""Instants and links inside a text, as values that each chat renders in its own way.
+
+`str(Instant(...))` and `str(Link(...))` are marks of private-use characters, so that they can stand in any f-string.
+A chat takes the text apart with `pieces`; whatever cannot render them uses `plain`. Foreign text cannot forge a mark:
+`core.text.one_line` removes private-use characters.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+
+from meterbot.core.text import moment
+
+_OPEN, _NEXT, _CLOSE = "\ue000", "\ue001", "\ue002"
+_MARK = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
+_BROKEN = re.compile(f"{_OPEN}[^{_CLOSE}]*$|[{_OPEN}{_NEXT}{_CLOSE}]")
+
+
+class InstantStyle(StrEnum):
+    """`FULL`: day and time. `RELATIVE`: "in 3 hours" where the platform can say that, else day and time."""
+
+    FULL = "full"
+    RELATIVE = "relative"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A point in time, shown in each reader's own zone where the platform can; elsewhere as `shown`."""
+
+    at: datetime
+    shown: str
+    style: InstantStyle = InstantStyle.FULL
+
+    @property
+    def epoch(self) -> int:
+        return int(self.at.timestamp())
+
+    def __str__(self) -> str:
+        return f"{_OPEN}t{_NEXT}{self.epoch}{_NEXT}{self.style.value}{_NEXT}{self.shown}{_CLOSE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A web page (`https:` or `http:`). Where links have no labels, both are shown."""
+
+    url: str
+    label: str
+
+    def __str__(self) -> str:
+        return f"{_OPEN}l{_NEXT}{self.url}{_NEXT}{self.label}{_CLOSE}"
+
+
+def instant(at: datetime, tz: tzinfo, *, relative: bool = False) -> str:
+    """The mark of an instant; `tz` is the zone that is used where the reader's own is not known."""
+    return str(Instant(at, moment(at, tz), InstantStyle.RELATIVE if relative else InstantStyle.FULL))
+
+
+def link(url: str, label: str) -> str:
+    """The mark of a link."""
+    return str(Link(url, label))
+
+
+def pieces(text: str) -> list[str | Instant | Link]:
+    """The text's parts in order. A mark that was cut in two is dropped."""
+    found: list[str | Instant | Link] = []
+    last = 0
+    for mark in _MARK.finditer(text):
+        _add(found, text[last : mark.start()])
+        _add(found, _value(mark[1]))
+        last = mark.end()
+    _add(found, _BROKEN.sub("", text[last:]))
+    return found
+
+
+def plain(text: str) -> str:
+    """The text without marks: instants in the configured zone, links as `label (url)`."""
+    if _OPEN not in text:
+        return text
+    return "".join(part if isinstance(part, str) else _plain_value(part) for part in pieces(text))
+
+
+def _add(found: list[str | Instant | Link], part: str | Instant | Link) -> None:
+    if part != "":
+        found.append(part)
+
+
+def _value(mark: str) -> str | Instant | Link:
+    match mark.split(_NEXT):
+        case ["t", epoch, style, shown]:
+            try:
+                return Instant(datetime.fromtimestamp(int(epoch), UTC), shown, InstantStyle(style))
+            except (ValueError, OverflowError, OSError):
+                return shown
+        case ["l", url, label]:
+            return Link(url, label)
+    return ""
+
+
+def _plain_value(value: Instant | Link) -> str:
+    return value.shown if isinstance(value, Instant) else f"{value.label} ({value.url})"

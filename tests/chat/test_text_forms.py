@@ -1,0 +1,95 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.chat.text_forms import (
+    bar,
+    bar_lengths,
+    chart_table,
+    compact_cells,
+    table_lines,
+    without_natives,
+)
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table
+
+SEATS = Table(
+    "Seats",
+    (
+        Column("Seat"),
+        Column("Spent", numeric=True),
+        Column("Cap", numeric=True, compact="of {}"),
+        Column("Used"),
+    ),
+    (("ana", "$100.00", "$100.00", "▰▰▰▰▰▰▰▰▰▰ 100%"), ("cleo", "$28.80", "", "")),
+    note="and 280 more: $1,200.00",
+)
+DAYS = Chart(
+    "Spend by day",
+    ChartKind.BAR,
+    ("Apr 1", "Apr 2"),
+    (Series("ana", (Decimal("1.50"), None)), Series("bo", (Decimal("0.25"), Decimal(3)))),
+    unit="USD",
+)
+
+
+def test_a_table_that_fits_has_aligned_columns_and_dashes_for_what_is_empty() -> None:
+    assert table_lines(SEATS, 60) == [
+        "Seat    Spent      Cap  Used",
+        "ana   $100.00  $100.00  ▰▰▰▰▰▰▰▰▰▰ 100%",
+        "cleo   $28.80        –  –",
+        "and 280 more: $1,200.00",
+    ]
+
+
+def test_a_table_that_is_too_wide_is_stacked() -> None:
+    assert table_lines(SEATS, 30) == [
+        "ana",
+        "  $100.00 of $100.00 ·",
+        "  ▰▰▰▰▰▰▰▰▰▰ 100%",
+        "cleo",
+        "  $28.80",
+        "and 280 more: $1,200.00",
+    ]
+
+
+def test_a_row_is_a_phrase_without_its_dashes() -> None:
+    assert compact_cells(("ana", "$1.00", "$2.00", "50%"), SEATS.columns) == "$1.00 of $2.00 · 50%"
+    assert compact_cells(("ana", "–", "$2.00", ""), SEATS.columns) == "of $2.00"
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=5), st.integers(10, 60))
+def test_no_line_is_wider_than_asked(rows: list[tuple[str, str]], width: int) -> None:
+    table = Table("T", (Column("A"), Column("B")), tuple(rows), note="a note of several words")
+    assert all(len(line) <= width for line in table_lines(table, width))
+
+
+def test_a_chart_has_the_same_numbers_as_a_table() -> None:
+    table = chart_table(DAYS)
+    assert table.caption == "Spend by day (USD)"
+    assert table.rows == (("Apr 1", "1.50", "0.25"), ("Apr 2", "–", "3"))
+
+
+def test_an_unknown_part_makes_the_bar_unknown_and_not_shorter() -> None:
+    assert bar_lengths(DAYS) == [Decimal("1.75"), None]
+    assert bar(None, Decimal(3), 10) == ""
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    assert bar(Decimal(3), Decimal(3), 10) == "█" * 10
+    assert bar(Decimal("0.01"), Decimal(3), 10) == "▏"
+    assert bar(Decimal(0), Decimal(0), 10) == ""
+
+
+def test_without_native_forms_nothing_is_lost() -> None:
+    message = Message("T", "T", tables=(SEATS,), charts=(DAYS,), sections=(Section(("last",)),))
+    sections = without_natives(message, 60).sections
+    assert [section.heading for section in sections] == ["Seats", "Spend by day (USD)", None]
+
+
+def test_a_row_of_another_length_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="one cell for each column"):
+        Table("T", (Column("A"),), (("a", "b"),))
+    with pytest.raises(ValueError, match="one value for each label"):
+        Chart("C", ChartKind.BAR, ("a", "b"), (Series("s", (Decimal(1),)),))
