@@ -15,7 +15,7 @@ from benchmarks import floor, measure, upstream
 from benchmarks.measure import Line
 from meterbot.core.models import Health, Seat
 from meterbot.sources.claude_ai import ClaudeAiSource
-from meterbot.sources.transport import Transport
+from meterbot.sources.http_client import HttpClient
 
 SEATS = 128
 ROUNDS = 5
@@ -52,7 +52,7 @@ def bare_aiohttp(client: aiohttp.ClientSession, url: str) -> Poll:
     return poll
 
 
-def bots_own(transport: Transport, url: str) -> Poll:
+def bots_own(transport: HttpClient, url: str) -> Poll:
     """The readers as the bot makes them. The clock they are told passes no hour, after which the account is read anew."""
     began = datetime(2026, 4, 30, 10, tzinfo=UTC)
     readers = [
@@ -78,7 +78,7 @@ async def costs(
     least = floor.Floor(served, in_flight)
     await least.open()
     async with (
-        Transport(connections=in_flight) as transport,
+        HttpClient(connections=in_flight) as transport,
         httpx.AsyncClient() as client,
         aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=in_flight)

@@ -61,11 +61,11 @@ from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
 from meterbot.sources.github import GitHub, read_hook
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.session import Keeper
 from meterbot.sources.session_keys import Sessions
-from meterbot.sources.transport import Transport
 from meterbot.store import Latest, Store, errors
 from meterbot.store.database import open_store
 
@@ -316,7 +316,7 @@ def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | No
     """Asks GitHub, where there is a token for it."""
     if config.github is None or config.github.token is None:
         return None
-    transport = Transport()
+    transport = HttpClient()
     closing.push_async_callback(transport.aclose)
     return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 
@@ -371,7 +371,7 @@ def build_sources(
 ) -> dict[str, Source]:
     """A reader per seat, over one transport. `patient`, for a bot that goes on and stores what it reads: a key that was
     just issued may be refused at first, and people are named only where that is asked for."""
-    transport = Transport(connections=_reads_at_once(config))
+    transport = HttpClient(connections=_reads_at_once(config))
     closing.push_async_callback(transport.aclose)
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}

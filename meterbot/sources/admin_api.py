@@ -25,9 +25,10 @@ from meterbot.sources.admin_reports import (
     page_of,
 )
 from meterbot.sources.admin_shapes import OrgShape
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes, read
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
-from meterbot.sources.transport import NotReadableError, Transport
 
 MOST_PAGES = 10
 """Of one report. What does not end by then is not whole."""
@@ -68,7 +69,7 @@ class AdminApiSource:
     """Reads one organization. `name_people`: with the e-mail addresses and key names that the reports give."""
 
     def __init__(
-        self, seat: Seat, key: str, transport: Transport, base_url: str, *, name_people: bool = False
+        self, seat: Seat, key: str, transport: HttpClient, base_url: str, *, name_people: bool = False
     ) -> None:
         self._seat = seat
         self._headers = {"x-api-key": key.strip(), "anthropic-version": _VERSION}
@@ -198,7 +199,7 @@ class AdminApiSource:
         self._asked += 1
         try:
             answer = await self._transport.get(self._base_url, path, self._headers)
-        except NotReadableError as problem:
+        except ForbiddenRequestError as problem:
             raise SourceError(Cause.KEY, f"not an admin key: {problem}") from None
         try:
             return reading(answer.status, answer.headers, answer.body, now)

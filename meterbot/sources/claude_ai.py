@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from meterbot.core.models import Counter, Health, Seat, Snapshot
 from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.organization import OrgReading, UnknownKeys, read_organization
 from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
-from meterbot.sources.transport import Transport
 
 _ACCOUNT_AGE = timedelta(hours=1)
 _YOUNG = timedelta(minutes=1)
@@ -43,7 +43,7 @@ class ClaudeAiSource:
         self,
         seat: Seat,
         session_key: str,
-        transport: Transport,
+        transport: HttpClient,
         base_url: str,
         *,
         expected_account: str | None = None,

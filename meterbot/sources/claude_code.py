@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from meterbot.core.models import Health, Seat, Snapshot
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn, ask, current_token
 from meterbot.sources.organization import OrgReading, UnknownKeys, conclude, take_usage
 from meterbot.sources.profile import Profile, profile_of
 from meterbot.sources.responses import Cause, Missing, SourceError
-from meterbot.sources.transport import Transport
 
 _PROFILE_AGE = timedelta(days=1)
 
@@ -35,7 +35,7 @@ class ClaudeCodeSource:
         self,
         seat: Seat,
         sign_in: SignIn,
-        transport: Transport,
+        transport: HttpClient,
         base_url: str,
         *,
         expected_account: str | None = None,

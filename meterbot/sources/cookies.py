@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from meterbot.sources.transport import HttpResponse, NotReadableError
+import httpx
+
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 
 _COOKIE_VALUE = re.compile(
     r"[!#-+\--:<-\[\]-~]+"
@@ -30,26 +32,26 @@ class Renewal:
 
 
 def cookie_header(session_key: str) -> dict[str, str]:
-    """The header that carries the session. Raises `NotReadableError` for a key no cookie can hold."""
+    """The header that carries the session. Raises `ForbiddenRequestError` for a key no cookie can hold."""
     if not _COOKIE_VALUE.fullmatch(session_key):
-        raise NotReadableError("a session key with characters that no cookie has")
+        raise ForbiddenRequestError("a session key with characters that no cookie has")
     return {"Cookie": f"sessionKey={session_key}"}
 
 
-def renewed_session(answer: HttpResponse, held: str, now: datetime) -> Renewal | None:
-    """What a successful answer renews the session to by `Set-Cookie`; None when it sets none, or deletes it.
+def renewed_session(status: int, headers: httpx.Headers, held: str, now: datetime) -> Renewal | None:
+    """The session key that a successful response sets by `Set-Cookie`; None when it sets none, or deletes it.
 
-    A key of the usual form, as `held` is one, is renewed by nothing else: whatever may set cookies on the way, such as a
-    proxy, must not cost the seat its session.
+    Where `held` has the usual form, only a key of that form replaces it: a proxy on the way can set cookies, too, and
+    must not cost the seat its session.
     """
-    if not 200 <= answer.status < 300:
+    if not 200 <= status < 300:
         return None
     form = _USUAL_KEY if held.startswith(_USUAL) else _COOKIE_VALUE
     renewed = None
-    for line in answer.headers.getall("set-cookie", ()):
+    for line in headers.get_list("set-cookie"):
         pair, *attributes = (part.strip() for part in line.split(";"))
         name, _, value = pair.partition("=")
-        # Exactly this name: `sessionKeyLC` and others beside it are no session.
+        # Exactly this name: `sessionKeyLC` and others look like it and are no session.
         if name.strip() != "sessionKey" or not form.fullmatch(value):
             continue
         ends_at = _end(attributes, now)

@@ -18,8 +18,9 @@ from pydantic import (
 
 from meterbot.rules.pull_requests import LISTED_COMMITS, Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
+from meterbot.sources.allowed_requests import REPOSITORY, ForbiddenRequestError
+from meterbot.sources.http_client import HttpClient, HttpResponse
 from meterbot.sources.responses import LONGEST_WAIT, SourceError, retry_after
-from meterbot.sources.transport import REPOSITORY, HttpResponse, NotReadableError, Transport
 
 _PER_PAGE, _MOST_PAGES = 100, 3
 
@@ -138,7 +139,7 @@ def _sentence(error: ValidationError) -> str:
 class GitHub:
     """Lists commits, by GET alone. While GitHub says that enough was asked, nothing is."""
 
-    def __init__(self, transport: Transport, base_url: str, token: str) -> None:
+    def __init__(self, transport: HttpClient, base_url: str, token: str) -> None:
         self._transport = transport
         self._base_url = base_url
         self._headers = {
@@ -169,7 +170,7 @@ class GitHub:
             answer = await self._transport.get(self._base_url, path, self._headers)
         except SourceError as trouble:
             raise CommitsUnreadError(f"GitHub: {trouble.sentence}", trouble.retry_after) from None
-        except NotReadableError as problem:
+        except ForbiddenRequestError as problem:
             raise CommitsUnreadError(f"GitHub was not asked: {problem}") from None
         self._heed_limit(answer, now)
         if answer.status != 200:

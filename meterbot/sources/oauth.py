@@ -7,8 +7,8 @@ from datetime import datetime
 
 from meterbot.core import secret
 from meterbot.sources.claude_login import READING_SCOPE, Login, LoginError, LoginTrouble
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
-from meterbot.sources.transport import Transport
 
 Store = Callable[[], Login]
 """Reads the sign-in where it is kept, as it is now. May block; raises `LoginError`. Only ever reads."""
@@ -45,7 +45,7 @@ async def current_token(store: Store, now: datetime) -> str:
     return login.token
 
 
-async def ask(transport: Transport, base_url: str, path: str, token: str, now: datetime) -> object:
+async def ask(transport: HttpClient, base_url: str, path: str, token: str, now: datetime) -> object:
     """The JSON value that `path` answers. Raises `SourceError` for everything else."""
     headers = {
         "Authorization": f"Bearer {token}",

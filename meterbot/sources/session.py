@@ -3,11 +3,14 @@
 from datetime import datetime
 from typing import Protocol
 
+import httpx
+
 from meterbot.core import secret
 from meterbot.core.log import get_logger
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.cookies import cookie_header, renewed_session
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
-from meterbot.sources.transport import NotReadableError, Transport
 
 log = get_logger(__name__)
 
@@ -27,8 +30,8 @@ class Keeper(Protocol):
 class Session:
     """One seat's session. Only it, and its keeper, hold the key."""
 
-    def __init__(self, key: str, transport: Transport, base_url: str, keeper: Keeper | None = None) -> None:
-        self._transport = transport
+    def __init__(self, key: str, http: HttpClient, base_url: str, keeper: Keeper | None = None) -> None:
+        self._http = http
         self._base_url = base_url
         self._keeper = keeper
         self._take_up(key.strip())
@@ -56,17 +59,21 @@ class Session:
         """The JSON value that `path` answers. Raises `SourceError` for everything else."""
         try:
             cookie = cookie_header(self._key)
-        except NotReadableError as problem:
+        except ForbiddenRequestError as problem:
             raise SourceError(Cause.SCOPE, f"not a session key: {problem}") from None
-        answer = await self._transport.get(self._base_url, path, cookie)
-        renewal = renewed_session(answer, self._key, now)
-        if renewal is not None:
-            self._take_up(renewal.key)
-            if (
-                self._keeper is not None
-            ):  # before anything else is made of the answer, and before the next request
-                await self._keeper.renewed(renewal.key, renewal.ends_at, now)
-        return reading(answer.status, answer.headers, answer.body, now)
+        response = await self._http.get(
+            self._base_url, path, cookie, lambda status, sent: self._keep_renewal(status, sent, now)
+        )
+        return reading(response.status, response.headers, response.body, now)
+
+    async def _keep_renewal(self, status: int, headers: httpx.Headers, now: datetime) -> None:
+        """Stores a renewed key before the body is read: the body may break off, and the old key may be refused soon."""
+        renewal = renewed_session(status, headers, self._key, now)
+        if renewal is None:
+            return
+        self._take_up(renewal.key)
+        if self._keeper is not None:
+            await self._keeper.renewed(renewal.key, renewal.ends_at, now)
 
     def _take_up(self, key: str) -> None:
         self._key = key

@@ -20,7 +20,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi
-from meterbot.sources import transport
+from meterbot.sources import http_client
 from meterbot.store.database import Database
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
@@ -152,7 +152,7 @@ async def test_all_seats_share_one_tls_context(tmp_path: Path, monkeypatch: pyte
         return real(*values, **named)  # type: ignore[arg-type]  # passed on as it came
 
     monkeypatch.setattr(ssl, "create_default_context", counted)
-    transport._trusted.cache_clear()
+    http_client._trusted.cache_clear()
     async with reading(12, tmp_path):  # and all were read
         pass
     assert made == 1

@@ -20,8 +20,8 @@ from meterbot.ingest.poller import Poller
 from meterbot.rules import RuleSettings
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
-from meterbot.sources.transport import Transport
 from meterbot.store.database import Database, open_store
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
 from tests.sources.signed_in import ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, REMEDY, TOKEN
@@ -43,7 +43,7 @@ class House:
 
     async def __aenter__(self) -> Self:
         await self.server.__aenter__()
-        self.transport = Transport()
+        self.transport = HttpClient()
         self.account = self.server.sign_in(TOKEN, account=ACCOUNT)
         self.restart()
         return self

@@ -24,7 +24,7 @@ from meterbot.rules.pull_requests import (
     PullRequest,
 )
 from meterbot.sources.github import GitHub
-from meterbot.sources.transport import Transport
+from meterbot.sources.http_client import HttpClient
 from meterbot.store.database import Database
 from tests.ingest.test_ingest import snapshot
 from tests.simulator.github import GitHub as SimulatedGitHub
@@ -283,7 +283,7 @@ async def github() -> AsyncIterator[SimulatedGitHub]:
 
 @pytest.fixture
 async def asking(store: Database, github: SimulatedGitHub) -> AsyncIterator[Desk]:
-    async with Transport() as transport:
+    async with HttpClient() as transport:
         yield Desk(store, GitHub(transport, github.url, github.token))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from meterbot.core.models import Seat, Snapshot
 from meterbot.core.org_spend import OrgSpend
 from meterbot.sources.admin_api import AdminApiSource
-from meterbot.sources.transport import Transport
+from meterbot.sources.http_client import HttpClient
 from tests.simulator.admin_api import AdminApi
 
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -21,7 +21,7 @@ class Administered:
     """The service, and the source that reads it."""
 
     server: AdminApi
-    transport: Transport
+    transport: HttpClient
     source: AdminApiSource
 
     async def read(self, now: datetime = NOW) -> Snapshot:
@@ -45,7 +45,7 @@ async def administering(
     deadline: float = 5.0,
 ) -> AsyncIterator[Administered]:
     """An organization without any spend, and its reader. Fails at the end if the reader sent what it must not."""
-    async with AdminApi(KEY, page_size=page_size) as server, Transport(deadline=deadline) as transport:
+    async with AdminApi(KEY, page_size=page_size) as server, HttpClient(deadline=deadline) as transport:
         seat = Seat("api", "admin_api", organizations=wanted, interval=900.0)
         source = AdminApiSource(seat, key, transport, server.url, name_people=name_people)
         yield Administered(server, transport, source)

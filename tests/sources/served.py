@@ -9,7 +9,7 @@ from meterbot.core.models import Counter, Seat, Snapshot
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
 from meterbot.sources.claude_ai import ClaudeAiSource
-from meterbot.sources.transport import Transport
+from meterbot.sources.http_client import HttpClient
 
 ORG = "11111111-1111-4111-8111-111111111111"
 OTHER_ORG = "11111111-1111-4111-8111-111111111112"
@@ -29,7 +29,7 @@ class Served:
     """One account with one organization, and the source that reads it. `pauses` collects what was waited."""
 
     server: ClaudeAi
-    transport: Transport
+    transport: HttpClient
     account: SimulatedAccount
     seat: Seat
     source: ClaudeAiSource
@@ -62,7 +62,7 @@ async def serving(
     largest: int = 2_000_000,
 ) -> AsyncIterator[Served]:
     """A claude.ai with one account, and its reader. Fails at the end if the reader sent what it must not."""
-    async with ClaudeAi() as server, Transport(deadline=deadline, largest=largest) as transport:
+    async with ClaudeAi() as server, HttpClient(deadline=deadline, largest=largest) as transport:
         account = server.add_account(
             KEY, uuid=ACCOUNT, organizations=list(organizations) or [SimulatedOrganization(ORG)]
         )

@@ -9,8 +9,8 @@ from meterbot.core.models import Seat, Snapshot
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn as OAuth
-from meterbot.sources.transport import Transport
 from tests.simulator.anthropic_api import AnthropicApi, SignIn
 
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -40,7 +40,7 @@ class SignedIn:
     """One account, and the source that reads its seat."""
 
     server: AnthropicApi
-    transport: Transport
+    transport: HttpClient
     account: SignIn
     seat: Seat
     kept: Kept
@@ -63,7 +63,7 @@ async def signed_in(
     *coming: Login, wanted: tuple[str, ...] = (), expected_account: str | None = None, deadline: float = 5.0
 ) -> AsyncIterator[SignedIn]:
     """An account with a token, and its reader. Fails at the end if the reader sent what it must not."""
-    async with AnthropicApi() as server, Transport(deadline=deadline) as transport:
+    async with AnthropicApi() as server, HttpClient(deadline=deadline) as transport:
         account = server.sign_in(TOKEN, account=ACCOUNT, organization=SimulatedOrganization(ORG))
         seat = Seat("ana", "claude_code", organizations=wanted, interval=900)
         kept = Kept([*coming] or [Login(TOKEN)])

@@ -19,8 +19,8 @@ from meterbot.demo.server import Reply, error, not_found
 from meterbot.demo.simulated_claude_ai import challenge
 from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes
-from meterbot.sources.transport import NotReadableError
 from tests.simulator.admin_api import spend_limit_reached
 from tests.sources.administered import KEY, NOW, ORG, Administered, administering
 from tests.sources.bodies import json_values, numbers_in, places, sent, with_value
@@ -81,7 +81,7 @@ async def test_the_month_is_asked_for_in_whole_and_each_day_on_its_own() -> None
 )
 async def test_no_other_form_of_a_request_leaves(path: str) -> None:
     async with administering() as admin:
-        with pytest.raises(NotReadableError):
+        with pytest.raises(ForbiddenRequestError):
             await admin.transport.get(admin.server.url, path, {})
         assert not admin.server.requests
 
@@ -364,7 +364,7 @@ async def test_a_hanging_answer_is_given_up() -> None:
     async with administering(deadline=0.05) as admin:
         admin.server.fail("cost_report", Reply(until=never))
         snapshot = await admin.read()
-    assert (snapshot.health, snapshot.detail) == (Health.UNREACHABLE, "no answer in time")
+    assert (snapshot.health, snapshot.detail) == (Health.UNREACHABLE, "no response in time")
 
 
 @pytest.mark.parametrize("route", ["claude_code", "spend_limits"])
@@ -554,6 +554,6 @@ async def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key: 
         assert not admin.server.requests
     assert (snapshot.health, snapshot.detail) == (
         Health.REFUSED,
-        "not an admin key: a header with characters that no header has",
+        "not an admin key: a header contains characters that no header has",
     )
     assert not key or key not in repr(snapshot)

@@ -13,7 +13,7 @@ from meterbot.demo.server import Reply
 from meterbot.rules.pull_requests import Commit, Merged
 from meterbot.sources import CommitsUnreadError, UnusableHookError
 from meterbot.sources.github import GitHub, read_hook
-from meterbot.sources.transport import Transport
+from meterbot.sources.http_client import HttpClient
 from tests.simulator import github as simulated
 from tests.simulator.github import GitHub as SimulatedGitHub
 from tests.simulator.github import SimulatedCommit, closed, refused
@@ -113,7 +113,7 @@ async def service() -> AsyncIterator[SimulatedGitHub]:
 
 @pytest.fixture
 async def github(service: SimulatedGitHub) -> AsyncIterator[GitHub]:
-    async with Transport() as transport:
+    async with HttpClient() as transport:
         yield GitHub(transport, service.url, TOKEN)
 
 

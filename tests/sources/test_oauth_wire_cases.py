@@ -8,7 +8,7 @@ import pytest
 
 from meterbot.core.models import Health
 from meterbot.demo.server import Reply
-from meterbot.sources.transport import NotReadableError
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from tests.sources.signed_in import (
     ACCOUNT,
     NOW,
@@ -86,7 +86,7 @@ def test_no_case_is_left_without_an_expectation() -> None:
 async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]) -> None:
     path = case["endpoint"].removeprefix("GET api.anthropic.com").replace("{org}", ORG)
     async with signed_in() as seat:
-        with pytest.raises(NotReadableError):
+        with pytest.raises(ForbiddenRequestError):
             await seat.transport.get(seat.server.url, path, {})
         assert seat.routes() == []
 

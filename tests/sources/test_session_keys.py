@@ -1,8 +1,10 @@
 """Session keys kept beyond the process: stored encrypted, the newest wins, and the configured one when it changes."""
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -17,8 +19,8 @@ from meterbot.core.models import Health, Seat
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 from meterbot.sources.claude_ai import ClaudeAiSource
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
-from meterbot.sources.transport import Transport
 from meterbot.store import StoredSession
 from meterbot.store.database import Database, open_store
 
@@ -288,7 +290,7 @@ async def test_a_database_that_is_away_at_the_start_is_no_reason_to_use_the_conf
 # --- with the real reader ---------------------------------------------------------------------------------------------
 
 
-def reader(server: ClaudeAi, transport: Transport, keeper: SeatSession) -> ClaudeAiSource:
+def reader(server: ClaudeAi, transport: HttpClient, keeper: SeatSession) -> ClaudeAiSource:
     seat = Seat("ana", "claude_ai")
     return ClaudeAiSource(seat, CONFIGURED, transport, server.url, keeper=keeper, retry_pauses=())
 
@@ -318,7 +320,7 @@ async def test_a_renewal_is_stored_before_the_next_request_leaves(
     account.rotate_to.append(SECOND)
     held_back = Arrival()
     server.fail("usage", Reply(until=held_back))
-    async with Transport() as transport:
+    async with HttpClient() as transport:
         source = reader(server, transport, session(store, K1))
         reading = asyncio.create_task(source.read(NOW))
         await asyncio.wait_for(held_back.arrived.wait(), 5)
@@ -328,12 +330,98 @@ async def test_a_renewal_is_stored_before_the_next_request_leaves(
         await asyncio.gather(reading, return_exceptions=True)
 
 
+_RENEWED = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: sessionKey={SECOND}; Path=/\r\n"
+
+BROKEN_BODIES = {
+    "breaks off": b'content-length: 5000\r\n\r\n{"uuid": ',
+    "is too large": b"content-length: 3000000\r\n\r\n" + b" " * 3_000_000,
+    "is no gzip": b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+    "is gzip that breaks off": b"content-encoding: gzip\r\ncontent-length: 900\r\n\r\n"
+    + gzip.compress(b"{}" * 99)[:20],
+    "is compressed in an unknown way": b"content-encoding: br\r\ncontent-length: 2\r\n\r\n{}",
+    "is no JSON": b"content-length: 2\r\n\r\n{[",
+}
+
+
+@asynccontextmanager
+async def answering_once(sent: bytes, *, then_wait: asyncio.Event | None = None) -> AsyncIterator[str]:
+    """A server's address. It sends these bytes to whoever asks, waits, and closes the connection."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+        if then_wait is not None:
+            await then_wait.wait()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES)
+async def test_a_renewal_is_stored_although_the_body(store: Database, body: bytes) -> None:
+    async with answering_once(_RENEWED.encode() + body) as url, HttpClient(deadline=5) as http:
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        (snapshot,) = await source.read(NOW)
+    assert snapshot.health is not Health.OK
+    assert source.session_key == SECOND
+    assert await session(store, K1).current() == SECOND
+
+
+async def test_a_renewal_is_stored_although_the_body_never_comes(store: Database) -> None:
+    over = asyncio.Event()
+    sent = _RENEWED.encode() + b"content-length: 5000\r\n\r\n"
+    async with answering_once(sent, then_wait=over) as url, HttpClient(deadline=0.2) as http:
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        (snapshot,) = await source.read(NOW)
+        over.set()
+    assert snapshot.detail == "no response in time"
+    assert await session(store, K1).current() == SECOND
+
+
+async def test_a_refusal_does_not_renew_the_key(store: Database) -> None:
+    sent = _RENEWED.replace("200 OK", "403 Forbidden").encode() + b"content-length: 2\r\n\r\n{}"
+    async with answering_once(sent) as url, HttpClient(deadline=5) as http:
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
+        await source.read(NOW)
+    assert await session(store, K1).current() == CONFIGURED
+
+
+class SlowKeeper:
+    """Takes longer to store a key than a request may take."""
+
+    def __init__(self) -> None:
+        self.stored: list[str] = []
+
+    async def current(self) -> str:
+        return CONFIGURED
+
+    async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:  # noqa: ARG002 - the contract
+        past_the_deadline = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.3, past_the_deadline.set)
+        await past_the_deadline.wait()
+        self.stored.append(key)
+
+
+async def test_a_slow_store_does_not_use_up_the_deadline() -> None:
+    keeper = SlowKeeper()
+    async with (
+        answering_once(_RENEWED.encode() + b"content-length: 2\r\n\r\n{}") as url,
+        HttpClient(deadline=0.2) as http,
+    ):
+        source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=keeper)
+        (snapshot,) = await source.read(NOW)
+    assert keeper.stored == [SECOND]
+    assert snapshot.health is Health.DRIFTED  # the body was read: it only says nothing
+
+
 async def test_the_stored_key_works_where_the_configured_one_is_dead(
     store: Database, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.extend([SECOND, THIRD])
-    async with Transport() as transport:
+    async with HttpClient() as transport:
         (first,) = await reader(server, transport, session(store, K1)).read(NOW)
         (lost,) = await reader(server, transport, session(store)).read(NOW)
         (again,) = await reader(server, transport, session(store, K1)).read(NOW)
@@ -346,7 +434,7 @@ async def test_a_stored_key_that_cannot_be_read_sends_nothing(
 ) -> None:
     server, _ = claude
     await _rename(here, "sessions", "away")
-    async with Transport() as transport:
+    async with HttpClient() as transport:
         (snapshot,) = await reader(server, transport, session(here, K1)).read(NOW)
     assert (snapshot.health, snapshot.detail) == (
         Health.UNREACHABLE,

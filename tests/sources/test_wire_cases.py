@@ -14,7 +14,7 @@ from meterbot.core.money import percent, plain, rounded
 from meterbot.demo.server import Reply, not_found
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
-from meterbot.sources.transport import NotReadableError
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from tests.sources.served import (
     ACCOUNT,
     NOW,
@@ -496,7 +496,7 @@ def test_no_case_is_left_without_an_expectation() -> None:
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: str(case["name"]))
 async def test_a_route_that_is_not_read_never_leaves(case: dict[str, Any]) -> None:
     async with serving() as served:
-        with pytest.raises(NotReadableError):
+        with pytest.raises(ForbiddenRequestError):
             await served.transport.get(served.server.url, _path(case), {})
         assert not served.server.requests
 

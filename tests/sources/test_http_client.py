@@ -18,9 +18,10 @@ from meterbot import __version__
 from meterbot.core.models import Health, Seat
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi
+from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.claude_ai import ClaudeAiSource
+from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError
-from meterbot.sources.transport import NotReadableError, Transport
 from tests.sources.served import KEY, NOW, ORG, serving
 
 COOKIE = {"Cookie": f"sessionKey={KEY}"}
@@ -50,7 +51,7 @@ COOKIE = {"Cookie": f"sessionKey={KEY}"}
 )
 async def test_a_path_off_the_list_is_refused_before_a_byte_leaves(path: str) -> None:
     async with serving() as served:
-        with pytest.raises(NotReadableError):
+        with pytest.raises(ForbiddenRequestError):
             await served.transport.get(served.server.url, path, COOKIE)
         assert not served.server.requests
 
@@ -77,13 +78,13 @@ async def test_a_path_on_the_list_is_asked_for_with_get_and_an_honest_name(path:
 @pytest.mark.parametrize("value", ["a\r\nX: 1", "a\nb", "", " a", "kéy", "a\x00b"])
 async def test_a_header_that_could_carry_more_than_its_value_is_refused(value: str) -> None:
     async with serving() as served:
-        with pytest.raises(NotReadableError):
+        with pytest.raises(ForbiddenRequestError):
             await served.transport.get(served.server.url, "/api/account", {"Cookie": value})
         assert not served.server.requests
 
 
 async def test_no_session_travels_with_another_seats_request_though_the_server_renews_both() -> None:
-    async with ClaudeAi() as server, Transport() as transport:
+    async with ClaudeAi() as server, HttpClient() as transport:
         by_name = server.url.replace("127.0.0.1", "localhost")  # jars take no cookie from a bare address
         sources = {}
         for name in ("ana", "bo"):
@@ -108,7 +109,7 @@ async def test_no_session_travels_with_another_seats_request_though_the_server_r
 
 
 async def test_what_a_server_sets_for_one_request_is_not_in_the_next() -> None:
-    async with ClaudeAi() as server, Transport() as transport:
+    async with ClaudeAi() as server, HttpClient() as transport:
         by_name = server.url.replace("127.0.0.1", "localhost")
         headers = [("Set-Cookie", "__cf_bm=x; Path=/"), ("Set-Cookie", "sessionKey=sk-ant-sid01-b; Path=/")]
         server.fail_always("account", Reply(body={}, headers=headers))
@@ -153,10 +154,10 @@ async def test_a_compressed_body_is_unpacked() -> None:
         (
             Reply(body=gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": "gzip, gzip"}),
             Cause.UNREADABLE,
-            "not asked for",
+            "did not ask for",
         ),
         (Reply(body=b"{}" * 500, cut=True), Cause.UNREACHABLE, "broke off"),
-        (Reply(drop=True), Cause.UNREACHABLE, "closed without an answer"),
+        (Reply(drop=True), Cause.UNREACHABLE, "closed without a response"),
     ],
     ids=["20 MB", "gzip bomb", "no gzip", "gzip twice", "cut off", "dropped"],
 )
@@ -175,7 +176,7 @@ async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
     never = asyncio.Event()
     async with serving(deadline=0.05) as served:
         served.server.fail("account", Reply(until=never))
-        with pytest.raises(SourceError, match="no answer in time"):
+        with pytest.raises(SourceError, match="no response in time"):
             await served.transport.get(served.server.url, "/api/account", COOKIE)
 
 
@@ -186,7 +187,7 @@ async def test_an_answer_that_is_not_http_is_told() -> None:
 
     server = await asyncio.start_server(speak_otherwise, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, Transport(deadline=5) as transport:
+    async with server, HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError, match="not HTTP") as trouble:
             await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
     assert trouble.value.health is Health.UNREACHABLE
@@ -195,7 +196,7 @@ async def test_an_answer_that_is_not_http_is_told() -> None:
 async def test_a_closed_port_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    async with Transport(deadline=5) as transport:
+    async with HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError, match="refused it or cannot be reached"):
             await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
 
@@ -205,7 +206,7 @@ async def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    async with Transport(deadline=5) as transport:
+    async with HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError, match="DNS"):
             await transport.get("http://claude.invalid", "/api/account", COOKIE)
 
@@ -221,7 +222,7 @@ async def test_a_certificate_nobody_vouches_for_is_told_and_the_cookie_stays_hom
     context.load_cert_chain(_self_signed(tmp_path))
     server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    async with server, Transport(deadline=5) as transport:
+    async with server, HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError, match="TLS"):
             await transport.get(f"https://localhost:{port}", "/api/account", COOKIE)
     assert not any(KEY.encode() in read for read in received)
@@ -253,7 +254,7 @@ def _self_signed(folder: Path) -> Path:
 
 @pytest.mark.parametrize("address", ["", "claude.ai", "ftp://claude.ai", "http://", "http://[::1"])
 async def test_an_address_that_is_none_is_told(address: str) -> None:
-    async with Transport(deadline=5) as transport:
+    async with HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError) as trouble:
             await transport.get(address, "/api/account", COOKIE)
     assert trouble.value.cause is Cause.UNREACHABLE

@@ -1,0 +1,43 @@
+"""Which proxy the environment names for an address: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+
+The libraries are given the answer instead of being told to look themselves: aiohttp looks `wss` up under a name that
+nobody sets, and with its `trust_env` it also sends passwords from ~/.netrc and starts a thread for every request.
+"""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+_SCHEMES = {"wss": "https", "ws": "http"}
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy's URL, which may hold a password; None for an address that is asked directly. Loopback always is."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        asked = host if parts.port is None else f"{host}:{parts.port}"
+    except ValueError:
+        return None  # no address: the client says so when it is used
+    if _is_loopback(host) or proxy_bypass(asked):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(_SCHEMES.get(parts.scheme, parts.scheme)) or proxies.get("all")
+    if not proxy:
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def without_password(proxy: str) -> str:
+    """The proxy's URL fit to show."""
+    scheme, _, rest = proxy.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
