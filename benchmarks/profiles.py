@@ -108,7 +108,7 @@ async def of_memory(seats: int = 2_000) -> str:
             await store.write(bot.store, store.batch(of, clock.now(), 0))
             await bot.store.latest()
             note("what is known of it")
-            await bot.commands.report(clock.now())
+            await bot.commands.context.report(clock.now())
             note("its row of the report")
         tracemalloc.stop()
     del shares["before"]

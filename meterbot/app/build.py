@@ -33,12 +33,12 @@ from meterbot.app.systemd import Systemd
 from meterbot.app.watchdog import DeadMansSwitch, Watchdog
 from meterbot.app.web import HttpServer, Route, application
 from meterbot.chat import Chat
-from meterbot.commands.commands import Commands, current_outlooks
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.commands.join import JoinCommand, JoinTerms
-from meterbot.commands.paste import PasteCommand
-from meterbot.commands.report import SeatRow
-from meterbot.commands.settings import SettingsCommand
+from meterbot.commands.readings import current_outlooks
+from meterbot.commands.team_report import SeatRow
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import Clock, SystemClock
 from meterbot.core.counters import ProcessCounters
@@ -47,7 +47,6 @@ from meterbot.core.errors import StartError
 from meterbot.core.lease import GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter
-from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -177,7 +176,7 @@ def _reads_at_once(config: Config) -> int:
 
 async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
     async def rows() -> tuple[SeatRow, ...]:
-        return (await bot.commands.report(bot.clock.now())).rows
+        return (await bot.commands.context.report(bot.clock.now())).rows
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     routes += PushEndpoint(bot.reception, bot.clock.now).routes()
@@ -240,25 +239,22 @@ def _connected(
     ingest = Ingest(
         store, seats, destinations, rules, notify.wake, routing=routing, session_ends=sessions.ends
     )
-    handling = AlertActions(
-        store, seats, notify.wake, now=clock.now, tz=config.timezone, redaction=routing.redaction
-    )
     reception = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
-    commands = Commands(
+    context = CommandContext(
         store,
         seats,
         now=clock.now,
         tz=config.timezone,
         version=meterbot.__version__,
-        rows=config.privacy.rows,
-        operators=config.operators(),
+        redaction=routing.redaction,
+        thresholds=rules.thresholds,
         chats=list(chats.values()),
         remarks=sessions.remarks,
+        wake=notify.wake,
+        receiver=reception,
         joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
-        pasting=PasteCommand(seats, reception, clock.now),
-        handling=handling,
-        settings=SettingsCommand(store, seats, config.operators(), rules.thresholds, config.timezone),
     )
+    commands = Commands(context)
     poller = Poller(
         sources,
         seats,
@@ -285,7 +281,7 @@ def _connected(
     digests = DigestSender(
         store,
         config.digest_readers(destinations),
-        commands.report,
+        context.report,
         lambda report: current_outlooks(store, report),
         notify.wake,
         tz=config.timezone,

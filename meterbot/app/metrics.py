@@ -21,7 +21,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from meterbot.app.health import BotHealth
-from meterbot.commands.report import SeatRow
+from meterbot.commands.team_report import SeatRow
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.lease import GATEWAY
 

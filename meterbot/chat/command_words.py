@@ -1,22 +1,62 @@
-"""What can be asked with `/claude-spend`, for help texts and completion."""
+"""The words after `/claude-spend`: what help, completion and the commands themselves share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWord:
+    """`arguments` is how help shows them; a word without any takes none. `examples` are offered as completions. A word
+    without `help` is asked by buttons alone."""
+
+    name: str
+    help: str = ""
+    arguments: str = ""
+    aliases: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """`history [DAYS] [NAME]`"""
+        return f"{self.name} {self.arguments}".rstrip()
+
 
 WORDS = (
-    ("", "the team: totals, who is blocked, every seat, who is missing"),
-    ("me", "your own seats"),
-    ("seat NAME", "one seat in full"),
-    ("forecast", "where it is heading: pace, the month's end, when caps and windows are full"),
-    ("history [DAYS] [NAME]", "what was spent on each day (7d, 30d, 90d), as a picture and in words"),
-    ("renewals", "which subscription is charged when"),
-    ("pr [NUMBER]", "what a merged pull request cost, or the month's"),
-    ("why ALERT", "what an alert rests on; the id is on its button"),
-    ("ack ALERT", "say that you look after it"),
-    ("snooze ALERT 1h", "hold back what is no louder of its seat; also tomorrow, renewal"),
-    ("mute ALERT", "tell this kind of alert of this seat no more"),
-    ("muted", "what is snoozed or muted, and the way back"),
-    ("settings", "the levels and quiet hours of your own seats, to be changed"),
-    ("join", "the line with which your own machine sends your seat's numbers"),
-    ("report", "paste your seat's numbers by hand"),
-    ("status", "sources, destinations and version of meterbot"),
-    ("help", "this list"),
+    CommandWord("team", "the team: totals, blocked seats, every seat, missing seats"),
+    CommandWord("me", "your own seats", aliases=("mine",)),
+    CommandWord("seat", "one seat in full", "NAME"),
+    CommandWord("forecast", "pace, the end of the month, when caps and windows are full"),
+    CommandWord(
+        "history",
+        "spend per day (7d, 30d or 90d), as a chart and in numbers",
+        "[DAYS] [NAME]",
+        examples=("history 7d", "history 30d", "history 90d", "history me"),
+    ),
+    CommandWord("renewals", "which subscription is charged when", aliases=("renewal",)),
+    CommandWord("pr", "what a merged pull request cost, or all of this month", "[NUMBER]", aliases=("prs",)),
+    CommandWord("why", "why an alert was sent", "ALERT"),
+    CommandWord(
+        "ack", "acknowledge an alert: no more reminders", "ALERT", aliases=("acknowledge", "acknowledged")
+    ),
+    CommandWord(
+        "snooze", "snooze a seat's alerts, for example for 30m, 2h, 2d or until tomorrow", "ALERT [TIME]"
+    ),
+    CommandWord("mute", "mute an alert's type for its seat", "ALERT"),
+    CommandWord("muted", "list snoozes and mutes, and undo them", aliases=("snoozed", "mutes")),
+    CommandWord(
+        "settings",
+        "the thresholds and quiet hours of your own seats",
+        "[NAME]",
+        aliases=("thresholds", "levels", "quiet"),
+    ),
+    CommandWord("join", "the command that lets your own machine send your seat's numbers", "[NAME]"),
+    CommandWord("report", "paste your seat's numbers by hand", "[NAME]"),
+    CommandWord("status", "meterbot's own health: sources, destinations, version"),
+    CommandWord("help", "this list", "[WORD]"),
+    CommandWord("home", arguments="[TAB]"),
+    CommandWord("unmute", arguments="ID"),
+    CommandWord("approve", arguments="NAME"),
 )
-"""What can be asked. `share` beside any of them answers in the channel."""
+"""Everything that can be asked. `share` beside any of them answers in the channel."""
+
+HELP_WORDS = tuple(word for word in WORDS if word.help)
+COMPLETIONS = tuple(text for word in HELP_WORDS for text in (word.examples or (word.name,)))

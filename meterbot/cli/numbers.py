@@ -113,7 +113,7 @@ def pr(
     """Print what merged pull requests cost, or a branch so far. The merged ones are those that the bot recorded."""
     from meterbot.app import log_setup
     from meterbot.cli import operations
-    from meterbot.commands import pull_requests
+    from meterbot.commands.words import pull_requests
 
     settings = configured(context, config)
     log_setup.set_up()
@@ -161,7 +161,7 @@ def _print_branch(
     as_json: bool,
 ) -> None:
     from meterbot.cli import checkout, operations
-    from meterbot.commands import pull_requests
+    from meterbot.commands.words import pull_requests
 
     commits = checkout.branch_commits(repo, branch, base)
     try:

@@ -20,11 +20,15 @@ from meterbot.app.build import READS_AT_ONCE, build_chats, build_sessions, build
 from meterbot.app.config import Config
 from meterbot.chat import Chat, Question
 from meterbot.cli.checkout import LocalCommit
-from meterbot.commands import export, pull_requests
-from meterbot.commands.commands import Commands, current_outlooks, current_report
+from meterbot.commands import export
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
 from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.report import Reports, TeamReport, plan_troubles, team_report
+from meterbot.commands.readings import current_outlooks, current_report
+from meterbot.commands.reports import Reports, team_report
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
+from meterbot.commands.team_report import TeamReport, plan_troubles
+from meterbot.commands.words import pull_requests
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock
 from meterbot.core.deliveries import all_queues
@@ -197,15 +201,16 @@ async def print_team(config: Config, now: datetime, *questions: str) -> None:
     """`/claude-spend`, or with these words behind it, answered on the terminal by an operator who sees everything."""
     async with _opened(config) as store:
         seats = {seat.name: seat for seat in config.seat_list()}
-        commands = Commands(
+        context = CommandContext(
             store,
             seats,
             now=lambda: now,
             tz=config.timezone,
             version=meterbot.__version__,
-            rows="named",
+            thresholds=config.rule_settings().thresholds,
             places=config.places(),
         )
+        commands = Commands(context)
         for words in questions or ("",):
             answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
             await _print(answer.message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
-from meterbot.commands.report import SeatRow
+from meterbot.commands.team_report import SeatRow
 from meterbot.commands.view import View
 from meterbot.core.models import Counter, by_counter
 from meterbot.core.money import Money, totals

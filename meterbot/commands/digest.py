@@ -8,12 +8,12 @@ from hashlib import sha256
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from meterbot.commands.forecast import month_ends
 from meterbot.commands.outlooks import NOWHERE, Outlooks
-from meterbot.commands.report import SeatRow
-from meterbot.commands.seat_view import seat_detail
-from meterbot.commands.team_view import MOST_ROWS, team
+from meterbot.commands.team_report import SeatRow
 from meterbot.commands.view import View
+from meterbot.commands.words.forecast import month_ends
+from meterbot.commands.words.seat import seat_detail
+from meterbot.commands.words.team import MOST_ROWS, team
 from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Message, Section
 from meterbot.core.models import (

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterbot.commands.report import SeatRow, TeamReport
+from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour

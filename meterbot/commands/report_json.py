@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from meterbot.commands.org_lines import ESTIMATE
 from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.report import SeatRow, TeamReport, Total
 from meterbot.commands.seat_lines import is_metered, seat_lines
+from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.models import ExtraUsage, Snapshot, Subscription, Window
 from meterbot.core.money import Money, percent, plain, rounded
 from meterbot.core.org_spend import (

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 
 from meterbot.agent.politeness import LONGEST, SHORTEST
-from meterbot.commands.report import team_report
+from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes

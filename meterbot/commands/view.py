@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from hashlib import sha256
 
-from meterbot.commands.report import SeatRow, TeamReport
+from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.privacy import Rows
 
 

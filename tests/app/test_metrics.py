@@ -11,7 +11,8 @@ from meterbot.app.health import BotHealth
 from meterbot.app.metrics import Metrics
 from meterbot.app.web import HttpServer, application
 from meterbot.chat import Connection
-from meterbot.commands.report import SeatRow, team_report
+from meterbot.commands.reports import team_report
+from meterbot.commands.team_report import SeatRow
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.lease import GATEWAY
 from meterbot.core.models import Counter, Health

@@ -3,13 +3,12 @@ import io
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,11 +16,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Chat, Question
+from meterbot.chat.command_words import WORDS
 from meterbot.chat.console import Console
 from meterbot.commands import charts
-from meterbot.commands.commands import Commands
+from meterbot.commands.commands import FORMS, FUNCTIONS, Commands
+from meterbot.commands.context import CommandContext
 from meterbot.commands.daily import DailySpend
-from meterbot.commands.settings import SettingsCommand
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, DestinationTrouble, NewDelivery
 from meterbot.core.messages import Message
 from meterbot.core.models import (
@@ -30,9 +30,11 @@ from meterbot.core.models import (
     EventKind,
     Health,
     Sample,
+    Seat,
     Severity,
 )
 from meterbot.core.privacy import Operators, Rows
+from meterbot.delivery.redaction import Redaction
 from meterbot.rules.hours import Hour
 from meterbot.store import Batch, Latest, Store
 from meterbot.store.database import open_store
@@ -56,9 +58,7 @@ async def test_status_says_whose_plan_is_another_than_the_accounts(store: Store)
     async with store.transaction() as transaction:
         await transaction.write(Batch(latest=[Latest(read.seat, read.counter, read.known)]))
     configured = {**SEATS, "ana": replace(SEATS["ana"], plan="max_5x")}
-    answerer = Commands(
-        store, configured, now=lambda: NOW, tz=UTC, version="1.2.3", rows="self", operators=BOSSES
-    )
+    answerer = commands(store, "self", seats=configured)
     said = "ana is configured with plan max_5x, and its account says pro"
     assert said in body((await ask(answerer, "status")).message)
     assert said not in body((await ask(answerer, "status", user="USOMEONE")).message)
@@ -81,9 +81,22 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def commands(store: Store, rows: Rows = "named", chats: Sequence[Chat] = ()) -> Commands:
+def commands(
+    store: Store,
+    rows: Rows = "named",
+    chats: Sequence[Chat] = (),
+    seats: Mapping[str, Seat] | None = None,
+) -> Commands:
     return Commands(
-        store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", rows=rows, chats=chats, operators=BOSSES
+        CommandContext(
+            store,
+            seats or SEATS,
+            now=lambda: NOW,
+            tz=UTC,
+            version="1.2.3",
+            redaction=Redaction(rows, BOSSES),
+            chats=chats,
+        )
     )
 
 
@@ -118,7 +131,7 @@ async def test_no_word_answers_with_the_team(store: Store) -> None:
         ("refresh team", "Claude spend, April 2026"),
         ("seat bo", "bo"),
         ("Seat   BO", "bo"),
-        ("seat @bo", "bo"),
+        ("seat @bo", "Which seat?"),
         ("seat <@UANA>", "ana and ana-home"),
         ("help", "What you can ask"),
         ("help forecast", "What you can ask"),
@@ -183,15 +196,28 @@ async def test_a_public_team_names_nobodys_numbers(store: Store, rows: Rows) -> 
 
 async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> None:
     answer = await ask(commands(store), "renewls")
+    assert answer.message.title == "I do not know “renewls”."
+    assert answer.message.text == "Did you mean “renewals”? Type “help” for the list."
+    assert answer.message.sections == ()
+
+
+async def test_a_word_that_is_near_none_answers_with_the_whole_list(store: Store) -> None:
+    answer = await ask(commands(store), "xyzzy")
     assert answer.message.title == "What you can ask"
-    assert answer.message.text.startswith("I do not know “renewls”. Did you mean “renewals”?")
+    assert answer.message.text.startswith("I do not know “xyzzy”.")
 
 
-@pytest.mark.parametrize("text", ["thresholds", "levels", "quiet hours"])
-async def test_what_is_among_the_settings_is_found_there(store: Store, text: str) -> None:
-    own = SettingsCommand(store, SEATS, BOSSES, (), ZoneInfo("UTC"))
-    answerer = Commands(store, SEATS, now=lambda: NOW, tz=UTC, version="1.2.3", settings=own)
-    assert "Did you mean “settings”?" in (await ask(answerer, text)).message.text
+@pytest.mark.parametrize("text", ["thresholds", "levels", "quiet"])
+async def test_another_name_of_a_word_is_answered_like_the_word(store: Store, text: str) -> None:
+    assert (await ask(commands(store), text)).message.title == "Your settings"
+
+
+def test_every_word_that_can_be_asked_has_one_function_and_no_two_words_share_a_name() -> None:
+    assert [word.name for word in WORDS] == list(dict.fromkeys(word.name for word in WORDS))
+    assert {word.name for word in WORDS} == set(FUNCTIONS)
+    assert set(FORMS) <= set(FUNCTIONS)
+    names = [name for word in WORDS for name in (word.name, *word.aliases)]
+    assert len(names) == len(set(names))
 
 
 async def test_the_bare_name_of_a_seat_is_guessed(store: Store) -> None:
@@ -200,7 +226,8 @@ async def test_the_bare_name_of_a_seat_is_guessed(store: Store) -> None:
 
 async def test_a_word_too_many_is_not_swallowed(store: Store) -> None:
     answer = await ask(commands(store), "status bo")
-    assert answer.message.text.startswith("I do not know “status bo”. Did you mean “status”?")
+    assert answer.message.title == "I do not know “status bo”."
+    assert answer.message.text.startswith("Did you mean “status”?")
 
 
 async def test_words_of_a_later_version_are_not_listed(store: Store) -> None:
@@ -210,9 +237,18 @@ async def test_words_of_a_later_version_are_not_listed(store: Store) -> None:
 
 
 async def test_a_seat_that_is_not_there_is_answered_with_the_nearest(store: Store) -> None:
-    answer = await ask(commands(store), "seat ana-hom")
-    assert answer.message.title == "No seat is called “ana-hom”."
+    answer = await ask(commands(store), "seat ana-hme")
+    assert answer.message.title == "No seat is called “ana-hme”."
     assert answer.message.text == "Did you mean “ana-home”? The seats: ana, ana-home, bo and cy."
+
+
+@pytest.mark.parametrize(
+    ("text", "title"), [("b", "bo"), ("ana-", "ana-home"), ("an", "No seat is called “an”.")]
+)
+async def test_the_beginning_of_a_name_is_enough_where_no_other_begins_so(
+    store: Store, text: str, title: str
+) -> None:
+    assert (await ask(commands(store), f"seat {text}")).message.title == title
 
 
 async def test_a_seat_without_a_name_is_asked_for(store: Store) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from meterbot.commands import charts
 from meterbot.commands.daily import OTHERS, DailySpend, days_of, first_hour
-from meterbot.commands.history import alt_text, history_answer
-from meterbot.commands.report import team_report
+from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
+from meterbot.commands.words.history import alt_text, history_answer
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Subscription
 from meterbot.core.privacy import Rows

@@ -20,7 +20,7 @@ from meterbot.commands.digest import (
     mark,
     message,
 )
-from meterbot.commands.report import team_report
+from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Health, Sample

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from meterbot.commands.commands import current_outlooks, current_report
 from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.report import Reports, TeamReport
+from meterbot.commands.readings import current_outlooks, current_report
+from meterbot.commands.reports import Reports
+from meterbot.commands.team_report import TeamReport
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, Priority
 from meterbot.core.models import Sample

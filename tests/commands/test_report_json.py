@@ -6,8 +6,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from meterbot.commands.report import team_report
 from meterbot.commands.report_json import snapshot_json, spend_json
+from meterbot.commands.reports import team_report
 from meterbot.core.models import (
     ExtraUsage,
     Health,

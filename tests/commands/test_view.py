@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterbot.commands.forecast import forecast_answer
 from meterbot.commands.outlooks import outlooks
-from meterbot.commands.report import team_report
-from meterbot.commands.seat_view import renewals
-from meterbot.commands.team_view import team
+from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
+from meterbot.commands.words.forecast import forecast_answer
+from meterbot.commands.words.renewals import renewals
+from meterbot.commands.words.team import team
 from meterbot.core.messages import Message
 from meterbot.core.models import Health
 from meterbot.core.privacy import Rows

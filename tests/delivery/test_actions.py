@@ -11,6 +11,7 @@ import pytest
 
 from meterbot.chat import Answer, Chat, Question
 from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import DeliveryKind, Destination, NewDelivery
 from meterbot.core.errors import Outcome, SendError
@@ -548,7 +549,9 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
         chat = chat_of(slack)
         room = Room(store, clock, chat)
         commands = Commands(
-            store, SEATS, now=clock.now, tz=BERLIN, version="1", chats=(chat,), handling=room.handling
+            CommandContext(
+                store, SEATS, now=clock.now, tz=BERLIN, version="1", chats=(chat,), wake=room._wake
+            )
         )
         await chat.start(commands.answer, commands.form)
         try:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from meterbot.commands import charts
 from meterbot.commands.daily import days_of
-from meterbot.commands.history import title_of
-from meterbot.commands.report import team_report
+from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
+from meterbot.commands.words.history import title_of
 from meterbot.core.models import Counter, Subscription
 from meterbot.rules.hours import Hour
 from tests.teams import (

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from meterbot.app.config import Config, SeatConfig, load
 from meterbot.app.web import application
-from meterbot.chat.command_words import WORDS
+from meterbot.chat.command_words import HELP_WORDS
 from meterbot.chat.discord import rest
 from meterbot.chat.slack import web_api
 from meterbot.cli import cli
@@ -171,7 +171,9 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 def test_the_words_that_can_be_asked_are_those_that_are_answered() -> None:
     cells = table(PAGES["docs/asking.md"], "`/claude-spend`")
-    assert [cell.strip("`").replace("(nothing)", "") for cell in cells] == [word for word, _ in WORDS]
+    assert [cell.replace(", or nothing", "").strip("`") for cell in cells] == [
+        word.usage for word in HELP_WORDS
+    ]
 
 
 def test_every_kind_of_alert_is_in_the_table_and_no_other() -> None:

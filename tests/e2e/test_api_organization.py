@@ -18,7 +18,7 @@ from meterbot.commands.report_json import spend_json
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health
 from meterbot.demo.simulated_claude_ai import ClaudeAi
-from tests.commands.test_team_view import as_text
+from tests.commands.words.test_team import as_text
 from tests.simulator.admin_api import AdminApi, key_invalid
 
 KEY = "sk-ant-admin01-planted-0123456789abcdefghij"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
-from meterbot.commands.report import team_report
+from meterbot.commands.reports import team_report
 from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.messages import Message, Posted
 from meterbot.core.models import (

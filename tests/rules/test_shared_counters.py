@@ -7,9 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.commands import seat_view
-from meterbot.commands.report import SeatRow, TeamReport, team_report
+from meterbot.commands.reports import team_report
+from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.view import View
+from meterbot.commands.words.renewals import renewals
+from meterbot.commands.words.seat import seat_detail
 from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Subscription
 from meterbot.rules.shared_counters import Shared, completed
 from tests.teams import (
@@ -84,7 +86,7 @@ def test_a_push_learns_the_renewal_and_why_it_is_blocked_from_the_session() -> N
     assert (told.reason_class, told.disabled_until) == (ReasonClass.BALANCE, NOW + timedelta(days=1))
 
 
-def test_the_block_of_another_month_proves_nothing_now() -> None:
+def test_the_block_without_amounts_proves_nothing_now() -> None:
     blocked = cookie(
         timedelta(days=31), used="50.00", reason="out_of_credits", reason_class=ReasonClass.BALANCE
     )
@@ -162,20 +164,20 @@ def test_the_renewal_shows_once_and_where_it_is_known() -> None:
         told = row(team, name).snapshot.subscription
         assert told == Subscription("active", date(2026, 5, 14), billing_interval="monthly")
     view = View(team, UTC, "named", frozenset(), public=False)
-    dates = str(seat_view.renewals(view).sections)
+    dates = str(renewals(view).sections)
     assert dates.count("Thu May 14") == 1
 
 
 def test_the_answer_says_that_it_is_one_account_and_what_came_from_where() -> None:
     team = report(cookie(10 * MINUTE), pushed())
     view = View(team, UTC, "named", frozenset(), public=False)
-    told = str(seat_view.seat_detail(view, ["laptop"], ["seat", "laptop"]))
+    told = str(seat_detail(view, ["laptop"], ["seat", "laptop"]))
     assert (
         "One account with ana: counted once, known through others: the renewal (ana) and why it is blocked (ana)."
         in told
     )
     own = View(team, UTC, "self", frozenset({"laptop"}), public=False)
-    hidden = str(seat_view.seat_detail(own, ["laptop"], ["seat", "laptop"]))
+    hidden = str(seat_detail(own, ["laptop"], ["seat", "laptop"]))
     assert "One account with another seat: counted once" in hidden
     assert "(ana)" not in hidden
 

@@ -15,7 +15,7 @@ from discord import app_commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from meterbot.chat.command_words import WORDS
+from meterbot.chat.command_words import COMPLETIONS
 from meterbot.chat.discord.embeds import words_of
 from meterbot.chat.discord.modals import written_in
 from meterbot.core.log import get_logger
@@ -42,7 +42,7 @@ PERMISSIONS = {
 _NOTE = "discord.commands"
 _BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
 _GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
-_EXAMPLES = (*(word for word, _ in WORDS if word), "share", "me share")
+_EXAMPLES = (*COMPLETIONS, "share", "me share")
 _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 
 log = get_logger(__name__)

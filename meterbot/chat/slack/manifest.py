@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from meterbot.chat.command_words import WORDS
+from meterbot.chat.command_words import HELP_WORDS
 from meterbot.chat.slack.listen import COMMAND
 
 
@@ -110,7 +110,7 @@ def manifest(http_url: str | None = None) -> str:
     url = None if http_url is None else json.dumps(f"{http_url.rstrip('/')}/slack/events")
     return _MANIFEST.format(
         command=COMMAND,
-        words=" | ".join([*(word for word, _ in WORDS if word), "share"]),
+        words=" | ".join([*(word.usage for word in HELP_WORDS), "share"]),
         scopes="\n".join(line for scope in SCOPES for line in _lines(scope)),
         command_url="" if url is None else f"      url: {url}\n",
         events_url="" if url is None else f"    request_url: {url}\n",

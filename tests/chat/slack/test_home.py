@@ -17,11 +17,11 @@ from meterbot.chat import Answer, HomePage, Question
 from meterbot.chat.slack.home import notes_in_memory
 from meterbot.chat.slack.home_view import History, home_view
 from meterbot.commands.commands import Commands
-from meterbot.commands.report import TeamReport
-from meterbot.commands.settings import SettingsCommand
+from meterbot.commands.context import CommandContext
+from meterbot.commands.team_report import TeamReport
 from meterbot.core.messages import Action, Field, Message, Picture, Section
 from meterbot.core.privacy import Operators, Rows
-from meterbot.delivery.actions import AlertActions
+from meterbot.delivery.redaction import Redaction
 from meterbot.rules import RuleSettings
 from meterbot.store import Batch, Latest
 from meterbot.store.database import Database
@@ -58,15 +58,15 @@ async def filled(store: Database) -> Database:
 
 def commands(store: Database, rows: Rows = "named", operators: Operators | None = None) -> Commands:
     return Commands(
-        store,
-        SEATS,
-        now=lambda: NOW,
-        tz=UTC,
-        version="1",
-        rows=rows,
-        operators=operators,
-        handling=AlertActions(store, SEATS, lambda: None, now=lambda: NOW, tz=UTC),
-        settings=SettingsCommand(store, SEATS, Operators(), RuleSettings().thresholds, UTC),
+        CommandContext(
+            store,
+            SEATS,
+            now=lambda: NOW,
+            tz=UTC,
+            version="1",
+            redaction=Redaction(rows, operators or Operators()),
+            thresholds=RuleSettings().thresholds,
+        )
     )
 
 
@@ -133,14 +133,14 @@ async def test_who_has_no_seat_begins_with_the_team(store: Database) -> None:
 
 async def test_a_look_reads_the_seats_once(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     answerer, read = commands(await filled(store)), 0
-    report = answerer.report
+    report = answerer.context.report
 
     async def counted(now: datetime) -> TeamReport:
         nonlocal read
         read += 1
         return await report(now)
 
-    monkeypatch.setattr(answerer, "report", counted)
+    monkeypatch.setattr(answerer.context, "report", counted)
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
         await at_home(r)
@@ -158,7 +158,7 @@ async def test_levels_are_changed_there_and_the_tab_shows_it(store: Database) ->
         await r.slack.submit(modal, "much")
         assert "is no level" in json.dumps(modal.errors)
         await r.slack.submit(modal, "30%")
-        await r.slack.until(lambda: "Levels: 30%" in json.dumps(r.slack.homes["UANA"]))
+        await r.slack.until(lambda: "Thresholds: 30%" in json.dumps(r.slack.homes["UANA"]))
 
         assert r.slack.homes["UANA"] != before
         assert "Set for ana" in json.dumps(modal.view)

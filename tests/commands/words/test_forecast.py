@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.commands.daily import days_of
-from meterbot.commands.forecast import forecast_answer, month_ends, seat_heading
-from meterbot.commands.history import history_answer
 from meterbot.commands.outlooks import Outlooks, outlooks
-from meterbot.commands.report import team_report
 from meterbot.commands.report_json import spend_json
-from meterbot.commands.team_view import team
+from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
+from meterbot.commands.words.forecast import forecast_answer, month_ends, seat_outlook_sentences
+from meterbot.commands.words.history import history_answer
+from meterbot.commands.words.team import team
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Estimate, Sample, Window, WindowPoint
 from meterbot.core.money import Money
@@ -109,7 +109,7 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     (heading,) = said.seats
     assert (
         "But for its cap of $50.00, the month would end at about $50.48, if the days stay alike."
-        in seat_heading(heading, view)
+        in seat_outlook_sentences(heading, view)
     )
 
 

@@ -1,37 +1,22 @@
-"""What the readings come to: the team's totals, and who is missing.
-
-Amounts are summed exactly and per currency, each counter once. Unknown stays unknown: a number that could not be
-read, or that belongs to an earlier month, is in no sum.
-"""
+"""Makes the team's report from what the store knows of each seat."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from decimal import Decimal
 from operator import attrgetter
 from threading import Lock
 from typing import Protocol
 
-from meterbot.commands.seat_lines import is_metered
-from meterbot.core.models import (
-    Counter,
-    Health,
-    LastKnown,
-    Sample,
-    Seat,
-    Snapshot,
-    SourceState,
-    WindowPoint,
-    by_counter,
-)
-from meterbot.core.money import Money, percent, totals
+from meterbot.commands.team_report import MissingSeat, SeatRow, TeamReport
+from meterbot.commands.totals import count_once, totals_of
+from meterbot.core.models import Counter, Health, LastKnown, Sample, Seat, Snapshot, SourceState, by_counter
 from meterbot.core.org_spend import month_name
-from meterbot.core.plans import list_price, plan_mismatch
+from meterbot.core.plans import list_price
 from meterbot.rules import remedy, without_amounts
-from meterbot.rules.blocked import Block, block_of
+from meterbot.rules.blocked import block_of
 from meterbot.rules.months import calendar_month
-from meterbot.rules.pace_and_caps import Pace, pace
+from meterbot.rules.pace_and_caps import pace
 from meterbot.rules.renewals import as_configured
 from meterbot.rules.shared_counters import Shared, completed
 
@@ -50,89 +35,6 @@ class LatestReading(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SeatRow:
-    """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
-
-    `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
-    one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
-    marks the one row of each counter that the sums take. `windows_at` is when the windows were read. `through`: which parts only another seat with this
-    counter knows, and which seat, as in `sharing`.
-    """
-
-    seat: Seat
-    snapshot: Snapshot
-    counter: Counter | None = None
-    read_at: datetime | None = None
-    windows_at: datetime | None = None
-    extra_known: bool = False
-    outdated: bool = False
-    counted: bool = False
-    through: Mapping[str, str] = field(default_factory=dict)
-    block: Block | None = None
-    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
-    pace: Pace | None = None
-    """How fast an API organization spends: of rows that are `beside` alone."""
-
-    metered: bool = field(init=False, compare=False)
-    used: Money | None = field(init=False, compare=False)
-    """This month's amount, None when unknown or not metered."""
-    known: bool = field(init=False, compare=False)
-    """What it spent this month is known, be it that nothing is metered."""
-    beside: bool = field(init=False, compare=False)
-    rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
-    """Blocked ones first, then by amount, then by name."""
-
-    def __post_init__(self) -> None:
-        # Reckoned once: every answer asks each row many times.
-        extra = self.snapshot.extra_usage
-        metered = extra is not None and is_metered(extra, self.block)
-        used = extra.used if extra is not None and metered else None
-        object.__setattr__(self, "metered", metered)
-        object.__setattr__(self, "used", used)
-        object.__setattr__(
-            self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
-        )
-        object.__setattr__(self, "beside", self.seat.beside)
-        amount = Decimal(0) if used is None else used.major
-        object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
-
-    @property
-    def current(self) -> bool:
-        return self.known and self.snapshot.health is Health.OK
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """One currency's sum. `used` is None when no amount is known. `cap` is None unless every counter in the sum has
-    one: `uncapped` and `cap_unknown` name the seats that lack it."""
-
-    currency: str
-    used: Money | None
-    cap: Money | None
-    plan_fees: Money | None
-    uncapped: tuple[str, ...] = ()
-    cap_unknown: tuple[str, ...] = ()
-
-    @property
-    def percent(self) -> Decimal | None:
-        """used / cap × 100, exact and not clamped."""
-        return None if self.used is None or self.cap is None else percent(self.used, self.cap)
-
-
-@dataclass(frozen=True, slots=True)
-class MissingSeat:
-    """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
-    again."""
-
-    seat: str
-    health: Health
-    since: datetime | None
-    remedy: str
-    detail: str | None = None
-    next_due: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Part:
     """What one seat brings to a report, and until when that is so if nothing new comes."""
 
@@ -141,22 +43,6 @@ class _Part:
     until: datetime
     rows: tuple[SeatRow, ...]
     missing: MissingSeat | None
-
-
-@dataclass(frozen=True, slots=True)
-class TeamReport:
-    """Everything `/claude-spend` answers from. Rows: blocked first, then by amount, then by name.
-
-    `current` of `seats` seats have a number that is known and fresh. `duplicates` are seats with one counter.
-    """
-
-    as_of: datetime
-    rows: tuple[SeatRow, ...]
-    totals: tuple[Total, ...]
-    missing: tuple[MissingSeat, ...]
-    duplicates: tuple[tuple[str, ...], ...]
-    seats: int
-    current: int
 
 
 def team_report(
@@ -200,14 +86,14 @@ class Reports:
         parts = [self._part(seat, now) for seat in self._seats]
         members = [part.seat for part in parts]
         shared = {counter: names for counter, names in self._readers.items() if len(names) > 1}
-        rows = _count_once([row for part in parts for row in part.rows], shared)
+        rows = count_once([row for part in parts for row in part.rows], shared)
         duplicates = tuple(sorted({tuple(sorted(names)) for names in shared.values()}))
         counted_seats = [seat.name for seat in members if not seat.beside]
         behind = {row.seat.name for row in rows if not row.current}
         return TeamReport(
             as_of=now,
             rows=tuple(sorted(rows, key=attrgetter("rank"))),
-            totals=_totals(rows, members, duplicates),
+            totals=totals_of(rows, members, duplicates),
             missing=tuple(part.missing for part in parts if part.missing is not None),
             duplicates=duplicates,
             seats=len(counted_seats),
@@ -352,15 +238,6 @@ def _priced(seat: Seat, readings: Iterable[LastKnown]) -> Seat:
     return replace(seat, plan=plan, plan_price=price, list_price=True)
 
 
-def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
-    """Of each seat whose account is on another plan than the configured one."""
-    told: dict[str, tuple[str | None, list[str | None]]] = {}
-    for row in rows:
-        told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
-    found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in told.items()]
-    return [sentence for sentence in found if sentence is not None]
-
-
 def _with_renewal(row: SeatRow, today: date) -> SeatRow:
     return replace(row, snapshot=as_configured(row.snapshot, row.seat.renews_on, today))
 
@@ -394,66 +271,3 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
 
 def _empty_row(seat: Seat, state: SourceState, now: datetime) -> SeatRow:
     return SeatRow(seat, Snapshot(seat.name, seat.source, now, state.health))
-
-
-def _count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
-    """Of the counters that several seats read, one row each."""
-    if not shared:
-        return rows
-    best: dict[Counter, SeatRow] = {}
-    for row in rows:
-        if row.counter is None or row.counter not in shared or row.beside or row.used is None:
-            continue
-        held = best.get(row.counter)
-        if held is None or _freshness(row) > _freshness(held):
-            best[row.counter] = row
-    chosen = {id(row) for row in best.values()}
-    return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
-
-
-def _freshness(row: SeatRow) -> tuple[datetime, bool]:
-    return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
-
-
-def _totals(
-    rows: list[SeatRow], seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]
-) -> tuple[Total, ...]:
-    counted = [row for row in rows if row.counted]
-    spent = totals(row.used for row in counted if row.used is not None)
-    fees = totals(_fees(seats, duplicates))
-    nothing_unknown = all(row.known for row in rows if not row.beside)
-    sums = []
-    for currency in sorted({*spent, *fees}):
-        used = spent.get(currency)
-        if used is None and nothing_unknown:
-            used = Money(Decimal(0), currency, fees[currency].exponent)
-        own = [row for row in counted if row.used is not None and row.used.currency == currency]
-        sums.append(_total(currency, used, own, fees.get(currency)))
-    return tuple(sums)
-
-
-def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money | None) -> Total:
-    caps: list[Money] = []
-    uncapped: list[str] = []
-    unknown: list[str] = []
-    for row in rows:
-        extra = row.snapshot.extra_usage
-        if extra is None:
-            continue
-        if extra.cap is not None and extra.cap.currency == currency:
-            caps.append(extra.cap)
-        else:
-            (uncapped if extra.cap is None and extra.cap_known else unknown).append(row.seat.name)
-    complete = bool(caps) and len(caps) == len(rows)
-    cap = totals(caps)[currency] if complete else None
-    return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
-
-
-def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
-    """Plan prices; one per account, since two seats with one counter are one subscription."""
-    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # what is configured wins
-    priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
-    for group in duplicates:
-        for again in [name for name in priced if name in group][1:]:
-            del priced[again]
-    return list(priced.values())

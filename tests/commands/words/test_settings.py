@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from meterbot.chat import Answer, Question
-from meterbot.commands.settings import SettingsCommand
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import EventKind, ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.privacy import Operators
@@ -25,15 +26,23 @@ CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))
 BOSS = Operators({}, {"slack": frozenset({"SLEADS"})})
 
 
-def own(store: Database) -> SettingsCommand:
-    return SettingsCommand(store, SEATS, BOSS, CONFIGURED, ZoneInfo("Europe/Berlin"))
+def context(store: Database) -> CommandContext:
+    return CommandContext(
+        store,
+        SEATS,
+        now=lambda: NOW,
+        tz=ZoneInfo("Europe/Berlin"),
+        version="1",
+        redaction=Redaction(operators=BOSS),
+        thresholds=CONFIGURED,
+    )
 
 
 async def ask(
     store: Database, *words: str, by: str = "ana", text: str | None = None, groups: tuple[str, ...] = ()
 ) -> Answer:
     question = Question(words, "slack", f"U{by.upper()}", text=text, groups=groups)
-    return await own(store).answer(question, words)
+    return await Commands(context(store)).answer(question)
 
 
 async def lines(store: Database) -> tuple[str, ...]:
@@ -43,8 +52,8 @@ async def lines(store: Database) -> tuple[str, ...]:
 
 async def test_what_is_configured_holds_until_something_is_set(store: Database) -> None:
     assert await lines(store) == (
-        "Levels: 50%, 80% (as configured)",
-        "Quiet hours of your direct messages: none",
+        "Thresholds: 50%, 80% (as configured)",
+        "Quiet hours for direct messages: none",
     )
     shown = (await ask(store, "settings")).message
     assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
@@ -52,17 +61,17 @@ async def test_what_is_configured_holds_until_something_is_set(store: Database) 
 
 async def test_what_is_set_is_shown_and_can_be_undone(store: Database) -> None:
     said = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
-    assert said.message.text == "Levels: 30%, $25.00."
+    assert said.message.text == "Thresholds: 30%, $25.00."
     again = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
     assert again == said
     await ask(store, "settings", "quiet", "ana", "22:00-07:00", "sat")
     assert await lines(store) == (
-        "Levels: 30%, $25.00",
-        "Quiet hours of your direct messages: 22:00-07:00, sat (Europe/Berlin)",
+        "Thresholds: 30%, $25.00",
+        "Quiet hours for direct messages: 22:00-07:00, sat (Europe/Berlin)",
     )
     await ask(store, "settings", "thresholds", "ana", "default")
     await ask(store, "settings", "quiet", "ana", "none")
-    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+    assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"
 
 
 @pytest.mark.parametrize(
@@ -82,15 +91,15 @@ async def test_what_is_not_understood_is_said_and_nothing_changes(
     answer = await ask(store, *words, text=text)
     assert said in answer.message.text
     assert answer.invalid is (text is not None)
-    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+    assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"
 
 
 async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Database) -> None:
     words = ("settings", "thresholds", "ana", "30%")
     for named in (words, ("settings", "thresholds", "nobody", "30%")):
         assert (await ask(store, *named, by="bo")).message.title == "Not yours to set"
-    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
-    assert (await ask(store, *words, by="zed", groups=("SLEADS",))).message.title == "Set for ana"
+    assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"
+    assert (await ask(store, *words, by="zed", groups=("SLEADS",))).message.title == "Saved for ana"
     assert (await ask(store, "settings", by="zed")).message.title == "No settings"
 
 
@@ -107,13 +116,13 @@ async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None
 async def test_a_seat_may_be_called_like_a_form(store: Database) -> None:
     seats = {name: Seat(name, "claude_ai", owner={"slack": "UANA"}) for name in ("ana", "quiet")}
     words = ("settings", "quiet", "ana", "22:00-07:00")
-    answer = await replace(own(store), seats=seats).answer(Question(words, "slack", "UANA"), words)
-    assert answer.message.title == "Set for ana"
+    answer = await Commands(replace(context(store), seats=seats)).answer(Question(words, "slack", "UANA"))
+    assert answer.message.title == "Saved for ana"
 
 
 async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
     def form(*words: str, by: str = "ANA") -> object:
-        return own(store).form(Question(words, "slack", f"U{by}"), words)
+        return Commands(context(store)).form(Question(words, "slack", f"U{by}"))
 
     assert form("settings", "thresholds", "ana") is not None
     assert form("settings", "thresholds", "ana", by="BO") is None
@@ -170,4 +179,4 @@ async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_t
 async def test_forgetting_a_seat_forgets_what_was_set_for_it(store: Database) -> None:
     await ask(store, "settings", "thresholds", "ana", "20%")
     assert await store.forget("ana")
-    assert (await lines(store))[0] == "Levels: 50%, 80% (as configured)"
+    assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"

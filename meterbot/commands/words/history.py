@@ -1,19 +1,86 @@
 """The answer to `/claude-spend history`: what was spent on each day, in words for those who cannot see the picture."""
 
+import asyncio
+import re
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
-from meterbot.commands.daily import DailySpend
+from meterbot.chat import Answer
+from meterbot.commands import charts
+from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
+from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
+from meterbot.commands.readings import hours_joined
 from meterbot.commands.view import View
-from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.messages import Message, Picture, Section, buttons, notice
+from meterbot.core.models import Counter
 from meterbot.core.money import Money, of_major, rounded, show
-from meterbot.core.text import day_text, listed, moment, one_line, span
+from meterbot.core.text import day_text, listed, moment, one_line, sentence, span
+from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
+_USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps “me” or a seat behind it."
 _MOST_LINES = 31
 _MOST_NAMES = 20
 _WEEK = 7
+
+
+async def answer(context: CommandContext, request: Request) -> Answer:
+    """`history [7d|30d|90d] [seat|me]`, in either order."""
+    spans = [SPANS[word] for word in request.arguments if word in SPANS] or [SPANS["30d"]]
+    name = " ".join(word for word in request.arguments if word not in SPANS)
+    if len(spans) > 1 or re.fullmatch(r"(.* )?\d+d?", name):
+        return Answer(notice("Which days?", _USAGE), request.public)
+    question = request.question
+    seats: list[str] = []
+    if name == "me":
+        seats = context.owned(question.platform, question.user)
+        if not seats:
+            return Answer(context.none_of_yours(question), request.public)
+    elif name:
+        seats = context.named(name, question.platform)
+        if not seats:
+            return Answer(context.no_such_seat(name), request.public)
+    view = await context.view(request)
+    if not all(map(view.may_see, seats)):
+        return Answer(NOT_SHOWN, request.public)
+    return await days(context, view, seats, spans[0], question.platform)
+
+
+async def days(
+    context: CommandContext, view: View, seats: Sequence[str], number: int, platform: str
+) -> Answer:
+    """So many days of these seats, or of the team."""
+    since = first_hour(number, view.report.as_of, context.tz)
+    rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
+    counters = {row.counter for row in rows if row.counter is not None}
+    hours = await _hours(context, frozenset(counters), since)
+    found = await asyncio.to_thread(days_of, view, hours, number, seats)
+    picture, note = await _drawn(found, title_of(view, number, seats), dark=platform == "discord")
+    return Answer(history_answer(view, found, number, seats, note), view.public, picture=picture)
+
+
+async def _hours(context: CommandContext, counters: frozenset[Counter], since: datetime) -> list[Hour]:
+    """The slow part of a team's history: people who ask for the same at the same time share one reading."""
+    key = counters, since
+    if (reading := context.hours_being_read.get(key)) is None:
+        hours = hours_joined(context.store, counters, since, partial(stretch_of, tz=context.tz))
+        reading = context.hours_being_read[key] = asyncio.ensure_future(hours)
+        reading.add_done_callback(lambda _: context.hours_being_read.pop(key))
+    return await asyncio.shield(reading)
+
+
+async def _drawn(found: Sequence[DailySpend], title: str, *, dark: bool) -> tuple[Picture | None, str]:
+    """The picture of the first currency; or none, and why."""
+    if not found:
+        return None, ""
+    try:
+        draw = partial(charts.draw, found[0], title, dark=dark)
+        png = await asyncio.get_running_loop().run_in_executor(charts.PAINTER, draw)
+    except charts.NoCharts as reason:
+        return None, sentence(str(reason))
+    return Picture(png, alt_text(found[0], title), "claude-spend.png"), ""
 
 
 def history_answer(

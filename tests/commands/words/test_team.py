@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterbot.commands.report import TeamReport, team_report
-from meterbot.commands.team_view import MOST_ROWS, team
+from meterbot.commands.reports import team_report
+from meterbot.commands.team_report import TeamReport
 from meterbot.commands.view import View
+from meterbot.commands.words.team import MOST_ROWS, team
 from meterbot.core.messages import Message
 from meterbot.core.models import Health, ReasonClass, Seat, Severity, SourceState
 from meterbot.core.money import of_major

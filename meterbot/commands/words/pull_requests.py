@@ -1,18 +1,50 @@
 """The answers to `/claude-spend pr`: one pull request, and the month's."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
 
+from meterbot.chat import Answer
+from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.view import View
 from meterbot.core import money
-from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.messages import Message, Section, buttons, notice
 from meterbot.core.money import Money, plain
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
+from meterbot.ingest.pull_requests import month_so_far
 from meterbot.rules.pull_requests import Bill, Month, PullRequest
 
 _MOST_LINES = 25
+_NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
 _WAITING = Bill(None, why="GitHub is still asked for its commits")
+
+
+async def answer(context: CommandContext, request: Request) -> Answer:
+    """`pr` or `pr NUMBER`, also `pr owner/repo#NUMBER`."""
+    view, wanted = await context.view(request), " ".join(request.arguments)
+    if not wanted:
+        names = [name for name in context.seats if _may_ask_for(view, [name])]
+        found = await month_so_far(context.store, context.seats, names, view.report.as_of)
+        return Answer(month(view, found), request.public)
+    number = _NUMBER.fullmatch(wanted)
+    if number is None:
+        return Answer(notice("Which pull request?", "Ask with its number, as in “pr 812”."), request.public)
+    stored = [one.pull for one in await context.store.pull_requests_numbered(int(number["number"]))]
+    pulls = [pull for pull in stored if number["repo"] in {None, pull.merged.repo}]
+    if not pulls:
+        title = f"PR #{number['number']} is not recorded"
+        text = "meterbot records merged pull requests that GitHub reports and whose author has a seat."
+        return Answer(notice(title, text), request.public)
+    shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
+    if not shown:
+        hidden = notice("Not shown", "Here only its author may see what a pull request cost.")
+        return Answer(hidden, request.public)
+    return Answer(pull_requests(view, shown, request.words), request.public)
+
+
+def _may_ask_for(view: View, seats: Iterable[str]) -> bool:
+    return view.rows == "named" or any(map(view.may_ask_for, seats))
 
 
 def pull_requests(view: View, pulls: Sequence[PullRequest], words: Sequence[str]) -> Message:

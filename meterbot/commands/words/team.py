@@ -2,23 +2,29 @@
 what is charged next."""
 
 from collections.abc import Sequence
-from datetime import date
 
-from meterbot.commands.org_lines import estimate_value, spend_value
-from meterbot.commands.report import SeatRow, TeamReport, Total
-from meterbot.commands.seat_lines import extra_usage_value
+from meterbot.chat import Answer
+from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.org_lines import estimate_value
+from meterbot.commands.readings import off_loop
+from meterbot.commands.rows import NAME_COLUMNS, health_text, row_note, row_value, upcoming
+from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.commands.view import View
+from meterbot.commands.words.renewals import charge_lines
 from meterbot.core.messages import Message, Section, buttons
-from meterbot.core.models import Health, Seat, Severity
+from meterbot.core.models import Severity
 from meterbot.core.money import show, totals
-from meterbot.core.text import age, amounts_text, count, day_text, listed, moment, one_line, percent_text
-from meterbot.rules.renewals import next_charge
+from meterbot.core.text import amounts_text, count, listed, moment, one_line, percent_text
 
 MOST_ROWS = 20
 """Seats listed one by one; the others are summed, so that the list still adds up to the total."""
 _MOST_MISSING = 8
 _MOST_RENEWALS = 3
-_NAME_COLUMNS = 24
+
+
+async def answer(context: CommandContext, request: Request) -> Answer:
+    view = await context.view(request)
+    return Answer(await off_loop(len(context.seats), team, view), request.public)
 
 
 def team(view: View) -> Message:
@@ -154,45 +160,11 @@ def _cells(rows: Sequence[SeatRow], view: View) -> list[str]:
 
 
 def _name(row: SeatRow, *, organization: bool) -> str:
-    name = one_line(row.seat.name, _NAME_COLUMNS)
+    name = one_line(row.seat.name, NAME_COLUMNS)
     if not organization or row.counter is None:
         return name
     where = row.snapshot.org_name or row.counter.org
     return f"{name} ({one_line(where, 12)})"
-
-
-def row_value(row: SeatRow, view: View) -> str:
-    """The seat line's value, or what stands in its place."""
-    if row.snapshot.org_spend is not None:
-        return spend_value(row.snapshot.org_spend.costs)
-    if not row.extra_known:
-        return "unknown"
-    return extra_usage_value(row.snapshot, view.report.as_of, view.tz) or "not metered"
-
-
-def row_note(row: SeatRow, view: View) -> str:
-    """How old the number is and what keeps it from being new."""
-    health = row.snapshot.health
-    if row.read_at is None:
-        return words_of(health) if health is not Health.OK else "never read"
-    note = age(row.read_at, view.report.as_of)
-    if row.outdated:
-        note = "not read this month"
-    if health is not Health.OK:
-        note = f"{'' if row.outdated else 'last known '}{note} ({words_of(health)})"
-    if row.used is not None and not row.counted and not row.beside:
-        counted = next(
-            (r.seat.name for r in view.report.rows if r.counted and r.counter == row.counter), None
-        )
-        named = counted is not None and view.may_see(counted)
-        whose = f"as {one_line(counted or '', _NAME_COLUMNS)}" if named else "as another seat"
-        note += f", same account {whose}"
-    return note
-
-
-def words_of(health: Health) -> str:
-    """`session expired`"""
-    return health.value.replace("_", " ")
 
 
 def _more(rest: Sequence[SeatRow], *, among: bool) -> str:
@@ -216,53 +188,11 @@ def _missing(view: View) -> list[Section]:
     lines = []
     for gone in report.missing[:_MOST_MISSING]:
         since = "" if gone.since is None else f" since {moment(gone.since, view.tz)}"
-        name = one_line(gone.seat, _NAME_COLUMNS)
-        lines.append(f"{name}: {words_of(gone.health)}{since}. {one_line(gone.remedy)}".rstrip())
+        name = one_line(gone.seat, NAME_COLUMNS)
+        lines.append(f"{name}: {health_text(gone.health)}{since}. {one_line(gone.remedy)}".rstrip())
     if len(report.missing) > _MOST_MISSING:
         lines.append(f"and {len(report.missing) - _MOST_MISSING} more: ask for status")
     return [Section(tuple(lines), heading=f"Not read ({len(report.missing)})")]
-
-
-def upcoming(view: View) -> list[tuple[date, SeatRow]]:
-    """Charges from today on that this reader may see, the next first; one for each account."""
-    today = view.report.as_of.astimezone(view.tz).date()
-    rows = view.rows_shown(sorted(view.report.rows, key=lambda row: row.seat.name))
-    dated: dict[object, tuple[date, SeatRow]] = {}
-    for row in rows:
-        day = None if row.snapshot.subscription is None else next_charge(row.snapshot.subscription)
-        if day is not None and day >= today:
-            dated.setdefault(row.counter, (day, row))
-    return sorted(dated.values(), key=lambda pair: pair[0])
-
-
-def charge_lines(
-    charges: Sequence[tuple[date, SeatRow]], view: View, so_far: Sequence[str] = ()
-) -> list[str]:
-    """`Thu May 14  ana  $200.00 (max_20x)`, and behind it what was spent so far."""
-    names = [
-        one_line(row.seat.name, _NAME_COLUMNS) if view.may_see(row.seat.name) else "a seat"
-        for _, row in charges
-    ]
-    prices = [f"{price_of(row.seat)}{_as_configured(row)}" for _, row in charges]
-    wide, long = max(map(len, names), default=0), max(map(len, prices), default=0)
-    more = so_far or [""] * len(charges)
-    return [
-        f"{day_text(day):<10}  {name:<{wide}}  {price:<{long}}  {spent}".rstrip()
-        for (day, _), name, price, spent in zip(charges, names, prices, more, strict=True)
-    ]
-
-
-def _as_configured(row: SeatRow) -> str:
-    subscription = row.snapshot.subscription
-    return "  as configured" if subscription is not None and subscription.configured else ""
-
-
-def price_of(seat: Seat) -> str:
-    """`$200.00 (max_20x)`, as much of it as is configured, or `$200.00 (max_20x, list price)`."""
-    price = [] if seat.plan_price is None else [show(seat.plan_price, grouped=True)]
-    name = "" if seat.plan is None else one_line(seat.plan, _NAME_COLUMNS)
-    notes = [note for note in (name, "list price" if seat.list_price else "") if note]
-    return " ".join(price + [f"({', '.join(notes)})"] * bool(notes))
 
 
 def _renewals(view: View) -> list[Section]:
@@ -280,7 +210,7 @@ def _duplicates(view: View) -> list[Section]:
     if not groups:
         return []
     lines = [
-        f"{listed([one_line(name, _NAME_COLUMNS) for name in group])} are one account: counted once"
+        f"{listed([one_line(name, NAME_COLUMNS) for name in group])} are one account: counted once"
         for group in groups[:5]
     ]
     return [Section(tuple(lines), heading="Configured twice")]

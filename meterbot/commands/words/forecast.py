@@ -1,9 +1,13 @@
 """The answer to `/claude-spend forecast`: where it is heading, seat by seat and for the team."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
+from meterbot.chat import Answer
+from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
+from meterbot.commands.readings import current_outlooks
 from meterbot.commands.view import View
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.money import Money, show, totals
@@ -15,18 +19,24 @@ _MOST = 20
 _NAME_COLUMNS = 24
 
 
-def forecast_answer(view: View, headings: Outlooks) -> Message:
+async def answer(context: CommandContext, request: Request) -> Answer:
+    view = await context.view(request)
+    outlooks = await current_outlooks(context.store, view.report)
+    return Answer(await asyncio.to_thread(forecast_answer, view, outlooks), request.public)
+
+
+def forecast_answer(view: View, outlooks: Outlooks) -> Message:
     """The team's range, and the rows that this reader may see, most first."""
     now = view.report.as_of
     ends = moment(month_end(calendar_month(now)), view.tz)
-    by_row = {id(one.row): one for one in headings.seats}
-    shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in headings.seats)]
-    heads = [_team_line(one) for one in headings.team]
+    by_row = {id(one.row): one for one in outlooks.seats}
+    shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in outlooks.seats)]
+    heads = [_team_line(one) for one in outlooks.team]
     spending = [one for one in shown if one.row.counted]
     sections = []
     if spending:
         sections.append(Section(tuple(_rows(spending[:_MOST], view)), heading="Seats", fixed=True))
-    rest = [one for one in headings.seats if one.row.counted and one not in spending[:_MOST]]
+    rest = [one for one in outlooks.seats if one.row.counted and one not in spending[:_MOST]]
     notes = [line for one in shown for line in _near(one, view)]
     if notes:
         sections.append(Section(tuple(notes[:_MOST]), heading="Filling up"))
@@ -56,9 +66,9 @@ def _team_line(team: TeamOutlook) -> str:
     return f"{head}{pace}; {_end(team, team.forecast)}."
 
 
-def month_ends(headings: Outlooks) -> list[str]:
+def month_ends(outlooks: Outlooks) -> list[str]:
     """A sentence for each currency whose month's end can be foreseen."""
-    return [sentence(_end(one, one.forecast)) for one in headings.team if one.forecast is not None]
+    return [sentence(_end(one, one.forecast)) for one in outlooks.team if one.forecast is not None]
 
 
 def _end(team: TeamOutlook, said: Forecast) -> str:
@@ -106,7 +116,7 @@ def _pace(one: SeatOutlook) -> str:
     return f", {_money(one.pace.per_hour)}/h over {span(one.pace.over)}"
 
 
-def seat_heading(one: SeatOutlook, view: View) -> list[str]:
+def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
     """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
     ends = [] if one.forecast is None else [f"The month ends {span_of(one.forecast)}."]
     if one.forecast is not None and (below := one.cap_below) is not None:

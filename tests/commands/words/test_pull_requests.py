@@ -6,9 +6,11 @@ import pytest
 
 from meterbot.chat import Question
 from meterbot.commands.commands import Commands
-from meterbot.commands.pull_requests import month_json, pull_json
+from meterbot.commands.context import CommandContext
+from meterbot.commands.words.pull_requests import month_json, pull_json
 from meterbot.core.messages import Message
 from meterbot.core.privacy import Rows
+from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.store.database import Database
 from tests.ingest.test_pull_requests import (
@@ -37,7 +39,9 @@ async def desk(store: Database) -> Desk:
 
 
 async def asked(desk: Desk, words: str, user: str = "U1", rows: Rows = "named") -> Message:
-    commands = Commands(desk.store, SEATS, now=lambda: NOW, tz=UTC, version="0", rows=rows)
+    commands = Commands(
+        CommandContext(desk.store, SEATS, now=lambda: NOW, tz=UTC, version="0", redaction=Redaction(rows))
+    )
     return (await commands.answer(Question(tuple(words.split()), "slack", user))).message
 
 
@@ -68,8 +72,8 @@ async def test_what_is_unknown_is_said_to_be(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "title"),
     [
-        ("pr 999", "PR #999 is not in the record"),
-        ("pr other/app#812", "PR #812 is not in the record"),
+        ("pr 999", "PR #999 is not recorded"),
+        ("pr other/app#812", "PR #812 is not recorded"),
         ("pr latest", "Which pull request?"),
         ("pr 99999999999999999999", "Which pull request?"),
     ],

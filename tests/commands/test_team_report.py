@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.commands.report import Reports, SeatRow, TeamReport, team_report
+from meterbot.commands.reports import Reports, team_report
+from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import (
     Counter,
     Health,

@@ -1,0 +1,150 @@
+"""What every word of `/claude-spend` gets: the parsed question, and what answers are made from."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from difflib import get_close_matches
+
+from meterbot.chat import Answer, Chat, Question
+from meterbot.chat.command_words import WORDS
+from meterbot.commands.join import JoinCommand
+from meterbot.commands.readings import current_report
+from meterbot.commands.reports import Reports
+from meterbot.commands.team_report import TeamReport
+from meterbot.commands.view import View
+from meterbot.core.deliveries import Destination
+from meterbot.core.messages import Message, notice
+from meterbot.core.models import Counter, Seat
+from meterbot.core.rate_limit import RateLimiter
+from meterbot.core.text import listed, one_line
+from meterbot.delivery.actions import AlertActions
+from meterbot.delivery.redaction import Redaction
+from meterbot.ingest.pushes import PushReceiver
+from meterbot.rules import Threshold
+from meterbot.rules.hours import Hour
+from meterbot.store import Store
+
+_MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>")
+_SKIPPED = {"/claude-spend", "claude-spend", "spend", "refresh"}
+_MOST_NAMES = 20
+_WORD_BY_NAME = {name: word.name for word in WORDS for name in (word.name, *word.aliases)}
+
+NOT_SHOWN = notice(
+    "Not shown",
+    "Here a seat's numbers are for its owner only. Ask “me” for your own seats, or nothing at all for the team's "
+    "total.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question, parsed. `word` is the name in `WORDS` (as it was typed, if it is none of them), `arguments` are the
+    words behind it in lower case. `public`: the channel may read the answer."""
+
+    question: Question
+    word: str
+    arguments: tuple[str, ...] = ()
+    public: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.word, *self.arguments)
+
+
+def parse(question: Question) -> Request:
+    """Drops what a chat leaves around the words: the command itself, a mention of the bot, a button's verb."""
+    words = [word.lower() for word in " ".join(question.words).split()]
+    while words and (words[0] in _SKIPPED or words[0].startswith("@") or _MENTION.fullmatch(words[0])):
+        del words[0]
+    public = "share" in words
+    first, *arguments = [word for word in words if word != "share"] or ["team"]
+    return Request(question, _WORD_BY_NAME.get(first, first), tuple(arguments), public)
+
+
+@dataclass
+class CommandContext:
+    """What answers are made from. `now` tells the time, `redaction` who may see whose numbers, `remarks` what people
+    should know about the set-up. `chats` are those running here, `places` all configured destinations. `receiver` and
+    `joining` are None where seats cannot be fed by hand."""
+
+    store: Store
+    seats: Mapping[str, Seat]
+    now: Callable[[], datetime]
+    tz: tzinfo
+    version: str
+    redaction: Redaction = field(default_factory=Redaction)
+    thresholds: Sequence[Threshold] = ()
+    chats: Sequence[Chat] = ()
+    places: Sequence[Destination] = ()
+    remarks: Callable[[], Sequence[str]] = tuple
+    wake: Callable[[], None] = lambda: None
+    receiver: PushReceiver | None = None
+    joining: JoinCommand | None = None
+    actions: AlertActions = field(init=False)
+    pastes: RateLimiter = field(init=False, default_factory=lambda: RateLimiter(burst=6, seconds=30))
+    """Each seat may be pasted six times at once and twice a minute."""
+    hours_being_read: dict[tuple[frozenset[Counter], datetime], asyncio.Future[list[Hour]]] = field(
+        init=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        self._reports = Reports(self.seats.values(), self.tz)
+        self._one_report_at_a_time = asyncio.Lock()
+        self.actions = AlertActions(
+            self.store, self.seats, self.wake, now=self.now, tz=self.tz, redaction=self.redaction
+        )
+
+    async def report(self, now: datetime) -> TeamReport:
+        """The team at `now`. Seats without news are taken from the report before."""
+        async with self._one_report_at_a_time:
+            return await current_report(self.store, self._reports, now)
+
+    async def view(self, request: Request) -> View:
+        """The team as the person who asks may see it."""
+        question = request.question
+        return View(
+            await self.report(self.now()),
+            self.tz,
+            self.redaction.rows,
+            frozenset(self.owned(question.platform, question.user)),
+            request.public,
+            self.redaction.operators.include(question.platform, question.user, question.groups),
+            secrets.token_hex(16),
+        )
+
+    def owned(self, platform: str, user: str) -> list[str]:
+        """The names of a person's seats."""
+        return sorted(seat.name for seat in self.seats.values() if seat.owner.get(platform) == user)
+
+    def named(self, text: str, platform: str) -> list[str]:
+        """Seats by name, by a unique beginning of it, or by a mention of their owner."""
+        if match := _MENTION.fullmatch(text):
+            return self.owned(platform, match["id"].upper())
+        if text in self.seats:
+            return [text]
+        starting = [name for name in self.seats if text and name.startswith(text)]
+        return starting if len(starting) == 1 else []
+
+    def no_such_seat(self, text: str) -> Message:
+        """Which seats there are, after a name that is none of them."""
+        if text.startswith("@"):
+            return notice("Which seat?", "This chat did not say whose name that is. Name the seat instead.")
+        near = get_close_matches(text, self.seats, n=1)
+        guess = f"Did you mean “{near[0]}”? " if near else ""
+        return self.which_seat(f"No seat is called “{one_line(text, 40)}”.", guess)
+
+    def which_seat(self, title: str = "Which seat?", guess: str = "") -> Message:
+        names = listed(sorted(self.seats), _MOST_NAMES)
+        return notice(title, f"{guess}The seats: {names}." if names else "No seats are configured.")
+
+    def none_of_yours(self, question: Question) -> Message:
+        how = f'owner = {{ {question.platform} = "{question.user}" }}'
+        return notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
+
+
+def unavailable(request: Request) -> Answer:
+    """For what only a running bot can do."""
+    return Answer(notice("Not here", f"“{request.word}” works in the bot's chats only."))

@@ -1,0 +1,76 @@
+"""What answers read from the store: the team's report, where it is heading, spend by the hour."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from meterbot.commands.outlooks import Outlooks, outlooks
+from meterbot.commands.reports import Reports, with_paces
+from meterbot.commands.team_report import SeatRow, TeamReport
+from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
+from meterbot.rules.months import calendar_month
+from meterbot.rules.outlook import HABIT
+from meterbot.rules.pace_and_caps import PACE_WINDOWS, pace
+from meterbot.store import Store
+
+_MANY_SEATS = 200
+_COUNTERS_AT_ONCE = 30
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+async def off_loop(
+    seats: int, work: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
+) -> Result:
+    """The result of pure work. For many seats it runs in a thread, so that the event loop stays free."""
+    if seats < _MANY_SEATS:
+        return work(*values, **named)
+    return await asyncio.to_thread(work, *values, **named)
+
+
+async def current_report(store: Store, reports: Reports, now: datetime) -> TeamReport:
+    """The team as the store knows it."""
+    latest, sources = await store.latest(), await store.sources()
+    report = await off_loop(len(latest), reports.at, latest, sources, now)
+    beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
+    return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
+
+
+async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
+    """Where the report's seats are heading."""
+    now = report.as_of
+    counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
+    samples = await asyncio.to_thread(_with_pace, await store.samples(counters, now - PACE_WINDOWS[3]), now)
+    # A seat that was idle for hours has left few samples: read those of a longer time.
+    idle = counters - {sample.counter for sample in samples}
+    samples += await store.samples(idle, now - PACE_WINDOWS[-1])
+    hours = await hours_joined(store, counters, now - HABIT, datetime.date)
+    return await asyncio.to_thread(outlooks, report, samples, hours)
+
+
+def _with_pace(samples: Iterable[Sample], now: datetime) -> list[Sample]:
+    """The samples of those counters whose pace they show."""
+    return [sample for own in by_counter(samples).values() if pace(own, now) for sample in own]
+
+
+async def hours_joined(
+    store: Store, counters: Iterable[Counter], since: datetime, key: Callable[[datetime], Hashable]
+) -> list[Hour]:
+    """The hours since then, joined where `key` is the same. Read a few counters at a time: a whole team's hours would
+    block the event loop noticeably."""
+    found: list[Hour] = []
+    wanted = sorted(counters, key=str)
+    for start in range(0, len(wanted), _COUNTERS_AT_ONCE):
+        hours = await store.hours(wanted[start : start + _COUNTERS_AT_ONCE], since)
+        found += await asyncio.to_thread(joined, hours, key)
+    return found
+
+
+async def two_months(store: Store, rows: Iterable[SeatRow], now: datetime) -> list[Hour]:
+    """The hours of this month and the one before."""
+    counters = {row.counter for row in rows if row.counter is not None and not row.beside}
+    then = this_day_of_last_month(now)
+    return await hours_joined(store, counters, last_month(now), lambda at: (calendar_month(at), at < then))

@@ -1,0 +1,125 @@
+"""The team as `/claude-spend` answers it: a row per seat and counter, totals, and the seats that are missing.
+
+Amounts are summed exactly and per currency, each counter once. Unknown stays unknown: a number that could not be
+read, or that belongs to an earlier month, is in no sum.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from meterbot.commands.seat_lines import is_metered
+from meterbot.core.models import Counter, Health, Seat, Snapshot, WindowPoint
+from meterbot.core.money import Money, percent
+from meterbot.core.plans import plan_mismatch
+from meterbot.rules.blocked import Block
+from meterbot.rules.pace_and_caps import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
+
+    `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
+    one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
+    marks the one row of each counter that the sums take. `windows_at` is when the windows were read. `through`: which parts only another seat with this
+    counter knows, and which seat, as in `sharing`.
+    """
+
+    seat: Seat
+    snapshot: Snapshot
+    counter: Counter | None = None
+    read_at: datetime | None = None
+    windows_at: datetime | None = None
+    extra_known: bool = False
+    outdated: bool = False
+    counted: bool = False
+    through: Mapping[str, str] = field(default_factory=dict)
+    block: Block | None = None
+    trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
+    pace: Pace | None = None
+    """How fast an API organization spends: of rows that are `beside` alone."""
+
+    metered: bool = field(init=False, compare=False)
+    used: Money | None = field(init=False, compare=False)
+    """This month's amount, None when unknown or not metered."""
+    known: bool = field(init=False, compare=False)
+    """What it spent this month is known, be it that nothing is metered."""
+    beside: bool = field(init=False, compare=False)
+    rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
+    """Blocked ones first, then by amount, then by name."""
+
+    def __post_init__(self) -> None:
+        # Reckoned once: every answer asks each row many times.
+        extra = self.snapshot.extra_usage
+        metered = extra is not None and is_metered(extra, self.block)
+        used = extra.used if extra is not None and metered else None
+        object.__setattr__(self, "metered", metered)
+        object.__setattr__(self, "used", used)
+        object.__setattr__(
+            self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
+        )
+        object.__setattr__(self, "beside", self.seat.beside)
+        amount = Decimal(0) if used is None else used.major
+        object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
+
+    @property
+    def current(self) -> bool:
+        return self.known and self.snapshot.health is Health.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One currency's sum. `used` is None when no amount is known. `cap` is None unless every counter in the sum has
+    one: `uncapped` and `cap_unknown` name the seats that lack it."""
+
+    currency: str
+    used: Money | None
+    cap: Money | None
+    plan_fees: Money | None
+    uncapped: tuple[str, ...] = ()
+    cap_unknown: tuple[str, ...] = ()
+
+    @property
+    def percent(self) -> Decimal | None:
+        """used / cap × 100, exact and not clamped."""
+        return None if self.used is None or self.cap is None else percent(self.used, self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSeat:
+    """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
+    again."""
+
+    seat: str
+    health: Health
+    since: datetime | None
+    remedy: str
+    detail: str | None = None
+    next_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamReport:
+    """Everything `/claude-spend` answers from. Rows: blocked first, then by amount, then by name.
+
+    `current` of `seats` seats have a number that is known and fresh. `duplicates` are seats with one counter.
+    """
+
+    as_of: datetime
+    rows: tuple[SeatRow, ...]
+    totals: tuple[Total, ...]
+    missing: tuple[MissingSeat, ...]
+    duplicates: tuple[tuple[str, ...], ...]
+    seats: int
+    current: int
+
+
+def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
+    """Of each seat whose account is on another plan than the configured one."""
+    told: dict[str, tuple[str | None, list[str | None]]] = {}
+    for row in rows:
+        told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)
+    found = [plan_mismatch(name, plan, tiers) for name, (plan, tiers) in told.items()]
+    return [sentence for sentence in found if sentence is not None]

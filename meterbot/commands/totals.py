@@ -1,0 +1,73 @@
+"""The team's totals: exact, per currency, each counter once."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from meterbot.commands.team_report import SeatRow, Total
+from meterbot.core.models import Counter, Seat
+from meterbot.core.money import Money, totals
+
+
+def count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
+    """Of the counters that several seats read, one row each."""
+    if not shared:
+        return rows
+    best: dict[Counter, SeatRow] = {}
+    for row in rows:
+        if row.counter is None or row.counter not in shared or row.beside or row.used is None:
+            continue
+        held = best.get(row.counter)
+        if held is None or _freshness(row) > _freshness(held):
+            best[row.counter] = row
+    chosen = {id(row) for row in best.values()}
+    return [replace(row, counted=True) if id(row) in chosen else row for row in rows]
+
+
+def _freshness(row: SeatRow) -> tuple[datetime, bool]:
+    return row.read_at or datetime.min.replace(tzinfo=UTC), row.current
+
+
+def totals_of(
+    rows: list[SeatRow], seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]
+) -> tuple[Total, ...]:
+    counted = [row for row in rows if row.counted]
+    spent = totals(row.used for row in counted if row.used is not None)
+    fees = totals(_fees(seats, duplicates))
+    nothing_unknown = all(row.known for row in rows if not row.beside)
+    sums = []
+    for currency in sorted({*spent, *fees}):
+        used = spent.get(currency)
+        if used is None and nothing_unknown:
+            used = Money(Decimal(0), currency, fees[currency].exponent)
+        own = [row for row in counted if row.used is not None and row.used.currency == currency]
+        sums.append(_total(currency, used, own, fees.get(currency)))
+    return tuple(sums)
+
+
+def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money | None) -> Total:
+    caps: list[Money] = []
+    uncapped: list[str] = []
+    unknown: list[str] = []
+    for row in rows:
+        extra = row.snapshot.extra_usage
+        if extra is None:
+            continue
+        if extra.cap is not None and extra.cap.currency == currency:
+            caps.append(extra.cap)
+        else:
+            (uncapped if extra.cap is None and extra.cap_known else unknown).append(row.seat.name)
+    complete = bool(caps) and len(caps) == len(rows)
+    cap = totals(caps)[currency] if complete else None
+    return Total(currency, used, cap, fees, tuple(sorted(set(uncapped))), tuple(sorted(set(unknown))))
+
+
+def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
+    """Plan prices; one per account, since two seats with one counter are one subscription."""
+    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # what is configured wins
+    priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
+    for group in duplicates:
+        for again in [name for name in priced if name in group][1:]:
+            del priced[again]
+    return list(priced.values())

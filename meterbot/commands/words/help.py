@@ -1,0 +1,45 @@
+"""`help`, and the answer to a typo."""
+
+from difflib import get_close_matches
+
+from meterbot.chat import Answer
+from meterbot.chat.command_words import HELP_WORDS
+from meterbot.commands.context import CommandContext, Request
+from meterbot.core.messages import Message, Section, notice
+from meterbot.core.text import one_line
+
+_BY_NAME = {name: word for word in HELP_WORDS for name in (word.name, *word.aliases)}
+
+
+async def answer(_context: CommandContext, _request: Request) -> Answer:
+    return Answer(help_message())
+
+
+def help_message(text: str = "") -> Message:
+    """Every word that people can ask. `text` stands before the list."""
+    width = max(len(word.usage) for word in HELP_WORDS)
+    lines = tuple(f"/claude-spend {word.usage:<{width}}  {word.help}" for word in HELP_WORDS)
+    names = ", ".join(word.name for word in HELP_WORDS)
+    share = "Add “share” to answer in the channel instead of to you alone."
+    return Message(
+        title="What you can ask",
+        fallback=text or f"/claude-spend: {names}",
+        text=f"{text}\n{share}".lstrip(),
+        sections=(Section(lines, fixed=True),),
+    )
+
+
+def unknown(context: CommandContext, request: Request) -> Message:
+    """One line with the nearest word; the whole list where nothing is near."""
+    asked = f"I do not know “{one_line(' '.join(request.words), 40)}”."
+    guess = _guess(context, request)
+    if guess is None:
+        return help_message(asked)
+    return notice(asked, f"Did you mean “{guess}”? Type “help” for the list.")
+
+
+def _guess(context: CommandContext, request: Request) -> str | None:
+    if request.word in context.seats:
+        return f"seat {request.word}"
+    near = get_close_matches(request.word, _BY_NAME, n=1)
+    return _BY_NAME[near[0]].name if near else None

@@ -1,0 +1,73 @@
+"""`report`: a person without a shell pastes claude-meter's JSON into a form. It is handled like a push."""
+
+import math
+from dataclasses import replace
+
+from meterbot.chat import Answer, Form
+from meterbot.commands.context import CommandContext, Request, unavailable
+from meterbot.commands.own_seats import chosen
+from meterbot.commands.words.seat import seat_detail
+from meterbot.core.messages import Message, button, notice
+from meterbot.core.models import Seat, Severity
+from meterbot.core.text import count, one_line, sentence
+from meterbot.ingest.pushes import PushReceiver
+from meterbot.sources import UnusablePushError
+
+
+class _NotStoredError(Exception):
+    """Why nothing of it was stored, for the person who pasted it."""
+
+
+def form(context: CommandContext, request: Request) -> Form | None:
+    """What to paste into. None where it is not certain for which seat."""
+    seat = _seat(context, request)
+    if context.receiver is None or isinstance(seat, Message):
+        return None
+    return Form(
+        words=(request.word, seat.name),
+        title=one_line(f"Numbers of {seat.name}", 24),
+        label="Paste claude-meter's JSON",
+        hint="As `claude-meter --json` prints it: one object, or a list.",
+    )
+
+
+async def answer(context: CommandContext, request: Request) -> Answer:
+    """Stores what was pasted. Where it is refused, nothing is stored, and the answer says why."""
+    if context.receiver is None:
+        return unavailable(request)
+    seat = _seat(context, request)
+    if isinstance(seat, Message):
+        return Answer(seat)
+    try:
+        said = await _store(context, context.receiver, seat, request.question.text or "")
+    except _NotStoredError as refusal:
+        warning = notice("Not stored", str(refusal), Severity.WARNING)
+        again = button("Try again", request.word, seat.name)
+        return Answer(replace(warning, actions=again), invalid=True)
+    view = await context.view(replace(request, public=False))
+    detail = seat_detail(view, [seat.name], ("seat", seat.name))
+    return Answer(replace(detail, text=said, fallback=f"{said} {detail.fallback}"))
+
+
+def _seat(context: CommandContext, request: Request) -> Seat | Message:
+    name, question = " ".join(request.arguments) or None, request.question
+    return chosen(context.seats, question.platform, question.user, request.word, name)
+
+
+async def _store(context: CommandContext, receiver: PushReceiver, seat: Seat, pasted: str) -> str:
+    text, now = pasted.strip(), context.now()
+    if not text:
+        raise _NotStoredError("Nothing was pasted.")
+    if seconds := math.ceil(context.pastes.wait(seat.name, now)):
+        raise _NotStoredError(f"Too many reports at once: wait {seconds} seconds.")
+    try:
+        # Half of a surrogate pair is not UTF-8, and refused as such.
+        receipt = await receiver.take(seat.name, text.encode("utf-8", "surrogatepass"), now)
+    except UnusablePushError as bad:
+        raise _NotStoredError(f"Nothing was stored. {bad.sentence}") from None
+    if receipt.refused is not None:
+        remedy = f"If {seat.name} belongs to another account from now on, ask the operator."
+        raise _NotStoredError(f"{sentence(receipt.refused)} {remedy}")
+    if receipt.new:
+        return f"Stored {count(receipt.new, 'reading')}. Thank you."
+    return "Nothing new: this reading is stored already, or it is older than the stored one."

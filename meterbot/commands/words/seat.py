@@ -1,0 +1,229 @@
+"""`seat` and `me`: one seat in full, or all seats of a person."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, tzinfo
+
+from meterbot.chat import Answer
+from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
+from meterbot.commands.org_lines import people_lines
+from meterbot.commands.outlooks import NOWHERE, Outlooks
+from meterbot.commands.readings import current_outlooks, two_months
+from meterbot.commands.rows import health_sentence, plan_price_text, row_note, row_value, spent_so_far
+from meterbot.commands.seat_lines import seat_lines
+from meterbot.commands.team_report import MissingSeat, SeatRow
+from meterbot.commands.view import View
+from meterbot.commands.words.forecast import seat_outlook_sentences
+from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.models import Severity, by_counter
+from meterbot.core.money import show
+from meterbot.core.plans import plan_name
+from meterbot.core.text import day_text, listed, moment, one_line, sentence, span
+from meterbot.rules.blocked import Block
+from meterbot.rules.hours import Hour
+from meterbot.rules.renewals import next_charge
+
+_MOST_LINES = 25
+
+
+async def mine(context: CommandContext, request: Request) -> Answer:
+    """`me`"""
+    return await own_seats(context, request, await context.view(request))
+
+
+async def own_seats(context: CommandContext, request: Request, view: View) -> Answer:
+    if not view.own:
+        return Answer(context.none_of_yours(request.question), request.public)
+    return await _detail(context, view, sorted(view.own), ("me",))
+
+
+async def named(context: CommandContext, request: Request) -> Answer:
+    """`seat NAME`"""
+    text = " ".join(request.arguments)
+    names = context.named(text, request.question.platform)
+    if not names:
+        message = context.no_such_seat(text) if text else context.which_seat()
+        return Answer(message, request.public)
+    view = await context.view(request)
+    if not all(map(view.may_ask_for, names)):
+        return Answer(NOT_SHOWN, request.public)
+    return await _detail(context, view, names, request.words)
+
+
+async def _detail(context: CommandContext, view: View, names: Sequence[str], words: Sequence[str]) -> Answer:
+    rows = tuple(row for row in view.report.rows if row.seat.name in names)
+    outlooks = await current_outlooks(context.store, replace(view.report, rows=rows))
+    hours = await two_months(context.store, rows, view.report.as_of)
+    message = await asyncio.to_thread(seat_detail, view, names, words, outlooks, hours)
+    return Answer(message, view.public)
+
+
+def seat_detail(
+    view: View,
+    names: Sequence[str],
+    words: Sequence[str],
+    outlooks: Outlooks = NOWHERE,
+    hours: Sequence[Hour] = (),
+) -> Message:
+    """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again. `outlooks`
+    say where they are heading, the `hours` of this month and the one before what they had spent by this day of it."""
+    report = view.report
+    rows = [row for row in report.rows if row.seat.name in names]
+    title = listed([one_line(name, 60) for name in names])
+    blocked = any(row.block for row in rows)
+    gone = {missing.seat: missing for missing in report.missing}
+    unwell = any(name in gone for name in names)
+    first = [f"{one_line(row.seat.name, 60)}: {_in_short(row, view)}" for row in rows]
+    return Message(
+        title=title,
+        fallback="; ".join(first),
+        severity=Severity.CRITICAL if blocked else Severity.WARNING if unwell else Severity.INFO,
+        sections=tuple(
+            part
+            for row in rows
+            for part in _seat_sections(
+                row, view, _Ahead(outlooks, hours), gone.get(row.seat.name), titled=len(rows) > 1
+            )
+        ),
+        actions=() if view.public else buttons(*words),
+        footer=f"As of {moment(report.as_of, view.tz)}",
+    )
+
+
+def _in_short(row: SeatRow, view: View) -> str:
+    return f"{row_value(row, view)}, {row_note(row, view)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    outlooks: Outlooks
+    hours: Sequence[Hour]
+
+    def sentences(self, row: SeatRow, view: View) -> list[str]:
+        """Where a seat is heading."""
+        found = [one for one in self.outlooks.seats if one.row is row]
+        return [line for one in found for line in seat_outlook_sentences(one, view)]
+
+
+def _charge(row: SeatRow, view: View, hours: Sequence[Hour]) -> list[str]:
+    """`Next charge Thu May 14: $200.00 (max_20x), and $17.20 spent so far this month; $12.10 by this day of March.`"""
+    subscription = row.snapshot.subscription
+    day = None if subscription is None else next_charge(subscription)
+    today = view.report.as_of.astimezone(view.tz).date()
+    spent = spent_so_far(row, by_counter(hours), view.report.as_of)
+    price = "" if row.seat.plan_price is None else plan_price_text(row.seat)
+    if day is None or day < today:
+        fee = [f"Plan fee on top: {price}."] if price else []
+        return [*fee, *([f"Extra usage: {spent}."] if spent else [])]
+    with_it = ", and ".join(part for part in (price, spent) if part)
+    return [f"Next charge {day_text(day)}{': ' * bool(with_it)}{with_it}."]
+
+
+def _seat_sections(
+    row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None, *, titled: bool
+) -> list[Section]:
+    lines = list(seat_lines(row.snapshot, view.report.as_of, view.tz, row.windows_at))
+    if row.pace is not None:
+        per_hour, over = show(row.pace.per_hour, grouped=True), span(row.pace.over)
+        lines.append(f"{'Rate':<16} {per_hour} an hour over the last {over}")
+    if not row.metered and not row.beside:
+        lines.append(f"{'Extra usage':<16} {row_value(row, view)}")
+    heading = None
+    several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
+    if titled:
+        where = row.snapshot.org_name or (row.counter.org if row.counter else "never read")
+        heading = one_line(row.seat.name, 60) + (f", {one_line(where, 60)}" if several else "")
+    facts = [*ahead.sentences(row, view), *_facts(row, view, ahead, gone)]
+    return [Section(tuple(lines), heading=heading, fixed=True), *_people(row, view), Section(tuple(facts))]
+
+
+def _people(row: SeatRow, view: View) -> list[Section]:
+    """Names are other people's: shown where everyone's are."""
+    named = people_lines(row.snapshot.org_spend) if row.snapshot.org_spend and view.rows == "named" else []
+    if len(named) > _MOST_LINES:
+        named = [*named[:_MOST_LINES], f"and {len(named) - _MOST_LINES} more"]
+    return [Section(tuple(named), heading="People")] if named else []
+
+
+def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) -> list[str]:
+    facts = [f"Read from {row.seat.source}: {row_note(row, view)}."]
+    facts += _sharing(row, view)
+    if row.block is not None:
+        facts.append(block_sentence(row.block, view.tz))
+    if gone is not None:
+        facts.append(sentence(health_sentence(gone, view.tz)))
+    if row.snapshot.tier is not None:
+        facts.append(f"Plan: {plan_name(row.snapshot.tier)}.")
+    facts += _charge(row, view, ahead.hours)
+    facts += _of_the_machine(row, view)
+    return facts + [f"Note: {one_line(note)}" for note in _notes(row)]
+
+
+def _of_the_machine(row: SeatRow, view: View) -> list[str]:
+    """What only the seat's own machine knows: never spend, and never in a sum."""
+    facts, estimate, throttle = [], row.snapshot.estimate, row.snapshot.throttle
+    if estimate is not None:
+        month = date.fromisoformat(f"{estimate.month}-01")
+        facts.append(
+            f"List-price estimate, not charged: {show(estimate.amount, grouped=True)} ({estimate.by}, {month:%B}). "
+            "It prices the tokens in one machine's logs, most of which the plan covers; "
+            "extra usage is what Anthropic counts beyond the plan, on every device."
+        )
+    if throttle is not None and throttle.on is not False:
+        pause = f" by {throttle.delay_seconds:f} s a step" if throttle.delay_seconds else ""
+        does = f"slows this machine down{pause}" if throttle.throttling else "does not slow this machine down"
+        facts.append(f"{throttle.tool} {does} (as of {moment(throttle.decided_at, view.tz)}).")
+    return facts
+
+
+def _sharing(row: SeatRow, view: View) -> list[str]:
+    """That other seats read the same counter, and what is known through which of them."""
+    others = [
+        other.seat.name
+        for other in view.report.rows
+        if other.counter == row.counter and row.counter is not None and other.seat.name != row.seat.name
+    ]
+    if not others or row.beside:
+        return []
+
+    def named(name: str) -> str:
+        return one_line(name, 60) if view.may_see(name) else "another seat"
+
+    told = [f"{words} ({named(row.through[part])})" for part, words in _PARTS.items() if part in row.through]
+    read = f", known through others: {listed(told)}" if told else ""
+    return [f"One account with {listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."]
+
+
+_PARTS = {
+    "windows": "the windows",
+    "spend": "the spend",
+    "subscription": "the renewal",
+    "block": "why it is blocked",
+}
+
+
+def _notes(row: SeatRow) -> list[str]:
+    extra = row.snapshot.extra_usage
+    notes = [f"the {what} is assumed, no answer states it" for what in (extra.assumed if extra else ())]
+    if extra is not None and not extra.comparable:
+        notes.append("the amount is before a discount, so it cannot be compared with the cap")
+    if extra is not None and extra.reason is not None and row.block is None:
+        notes.append(f"Anthropic's reason for switching it off: {extra.reason}")
+    return [*notes, *row.snapshot.drift[:5], *row.snapshot.errors[:5]]
+
+
+def block_sentence(block: Block, tz: tzinfo) -> str:
+    """Which limit, how hard, and until when."""
+    why = {
+        "cap": "its extra usage cap is spent",
+        "balance": "its prepaid credits are used up",
+        "unknown": "Anthropic does not say why",
+    }[block.reason]
+    force = {
+        True: "The plan's own quota is full too: the next prompt is refused.",
+        False: "The plan's own quota still serves.",
+        None: "Whether the plan's own quota still serves is unknown.",
+    }[block.hard]
+    until = "" if block.until is None else f" until {moment(block.until, tz)}"
+    return f"Blocked{until}: {why}. {force}"

@@ -1,0 +1,120 @@
+"""`settings`: what people set for their own seats, and what holds there now."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from meterbot.chat import Answer, Form, Question
+from meterbot.commands.context import CommandContext, Request
+from meterbot.core.messages import Message, Section, button, notice
+from meterbot.core.models import Seat, Severity
+from meterbot.core.text import one_line
+from meterbot.delivery import seat_settings
+from meterbot.delivery.seat_settings import DEFAULT, SeatSettings
+from meterbot.store import Batch
+
+_THRESHOLDS, _QUIET = "thresholds", "quiet"
+_MOST_SEATS_WITH_BUTTONS = 3
+_FORMS = {
+    _THRESHOLDS: (
+        "Thresholds of {}",
+        "Percentages of the cap, or amounts",
+        f"50%, 80%, $25.00; or {DEFAULT}.",
+    ),
+    _QUIET: (
+        "Quiet hours for {}",
+        "When direct messages wait",
+        "22:00-07:00 sat sun Europe/Berlin; or none.",
+    ),
+}
+
+
+def form(context: CommandContext, request: Request) -> Form | None:
+    """The box to write into. None where this person may not set it, or the value came with the words."""
+    setting, name, *value = (*request.arguments, "", "")[: max(2, len(request.arguments))]
+    if value or setting not in _FORMS or isinstance(_seat(context, request.question, name), Message):
+        return None
+    title, label, hint = _FORMS[setting]
+    return Form(request.words, title.format(one_line(name, 24 - len(title.format("")))), label, hint)
+
+
+async def answer(context: CommandContext, request: Request) -> Answer:
+    """What is set; or what was written, stored. The same again changes nothing."""
+    question = request.question
+    setting, name = (*request.arguments[:2], "", "")[:2]
+    if not name and setting in {"", *_FORMS}:
+        own = context.owned(question.platform, question.user)
+        return Answer(await _shown(context, own, "Your settings"))
+    seat_first = setting not in _FORMS and (not name or setting in context.seats)
+    seat = _seat(context, question, setting if seat_first else name)
+    if isinstance(seat, Message):
+        return Answer(seat)
+    if not name:
+        return Answer(await _shown(context, [seat.name], f"Settings of {seat.name}"))
+    written = " ".join(request.arguments[2:]) if question.text is None else question.text
+    if setting not in _FORMS or not written.strip():
+        return Answer(_usage(seat.name), invalid=question.text is not None)
+    try:
+        said = await _set(context, seat, setting, written)
+    except ValueError as wrong:
+        return Answer(notice("Not saved", str(wrong), Severity.WARNING), invalid=True)
+    return Answer(notice(f"Saved for {seat.name}", said, Severity.GOOD))
+
+
+async def _set(context: CommandContext, seat: Seat, setting: str, written: str) -> str:
+    thresholds = seat_settings.levels_in(written) if setting == _THRESHOLDS else None
+    quiet = seat_settings.quiet_in(written, context.tz) if setting == _QUIET else None
+    change = {"thresholds": thresholds} if setting == _THRESHOLDS else {"quiet": quiet}
+    name = seat_settings.name_of(seat.name)
+    async with context.store.transaction() as transaction:
+        before = seat_settings.of(seat.name, await transaction.memories([name]))
+        changed = replace(before, **change)
+        await transaction.write(Batch(memories={name: seat_settings.dump(changed)}))
+    if setting == _QUIET:
+        return f"Quiet hours: {seat_settings.quiet_said(quiet)}."
+    return f"Thresholds: {_thresholds_text(context, changed)}."
+
+
+async def _shown(context: CommandContext, names: Sequence[str], title: str) -> Message:
+    if not names:
+        return notice("No settings", "No seat is yours, so there is nothing to set.")
+    async with context.store.transaction() as transaction:
+        stored = await transaction.memories(map(seat_settings.name_of, names))
+    sections = []
+    for name in names:
+        held = seat_settings.of(name, stored)
+        lines = (
+            f"Thresholds: {_thresholds_text(context, held)}",
+            f"Quiet hours for direct messages: {seat_settings.quiet_said(held.quiet)}",
+        )
+        sections.append(Section(lines, one_line(name, 60)))
+    several = len(names) > 1
+    actions = [
+        action
+        for name in names[:_MOST_SEATS_WITH_BUTTONS]
+        for label, setting in (("Thresholds…", _THRESHOLDS), ("Quiet hours…", _QUIET))
+        for action in button(f"{name}: {label}" if several else label, "settings", setting, name)
+    ]
+    return Message(title, title, sections=tuple(sections), actions=tuple(actions))
+
+
+def _thresholds_text(context: CommandContext, held: SeatSettings) -> str:
+    if held.thresholds is None:
+        return f"{seat_settings.levels_said(context.thresholds)} (as configured)"
+    return seat_settings.levels_said(held.thresholds)
+
+
+def _seat(context: CommandContext, question: Question, name: str) -> Seat | Message:
+    """The seat, if this person may set something for it."""
+    seat = context.seats.get(name)
+    operators = context.redaction.operators
+    if seat is not None and (
+        seat.owner.get(question.platform) == question.user
+        or operators.include(question.platform, question.user, question.groups)
+    ):
+        return seat
+    return notice("Not yours to set", "Only a seat's owner and the operators may change its settings.")
+
+
+def _usage(seat: str) -> Message:
+    text = f"Write “settings thresholds {seat} 50% 80% $25.00” or “settings quiet {seat} 22:00-07:00 Europe/Berlin”."
+    return notice("Which setting?", text)

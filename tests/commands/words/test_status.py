@@ -1,0 +1,93 @@
+from datetime import datetime, timedelta
+
+from meterbot.commands.reports import team_report
+from meterbot.commands.view import View
+from meterbot.commands.words.status import DestinationStatus, WorkerStatus, status
+from meterbot.core.messages import Message
+from meterbot.core.models import (
+    Health,
+    Severity,
+)
+from meterbot.core.text import moment
+from tests.commands.words.test_seat import BERLIN, body, view
+from tests.teams import (
+    NOW,
+    reading,
+    seat,
+    state,
+)
+
+
+def test_status_tells_sources_and_destinations() -> None:
+    ailing = view(
+        reading("ana"),
+        reading("bo"),
+        source=state("bo", Health.RATE_LIMITED, detail="asked to wait", next_due=NOW + timedelta(minutes=30)),
+    )
+    places = [
+        DestinationStatus("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
+        DestinationStatus(
+            "discord", "42", up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed",
+            waiting=3, oldest=NOW - timedelta(minutes=4), trouble="Missing Access",
+        ),
+        DestinationStatus("console", "terminal", waiting=1),
+    ]  # fmt: skip
+    message = status(ailing, places, "1.2.3")
+    assert message.severity is Severity.WARNING
+    assert body(message) == (
+        "Last reading just now.\n"
+        "[Sources]\n"
+        "1 source ok\n"
+        "bo: rate limited since Thu Apr 30 09:00 (asked to wait), next attempt Thu Apr 30 12:30. "
+        "Nothing to do: meterbot waits and asks again. Other programs may share the same limit.\n"
+        "[Destinations]\n"
+        "slack C0123: connected since Thu Apr 30 10:00; nothing waiting\n"
+        "discord 42: not connected since Thu Apr 30 11:56; the gateway closed; "
+        "3 messages waiting, the oldest queued 4 min ago; trouble: Missing Access\n"
+        "console terminal: not running here; 1 message waiting"
+    )
+    assert message.footer == "meterbot 1.2.3"
+
+
+def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
+    overdue = view(reading(), source=state(health=Health.UNREACHABLE, next_due=NOW))
+    assert "next attempt" not in body(status(overdue, [], "1"))
+
+
+def test_status_is_good_when_everything_is() -> None:
+    message = status(view(reading("ana")), [DestinationStatus("slack", "C1", up=True)], "1")
+    assert message.severity is Severity.GOOD
+
+
+def test_status_tells_from_outside_whether_a_bot_runs() -> None:
+    def asked(last_tick: datetime | None) -> Message:
+        return status(view(reading("ana")), [], "1", last_tick=last_tick)
+
+    assert "No bot seems to run: start it with meterbot run" in asked(None).text
+    late = asked(NOW - timedelta(hours=3))
+    assert "No bot seems to run, its last tick was 3 h ago" in late.text
+    assert late.severity is Severity.WARNING
+    well = asked(NOW - timedelta(minutes=1))
+    assert well.text == "Last reading just now. Last tick 1 min ago."
+    assert well.severity is Severity.GOOD
+
+
+def test_status_of_the_bot_itself_never_doubts_that_it_runs() -> None:
+    places = [DestinationStatus("slack", "C1", up=True)]
+    assert "No bot" not in status(view(reading("ana")), places, "1").text
+
+
+def test_status_names_the_processes_and_the_one_that_listens() -> None:
+    processes = [WorkerStatus("web.1-4-ab", NOW), WorkerStatus("web.2-4-cd", NOW, listens=True)]
+    said = body(status(view(reading("ana")), [], "1", (), processes))
+    since = moment(NOW, BERLIN)
+    assert f"web.1-4-ab: running since {since}" in said
+    assert f"web.2-4-cd: running since {since}; listens to Discord" in said
+    assert "Processes" not in body(status(view(reading("ana")), [], "1"))
+
+
+def test_status_of_many_ailing_sources_counts_the_rest() -> None:
+    states = {f"s{number:03}": state(f"s{number:03}", Health.STALE) for number in range(300)}
+    report = team_report([], states, [seat(name) for name in states], NOW)
+    lines = status(View(report), [], "1").sections[0].lines
+    assert (len(lines), lines[-1]) == (26, "and 275 more that need attention")
