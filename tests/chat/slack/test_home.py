@@ -161,7 +161,7 @@ async def test_levels_are_changed_there_and_the_tab_shows_it(store: Database) ->
         await r.slack.until(lambda: "Thresholds: 30%" in json.dumps(r.slack.homes["UANA"]))
 
         assert r.slack.homes["UANA"] != before
-        assert "Set for ana" in json.dumps(modal.view)
+        assert "Saved for ana" in json.dumps(modal.view)
 
 
 async def test_quiet_hours_are_changed_there(store: Database) -> None:
