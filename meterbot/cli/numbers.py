@@ -67,7 +67,24 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
         report, headings = done(operations.team_heading(settings, now))
         print_json(report_json.spend_json(report, settings.timezone, headings))
     else:
-        done(operations.print_team(settings, now))
+        done(operations.print_answer(settings, now, "team"))
+
+
+@cli.command()
+def ask(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="As after /claude-spend, such as: history 7d. Try: help.")
+    ] = None,
+    config: ConfigPath = None,
+) -> None:
+    """Print what /claude-spend answers to these words, from the bot's database."""
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+
+    settings = configured(context, config)
+    log_setup.set_up()
+    done(operations.print_answer(settings, datetime.now(UTC), " ".join(words or ["team"])))
 
 
 @cli.command()
@@ -82,7 +99,7 @@ def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = 
     if as_json:
         print_json(done(operations.status_json(settings, now)))
     else:
-        done(operations.print_team(settings, now, "status"))
+        done(operations.print_answer(settings, now, "status"))
 
 
 @cli.command()
@@ -137,7 +154,7 @@ def pr(
     else:
         asked = [f"pr {number}" for number in wanted if number not in missing]
         if asked or not wanted:
-            done(operations.print_team(settings, now, *(asked or ["pr"])))
+            done(operations.print_answer(settings, now, *(asked or ["pr"])))
     for number in missing:
         print(f"PR #{number} is not in the record", file=sys.stderr)
     if settings.github is None:

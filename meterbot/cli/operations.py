@@ -37,8 +37,10 @@ from meterbot.core.findings import Check, Status
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Health, Seat, Snapshot, SourceState
+from meterbot.core.privacy import Operators
 from meterbot.core.text import stamp
 from meterbot.delivery.alerts.test_alert import arrival_check
+from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.seat_settings import name_of
 from meterbot.ingest.changes import counts_in_team
 from meterbot.ingest.ingest import Ingest
@@ -197,8 +199,12 @@ async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
     return readers
 
 
-async def print_team(config: Config, now: datetime, *questions: str) -> None:
-    """`/claude-spend`, or with these words behind it, answered on the terminal by an operator who sees everything."""
+_AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operator"})}))
+"""Whoever can run commands on this machine sees every seat and may change every setting."""
+
+
+async def print_answer(config: Config, now: datetime, *questions: str) -> None:
+    """Prints what `/claude-spend` answers to each of these questions."""
     async with _opened(config) as store:
         seats = {seat.name: seat for seat in config.seat_list()}
         context = CommandContext(
@@ -207,11 +213,12 @@ async def print_team(config: Config, now: datetime, *questions: str) -> None:
             now=lambda: now,
             tz=config.timezone,
             version=meterbot.__version__,
+            redaction=_AT_THE_TERMINAL,
             thresholds=config.rule_settings().thresholds,
             places=config.places(),
         )
         commands = Commands(context)
-        for words in questions or ("",):
+        for words in questions:
             answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
             await _print(answer.message)
 

@@ -60,7 +60,7 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
 
 
 def test_there_is_a_command_for_each_thing_an_operator_does() -> None:
-    wanted = {("run",), ("demo",), ("check",), ("snapshot",), ("spend",), ("db", "upgrade")}
+    wanted = {("run",), ("demo",), ("check",), ("snapshot",), ("spend",), ("ask",), ("db", "upgrade")}
     assert wanted | {("slack", "manifest"), ("discord", "invite")} <= {*every_command()}
 
 
@@ -112,7 +112,7 @@ session_key_env = "ANA_SESSION_KEY"
 KEY = SESSION_KEYS["ana"]
 
 
-@pytest.mark.parametrize("command", ["run", "snapshot", "spend", "status", "check"])
+@pytest.mark.parametrize("command", ["run", "snapshot", "spend", "ask", "status", "check"])
 def test_without_a_configuration_it_is_said_where_one_was_looked_for(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -425,6 +425,13 @@ async def spend_is_as_promised(three: Team, tmp_path: Path) -> None:
     text = await process.meterbot("spend", environ=three.environ, cwd=tmp_path)
     assert (text.status, text.stderr) == (0, "")
     assert "$100.00 spent of $100.00 (100%)" in text.stdout
+    asked_for = [("ask",), ("ask", "team")]
+    for words in asked_for:
+        answer = await process.meterbot(*words, environ=three.environ, cwd=tmp_path)
+        assert (answer.status, answer.stderr) == (0, "")
+        assert "$100.00 spent of $100.00 (100%)" in answer.stdout
+    typo = await process.meterbot("ask", "renewls", environ=three.environ, cwd=tmp_path)
+    assert (typo.status, "Did you mean “renewals”?" in typo.stdout) == (0, True)
     assert len(three.claude.requests) == asked
 
 
