@@ -17,13 +17,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from math import ceil
-from pathlib import Path
 from typing import TextIO
 
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.app.config import Bind, Config, SeatConfig
+from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
+from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.metrics import Metrics
@@ -84,7 +84,6 @@ log = get_logger(__name__)
 
 async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
     """The bot, until SIGTERM or SIGINT."""
-    _tell_old_keys(config)
     stop, itself = asyncio.Event(), asyncio.current_task()
     assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
     # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
@@ -104,11 +103,6 @@ def spare_garbage() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
     gc.enable()
-
-
-def _tell_old_keys(config: Config) -> None:
-    for old in config.old_keys:
-        log.warning("old_key", where=old.where, key=old.key, what=old.sentence)
 
 
 def _on_signals(handler: Callable[[], object]) -> None:
@@ -159,7 +153,7 @@ async def assembled(
             rng=rng,
         )
         if config.http is not None:
-            await _listen(closing, bot, config, config.http.bind)
+            await _listen(closing, bot, config, config.http)
         elif any(seat.source == PUSH for seat in config.seats):
             log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
@@ -174,22 +168,23 @@ def _reads_at_once(config: Config) -> int:
     return min(max(READS_AT_ONCE, ceil(needed)), _MOST_AT_ONCE)
 
 
-async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, bind: Bind) -> None:
+async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpConfig) -> None:
     async def rows() -> tuple[SeatRow, ...]:
         return (await bot.commands.context.report(bot.clock.now())).rows
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     routes += PushEndpoint(bot.reception, bot.clock.now).routes()
     if config.github is not None:
-        secrets_ = config.github.webhook_secrets
+        secrets_ = config.github.webhook_secret.values
         routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now).routes()
     metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
-    listener = HttpServer(application(bot.vitals, routes, metrics), bind.host, bind.port)
+    listener = HttpServer(application(bot.vitals, routes, metrics), http.addresses)
     closing.push_async_callback(listener.close)
     try:
         await listener.start()
     except OSError as error:
-        raise StartError(f"cannot listen on {bind.host}:{bind.port}: {error.strerror or error}") from None
+        where = " and ".join(map(str, http.addresses))
+        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
 
 
 async def _start(chats: Iterable[Chat], commands: Commands) -> None:
@@ -325,7 +320,11 @@ def _terms(config: Config) -> JoinTerms:
 
 def token_digests(config: Config) -> dict[str, str]:
     """The configured tokens, as SHA-256, by seat."""
-    return {seat.name: seat.push_token_sha256 for seat in config.seats if seat.push_token_sha256 is not None}
+    return {
+        seat.name: seat.push_token_sha256
+        for seat in config.seats
+        if isinstance(seat, PushSeat) and seat.push_token_sha256 is not None
+    }
 
 
 def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
@@ -333,9 +332,9 @@ def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Ses
     configured = {
         seat.name: seat.session_key.get_secret_value()
         for seat in config.seats
-        if seat.session_key is not None
+        if isinstance(seat, ClaudeAiSeat)
     }
-    keys = [key.get_secret_value() for key in config.secret_key]
+    keys = config.secret_keys
     sessions = Sessions(configured, store, Cipher(keys) if keys else None)
     closing.push_async_callback(sessions.save)
     return sessions
@@ -372,45 +371,46 @@ def build_sources(
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
     accounts, read_before = _accounts(latest), _read_before(latest)
-    sources: dict[str, Source] = {
-        each.name: ClaudeAiSource(
-            seats[each.name],
-            each.session_key.get_secret_value(),
-            transport,
-            config.endpoints.claude_ai,
-            expected_account=accounts.get(each.name),
-            read_before=read_before.get(each.name, ()),
-            keeper=keepers.get(each.name),
-            retry_pauses=pauses,
-        )
-        for each in config.seats
-        if each.session_key is not None
-    }
+    sources: dict[str, Source] = {}
     for each in config.seats:
-        if each.source == "claude_code":
-            base = config.endpoints.anthropic_api
-            known = accounts.get(each.name)
-            sources[each.name] = ClaudeCodeSource(
-                seats[each.name], _sign_in(each), transport, base, expected_account=known
-            )
-        elif each.source == "admin_api" and each.token is not None:
-            sources[each.name] = AdminApiSource(
-                seats[each.name],
-                each.token.get_secret_value(),
-                transport,
-                config.endpoints.anthropic_api,
-                name_people=each.store_emails or not patient,
-            )
+        seat, known = seats[each.name], accounts.get(each.name)
+        match each:
+            case ClaudeAiSeat():
+                sources[each.name] = ClaudeAiSource(
+                    seat,
+                    each.session_key.get_secret_value(),
+                    transport,
+                    config.endpoints.claude_ai,
+                    expected_account=known,
+                    read_before=read_before.get(each.name, ()),
+                    keeper=keepers.get(each.name),
+                    retry_pauses=pauses,
+                )
+            case ClaudeCodeSeat():
+                base = config.endpoints.anthropic_api
+                sources[each.name] = ClaudeCodeSource(
+                    seat, _sign_in(each), transport, base, expected_account=known
+                )
+            case AdminApiSeat():
+                sources[each.name] = AdminApiSource(
+                    seat,
+                    each.token.get_secret_value(),
+                    transport,
+                    config.endpoints.anthropic_api,
+                    name_people=each.store_emails or not patient,
+                )
+            case PushSeat():
+                pass
     return sources
 
 
-def _sign_in(seat: SeatConfig) -> SignIn:
+def _sign_in(seat: ClaudeCodeSeat) -> SignIn:
     """Where a seat's OAuth token is, and how it is renewed."""
     if seat.credentials_file is not None:
-        return SignIn(partial(read_login, Path(seat.credentials_file)), RUN_CLAUDE)
-    if seat.token_file is not None:
-        return SignIn(partial(read_token, Path(seat.token_file)), RENEW_COPY)
-    assert seat.token is not None  # noqa: S101 - the configuration has one of the three
+        return SignIn(partial(read_login, seat.credentials_file), RUN_CLAUDE)
+    assert seat.token is not None  # noqa: S101 - the configuration has one of the two
+    if seat.token.file is not None:
+        return SignIn(partial(read_token, seat.token.file), RENEW_COPY)
     login = Login(seat.token.get_secret_value())
     return SignIn(lambda: login, RENEW_COPY)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -93,22 +93,25 @@ _http_log.addFilter(_OurFailures())
 
 
 class HttpServer:
-    """The application on one address, until `close`. It takes no compressed body: what is small may then be large."""
+    """Serves the application on some addresses until `close`. A compressed body is refused: a small one may unpack to a
+    large one."""
 
-    def __init__(self, app: web.Application, host: str, port: int) -> None:
+    def __init__(self, app: web.Application, addresses: Sequence[tuple[str, int]]) -> None:
+        """An empty host stands for every address of the machine, IPv4 and IPv6."""
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=2.0, auto_decompress=False, logger=_http_log
         )
-        self._host, self._port = host, port
+        self._addresses = addresses
 
     async def start(self) -> int:
-        """Listens; returns the port, which the system chose when 0 was asked for. Raises `OSError`."""
+        """Listens. Returns the first port, which the system chose if 0 was asked for. Raises `OSError`."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
-        port: int = self._runner.addresses[0][1]
-        log.info("listening", host=self._host, port=port)
-        return port
+        for host, port in self._addresses:
+            # Python closes the IPv6 socket to IPv4, so that both families have a socket of their own.
+            await web.TCPSite(self._runner, host or None, port).start()
+        log.info("listening", addresses=[f"{host} {port}" for host, port, *_ in self._runner.addresses])
+        first: int = self._runner.addresses[0][1]
+        return first
 
     async def close(self) -> None:
         await self._runner.cleanup()

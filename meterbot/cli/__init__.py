@@ -4,16 +4,7 @@ Every command imports its own parts so that --help answers at once.
 """
 
 # In the order in which --help lists them.
-from meterbot.cli import (
-    chats,
-    database,
-    init,
-    machine,
-    numbers,
-    pushing,
-    running,
-    seats,
-)  # isort: skip
+from meterbot.cli import init, running, numbers, machine, database, seats, chats, pushing  # isort: skip
 from meterbot.cli.root import cli, main
 
 __all__ = ["chats", "cli", "database", "init", "machine", "main", "numbers", "pushing", "running", "seats"]

@@ -90,17 +90,17 @@ def systemd_unit(
     """Print a hardened systemd unit. It hands over each secret of the configuration; nothing is written."""
     import shutil
 
-    from meterbot.app.config import ConfigError, credentials_needed
+    from meterbot.app.config import ConfigError, secrets_named
     from meterbot.cli import systemd_unit as units
 
     try:
-        files, variables, paths = credentials_needed(
-            config or context.find_root().obj, os.environ, Path.cwd()
-        )
+        named = secrets_named(config or context.find_root().obj, os.environ, Path.cwd())
     except ConfigError as error:
         refuse(str(error))
     where = str(Path(program or shutil.which("meterbot") or sys.argv[0]).absolute())
-    files += [path.rpartition("/")[2] for path in paths]
+    variables = [str(each.env) for each in named if each.env]
+    paths = [str(each.file) for each in named if each.file and "/" in str(each.file)]
+    files = [str(each.file or each.credential).rpartition("/")[2] for each in named if not each.env]
     print(units.unit(files, where), end="")
     said = [
         f"it expects in {units.DIRECTORY}, for root alone: config.toml and these files: {', '.join(files)}"

@@ -385,7 +385,7 @@ async def stored_sessions(config: Config) -> dict[str, StoredSession]:
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:
     """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
-    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    cipher = Cipher(config.secret_keys)
     async with _opened(config) as store:
         stored = (await store.sessions()).values()
         lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]

@@ -47,7 +47,7 @@ _REMEDIES = {
 def listening_trouble(host: str, port: int) -> OSError | None:
     """Why nothing could listen there; None where something could. Port 0 is any that is free."""
     try:
-        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         return error
     troubles = [trouble for family, _, _, _, address in places if (trouble := _binding(family, address))]
@@ -59,7 +59,9 @@ def listening_trouble(host: str, port: int) -> OSError | None:
 def _binding(family: int, address: tuple[Any, ...]) -> OSError | None:
     try:
         with socket.socket(family, socket.SOCK_STREAM) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as whoever listens does
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the listener does
+            if family == socket.AF_INET6:
+                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as asyncio does
             tried.bind(address)
     except OSError as error:
         return error

@@ -77,7 +77,7 @@ async def hook(store: Database) -> AsyncIterator[Hook]:
     clock = ManualClock(NOON)
     merges = PullRequestTracker(store, SEATS, Desk(store).ingest)
     route = GitHubEndpoint(merges, read_hook, (SECRET, OLD_SECRET), clock.now)
-    listener = HttpServer(application(_vitals, route.routes()), "127.0.0.1", 0)
+    listener = HttpServer(application(_vitals, route.routes()), [("127.0.0.1", 0)])
     port = await listener.start()
     async with aiohttp.ClientSession() as session:
         yield Hook(f"http://127.0.0.1:{port}{PATH}", store, clock, session)

@@ -69,7 +69,7 @@ async def listening(metrics: Metrics, now: BotHealth) -> AsyncIterator[str]:
     async def take() -> BotHealth:
         return now
 
-    listener = HttpServer(application(take, (), metrics), "127.0.0.1", 0)
+    listener = HttpServer(application(take, (), metrics), [("127.0.0.1", 0)])
     port = await listener.start()
     try:
         yield f"http://127.0.0.1:{port}/metrics"

@@ -107,7 +107,9 @@ async def opened(store: Database) -> AsyncIterator[Door]:
     async def vitals() -> BotHealth:
         raise NotImplementedError
 
-    listener = HttpServer(application(vitals, PushEndpoint(reception, clock.now).routes()), "127.0.0.1", 0)
+    listener = HttpServer(
+        application(vitals, PushEndpoint(reception, clock.now).routes()), [("127.0.0.1", 0)]
+    )
     port = await listener.start()
     try:
         async with aiohttp.ClientSession() as session:

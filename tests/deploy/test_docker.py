@@ -92,7 +92,7 @@ async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None
     async def take() -> BotHealth:
         return vitals()
 
-    listener = HttpServer(application(take), "127.0.0.1", 0)
+    listener = HttpServer(application(take), [("127.0.0.1", 0)])
     port = await listener.start()
     try:
         well = await process.meterbot("healthcheck", environ={"PORT": str(port)}, cwd=tmp_path)

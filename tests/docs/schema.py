@@ -1,6 +1,6 @@
-"""What an editor is told of `config.toml`: `python -m tests.schema` writes meterbot/meterbot.schema.json.
+"""The JSON schema of `config.toml` for editors: `python -m tests.docs.schema` writes meterbot/meterbot.schema.json.
 
-Shapes come from the configuration's model, what each key is for from the comments in config.example.toml.
+pydantic generates it from the configuration's models; the descriptions are the comments in config.example.toml.
 """
 
 import json
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class _AsWritten(GenerateJsonSchema):
-    """Of what stands in the file: TOML has no null, and the comments say what holds where nothing is written."""
+    """TOML has no null, and the comments name the defaults."""
 
     def default_schema(self, schema: Any) -> Json:
         return self.generate_inner(schema["schema"])
@@ -32,7 +32,10 @@ def schema() -> Json:
     made = Config.model_json_schema(schema_generator=_AsWritten)
     tables: dict[str, Json] = {"": made, **made["$defs"]}
     for table in tables.values():
-        _forget_secrets(table)
+        for key in table.get("properties", {}).values():
+            key.pop("title", None)
+        if not table.get("required"):
+            table.pop("required", None)
     said = descriptions((ROOT / "config.example.toml").read_text("utf-8"))
     _describe(made, tables, "", said)
     return {
@@ -46,23 +49,10 @@ def text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _forget_secrets(table: Json) -> None:
-    """A secret is a field of the model, and never written: only where it is may be."""
-    keys = table.get("properties", {})
-    for key in [key for key in keys if f"{key}_env" in keys]:
-        del keys[key]
-        table["required"] = [name for name in table.get("required", []) if name != key]
-    for key in keys.values():
-        key.pop("title", None)
-    if not table.get("required"):
-        table.pop("required", None)
-
-
 def _describe(table: Json, tables: dict[str, Json], path: str, said: dict[tuple[str, str], str]) -> None:
-    for key, value in table["properties"].items():
-        inner = re.search(r'"#/\$defs/(\w+)"', json.dumps(value))
-        if inner:
-            _describe(tables[inner[1]], tables, f"{path}.{key}".strip("."), said)
+    for key, value in table.get("properties", {}).items():
+        for inner in set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(value))):
+            _describe(tables[inner], tables, f"{path}.{key}".strip("."), said)
         if (path, key) in said:
             value["description"] = said[path, key]
 

@@ -219,7 +219,7 @@ async def test_the_command_prints_a_key_that_the_configuration_accepts(three: Te
     made = await process.meterbot("secret-key", cwd=tmp_path)
     assert (made.status, made.stderr) == (0, "")
     config = three.config("sqlite:///m.db", METERBOT_SECRET_KEY=made.stdout)
-    assert [key.get_secret_value() for key in config.secret_key] == [made.stdout.strip()]
+    assert config.secret_keys == (made.stdout.strip(),)
 
 
 async def test_check_tells_a_wrong_key_and_what_is_lost_can_be_discarded(

@@ -3,49 +3,64 @@
     load(path_arg, environ, cwd) -> Config                  every secret fetched; raises ConfigError
     load_database_url(path_arg, environ, cwd) -> SecretStr  for what only needs the database
     load_text(text, label, environ, directory) -> Config    a text that is no file yet
-    SCHEMA                                                  the file that tells editors what may be written
-    find(path_arg, environ, cwd) -> Found                   which text would be read
+    find(path_arg, environ, cwd) -> ConfigText              which text would be read
+    SCHEMA                                                  the JSON schema for editors
 
-Read downwards: values (what may be written for one), the tables (telling, surroundings, seat, and the whole that they
-make), problems (what can be wrong), reading (of it all).
+Read downwards: types (of values), secrets, the tables (chats, alerts, infrastructure, seats), the `config` that they
+make, problems (what can be wrong), loading.
 """
 
 from pathlib import Path
 
 import meterbot
-from meterbot.app.config.credentials import Vault
-from meterbot.app.config.problems import ConfigError, Problem
-from meterbot.app.config.reading import (
+from meterbot.app.config.chats import DiscordConfig, SlackConfig
+from meterbot.app.config.config import Config
+from meterbot.app.config.infrastructure import EndpointsConfig
+from meterbot.app.config.loading import (
     ConfigText,
-    credentials_needed,
     find,
     load,
     load_database_url,
     load_text,
+    secret_files,
+    secrets_named,
 )
-from meterbot.app.config.seat import SeatConfig
-from meterbot.app.config.surroundings import EndpointsConfig
-from meterbot.app.config.telling import DiscordConfig, SlackConfig
-from meterbot.app.config.values import Bind
-from meterbot.app.config.whole import Config
+from meterbot.app.config.problems import ConfigError, Problem
+from meterbot.app.config.seats import (
+    SOURCES,
+    AdminApiSeat,
+    ClaudeAiSeat,
+    ClaudeCodeSeat,
+    PushSeat,
+    SeatConfig,
+)
+from meterbot.app.config.secrets import Secret, Vault
+from meterbot.app.config.types import Bind
 
 SCHEMA = Path(meterbot.__file__).parent / "meterbot.schema.json"
 
 __all__ = [
     "SCHEMA",
+    "SOURCES",
+    "AdminApiSeat",
     "Bind",
+    "ClaudeAiSeat",
+    "ClaudeCodeSeat",
     "Config",
     "ConfigError",
     "ConfigText",
     "DiscordConfig",
     "EndpointsConfig",
     "Problem",
+    "PushSeat",
     "SeatConfig",
+    "Secret",
     "SlackConfig",
     "Vault",
-    "credentials_needed",
     "find",
     "load",
     "load_database_url",
     "load_text",
+    "secret_files",
+    "secrets_named",
 ]

@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration, told so that it can be found and mended, and no secret is shown."""
+"""What can be wrong with a configuration, said so that a person can find and correct it, without showing a secret."""
 
 import json
 import re
@@ -9,15 +9,17 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from meterbot.app.config.seats import SOURCES
+from meterbot.app.config.secrets import Table, Wanted
 from meterbot.app.config.toml_positions import Path
-from meterbot.app.config.values import HINT, did_you_mean, listed
+from meterbot.app.config.types import HINT, did_you_mean, quoted
 from meterbot.core import secret
 from meterbot.core.errors import MeterbotError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong. `where` is `file:line:column`, the file, or `environment`; `key` is what is wrong there."""
+    """`where` is `file:line:column`, the file, or `environment`; `key` is the key with the mistake."""
 
     where: str
     key: str
@@ -28,7 +30,7 @@ class Problem:
 
 
 class ConfigError(MeterbotError):
-    """The configuration cannot be used; `problems` is all that is wrong with it, in the order of the file."""
+    """The configuration cannot be used; `problems` are all its mistakes, in the order of the file."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -46,46 +48,87 @@ def written(path: Path) -> str:
     return parts
 
 
+def path_of(detail: ErrorDetails) -> Path:
+    """Where pydantic found the mistake, as keys of the file: without the name of a union's member."""
+    match detail["loc"]:
+        case ("seats", int() as number, str() as source, *rest) if source in SOURCES:
+            return ("seats", number, *rest)
+        case ("seats", int()) as path if detail["type"].startswith("union_tag"):
+            return (*path, "source")
+        case path:
+            return path
+
+
 def sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """What one of pydantic's errors says to a person. `model` is the whole document's."""
-    path = detail["loc"]
-    context = detail.get("ctx", {})
+    """A person's version of a pydantic error. `model` is the whole document's."""
+    path, context = path_of(detail), detail.get("ctx", {})
     match detail["type"]:
         case "missing" if path == ("seats",):
             return "is missing: every person has a [[seats]] table"
-        case "missing":
+        case "missing" | "union_tag_not_found":
             return "is missing"
         case "extra_forbidden":
-            known = [name for table in _tables_at(model, path[:-1]) for name in _keys(table)]
-            return "is not a known key" + did_you_mean(str(path[-1]), known)
+            return _unknown(detail, model)
         case "value_error":
             must = str(context["error"])
-        case "literal_error":
-            words = re.findall(r"'(\w+)'", context["expected"])
-            must = f"must be one of {listed(words)}{did_you_mean(str(detail['input']), words)}"
+        case "literal_error" | "enum" | "union_tag_invalid":
+            choices = re.findall(r"'(\w+)'", str(context.get("expected") or context["expected_tags"]))
+            got = context.get("tag", detail["input"])
+            must = f"must be one of {quoted(choices)}{did_you_mean(str(got), choices)}"
         case "tuple_type" if any(_tables_at(model, path)):
             must = f"must be tables, each under [[{written(path)}]]"
+        case "int_type" | "int_from_float" | "greater_than_equal" | "less_than_equal":
+            must = f"must be a number from {' to '.join(map(str, _range(model, path)))}"
         case kind:
             must = _MUST[kind]
+    if not must.startswith("must"):
+        return must
     must, hint, near = must.partition(HINT)
-    return f"{must}{_got(path, detail['input'])}{hint}{near}"
+    return f"{must}{_got(path, context.get('tag', detail['input']))}{hint}{near}"
 
 
 _MUST = {
     "string_type": "must be a text in quotes",
     "bool_type": "must be true or false",
+    "datetime_type": "must be a date and time like 2026-12-24T18:00:00, without quotes",
     "tuple_type": "must be a list in square brackets",
     "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
 }
 
 
+def _unknown(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    path = path_of(detail)
+    tables = [*_tables_at(model, path[:-1])]
+    if path[0] == "seats" and len(path) == 3 and (own := SOURCES.get(str(detail["loc"][2]))):
+        if any(str(path[-1]) in _keys(table) for table in tables):
+            return f"is not for {detail['loc'][2]} seats"
+        tables = [own]
+    known = [name for table in tables for name in _keys(table)]
+    return "is not a known key" + did_you_mean(str(path[-1]), known)
+
+
 def _keys(table: type[BaseModel]) -> list[str]:
-    """What may be written in a table: its fields but the secrets, which are never written."""
-    return [name for name in table.model_fields if f"{name}_env" not in table.model_fields]
+    """What may be written in a table. A secret is never written, only where it is."""
+    secrets = table.secrets() if issubclass(table, Table) else {}
+    forms = ((f"{name}_env", f"{name}_file") if name in secrets else (name,) for name in table.model_fields)
+    return [key for keys in forms for key in keys]
+
+
+def _range(model: type[BaseModel], path: Path) -> tuple[int, int]:
+    """The limits of a whole number."""
+    field = [part for part in path if isinstance(part, str)][-1]
+    for table in _tables_at(model, path[: path.index(field)]):
+        if field in table.model_fields:
+            schema = json.dumps(table.model_json_schema()["properties"][field])
+            least, most = (re.search(rf'"{limit}": (\d+)', schema) for limit in ("minimum", "maximum"))
+            if least and most:
+                return int(least[1]), int(most[1])
+    raise LookupError(f"{field} has no limits")
 
 
 def _tables_at(model: type[BaseModel], path: Path) -> Iterator[type[BaseModel]]:
-    """The model of the table at a path, if there is a table."""
+    """The models of the table at a path: several for a union."""
     names = [part for part in path if isinstance(part, str)]
     if not names:
         yield model
@@ -102,9 +145,9 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _got(path: Path, value: object) -> str:
-    """What stands there instead, where it can be shown: what points to a secret may be one by mistake."""
+    """The end of a sentence: what the file has there, unless it may be a secret in the wrong place."""
     name = str(path[-1]) if path else ""
-    if name.endswith(("_env", "_file", "_url", "_sha256")):
+    if name.endswith(("_env", "_file", "_url", "_sha256")) or isinstance(value, Wanted):
         return ""
     match value:
         case bool():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from meterbot.app.config import Config, ConfigError, Vault, find, load
+from meterbot.app.config import Config, ConfigError, find, load, secret_files
 from meterbot.cli.check.pushes import pushes
 from meterbot.cli.check.secrets import Stored, same_secrets, secret_key, sign_ins, tokens
 from meterbot.cli.check.surroundings import (
@@ -18,10 +18,9 @@ from meterbot.cli.check.surroundings import (
     endpoints,
     is_sqlite,
     listener,
-    old_keys,
+    open_files,
     postgresql,
     python,
-    secret_files,
     timezone,
 )
 from meterbot.core.errors import StartError
@@ -50,9 +49,8 @@ def run_checks(
     found = find(path_arg, environ, cwd)
     seats = len(config.seats)
     checks.append(Check("config", Status.OK, f"{found.label}: {seats} seat{'s' if seats > 1 else ''}"))
-    checks += old_keys(config)
     checks += config_file(config, found.path)
-    checks += secret_files(config, Vault(environ, found.directory))
+    checks += open_files(secret_files(config))
     database = database_place(config, environ, cwd)
     usable = database.status is not Status.FAIL
     kept = _kept(config, stored) if usable else None

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from meterbot.app.config import Config
-from meterbot.cli.check.surroundings import is_here, is_sqlite, place_of
+from meterbot.app.config import Config, PushSeat
+from meterbot.cli.check.surroundings import is_here, is_sqlite
 from meterbot.core.findings import Check, Status
 
 
 def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Status) -> Iterator[Check]:
     """Whether seats that push can: something listens, what they send is not read on the way, and each has a token."""
-    seats = [seat for seat in config.seats if seat.source == "push"]
+    seats = [seat for seat in config.seats if isinstance(seat, PushSeat)]
     if not seats:
         return
     if config.http is None:
@@ -23,16 +23,14 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
             "push_listener", Status.FAIL, sentence, 'add [http] with bind = "127.0.0.1:8080", or set PORT'
         )
     elif "PORT" in environ:
-        yield Check(
-            "push_listener", Status.OK, f"pushes arrive at port {config.http.bind.port}, through the host"
-        )
-    elif is_here(config.http.bind.host):
-        sentence = f"pushes arrive at {place_of(config.http.bind)}, from this machine or a proxy on it"
+        yield Check("push_listener", Status.OK, f"pushes arrive at port {config.http.port}, through the host")
+    elif all(is_here(address.host) for address in config.http.addresses):
+        addresses = " and ".join(map(str, config.http.addresses))
+        sentence = f"pushes arrive at {addresses}, from this machine or a proxy on it"
         yield Check("push_listener", Status.OK, sentence)
     else:
-        sentence = (
-            f"pushes of other machines arrive at {place_of(config.http.bind)} unencrypted, tokens included"
-        )
+        address = next(each for each in config.http.addresses if not is_here(each.host))
+        sentence = f"pushes of other machines arrive at {address} unencrypted, tokens included"
         remedy = "bind 127.0.0.1 and let a proxy with TLS stand in front"
         yield Check("push_listener", Status.WARN, sentence, remedy)
     if database is not Status.FAIL:

@@ -1,11 +1,8 @@
 """Keys and tokens, as far as they tell without being tried."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from pydantic import SecretStr
-
-from meterbot.app.config import Config, SeatConfig
+from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat, SeatConfig
 from meterbot.core.cipher import Cipher
 from meterbot.core.findings import Check, Status
 from meterbot.sources.claude_login import Login, LoginError, read_login
@@ -27,7 +24,7 @@ def secret_key(config: Config, stored: Stored | None, database: Status) -> Itera
     if not config.secret_key:
         yield _no_secret_key(seats, sorted(kept))
         return
-    cipher = Cipher([key.get_secret_value() for key in config.secret_key])
+    cipher = Cipher(config.secret_keys)
     lost = [seat for seat, text in kept.items() if not cipher.can_decrypt(seat, text)]
     old = [seat for seat, text in kept.items() if seat not in lost and not cipher.is_newest(seat, text)]
     if lost:
@@ -65,11 +62,10 @@ def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
 def tokens(config: Config) -> Iterator[Check]:
     """Tokens that were mixed up, as far as their first letters tell."""
     for seat in config.seats:
-        if seat.source == "admin_api" and seat.token is not None:
+        if isinstance(seat, AdminApiSeat) and not seat.token.get_secret_value().startswith("sk-ant-admin"):
             sentence = f"the token of seat {seat.name} does not start with sk-ant-admin"
             remedy = "an admin of the organization makes an admin key in the Console"
-            if not seat.token.get_secret_value().startswith("sk-ant-admin"):
-                yield Check("tokens", Status.WARN, sentence, remedy)
+            yield Check("tokens", Status.WARN, sentence, remedy)
     if config.slack is None:
         return
     for key, prefix, token in (
@@ -87,13 +83,8 @@ def same_secrets(config: Config) -> Iterator[Check]:
     """Seats that were meant to be two and are one. Tokens of Claude Code may be shared, see `sign_ins`."""
     seats_of: dict[tuple[str, str], list[str]] = {}
     for seat in config.seats:
-        for what, value in (
-            ("session key", _clear(seat.session_key)),
-            ("admin key", _clear(seat.token) if seat.source == "admin_api" else None),
-            ("push token", seat.push_token_sha256),
-        ):
-            if value is not None:
-                seats_of.setdefault((what, value), []).append(seat.name)
+        if (own := _own_secret(seat)) is not None:
+            seats_of.setdefault(own, []).append(seat.name)
     for (what, _), names in seats_of.items():
         if len(names) > 1:
             sentence = f"{' and '.join(names)} have the same {what}"
@@ -101,15 +92,23 @@ def same_secrets(config: Config) -> Iterator[Check]:
             yield Check("same_secret", Status.FAIL, sentence, remedy)
 
 
-def _clear(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+def _own_secret(seat: SeatConfig) -> tuple[str, str] | None:
+    """(what it is called, its value)"""
+    match seat:
+        case ClaudeAiSeat():
+            return "session key", seat.session_key.get_secret_value()
+        case AdminApiSeat():
+            return "admin key", seat.token.get_secret_value()
+        case PushSeat(push_token_sha256=str(digest)):
+            return "push token", digest
+    return None
 
 
 def sign_ins(config: Config) -> Iterator[Check]:
     """What the tokens of Claude Code are good for, as far as they say it themselves."""
     seats_of: dict[str, list[str]] = {}
     for seat in config.seats:
-        if seat.source != "claude_code":
+        if not isinstance(seat, ClaudeCodeSeat):
             continue
         try:
             login = _login(seat)
@@ -128,7 +127,7 @@ def sign_ins(config: Config) -> Iterator[Check]:
             yield Check("same_token", Status.WARN, sentence, "keep one of these seats")
 
 
-def _login(seat: SeatConfig) -> Login:
+def _login(seat: ClaudeCodeSeat) -> Login:
     if seat.credentials_file is not None:
-        return read_login(Path(seat.credentials_file))
+        return read_login(seat.credentials_file)
     return Login("" if seat.token is None else seat.token.get_secret_value())

@@ -3,15 +3,14 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
 from sqlalchemy import make_url
 
-from meterbot.app.config import Bind, Config, Vault
+from meterbot.app.config import Config
 from meterbot.cli.probes import listening_trouble, sqlite_trouble
 from meterbot.core.findings import Check, Status
 
@@ -21,11 +20,6 @@ def python(version: tuple[int, int]) -> Check:
     if version < (3, 11):
         return Check("python", Status.FAIL, sentence, "install Python 3.11 or newer")
     return Check("python", Status.OK, sentence)
-
-
-def old_keys(config: Config) -> Iterator[Check]:
-    for old in config.old_keys:
-        yield Check("config_old_key", Status.WARN, str(old), "do so before the next update")
 
 
 def config_file(config: Config, path: Path | None) -> Iterator[Check]:
@@ -42,22 +36,13 @@ def config_file(config: Config, path: Path | None) -> Iterator[Check]:
         yield Check("config_mode", Status.OK, f"{path} can be changed by its owner only")
 
 
-def secret_files(config: Config, vault: Vault) -> Iterator[Check]:
-    paths = [vault.path(name) for name in _named_files(config)]
+def open_files(paths: Sequence[Path]) -> Iterator[Check]:
+    """Files with secrets that other users may read or write."""
     open_ones = [path for path in paths if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     for path in open_ones:
         yield Check("secret_files", Status.WARN, f"{path} is open to other users", f"chmod 600 {path}")
     if paths and not open_ones:
         yield Check("secret_files", Status.OK, f"{len(paths)} read, closed to other users")
-
-
-def _named_files(table: BaseModel) -> Iterator[str]:
-    for name, value in table:
-        if name.endswith("_file") and isinstance(value, str):
-            yield value
-        for inner in value if isinstance(value, tuple) else (value,):
-            if isinstance(inner, BaseModel):
-                yield from _named_files(inner)
 
 
 def timezone(config: Config) -> Check:
@@ -114,26 +99,21 @@ def endpoints(config: Config) -> Iterator[Check]:
 
 
 def listener(config: Config) -> Iterator[Check]:
-    if config.http is None:
-        return
-    place, trouble = place_of(config.http.bind), listening_trouble(*config.http.bind)
-    if trouble is None:
-        yield Check("listener", Status.OK, f"{place} is free")
-    elif trouble.errno == errno.EADDRINUSE:
-        sentence = f"something listens at {place} already"
-        remedy = "fine if it is the running bot; otherwise end it, or change [http] bind or PORT"
-        yield Check("listener", Status.WARN, sentence, remedy)
-    else:
-        sentence = f"nothing can listen at {place}: {trouble.strerror or trouble}"
-        yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
+    for address in config.http.addresses if config.http else ():
+        trouble = listening_trouble(*address)
+        if trouble is None:
+            yield Check("listener", Status.OK, f"{address} is free")
+        elif trouble.errno == errno.EADDRINUSE:
+            sentence = f"another program already listens at {address}"
+            remedy = "ignore this if it is the running bot; otherwise stop it, or change [http] bind or PORT"
+            yield Check("listener", Status.WARN, sentence, remedy)
+        else:
+            sentence = f"meterbot cannot listen at {address}: {trouble.strerror or trouble}"
+            yield Check("listener", Status.FAIL, sentence, "change [http] bind or PORT")
 
 
 def is_sqlite(config: Config) -> bool:
     return make_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
-
-
-def place_of(bind: Bind) -> str:
-    return f"{bind.host}:{bind.port}"
 
 
 def is_here(host: str) -> bool:

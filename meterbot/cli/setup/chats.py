@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from meterbot.app.config.values import SlackChannel, Snowflake
+from meterbot.app.config.types import SlackChannel, Snowflake
 from meterbot.cli import operations
 from meterbot.cli.check import live
 from meterbot.cli.setup.desk import Desk

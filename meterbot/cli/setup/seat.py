@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, TypeAdapter
 
-from meterbot.app.config.values import Listen, SeatName, Url
+from meterbot.app.config.types import Listen, SeatName, Url
 from meterbot.cli.setup.asking import RefusedError
 from meterbot.cli.setup.desk import Desk
 from meterbot.cli.setup.draft import DraftTable, Value

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meterbot.app.config import Vault
+from meterbot.app.config import Secret, Vault
+from meterbot.app.config.secrets import read_text
 from meterbot.cli.setup.asking import Given, MistakenError, Prompter, RefusedError
 from meterbot.core import secret
 from meterbot.core.findings import Check, Status
@@ -83,19 +84,23 @@ class Keeper:
         file = f"{FOLDER}/{wanted.file}"
         try:
             if given.env is not None:
-                value = self._vault.variable(given.env)
-                return Kept(f"{wanted.key}_env", given.env, value.get_secret_value())
+                return Kept(f"{wanted.key}_env", given.env, self._variable(given.env))
             if given.file is not None:
                 path = str(Path(given.file).absolute())
-                return Kept(f"{wanted.key}_file", path, self._vault.file(path).get_secret_value())
+                return Kept(f"{wanted.key}_file", path, self._file(path))
             if self._environ.get(wanted.variable):
-                value = self._vault.variable(wanted.variable)
-                return Kept(f"{wanted.key}_env", wanted.variable, value.get_secret_value())
+                return Kept(f"{wanted.key}_env", wanted.variable, self._variable(wanted.variable))
             if (self._directory / file).exists():
-                return Kept(f"{wanted.key}_file", file, self._vault.file(file).get_secret_value())
+                return Kept(f"{wanted.key}_file", file, self._file(file))
         except ValueError as error:
             raise MistakenError(f"{wanted.title}: {error}") from None
         return None
+
+    def _variable(self, name: str) -> str:
+        return Secret.of(self._vault.variable(name), f"the environment variable {name}").get_secret_value()
+
+    def _file(self, name: str) -> str:
+        return Secret.of(read_text(self._vault.path(name)), "the file it names").get_secret_value()
 
     def _typed(self, wanted: Wanted) -> Kept:
         while True:

@@ -14,7 +14,7 @@ import tomli
 from pydantic import TypeAdapter
 
 from meterbot.app.config import SCHEMA, Config, ConfigError, EndpointsConfig, load_text
-from meterbot.app.config.values import Zone
+from meterbot.app.config.types import Zone
 from meterbot.cli import operations
 from meterbot.cli.check import as_text, exit_status, live
 from meterbot.cli.setup import chats

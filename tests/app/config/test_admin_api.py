@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.app.config.writing import loaded, problems
+from meterbot.app.config import AdminApiSeat
+from tests.app.config.writing import loaded, only_seat, problems
 
 KEY = "sk-ant-admin01-planted-0123456789abcdefghij"
 API = """
@@ -15,9 +16,8 @@ ENVIRON = {"ADMIN": KEY}
 
 def test_an_organization_is_read_every_fifteen_minutes_and_names_nobody() -> None:
     config = loaded(f'{API}token_env = "ADMIN"', ENVIRON)
-    (seat,) = config.seats
+    seat = only_seat(config, AdminApiSeat)
     assert (config.seat_list()[0].interval, seat.store_emails) == (900.0, False)
-    assert seat.token is not None
     assert seat.token.get_secret_value() == KEY
     assert KEY not in repr(config)
 
@@ -26,7 +26,10 @@ def test_an_organization_is_read_every_fifteen_minutes_and_names_nobody() -> Non
     ("line", "problem"),
     [
         ("", "seats[0].token: is missing: there is none of token_env, token_file"),
-        ('poll_interval = "30s"', 'seats[0].poll_interval: must be at least "60s": Anthropic refuses haste'),
+        (
+            'poll_interval = "30s"',
+            'seats[0].poll_interval: must be at least "60s": Anthropic refuses more frequent requests',
+        ),
         ('plan = "pro"', "seats[0].plan: is not for admin_api seats"),
         ('plan_price = "20"', "seats[0].plan_price: is not for admin_api seats"),
         ("renews_on = 3", "seats[0].renews_on: is not for admin_api seats"),

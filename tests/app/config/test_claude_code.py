@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.app.config import Config
-from tests.app.config.writing import ANA, SESSION_KEY, loaded, problems
+from meterbot.app.config import ClaudeCodeSeat, Config
+from tests.app.config.writing import ANA, SESSION_KEY, loaded, only_seat, problems
 
 TOKEN = "sk-ant-oat01-planted-0123456789abcdefghij"
 BO = '[[seats]]\nname = "bo"\nsource = "claude_code"\n'
@@ -20,8 +20,9 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 
 def the_seat(config: Config) -> tuple[str | None, str | None]:
-    (seat,) = config.seats
-    return seat.credentials_file, None if seat.token is None else seat.token.get_secret_value()
+    seat = only_seat(config, ClaudeCodeSeat)
+    file = None if seat.credentials_file is None else str(seat.credentials_file)
+    return file, None if seat.token is None else seat.token.get_secret_value()
 
 
 def test_the_source_is_available_and_asked_every_quarter_of_an_hour(tmp_path: Path) -> None:
@@ -45,7 +46,9 @@ def test_a_token_of_ones_own_file_is_found_again_wherever_it_stands(tmp_path: Pa
     (tmp_path / "bo").write_text(f"{TOKEN}\n")
     config = loaded(f'{BO}token_file = "bo"', {}, tmp_path)
     assert the_seat(config) == (None, TOKEN)
-    assert config.seats[0].token_file == f"{tmp_path}/bo"
+    token = only_seat(config, ClaudeCodeSeat).token
+    assert token is not None
+    assert token.file == tmp_path / "bo"
 
 
 @pytest.mark.parametrize(
@@ -63,18 +66,30 @@ def test_a_token_of_ones_own_file_is_found_again_wherever_it_stands(tmp_path: Pa
         (f'{BO}token_env = "NOT_SET"', "4:1 seats[0].token_env: the environment variable NOT_SET is not set"),
         (
             f'{BO}token_env = "BO_TOKEN"\ncredentials_file = "~/.claude/.credentials.json"',
-            "5:1 seats[0].credentials_file: stands beside token_env: keep one of the two",
+            "5:1 seats[0].credentials_file: stands beside a token: keep one of the two",
         ),
         (f'{BO}token = "{TOKEN}"', "4:1 seats[0].token: a secret is never written in this file: use"),
         (f'{BO}token_env = "BO_TOKEN"\nsession_key_env = "BO_TOKEN"', "5:1 seats[0].session_key_env: is not"),
         (
             f'{BO}token_env = "BO_TOKEN"\npoll_interval = "4m"',
-            '5:1 seats[0].poll_interval: must be at least "300s": Anthropic refuses haste',
+            '5:1 seats[0].poll_interval: must be at least "300s": Anthropic refuses more frequent requests',
         ),
-        (f'{BO}token_env = "BO_TOKEN"\nrenews_on = 0', "5:1 seats[0].renews_on: must be a day of the month"),
-        (f'{BO}token_env = "BO_TOKEN"\nrenews_on = 32', "5:1 seats[0].renews_on: must be a day of the month"),
-        (f'{BO}token_env = "BO_TOKEN"\nrenews_on = true', "5:1 seats[0].renews_on: must be a day of"),
-        (f'{BO}token_env = "BO_TOKEN"\nrenews_on = "14"', "5:1 seats[0].renews_on: must be a day of"),
+        (
+            f'{BO}token_env = "BO_TOKEN"\nrenews_on = 0',
+            "5:1 seats[0].renews_on: must be a number from 1 to 31",
+        ),
+        (
+            f'{BO}token_env = "BO_TOKEN"\nrenews_on = 32',
+            "5:1 seats[0].renews_on: must be a number from 1 to 31",
+        ),
+        (
+            f'{BO}token_env = "BO_TOKEN"\nrenews_on = true',
+            "5:1 seats[0].renews_on: must be a number from 1 to 31",
+        ),
+        (
+            f'{BO}token_env = "BO_TOKEN"\nrenews_on = "14"',
+            "5:1 seats[0].renews_on: must be a number from 1 to 31",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_once(tmp_path: Path, text: str, problem: str) -> None:

@@ -78,5 +78,5 @@ def test_what_is_wrong_is_said(written: str, problem: str) -> None:
 
 def test_a_digest_is_not_muted_but_not_asked_for() -> None:
     assert problems(f'[alerts]\nmute = ["digest"]\n{ANA}') == [
-        "2:1 alerts.mute: cannot mute digest: without a [digest] table there is none, got a list"
+        "2:1 alerts.mute: cannot contain digest: leave out the [digest] table instead"
     ]

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from meterbot.app.config import Config, load
+from meterbot.app.config.secrets import Table
 from meterbot.core.models import EventKind
 from tests.app.config.writing import ENVIRON
 
@@ -17,13 +18,20 @@ EXAMPLE = (ROOT / "config.example.toml").read_text("utf-8")
 
 
 def keys(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
-    """(table, key) of all that may be written: what the models hold but the secrets, which never are."""
+    """(table, key) of all that may be written, each once: of a secret, where it is."""
+    yield from dict.fromkeys(_keys(model, table))
+
+
+def _keys(model: type[BaseModel], table: str) -> Iterator[tuple[str, str]]:
+    secrets = model.secrets() if issubclass(model, Table) else {}
     for name, field in model.model_fields.items():
         inner = [part for part in parts(field.annotation) if issubclass(part, BaseModel)]
         for part in inner:
-            yield from keys(part, f"{table}.{name}".strip("."))
-        if not inner and f"{name}_env" not in model.model_fields:
-            yield table, name
+            yield from _keys(part, f"{table}.{name}".strip("."))
+        if not inner:
+            yield from (
+                (table, key) for key in ([f"{name}_env", f"{name}_file"] if name in secrets else [name])
+            )
 
 
 def parts(annotation: Any) -> Iterator[type]:

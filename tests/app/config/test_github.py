@@ -12,7 +12,7 @@ HTTP = '[http]\nbind = "127.0.0.1:0"\n'
 def test_the_secret_is_looked_for_in_its_usual_place_and_the_token_is_none_where_there_is_none() -> None:
     github = loaded(f"{HTTP}[github]\n{ANA}").github
     assert github is not None
-    assert github.webhook_secrets == (WEBHOOK_SECRET,)
+    assert github.webhook_secret.values == (WEBHOOK_SECRET,)
     assert github.token is None
     assert github.repositories == ()
 
@@ -20,7 +20,7 @@ def test_the_secret_is_looked_for_in_its_usual_place_and_the_token_is_none_where
 def test_several_secrets_are_a_rotation() -> None:
     github = loaded(f"{HTTP}[github]\n{ANA}", ENVIRON | {"GITHUB_WEBHOOK_SECRET": "new-one,,old-one"}).github
     assert github is not None
-    assert github.webhook_secrets == ("new-one", "old-one")
+    assert github.webhook_secret.values == ("new-one", "old-one")
     assert "new-one" not in repr(github)
 
 
@@ -30,7 +30,7 @@ def test_both_may_come_from_files(tmp_path: Path) -> None:
     text = f'{HTTP}[github]\nwebhook_secret_file = "hook"\ntoken_file = "token"\n{ANA}'
     github = loaded(text, cwd=tmp_path).github
     assert github is not None
-    assert github.webhook_secrets == ("from-a-file",)
+    assert github.webhook_secret.values == ("from-a-file",)
     assert github.token is not None
     assert github.token.get_secret_value() == "github_pat_from-a-file"
 

@@ -30,7 +30,7 @@ def test_without_being_told_nobody_is_one() -> None:
     ("written", "problem"),
     [
         ('slack = ["S1"]', "privacy.operators.slack[0]: must be a member id"),
-        ('slack_groups = ["leads"]', "privacy.operators.slack_groups[0]: must be a user group's id"),
+        ('slack_groups = ["leads"]', "privacy.operators.slack_groups[0]: must be the id of a user group"),
         ('discord_roles = ["boss"]', "privacy.operators.discord_roles[0]: must be"),
         ('console = "me"', "privacy.operators.console: must be"),
     ],

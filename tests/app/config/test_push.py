@@ -19,7 +19,7 @@ def test_approvers_are_known_by_platform() -> None:
 def test_an_address_alone_makes_a_listener() -> None:
     http = loaded(f'[http]\npublic_url = "https://meterbot.example/"\n{ANA}').http
     assert http is not None
-    assert (http.public_url, http.bind.port) == ("https://meterbot.example", 8080)
+    assert (http.public_url, http.addresses) == ("https://meterbot.example", (("127.0.0.1", 8080),))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`meterbot.schema.json`, which editors read, says what the loader does."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,23 @@ def test_the_example_is_taken() -> None:
 
 
 def tables(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Path of a table → its part of the schema."""
-    found = {"": SCHEMA}
+    """Path of a table → its properties in the schema; those of seats are of all sources together."""
+    found = {"": SCHEMA["properties"]}
     for path, _ in keys(model):
-        table = SCHEMA
+        properties = SCHEMA["properties"]
         for part in filter(None, path.split(".")):
-            entry = table["properties"][part]
-            reference = entry.get("$ref") or entry["items"]["$ref"]
-            table = SCHEMA["$defs"][reference.rpartition("/")[2]]
-        found[path] = table
+            references = re.findall(r'"#/\$defs/(\w+)"', json.dumps(properties[part]))
+            properties = {
+                key: value
+                for each in references
+                for key, value in SCHEMA["$defs"][each]["properties"].items()
+            }
+        found[path] = properties
     return found
 
 
 def test_it_offers_every_key_that_may_be_written_and_no_other() -> None:
-    offered = {(path, key) for path, table in tables(Config).items() for key in table["properties"]}
+    offered = {(path, key) for path, table in tables(Config).items() for key in table}
     tables_themselves = {
         (path.rpartition(".")[0], path.rpartition(".")[2]) for path in tables(Config) if path
     }
@@ -70,7 +74,7 @@ def test_it_explains_every_key_but_those_whose_table_is_explained() -> None:
     bare = [
         f"{path}.{key}"
         for path, key in keys(Config)
-        if path not in inline and "description" not in tables(Config)[path]["properties"][key]
+        if path not in inline and "description" not in tables(Config)[path][key]
     ]
     assert bare == []
 

@@ -14,7 +14,7 @@ ONE, TWO = new_key(), new_key()
 
 
 def keys(config: Config) -> list[str]:
-    return [key.get_secret_value() for key in config.secret_key]
+    return [*config.secret_keys]
 
 
 def given(value: str) -> dict[str, str]:
@@ -66,7 +66,7 @@ def test_systemd_may_hand_it_over(tmp_path: Path) -> None:
 def test_a_malformed_key_is_a_problem_that_says_how_to_make_one_and_does_not_show_it(bad: str) -> None:
     (problem,) = problems(ANA, given(bad))
     assert problem.startswith(
-        "environment METERBOT_SECRET_KEY: must be a key that `meterbot secret-key` prints"
+        "1:1 secret_key: the environment variable METERBOT_SECRET_KEY must be a key that `meterbot secret-key` prints"
     )
     assert bad.strip(",") == "" or bad not in problem
 
@@ -74,19 +74,20 @@ def test_a_malformed_key_is_a_problem_that_says_how_to_make_one_and_does_not_sho
 def test_a_file_that_is_not_there_is_a_problem() -> None:
     (problem,) = problems(ANA, {**ENVIRON, "METERBOT_SECRET_KEY_FILE": "/nowhere/key"})
     assert problem == (
-        "environment METERBOT_SECRET_KEY_FILE: the file it names cannot be read: No such file or directory"
+        "1:1 secret_key: the file that METERBOT_SECRET_KEY_FILE names cannot be read: No such file or directory"
     )
 
 
 def test_a_variable_that_is_not_set_is_a_problem() -> None:
     (problem,) = problems(f'secret_key_env = "MINE"\n{ANA}')
-    assert problem == "1:1 secret_key_env: the environment variable it names is not set"
+    assert problem == "1:1 secret_key_env: the environment variable MINE is not set"
 
 
 def test_both_ways_at_once_are_a_problem() -> None:
     (problem,) = problems(ANA, {**given(ONE), "METERBOT_SECRET_KEY_FILE": "key"})
     assert (
-        problem == "environment METERBOT_SECRET_KEY_FILE: stands beside secret_key_env: keep one of the two"
+        problem
+        == "1:1 secret_key: METERBOT_SECRET_KEY and METERBOT_SECRET_KEY_FILE are both set: keep one of the two"
     )
 
 

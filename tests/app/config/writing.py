@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from meterbot.app.config import Config, ConfigError, load
+from meterbot.app.config import Config, ConfigError, SeatConfig, load
 
 SESSION_KEY = "sk-ant-sid01-planted-session-key-AAAAAAAAAAAA"
 BOT_TOKEN = "xoxb-1111-2222-planted-bot-token"
@@ -30,6 +31,15 @@ name = "ana"
 source = "claude_ai"
 session_key_env = "ANA_SESSION_KEY"
 """
+
+
+Kind = TypeVar("Kind", bound=SeatConfig)
+
+
+def only_seat(config: Config, kind: type[Kind]) -> Kind:
+    (seat,) = config.seats
+    assert isinstance(seat, kind)
+    return seat
 
 
 def loaded(text: str, environ: Mapping[str, str] = ENVIRON, cwd: Path = Path("/nowhere")) -> Config:

@@ -192,7 +192,7 @@ def test_where_somebody_listens_already_is_told(tmp_path: Path) -> None:
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         text = f'[http]\nbind = "{place}"\n{ANA}'
         found = of(checked(tmp_path, text), "listener")
-        assert (found.status, found.sentence) == (Status.WARN, f"something listens at {place} already")
+        assert (found.status, found.sentence) == (Status.WARN, f"another program already listens at {place}")
         assert "fine if it is the running bot" in str(found.remedy)
     assert of(checked(tmp_path, text), "listener").status is Status.OK
 
@@ -202,7 +202,7 @@ def test_where_nothing_can_listen_fails(tmp_path: Path, monkeypatch: pytest.Monk
     found = of(checked(tmp_path, f'[http]\nbind = "nowhere.example:8080"\n{ANA}'), "listener")
     assert (found.status, found.sentence) == (
         Status.FAIL,
-        "nothing can listen at nowhere.example:8080: no such name",
+        "meterbot cannot listen at nowhere.example:8080: no such name",
     )
 
 

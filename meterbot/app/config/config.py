@@ -1,18 +1,16 @@
-"""The one `Config` that the tables make, and what the rooms of the bot are told of it."""
+"""`Config`: everything the file and the environment say, and the settings that the rooms of the bot take from it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Self
+from typing import Annotated, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    PrivateAttr,
-    SecretStr,
-)
+from pydantic import SecretStr, ValidationInfo, field_validator
 
-from meterbot.app.config.problems import Problem
-from meterbot.app.config.seat import SeatConfig, SeatDigestConfig
-from meterbot.app.config.surroundings import (
+from meterbot.app.config.alerts import AlertsConfig, DigestConfig, PrivacyConfig, QuietConfig
+from meterbot.app.config.chats import ConsoleConfig, DiscordConfig, SlackConfig
+from meterbot.app.config.infrastructure import (
     EndpointsConfig,
     GithubConfig,
     HttpConfig,
@@ -20,17 +18,9 @@ from meterbot.app.config.surroundings import (
     StorageConfig,
     WatchConfig,
 )
-from meterbot.app.config.table import Table, Unstrict
-from meterbot.app.config.telling import (
-    AlertsConfig,
-    ConsoleConfig,
-    DigestConfig,
-    DiscordConfig,
-    PrivacyConfig,
-    QuietConfig,
-    SlackConfig,
-)
-from meterbot.app.config.values import DatabaseUrl, Duration, SecretKeys, Zone
+from meterbot.app.config.seats import AnySeat, BaseSeat, ClaudeAiSeat, SeatConfig, SeatDigestConfig
+from meterbot.app.config.secrets import SecretKeys, Table, Usual
+from meterbot.app.config.types import DatabaseUrl, Duration, Many, Weekday, Zone
 from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.core import money
 from meterbot.core.deliveries import Destination
@@ -40,20 +30,17 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import Quiet, Route, RoutingSettings, Silence
 from meterbot.rules.settings import Budget, RuleSettings
 
-INTERVALS = dict.fromkeys(("push", "claude_code", "admin_api"), timedelta(minutes=15))
-"""How often a seat is read, or expected to report, when it does not say; `claude_ai` has `poll_interval`."""
+_WEEKDAYS = get_args(Weekday)
 
 
 class Config(Table):
-    """Everything meterbot was told, checked: the file's keys, and the secrets they point to."""
+    """A whole configuration, checked, with every secret fetched."""
 
     timezone: Zone = ZoneInfo("UTC")
     poll_interval: Duration = timedelta(seconds=60)
     database_url: DatabaseUrl = SecretStr("sqlite:///meterbot.db")
-    secret_key_env: str | None = None
-    secret_key_file: str | None = None
-    secret_key: SecretKeys = ()
-    """What the stored session keys are encrypted with, the newest key first; empty where there is none."""
+    secret_key: Annotated[SecretKeys | None, Usual("METERBOT_SECRET_KEY")] = None
+    """What the stored session keys are encrypted with."""
     slack: SlackConfig | None = None
     discord: DiscordConfig | None = None
     console: ConsoleConfig | None = None
@@ -66,29 +53,36 @@ class Config(Table):
     push: PushConfig = PushConfig()
     github: GithubConfig | None = None
     endpoints: EndpointsConfig = EndpointsConfig()
-    seats: Annotated[tuple[SeatConfig, ...], Unstrict]
-    _old_keys: tuple[Problem, ...] = PrivateAttr(default=())
+    seats: Many[AnySeat]
 
-    def with_old_keys(self, old_keys: Iterable[Problem]) -> Self:
-        self._old_keys = (*old_keys,)
-        return self
+    @field_validator("poll_interval")
+    @classmethod
+    def _is_not_too_short(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        return ClaudeAiSeat.long_enough(value, info)
 
-    @property
-    def old_keys(self) -> tuple[Problem, ...]:
-        """Keys of the file that the next minor version refuses, in the order of the file."""
-        return self._old_keys
+    @field_validator("github", mode="before")
+    @classmethod
+    def _can_be_reached(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.context is not None and "http" not in info.context.document:
+            raise ValueError("needs a listener that GitHub can reach: add [http] with a bind, or set PORT")
+        return value
 
     @property
     def console_enabled(self) -> bool:
-        """As told; untold, when there is no other chat."""
+        """As `[console]` says; without it, whether there is no other chat."""
         return self.console.enabled if self.console else self.slack is None and self.discord is None
 
     @property
     def push_approvers(self) -> dict[str, frozenset[str]] | None:
-        """Platform → ids of those who may approve; None: nobody has to."""
+        """Platform → ids of those who may approve; None: no approval is needed."""
         if not self.push.approval:
             return None
         return {platform: frozenset(map(str, ids)) for platform, ids in self.push.approvers}
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The newest first; empty where there is none."""
+        return () if self.secret_key is None else self.secret_key.values
 
     def operators(self) -> Operators:
         """Who sees every seat under its name."""
@@ -105,8 +99,8 @@ class Config(Table):
         return Operators(people, groups)
 
     def interval(self, seat: SeatConfig) -> timedelta:
-        """Between two reads of a seat, or two arrivals expected from it."""
-        return seat.poll_interval or INTERVALS.get(seat.source, self.poll_interval)
+        """The time between two reads of a seat, or between two pushes that are expected from it."""
+        return seat.poll_interval or seat.usual_interval or self.poll_interval
 
     def seat_list(self) -> tuple[Seat, ...]:
         """The seats without their secrets, in the order of the file."""
@@ -115,11 +109,11 @@ class Config(Table):
                 name=seat.name,
                 source=seat.source,
                 organizations=seat.organizations,
-                plan=seat.plan,
+                plan=getattr(seat, "plan", None),
                 plan_price=seat.price,
                 owner={platform: str(who) for platform, who in seat.owner if who is not None},
                 interval=self.interval(seat).total_seconds(),
-                renews_on=seat.renews_on,
+                renews_on=getattr(seat, "renews_on", None),
             )
             for seat in self.seats
         )
@@ -132,47 +126,44 @@ class Config(Table):
         return tuple(found)
 
     def digest_readers(self, places: Iterable[Destination]) -> tuple[DigestReader, ...]:
-        """Who gets a digest, and when: channels, owners, operators. A person has one on each chat, by the first of their
-        seats that says when."""
+        """Who gets a digest, and when: channels, owners, operators. A person gets one on each chat; the first of their
+        seats with a `digest` says when."""
         places = tuple(places)
-        readers = [
-            DigestReader(place, self._schedule(None))
-            for place in places
-            if self.digest and "channel" in self.digest.to
-        ]
-        chats = [place.chat for place in places if place.chat != "console"]
-        for chat in chats:
-            owned: dict[str, list[SeatConfig]] = {}
-            for seat in self.seats:
-                if (who := getattr(seat.owner, chat)) is not None:
-                    owned.setdefault(str(who), []).append(seat)
-            for who, seats in owned.items():
-                own = next((seat.digest for seat in seats if seat.digest is not None), None)
-                wanted = own is not None or (self.digest is not None and "owner" in self.digest.to)
-                if wanted and (own is None or own.every != "never"):
-                    names = tuple(seat.name for seat in seats)
-                    readers.append(DigestReader(Destination(chat, f"@{who}"), self._schedule(own), names))
-            if self.digest is not None and "operators" in self.digest.to:
-                people = sorted(self.operators().people.get(chat, ()))
+        to = () if self.digest is None else self.digest.to
+        readers = [DigestReader(place, self._schedule(None)) for place in places if "channel" in to]
+        for chat in [place.chat for place in places if place.chat != "console"]:
+            readers += self._owners_digests(chat, everybody="owner" in to)
+            if "operators" in to:
                 readers += [
                     DigestReader(Destination(chat, f"@{who}"), self._schedule(None), operator=True)
-                    for who in people
+                    for who in sorted(self.operators().people.get(chat, ()))
                 ]
         return tuple(readers)
 
+    def _owners_digests(self, chat: str, *, everybody: bool) -> Iterable[DigestReader]:
+        owned: defaultdict[str, list[BaseSeat]] = defaultdict(list)
+        for seat in self.seats:
+            if (who := getattr(seat.owner, chat)) is not None:
+                owned[str(who)].append(seat)
+        for who, seats in owned.items():
+            own = next((seat.digest for seat in seats if seat.digest is not None), None)
+            if everybody if own is None else own.every != "never":
+                names = tuple(seat.name for seat in seats)
+                yield DigestReader(Destination(chat, f"@{who}"), self._schedule(own), names)
+
     def _schedule(self, own: SeatDigestConfig | None) -> Schedule:
-        """A seat's, with what it does not say taken from the table."""
+        """A seat's schedule; what it leaves out is as in `[digest]`."""
         table, own = self.digest or DigestConfig(), own or SeatDigestConfig()
         every = table.every if own.every is None or own.every == "never" else own.every
         return Schedule(
             every,
             table.at if own.at is None else own.at,
-            table.weekday if own.weekday is None else own.weekday,
+            _WEEKDAYS.index(own.weekday or table.weekday),
             own.timezone or table.timezone or self.timezone,
         )
 
     def routing_settings(self) -> RoutingSettings:
-        """How much is said, where and when."""
+        """Which alerts go where, and when."""
         alerts = self.alerts
         return RoutingSettings(
             routes=tuple(
@@ -184,11 +175,11 @@ class Config(Table):
                 Silence(self._instant(each.start), self._instant(each.end), frozenset(each.seats))
                 for each in alerts.silences
             ),
-            update_in_place=alerts.living,
+            update_in_place=alerts.update_in_place,
             send_resolved=alerts.send_resolved,
-            broadcast_from=alerts.loud_from,
-            repeat_interval=alerts.remind_blocked,
-            group_threshold=alerts.group_from,
+            broadcast_from=alerts.broadcast_from,
+            repeat_interval=alerts.repeat_interval,
+            group_threshold=alerts.group_threshold,
             redaction=Redaction(self.privacy.rows, self.operators()),
         )
 
@@ -196,15 +187,16 @@ class Config(Table):
         if quiet is None:
             return None
         zone = quiet.timezone or self.timezone
-        return Quiet(quiet.start or time(0), quiet.end or time(0), frozenset(quiet.days), zone, quiet.allow)
+        days = frozenset(map(_WEEKDAYS.index, quiet.days))
+        return Quiet(quiet.start or time(0), quiet.end or time(0), days, zone, quiet.allow)
 
-    def _instant(self, moment: datetime) -> datetime:
-        """A moment of the file, in the file's zone unless it names one."""
-        local = moment if moment.tzinfo is not None else moment.replace(tzinfo=self.timezone)
+    def _instant(self, written: datetime) -> datetime:
+        """An instant of the file, which is in `timezone` unless it names another zone."""
+        local = written if written.tzinfo is not None else written.replace(tzinfo=self.timezone)
         return local.astimezone(UTC)
 
     def rule_settings(self) -> RuleSettings:
-        """What the rules watch for."""
+        """What the rules look for."""
         budgets = (
             Budget(money.of_major(budget.amount, budget.currency), budget.thresholds)
             for budget in self.alerts.budgets
@@ -224,4 +216,4 @@ class Config(Table):
             EventKind.CAP_FORECAST: self.alerts.cap_forecast,
             EventKind.SPEND_SPIKE: self.alerts.spend_spike,
         }
-        return frozenset(kind for kind, told in on.items() if not told)
+        return frozenset(kind for kind, wanted in on.items() if not wanted)

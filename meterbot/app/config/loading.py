@@ -1,0 +1,247 @@
+"""Finds the configuration, and reports every mistake in it at once."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import tomli
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from meterbot.app.config import toml_positions
+from meterbot.app.config.config import Config
+from meterbot.app.config.problems import ConfigError, Problem, path_of, sentence, written
+from meterbot.app.config.seats import SOURCES, BaseSeat
+from meterbot.app.config.secrets import Secret, Table, Vault, Wanted
+from meterbot.app.config.toml_positions import Position
+from meterbot.app.config.types import database_url
+from meterbot.core import secret
+
+_NEVER_WRITTEN = "never written in this file"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigText:
+    """A configuration's text. `label` names it in problems, relative paths start at `directory`, `path` is its file if
+    it has one."""
+
+    label: str
+    text: str
+    directory: Path
+    path: Path | None = None
+
+
+def find(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> ConfigText:
+    """The first of `--config`, METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml and the user's own.
+
+    One that is named must exist. Raises `ConfigError`.
+    """
+    if named := path_arg or environ.get("METERBOT_CONFIG"):
+        return _read(cwd / named, named)
+    if text := environ.get("METERBOT_CONFIG_TOML"):
+        return ConfigText("METERBOT_CONFIG_TOML", text, cwd)
+    home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
+    own = Path(home, "meterbot", "config.toml")
+    for path, label in ((cwd / "config.toml", "config.toml"), (own, str(own))):
+        if path.exists():
+            return _read(path, label)
+    raise ConfigError(
+        Problem(
+            "environment",
+            "",
+            "no configuration: `meterbot init` makes one, or name yours with --config or METERBOT_CONFIG "
+            f"(neither config.toml nor {own} exists)",
+        )
+    )
+
+
+def _read(path: Path, label: str) -> ConfigText:
+    try:
+        # Editors on Windows begin a file with a byte-order mark.
+        return ConfigText(label, path.read_text("utf-8-sig"), path.parent, path)
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text (byte {error.start + 1})"
+    raise ConfigError(Problem(label, "", why))
+
+
+def load(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> Config:
+    """Finds, reads and checks the configuration. From then on `secret.hide` knows every secret in it.
+
+    Raises `ConfigError` with every problem.
+    """
+    return _Loader(find(path_arg, environ, cwd), environ).config()
+
+
+def load_text(text: str, label: str, environ: Mapping[str, str], directory: Path) -> Config:
+    """The same for a text that is not a file yet. Raises `ConfigError`."""
+    return _Loader(ConfigText(label, text, directory), environ).config()
+
+
+def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> SecretStr:
+    """Where the database is; with DATABASE_URL set, no file is needed. Raises `ConfigError`."""
+    if not (url := environ.get("DATABASE_URL")):
+        return load(path_arg, environ, cwd).database_url
+    try:
+        return database_url(url)
+    except ValueError as error:
+        raise ConfigError(Problem("environment", "DATABASE_URL", str(error))) from None
+
+
+def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> list[Wanted]:
+    """The secrets that a configuration names or cannot do without, whether or not they exist. Raises `ConfigError`."""
+    document = _document(find(path_arg, environ, cwd))
+    wanted = [each for model, values in _tables(document) for each in model.wanted(values)]
+    renews = any(values.get("source") == "claude_ai" for _, values in _tables(document))
+    return [
+        each
+        for each in wanted
+        if each.needed or each.env or each.file or (renews and each.credential == "secret_key")
+    ]
+
+
+def secret_files(config: Config) -> list[Path]:
+    """The files that hold the configuration's secrets."""
+
+    def files(table: BaseModel) -> Iterator[Path]:
+        for key, value in table:
+            if isinstance(value, Secret) and value.file:
+                yield value.file
+            elif key == "credentials_file" and value is not None:
+                yield value
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, BaseModel):
+                    yield from files(inner)
+
+    return [*files(config)]
+
+
+def _tables(document: dict[str, Any]) -> Iterator[tuple[type[Table], dict[str, Any]]]:
+    """The tables that may have secrets, each with its model."""
+    for name, field in Config.model_fields.items():
+        values, model = document.get(name), field.annotation
+        for table in values if isinstance(values, list) else [values]:
+            kind = (
+                SOURCES.get(str(table.get("source")))
+                if name == "seats" and isinstance(table, dict)
+                else model
+            )
+            for each in (kind, *getattr(kind, "__args__", ())):
+                if isinstance(table, dict) and isinstance(each, type) and issubclass(each, Table):
+                    yield each, table
+    yield Config, document
+
+
+def _document(found: ConfigText) -> dict[str, Any]:
+    """Raises `ConfigError` for a text that is not TOML."""
+    try:
+        return tomli.loads(found.text, parse_float=Decimal)
+    except tomli.TOMLDecodeError as error:
+        # The error holds the whole document, so that neither it nor its context may be passed on.
+        where = f"{found.label}:{error.lineno}:{error.colno}"
+        raise ConfigError(Problem(where, "", f"is not TOML: {secret.hide(error.msg)}")) from None
+    except RecursionError:
+        raise ConfigError(Problem(found.label, "", "is nested too deeply")) from None
+
+
+class _Loader:
+    """Makes a `Config` from one text, and collects what is wrong with it."""
+
+    def __init__(self, found: ConfigText, environ: Mapping[str, str]) -> None:
+        self._found = found
+        self._environ = environ
+        self._document = _document(found)
+        self._positions = toml_positions.positions(found.text)
+        self._problems: dict[toml_positions.Path, Problem] = {}
+        self._variables: dict[toml_positions.Path, str] = {}
+        """Values of the environment: path → variable."""
+
+    def config(self) -> Config:
+        texts = [*_texts(self._document, ())]
+        self._refuse_double_names()
+        self._let_environment_win()
+        config: Config | None = self._validated(Config, self._document)
+        self._refuse_secrets_in_wrong_places(texts)
+        if config is None or self._problems:
+            in_order = sorted(self._problems, key=self._position)
+            raise ConfigError(*(self._problems[path] for path in in_order))
+        return config
+
+    def _validated(self, model: type[Table], values: dict[str, Any], path: toml_positions.Path = ()) -> Any:
+        try:
+            vault = Vault(self._environ, self._found.directory, self._document)
+            return model.model_validate(values, context=vault)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                at = (*path, *path_of(detail))
+                self._refuse(at, sentence(detail, model))
+                if detail["type"].startswith("union_tag"):  # nothing else of this seat was looked at
+                    seat = self._document["seats"][at[1]]
+                    own = {key: seat[key] for key in BaseSeat.model_fields if key in seat and key != "source"}
+                    self._validated(BaseSeat, own | {"source": ""}, at[:2])
+        return None
+
+    def _refuse(self, path: toml_positions.Path, why: str) -> None:
+        """Notes a problem. Only the first one of a key, or of the table around it, is reported."""
+        if path not in self._positions:  # a secret is written under another key
+            name = f"{path[-1]}_file" if why.startswith("stands beside") else f"{path[-1]}_env"
+            pointers = [(*path[:-1], key) for key in (name, f"{path[-1]}_env", f"{path[-1]}_file")]
+            path = next((each for each in pointers if each in self._positions), path)
+        if any(path[:length] in self._problems for length in range(1, len(path) + 1)):
+            return
+        if variable := self._variables.get(path):
+            self._problems[path] = Problem("environment", variable, why)
+            return
+        line, column = self._position(path)
+        where = f"{self._found.label}:{line}:{column}"
+        self._problems[path] = Problem(where, secret.hide(written(path)), secret.hide(why))
+
+    def _position(self, path: toml_positions.Path) -> Position:
+        """Of the key; of its table where the key is missing."""
+        while path and path not in self._positions:
+            path = path[:-1]
+        return self._positions.get(path, Position(1, 1))
+
+    def _refuse_secrets_in_wrong_places(self, texts: Iterable[tuple[toml_positions.Path, str]]) -> None:
+        for path, text in texts:
+            said = self._problems.get(path)
+            if secret.looks_secret(text) and not (said and _NEVER_WRITTEN in said.sentence):
+                self._problems.pop(path, None)
+                self._refuse(path, f"holds a secret, which is {_NEVER_WRITTEN}")
+
+    def _refuse_double_names(self) -> None:
+        seats = self._document.get("seats")
+        if seats == []:
+            self._refuse(("seats",), "is empty: every person has a [[seats]] table")
+        names: dict[object, str] = {}
+        for number, seat in enumerate(seats if isinstance(seats, list) else []):
+            name = seat.get("name") if isinstance(seat, dict) else None
+            if isinstance(name, str) and name in names:
+                self._refuse(("seats", number, "name"), f"is already the name of {names[name]}")
+            if isinstance(name, str):
+                names.setdefault(name, written(("seats", number)))
+
+    def _let_environment_win(self) -> None:
+        self._document.setdefault("watch", {})  # the environment may have its secrets without the table
+        if url := self._environ.get("DATABASE_URL"):
+            self._document["database_url"] = url
+            self._variables["database_url",] = "DATABASE_URL"
+        http = self._document.get("http", {})
+        if (port := self._environ.get("PORT")) and isinstance(http, dict):
+            usable = port.isdecimal() and int(port) <= 65535
+            self._variables["http", "port"] = "PORT"
+            if not usable:
+                self._refuse(("http", "port"), f'must be a port number, like "8080", got {json.dumps(port)}')
+            self._document["http"] = {**http, "port": int(port) if usable else 0}
+
+
+def _texts(value: object, path: toml_positions.Path) -> Iterator[tuple[toml_positions.Path, str]]:
+    """Every text in a document, and where it is."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(inner, (*path, key))

@@ -1,0 +1,322 @@
+"""Secrets: never written in the file, but named there by `x_env` or `x_file`, or found where they usually are."""
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, SecretStr, ValidationInfo, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from meterbot.core import secret
+
+_LARGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """The places where secrets are: environment variables, files, and systemd's credentials.
+
+    `directory` is where relative paths start; `document` is the configuration that is being read. Nothing here repeats a
+    secret, nor a name that may be a secret written in the wrong place.
+    """
+
+    environ: Mapping[str, str]
+    directory: Path
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    def variable(self, name: str) -> str:
+        """Raises ValueError with a sentence."""
+        if (text := self.environ.get(name)) is None:
+            raise ValueError(f"the environment variable{_shown(name)} is not set")
+        return text
+
+    def path(self, name: str) -> Path:
+        """Beside the configuration, or else among systemd's credentials; `~/` is the home directory."""
+        if name.startswith("~/"):
+            return Path(self.environ.get("HOME", "/"), name[2:])
+        path, credential = self.directory / name, self.credential(name)
+        return credential if credential and not path.exists() else path
+
+    def credential(self, name: str) -> Path | None:
+        """The credential of this name that systemd hands over."""
+        directory = self.environ.get("CREDENTIALS_DIRECTORY")
+        path = Path(directory, name) if directory else None
+        return path if path and path.exists() else None
+
+
+def read_text(path: Path, what: str = "the file it names") -> str:
+    """Raises ValueError with a sentence about `what`."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_LARGEST).decode(
+                "utf-8-sig"
+            )  # editors on Windows begin with a byte-order mark
+    except OSError as error:
+        raise ValueError(f"{what} cannot be read: {error.strerror}") from None
+    except ValueError:  # no UTF-8, or a null character in the path
+        raise ValueError(f"{what} is not text") from None
+
+
+def _shown(name: str) -> str:
+    return f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else " it names"
+
+
+class Secret(SecretStr):
+    """One line of visible characters: anything else would break the header that carries it."""
+
+    file: Path | None = None
+    """Where it was read, if it was in a file."""
+
+    @classmethod
+    def of(cls, text: str, what: str, file: Path | None = None) -> Self:
+        """Raises ValueError with a sentence about `what`, such as "the file it names"."""
+        text = text.rstrip("\r\n")
+        secret.remember(text)
+        if not text.strip():
+            raise ValueError(f"{what} is empty")
+        made = cls(text)
+        made.check(what)
+        made.file = file
+        return made
+
+    def check(self, what: str) -> None:
+        """Raises ValueError with a sentence."""
+        if not re.fullmatch(r"[!-~]+", self.get_secret_value()):
+            raise ValueError(f"{what} has a space, a line break or an unusual character in it")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        def find(value: object, info: ValidationInfo) -> Secret:
+            if isinstance(value, cls):
+                return value
+            assert isinstance(value, Wanted)  # noqa: S101 - `Table` puts nothing else in a secret's place
+            found: Secret = value.find(cls, info.context or Vault({}, Path()))
+            return found
+
+        return core_schema.with_info_plain_validator_function(find)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string"}
+
+
+class SecretUrl(Secret):
+    """An address that is secret because whoever knows it can use it."""
+
+    def check(self, what: str) -> None:
+        super().check(what)
+        try:
+            parts = urlsplit(self.get_secret_value())
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, brackets that do not close
+            usable = False
+        if not usable:
+            raise ValueError("must be an address that starts with https://")
+
+
+class SecretList(Secret):
+    """Several secrets with commas or spaces between them: the newest first, and the older ones during a rotation."""
+
+    def check(self, what: str) -> None:
+        for each in self.values:
+            secret.remember(each)
+        if not self.values:
+            raise ValueError(f"{what} holds no secret")
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(filter(None, re.split(r"[,\s]+", self.get_secret_value())))
+
+
+class SecretKeys(SecretList):
+    """Keys for `core.cipher`. Hosts that generate secrets write the same 32 bytes in hexadecimal."""
+
+    def check(self, what: str) -> None:
+        written = super().values
+        for each in (*written, *self.values):
+            secret.remember(each)
+        if not written or any(
+            re.fullmatch(r"[A-Za-z0-9_-]{43}=|[0-9a-fA-F]{64}", key) is None for key in written
+        ):
+            raise ValueError(
+                f"{what} must be a key that `meterbot secret-key` prints or 64 hexadecimal digits, or several, the newest"
+                " first"
+            )
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(map(_as_printed, super().values))
+
+
+def _as_printed(key: str) -> str:
+    return urlsafe_b64encode(bytes.fromhex(key)).decode() if re.fullmatch("[0-9a-fA-F]{64}", key) else key
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Annotation of a secret: the environment variable that is read when no key names another."""
+
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A secret that is still to be found. `env` and `file` are what the table says, `credential` is systemd's name for
+    it, `instead` are the keys that would do as well."""
+
+    key: str
+    literal: bool
+    env: object = field(repr=False)  # someone may have written the secret itself
+    file: object = field(repr=False)
+    variable: str | None
+    credential: str
+    needed: bool
+    instead: tuple[str, ...] = ()
+
+    def is_there(self, vault: Vault) -> bool:
+        """Whether there is anything to say of it: it is named, it is where it usually is, or it is missing."""
+        named = self.literal or self.env is not None or self.file is not None
+        return named or self.needed or self.usual(vault) is not None
+
+    def usual(self, vault: Vault) -> str | None:
+        """The environment variable or the credential that has it, though no key says so."""
+        for name in (self.variable, self.variable and f"{self.variable}_FILE"):
+            if name and vault.environ.get(name):
+                return name
+        return self.credential if vault.credential(self.credential) else None
+
+    def find(self, kind: type["Secret"], vault: Vault) -> Any:
+        """Raises ValueError with a sentence."""
+        if self.literal:
+            raise ValueError(
+                f'a secret is never written in this file: use {self.key}_env = "NAME" or {self.key}_file = "path"'
+            )
+        if self.env is not None and self.file is not None:
+            raise ValueError(f"stands beside {self.key}_env: keep one of the two")
+        if self.env is not None:
+            name = _text(self.env)
+            return kind.of(vault.variable(name), f"the environment variable{_shown(name)}")
+        if self.file is not None:
+            path = vault.path(_text(self.file))
+            return kind.of(read_text(path), "the file it names", path)
+        return self._unnamed(kind, vault)
+
+    def _unnamed(self, kind: type["Secret"], vault: Vault) -> Any:
+        usual = self.usual(vault)
+        if usual is None:
+            said = (
+                f"the environment variable {self.variable} is not set, and there is "
+                if self.variable
+                else "there is "
+            )
+            keys = (f"{self.key}_env", f"{self.key}_file", *self.instead)
+            raise ValueError(f"is missing: {said}none of {', '.join(keys)}")
+        if usual == self.variable:
+            if vault.environ.get(f"{usual}_FILE"):
+                raise ValueError(f"{usual} and {usual}_FILE are both set: keep one of the two")
+            return kind.of(vault.environ[usual], f"the environment variable {usual}")
+        path = vault.credential(self.credential) or Path()
+        if usual != self.credential:
+            path = vault.path(vault.environ[usual])
+        what = f"the credential {usual}" if usual == self.credential else f"the file that {usual} names"
+        return kind.of(read_text(path, what), what, path)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a text in quotes")  # noqa: TRY004 - pydantic reports a ValueError
+    return value
+
+
+class Table(BaseModel):
+    """A table of the file. For each field `x` of a secret kind the file has the keys `x_env` and `x_file`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True
+    )
+    credentials: ClassVar[str] = ""
+    """What the names of its secrets begin with among systemd's credentials."""
+
+    @classmethod
+    def secrets(cls) -> dict[str, type[Secret]]:
+        """The fields that are secrets."""
+        kinds = {
+            name: next((kind for kind in _types(field.annotation) if issubclass(kind, Secret)), None)
+            for name, field in cls.model_fields.items()
+        }
+        return {name: kind for name, kind in kinds.items() if kind is not None}
+
+    @classmethod
+    def needs(cls, values: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        """The secrets that a table with these values cannot do without, each with the keys that would do instead."""
+        del values
+        return {name: () for name in cls.secrets() if cls.model_fields[name].is_required()}
+
+    @classmethod
+    def wanted(cls, values: Mapping[str, Any]) -> list[Wanted]:
+        """Its secrets, to be found."""
+        needs, found = cls.needs(values), []
+        for name in cls.secrets():
+            usual = next(
+                (each.variable for each in cls.model_fields[name].metadata if isinstance(each, Usual)), None
+            )
+            owner = values.get("name") if cls.credentials == "name" else cls.credentials
+            found.append(
+                Wanted(
+                    name,
+                    literal=name in values,
+                    env=values.get(f"{name}_env"),
+                    file=values.get(f"{name}_file"),
+                    variable=usual,
+                    credential=f"{owner}.{name}" if owner else name,
+                    needed=name in needs,
+                    instead=needs.get(name, ()),
+                )
+            )
+        return found
+
+    @model_validator(mode="before")
+    @classmethod
+    def _want_secrets(cls, values: Any, info: ValidationInfo) -> Any:
+        if not isinstance(values, dict) or not cls.secrets():
+            return values
+        vault = info.context or Vault({}, Path())
+        rest = {
+            key: value
+            for key, value in values.items()
+            if key.removesuffix("_env").removesuffix("_file") not in cls.secrets()
+            or isinstance(value, Secret)
+        }
+        for each in cls.wanted(values):
+            if each.key not in rest and each.is_there(vault):
+                rest[each.key] = each
+        return rest
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        made = handler.resolve_ref_schema(handler(schema))
+        written: JsonSchemaValue = {}
+        for key, value in made.get("properties", {}).items():
+            if key in cls.secrets():
+                written |= {f"{key}_env": {"type": "string"}, f"{key}_file": {"type": "string"}}
+            else:
+                written[key] = value
+        made["properties"] = written
+        made["required"] = [key for key in made.get("required", ()) if key in written]
+        return made
+
+
+def _types(annotation: Any) -> Iterable[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _types(argument)
