@@ -232,7 +232,7 @@ rows = "self"
         '8:30 alerts.thresholds[2]: must be at most 100% of a seat\'s cap, where it is blocked (a budget may have more), got "800%"',
         '10:1 seats[0].name: must be 1 to 64 of a-z, 0-9, dot, underscore and hyphen, got "Ana"',
         (
-            '11:1 seats[0].source: must be one of "push", "claude_ai", "claude_code", "admin_api", got "claude-ai";'
+            '11:1 seats[0].source: must be one of "claude_ai", "claude_code", "admin_api", "push", got "claude-ai";'
             ' did you mean "claude_ai"?'
         ),
         "12:3 seats[1].name: is missing",

@@ -193,7 +193,7 @@ def test_where_somebody_listens_already_is_told(tmp_path: Path) -> None:
         text = f'[http]\nbind = "{place}"\n{ANA}'
         found = of(checked(tmp_path, text), "listener")
         assert (found.status, found.sentence) == (Status.WARN, f"another program already listens at {place}")
-        assert "fine if it is the running bot" in str(found.remedy)
+        assert "ignore this if it is the running bot" in str(found.remedy)
     assert of(checked(tmp_path, text), "listener").status is Status.OK
 
 
