@@ -78,7 +78,7 @@ def ask(
     ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Print what /claude-spend answers to these words, from the bot's database."""
+    """Print what /claude-spend answers to these words."""
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
