@@ -16,7 +16,7 @@ help:
 	@echo 'make days     ninety days of two hundred seats, twice: the same words, and nothing that grows'
 	@echo 'make bench    what it costs: a table of goals, floors, peers and ours, in ten minutes'
 	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (fetches packages)'
-	@echo 'make docs     write anew what the program says of itself: examples, pictures, commands, licences, schema'
+	@echo 'make docs     write anew what the program says of itself: examples, commands, schema'
 	@echo 'make clean    remove what the others made'
 
 demo: .venv/.run
@@ -44,7 +44,6 @@ format: .venv/.test
 
 docs: .venv/.test
 	@.venv/bin/python -m tests.docs.examples
-	@.venv/bin/python -m tests.docs.pictures
 	@.venv/bin/python -m tests.docs.schema
 
 faults: .venv/.test

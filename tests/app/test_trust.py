@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from discord.gateway import DiscordWebSocket
-from packaging.utils import canonicalize_name
 from sqlalchemy import BigInteger, Boolean, Integer
 
 from meterbot.app.build import assembled
@@ -19,8 +18,8 @@ from meterbot.core.clock import ManualClock
 from meterbot.rules.pull_requests import Merged
 from meterbot.store import tables
 from tests.app.config.writing import ENVIRON
-from tests.docs.licences import parts
 from tests.docs.pages import PAGES, ROOT, codes, rows, table
+from tests.pins import shipped
 
 PAGE = "docs/privacy.md"
 
@@ -151,7 +150,7 @@ REPORTING_HOME = {"analytics-python", "amplitude-analytics", "bugsnag", "datadog
 
 
 def test_no_part_of_an_installation_is_there_to_report_home() -> None:
-    assert not {canonicalize_name(part.name) for part in parts()} & REPORTING_HOME
+    assert not shipped() & REPORTING_HOME
 
 
 def test_no_library_is_extended_by_a_plugin_that_nobody_asked_for() -> None:

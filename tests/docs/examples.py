@@ -1,5 +1,5 @@
 """The examples in README.md and docs/alerts.md, made by the program itself. `python -m tests.examples` writes them where
-they stand, and what it writes whole: docs/commands.md, docs/licences.md and tests/data/demo-month.txt.
+they stand, and what it writes whole: docs/commands.md and tests/data/demo-month.txt.
 
 The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
 ones.
@@ -28,7 +28,7 @@ from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Severity
 from meterbot.demo.demo import _stage
 from tests.delivery.alerts.events import BERLIN, month_closed, said
-from tests.docs import licences, reference
+from tests.docs import reference
 from tests.teams import NOW
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +183,6 @@ def main() -> None:
     PICTURE.write_text(made.picture, "utf-8")
     MONTH.write_text(_month(), "utf-8")
     (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")
-    (ROOT / "docs/licences.md").write_text(licences.page(), "utf-8")
 
 
 if __name__ == "__main__":
