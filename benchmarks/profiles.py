@@ -29,6 +29,7 @@ from meterbot.chat import Question
 from meterbot.chat.slack.blocks import render
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
+from meterbot.store import facts
 from meterbot.store.database import open_store
 from tests import postgres
 
@@ -62,7 +63,7 @@ async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
             now = clock.now()
             well = [SourceState(seat.name, Health.OK, now, last_ok_at=now) for seat in config.seats]
             await store.write(bot.store, replace(store.batch(of, now, 0), sources=well))
-            await bot.store.latest()
+            await bot.store.read(facts.read_latest)
             await bot.sweep()
             yield bot
 
@@ -106,7 +107,7 @@ async def of_memory(seats: int = 2_000) -> str:
         async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
             note("its session, its reader, the rest that is made at the start")
             await store.write(bot.store, store.batch(of, clock.now(), 0))
-            await bot.store.latest()
+            await bot.store.read(facts.read_latest)
             note("what is known of it")
             await bot.commands.context.report(clock.now())
             note("its row of the report")
@@ -130,11 +131,14 @@ async def of_postgresql() -> str:
         async with postgres.fresh_database(server) as url:
             kept = await open_store(url)
             await store.append(kept, store.samples(of, store.BEGAN, 0))
-            event.listen(kept._engine.sync_engine, "before_cursor_execute", before)  # noqa: SLF001
-            event.listen(kept._engine.sync_engine, "after_cursor_execute", after)  # noqa: SLF001
+            event.listen(kept.engine, "before_cursor_execute", before)
+            event.listen(kept.engine, "after_cursor_execute", after)
             began = time.perf_counter()
             for number in range(1, 8):
-                await store.append(kept, store.samples(of, store.BEGAN + timedelta(minutes=number), number))
+                await store.append(
+                    kept,
+                    store.samples(of, store.BEGAN + timedelta(minutes=number), number),
+                )
             took = time.perf_counter() - began
             await kept.close()
     return _shares({**spent, "Python, and the way there": took - sum(spent.values())})

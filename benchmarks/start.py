@@ -21,7 +21,7 @@ _RUNS = 5
 _ASYNCIO = 31.0
 """Milliseconds that `import asyncio` takes where the goals were set."""
 _PROGRAM = str(Path(sys.executable).with_name("meterbot"))
-_LARGE = ("discord", "slack_bolt", "matplotlib", "asyncpg", "alembic", "rich")
+_LARGE = ("discord", "slack_bolt", "matplotlib", "psycopg", "alembic", "rich")
 _LOADED = """
 import atexit, json, sys
 atexit.register(lambda: print(json.dumps([name for name in {large} if name in sys.modules])))

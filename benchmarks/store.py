@@ -15,8 +15,8 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-import asyncpg
-from sqlalchemy import text
+import psycopg
+from sqlalchemy import Connection, text
 
 from benchmarks import measure
 from benchmarks.measure import Line
@@ -31,8 +31,8 @@ from meterbot.core.models import (
     Window,
 )
 from meterbot.core.money import Money
-from meterbot.store import Batch, CounterState, Latest, Store
-from meterbot.store.database import Database, open_store
+from meterbot.store import Batch, CounterState, Latest, Store, batches, facts, history, rollup
+from meterbot.store.database import open_store
 from tests import postgres
 
 SEATS = 1_000
@@ -80,11 +80,10 @@ def batch(of: list[Counter], at: datetime, spent: int) -> Batch:
 
 
 async def write(store: Store, made: Batch) -> None:
-    async with store.transaction() as transaction:
-        await transaction.write(made)
+    await store.run(lambda c: batches.write(c, made))
 
 
-async def append(store: Database, new: list[Sample]) -> None:
+async def append(store: Store, new: list[Sample]) -> None:
     """The history alone: each sample, and the end of its counter's history."""
     await write(store, Batch(samples=new))
 
@@ -96,7 +95,7 @@ async def writing(folder: Path) -> list[Line]:
         await open_store(f"sqlite:///{folder}/{name}.db", as_worker=True) for name in ("ours", "whole")
     ]
     for each in (store, other):
-        await each.latest()
+        await each.read(facts.read_latest)
     tick = 0
 
     def now() -> datetime:
@@ -144,12 +143,12 @@ async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
     for tick in range(ticks):
         await append(store, samples(of, BEGAN + timedelta(minutes=tick), tick))
     file = folder / "log.db-wal"
-    async with store._engine.connect() as connection:  # noqa: SLF001
-        await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     await store.close()
     store = await open_store(f"sqlite:///{folder}/log.db")
-    async with store._engine.connect() as holding:  # noqa: SLF001 - a reader keeps the log from being begun anew
-        await holding.exec_driver_sql("SELECT count(*) FROM counters")
+    with store.engine.connect() as holding:  # a reader keeps the log from being begun anew
+        holding.exec_driver_sql("SELECT count(*) FROM counters")
         before = file.stat().st_size if file.exists() else 0
         for tick in range(ticks, ticks + 5):
             await append(store, samples(of, BEGAN + timedelta(minutes=tick), tick))
@@ -181,17 +180,16 @@ async def year(folder: Path) -> list[Line]:
             if busy:
                 new = [sample for at, sample in enumerate(new) if (at + minute) % 10 < 3]
                 await append(store, new)
-        async with store._writing() as connection:  # noqa: SLF001
-            await connection.exec_driver_sql("DELETE FROM notes")
-        while await store.roll_up(BEGAN + (number + 1) * day):
+        await store.run(lambda c: c.exec_driver_sql("DELETE FROM notes"))
+        while await store.run(lambda c: rollup.roll_up(c, BEGAN + (number + 1) * day)):
             pass
         if number == 0:
             await write(store, batch(of, BEGAN + day, 99_999))
-            async with store._engine.connect() as connection:  # noqa: SLF001
-                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            with store.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             shutil.copy(folder / "year.db", folder / "day.db")
-    async with store._engine.connect() as connection:  # noqa: SLF001
-        await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    with store.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     young = await open_store(f"sqlite:///{folder}/day.db")
     size = (folder / "year.db").stat().st_size * 52 / 1e9
     await _lengthen(store, len(of))
@@ -210,35 +208,38 @@ async def year(folder: Path) -> list[Line]:
     ]  # fmt: skip
 
 
-async def _lengthen(store: Database, counters_: int) -> None:
+async def _lengthen(store: Store, counters_: int) -> None:
     """Puts a year of hours before what is there: a sample of each counter in each of them, and what it comes to."""
     hour, first = 3_600_000_000, int((BEGAN - timedelta(days=365)).timestamp()) * 1_000_000
     rows = (
         f"WITH RECURSIVE steps(at) AS (SELECT {first} UNION ALL SELECT at + {hour} FROM steps LIMIT 8760), "  # noqa: S608 - numbers
         "amounts(at, counter, used) AS (SELECT at, id, 1000 + at / 3600000000 % 700 FROM steps, counters)"
     )
-    async with store._writing() as connection:  # noqa: SLF001
-        assert await connection.scalar(text("SELECT count(*) FROM counters")) == counters_
+
+    def lengthen(connection: Connection) -> None:
+        assert connection.scalar(text("SELECT count(*) FROM counters")) == counters_
         for into in (
             "history (at, counter, used, cap, blocked) SELECT at, counter, used, '50000', 0",
             "hours (at, counter, currency, spent, used, cap, blocked) SELECT at, counter, 'USD', '10', used, '50000', 0",
         ):
-            await connection.exec_driver_sql(f"INSERT INTO {into} FROM ({rows} SELECT * FROM amounts)")  # noqa: S608 - our own words
+            connection.exec_driver_sql(f"INSERT INTO {into} FROM ({rows} SELECT * FROM amounts)")  # noqa: S608 - our own words
+
+    await store.run(lengthen)
 
 
-async def _team(store: Database, _of: list[Counter], _end: datetime) -> int:
+async def _team(store: Store, _of: list[Counter], _end: datetime) -> int:
     """Reads what `/claude-spend` answers from."""
     for _ in range(5):
-        await store.latest()
-        await store.sources()
+        await store.read(facts.read_latest)
+        await store.read(facts.read_sources)
     return 5
 
 
-async def _seat(store: Database, of: list[Counter], end: datetime) -> int:
+async def _seat(store: Store, of: list[Counter], end: datetime) -> int:
     """Reads what a seat's answer needs besides: the newest samples, and some hours, up to the end of a working day."""
     for counter in of[:20]:
-        await store.samples([counter], end - timedelta(hours=6))
-        await store.hours([counter], end - timedelta(hours=12))
+        await store.read(lambda c: history.read(c, [counter], end - timedelta(hours=6)))
+        await store.read(lambda c: rollup.read(c, [counter], end - timedelta(hours=12)))
     return 20
 
 
@@ -248,7 +249,7 @@ async def postgresql() -> list[Line]:
     with postgres.running() as server:
         async with postgres.fresh_database(server) as url:
             store = await open_store(url)
-            plain = await asyncpg.connect(url.replace("+asyncpg", ""))
+            plain = await psycopg.AsyncConnection.connect(url, autocommit=True)
             await plain.execute(
                 "CREATE TABLE floor (at bigint, counter bigint, used text, cap text, blocked boolean)"
             )

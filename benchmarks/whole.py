@@ -31,7 +31,7 @@ from meterbot.chat.slack.blocks import render
 from meterbot.core.clock import SystemClock
 from meterbot.core.models import SourceState
 from meterbot.ingest.schedule import phase
-from meterbot.store import Batch
+from meterbot.store import Batch, batches
 from meterbot.store.database import open_store
 
 MOST = 10_000
@@ -114,8 +114,7 @@ async def _in_step(config: Config, interval: float) -> None:
     for seat in config.seats:
         wait = (phase(seat.name, interval) - begin) % interval
         due.append(SourceState(seat.name, next_due=datetime.fromtimestamp(begin + wait, UTC)))
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(sources=due))
+    await store.run(lambda c: batches.write(c, Batch(sources=due)))
     await store.close()
 
 

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
+import psycopg
 
 from benchmarks import measure, upstream, whole
 from benchmarks.measure import Line
@@ -77,10 +77,12 @@ async def together(workers: int, served: upstream.Running, database: str) -> Tog
     _tell(children)
     await asyncio.to_thread(served.seen, reset=True)
     active, waiting, looks = 0, 0, round(_SECONDS / _LOOK)
-    connection, began = await asyncpg.connect(database), time.monotonic()
+    connection, began = await psycopg.AsyncConnection.connect(database, autocommit=True), time.monotonic()
     for _ in range(looks):
         await asyncio.sleep(_LOOK)
-        at_work, at_the_lock = await connection.fetchrow(_SESSIONS)
+        row = await (await connection.execute(_SESSIONS)).fetchone()
+        assert row is not None
+        at_work, at_the_lock = row
         active, waiting = active + at_work, waiting + at_the_lock
     seconds = time.monotonic() - began
     seen = await asyncio.to_thread(served.seen)
@@ -103,7 +105,7 @@ async def lines() -> list[Line]:
     with upstream.running(0.2) as served, postgres.running() as server:
         for workers in (1, 2, 4):
             async with postgres.fresh_database(server) as url:
-                found.append(await together(workers, served, url.replace("+asyncpg", "")))
+                found.append(await together(workers, served, url))
     return [_line(each, found[0]) for each in found]
 
 

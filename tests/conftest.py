@@ -23,8 +23,9 @@ from hypothesis import settings
 
 from meterbot.core import secret
 from meterbot.core.log import structlog  # past it, tracebacks are drawn with rich, slowly
-from meterbot.store.database import Database, open_store, upgrade
-from tests import compiled, postgres
+from meterbot.store import Store
+from meterbot.store.database import open_store, upgrade
+from tests import postgres
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
@@ -95,13 +96,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("meterbot.store.engine.create_async_engine", compiled.sharing())
-        yield
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     with postgres.running() as url:
@@ -152,7 +146,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Database]:
+async def store(database_url: str) -> AsyncIterator[Store]:
     opened = await open_store(database_url)
     yield opened
     await opened.close()

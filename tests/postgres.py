@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
+import psycopg
 
 from meterbot.store.engine import parse_url
 from meterbot.store.tables import metadata
@@ -81,16 +81,13 @@ async def empty(url: str) -> bool:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
             f"DO $$ BEGIN {deletions}PERFORM setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'; END $$",
         )
-    except asyncpg.UndefinedTableError:
+    except psycopg.errors.UndefinedTable:
         await _on(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
         return False
     return True
 
 
 async def _on(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
+            await connection.execute(statement.encode())

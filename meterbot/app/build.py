@@ -53,7 +53,9 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.ingest.pushes import PUSH, PushReceiver
+from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import Retention
+from meterbot.ingest.sweep import Sweep
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
 from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
@@ -65,7 +67,7 @@ from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.session import Keeper
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Latest, Store, errors
+from meterbot.store import Latest, Store, errors, facts, notes
 from meterbot.store.database import open_store
 
 READS_AT_ONCE = 16
@@ -134,10 +136,12 @@ async def assembled(
         closing.push_async_callback(presence.leave)
         await presence.join()
         sessions = build_sessions(config, closing, store)
-        sources = build_sources(config, closing, sessions.seats, await store.latest(), patient=True)
+        sources = build_sources(
+            config, closing, sessions.seats, await store.read(facts.read_latest), patient=True
+        )
         terminal = terminal or (sys.stdin, sys.stdout)
         chats = build_chats(
-            config, clock, store.note, store.set_note, on_quit=on_quit, terminal=terminal, gateway=gateway
+            config, clock, *_notes(store), on_quit=on_quit, terminal=terminal, gateway=gateway
         )
         bot = _connected(
             config,
@@ -149,7 +153,7 @@ async def assembled(
             presence=presence,
             read_commits=_commit_reader(config, closing),
             reads_at_once=reads_at_once or _reads_at_once(config),
-            salt=await store.salt() if salt is None else salt,
+            salt=await store.run(notes.salt) if salt is None else salt,
             rng=rng,
         )
         if config.http is not None:
@@ -160,6 +164,18 @@ async def assembled(
             closing.push_async_callback(chat.close)
         await _start(chats.values(), bot.commands)
         yield bot
+
+
+def _notes(store: Store) -> tuple[Note, SetNote]:
+    """How a chat reads and keeps small things."""
+
+    async def note(name: str) -> str | None:
+        return await store.read(lambda c: notes.read(c, name))
+
+    async def set_note(name: str, value: str) -> None:
+        await store.run(lambda tx: notes.write(tx, name, value))
+
+    return note, set_note
 
 
 def _reads_at_once(config: Config) -> int:
@@ -231,9 +247,9 @@ def _connected(
     )
     destinations = [Destination(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
-    ingest = Ingest(
-        store, seats, destinations, rules, notify.wake, routing=routing, session_ends=sessions.ends
-    )
+    recorder = Recorder(seats, destinations, rules, routing)
+    ingest = Ingest(store, recorder, notify.wake)
+    sweep = Sweep(store, recorder, notify.wake, session_ends=sessions.ends)
     reception = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     context = CommandContext(
         store,
@@ -290,6 +306,7 @@ def _connected(
         frozenset(seats),
         poller,
         ingest,
+        sweep,
         notify,
         commands,
         reception,

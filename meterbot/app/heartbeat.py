@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from meterbot.core.clock import Clock
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
-from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store
+from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store, notes, workers
 
 _ANSWER_SECONDS = 2.0
 _GOODBYE_SECONDS = 2.0
@@ -48,7 +48,7 @@ class Heartbeat:
 
     async def ticked(self, at: datetime) -> None:
         """Notes for `status`, whoever asks it and where, that seats are looked after. Raises what the store raises."""
-        await self._store.set_note(LAST_TICK, at.isoformat())
+        await self._store.run(lambda tx: notes.write(tx, LAST_TICK, at.isoformat()))
 
     async def leave(self) -> None:
         """Ends: others take over at once. Raises nothing."""
@@ -58,7 +58,8 @@ class Heartbeat:
         self._lose()
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._store.leave(self.worker, self._clock.now())
+                now = self._clock.now()
+                await self._store.run(lambda tx: workers.leave(tx, self.worker, now))
         except Exception:
             log.exception("could not say goodbye: others take over some seconds later")
 
@@ -67,7 +68,8 @@ class Heartbeat:
         began, now = asyncio.get_running_loop().time(), self._clock.now()
         until = FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
         async with asyncio.timeout(None if self._store.sole else _ANSWER_SECONDS):
-            held = await self._store.beat(self.worker, now, until, [lease.name for lease in self._leases])
+            wanted = [lease.name for lease in self._leases]
+            held = await self._store.run(lambda tx: workers.beat(tx, self.worker, now, until, wanted))
         self._lives_from(began)
         for lease in self._leases:
             if lease.held != (lease.name in held) and not self._store.sole:

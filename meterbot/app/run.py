@@ -27,8 +27,9 @@ from meterbot.ingest.poller import Poller
 from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
+from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store
+from meterbot.store import Store, deliveries, facts, workers
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -62,6 +63,7 @@ class Bot:
     seats: frozenset[str]
     poller: Poller
     ingest: Ingest
+    waiting: Sweep
     notify: DeliveryWorker
     commands: Commands
     reception: PushReceiver
@@ -168,7 +170,7 @@ class Bot:
     async def sweep(self) -> None:
         """Finds what time alone makes true."""
         await self.sessions.refresh()
-        await self.ingest.sweep(self.clock.now(), self.awake_since)
+        await self.waiting.run(self.clock.now(), self.awake_since)
         await self.note_tick()
 
     async def note_tick(self) -> None:
@@ -209,23 +211,23 @@ class Bot:
     async def _health(self) -> Mapping[str, SourceState]:
         """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
         at = monotonic()
-        if (
-            self.store.sole
-            or len(self.seats) < MANY
-            or self.seen is None
-            or at - self.seen[0] > SWEEP_SECONDS
-        ):
-            self.seen = at, await self.store.sources()
+        if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
+            self.seen = at, await self.store.read(facts.read_sources)
         return self.seen[1]
 
     async def vitals(self) -> BotHealth:
         """How the bot is doing."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                queues, sources, database = await self.store.queues(), await self._health(), True
-                workers = await self.store.workers(self.clock.now())
+                queues, sources, database = (
+                    await self.store.read(deliveries.read_queues),
+                    await self._health(),
+                    True,
+                )
+                now = self.clock.now()
+                alive = await self.store.read(lambda c: workers.read(c, now))
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
-            queues, sources, workers, database = [], {}, [], False
+            queues, sources, alive, database = [], {}, [], False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting = Counter(dict.fromkeys(self.chats, 0))
@@ -245,7 +247,7 @@ class Bot:
             waiting=waiting,
             oldest=oldest,
             seats={name: state for name, state in sources.items() if name in self.seats},
-            workers=workers,
+            workers=alive,
             troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
             lag=self.poller.lag(now),
         )

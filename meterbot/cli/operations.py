@@ -43,7 +43,7 @@ from meterbot.delivery.alerts.test_alert import arrival_check
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.seat_settings import name_of
 from meterbot.ingest.changes import counts_in_team
-from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.ingest import forget_account as forget_account_of
 from meterbot.ingest.pull_requests import counters_of, month_so_far, reckoned
 from meterbot.ingest.pushes import PUSH
 from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
@@ -52,7 +52,23 @@ from meterbot.rules.pull_requests import Commits, Merged, Month, PullRequest
 from meterbot.rules.renewals import as_configured
 from meterbot.sources import Source
 from meterbot.sources.session import Keeper
-from meterbot.store import LAST_TICK, Forgotten, Store, StoredSession, database
+from meterbot.store import (
+    LAST_TICK,
+    Connection,
+    Forgotten,
+    Store,
+    StoredSession,
+    database,
+    deliveries,
+    facts,
+    forgetting,
+    history,
+    notes,
+    push_tokens,
+    sessions,
+    workers,
+)
+from meterbot.store import pull_requests as records
 from meterbot.store.database import is_there, open_store, peek_sessions, upgrade
 
 _MOST_EVENTS = 1_000_000
@@ -143,7 +159,7 @@ async def _last_pushed(
     store: Store | None, seats: Sequence[Seat], now: datetime, tz: tzinfo
 ) -> list[Snapshot]:
     """What arrived last of seats that cannot be asked, with how their sources are doing now."""
-    latest, sources = ([], {}) if store is None else (await store.latest(), await store.sources())
+    latest, sources = ([], {}) if store is None else await store.read(facts.read_team)
     return [row.snapshot for row in team_report(latest, sources, seats, now, tz).rows]
 
 
@@ -169,7 +185,7 @@ async def history_of(config: Config, since: datetime) -> list[dict[str, object]]
     """Every kept change of the configured seats since then, in order of time."""
     async with _opened(config) as store:
         readers = await _readers(store, config)
-        samples = await store.samples(readers, since)
+        samples = await store.read(lambda c: history.read(c, readers, since))
         names = {counter: seat.name for counter, seat in readers.items()}
         return export.rows([sample for sample in samples if sample.at >= since], names)
 
@@ -180,10 +196,10 @@ async def replay_of(
     """What these rules would have told since then on the history of the configuration's seats, and what was told."""
     async with _opened(config) as store:
         readers = await _readers(store, config)
-        samples = await store.samples(readers, since - WARM_UP)
-        fired = await store.events(since, limit=_MOST_EVENTS)
-        async with store.transaction() as transaction:
-            set_by_owners = await transaction.memories(name_of(seat.name) for seat in readers.values())
+        samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
+        fired = await store.read(lambda c: facts.read_events(c, since, _MOST_EVENTS))
+        names = [name_of(seat.name) for seat in readers.values()]
+        set_by_owners = await store.read(lambda c: facts.read_memories(c, names))
     made = partial(replay, since=since, until=now, memories=set_by_owners, progress=progress)
     return await asyncio.to_thread(made, samples, readers, fired, settings)
 
@@ -192,7 +208,7 @@ async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
     """Every counter of the team's sum, and a seat that reads it."""
     configured = {seat.name: seat for seat in config.seat_list()}
     readers: dict[Counter, Seat] = {}
-    for one in await store.latest():
+    for one in await store.read(facts.read_latest):
         seat = configured.get(one.seat)
         if seat is not None and counts_in_team(seat, one.counter):
             readers.setdefault(one.counter, seat)
@@ -226,9 +242,10 @@ async def print_answer(config: Config, now: datetime, *questions: str) -> None:
 async def status_json(config: Config, now: datetime) -> dict[str, object]:
     """How sources, destinations and processes are doing, as far as the database tells. Instants are ISO, in UTC."""
     async with _opened(config) as store:
-        known, queues = await store.sources(), await store.queues(now)
-        workers = [] if store.sole else await store.workers(now)
-        last_tick = await store.note(LAST_TICK)
+        known = await store.read(facts.read_sources)
+        queues = await store.read(lambda c: deliveries.read_queues(c, now))
+        alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
+        last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
         team = await current_report(store, Reports(config.seat_list(), config.timezone), now)
     states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
     return {
@@ -257,7 +274,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
             for queue in all_queues(queues, config.places())
         ],
         "processes": [
-            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in workers
+            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in alive
         ],
         "set_up": plan_troubles(team.rows),
     }
@@ -276,7 +293,10 @@ async def _print(message: Message) -> None:
 async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
     """What the record holds under each of these numbers."""
     async with _opened(config) as store:
-        return [[one.pull for one in await store.pull_requests_numbered(number)] for number in numbers]
+        return [
+            [one.pull for one in await store.read(partial(records.numbered, number=number))]
+            for number in numbers
+        ]
 
 
 async def month_of_pull_requests(config: Config, now: datetime) -> Month:
@@ -294,11 +314,14 @@ async def branch_cost(
     first = min(commit.authored_at for commit in commits)
     last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
     merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
-    async with _opened(config) as store, store.transaction() as transaction:
-        counters = counters_of(names, seats, await transaction.latest_of(names))
+
+    def reckon(connection: Connection) -> PullRequest:
+        counters = counters_of(names, seats, facts.read_latest(connection, names))
         pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
-        made = await reckoned(transaction, [pull])
-    return replace(pull, bill=made[pull.key])
+        return replace(pull, bill=reckoned(connection, [pull])[pull.key])
+
+    async with _opened(config) as store:
+        return await store.read(reckon)
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:
@@ -363,19 +386,19 @@ async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
 async def forget_seat(url: SecretStr, seat: str) -> Forgotten:
     """Deletes what is stored of a seat, configured or not."""
     async with _opened_at(url) as store:
-        return await store.forget(seat)
+        return await store.run(lambda tx: forgetting.forget(tx, seat))
 
 
 async def revoke_push_token(url: SecretStr, seat: str) -> bool:
     """Makes the seat's token worthless. False when it had none."""
     async with _opened_at(url) as store:
-        return await store.revoke_push_token(seat)
+        return await store.run(lambda tx: push_tokens.revoke(tx, seat))
 
 
 async def forget_account(url: SecretStr, seat: str) -> bool:
     """Lets the seat be another account from its next reading on. False when none was known."""
     async with _opened_at(url) as store:
-        return await Ingest(store, {}, (), RuleSettings(), lambda: None).forget_account(seat)
+        return await store.run(lambda tx: forget_account_of(tx, seat))
 
 
 async def stored_sessions(config: Config) -> dict[str, StoredSession]:
@@ -387,9 +410,9 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
     """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
     cipher = Cipher(config.secret_keys)
     async with _opened(config) as store:
-        stored = (await store.sessions()).values()
+        stored = (await store.read(sessions.read)).values()
         lost = [row.seat for row in stored if not cipher.can_decrypt(row.seat, row.ciphertext)]
-        return [seat for seat in sorted(lost) if await store.forget_session(seat)]
+        return [seat for seat in sorted(lost) if await store.run(partial(sessions.forget, seat=seat))]
 
 
 async def upgrade_database(url: SecretStr) -> None:

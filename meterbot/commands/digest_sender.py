@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import partial
 
 from meterbot.commands.digest import (
     DigestReader,
@@ -22,7 +23,7 @@ from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.routing import RoutingSettings, hold
-from meterbot.store import Batch, Store, Transaction
+from meterbot.store import Batch, Connection, Store, batches, delivery_queue, facts, history, locks
 
 Report = Callable[[datetime], Awaitable[TeamReport]]
 Ahead = Callable[[TeamReport], Awaitable[Outlooks]]
@@ -40,8 +41,8 @@ class _Saying:
     headings: Outlooks = NOWHERE
 
 
-async def _told(transaction: Transaction, reader: DigestReader) -> DigestState | None:
-    return load((await transaction.memories([reader.name])).get(reader.name))
+def _told(connection: Connection, reader: DigestReader) -> DigestState | None:
+    return load(facts.read_memories(connection, [reader.name]).get(reader.name))
 
 
 @dataclass
@@ -70,8 +71,7 @@ class DigestSender:
         for reader in waiting:
             known = self._told.get(reader.name) or await self._remembered(reader)
             said = await self._ahead(reader, report, known, now)
-            async with self.store.transaction() as transaction:
-                told, new = await self._look(transaction, said, known, now)
+            told, new = await self.store.run(partial(self._look, said=said, known=known, now=now))
             # Only what was committed is taken for told.
             queued |= new
             if told is not None:
@@ -84,8 +84,7 @@ class DigestSender:
         return told is None or due(reader.schedule, now, told) is not None
 
     async def _remembered(self, reader: DigestReader) -> DigestState | None:
-        async with self.store.transaction() as transaction:
-            return await _told(transaction, reader)
+        return await self.store.read(lambda c: _told(c, reader))
 
     async def _ahead(
         self, reader: DigestReader, report: TeamReport, known: DigestState | None, now: datetime
@@ -97,31 +96,33 @@ class DigestSender:
             return _Saying(reader, view, now_said)
         rows = [row for row in report.rows if not reader.seats or row.seat.name in reader.seats]
         counters = {row.counter for row in rows if row.counter is not None and not row.beside}
-        samples = await self.store.samples(counters, min(known.at, known.since or known.at))
+        since = min(known.at, known.since or known.at)
+        samples = await self.store.read(lambda c: history.read(c, counters, since))
         heading = await self.headings(replace(report, rows=tuple(rows)))
         return _Saying(reader, view, now_said, samples, heading)
 
-    async def _look(
-        self, transaction: Transaction, said: _Saying, known: DigestState | None, now: datetime
+    def _look(
+        self, connection: Connection, said: _Saying, known: DigestState | None, now: datetime
     ) -> tuple[DigestState | None, bool]:
         """What the reader knows now, and whether something was queued for them."""
-        reader, before = said.reader, await _told(transaction, said.reader)
+        locks.facts(connection)
+        reader, before = said.reader, _told(connection, said.reader)
         if before is None:
-            return await self._begin(transaction, reader, said.mark, now), False
+            return self._begin(connection, reader, said.mark, now), False
         day = due(reader.schedule, now, before)
         if day is None or before != known:
             return before, False  # another worker was here
         if said.mark is None or said.mark == before.mark:
             told = replace(before, day=day)
-            await transaction.write(Batch(memories={reader.name: dump(told)}))
+            facts.write_memories(connection, {reader.name: dump(told)})
             return told, False
         since = before.at
         if before.digest is not None and before.since is not None:
             last = digest_event(reader, before.digest, now)
-            if await transaction.withdraw(last.key, reader.place, _NEWER):
+            if delivery_queue.withdraw(connection, last.key, reader.place, _NEWER):
                 since = before.since  # what it would have said, this one says
         told = DigestState(day, now, said.mark, digest=day, since=since)
-        await transaction.write(self._batch(said, told, now))
+        batches.write(connection, self._batch(said, told, now))
         return told, True
 
     def _batch(self, said: _Saying, told: DigestState, now: datetime) -> Batch:
@@ -141,8 +142,8 @@ class DigestSender:
         )
         return Batch(memories={reader.name: dump(told)}, events=(event,), deliveries=(delivery,))
 
-    async def _begin(
-        self, transaction: Transaction, reader: DigestReader, now_said: str | None, now: datetime
+    def _begin(
+        self, connection: Connection, reader: DigestReader, now_said: str | None, now: datetime
     ) -> DigestState | None:
         if now_said is None:
             return None  # nothing is known yet that could change
@@ -150,7 +151,7 @@ class DigestSender:
         if passed is None:
             return None
         told = DigestState(passed, now, now_said)
-        await transaction.write(Batch(memories={reader.name: dump(told)}))
+        facts.write_memories(connection, {reader.name: dump(told)})
         return told
 
     def _view(self, reader: DigestReader, report: TeamReport) -> View:

@@ -16,7 +16,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Seat, Severity
 from meterbot.core.text import age
-from meterbot.store import Store
+from meterbot.store import Store, notes, push_tokens
 
 VERB = "join"
 APPROVE = "approve"
@@ -113,7 +113,9 @@ class JoinCommand:
 
     async def _token_there(self, seat: Seat, now: datetime) -> Message | None:
         """What a person should know before a new token is made."""
-        made = [token.made_at for token in await self._store.push_tokens() if token.seat == seat.name]
+        made = [
+            token.made_at for token in await self._store.read(push_tokens.read) if token.seat == seat.name
+        ]
         if made:
             text = (
                 f"One was made {age(made[0], now)}. It is worthless as soon as there is a new one: a machine "
@@ -192,7 +194,8 @@ class JoinCommand:
 
     async def _held(self, seat: Seat, now: datetime) -> _Request | None:
         """The request for a seat, unless it is too old."""
-        note = json.loads(await self._store.note(_note(seat)) or "null")
+        stored = await self._store.read(lambda c: notes.read(c, _note(seat)))
+        note = json.loads(stored or "null")
         if note is None:
             return None
         request = _Request(**{**note, "at": datetime.fromisoformat(note["at"])})
@@ -200,7 +203,7 @@ class JoinCommand:
 
     async def _hold(self, seat: Seat, request: _Request | None) -> None:
         note = None if request is None else {**asdict(request), "at": request.at.isoformat()}
-        await self._store.set_note(_note(seat), json.dumps(note))
+        await self._store.run(lambda tx: notes.write(tx, _note(seat), json.dumps(note)))
 
 
 def _note(seat: Seat) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from meterbot.commands.outlooks import Outlooks, outlooks
@@ -13,7 +14,7 @@ from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_mont
 from meterbot.rules.months import calendar_month
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_and_caps import PACE_WINDOWS, pace
-from meterbot.store import Store
+from meterbot.store import Store, facts, history, rollup
 
 _MANY_SEATS = 200
 _COUNTERS_AT_ONCE = 30
@@ -33,20 +34,23 @@ async def off_loop(
 
 async def current_report(store: Store, reports: Reports, now: datetime) -> TeamReport:
     """The team as the store knows it."""
-    latest, sources = await store.latest(), await store.sources()
+    latest, sources = await store.read(facts.read_team)
     report = await off_loop(len(latest), reports.at, latest, sources, now)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
-    return with_paces(report, await store.samples(beside, now - PACE_WINDOWS[-1])) if beside else report
+    if not beside:
+        return report
+    return with_paces(report, await store.read(lambda c: history.read(c, beside, now - PACE_WINDOWS[-1])))
 
 
 async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
     """Where the report's seats are heading."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
-    samples = await asyncio.to_thread(_with_pace, await store.samples(counters, now - PACE_WINDOWS[3]), now)
+    recent = await store.read(lambda c: history.read(c, counters, now - PACE_WINDOWS[3]))
+    samples = await asyncio.to_thread(_with_pace, recent, now)
     # A seat that was idle for hours has left few samples: read those of a longer time.
     idle = counters - {sample.counter for sample in samples}
-    samples += await store.samples(idle, now - PACE_WINDOWS[-1])
+    samples += await store.read(lambda c: history.read(c, idle, now - PACE_WINDOWS[-1]))
     hours = await hours_joined(store, counters, now - HABIT, datetime.date)
     return await asyncio.to_thread(outlooks, report, samples, hours)
 
@@ -64,7 +68,8 @@ async def hours_joined(
     found: list[Hour] = []
     wanted = sorted(counters, key=str)
     for start in range(0, len(wanted), _COUNTERS_AT_ONCE):
-        hours = await store.hours(wanted[start : start + _COUNTERS_AT_ONCE], since)
+        part = wanted[start : start + _COUNTERS_AT_ONCE]
+        hours = await store.read(partial(rollup.read, counters=part, since=since))
         found += await asyncio.to_thread(joined, hours, key)
     return found
 

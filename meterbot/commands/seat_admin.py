@@ -11,7 +11,7 @@ from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes
-from meterbot.store import Forgotten, PushToken, Store
+from meterbot.store import Forgotten, PushToken, Store, facts, push_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,11 @@ class SeatInfo:
 async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -> str | None:
     """A new token, which is the seat's only one from now on. None, and nothing is changed, where there is one already
     and it shall not be replaced."""
-    if not replace and any(token.seat == seat for token in await store.push_tokens()):
+    if not replace and any(token.seat == seat for token in await store.read(push_tokens.read)):
         return None
     token = pushes.new_token()
-    await store.set_push_token(PushToken(seat, pushes.digest(token), now))
+    new = PushToken(seat, pushes.digest(token), now)
+    await store.run(lambda tx: push_tokens.write(tx, new))
     return token
 
 
@@ -73,8 +74,8 @@ async def overview(
     store: Store, seats: Sequence[Seat], digests: Mapping[str, str], now: datetime
 ) -> list[SeatInfo]:
     """The configured seats in the order of the configuration, then those of which something is stored, by name."""
-    latest, sources = await store.latest(), await store.sources()
-    tokens = {token.seat: token.made_at for token in await store.push_tokens()}
+    latest, sources = await store.read(facts.read_team)
+    tokens = {token.seat: token.made_at for token in await store.read(push_tokens.read)}
     configured = {seat.name for seat in seats}
     known_sources = {one.seat: one.known.snapshot.source for one in latest}
     left = sorted({*sources, *tokens, *known_sources} - configured)

@@ -17,7 +17,7 @@ from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
 from meterbot.rules.renewals import next_charge
-from meterbot.store import Store, Transaction
+from meterbot.store import Connection, Store, alert_actions, cards, deliveries, facts, locks
 
 MORNING = time(9)
 """When "tomorrow" is."""
@@ -77,8 +77,8 @@ class AlertActions:
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        async with self._store.transaction() as transaction:
-            told = await transaction.tellings([event.key for event in asked.card.events])
+        keys = [event.key for event in asked.card.events]
+        told = await self._store.read(lambda c: deliveries.tellings(c, keys))
         return Answer(why(asked.card, self._seats, self._tz, asked.now, told))
 
     async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
@@ -118,7 +118,11 @@ class AlertActions:
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
         """What is snoozed or muted now, each with the way back; `unmute ID` goes it."""
         now = self._now()
-        holding = [act for act in await self._store.acts(now) if self._admits(question, act.seat)]
+        holding = [
+            act
+            for act in await self._store.read(lambda c: alert_actions.holding(c, now))
+            if self._admits(question, act.seat)
+        ]
         if len(words) > 1:
             return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
         if not holding:
@@ -139,10 +143,15 @@ class AlertActions:
         if not acts:
             return notice("Nothing to undo", "This is over already, or I do not know it.")
         act = acts[0]
-        async with self._store.transaction() as transaction:
-            undone = await transaction.undo(act.id, now)
-            if undone:
-                await self._follow(transaction, act.alert, f"{act.id} undone", None, now)
+
+        def undo(connection: Connection) -> bool:
+            locks.facts(connection)
+            done = alert_actions.undo(connection, act.id, now)
+            if done:
+                self._follow(connection, act.alert, f"{act.id} undone", None, now)
+            return done
+
+        undone = await self._store.run(undo)
         self._wake()
         said = action_text(act, self._tz)
         return notice("Undone" if undone else "It was undone before", f"No longer: {said}")
@@ -155,8 +164,7 @@ class AlertActions:
         seat = self._seats.get(words[1])
         if seat is not None and not self._admits(question, seat.name):
             return _NOT_YOURS  # before anything is looked up: whether it has an alert is theirs to know
-        async with self._store.transaction() as transaction:
-            card = await transaction.card(words[1]) or await self._newest_of(transaction, words[1])
+        card = await self._store.read(lambda c: cards.of(c, words[1]) or self._newest_of(c, words[1]))
         if card is None:
             return (
                 _GONE if seat is None else notice(_GONE.title, f"{seat.name} has no alert that still holds.")
@@ -170,14 +178,14 @@ class AlertActions:
             seat, configured, question.platform, question.user, question.groups
         )
 
-    async def _newest_of(self, transaction: Transaction, seat: str) -> PostContent | None:
+    def _newest_of(self, connection: Connection, seat: str) -> PostContent | None:
         """The newest alert of a seat that has not ended."""
         if seat not in self._seats:
             return None
-        mine = [event for event in await transaction.open_alerts(_ALERTS) if event.seat == seat]
-        tellings = await transaction.tellings([event.key for event in mine[-1:]])
+        mine = [event for event in facts.open_alerts(connection, _ALERTS) if event.seat == seat]
+        tellings = deliveries.tellings(connection, [event.key for event in mine[-1:]])
         for each in reversed(tellings):
-            card = await transaction.card_of(each.about, each.place)
+            card = cards.of_event(connection, each.about, each.place)
             if card is not None:
                 return card
         return None
@@ -218,7 +226,7 @@ class AlertActions:
         today = asked.now.astimezone(self._tz).date()
         mine = [
             one.known.snapshot.subscription
-            for one in await self._store.latest()
+            for one in await self._store.read(facts.read_latest)
             if one.seat == asked.event.seat
         ]
         days = [next_charge(subscription) for subscription in mine if subscription is not None]
@@ -241,31 +249,37 @@ class AlertActions:
             severity=event.severity,
             until=until,
         )
-        # Alone with the facts until it ends: of two clicks, wherever they arrive, the second finds the first.
-        async with self._store.transaction() as transaction:
-            holding = [*await transaction.acts(asked.now), *await transaction.acts_about([event.key])]
-            before = next((one for one in holding if one.undone_at is None and _is_as_good(one, act)), None)
-            if before is not None:
-                return False, before
-            await transaction.add_act(act)
-            await self._follow(transaction, event.key, act.id, action_line(act, self._tz), asked.now)
+        stored = await self._store.run(lambda tx: self._add(tx, act, asked.now))
         self._wake()
-        return True, act
+        return stored is act, stored
 
-    async def _follow(
-        self, transaction: Transaction, alert: str, name: str, line: Message | None, now: datetime
+    def _add(self, connection: Connection, act: AlertAction, now: datetime) -> AlertAction:
+        """The action itself, or the one before it that does the same."""
+        locks.facts(connection)  # of two clicks, wherever they arrive, the second finds the first
+        holding = [
+            *alert_actions.holding(connection, now),
+            *alert_actions.about(connection, [act.alert]),
+        ]
+        before = next((one for one in holding if one.undone_at is None and _is_as_good(one, act)), None)
+        if before is not None:
+            return before
+        alert_actions.add(connection, act)
+        self._follow(connection, act.alert, act.id, action_line(act, self._tz), now)
+        return act
+
+    def _follow(
+        self, connection: Connection, alert: str, name: str, line: Message | None, now: datetime
     ) -> None:
         """Every post of the alert shows it, and its thread says it."""
-        event = (await transaction.events([alert]))[alert]
-        tellings = [each for each in await transaction.tellings([alert]) if each.event == alert]
+        event = facts.events_by_key(connection, [alert])[alert]
+        tellings = [each for each in deliveries.tellings(connection, [alert]) if each.event == alert]
         lane, configured = priority_of(event.kind), self._seats.get(event.seat or "")
         for telling in tellings:
             # Who did it would tell whose it is.
             open_ = self._redaction.may_see(event, configured, telling.place)
             said = line if open_ else None
-            await transaction.queue(
-                follow_ups(self._redaction.salted(name), [telling], Purpose.ACT, said, lane), now
-            )
+            new = follow_ups(self._redaction.salted(name), [telling], Purpose.ACT, said, lane)
+            deliveries.queue(connection, new, {each.event: now for each in new})
 
     def _receipt(self, act: AlertAction, *, new: bool) -> Message:
         done, before, undo = _RECEIPTS[act.deed]

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from meterbot.chat import LOOK_BACK, Chat
 from meterbot.core.clock import Clock
@@ -25,7 +26,8 @@ from meterbot.core.errors import Outcome, SendError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
 from meterbot.delivery.grouping import grouping, while_out
-from meterbot.store import Store
+from meterbot.store import Store, deliveries, delivery_queue
+from meterbot.store.delivery_queue import Claim
 
 CLAIM_SECONDS = 60.0
 """How long a worker may take over one delivery before another looks after it."""
@@ -127,12 +129,16 @@ class DeliveryWorker:
     async def deliver_next(self, name: str) -> bool:
         """Sends the next message of one of the chat's channels. False when nothing was due."""
         now = self._clock.now()
-        delivery = await self._store.claim(name, now, self._worker, CLAIM_SECONDS, self._choose[name])
+        if await self._store.read(lambda c: delivery_queue.first_free(c, name, now)) is None:
+            return False
+        claim, choose = Claim(self._worker, now, CLAIM_SECONDS), self._choose[name]
+        delivery = await self._store.run(
+            lambda tx: delivery_queue.claim(tx, name, claim, choose), durable=True
+        )
         if delivery is None:
             return False
         if (needless := _needless(delivery)) is not None:
-            await self._store.superseded(delivery, needless, now)
-            self._tally.delivery(name, "superseded")
+            await self._supersede(delivery, needless)
             return True
         try:
             where, sent = await self._send(self._chats[name], delivery)
@@ -158,10 +164,14 @@ class DeliveryWorker:
         news = delivery.purpose is Purpose.TELL and delivery.event.resolves is None
         if delivery.kind is DeliveryKind.REPLY and news:
             log.info("a thread is gone, its alert is posted anew", chat=delivery.chat, reason=error.reason)
-            await self._store.repost(delivery, now)
+            await self._store.run(lambda tx: delivery_queue.repost(tx, delivery, now))
             return
         log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
-        await self._store.superseded(delivery, error.reason, now)
+        await self._supersede(delivery, error.reason)
+
+    async def _supersede(self, delivery: Delivery, reason: str) -> None:
+        now = self._clock.now()
+        await self._store.run(lambda tx: delivery_queue.mark_superseded(tx, delivery, reason, now))
         self._tally.delivery(delivery.chat, "superseded")
 
     async def _say_goodbye(self, delivery: Delivery) -> None:
@@ -221,7 +231,8 @@ class DeliveryWorker:
         unsure = delivery.id in self._unsure
         pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
         held = None if trouble is None else while_out(delivery.chat, trouble, now)
-        await self._store.delivered(delivery, where, now, pause, sent=sent, unsure=unsure, held=held)
+        record = partial(delivery_queue.mark_delivered, sent=sent, unsure=unsure, held=held)
+        await self._store.run(lambda tx: record(tx, delivery, where, now, pause))
         self._tally.delivery(delivery.chat, "delivered")
         self._unsure.discard(delivery.id)
         if self._trouble.pop(_line(delivery), None):
@@ -233,7 +244,8 @@ class DeliveryWorker:
         # A doubt stays one, whatever stopped this attempt: looking once more is harmless.
         state = DeliveryState.IN_DOUBT if delivery.settle else _STATE[error.outcome]
         trouble = DestinationTrouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
-        await self._store.put_back(delivery, state, now + timedelta(seconds=pause), trouble)
+        again = now + timedelta(seconds=pause)
+        await self._store.run(lambda tx: delivery_queue.mark_waiting(tx, delivery, state, again, trouble))
         if self._trouble.get(_line(delivery)) != error.reason:
             self._trouble[_line(delivery)] = error.reason
             log.warning(
@@ -255,7 +267,7 @@ class DeliveryWorker:
     async def tidy(self) -> None:
         """Looks after the messages that may stand twice, where that is allowed by now."""
         for name, chat in self._chats.items():
-            for unsure in await self._store.unsure(name):
+            for unsure in await self._store.read(partial(deliveries.unsure, chat=name)):
                 try:
                     await self._tidy_one(chat, unsure)
                 except SendError as error:
@@ -268,7 +280,7 @@ class DeliveryWorker:
             if extra != unsure.where:
                 log.info("a message stood twice, the second is taken away", delivery=unsure.id)
                 await chat.delete(extra)
-        await self._store.settled(unsure.id)
+        await self._store.run(lambda tx: deliveries.settle(tx, unsure.id))
 
 
 def _needless(delivery: Delivery) -> str | None:

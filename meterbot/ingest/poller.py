@@ -21,7 +21,7 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
-from meterbot.store import Store
+from meterbot.store import Store, facts, leases
 
 READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
@@ -97,7 +97,7 @@ class Poller:
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
         if self._states is None:
-            self._states = self._plan(await self._store.sources(), now)
+            self._states = self._plan(await self._store.read(facts.read_sources), now)
         if self._alive() and self._due and self._due[0][0] <= now:
             await self._begin(now)
 
@@ -122,7 +122,7 @@ class Poller:
         try:
             async with asyncio.timeout(_CLAIM_SECONDS):
                 seen = {name: self._state(name).next_due for name in due}
-                claims = await self._store.claim_seats(self._worker, seen, now)
+                claims = await self._store.run(lambda tx: leases.claim(tx, self._worker, seen, now))
                 if self._prepare is not None and claims.taken:
                     await self._prepare(claims.taken)
         except BaseException:
@@ -168,7 +168,7 @@ class Poller:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self.drain()
                 if given_up:
-                    await self._store.release_seats(self._worker, given_up)
+                    await self._store.run(lambda tx: leases.release(tx, self._worker, given_up))
         except TimeoutError:
             log.error("readings could not be stored before the end", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
         except Exception:

@@ -33,7 +33,8 @@ from meterbot.rules.pull_requests import (
     seats_of,
 )
 from meterbot.sources import CommitReader, CommitsUnreadError
-from meterbot.store import Latest, PullRecord, Store, Transaction
+from meterbot.store import Connection, Latest, PullRecord, Store, facts, history
+from meterbot.store import pull_requests as records
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
@@ -89,23 +90,24 @@ class PullRequestTracker:
         why = None if commits is not None or asked_for else NO_TOKEN
         pull = PullRequest(merged, seats, commits=commits, no_commits=why)
         new = PullRecord(pull, delivery, now, due_at=now if asked_for else None)
-        async with self._store.transaction() as transaction:
-            return HookReceipt.NEW if await transaction.add_pull_request(new) else HookReceipt.KNOWN
+        added = await self._store.run(lambda tx: records.add(tx, new))
+        return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def step(self, now: datetime) -> None:
         """Asks for the commits that are due, and reckons what readings may have changed."""
-        for record in await self._store.open_pull_requests():
+        for record in await self._store.read(records.still_open):
             if record.due_at is not None and record.due_at <= now:
                 await self._ask(record, now)
-        ready = [record for record in await self._store.open_pull_requests() if record.pull.ready]
-        latest = await self._store.latest() if ready else []
+        ready = [record for record in await self._store.read(records.still_open) if record.pull.ready]
+        latest = await self._store.read(facts.read_latest) if ready else []
         for record in ready:
             if _may_change(record, latest):
-                await self._ingest.record(partial(self._reckon, record.pull.key, now), now)
+                await self._ingest.record(partial(self._reckon, key=record.pull.key, now=now), now)
 
     async def _ask(self, record: PullRecord, now: datetime) -> None:
         pull = record.pull
-        if not await self._store.claim_pull_request(pull.key, record.attempts, now + _ASKING):
+        claim = partial(records.claim, key=pull.key, attempts=record.attempts, until=now + _ASKING)
+        if not await self._store.run(claim):
             return
         try:
             commits = commits_of(await self._listed(pull.merged, now), pull.merged)
@@ -115,8 +117,7 @@ class PullRequestTracker:
             why = None if commits is not None else "GitHub lists no commit of it"
             answered = replace(record, pull=replace(pull, commits=commits, no_commits=why), due_at=None)
             self._log_health(None)
-        async with self._store.transaction() as transaction:
-            await transaction.write_pull_requests([answered])
+        await self._store.run(lambda tx: records.write(tx, [answered]))
 
     async def _listed(self, merged: Merged, now: datetime) -> Sequence[Commit]:
         if self._read_commits is None:  # there was a token when it was taken in
@@ -138,16 +139,16 @@ class PullRequestTracker:
             log.info("commits of pull requests can be read again")
         self._failing = trouble is not None
 
-    async def _reckon(self, key: Key, now: datetime, transaction: Transaction) -> list[Event]:
+    def _reckon(self, connection: Connection, *, key: Key, now: datetime) -> list[Event]:
         """What this pull request costs, and what those cost then that share with it. Its event, when it is time."""
-        record = await transaction.pull_request(key)
+        record = records.one(connection, key)
         if record is None or not record.open or not record.pull.ready:
             return []
-        pull = await self._placed(record.pull, transaction)
+        pull = self._placed(record.pull, connection)
         record, before = replace(record, pull=pull), record
-        others = [one for one in await transaction.pull_requests(pull.window) if one.pull.key != key]
+        others = [one for one in records.meeting(connection, pull.window) if one.pull.key != key]
         sharing = [record, *_on(pull.counters, others)]
-        made = await reckoned(transaction, [each.pull for each in sharing])
+        made = reckoned(connection, [each.pull for each in sharing])
         changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
         bill = made[key]
         told = bill.settled or now - record.taken_at >= LONGEST_WAIT
@@ -159,28 +160,28 @@ class PullRequestTracker:
         )
         known = [before, *sharing[1:]]
         news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
-        await transaction.write_pull_requests(news)
+        records.write(connection, news)
         return [merged_event(final.pull, now, shown=self._shown)] if tells else []
 
-    async def _placed(self, pull: PullRequest, transaction: Transaction) -> PullRequest:
+    def _placed(self, pull: PullRequest, connection: Connection) -> PullRequest:
         """On the counters that its seats read now, unless it is on some already."""
         if pull.counters:
             return pull
         return replace(
-            pull, counters=counters_of(pull.seats, self._seats, await transaction.latest_of(pull.seats))
+            pull, counters=counters_of(pull.seats, self._seats, facts.read_latest(connection, pull.seats))
         )
 
 
-async def reckoned(transaction: Transaction, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
+def reckoned(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
     """What these cost, and for that, what they share with those in the record that were under way at the same time."""
     own = {pull.key for pull in pulls}
     counters = {counter for pull in pulls for counter in pull.counters}
     span = WorkWindow(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
-    stored = [one for one in await transaction.pull_requests(span) if one.pull.key not in own]
+    stored = [one for one in records.meeting(connection, span) if one.pull.key not in own]
     everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
     counters = {counter for pull in everybody for counter in pull.counters}
-    samples = by_counter(await transaction.samples(counters, min(pull.window.start for pull in everybody)))
-    states = await transaction.states(counters)
+    samples = by_counter(history.read(connection, counters, min(pull.window.start for pull in everybody)))
+    states = facts.read_states(connection, counters)
     return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
 
 
@@ -190,10 +191,10 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     month = calendar_month(now)
     window = WorkWindow(month_start(month), now)
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
-    latest = await store.latest()
+    latest = await store.read(facts.read_latest)
     counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].covers(one.counter.org)}
-    samples = by_counter(await store.samples(counters, window.start))
-    pulls = [one.pull for one in await store.pull_requests_within(window)]
+    samples = by_counter(await store.read(lambda c: history.read(c, counters, window.start)))
+    pulls = [one.pull for one in await store.read(lambda c: records.within(c, window))]
     return await asyncio.to_thread(month_of_pulls, month, window, pulls, samples, mine, everybody=seats)
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from meterbot.core.models import Seat
 from meterbot.ingest.ingest import Ingest, PushReceipt
 from meterbot.sources import PushReader
-from meterbot.store import PushToken, Store
+from meterbot.store import PushToken, Store, push_tokens
 
 PUSH = "push"
 """The source of a seat that is not asked, but sends."""
@@ -43,7 +43,7 @@ class PushReceiver:
         sent = digest(token)
         found = None
         # Every stored token is compared, each in the same time: how long it takes tells nothing.
-        for seat, known in [*self.digests.items(), *_pairs(await self.store.push_tokens())]:
+        for seat, known in [*self.digests.items(), *_pairs(await self.store.read(push_tokens.read))]:
             if hmac.compare_digest(sent, known) and self.accepts(seat):
                 found = seat
         return found

@@ -4,13 +4,14 @@ In many short transactions, so that a reading and a command wait for one of them
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
-from meterbot.store import Store, Transaction
+from meterbot.store import Connection, Store, facts, forgetting, rollup, thinning
 
 PAUSE = timedelta(hours=6)
 """How often is looked whether something has become old."""
@@ -34,33 +35,46 @@ class Retention:
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
         self._last = now
-        while await self._store.roll_up(now):
+        while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
             pass
         stretches = 0
         for before, step in ((now - self._changes, _HOUR), (now - self._hours, _DAY)):
-            while await self._store.thin(before, step):
-                stretches += 1
+            stretches += await self._thin(before, step)
         events = await self._forget_events(now)
         if stretches or events:
             log.debug("what is old became less", stretches=stretches, events=events)
 
+    async def _thin(self, before: datetime, step: timedelta) -> int:
+        """How many days of the history were thinned."""
+        days = 0
+        while (span := await self._store.read(lambda c: thinning.next_stretch(c, before, step))) is not None:
+            for counters in span.parts:
+                await self._store.run(partial(thinning.thin, stretch=span, counters=counters, step=step))
+            await self._store.run(partial(thinning.remember, stretch=span, step=step))
+            days += 1
+        return days
+
     async def _forget_events(self, now: datetime) -> int:
         forgotten, after = 0, None
         while True:
-            async with self._store.transaction() as transaction:
-                events = await transaction.old_events(now - self._changes, after, _EVENTS_AT_ONCE)
-                if not events:
-                    return forgotten
-                past = await _past(transaction, events, now)
-                forgotten += await transaction.forget_events([event.key for event in past])
+            find = partial(facts.old_events, before=now - self._changes, after=after, limit=_EVENTS_AT_ONCE)
+            events = await self._store.read(find)
+            if not events:
+                return forgotten
+            forgotten += await self._store.run(partial(_forget, events=events, now=now))
             after = events[-1]
 
 
-async def _past(transaction: Transaction, events: list[Event], now: datetime) -> list[Event]:
+def _forget(connection: Connection, events: list[Event], now: datetime) -> int:
+    past = _past(connection, events, now)
+    return forgetting.forget_events(connection, [event.key for event in past])
+
+
+def _past(connection: Connection, events: list[Event], now: datetime) -> list[Event]:
     """Those that nothing will ask for again."""
-    states = await transaction.states({event.counter for event in events if event.counter is not None})
+    states = facts.read_states(connection, {event.counter for event in events if event.counter is not None})
     seats = {source_memory_name(event.seat) for event in events if event.seat is not None}
-    memories = await transaction.memories([*seats, TEAM_MEMORY])
+    memories = facts.read_memories(connection, [*seats, TEAM_MEMORY])
     team = rules.load(TeamMemory, memories.get(TEAM_MEMORY))
     counters = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
     sources = {name: rules.load(SourceMemory, text) for name, text in memories.items() if name in seats}

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 
 from meterbot.core.cipher import Cipher
 from meterbot.core.log import get_logger
 from meterbot.core.text import listed, one_line
-from meterbot.store import Store, StoredSession
+from meterbot.store import Store, StoredSession, sessions
 
 _SAME_END = timedelta(hours=1)
 """A cookie's end that moves by less is not worth a write with every answer."""
@@ -100,7 +101,9 @@ class SeatSession:
         held = self._held
         ciphertext = self._cipher.encrypt(self._seat, held.key)
         row = StoredSession(self._seat, self._fingerprints[0], ciphertext, held.renewed_at, held.ends_at)
-        if await self._store.renew_session(row, self._fingerprints):
+        # On the disk before the next request: claude.ai may not accept the key before it any more.
+        renew = partial(sessions.renew, renewed=row, descends_from=self._fingerprints)
+        if await self._store.run(renew, durable=True):
             self._unsaved = self._held is not held
         else:
             await self._look(self._cipher)
@@ -138,7 +141,8 @@ class SeatSession:
                     "another session key is configured: what the former was renewed to is dropped",
                     seat=self._seat,
                 )
-            await self._store.start_session(StoredSession(self._seat, self._fingerprints[0]), row)
+            new = StoredSession(self._seat, self._fingerprints[0])
+            await self._store.run(partial(sessions.start, new=new, instead_of=row))
             row = await self._row()
             unkept = self._unkept(cipher, row)
         if unkept is not None and unkept is not self.unkept:
@@ -156,7 +160,7 @@ class SeatSession:
             self._held, self._unsaved = _Held(key, row.renewed_at, row.ends_at), False
 
     async def _row(self) -> StoredSession | None:
-        return (await self._store.sessions([self._seat])).get(self._seat)
+        return (await self._store.read(lambda c: sessions.read(c, [self._seat]))).get(self._seat)
 
     def _unkept(self, cipher: Cipher, row: StoredSession | None) -> Unkept | None:
         if row is None:
@@ -201,12 +205,12 @@ class Sessions:
         there = await self._learn(wanted, fresh=True)
         new = {seat: self.seats[seat].begin() for seat in wanted if seat not in there}
         if begun := [session for session in new.values() if session is not None]:
-            await self._store.start_sessions(begun)
+            await self._store.run(lambda tx: sessions.start_all(tx, begun))
             await self._learn([session.seat for session in begun], fresh=True)
 
     async def _learn(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
         """Those of the seats of which something is stored."""
-        rows = await self._store.sessions(seats)
+        rows = await self._store.read(lambda c: sessions.read(c, seats))
         for seat in seats:
             self.seats[seat].learn(rows.get(seat), fresh=fresh)
         return set(rows)

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
 
 from meterbot.core.deliveries import ActionKind, AlertAction
 from meterbot.core.models import EventKind, Severity
@@ -17,38 +16,38 @@ _acts = tables.acts.c
 _ABOUT = select(tables.acts).where(_acts.alert.in_(bindparam("events", expanding=True)))
 
 
-async def holding(connection: AsyncConnection, now: datetime) -> list[AlertAction]:
+def holding(connection: Connection, now: datetime) -> list[AlertAction]:
     """The snoozes and mutes that still hold, in the order in which they were made."""
     lasts = or_(_acts.until.is_(None), _acts.until > now)
     query = select(tables.acts).where(_acts.deed != ActionKind.ACK, _acts.undone_at.is_(None), lasts)
-    return [_act(row) for row in await connection.execute(query.order_by(_acts.at, _acts.id))]
+    return [_act(row) for row in connection.execute(query.order_by(_acts.at, _acts.id))]
 
 
-async def muted(connection: AsyncConnection) -> set[str]:
+def muted(connection: Connection) -> set[str]:
     """The events of which somebody made a mute that has no end of its own."""
     query = select(_acts.alert).where(
         _acts.until.is_(None), _acts.undone_at.is_(None), _acts.deed == ActionKind.MUTE
     )
-    return {*await connection.scalars(query)}
+    return {*connection.scalars(query)}
 
 
-async def about(connection: AsyncConnection, events: Iterable[str]) -> list[AlertAction]:
+def about(connection: Connection, events: Iterable[str]) -> list[AlertAction]:
     """What was done about these events, in the order in which it was."""
-    rows = await connection.execute(_ABOUT, {"events": [*events]})
+    rows = connection.execute(_ABOUT, {"events": [*events]})
     return sorted(map(_act, rows), key=lambda act: (act.at, act.id))
 
 
-async def add(connection: AsyncConnection, act: AlertAction) -> bool:
+def add(connection: Connection, act: AlertAction) -> bool:
     """False when it was done before. Alone with the facts, so that two workers cannot both add it."""
-    if (await connection.execute(select(_acts.id).where(_acts.id == act.id))).first() is not None:
+    if (connection.execute(select(_acts.id).where(_acts.id == act.id))).first() is not None:
         return False
-    await insert_new(connection, tables.acts, [asdict(act)])
+    insert_new(connection, tables.acts, [asdict(act)])
     return True
 
 
-async def undo(connection: AsyncConnection, act: str, now: datetime) -> bool:
+def undo(connection: Connection, act: str, now: datetime) -> bool:
     ended = update(tables.acts).where(_acts.id == act, _acts.undone_at.is_(None)).values(undone_at=now)
-    return (await connection.execute(ended)).rowcount == 1
+    return (connection.execute(ended)).rowcount == 1
 
 
 def _act(row: Row[Any]) -> AlertAction:

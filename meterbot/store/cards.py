@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from meterbot.core.deliveries import DeliveryKind, Destination, PostContent, Purpose
 from meterbot.store import alert_actions, tables
@@ -27,15 +26,15 @@ _TOLD = (
 _ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("keys", expanding=True)))
 
 
-async def of(connection: AsyncConnection, ref: str) -> PostContent | None:
+def of(connection: Connection, ref: str) -> PostContent | None:
     """The card of a delivery's id; one that was told with others is on theirs."""
-    row = (await connection.execute(select(tables.deliveries).where(_rows.id == ref))).first()
+    row = (connection.execute(select(tables.deliveries).where(_rows.id == ref))).first()
     if row is not None and row.told_in is not None:
-        return await of(connection, row.told_in)
-    return None if row is None or row.kind != DeliveryKind.POST else await read(connection, row)
+        return of(connection, row.told_in)
+    return None if row is None or row.kind != DeliveryKind.POST else read(connection, row)
 
 
-async def of_event(connection: AsyncConnection, event: str, place: Destination) -> PostContent | None:
+def of_event(connection: Connection, event: str, place: Destination) -> PostContent | None:
     """The card of the post that tells an event at a place."""
     query = select(_rows.id).where(
         _rows.event == event,
@@ -43,23 +42,23 @@ async def of_event(connection: AsyncConnection, event: str, place: Destination) 
         _rows.channel == place.channel,
         _rows.kind == DeliveryKind.POST,
     )
-    ref = await connection.scalar(query.order_by(_rows.sequence.desc()).limit(1))
-    return None if ref is None else await of(connection, ref)
+    ref = connection.scalar(query.order_by(_rows.sequence.desc()).limit(1))
+    return None if ref is None else of(connection, ref)
 
 
-async def read(connection: AsyncConnection, post: Row[Any]) -> PostContent:
+def read(connection: Connection, post: Row[Any]) -> PostContent:
     """The card of a delivery's row that is a post."""
     opened = [post.event]
     if post.heading is not None:
-        opened += await connection.scalars(_OPENED, {"ref": post.id})
+        opened += connection.scalars(_OPENED, {"ref": post.id})
     here = {"ref": post.id, "chat": post.chat, "channel": post.channel, "opened": opened}
-    rows = {row.key: row for row in await connection.execute(_TOLD, here)}
+    rows = {row.key: row for row in connection.execute(_TOLD, here)}
     ends = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
-    ending = (await connection.execute(_ENDINGS, {"keys": [*ends]})).all() if ends else []
+    ending = (connection.execute(_ENDINGS, {"keys": [*ends]})).all() if ends else []
     return PostContent(
         ref=post.id,
         events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),
         endings={ends[row.key]: row.event for row in ending},
-        acts=tuple(await alert_actions.about(connection, rows)),
+        acts=tuple(alert_actions.about(connection, rows)),
         heading=post.heading,
     )

@@ -1,11 +1,10 @@
-"""The queue of deliveries: what waits, where, and what became of it. How the next one is sent, `sending` says."""
+"""The queue of deliveries: what waits, where, and what became of it. How the next one is sent, `delivery_queue` says."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from meterbot.core.deliveries import (
     DeliveryKind,
@@ -35,6 +34,9 @@ def as_found(row: Any) -> Found | None:
 _rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 WAITING = _rows.claimable_at.is_not(None)
+MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
+    tables.deliveries, tables.events, _events.key == _rows.event
+)
 _POST_OF = (
     select(tables.deliveries)
     .where(
@@ -49,9 +51,7 @@ _POST_OF = (
 )
 
 
-async def queue(
-    connection: AsyncConnection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]
-) -> None:
+def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]) -> None:
     """Puts deliveries at the end of their lines. Those whose event is not among `created` are left out."""
     rows = [
         {
@@ -75,10 +75,10 @@ async def queue(
         for new in deliveries
         if new.event in created
     ]
-    await insert_new(connection, tables.deliveries, rows)
+    insert_new(connection, tables.deliveries, rows)
 
 
-async def release(connection: AsyncConnection, posts: Iterable[tuple[str, Destination]]) -> None:
+def release(connection: Connection, posts: Iterable[tuple[str, Destination]]) -> None:
     """Lets posts go that are held back: what is to stand in their thread may not wait. Each is (event, place)."""
     for event, place in posts:
         statement = update(tables.deliveries).where(
@@ -88,20 +88,18 @@ async def release(connection: AsyncConnection, posts: Iterable[tuple[str, Destin
             _rows.kind == DeliveryKind.POST,
             _rows.state == DeliveryState.QUEUED,
         )
-        await connection.execute(statement.values(claimable_at=AT_ONCE, held=None))
+        connection.execute(statement.values(claimable_at=AT_ONCE, held=None))
 
 
-async def tellings(
-    connection: AsyncConnection, keys: Iterable[str], topics: Iterable[str] = ()
-) -> list[Posting]:
+def tellings(connection: Connection, keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
     """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
     told = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
     stands = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.told_in.is_not(None))
     query = select(tables.deliveries).where(
         told, stands, _rows.purpose == Purpose.TELL, _rows.heading.is_(None)
     )
-    found = await select_in(connection, query, _rows.event, keys)
-    found += await select_in(connection, query, _rows.topic, topics)
+    found = select_in(connection, query, _rows.event, keys)
+    found += select_in(connection, query, _rows.topic, topics)
     return [
         Posting(
             row.event,
@@ -115,22 +113,22 @@ async def tellings(
     ]
 
 
-async def post_of(connection: AsyncConnection, row: Found) -> Found | None:
+def post_of(connection: Connection, row: Found) -> Found | None:
     """The post that an edit or a line belongs to: its own, or the one that told it with others."""
     where = {"about": row.about, "chat": row.chat, "channel": row.channel}
-    own = (await connection.execute(_POST_OF, where)).first()
+    own = (connection.execute(_POST_OF, where)).first()
     if own is None or own.told_in is None:
         return own
-    return (await connection.execute(select(tables.deliveries).where(_rows.id == own.told_in))).first()
+    return (connection.execute(select(tables.deliveries).where(_rows.id == own.told_in))).first()
 
 
-async def waited_for(connection: AsyncConnection) -> set[str]:
+def waited_for(connection: Connection) -> set[str]:
     """The events that something waits to be sent of, or about."""
-    rows = await connection.execute(select(_rows.event, _rows.about).where(_rows.claimable_at.is_not(None)))
+    rows = connection.execute(select(_rows.event, _rows.about).where(_rows.claimable_at.is_not(None)))
     return {key for row in rows for key in row if key is not None}
 
 
-async def read_queues(connection: AsyncConnection, now: datetime | None = None) -> list[Queue]:
+def read_queues(connection: Connection, now: datetime | None = None) -> list[Queue]:
     """Every destination at which something waits. With `now`, what is held back on purpose is told apart."""
     late = _rows.claimable_at <= now if now is not None else WAITING
     waiting = (
@@ -162,23 +160,23 @@ async def read_queues(connection: AsyncConnection, now: datetime | None = None) 
             refused=bool(row.refused),
             held=row.held,
         )
-        for row in await connection.execute(query)
+        for row in connection.execute(query)
     ]
 
 
-async def end_alerts(connection: AsyncConnection, events: Iterable[Event]) -> None:
+def end_alerts(connection: Connection, events: Iterable[Event]) -> None:
     """Notes which alerts these events end."""
     for event in events:
         if event.resolves is not None:
             ended = update(tables.events).where(_events.key == event.resolves)
-            await connection.execute(ended.values(ended_by=event.key))
+            connection.execute(ended.values(ended_by=event.key))
 
 
-async def unsure(connection: AsyncConnection, chat: str, limit: int) -> list[PossibleDuplicate]:
+def unsure(connection: Connection, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
     query = select(tables.deliveries).where(_rows.chat == chat, _rows.unsure.is_(True))
     found = []
-    for row in (await connection.execute(query.order_by(_rows.sequence.desc()).limit(limit))).all():
-        post = await post_of(connection, row) if row.about is not None else None
+    for row in (connection.execute(query.order_by(_rows.sequence.desc()).limit(limit))).all():
+        post = post_of(connection, row) if row.about is not None else None
         found.append(
             PossibleDuplicate(
                 id=row.id,
@@ -191,5 +189,5 @@ async def unsure(connection: AsyncConnection, chat: str, limit: int) -> list[Pos
     return found
 
 
-async def settle(connection: AsyncConnection, delivery: str) -> None:
-    await connection.execute(update(tables.deliveries).where(_rows.id == delivery).values(unsure=False))
+def settle(connection: Connection, delivery: str) -> None:
+    connection.execute(update(tables.deliveries).where(_rows.id == delivery).values(unsure=False))

@@ -1,27 +1,33 @@
 """From a `database_url` to an engine: SQLite or PostgreSQL, whichever way the URL is spelled."""
 
-import asyncio
 import sqlite3
 import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from meterbot.core.errors import StartError
-from meterbot.store import one_hop
 
-MOST_CONNECTIONS = 6
+READERS = 2
+"""Threads that read: one long answer does not hold up another."""
+MOST_CONNECTIONS = READERS + 1
 """How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
 _BUSY_MS = 10_000
 """How long a SQLite connection waits for another's write to end."""
 _PATIENT_MS = 60_000
 """How long it waits for another's migrations to end: SQLite's queue is not fair, and some programs may start at once."""
 _WAL_PAUSE_MS = 50
-_POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS - 2, "max_overflow": 2}
+_POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
+_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""Seconds, so that a server that is gone without a word is noticed."""
 
 
 def parse_url(text: str) -> URL:
@@ -56,22 +62,44 @@ def place_of(url: URL) -> str:
     return f"postgresql://{host}/{url.database or ''}"
 
 
-def make_engine(url: URL) -> AsyncEngine:
+def make_engine(url: URL) -> Engine:
     """An engine that names no parameter in its errors, and on SQLite says itself how a transaction begins."""
     if url.get_backend_name() == "postgresql":
-        # asyncpg reads libpq's URLs whole, with sslmode and the rest; SQLAlchemy's own URL carries no secret then.
-        dsn = url.render_as_string(hide_password=False)
-        return create_async_engine(
-            "postgresql+asyncpg://",
-            connect_args={"dsn": dsn},
-            pool_pre_ping=True,
-            hide_parameters=True,
-            **_POOL,
-        )
-    engine = create_async_engine(url.set(drivername=one_hop.DRIVER), hide_parameters=True, **_POOL)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return _postgresql_engine(url)
+    engine = create_engine(url, hide_parameters=True, **_POOL)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    import psycopg  # noqa: PLC0415 - only who uses it pays for it
+
+    def connect() -> Any:
+        # libpq reads the URL whole. A pooler in transaction mode knows no prepared statements of another transaction.
+        dsn = url.render_as_string(hide_password=False)
+        return psycopg.connect(dsn, prepare_threshold=None, **_PATIENCE)
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, pool_pre_ping=True, hide_parameters=True, **_POOL
+    )
+    event.listen(engine, "handle_error", _hide_details)
+    return engine
+
+
+def _hide_details(context: ExceptionContext) -> BaseException | None:
+    """PostgreSQL's DETAIL repeats the row that it refuses."""
+    failed, original = context.sqlalchemy_exception, context.original_exception
+    if not isinstance(failed, DBAPIError) or not str(original).strip().count("\n"):
+        return None
+    original.args = (failure_of(original), *original.args[1:])
+    return type(failed)(
+        failed.statement,
+        failed.params,
+        original,
+        hide_parameters=True,
+        connection_invalidated=context.is_disconnect,
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -83,9 +111,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    driver: Any = connection.connection.dbapi_connection
-    options = connection.get_execution_options()
-    driver.begin(*options.get("sqlite_begin", _READ))
+    for statement in connection.get_execution_options().get("sqlite_begin", _READ):
+        connection.exec_driver_sql(statement)
 
 
 _READ = ("BEGIN",)
@@ -93,13 +120,11 @@ _WRITE = ("PRAGMA synchronous = NORMAL", "BEGIN IMMEDIATE")
 _WRITE_DURABLY = ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE")
 
 
-async def prepare(engine: AsyncEngine) -> None:
+def prepare(engine: Engine) -> None:
     """Puts a SQLite file in WAL mode, which it keeps. Raises `sqlite3.Error` where the file cannot be opened."""
-    if engine.dialect.name == "sqlite":
-        await asyncio.to_thread(_use_wal, str(engine.url.database))
-
-
-def _use_wal(path: str) -> None:
+    if engine.dialect.name != "sqlite":
+        return
+    path = str(engine.url.database)
     with suppress(OSError):  # which sqlite3 words better
         Path(path).touch(0o600)  # a file that is there keeps its mode
     with closing(sqlite3.connect(path, timeout=0)) as connection:
@@ -115,33 +140,30 @@ def _use_wal(path: str) -> None:
                 return
 
 
-def for_writing(engine: AsyncEngine) -> AsyncEngine:
-    """The write lock is taken at the start: what is read in the transaction stays true until its end."""
+def for_writing(engine: Engine) -> Engine:
+    """SQLite's write lock is taken at the start: what the transaction reads stays true until its end."""
     return engine.execution_options(sqlite_begin=_WRITE)
 
 
-def for_migrating(engine: AsyncEngine) -> AsyncEngine:
-    """As `for_writing`, and waits for whoever is migrating already."""
+def for_migrating(engine: Engine) -> Engine:
+    """As `for_writing`, and waits for another program's migration."""
     patient, again = (f"PRAGMA busy_timeout = {ms}" for ms in (_PATIENT_MS, _BUSY_MS))
     return engine.execution_options(sqlite_begin=(patient, *_WRITE, again))
 
 
-def for_durable_writing(engine: AsyncEngine) -> AsyncEngine:
+def for_durable_writing(engine: Engine) -> Engine:
     """As `for_writing`, and on the disk when it returns, power cut or not."""
     return engine.execution_options(sqlite_begin=_WRITE_DURABLY)
 
 
-def for_one_statement(engine: AsyncEngine) -> AsyncEngine:
-    """One that reads: it sees one state in any case, and SQLite needs no transaction around it."""
-    return engine.execution_options(sqlite_begin=())
-
-
-def failure_of(error: Exception) -> str:
+def failure_of(error: BaseException) -> str:
     """What went wrong, in the database's words, where those cannot carry a piece of the URL."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return failure_of(error.orig)
     if isinstance(error, sqlite3.Error):
         return str(error)
-    if isinstance(error, DBAPIError):
-        return str(error.orig).rpartition(">: ")[2] or type(error.orig).__name__
     if isinstance(error, OSError):
         return error.strerror or str(error) or "no answer"
+    if type(error).__module__.partition(".")[0] == "psycopg":
+        return str(error).strip().partition("\n")[0] or type(error).__name__
     return type(error).__name__

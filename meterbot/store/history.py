@@ -1,153 +1,124 @@
 """Spend over time: what is kept of the samples, and how it is found again."""
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BindParameter, Connection, Row, Select, delete, select
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
-from meterbot.store import bulk, tables
+from meterbot.store import tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert
-from meterbot.store.tables import instant_of, money_of, number_of, text_of
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
 _ROLLED_UP_TO = "rolled_up_to"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-_COLUMNS = ("at", "used", "cap", "blocked", "counter")
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a counter's history: its newest sample, and when the newest kept one was."""
+
+    newest: Sample
+    kept_at: datetime
 
 
-Point = tuple[int, str | None, str | None, bool]
-"""A sample of a counter as it lies in its columns: at, used, cap, blocked."""
-Tail = tuple[Point, int]
-"""The end of a counter's history: its newest sample, and when the newest kept one was."""
-
-
-def keep(tail: Tail | None, point: Point) -> tuple[Tail, list[Point]]:
+def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
     """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches.
 
-    No stretch is longer than its month: that a seat was read in it, and stood still, is known of each.
+    A quiet stretch ends with its month, so that every month in which a seat was read has a sample.
     """
     if tail is None:
-        return (point, point[0]), [point]
-    newest, kept_at = tail
-    if point[0] <= newest[0]:
+        return Tail(sample, sample.at), [sample]
+    newest, kept_at = tail.newest, tail.kept_at
+    if sample.at <= newest.at:
         return tail, []
-    if _is_as(newest, point) and _month(newest) == _month(point):
-        return (point, kept_at), []
-    return (point, point[0]), [newest, point] if newest[0] > kept_at else [point]
+    if _is_as(newest, sample) and calendar_month(newest.at) == calendar_month(sample.at):
+        return Tail(sample, kept_at), []
+    return Tail(sample, sample.at), [newest, sample] if newest.at > kept_at else [sample]
 
 
-def _is_as(one: Point, other: Point) -> bool:
-    return _is_equal(one[1], other[1]) and _is_equal(one[2], other[2]) and bool(one[3]) == other[3]
+def _is_as(one: Sample, other: Sample) -> bool:
+    return (one.used, one.cap, one.blocked) == (other.used, other.cap, other.blocked)
 
 
-def _is_equal(one: str | None, other: str | None) -> bool:
-    """Whether two amounts are. The same may be written in several ways, as by an earlier version."""
-    if one == other or one is None or other is None:
-        return one == other
-    whole_cents = one.isdigit() and other.isdigit()
-    return not whole_cents and money_of(one) == money_of(other)
-
-
-def _month(point: Point) -> str:
-    return calendar_month(instant_of(point[0]))
-
-
-async def append(connection: AsyncConnection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
+def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
     """Appends samples, each counter's in order of time."""
     if not samples:
         return
-    numbers = [ids[sample.counter] for sample in samples]
-    after = await _ends(connection, {*numbers})
-    kept: list[Point] = []
-    rows: list[tuple[object, ...]] = []
-    for number, sample in zip(numbers, samples, strict=True):
-        after[number], new = keep(after.get(number), _point(sample))
+    ends = _ends(connection, {ids[sample.counter]: sample.counter for sample in samples})
+    kept: list[Sample] = []
+    for sample in samples:
+        ends[sample.counter], new = keep(ends.get(sample.counter), sample)
         kept += new
-        rows += [(*point, number) for point in new]
-    await bulk.write(connection, tables.history, _COLUMNS, rows, replace=False)
     if kept:
-        await _roll_up_again_from(connection, instant_of(min(point[0] for point in kept)))
-    moved = [
-        (*newest, number, 0 if kept_at == newest[0] else kept_at)
-        for number, (newest, kept_at) in after.items()
-    ]
-    await bulk.write(connection, tables.tails, (*_COLUMNS, "kept_at"), moved, replace=True)
+        insert_new(connection, tables.history, [_row(sample, ids) for sample in kept])
+        _roll_up_again_from(connection, min(sample.at for sample in kept))
+    upsert(connection, tables.tails, [_tail_row(end, ids) for end in ends.values()])
 
 
-async def _ends(connection: AsyncConnection, numbers: Collection[int]) -> dict[int, Tail]:
-    columns = (*_COLUMNS, "kept_at")
-    rows = await bulk.read_in(connection, tables.tails, columns, "counter", sorted(numbers))
-    return {row[4]: (row[:4], row[5] or row[0]) for row in rows}
+def _ends(connection: Connection, names: Mapping[int, Counter]) -> dict[Counter, Tail]:
+    rows = select_in(connection, select(tables.tails), _tails.counter, names)
+    ends = [(sample_of(row, names[row.counter]), row.kept_at) for row in rows]
+    return {end.counter: Tail(end, end.at if kept_at == _EPOCH else kept_at) for end, kept_at in ends}
 
 
-def _point(sample: Sample) -> Point:
-    used, cap = sample.used, sample.cap
-    return (
-        number_of(sample.at),
-        None if used is None else text_of(used),
-        None if cap is None else text_of(cap),
-        sample.blocked,
-    )
+def _tail_row(end: Tail, ids: dict[Counter, int]) -> dict[str, Any]:
+    kept_at = _EPOCH if end.kept_at == end.newest.at else end.kept_at  # a short number
+    return {**_row(end.newest, ids), "kept_at": kept_at}
 
 
-async def set_back(
-    connection: AsyncConnection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]
-) -> None:
+def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]) -> None:
     """Drops each of these counters' samples after its instant; the last one that stays is the newest again."""
     for counter, end in ends.items():
         number = ids[counter]
-        await connection.execute(
+        connection.execute(
             delete(tables.hours).where(tables.hours.c.counter == number, tables.hours.c.at >= hour_of(end))
         )
-        await _roll_up_again_from(connection, end)
+        _roll_up_again_from(connection, end)
         for table in (tables.history, tables.tails):
-            await connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
+            connection.execute(delete(table).where(table.c.counter == number, table.c.at > end))
         last = select(tables.history).where(_history.counter == number).order_by(_history.at.desc()).limit(1)
-        if (row := (await connection.execute(last)).first()) is not None:
-            newest = {**_row(sample_of(row, counter), ids), "kept_at": row.at}
-            await insert_new(connection, tables.tails, [newest])
+        if (row := (connection.execute(last)).first()) is not None:
+            insert_new(connection, tables.tails, [_tail_row(Tail(sample_of(row, counter), row.at), ids)])
 
 
-async def rolled_up_to(connection: AsyncConnection) -> datetime | None:
+def rolled_up_to(connection: Connection) -> datetime | None:
     """Where the hours end that were written from the samples."""
-    value = await connection.scalar(select(_notes.value).where(_notes.name == _ROLLED_UP_TO))
+    value = connection.scalar(select(_notes.value).where(_notes.name == _ROLLED_UP_TO))
     return None if value is None else datetime.fromisoformat(value)
 
 
-async def set_rolled_up_to(connection: AsyncConnection, end: datetime) -> None:
-    await upsert(connection, tables.notes, [{"name": _ROLLED_UP_TO, "value": end.isoformat()}])
+def set_rolled_up_to(connection: Connection, end: datetime) -> None:
+    upsert(connection, tables.notes, [{"name": _ROLLED_UP_TO, "value": end.isoformat()}])
 
 
-async def _roll_up_again_from(connection: AsyncConnection, at: datetime | None) -> None:
+def _roll_up_again_from(connection: Connection, at: datetime | None) -> None:
     """A sample came, or went, in an hour that was written already, as when a machine was offline."""
-    if at is None or (end := await rolled_up_to(connection)) is None or at >= end:
+    if at is None or (end := rolled_up_to(connection)) is None or at >= end:
         return
-    await set_rolled_up_to(connection, hour_of(at))
+    set_rolled_up_to(connection, hour_of(at))
 
 
-async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
+def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
     """The kept samples from `since` on, the last one before (and the last one that knew an amount), and the newest
     reading, in order of time."""
-    numbers = await ids(connection, counters)
+    numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
     newest = [
         sample_of(row, names[row.counter])
-        for row in await select_in(connection, select(tables.tails), _tails.counter, names)
+        for row in select_in(connection, select(tables.tails), _tails.counter, names)
     ]
     active = {numbers[sample.counter] for sample in newest if sample.at >= since}
     kept = select(tables.history).where(_history.at >= since)
-    rows = await select_in(connection, kept, _history.counter, active)
+    rows = select_in(connection, kept, _history.counter, active)
     for before in (last_before(since), last_before(since, known=True)):
-        rows += await select_in(connection, before, tables.counters.c.id, active)
-    return await asyncio.to_thread(_in_order, newest, rows, names)
+        rows += select_in(connection, before, tables.counters.c.id, active)
+    return _in_order(newest, rows, names)
 
 
 def _in_order(

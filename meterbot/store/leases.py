@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
-from meterbot.store import Claims, facts, workers
+from meterbot.store import facts, locks, workers
+from meterbot.store.values import Claims
 
 
 def lease_of(seat: str) -> str:
@@ -13,22 +14,20 @@ def lease_of(seat: str) -> str:
     return workers.SEAT_PREFIX + seat
 
 
-async def claim(
-    connection: AsyncConnection, worker: str, seen: Mapping[str, datetime | None], now: datetime
-) -> Claims:
+def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
     """Takes the seats whose deadline is still the one that was seen, and that nobody is reading."""
     # A reading is stored, its deadline with it, under the lock that gives its seat back: behind it both are the latest.
-    await workers.lock(connection)
-    states = await facts.read_sources(connection, seen)
+    locks.leases(connection)
+    states = facts.read_sources(connection, seen)
     unread = {
         seat for seat, due in seen.items() if due == (states[seat].next_due if seat in states else None)
     }
-    taken = await workers.take(connection, worker, map(lease_of, unread), now)
+    taken = workers.take(connection, worker, map(lease_of, unread), now)
     return Claims(frozenset(name.removeprefix(workers.SEAT_PREFIX) for name in taken), states)
 
 
-async def release(connection: AsyncConnection, worker: str, seats: Iterable[str]) -> set[str]:
+def release(connection: Connection, worker: str, seats: Iterable[str]) -> set[str]:
     """Gives seats back; returns the ones that the worker still had."""
-    await workers.lock(connection)
-    given = await workers.give_back(connection, worker, map(lease_of, seats))
+    locks.leases(connection)
+    given = workers.give_back(connection, worker, map(lease_of, seats))
     return {name.removeprefix(workers.SEAT_PREFIX) for name in given}

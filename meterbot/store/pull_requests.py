@@ -4,24 +4,23 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select, update
 
 from meterbot.rules.pull_requests import Key, WorkWindow
-from meterbot.store import PullRecord
 from meterbot.store.statements import insert_new
 from meterbot.store.tables import pull_requests
+from meterbot.store.values import PullRecord
 
 _pulls = pull_requests.c
 
 
-async def add(connection: AsyncConnection, new: PullRecord) -> bool:
+def add(connection: Connection, new: PullRecord) -> bool:
     merged = new.pull.merged
     known = or_(_is(new.pull.key), _pulls.delivery == new.delivery)
-    if (await connection.execute(select(_pulls.id).where(known))).first() is not None:
+    if (connection.execute(select(_pulls.id).where(known))).first() is not None:
         return False
     row = {"repo": merged.repo, "number": merged.number, "merge": merged.merge, "merged_at": merged.merged_at}
-    await insert_new(
+    insert_new(
         connection,
         pull_requests,
         [
@@ -37,7 +36,7 @@ async def add(connection: AsyncConnection, new: PullRecord) -> bool:
     return True
 
 
-async def write(connection: AsyncConnection, records: Iterable[PullRecord]) -> None:
+def write(connection: Connection, records: Iterable[PullRecord]) -> None:
     """All that may change but the attempts, which `claim` counts."""
     rows = [
         {"of_repo": repo, "of_number": number, "of_merge": merge, **_changing(record)}
@@ -50,7 +49,7 @@ async def write(connection: AsyncConnection, records: Iterable[PullRecord]) -> N
             & (_pulls.number == bindparam("of_number"))
             & (_pulls.merge == bindparam("of_merge"))
         )
-        await connection.execute(update(pull_requests).where(mine), rows)
+        connection.execute(update(pull_requests).where(mine), rows)
 
 
 def _changing(record: PullRecord) -> dict[str, Any]:
@@ -65,40 +64,40 @@ def _changing(record: PullRecord) -> dict[str, Any]:
     }
 
 
-async def claim(connection: AsyncConnection, key: Key, attempts: int, until: datetime) -> bool:
+def claim(connection: Connection, key: Key, attempts: int, until: datetime) -> bool:
     """Counts an attempt by an update that changed exactly one row."""
     mine = _is(key) & (_pulls.attempts == attempts) & _pulls.due_at.is_not(None)
     statement = update(pull_requests).where(mine).values(attempts=attempts + 1, due_at=until)
-    return (await connection.execute(statement)).rowcount == 1
+    return (connection.execute(statement)).rowcount == 1
 
 
-async def one(connection: AsyncConnection, key: Key) -> PullRecord | None:
-    return next(iter(await _read(connection, _is(key))), None)
+def one(connection: Connection, key: Key) -> PullRecord | None:
+    return next(iter(_read(connection, _is(key))), None)
 
 
-async def still_open(connection: AsyncConnection) -> list[PullRecord]:
-    return await _read(connection, _pulls.open)
+def still_open(connection: Connection) -> list[PullRecord]:
+    return _read(connection, _pulls.open)
 
 
-async def numbered(connection: AsyncConnection, number: int) -> list[PullRecord]:
-    return list(reversed(await _read(connection, _pulls.number == number)))
+def numbered(connection: Connection, number: int) -> list[PullRecord]:
+    return list(reversed(_read(connection, _pulls.number == number)))
 
 
-async def meeting(connection: AsyncConnection, window: WorkWindow) -> list[PullRecord]:
-    return await _read(connection, _meets(window))
+def meeting(connection: Connection, window: WorkWindow) -> list[PullRecord]:
+    return _read(connection, _meets(window))
 
 
-async def within(connection: AsyncConnection, window: WorkWindow) -> list[PullRecord]:
+def within(connection: Connection, window: WorkWindow) -> list[PullRecord]:
     merged = (_pulls.merged_at > window.start) & (_pulls.merged_at <= window.end)
-    return await _read(connection, or_(_meets(window), merged))
+    return _read(connection, or_(_meets(window), merged))
 
 
-async def forget(connection: AsyncConnection, seat: str) -> int:
+def forget(connection: Connection, seat: str) -> int:
     """Deletes those that name the seat; how many."""
-    rows = await connection.execute(select(_pulls.id, _pulls.pull))
+    rows = connection.execute(select(_pulls.id, _pulls.pull))
     gone = [row.id for row in rows if seat in row.pull.seats]
     for number in gone:
-        await connection.execute(delete(pull_requests).where(_pulls.id == number))
+        connection.execute(delete(pull_requests).where(_pulls.id == number))
     return len(gone)
 
 
@@ -111,8 +110,8 @@ def _meets(window: WorkWindow) -> ColumnElement[bool]:
     return (_pulls.starts_at < window.end) & (_pulls.ends_at > window.start)
 
 
-async def _read(connection: AsyncConnection, wanted: ColumnElement[bool]) -> list[PullRecord]:
-    rows = await connection.execute(select(pull_requests).where(wanted).order_by(_pulls.merged_at, _pulls.id))
+def _read(connection: Connection, wanted: ColumnElement[bool]) -> list[PullRecord]:
+    rows = connection.execute(select(pull_requests).where(wanted).order_by(_pulls.merged_at, _pulls.id))
     return [
         PullRecord(
             pull=row.pull,

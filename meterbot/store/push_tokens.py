@@ -2,22 +2,21 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select
 
-from meterbot.store import PushToken
 from meterbot.store.statements import upsert
 from meterbot.store.tables import push_tokens
+from meterbot.store.values import PushToken
 
 
-async def read(connection: AsyncConnection) -> list[PushToken]:
-    rows = await connection.execute(select(push_tokens).order_by(push_tokens.c.seat))
+def read(connection: Connection) -> list[PushToken]:
+    rows = connection.execute(select(push_tokens).order_by(push_tokens.c.seat))
     return [PushToken(row.seat, row.sha256, row.made_at) for row in rows]
 
 
-async def write(connection: AsyncConnection, token: PushToken) -> None:
-    await upsert(connection, push_tokens, [asdict(token)])
+def write(connection: Connection, token: PushToken) -> None:
+    upsert(connection, push_tokens, [asdict(token)])
 
 
-async def revoke(connection: AsyncConnection, seat: str) -> bool:
-    return (await connection.execute(delete(push_tokens).where(push_tokens.c.seat == seat))).rowcount > 0
+def revoke(connection: Connection, seat: str) -> bool:
+    return (connection.execute(delete(push_tokens).where(push_tokens.c.seat == seat))).rowcount > 0

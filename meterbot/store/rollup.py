@@ -1,72 +1,67 @@
 """The history, hour by hour: written an hour late from the samples, so that a chart reads no minutes."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, func, select
 
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
-from meterbot.store import bulk, history, tables
+from meterbot.store import history, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of
-from meterbot.store.statements import select_in
-from meterbot.store.tables import number_of, text_of
+from meterbot.store.statements import select_in, upsert
 
 _history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
 _AT_ONCE = timedelta(hours=12)
-_COLUMNS = ("at", "counter", "currency", "spent", "used", "cap", "blocked")
 
 
-async def roll_up(connection: AsyncConnection, now: datetime) -> bool:
+def roll_up(connection: Connection, now: datetime) -> bool:
     """Writes the next few hours that are over. False when there are none."""
-    start = await _next(connection, await history.rolled_up_to(connection))
+    start = _next(connection, history.rolled_up_to(connection))
     end = None if start is None else min(start + _AT_ONCE, hour_of(now))
     if start is None or end is None or start >= end:
         return False
     inside = select(tables.history).where(_history.at >= start, _history.at < end)
-    rows = (await connection.execute(inside.order_by(_history.counter, _history.at))).all()
+    rows = (connection.execute(inside.order_by(_history.counter, _history.at))).all()
     numbers = {row.counter for row in rows}
     before = {
         row.counter: row
-        for row in await select_in(connection, last_before(start, known=True), tables.counters.c.id, numbers)
+        for row in select_in(connection, last_before(start, known=True), tables.counters.c.id, numbers)
     }
-    written: list[tuple[object, ...]] = []
+    written: list[dict[str, Any]] = []
     for number, own in groupby(rows, key=lambda row: row.counter):
         counter = Counter("", str(number))
         earlier = [before[number]] if number in before else []
         samples = [sample_of(row, counter) for row in (*earlier, *own)]
         written += [_row(hour, number) for hour in hours_of(samples, start)]
-    await bulk.write(connection, tables.hours, _COLUMNS, written, replace=True)
-    await history.set_rolled_up_to(connection, end)
+    upsert(connection, tables.hours, written)
+    history.set_rolled_up_to(connection, end)
     return True
 
 
-async def _next(connection: AsyncConnection, since: datetime | None) -> datetime | None:
+def _next(connection: Connection, since: datetime | None) -> datetime | None:
     first = select(func.min(_history.at, type_=_history.at.type))
     if since is not None:
         first = first.where(_history.at >= since)
-    at = await connection.scalar(first)
+    at = connection.scalar(first)
     return None if at is None else hour_of(at)
 
 
-async def read(connection: AsyncConnection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
+def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
     """The hours from the one of `since` on, and the last written one before; the newest from the samples."""
     start = hour_of(since)
-    numbers = await ids(connection, counters)
+    numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
-    rolled_up_to = max(await history.rolled_up_to(connection) or start, start)
+    rolled_up_to = max(history.rolled_up_to(connection) or start, start)
     stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
-    rows = await select_in(connection, _last_before(start), tables.counters.c.id, names)
-    rows += await select_in(connection, stored.order_by(_hours.at, _hours.currency), _hours.counter, names)
-    newest = await history.read(connection, numbers, rolled_up_to)
-    # Of many seats these are many rows: whoever else waits has a turn meanwhile.
-    return await asyncio.to_thread(_together, rows, names, newest, rolled_up_to)
+    rows = select_in(connection, _last_before(start), tables.counters.c.id, names)
+    rows += select_in(connection, stored.order_by(_hours.at, _hours.currency), _hours.counter, names)
+    newest = history.read(connection, numbers, rolled_up_to)
+    return _together(rows, names, newest, rolled_up_to)
 
 
 def _together(
@@ -96,10 +91,16 @@ def _last_before(since: datetime) -> Select[Any]:
     )
 
 
-def _row(hour: Hour, number: int) -> tuple[object, ...]:
-    cap = None if hour.cap is None else text_of(hour.cap)
-    spent, used = text_of(hour.spent), text_of(hour.used)
-    return number_of(hour.at), number, hour.used.currency, spent, used, cap, hour.blocked
+def _row(hour: Hour, number: int) -> dict[str, Any]:
+    return {
+        "at": hour.at,
+        "counter": number,
+        "currency": hour.used.currency,
+        "spent": hour.spent,
+        "used": hour.used,
+        "cap": hour.cap,
+        "blocked": hour.blocked,
+    }
 
 
 def _hour(row: Any, counter: Counter) -> Hour:

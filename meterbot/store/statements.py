@@ -1,18 +1,15 @@
 """Many rows per statement, in the two dialects' common words."""
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, Table
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-_AT_A_TIME = 100
 MOST_VALUES = 10_000
 """Values in one IN list: SQLite takes 32,766 parameters in a statement, PostgreSQL 32,767."""
 
@@ -22,20 +19,20 @@ Rows = Sequence[Mapping[str, Any]]
 Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 
 
-def dialect_insert(connection: AsyncConnection, table: Table) -> Insert:
+def dialect_insert(connection: Connection, table: Table) -> Insert:
     return _insert(connection.dialect.name, table)
 
 
-async def upsert(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts rows, or replaces those of the same primary key."""
     if rows:
-        await connection.execute(_upsert(connection.dialect.name, table), rows)
+        connection.execute(_upsert(connection.dialect.name, table), rows)
 
 
-async def insert_new(connection: AsyncConnection, table: Table, rows: Rows) -> None:
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Inserts the rows that collide with no stored one."""
     if rows:
-        await connection.execute(_insert_new(connection.dialect.name, table), rows)
+        connection.execute(_insert_new(connection.dialect.name, table), rows)
 
 
 def _insert(dialect: str, table: Table) -> Insert:
@@ -58,24 +55,18 @@ def _insert_new(dialect: str, table: Table) -> Insert:
     return _insert(dialect, table).on_conflict_do_nothing()
 
 
-async def select_in(
-    connection: AsyncConnection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+def select_in(
+    connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
 ) -> list[Row[Any]]:
     """The query's rows whose `column` is one of `values`."""
     rows: list[Row[Any]] = []
     for part in _parts(sorted(set(values))):
-        rows += await select_all(connection, query.where(column.in_(part)))
+        rows += select_all(connection, query.where(column.in_(part)))
     return rows
 
 
-async def select_all(connection: AsyncConnection, query: Select[Any]) -> list[Row[Any]]:
-    """The query's rows. They become values in pieces, for others to have their turn in between."""
-    result = await connection.execute(query)
-    rows: list[Row[Any]] = []
-    for piece in result.partitions(_AT_A_TIME):
-        rows += piece
-        await asyncio.sleep(0)
-    return rows
+def select_all(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
+    return list(connection.execute(query).all())
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, select
 
 from meterbot.core.models import Counter, Sample
 from meterbot.store import tables
@@ -101,13 +100,13 @@ class ThinningSpan:
             yield part
 
 
-async def next_stretch(connection: AsyncConnection, before: datetime, step: timedelta) -> ThinningSpan | None:
+def next_stretch(connection: Connection, before: datetime, step: timedelta) -> ThinningSpan | None:
     """The first day that was not thinned to `step` yet and lies before `before` as a whole."""
-    reached = await connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
+    reached = connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
     first = select(func.min(_history.at, type_=_history.at.type))
     if reached is not None:
         first = first.where(_history.at >= datetime.fromisoformat(reached))
-    at = await connection.scalar(first)
+    at = connection.scalar(first)
     if at is None or _floor(at, _DAY) + _DAY > before:
         return None
     start = _floor(at, _DAY)
@@ -117,32 +116,28 @@ async def next_stretch(connection: AsyncConnection, before: datetime, step: time
         .group_by(_history.counter)
         .order_by(_history.counter)
     )
-    return ThinningSpan(start, {row.counter: row.samples for row in await connection.execute(inside)})
+    return ThinningSpan(start, {row.counter: row.samples for row in connection.execute(inside)})
 
 
-async def thin(
-    connection: AsyncConnection, stretch: ThinningSpan, counters: Sequence[int], step: timedelta
-) -> None:
+def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int], step: timedelta) -> None:
     """Deletes what is superfluous of these counters' samples in the stretch."""
     of = {"start": stretch.start, "end": stretch.end, "counters": counters}
     names = {number: Counter("", str(number)) for number in counters}
-    before = {
-        row.counter: sample_of(row, names[row.counter]) for row in await connection.execute(_EARLIER, of)
-    }
+    before = {row.counter: sample_of(row, names[row.counter]) for row in connection.execute(_EARLIER, of)}
     gone = []
-    for number, rows in groupby(await connection.execute(_INSIDE, of), key=lambda row: row.counter):
+    for number, rows in groupby(connection.execute(_INSIDE, of), key=lambda row: row.counter):
         samples = [sample_of(row, names[number]) for row in rows]
         gone += [
             {"gone_at": sample.at, "gone_counter": number}
             for sample in superfluous(before.get(number), samples, step)
         ]
     if gone:
-        await connection.execute(_DELETE, gone)
+        connection.execute(_DELETE, gone)
 
 
-async def remember(connection: AsyncConnection, stretch: ThinningSpan, step: timedelta) -> None:
+def remember(connection: Connection, stretch: ThinningSpan, step: timedelta) -> None:
     """The stretch is thinned: the next one comes after it."""
-    await upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
+    upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
 
 
 def _note(step: timedelta) -> str:

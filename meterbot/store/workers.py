@@ -20,17 +20,16 @@ them for the clocks and two until somebody looks. Who cannot beat any more stops
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, not_, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, and_, delete, not_, or_, select
 
-from meterbot.store import FOR_EVER, Worker
+from meterbot.store import locks
 from meterbot.store.statements import dialect_insert
 from meterbot.store.tables import leases, workers
+from meterbot.store.values import FOR_EVER, Worker
 
 SEAT_PREFIX = "seat:"
 """Of the lease of a seat that is being read, of which there may be hundreds."""
 _LONG_DEAD = timedelta(hours=1)
-_LEASE_LOCK = 0x6D657403
 
 
 At = datetime | ColumnElement[datetime]
@@ -53,29 +52,35 @@ def _lives(now: At, unbelievable: At) -> ColumnElement[bool]:
     return and_(until > now, or_(until < unbelievable, until == FOR_EVER))
 
 
-async def beat(connection: AsyncConnection, worker: str, now: datetime, alive_until: datetime) -> None:
-    """Says that a worker is alive, which is how it begins, too."""
+def beat(
+    connection: Connection, worker: str, now: datetime, alive_until: datetime, wanted: Iterable[str] = ()
+) -> set[str]:
+    """Says that a worker is alive, which is how it begins, too, and takes those of the wanted leases that are free.
+    Returns which of them it holds."""
+    # First of all: who takes this worker for dead does so before the beat is seen, or not at all.
+    locks.leases(connection)
     insert = dialect_insert(connection, workers).values(name=worker, since=now, alive_until=alive_until)
-    await connection.execute(
+    connection.execute(
         insert.on_conflict_do_update(index_elements=["name"], set_={"alive_until": alive_until})
     )
+    return take(connection, worker, wanted, now)
 
 
-async def leave(connection: AsyncConnection, worker: str, now: datetime) -> None:
+def leave(connection: Connection, worker: str, now: datetime) -> None:
     """Ends a worker's life, and sweeps out the long dead."""
-    await lock(connection)
-    await connection.execute(delete(leases).where(leases.c.worker == worker))
+    locks.leases(connection)
+    connection.execute(delete(leases).where(leases.c.worker == worker))
     ended = or_(workers.c.name == worker, workers.c.alive_until < now - _LONG_DEAD)
-    await connection.execute(delete(workers).where(ended))
+    connection.execute(delete(workers).where(ended))
 
 
-async def leave_all(connection: AsyncConnection) -> None:
+def leave_all(connection: Connection) -> None:
     """Ends every life, where somebody knows that there is none any more."""
-    await connection.execute(delete(leases))
-    await connection.execute(delete(workers))
+    connection.execute(delete(leases))
+    connection.execute(delete(workers))
 
 
-async def read(connection: AsyncConnection, now: datetime) -> list[Worker]:
+def read(connection: Connection, now: datetime) -> list[Worker]:
     """Who is alive, the oldest first, and what each holds; the seats that it is reading are not told."""
     query = (
         select(workers.c.name, workers.c.since, leases.c.name.label("lease"))
@@ -89,22 +94,13 @@ async def read(connection: AsyncConnection, now: datetime) -> list[Worker]:
         .order_by(workers.c.since, workers.c.name, leases.c.name)
     )
     held: dict[tuple[str, datetime], list[str]] = {}
-    for row in await connection.execute(query):
+    for row in connection.execute(query):
         held.setdefault((row.name, row.since), []).extend([] if row.lease is None else [row.lease])
     return [Worker(name, since, tuple(names)) for (name, since), names in held.items()]
 
 
-async def lock(connection: AsyncConnection) -> None:
-    """Lets one transaction at a time change leases until it ends: else two that change several wait for each other.
-
-    On SQLite the write lock says so already. Who takes other locks, too, takes this one last.
-    """
-    if connection.dialect.name == "postgresql":
-        await connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LEASE_LOCK})
-
-
-async def take(connection: AsyncConnection, worker: str, names: Iterable[str], now: datetime) -> set[str]:
-    """Takes what is free of these leases; returns which of them the worker holds then. Needs `lock`."""
+def take(connection: Connection, worker: str, names: Iterable[str], now: datetime) -> set[str]:
+    """Takes what is free of these leases; returns which of them the worker holds then. Needs `locks.leases`."""
     rows = [{"name": name, "worker": worker} for name in set(names)]
     if not rows:
         return set()
@@ -113,10 +109,10 @@ async def take(connection: AsyncConnection, worker: str, names: Iterable[str], n
     taking = insert.on_conflict_do_update(
         index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
     )
-    return {*await connection.scalars(taking.returning(leases.c.name), rows)}
+    return {*connection.scalars(taking.returning(leases.c.name), rows)}
 
 
-async def give_back(connection: AsyncConnection, worker: str, names: Iterable[str]) -> set[str]:
-    """Frees these leases; returns the ones that the worker still held. Needs `lock`."""
+def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[str]:
+    """Frees these leases; returns the ones that the worker still held. Needs `locks.leases`."""
     mine = delete(leases).where(leases.c.worker == worker, leases.c.name.in_(list(names)))
-    return {*await connection.scalars(mine.returning(leases.c.name))}
+    return {*connection.scalars(mine.returning(leases.c.name))}

@@ -25,6 +25,7 @@ from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.errors import StartError
 from meterbot.core.models import Health
 from meterbot.demo import server, simulated_claude_ai
+from meterbot.store import facts
 from tests import postgres
 from tests.chat.discord.rig import POST_MESSAGE
 from tests.e2e.team import (
@@ -126,7 +127,9 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         await play(bot, clock, rounds=6)
         (down,) = (each for each in three.slack.messages() if "cannot be read" in each.text)
         assert "bo cannot be read: session expired" in down.text
-        assert "session_expired" in {state.health.value for state in (await bot.store.sources()).values()}
+        assert "session_expired" in {
+            state.health.value for state in (await bot.store.read(facts.read_sources)).values()
+        }
         three.accounts["bo"].signed_in = True
         clock.advance(timedelta(hours=1))
         await bot.step()
@@ -179,8 +182,8 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     three.claude.fail("usage", server.error(401, "authentication_error", "Unauthorized"))
     async with assembled(three.config(sqlite), clock) as bot:
         await play(bot, clock, rounds=2)
-        rows = [one for one in await bot.store.latest() if one.seat == "ana"]
-        state = (await bot.store.sources())["ana"]
+        rows = [one for one in await bot.store.read(facts.read_latest) if one.seat == "ana"]
+        state = (await bot.store.read(facts.read_sources))["ana"]
     amounts = [one.known.snapshot.extra_usage.used for one in rows if one.known.snapshot.extra_usage]
     assert sorted(map(str, amounts)) == ["$0.00", "$20.00"]
     assert state.health is Health.REFUSED
@@ -240,12 +243,20 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
         await play(bot, clock)
         three.spend("ana", "26")
         await play(bot, clock)
-        told = {event.key for event in await bot.store.events(clock.now() - timedelta(days=1))}
+        told = {
+            event.key
+            for event in await bot.store.read(lambda c: facts.read_events(c, clock.now() - timedelta(days=1)))
+        }
         assert told
         clock.advance(timedelta(days=200))
         three.spend("ana", "1")
         await bot.step()
-        left = {event.key for event in await bot.store.events(clock.now() - timedelta(days=300))}
+        left = {
+            event.key
+            for event in await bot.store.read(
+                lambda c: facts.read_events(c, clock.now() - timedelta(days=300))
+            )
+        }
         assert not told & left
 
 
@@ -258,7 +269,7 @@ async def test_one_bad_seat_harms_no_other(
         three.spend("ana", "26")
         three.spend("cy", "45")
         await play(bot, clock)
-        health = {name: state.health for name, state in (await bot.store.sources()).items()}
+        health = {name: state.health for name, state in (await bot.store.read(facts.read_sources)).items()}
     assert health == {"ana": Health.OK, "bo": Health.SESSION_EXPIRED, "cy": Health.OK}
     told = " ".join(three.on_slack())
     assert "ana has reached 50%" in told

@@ -21,7 +21,7 @@ from meterbot.core.models import Health
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources import http_client
-from meterbot.store.database import Database
+from meterbot.store import Store, facts
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 _CONFIG = """
@@ -94,8 +94,8 @@ async def reading(
         with (folder / "terminal.txt").open("w", encoding="utf-8") as terminal:
             bot = await stack.enter_async_context(build.assembled(config, clock, terminal=(None, terminal)))
             costs = Costs(bot, clock, server)
-            assert isinstance(bot.store, Database)
-            engine = bot.store._engine.sync_engine
+            assert isinstance(bot.store, Store)
+            engine = bot.store.engine
             listening.listen(engine, "before_cursor_execute", lambda *seen: costs.statements.append(seen[2]))
             listening.listen(engine, "begin", costs.note_begin)
             for _ in range(2 * before):
@@ -158,14 +158,6 @@ async def test_all_seats_share_one_tls_context(tmp_path: Path, monkeypatch: pyte
     assert made == 1
 
 
-async def test_the_health_of_the_seats_is_not_read_where_nobody_else_writes_it(tmp_path: Path) -> None:
-    async with reading(3, tmp_path) as costs:
-        await costs.bot.vitals()
-        costs.statements.clear()
-        assert len((await costs.bot.vitals()).seats) == 3
-        assert sum("FROM sources" in text for text in costs.statements) == 0
-
-
 async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,8 +185,10 @@ async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stal
         assert len(idle) <= 3 * 3 + 1
         for _ in range(10):
             await costs.pass_minutes(3)
-            await costs.bot.ingest.sweep(costs.clock.now())
-            assert {state.health for state in (await costs.bot.store.sources()).values()} == {Health.OK}
+            await costs.bot.waiting.run(costs.clock.now())
+            assert {state.health for state in (await costs.bot.store.read(facts.read_sources)).values()} == {
+                Health.OK
+            }
         costs.server.accounts[0].organizations[0].used += 100
         await costs.pass_minutes(25)
         assert (await costs.pass_minutes(60)).count("usage") in {5, 6}

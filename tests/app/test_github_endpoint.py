@@ -18,7 +18,7 @@ from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
 from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.sources.github import read_hook
-from meterbot.store.database import Database
+from meterbot.store import Store, pull_requests
 from tests.ingest.test_pull_requests import SEATS, Desk
 from tests.simulator import github as simulated
 from tests.simulator.github import SimulatedPull, closed, ping, sign
@@ -40,7 +40,7 @@ class Told:
 class Hook:
     """The route on a real port."""
 
-    def __init__(self, url: str, store: Database, clock: ManualClock, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, store: Store, clock: ManualClock, session: aiohttp.ClientSession) -> None:
         self.url, self.store, self.clock, self._session = url, store, clock, session
 
     async def send(
@@ -65,7 +65,7 @@ class Hook:
             return Told(response.status, await response.json(), response.headers)
 
     async def stored(self) -> list[str]:
-        return [one.pull.merged.name for one in await self.store.open_pull_requests()]
+        return [one.pull.merged.name for one in await self.store.read(pull_requests.still_open)]
 
 
 async def _vitals() -> BotHealth:
@@ -73,7 +73,7 @@ async def _vitals() -> BotHealth:
 
 
 @pytest.fixture
-async def hook(store: Database) -> AsyncIterator[Hook]:
+async def hook(store: Store) -> AsyncIterator[Hook]:
     clock = ManualClock(NOON)
     merges = PullRequestTracker(store, SEATS, Desk(store).ingest)
     route = GitHubEndpoint(merges, read_hook, (SECRET, OLD_SECRET), clock.now)
@@ -201,12 +201,12 @@ async def test_the_secret_shows_nowhere(hook: Hook, capsys: pytest.CaptureFixtur
 
 
 async def test_a_database_that_fails_is_told_so_that_github_shows_it(hook: Hook) -> None:
-    async with hook.store._writer.begin() as connection:
-        await connection.exec_driver_sql("ALTER TABLE pull_requests RENAME TO elsewhere")
+    with hook.store._writer.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE pull_requests RENAME TO elsewhere")
     told = await hook.send()
     assert (told.status, told.body["remedy"]) == (503, "redeliver it")
-    async with hook.store._writer.begin() as connection:
-        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO pull_requests")
+    with hook.store._writer.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO pull_requests")
 
 
 async def test_many_at_once_are_one(hook: Hook) -> None:

@@ -10,12 +10,12 @@ from structlog.testing import capture_logs
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.lease import Lease
-from meterbot.store import ALIVE_SECONDS, tables
-from meterbot.store.database import Database, open_store
+from meterbot.store import ALIVE_SECONDS, Store, tables, workers
+from meterbot.store.database import open_store
 from tests.store.facts import NOW, later
 
 
-async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(store: Database) -> None:
+async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(store: Store) -> None:
     clock, leases = ManualClock(NOW), (Lease("gateway"), Lease("gateway"))
     one, two = (Heartbeat(store, f"w{n}", clock, [lease]) for n, lease in enumerate(leases))
     await one.join()
@@ -25,15 +25,17 @@ async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(st
     assert not one.alive()
     await two.beat()
     assert [lease.held for lease in leases] == [False, True]
-    assert [worker.name for worker in await store.workers(NOW)] == ["w1"]
+    assert [worker.name for worker in await store.read(lambda c: workers.read(c, NOW))] == ["w1"]
     await two.leave()
 
 
-async def test_who_finds_itself_replaced_lets_go(store: Database) -> None:
+async def test_who_finds_itself_replaced_lets_go(store: Store) -> None:
     clock, lease = ManualClock(NOW), Lease("gateway")
     one = Heartbeat(store, "one", clock, [lease])
     await one.beat()
-    await store.beat("two", later(seconds=ALIVE_SECONDS), later(minutes=1), ["gateway"])
+    await store.run(
+        lambda c: workers.beat(c, "two", later(seconds=ALIVE_SECONDS), later(minutes=1), ["gateway"])
+    )
     clock.set(later(seconds=ALIVE_SECONDS))
     with capture_logs() as logs:
         await one.beat()
@@ -43,7 +45,7 @@ async def test_who_finds_itself_replaced_lets_go(store: Database) -> None:
 
 
 async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
-    store: Database, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meterbot.app.heartbeat.BEAT_SECONDS", 0.01)
     monkeypatch.setattr("meterbot.app.heartbeat.ALIVE_SECONDS", 0.5)
@@ -53,12 +55,12 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
     await presence.join()
     assert presence.alive()
     with capture_logs() as logs:
-        async with store._writer.begin() as connection:
-            await connection.run_sync(tables.workers.drop)
+        with store._writer.begin() as connection:
+            tables.workers.drop(connection)
         await asyncio.wait_for(stopped.wait(), 5)
         assert (lease.held, presence.alive()) == (False, False)
-        async with store._writer.begin() as connection:
-            await connection.run_sync(tables.workers.create)
+        with store._writer.begin() as connection:
+            tables.workers.create(connection)
         await asyncio.wait_for(lease.gained(), 5)
     assert presence.alive()
     assert [entry["event"] for entry in logs] == [
@@ -69,11 +71,11 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
     await presence.leave()
 
 
-async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Database) -> None:
+async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Store) -> None:
     presence = Heartbeat(store, "one", SystemClock())
     await presence.join()
-    async with store._writer.begin() as connection:
-        await connection.run_sync(tables.workers.drop)
+    with store._writer.begin() as connection:
+        tables.workers.drop(connection)
     with capture_logs() as logs:
         await presence.leave()
     assert [entry["event"] for entry in logs][
@@ -81,9 +83,9 @@ async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Database) ->
     ] == "could not say goodbye: others take over some seconds later"
 
 
-async def test_joining_a_database_that_does_not_answer_raises(store: Database) -> None:
-    async with store._writer.begin() as connection:
-        await connection.run_sync(tables.workers.drop)
+async def test_joining_a_database_that_does_not_answer_raises(store: Store) -> None:
+    with store._writer.begin() as connection:
+        tables.workers.drop(connection)
     with pytest.raises(SQLAlchemyError):
         await Heartbeat(store, "one", SystemClock()).join()
 
@@ -93,6 +95,8 @@ async def test_on_a_file_of_its_own_nothing_is_said_again_and_nothing_runs_out(t
     presence = Heartbeat(store, "one", ManualClock(NOW), [lease])
     await presence.join()
     assert (lease.held, presence.alive(), presence._beating, presence._end) == (True, True, None, None)
-    assert [worker.name for worker in await store.workers(later(days=10_000))] == ["one"]
+    assert [worker.name for worker in await store.read(lambda c: workers.read(c, later(days=10_000)))] == [
+        "one"
+    ]
     await presence.leave()
     await store.close()

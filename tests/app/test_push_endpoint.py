@@ -23,12 +23,15 @@ from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
-from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.ingest import Ingest, forget_account
 from meterbot.ingest.pushes import PushReceiver, digest, new_token
+from meterbot.ingest.recording import Recorder
+from meterbot.ingest.sweep import Sweep
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
-from meterbot.store import PushToken, tables
-from meterbot.store.database import Database, open_store
+from meterbot.store import PushToken, Store, delivery_queue, facts, forgetting, history, push_tokens, tables
+from meterbot.store.database import open_store
+from meterbot.store.delivery_queue import Claim
 from tests.sources.bodies import json_values, places, with_value
 from tests.store.facts import emptied
 
@@ -72,7 +75,7 @@ class Told:
 class Door:
     """The route on a real port, over a database."""
 
-    def __init__(self, store: Database, clock: ManualClock, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, store: Store, clock: ManualClock, url: str, session: aiohttp.ClientSession) -> None:
         self.store, self.clock, self.url, self._session = store, clock, url, session
 
     async def send(
@@ -88,20 +91,28 @@ class Door:
 
     async def state(self) -> tuple[object, ...]:
         """All that pushes may change."""
-        latest, sources = await self.store.latest(), await self.store.sources()
+        latest, sources = await self.store.read(facts.read_latest), await self.store.read(facts.read_sources)
         counters = {one.counter for one in latest}
-        samples = await self.store.samples(counters, NOW - timedelta(days=400))
-        return latest, sources, samples, await self.store.events(NOW - timedelta(days=400))
+        samples = await self.store.read(lambda c: history.read(c, counters, NOW - timedelta(days=400)))
+        return (
+            latest,
+            sources,
+            samples,
+            await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(days=400))),
+        )
 
     async def events(self) -> list[str]:
-        return [event.key for event in await self.store.events(NOW - timedelta(days=400))]
+        return [
+            event.key
+            for event in await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(days=400)))
+        ]
 
 
 @asynccontextmanager
-async def opened(store: Database) -> AsyncIterator[Door]:
-    await store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+async def opened(store: Store) -> AsyncIterator[Door]:
+    await store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))
     clock = ManualClock(NOW)
-    ingest = Ingest(store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
+    ingest = Ingest(store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
     reception = PushReceiver(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
 
     async def vitals() -> BotHealth:
@@ -119,7 +130,7 @@ async def opened(store: Database) -> AsyncIterator[Door]:
 
 
 @pytest.fixture
-async def door(store: Database) -> AsyncIterator[Door]:
+async def door(store: Store) -> AsyncIterator[Door]:
     async with opened(store) as made:
         yield made
 
@@ -149,7 +160,7 @@ async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -
         202,
         {"status": "stored", "seat": "bo", "stored": 1, "unchanged": 0},
     )
-    (row,) = await door.store.latest()
+    (row,) = await door.store.read(facts.read_latest)
     assert row.counter == Counter("seat:bo", ORG)
     assert row.known.extra_usage_at == NOW
     before = await door.state()
@@ -176,7 +187,7 @@ async def test_one_unusable_object_of_a_list_costs_all_and_is_named(door: Door) 
     told = await door.send([body(), body(fetched_at="soon")])
     assert (told.status, told.body["field"]) == (422, "[1].fetched_at")
     assert "nothing was stored" in told.body["remedy"]
-    assert await door.store.latest() == []
+    assert await door.store.read(facts.read_latest) == []
 
 
 async def test_a_future_reading_is_refused_by_name(door: Door) -> None:
@@ -238,13 +249,13 @@ async def test_only_post_is_answered(sqlite: Door) -> None:
 
 async def test_a_database_that_is_away_is_503_and_the_push_may_be_repeated(sqlite: Door) -> None:
     log_setup.set_up(io.StringIO())
-    async with sqlite.store._writer.begin() as connection:
-        await connection.exec_driver_sql("ALTER TABLE latest RENAME TO elsewhere")
+    with sqlite.store._writer.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE latest RENAME TO elsewhere")
     told = await sqlite.send(body())
     assert (told.status, told.headers["Retry-After"]) == (503, "60")
     assert "elsewhere" not in str(told.body)
-    async with sqlite.store._writer.begin() as connection:
-        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO latest")
+    with sqlite.store._writer.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO latest")
     assert (await sqlite.send(body())).status == 202
 
 
@@ -276,7 +287,7 @@ async def test_a_request_that_breaks_off_stores_nothing_and_is_no_failure_of_our
     answer = await spoken(sqlite, f"{head}Content-Type: application/json\r\n\r\n".encode() + sent)
     assert b" 202 " not in answer
     assert b" 500 " not in answer
-    assert await sqlite.store.latest() == []
+    assert await sqlite.store.read(facts.read_latest) == []
     assert "Traceback" not in stream.getvalue()
     assert (await sqlite.send(body())).status == 202
 
@@ -305,7 +316,7 @@ async def test_without_the_seat_s_token_nothing_is_read_or_stored(
     told = await sqlite.send(b"not even json", token=None, headers=headers)
     assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "meterbot seat add" in told.body["remedy"]
-    assert await sqlite.store.latest() == []
+    assert await sqlite.store.read(facts.read_latest) == []
 
 
 async def test_a_token_in_the_address_opens_nothing(sqlite: Door) -> None:
@@ -321,22 +332,22 @@ async def test_the_word_bearer_may_be_written_anyhow(sqlite: Door) -> None:
 async def test_a_token_writes_its_own_seat_only(door: Door) -> None:
     await door.send(body(seat="ana", name="ana"))
     await door.send(body(), token=TOKENS["cy"])
-    assert [row.seat for row in await door.store.latest()] == ["bo", "cy"]
+    assert [row.seat for row in await door.store.read(facts.read_latest)] == ["bo", "cy"]
 
 
 async def test_a_token_that_was_replaced_or_revoked_is_worthless_at_once(door: Door) -> None:
     new = new_token()
-    await door.store.set_push_token(PushToken("bo", digest(new), NOW))
+    await door.store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(new), NOW)))
     assert (await door.send(body())).status == 401
     assert (await door.send(body(), token=new)).status == 202
-    await door.store.revoke_push_token("bo")
+    await door.store.run(lambda c: push_tokens.revoke(c, "bo"))
     assert (await door.send(body(), token=new)).status == 401
 
 
 @pytest.mark.parametrize("seat", ["ana", "gone"])
 async def test_the_token_of_a_seat_that_does_not_push_opens_nothing(sqlite: Door, seat: str) -> None:
     token = new_token()
-    await sqlite.store.set_push_token(PushToken(seat, digest(token), NOW))
+    await sqlite.store.run(lambda c: push_tokens.write(c, PushToken(seat, digest(token), NOW)))
     assert (await sqlite.send(body(), token=token)).status == 401
 
 
@@ -351,19 +362,19 @@ def test_tokens_cannot_be_guessed() -> None:
 
 async def test_another_account_is_409_and_stored_nowhere_but_as_what_ails_the_source(door: Door) -> None:
     await door.send(body())
-    known = await door.store.latest()
+    known = await door.store.read(facts.read_latest)
     told = await door.send(body(9900, NOW + timedelta(minutes=1), account_email="someone@example.com"))
     assert told.status == 409
     assert "meterbot seat forget bo --account" in told.body["remedy"]
-    assert await door.store.latest() == known
-    state = (await door.store.sources())["bo"]
+    assert await door.store.read(facts.read_latest) == known
+    state = (await door.store.read(facts.read_sources))["bo"]
     assert (state.health, state.detail) == (
         Health.REFUSED,
         "what arrives is another account's (its email is a new one)",
     )
     door.clock.advance(timedelta(minutes=2))
     assert (await door.send(body(1800, NOW + timedelta(minutes=2)))).status == 202
-    assert (await door.store.sources())["bo"].health is Health.OK
+    assert (await door.store.read(facts.read_sources))["bo"].health is Health.OK
 
 
 async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
@@ -374,7 +385,7 @@ async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
         body(2, NOW + timedelta(minutes=2), account_email="x@example.com"),
     ]
     assert (await door.send(mixed)).status == 409
-    (row,) = await door.store.latest()
+    (row,) = await door.store.read(facts.read_latest)
     assert row.known.extra_usage_at == NOW
 
 
@@ -383,7 +394,7 @@ async def test_only_the_configured_organizations_are_taken(door: Door) -> None:
     assert told.status == 409
     both = [body(org_uuid=OTHER_ORG), body()]
     assert (await door.send(both, token=TOKENS["cy"])).status == 202
-    assert [row.counter.org for row in await door.store.latest()] == [ORG]
+    assert [row.counter.org for row in await door.store.read(facts.read_latest)] == [ORG]
 
 
 async def test_after_its_account_is_forgotten_a_seat_may_be_another(door: Door) -> None:
@@ -391,11 +402,10 @@ async def test_after_its_account_is_forgotten_a_seat_may_be_another(door: Door) 
     other = body(100, NOW + timedelta(minutes=1), account_email="someone@example.com")
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(other)).status == 409
-    ingest = Ingest(door.store, {}, (), RuleSettings(), lambda: None)
-    assert await ingest.forget_account("bo")
-    assert await door.store.latest() == []
+    assert await door.store.run(lambda c: forget_account(c, "bo"))
+    assert await door.store.read(facts.read_latest) == []
     assert (await door.send(other)).status == 202
-    assert not await ingest.forget_account("nobody")
+    assert not await door.store.run(lambda c: forget_account(c, "nobody"))
 
 
 async def test_two_organizations_in_one_push_are_no_change_of_account(door: Door) -> None:
@@ -411,12 +421,12 @@ async def test_a_sender_that_learns_to_say_the_account_goes_on_where_it_was(door
     door.clock.advance(timedelta(minutes=15))
     later = body(4100, NOW + timedelta(minutes=15), account_uuid=account)
     assert (await door.send(later)).status == 202
-    assert [row.counter for row in await door.store.latest()] == [Counter(account, ORG)]
+    assert [row.counter for row in await door.store.read(facts.read_latest)] == [Counter(account, ORG)]
     assert await door.events() == told
     without = body(4100, NOW + timedelta(minutes=16))
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(without)).status == 202
-    assert [row.counter for row in await door.store.latest()] == [Counter(account, ORG)]
+    assert [row.counter for row in await door.store.read(facts.read_latest)] == [Counter(account, ORG)]
 
 
 # --- alerts ---------------------------------------------------------------------------------------------------------
@@ -428,7 +438,12 @@ async def test_a_pushed_seat_alerts_like_any_other(door: Door) -> None:
     await door.send(body(4100, NOW + timedelta(minutes=15)))
     kinds = {key.partition(":")[0] for key in await door.events()}
     assert kinds == {"spend_started", "threshold_crossed", "charged_within_plan"}
-    assert await door.store.claim("slack", NOW + timedelta(days=1), "w", 60) is not None
+    assert (
+        await door.store.run(
+            lambda c: delivery_queue.claim(c, "slack", Claim("w", NOW + timedelta(days=1), 60))
+        )
+        is not None
+    )
 
 
 @pytest.mark.parametrize("old", [{"stale": True}, {"at": NOW - timedelta(days=3)}])
@@ -437,19 +452,19 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 ) -> None:
     await door.send(body(0, NOW - timedelta(days=4)))
     assert (await door.send(body(4900, **old))).status == 202
-    (row,) = await door.store.latest()
+    (row,) = await door.store.read(facts.read_latest)
     assert row.known.snapshot.fetched_at == old.get("at", NOW)
-    assert (await door.store.sources())["bo"].health is Health.STALE
+    assert (await door.store.read(facts.read_sources))["bo"].health is Health.STALE
     assert {key.partition(":")[0] for key in await door.events()} <= {"source_down"}
 
 
 async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_grace_time(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
+    sweep = Sweep(door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
     await door.send(body(0))
     told: list[str] = []
     for minutes in range(0, 300, 5):
-        told += [event.kind.value for event in await ingest.sweep(NOW + timedelta(minutes=minutes))]
-        health = (await door.store.sources())["bo"].health
+        told += [event.kind.value for event in await sweep.run(NOW + timedelta(minutes=minutes))]
+        health = (await door.store.read(facts.read_sources))["bo"].health
         assert health is (Health.OK if minutes <= 45 else Health.STALE)
     assert told == ["source_down"]
     door.clock.advance(timedelta(minutes=300))
@@ -458,9 +473,9 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_after_the_gr
 
 
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
-    ingest = Ingest(door.store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
-    assert await ingest.sweep(NOW + timedelta(days=30)) == []
-    assert await door.store.sources() == {}
+    sweep = Sweep(door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
+    assert await sweep.run(NOW + timedelta(days=30)) == []
+    assert await door.store.read(facts.read_sources) == {}
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------
@@ -531,9 +546,9 @@ async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_dat
     ]
     assert [told.status for told in answers] == [202, 200, 422, 400, 401, 401, 202, 409]
     seen = f"{stream.getvalue()} {[(told.body, dict(told.headers)) for told in answers]}"
-    async with door.store._engine.connect() as connection:
+    with door.store.engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
-            seen += str((await connection.exec_driver_sql(f"SELECT * FROM {table.name}")).all())  # noqa: S608 - our own names
+            seen += str((connection.exec_driver_sql(f"SELECT * FROM {table.name}")).all())  # noqa: S608 - our own names
     assert digest(TOKENS["bo"]) in seen
     for secret in (*TOKENS.values(), planted, EMAIL, "planted@"):
         assert secret not in seen
@@ -542,8 +557,8 @@ async def test_no_token_and_no_text_of_a_sender_is_in_a_log_an_answer_or_the_dat
 async def test_a_failure_of_the_database_leaks_nothing_into_the_log(sqlite: Door) -> None:
     stream = io.StringIO()
     log_setup.set_up(stream)
-    async with sqlite.store._writer.begin() as connection:
-        await connection.exec_driver_sql("DROP TABLE latest")
+    with sqlite.store._writer.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE latest")
     assert (await sqlite.send(body(errors=["planted-error"]))).status == 503
     assert "push_failed" in stream.getvalue()
     for secret in (*TOKENS.values(), EMAIL, "planted-error", "1720"):
@@ -585,7 +600,7 @@ async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twic
     sqlite: Door, amounts: list[int], order: list[int]
 ) -> None:
     await emptied(sqlite.store)
-    await sqlite.store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+    await sqlite.store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))
     start = sqlite.clock.advance(timedelta(hours=1))
     pushes = [body(used, start + timedelta(seconds=place)) for place, used in enumerate(amounts)]
     sequence = [place for place in order if place < len(pushes)] + [len(pushes) - 1]
@@ -594,12 +609,12 @@ async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twic
         newest = max(sequence[: sequence.index(place) + 1])
         told = await sqlite.send(pushes[place])
         assert told.status in ({200, 202} if place == newest else {200})
-    (row,) = await sqlite.store.latest()
-    await sqlite.store.forget("bo")
-    await sqlite.store.set_push_token(PushToken("bo", digest(TOKENS["bo"]), NOW))
+    (row,) = await sqlite.store.read(facts.read_latest)
+    await sqlite.store.run(lambda c: forgetting.forget(c, "bo"))
+    await sqlite.store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))
     sqlite.clock.advance(timedelta(seconds=10))
     await sqlite.send(pushes[-1])
-    (alone,) = await sqlite.store.latest()
+    (alone,) = await sqlite.store.read(facts.read_latest)
     # The way there is what differs, and is kept for what the windows are heading for.
     assert replace(row.known, trail={}) == replace(alone.known, trail={})
     assert (row.seat, row.counter) == (alone.seat, alone.counter)

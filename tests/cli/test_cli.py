@@ -24,6 +24,7 @@ from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.store.database import open_store
 from tests.e2e import process
@@ -493,7 +494,7 @@ async def _spend(folder: Path) -> None:
     """Twelve hours of yesterday, as they were told with the usual rules."""
     seats = {"ana": Seat("ana", "push")}
     store = await open_store(f"sqlite:///{folder}/m.db")
-    ingest = Ingest(store, seats, (), RuleSettings(), lambda: None)
+    ingest = Ingest(store, Recorder(seats, (), RuleSettings()), lambda: None)
     began = datetime.now(UTC) - timedelta(days=1)
     for hour in range(12):
         at, used = began + timedelta(hours=hour), Money(Decimal(hour * 400), "USD", 2)

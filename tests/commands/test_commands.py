@@ -36,8 +36,9 @@ from meterbot.core.models import (
 from meterbot.core.privacy import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules.hours import Hour
-from meterbot.store import Batch, Latest, Store
+from meterbot.store import Batch, Connection, Latest, Store, batches, delivery_queue, rollup
 from meterbot.store.database import open_store
+from meterbot.store.delivery_queue import Claim
 from tests.teams import (
     NOW,
     extra,
@@ -55,8 +56,7 @@ SEATS["ana-home"] = replace(SEATS["ana-home"], owner={"slack": "UANA", "discord"
 
 async def test_status_says_whose_plan_is_another_than_the_accounts(store: Store) -> None:
     read = reading(snapshot("ana", extra_usage=extra("3", "10"), tier="pro"))
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(latest=[Latest(read.seat, read.counter, read.known)]))
+    await store.run(lambda c: batches.write(c, Batch(latest=[Latest(read.seat, read.counter, read.known)])))
     configured = {**SEATS, "ana": replace(SEATS["ana"], plan="max_5x")}
     answerer = commands(store, "self", seats=configured)
     said = "ana is configured with plan max_5x, and its account says pro"
@@ -75,8 +75,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     ]
     latest = [Latest(each.seat, each.counter, each.known) for each in readings]
     sources = [state("ana"), state("ana-home"), state("bo", Health.RATE_LIMITED)]
-    async with opened.transaction() as transaction:
-        await transaction.write(Batch(latest=latest, sources=sources))
+    await opened.run(lambda c: batches.write(c, Batch(latest=latest, sources=sources)))
     yield opened
     await opened.close()
 
@@ -264,12 +263,15 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
     queued = NewDelivery(
         "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is blocked", "bo is blocked")
     )
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(events=[happened], deliveries=[queued]))
-    claimed = await store.claim("slack", NOW, "worker", 60)
+    await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[queued])))
+    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("worker", NOW, 60)))
     assert claimed is not None
     refusal = DestinationTrouble("not_in_channel", NOW, refused=True)
-    await store.put_back(claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal)
+    await store.run(
+        lambda c: delivery_queue.mark_waiting(
+            c, claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal
+        )
+    )
     terminal = Console(None, io.StringIO(), environ={})
     text = body((await ask(commands(store, chats=[terminal]), "status")).message)
     assert "bo: rate limited since Thu Apr 30 07:00." in text
@@ -337,8 +339,7 @@ async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
         )
         for number in range(5)
     ]
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(samples=points))
+    await store.run(lambda c: batches.write(c, Batch(samples=points)))
     answer = await ask(commands(store), "history 7d share")
     assert answer.public
     assert "$4.00 spent." in answer.message.text
@@ -349,14 +350,14 @@ async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
 
 
 async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    answerer, hours, read = commands(store), store.hours, 0
+    answerer, hours, read = commands(store), rollup.read, 0
 
-    async def counted(counters: Iterable[Counter], since: datetime) -> list[Hour]:
+    def counted(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
         nonlocal read
         read += 1
-        return await hours(counters, since)
+        return hours(connection, counters, since)
 
-    monkeypatch.setattr(store, "hours", counted)
+    monkeypatch.setattr(rollup, "read", counted)
     first = await asyncio.gather(*(ask(answerer, "history", user) for user in ("UANA", "UBO", "UCLEO")))
     assert read == 1
     await ask(answerer, "history")
@@ -378,8 +379,7 @@ async def test_who_asks_for_words_waits_for_nobodys_picture(
 
     monkeypatch.setattr(charts, "draw", slow)
     point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(samples=[point]))
+    await store.run(lambda c: batches.write(c, Batch(samples=[point])))
     answerer = commands(store)
     history = asyncio.create_task(ask(answerer, "history"))
     try:
@@ -396,8 +396,7 @@ async def test_without_matplotlib_the_words_stand_and_say_why(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where the extra is not installed
     point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(samples=[point]))
+    await store.run(lambda c: batches.write(c, Batch(samples=[point])))
     answer = await ask(commands(store), "history")
     assert answer.picture is None
     assert "install meterbot with its extra `charts`." in answer.message.text

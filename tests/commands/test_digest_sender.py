@@ -17,8 +17,8 @@ from meterbot.core.models import Sample
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
 from meterbot.delivery.worker import DeliveryWorker
-from meterbot.store import Batch, Latest
-from meterbot.store.database import Database
+from meterbot.store import Batch, Latest, Store, batches, deliveries, delivery_queue, workers
+from meterbot.store.delivery_queue import Claim
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import (
     extra,
@@ -41,9 +41,7 @@ BOS = DigestReader(Destination("slack", "@UBO"), DAILY, ("bo",))
 class Desk:
     """A worker that sends digests to a wall; `spend` is what a reading brings."""
 
-    def __init__(
-        self, store: Database, *readers: DigestReader, routing: RoutingSettings | None = None
-    ) -> None:
+    def __init__(self, store: Store, *readers: DigestReader, routing: RoutingSettings | None = None) -> None:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
         self.routing = routing or RoutingSettings()
         self.digests = DigestSender(
@@ -71,14 +69,13 @@ class Desk:
         sample = Sample(at, read.counter, money(used), money("50"), blocked=False)
         source = replace(state(of), last_ok_at=at)
         batch = Batch(latest=[Latest(of, read.counter, known)], samples=[sample], sources=[source])
-        async with self.store.transaction() as transaction:
-            await transaction.write(batch)
+        await self.store.run(lambda c: batches.write(c, batch))
 
     async def look(self, now: datetime) -> list[tuple[str, str]]:
         """What stands on the wall after a look: where, and its title."""
         await self.digests.step(now)
         clock = ManualClock(now)
-        await self.store.beat("one", now, now + 3650 * DAY)
+        await self.store.run(lambda c: workers.beat(c, "one", now, now + 3650 * DAY))
         render = renderer(SEATS, UTC, self.routing)
         notify = DeliveryWorker(self.store, {"slack": self.wall}, clock, worker="one", render=render)
         for _ in range(5):
@@ -87,7 +84,7 @@ class Desk:
         return [(each.channel, each.message.title) for each in self.wall.standing]
 
 
-async def test_a_digest_says_what_was_spent_since_the_last_look(store: Database) -> None:
+async def test_a_digest_says_what_was_spent_since_the_last_look(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("2", NINE - DAY)
     assert await desk.look(NINE - 0.9 * DAY) == []
@@ -101,7 +98,7 @@ async def test_a_digest_says_what_was_spent_since_the_last_look(store: Database)
 
 
 async def test_where_nothing_changed_nothing_is_sent_and_what_comes_later_waits_for_its_day(
-    store: Database,
+    store: Store,
 ) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("2", NINE - DAY)
@@ -112,7 +109,7 @@ async def test_where_nothing_changed_nothing_is_sent_and_what_comes_later_waits_
     assert await desk.look(NINE + DAY) == [("C1", "The team's day: $1.00 spent")]
 
 
-async def test_each_reader_has_their_own_hour_and_hears_of_their_own(store: Database) -> None:
+async def test_each_reader_has_their_own_hour_and_hears_of_their_own(store: Store) -> None:
     desk = Desk(store, CHANNEL, ANAS, BOS)
     for name in SEATS:
         await desk.spend("1", NINE - DAY, of=name)
@@ -123,7 +120,7 @@ async def test_each_reader_has_their_own_hour_and_hears_of_their_own(store: Data
     assert later[1:] == [("@UANA", "Your day: $4.00 spent")]
 
 
-async def test_a_restart_and_a_second_worker_send_none_again(store: Database) -> None:
+async def test_a_restart_and_a_second_worker_send_none_again(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
@@ -133,11 +130,11 @@ async def test_a_restart_and_a_second_worker_send_none_again(store: Database) ->
     await other.digests.step(NINE)
     assert (desk.woken, other.woken) == (1, 0)
     await Desk(store, CHANNEL).digests.step(NINE + timedelta(minutes=5))
-    (queue,) = await store.queues()
+    (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 1
 
 
-async def test_an_answer_that_was_lost_is_looked_for_and_not_posted_twice(store: Database) -> None:
+async def test_an_answer_that_was_lost_is_looked_for_and_not_posted_twice(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
@@ -148,7 +145,7 @@ async def test_an_answer_that_was_lost_is_looked_for_and_not_posted_twice(store:
 
 
 async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
-    store: Database,
+    store: Store,
 ) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
@@ -163,7 +160,7 @@ async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
     assert (await desk.look(NINE + 9 * DAY))[2:] == [("C1", "The team's spend since Fri Apr 17: $2.00 spent")]
 
 
-async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Database) -> None:
+async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Store) -> None:
     silence = Silence(NINE - DAY / 4, NINE + timedelta(hours=3))
     routing = RoutingSettings(quiet=Quiet(time(0), time(23)), silences=(silence,))
     desk = Desk(store, CHANNEL, routing=routing)
@@ -174,21 +171,21 @@ async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Databas
     assert len(await desk.look(NINE + timedelta(hours=3))) == 1
 
 
-async def test_it_leaves_behind_everything_else(store: Database) -> None:
+async def test_it_leaves_behind_everything_else(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))
     await desk.digests.step(NINE)
-    await store.beat("one", NINE, NINE + DAY)
-    claimed = await store.claim("slack", NINE, "one", 60)
+    await store.run(lambda c: workers.beat(c, "one", NINE, NINE + DAY))
+    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NINE, 60)))
     assert claimed is not None
     assert claimed.event.kind.value == "digest"
     assert max(Priority) == Priority.DIGEST
 
 
 @pytest.mark.parametrize("again", [False, True])
-async def test_a_look_that_fails_is_made_again(store: Database, again: bool) -> None:  # noqa: FBT001
+async def test_a_look_that_fails_is_made_again(store: Store, again: bool) -> None:  # noqa: FBT001
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
@@ -205,34 +202,34 @@ async def test_a_look_that_fails_is_made_again(store: Database, again: bool) -> 
     assert len(await desk.look(NINE + timedelta(minutes=1))) == 1
 
 
-async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Database) -> None:
+async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     for day in range(3):
         await desk.spend(f"{day + 3}", NINE + day * DAY - timedelta(hours=1))
         await desk.digests.step(NINE + day * DAY)
-    (queue,) = await store.queues()
+    (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 1
     later = NINE + 2 * DAY + timedelta(minutes=1)
     assert await desk.look(later) == [("C1", "The team's spend since Tue Apr 14: $4.00 spent")]
 
 
-async def test_one_that_somebody_began_to_send_is_left_alone(store: Database) -> None:
+async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> None:
     desk = Desk(store, CHANNEL)
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("3", NINE - timedelta(hours=1))
     await desk.digests.step(NINE)
-    await store.beat("two", NINE, NINE + DAY)
-    assert await store.claim("slack", NINE, "two", 60) is not None
+    await store.run(lambda c: workers.beat(c, "two", NINE, NINE + DAY))
+    assert await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("two", NINE, 60))) is not None
     await desk.spend("5", NINE + DAY - timedelta(hours=1))
     await desk.digests.step(NINE + DAY)
-    (queue,) = await store.queues()
+    (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 2
 
 
-async def test_it_says_where_the_month_is_heading(store: Database) -> None:
+async def test_it_says_where_the_month_is_heading(store: Store) -> None:
     desk = Desk(store, CHANNEL, replace(ANAS, schedule=DAILY))
     for day in range(9, 0, -1):
         await desk.spend(f"{10 - day}", NINE - day * DAY)

@@ -14,7 +14,7 @@ from meterbot.chat import Answer, Question
 from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
 from meterbot.ingest.pushes import digest
-from meterbot.store import Store
+from meterbot.store import Store, forgetting, notes, push_tokens
 from meterbot.store.database import open_store
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
@@ -70,7 +70,7 @@ def token_in(answer: Answer) -> str:
 
 
 async def stored(store: Store) -> dict[str, str]:
-    return {token.seat: token.sha256 for token in await store.push_tokens()}
+    return {token.seat: token.sha256 for token in await store.read(push_tokens.read)}
 
 
 async def test_the_owner_of_a_seat_that_the_bot_reads_is_told_so(store: Store, clock: ManualClock) -> None:
@@ -271,6 +271,7 @@ async def test_a_request_that_may_have_arrived_is_waited_for(store: Store, clock
 async def test_forgetting_a_seat_forgets_who_asked(store: Store, clock: ManualClock) -> None:
     door = approved_by_boss(store, clock, Wall())
     await join(door)
-    assert json.loads(await store.note("join:ana") or "null")["user"] == "UANA"
-    assert await store.forget("ana")
-    assert await store.note("join:ana") is None
+    noted = await store.read(lambda c: notes.read(c, "join:ana"))
+    assert json.loads(noted or "null")["user"] == "UANA"
+    assert await store.run(lambda c: forgetting.forget(c, "ana"))
+    assert await store.read(lambda c: notes.read(c, "join:ana")) is None

@@ -17,8 +17,8 @@ from meterbot.commands.seat_admin import (
 )
 from meterbot.core.models import Health, Seat, SourceState
 from meterbot.ingest.pushes import digest
-from meterbot.store import Batch, Forgotten, Latest
-from meterbot.store.database import Database, open_store
+from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens
+from meterbot.store.database import open_store
 from tests.app.config.writing import loaded
 from tests.store.facts import ANA, NOW, known, later, write
 
@@ -26,26 +26,26 @@ SEATS = [Seat("bo", "push", interval=900.0), Seat("ana", "claude_ai"), Seat("cy"
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
 
 
-async def test_a_token_is_made_once_and_kept_as_its_digest(store: Database) -> None:
+async def test_a_token_is_made_once_and_kept_as_its_digest(store: Store) -> None:
     token = await make_token(store, "bo", NOW, replace=False)
     assert token is not None
-    (kept,) = await store.push_tokens()
+    (kept,) = await store.read(push_tokens.read)
     assert (kept.seat, kept.sha256, kept.made_at) == ("bo", digest(token), NOW)
     assert await make_token(store, "bo", NOW, replace=False) is None
-    assert await store.push_tokens() == [kept]
+    assert await store.read(push_tokens.read) == [kept]
 
 
-async def test_a_replaced_token_is_another_one(store: Database) -> None:
+async def test_a_replaced_token_is_another_one(store: Store) -> None:
     first = await make_token(store, "bo", NOW, replace=True)
     second = await make_token(store, "bo", later(hours=1), replace=True)
     assert second not in {None, first}
-    assert [one.made_at for one in await store.push_tokens()] == [later(hours=1)]
+    assert [one.made_at for one in await store.read(push_tokens.read)] == [later(hours=1)]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_block_to_add_loads_and_is_safe_for_any_name() -> None:
     assert toml_block('x"\ny') == '[[seats]]\nname = "x\\"\\ny"\nsource = "push"\n'
 
 
-async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Database) -> None:
+async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Store) -> None:
     token = await make_token(store, "bo", NOW, replace=False)
     await write(
         store,
@@ -124,13 +124,13 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Data
         assert secret not in text + repr(infos)
 
 
-async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Database) -> None:
+async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Store) -> None:
     (info,) = await overview(store, SEATS[:1], {}, NOW)
     assert overview_text([info], UTC).endswith("no token yet: meterbot seat add bo")
     assert overview_text([], UTC) == ""
 
 
-async def test_silence_shows_although_no_bot_runs(store: Database) -> None:
+async def test_silence_shows_although_no_bot_runs(store: Store) -> None:
     await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))]))
     (info,) = await overview(store, SEATS[:1], {}, later(minutes=46))
     assert info.health is Health.STALE

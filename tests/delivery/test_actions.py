@@ -34,9 +34,10 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings, Threshold
-from meterbot.store import Batch
-from meterbot.store.database import Database, open_store
+from meterbot.store import Batch, Store, alert_actions, batches, deliveries, forgetting, workers
+from meterbot.store.database import open_store
 from tests.chat.slack.rig import chat_of
 from tests.e2e.wall import Standing, Wall
 from tests.simulator.slack import SlackSimulator
@@ -59,7 +60,7 @@ def dollars(amount: str) -> Money:
 class Room:
     """One worker on a database: what is read comes in by `spend`, what people do by `handling`."""
 
-    store: Database
+    store: Store
     clock: ManualClock
     chat: Chat
     tz: tzinfo = BERLIN
@@ -74,11 +75,13 @@ class Room:
         routing = RoutingSettings(redaction=self.redaction)
         self.ingest = Ingest(
             self.store,
-            SEATS,
-            [Destination(self.chat.name, self.chat.destination)],
-            RuleSettings(thresholds=LEVELS, renewal_days=()),
+            Recorder(
+                SEATS,
+                [Destination(self.chat.name, self.chat.destination)],
+                RuleSettings(thresholds=LEVELS, renewal_days=()),
+                routing,
+            ),
             lambda: None,
-            routing=routing,
         )
         self.notify = DeliveryWorker(
             self.store,
@@ -117,11 +120,14 @@ class Room:
         await self.told()
 
     async def told(self) -> None:
-        await self.store.beat(self.worker, self.clock.now(), FOREVER)
+        await self.store.run(lambda c: workers.beat(c, self.worker, self.clock.now(), FOREVER))
         for left in reversed(range(20)):
             await self.notify.drain()
             self.clock.advance(timedelta(seconds=1))
-            if all(queue.waiting == queue.held for queue in await self.store.queues(self.clock.now())):
+            if all(
+                queue.waiting == queue.held
+                for queue in await self.store.read(lambda c: deliveries.read_queues(c, self.clock.now()))
+            ):
                 self.clock.advance(timedelta(seconds=left))
                 return
 
@@ -151,7 +157,7 @@ async def wall() -> Wall:
 
 
 @pytest.fixture
-async def room(store: Database, wall: Wall) -> Room:
+async def room(store: Store, wall: Wall) -> Room:
     return Room(store, ManualClock(NOW), wall)
 
 
@@ -281,7 +287,7 @@ async def test_a_snooze_without_a_time_asks_for_how_long(room: Room, wall: Wall)
     said = await room.do("snooze", post.delivery)
     assert said.title == "Snooze for how long?"
     assert [action.id.rpartition(":")[2] for action in said.actions] == ["1h", "tomorrow"]
-    assert await room.store.acts(room.clock.now()) == []
+    assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
 @pytest.mark.parametrize(
@@ -295,12 +301,12 @@ async def test_a_snooze_without_a_time_asks_for_how_long(room: Room, wall: Wall)
     ids=["a day like others", "clocks forward", "clocks back", "after midnight here"],
 )
 async def test_tomorrow_is_nine_by_the_clock_on_the_wall(
-    store: Database, wall: Wall, today: datetime, until: datetime
+    store: Store, wall: Wall, today: datetime, until: datetime
 ) -> None:
     room = Room(store, ManualClock(today), wall)
     post = await alerted(room, wall)
     said = await room.do("snooze", post.delivery, "tomorrow")
-    (act,) = await store.acts(room.clock.now())
+    (act,) = await store.read(lambda c: alert_actions.holding(c, room.clock.now()))
     assert act.until == until
     assert f"{until.astimezone(BERLIN):%H:%M}" == "09:00"
     assert "09:00" in said.text
@@ -310,7 +316,7 @@ async def test_an_hour_is_an_hour(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     began = room.clock.now()
     await room.do("snooze", post.delivery, "1h")
-    (act,) = await room.store.acts(room.clock.now())
+    (act,) = await room.store.read(lambda c: alert_actions.holding(c, room.clock.now()))
     assert act.until == began + timedelta(hours=1)
 
 
@@ -321,7 +327,7 @@ async def test_until_the_renewal_is_the_beginning_of_its_day_here(room: Room, wa
     asks = await room.do("snooze", post.delivery)
     assert asks.actions[-1].label == "Until the renewal, Mon Apr 20"
     await room.do(*asks.actions[-1].id.split(":"))
-    (act,) = await room.store.acts(room.clock.now())
+    (act,) = await room.store.read(lambda c: alert_actions.holding(c, room.clock.now()))
     assert act.until == datetime(2026, 4, 19, 22, tzinfo=UTC)
 
 
@@ -333,7 +339,7 @@ async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) ->
     ):
         said = await room.do("snooze", post.delivery, how_long)
         assert (said.title, said.text.startswith(why)) == ("Snooze for how long?", True)
-    assert await room.store.acts(room.clock.now()) == []
+    assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
 async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way_round(
@@ -431,8 +437,7 @@ async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wa
     ]
     events = [*closed, Event("budget", EventKind.BUDGET_CROSSED, NOW, Severity.INFO, "50%")]
     posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
-    async with room.store.transaction() as transaction:
-        await transaction.write(Batch(events=events, deliveries=posts_))
+    await room.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts_)))
     await room.told()
     (post,) = posts(wall)
     which = await room.do("mute", post.delivery)
@@ -478,7 +483,7 @@ async def test_what_is_over_cannot_be_acknowledged(room: Room, wall: Wall) -> No
     assert shown(blocked).title.startswith("Resolved: ")
     assert buttons(shown(blocked)) == ["why", "seat"]
     assert (await room.do("ack", blocked.delivery)).title == "It is over"
-    assert await room.store.acts(room.clock.now()) == []
+    assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
 # --- which alert ----------------------------------------------------------------------------------------------------
@@ -508,12 +513,12 @@ async def test_what_is_not_known_is_answered_clearly(room: Room, wall: Wall, dee
     assert (await room.do(deed)).title == "Which alert?"
     for unknown in ("a" * 20, "nobody", "bo"):
         assert (await room.do(deed, unknown, "1h")).title == "No such alert"
-    assert await room.store.acts(room.clock.now()) == []
+    assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
 async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
-    await room.store.forget("ana")
+    await room.store.run(lambda c: forgetting.forget(c, "ana"))
     for deed in ("why", "ack", "mute"):
         assert (await room.do(deed, post.delivery)).title == "No such alert"
 
@@ -543,7 +548,7 @@ async def test_a_thread_that_is_gone_is_posted_anew_and_found_by_the_name_of_its
 # --- on Slack -------------------------------------------------------------------------------------------------------
 
 
-async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(store: Database) -> None:
+async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(store: Store) -> None:
     clock = ManualClock(NOW)
     async with SlackSimulator(clock=lambda: clock.now().timestamp()) as slack:
         chat = chat_of(slack)
@@ -579,7 +584,7 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
 
 @pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
 async def test_only_the_owner_and_operators_do_something_about_an_alert_that_does_not_say_whose_it_is(
-    store: Database, deed: str
+    store: Store, deed: str
 ) -> None:
     wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
@@ -599,7 +604,7 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
 
 
 @pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
-async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Database, deed: str) -> None:
+async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Store, deed: str) -> None:
     room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction("self"))
     before = await room.do(deed, "ana", "1h", by="bo")
     await room.spend("1", "12")
@@ -607,7 +612,7 @@ async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Databas
     assert before.title == "Not shown"
 
 
-async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Database) -> None:
+async def test_what_is_snoozed_is_shown_to_those_whom_it_concerns(store: Store) -> None:
     wall = Wall("slack")
     room = Room(store, ManualClock(NOW), wall, redaction=Redaction("self"))
     await room.spend("1", "12")

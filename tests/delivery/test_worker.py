@@ -26,8 +26,8 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery import worker as module
 from meterbot.delivery.worker import CLAIM_SECONDS, DeliveryWorker
-from meterbot.store import FOR_EVER, Batch
-from meterbot.store.database import Database, open_store
+from meterbot.store import FOR_EVER, Batch, Store, batches, deliveries, workers
+from meterbot.store.database import open_store
 from tests.chat.discord import rig as discord_rig
 from tests.chat.slack import rig as slack_rig
 from tests.e2e.wall import KilledError, Standing, Trouble, Wall
@@ -51,7 +51,7 @@ def rendered(delivery: Delivery) -> Message:
 class Line:
     """A store with deliveries queued on demand, and whoever works them off."""
 
-    store: Database
+    store: Store
     clock: ManualClock
     ids: Iterator[int] = field(default_factory=itertools.count)
 
@@ -69,8 +69,7 @@ class Line:
         key = f"event-{number}"
         event = Event(key, EventKind.SPEND_STARTED, self.clock.now(), Severity.WARNING, "because")
         delivery = NewDelivery(f"{number:020d}", key, chat, channel, kind, Message(title, title), about)
-        async with self.store.transaction() as transaction:
-            await transaction.write(Batch(events=[event], deliveries=[delivery]))
+        await self.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[delivery])))
         return key
 
     async def happen(self, *keys: str, ends: str | None = None) -> None:
@@ -81,8 +80,7 @@ class Line:
             over = Event(f"end of {ends}", EventKind.SPEND_STARTED, now, Severity.GOOD, "so", resolves=ends)
             events.append(over)
         posts = [NewDelivery(f"{next(self.ids):020d}", key, "wall", "C1", POST) for key in keys]
-        async with self.store.transaction() as transaction:
-            await transaction.write(Batch(events=events, deliveries=posts))
+        await self.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts)))
 
     def worker(self, *chats: Chat, name: str = "one") -> DeliveryWorker:
         jitter = random.Random(7)  # noqa: S311 - not a secret
@@ -96,14 +94,16 @@ class Line:
         )
 
     async def waiting(self, chat: str = "wall") -> Queue | None:
-        return next((queue for queue in await self.store.queues() if queue.chat == chat), None)
+        return next(
+            (queue for queue in await self.store.read(deliveries.read_queues) if queue.chat == chat), None
+        )
 
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
     store = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     for name in ("one", "other", "next", "slow", "quick", "third", *map(str, range(60))):
-        await store.beat(name, NOW, FOR_EVER)
+        await store.run(lambda c: workers.beat(c, name, NOW, FOR_EVER))
     yield Line(store, ManualClock(NOW))
     await store.close()
 
@@ -770,7 +770,7 @@ async def test_a_message_that_a_person_deleted_holds_up_nothing_behind_it(
             await worker.drain()
         assert workspace.messages()[-1].text == "the next alert"
         assert shown(server.messages()[-1]) == "the next alert"
-    assert await line.store.queues() == []
+    assert await line.store.read(deliveries.read_queues) == []
 
 
 async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSimulator, Chat]) -> None:
@@ -843,11 +843,11 @@ async def test_on_slack_a_second_post_is_taken_away_once_looking_is_allowed(
     await worker.drain()
     await worker.tidy()
     assert len(workspace.messages()) == 2
-    (unsure,) = await line.store.unsure("slack")
+    (unsure,) = await line.store.read(lambda c: deliveries.unsure(c, "slack"))
     workspace.scopes = may_look
     await worker.tidy()
     assert [message.ts for message in workspace.messages()] == [unsure.where.message]
-    assert await line.store.unsure("slack") == []
+    assert await line.store.read(lambda c: deliveries.unsure(c, "slack")) == []
 
 
 async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(line: Line) -> None:
@@ -864,8 +864,8 @@ async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(li
         await worker.drain()
         await worker.tidy()
         assert len(server.messages()) == 2
-        (unsure,) = await line.store.unsure("discord")
+        (unsure,) = await line.store.read(lambda c: deliveries.unsure(c, "discord"))
         server.history_readable = True
         await worker.tidy()
         assert [message["id"] for message in server.messages()] == [unsure.where.message]
-        assert await line.store.unsure("discord") == []
+        assert await line.store.read(lambda c: deliveries.unsure(c, "discord")) == []

@@ -12,6 +12,7 @@ from meterbot.app.config import Config, load
 from meterbot.app.run import Bot
 from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
+from meterbot.store import deliveries
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.slack import SlackSimulator
 
@@ -167,6 +168,9 @@ async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
 
 async def told(bot: Bot, clock: ManualClock) -> None:
     """Until nothing waits any more that may leave: Slack takes a message a second."""
-    while any(each.waiting > each.held and not each.trouble for each in await bot.store.queues(clock.now())):
+    while any(
+        each.waiting > each.held and not each.trouble
+        for each in await bot.store.read(lambda c: deliveries.read_queues(c, clock.now()))
+    ):
         clock.advance(timedelta(seconds=1))
         await bot.notify.drain()

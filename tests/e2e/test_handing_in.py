@@ -19,6 +19,7 @@ from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.core.clock import SystemClock
 from meterbot.core.text import stamp
+from meterbot.store import facts, push_tokens
 from tests.chat.secrets import watching
 from tests.contracts.discord_openapi import contract
 from tests.simulator.discord import DiscordSimulator
@@ -46,7 +47,7 @@ class House:
             return response.status
 
     async def seats(self) -> set[str]:
-        return {row.seat for row in await self.bot.store.latest()}
+        return {row.seat for row in await self.bot.store.read(facts.read_latest)}
 
     def seen_by_others(self) -> str:
         """What stands in the channels, and what the database holds."""
@@ -184,7 +185,7 @@ async def test_nobody_gets_the_token_of_somebody_else(house: House) -> None:
     nobody = await house.slack.answer(await house.slack.slash("/claude-spend", "join", user="U9"))
     assert "mbpush_" not in str(said.payload) + str(answer) + str(nobody.payload)
     assert 'owner = { slack = "U9" }' in command_on_slack(nobody.payload)
-    assert await house.bot.store.push_tokens() == []
+    assert await house.bot.store.read(push_tokens.read) == []
 
 
 async def test_an_approver_lets_a_person_join(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from meterbot.cli import operations
 from meterbot.core.cipher import new_key
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
+from meterbot.store import facts
 from tests.e2e import process
 from tests.e2e.team import (
     NOW,
@@ -50,7 +51,7 @@ async def lived(three: Team, database: str, clock: ManualClock, **environ: str) 
     async with assembled(three.config(database, **environ), clock) as bot:
         await bot.step()
         await play(bot, clock)
-        return {name: state.health for name, state in (await bot.store.sources()).items()}
+        return {name: state.health for name, state in (await bot.store.read(facts.read_sources)).items()}
 
 
 async def test_a_bot_that_starts_again_goes_on_with_the_renewed_key(
@@ -165,7 +166,7 @@ async def test_another_account_behind_a_seat_shows_after_a_restart(
     async with assembled(three.config(sqlite), clock) as bot:
         await bot.step()
         await play(bot, clock)
-        (row,) = [one for one in await bot.store.latest() if one.seat == "ana"]
+        (row,) = [one for one in await bot.store.read(facts.read_latest) if one.seat == "ana"]
     assert row.known.snapshot.errors[0].startswith(
         "account: the session belongs to another account than before"
     )

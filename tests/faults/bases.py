@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import asyncpg
+import psycopg
 from sqlalchemy import text
 
 from meterbot.store import tables
@@ -98,7 +98,7 @@ class Postgres:
         await self._admit("true")
         async with self._connected() as connection:
             await connection.execute(f"select pg_terminate_backend(pid) {_OTHERS}")
-            while await connection.fetchval(f"select count(*) {_OTHERS}"):  # noqa: ASYNC110 - another process
+            while await _number(connection, f"select count(*) {_OTHERS}"):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.01)
             await connection.execute(f"truncate {names}")
 
@@ -107,7 +107,7 @@ class Postgres:
 
     async def _waiting(self) -> int:
         async with self._connected() as connection:
-            return int(await connection.fetchval(_WAITING))
+            return await _number(connection, _WAITING)
 
     async def trouble(self, fault: Fault, world: World) -> None:
         # From next door: who is in a database cannot close it.
@@ -116,7 +116,7 @@ class Postgres:
             others = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608 - our own name
             if fault.kind == "server crashed":
                 # One process that dies takes all with it: the server starts anew and recovers.
-                os.kill(connection.get_server_pid(), signal.SIGKILL)
+                os.kill(connection.info.backend_pid, signal.SIGKILL)
             elif fault.kind == "connections cut":
                 await connection.execute(others)
             else:
@@ -136,24 +136,30 @@ class Postgres:
 
     @asynccontextmanager
     async def _connected(self, database: str | None = None) -> AsyncIterator[Any]:
+        other: dict[str, Any] = {} if database is None else {"dbname": database}
         for left in reversed(range(200)):
             try:
-                connection = await asyncpg.connect(self.url, database=database)
+                connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True, **other)
                 break
-            except (OSError, asyncpg.PostgresError):  # it starts anew
+            except psycopg.Error:  # it starts anew
                 if not left:
                     raise
                 await asyncio.sleep(0.05)
         try:
             yield connection
         finally:
-            connection.terminate()
+            await connection.close()
+
+
+async def _number(connection: Any, query: str) -> int:
+    row = await (await connection.execute(query)).fetchone()
+    return int(row[0])
 
 
 async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
     """Does it again where the schedule beside has crashed the server meanwhile, or another fault did the same."""
     for _ in range(10):
-        with suppress(OSError, asyncpg.PostgresError):
+        with suppress(psycopg.Error):
             return await work()
     return await work()
 
@@ -164,11 +170,11 @@ async def make_databases(server: str, count: int) -> list[str]:
     engine = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
     names = [f"meterbot_faults_{number}" for number in range(count)]
     urls = [url.set(database=name).render_as_string(hide_password=False) for name in names]
-    async with engine.connect() as connection:
+    with engine.connect() as connection:
         for number, name in enumerate(names):
-            await connection.execute(text(f"create database {name}"))
+            connection.execute(text(f"create database {name}"))
             await upgrade(urls[number])
-    await engine.dispose()
+    engine.dispose()
     return urls
 
 

@@ -12,6 +12,7 @@ from meterbot.chat.discord.rest import DiscordRest
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.delivery.worker import DeliveryWorker
+from meterbot.store import delivery_queue
 
 _TRIES = 2
 
@@ -33,7 +34,9 @@ _put_back = DeliveryWorker._put_back
 
 async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError) -> None:
     if delivery.attempts >= _TRIES:
-        await self._store.superseded(delivery, "given up", self._clock.now())
+        await self._store.run(
+            lambda c: delivery_queue.mark_superseded(c, delivery, "given up", self._clock.now())
+        )
     else:
         await _put_back(self, delivery, error)
 

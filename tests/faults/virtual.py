@@ -13,14 +13,15 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
-from sqlalchemy.ext.asyncio import engine as async_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from meterbot.store.thread import WorkerThreads
 
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
 """The wall's time when a schedule begins: in the middle of a month and of a day."""
@@ -233,25 +234,24 @@ def count_points(slot: Slot) -> None:
 
     setattr(asyncio.Handle, "_run", counted_run)  # noqa: B010 - mypy lets nobody assign to a method
 
-    for kind in (AsyncAdapt_aiosqlite_connection, AsyncAdapt_asyncpg_connection):
-        setattr(kind, "commit", _counted_commit(kind.commit, slot))  # noqa: B010
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        setattr(dialect, "do_commit", _counted_commit(dialect.do_commit, slot))  # noqa: B010
 
-    spawn: Any = async_engine.greenlet_spawn  # type: ignore[attr-defined]
+    submit = WorkerThreads.submit
 
-    async def told_spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def counted_submit(threads: WorkerThreads, work: Callable[[], T]) -> Future[T]:
         slot.busy(1)
-        try:
-            return await spawn(function, *args, **kwargs)
-        finally:
-            slot.busy(-1)
+        future: Future[T] = submit(threads, work)
+        future.add_done_callback(lambda _: slot.busy(-1))
+        return future
 
-    setattr(async_engine, "greenlet_spawn", told_spawn)  # noqa: B010
+    setattr(WorkerThreads, "submit", counted_submit)  # noqa: B010
 
 
-def _counted_commit(commit: Callable[[Any], None], slot: Slot) -> Callable[[Any], None]:
-    def counted(connection: Any) -> None:
+def _counted_commit(commit: Callable[[Any, Any], None], slot: Slot) -> Callable[[Any, Any], None]:
+    def counted(dialect: Any, connection: Any) -> None:
         slot.pass_commit(done=False)
-        commit(connection)
+        commit(dialect, connection)
         slot.pass_commit(done=True)
 
     return counted

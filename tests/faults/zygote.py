@@ -39,7 +39,6 @@ from meterbot.core.errors import StartError
 from meterbot.core.models import ExtraUsage, Health, Snapshot
 from meterbot.core.money import Money
 from meterbot.store import engine
-from tests import compiled
 from tests.faults import naive
 from tests.faults.virtual import EPOCH, Loop, Page, WallClock, count_points
 
@@ -131,7 +130,6 @@ def _warm_up(url: str) -> None:
     # Nobody speaks TLS here, and the certificates of the world take longer to read than all the rest.
     setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_more: None)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
-        setattr(engine, "create_async_engine", compiled.sharing())  # noqa: B010
         asyncio.run(_rehearse(url or f"sqlite:///{folder}/rehearsal.db", Path(folder)))
     for model in _kinds(BaseModel):
         model.model_rebuild()

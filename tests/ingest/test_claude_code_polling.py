@@ -17,12 +17,14 @@ from meterbot.demo.server import Reply, error
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
-from meterbot.store.database import Database, open_store
+from meterbot.store import Store, facts
+from meterbot.store.database import open_store
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
 from tests.sources.signed_in import ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, REMEDY, TOKEN
 from tests.store.facts import emptied
@@ -35,7 +37,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 class House:
     """A bot's reading side with one seat, whose clock jumps from one deadline to the next."""
 
-    def __init__(self, store: Database) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = ManualClock(NOW)
         self.server = AnthropicApi(self.clock.now)
@@ -59,12 +61,12 @@ class House:
         seats = {"ana": Seat("ana", "claude_code", interval=900)}
         sign_in = SignIn(lambda: self.login, REMEDY)
         source = ClaudeCodeSource(seats["ana"], sign_in, self.transport, self.server.url)
-        ingest = Ingest(self.store, seats, [], RuleSettings(), lambda: None)
+        ingest = Ingest(self.store, Recorder(seats, [], RuleSettings()), lambda: None)
         dice = random.Random(len(self.server.requests))  # noqa: S311 - jitter, not a secret
         self.poller = Poller({"ana": source}, seats, ingest, self.store, self.clock, worker="w1", rng=dice)
 
     async def state(self) -> SourceState:
-        return (await self.store.sources()).get("ana") or SourceState("ana")
+        return (await self.store.read(facts.read_sources)).get("ana") or SourceState("ana")
 
     async def tick(self) -> None:
         await self.poller.tick(self.clock.now())
@@ -90,13 +92,13 @@ class House:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
 
 
-async def test_an_undisturbed_seat_stays_far_below_the_budget(store: Database) -> None:
+async def test_an_undisturbed_seat_stays_far_below_the_budget(store: Store) -> None:
     async with House(store) as house:
         for _ in range(12):
             assert (await house.read()).health is Health.OK
@@ -104,16 +106,16 @@ async def test_an_undisturbed_seat_stays_far_below_the_budget(store: Database) -
     assert all(12 * MINUTE <= gap <= 18 * MINUTE + timedelta(seconds=2) for gap in gaps)
 
 
-async def test_429s_climb_the_ladder_across_restarts_and_one_answer_comes_down(store: Database) -> None:
+async def test_429s_climb_the_ladder_across_restarts_and_one_answer_comes_down(store: Store) -> None:
     async with House(store) as house:
         await house.read()
-        used = (await store.latest())[0].known.snapshot.extra_usage
+        used = (await store.read(facts.read_latest))[0].known.snapshot.extra_usage
         house.server.fail_always("usage", rate_limited("0"))
         for failures in range(1, 6):
             state = await house.read()
             assert (state.health, state.failures) == (Health.RATE_LIMITED, failures)
             house.restart()
-        assert (await store.latest())[0].known.snapshot.extra_usage == used
+        assert (await store.read(facts.read_latest))[0].known.snapshot.extra_usage == used
         house.server.heal()
         assert (await house.read()).failures == 0
         house.server.fail_always("usage", rate_limited("0"))
@@ -125,7 +127,7 @@ async def test_429s_climb_the_ladder_across_restarts_and_one_answer_comes_down(s
     assert all(rung is None or rung <= gap <= rung + 302 for rung, gap in zip(rungs, gaps, strict=True))
 
 
-async def test_an_expired_token_is_one_request_and_no_storm_until_claude_ran(store: Database) -> None:
+async def test_an_expired_token_is_one_request_and_no_storm_until_claude_ran(store: Store) -> None:
     async with House(store) as house:
         await house.read()
         house.login = Login(TOKEN, expires_at=house.clock.now() + MINUTE)
@@ -136,27 +138,29 @@ async def test_an_expired_token_is_one_request_and_no_storm_until_claude_ran(sto
         assert (await house.read()).health is Health.OK
 
 
-async def test_a_token_that_may_not_read_is_told_once_and_asked_ever_more_rarely(store: Database) -> None:
+async def test_a_token_that_may_not_read_is_told_once_and_asked_ever_more_rarely(store: Store) -> None:
     async with House(store) as house:
         house.account.scopes = ("user:inference",)
         for _ in range(7):
             state = await house.read()
             assert state.health is Health.REFUSED
         gaps = _gaps(house.server.requests)
-        told = [event.kind for event in await store.events(NOW, 100)]
+        told = [event.kind for event in await store.read(lambda c: facts.read_events(c, NOW, 100))]
     assert gaps[-1] >= 6 * HOUR
     assert told == [EventKind.SOURCE_DOWN]
     assert {asked.route for asked in house.server.requests} == {"profile"}
 
 
-async def test_a_switched_account_is_an_event_and_its_own_counter(store: Database) -> None:
+async def test_a_switched_account_is_an_event_and_its_own_counter(store: Store) -> None:
     async with House(store) as house:
         await house.read()
         house.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=SimulatedOrganization(ACCOUNT))
         house.login = Login(OTHER_TOKEN)
         await house.read()
-        assert [row.counter.account for row in await store.latest()] == [OTHER_ACCOUNT]
-        assert EventKind.IDENTITY_CHANGED in {event.kind for event in await store.events(NOW, 100)}
+        assert [row.counter.account for row in await store.read(facts.read_latest)] == [OTHER_ACCOUNT]
+        assert EventKind.IDENTITY_CHANGED in {
+            event.kind for event in await store.read(lambda c: facts.read_events(c, NOW, 100))
+        }
 
 
 _moods = st.one_of(
@@ -177,7 +181,7 @@ _moods = st.one_of(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_moods, st.booleans(), st.booleans()), min_size=4, max_size=14))
 async def test_no_request_comes_inside_a_back_off_and_few_in_any_hour(
-    store: Database, course: list[tuple[Reply | None, bool, bool]]
+    store: Store, course: list[tuple[Reply | None, bool, bool]]
 ) -> None:
     """Each step: how usage is answered, whether the bot restarts before, whether another token came."""
     async with House(await emptied(store)) as house:

@@ -11,8 +11,10 @@ from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
+from meterbot.ingest.sweep import Sweep
 from meterbot.rules import RuleSettings
-from meterbot.store.database import Database
+from meterbot.store import Store, alert_actions, facts, workers
 from tests.e2e.wall import Wall
 from tests.ingest.test_ingest import NOW, later, seat, snapshot
 
@@ -23,12 +25,14 @@ UTC = ZoneInfo("UTC")
 class House:
     """A door, and walls that it tells."""
 
-    def __init__(self, store: Database, routing: RoutingSettings, *walls: str) -> None:
+    def __init__(self, store: Store, routing: RoutingSettings, *walls: str) -> None:
         self.store, self.clock = store, ManualClock(NOW)
         self.walls = {name: Wall(name) for name in walls}
         seats = {"ana": seat(interval=1e7)}
         places = [Destination(name, "C1") for name in walls]
-        self.ingest = Ingest(store, seats, places, RuleSettings(), lambda: None, routing=routing)
+        recorder = Recorder(seats, places, RuleSettings(), routing)
+        self.ingest = Ingest(store, recorder, lambda: None)
+        self.sweep = Sweep(store, recorder, lambda: None)
         self.notify = DeliveryWorker(
             store,
             self.walls,
@@ -44,8 +48,8 @@ class House:
 
     async def passes(self, time: timedelta) -> None:
         self.clock.advance(time)
-        await self.store.beat("w", self.clock.now(), later(days=99))
-        await self.ingest.sweep(self.clock.now())
+        await self.store.run(lambda c: workers.beat(c, "w", self.clock.now(), later(days=99)))
+        await self.sweep.run(self.clock.now())
         await self.notify.drain()
 
 
@@ -53,7 +57,7 @@ def reminders(wall: Wall) -> list[str]:
     return [each.message.title for each in wall.standing if each.message.title.startswith("Still so")]
 
 
-async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Database) -> None:
+async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Store) -> None:
     house = House(store, RoutingSettings(repeat_interval=24 * HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
@@ -67,7 +71,7 @@ async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not
     assert len(reminders(house.walls["wall"])) == 2
 
 
-async def test_by_default_nobody_is_reminded(store: Database) -> None:
+async def test_by_default_nobody_is_reminded(store: Store) -> None:
     house = House(store, RoutingSettings(), "wall")
     await house.reads("0")
     await house.passes(HOUR)
@@ -76,30 +80,29 @@ async def test_by_default_nobody_is_reminded(store: Database) -> None:
     assert reminders(house.walls["wall"]) == []
 
 
-async def test_who_acknowledges_is_not_reminded(store: Database) -> None:
+async def test_who_acknowledges_is_not_reminded(store: Store) -> None:
     house = House(store, RoutingSettings(repeat_interval=HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
-    async with store.transaction() as transaction:
-        (blocked,) = await transaction.open_alerts([EventKind.SEAT_BLOCKED])
-        act = AlertAction(
-            "a" * 20,
-            blocked.key,
-            ActionKind.ACK,
-            house.clock.now(),
-            "bo",
-            "wall",
-            "ana",
-            blocked.kind,
-            Severity.CRITICAL,
-        )
-        assert await transaction.add_act(act)
+    (blocked,) = await store.read(lambda c: facts.open_alerts(c, [EventKind.SEAT_BLOCKED]))
+    act = AlertAction(
+        "a" * 20,
+        blocked.key,
+        ActionKind.ACK,
+        house.clock.now(),
+        "bo",
+        "wall",
+        "ana",
+        blocked.kind,
+        Severity.CRITICAL,
+    )
+    assert await store.run(lambda c: alert_actions.add(c, act))
     await house.passes(5 * HOUR)
     assert reminders(house.walls["wall"]) == []
 
 
-async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store: Database) -> None:
+async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store: Store) -> None:
     house = House(store, RoutingSettings(), "slack", "discord")
     await house.reads("0")
     await house.passes(HOUR)

@@ -31,8 +31,12 @@ from meterbot.delivery.alerts.message import card, renderer
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
+from meterbot.ingest.sweep import Sweep
 from meterbot.rules import Budget, RuleSettings
-from meterbot.store.database import Database, open_store
+from meterbot.store import Store, delivery_queue, facts, forgetting, history
+from meterbot.store.database import open_store
+from meterbot.store.delivery_queue import Claim
 from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -88,11 +92,13 @@ def said(delivery: Delivery) -> Message:
 class Door:
     """An ingest on a new database, and what it woke."""
 
-    def __init__(self, store: Database, *seats: Seat, rules: RuleSettings | None = None) -> None:
+    def __init__(self, store: Store, *seats: Seat, rules: RuleSettings | None = None) -> None:
         self.store = store
         self.woken = 0
         configured = {one.name: one for one in seats or (seat(),)}
-        self.ingest = Ingest(store, configured, PLACES, rules or RuleSettings(), self._wake)
+        recorder = Recorder(configured, PLACES, rules or RuleSettings())
+        self.ingest = Ingest(store, recorder, self._wake)
+        self.sweep = Sweep(store, recorder, self._wake).run
 
     def _wake(self) -> None:
         self.woken += 1
@@ -105,20 +111,26 @@ class Door:
     async def waiting(self, chat: str = "slack") -> list[Delivery]:
         """Everything queued for a chat, delivered as it is asked for."""
         found = []
-        while (one := await self.store.claim(chat, later(days=300), "w", 60)) is not None:
+        while (
+            one := await self.store.run(
+                lambda c: delivery_queue.claim(c, chat, Claim("w", later(days=300), 60))
+            )
+        ) is not None:
             found.append(one)
-            await self.store.delivered(one, Posted("C1", one.id), later(days=300))
+            await self.store.run(
+                lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), later(days=300))
+            )
         return found
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
 
 
-async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: Database) -> None:
+async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: Store) -> None:
     door = Door(store, seat(plan="max_5x"))
     with capture_logs() as logged:
         for minute in range(3):
@@ -128,29 +140,32 @@ async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: Da
     ]
 
 
-async def test_a_snapshot_is_known_and_in_the_history_once_it_was_taken(store: Database) -> None:
+async def test_a_snapshot_is_known_and_in_the_history_once_it_was_taken(store: Store) -> None:
     await Door(store).take(snapshot("17.20"))
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert (row.seat, row.counter) == ("ana", Counter("account-1", "org-1"))
     assert row.known.extra_usage_at == NOW
-    (point,) = await store.samples([row.counter], NOW)
+    (point,) = await store.read(lambda c: history.read(c, [row.counter], NOW))
     assert (point.used, point.cap, point.blocked) == (dollars("17.20"), dollars("50"), False)
 
 
 async def test_of_a_quiet_stretch_both_ends_are_kept_and_the_newest_reading_is_always_there(
-    store: Database,
+    store: Store,
 ) -> None:
     door = Door(store)
     counter = Counter("account-1", "org-1")
     for minute in range(4):
         await door.take(snapshot("1", later(minutes=minute)))
-    assert [one.at for one in await store.samples([counter], NOW)] == [NOW, later(minutes=3)]
+    assert [one.at for one in await store.read(lambda c: history.read(c, [counter], NOW))] == [
+        NOW,
+        later(minutes=3),
+    ]
     await door.take(snapshot("2", later(minutes=4)), snapshot(None, later(minutes=5)))
-    points = [(one.at, one.used) for one in await store.samples([counter], NOW)]
+    points = [(one.at, one.used) for one in await store.read(lambda c: history.read(c, [counter], NOW))]
     assert points == [(NOW, dollars("1")), (later(minutes=3), dollars("1")), (later(minutes=4), dollars("2"))]
 
 
-async def test_an_event_is_queued_once_for_every_destination(store: Database) -> None:
+async def test_an_event_is_queued_once_for_every_destination(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     assert door.woken == 0
@@ -165,106 +180,116 @@ async def test_an_event_is_queued_once_for_every_destination(store: Database) ->
         assert "ana" in said(post).title
 
 
-async def test_the_same_snapshot_again_changes_nothing(store: Database) -> None:
+async def test_the_same_snapshot_again_changes_nothing(store: Store) -> None:
     door = Door(store)
     first, second = snapshot("0"), snapshot("1", later(minutes=1))
     await door.take(first, second)
-    before = await store.latest(), await store.sources(), await store.events(NOW)
+    before = (
+        await store.read(facts.read_latest),
+        await store.read(facts.read_sources),
+        await store.read(lambda c: facts.read_events(c, NOW)),
+    )
     assert await door.take(second, now=later(minutes=9)) == []
     assert await door.take(first, now=later(minutes=9)) == []
-    assert (await store.latest(), await store.sources(), await store.events(NOW)) == before
+    assert (
+        await store.read(facts.read_latest),
+        await store.read(facts.read_sources),
+        await store.read(lambda c: facts.read_events(c, NOW)),
+    ) == before
     assert len(await door.waiting()) == 1
 
 
-async def test_snapshots_of_one_counter_fold_in_their_order_within_a_batch(store: Database) -> None:
+async def test_snapshots_of_one_counter_fold_in_their_order_within_a_batch(store: Store) -> None:
     door = Door(store)
     ticks = [snapshot(str(used), later(minutes=used)) for used in (0, 10, 26, 41)]
     kinds = await door.take(*ticks)
     assert kinds == ["spend_started", "threshold_crossed", "threshold_crossed"]
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert row.known.snapshot.fetched_at == later(minutes=41)
-    assert len(await store.samples([row.counter], NOW)) == 4
+    assert len(await store.read(lambda c: history.read(c, [row.counter], NOW))) == 4
 
 
-async def test_two_seats_with_one_counter_are_counted_once_and_both_shown(store: Database) -> None:
+async def test_two_seats_with_one_counter_are_counted_once_and_both_shown(store: Store) -> None:
     door = Door(store, seat("ana"), seat("ana-work"))
     await door.take(snapshot("0"), snapshot("0", of="ana-work"))
     kinds = await door.take(snapshot("30", later(minutes=1)), snapshot("30", later(minutes=1), of="ana-work"))
     assert kinds == ["spend_started", "threshold_crossed"]
-    rows = await store.latest()
+    rows = await store.read(facts.read_latest)
     assert [row.seat for row in rows] == ["ana", "ana-work"]
     assert len({row.counter for row in rows}) == 1
     assert {row.known.snapshot.fetched_at for row in rows} == {later(minutes=1)}
-    assert {state.health for state in (await store.sources()).values()} == {Health.OK}
+    assert {state.health for state in (await store.read(facts.read_sources)).values()} == {Health.OK}
 
 
-async def test_a_reading_without_an_account_stands_for_the_seat(store: Database) -> None:
+async def test_a_reading_without_an_account_stands_for_the_seat(store: Store) -> None:
     await Door(store).take(snapshot("1", account=None))
-    assert [row.counter for row in await store.latest()] == [Counter("seat:ana", "org-1")]
+    assert [row.counter for row in await store.read(facts.read_latest)] == [Counter("seat:ana", "org-1")]
 
 
-async def test_a_reading_that_lost_its_account_still_belongs_to_it(store: Database) -> None:
+async def test_a_reading_that_lost_its_account_still_belongs_to_it(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("1"))
     await door.take(snapshot("2", later(minutes=1), account=None))
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert row.counter == Counter("account-1", "org-1")
     assert row.known.snapshot.extra_usage is not None
     assert row.known.snapshot.extra_usage.used == dollars("2")
 
 
 async def test_an_organization_that_refuses_to_be_read_keeps_its_number_and_the_seat_counts_as_missing(
-    store: Database,
+    store: Store,
 ) -> None:
     door = Door(store)
     await door.take(snapshot("20"), snapshot("3", org="org-2"))
     refused = snapshot(None, later(minutes=1), health=Health.REFUSED)
     await door.take(refused, snapshot("4", later(minutes=1), org="org-2"))
-    report = team_report(await store.latest(), await store.sources(), [seat()], later(minutes=1))
+    report = team_report(
+        await store.read(facts.read_latest), await store.read(facts.read_sources), [seat()], later(minutes=1)
+    )
     assert [str(total.used) for total in report.totals] == ["$24.00"]
     assert (report.current, report.seats) == (0, 1)
     assert [one.health for one in report.missing] == [Health.REFUSED]
     assert {row.read_at for row in report.rows} == {NOW, later(minutes=1)}
 
 
-async def test_a_seat_that_became_another_account_no_longer_shows_the_old_one(store: Database) -> None:
+async def test_a_seat_that_became_another_account_no_longer_shows_the_old_one(store: Store) -> None:
     door = Door(store, seat(source="push"))
     await door.take(snapshot("20"))
     kinds = await door.take(snapshot("3", later(minutes=1), account="account-2", org="org-2"))
     assert "identity_changed" in kinds
-    assert [row.counter for row in await store.latest()] == [Counter("account-2", "org-2")]
-    assert len(await store.samples([Counter("account-1", "org-1")], NOW)) == 1
+    assert [row.counter for row in await store.read(facts.read_latest)] == [Counter("account-2", "org-2")]
+    assert len(await store.read(lambda c: history.read(c, [Counter("account-1", "org-1")], NOW))) == 1
 
 
-async def test_an_organization_that_was_left_is_no_longer_shown(store: Database) -> None:
+async def test_an_organization_that_was_left_is_no_longer_shown(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("20"), snapshot("1", org="org-2"))
-    assert len(await store.latest()) == 2
+    assert len(await store.read(facts.read_latest)) == 2
     await door.take(snapshot("20", later(minutes=1)))
-    assert [row.counter.org for row in await store.latest()] == ["org-1"]
+    assert [row.counter.org for row in await store.read(facts.read_latest)] == ["org-1"]
 
 
-async def test_an_organization_that_could_not_be_read_this_time_stays(store: Database) -> None:
+async def test_an_organization_that_could_not_be_read_this_time_stays(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("20"), snapshot("1", org="org-2"))
     await door.take(snapshot("20", later(minutes=1)), failed(Health.UNREACHABLE, later(minutes=1)))
-    assert len(await store.latest()) == 2
+    assert len(await store.read(facts.read_latest)) == 2
 
 
-async def test_a_push_of_one_organization_leaves_the_others(store: Database) -> None:
+async def test_a_push_of_one_organization_leaves_the_others(store: Store) -> None:
     door = Door(store, seat(source="push"))
     await door.take(snapshot("20"))
     await door.take(snapshot("1", later(minutes=1), org="org-2"))
-    assert len(await store.latest()) == 2
+    assert len(await store.read(facts.read_latest)) == 2
 
 
-async def test_an_organization_that_is_filtered_out_is_not_stored(store: Database) -> None:
+async def test_an_organization_that_is_filtered_out_is_not_stored(store: Store) -> None:
     door = Door(store, seat(organizations=("org-2",)))
     await door.take(snapshot("20"))
-    assert await store.latest() == []
+    assert await store.read(facts.read_latest) == []
 
 
-async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(store: Database) -> None:
+async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     assert "seat_blocked" in await door.take(snapshot("50", later(minutes=1)))
@@ -280,11 +305,15 @@ async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(
     assert said(edit).title == f"Resolved: {said(blocked).title}"
     assert said(line).title.startswith("ana is no longer blocked since ")
     assert len({one.id for one in queued}) == 3
-    (event,) = [one for one in await store.events(NOW) if one.kind is EventKind.SEAT_UNBLOCKED]
+    (event,) = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, NOW))
+        if one.kind is EventKind.SEAT_UNBLOCKED
+    ]
     assert event.resolves == blocked.event.key
 
 
-async def test_an_alert_raised_and_ended_in_one_batch_is_posted_and_then_edited(store: Database) -> None:
+async def test_an_alert_raised_and_ended_in_one_batch_is_posted_and_then_edited(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     await door.take(snapshot("50", later(minutes=1)), snapshot("50", later(minutes=2), cap="200"))
@@ -292,16 +321,20 @@ async def test_an_alert_raised_and_ended_in_one_batch_is_posted_and_then_edited(
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
 
 
-async def test_a_muted_event_is_recorded_and_not_told(store: Database) -> None:
+async def test_a_muted_event_is_recorded_and_not_told(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     await door.take(snapshot("50", later(minutes=1)))
-    muted = {event.key for event in await store.events(NOW) if event.muted_by is not None}
+    muted = {
+        event.key
+        for event in await store.read(lambda c: facts.read_events(c, NOW))
+        if event.muted_by is not None
+    }
     assert muted
     assert muted.isdisjoint(one.event.key for one in await door.waiting())
 
 
-async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: Database) -> None:
+async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: Store) -> None:
     door = Door(store)
     for minute in range(30):
         await door.take(snapshot(str(minute), later(minutes=minute)))
@@ -312,7 +345,7 @@ async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: 
     assert "pace" in shown.lower()
 
 
-async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Database) -> None:
+async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Store) -> None:
     door = Door(store)
     for hour in range(6):
         await door.take(snapshot(str(24.8 + hour / 20), later(days=14, hours=hour)))
@@ -322,7 +355,7 @@ async def test_no_cap_is_said_to_fall_after_the_counter_starts_again(store: Data
     assert shown["Cap reached at this pace"] == "not before the counter starts again"
 
 
-async def test_a_budget_counts_every_counter_once_and_no_other_organization(store: Database) -> None:
+async def test_a_budget_counts_every_counter_once_and_no_other_organization(store: Store) -> None:
     budget = Budget(of_major(Decimal(100), "USD"))
     door = Door(
         store,
@@ -342,10 +375,12 @@ async def test_a_budget_counts_every_counter_once_and_no_other_organization(stor
             snapshot("500", at, of="api", account="account-3", cap="900"),
         ]
 
-    assert "budget_crossed" not in await door.take(*tick(0, "1", "1"))
-    assert "budget_crossed" not in await door.take(*tick(1, "39", "40"))
-    assert "budget_crossed" in await door.take(*tick(2, "40", "40"))
-    (event,) = [one for one in await store.events(NOW) if one.kind is EventKind.BUDGET_CROSSED]
+    for minute, (ana, bo) in enumerate((("1", "1"), ("39", "40"))):
+        await door.take(*tick(minute, ana, bo))
+        assert await door.sweep(later(minutes=minute)) == []
+    await door.take(*tick(2, "40", "40"))
+    (event,) = await door.sweep(later(minutes=2))
+    assert event.kind is EventKind.BUDGET_CROSSED
     assert event.facts["used"] == {"minor": "8000", "currency": "USD", "exponent": 2}
     assert event.facts["complete"] is True
 
@@ -353,46 +388,46 @@ async def test_a_budget_counts_every_counter_once_and_no_other_organization(stor
 # The source
 
 
-async def test_a_failure_changes_the_source_and_keeps_what_was_known(store: Database) -> None:
+async def test_a_failure_changes_the_source_and_keeps_what_was_known(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("17"))
     for minute in (1, 2):
         await door.take(failed(Health.SESSION_EXPIRED, later(minutes=minute)))
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.since, state.last_ok_at) == (Health.SESSION_EXPIRED, later(minutes=1), NOW)
     assert (state.failures, state.detail) == (2, "no answer")
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert row.known.snapshot.extra_usage is not None
     await door.take(snapshot("18", later(minutes=3)))
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.since, state.failures, state.detail) == (Health.OK, later(minutes=3), 0, None)
 
 
-async def test_the_worst_organization_speaks_for_the_source(store: Database) -> None:
+async def test_the_worst_organization_speaks_for_the_source(store: Store) -> None:
     await Door(store).take(snapshot("1"), snapshot("1", org="org-2", health=Health.DRIFTED, detail="a field"))
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.detail, state.failures) == (Health.DRIFTED, "a field", 0)
 
 
-async def test_the_next_due_time_is_stored_with_what_the_read_brought(store: Database) -> None:
+async def test_the_next_due_time_is_stored_with_what_the_read_brought(store: Store) -> None:
     door = Door(store)
     await door.ingest.take([snapshot("1")], NOW, {"ana": later(seconds=61)})
-    assert (await store.sources())["ana"].next_due == later(seconds=61)
+    assert (await store.read(facts.read_sources))["ana"].next_due == later(seconds=61)
     await door.take(snapshot("2", later(seconds=61)))
-    assert (await store.sources())["ana"].next_due == later(seconds=61)
+    assert (await store.read(facts.read_sources))["ana"].next_due == later(seconds=61)
 
 
-async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(store: Database) -> None:
+async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(store: Store) -> None:
     door = Door(store, seat(interval=60))
     await door.take(snapshot("1"))
-    await door.ingest.sweep(later(minutes=3))
-    assert (await store.sources())["ana"].health is Health.OK
-    assert await door.ingest.sweep(later(minutes=3, seconds=1)) == []
-    state = (await store.sources())["ana"]
+    await door.sweep(later(minutes=3))
+    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    assert await door.sweep(later(minutes=3, seconds=1)) == []
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
-    (down,) = await door.ingest.sweep(later(minutes=34))
+    (down,) = await door.sweep(later(minutes=34))
     assert down.kind is EventKind.SOURCE_DOWN
-    assert await door.ingest.sweep(later(minutes=35)) == []
+    assert await door.sweep(later(minutes=35)) == []
     woken = door.woken
     assert await door.take(snapshot("1", later(minutes=36))) == ["source_up"]
     assert door.woken == woken + 1
@@ -400,41 +435,41 @@ async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(stor
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
 
 
-async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(store: Database) -> None:
+async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(store: Store) -> None:
     await Door(store, seat(interval=60)).take(snapshot("1"))
     restarted, at = Door(store, seat(interval=60)), later(hours=5)
-    assert await restarted.ingest.sweep(at + timedelta(minutes=3), awake_since=at) == []
-    assert (await store.sources())["ana"].health is Health.OK
-    (down,) = await restarted.ingest.sweep(at + timedelta(minutes=4), awake_since=at)
+    assert await restarted.sweep(at + timedelta(minutes=3), awake_since=at) == []
+    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    (down,) = await restarted.sweep(at + timedelta(minutes=4), awake_since=at)
     assert down.kind is EventKind.SOURCE_DOWN
 
 
-async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Database) -> None:
+async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Store) -> None:
     door = Door(store, seat("ana"), seat("never-read"))
     await door.take(snapshot("1"))
-    await door.ingest.sweep(NOW)
+    await door.sweep(NOW)
     statements: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement.split(maxsplit=1)[0])
 
-    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
-    assert await door.ingest.sweep(later(minutes=1)) == []
+    listening.listen(store.engine, "before_cursor_execute", note)
+    assert await door.sweep(later(minutes=1)) == []
     assert set(statements) <= {"SELECT", "PRAGMA", "BEGIN"}
-    assert list(await store.sources()) == ["ana"]
+    assert list(await store.read(facts.read_sources)) == ["ana"]
 
 
-async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Database) -> None:
+async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Store) -> None:
     door = Door(store)
     counter = Counter("account-1", "org-1")
     await door.take(snapshot("1"))
     await door.take(snapshot("2", later(days=40)), now=later(days=40))
     assert await door.take(snapshot("50", later(minutes=1))) == ["seat_blocked", "threshold_crossed"]
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert row.known.extra_usage_at == later(minutes=1)
-    points = await store.samples([counter], NOW)
+    points = await store.read(lambda c: history.read(c, [counter], NOW))
     assert [(one.at, one.used) for one in points] == [(NOW, dollars("1")), (later(minutes=1), dollars("50"))]
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.last_ok_at) == (Health.OK, later(minutes=1))
     assert await door.take(snapshot("50", later(minutes=2), cap="80")) == [
         "seat_unblocked",
@@ -443,31 +478,31 @@ async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Datab
 
 
 async def test_a_source_last_seen_in_the_future_becomes_stale_once_the_clock_was_set_back(
-    store: Database,
+    store: Store,
 ) -> None:
     door = Door(store)
     await door.take(snapshot("2", later(days=40)), now=later(days=40))
-    await door.ingest.sweep(NOW)
-    assert (await store.sources())["ana"].health is Health.OK
-    await door.ingest.sweep(later(minutes=4))
-    state = (await store.sources())["ana"]
+    await door.sweep(NOW)
+    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    await door.sweep(later(minutes=4))
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
 
 
-async def test_readings_that_arrive_hours_late_leave_the_source_stale(store: Database) -> None:
+async def test_readings_that_arrive_hours_late_leave_the_source_stale(store: Store) -> None:
     door = Door(store, seat(source="push", interval=900))
     assert await door.take(snapshot("1"), now=later(hours=5)) == ["source_down"]
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.last_ok_at) == (Health.STALE, NOW)
     backlog = [snapshot("1", later(hours=hour)) for hour in (1, 2, 3)]
     assert await door.take(*backlog, snapshot("1", later(hours=5))) == ["source_up"]
-    assert (await store.sources())["ana"].health is Health.OK
+    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
 
 
-async def test_a_future_dated_snapshot_changes_nothing(store: Database) -> None:
+async def test_a_future_dated_snapshot_changes_nothing(store: Store) -> None:
     door = Door(store)
     assert await door.take(snapshot("1", later(hours=1)), now=NOW) == []
-    assert (await store.latest(), await store.sources()) == ([], {})
+    assert (await store.read(facts.read_latest), await store.read(facts.read_sources)) == ([], {})
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -488,16 +523,18 @@ async def test_a_seat_that_is_taken_away_beside_the_bot_is_in_no_sum_from_then_o
         door = Door(bot, *map(seat, names), rules=RuleSettings(budgets=(budget,)))
         await door.take(*read(0, ana="1", bo="1", cy="1"))
         await door.take(*read(1, ana="1", bo="60", cy="10"))
-        await door.ingest.sweep(later(minutes=1))
+        await door.sweep(later(minutes=1))
         if taken:
-            await beside.forget("bo")
-        assert ("budget_crossed" in await door.take(*read(2, ana="45"))) is not taken
+            await beside.run(lambda c: forgetting.forget(c, "bo"))
+        await door.take(*read(2, ana="45"))
+        found = await door.sweep(later(minutes=2))
+        assert (EventKind.BUDGET_CROSSED in [event.kind for event in found]) is not taken
 
 
 # Cost
 
 
-async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(store: Database) -> None:
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(store: Store) -> None:
     names = [f"seat-{n}" for n in range(200)]
     budget = Budget(of_major(Decimal(10**6), "USD"))
     door = Door(store, *map(seat, names), rules=RuleSettings(budgets=(budget,)))
@@ -506,7 +543,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
-    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+    listening.listen(store.engine, "before_cursor_execute", note)
 
     async def cost(seats: list[str], minute: int, used: str) -> int:
         statements.clear()
@@ -522,13 +559,11 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
 # Failure
 
 
-async def test_nothing_is_written_or_woken_when_the_database_is_locked(
-    store: Database, tmp_path: Path
-) -> None:
+async def test_nothing_is_written_or_woken_when_the_database_is_locked(store: Store, tmp_path: Path) -> None:
     door = Door(store)
     await door.take(snapshot("0"))
     listening.listen(
-        store._engine.sync_engine,
+        store.engine,
         "checkout",
         lambda connection, *_: connection.cursor().execute("PRAGMA busy_timeout = 0"),
     )
@@ -560,7 +595,7 @@ _readings = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_readings, st.lists(st.integers(1, 4), min_size=12, max_size=12))
 async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
-    store: Database,
+    store: Store,
     readings: list[tuple[int, str, str, Health]],
     sizes: list[int],
 ) -> None:
@@ -574,7 +609,7 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
         door = Door(await emptied(store), seat("1", interval=3600), seat("2", interval=3600))
         for batch in batches:
             await door.take(*batch, now=later(minutes=41))
-        events = await store.events(later(days=-1))
+        events = await store.read(lambda c: facts.read_events(c, later(days=-1)))
         told = [(one.id, said(one).fallback) for one in await door.waiting()]
         return events, told
 
@@ -585,23 +620,27 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
     assert await run([batch for batch in batches if batch]) == await run([[one] for one in ticks])
 
 
-async def test_a_cap_that_will_fall_is_told_with_what_the_database_knows_and_once(store: Database) -> None:
+async def test_a_cap_that_will_fall_is_told_with_what_the_database_knows_and_once(store: Store) -> None:
     door, told = Door(store), []
     for hour in range(14):
         told += await door.take(snapshot(str(hour), later(hours=hour)))
     assert told.count("cap_forecast") == 1
-    (event,) = [one for one in await store.events(NOW) if one.kind is EventKind.CAP_FORECAST]
+    (event,) = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, NOW))
+        if one.kind is EventKind.CAP_FORECAST
+    ]
     assert event.facts["pace"] == {"minor": "100", "currency": "USD", "exponent": 2}
     restarted = Door(store)
     assert "cap_forecast" not in await restarted.take(snapshot("14", later(hours=14)))
 
 
-async def test_a_batch_of_many_readings_is_foretold_as_one_of_each_is(store: Database) -> None:
+async def test_a_batch_of_many_readings_is_foretold_as_one_of_each_is(store: Store) -> None:
     readings = [snapshot(str(hour), later(hours=hour)) for hour in range(14)]
     assert (await Door(store).take(*readings)).count("cap_forecast") == 1
 
 
-async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database) -> None:
+async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Store) -> None:
     door, asked = Door(store), []
     for hour in range(10):
         await door.take(snapshot("2", later(hours=hour)))
@@ -609,7 +648,7 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database
     def note(_: object, __: object, statement: str, *___: object) -> None:
         asked.append(statement)
 
-    listening.listen(store._engine.sync_engine, "before_cursor_execute", note)
+    listening.listen(store.engine, "before_cursor_execute", note)
     await door.take(snapshot("2", later(hours=11)))
     quiet = len(asked)
     await door.take(snapshot("2.01", later(hours=12)))
@@ -618,47 +657,59 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Database
 
 
 @pytest.mark.parametrize("rows", ["named", "self"])
-async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Database, rows: Rows) -> None:
+async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Store, rows: Rows) -> None:
     routing = RoutingSettings(redaction=Redaction(rows))
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
-    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None, routing=routing)
+    recorder = Recorder(seats, PLACES[:1], RuleSettings(), routing)
+    ingest = Ingest(store, recorder, lambda: None)
+    sweep = Sweep(store, recorder, lambda: None)
 
     async def read(ana: str, bo: str, at: datetime) -> None:
         shots = [snapshot(used, at, of=of, account=of) for of, used in (("ana", ana), ("bo", bo))]
         await ingest.take(shots, at)
-        await ingest.sweep(at)
+        await sweep.run(at)
 
     may = datetime(2026, 5, 1, tzinfo=UTC)
     await read("0", "0", NOW)
     await read("3", "4", later(days=1))
     await read("0", "4", may + timedelta(minutes=2))
-    reports = [one for one in await store.events(may) if one.seat is None]
+    reports = [one for one in await store.read(lambda c: facts.read_events(c, may)) if one.seat is None]
     assert reports == []  # Bo's counter has not started again
     for minutes in (4, 6):
         await read("0", "0", may + timedelta(minutes=minutes))
-    (report,) = [one for one in await store.events(may) if one.seat is None]
-    own = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED and one.seat]
+    (report,) = [one for one in await store.read(lambda c: facts.read_events(c, may)) if one.seat is None]
+    own = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, may))
+        if one.kind is EventKind.PERIOD_CLOSED and one.seat
+    ]
     assert report.facts["totals"] == [{"minor": "700", "currency": "USD", "exponent": 2}]
     assert {one.muted_by for one in own} == {report.key if rows == "named" else None}
     assert (report.facts["seats"] is None) == (rows == "self")
 
 
-async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Database) -> None:
+async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Store) -> None:
     door, may = Door(store), datetime(2026, 5, 1, tzinfo=UTC)
     for used, at in (("0", NOW), ("3", later(days=1)), ("0", may), ("0", may + timedelta(hours=7))):
         await door.take(snapshot(used, at))
-        await door.ingest.sweep(at)
-    (event,) = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED]
+        await door.sweep(at)
+    (event,) = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, may))
+        if one.kind is EventKind.PERIOD_CLOSED
+    ]
     assert (event.seat, event.muted_by) == ("ana", None)
 
 
-async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_itself(store: Database) -> None:
+async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_itself(store: Store) -> None:
     seats = {name: seat(name) for name in ("ana", "bo")}
-    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None)
+    recorder = Recorder(seats, PLACES[:1], RuleSettings())
+    ingest = Ingest(store, recorder, lambda: None)
+    sweep = Sweep(store, recorder, lambda: None)
 
     async def read(of: str, used: str, at: datetime) -> None:
         await ingest.take([snapshot(used, at, of=of, account=of)], at)
-        await ingest.sweep(at)
+        await sweep.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 3, tzinfo=UTC)
     for of in ("ana", "bo"):
@@ -669,25 +720,35 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     # Bo's machine was away over the end of the month.
     await read("bo", "30", later(days=15) - timedelta(hours=1))
     await read("bo", "0", may + timedelta(hours=8))
-    closed = [one for one in await store.events(may) if one.kind is EventKind.PERIOD_CLOSED]
+    closed = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, may))
+        if one.kind is EventKind.PERIOD_CLOSED
+    ]
     assert [(one.seat, one.muted_by is None) for one in closed] == [
         ("ana", False), (None, True), ("bo", True)
     ]  # fmt: skip
     # And nobody read anything for a month: nobody will report of it.
     await read("ana", "4", may + timedelta(days=1))
     await read("ana", "0", june + timedelta(days=31))
-    (late,) = [one for one in await store.events(june) if one.kind is EventKind.PERIOD_CLOSED]
+    (late,) = [
+        one
+        for one in await store.read(lambda c: facts.read_events(c, june))
+        if one.kind is EventKind.PERIOD_CLOSED
+    ]
     assert (late.seat, late.facts["period"], late.muted_by) == ("ana", "2026-05", None)
 
 
-async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Database) -> None:
+async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Store) -> None:
     seats = {name: seat(name) for name in ("ana", "bo", "cy")}
-    ingest = Ingest(store, seats, PLACES[:1], RuleSettings(), lambda: None)
+    recorder = Recorder(seats, PLACES[:1], RuleSettings())
+    ingest = Ingest(store, recorder, lambda: None)
+    sweep = Sweep(store, recorder, lambda: None)
 
     async def read(at: datetime, **used: str) -> None:
         shots = [snapshot(amount, at, of=of, account=of) for of, amount in used.items()]
         await ingest.take(shots, at)
-        await ingest.sweep(at)
+        await sweep.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
     await read(NOW, ana="0", bo="0", cy="0")
@@ -696,7 +757,9 @@ async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Datab
     await read(june + timedelta(hours=1), ana="0", bo="0", cy="0")
     await read(june + timedelta(hours=7), ana="0", bo="0", cy="0")
     (report,) = [
-        one for one in await store.events(june) if one.kind is EventKind.PERIOD_CLOSED and not one.seat
+        one
+        for one in await store.read(lambda c: facts.read_events(c, june))
+        if one.kind is EventKind.PERIOD_CLOSED and not one.seat
     ]
     assert report.facts["unknown"] == 1  # nobody read cy in May
     assert report.facts["seat_days"] == 62

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,10 @@ from meterbot.core.models import REFUSALS, ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
-from meterbot.store import ALIVE_SECONDS
-from meterbot.store.database import Database, open_store
+from meterbot.store import ALIVE_SECONDS, Store, facts, workers
+from meterbot.store.database import open_store
 from tests.store.facts import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -88,7 +90,7 @@ class House:
     """A poller and what it stands on."""
 
     def __init__(
-        self, store: Database, *names: str, interval: float = 60, concurrency: int = 16, worker: str = "w1"
+        self, store: Store, *names: str, interval: float = 60, concurrency: int = 16, worker: str = "w1"
     ) -> None:
         self.store = store
         self.worker = worker
@@ -100,7 +102,7 @@ class House:
 
     def restarted(self) -> Poller:
         seats = {name: Seat(name, "claude_ai", interval=self.interval) for name in self.sources}
-        ingest = Ingest(self.store, seats, [], RuleSettings(), lambda: None)
+        ingest = Ingest(self.store, Recorder(seats, [], RuleSettings()), lambda: None)
         self.poller = Poller(
             self.sources,
             seats,
@@ -131,15 +133,17 @@ class House:
     async def live(self) -> None:
         """A second of its life."""
         now = self.clock.now()
-        await self.store.beat(self.worker, now, now + timedelta(seconds=ALIVE_SECONDS))
+        await self.store.run(
+            lambda c: workers.beat(c, self.worker, now, now + timedelta(seconds=ALIVE_SECONDS))
+        )
         await self.poller.tick(now)
 
     async def due(self, name: str = "ana") -> datetime | None:
-        return (await self.store.sources())[name].next_due
+        return (await self.store.read(facts.read_sources))[name].next_due
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Database]:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(f"sqlite:///{tmp_path}/meterbot.db")
     yield opened
     await opened.close()
@@ -148,18 +152,18 @@ async def store(tmp_path: Path) -> AsyncIterator[Database]:
 # The poller
 
 
-async def test_a_new_seat_is_read_stored_and_due_again(store: Database) -> None:
+async def test_a_new_seat_is_read_stored_and_due_again(store: Store) -> None:
     house = House(store)
     await house.pass_time(6)
     assert len(house.sources["ana"].starts) == 1
-    (row,) = await store.latest()
+    (row,) = await store.read(facts.read_latest)
     assert row.known.snapshot.fetched_at == house.sources["ana"].starts[0]
     due = await house.due()
     assert due is not None
     assert later(seconds=20) < due < later(seconds=100)
 
 
-async def test_every_healthy_seat_is_read_once_per_interval_and_starts_are_spread(store: Database) -> None:
+async def test_every_healthy_seat_is_read_once_per_interval_and_starts_are_spread(store: Store) -> None:
     names = [f"seat-{n}" for n in range(40)]
     house = House(store, *names, interval=60)
     await house.pass_time(120)
@@ -174,7 +178,7 @@ async def test_every_healthy_seat_is_read_once_per_interval_and_starts_are_sprea
     assert max(starts.values()) <= 6
 
 
-async def test_many_new_seats_are_begun_with_a_few_at_a_time(store: Database) -> None:
+async def test_many_new_seats_are_begun_with_a_few_at_a_time(store: Store) -> None:
     house = House(store, *[f"seat-{n}" for n in range(100)], interval=900)
     await house.pass_time(21)
     starts = Counter(start for source in house.sources.values() for start in source.starts)
@@ -182,7 +186,7 @@ async def test_many_new_seats_are_begun_with_a_few_at_a_time(store: Database) ->
     assert max(starts.values()) <= 12
 
 
-async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Database) -> None:
+async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Store) -> None:
     house = House(store, "slow", "quick")
     slow, quick = house.sources["slow"], house.sources["quick"]
     slow.gate.clear()
@@ -193,7 +197,7 @@ async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Database) 
     assert len(quick.starts) in {3, 4}
     slow.gate.set()
     await house.poller.drain()
-    assert {row.seat for row in await store.latest()} == {"slow", "quick"}
+    assert {row.seat for row in await store.read(facts.read_latest)} == {"slow", "quick"}
 
 
 async def _idle() -> None:
@@ -202,7 +206,7 @@ async def _idle() -> None:
         await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 
 
-async def test_no_more_reads_than_allowed_run_at_once(store: Database) -> None:
+async def test_no_more_reads_than_allowed_run_at_once(store: Store) -> None:
     house = House(store, *[f"seat-{n}" for n in range(7)], concurrency=3)
     for source in house.sources.values():
         source.gate.clear()
@@ -212,11 +216,11 @@ async def test_no_more_reads_than_allowed_run_at_once(store: Database) -> None:
     for source in house.sources.values():
         source.gate.set()
     await house.poller.drain()
-    assert len(await store.latest()) == 7
+    assert len(await store.read(facts.read_latest)) == 7
 
 
 async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finish_together_a_transaction(
-    store: Database,
+    store: Store,
 ) -> None:
     house = House(store, *[f"seat-{n}" for n in range(9)])
     begun: list[object] = []
@@ -225,7 +229,7 @@ async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finis
         if "BEGIN IMMEDIATE" in connection.get_execution_options().get("sqlite_begin", ()):
             begun.append(connection)
 
-    listening.listen(store._engine.sync_engine, "begin", note)
+    listening.listen(store.engine, "begin", note)
     house.clock.advance(timedelta(seconds=1))
     await house.poller.tick(house.clock.now())
     await house.poller.drain()
@@ -235,10 +239,10 @@ async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finis
     await house.poller.drain()
     to_claim, to_store = 1, 1
     assert len(begun) == to_claim + to_store
-    assert len(await store.latest()) == 9
+    assert len(await store.read(facts.read_latest)) == 9
 
 
-async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(store: Database) -> None:
+async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(store: Store) -> None:
     house = House(store, "ana", "bo")
     await house.pass_time(180)
     before = [len(source.starts) for source in house.sources.values()]
@@ -251,7 +255,7 @@ async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(stor
 
 
 async def test_a_clock_that_is_set_back_by_a_day_during_a_read_leaves_the_seat_unread_for_no_day(
-    store: Database,
+    store: Store,
 ) -> None:
     house = House(store)
     source = house.sources["ana"]
@@ -268,7 +272,7 @@ async def test_a_clock_that_is_set_back_by_a_day_during_a_read_leaves_the_seat_u
 
 
 async def test_a_clock_that_is_set_back_while_a_reading_is_stored_leaves_the_seat_unread_for_no_day(
-    store: Database,
+    store: Store,
 ) -> None:
     house = House(store)
     source = house.sources["ana"]
@@ -278,7 +282,16 @@ async def test_a_clock_that_is_set_back_while_a_reading_is_stored_leaves_the_sea
     house.clock.advance(timedelta(seconds=10))
     await house.poller.tick(house.clock.now())
     await source.entered.wait()
-    async with store._turn:  # so that the storing begins, and waits
+    held, storing = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: object) -> None:
+        loop.call_soon_threadsafe(storing.set)
+        held.wait()
+
+    holding = asyncio.create_task(store.run(hold))  # so that the storing begins, and waits
+    await storing.wait()
+    try:
         source.gate.set()
         await asyncio.wait(house.poller._running.values())
         await house.poller.tick(house.clock.now())
@@ -286,12 +299,15 @@ async def test_a_clock_that_is_set_back_while_a_reading_is_stored_leaves_the_sea
         assert not house.poller._finished
         house.clock.set(house.clock.now() - timedelta(days=1))
         await house.poller.tick(house.clock.now())
+    finally:
+        held.set()
+    await holding
     await house.poller.drain()
     await house.pass_time(180)
     assert len(source.starts) == 4
 
 
-async def test_a_restart_does_not_poll_early(store: Database) -> None:
+async def test_a_restart_does_not_poll_early(store: Store) -> None:
     house = House(store)
     house.sources["ana"].health = Health.RATE_LIMITED
     house.sources["ana"].retry_at = later(minutes=30)
@@ -305,7 +321,7 @@ async def test_a_restart_does_not_poll_early(store: Database) -> None:
 
 
 async def test_a_restart_reads_a_seat_whose_session_had_expired_once_and_then_keeps_to_its_ladder(
-    store: Database,
+    store: Store,
 ) -> None:
     house = House(store)
     house.sources["ana"].health = Health.SESSION_EXPIRED
@@ -318,7 +334,7 @@ async def test_a_restart_reads_a_seat_whose_session_had_expired_once_and_then_ke
     assert due >= later(minutes=10)
 
 
-async def test_a_restart_after_a_long_pause_does_not_burst(store: Database) -> None:
+async def test_a_restart_after_a_long_pause_does_not_burst(store: Store) -> None:
     house = House(store, *[f"seat-{n}" for n in range(60)], interval=900)
     await house.pass_time(13)
     house.clock.advance(timedelta(days=1))
@@ -331,7 +347,7 @@ async def test_a_restart_after_a_long_pause_does_not_burst(store: Database) -> N
     assert max(starts.values()) <= 6
 
 
-async def test_refusals_climb_and_one_answer_comes_down_across_restarts(store: Database) -> None:
+async def test_refusals_climb_and_one_answer_comes_down_across_restarts(store: Store) -> None:
     house = House(store)
     house.sources["ana"].health = Health.RATE_LIMITED
     waits = []
@@ -346,33 +362,33 @@ async def test_refusals_climb_and_one_answer_comes_down_across_restarts(store: D
     assert [round(wait / 5.25) for wait in waits] == [1, 2, 4]
     house.sources["ana"].health = Health.OK
     await house.pass_time(3600, step=30)
-    assert (await store.sources())["ana"].failures == 0
+    assert (await store.read(facts.read_sources))["ana"].failures == 0
     house.sources["ana"].health = Health.RATE_LIMITED
     await house.pass_time(90, step=30)
-    assert (await store.sources())["ana"].failures == 1
+    assert (await store.read(facts.read_sources))["ana"].failures == 1
 
 
-async def test_a_read_that_never_ends_is_given_up(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_that_never_ends_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("meterbot.ingest.poller.READ_SECONDS", 0.01)
     house = House(store)
     house.sources["ana"].gate.clear()
     await house.pass_time(6)
-    state = (await store.sources())["ana"]
+    state = (await store.read(facts.read_sources))["ana"]
     assert (state.health, state.failures) == (Health.UNREACHABLE, 1)
     assert house.sources["ana"].inside == 0
 
 
-async def test_a_reader_that_breaks_is_logged_and_does_not_stop_the_others(store: Database) -> None:
+async def test_a_reader_that_breaks_is_logged_and_does_not_stop_the_others(store: Store) -> None:
     house = House(store, "ana", "bo")
     house.sources["ana"].failure = RuntimeError("a bug of ours")
     with capture_logs() as logs:
         await house.pass_time(6)
     assert [(entry["event"], entry["seat"]) for entry in logs] == [("a reader failed", "ana")]
-    states = await store.sources()
+    states = await store.read(facts.read_sources)
     assert (states["ana"].health, states["bo"].health) == (Health.UNREACHABLE, Health.OK)
 
 
-async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Database, tmp_path: Path) -> None:
+async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Store, tmp_path: Path) -> None:
     house = House(store, "ana", "bo")
     for source in house.sources.values():
         source.gate.clear()
@@ -380,7 +396,7 @@ async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Data
     for source in house.sources.values():
         await asyncio.wait_for(source.entered.wait(), 5)
     listening.listen(
-        store._engine.sync_engine,
+        store.engine,
         "checkout",
         lambda connection, *_: connection.cursor().execute("PRAGMA busy_timeout = 0"),
     )
@@ -393,20 +409,20 @@ async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Data
         assert [len(source.starts) for source in house.sources.values()] == [1, 1]
         other.execute("ROLLBACK")
         other.close()
-        while not await store.latest():
+        while not await store.read(facts.read_latest):
             await house.pass_time(1)
     assert [entry["event"] for entry in logs] == [
         "readings could not be stored, they are kept",
         "readings are stored again",
     ]
-    read = {row.seat: row.known.snapshot.fetched_at for row in await store.latest()}
+    read = {row.seat: row.known.snapshot.fetched_at for row in await store.read(facts.read_latest)}
     assert read.keys() == {"ana", "bo"}
     assert all(at <= later(seconds=7) for at in read.values())
     await house.pass_time(5)
     assert [len(source.starts) for source in house.sources.values()] == [2, 2]
 
 
-async def test_a_reading_that_cannot_be_stored_holds_back_no_other(store: Database) -> None:
+async def test_a_reading_that_cannot_be_stored_holds_back_no_other(store: Store) -> None:
     house = House(store, "ana", "bo")
     ana = house.sources["ana"]
     good = ana.read
@@ -418,12 +434,12 @@ async def test_a_reading_that_cannot_be_stored_holds_back_no_other(store: Databa
     ana.read = read_for_a_stranger  # type: ignore[method-assign]  # a source that breaks its contract
     with capture_logs():
         await house.pass_time(15)
-    assert [row.seat for row in await store.latest()] == ["bo"]
+    assert [row.seat for row in await store.read(facts.read_latest)] == ["bo"]
     await house.pass_time(90)
     assert len(house.sources["bo"].starts) >= 2
 
 
-async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Database) -> None:
+async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Store) -> None:
     house = House(store, "slow", "quick")
     slow, quick = house.sources["slow"], house.sources["quick"]
     slow.gate.clear()
@@ -435,14 +451,14 @@ async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Databa
     async with asyncio.timeout(5):
         await house.poller.close()
     assert slow.inside == 0
-    assert [row.seat for row in await store.latest()] == ["quick"]
+    assert [row.seat for row in await store.read(facts.read_latest)] == ["quick"]
     house.clock.advance(timedelta(hours=1))
     await house.poller.tick(house.clock.now())
     assert len(quick.starts) == 1
 
 
 async def test_closing_ends_even_when_the_database_hangs(
-    store: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("meterbot.ingest.poller._CLOSE_SECONDS", 0.05)
     house = House(store)
@@ -467,14 +483,14 @@ async def test_closing_ends_even_when_the_database_hangs(
 
 
 @pytest.fixture
-async def shared(database_url: str) -> AsyncIterator[Database]:
+async def shared(database_url: str) -> AsyncIterator[Store]:
     opened = await open_store(database_url)
     yield opened
     await opened.close()
 
 
 async def test_two_processes_read_each_seat_once_per_interval_and_both_have_their_share(
-    shared: Database,
+    shared: Store,
 ) -> None:
     one = House(shared, *[f"seat-{n}" for n in range(12)], interval=20)
     two, shares = one.beside("w2"), Counter[str]()
@@ -491,7 +507,7 @@ async def test_two_processes_read_each_seat_once_per_interval_and_both_have_thei
     assert sum(shares.values()) == sum(len(source.starts) for source in one.sources.values())
 
 
-async def test_what_a_dead_process_was_reading_another_reads_within_ten_seconds(shared: Database) -> None:
+async def test_what_a_dead_process_was_reading_another_reads_within_ten_seconds(shared: Store) -> None:
     one = House(shared)
     two, source = one.beside("w2"), one.sources["ana"]
     source.gate.clear()
@@ -516,7 +532,7 @@ async def test_what_a_dead_process_was_reading_another_reads_within_ten_seconds(
     assert source.starts[1] - died <= timedelta(seconds=10)
 
 
-async def test_a_process_that_is_closed_hands_its_seats_over_at_once(shared: Database) -> None:
+async def test_a_process_that_is_closed_hands_its_seats_over_at_once(shared: Store) -> None:
     one = House(shared)
     two, source = one.beside("w2"), one.sources["ana"]
     source.gate.clear()
@@ -532,7 +548,7 @@ async def test_a_process_that_is_closed_hands_its_seats_over_at_once(shared: Dat
     assert len(source.starts) == 2
 
 
-async def test_what_another_has_read_since_is_not_stored_again(shared: Database) -> None:
+async def test_what_another_has_read_since_is_not_stored_again(shared: Store) -> None:
     one = House(shared)
     two, source = one.beside("w2"), one.sources["ana"]
     one.clock.advance(timedelta(seconds=6))
@@ -547,11 +563,11 @@ async def test_what_another_has_read_since_is_not_stored_again(shared: Database)
     due = await two.due()
     await one.poller.drain()
     assert await two.due() == due
-    (row,) = await shared.latest()
+    (row,) = await shared.read(facts.read_latest)
     assert row.known.snapshot.fetched_at == source.starts[1]
 
 
-async def test_a_process_that_is_taken_for_dead_claims_nothing(store: Database) -> None:
+async def test_a_process_that_is_taken_for_dead_claims_nothing(store: Store) -> None:
     house = House(store)
     house.poller._alive = lambda: False
     await house.pass_time(60)
@@ -578,7 +594,7 @@ _steps = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_steps)
 async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
-    store: Database, steps: list[tuple[float, int, str]]
+    store: Store, steps: list[tuple[float, int, str]]
 ) -> None:
     house = House(await emptied(store), "a", "b", "c", "d", concurrency=2)
     deadlines: dict[str, datetime] = {}
@@ -608,8 +624,8 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
         await house.poller.close()
 
 
-async def _stored_deadlines(store: Database) -> list[tuple[str, Health, datetime]]:
-    states = (await store.sources()).values()
+async def _stored_deadlines(store: Store) -> list[tuple[str, Health, datetime]]:
+    states = (await store.read(facts.read_sources)).values()
     return [(state.seat, state.health, state.next_due) for state in states if state.next_due]
 
 

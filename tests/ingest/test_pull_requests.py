@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,8 +13,9 @@ from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Seat, Snapshot
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
-from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.ingest import Ingest, forget_account
 from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, HookReceipt, PullRequestTracker, month_so_far
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
@@ -25,7 +27,8 @@ from meterbot.rules.pull_requests import (
 )
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
-from meterbot.store.database import Database
+from meterbot.store import Store, delivery_queue, facts, forgetting, pull_requests
+from meterbot.store.delivery_queue import Claim
 from tests.ingest.test_ingest import snapshot
 from tests.simulator.github import GitHub as SimulatedGitHub
 from tests.simulator.github import rate_limited, refused
@@ -52,9 +55,11 @@ def said(delivery: Delivery) -> Message:
 class Desk:
     """Merges over a database, and what is fed into it."""
 
-    def __init__(self, store: Database, github: GitHub | None = None, **more: object) -> None:
+    def __init__(self, store: Store, github: GitHub | None = None, **more: object) -> None:
         self.store = store
-        self.ingest = Ingest(store, SEATS, [Destination("slack", "C1")], RuleSettings(), lambda: None)
+        self.ingest = Ingest(
+            store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None
+        )
         read = None if github is None else github.commits
         self.merges = PullRequestTracker(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
 
@@ -73,7 +78,7 @@ class Desk:
         return await self.merges.take(one, delivery or f"d-{one.name}-{one.merge}", MERGED_AT, commits)
 
     async def pull(self, number: int = 812) -> PullRequest:
-        (record,) = await self.store.pull_requests_numbered(number)
+        (record,) = await self.store.read(lambda c: pull_requests.numbered(c, number))
         return record.pull
 
     async def bill(self, number: int = 812) -> Bill:
@@ -88,16 +93,22 @@ class Desk:
     async def told(self) -> list[str]:
         """The titles of the posts about pull requests, delivered as they are asked for."""
         titles = []
-        while (one := await self.store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)) is not None:
+        while (
+            one := await self.store.run(
+                lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+            )
+        ) is not None:
             assert one.kind is DeliveryKind.POST
             if one.event.key.startswith("pull:"):
                 titles.append(said(one).title)
-            await self.store.superseded(one, "seen", MERGED_AT + 900 * HOUR)
+            await self.store.run(
+                lambda c: delivery_queue.mark_superseded(c, one, "seen", MERGED_AT + 900 * HOUR)
+            )
         return titles
 
 
 @pytest.fixture
-def desk(store: Database) -> Desk:
+def desk(store: Store) -> Desk:
     return Desk(store)
 
 
@@ -116,14 +127,14 @@ async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> No
     await desk.merges.step(MERGED_AT + 3 * MINUTE)
     assert await desk.cost() == "$1.47"
     assert await desk.told() == ["PR #812: $1.47 of extra usage (ana), window Thu 09:12 – Thu 13:12"]
-    assert await desk.store.open_pull_requests() == []
+    assert await desk.store.read(pull_requests.still_open) == []
 
 
 async def test_the_same_again_changes_nothing_whatever_its_delivery_is_called(desk: Desk) -> None:
     assert await desk.take() is HookReceipt.NEW
     assert await desk.take(delivery="another") is HookReceipt.KNOWN
     assert await desk.take(merged(813), delivery="d-acme/app#812-c0ffee") is HookReceipt.KNOWN
-    assert await desk.store.pull_requests_numbered(813) == []
+    assert await desk.store.read(lambda c: pull_requests.numbered(c, 813)) == []
 
 
 async def test_of_many_deliveries_at_once_one_is_new(desk: Desk) -> None:
@@ -134,17 +145,19 @@ async def test_of_many_deliveries_at_once_one_is_new(desk: Desk) -> None:
 async def test_a_repository_made_anew_counts_from_one_again(desk: Desk) -> None:
     assert await desk.take(merged(1)) is HookReceipt.NEW
     assert await desk.take(merged(1, merge="beef")) is HookReceipt.NEW
-    assert len(await desk.store.pull_requests_numbered(1)) == 2
+    assert len(await desk.store.read(lambda c: pull_requests.numbered(c, 1))) == 2
 
 
-async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store: Database) -> None:
+async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store: Store) -> None:
     desk = Desk(store, repositories=["Acme/web*", "acme/api"])
     assert await desk.take() is HookReceipt.ELSEWHERE
     assert await desk.take(replace(merged(), repo="acme/website")) is HookReceipt.NEW
     assert (
         await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is HookReceipt.NOBODYS
     )
-    assert [one.pull.merged.name for one in await store.open_pull_requests()] == ["acme/website#812"]
+    assert [one.pull.merged.name for one in await store.read(pull_requests.still_open)] == [
+        "acme/website#812"
+    ]
 
 
 async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there(desk: Desk) -> None:
@@ -168,14 +181,14 @@ async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_re
     await desk.merges.step(MERGED_AT + LONGEST_WAIT - MINUTE)
     assert await desk.told() == []
     await desk.merges.step(MERGED_AT + LONGEST_WAIT)
-    (event,) = await desk.store.events(MERGED_AT)
+    (event,) = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT))
     assert event.facts["settled"] is False
     await desk.reads("2.47", START + 2 * HOUR)
     await desk.reads("2.47", MERGED_AT)
     await desk.merges.step(MERGED_AT + 2 * LONGEST_WAIT)
     assert await desk.cost() == "$1.47"
     assert len(await desk.told()) == 1
-    assert await desk.store.open_pull_requests() == []
+    assert await desk.store.read(pull_requests.still_open) == []
 
 
 async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk: Desk) -> None:
@@ -183,7 +196,9 @@ async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk
     await desk.merges.step(MERGED_AT + LONGEST_WAIT)
     assert await desk.told() == ["PR #812: unknown (ana), window Thu 09:12 – Thu 13:12"]
     await desk.merges.step(MERGED_AT + GIVEN_UP)
-    assert [one.told_at for one in await desk.store.open_pull_requests()] == [MERGED_AT + LONGEST_WAIT]
+    assert [one.told_at for one in await desk.store.read(pull_requests.still_open)] == [
+        MERGED_AT + LONGEST_WAIT
+    ]
 
 
 async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(desk: Desk) -> None:
@@ -195,7 +210,7 @@ async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(
     await desk.merges.step(MERGED_AT + 4 * MINUTE)
     assert [await desk.cost(number) for number in (811, 812)] == ["$0.74", "$1.03"]
     assert (await desk.bill(811)).shared == ("acme/app#812",)
-    _, second = await desk.store.events(MERGED_AT + MINUTE)
+    _, second = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT + MINUTE))
     assert second.facts["shared"] == ["acme/app#811"]
     window = await month_so_far(desk.store, SEATS, SEATS, MERGED_AT + 5 * MINUTE)
     assert [str(amount) for amount in (*window.spent, *window.unmerged)] == ["$1.77", "$0.00"]
@@ -219,7 +234,7 @@ async def test_the_shares_stay_exact_when_a_neighbours_neighbour_comes(desk: Des
     assert sum(cents) == 606
 
 
-async def test_muted_it_is_in_the_record_alone(store: Database) -> None:
+async def test_muted_it_is_in_the_record_alone(store: Store) -> None:
     desk = Desk(store)
     kinds = frozenset(EventKind) - {EventKind.PULL_REQUEST_MERGED}
     desk.ingest._settings = RuleSettings(kinds=kinds)
@@ -229,18 +244,23 @@ async def test_muted_it_is_in_the_record_alone(store: Database) -> None:
     assert (await desk.cost(), await desk.told()) == ("$1.47", [])
 
 
-async def test_where_rows_are_private_the_channel_hears_no_number(store: Database) -> None:
+async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) -> None:
     desk = Desk(store, shown=False)
     await spent_between_its_commits(desk)
     await desk.take()
     await desk.merges.step(MERGED_AT + MINUTE)
-    (event,) = await store.events(MERGED_AT)
+    (event,) = await store.read(lambda c: facts.read_events(c, MERGED_AT))
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     assert await desk.cost() == "$1.47"  # the record holds it all the same
-    claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
+    claimed = await store.run(
+        lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+    )
     while claimed is not None and not claimed.event.key.startswith("pull:"):
-        await store.superseded(claimed, "seen", MERGED_AT + 900 * HOUR)
-        claimed = await store.claim("slack", MERGED_AT + 900 * HOUR, "w", 60)
+        end = partial(delivery_queue.mark_superseded, delivery=claimed, reason="seen")
+        await store.run(partial(end, now=MERGED_AT + 900 * HOUR))
+        claimed = await store.run(
+            lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+        )
     assert claimed is not None
     message = said(claimed)
     assert message.title == "PR #812 was merged"
@@ -253,17 +273,17 @@ async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:
     await desk.take()
     await desk.take(merged(813, "bo"))
     await desk.merges.step(MERGED_AT + MINUTE)
-    forgotten = await desk.store.forget("ana")
+    forgotten = await desk.store.run(lambda c: forgetting.forget(c, "ana"))
     assert forgotten.pull_requests == 1
-    assert await desk.store.pull_requests_numbered(812) == []
-    assert len(await desk.store.pull_requests_numbered(813)) == 1
+    assert await desk.store.read(lambda c: pull_requests.numbered(c, 812)) == []
+    assert len(await desk.store.read(lambda c: pull_requests.numbered(c, 813))) == 1
 
 
 async def test_a_seats_new_account_changes_nothing_of_what_was_reckoned(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take(merged(811))
     await desk.merges.step(MERGED_AT + 2 * MINUTE)
-    await desk.ingest.forget_account("ana")
+    await desk.store.run(lambda c: forget_account(c, "ana"))
     other = replace(snapshot("9", MERGED_AT + HOUR, of="ana", account="acc-other"), source="push")
     await desk.ingest.take([other], MERGED_AT + HOUR)
     await desk.take(merged(812))
@@ -282,7 +302,7 @@ async def github() -> AsyncIterator[SimulatedGitHub]:
 
 
 @pytest.fixture
-async def asking(store: Database, github: SimulatedGitHub) -> AsyncIterator[Desk]:
+async def asking(store: Store, github: SimulatedGitHub) -> AsyncIterator[Desk]:
     async with HttpClient() as transport:
         yield Desk(store, GitHub(transport, github.url, github.token))
 
@@ -306,7 +326,7 @@ async def test_without_a_token_it_counts_from_its_opening_and_says_so(desk: Desk
     await spent_between_its_commits(desk)
     await desk.merges.take(merged(), "d1", MERGED_AT)
     await desk.merges.step(MERGED_AT + MINUTE)
-    (event,) = await desk.store.events(MERGED_AT)
+    (event,) = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT))
     assert event.facts["no_commits"] == NO_TOKEN
     assert await desk.cost() == "$1.77"
 
@@ -360,7 +380,7 @@ async def test_of_two_workers_one_asks(asking: Desk, github: SimulatedGitHub) ->
 
 
 async def test_a_token_that_was_taken_away_leaves_nothing_waiting(
-    asking: Desk, store: Database, github: SimulatedGitHub
+    asking: Desk, store: Store, github: SimulatedGitHub
 ) -> None:
     await asking.merges.take(merged(), "d1", MERGED_AT)
     await Desk(store).merges.step(MERGED_AT)

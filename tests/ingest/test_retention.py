@@ -4,10 +4,11 @@ from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Posted
 from meterbot.core.models import Event, Seat
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
 from meterbot.rules import RuleSettings
-from meterbot.store import Batch
-from meterbot.store.database import Database
+from meterbot.store import Batch, Store, deliveries, delivery_queue, facts, history
+from meterbot.store.delivery_queue import Claim
 from tests.rules.builders import extra, snapshot
 from tests.store.facts import delivery, event, write
 
@@ -16,56 +17,60 @@ START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SEATS = {"ana": Seat("ana", "claude_ai")}
 
 
-def retention(store: Database) -> Retention:
+def retention(store: Store) -> Retention:
     return Retention(store, 90 * DAY, 365 * DAY)
 
 
-async def stored(store: Database) -> list[Event]:
-    return await store.events(datetime(2020, 1, 1, tzinfo=UTC))
+async def stored(store: Store) -> list[Event]:
+    return await store.read(lambda c: facts.read_events(c, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
-async def send(store: Database, now: datetime) -> bool:
+async def send(store: Store, now: datetime) -> bool:
     """Delivers the next message; False when none waits."""
-    one = await store.claim("slack", now, "w", 60)
+    one = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", now, 60)))
     if one is not None:
-        await store.delivered(one, Posted("C1", one.id), now)
+        await store.run(lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), now))
     return one is not None
 
 
-def door(store: Database, settings: RuleSettings | None = None) -> Ingest:
-    return Ingest(store, SEATS, [Destination("slack", "C1")], settings or RuleSettings(), lambda: None)
+def door(store: Store, settings: RuleSettings | None = None) -> Ingest:
+    return Ingest(
+        store, Recorder(SEATS, [Destination("slack", "C1")], settings or RuleSettings()), lambda: None
+    )
 
 
-async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Database) -> None:
+async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Store) -> None:
     await write(store, Batch(events=[event("old", START)], deliveries=[delivery("d1", "old")]))
     await send(store, START)
     await write(store, Batch(events=[event("new", START + 80 * DAY)], deliveries=[delivery("d2", "new")]))
     await send(store, START + 80 * DAY)
     await retention(store).run(START + 100 * DAY)
     assert [one.key for one in await stored(store)] == ["new"]
-    async with store.transaction() as transaction:
-        told = await transaction.tellings(["old", "new"])
+    told = await store.read(lambda c: deliveries.tellings(c, ["old", "new"]))
     assert [one.event for one in told] == ["new"]
 
 
-async def test_what_still_waits_to_be_sent_is_not_forgotten(store: Database) -> None:
+async def test_what_still_waits_to_be_sent_is_not_forgotten(store: Store) -> None:
     old = [event("waits", START), event("edited", START), event("done", START)]
     edit = delivery("d2", "waits", about="edited")
     await write(store, Batch(events=old, deliveries=[delivery("d1", "done"), edit]))
     await send(store, START)
     await retention(store).run(START + 200 * DAY)
     assert {one.key for one in await stored(store)} == {"waits", "edited"}
-    assert await store.claim("slack", START + 200 * DAY, "w", 60) is not None
+    assert (
+        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", START + 200 * DAY, 60)))
+        is not None
+    )
 
 
-async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Database) -> None:
+async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Store) -> None:
     many = [event(f"e{number:04}", START + number * timedelta(seconds=number % 3)) for number in range(450)]
     await write(store, Batch(events=many))
     await retention(store).run(START + 200 * DAY)
     assert await stored(store) == []
 
 
-async def test_a_forgotten_event_is_not_told_again(store: Database) -> None:
+async def test_a_forgotten_event_is_not_told_again(store: Store) -> None:
     """The counter stands at its cap for half a year: period, levels and block stay what they were."""
     ingest = door(store)
     told = [await ingest.take([snapshot(START, metered=extra("10"))], START)]
@@ -77,7 +82,7 @@ async def test_a_forgotten_event_is_not_told_again(store: Database) -> None:
     assert sorted(kinds) == ["seat_blocked", "threshold_crossed"]
 
 
-async def test_a_block_of_long_ago_still_ends_in_its_message(store: Database) -> None:
+async def test_a_block_of_long_ago_still_ends_in_its_message(store: Store) -> None:
     ingest = door(store)
     await ingest.take([snapshot(START, metered=extra("10"))], START)
     await ingest.take([snapshot(START + DAY, metered=extra("50"))], START + DAY)
@@ -86,12 +91,12 @@ async def test_a_block_of_long_ago_still_ends_in_its_message(store: Database) ->
     later = START + 200 * DAY
     await retention(store).run(later)
     await ingest.take([snapshot(later, metered=extra("50", cap="80"))], later)
-    edit = await store.claim("slack", later, "w", 60)
+    edit = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", later, 60)))
     assert edit is not None
     assert edit.root is not None
 
 
-async def test_it_looks_once_an_hour(store: Database) -> None:
+async def test_it_looks_once_an_hour(store: Store) -> None:
     keeper, now = retention(store), START + 200 * DAY
     await keeper.run(now)
     await write(store, Batch(events=[event("old", START)]))
@@ -101,7 +106,7 @@ async def test_it_looks_once_an_hour(store: Database) -> None:
     assert await stored(store) == []
 
 
-async def test_it_goes_on_after_the_clock_was_set_back(store: Database) -> None:
+async def test_it_goes_on_after_the_clock_was_set_back(store: Store) -> None:
     keeper, now = retention(store), START + 300 * DAY
     await keeper.run(now)
     await write(store, Batch(events=[event("old", START)]))
@@ -109,7 +114,7 @@ async def test_it_goes_on_after_the_clock_was_set_back(store: Database) -> None:
     assert await stored(store) == []
 
 
-async def test_the_history_is_hourly_then_daily(store: Database) -> None:
+async def test_the_history_is_hourly_then_daily(store: Store) -> None:
     ingest = door(store)
     for minutes in range(0, 3 * 24 * 60, 30):
         now = START + timedelta(minutes=minutes)
@@ -119,7 +124,7 @@ async def test_the_history_is_hourly_then_daily(store: Database) -> None:
         await retention(store).run(now)
         counter = snapshot().counter
         assert counter is not None
-        return len(await store.samples([counter], START - DAY))
+        return len(await store.read(lambda c: history.read(c, [counter], START - DAY)))
 
     assert await number(START + 80 * DAY) == 144
     assert 72 <= await number(START + 100 * DAY) <= 75

@@ -21,8 +21,9 @@ from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.session_keys import SeatSession, Sessions, Unkept
-from meterbot.store import StoredSession
-from meterbot.store.database import Database, open_store
+from meterbot.store import Store, StoredSession, forgetting
+from meterbot.store import sessions as kept
+from meterbot.store.database import open_store
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 CONFIGURED = "sk-ant-sid01-planted-configured-AAAAAAAA"
@@ -35,18 +36,18 @@ def later(**by: float) -> datetime:
     return NOW + timedelta(**by)
 
 
-def session(store: Database, *keys: str, configured: str = CONFIGURED, seat: str = "ana") -> SeatSession:
+def session(store: Store, *keys: str, configured: str = CONFIGURED, seat: str = "ana") -> SeatSession:
     """As a process makes it at its start."""
     return SeatSession(seat, configured, store, Cipher(keys) if keys else None)
 
 
-async def begun(store: Database, *keys: str, configured: str = CONFIGURED) -> SeatSession:
+async def begun(store: Store, *keys: str, configured: str = CONFIGURED) -> SeatSession:
     made = session(store, *keys, configured=configured)
     await made.current()
     return made
 
 
-async def renewed(store: Database, *keys: str, to: str = SECOND, at: datetime = NOW) -> SeatSession:
+async def renewed(store: Store, *keys: str, to: str = SECOND, at: datetime = NOW) -> SeatSession:
     made = await begun(store, *keys)
     await made.renewed(to, None, at)
     return made
@@ -55,18 +56,18 @@ async def renewed(store: Database, *keys: str, to: str = SECOND, at: datetime = 
 # --- what a start begins with -----------------------------------------------------------------------------------------
 
 
-async def test_a_seat_begins_with_its_configured_key(store: Database) -> None:
+async def test_a_seat_begins_with_its_configured_key(store: Store) -> None:
     assert await session(store, K1).current() == CONFIGURED
 
 
-async def test_a_renewal_is_what_the_next_process_begins_with(store: Database) -> None:
+async def test_a_renewal_is_what_the_next_process_begins_with(store: Store) -> None:
     await renewed(store, K1)
     again = session(store, K1)
     assert await again.current() == SECOND
     assert again.unkept is None
 
 
-async def test_the_end_of_a_session_is_known_to_the_next_process(store: Database) -> None:
+async def test_the_end_of_a_session_is_known_to_the_next_process(store: Store) -> None:
     first = await begun(store, K1)
     await first.renewed(SECOND, later(days=28), NOW)
     sessions = Sessions({"ana": CONFIGURED, "bo": THIRD}, store, Cipher([K1]))
@@ -75,31 +76,33 @@ async def test_the_end_of_a_session_is_known_to_the_next_process(store: Database
     assert sessions.ends() == {"ana": later(days=28)}
 
 
-async def test_another_configured_key_wins_and_the_stored_one_is_dropped(store: Database) -> None:
+async def test_another_configured_key_wins_and_the_stored_one_is_dropped(store: Store) -> None:
     await renewed(store, K1)
     with capture_logs() as logs:
         assert await session(store, K1, configured=THIRD).current() == THIRD
     assert [entry["event"] for entry in logs] == [
         "another session key is configured: what the former was renewed to is dropped"
     ]
-    (row,) = (await store.sessions()).values()
+    (row,) = (await store.read(kept.read)).values()
     assert row.ciphertext is None
     assert await session(store, K1, configured=THIRD).current() == THIRD
 
 
-async def test_a_key_with_space_around_it_is_the_same_configured_key(store: Database) -> None:
+async def test_a_key_with_space_around_it_is_the_same_configured_key(store: Store) -> None:
     await renewed(store, K1)
     assert await session(store, K1, configured=f"{CONFIGURED}\n").current() == SECOND
 
 
 async def test_two_seats_do_not_share_and_a_row_moved_to_another_seat_is_worth_nothing(
-    store: Database,
+    store: Store,
 ) -> None:
     await renewed(store, K1)
     assert await session(store, K1, seat="bo").current() == CONFIGURED
-    stolen = (await store.sessions(["ana"]))["ana"].ciphertext
-    fingerprint = (await store.sessions(["bo"]))["bo"].fingerprint
-    assert await store.renew_session(StoredSession("bo", fingerprint, stolen, NOW), [fingerprint])
+    stolen = (await store.read(lambda c: kept.read(c, ["ana"])))["ana"].ciphertext
+    fingerprint = (await store.read(lambda c: kept.read(c, ["bo"])))["bo"].fingerprint
+    assert await store.run(
+        lambda c: kept.renew(c, StoredSession("bo", fingerprint, stolen, NOW), [fingerprint])
+    )
     thief = session(store, K1, seat="bo")
     assert await thief.current() == CONFIGURED
     assert thief.unkept is Unkept.UNREADABLE
@@ -108,7 +111,7 @@ async def test_two_seats_do_not_share_and_a_row_moved_to_another_seat_is_worth_n
 # --- the secret key ---------------------------------------------------------------------------------------------------
 
 
-async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store: Database) -> None:
+async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store: Store) -> None:
     with capture_logs() as logs:
         sessions = Sessions({"ana": CONFIGURED, "bo": THIRD}, store, None)
         for one in sessions.seats.values():
@@ -116,7 +119,7 @@ async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store:
             await one.renewed(SECOND, later(days=3), NOW)
     assert await sessions.seats["ana"].current() == SECOND
     assert sessions.ends() == {"ana": later(days=3), "bo": later(days=3)}
-    assert await store.sessions() == {}
+    assert await store.read(kept.read) == {}
     assert [(entry["log_level"], entry["seats"]) for entry in logs] == [("warning", ["ana", "bo"])]
     assert sessions.remarks() == [
         "Renewed session keys of ana and bo are not kept, so that a restart may end them: there is no METERBOT_SECRET_KEY."
@@ -124,7 +127,7 @@ async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store:
 
 
 async def test_a_new_key_before_the_old_one_reads_what_is_there_and_encrypts_what_comes(
-    store: Database,
+    store: Store,
 ) -> None:
     await renewed(store, K1)
     rotated = session(store, K2, K1)
@@ -134,9 +137,9 @@ async def test_a_new_key_before_the_old_one_reads_what_is_there_and_encrypts_wha
     assert (await begun(store, K1)).unkept is Unkept.UNREADABLE
 
 
-async def test_with_a_wrong_key_the_configured_one_is_used_and_what_is_stored_stays(store: Database) -> None:
+async def test_with_a_wrong_key_the_configured_one_is_used_and_what_is_stored_stays(store: Store) -> None:
     await renewed(store, K1)
-    before = await store.sessions()
+    before = await store.read(kept.read)
     with capture_logs() as logs:
         wrong = session(store, K2)
         for minute in range(3):
@@ -144,15 +147,15 @@ async def test_with_a_wrong_key_the_configured_one_is_used_and_what_is_stored_st
             await wrong.renewed(THIRD, None, later(minutes=minute))
     assert wrong.unkept is Unkept.UNREADABLE
     assert [entry["log_level"] for entry in logs] == ["warning"]
-    assert await store.sessions() == before
+    assert await store.read(kept.read) == before
     assert await session(store, K1).current() == SECOND
 
 
-async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: Database) -> None:
+async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: Store) -> None:
     await renewed(store, K1)
     wrong = await begun(store, K2)
     await wrong.renewed(THIRD, None, later(minutes=1))
-    await store.forget_session("ana")
+    await store.run(lambda c: kept.forget(c, "ana"))
     assert await wrong.current() == THIRD
     assert wrong.unkept is None
     assert await session(store, K2).current() == THIRD
@@ -161,7 +164,7 @@ async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: D
 # --- more than one worker ---------------------------------------------------------------------------------------------
 
 
-async def test_a_worker_takes_up_what_another_has_stored(store: Database, database_url: str) -> None:
+async def test_a_worker_takes_up_what_another_has_stored(store: Store, database_url: str) -> None:
     other = await open_store(database_url)
     one, two = await begun(store, K1), await begun(other, K1)
     await one.renewed(SECOND, None, NOW)
@@ -171,7 +174,7 @@ async def test_a_worker_takes_up_what_another_has_stored(store: Database, databa
     await other.close()
 
 
-async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, database_url: str) -> None:
+async def test_an_older_renewal_never_overwrites_a_newer_one(store: Store, database_url: str) -> None:
     other = await open_store(database_url)
     fast, slow = await begun(store, K1), await begun(other, K1)
     await fast.renewed(THIRD, None, later(seconds=5))
@@ -182,7 +185,7 @@ async def test_an_older_renewal_never_overwrites_a_newer_one(store: Database, da
 
 
 async def test_workers_that_renew_at_the_same_instant_end_with_one_key(
-    store: Database, database_url: str
+    store: Store, database_url: str
 ) -> None:
     other = await open_store(database_url)
     workers = [await begun(each, K1) for each in (store, other)]
@@ -193,21 +196,21 @@ async def test_workers_that_renew_at_the_same_instant_end_with_one_key(
     await other.close()
 
 
-async def test_renewals_within_one_reading_keep_their_order(store: Database) -> None:
+async def test_renewals_within_one_reading_keep_their_order(store: Store) -> None:
     one = await begun(store, K1)
     for key in (SECOND, THIRD):
         await one.renewed(key, None, NOW)
     assert await session(store, K1).current() == THIRD
 
 
-async def test_a_clock_that_was_set_back_holds_up_no_renewal(store: Database) -> None:
+async def test_a_clock_that_was_set_back_holds_up_no_renewal(store: Store) -> None:
     await renewed(store, K1, at=later(days=1))
     one = await begun(store, K1)
     await one.renewed(THIRD, None, NOW)
     assert await session(store, K1).current() == THIRD
 
 
-async def test_a_worker_of_a_former_configuration_changes_nothing(store: Database) -> None:
+async def test_a_worker_of_a_former_configuration_changes_nothing(store: Store) -> None:
     former = await begun(store, K1)
     await begun(store, K1, configured=THIRD)
     with capture_logs() as logs:
@@ -218,41 +221,41 @@ async def test_a_worker_of_a_former_configuration_changes_nothing(store: Databas
     assert await session(store, K1, configured=THIRD).current() == THIRD
 
 
-async def test_a_seat_that_was_forgotten_does_not_come_back(store: Database) -> None:
+async def test_a_seat_that_was_forgotten_does_not_come_back(store: Store) -> None:
     one = await renewed(store, K1)
-    await store.forget("ana")
+    await store.run(lambda c: forgetting.forget(c, "ana"))
     await one.renewed(THIRD, None, later(minutes=1))
     assert one.unkept is Unkept.FORGOTTEN
-    assert await store.sessions() == {}
+    assert await store.read(kept.read) == {}
 
 
 # --- what is worth a write, and what happens when it fails --------------------------------------------------------------
 
 
-async def test_the_same_key_with_an_end_that_creeps_is_not_written_with_every_answer(store: Database) -> None:
+async def test_the_same_key_with_an_end_that_creeps_is_not_written_with_every_answer(store: Store) -> None:
     one = await begun(store, K1)
     await one.renewed(SECOND, later(days=28), NOW)
     for minute in range(59):
         await one.renewed(SECOND, later(days=28, minutes=minute), later(minutes=minute))
     await one.renewed(SECOND, None, later(hours=1))
-    assert (await store.sessions())["ana"].ends_at == later(days=28)
+    assert (await store.read(kept.read))["ana"].ends_at == later(days=28)
     await one.renewed(SECOND, later(days=29), later(days=1))
-    assert (await store.sessions())["ana"].ends_at == later(days=29)
+    assert (await store.read(kept.read))["ana"].ends_at == later(days=29)
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncIterator[Database]:
+async def here(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(f"sqlite:///{tmp_path}/here.db")
     yield opened
     await opened.close()
 
 
-async def _rename(store: Database, before: str, after: str) -> None:
-    async with store._writer.begin() as connection:
-        await connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+async def _rename(store: Store, before: str, after: str) -> None:
+    with store._writer.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
-async def test_a_renewal_that_could_not_be_stored_is_stored_before_the_next_reading(here: Database) -> None:
+async def test_a_renewal_that_could_not_be_stored_is_stored_before_the_next_reading(here: Store) -> None:
     one = await begun(here, K1)
     await _rename(here, "sessions", "away")
     with capture_logs() as logs:
@@ -264,7 +267,7 @@ async def test_a_renewal_that_could_not_be_stored_is_stored_before_the_next_read
     assert await session(here, K1).current() == SECOND
 
 
-async def test_a_renewal_that_could_not_be_stored_is_stored_at_the_end(here: Database) -> None:
+async def test_a_renewal_that_could_not_be_stored_is_stored_at_the_end(here: Store) -> None:
     sessions = Sessions({"ana": CONFIGURED}, here, Cipher([K1]))
     await sessions.seats["ana"].current()
     await _rename(here, "sessions", "away")
@@ -276,7 +279,7 @@ async def test_a_renewal_that_could_not_be_stored_is_stored_at_the_end(here: Dat
 
 
 async def test_a_database_that_is_away_at_the_start_is_no_reason_to_use_the_configured_key(
-    here: Database,
+    here: Store,
 ) -> None:
     await renewed(here, K1)
     one = session(here, K1)
@@ -314,7 +317,7 @@ class Arrival(asyncio.Event):
 
 
 async def test_a_renewal_is_stored_before_the_next_request_leaves(
-    store: Database, claude: tuple[ClaudeAi, SimulatedAccount]
+    store: Store, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.append(SECOND)
@@ -360,7 +363,7 @@ async def answering_once(sent: bytes, *, then_wait: asyncio.Event | None = None)
 
 
 @pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES)
-async def test_a_renewal_is_stored_although_the_body(store: Database, body: bytes) -> None:
+async def test_a_renewal_is_stored_although_the_body(store: Store, body: bytes) -> None:
     async with answering_once(_RENEWED.encode() + body) as url, HttpClient(deadline=5) as http:
         source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
         (snapshot,) = await source.read(NOW)
@@ -369,7 +372,7 @@ async def test_a_renewal_is_stored_although_the_body(store: Database, body: byte
     assert await session(store, K1).current() == SECOND
 
 
-async def test_a_renewal_is_stored_although_the_body_never_comes(store: Database) -> None:
+async def test_a_renewal_is_stored_although_the_body_never_comes(store: Store) -> None:
     over = asyncio.Event()
     sent = _RENEWED.encode() + b"content-length: 5000\r\n\r\n"
     async with answering_once(sent, then_wait=over) as url, HttpClient(deadline=0.2) as http:
@@ -380,7 +383,7 @@ async def test_a_renewal_is_stored_although_the_body_never_comes(store: Database
     assert await session(store, K1).current() == SECOND
 
 
-async def test_a_refusal_does_not_renew_the_key(store: Database) -> None:
+async def test_a_refusal_does_not_renew_the_key(store: Store) -> None:
     sent = _RENEWED.replace("200 OK", "403 Forbidden").encode() + b"content-length: 2\r\n\r\n{}"
     async with answering_once(sent) as url, HttpClient(deadline=5) as http:
         source = ClaudeAiSource(Seat("ana", "claude_ai"), CONFIGURED, http, url, keeper=session(store, K1))
@@ -417,7 +420,7 @@ async def test_a_slow_store_does_not_use_up_the_deadline() -> None:
 
 
 async def test_the_stored_key_works_where_the_configured_one_is_dead(
-    store: Database, claude: tuple[ClaudeAi, SimulatedAccount]
+    store: Store, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, account = claude
     account.rotate_to.extend([SECOND, THIRD])
@@ -430,7 +433,7 @@ async def test_the_stored_key_works_where_the_configured_one_is_dead(
 
 
 async def test_a_stored_key_that_cannot_be_read_sends_nothing(
-    here: Database, claude: tuple[ClaudeAi, SimulatedAccount]
+    here: Store, claude: tuple[ClaudeAi, SimulatedAccount]
 ) -> None:
     server, _ = claude
     await _rename(here, "sessions", "away")
@@ -472,7 +475,7 @@ async def test_neither_the_database_nor_the_log_nor_a_repr_shows_a_secret(
             failure = f"{error!r} {error} {error.__context__!r}"
         await _rename(store, "away", "sessions")
     assert failure
-    rows = await store.sessions()
+    rows = await store.read(kept.read)
     await store.close()
     said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._held!r} {cipher!r} {rows!r} {sessions.remarks()}"
     stored = files_of(tmp_path)

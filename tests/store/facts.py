@@ -17,8 +17,7 @@ from meterbot.core.models import (
     Snapshot,
 )
 from meterbot.core.money import Money
-from meterbot.store import Batch, Store, tables
-from meterbot.store.database import Database
+from meterbot.store import Batch, Store, batches, delivery_queue, tables
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 ANA = Counter("account-ana", "org-1")
@@ -95,17 +94,20 @@ async def put_back(
     store: Store, claimed: Delivery, state: DeliveryState, again: datetime, why: str = "trouble"
 ) -> None:
     refused = state is DeliveryState.REFUSED
-    await store.put_back(claimed, state, again, DestinationTrouble(why, NOW, refused=refused))
+    await store.run(
+        lambda c: delivery_queue.mark_waiting(
+            c, claimed, state, again, DestinationTrouble(why, NOW, refused=refused)
+        )
+    )
 
 
 async def write(store: Store, batch: Batch) -> list[Event]:
-    async with store.transaction() as transaction:
-        return await transaction.write(batch)
+    return await store.run(lambda c: batches.write(c, batch))
 
 
-async def emptied(store: Database) -> Database:
+async def emptied(store: Store) -> Store:
     """The store without a row: quicker than a new one."""
-    async with store._writer.begin() as connection:
+    with store._writer.begin() as connection:
         for table in reversed(tables.metadata.sorted_tables):
-            await connection.execute(table.delete())
+            connection.execute(table.delete())
     return store

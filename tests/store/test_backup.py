@@ -15,8 +15,8 @@ import pytest
 from alembic import command
 
 from meterbot.core.errors import StartError
-from meterbot.store import Batch, lock_file
-from meterbot.store.database import Database, back_up, open_store, restore, upgrade
+from meterbot.store import Batch, Store, facts, lock_file
+from meterbot.store.database import back_up, open_store, restore, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
 from meterbot.store.migrations import newest_schema, schemas, settings
 from tests.store.facts import NOW, delivery, event, write
@@ -35,7 +35,7 @@ def url(file: Path) -> str:
 
 
 @pytest.fixture
-async def used(url: str) -> AsyncIterator[Database]:
+async def used(url: str) -> AsyncIterator[Store]:
     """A store in which something stands, and which stays open."""
     opened = await open_store(url)
     await write(opened, Batch(events=[event("e1")]))
@@ -45,7 +45,7 @@ async def used(url: str) -> AsyncIterator[Database]:
 
 async def events_in(file: Path) -> set[str]:
     opened = await open_store(f"sqlite:///{file}")
-    found = {each.key for each in await opened.events(NOW)}
+    found = {each.key for each in await opened.read(lambda c: facts.read_events(c, NOW))}
     await opened.close()
     return found
 
@@ -74,14 +74,14 @@ def damage(file: Path) -> None:
 # --- backup ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_backup_holds_what_was_written_before_it(used: Database, url: str, tmp_path: Path) -> None:
+async def test_a_backup_holds_what_was_written_before_it(used: Store, url: str, tmp_path: Path) -> None:
     kept = await back_up(url, tmp_path / "kept.db", NOW)
     await write(used, Batch(events=[event("e2")]))
     assert kept == tmp_path / "kept.db"
     assert await events_in(kept) == {"e1"}
 
 
-async def test_a_backup_is_whole_while_a_bot_writes(used: Database, url: str, tmp_path: Path) -> None:
+async def test_a_backup_is_whole_while_a_bot_writes(used: Store, url: str, tmp_path: Path) -> None:
     """An event and its message are one transaction: no copy has one without the other."""
     done = asyncio.Event()
 
@@ -104,7 +104,7 @@ async def test_a_backup_is_whole_while_a_bot_writes(used: Database, url: str, tm
 
 
 async def test_a_backup_is_named_after_its_moment_and_for_its_user_alone(
-    used: Database, url: str, tmp_path: Path
+    used: Store, url: str, tmp_path: Path
 ) -> None:
     del used
     kept = await back_up(url, None, NOW)
@@ -112,9 +112,7 @@ async def test_a_backup_is_named_after_its_moment_and_for_its_user_alone(
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-async def test_a_backup_is_one_file_that_can_be_carried_away(
-    used: Database, url: str, tmp_path: Path
-) -> None:
+async def test_a_backup_is_one_file_that_can_be_carried_away(used: Store, url: str, tmp_path: Path) -> None:
     del used
     folder = tmp_path / "elsewhere"
     folder.mkdir()
@@ -122,7 +120,7 @@ async def test_a_backup_is_one_file_that_can_be_carried_away(
     assert [path.name for path in folder.iterdir()] == ["kept.db"]
 
 
-async def test_a_backup_overwrites_nothing(used: Database, url: str, tmp_path: Path) -> None:
+async def test_a_backup_overwrites_nothing(used: Store, url: str, tmp_path: Path) -> None:
     del used
     (tmp_path / "kept.db").write_text("something of somebody's")
     with pytest.raises(StartError, match=r"kept\.db is there already: name another file"):
@@ -158,7 +156,7 @@ async def test_a_restored_database_is_as_it_was_and_the_other_one_is_kept(url: s
 
 @pytest.mark.parametrize("damaged", [False, True])
 async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restored_one(
-    used: Database, url: str, file: Path, tmp_path: Path, *, damaged: bool
+    used: Store, url: str, file: Path, tmp_path: Path, *, damaged: bool
 ) -> None:
     """The file that SQLite writes first would be taken for the restored database's own."""
     kept = await back_up(url, None, NOW)
@@ -175,17 +173,17 @@ async def test_what_a_killed_bot_left_beside_its_file_is_not_read_into_a_restore
 
 
 async def test_nothing_is_restored_while_any_program_has_the_database_open(
-    used: Database, url: str, tmp_path: Path
+    used: Store, url: str, tmp_path: Path
 ) -> None:
     kept = await back_up(url, None, NOW)
     before = names(tmp_path)
     with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: end it first"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
-    assert await used.events(NOW) == [event("e1")]
+    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
 
 
-async def test_a_database_is_restored_where_none_is(used: Database, url: str, tmp_path: Path) -> None:
+async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_path: Path) -> None:
     del used
     kept = await back_up(url, None, NOW)
     other = tmp_path / "other" / "meterbot.db"
@@ -216,7 +214,7 @@ async def test_a_damaged_database_can_be_replaced(url: str, file: Path, tmp_path
     assert await events_in(file) == set()
 
 
-async def test_nothing_is_restored_under_a_running_bot(used: Database, url: str, tmp_path: Path) -> None:
+async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tmp_path: Path) -> None:
     kept = await back_up(url, None, NOW)
     held = lock_file.hold(parse_url(url))
     assert held is not None
@@ -224,11 +222,11 @@ async def test_nothing_is_restored_under_a_running_bot(used: Database, url: str,
     with held, pytest.raises(StartError, match="another meterbot runs on"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
-    assert await used.events(NOW) == [event("e1")]
+    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
 
 
 async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
-    used: Database, url: str, tmp_path: Path
+    used: Store, url: str, tmp_path: Path
 ) -> None:
     newer = await back_up(url, tmp_path / "newer.db", NOW)
     with closing(sqlite3.connect(newer)) as opened:
@@ -246,7 +244,7 @@ async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
         with pytest.raises(StartError, match=why):
             await restore(url, tmp_path / name, NOW)
     assert names(tmp_path) == before
-    assert await used.events(NOW) == [event("e1")]
+    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
 
 
 @pytest.mark.parametrize(
@@ -265,10 +263,10 @@ async def test_for_postgresql_its_own_programs_are_named_and_no_password(what: s
 async def left_by(schema: str, url: str) -> None:
     """A database as a version with this schema made it, with a word in it."""
     engine = make_engine(parse_url(url))
-    async with for_writing(engine).begin() as connection:
-        await connection.run_sync(lambda opened: command.upgrade(settings(opened), schema))
-        await connection.exec_driver_sql("INSERT INTO notes VALUES ('kept', 'a word')")
-    await engine.dispose()
+    with for_writing(engine).begin() as connection:
+        command.upgrade(settings(connection), schema)
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('kept', 'a word')")
+    engine.dispose()
 
 
 def noted(file: Path) -> tuple[str, str]:

@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 
-from meterbot.store import Batch, tables
+from meterbot.store import Batch, deliveries, delivery_queue, facts, history, push_tokens, sessions, tables
 from meterbot.store.database import open_store, upgrade
+from meterbot.store.delivery_queue import Claim
 from meterbot.store.engine import for_writing, make_engine, parse_url
 from meterbot.store.migrations import bring_up_to_date, found_schema
 from tests import postgres
@@ -31,19 +33,15 @@ async def load(url: str, revision: str) -> None:
         with closing(sqlite3.connect(str(make_url(url).database))) as connection:
             connection.executescript(script)
         return
-    engine = make_engine(parse_url(url))
-    async with engine.connect() as connection_:
-        raw = (await connection_.get_raw_connection()).driver_connection
-        assert raw is not None
-        await raw.execute(script)
-    await engine.dispose()
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as opened:
+        await opened.execute(script.encode())
 
 
 async def of(url: str, look: Callable[[Connection], Any]) -> Any:
     engine = make_engine(parse_url(url))
-    async with engine.connect() as connection:
-        found = await connection.run_sync(look)
-    await engine.dispose()
+    with engine.connect() as connection:
+        found = look(connection)
+    engine.dispose()
     return found
 
 
@@ -87,9 +85,9 @@ async def test_a_new_database_is_made_at_once_and_is_what_all_the_steps_come_to(
             server = request.getfixturevalue("postgres_server")
             stepped = await stack.enter_async_context(postgres.fresh_database(server))
         engine = make_engine(parse_url(stepped))
-        async with for_writing(engine).begin() as connection:
-            await connection.run_sync(bring_up_to_date)
-        await engine.dispose()
+        with for_writing(engine).begin() as connection:
+            bring_up_to_date(connection)
+        engine.dispose()
         await upgrade(database_url)
         assert await of(database_url, _made) == await of(stepped, _made)
 
@@ -131,18 +129,23 @@ async def test_an_earlier_database_gets_the_tables_of_a_new_one_and_keeps_every_
 async def test_an_earlier_database_is_read_and_written_on(database_url: str, revision: str) -> None:
     await load(database_url, revision)
     store = await open_store(database_url)
-    assert {row.seat for row in await store.latest()} == {"ana", "bo", "cy"}
-    assert await store.samples([row.counter for row in await store.latest()], later(days=-365))
-    assert any(told.seat == "cy" for told in await store.events(later(days=-365)))
-    [waiting] = [queue for queue in await store.queues() if queue.waiting]
+    assert {row.seat for row in await store.read(facts.read_latest)} == {"ana", "bo", "cy"}
+    counters = [row.counter for row in await store.read(facts.read_latest)]
+    assert await store.read(lambda c: history.read(c, counters, later(days=-365)))
+    assert any(
+        told.seat == "cy" for told in await store.read(lambda c: facts.read_events(c, later(days=-365)))
+    )
+    [waiting] = [queue for queue in await store.read(deliveries.read_queues) if queue.waiting]
     assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")
-    doubtful = await store.claim("slack", NOW, "one", 60)
+    doubtful = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60)))
     assert doubtful is not None
     assert doubtful.settle
-    assert (await store.sessions()).keys() == ({"ana", "bo", "cy"} if revision > "0001" else set())
-    assert [token.seat for token in await store.push_tokens()] == (["ana"] if revision > "0002" else [])
+    assert (await store.read(sessions.read)).keys() == ({"ana", "bo", "cy"} if revision > "0001" else set())
+    assert [token.seat for token in await store.read(push_tokens.read)] == (
+        ["ana"] if revision > "0002" else []
+    )
     await write(store, Batch(events=[event()], deliveries=[delivery("d1", channel="new")]))
-    assert event() in await store.events(NOW)
+    assert event() in await store.read(lambda c: facts.read_events(c, NOW))
     await store.close()
 
 
@@ -150,5 +153,5 @@ async def test_two_processes_that_start_at_once_bring_an_earlier_database_forwar
     await load(database_url, REVISIONS[0])
     await asyncio.to_thread(upgraded_by_two_processes, database_url)
     store = await open_store(database_url)
-    assert {row.seat for row in await store.latest()} == {"ana", "bo", "cy"}
+    assert {row.seat for row in await store.read(facts.read_latest)} == {"ana", "bo", "cy"}
     await store.close()

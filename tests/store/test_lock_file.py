@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meterbot.core.errors import StartError
+from meterbot.store import facts, workers
 from meterbot.store.database import open_store
 from meterbot.store.lock_file import lock_path
 from tests import postgres
@@ -44,7 +45,7 @@ async def test_what_works_beside_a_bot_goes_on_working(tmp_path: Path) -> None:
     bot = await open_store(url, as_worker=True)
     beside = await open_store(url)
     assert not beside.sole
-    assert await beside.latest() == []
+    assert await beside.read(facts.read_latest) == []
     await beside.close()
     with pytest.raises(StartError, match="another meterbot"):
         await open_store(url, as_worker=True)
@@ -71,11 +72,14 @@ async def test_a_bot_that_was_killed_holds_nothing_any_more(tmp_path: Path) -> N
 async def test_a_bot_that_is_alone_frees_what_a_killed_one_had_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/m.db"
     killed = await open_store(url, as_worker=True)
-    await killed.beat("killed", NOW, NOW + timedelta(days=99), ["discord.gateway"])
+    end = NOW + timedelta(days=99)
+    await killed.run(lambda c: workers.beat(c, "killed", NOW, end, ["discord.gateway"]))
     await killed.close()
     store = await open_store(url, as_worker=True)
-    assert await store.workers(NOW) == []
-    assert await store.beat("next", NOW, NOW + timedelta(days=99), ["discord.gateway"]) == {"discord.gateway"}
+    assert await store.read(lambda c: workers.read(c, NOW)) == []
+    assert await store.run(
+        lambda c: workers.beat(c, "next", NOW, NOW + timedelta(days=99), ["discord.gateway"])
+    ) == {"discord.gateway"}
     await store.close()
 
 

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from meterbot.core.errors import StartError
-from meterbot.store import Batch, tables
+from meterbot.store import Batch, facts, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine, parse_url
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
@@ -36,11 +36,11 @@ def _differences(connection: Connection) -> list[object]:
 
 async def test_the_migrations_make_the_tables_that_the_code_expects(database_url: str) -> None:
     engine = make_engine(parse_url(database_url))
-    async with for_writing(engine).begin() as connection:
-        await connection.run_sync(bring_up_to_date)
-    async with engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
-    await engine.dispose()
+    with for_writing(engine).begin() as connection:
+        bring_up_to_date(connection)
+    with engine.connect() as connection:
+        assert _differences(connection) == []
+    engine.dispose()
 
 
 def test_the_steps_are_those_that_alembic_finds() -> None:
@@ -55,27 +55,27 @@ async def test_opening_again_changes_nothing(database_url: str) -> None:
     await store.close()
     await upgrade(database_url)
     store = await open_store(database_url)
-    assert await store.events(NOW) == [event()]
+    assert await store.read(lambda c: facts.read_events(c, NOW)) == [event()]
     await store.close()
 
 
 async def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:
     await upgrade(database_url)
     engine = make_engine(parse_url(database_url))
-    async with for_writing(engine).begin() as connection:
-        await connection.execute(text("UPDATE meterbot_version SET version_num = '9999'"))
+    with for_writing(engine).begin() as connection:
+        connection.execute(text("UPDATE meterbot_version SET version_num = '9999'"))
     with pytest.raises(StartError, match="schema 9999, which is newer than this meterbot"):
         await open_store(database_url)
-    async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT version_num FROM meterbot_version")) == "9999"
-    await engine.dispose()
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM meterbot_version")) == "9999"
+    engine.dispose()
 
 
 async def test_many_openings_at_once_make_one_schema(database_url: str) -> None:
     async with asyncio.timeout(30):
         stores = await asyncio.gather(*(open_store(database_url) for _ in range(6)))
     for store in stores:
-        assert await store.latest() == []
+        assert await store.read(facts.read_latest) == []
         await store.close()
 
 

@@ -12,8 +12,8 @@ from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery
 from meterbot.core.messages import Posted
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
-from meterbot.store import FOR_EVER, Batch
-from meterbot.store.database import Database
+from meterbot.store import FOR_EVER, Batch, Store, deliveries, delivery_queue, history, workers
+from meterbot.store.delivery_queue import Claim
 from tests.store.facts import (
     ANA,
     BO,
@@ -122,10 +122,10 @@ _claims = st.tuples(
 @_settings
 @given(ops=st.lists(_events | _claims, min_size=3, max_size=30))
 async def test_deliveries_move_as_in_a_simple_list(
-    store: Database, ops: list[tuple[str, int, list[str] | str, int | str | None]]
+    store: Store, ops: list[tuple[str, int, list[str] | str, int | str | None]]
 ) -> None:
     await emptied(store)
-    await store.beat("w", NOW, FOR_EVER)
+    await store.run(lambda c: workers.beat(c, "w", NOW, FOR_EVER))
     oracle, now = Queue(), NOW
     for count, (what, number, where, how) in enumerate(ops):
         if what == "write":
@@ -140,7 +140,7 @@ async def test_deliveries_move_as_in_a_simple_list(
             oracle.write(key, new)
             continue
         now += timedelta(seconds=number)
-        claimed = await store.claim(str(where), now, "w", 60)
+        claimed = await store.run(lambda c: delivery_queue.claim(c, str(where), Claim("w", now, 60)))
         seen = claimed and (claimed.id, claimed.attempts, claimed.settle, claimed.root)
         assert seen == oracle.claim(str(where), now, 60)
         if claimed is None or how == "forget":
@@ -148,13 +148,13 @@ async def test_deliveries_move_as_in_a_simple_list(
         posted, again = Posted("posted", str(count)), now + timedelta(seconds=30)
         oracle.finish(claimed.id, str(how), now if how in {"delivered", "superseded"} else again, posted)
         if how == "delivered":
-            await store.delivered(claimed, posted, now)
+            await store.run(lambda c: delivery_queue.mark_delivered(c, claimed, posted, now))
         elif how == "superseded":
-            await store.superseded(claimed, "over", now)
+            await store.run(lambda c: delivery_queue.mark_superseded(c, claimed, "over", now))
         else:
             await put_back(store, claimed, DeliveryState(str(how)), again)
     waiting = [one for one in oracle.lines if one.waits]
-    assert sum(queue.waiting for queue in await store.queues()) == len(waiting)
+    assert sum(queue.waiting for queue in await store.read(deliveries.read_queues)) == len(waiting)
 
 
 # The history
@@ -180,7 +180,7 @@ def _used_at(samples: Sequence[Sample], at: datetime) -> tuple[Money | None, Mon
     since=st.integers(-1, 95),
 )
 async def test_the_kept_samples_tell_what_all_of_them_told(
-    store: Database, steps: list[tuple[object, int, str | None, bool]], cuts: list[int], since: int
+    store: Store, steps: list[tuple[object, int, str | None, bool]], cuts: list[int], since: int
 ) -> None:
     await emptied(store)
     minute, given_samples = 0, []
@@ -193,7 +193,7 @@ async def test_the_kept_samples_tell_what_all_of_them_told(
         await write(store, Batch(samples=given_samples[start:end]))
     for counter in (ANA, BO):
         told = [one for one in given_samples if one.counter == counter]
-        kept = await store.samples([counter], later(minutes=since))
+        kept = await store.read(lambda c: history.read(c, [counter], later(minutes=since)))
         assert kept == sorted(kept, key=lambda one: one.at)
         assert set(kept) <= set(told)
         for at in range(max(since, 0), minute + 2):

@@ -8,45 +8,49 @@ from sqlalchemy import select, text
 
 from meterbot.core.deliveries import Delivery, DeliveryState, DestinationTrouble
 from meterbot.core.messages import Posted
-from meterbot.store import Batch, tables
-from meterbot.store.database import Database
+from meterbot.store import Batch, Store, delivery_queue, tables
+from meterbot.store.delivery_queue import Claim
 from tests.store.facts import NOW, delivery, event, write
 
-Outcome = Callable[[Database, Delivery], Awaitable[None]]
+Outcome = Callable[[Store, Delivery], Awaitable[None]]
 
 
-async def stands(store: Database, sent: Delivery) -> None:
-    await store.delivered(sent, Posted("C1", "1.0"), NOW, held="the one before")
+async def stands(store: Store, sent: Delivery) -> None:
+    await store.run(
+        lambda c: delivery_queue.mark_delivered(c, sent, Posted("C1", "1.0"), NOW, held="the one before")
+    )
 
 
-async def is_superseded(store: Database, sent: Delivery) -> None:
-    await store.superseded(sent, "over", NOW)
+async def is_superseded(store: Store, sent: Delivery) -> None:
+    await store.run(lambda c: delivery_queue.mark_superseded(c, sent, "over", NOW))
 
 
-async def is_reposted(store: Database, sent: Delivery) -> None:
-    await store.repost(sent, NOW)
+async def is_reposted(store: Store, sent: Delivery) -> None:
+    await store.run(lambda c: delivery_queue.repost(c, sent, NOW))
 
 
-async def waits_again(store: Database, sent: Delivery) -> None:
-    await store.put_back(sent, DeliveryState.QUEUED, NOW, DestinationTrouble("no answer", NOW))
+async def waits_again(store: Store, sent: Delivery) -> None:
+    await store.run(
+        lambda c: delivery_queue.mark_waiting(
+            c, sent, DeliveryState.QUEUED, NOW, DestinationTrouble("no answer", NOW)
+        )
+    )
 
 
 @pytest.mark.parametrize("outcome", [stands, is_superseded, is_reposted, waits_again])
-async def test_a_message_is_not_locked_before_its_line(store: Database, outcome: Outcome) -> None:
-    if store._engine.dialect.name == "sqlite":
+async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Outcome) -> None:
+    if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole file: there is no order of locks")
     await write(store, Batch(events=[event()], deliveries=[delivery("d1")]))
-    sent = await store.claim("slack", NOW, "one", 60)
+    sent = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60)))
     assert sent is not None
-    async with store._engine.connect() as heir, store._engine.connect() as watch:
-        await heir.execute(select(tables.lines).with_for_update())
+    with store.engine.connect() as heir, store.engine.connect() as watch:
+        heir.execute(select(tables.lines).with_for_update())
         noting = asyncio.ensure_future(outcome(store, sent))
         async with asyncio.timeout(20):
             waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not await watch.scalar(waiting):
-                pass
-        await heir.execute(
-            select(tables.deliveries).with_for_update(nowait=True)
-        )  # which fails on a locked row
-        await heir.rollback()
+            while not watch.scalar(waiting):
+                await asyncio.sleep(0)
+        heir.execute(select(tables.deliveries).with_for_update(nowait=True))  # which fails on a locked row
+        heir.rollback()
         await noting

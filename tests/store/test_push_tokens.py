@@ -3,8 +3,18 @@
 from dataclasses import replace
 
 from meterbot.core.models import Counter
-from meterbot.store import Batch, CounterState, Forgotten, Latest, PushToken
-from meterbot.store.database import Database
+from meterbot.store import (
+    Batch,
+    CounterState,
+    Forgotten,
+    Latest,
+    PushToken,
+    Store,
+    facts,
+    forgetting,
+    history,
+    push_tokens,
+)
 from tests.store.facts import (
     ANA,
     NOW,
@@ -19,23 +29,23 @@ from tests.store.facts import (
 TOKEN = PushToken("bo", "0" * 64, NOW)
 
 
-async def test_a_seat_has_one_token_at_a_time(store: Database) -> None:
-    assert await store.push_tokens() == []
-    await store.set_push_token(TOKEN)
-    await store.set_push_token(replace(TOKEN, seat="ana"))
+async def test_a_seat_has_one_token_at_a_time(store: Store) -> None:
+    assert await store.read(push_tokens.read) == []
+    await store.run(lambda c: push_tokens.write(c, TOKEN))
+    await store.run(lambda c: push_tokens.write(c, replace(TOKEN, seat="ana")))
     newer = PushToken("bo", "1" * 64, later(hours=1))
-    await store.set_push_token(newer)
-    assert await store.push_tokens() == [replace(TOKEN, seat="ana"), newer]
+    await store.run(lambda c: push_tokens.write(c, newer))
+    assert await store.read(push_tokens.read) == [replace(TOKEN, seat="ana"), newer]
 
 
-async def test_a_revoked_token_is_gone(store: Database) -> None:
-    await store.set_push_token(TOKEN)
-    assert await store.revoke_push_token("bo")
-    assert await store.push_tokens() == []
-    assert not await store.revoke_push_token("bo")
+async def test_a_revoked_token_is_gone(store: Store) -> None:
+    await store.run(lambda c: push_tokens.write(c, TOKEN))
+    assert await store.run(lambda c: push_tokens.revoke(c, "bo"))
+    assert await store.read(push_tokens.read) == []
+    assert not await store.run(lambda c: push_tokens.revoke(c, "bo"))
 
 
-async def test_forgetting_counts_what_it_deletes(store: Database) -> None:
+async def test_forgetting_counts_what_it_deletes(store: Store) -> None:
     await write(
         store,
         Batch(
@@ -47,15 +57,15 @@ async def test_forgetting_counts_what_it_deletes(store: Database) -> None:
             deliveries=[delivery("d1", "e1"), delivery("d2", "e1", "C2"), delivery("d3", "e3")],
         ),
     )
-    await store.set_push_token(replace(TOKEN, seat="ana"))
-    gone = await store.forget("ana")
+    await store.run(lambda c: push_tokens.write(c, replace(TOKEN, seat="ana")))
+    gone = await store.run(lambda c: forgetting.forget(c, "ana"))
     assert gone == Forgotten(counters=1, points=2, events=2, deliveries=2, tokens=1, others=2)
-    assert [one.key for one in await store.events(NOW)] == ["e3"]
-    assert await store.forget("ana") == Forgotten()
+    assert [one.key for one in await store.read(lambda c: facts.read_events(c, NOW))] == ["e3"]
+    assert await store.run(lambda c: forgetting.forget(c, "ana")) == Forgotten()
     assert not Forgotten()
 
 
-async def test_counters_that_a_seat_read_once_go_with_it(store: Database) -> None:
+async def test_counters_that_a_seat_read_once_go_with_it(store: Store) -> None:
     left, nameless, others = Counter("left", "org"), Counter("seat:ana", "org"), Counter("seat:ana2", "org")
     told = replace(event("e1"), counter=left)
     await write(
@@ -65,13 +75,15 @@ async def test_counters_that_a_seat_read_once_go_with_it(store: Database) -> Non
             events=[told],
         ),
     )
-    assert (await store.forget("ana")).counters == 2
-    assert await store.samples([left, nameless, others], NOW) == [sample(0, counter=others)]
+    assert (await store.run(lambda c: forgetting.forget(c, "ana"))).counters == 2
+    assert await store.read(lambda c: history.read(c, [left, nameless, others], NOW)) == [
+        sample(0, counter=others)
+    ]
 
 
-async def test_a_counter_that_another_seat_reads_now_is_kept_and_said(store: Database) -> None:
+async def test_a_counter_that_another_seat_reads_now_is_kept_and_said(store: Store) -> None:
     told = replace(event("e1"), counter=ANA)
     await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))], samples=[sample(0)], events=[told]))
-    gone = await store.forget("ana")
+    gone = await store.run(lambda c: forgetting.forget(c, "ana"))
     assert (gone.counters, gone.shared, gone.events) == (0, 1, 1)
-    assert await store.samples([ANA], NOW) == [sample(0)]
+    assert await store.read(lambda c: history.read(c, [ANA], NOW)) == [sample(0)]

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from meterbot.rules.hours import Hour, hours_of, spent_in
 from meterbot.rules.increases import spend_between
-from meterbot.store import Batch
-from meterbot.store.database import Database
+from meterbot.store import Batch, Store, history, rollup
 from tests.store.facts import (
     ANA,
     BO,
@@ -25,8 +24,8 @@ HOUR = timedelta(hours=1)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-async def rolled_up(store: Database, now: datetime) -> None:
-    while await store.roll_up(now):
+async def rolled_up(store: Store, now: datetime) -> None:
+    while await store.run(lambda c: rollup.roll_up(c, now)):
         pass
 
 
@@ -49,7 +48,7 @@ def news(hours: Sequence[Hour]) -> list[Hour]:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, min_size=5, max_size=12), cut=st.integers(0, 11))
 async def test_the_hours_are_those_of_the_samples(
-    store: Database, steps: list[tuple[timedelta, str, bool]], cut: int
+    store: Store, steps: list[tuple[timedelta, str, bool]], cut: int
 ) -> None:
     await emptied(store)
     samples = life(steps)
@@ -57,8 +56,8 @@ async def test_the_hours_are_those_of_the_samples(
         await write(store, Batch(samples=part))
         if part:
             await rolled_up(store, part[-1].at + HOUR)
-    kept = await store.samples([ANA], LONG_AGO)
-    assert news(await store.hours([ANA], LONG_AGO)) == news(hours_of(kept, LONG_AGO))
+    kept = await store.read(lambda c: history.read(c, [ANA], LONG_AGO))
+    assert news(await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))) == news(hours_of(kept, LONG_AGO))
 
 
 @given(steps=st.lists(_steps, min_size=2, max_size=25))
@@ -73,30 +72,30 @@ def test_the_hours_add_up_to_the_spend(steps: list[tuple[timedelta, str, bool]])
         assert spent_in(hours, LONG_AGO, end + HOUR) == spend_between(samples, first, end)
 
 
-async def test_the_hour_that_is_not_over_is_told_from_the_samples(store: Database) -> None:
+async def test_the_hour_that_is_not_over_is_told_from_the_samples(store: Store) -> None:
     await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (0, 20, 70, 80)]))
     await rolled_up(store, later(minutes=85))
-    hours = await store.hours([ANA], LONG_AGO)
+    hours = await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))
     assert [(hour.at, hour.spent) for hour in hours] == [
         (later(), dollars("20")),
         (later(hours=1), dollars("60")),
     ]
 
 
-async def test_a_rise_after_readings_without_an_amount_is_told(store: Database) -> None:
+async def test_a_rise_after_readings_without_an_amount_is_told(store: Store) -> None:
     await write(store, Batch(samples=[sample(0, "1"), sample(50, None), sample(70, "4"), sample(200, "4")]))
     for now in (later(hours=1), later(hours=9)):
         await rolled_up(store, now)
-        hours = await store.hours([ANA], LONG_AGO)
+        hours = await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))
         assert sum(hour.spent.minor for hour in hours) == 300
 
 
-async def test_what_a_machine_sends_late_is_in_its_hour(store: Database) -> None:
+async def test_what_a_machine_sends_late_is_in_its_hour(store: Store) -> None:
     await write(store, Batch(samples=[sample(0, "1"), sample(0, "1", BO), sample(400, "9", BO)]))
     await rolled_up(store, later(hours=9))
     await write(store, Batch(samples=[sample(70, "4"), sample(75, "5")]))
     for _ in range(2):
-        hours = await store.hours([ANA], LONG_AGO)
+        hours = await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))
         assert [(hour.at, hour.spent) for hour in hours] == [
             (later(), dollars("0")),
             (later(hours=1), dollars("4")),
@@ -104,22 +103,22 @@ async def test_what_a_machine_sends_late_is_in_its_hour(store: Database) -> None
         await rolled_up(store, later(hours=9))
 
 
-async def test_hours_from_a_clock_that_was_ahead_go_with_their_samples(store: Database) -> None:
+async def test_hours_from_a_clock_that_was_ahead_go_with_their_samples(store: Store) -> None:
     await write(store, Batch(samples=[sample(0, "1"), sample(70, "4"), sample(200, "9")]))
     await rolled_up(store, later(hours=9))
     await write(store, Batch(samples=[sample(90, "5")], set_back={ANA: later(minutes=80)}))
     await rolled_up(store, later(hours=9))
-    hours = await store.hours([ANA], LONG_AGO)
+    hours = await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))
     assert [(hour.at, hour.spent) for hour in hours] == [
         (later(), dollars("0")),
         (later(hours=1), dollars("4")),
     ]
 
 
-async def test_since_is_rounded_down_to_its_hour(store: Database) -> None:
+async def test_since_is_rounded_down_to_its_hour(store: Store) -> None:
     await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (0, 20, 70, 130, 140)]))
     for _ in range(2):
-        hours = await store.hours([ANA], later(minutes=130))
+        hours = await store.read(lambda c: rollup.read(c, [ANA], later(minutes=130)))
         assert [(hour.at, hour.spent) for hour in hours if hour.at >= later(hours=1)][-1:] == [
             (later(hours=2), dollars("70"))
         ]
@@ -127,9 +126,9 @@ async def test_since_is_rounded_down_to_its_hour(store: Database) -> None:
         await rolled_up(store, later(hours=9))
 
 
-async def test_what_is_forgotten_leaves_no_hours(store: Database) -> None:
+async def test_what_is_forgotten_leaves_no_hours(store: Store) -> None:
     await write(store, Batch(samples=[sample(0, "1"), sample(70, "4")]))
     await rolled_up(store, later(hours=9))
-    async with store._writer.begin() as connection:
-        await connection.exec_driver_sql("DELETE FROM counters")
-    assert await store.hours([ANA], LONG_AGO) == []
+    with store._writer.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM counters")
+    assert await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO)) == []

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import combinations, pairwise
 
 import pytest
@@ -12,8 +13,7 @@ from sqlalchemy import text
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
 from meterbot.rules.increases import spend_between
-from meterbot.store import Batch
-from meterbot.store.database import Database
+from meterbot.store import Batch, Store, history, thinning
 from meterbot.store.thinning import ThinningSpan, superfluous
 from tests.store.facts import (
     ANA,
@@ -111,9 +111,19 @@ def life(steps: list[tuple[timedelta, str, bool]]) -> list[Sample]:
     return samples
 
 
-async def thinned(store: Database, before: datetime) -> None:
+async def thinned_once(store: Store, before: datetime, step: timedelta) -> bool:
+    span = await store.read(lambda c: thinning.next_stretch(c, before, step))
+    if span is None:
+        return False
+    for counters in span.parts:
+        await store.run(partial(thinning.thin, stretch=span, counters=counters, step=step))
+    await store.run(lambda c: thinning.remember(c, span, step))
+    return True
+
+
+async def thinned(store: Store, before: datetime) -> None:
     for step in (HOUR, DAY):
-        while await store.thin(before, step):
+        while await thinned_once(store, before, step):
             pass
 
 
@@ -143,61 +153,64 @@ def test_no_final_amount_of_a_period_goes(steps: list[tuple[timedelta, str, bool
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, min_size=10, max_size=25), days=st.integers(0, 200))
 async def test_a_database_keeps_the_spend_between_two_samples_that_stay(
-    store: Database, steps: list[tuple[timedelta, str, bool]], days: int
+    store: Store, steps: list[tuple[timedelta, str, bool]], days: int
 ) -> None:
     await emptied(store)
     await write(store, Batch(samples=life(steps)))
-    full = await store.samples([ANA], START)
+    full = await store.read(lambda c: history.read(c, [ANA], START))
     await thinned(store, START + days * DAY)
-    kept = await store.samples([ANA], START)
+    kept = await store.read(lambda c: history.read(c, [ANA], START))
     assert set(kept) <= set(full)
     assert kept[-1] == full[-1]
     for one, other in combinations(kept, 2):
         assert spend_between(kept, one.at, other.at) == spend_between(full, one.at, other.at)
 
 
-async def test_a_day_that_is_not_over_yet_is_left_alone(store: Database) -> None:
+async def test_a_day_that_is_not_over_yet_is_left_alone(store: Store) -> None:
     samples = [at(9.1, "1"), at(9.2, "2"), at(9.3, "3"), at(9.4, "4")]
     await write(store, Batch(samples=samples))
     await thinned(store, at(23.9, "5").at)
-    assert await store.samples([ANA], START) == samples
+    assert await store.read(lambda c: history.read(c, [ANA], START)) == samples
 
 
-async def test_thinning_goes_on_where_it_stopped(store: Database) -> None:
+async def test_thinning_goes_on_where_it_stopped(store: Store) -> None:
     samples = [
         at(hour + minute / 60, str(hour + minute / 100)) for hour in (9, 33, 90) for minute in range(9)
     ]
     await write(store, Batch(samples=samples))
     for left_of_it in (len(samples) - 7, len(samples) - 15, 4):  # the first of all stays, too
-        assert await store.thin(END, HOUR)
-        assert len(await store.samples([ANA], START)) == left_of_it
-    assert not await store.thin(END, HOUR)
+        assert await thinned_once(store, END, HOUR)
+        assert len(await store.read(lambda c: history.read(c, [ANA], START))) == left_of_it
+    assert not await thinned_once(store, END, HOUR)
 
 
-async def test_every_counter_is_thinned_by_itself(store: Database) -> None:
+async def test_every_counter_is_thinned_by_itself(store: Store) -> None:
     both = [sample(minute, str(minute), counter) for minute in range(50) for counter in (ANA, BO)]
     await write(store, Batch(samples=both))
     await thinned(store, END)
     for counter in (ANA, BO):
-        assert [one.used for one in await store.samples([counter], START)] == [dollars("0"), dollars("49")]
+        assert [one.used for one in await store.read(lambda c: history.read(c, [counter], START))] == [
+            dollars("0"),
+            dollars("49"),
+        ]
 
 
-async def test_a_reading_after_the_thinning_joins_the_history(store: Database) -> None:
+async def test_a_reading_after_the_thinning_joins_the_history(store: Store) -> None:
     await write(store, Batch(samples=[sample(minute, str(minute)) for minute in range(50)]))
     await thinned(store, END)
     await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (60, 61)]))
-    used = [one.used for one in await store.samples([ANA], START)]
+    used = [one.used for one in await store.read(lambda c: history.read(c, [ANA], START))]
     assert used == [dollars(amount) for amount in ("0", "49", "60", "61")]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL has its autovacuum
-async def test_the_file_levels_off(store: Database) -> None:
+async def test_the_file_levels_off(store: Store) -> None:
     """What is deleted leaves pages that the next samples are written to: no vacuum is needed."""
     sizes = []
     for week in range(8):
         samples = [sample(week * 10_080 + minute, str(minute)) for minute in range(0, 10_080, 30)]
         await write(store, Batch(samples=samples))
         await thinned(store, samples[0].at - 2 * 7 * DAY)
-        async with store._engine.connect() as connection:
-            sizes.append(await connection.scalar(text("SELECT page_count FROM pragma_page_count")))
+        with store.engine.connect() as connection:
+            sizes.append(connection.scalar(text("SELECT page_count FROM pragma_page_count")))
     assert sizes[-1] <= sizes[3] * 1.25, sizes

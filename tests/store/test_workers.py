@@ -7,8 +7,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, Batch, Worker, tables
-from meterbot.store.database import Database
+from meterbot.store import (
+    ALIVE_SECONDS,
+    BEAT_SECONDS,
+    Batch,
+    Store,
+    Worker,
+    delivery_queue,
+    leases,
+    tables,
+    workers,
+)
+from meterbot.store.delivery_queue import Claim
 from meterbot.store.workers import is_gone, unbelievable
 from tests.store.facts import (
     NOW,
@@ -22,46 +32,51 @@ from tests.store.facts import (
 GATEWAY = "discord.gateway"
 
 
-async def beat(store: Database, worker: str, now: datetime, *leases: str) -> set[str]:
-    return await store.beat(worker, now, now + timedelta(seconds=ALIVE_SECONDS), leases)
+async def beat(store: Store, worker: str, now: datetime, *leases: str) -> set[str]:
+    return await store.run(
+        lambda c: workers.beat(c, worker, now, now + timedelta(seconds=ALIVE_SECONDS), leases)
+    )
 
 
-async def test_a_lease_is_held_by_who_came_first_while_it_beats(store: Database) -> None:
+async def test_a_lease_is_held_by_who_came_first_while_it_beats(store: Store) -> None:
     assert await beat(store, "one", NOW, GATEWAY) == {GATEWAY}
     for seconds in range(0, 60, 2):
         assert await beat(store, "two", later(seconds=seconds), GATEWAY) == set()
         assert await beat(store, "one", later(seconds=seconds), GATEWAY) == {GATEWAY}
-    assert await store.workers(later(seconds=60)) == [
+    assert await store.read(lambda c: workers.read(c, later(seconds=60))) == [
         Worker("one", NOW, (GATEWAY,)),
         Worker("two", NOW),
     ]
 
 
-async def test_a_dead_holder_is_replaced_and_finds_out_when_it_comes_back(store: Database) -> None:
+async def test_a_dead_holder_is_replaced_and_finds_out_when_it_comes_back(store: Store) -> None:
     await beat(store, "one", NOW, GATEWAY)
     until = later(seconds=ALIVE_SECONDS)
     just_before = until - timedelta(microseconds=1)
     assert await beat(store, "two", just_before, GATEWAY) == set()
     assert await beat(store, "two", until, GATEWAY) == {GATEWAY}
-    assert [worker.name for worker in await store.workers(until)] == ["two"]
+    assert [worker.name for worker in await store.read(lambda c: workers.read(c, until))] == ["two"]
     assert await beat(store, "one", until, GATEWAY) == set()
-    assert await store.workers(until) == [Worker("one", NOW), Worker("two", just_before, (GATEWAY,))]
+    assert await store.read(lambda c: workers.read(c, until)) == [
+        Worker("one", NOW),
+        Worker("two", just_before, (GATEWAY,)),
+    ]
 
 
 async def test_who_died_before_the_clock_was_set_back_by_a_day_does_not_live_on_for_that_day(
-    store: Database,
+    store: Store,
 ) -> None:
     await beat(store, "one", later(days=1), GATEWAY)
     assert await beat(store, "two", NOW, GATEWAY) == {GATEWAY}
 
 
-async def test_who_was_taken_for_dead_and_robbed_of_nothing_goes_on(store: Database) -> None:
+async def test_who_was_taken_for_dead_and_robbed_of_nothing_goes_on(store: Store) -> None:
     await beat(store, "one", NOW, GATEWAY, "other")
     assert await beat(store, "one", later(hours=1), GATEWAY, "other") == {GATEWAY, "other"}
 
 
 async def test_a_dead_holder_is_replaced_within_ten_seconds_though_the_clocks_differ_by_two(
-    store: Database,
+    store: Store,
 ) -> None:
     dies, slow = NOW, timedelta(seconds=-2)
     await beat(store, "one", dies, GATEWAY)
@@ -71,54 +86,52 @@ async def test_a_dead_holder_is_replaced_within_ten_seconds_though_the_clocks_di
 
 
 async def test_nobody_alive_is_replaced_though_the_clocks_differ_by_two_and_a_beat_is_late(
-    store: Database,
+    store: Store,
 ) -> None:
     fast, late = timedelta(seconds=2), 1
     await beat(store, "one", NOW, GATEWAY)
     assert await beat(store, "two", later(seconds=BEAT_SECONDS + late) + fast, GATEWAY) == set()
 
 
-async def test_who_leaves_frees_everything_at_once(store: Database) -> None:
+async def test_who_leaves_frees_everything_at_once(store: Store) -> None:
     await beat(store, "one", NOW, GATEWAY)
-    await store.claim_seats("one", {"ana": None}, NOW)
-    await store.leave("one", NOW)
-    assert await store.workers(NOW) == []
+    await store.run(lambda c: leases.claim(c, "one", {"ana": None}, NOW))
+    await store.run(lambda c: workers.leave(c, "one", NOW))
+    assert await store.read(lambda c: workers.read(c, NOW)) == []
     assert await beat(store, "two", NOW, GATEWAY) == {GATEWAY}
-    assert (await store.claim_seats("two", {"ana": None}, NOW)).taken == {"ana"}
+    assert (await store.run(lambda c: leases.claim(c, "two", {"ana": None}, NOW))).taken == {"ana"}
 
 
-async def test_the_long_dead_are_swept_out_by_who_leaves(store: Database) -> None:
+async def test_the_long_dead_are_swept_out_by_who_leaves(store: Store) -> None:
     await beat(store, "killed", NOW)
     await beat(store, "just killed", later(hours=2))
     await beat(store, "one", later(hours=2))
-    await store.leave("one", later(hours=2))
-    async with store._engine.connect() as connection:
-        assert [*await connection.scalars(select(tables.workers.c.name))] == ["just killed"]
+    await store.run(lambda c: workers.leave(c, "one", later(hours=2)))
+    with store.engine.connect() as connection:
+        assert [*connection.scalars(select(tables.workers.c.name))] == ["just killed"]
 
 
-async def test_of_many_at_once_one_gets_it(store: Database) -> None:
+async def test_of_many_at_once_one_gets_it(store: Store) -> None:
     workers = [f"w{number}" for number in range(8)]
     held = await asyncio.gather(*(beat(store, worker, NOW, GATEWAY) for worker in workers))
     assert sum(GATEWAY in each for each in held) == 1
 
 
-async def test_a_claim_in_a_table_of_its_own_falls_to_others_when_its_holder_is_dead(store: Database) -> None:
+async def test_a_claim_in_a_table_of_its_own_falls_to_others_when_its_holder_is_dead(store: Store) -> None:
     rows = tables.deliveries.c
     await write(store, Batch(events=[event()], deliveries=[delivery("d1"), delivery("d2", channel="C2")]))
     await beat(store, "one", NOW)
-    assert await store.claim("slack", NOW, "one", 60) is not None
+    assert await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60))) is not None
 
     async def orphans(now: datetime) -> list[str]:
-        async with store._engine.connect() as connection:
+        with store.engine.connect() as connection:
             return [
-                *await connection.scalars(
-                    select(rows.id).where(is_gone(rows.claimed_by, now, unbelievable(now)))
-                )
+                *connection.scalars(select(rows.id).where(is_gone(rows.claimed_by, now, unbelievable(now))))
             ]
 
     assert await orphans(NOW) == []
     assert await orphans(later(seconds=ALIVE_SECONDS)) == ["d1"]
-    await store.leave("one", NOW)
+    await store.run(lambda c: workers.leave(c, "one", NOW))
     assert await orphans(NOW) == ["d1"]
 
 
@@ -136,7 +149,7 @@ _moves = st.lists(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_moves)
 async def test_whatever_happens_nobody_takes_what_the_living_hold(
-    store: Database, moves: list[tuple[str, str, set[str], float]]
+    store: Store, moves: list[tuple[str, str, set[str], float]]
 ) -> None:
     await emptied(store)
     now, alive_until, holds = NOW, dict[str, datetime](), dict[str, str]()
@@ -146,15 +159,17 @@ async def test_whatever_happens_nobody_takes_what_the_living_hold(
             await beat(store, worker, now)
             alive_until[worker] = now + timedelta(seconds=ALIVE_SECONDS)
         elif what == "leave":
-            await store.leave(worker, now)
+            await store.run(lambda c: workers.leave(c, worker, now))
             alive_until.pop(worker, None)
             holds = {seat: holder for seat, holder in holds.items() if holder != worker}
         elif what == "release":
-            assert await store.release_seats(worker, seats) == {s for s in seats if holds.get(s) == worker}
+            assert await store.run(lambda c: leases.release(c, worker, seats)) == {
+                s for s in seats if holds.get(s) == worker
+            }
             holds = {s: holder for s, holder in holds.items() if (s not in seats or holder != worker)}
         else:
             alive = {name for name, until in alive_until.items() if until > now}
             free = {s for s in seats if holds.get(s) == worker or holds.get(s) not in alive}
-            claims = await store.claim_seats(worker, dict.fromkeys(seats), now)
+            claims = await store.run(lambda c: leases.claim(c, worker, dict.fromkeys(seats), now))
             assert claims.taken == free
             holds |= dict.fromkeys(free, worker)

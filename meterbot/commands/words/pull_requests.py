@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, tzinfo
+from functools import partial
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
@@ -14,6 +15,7 @@ from meterbot.core.text import amounts_text, count, local_day, moment, one_line,
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.rules.pull_requests import Bill, Month, PullRequest
+from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25
 _NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
@@ -30,7 +32,8 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     number = _NUMBER.fullmatch(wanted)
     if number is None:
         return Answer(notice("Which pull request?", "Ask with its number, as in “pr 812”."), request.public)
-    stored = [one.pull for one in await context.store.pull_requests_numbered(int(number["number"]))]
+    records_ = await context.store.read(partial(records.numbered, number=int(number["number"])))
+    stored = [one.pull for one in records_]
     pulls = [pull for pull in stored if number["repo"] in {None, pull.merged.repo}]
     if not pulls:
         title = f"PR #{number['number']} is not recorded"

@@ -10,7 +10,7 @@ from meterbot.core.models import Seat, Severity
 from meterbot.core.text import one_line
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import DEFAULT, SeatSettings
-from meterbot.store import Batch
+from meterbot.store import Connection, facts, locks
 
 _THRESHOLDS, _QUIET = "thresholds", "quiet"
 _MOST_SEATS_WITH_BUTTONS = 3
@@ -65,10 +65,15 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
     quiet = seat_settings.quiet_in(written, context.tz) if setting == _QUIET else None
     change = {"thresholds": thresholds} if setting == _THRESHOLDS else {"quiet": quiet}
     name = seat_settings.name_of(seat.name)
-    async with context.store.transaction() as transaction:
-        before = seat_settings.of(seat.name, await transaction.memories([name]))
+
+    def store(connection: Connection) -> SeatSettings:
+        locks.facts(connection)
+        before = seat_settings.of(seat.name, facts.read_memories(connection, [name]))
         changed = replace(before, **change)
-        await transaction.write(Batch(memories={name: seat_settings.dump(changed)}))
+        facts.write_memories(connection, {name: seat_settings.dump(changed)})
+        return changed
+
+    changed = await context.store.run(store)
     if setting == _QUIET:
         return f"Quiet hours: {seat_settings.quiet_said(quiet)}."
     return f"Thresholds: {_thresholds_text(context, changed)}."
@@ -77,8 +82,8 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
 async def _shown(context: CommandContext, names: Sequence[str], title: str) -> Message:
     if not names:
         return notice("No settings", "No seat is yours, so there is nothing to set.")
-    async with context.store.transaction() as transaction:
-        stored = await transaction.memories(map(seat_settings.name_of, names))
+    wanted = [seat_settings.name_of(name) for name in names]
+    stored = await context.store.read(lambda c: facts.read_memories(c, wanted))
     sections = []
     for name in names:
         held = seat_settings.of(name, stored)

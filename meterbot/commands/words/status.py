@@ -14,7 +14,7 @@ from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, moment, one_line
-from meterbot.store import LAST_TICK
+from meterbot.store import LAST_TICK, deliveries, notes, workers
 
 _MOST_LINES = 25
 _TICK_LATE = timedelta(minutes=5)
@@ -48,7 +48,7 @@ class WorkerStatus:
 
 async def answer(context: CommandContext, request: Request) -> Answer:
     view = await context.view(request)
-    ticked = await context.store.note(LAST_TICK)
+    ticked = await context.store.read(lambda c: notes.read(c, LAST_TICK))
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     message = status(
@@ -64,8 +64,8 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 
 async def _workers(context: CommandContext, now: datetime) -> list[WorkerStatus]:
     """The workers that share the database; none where only one can."""
-    workers = [] if context.store.sole else await context.store.workers(now)
-    return [WorkerStatus(worker.name, worker.since, GATEWAY in worker.leases) for worker in workers]
+    alive = [] if context.store.sole else await context.store.read(lambda c: workers.read(c, now))
+    return [WorkerStatus(worker.name, worker.since, GATEWAY in worker.leases) for worker in alive]
 
 
 async def _destinations(context: CommandContext) -> list[DestinationStatus]:
@@ -73,7 +73,7 @@ async def _destinations(context: CommandContext) -> list[DestinationStatus]:
     connections = {chat.name: chat.connection() for chat in context.chats}
     places = context.places or [Destination(chat.name, chat.destination) for chat in context.chats]
     found = []
-    for queue in all_queues(await context.store.queues(), places):
+    for queue in all_queues(await context.store.read(deliveries.read_queues), places):
         connection = connections.get(queue.chat)
         found.append(
             DestinationStatus(

@@ -23,8 +23,7 @@ from meterbot.core.messages import Action, Field, Message, Picture, Section
 from meterbot.core.privacy import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules import RuleSettings
-from meterbot.store import Batch, Latest
-from meterbot.store.database import Database
+from meterbot.store import Batch, Latest, Store, batches
 from tests.chat.slack.rig import Rig, rig
 from tests.simulator.slack_faults import Fault, refused
 from tests.simulator.slack_judge import view_verdict
@@ -44,19 +43,18 @@ UTC = ZoneInfo("UTC")
 TEXTS = st.text(max_size=12) | st.sampled_from(["x" * 160, "y " * 700, "z\n" * 1600, "<&>*_`" * 600])
 
 
-async def filled(store: Database) -> Database:
+async def filled(store: Store) -> Store:
     """Twenty seats, read just now."""
     read = [reading(snapshot(name, extra_usage=extra("12.50"))) for name in NAMES]
     batch = Batch(
         [Latest(each.seat, each.counter, each.known) for each in read],
         sources=[*map(state, NAMES)],
     )
-    async with store.transaction() as transaction:
-        await transaction.write(batch)
+    await store.run(lambda c: batches.write(c, batch))
     return store
 
 
-def commands(store: Database, rows: Rows = "named", operators: Operators | None = None) -> Commands:
+def commands(store: Store, rows: Rows = "named", operators: Operators | None = None) -> Commands:
     return Commands(
         CommandContext(
             store,
@@ -78,7 +76,7 @@ async def at_home(r: Rig, user: str = "UANA", tab: str = "") -> str:
     return json.dumps(r.slack.homes[user])
 
 
-async def test_it_shows_ones_own_seat_and_settings_before_the_history_is_drawn(store: Database) -> None:
+async def test_it_shows_ones_own_seat_and_settings_before_the_history_is_drawn(store: Store) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
@@ -91,7 +89,7 @@ async def test_it_shows_ones_own_seat_and_settings_before_the_history_is_drawn(s
         assert "Claude spend, April 2026" not in second
 
 
-async def test_the_team_is_on_a_tab_of_its_own(store: Database) -> None:
+async def test_the_team_is_on_a_tab_of_its_own(store: Store) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
@@ -109,7 +107,7 @@ async def test_the_team_is_on_a_tab_of_its_own(store: Database) -> None:
     [("named", False, True), ("anonymous", False, True), ("self", False, False), ("self", True, True)],
 )
 async def test_the_team_tab_is_for_those_who_may_see_it(
-    store: Database,
+    store: Store,
     rows: Rows,
     operator: bool,  # noqa: FBT001
     there: bool,  # noqa: FBT001
@@ -125,13 +123,13 @@ async def test_the_team_tab_is_for_those_who_may_see_it(
         assert ("seat-17" in said) is (there and rows != "anonymous" and words == ("home", "team"))
 
 
-async def test_who_has_no_seat_begins_with_the_team(store: Database) -> None:
+async def test_who_has_no_seat_begins_with_the_team(store: Store) -> None:
     page = (await commands(await filled(store)).answer(Question(("home",), "slack", "ULEAD"))).page
     assert page is not None
     assert page.tab == "team"
 
 
-async def test_a_look_reads_the_seats_once(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_look_reads_the_seats_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     answerer, read = commands(await filled(store)), 0
     report = answerer.context.report
 
@@ -147,7 +145,7 @@ async def test_a_look_reads_the_seats_once(store: Database, monkeypatch: pytest.
     assert read == 1
 
 
-async def test_levels_are_changed_there_and_the_tab_shows_it(store: Database) -> None:
+async def test_levels_are_changed_there_and_the_tab_shows_it(store: Store) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
@@ -164,7 +162,7 @@ async def test_levels_are_changed_there_and_the_tab_shows_it(store: Database) ->
         assert "Saved for ana" in json.dumps(modal.view)
 
 
-async def test_quiet_hours_are_changed_there(store: Database) -> None:
+async def test_quiet_hours_are_changed_there(store: Store) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)

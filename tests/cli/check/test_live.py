@@ -18,7 +18,7 @@ from meterbot.cli.check.live import (
 )
 from meterbot.core.findings import Check, Status
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
-from meterbot.store import Batch, Glance
+from meterbot.store import Batch, Glance, batches
 from meterbot.store.database import glance, open_store, upgrade
 from meterbot.store.migrations import VERSION_TABLE
 from tests.chat.secrets import watching
@@ -89,8 +89,7 @@ async def test_what_fails_is_told_side_by_side_and_no_secret_with_it(
 async def test_a_seat_whose_service_asked_for_a_pause_is_not_asked(three: Team, sqlite: str) -> None:
     store = await open_store(sqlite)
     pausing = SourceState("ana", Health.RATE_LIMITED, failures=1, next_due=present() + timedelta(hours=1))
-    async with store.transaction() as transaction:
-        await transaction.write(Batch(sources=[pausing]))
+    await store.run(lambda c: batches.write(c, Batch(sources=[pausing])))
     await store.close()
     checks = await look(three.config(sqlite), present)
     assert troubles(checks) == [("seat_read", Status.WARN)]

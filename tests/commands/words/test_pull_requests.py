@@ -12,7 +12,7 @@ from meterbot.core.messages import Message
 from meterbot.core.privacy import Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pull_requests import month_so_far
-from meterbot.store.database import Database
+from meterbot.store import Store
 from tests.ingest.test_pull_requests import (
     MERGED_AT,
     MINUTE,
@@ -27,7 +27,7 @@ NOW = MERGED_AT + 5 * MINUTE
 
 
 @pytest.fixture
-async def desk(store: Database) -> Desk:
+async def desk(store: Store) -> Desk:
     """Ana's #811 and #812, which overlap, and Bo's #7, of which nothing is known."""
     made = Desk(store)
     await spent_between_its_commits(made)

@@ -21,9 +21,10 @@ from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.pushes import PushReceiver
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
-from meterbot.store import Store
+from meterbot.store import Store, facts
 from meterbot.store.database import open_store
 from tests.teams import NOW, seat
 
@@ -50,7 +51,7 @@ class Desk:
         self.store = store
         self.file = file
         self.clock = ManualClock(NOW)
-        ingest = Ingest(store, SEATS, (), RuleSettings(), lambda: None)
+        ingest = Ingest(store, Recorder(SEATS, (), RuleSettings()), lambda: None)
         self.receiver = PushReceiver(SEATS, {}, store, ingest, snapshots_of)
         self.commands = Commands(
             CommandContext(
@@ -76,9 +77,9 @@ class Desk:
     async def everything(self) -> tuple[object, ...]:
         """All that a report could have changed."""
         return (
-            await self.store.latest(),
-            await self.store.sources(),
-            await self.store.events(NOW - timedelta(9)),
+            await self.store.read(facts.read_latest),
+            await self.store.read(facts.read_sources),
+            await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(9))),
         )
 
 
@@ -155,9 +156,9 @@ async def test_right_numbers_are_stored_and_shown(desk: Desk) -> None:
     assert not answer.invalid
     assert answer.message.text == "Stored 1 reading. Thank you."
     assert "$17.20 / $50.00" in body(answer)
-    [row] = await desk.store.latest()
+    [row] = await desk.store.read(facts.read_latest)
     assert row.seat == "ana"
-    assert (await desk.store.sources())["ana"].health is Health.OK
+    assert (await desk.store.read(facts.read_sources))["ana"].health is Health.OK
 
 
 async def test_a_list_and_white_space_around_it_are_taken_too(desk: Desk) -> None:

@@ -16,8 +16,9 @@ from meterbot.core.privacy import Operators
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings, Threshold
-from meterbot.store.database import Database
+from meterbot.store import Store, deliveries, forgetting
 from tests.teams import money
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -26,7 +27,7 @@ CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))
 BOSS = Operators({}, {"slack": frozenset({"SLEADS"})})
 
 
-def context(store: Database) -> CommandContext:
+def context(store: Store) -> CommandContext:
     return CommandContext(
         store,
         SEATS,
@@ -39,18 +40,18 @@ def context(store: Database) -> CommandContext:
 
 
 async def ask(
-    store: Database, *words: str, by: str = "ana", text: str | None = None, groups: tuple[str, ...] = ()
+    store: Store, *words: str, by: str = "ana", text: str | None = None, groups: tuple[str, ...] = ()
 ) -> Answer:
     question = Question(words, "slack", f"U{by.upper()}", text=text, groups=groups)
     return await Commands(context(store)).answer(question)
 
 
-async def lines(store: Database) -> tuple[str, ...]:
+async def lines(store: Store) -> tuple[str, ...]:
     (section,) = (await ask(store, "settings")).message.sections
     return section.lines
 
 
-async def test_what_is_configured_holds_until_something_is_set(store: Database) -> None:
+async def test_what_is_configured_holds_until_something_is_set(store: Store) -> None:
     assert await lines(store) == (
         "Thresholds: 50%, 80% (as configured)",
         "Quiet hours for direct messages: none",
@@ -59,7 +60,7 @@ async def test_what_is_configured_holds_until_something_is_set(store: Database) 
     assert [action.id for action in shown.actions] == ["settings:thresholds:ana", "settings:quiet:ana"]
 
 
-async def test_what_is_set_is_shown_and_can_be_undone(store: Database) -> None:
+async def test_what_is_set_is_shown_and_can_be_undone(store: Store) -> None:
     said = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
     assert said.message.text == "Thresholds: 30%, $25.00."
     again = await ask(store, "settings", "thresholds", "ana", text="30%, $25")
@@ -86,7 +87,7 @@ async def test_what_is_set_is_shown_and_can_be_undone(store: Database) -> None:
     ],
 )
 async def test_what_is_not_understood_is_said_and_nothing_changes(
-    store: Database, words: tuple[str, ...], text: str | None, said: str
+    store: Store, words: tuple[str, ...], text: str | None, said: str
 ) -> None:
     answer = await ask(store, *words, text=text)
     assert said in answer.message.text
@@ -94,7 +95,7 @@ async def test_what_is_not_understood_is_said_and_nothing_changes(
     assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"
 
 
-async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Database) -> None:
+async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Store) -> None:
     words = ("settings", "thresholds", "ana", "30%")
     for named in (words, ("settings", "thresholds", "nobody", "30%")):
         assert (await ask(store, *named, by="bo")).message.title == "Not yours to set"
@@ -103,7 +104,7 @@ async def test_a_seat_s_settings_are_for_its_owner_and_operators(store: Database
     assert (await ask(store, "settings", by="zed")).message.title == "No settings"
 
 
-async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None:
+async def test_one_seat_s_are_shown_to_who_may_set_them(store: Store) -> None:
     assert (await ask(store, "settings", "ana", by="bo")).message.title == "Not yours to set"
     assert (await ask(store, "settings", "nobody")).message.title == "Not yours to set"
     shown = (await ask(store, "settings", "ana", by="zed", groups=("SLEADS",))).message
@@ -113,14 +114,14 @@ async def test_one_seat_s_are_shown_to_who_may_set_them(store: Database) -> None
     assert (await ask(store, "settings", "thresholds")) == await ask(store, "settings")
 
 
-async def test_a_seat_may_be_called_like_a_form(store: Database) -> None:
+async def test_a_seat_may_be_called_like_a_form(store: Store) -> None:
     seats = {name: Seat(name, "claude_ai", owner={"slack": "UANA"}) for name in ("ana", "quiet")}
     words = ("settings", "quiet", "ana", "22:00-07:00")
     answer = await Commands(replace(context(store), seats=seats)).answer(Question(words, "slack", "UANA"))
     assert answer.message.title == "Saved for ana"
 
 
-async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
+async def test_a_form_opens_for_who_may_write_into_it(store: Store) -> None:
     def form(*words: str, by: str = "ANA") -> object:
         return Commands(context(store)).form(Question(words, "slack", f"U{by}"))
 
@@ -133,15 +134,19 @@ async def test_a_form_opens_for_who_may_write_into_it(store: Database) -> None:
 # --- what comes of it
 
 
-async def told(store: Database, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
+async def told(store: Store, used: str, at: datetime, routing: RoutingSettings | None = None) -> list[str]:
     """The levels that a reading brings."""
     door = Ingest(
         store,
-        SEATS,
-        [Destination("slack", "C1")],
-        RuleSettings(thresholds=CONFIGURED, renewal_days=(), kinds=frozenset({EventKind.THRESHOLD_CROSSED})),
+        Recorder(
+            SEATS,
+            [Destination("slack", "C1")],
+            RuleSettings(
+                thresholds=CONFIGURED, renewal_days=(), kinds=frozenset({EventKind.THRESHOLD_CROSSED})
+            ),
+            routing or RoutingSettings(),
+        ),
         lambda: None,
-        routing=routing,
     )
     read = Snapshot(
         "ana",
@@ -156,7 +161,7 @@ async def told(store: Database, used: str, at: datetime, routing: RoutingSetting
     return [str(event.level) for event in await door.take([read], at)]
 
 
-async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Database) -> None:
+async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Store) -> None:
     await told(store, "1", NOW)
     await ask(store, "settings", "thresholds", "ana", "20%")
     assert await told(store, "25", NOW + timedelta(minutes=1)) == ["20%"]
@@ -164,19 +169,24 @@ async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Database
 
 
 async def test_direct_messages_wait_for_the_end_of_the_owner_s_quiet_hours_and_the_channel_does_not(
-    store: Database,
+    store: Store,
 ) -> None:
     routing = RoutingSettings(redaction=Redaction("anonymous"))
     await told(store, "1", NOW, routing)
     await ask(store, "settings", "quiet", "ana", "09:00-14:00")
     await told(store, "60", NOW + timedelta(minutes=1), routing)
-    held = {queue.channel: queue.held for queue in await store.queues(NOW + timedelta(minutes=2))}
+    held = {
+        queue.channel: queue.held
+        for queue in await store.read(lambda c: deliveries.read_queues(c, NOW + timedelta(minutes=2)))
+    }
     assert held == {"C1": 0, "@UANA": 1}
     after = datetime.combine(NOW.date(), time(12, 1), UTC)  # 14:01 in Berlin
-    assert {queue.channel: queue.held for queue in await store.queues(after)} == {"C1": 0, "@UANA": 0}
+    assert {
+        queue.channel: queue.held for queue in await store.read(lambda c: deliveries.read_queues(c, after))
+    } == {"C1": 0, "@UANA": 0}
 
 
-async def test_forgetting_a_seat_forgets_what_was_set_for_it(store: Database) -> None:
+async def test_forgetting_a_seat_forgets_what_was_set_for_it(store: Store) -> None:
     await ask(store, "settings", "thresholds", "ana", "20%")
-    assert await store.forget("ana")
+    assert await store.run(lambda c: forgetting.forget(c, "ana"))
     assert (await lines(store))[0] == "Thresholds: 50%, 80% (as configured)"

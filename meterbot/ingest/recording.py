@@ -1,0 +1,129 @@
+"""From what a batch changed to what is stored: muted events, their pace, the deliveries they cause, one write."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from meterbot import rules
+from meterbot.core.deliveries import AlertAction, Destination
+from meterbot.core.models import Event, EventKind, Sample, Seat, by_counter
+from meterbot.delivery import seat_settings
+from meterbot.delivery.planner import Planner
+from meterbot.delivery.routing import Quiet, RoutingSettings, muted_by, topic_of
+from meterbot.ingest.changes import Changes
+from meterbot.rules import RuleSettings, fact_money, money_fact
+from meterbot.rules.facts import instant
+from meterbot.rules.memory import CLOSED_MONTH
+from meterbot.rules.months import calendar_month, month_end, month_of
+from meterbot.rules.pace_and_caps import PACE_WINDOWS, cap_eta, pace
+from meterbot.store import Connection, alert_actions, batches, deliveries, facts, history
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Stores what changed, with the deliveries that follow from it."""
+
+    seats: Mapping[str, Seat]
+    destinations: Sequence[Destination]
+    settings: RuleSettings
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
+
+    def record(self, connection: Connection, changes: Changes, now: datetime) -> list[Event]:
+        """Returns the events that were new."""
+        if not changes.events:
+            return batches.write(connection, changes.batch(()))
+        actions = alert_actions.holding(connection, now)
+        reported = self._month_to_report(connection, changes, now)
+        changes.events = [
+            _unless_muted(self._in_report(event, reported), actions, now) for event in changes.events
+        ]
+        changes.events = self._with_paces(connection, changes, now)
+        unmuted = [event for event in changes.events if event.muted_by is None]
+        plan = self._plan(connection, unmuted, actions, changes.memories, now)
+        return batches.write(connection, replace(changes.batch(plan.deliveries), release=plan.release))
+
+    def _plan(
+        self,
+        connection: Connection,
+        events: Sequence[Event],
+        actions: Sequence[AlertAction],
+        memories: Mapping[str, str],
+        now: datetime,
+    ) -> Planner:
+        ended = {event.resolves for event in events if event.resolves is not None}
+        topics = {topic for event in events if (topic := topic_of(event)) is not None}
+        planner = Planner(
+            self.routing,
+            self.destinations,
+            tellings=deliveries.tellings(connection, ended, topics if self.routing.update_in_place else ()),
+            alerts=facts.events_by_key(connection, ended),
+            acts=actions,
+            now=now,
+            quiets=_quiet_hours(memories, events),
+        )
+        for event in events:
+            planner.tell(event, None if event.seat is None else self.seats.get(event.seat))
+        return planner
+
+    def _with_paces(self, connection: Connection, changes: Changes, now: datetime) -> list[Event]:
+        """A crossed level gets its pace, measured with this batch's samples included."""
+        crossed = {
+            event.counter
+            for event in changes.events
+            if event.kind is EventKind.THRESHOLD_CROSSED and event.counter is not None
+        }
+        if not crossed:
+            return changes.events
+        samples = by_counter([*history.read(connection, crossed, now - PACE_WINDOWS[-1]), *changes.samples])
+        return [
+            event if event.counter is None else _with_pace(event, samples[event.counter], now)
+            for event in changes.events
+        ]
+
+    def _month_to_report(self, connection: Connection, changes: Changes, now: datetime) -> str | None:
+        """The month that the team's report will cover, if a seat's month closes in this batch."""
+        if len(self.seats) == 1 or self.routing.redaction.rows != "named":
+            return None
+        closing = [event for event in changes.events if event.kind is EventKind.PERIOD_CLOSED]
+        if not closing:
+            return None
+        for event in closing:
+            if event.seat is None:
+                return str(event.facts["period"])
+        reported = facts.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
+        return rules.month_to_report(reported, now)
+
+    def _in_report(self, event: Event, reported: str | None) -> Event:
+        """Mutes a seat's closed month that the team's report says, where channels may read it seat by seat."""
+        period = event.facts.get("period")
+        if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
+            return event
+        if reported is None or period[:7] != reported or period[:7] >= month_of(event.at):
+            return event
+        return replace(event, muted_by=rules.month_report_key(reported))
+
+
+def _quiet_hours(memories: Mapping[str, str], events: Iterable[Event]) -> dict[str, Quiet]:
+    """The quiet hours that the seats' owners have set for their direct messages."""
+    names = {event.seat for event in events if event.seat is not None}
+    quiets = {name: seat_settings.of(name, memories).quiet for name in names}
+    return {name: quiet for name, quiet in quiets.items() if quiet is not None}
+
+
+def _unless_muted(event: Event, actions: Iterable[AlertAction], now: datetime) -> Event:
+    """An event that somebody has muted is stored, and not posted."""
+    mute = None if event.muted_by is not None else muted_by(event, actions, now)
+    return event if mute is None else replace(event, muted_by=f"mute:{mute.id}")
+
+
+def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
+    if event.kind is not EventKind.THRESHOLD_CROSSED:
+        return event
+    used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
+    # A batch may hold later readings, too: what is said of an event does not rest on how readings were batched.
+    speed = pace([sample for sample in samples if sample.at <= event.at], now)
+    period = event.facts["period"]
+    ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))
+    eta = None if used is None else cap_eta(used, cap, speed, now, ends)
+    known = {"pace": money_fact(None if speed is None else speed.per_hour), "cap_eta": instant(eta)}
+    return replace(event, facts={**event.facts, **known})

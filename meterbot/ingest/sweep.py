@@ -1,0 +1,198 @@
+"""What becomes true by waiting: a silent source is stale, a session ends soon, a month is over, a budget is crossed.
+
+One worker at a time does it for everybody, in a periodic job.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from meterbot import rules
+from meterbot.core.deliveries import Purpose
+from meterbot.core.models import Counter, Event, EventKind, Health, SourceState, by_counter
+from meterbot.delivery import seat_settings
+from meterbot.delivery.alerts.message import reminder
+from meterbot.delivery.planner import follow_ups
+from meterbot.delivery.routing import hold, priority_of
+from meterbot.ingest.changes import Changes, counts_in_team, may_change
+from meterbot.ingest.recording import Recorder
+from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, TeamShare
+from meterbot.rules.hours import last_month
+from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
+from meterbot.rules.months import calendar_month, month_start
+from meterbot.store import Connection, CounterReader, Store, alert_actions, deliveries, facts, locks, rollup
+
+
+class Sweep:
+    """`wake` is called after a commit that brought events; `session_ends` says when the sessions in use end, by seat."""
+
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        wake: Callable[[], None],
+        *,
+        session_ends: Callable[[], Mapping[str, datetime]] = dict,
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._seats = recorder.seats
+        self._settings = recorder.settings
+        self._routing = recorder.routing
+        self._wake = wake
+        self._session_ends = session_ends
+
+    async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
+        """Returns the events that were new. A source is not blamed for the time before `awake_since`, when nobody read
+        it: its patience begins again then."""
+        ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
+        events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
+        if self._settings.budgets:
+            readers, sources = await self._store.read(_team)
+            shares = self._shares(readers, sources)
+            events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now))
+        events += await self._close_month(now)
+        await self._store.run(lambda tx: self._remind(tx, now))
+        if events:
+            self._wake()
+        return events
+
+    def _watch_sources(
+        self,
+        connection: Connection,
+        now: datetime,
+        awake_since: datetime | None,
+        ending: Mapping[str, datetime],
+    ) -> list[Event]:
+        locks.facts(connection)
+        sources = facts.read_sources(connection)
+        waiting = [
+            seat
+            for seat in self._seats.values()
+            if (awake_since is None or now - awake_since > seat.stale_after)
+            and may_change(sources.get(seat.name), seat, now)
+        ]
+        names = {*(seat.name for seat in waiting), *ending}
+        memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names), DESTINATION_MEMORY]
+        changes = Changes(self._settings, sources=sources, memories=facts.read_memories(connection, memories))
+        for seat in waiting:
+            changes.wait(seat, now)
+        for name, ends_at in ending.items():
+            changes.watch_session(self._seats[name], ends_at, now)
+        changes.watch_destinations(self._problems(connection), now)
+        return self._recorder.record(connection, changes, now)
+
+    def _problems(self, connection: Connection) -> list[DestinationProblem]:
+        """The channels that take no messages."""
+        chats = {place.chat for place in self._recorder.destinations}
+        return [
+            DestinationProblem(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
+            for queue in deliveries.read_queues(connection)
+            if queue.chat in chats and queue.trouble is not None and queue.troubled_since is not None
+        ]
+
+    def _shares(
+        self, readers: Iterable[CounterReader], sources: Mapping[str, SourceState]
+    ) -> list[TeamShare]:
+        """What each counter adds to the team's sum, once, however many seats read it."""
+        healthy = {name for name, state in sources.items() if state.health is Health.OK}
+        by_name: dict[Counter, list[str]] = {}
+        memories: dict[Counter, str | None] = {}
+        for one in readers:
+            if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter):
+                by_name.setdefault(one.counter, []).append(one.seat)
+                memories[one.counter] = one.memory
+        return [
+            rules.team_share(
+                counter, rules.load(CounterMemory, memories[counter]), fresh=not healthy.isdisjoint(names)
+            )
+            for counter, names in by_name.items()
+        ]
+
+    def _watch_budgets(
+        self, connection: Connection, shares: Iterable[TeamShare], now: datetime
+    ) -> list[Event]:
+        locks.facts(connection)
+        memories = facts.read_memories(connection, [TEAM_MEMORY])
+        changes = Changes(self._settings, sources={}, memories=memories)
+        changes.watch_team(shares, now)
+        return self._recorder.record(connection, changes, now)
+
+    async def _close_month(self, now: datetime) -> list[Event]:
+        """The team's report on the month before, once."""
+        reported = (await self._store.read(lambda c: facts.read_memories(c, [CLOSED_MONTH]))).get(
+            CLOSED_MONTH
+        )
+        month = rules.month_to_report(reported, now)
+        if month is None or len(self._seats) == 1:  # one seat's own closing says all
+            closed = calendar_month(last_month(now)) if month or not reported else reported
+            if closed != reported:
+                await self._store.run(lambda tx: facts.write_memories(tx, {CLOSED_MONTH: closed}))
+            return []
+        accounts = await self._store.read(lambda c: self._settled_accounts(c, month, now))
+        if accounts is None:
+            return []
+        event = rules.month_report(month, accounts, now, named=self._routing.redaction.rows == "named")
+        return await self._store.run(lambda tx: self._report_month(tx, month, event, now))
+
+    def _settled_accounts(
+        self, connection: Connection, month: str, now: datetime
+    ) -> list[AccountMonth] | None:
+        """What the report is made of; None while readings of the month may still come."""
+        readers = sorted(
+            (
+                one
+                for one in facts.read_readers(connection)
+                if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter)
+            ),
+            key=lambda one: (one.seat, str(one.counter)),
+        )
+        seat_of = {one.counter: one.seat for one in reversed(readers)}
+        memories = {
+            one.counter: rules.load(CounterMemory, one.memory) for one in readers if one.memory is not None
+        }
+        if not rules.is_settled(month, list(memories.values()), now):
+            return None
+        hours = by_counter(rollup.read(connection, memories, last_month(month_start(month))))
+        return [
+            AccountMonth(seat_of[counter], memory, hours[counter], self._seats[seat_of[counter]].plan_price)
+            for counter, memory in memories.items()
+        ]
+
+    def _report_month(
+        self, connection: Connection, month: str, event: Event | None, now: datetime
+    ) -> list[Event]:
+        locks.facts(connection)
+        memories = facts.read_memories(connection, [CLOSED_MONTH])
+        if rules.month_to_report(memories.get(CLOSED_MONTH), now) != month:
+            return []  # another worker was here
+        changes = Changes(self._settings, sources={}, memories=memories)
+        changes.memories[CLOSED_MONTH] = month
+        if event is not None and event.kind in self._settings.kinds:
+            changes.events.append(event)
+        return self._recorder.record(connection, changes, now)
+
+    def _remind(self, connection: Connection, now: datetime) -> None:
+        """Says again, where that is configured, that a seat is still blocked; once for each interval."""
+        interval = self._routing.repeat_interval
+        if interval is None:
+            return
+        locks.facts(connection)
+        for event in facts.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
+            times = (now - event.at) // interval
+            actions = alert_actions.holding(connection, now)
+            if times < 1 or hold(event, self._routing, actions, now) is not None:
+                continue
+            name, redaction = f"{event.key} reminder {times}", self._routing.redaction
+            for posting in deliveries.tellings(connection, [event.key]):
+                if posting.event != event.key:
+                    continue
+                shown = redaction.redact_event(event, self._seats, posting.place)
+                line = reminder(shown, self._seats, self._settings.timezone, now)
+                new = follow_ups(
+                    redaction.salted(name), [posting], Purpose.REMIND, line, priority_of(event.kind)
+                )
+                deliveries.queue(connection, new, {each.event: now for each in new})
+
+
+def _team(connection: Connection) -> tuple[list[CounterReader], dict[str, SourceState]]:
+    return facts.read_readers(connection), facts.read_sources(connection)

@@ -1,0 +1,27 @@
+"""Writes what one batch of facts changes, in the caller's transaction."""
+
+from sqlalchemy import Connection
+
+from meterbot.core.models import Event
+from meterbot.store import deliveries, facts, history
+from meterbot.store.values import Batch
+
+
+def write(connection: Connection, batch: Batch) -> list[Event]:
+    """Writes all of it. An event whose key is stored already is left out, and so are its deliveries. Returns the events
+    that were new."""
+    named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
+    named |= batch.states.keys() | {counter for _, counter in batch.gone} | batch.set_back.keys()
+    ids = facts.make_ids(connection, named)
+    facts.write_states(connection, ids, batch.states)
+    facts.write_latest(connection, ids, batch.latest)
+    facts.delete_latest(connection, ids, batch.gone)
+    history.set_back(connection, ids, batch.set_back)
+    history.append(connection, ids, batch.samples)
+    facts.write_sources(connection, batch.sources)
+    facts.write_memories(connection, batch.memories)
+    new = facts.write_events(connection, batch.events)
+    deliveries.end_alerts(connection, new)
+    deliveries.queue(connection, batch.deliveries, {event.key: event.at for event in new})
+    deliveries.release(connection, batch.release)
+    return new

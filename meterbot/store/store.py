@@ -1,0 +1,95 @@
+"""The database as the bot's event loop sees it: plain functions over a connection, run on threads of its own."""
+
+import asyncio
+from collections.abc import Callable
+from io import TextIOWrapper
+from threading import Event
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from meterbot.core.log import get_logger
+from meterbot.store.engine import READERS, for_durable_writing, for_writing
+from meterbot.store.thread import WorkerThreads
+
+WRITE_SECONDS = 60.0
+"""How long a caller waits for its transaction. SQLite itself gives up earlier on a file that another program locks."""
+_CLOSE_SECONDS = 12.0
+"""Longer than SQLite waits for a lock."""
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+class StoreTimeoutError(TimeoutError):
+    """The database's thread hangs, or has too much to do."""
+
+
+class _AbandonedError(Exception):
+    """Nobody waits for this transaction any more, so it is rolled back."""
+
+
+class Store:
+    """An open database. `hold` keeps other bots off a SQLite file."""
+
+    def __init__(self, engine: Engine, hold: TextIOWrapper | None = None) -> None:
+        self.engine = engine
+        self._hold = hold
+        self._writer, self._durable_writer = for_writing(engine), for_durable_writing(engine)
+        self._write_thread = WorkerThreads("database writer")
+        self._read_threads = WorkerThreads("database reader", READERS)
+
+    @property
+    def sole(self) -> bool:
+        """No other bot can use this database while it is open."""
+        return self._hold is not None
+
+    async def run(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Runs `work` as one write transaction: committed when it returns, rolled back when it raises.
+
+        Transactions of one process run one after the other. A caller that is cancelled, or gives up after
+        `WRITE_SECONDS`, leaves no change behind, unless the commit has already begun. `durable`: the change survives a
+        power cut once this returns. Raises `StoreTimeoutError` and what the database raises.
+        """
+        abandoned = Event()
+        engine = self._durable_writer if durable else self._writer
+
+        def transact() -> T:
+            with engine.begin() as connection:
+                result = work(connection)
+                if abandoned.is_set():
+                    raise _AbandonedError
+                return result
+
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await asyncio.wrap_future(self._write_thread.submit(transact))
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
+        except TimeoutError as error:
+            abandoned.set()
+            raise StoreTimeoutError("the database did not answer in time") from error
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work`, which only reads, beside the writer: SQLite's readers do not wait for it."""
+
+        def look() -> T:
+            with self.engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.wrap_future(self._read_threads.submit(look))
+
+    async def close(self) -> None:
+        """Finishes what was handed over; later calls raise `ClosedError`."""
+        self._write_thread.close()
+        self._read_threads.close()
+        if await asyncio.to_thread(self._join):
+            self.engine.dispose()
+            if self._hold is not None:
+                self._hold.close()
+        else:  # it may still write: the lock on the file stays until the process ends
+            log.error("the database hangs, what it was doing is left behind")
+
+    def _join(self) -> bool:
+        return self._write_thread.join(_CLOSE_SECONDS) & self._read_threads.join(_CLOSE_SECONDS)

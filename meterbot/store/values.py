@@ -1,0 +1,159 @@
+"""The values that go into the database and come out of it. Every instant is aware UTC."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from meterbot.core.deliveries import Destination, NewDelivery
+from meterbot.core.models import Counter, Event, LastKnown, Sample, SourceState
+from meterbot.rules.pull_requests import PullRequest
+
+BEAT_SECONDS = 2.0
+"""How often a worker says that it is alive."""
+ALIVE_SECONDS = 6.0
+"""How long it is taken for alive from then on; `store/workers.py` says why."""
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when a worker lives that is alone on its database."""
+LAST_TICK = "last_tick"
+"""The note in which a bot says, once a minute, when it last looked after its seats: an instant in ISO's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest knowledge one seat brought of one counter."""
+
+    seat: str
+    counter: Counter
+    known: LastKnown
+
+
+@dataclass(frozen=True, slots=True)
+class CounterReader:
+    """A seat that reads a counter, and what the rules remember of that counter: None before its first reading."""
+
+    seat: str
+    counter: Counter
+    memory: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterState:
+    """What the rules need of a counter: knowledge, and their own memory (opaque JSON text)."""
+
+    known: LastKnown
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A seat's session as it was last renewed, encrypted.
+
+    `fingerprint` names the configured session key that it descends from, without telling it. A session that was never
+    renewed has neither `ciphertext` nor `renewed_at`.
+    """
+
+    seat: str
+    fingerprint: str
+    ciphertext: str | None = field(default=None, repr=False)
+    renewed_at: datetime | None = None
+    ends_at: datetime | None = None
+    """When the session ends, as far as its cookie said."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushToken:
+    """The token with which a seat's machine pushes: of each seat one. Of the token itself only its SHA-256 is kept."""
+
+    seat: str
+    sha256: str
+    """64 hexadecimal digits, lower case."""
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A running process on this database, alive, and the leases it holds."""
+
+    name: str
+    since: datetime
+    leases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Which seats a worker may read now, and how the sources of all that it asked for are, as far as that is stored."""
+
+    taken: frozenset[str]
+    states: Mapping[str, SourceState]
+
+
+@dataclass(frozen=True, slots=True)
+class PullRecord:
+    """A merged pull request in the record.
+
+    `delivery` is the id under which GitHub brought it. While it is `open`, what readings still come may change it;
+    `told_at` is when the channel was told. At `due_at` its commits may be asked for, the next time after `attempts`
+    ones; None when there is nothing to ask any more.
+    """
+
+    pull: PullRequest
+    delivery: str
+    taken_at: datetime
+    open: bool = True
+    told_at: datetime | None = None
+    attempts: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much of what was deleted of a seat. `shared`: counters kept because another seat reads them too."""
+
+    counters: int = 0
+    points: int = 0
+    events: int = 0
+    deliveries: int = 0
+    tokens: int = 0
+    sessions: int = 0
+    pull_requests: int = 0
+    others: int = 0
+    """Its present row, its source's health, what the rules remember of it."""
+    shared: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.counters, self.events, self.tokens, self.sessions, self.pull_requests, self.others))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Facts and their consequences, written together or not at all.
+
+    A sample that is not newer than the counter's newest is ignored. The email of a seat is never stored.
+    """
+
+    latest: Sequence[Latest] = ()
+    states: Mapping[Counter, CounterState] = field(default_factory=dict)
+    samples: Sequence[Sample] = ()
+    sources: Sequence[SourceState] = ()
+    memories: Mapping[str, str] = field(default_factory=dict)
+    """Other memories of the rules by name (`team`, `source:<seat>`): opaque JSON text."""
+    events: Sequence[Event] = ()
+    deliveries: Sequence[NewDelivery] = ()
+    release: Sequence[tuple[str, Destination]] = ()
+    """Posts of these events at these places that are held back: what is to stand in their threads may not wait."""
+    gone: Sequence[tuple[str, Counter]] = ()
+    """`latest` rows to take back: the seat no longer reads that counter."""
+    set_back: Mapping[Counter, datetime] = field(default_factory=dict)
+    """Counters whose samples after this instant a clock dated that was ahead: dropped before the new ones come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A database as it is. `there`: it can be opened without being made; `found`: its schema, None where it has none yet;
+    `newest`: this version's; `unknown`: it is of a later version. `sources` are known where the schema is the newest."""
+
+    found: str | None
+    newest: str
+    unknown: bool = False
+    there: bool = True
+    sources: Mapping[str, SourceState] = field(default_factory=dict)
