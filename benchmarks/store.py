@@ -262,7 +262,9 @@ async def postgresql() -> list[Line]:
                     for n in range(SEATS)
                 ]
                 began = time.perf_counter()
-                await plain.copy_records_to_table("floor", records=rows)
+                async with plain.cursor() as cursor, cursor.copy("COPY floor FROM STDIN") as copy:
+                    for row in rows:
+                        await copy.write_row(row)
                 least = time.perf_counter() - began
                 new = samples(of, at, tick)
                 began = time.perf_counter()

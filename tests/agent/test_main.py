@@ -30,7 +30,7 @@ from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, sc
 from tests.tripwire import sitecustomize as tripwire
 
 # pydantic is not among them: typer reads options with it.
-HEAVY = ("aiohttp", "asyncpg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
+HEAVY = ("aiohttp", "psycopg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
 
 

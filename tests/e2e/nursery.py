@@ -37,7 +37,7 @@ _IMPORTED = (
     "meterbot.cli.operations",
     "meterbot.cli.setup",
     "meterbot.store.migrations",
-    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.dialects.postgresql.psycopg",
 )
 
 

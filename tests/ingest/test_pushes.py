@@ -14,7 +14,7 @@ from meterbot.sources.fields import DriftNotes
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.responses import Missing
 from meterbot.sources.windows import windows_of
-from tests.agent.rig import ACCOUNT, NOW, ORG, Home, program
+from tests.agent.rig import ACCOUNT, NOW, ORG, PUSH_TOKEN, Home, program
 from tests.sources.bodies import USAGE, sent
 
 SEAT = Seat("ana", "push")
@@ -31,7 +31,8 @@ def test_meterbot_reads_the_numbers_that_were_there() -> None:
     assert got.drift == got.errors == ()
 
 
-def test_meterbot_reads_the_extras_that_the_agent_adds(home: Home) -> None:
+def test_meterbot_reads_the_extras_that_the_agent_adds(tmp_path: Path) -> None:
+    home = Home(tmp_path, {"METERBOT_URL": "http://127.0.0.1:9", "METERBOT_PUSH_TOKEN": PUSH_TOKEN})
     one = document.render(
         [document.snapshot(sent(USAGE), org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)]
     )

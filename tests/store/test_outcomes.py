@@ -49,7 +49,7 @@ async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Ou
         noting = asyncio.ensure_future(outcome(store, sent))
         async with asyncio.timeout(20):
             waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            while not watch.scalar(waiting):
+            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
                 await asyncio.sleep(0)
         heir.execute(select(tables.deliveries).with_for_update(nowait=True))  # which fails on a locked row
         heir.rollback()

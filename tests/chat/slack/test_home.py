@@ -346,7 +346,7 @@ async def test_who_opens_it_while_its_history_is_drawn_sees_at_once_what_is_know
         said = "new"
         for looks in (2, 3):
             await r.slack.open_home("UANA")
-            await r.slack.until(lambda: len(r.slack.called("views.publish")) == looks)  # noqa: B023
+            await r.slack.until(lambda: len(r.slack.called("views.publish")) == looks)
         assert drawn == 1
         assert "new" in json.dumps(r.slack.homes["UANA"])
         slow.set()
