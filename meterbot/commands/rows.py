@@ -1,15 +1,16 @@
 """How a row of the report is worded: its value, its age, its price, its next charge."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 from meterbot.commands.org_lines import spend_value
 from meterbot.commands.seat_lines import extra_usage_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.view import View
 from meterbot.core.models import Counter, Health, Seat
-from meterbot.core.money import Money, show
-from meterbot.core.text import age, amounts_text, moment, one_line
+from meterbot.core.money import Money, percent, show, totals
+from meterbot.core.plans import plan_name
+from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, local_day, moment, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
 from meterbot.rules.renewals import next_charge
 
@@ -17,6 +18,8 @@ Hourly = Mapping[Counter, Sequence[Hour]]
 """The hours of each counter."""
 
 NAME_COLUMNS = 24
+_FRESH = timedelta(hours=1)
+"""A number is shown without its age for so long, and for two intervals of its seat."""
 
 
 def row_value(row: SeatRow, view: View) -> str:
@@ -29,7 +32,7 @@ def row_value(row: SeatRow, view: View) -> str:
 
 
 def row_note(row: SeatRow, view: View) -> str:
-    """How old the number is and what keeps it from being new."""
+    """How old the number is, and why it is not newer."""
     health = row.snapshot.health
     if row.read_at is None:
         return health_text(health) if health is not Health.OK else "never read"
@@ -38,14 +41,78 @@ def row_note(row: SeatRow, view: View) -> str:
         note = "not read this month"
     if health is not Health.OK:
         note = f"{'' if row.outdated else 'last known '}{note} ({health_text(health)})"
-    if row.used is not None and not row.counted and not row.beside:
-        counted = next(
-            (r.seat.name for r in view.report.rows if r.counted and r.counter == row.counter), None
-        )
-        named = counted is not None and view.may_see(counted)
-        whose = f"as {one_line(counted or '', NAME_COLUMNS)}" if named else "as another seat"
-        note += f", same account {whose}"
-    return note
+    return ", ".join([note, *_same_account(row, view)])
+
+
+def seat_name(row: SeatRow, view: View) -> str:
+    """`ana`, `ana (Acme)` where the seat has several organizations, or `a seat` where its name is not for this reader."""
+    if not view.may_see(row.seat.name):
+        return "a seat"
+    name = one_line(row.seat.name, NAME_COLUMNS)
+    several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
+    if not several or row.counter is None:
+        return name
+    return f"{name} ({one_line(row.snapshot.org_name or row.counter.org, 12)})"
+
+
+def spent_cell(row: SeatRow) -> str:
+    if row.used is not None:
+        return show(row.used, grouped=True)
+    return "unknown" if row.metered or not row.known else ""
+
+
+def cap_cell(row: SeatRow) -> str:
+    extra = row.snapshot.extra_usage
+    if extra is None or not row.metered:
+        return ""
+    if extra.cap is not None:
+        return show(extra.cap, grouped=True)
+    return "" if extra.cap_known else "unknown"
+
+
+def used_cell(row: SeatRow) -> str:
+    """`▰▰▰▱▱▱▱▱▱▱ 30%` or `no cap`"""
+    extra = row.snapshot.extra_usage
+    if row.metered and extra is not None and extra.cap is None and extra.cap_known:
+        return "no cap"
+    share = None if row.used is None or extra is None or extra.cap is None else percent(row.used, extra.cap)
+    return "" if share is None else bar(share)
+
+
+def state_cell(row: SeatRow, view: View) -> str:
+    """`BLOCKED until Fri May 1`, what is wrong with the number, its age unless it is fresh; else nothing."""
+    parts = []
+    if row.block is not None:
+        until = "" if row.block.until is None else f" until {local_day(row.block.until, view.tz)}"
+        parts.append(f"BLOCKED{until}")
+    elif row.known and not row.metered and not row.beside:
+        parts.append("not metered")
+    # The list of missing seats is for everyone: beside an anonymous row its health or age would give the name away.
+    if view.may_see(row.seat.name):
+        parts += _freshness(row, view.report.as_of)
+        parts += _same_account(row, view)
+    return ", ".join(parts)
+
+
+def _freshness(row: SeatRow, now: datetime) -> list[str]:
+    health = row.snapshot.health
+    parts = [] if health is Health.OK else [health_text(health)]
+    if row.read_at is None:
+        return parts or ["never read"]
+    if row.outdated:
+        return [*parts, "not read this month"]
+    fresh = max(_FRESH, timedelta(seconds=2 * row.seat.interval))
+    return [*parts, f"read {age(row.read_at, now)}"] if parts or now - row.read_at > fresh else []
+
+
+def _same_account(row: SeatRow, view: View) -> list[str]:
+    if row.used is None or row.counted or row.beside:
+        return []
+    counted = next(
+        (one.seat.name for one in view.report.rows if one.counted and one.counter == row.counter), None
+    )
+    named = counted is not None and view.may_see(counted)
+    return [f"same account as {one_line(counted or '', NAME_COLUMNS) if named else 'another seat'}"]
 
 
 def health_text(health: Health) -> str:
@@ -65,26 +132,43 @@ def upcoming(view: View) -> list[tuple[date, SeatRow]]:
     return sorted(dated.values(), key=lambda pair: pair[0])
 
 
-def as_configured(row: SeatRow) -> str:
+def charge_lines(charges: Sequence[tuple[date, SeatRow]], view: View) -> list[str]:
+    """A line for each day: `Thu May 14: ana, $200.00 (Max 20x)` or `Fri May 15: bo and cy, $400.00`."""
+    by_day: dict[date, list[SeatRow]] = {}
+    for day, row in charges:
+        by_day.setdefault(day, []).append(row)
+    return [f"{day_text(day)}: {_charged(rows, view)}" for day, rows in by_day.items()]
+
+
+def _charged(rows: Sequence[SeatRow], view: View) -> str:
+    names = [one_line(row.seat.name, NAME_COLUMNS) for row in rows if view.may_see(row.seat.name)]
+    hidden = len(rows) - len(names)
+    who = listed([*names, *([count(hidden, "seat")] if hidden else [])], 5)
+    if len(rows) == 1:
+        price = plan_price_text(rows[0].seat)
+    else:
+        prices = [row.seat.plan_price for row in rows if row.seat.plan_price is not None]
+        least = "at least " if prices and len(prices) < len(rows) else ""
+        price = f"{least}{amounts_text(totals(prices).values())}" if prices else ""
+    return f"{who}, {price}" if price else who
+
+
+def is_configured(row: SeatRow) -> bool:
+    """Whether its next charge is known from the configuration alone."""
     subscription = row.snapshot.subscription
-    return "  as configured" if subscription is not None and subscription.configured else ""
+    return subscription is not None and subscription.configured
 
 
 def plan_price_text(seat: Seat) -> str:
-    """`$200.00 (max_20x)`, as much of it as is configured, or `$200.00 (max_20x, list price)`."""
+    """`$200.00 (Max 20x)`, as much of it as is known, or `$200.00 (Max 20x, list price)`."""
     price = [] if seat.plan_price is None else [show(seat.plan_price, grouped=True)]
-    name = "" if seat.plan is None else one_line(seat.plan, NAME_COLUMNS)
+    name = "" if seat.plan is None else one_line(plan_name(seat.plan), NAME_COLUMNS)
     notes = [note for note in (name, "list price" if seat.list_price else "") if note]
     return " ".join(price + [f"({', '.join(notes)})"] * bool(notes))
 
 
 def hours_of(row: SeatRow, hourly: Hourly) -> Sequence[Hour]:
     return () if row.counter is None else hourly.get(row.counter, ())
-
-
-def spent_so_far_if_named(row: SeatRow, view: View, hourly: Hourly) -> str:
-    """The day and the price of a charge tell whose it is to those who know: without a name there is no amount."""
-    return spent_so_far(row, hourly, view.report.as_of) if view.may_see(row.seat.name) else ""
 
 
 def spent_so_far(row: SeatRow, hourly: Hourly, now: datetime) -> str:

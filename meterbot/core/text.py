@@ -84,6 +84,12 @@ def percent_text(value: Decimal) -> str:
     return f"{rounded(value, 0)}%"
 
 
+def bar(percent: Decimal) -> str:
+    """`▰▰▰▱▱▱▱▱▱▱ 30%`. The number is never clamped; the bar is full from 100% on, and not before."""
+    full = 10 if percent >= 100 else min(int(rounded(max(percent, Decimal(0)) / 10, 0)), 9)
+    return f"{'▰' * full}{'▱' * (10 - full)} {percent_text(percent)}"
+
+
 def count(number: int, noun: str) -> str:
     """`1 seat`, `3 seats`"""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.chat.console import Console
+from meterbot.chat.text_forms import without_natives
 from meterbot.commands import charts
 from meterbot.commands.commands import FORMS, FUNCTIONS, Commands
 from meterbot.commands.context import CommandContext
@@ -104,12 +105,13 @@ async def ask(answerer: Commands, text: str, user: str = "UANA", platform: str =
 
 
 def body(message: Message) -> str:
-    return "\n".join([message.text, *(line for section in message.sections for line in section.lines)])
+    sections = without_natives(message, 120).sections
+    return "\n".join([message.text, *(line for section in sections for line in section.lines)])
 
 
 async def test_no_word_answers_with_the_team(store: Store) -> None:
     answer = await ask(commands(store), "")
-    assert answer.message.title == "Claude spend, April 2026"
+    assert answer.message.title == "Claude spend, April 2026: $70.20"
     assert "$70.20 spent of $110.00 (64%)" in answer.message.text
     assert not answer.public
 
@@ -117,17 +119,17 @@ async def test_no_word_answers_with_the_team(store: Store) -> None:
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        ("team", "Claude spend, April 2026"),
-        ("  TEAM ", "Claude spend, April 2026"),
+        ("team", "Claude spend, April 2026: $70.20"),
+        ("  TEAM ", "Claude spend, April 2026: $70.20"),
         ("/claude-spend status", "meterbot status"),
         ("<@U0BOT> status", "meterbot status"),
         ("<@!123> Status", "meterbot status"),
         ("<@U0BOT|meterbot> renewals", "Renewals"),
         ("@meterbot renewals", "Renewals"),
         ("refresh seat bo", "bo"),
-        ("@meterbot spend", "Claude spend, April 2026"),
+        ("@meterbot spend", "Claude spend, April 2026: $70.20"),
         ("spend me", "ana and ana-home"),
-        ("refresh team", "Claude spend, April 2026"),
+        ("refresh team", "Claude spend, April 2026: $70.20"),
         ("seat bo", "bo"),
         ("Seat   BO", "bo"),
         ("seat @bo", "Which seat?"),
@@ -149,7 +151,7 @@ async def test_words_are_understood_however_they_come(store: Store, text: str, t
 async def test_share_anywhere_makes_the_answer_public(store: Store, text: str) -> None:
     answer = await ask(commands(store), text)
     assert answer.public
-    assert answer.message.title in {"bo", "Claude spend, April 2026"}
+    assert answer.message.title in {"bo", "Claude spend, April 2026: $70.20"}
     assert answer.message.actions == ()
 
 
@@ -188,9 +190,9 @@ async def test_a_person_always_sees_their_own(store: Store, rows: Rows) -> None:
 @pytest.mark.parametrize("rows", ["self", "anonymous"])
 async def test_a_public_team_names_nobodys_numbers(store: Store, rows: Rows) -> None:
     answer = await ask(commands(store, rows), "share")
-    tables = [line for section in answer.message.sections if section.fixed for line in section.lines]
-    assert tables
-    assert not any(line.startswith(("ana", "bo", "cy")) for line in tables)
+    (table,) = answer.message.tables
+    assert not any(row[0] != "a seat" for row in table.rows)
+    assert (rows == "self") is (table.rows == ())
 
 
 async def test_an_unknown_word_answers_with_help_and_a_guess(store: Store) -> None:

@@ -10,6 +10,7 @@ from meterbot.core.text import (
     age,
     ahead,
     amounts_text,
+    bar,
     day_text,
     listed,
     moment,
@@ -129,3 +130,14 @@ def test_a_stamp_names_the_same_second(at: datetime) -> None:
         return
     assert shown.endswith("Z")
     assert datetime.fromisoformat(shown) == at.astimezone(UTC).replace(microsecond=0)
+
+
+def test_a_bar_is_full_from_a_hundred_percent_on_and_its_number_is_never_clamped() -> None:
+    assert [bar(Decimal(x)) for x in ("0", "34", "37", "99.4", "100", "150")] == [
+        "▱▱▱▱▱▱▱▱▱▱ 0%",
+        "▰▰▰▱▱▱▱▱▱▱ 34%",
+        "▰▰▰▰▱▱▱▱▱▱ 37%",
+        "▰▰▰▰▰▰▰▰▰▱ 99%",
+        "▰▰▰▰▰▰▰▰▰▰ 100%",
+        "▰▰▰▰▰▰▰▰▰▰ 150%",
+    ]

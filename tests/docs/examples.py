@@ -84,7 +84,7 @@ async def examples() -> Examples:
     said = re.split(r"(?<=\n)(?=\S)", plain)
     texts = {
         "alert": _one(said, "CRITICAL ana is blocked"),
-        "team": _one(said, "CRITICAL Claude spend, April 2026"),
+        "team": _one(said, "CRITICAL Claude spend, April 2026: "),
     }
     first = _panels(await _played(_Screen(), _april(1), 2, "status"))
     later = _panels(await _played(_Screen(), _april(21), 3, "seat ana"))

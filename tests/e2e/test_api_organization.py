@@ -93,7 +93,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
     async with running(organization, tmp_path, clock) as (bot, config, screen):
         team = await asked(bot)
         assert "$4.20 spent of $50.00 (8%)" in team
-        assert "team-api  $148.45 this month (cost report)" in team
+        assert "team-api: $148.45 this month (cost report)" in team
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
         told = spend_json(await operations.team_now(config, clock.now()), UTC)
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
@@ -154,7 +154,7 @@ async def test_a_key_that_was_taken_back_is_told_once_and_asked_for_ever_more_ra
         assert screen.getvalue().count("team-api cannot be read: refused") == 1
         assert "makes a new admin key in the Console" in screen.getvalue()
         team = await asked(bot)
-        assert "team-api  $148.45 this month (cost report)  last known" in team
+        assert "team-api: $148.45 this month (cost report), " in team
         organization.heal()
         await step(bot, clock, minutes=400, every=10)
         assert (await bot.store.read(facts.read_sources))["team-api"].health is Health.OK
@@ -177,10 +177,10 @@ async def test_a_new_month_begins_with_nothing(organization: AdminApi, tmp_path:
     async with running(organization, tmp_path, clock) as (bot, _, _screen):
         organization.fail_always("cost_report", key_invalid())
         clock.set(datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
-        assert "team-api  unknown  not read this month" in await asked(bot)
+        assert "team-api: unknown, not read this month" in await asked(bot)
         organization.heal()
         await step(bot, clock, minutes=60, every=5)
-        assert "team-api  $0.00 this month (cost report)" in await asked(bot)
+        assert "team-api: $0.00 this month (cost report)" in await asked(bot)
 
 
 def no_trace(directory: Path, secret: bytes) -> None:

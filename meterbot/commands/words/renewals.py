@@ -8,24 +8,25 @@ from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.readings import two_months
 from meterbot.commands.rows import (
-    NAME_COLUMNS,
     Hourly,
-    as_configured,
     beside_last_month,
+    charge_lines,
     hours_of,
+    is_configured,
     plan_price_text,
-    spent_so_far_if_named,
+    seat_name,
     upcoming,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.commands.view import View
-from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
-from meterbot.core.money import totals
+from meterbot.core.money import show, totals
 from meterbot.core.text import amounts_text, count, day_text, listed, one_line
-from meterbot.rules.hours import Hour, by_this_day
+from meterbot.rules.hours import Hour, by_this_day, last_month
 from meterbot.rules.renewals import next_charge
 
+MOST_ROWS = 50
 _MOST_LINES = 25
 
 
@@ -36,60 +37,71 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 
 
 def renewals(view: View, hours: Sequence[Hour] = ()) -> Message:
-    """Every known charge in order of time, with what was spent so far beside the month before; who ends, and how many
-    are unknown."""
+    """Every known charge in order of time, with what was spent so far beside the month before; which subscriptions end,
+    and of which seats nothing is known."""
     report, hourly = view.report, by_counter(hours)
     rows = [row for row in report.rows if view.sees_rows_of(row.seat.name)]
-    dated = upcoming(view)
-    first = dated[:_MOST_LINES]
-    lines = charge_lines(first, view, [spent_so_far_if_named(row, view, hourly) for _, row in first])
-    if len(dated) > _MOST_LINES:
-        lines.append(f"and {len(dated) - _MOST_LINES} more")
-    sections = [Section(tuple(lines), heading="Next charges", fixed=True)] if lines else []
-    endings = sorted(
-        (row.snapshot.subscription.ends_on, row.seat.name)
-        for row in rows
-        if row.snapshot.subscription is not None
-        and row.snapshot.subscription.ends_on is not None
-        and view.may_see(row.seat.name)
-    )
-    if endings:
-        ends = tuple(f"{day_text(on):<10}  {one_line(name, 60)}" for on, name in endings[:_MOST_LINES])
-        sections.append(Section(ends, heading="Set to end", fixed=True))
-    known = {row.seat.name for _, row in dated} | {name for _, name in endings}
-    accounts = {row.counter for _, row in dated}
+    charges = upcoming(view)
+    endings = _endings(rows, view)
+    dated = {row.seat.name for _, row in charges} | {name for _, name in endings}
+    accounts = {row.counter for _, row in charges}
     unknown = [
-        row for row in rows if not row.beside and row.seat.name not in known and row.counter not in accounts
+        row for row in rows if not row.beside and row.seat.name not in dated and row.counter not in accounts
     ]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
-    text = [f"Plan fees: {amounts_text(fees)}"] if fees else []
+    text = [f"Next charge on {line}" for line in charge_lines(charges, view)[:1]] or [
+        "No next charge is known."
+    ]
+    text += [f"Plan fees: {amounts_text(fees)}"] if fees else []
     text += _team_so_far(report, hourly)
-    text += _unknown_renewals(unknown, view)
+    ends = tuple(f"{one_line(name, 60)}: {day_text(on)}" for on, name in endings[:_MOST_LINES])
+    unknowns = tuple(_unknown_renewals(unknown, view))
     return Message(
         title="Renewals",
-        fallback=f"Renewals: {lines[0] if lines else 'no date is known'}",
+        fallback=f"Renewals. {text[0]}",
         text="\n".join(text),
-        sections=tuple(sections),
+        tables=(_table(charges, view, hourly),) if charges else (),
+        sections=(
+            *([Section(ends, heading="Set to end")] if ends else []),
+            *([Section(unknowns, heading="Not known")] if unknowns else []),
+        ),
         actions=() if view.public else buttons("renewals"),
         footer="Plan fees are the configured prices, or else list prices",
     )
 
 
-def charge_lines(
-    charges: Sequence[tuple[date, SeatRow]], view: View, so_far: Sequence[str] = ()
-) -> list[str]:
-    """`Thu May 14  ana  $200.00 (max_20x)`, and behind it what was spent so far."""
-    names = [
-        one_line(row.seat.name, NAME_COLUMNS) if view.may_see(row.seat.name) else "a seat"
-        for _, row in charges
-    ]
-    prices = [f"{plan_price_text(row.seat)}{as_configured(row)}" for _, row in charges]
-    wide, long = max(map(len, names), default=0), max(map(len, prices), default=0)
-    more = so_far or [""] * len(charges)
-    return [
-        f"{day_text(day):<10}  {name:<{wide}}  {price:<{long}}  {spent}".rstrip()
-        for (day, _), name, price, spent in zip(charges, names, prices, more, strict=True)
-    ]
+def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) -> Table:
+    now = view.report.as_of
+    columns = (
+        Column("Seat"),
+        Column("Next charge"),
+        Column("Price", numeric=True),
+        Column(f"{now:%B} so far", numeric=True, compact="{} this month"),
+        Column(f"{last_month(now):%B} by now", numeric=True, compact=f"{{}} by now in {last_month(now):%B}"),
+    )
+    rows = tuple(_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS])
+    more = len(charges) - len(rows)
+    return Table("Next charges", columns, rows, f"and {more} more" if more else "")
+
+
+def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ...]:
+    when = day_text(day) + (" (as configured)" if is_configured(row) else "")
+    name, price = seat_name(row, view), plan_price_text(row.seat)
+    # Date and price tell who it is to those who know: beside an anonymous row they would give its amount away.
+    if row.used is None or row.outdated or not view.may_see(row.seat.name):
+        return name, when, price, "", ""
+    earlier = by_this_day(hours_of(row, hourly), row.used, view.report.as_of)
+    before = "" if earlier is None else show(earlier, grouped=True)
+    return name, when, price, show(row.used, grouped=True), before
+
+
+def _endings(rows: Sequence[SeatRow], view: View) -> list[tuple[date, str]]:
+    found = []
+    for row in rows:
+        subscription = row.snapshot.subscription
+        if subscription is not None and subscription.ends_on is not None and view.may_see(row.seat.name):
+            found.append((subscription.ends_on, row.seat.name))
+    return sorted(found)
 
 
 def _team_so_far(report: TeamReport, hourly: Hourly) -> list[str]:

@@ -7,19 +7,31 @@ from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.org_lines import estimate_value
 from meterbot.commands.readings import off_loop
-from meterbot.commands.rows import NAME_COLUMNS, health_text, row_note, row_value, upcoming
+from meterbot.commands.rows import (
+    NAME_COLUMNS,
+    cap_cell,
+    charge_lines,
+    health_text,
+    row_value,
+    seat_name,
+    spent_cell,
+    state_cell,
+    upcoming,
+    used_cell,
+)
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.commands.view import View
-from meterbot.commands.words.renewals import charge_lines
-from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.inline import instant
+from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.money import show, totals
 from meterbot.core.text import amounts_text, count, listed, moment, one_line, percent_text
 
-MOST_ROWS = 20
+MOST_ROWS = 30
 """Seats listed one by one; the others are summed, so that the list still adds up to the total."""
 _MOST_MISSING = 8
-_MOST_RENEWALS = 3
+_MOST_CHARGES = 3
+_MOST_BLOCKED = 5
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
@@ -30,27 +42,34 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 def team(view: View) -> Message:
     """The totals, the same for everyone, and the rows that this reader may see."""
     report = view.report
-    text = "\n".join(_headlines(report))
-    blocked = len({row.seat.name for row in report.rows if row.block})
+    blocked = [row for row in report.rows if row.block is not None]
     severity = Severity.CRITICAL if blocked else Severity.WARNING if report.missing else Severity.INFO
-    title = f"Claude spend, {report.as_of:%B %Y}"
+    spent = amounts_text(total.used for total in report.totals if total.used is not None)
+    title = f"Claude spend, {report.as_of:%B %Y}" + (f": {spent}" if spent else "")
     return Message(
         title=title,
         fallback=_fallback(report, title, blocked),
         severity=severity,
-        text=text,
-        sections=(
-            *_tables(view),
-            *_missing(view),
-            *_renewals(view),
-            *_duplicates(view),
-        ),
+        text="\n".join([*_blocked_lines(blocked, view), *_total_lines(report)]),
+        tables=_seats_table(view),
+        sections=(*_api_organizations(view), *_missing(view), *_next_charges(view), *_duplicates(view)),
         actions=() if view.public else buttons("team"),
         footer=f"Extra usage of this month (UTC), as of {moment(report.as_of, view.tz)}",
     )
 
 
 # --- the totals ---------------------------------------------------------------------------------------------------
+
+
+def _blocked_lines(blocked: Sequence[SeatRow], view: View) -> list[str]:
+    """The seat line of each blocked seat that this reader may see by name, and how many more there are."""
+    named = [row for row in blocked if view.may_see(row.seat.name)][:_MOST_BLOCKED]
+    lines = [f"{seat_name(row, view)}: {row_value(row, view)}" for row in named]
+    more = len(blocked) - len(named)
+    if more:
+        also = "more " if named else ""
+        lines.append(f"{more} {also}{'seat is' if more == 1 else 'seats are'} BLOCKED")
+    return lines
 
 
 def total_line(total: Total) -> str:
@@ -74,7 +93,7 @@ def _why_uncapped(total: Total) -> str:
     return f" (no cap for the team: {', '.join(causes)})" if causes else ""
 
 
-def _headlines(report: TeamReport) -> list[str]:
+def _total_lines(report: TeamReport) -> list[str]:
     if not report.rows:
         return ["No seats are configured."]
     lines = [total_line(total) for total in report.totals] or ["No amount is known yet."]
@@ -92,90 +111,82 @@ def _coverage(report: TeamReport) -> str:
     unknown = len({row.seat.name for row in rows if not row.known})
     parts = [f"{report.current} of {count(report.seats, 'seat')} up to date"]
     if old:
-        parts.append(f"{old} counted with the last known number")
+        parts.append(f"{old} counted with the last known amount")
     if unknown:
         parts.append(f"{unknown} unknown and not in the total")
     return "; ".join(parts)
 
 
-def _fallback(report: TeamReport, title: str, blocked: int) -> str:
-    parts = [total_line(total) for total in report.totals]
-    parts += [f"{count(blocked, 'seat')} blocked"] if blocked else []
+def _fallback(report: TeamReport, title: str, blocked: Sequence[SeatRow]) -> str:
+    number = len({row.seat.name for row in blocked})
+    parts = [f"{count(number, 'seat')} BLOCKED"] if number else []
+    parts += [total_line(total) for total in report.totals]
     parts.append(f"{report.current} of {count(report.seats, 'seat')} up to date")
-    return f"{title}: {'; '.join(parts)}"
+    return f"{title}. {'; '.join(parts)}"
 
 
 # --- the seats ----------------------------------------------------------------------------------------------------
 
+_COLUMNS = (
+    Column("Seat"),
+    Column("Spent", numeric=True),
+    Column("Cap", numeric=True, compact="of {}"),
+    Column("Used"),
+    Column("State"),
+)
 
-def _tables(view: View) -> list[Section]:
-    """One budget of rows for all tables, the blocked ones first."""
+
+def _seats_table(view: View) -> tuple[Table, ...]:
+    """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total."""
     seats = [row for row in view.report.rows if not row.beside]
-    visible = view.rows_shown(seats)[:MOST_ROWS]
-    cells = _cells(visible, view)
-    blocked = [line for row, line in zip(visible, cells, strict=True) if row.block]
-    others = [line for row, line in zip(visible, cells, strict=True) if not row.block]
-    shown = {id(row) for row in visible}
+    listed_rows = view.rows_shown(seats)[:MOST_ROWS]
+    shown = {id(row) for row in listed_rows}
     rest = [row for row in seats if id(row) not in shown]
-    more = [_more(rest, among=bool(visible))] if rest else []
-    sections = []
-    if blocked:
-        number = len(blocked)
-        sections.append(Section(tuple(blocked), heading=f"Blocked ({number})", fixed=True))
-    if others or more:
-        sections.append(Section((*others, *more), heading="Seats", fixed=True))
-    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
-    if beside:
-        heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
-        lines = [
-            line
-            for row, cell in zip(beside, _cells(beside, view), strict=True)
-            for line in (cell, *_estimate(row))
-        ]
-        sections.append(Section(tuple(lines), heading=heading, fixed=True))
-    return sections
+    note = rest_note(rest, view, among=bool(listed_rows)) if rest else ""
+    if not listed_rows and not note:
+        return ()
+    rows = tuple(
+        (seat_name(row, view), spent_cell(row), cap_cell(row), used_cell(row), state_cell(row, view))
+        for row in listed_rows
+    )
+    return (Table("Seats", _COLUMNS, rows, note),)
 
 
-def _estimate(row: SeatRow) -> list[str]:
-    spend = row.snapshot.org_spend
-    if spend is None or spend.estimates is None:
-        return []
-    return [f"  Claude Code use: {estimate_value(spend.estimates)}"]
-
-
-def _cells(rows: Sequence[SeatRow], view: View) -> list[str]:
-    several = {row.seat.name for row in rows if sum(other.seat.name == row.seat.name for other in rows) > 1}
-    names = [
-        _name(row, organization=row.seat.name in several) if view.may_see(row.seat.name) else "a seat"
-        for row in rows
-    ]
-    values = [row_value(row, view) for row in rows]
-    wide, long = max(map(len, names), default=0), max(map(len, values), default=0)
-    # How old a number is and what ails its source would name the seat: that list is for everyone.
-    notes = [row_note(row, view) if view.may_see(row.seat.name) else "" for row in rows]
-    return [
-        f"{name:<{wide}}  {value:<{long}}  {note}".rstrip()
-        for name, value, note in zip(names, values, notes, strict=True)
-    ]
-
-
-def _name(row: SeatRow, *, organization: bool) -> str:
-    name = one_line(row.seat.name, NAME_COLUMNS)
-    if not organization or row.counter is None:
-        return name
-    where = row.snapshot.org_name or row.counter.org
-    return f"{name} ({one_line(where, 12)})"
-
-
-def _more(rest: Sequence[SeatRow], *, among: bool) -> str:
-    known = totals(row.used for row in rest if row.counted and row.used is not None).values()
+def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
+    """`and 280 more: $1,234.00 together (3 BLOCKED)`. A sum of one seat that this reader may not see is left out."""
     number = len({row.seat.name for row in rest})
     head = f"and {number} more" if among else count(number, "seat")
-    line = f"{head}: {amounts_text(known)} together" if known else f"{head}: no known spend"
+    counted = [row for row in rest if row.counted and row.used is not None]
+    currencies = [row.used.currency for row in counted if row.used is not None]
+    telling = {
+        one.currency
+        for row in counted
+        if (one := row.used) and currencies.count(one.currency) == 1 and not view.sees_rows_of(row.seat.name)
+    }
+    known = totals(row.used for row in counted if row.used is not None and row.used.currency not in telling)
+    if telling:
+        said = f"{amounts_text(known.values())} together, and one amount" if known else "amount"
+        return f"{head}: {said} not shown, because a sum of one seat would be that seat's own number"
+    line = f"{head}: {amounts_text(known.values())} together" if known else f"{head}: no known spend"
     blocked = sum(row.block is not None for row in rest)
     unknown = sum(not row.known for row in rest)
     asides = [f"{blocked} BLOCKED"] * bool(blocked) + [f"{unknown} unknown"] * bool(unknown)
     return line + (f" ({', '.join(asides)})" if asides else "")
+
+
+def _api_organizations(view: View) -> list[Section]:
+    beside = view.rows_shown(row for row in view.report.rows if row.beside)[:MOST_ROWS]
+    if not beside:
+        return []
+    heading = f"API {'organization' if len(beside) == 1 else 'organizations'} (not in the total)"
+    lines = []
+    for row in beside:
+        state = state_cell(row, view)
+        lines.append(f"{seat_name(row, view)}: {row_value(row, view)}" + (f", {state}" if state else ""))
+        spend = row.snapshot.org_spend
+        if spend is not None and spend.estimates is not None:
+            lines.append(f"Claude Code use: {estimate_value(spend.estimates)}")
+    return [Section(tuple(lines), heading=heading)]
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
@@ -187,7 +198,7 @@ def _missing(view: View) -> list[Section]:
         return []
     lines = []
     for gone in report.missing[:_MOST_MISSING]:
-        since = "" if gone.since is None else f" since {moment(gone.since, view.tz)}"
+        since = "" if gone.since is None else f" since {instant(gone.since, view.tz)}"
         name = one_line(gone.seat, NAME_COLUMNS)
         lines.append(f"{name}: {health_text(gone.health)}{since}. {one_line(gone.remedy)}".rstrip())
     if len(report.missing) > _MOST_MISSING:
@@ -195,14 +206,11 @@ def _missing(view: View) -> list[Section]:
     return [Section(tuple(lines), heading=f"Not read ({len(report.missing)})")]
 
 
-def _renewals(view: View) -> list[Section]:
-    dated = upcoming(view)
-    if not dated:
-        return []
-    lines = charge_lines(dated[:_MOST_RENEWALS], view)
-    if len(dated) > _MOST_RENEWALS:
-        lines.append(f"and {len(dated) - _MOST_RENEWALS} more: ask for renewals")
-    return [Section(tuple(lines), heading="Next charges", fixed=True)]
+def _next_charges(view: View) -> list[Section]:
+    lines = charge_lines(upcoming(view), view)
+    if len(lines) > _MOST_CHARGES:
+        lines = [*lines[:_MOST_CHARGES], "Later charges: ask for renewals"]
+    return [Section(tuple(lines), heading="Next charges")] if lines else []
 
 
 def _duplicates(view: View) -> list[Section]:

@@ -27,32 +27,36 @@ def test_renewals_come_in_order_of_time() -> None:
         )
     )
     assert body(message) == (
+        "Next charge on Sat May 2: bo, $200.00 (Max 20x)\n"
         "Plan fees: $1,000.00\n"
         "Extra usage: $86.00 spent so far this month\n"
-        "Unknown for dee: claude.ai names no date.\n"
-        "Unknown for eve: the last known date has passed.\n"
         "[Next charges]\n"
-        "Sat May 2   bo   $200.00 (max_20x)  $17.20 spent so far this month\n"
-        "Thu May 14  ana  $200.00 (max_20x)  $17.20 spent so far this month\n"
+        "Seat  Next charge              Price  April so far  March by now\n"
+        "bo    Sat May 2    $200.00 (Max 20x)        $17.20             –\n"
+        "ana   Thu May 14   $200.00 (Max 20x)        $17.20             –\n"
         "[Set to end]\n"
-        "Mon Jun 1   cy"
+        "cy: Mon Jun 1\n"
+        "[Not known]\n"
+        "Unknown for dee: claude.ai names no date.\n"
+        "Unknown for eve: the last known date has passed."
     )
-    assert message.fallback.startswith("Renewals: Sat May 2   bo   $200.00 (max_20x)")
+    assert message.fallback == "Renewals. Next charge on Sat May 2: bo, $200.00 (Max 20x)"
 
 
 def test_a_month_before_that_is_not_known_from_its_beginning_is_not_compared() -> None:
     shown = view(reading("ana"), reading("bo"))
     text = body(renewals(shown, [*march("ana", 1210), *march("bo", 100)[1:]]))
     assert "Extra usage: $34.40 spent so far this month\n" in text
-    assert "ana  $200.00 (max_20x)  $17.20 spent so far this month; $12.10 by" in text
+    assert "ana   Thu May 14   $200.00 (Max 20x)        $17.20        $12.10" in text
 
 
 def test_without_names_a_charge_has_no_amount_of_what_was_spent() -> None:
     """The day and the price of a charge tell whose it is to those who know."""
     shown = replace(view(reading("ana"), reading("bo")), rows="anonymous", own=frozenset({"bo"}))
-    lines = body(renewals(shown)).splitlines()
-    assert "Thu May 14  a seat  $200.00 (max_20x)" in lines
-    assert "Thu May 14  bo      $200.00 (max_20x)  $17.20 spent so far this month" in lines
+    assert renewals(shown).tables[0].rows == (
+        ("bo", "Thu May 14", "$200.00 (Max 20x)", "$17.20", ""),
+        ("a seat", "Thu May 14", "$200.00 (Max 20x)", "", ""),
+    )
 
 
 def test_an_unknown_renewal_says_why_and_what_helps() -> None:
@@ -64,9 +68,10 @@ def test_an_unknown_renewal_says_why_and_what_helps() -> None:
         "Unknown for bo: push cannot tell it, so set renews_on in the configuration.",
         "Unknown for cy: not read yet.",
     ]
-    assert renewals(told).text.splitlines()[2:] == lines
-    anonymous = renewals(replace(told, rows="anonymous", own=frozenset({"bo"}))).text
-    assert anonymous.splitlines()[2:] == [
+    assert renewals(told).text.startswith("No next charge is known.\n")
+    assert renewals(told).sections[0].lines == tuple(lines)
+    anonymous = renewals(replace(told, rows="anonymous", own=frozenset({"bo"})))
+    assert [*anonymous.sections[0].lines] == [
         lines[0].replace("ana", "1 seat"),
         lines[1],
         "Unknown for 1 seat: not read yet.",
@@ -82,10 +87,10 @@ def test_a_second_seat_of_an_account_does_not_make_its_renewal_unknown() -> None
 def test_renewals_of_others_are_hidden_when_rows_are() -> None:
     two = view(reading("ana"), reading("bo"), rows="self", own=frozenset({"ana"}))
     assert "bo" not in body(renewals(two))
-    assert "ana  $200.00" in body(renewals(two))
+    assert "ana   Thu May 14   $200.00" in body(renewals(two))
 
 
 def test_many_renewals_are_counted() -> None:
-    many = view(*[reading(f"s{number:02}") for number in range(40)])
-    lines = renewals(many).sections[0].lines
-    assert (len(lines), lines[-1]) == (26, "and 15 more")
+    many = view(*[reading(f"s{number:02}") for number in range(80)])
+    (table,) = renewals(many).tables
+    assert (len(table.rows), table.note) == (50, "and 30 more")

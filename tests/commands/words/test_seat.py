@@ -5,11 +5,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from meterbot.chat.text_forms import without_natives
 from meterbot.commands.outlooks import outlooks
 from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
 from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.seat import seat_detail
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message, notice
 from meterbot.core.models import (
     Counter,
@@ -57,10 +59,10 @@ def view(*readings: Reading, source: SourceState | None = None, **more: object) 
 
 def body(message: Message) -> str:
     parts = [message.text] if message.text else []
-    for section in message.sections:
+    for section in without_natives(message, 120).sections:
         parts += [f"[{section.heading}]"] if section.heading else []
         parts += section.lines
-    return "\n".join(parts)
+    return plain("\n".join(parts))
 
 
 def march(name: str, cents: int) -> list[Hour]:
@@ -82,7 +84,7 @@ def test_one_seat_in_full() -> None:
         "Read from claude_ai: 1 min ago.\n"
         "Blocked until Fri May 1 02:00: its extra usage cap is spent. "
         "The plan's own quota is full too: the next prompt is refused.\n"
-        "Next charge Thu May 14: $200.00 (max_20x), and $50.00 spent so far this month."
+        "Next charge Thu May 14: $200.00 (Max 20x), and $50.00 spent so far this month."
     )
     assert message.fallback == "bo: $50.00 / $50.00 (100%)  BLOCKED until Fri May 1, 1 min ago"
     assert [action.id for action in message.actions] == ["refresh:seat:bo", "share:seat:bo"]
@@ -162,12 +164,12 @@ def test_the_next_charge_comes_with_what_was_spent_beside_the_month_before_by_th
     hours = [*march("ana", 1210), *march("bo", 100)]
     text = body(seat_detail(shown, ["ana"], ("me",), hours=hours))
     assert (
-        "Next charge Thu May 14: $200.00 (max_20x), and $17.20 spent so far this month; "
+        "Next charge Thu May 14: $200.00 (Max 20x), and $17.20 spent so far this month; "
         "$12.10 by this day of March." in text
     )
     text = body(renewals(shown, hours))
     assert "Extra usage: $34.40 spent so far this month; $13.10 by this day of March" in text
-    assert "ana  $200.00 (max_20x)  $17.20 spent so far this month; $12.10 by this day of March" in text
+    assert "ana   Thu May 14   $200.00 (Max 20x)        $17.20        $12.10" in text
 
 
 def test_a_seat_says_when_its_cap_and_its_windows_are_full() -> None:
@@ -185,9 +187,10 @@ def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     bare = replace(seat(price=None), renews_on=14)
     told = View(team_report([reading(shot)], {"ana": state()}, [bare], NOW), BERLIN)
     said = body(seat_detail(told, ["ana"], ("seat", "ana")))
-    assert "Plan: Max 20x.\nNext charge Thu May 14: $200.00 (max_20x, list price), and $17.20 spent" in said
+    assert "Plan: Max 20x.\nNext charge Thu May 14: $200.00 (Max 20x, list price), and $17.20 spent" in said
     assert "Next charge      2026-05-14  (as configured)" in said
-    assert "Thu May 14  ana  $200.00 (max_20x, list price)  as configured" in body(renewals(told))
+    row = ("ana", "Thu May 14 (as configured)", "$200.00 (Max 20x, list price)", "$17.20", "")
+    assert renewals(told).tables[0].rows == (row,)
 
 
 def test_an_estimate_stands_beside_the_real_amount_and_is_called_one() -> None:
