@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
@@ -16,8 +16,8 @@ from meterbot.rules.months import calendar_month
 from meterbot.rules.renewals import next_charge
 
 OTHERS = "others"
-MOST_SEATS = 20
-"""Shown one by one; more than those are a sum, too."""
+MOST_SEATS = 5
+"""Seats with a series of their own; the rest is one more. A chart has six colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class DailySpend:
     renewals: tuple[tuple[str, date], ...]
     known: date
     tz: tzinfo = UTC
+    left_out: bool = False
+    """Whether one seat is in no number here, because a sum of it alone would show this reader its amounts."""
 
     @property
     def each(self) -> tuple[Decimal, ...]:
@@ -88,10 +90,21 @@ def days_of(
     for hour in hours:
         if hour.counter in rows:
             by_currency[hour.spent.currency].append(hour)
-    found = [_days(view, rows, own, currency, days) for currency, own in by_currency.items()]
+    found = []
+    for currency, own in by_currency.items():
+        alone = _single_hidden(view, rows, own)
+        shown = [hour for hour in own if hour.counter != alone]
+        if shown:
+            found.append(replace(_days(view, rows, shown, currency, days), left_out=alone is not None))
     # What was read last before these days says nothing of them.
     found = [one for one in found if one.series]
     return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
+
+
+def _single_hidden(view: View, rows: dict[Counter, SeatRow], hours: Iterable[Hour]) -> Counter | None:
+    """The one counter that this reader may not see, where there is only one."""
+    hidden = {hour.counter for hour in hours if not view.sees_rows_of(rows[hour.counter].seat.name)}
+    return next(iter(hidden)) if len(hidden) == 1 else None
 
 
 def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:

@@ -1,10 +1,7 @@
 import asyncio
 import io
 import sqlite3
-import sys
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +16,8 @@ from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.chat.console import Console
 from meterbot.chat.text_forms import without_natives
-from meterbot.commands import charts
 from meterbot.commands.commands import FORMS, FUNCTIONS, Commands
 from meterbot.commands.context import CommandContext
-from meterbot.commands.daily import DailySpend
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, DestinationTrouble, NewDelivery
 from meterbot.core.messages import Message
 from meterbot.core.models import (
@@ -330,7 +325,7 @@ async def test_history_takes_days_and_a_seat(store: Store, text: str, title: str
     assert (await ask(commands(store), text)).message.title == title
 
 
-async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
+async def test_history_has_charts_and_the_same_numbers_in_words(store: Store) -> None:
     points = [
         Sample(
             NOW - timedelta(days=2, hours=-number),
@@ -344,11 +339,9 @@ async def test_history_has_a_picture_beside_the_words(store: Store) -> None:
     await store.run(lambda c: batches.write(c, Batch(samples=points)))
     answer = await ask(commands(store), "history 7d share")
     assert answer.public
-    assert "$4.00 spent." in answer.message.text
-    assert answer.picture is not None
-    assert answer.picture.png.startswith(b"\x89PNG")
-    assert "bo $4.00" in answer.picture.alt
-    assert "PNG" not in repr(answer.picture)
+    assert answer.message.title == "The team's extra usage, the last 7 days: $4.00"
+    assert answer.message.text.startswith("$4.00 spent: bo $4.00.")
+    assert len(answer.message.charts) == 2
 
 
 async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,43 +358,6 @@ async def test_what_many_ask_for_at_once_is_read_once(store: Store, monkeypatch:
     await ask(answerer, "history")
     assert read == 2
     assert len({answer.message.text for answer in first}) == 1
-
-
-async def test_who_asks_for_words_waits_for_nobodys_picture(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loop, draw = asyncio.get_running_loop(), charts.draw
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
-    begun, on = asyncio.Event(), threading.Event()
-
-    def slow(days: DailySpend, title: str, *, dark: bool = False) -> bytes:
-        loop.call_soon_threadsafe(begun.set)
-        on.wait()
-        return draw(days, title, dark=dark)
-
-    monkeypatch.setattr(charts, "draw", slow)
-    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
-    await store.run(lambda c: batches.write(c, Batch(samples=[point])))
-    answerer = commands(store)
-    history = asyncio.create_task(ask(answerer, "history"))
-    try:
-        async with asyncio.timeout(10):
-            await begun.wait()
-            assert (await ask(answerer, "seat bo")).message.title
-    finally:
-        on.set()
-    assert (await history).picture is not None
-
-
-async def test_without_matplotlib_the_words_stand_and_say_why(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where the extra is not installed
-    point = Sample(NOW - timedelta(hours=2), reading("bo").counter, money("1"), None, blocked=False)
-    await store.run(lambda c: batches.write(c, Batch(samples=[point])))
-    answer = await ask(commands(store), "history")
-    assert answer.picture is None
-    assert "install meterbot with its extra `charts`." in answer.message.text
 
 
 async def test_a_colleagues_history_is_not_shown_where_rows_are_ones_own(store: Store) -> None:

@@ -1,29 +1,38 @@
-"""The answer to `/claude-spend history`: what was spent on each day, in words for those who cannot see the picture."""
+"""`history`: spend per day as charts, with the same numbers in a table."""
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 from meterbot.chat import Answer
-from meterbot.commands import charts
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
 from meterbot.commands.readings import hours_joined
 from meterbot.commands.view import View
-from meterbot.core.messages import Message, Picture, Section, buttons, notice
+from meterbot.core.messages import (
+    Chart,
+    ChartKind,
+    Column,
+    Message,
+    Section,
+    Series,
+    Table,
+    buttons,
+    notice,
+)
 from meterbot.core.models import Counter
-from meterbot.core.money import Money, of_major, rounded, show
-from meterbot.core.text import day_text, listed, moment, one_line, sentence, span
+from meterbot.core.money import of_major, rounded, show
+from meterbot.core.text import amounts_text, day_text, listed, moment, one_line, span
 from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
 _USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps “me” or a seat behind it."
-_MOST_LINES = 31
-_MOST_NAMES = 20
-_WEEK = 7
+_MOST_BUCKETS, _MOST_NAMES = 20, 20
+_NAME = 20
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
@@ -45,20 +54,17 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     view = await context.view(request)
     if not all(map(view.may_see, seats)):
         return Answer(NOT_SHOWN, request.public)
-    return await days(context, view, seats, spans[0], question.platform)
+    return await days(context, view, seats, spans[0])
 
 
-async def days(
-    context: CommandContext, view: View, seats: Sequence[str], number: int, platform: str
-) -> Answer:
+async def days(context: CommandContext, view: View, seats: Sequence[str], number: int) -> Answer:
     """So many days of these seats, or of the team."""
     since = first_hour(number, view.report.as_of, context.tz)
     rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
     counters = {row.counter for row in rows if row.counter is not None}
     hours = await _hours(context, frozenset(counters), since)
     found = await asyncio.to_thread(days_of, view, hours, number, seats)
-    picture, note = await _drawn(found, title_of(view, number, seats), dark=platform == "discord")
-    return Answer(history_answer(view, found, number, seats, note), view.public, picture=picture)
+    return Answer(history_answer(view, found, number, seats), view.public)
 
 
 async def _hours(context: CommandContext, counters: frozenset[Counter], since: datetime) -> list[Hour]:
@@ -71,43 +77,28 @@ async def _hours(context: CommandContext, counters: frozenset[Counter], since: d
     return await asyncio.shield(reading)
 
 
-async def _drawn(found: Sequence[DailySpend], title: str, *, dark: bool) -> tuple[Picture | None, str]:
-    """The picture of the first currency; or none, and why."""
-    if not found:
-        return None, ""
-    try:
-        draw = partial(charts.draw, found[0], title, dark=dark)
-        png = await asyncio.get_running_loop().run_in_executor(charts.PAINTER, draw)
-    except charts.NoCharts as reason:
-        return None, sentence(str(reason))
-    return Picture(png, alt_text(found[0], title), "claude-spend.png"), ""
-
-
-def history_answer(
-    view: View, found: Sequence[DailySpend], number: int, seats: Sequence[str], note: str = ""
-) -> Message:
-    """Of these seats, or without any of the team. `note`: why there is no picture, where there is none."""
-    title = title_of(view, number, seats)
+def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: Sequence[str]) -> Message:
+    """The last days of these seats, or without any of the team: for each currency a table and two charts."""
+    title = _title(view, number, seats)
     words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
+    actions = () if view.public else buttons(*words)
     if not found:
         text = "Nothing is known of these days."
-        return Message(title, f"{title}: {text}", text=text, actions=() if view.public else buttons(*words))
-    text = "; ".join(f"{show(days.total, grouped=True)} spent" for days in found)
-    sections = [section for days in found for section in _sections(days, several=len(found) > 1)]
-    if len(found) > 1:
-        note = f"{note} The picture shows {found[0].currency} alone.".strip()
+        return Message(title, f"{title}: {text}", text=text, actions=actions)
+    total = amounts_text(days.total for days in found)
     return Message(
-        title=title,
-        fallback=f"{title}: {text}",
-        text="\n".join(line for line in (f"{text}.", note) if line),
-        sections=tuple(sections),
-        actions=() if view.public else buttons(*words),
+        title=f"{title}: {total}",
+        fallback=f"{title}: {' '.join(_summary(days) for days in found)}",
+        text="\n".join(_summary(days) for days in found),
+        tables=tuple(_table(days) for days in found),
+        charts=tuple(chart for days in found for chart in (_spend_chart(days), _month_chart(days))),
+        sections=tuple(Section(facts) for days in found if (facts := tuple(_facts(days)))),
+        actions=actions,
         footer=f"Days in {view.tz}. As of {moment(view.report.as_of, view.tz)}",
     )
 
 
-def title_of(view: View, number: int, seats: Sequence[str]) -> str:
-    """The picture's, too."""
+def _title(view: View, number: int, seats: Sequence[str]) -> str:
     names = listed([one_line(seat, 40) for seat in seats], 3)
     whose = f"Extra usage of {names}" if seats else "The team's extra usage"
     if not seats and view.rows != "named":
@@ -115,78 +106,119 @@ def title_of(view: View, number: int, seats: Sequence[str]) -> str:
     return f"{whose}, the last {number} days"
 
 
-def alt_text(days: DailySpend, title: str) -> str:
-    """The picture in a sentence, for those who hear it."""
-    parts = [f"{one.label} {show(one.total, grouped=True)}" for one in days.series]
-    most = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0], default=None)
-    peak = ""
-    if most is not None and most[0] > 0:
-        peak = f" Most on {day_text(most[1])}: {_amount(most[0], days)}."
-    blocked = f" Blocked: {_blocked_words(days)}." if days.blocked else ""
-    return (
-        f"{title}, as bars of each day stacked by seat: {show(days.total, grouped=True)} in all, "
-        f"{listed(parts, 20)}.{peak}{blocked}"
+def _summary(days: DailySpend) -> str:
+    """`$7.50 spent: ana $5.00 and bo $2.50. Most on Wed Apr 29: $5.00.`"""
+    parts = [f"{one_line(one.label, _NAME)} {show(one.total, grouped=True)}" for one in days.series]
+    most, day = max(zip(days.each, days.days, strict=True), key=lambda pair: pair[0])
+    peak = f" Most on {day_text(day)}: {_amount(most, days)}." if most > 0 else ""
+    return f"{show(days.total, grouped=True)} spent: {listed(parts)}.{peak}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """Adjoining days that are shown as one: where they begin and end in `DailySpend.days`."""
+
+    first: int
+    last: int
+    label: str
+
+
+def _buckets(days: Sequence[date]) -> list[_Bucket]:
+    """At most 20: single days of a week, two of a month, five of a quarter. The last bucket ends today."""
+    size = -(-len(days) // _MOST_BUCKETS)
+    ends = range(len(days) - 1, -1, -size)
+    return [
+        _Bucket(first := max(0, end - size + 1), end, _label(days[first], days[end]))
+        for end in reversed(ends)
+    ]
+
+
+def _label(first: date, last: date) -> str:
+    """`Wed Apr 29`, `Apr 1–2`, `Apr 29–May 3`"""
+    if first == last:
+        return day_text(first)
+    end = f"{last.day}" if first.month == last.month else f"{last:%b} {last.day}"
+    return f"{first:%b} {first.day}–{end}"
+
+
+def _per(days: DailySpend) -> str:
+    size = -(-len(days.days) // _MOST_BUCKETS)
+    return "per day" if size == 1 else f"per {size} days"
+
+
+def _table(days: DailySpend) -> Table:
+    """A row for each bucket in which something was spent."""
+    seats = [
+        Column(name := one_line(one.label, _NAME), numeric=True, compact=f"{name} {{}}")
+        for one in days.series
+    ]
+    total = [Column("Total", numeric=True, compact="total {}")] if len(days.series) > 1 else []
+    rows = []
+    for bucket in _buckets(days.days):
+        spent = [sum(one.spent[bucket.first : bucket.last + 1], Decimal(0)) for one in days.series]
+        if sum(spent) > 0:
+            cells = [_amount(amount, days) if amount else "" for amount in spent]
+            rows.append((bucket.label, *cells, *([_amount(sum(spent, Decimal(0)), days)] if total else [])))
+    caption = f"Spent {_per(days)}, {days.currency}"
+    return Table(caption, (Column("Days"), *seats, *total), tuple(rows), "" if rows else "Nothing was spent.")
+
+
+def _spend_chart(days: DailySpend) -> Chart:
+    buckets = _buckets(days.days)
+    series = tuple(
+        Series(
+            one_line(one.label, _NAME),
+            tuple(sum(one.spent[each.first : each.last + 1], Decimal(0)) for each in buckets),
+        )
+        for one in days.series
+    )
+    labels = tuple(each.label for each in buckets)
+    title = f"Spent {_per(days)}, {days.currency}"
+    return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days))
+
+
+def _month_chart(days: DailySpend) -> Chart:
+    """The month's sum at the end of each bucket, beside the cap."""
+    buckets = _buckets(days.days)
+    so_far = tuple(days.so_far[each.last] for each in buckets)
+    series = [Series("month so far", so_far)]
+    if days.cap is not None:
+        series.append(Series("cap", (days.cap.major,) * len(buckets)))
+    labels = tuple(f"{days.days[each.last]:%b} {days.days[each.last].day}" for each in buckets)
+    title = f"Month so far{' and cap' * (days.cap is not None)}, {days.currency}"
+    now = so_far[-1]
+    known = "The month's sum is not known." if now is None else f"{_amount(now, days)} this month"
+    cap = "" if days.cap is None or now is None else f", the cap is {show(days.cap, grouped=True)}"
+    return Chart(
+        title, ChartKind.LINE, labels, tuple(series), days.currency, f"{known}{cap}".rstrip(".") + "."
     )
 
 
-def _sections(days: DailySpend, *, several: bool) -> list[Section]:
-    unit = f" ({days.currency})" if several else ""
-    sections = [Section(tuple(_seat_lines(days)), heading=f"Seats{unit}", fixed=True)]
-    lines = _day_lines(days)
-    if lines:
-        per = "Weeks" if len(days.days) > _MOST_LINES else "DailySpend"
-        sections.append(Section(tuple(lines), heading=f"{per}{unit}", fixed=True))
+def _facts(days: DailySpend) -> list[str]:
     facts = []
+    if days.left_out:
+        facts.append("One other seat is left out: a sum of one seat would be that seat's own number.")
     if days.blocked:
-        facts.append(f"Blocked: {_blocked_words(days)}.")
+        facts.append(f"Blocked: {_blocked_text(days)}.")
     if days.renewals:
-        facts.append(f"Plan renewals: {_renewed_words(days.renewals)}.")
+        facts.append(f"Plan renewals: {_renewals_text(days.renewals)}.")
     if days.known > days.days[0]:
         facts.append(f"Nothing is known before {day_text(days.known)}.")
-    return [*sections, Section(tuple(facts))] if facts else sections
-
-
-def _seat_lines(days: DailySpend) -> list[str]:
-    amounts = [show(one.total, grouped=True) for one in days.series]
-    names = [one_line(one.label, 24) for one in days.series]
-    wide, long = max(map(len, names)), max(map(len, amounts))
-    return [f"{name:<{wide}}  {amount:>{long}}" for name, amount in zip(names, amounts, strict=True)]
-
-
-def _day_lines(days: DailySpend) -> list[str]:
-    """Those on which something was spent; of many days the weeks."""
-    rows = list(zip(days.days, days.each, strict=True))
-    if len(rows) > _MOST_LINES:
-        rows = list(_weeks(rows))
-    spent = [(day, amount) for day, amount in rows if amount > 0]
-    amounts = [_amount(amount, days) for _, amount in spent]
-    long = max(map(len, amounts), default=0)
-    return [f"{day_text(day):<10}  {amount:>{long}}" for (day, _), amount in zip(spent, amounts, strict=True)]
-
-
-def _weeks(rows: Sequence[tuple[date, Decimal]]) -> Iterable[tuple[date, Decimal]]:
-    """Sums of the weeks that end with the last day, by their first."""
-    for end in range(len(rows) % _WEEK or _WEEK, len(rows) + 1, _WEEK):
-        part = rows[max(0, end - _WEEK) : end]
-        yield part[0][0], sum((amount for _, amount in part), Decimal(0))
+    return facts
 
 
 def _amount(major: Decimal, days: DailySpend) -> str:
-    return show(_money(major, days), grouped=True)
+    return show(of_major(rounded(major, days.total.exponent), days.currency), grouped=True)
 
 
-def _money(major: Decimal, days: DailySpend) -> Money:
-    return of_major(rounded(major, days.total.exponent), days.currency)
-
-
-def _blocked_words(days: DailySpend) -> str:
+def _blocked_text(days: DailySpend) -> str:
     lengths: dict[str, timedelta] = {}
     for stretch in days.blocked:
         lengths[stretch.label] = lengths.get(stretch.label, timedelta()) + stretch.end - stretch.start
     return listed([f"{name} for about {span(length)}" for name, length in lengths.items()])
 
 
-def _renewed_words(renewals: Sequence[tuple[str, date]]) -> str:
+def _renewals_text(renewals: Sequence[tuple[str, date]]) -> str:
     each: dict[str, list[str]] = {}
     for name, day in sorted(renewals, key=lambda one: one[1]):
         each.setdefault(name, []).append(day_text(day))

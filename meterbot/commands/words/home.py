@@ -31,5 +31,5 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         messages = tuple(one.message for one in answers)
     else:
         messages = (await off_loop(len(context.seats), team, view),)
-    drawn = partial(history.days, context, view, own, 30, request.question.platform)
+    drawn = partial(history.days, context, view, own, 30)
     return Answer(messages[0], page=HomePage(messages, tab, tabs, drawn if own or tab == _TEAM else None))
