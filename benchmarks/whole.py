@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks import measure, upstream
 from benchmarks.measure import Line
-from meterbot.app import build
+from meterbot.app import build, serve
 from meterbot.app.config import Config, load
 from meterbot.chat import Question
 from meterbot.chat.slack.blocks import render
@@ -129,7 +129,7 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
         await _in_step(config, interval)
         stop, probe, took = asyncio.Event(), Probe(), list[float]()
         async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
-            build.spare_garbage()
+            serve.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await asyncio.sleep(interval + _LEAD)
             upstream.Running(url).seen(reset=True)

@@ -19,7 +19,7 @@ import psycopg
 
 from benchmarks import measure, upstream, whole
 from benchmarks.measure import Line
-from meterbot.app import build
+from meterbot.app import build, serve
 from meterbot.app.config import load
 from meterbot.core.clock import SystemClock
 from tests import postgres
@@ -53,7 +53,7 @@ async def _child(url: str) -> None:
         config = load(None, told | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
         stop = asyncio.Event()
         async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
-            build.spare_garbage()
+            serve.spare_garbage()
             running = asyncio.create_task(bot.run(stop))
             await loop.run_in_executor(None, sys.stdin.readline)
             cpu, wall = time.process_time(), time.monotonic()

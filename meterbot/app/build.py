@@ -4,11 +4,10 @@ Concrete sources, stores and chats are named here, and where an operator's comma
 """
 
 import asyncio
-import gc
+import errno
 import os
 import random
 import secrets
-import signal
 import socket
 import sys
 from collections import defaultdict
@@ -18,17 +17,19 @@ from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 import meterbot
+from meterbot.app.channels import channel_problems
 from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
 from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
-from meterbot.app.run import TICK_SECONDS, Bot
+from meterbot.app.run import Bot
 from meterbot.app.systemd import Systemd
 from meterbot.app.watchdog import DeadMansSwitch, Watchdog
 from meterbot.app.web import HttpServer, Route, application
@@ -40,10 +41,10 @@ from meterbot.commands.join import JoinCommand, JoinTerms
 from meterbot.commands.readings import current_outlooks
 from meterbot.commands.team_report import SeatRow
 from meterbot.core.cipher import Cipher
-from meterbot.core.clock import Clock, SystemClock
+from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import Destination
-from meterbot.core.errors import StartError
+from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.lease import GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter
@@ -82,35 +83,6 @@ outage_as_warning = errors.as_warning
 """A step for `log.set_up`: the database's failures are not the bot's."""
 
 log = get_logger(__name__)
-
-
-async def run(config: Config, clock: Clock | None = None, tick_seconds: float = TICK_SECONDS) -> None:
-    """The bot, until SIGTERM or SIGINT."""
-    stop, itself = asyncio.Event(), asyncio.current_task()
-    assert itself is not None  # noqa: S101 - a coroutine that runs is in a task
-    # A platform that hangs may take long to connect to: a bot that is told to end meanwhile does not wait for it.
-    _on_signals(itself.cancel)
-    try:
-        async with assembled(config, clock or SystemClock(), on_quit=stop.set) as bot:
-            _on_signals(stop.set)
-            spare_garbage()
-            await bot.run(stop, tick_seconds)
-    except asyncio.CancelledError:
-        log.info("stopped while starting")
-
-
-def spare_garbage() -> None:
-    """What is there now stays: nobody has to look through it for garbage, again and again. And of what comes, what is known
-    of the seats stays, too: all of it is looked through seldom."""
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 100)
-    gc.enable()
-
-
-def _on_signals(handler: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, handler)
 
 
 @asynccontextmanager
@@ -193,14 +165,17 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values
         routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now).routes()
-    metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token))
-    listener = HttpServer(application(bot.vitals, routes, metrics), http.addresses)
+    names = [urlsplit(http.public_url).hostname or ""] if http.public_url else []
+    names += [address.host for address in http.addresses]
+    metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token), names)
+    listener = HttpServer(application(bot.health, routes, metrics), http.addresses)
     closing.push_async_callback(listener.close)
     try:
         await listener.start()
     except OSError as error:
         where = " and ".join(map(str, http.addresses))
-        raise StartError(f"cannot listen on {where}: {error.strerror or error}") from None
+        kind = UnavailableError if error.errno == errno.EADDRINUSE else StartError
+        raise kind(f"cannot listen on {where}: {error.strerror or error}") from None
 
 
 async def _start(chats: Iterable[Chat], commands: Commands) -> None:
@@ -213,7 +188,8 @@ async def _start(chats: Iterable[Chat], commands: Commands) -> None:
         if not isinstance(failure, StartError):
             raise failure
     if failures:
-        raise StartError("\n".join(map(str, failures)))
+        hopeless = any(not isinstance(failure, UnavailableError) for failure in failures)
+        raise (StartError if hopeless else UnavailableError)("\n".join(map(str, failures)))
 
 
 def _connected(
@@ -317,6 +293,7 @@ def _connected(
         Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url)),
         sessions,
         presence,
+        partial(channel_problems, config, clock.now),
     )
 
 

@@ -1,4 +1,4 @@
-"""How the bot is doing at one moment: what the health routes, systemd, the log and the dead man's switch are told."""
+"""The bot's health at one moment, for /readyz, /metrics, systemd, the log and the dead man's switch."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,56 +11,90 @@ from meterbot.core.text import count, listed, one_line
 from meterbot.store import Worker
 
 TICK_LATE = timedelta(seconds=60)
-"""A tick older than this means that nobody is polling."""
+"""After this long without a tick, the seats are not polled."""
+WRITE_LATE = timedelta(seconds=30)
+"""After this long without a successful write, the database cannot be written to."""
 ALERT_LATE = timedelta(minutes=15)
-"""An alert that waits longer than this is a failure of ours or of the platform."""
+"""An alert that waits longer is a failure of meterbot or of the platform."""
+CHAT_LATE = timedelta(minutes=15)
+"""After this long without any connected chat, a restart may help."""
 
 
 def on_time(last_tick: datetime | None, now: datetime) -> bool:
-    """Whether the seats that are due were looked for a moment ago."""
+    """Whether the poller looked for due seats recently."""
     return last_tick is not None and now - last_tick <= TICK_LATE
 
 
 @dataclass(frozen=True, slots=True)
 class BotHealth:
-    """How the bot is doing at `now`."""
+    """The state of everything that has to work, at `now`."""
 
     now: datetime
     version: str
     database: bool
+    """Whether it answers."""
     last_tick: datetime | None
+    written_at: datetime | None = None
+    """When this process last wrote to the database; None: it has not tried yet."""
+    connected_at: datetime | None = None
+    """When a chat was last connected; None: not since the start."""
     chats: Mapping[str, Connection] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
-    """Chat → how many messages are not delivered yet."""
+    """Chat → how many messages are to be delivered now."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """Chat → how many messages a snooze, a silence or quiet hours hold back."""
     oldest: Mapping[str, datetime] = field(default_factory=dict)
-    """Chat → when the oldest of them was queued, where there is one."""
+    """Chat → when the oldest message that is to be delivered now was queued."""
     seats: Mapping[str, SourceState] = field(default_factory=dict)
     troubles: Mapping[str, str] = field(default_factory=dict)
-    """Chat → why its waiting messages do not move, as told by the platform."""
+    """Chat → why its messages cannot be delivered, in the platform's words."""
+    wrong_channels: Mapping[str, str] = field(default_factory=dict)
+    """Chat → why nothing can be posted to its configured channel, and what to do."""
     lag: timedelta = timedelta(0)
-    """By how much the seat that waits longest to be read is late."""
+    """How late the most overdue seat is."""
     workers: Sequence[Worker] = ()
-    """The processes on this database that are alive."""
+    """The processes that are alive on this database."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last successful write is recent."""
+        return self.written_at is None or self.now - self.written_at <= WRITE_LATE
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the service manager should restart the bot."""
+        alone = self.connected_at is not None and self.now - self.connected_at > CHAT_LATE
+        return not on_time(self.last_tick, self.now) or not self.writable or alone
 
     def problems(self) -> list[str]:
         """Why the bot is not ready; empty when it is."""
         found = []
         if not self.database:
             found.append("the database does not answer")
+        elif not self.writable:
+            found.append("the database cannot be written to")
         if not on_time(self.last_tick, self.now):
             found.append("the last tick is late")
         if self.chats and not any(chat.up for chat in self.chats.values()):
             found.append("no chat is connected")
+        elif self.chats and self.chats.keys() <= self.wrong_channels.keys():
+            found.append("no alert can be posted: the configured channel is wrong")
         if any(self.now - queued > ALERT_LATE for queued in self.oldest.values()):
             found.append("an alert is waiting to be delivered")
         return found
 
     def notes(self) -> list[str]:
-        """What ails it besides, or in more detail, whether or not it keeps the bot from being ready."""
+        """Further details, whether or not they keep the bot from being ready."""
         found = [
             f"{name} is not connected" + (f": {one_line(chat.detail)}" if chat.detail else "")
             for name, chat in self.chats.items()
             if not chat.up
+        ]
+        found += [f"{name}: {one_line(problem)}" for name, problem in self.wrong_channels.items()]
+        found += [
+            f"{count(held, 'message')} for {name} held back on purpose"
+            for name, held in self.held.items()
+            if held
         ]
         found += [
             f"{count(self.waiting.get(name, 0), 'message')} for {name} cannot be delivered: "
@@ -72,7 +106,7 @@ class BotHealth:
         return [secret.hide(note) for note in found]
 
     def summary(self) -> str:
-        """All of it in one line."""
+        """Everything in one line."""
         well = sum(state.health == Health.OK for state in self.seats.values())
         up = [name for name, chat in self.chats.items() if chat.up]
         said = [
@@ -84,4 +118,4 @@ class BotHealth:
         return ("not ready: " + "; ".join(problems) + "; " if problems else "") + ", ".join(said)
 
 
-TakeVitals = Callable[[], Awaitable[BotHealth]]
+CheckHealth = Callable[[], Awaitable[BotHealth]]

@@ -1,13 +1,14 @@
-"""`/metrics`: how the bot and its seats are doing, as Prometheus text.
+"""`/metrics`: the state of the bot and its seats, as Prometheus text.
 
-What is true at the moment is made anew at every scrape, so that a removed seat or chat leaves no series behind. A seat
-has the name that the configuration gives it, an organization its id, and nobody an e-mail address.
+The gauges are made for each scrape, so that a removed seat or chat leaves no series behind. A seat has its configured
+name, an organization its id; there are no e-mail addresses.
 """
 
 import hmac
 import platform
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from prometheus_client import (
@@ -25,44 +26,63 @@ from meterbot.commands.team_report import SeatRow
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.lease import GATEWAY
 
-TakeRows = Callable[[], Awaitable[Sequence[SeatRow]]]
+ReadRows = Callable[[], Awaitable[Sequence[SeatRow]]]
 
-_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+_PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
-async def _nobody() -> Sequence[SeatRow]:
+async def _no_rows() -> Sequence[SeatRow]:
     return ()
 
 
 class Metrics:
-    """What is told, and to whom. With a token, only who sends it is answered; without one, only who asks from this very
-    machine sees amounts."""
+    """Decides who gets an answer, and makes it. With a token, only requests with the token; without one, amounts are
+    only for requests from this machine."""
 
     def __init__(
-        self, tally: ProcessCounters | None = None, rows: TakeRows = _nobody, token: str | None = None
+        self,
+        counters: ProcessCounters | None = None,
+        rows: ReadRows = _no_rows,
+        token: str | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
+        """`hosts`: the names under which others reach the listener."""
         self._rows = rows
         self._token = token
-        self._counted = [(tally or ProcessCounters()).registry, _process()]
+        self._hosts = {host.lower() for host in hosts}
+        self._process = [(counters or ProcessCounters()).registry, _process()]
 
-    def refuses(self, request: web.Request) -> bool:
+    def is_foreign(self, request: web.Request) -> bool:
+        """Whether a request without a token may come from a web page that a person here has open: its name, which
+        belongs to somebody else, resolves to this machine (DNS rebinding)."""
+        if self._token is not None:
+            return False
+        host = urlsplit(f"//{request.host}").hostname or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            # Nobody can register a name without a dot, such as that of a container.
+            return "." in host.removesuffix(".") and host not in self._hosts
+        return False
+
+    def needs_token(self, request: web.Request) -> bool:
         """Whether the token is missing or wrong."""
         if self._token is None:
             return False
         given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
         return not hmac.compare_digest(given, f"Bearer {self._token}".encode())
 
-    async def answer(self, request: web.Request, vitals: BotHealth) -> bytes:
-        """To a request that was not refused."""
-        rows = await self._rows() if vitals.database and (self._token or _asked_here(request)) else ()
+    async def answer(self, request: web.Request, health: BotHealth) -> bytes:
+        """The text for a request that was not refused."""
+        rows = await self._rows() if health.database and (self._token or _asked_here(request)) else ()
         now = CollectorRegistry()
-        now.register(_Now([*_of_the_bot(vitals), *_of_seats(vitals), *_of_money(rows)]))
-        return b"".join(generate_latest(registry) for registry in [now, *self._counted])
+        now.register(_Now([*_of_the_bot(health), *_of_seats(health), *_of_money(rows)]))
+        return b"".join(generate_latest(registry) for registry in [now, *self._process])
 
 
 def _asked_here(request: web.Request) -> bool:
-    """By this machine, and by nobody else through it: a proxy asks from here, too, for whoever asked it."""
-    if any(name in request.headers for name in _PASSED_ON):
+    """Whether the request is from this machine, and not from a proxy on it."""
+    if any(name in request.headers for name in _PROXY_HEADERS):
         return False
     try:
         return ip_address(request.remote or "").is_loopback
@@ -71,7 +91,7 @@ def _asked_here(request: web.Request) -> bool:
 
 
 def _process() -> CollectorRegistry:
-    """Memory, processor time and open files of this process, as the library tells them."""
+    """Memory, processor time and open files of this process."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -86,70 +106,81 @@ class _Now(Collector):
         yield from self._metrics
 
 
-def _of_the_bot(vitals: BotHealth) -> Iterator[Metric]:
+def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
     yield _gauges(
         "meterbot_build_info",
         "Always 1.",
         ["version", "python"],
-        [([vitals.version, platform.python_version()], 1)],
+        [([health.version, platform.python_version()], 1)],
     )
-    yield _gauge("meterbot_ready", "1 while the bot does its work.", int(not vitals.problems()))
-    yield _gauge("meterbot_database_up", "1 while the database answers.", int(vitals.database))
-    if vitals.last_tick is not None:
-        tick = vitals.last_tick.timestamp()
-        yield _gauge("meterbot_last_tick_timestamp_seconds", "When seats were last looked at.", tick)
-    lag = vitals.lag.total_seconds()
-    yield _gauge("meterbot_poll_lag_seconds", "How late the seat is that waits longest to be read.", lag)
+    yield _gauge("meterbot_ready", "1 while the bot is ready, as /readyz says.", int(not health.problems()))
+    yield _gauge("meterbot_database_up", "1 while the database answers.", int(health.database))
+    if health.last_tick is not None:
+        tick = health.last_tick.timestamp()
+        yield _gauge(
+            "meterbot_last_tick_timestamp_seconds", "When the poller last looked for due seats.", tick
+        )
+    lag = health.lag.total_seconds()
+    yield _gauge("meterbot_poll_lag_seconds", "How late the most overdue seat is.", lag)
     yield _gauges(
         "meterbot_chat_connected",
         "1 while the chat is connected.",
         ["chat"],
-        [([name], int(chat.up)) for name, chat in vitals.chats.items()],
+        [([name], int(chat.up)) for name, chat in health.chats.items()],
     )
     yield _gauges(
         "meterbot_deliveries_waiting",
-        "Messages not yet delivered.",
+        "Messages that are to be delivered now.",
         ["chat"],
-        [([name], count) for name, count in vitals.waiting.items()],
+        [([name], count) for name, count in health.waiting.items()],
     )
     yield _gauges(
         "meterbot_deliveries_stuck",
-        "1 while the next message cannot be delivered.",
+        "1 while messages cannot be delivered.",
         ["chat"],
-        [([name], int(name in vitals.troubles)) for name in vitals.waiting],
+        [([name], int(name in health.troubles)) for name in health.waiting],
+    )
+    yield _gauges(
+        "meterbot_deliveries_held",
+        "Messages that a snooze, a silence or quiet hours hold back.",
+        ["chat"],
+        [([name], count) for name, count in health.held.items()],
+    )
+    yield _gauge(
+        "meterbot_database_writable", "1 while the database can be written to.", int(health.writable)
     )
     yield _gauges(
         "meterbot_deliveries_oldest_timestamp_seconds",
-        "When the oldest message not yet delivered was queued.",
+        "When the oldest message that is to be delivered now was queued.",
         ["chat"],
-        [([name], queued.timestamp()) for name, queued in vitals.oldest.items()],
+        [([name], queued.timestamp()) for name, queued in health.oldest.items()],
     )
-    yield _gauge("meterbot_workers_alive", "Processes at work on the database.", len(vitals.workers))
+    yield _gauge("meterbot_workers_alive", "Processes that are alive on this database.", len(health.workers))
     yield _gauges(
         "meterbot_gateway_held",
-        "Each process that is alive: 1 for the one that listens to Discord.",
+        "1 for the process that is connected to Discord.",
         ["worker"],
-        [([worker.name], int(GATEWAY in worker.leases)) for worker in vitals.workers],
+        [([worker.name], int(GATEWAY in worker.leases)) for worker in health.workers],
     )
 
 
-def _of_seats(vitals: BotHealth) -> Iterator[Metric]:
+def _of_seats(health: BotHealth) -> Iterator[Metric]:
     yield _gauges(
         "meterbot_seat_health",
-        "1 for the seat's present health.",
+        "1 for the seat's current health.",
         ["seat", "health"],
-        [([name, state.health.value], 1) for name, state in vitals.seats.items()],
+        [([name, state.health.value], 1) for name, state in health.seats.items()],
     )
     yield _gauges(
         "meterbot_seat_last_read_timestamp_seconds",
-        "When the seat was last read without trouble.",
+        "When the seat was last read successfully.",
         ["seat"],
-        [([name], state.last_ok_at.timestamp()) for name, state in vitals.seats.items() if state.last_ok_at],
+        [([name], state.last_ok_at.timestamp()) for name, state in health.seats.items() if state.last_ok_at],
     )
 
 
 def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
-    """In whole units of the currency, of this month. Each counter once, under the seat that the sums count it for."""
+    """This month's amounts, in whole units of the currency. A counter that several seats share appears once."""
     spent, caps, blocked = list[_Series](), list[_Series](), list[_Series]()
     for row in rows:
         extra = row.snapshot.extra_usage

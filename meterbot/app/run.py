@@ -41,6 +41,10 @@ TIDY_SECONDS = 60.0
 """How often is looked whether it is time to make what is old less."""
 ROUND_SECONDS = 60.0
 """How often the log is told what was read."""
+WRITE_SECONDS = 10.0
+"""How often the last tick is stored, which also shows whether the database can be written to."""
+CHANNELS_SECONDS = 600.0
+"""How often it is checked that alerts can be posted to the configured channels."""
 LOOK_SECONDS = 5.0
 """How often those who watch the bot are told how it is doing."""
 _ANSWER_SECONDS = 10.0
@@ -51,6 +55,11 @@ ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
 log = get_logger(__name__)
+
+
+async def no_channel_problems() -> Mapping[str, str]:
+    """For a bot whose channels nobody can check."""
+    return {}
 
 
 @dataclass
@@ -74,7 +83,12 @@ class Bot:
     watch: Watchdog
     sessions: Sessions
     presence: Heartbeat
+    channel_problems: Callable[[], Awaitable[Mapping[str, str]]] = no_channel_problems
+    """Chat → why nothing can be posted to its channel."""
     last_tick: datetime | None = None
+    written_at: datetime | None = None
+    connected_at: datetime | None = None
+    wrong_channels: Mapping[str, str] = field(default_factory=dict)
     awake_since: datetime | None = None
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
     seen: tuple[float, Mapping[str, SourceState]] | None = None
@@ -92,6 +106,8 @@ class Bot:
             for job, seconds in (
                 (self.tick, 1.0),
                 (self.sweep, SWEEP_SECONDS),
+                (self.note_tick, WRITE_SECONDS),
+                (self.check_channels, CHANNELS_SECONDS),
                 (self.reckon, MERGES_SECONDS),
                 (self.digest, SWEEP_SECONDS),
                 (self.look, LOOK_SECONDS),
@@ -103,7 +119,9 @@ class Bot:
         scheduler.add_job(self._tidy_now, "interval", seconds=TIDY_SECONDS * tick_seconds, **_COARSE)
         scheduler.start()
         self.last_tick = self.awake_since
+        self.written_at = self.connected_at = self.awake_since
         await self.attempt(self.note_tick)
+        await self.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watch.started()
         try:
@@ -153,6 +171,7 @@ class Bot:
         await self.tick()
         await self.poller.drain()
         await self.sweep()
+        await self.note_tick()
         await self.reckon()
         await self.digest()
         await self.notify.drain()
@@ -171,12 +190,21 @@ class Bot:
         """Finds what time alone makes true."""
         await self.sessions.refresh()
         await self.waiting.run(self.clock.now(), self.awake_since)
-        await self.note_tick()
 
     async def note_tick(self) -> None:
-        """Lets `status` say, whoever asks it and where, when the last tick was."""
+        """Stores the last tick, for `status` in any process."""
         if self.last_tick is not None:
             await self.presence.ticked(self.last_tick)
+            self.written_at = self.clock.now()
+
+    async def check_channels(self) -> None:
+        """Finds configured channels that nothing can be posted to; logs each when it begins and when it ends."""
+        found = await self.channel_problems()
+        for name in found.keys() - self.wrong_channels.keys():
+            log.error("alerts cannot be posted to the configured channel", chat=name, why=found[name])
+        for name in self.wrong_channels.keys() - found.keys():
+            log.info("alerts can be posted to the configured channel again", chat=name)
+        self.wrong_channels = found
 
     async def tidy(self) -> None:
         """Makes what is old less, and what stands twice once."""
@@ -204,9 +232,8 @@ class Bot:
             )
 
     async def look(self) -> None:
-        """Tells those who watch how the bot is doing."""
-        self.watch.beat(self.last_tick, self.clock.now())
-        await self.watch.look(await self.vitals())
+        """Reports the bot's health to those who watch it."""
+        await self.watch.report(await self.health())
 
     async def _health(self) -> Mapping[str, SourceState]:
         """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
@@ -215,34 +242,40 @@ class Bot:
             self.seen = at, await self.store.read(facts.read_sources)
         return self.seen[1]
 
-    async def vitals(self) -> BotHealth:
-        """How the bot is doing."""
+    async def health(self) -> BotHealth:
+        """The health of this process, of the chats, and of the seats."""
+        now = self.clock.now()
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 queues, sources, database = (
-                    await self.store.read(deliveries.read_queues),
+                    await self.store.read(lambda c: deliveries.read_queues(c, now)),
                     await self._health(),
                     True,
                 )
-                now = self.clock.now()
                 alive = await self.store.read(lambda c: workers.read(c, now))
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
             queues, sources, alive, database = [], {}, [], False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
-        waiting = Counter(dict.fromkeys(self.chats, 0))
+        waiting, held = Counter(dict.fromkeys(self.chats, 0)), Counter[str]()
         for queue in queues:
-            waiting[queue.chat] += queue.waiting
+            waiting[queue.chat] += queue.waiting - queue.held
+            held[queue.chat] += queue.held
         oldest: dict[str, datetime] = {}
         for queue in queues:
             if queue.oldest is not None:
                 oldest[queue.chat] = min(queue.oldest, oldest.get(queue.chat, queue.oldest))
-        now = self.clock.now()
+        if any(chat.connection().up for chat in self.chats.values()):
+            self.connected_at = now
         return BotHealth(
             now=now,
             version=meterbot.__version__,
             database=database,
             last_tick=self.last_tick,
+            written_at=self.written_at,
+            connected_at=self.connected_at,
+            wrong_channels=self.wrong_channels,
+            held=held,
             chats={name: chat.connection() for name, chat in self.chats.items()},
             waiting=waiting,
             oldest=oldest,

@@ -1,11 +1,11 @@
-"""Who watches the bot is told how it is doing: systemd, the log, and a dead man's switch."""
+"""Reports the bot's health to systemd, the log and a dead man's switch."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import aiohttp
 
-from meterbot.app.health import BotHealth, on_time
+from meterbot.app.health import BotHealth
 from meterbot.app.systemd import Systemd
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, SourceState
@@ -54,7 +54,7 @@ class DeadMansSwitch:
 
 
 class Watchdog:
-    """Looks at the vitals now and then. Without a dead man's switch, nobody is asked."""
+    """Reports each health that it is given."""
 
     def __init__(self, systemd: Systemd, dead_man: DeadMansSwitch | None = None) -> None:
         self._systemd = systemd
@@ -68,20 +68,17 @@ class Watchdog:
     def stopping(self) -> None:
         self._systemd.stopping()
 
-    def beat(self, last_tick: datetime | None, now: datetime) -> None:
-        """The watchdog stays quiet only as long as the last tick was on time."""
-        if on_time(last_tick, now):
+    async def report(self, health: BotHealth) -> None:
+        """systemd restarts the bot when its watchdog gets no word; the dead man's switch raises the alarm."""
+        problems = health.problems()
+        if not health.stuck:
             self._systemd.alive()
-
-    async def look(self, vitals: BotHealth) -> None:
-        """Tells everybody."""
-        problems = vitals.problems()
-        self._systemd.status(vitals.summary())
+        self._systemd.status(health.summary())
         self._log_readiness(problems)
-        if vitals.database:
-            self._log_seats(vitals.seats, vitals.now)
+        if health.database:
+            self._log_seats(health.seats, health.now)
         if self._dead_man is not None and not problems:
-            await self._dead_man.tell(vitals.now)
+            await self._dead_man.tell(health.now)
 
     def _log_readiness(self, problems: list[str]) -> None:
         if problems and not self._problems:

@@ -1,4 +1,4 @@
-"""Inbound HTTP: is the bot alive, is it doing its work, and whatever a chat wants to receive."""
+"""Inbound HTTP: the health routes, /metrics, and the routes of pushes, webhooks and chats."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from meterbot.app.health import TakeVitals
+from meterbot.app.header_deadline import HEADER_SECONDS, HeaderDeadline, note_request
+from meterbot.app.health import CheckHealth
 from meterbot.app.metrics import Metrics
 from meterbot.core.log import get_logger
 
@@ -19,7 +20,7 @@ log = get_logger(__name__)
 
 
 class BodyError(Exception):
-    """A body that is not taken. `reason` is one of `compressed`, `too_large`, `late` and `broken`."""
+    """A body that is refused. `reason` is one of `compressed`, `too_large`, `late` and `broken`."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -28,8 +29,7 @@ class BodyError(Exception):
 
 
 async def read_body(request: web.Request, largest: int, seconds: float) -> bytes:
-    """The body as it was sent, read no further than `largest` bytes, and no longer than so many real seconds. Raises
-    `BodyError`."""
+    """The body, of at most `largest` bytes, which must arrive within `seconds`. Raises `BodyError`."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyError(415, "compressed")
     if (request.content_length or 0) > largest:
@@ -49,29 +49,31 @@ async def read_body(request: web.Request, largest: int, seconds: float) -> bytes
 
 
 def application(
-    vitals: TakeVitals, routes: Iterable[Route] = (), metrics: Metrics | None = None
+    health: CheckHealth, routes: Iterable[Route] = (), metrics: Metrics | None = None
 ) -> web.Application:
     """`/healthz`, `/readyz`, `/metrics`, and the given routes."""
-    told = metrics or Metrics()
+    metrics = metrics or Metrics()
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
 
     async def readyz(_: web.Request) -> web.Response:
-        now = await vitals()
+        now = await health()
         problems = now.problems()
         body = {"status": "not ready" if problems else "ready", "problems": problems, "notes": now.notes()}
         return web.json_response(body, status=503 if problems else 200)
 
     async def scrape(request: web.Request) -> web.Response:
-        if told.refuses(request):
+        if metrics.needs_token(request):
             return web.Response(
                 status=401, headers={"WWW-Authenticate": "Bearer"}, text="a token is needed\n"
             )
-        text = await told.answer(request, await vitals())
+        if metrics.is_foreign(request):
+            return web.Response(status=403, text="unknown host name: set METERBOT_METRICS_TOKEN\n")
+        text = await metrics.answer(request, await health())
         return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    app = web.Application(client_max_size=256 * 1024)
+    app = web.Application(client_max_size=256 * 1024, middlewares=[note_request])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", scrape)
@@ -80,8 +82,8 @@ def application(
     return app
 
 
-class _OurFailures(logging.Filter):
-    """A request that nobody could read, or that broke off, is not our failure, and comes from anybody."""
+class _OwnFailures(logging.Filter):
+    """Drops the records of requests that were malformed or broke off: anybody can send those."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         failure = record.exc_info[1] if record.exc_info else None
@@ -89,29 +91,49 @@ class _OurFailures(logging.Filter):
 
 
 _http_log = logging.getLogger(f"{__name__}.http")
-_http_log.addFilter(_OurFailures())
+_http_log.addFilter(_OwnFailures())
 
 
 class HttpServer:
     """Serves the application on some addresses until `close`. A compressed body is refused: a small one may unpack to a
     large one."""
 
-    def __init__(self, app: web.Application, addresses: Sequence[tuple[str, int]]) -> None:
-        """An empty host stands for every address of the machine, IPv4 and IPv6."""
+    def __init__(
+        self,
+        app: web.Application,
+        addresses: Sequence[tuple[str, int]],
+        header_seconds: float = HEADER_SECONDS,
+    ) -> None:
+        """An empty host means every address of the machine, IPv4 and IPv6."""
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=2.0, auto_decompress=False, logger=_http_log
+            app,
+            access_log=None,
+            shutdown_timeout=2.0,
+            keepalive_timeout=30.0,
+            auto_decompress=False,
+            logger=_http_log,
         )
         self._addresses = addresses
+        self._header_seconds = header_seconds
+        self._servers: list[asyncio.Server] = []
 
     async def start(self) -> int:
         """Listens. Returns the first port, which the system chose if 0 was asked for. Raises `OSError`."""
         await self._runner.setup()
+        loop = asyncio.get_running_loop()
         for host, port in self._addresses:
-            # Python closes the IPv6 socket to IPv4, so that both families have a socket of their own.
-            await web.TCPSite(self._runner, host or None, port).start()
-        log.info("listening", addresses=[f"{host} {port}" for host, port, *_ in self._runner.addresses])
-        first: int = self._runner.addresses[0][1]
+            # asyncio opens a socket for each family, and the IPv6 one does not accept IPv4.
+            self._servers.append(await loop.create_server(self._protocol, host or None, port, backlog=128))
+        names = [listening.getsockname() for server in self._servers for listening in server.sockets]
+        log.info("listening", addresses=[f"{host} {port}" for host, port, *_ in names])
+        first: int = names[0][1]
         return first
 
+    def _protocol(self) -> HeaderDeadline:
+        assert self._runner.server is not None  # noqa: S101 - set up before anything listens
+        return HeaderDeadline(self._runner.server(), self._header_seconds)
+
     async def close(self) -> None:
+        for server in self._servers:
+            server.close()
         await self._runner.cleanup()

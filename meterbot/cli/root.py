@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 import meterbot
-from meterbot.core.errors import MeterbotError, StartError
+from meterbot.core.errors import MeterbotError, StartError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -55,8 +55,8 @@ def main() -> None:
         from meterbot.core import secret
 
         print(f"meterbot: {secret.hide(str(error))}", file=sys.stderr)
-        # A part that cannot start as configured is a matter of configuration.
-        raise SystemExit(2 if isinstance(error, StartError) else 1) from None
+        hopeless = isinstance(error, StartError) and not isinstance(error, UnavailableError)
+        raise SystemExit(2 if hopeless else 1) from None
 
 
 def done(work: "Coroutine[Any, Any, Result]") -> "Result":
@@ -83,12 +83,19 @@ def _root(
     context.obj = config
 
 
+def load_configuration(context: typer.Context, path: str | None) -> "Config":
+    """Raises `ConfigError`."""
+    from meterbot.app.config import load
+
+    return load(path or context.find_root().obj, os.environ, Path.cwd())
+
+
 def configured(context: typer.Context, path: str | None) -> "Config":
     """The configuration, or exit status 2 with every problem on standard error."""
-    from meterbot.app.config import ConfigError, load
+    from meterbot.app.config import ConfigError
 
     try:
-        return load(path or context.find_root().obj, os.environ, Path.cwd())
+        return load_configuration(context, path)
     except ConfigError as error:
         refuse(str(error))
 

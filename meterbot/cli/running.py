@@ -3,6 +3,7 @@
 import gc
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from meterbot.cli.root import (
     cli,
     configured,
     done,
+    load_configuration,
     print_json,
 )
 
@@ -23,16 +25,20 @@ if TYPE_CHECKING:
 
 @cli.command()
 def run(context: typer.Context, config: ConfigPath = None) -> None:
-    """Run the bot, until Ctrl-C or SIGTERM ends it. It reads the seats, posts alerts, and answers /claude-spend."""
-    gc.disable()  # what is imported stays: `app.run` looks for garbage again once the bot has started
-    from meterbot.app import build, log_setup, sentry
+    """Run the bot until Ctrl-C or SIGTERM.
+
+    It reads the seats, posts alerts, and answers /claude-spend. SIGHUP makes it read its configuration again: if that has
+    a mistake, it goes on with the old one.
+    """
+    gc.disable()  # what is imported stays: `serve` enables it again once the bot has started
+    from meterbot.app import build, log_setup, sentry, serve
 
     settings = configured(context, config)
     dsn = settings.watch.sentry_dsn
     reporters = [] if dsn is None else [sentry.reporter(dsn.get_secret_value())]
     log_setup.set_up(also=[build.outage_as_warning, *reporters])
     try:
-        done(build.run(settings))
+        done(serve.serve(settings, reload=partial(load_configuration, context, config)))
     finally:
         sentry.flush()
 

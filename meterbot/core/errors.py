@@ -44,3 +44,7 @@ class SendError(MeterbotError):
 
 class StartError(MeterbotError):
     """A part that cannot start as configured; the text says what to do."""
+
+
+class UnavailableError(StartError):
+    """A part that cannot start now, although nothing has to change: a later start may succeed."""

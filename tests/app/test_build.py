@@ -436,6 +436,37 @@ async def test_the_listener_tells_how_the_bot_is(three: Team, clock: ManualClock
         await get(port, "/healthz")
 
 
+async def test_a_snoozed_alert_is_held_and_keeps_nobody_waiting(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    silence = "[[alerts.silences]]\nstart = 2020-01-01\nend = 2100-01-01\n"
+    async with running(three.config(sqlite, silence), clock) as bot:
+        three.block("ana")
+        await play(bot, clock)
+        clock.advance(timedelta(hours=1))
+        await bot.step()
+        health = await bot.health()
+    assert (health.problems(), health.waiting["slack"], health.oldest) == ([], 0, {})
+    assert health.held["slack"] > 0
+
+
+async def test_a_wrong_channel_is_said_at_the_start_and_keeps_the_bot_from_being_ready(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    config = three.config(sqlite)
+    assert config.slack is not None
+    wrong = config.slack.model_copy(update={"channel": "C0NOSUCH"})
+    config = config.model_copy(update={"slack": wrong, "discord": None})
+    async with running(config, clock) as bot:
+        with capture_logs() as logged:
+            await bot.check_channels()
+            await bot.check_channels()
+        health = await bot.health()
+    assert [(line["log_level"], line["chat"]) for line in logged] == [("error", "slack")]
+    assert "no alert can be posted: the configured channel is wrong" in health.problems()
+    assert [note for note in health.notes() if note.startswith("slack: Slack does not")]
+
+
 async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_of_this_bot(
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
@@ -443,14 +474,14 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
         three.slack.fail("chat.postMessage", slack_faults.refused("not_in_channel"))
         three.block("ana")
         await play(bot, clock)
-        assert (await bot.vitals()).waiting["slack"] > 0
+        assert (await bot.health()).waiting["slack"] > 0
     config = three.config(sqlite)
     async with running(config.model_copy(update={"slack": None}), clock) as bot:
         clock.advance(timedelta(hours=1))
         await bot.step()
         await told(bot, clock)
-        vitals = await bot.vitals()
-    assert (vitals.problems(), vitals.waiting, vitals.troubles) == ([], {"discord": 0}, {})
+        health = await bot.health()
+    assert (health.problems(), health.waiting, health.troubles) == ([], {"discord": 0}, {})
 
 
 async def test_a_seat_that_left_the_configuration_ails_nobody(
@@ -459,11 +490,11 @@ async def test_a_seat_that_left_the_configuration_ails_nobody(
     three.accounts["bo"].signed_in = False
     async with running(three.config(sqlite), clock) as bot:
         await play(bot, clock)
-        assert (await bot.vitals()).notes() == ["1 of 3 seats cannot be read, or not for certain"]
+        assert (await bot.health()).notes() == ["1 of 3 seats cannot be read, or not for certain"]
     config = three.config(sqlite)
     without = [seat for seat in config.seats if seat.name != "bo"]
     async with running(config.model_copy(update={"seats": tuple(without)}), clock) as bot:
-        assert (await bot.vitals()).notes() == []
+        assert (await bot.health()).notes() == []
 
 
 async def test_a_second_bot_on_a_file_is_refused(three: Team, clock: ManualClock, sqlite: str) -> None:

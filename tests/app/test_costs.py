@@ -169,7 +169,7 @@ async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
                 costs.bot.seen = None
                 costs.statements.clear()
                 for _ in range(3):
-                    assert len((await costs.bot.vitals()).seats) == 3
+                    assert len((await costs.bot.health()).seats) == 3
                 assert sum("FROM sources" in text for text in costs.statements) == reads
 
 

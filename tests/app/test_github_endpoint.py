@@ -68,7 +68,7 @@ class Hook:
         return [one.pull.merged.name for one in await self.store.read(pull_requests.still_open)]
 
 
-async def _vitals() -> BotHealth:
+async def _health() -> BotHealth:
     return BotHealth(now=NOON, version="0", database=True, last_tick=NOON)
 
 
@@ -77,7 +77,7 @@ async def hook(store: Store) -> AsyncIterator[Hook]:
     clock = ManualClock(NOON)
     merges = PullRequestTracker(store, SEATS, Desk(store).ingest)
     route = GitHubEndpoint(merges, read_hook, (SECRET, OLD_SECRET), clock.now)
-    listener = HttpServer(application(_vitals, route.routes()), [("127.0.0.1", 0)])
+    listener = HttpServer(application(_health, route.routes()), [("127.0.0.1", 0)])
     port = await listener.start()
     async with aiohttp.ClientSession() as session:
         yield Hook(f"http://127.0.0.1:{port}{PATH}", store, clock, session)

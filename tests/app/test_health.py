@@ -26,7 +26,7 @@ def test_a_tick_is_on_time_for_a_minute(last_tick: datetime | None, *, expected:
 
 
 def test_one_line_says_all_of_it() -> None:
-    vitals = BotHealth(
+    health = BotHealth(
         NOW,
         "1.2.3",
         database=True,
@@ -35,12 +35,12 @@ def test_one_line_says_all_of_it() -> None:
         waiting={"slack": 0, "discord": 3},
         seats={"ana": SourceState("ana", Health.OK), "bo": SourceState("bo", Health.CHALLENGED)},
     )
-    assert vitals.summary() == "1 of 2 seats ok, connected to slack, 3 messages waiting"
+    assert health.summary() == "1 of 2 seats ok, connected to slack, 3 messages waiting"
 
 
 def test_why_it_is_not_ready_comes_first() -> None:
-    vitals = BotHealth(NOW, "1.2.3", database=False, last_tick=None)
-    assert vitals.summary() == (
+    health = BotHealth(NOW, "1.2.3", database=False, last_tick=None)
+    assert health.summary() == (
         "not ready: the database does not answer; the last tick is late; 0 of 0 seats ok, no chat is connected, "
         "0 messages waiting"
     )

@@ -28,7 +28,7 @@ from tests.teams import (
 )
 
 
-def vitals(**changes: object) -> BotHealth:
+def health(**changes: object) -> BotHealth:
     base: dict[str, object] = {
         "now": NOW,
         "version": "1.2.3",
@@ -37,6 +37,7 @@ def vitals(**changes: object) -> BotHealth:
         "chats": {"slack": Connection(up=True), "discord": Connection(up=False)},
         "waiting": {"slack": 2, "discord": 0},
         "oldest": {"slack": NOW - timedelta(minutes=3)},
+        "held": {"slack": 3},
         "troubles": {"slack": "not_in_channel"},
         "seats": {"ana": state(last_ok_at=NOW), "bo": state("bo", Health.CHALLENGED, last_ok_at=None)},
         "lag": timedelta(seconds=4),
@@ -81,7 +82,7 @@ async def scrape(
     metrics: Metrics, now: BotHealth | None = None, headers: Mapping[str, str] | None = None
 ) -> str:
     async with (
-        listening(metrics, now or vitals()) as url,
+        listening(metrics, now or health()) as url,
         aiohttp.ClientSession() as session,
         session.get(url, headers=headers) as response,
     ):
@@ -106,12 +107,14 @@ async def test_how_the_bot_is_doing() -> None:
     assert {name: value for name, value in found.items() if name != build} == {
         "meterbot_ready": 1,
         "meterbot_database_up": 1,
+        "meterbot_database_writable": 1,
         "meterbot_last_tick_timestamp_seconds": NOW.timestamp() - 1,
         "meterbot_poll_lag_seconds": 4,
         'meterbot_chat_connected{chat="slack"}': 1,
         'meterbot_chat_connected{chat="discord"}': 0,
         'meterbot_deliveries_waiting{chat="slack"}': 2,
         'meterbot_deliveries_waiting{chat="discord"}': 0,
+        'meterbot_deliveries_held{chat="slack"}': 3,
         'meterbot_deliveries_stuck{chat="slack"}': 1,
         'meterbot_deliveries_stuck{chat="discord"}': 0,
         'meterbot_deliveries_oldest_timestamp_seconds{chat="slack"}': NOW.timestamp() - 180,
@@ -168,7 +171,7 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
     metrics = Metrics(ProcessCounters(), take)
     assert '"cleo"' in await scrape(metrics)
     everybody = [row for row in everybody if row.seat.name != "cleo"]
-    text = await scrape(metrics, vitals(chats={}, waiting={}, oldest={}, troubles={}, seats={"ana": state()}))
+    text = await scrape(metrics, health(chats={}, waiting={}, held={}, oldest={}, troubles={}, seats={"ana": state()}))
     assert not [name for name in ("cleo", '"bo"', "discord", "slack") if name in text]
 
 
@@ -210,7 +213,7 @@ async def test_while_the_database_is_away_the_rest_is_told() -> None:
     async def fail() -> Sequence[SeatRow]:
         raise ConnectionError
 
-    found = series(await scrape(Metrics(rows=fail), vitals(database=False, seats={})))
+    found = series(await scrape(Metrics(rows=fail), health(database=False, seats={})))
     assert found["meterbot_database_up"] == 0
     assert found["meterbot_ready"] == 0
 

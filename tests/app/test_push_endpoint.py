@@ -115,11 +115,11 @@ async def opened(store: Store) -> AsyncIterator[Door]:
     ingest = Ingest(store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
     reception = PushReceiver(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
 
-    async def vitals() -> BotHealth:
+    async def health() -> BotHealth:
         raise NotImplementedError
 
     listener = HttpServer(
-        application(vitals, PushEndpoint(reception, clock.now).routes()), [("127.0.0.1", 0)]
+        application(health, PushEndpoint(reception, clock.now).routes()), [("127.0.0.1", 0)]
     )
     port = await listener.start()
     try:

@@ -1,6 +1,7 @@
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 SECRET_PATH = "/ping/planted-0f1e2d3c"
 
 
-def vitals(now: datetime = NOW, *, ready: bool = True, **seats: str) -> BotHealth:
+def health(now: datetime = NOW, *, ready: bool = True, **seats: str) -> BotHealth:
     return BotHealth(
         now,
         "1.2.3",
@@ -73,25 +74,56 @@ def heard(tmp_path: Path) -> Iterator[tuple[Systemd, socket.socket]]:
 # --- systemd ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_watchdog_is_kept_quiet_by_a_tick_that_was_on_time(heard: tuple[Systemd, socket.socket]) -> None:
-    systemd, listening = heard
-    Watchdog(systemd).beat(NOW - timedelta(seconds=59), NOW)
-    assert listening.recv(100) == b"WATCHDOG=1"
+def words(listening: socket.socket) -> list[bytes]:
+    """Everything that systemd has received, but for the status."""
+    received = []
+    with suppress(BlockingIOError):
+        while True:
+            received.append(listening.recv(200))
+    return [word for word in received if not word.startswith(b"STATUS=")]
 
 
-@pytest.mark.parametrize("last_tick", [None, NOW - timedelta(seconds=61)])
-def test_the_watchdog_is_not_kept_quiet_without_one(
-    heard: tuple[Systemd, socket.socket], last_tick: datetime | None
+WELL = BotHealth(
+    NOW,
+    "1",
+    database=True,
+    last_tick=NOW - timedelta(seconds=59),
+    written_at=NOW - timedelta(seconds=29),
+    connected_at=NOW - timedelta(minutes=15),
+    chats={"slack": Connection(up=False)},
+)
+
+
+async def test_systemd_hears_that_the_bot_works_even_while_it_is_not_ready(
+    heard: tuple[Systemd, socket.socket],
 ) -> None:
     systemd, listening = heard
-    Watchdog(systemd).beat(last_tick, NOW)
-    with pytest.raises(BlockingIOError):
-        listening.recv(100)
+    await Watchdog(systemd).report(WELL)
+    assert words(listening) == [b"WATCHDOG=1"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"last_tick": None},
+        {"last_tick": NOW - timedelta(seconds=61)},
+        {"written_at": NOW - timedelta(seconds=31)},
+        {"connected_at": NOW - timedelta(minutes=16)},
+    ],
+    ids=["no tick", "a late tick", "nothing can be written", "no chat for long"],
+)
+async def test_systemd_hears_nothing_from_a_bot_that_a_restart_may_help(
+    heard: tuple[Systemd, socket.socket], changes: dict[str, datetime | None]
+) -> None:
+    systemd, listening = heard
+    await Watchdog(systemd).report(replace(WELL, **changes))  # type: ignore[arg-type] # the fields' own types
+    assert words(listening) == []
 
 
 async def test_the_status_is_how_the_bot_is_doing(heard: tuple[Systemd, socket.socket]) -> None:
     systemd, listening = heard
-    await Watchdog(systemd).look(vitals(ana="ok", bo="challenged"))
+    await Watchdog(systemd).report(health(ana="ok", bo="challenged"))
+    assert listening.recv(200) == b"WATCHDOG=1"
     assert listening.recv(200) == b"STATUS=1 of 2 seats ok, connected to slack, 0 messages waiting"
 
 
@@ -102,19 +134,19 @@ async def told(*moments: BotHealth) -> list[dict[str, object]]:
     watch = Watchdog(Systemd({}))
     with capture_logs() as logs:
         for moment in moments:
-            await watch.look(moment)
+            await watch.report(moment)
     return [dict(line) for line in logs]
 
 
 async def test_a_seat_that_fails_is_told_when_it_begins_and_when_it_ends() -> None:
     later = NOW + timedelta(minutes=2)
     logs = await told(
-        vitals(ana="ok", bo="ok"),
-        vitals(ana="ok", bo="challenged"),
-        vitals(ana="ok", bo="challenged"),
-        vitals(ana="ok", bo="rate_limited"),
-        vitals(later, ana="ok", bo="ok"),
-        vitals(ana="ok", bo="ok"),
+        health(ana="ok", bo="ok"),
+        health(ana="ok", bo="challenged"),
+        health(ana="ok", bo="challenged"),
+        health(ana="ok", bo="rate_limited"),
+        health(later, ana="ok", bo="ok"),
+        health(ana="ok", bo="ok"),
     )
     assert logs == [
         {"event": "a seat cannot be read", "log_level": "warning", "seat": "bo", "health": "challenged",
@@ -127,12 +159,12 @@ async def test_a_seat_that_was_never_heard_of_or_left_the_configuration_is_no_fa
     None
 ):
     assert [
-        line["event"] for line in await told(vitals(bo="never_seen"), vitals(bo="challenged"), vitals())
+        line["event"] for line in await told(health(bo="never_seen"), health(bo="challenged"), health())
     ] == ["a seat cannot be read"]
 
 
 async def test_readiness_is_told_when_it_is_lost_and_when_it_is_back() -> None:
-    logs = await told(vitals(), vitals(ready=False), vitals(ready=False), vitals(), vitals())
+    logs = await told(health(), health(ready=False), health(ready=False), health(), health())
     assert [(line["event"], line.get("problems")) for line in logs] == [
         ("not ready", ["no chat is connected"]),
         ("ready again", None),
@@ -146,13 +178,13 @@ async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
     async with alarm() as there:
         watch = Watchdog(Systemd({}), DeadMansSwitch(there.url))
         for seconds in (0, 5, 59, 60, 90, 120):
-            await watch.look(vitals(NOW + timedelta(seconds=seconds)))
+            await watch.report(health(NOW + timedelta(seconds=seconds)))
         assert there.asked == [SECRET_PATH] * 3
 
 
 async def test_it_is_not_told_while_the_bot_is_not_ready() -> None:
     async with alarm() as there:
-        await Watchdog(Systemd({}), DeadMansSwitch(there.url)).look(vitals(ready=False))
+        await Watchdog(Systemd({}), DeadMansSwitch(there.url)).report(health(ready=False))
         assert there.asked == []
 
 

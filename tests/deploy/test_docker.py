@@ -12,7 +12,7 @@ import yaml
 
 from meterbot.app.health import BotHealth
 from meterbot.app.web import HttpServer, application
-from tests.app.test_web import vitals
+from tests.app.test_web import health
 from tests.e2e import process
 from tests.e2e.test_handing_in import free_port
 
@@ -90,7 +90,7 @@ def test_what_holds_secrets_is_ignored_by_git() -> None:
 
 async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None:
     async def take() -> BotHealth:
-        return vitals()
+        return health()
 
     listener = HttpServer(application(take), [("127.0.0.1", 0)])
     port = await listener.start()

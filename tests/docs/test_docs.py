@@ -264,12 +264,12 @@ def test_every_variable_that_is_named_is_read_somewhere() -> None:
 # --- HTTP and addresses -------------------------------------------------------------------------------------------
 
 
-async def _no_vitals() -> Any:
+async def _no_health() -> Any:
     raise NotImplementedError
 
 
 def test_every_route_is_told() -> None:
-    routes = {route.resource.canonical for route in application(_no_vitals).router.routes() if route.resource}
+    routes = {route.resource.canonical for route in application(_no_health).router.routes() if route.resource}
     assert [path for path in [*routes, "/slack/events"] if f"`{path}`" not in "".join(PAGES.values())] == []
 
 

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from meterbot.app import build, log_setup
+from meterbot.app import build, log_setup, serve
 from meterbot.app.config import load
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat, Snapshot
@@ -219,7 +219,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     log_setup.set_up(level=logging.ERROR)
-    build.spare_garbage()
+    serve.spare_garbage()
     traces, grows = [], list[str]()
     for _ in range(2):
         began = time.monotonic()

@@ -28,7 +28,7 @@ import httpx  # noqa: F401 - imported once, for all
 from discord.state import ConnectionState
 from pydantic import BaseModel
 
-from meterbot.app import build, heartbeat, log_setup
+from meterbot.app import build, heartbeat, log_setup, serve
 from meterbot.app.config import load
 from meterbot.chat.discord import chat as _discord  # noqa: F401 - imported once, for all
 from meterbot.chat.slack.chat import SlackChat
@@ -218,7 +218,7 @@ def _live(birth: Birth, director: socket.socket) -> None:
         config = load(None, birth.environ, Path("/nowhere"))
         log_setup.set_up()
         with asyncio.Runner(loop_factory=lambda: Loop(page, slot, director)) as runner:
-            runner.run(build.run(config, WallClock(page), birth.tick_seconds))
+            runner.run(serve.serve(config, WallClock(page), birth.tick_seconds))
         status = 0
     except StartError as error:
         print(error, file=sys.stderr)
