@@ -171,7 +171,9 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
     metrics = Metrics(ProcessCounters(), take)
     assert '"cleo"' in await scrape(metrics)
     everybody = [row for row in everybody if row.seat.name != "cleo"]
-    text = await scrape(metrics, health(chats={}, waiting={}, held={}, oldest={}, troubles={}, seats={"ana": state()}))
+    text = await scrape(
+        metrics, health(chats={}, waiting={}, held={}, oldest={}, troubles={}, seats={"ana": state()})
+    )
     assert not [name for name in ("cleo", '"bo"', "discord", "slack") if name in text]
 
 
