@@ -198,7 +198,7 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
                 with closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"))) as connection:
                     connection.execute(f"ALTER TABLE {now} RENAME TO {then}")
                 for _ in range(3):
-                    await bot.attempt(bot.sweep)
+                    await bot.attempt(bot.note_tick)
     assert [(one["log_level"], one["event"]) for one in logs] == [
         ("error", "a job fails, it will be tried again"),
         ("info", "a job works again"),
