@@ -203,7 +203,7 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
         ("error", "a job fails, it will be tried again"),
         ("info", "a job works again"),
     ]
-    assert {one["job"] for one in logs} == {"sweep"}
+    assert {one["job"] for one in logs} == {"note_tick"}
 
 
 async def test_a_machine_that_was_suspended_blames_no_source_for_it(
