@@ -108,8 +108,9 @@ async def assembled(
         closing.push_async_callback(presence.leave)
         await presence.join()
         sessions = build_sessions(config, closing, store)
+        http = open_http(config, closing)
         sources = build_sources(
-            config, closing, sessions.seats, await store.read(facts.read_latest), patient=True
+            config, http, sessions.seats, await store.read(facts.read_latest), patient=True
         )
         terminal = terminal or (sys.stdin, sys.stdout)
         chats = build_chats(
@@ -123,7 +124,8 @@ async def assembled(
             chats,
             sessions=sessions,
             presence=presence,
-            read_commits=_commit_reader(config, closing),
+            read_commits=_commit_reader(config, http),
+            http=http,
             reads_at_once=reads_at_once or _reads_at_once(config),
             salt=await store.run(notes.salt) if salt is None else salt,
             rng=rng,
@@ -202,6 +204,7 @@ def _connected(
     sessions: Sessions,
     presence: Heartbeat,
     read_commits: CommitReader | None,
+    http: HttpClient,
     reads_at_once: int,
     salt: str,
     rng: random.Random | None,
@@ -290,20 +293,25 @@ def _connected(
         merges,
         digests,
         tally,
-        Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url)),
+        Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url, http)),
         sessions,
         presence,
         partial(channel_problems, config, clock.now),
     )
 
 
-def _commit_reader(config: Config, closing: AsyncExitStack) -> CommitReader | None:
+def open_http(config: Config, closing: AsyncExitStack) -> HttpClient:
+    """The client for everything that leaves over HTTP, chats aside."""
+    http = HttpClient(connections=_reads_at_once(config))
+    closing.push_async_callback(http.aclose)
+    return http
+
+
+def _commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
     """Asks GitHub, where there is a token for it."""
     if config.github is None or config.github.token is None:
         return None
-    transport = HttpClient()
-    closing.push_async_callback(transport.aclose)
-    return GitHub(transport, config.endpoints.github_api, config.github.token.get_secret_value()).commits
+    return GitHub(http, config.endpoints.github_api, config.github.token.get_secret_value()).commits
 
 
 def _terms(config: Config) -> JoinTerms:
@@ -352,16 +360,14 @@ def _read_before(latest: Iterable[Latest]) -> Mapping[str, list[Counter]]:
 
 def build_sources(
     config: Config,
-    closing: AsyncExitStack,
+    http: HttpClient,
     keepers: Mapping[str, Keeper],
     latest: Sequence[Latest],
     *,
     patient: bool,
 ) -> dict[str, Source]:
-    """A reader per seat, over one transport. `patient`, for a bot that goes on and stores what it reads: a key that was
-    just issued may be refused at first, and people are named only where that is asked for."""
-    transport = HttpClient(connections=_reads_at_once(config))
-    closing.push_async_callback(transport.aclose)
+    """One reader for each seat. `patient`: the bot goes on and stores what it reads, so it waits until a key that was just
+    issued is accepted, and names people only where the configuration says so."""
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
     accounts, read_before = _accounts(latest), _read_before(latest)
@@ -373,7 +379,7 @@ def build_sources(
                 sources[each.name] = ClaudeAiSource(
                     seat,
                     each.session_key.get_secret_value(),
-                    transport,
+                    http,
                     config.endpoints.claude_ai,
                     expected_account=known,
                     read_before=read_before.get(each.name, ()),
@@ -383,13 +389,13 @@ def build_sources(
             case ClaudeCodeSeat():
                 base = config.endpoints.anthropic_api
                 sources[each.name] = ClaudeCodeSource(
-                    seat, _sign_in(each), transport, base, expected_account=known
+                    seat, _sign_in(each), http, base, expected_account=known
                 )
             case AdminApiSeat():
                 sources[each.name] = AdminApiSource(
                     seat,
                     each.token.get_secret_value(),
-                    transport,
+                    http,
                     config.endpoints.anthropic_api,
                     name_people=each.store_emails or not patient,
                 )

@@ -1,14 +1,15 @@
 """Reports the bot's health to systemd, the log and a dead man's switch."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-
-import aiohttp
 
 from meterbot.app.health import BotHealth
 from meterbot.app.systemd import Systemd
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, SourceState
+from meterbot.sources.http_client import HttpClient
+from meterbot.sources.responses import SourceError
 
 PING_EVERY = timedelta(minutes=1)
 _PING_SECONDS = 10.0
@@ -18,39 +19,39 @@ log = get_logger(__name__)
 
 
 class DeadMansSwitch:
-    """An address that is asked while all is well: whoever is there raises the alarm when the asking stops.
+    """An address that meterbot asks while all is well: whoever listens there raises the alarm when it stops asking.
 
-    The address is a secret: who knows it can keep the alarm silent.
+    The address is a secret: anybody who knows it can keep the alarm silent.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, http: HttpClient) -> None:
         self._url = url
-        self._asked_at: datetime | None = None
+        self._http = http
+        self._pinged_at: datetime | None = None
         self._failing = False
 
-    async def tell(self, now: datetime) -> None:
-        """Asks, unless it was asked a moment ago. A failure is logged when it begins and when it ends."""
-        if self._asked_at is not None and timedelta(0) <= now - self._asked_at < PING_EVERY:
+    async def ping(self, now: datetime) -> None:
+        """Asks, at most once a minute. A failure is logged when it begins and when it ends."""
+        if self._pinged_at is not None and timedelta(0) <= now - self._pinged_at < PING_EVERY:
             return
-        self._asked_at = now
-        trouble = await self._ask()
+        self._pinged_at = now
+        trouble = await self._failure()
         if trouble and not self._failing:
-            log.warning("the dead man's switch cannot be told that all is well", why=trouble)
+            log.warning("dead man's switch cannot be reached", why=trouble)
         elif self._failing and not trouble:
-            log.info("the dead man's switch is told again that all is well")
+            log.info("dead man's switch is reached again")
         self._failing = bool(trouble)
 
-    async def _ask(self) -> str | None:
-        """What went wrong; None when nothing did."""
-        timeout = aiohttp.ClientTimeout(total=_PING_SECONDS)
+    async def _failure(self) -> str | None:
+        """What went wrong, without the address; None if nothing did."""
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.get(self._url, allow_redirects=False) as response,
-            ):
-                return None if response.ok and response.status < 300 else f"HTTP {response.status}"
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return type(error).__name__  # its text may have the address in it
+            async with asyncio.timeout(_PING_SECONDS):
+                status = await self._http.ping(self._url)
+        except SourceError as error:
+            return error.sentence
+        except TimeoutError:
+            return "no response in time"
+        return None if 200 <= status < 300 else f"HTTP {status}"
 
 
 class Watchdog:
@@ -78,7 +79,7 @@ class Watchdog:
         if health.database:
             self._log_seats(health.seats, health.now)
         if self._dead_man is not None and not problems:
-            await self._dead_man.tell(health.now)
+            await self._dead_man.ping(health.now)
 
     def _log_readiness(self, problems: list[str]) -> None:
         if problems and not self._problems:

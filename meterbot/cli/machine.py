@@ -57,13 +57,14 @@ def healthcheck(
     The bot has to listen: with [http] in its configuration, or with PORT set.
     """
     from urllib.error import HTTPError
-    from urllib.request import urlopen
+    from urllib.request import ProxyHandler, build_opener
 
     asked = url or f"http://127.0.0.1:{os.environ.get('PORT') or 8080}/healthz"
     if not asked.startswith(("http://", "https://")):
         refuse("--url must start with http:// or https://")
     try:
-        with urlopen(asked, timeout=4):  # noqa: S310 - by http alone, see above
+        # A proxy that the environment names cannot reach a bot on this machine.
+        with build_opener(ProxyHandler({})).open(asked, timeout=4):
             print("alive")
             return
     except HTTPError as error:

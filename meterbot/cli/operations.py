@@ -16,7 +16,14 @@ from pathlib import Path
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.app.build import READS_AT_ONCE, build_chats, build_sessions, build_sources, token_digests
+from meterbot.app.build import (
+    READS_AT_ONCE,
+    build_chats,
+    build_sessions,
+    build_sources,
+    open_http,
+    token_digests,
+)
 from meterbot.app.config import Config
 from meterbot.chat import Chat, Question
 from meterbot.cli.checkout import LocalCommit
@@ -108,7 +115,7 @@ async def read_seats(
         keepers = without_database
         if store and config.secret_key:
             keepers = build_sessions(config, closing, store).seats
-        sources = build_sources(config, closing, keepers, (), patient=False)
+        sources = build_sources(config, open_http(config, closing), keepers, (), patient=False)
         gate = asyncio.Semaphore(READS_AT_ONCE)
 
         async def read(source: Source) -> tuple[Snapshot, ...]:

@@ -14,6 +14,7 @@ from meterbot.app.systemd import Systemd
 from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Watchdog
 from meterbot.chat import Connection
 from meterbot.core.models import Health, SourceState
+from meterbot.sources.http_client import HttpClient
 from tests.e2e.test_handing_in import free_port
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
@@ -175,42 +176,43 @@ async def test_readiness_is_told_when_it_is_lost_and_when_it_is_back() -> None:
 
 
 async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
-    async with alarm() as there:
-        watch = Watchdog(Systemd({}), DeadMansSwitch(there.url))
+    async with alarm() as there, HttpClient() as http:
+        watch = Watchdog(Systemd({}), DeadMansSwitch(there.url, http))
         for seconds in (0, 5, 59, 60, 90, 120):
             await watch.report(health(NOW + timedelta(seconds=seconds)))
         assert there.asked == [SECRET_PATH] * 3
 
 
 async def test_it_is_not_told_while_the_bot_is_not_ready() -> None:
-    async with alarm() as there:
-        await Watchdog(Systemd({}), DeadMansSwitch(there.url)).report(health(ready=False))
+    async with alarm() as there, HttpClient() as http:
+        await Watchdog(Systemd({}), DeadMansSwitch(there.url, http)).report(health(ready=False))
         assert there.asked == []
 
 
 async def test_a_clock_that_is_set_back_does_not_silence_it() -> None:
-    async with alarm() as there:
-        dead_man = DeadMansSwitch(there.url)
-        await dead_man.tell(NOW)
-        await dead_man.tell(NOW - timedelta(days=1))
+    async with alarm() as there, HttpClient() as http:
+        dead_man = DeadMansSwitch(there.url, http)
+        await dead_man.ping(NOW)
+        await dead_man.ping(NOW - timedelta(days=1))
         assert len(there.asked) == 2
 
 
 @pytest.mark.parametrize(("status", "why"), [(404, "HTTP 404"), (500, "HTTP 500"), (302, "HTTP 302")])
 async def test_its_failure_is_told_once_and_so_is_its_end_without_its_address(status: int, why: str) -> None:
-    async with alarm() as there:
-        dead_man = DeadMansSwitch(there.url)
+    async with alarm() as there, HttpClient() as http:
+        dead_man = DeadMansSwitch(there.url, http)
         with capture_logs() as logs:
             for minute, answer in enumerate((200, status, status, 200, 200)):
                 there.status = answer
-                await dead_man.tell(NOW + minute * PING_EVERY)
+                await dead_man.ping(NOW + minute * PING_EVERY)
         assert there.asked == [SECRET_PATH] * 5
     assert [(line["log_level"], line.get("why")) for line in logs] == [("warning", why), ("info", None)]
     assert "planted" not in str(logs)
 
 
 async def test_nobody_there_is_a_failure_like_any_other() -> None:
-    with capture_logs() as logs:
-        await DeadMansSwitch(f"http://127.0.0.1:{free_port()}{SECRET_PATH}").tell(NOW)
-    assert [line["why"] for line in logs] == ["ClientConnectorError"]
+    async with HttpClient() as http:
+        with capture_logs() as logs:
+            await DeadMansSwitch(f"http://127.0.0.1:{free_port()}{SECRET_PATH}", http).ping(NOW)
+    assert [line["why"] for line in logs] == ["no connection: the host refused it or cannot be reached"]
     assert "planted" not in str(logs)

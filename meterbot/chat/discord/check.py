@@ -13,6 +13,7 @@ from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
 from meterbot.chat.discord.rest import FAILURES, NEW_TOKEN, reason_of
 from meterbot.core.clock import ahead
 from meterbot.core.findings import Check, Status
+from meterbot.core.proxies import proxy_for
 
 _SECONDS = 10.0
 _NETWORK = "check this machine's network and endpoints.discord_api, then try again"
@@ -36,7 +37,10 @@ class DiscordCheck:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._answered)
         self._client = discord.Client(
-            intents=discord.Intents.none(), max_ratelimit_timeout=30.0, http_trace=trace
+            intents=discord.Intents.none(),
+            max_ratelimit_timeout=30.0,
+            http_trace=trace,
+            proxy=proxy_for(api_url),
         )
 
     async def __aenter__(self) -> Self:

@@ -19,6 +19,7 @@ from meterbot.chat.command_words import COMPLETIONS
 from meterbot.chat.discord.embeds import words_of
 from meterbot.chat.discord.modals import written_in
 from meterbot.core.log import get_logger
+from meterbot.core.proxies import proxy_for
 
 API_URL = "https://discord.com/api/v10"
 COMMAND = "claude-spend"
@@ -79,7 +80,11 @@ class BotClient(discord.Client):
     ) -> None:
         # 30 s is the least discord.py accepts as the longest wait for a rate limit.
         super().__init__(
-            intents=discord.Intents.none(), max_messages=None, max_ratelimit_timeout=30.0, http_trace=trace
+            intents=discord.Intents.none(),
+            max_messages=None,
+            max_ratelimit_timeout=30.0,
+            http_trace=trace,
+            proxy=proxy_for(Route.BASE),
         )
         self.guild_id = guild_id
         self.tree = _Tree(self)

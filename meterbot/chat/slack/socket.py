@@ -12,6 +12,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 
 from meterbot.core.errors import SendError
+from meterbot.core.proxies import proxy_for
 
 _CLOSE_SECONDS = 1.0
 _HANDSHAKE_SECONDS = 30.0
@@ -54,16 +55,16 @@ class SlackSocket(SocketModeClient):
         self._heard = heard
         self._greeted: aiohttp.ClientWebSocketResponse | None = None
         self._greeted_at = 0.0
-        self.proxy = None  # the session reads the environment's proxies, and NO_PROXY, too
         self.message_listeners.append(self._listen_for_hello)
 
     async def open(self, url: str | None) -> None:
         """Connects, to `url` if it is still fresh; comes back when a socket stands, which may take an outage."""
         await self.aiohttp_client_session.close()
         self.aiohttp_client_session = aiohttp.ClientSession(
-            trust_env=True, timeout=aiohttp.ClientTimeout(total=_HANDSHAKE_SECONDS)
+            timeout=aiohttp.ClientTimeout(total=_HANDSHAKE_SECONDS)
         )
         self.wss_uri = url
+        self.proxy = None if url is None else proxy_for(url)
         await self.connect()  # type: ignore[no-untyped-call]
 
     async def issue_new_wss_url(self) -> str:
@@ -76,6 +77,7 @@ class SlackSocket(SocketModeClient):
                 await asyncio.sleep(max(self.ping_interval, failure.retry_after or 0))
             else:
                 self.trouble = None
+                self.proxy = proxy_for(url)
                 return url
 
     def alive(self) -> bool:

@@ -13,6 +13,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import Picture
+from meterbot.core.proxies import proxy_for
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _SCOPES = re.compile(r"[a-z0-9:._, -]{1,200}")
@@ -87,6 +88,7 @@ class SlackWeb:
     async def respond(self, url: str, payload: Mapping[str, Any]) -> int:
         """Posts to a `response_url`, once. The HTTP status."""
         webhook = AsyncWebhookClient(url, session=self._opened(), logger=self._logger, retry_handlers=[])
+        webhook.proxy = proxy_for(url)
         return (await webhook.send_dict(dict(payload))).status_code
 
     async def upload(self, picture: Picture, channel: str | None) -> str:
@@ -95,7 +97,8 @@ class SlackWeb:
         wanted = {"filename": picture.name, "length": len(picture.png), "alt_txt": picture.alt[:_MOST_ALT]}
         place = await self.call("files.getUploadURLExternal", params=wanted)
         try:
-            async with self._opened().post(place["upload_url"], data=picture.png) as response:
+            url = place["upload_url"]
+            async with self._opened().post(url, data=picture.png, proxy=proxy_for(url)) as response:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = f"no answer to the upload ({type(error).__name__})"
@@ -117,7 +120,7 @@ class SlackWeb:
         client = AsyncWebClient(
             self._token, self._api_url, session=self._opened(), logger=self._logger, retry_handlers=[]
         )
-        client.proxy = None  # the session reads the environment's proxies, and NO_PROXY, too
+        client.proxy = proxy_for(self._api_url)  # slack_sdk's own choice ignores NO_PROXY
         return client
 
     def _opened(self) -> aiohttp.ClientSession:
@@ -127,7 +130,6 @@ class SlackWeb:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(force_close=True),
                 timeout=aiohttp.ClientTimeout(total=self._timeout, connect=self._timeout / 2),
-                trust_env=True,
             )
         return self._session
 
