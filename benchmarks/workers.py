@@ -29,7 +29,7 @@ _INTERVAL = 10.0
 _WARM, _SECONDS, _LOOK = 20.0, 15.0, 0.25
 _SESSIONS = """
 SELECT count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'),
-       count(*) FILTER (WHERE wait_event = 'advisory')
+       count(*) FILTER (WHERE wait_event_type = 'Lock')
 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
@@ -111,7 +111,7 @@ async def lines() -> list[Line]:
 
 def _line(each: Together, alone: Together) -> Line:
     each_reading = each.cpu / max(each.readings, 1e-9) * 1e6
-    server = f"server: {each.active:.1f} sessions at work, {each.waiting:.1f} at the lock"
+    server = f"server: {each.active:.1f} sessions at work, {each.waiting:.1f} at a lock"
     return Line(
         f"{measure.counted(each.workers, 'worker')} on one PostgreSQL: readings a second", "(no goal)", "", server,
         f"{each.readings:,.0f}, {each_reading:,.0f} µs each", each.readings / max(alone.readings, 1e-9), float("inf"),

@@ -105,8 +105,9 @@ class DigestSender:
         self, connection: Connection, said: _Saying, known: DigestState | None, now: datetime
     ) -> tuple[DigestState | None, bool]:
         """What the reader knows now, and whether something was queued for them."""
-        locks.facts(connection)
-        reader, before = said.reader, _told(connection, said.reader)
+        reader = said.reader
+        locks.names(connection, [reader.name])
+        before = _told(connection, reader)
         if before is None:
             return self._begin(connection, reader, said.mark, now), False
         day = due(reader.schedule, now, before)

@@ -17,7 +17,7 @@ from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
 from meterbot.rules.renewals import next_charge
-from meterbot.store import Connection, Store, alert_actions, cards, deliveries, facts, locks
+from meterbot.store import Connection, Store, alert_actions, cards, deliveries, facts
 
 MORNING = time(9)
 """When "tomorrow" is."""
@@ -145,7 +145,6 @@ class AlertActions:
         act = acts[0]
 
         def undo(connection: Connection) -> bool:
-            locks.facts(connection)
             done = alert_actions.undo(connection, act.id, now)
             if done:
                 self._follow(connection, act.alert, f"{act.id} undone", None, now)
@@ -255,7 +254,8 @@ class AlertActions:
 
     def _add(self, connection: Connection, act: AlertAction, now: datetime) -> AlertAction:
         """The action itself, or the one before it that does the same."""
-        locks.facts(connection)  # of two clicks, wherever they arrive, the second finds the first
+        # Of two clicks, wherever they arrive, the second finds the first.
+        facts.lock_event(connection, act.alert)
         holding = [
             *alert_actions.holding(connection, now),
             *alert_actions.about(connection, [act.alert]),

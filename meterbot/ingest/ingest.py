@@ -20,7 +20,7 @@ from meterbot.rules import SourceMemory
 from meterbot.rules.memory import source_memory_name
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_alerts import DAY
-from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, locks, rollup
+from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, rollup
 
 log = get_logger(__name__)
 
@@ -88,7 +88,6 @@ class Ingest:
         next_due: Mapping[str, datetime],
         reader: str | None,
     ) -> list[Event]:
-        locks.facts(connection)
         if reader is not None and next_due:
             own = leases.release(connection, reader, next_due)
             snapshots = [one for one in snapshots if one.seat in own]
@@ -102,7 +101,6 @@ class Ingest:
     def _receive(
         self, connection: Connection, seat: str, snapshots: Sequence[Snapshot], now: datetime
     ) -> tuple[PushReceipt, list[Event]]:
-        locks.facts(connection)
         configured = self._seats[seat]
         wanted = [one for one in snapshots if one.org_uuid is not None and configured.covers(one.org_uuid)]
         changes = self._load(connection, snapshots)
@@ -118,7 +116,6 @@ class Ingest:
     def _record(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime
     ) -> list[Event]:
-        locks.facts(connection)
         events = [event for event in find(connection) if event.kind in self._settings.kinds]
         names = {seat_settings.name_of(event.seat) for event in events if event.seat is not None}
         changes = Changes(self._settings, sources={}, memories=facts.read_memories(connection, names))
@@ -126,16 +123,17 @@ class Ingest:
         return self._recorder.record(connection, changes, now)
 
     def _load(self, connection: Connection, snapshots: Sequence[Snapshot]) -> Changes:
-        """What was known of everything that these snapshots may change."""
+        """What was known of everything that these snapshots may change, and may be changed by this transaction alone."""
         names = {snapshot.seat for snapshot in snapshots}
+        sources = facts.lock_sources(connection, names)
         latest = facts.read_latest(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names)]
         return Changes(
             self._settings,
-            sources=facts.read_sources(connection, names),
+            sources=sources,
             memories=facts.read_memories(connection, memories),
             latest=latest,
-            states=facts.read_states(connection, counters_of(snapshots, latest)),
+            states=facts.lock_states(connection, counters_of(snapshots, latest)),
         )
 
     def _apply(
@@ -184,7 +182,7 @@ class Ingest:
 
 def forget_account(connection: Connection, seat: str) -> bool:
     """Lets a seat be another account from now on; its history stays. False when nothing was known of it."""
-    locks.facts(connection)
+    facts.lock_sources(connection, [seat])
     name = source_memory_name(seat)
     memory = rules.load(SourceMemory, facts.read_memories(connection, [name]).get(name))
     rows = [(one.seat, one.counter) for one in facts.read_latest(connection, [seat])]

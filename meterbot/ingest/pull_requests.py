@@ -33,7 +33,7 @@ from meterbot.rules.pull_requests import (
     seats_of,
 )
 from meterbot.sources import CommitReader, CommitsUnreadError
-from meterbot.store import Connection, Latest, PullRecord, Store, facts, history
+from meterbot.store import Connection, Latest, PullRecord, Store, facts, history, locks
 from meterbot.store import pull_requests as records
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
@@ -141,6 +141,7 @@ class PullRequestTracker:
 
     def _reckon(self, connection: Connection, *, key: Key, now: datetime) -> list[Event]:
         """What this pull request costs, and what those cost then that share with it. Its event, when it is time."""
+        locks.names(connection, ["pull requests"])  # one changes the bills of those that share with it
         record = records.one(connection, key)
         if record is None or not record.open or not record.pull.ready:
             return []

@@ -63,7 +63,7 @@ class Sweep:
         awake_since: datetime | None,
         ending: Mapping[str, datetime],
     ) -> list[Event]:
-        locks.facts(connection)
+        locks.names(connection, [DESTINATION_MEMORY])
         sources = facts.read_sources(connection)
         waiting = [
             seat
@@ -72,6 +72,7 @@ class Sweep:
             and may_change(sources.get(seat.name), seat, now)
         ]
         names = {*(seat.name for seat in waiting), *ending}
+        sources |= facts.lock_sources(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names), DESTINATION_MEMORY]
         changes = Changes(self._settings, sources=sources, memories=facts.read_memories(connection, memories))
         for seat in waiting:
@@ -111,7 +112,7 @@ class Sweep:
     def _watch_budgets(
         self, connection: Connection, shares: Iterable[TeamShare], now: datetime
     ) -> list[Event]:
-        locks.facts(connection)
+        locks.names(connection, [TEAM_MEMORY])
         memories = facts.read_memories(connection, [TEAM_MEMORY])
         changes = Changes(self._settings, sources={}, memories=memories)
         changes.watch_team(shares, now)
@@ -161,7 +162,7 @@ class Sweep:
     def _report_month(
         self, connection: Connection, month: str, event: Event | None, now: datetime
     ) -> list[Event]:
-        locks.facts(connection)
+        locks.names(connection, [CLOSED_MONTH])
         memories = facts.read_memories(connection, [CLOSED_MONTH])
         if rules.month_to_report(memories.get(CLOSED_MONTH), now) != month:
             return []  # another worker was here
@@ -176,7 +177,6 @@ class Sweep:
         interval = self._routing.repeat_interval
         if interval is None:
             return
-        locks.facts(connection)
         for event in facts.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
             times = (now - event.at) // interval
             actions = alert_actions.holding(connection, now)

@@ -15,7 +15,7 @@ from meterbot.core.models import (
     LastKnown,
     SourceState,
 )
-from meterbot.store import tables
+from meterbot.store import locks, tables
 from meterbot.store.statements import dialect_insert, insert_new, select_all, select_in, upsert
 from meterbot.store.values import CounterReader, CounterState, Latest
 
@@ -45,9 +45,23 @@ def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter,
     return known | ids(connection, new)
 
 
-def read_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+def lock_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+    """As `read_states`. Until the transaction ends no other one changes these counters, stored or not."""
     wanted = set(wanted)
+    if connection.dialect.name == "postgresql":
+        new = wanted - ids(connection, wanted).keys()
+        locks.names(connection, (f"counter:{counter}" for counter in new))
+    return _states(connection, wanted, lock=True)
+
+
+def read_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+    return _states(connection, set(wanted), lock=False)
+
+
+def _states(connection: Connection, wanted: set[Counter], *, lock: bool) -> dict[Counter, CounterState]:
     query = select(_counters.account, _counters.org, tables.states).join_from(tables.states, tables.counters)
+    if lock:
+        query = query.order_by(tables.states.c.counter).with_for_update(key_share=True, of=tables.states)
     rows = select_in(connection, query, _counters.account, (counter.account for counter in wanted))
     found = {Counter(row.account, row.org): CounterState(row.known, row.memory) for row in rows}
     return {counter: state for counter, state in found.items() if counter in wanted}
@@ -114,9 +128,25 @@ def _private(known: LastKnown) -> LastKnown:
     return replace(known, snapshot=replace(known.snapshot, account_email=None))
 
 
+def lock_sources(connection: Connection, seats: Iterable[str]) -> dict[str, SourceState]:
+    """As `read_sources`. Until the transaction ends no other one changes what is known of these seats, stored or not."""
+    names = set(seats)
+    if connection.dialect.name == "postgresql":
+        query = select(tables.sources.c.seat)
+        stored = {row.seat for row in select_in(connection, query, tables.sources.c.seat, names)}
+        locks.names(connection, (f"seat:{name}" for name in names - stored))
+    return _sources(connection, names, lock=True)
+
+
 def read_sources(connection: Connection, seats: Iterable[str] | None = None) -> dict[str, SourceState]:
     """Of these seats, or of all."""
+    return _sources(connection, seats, lock=False)
+
+
+def _sources(connection: Connection, seats: Iterable[str] | None, *, lock: bool) -> dict[str, SourceState]:
     query = select(tables.sources).order_by(tables.sources.c.seat)
+    if lock:
+        query = query.with_for_update(key_share=True)
     if seats is None:
         rows = select_all(connection, query)
     else:
@@ -172,6 +202,12 @@ def events_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, Even
     query = select(tables.events.c.key, tables.events.c.event)
     rows = select_in(connection, query, tables.events.c.key, keys)
     return {row.key: row.event for row in rows}
+
+
+def lock_event(connection: Connection, key: str) -> None:
+    """Until the transaction ends no other one acts on this event or deletes it."""
+    query = select(tables.events.c.key).where(tables.events.c.key == key)
+    connection.execute(query.with_for_update())
 
 
 def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
-from meterbot.store import alert_actions, deliveries, facts, locks, pull_requests, tables
+from meterbot.store import alert_actions, deliveries, facts, pull_requests, tables
 from meterbot.store.facts import ids
 from meterbot.store.leases import lease_of
 from meterbot.store.statements import select_in
@@ -16,9 +16,9 @@ _latest, _counters = tables.latest.c, tables.counters.c
 def forget(connection: Connection, seat: str) -> Forgotten:
     """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads too
     stays. What comes back is false when nothing was stored. History, states and deliveries follow counters and events by their foreign keys."""
-    locks.facts(connection)
     # Who is reading it just now finds it taken away, and does not bring it back.
     connection.execute(delete(tables.leases).where(tables.leases.c.name == lease_of(seat)))
+    facts.lock_sources(connection, [seat])
     own, shared = _counters_of(connection, seat)
     events = list(connection.scalars(select(tables.events.c.key).where(tables.events.c.seat == seat)))
     points = _count(connection, tables.history, "counter", own)

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Connection, Row, Select, delete, select
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
-from meterbot.store import tables
+from meterbot.store import locks, tables
 from meterbot.store.facts import ids
 from meterbot.store.statements import insert_new, select_in, upsert
 
@@ -50,6 +50,7 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
     """Appends samples, each counter's in order of time."""
     if not samples:
         return
+    locks.adding_samples(connection)
     ends = _ends(connection, {ids[sample.counter]: sample.counter for sample in samples})
     kept: list[Sample] = []
     for sample in samples:

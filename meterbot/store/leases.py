@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from meterbot.store import facts, locks, workers
+from meterbot.store import facts, workers
 from meterbot.store.values import Claims
 
 
@@ -16,18 +16,20 @@ def lease_of(seat: str) -> str:
 
 def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
     """Takes the seats whose deadline is still the one that was seen, and that nobody is reading."""
-    # A reading is stored, its deadline with it, under the lock that gives its seat back: behind it both are the latest.
-    locks.leases(connection)
-    states = facts.read_sources(connection, seen)
-    unread = {
-        seat for seat, due in seen.items() if due == (states[seat].next_due if seat in states else None)
+    taken = {
+        name.removeprefix(workers.SEAT_PREFIX)
+        for name in workers.take(connection, worker, map(lease_of, seen), now)
     }
-    taken = workers.take(connection, worker, map(lease_of, unread), now)
-    return Claims(frozenset(name.removeprefix(workers.SEAT_PREFIX) for name in taken), states)
+    # A reading is stored together with its deadline and the end of its lease: once the seat is taken, this is the newest.
+    states = facts.read_sources(connection, seen)
+    read_since = {seat for seat in taken if seen[seat] != (states[seat].next_due if seat in states else None)}
+    if read_since:
+        workers.give_back(connection, worker, map(lease_of, read_since))
+    return Claims(frozenset(taken - read_since), states)
 
 
 def release(connection: Connection, worker: str, seats: Iterable[str]) -> set[str]:
-    """Gives seats back; returns the ones that the worker still had."""
-    locks.leases(connection)
+    """Gives seats back. Returns the ones that the worker still had: another one that took it for dead may have read the
+    others since."""
     given = workers.give_back(connection, worker, map(lease_of, seats))
     return {name.removeprefix(workers.SEAT_PREFIX) for name in given}

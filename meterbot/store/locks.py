@@ -1,28 +1,50 @@
 """PostgreSQL's advisory locks, held until the transaction ends. SQLite's write lock does the same for every transaction.
 
-Rows that a transaction changes are locked where they are read, always in the same order; these are for the rest.
+What is stored already is locked row by row where it is read. These locks are for what has no row yet, or no single one.
+To never wait for each other, transactions lock in this order, each kind sorted: names, leases, seats, counters.
 """
+
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, text
 
-_MIGRATION, _FACTS, _LEASES = 0x6D657401, 0x6D657402, 0x6D657403
+_MIGRATION, _LEASES, _ROLLUP = 0x6D657401, 0x6D657403, 0x6D657404
+_NAMES = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(CAST(:names AS text[])) AS name"
+)
+
+
+def names(connection: Connection, wanted: Iterable[str]) -> None:
+    """One transaction at a time works on what bears one of these names."""
+    ordered = sorted(set(wanted))
+    if ordered and _is_postgresql(connection):
+        connection.execute(_NAMES, {"names": ordered})
 
 
 def migration(connection: Connection) -> None:
     """One process brings the schema up to date."""
-    _take(connection, _MIGRATION)
-
-
-def facts(connection: Connection) -> None:
-    """One transaction at a time reads and changes facts."""
-    _take(connection, _FACTS)
+    _take(connection, "pg_advisory_xact_lock", _MIGRATION)
 
 
 def leases(connection: Connection) -> None:
-    """One transaction at a time takes leases over from dead workers."""
-    _take(connection, _LEASES)
+    """One transaction at a time takes over the leases of dead workers."""
+    _take(connection, "pg_advisory_xact_lock", _LEASES)
 
 
-def _take(connection: Connection, number: int) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+def adding_samples(connection: Connection) -> None:
+    """Many transactions may add samples at once, but none while hours are written from them."""
+    _take(connection, "pg_advisory_xact_lock_shared", _ROLLUP)
+
+
+def writing_hours(connection: Connection) -> None:
+    """Waits for the samples that are being added, so that none is missing in an hour that is written."""
+    _take(connection, "pg_advisory_xact_lock", _ROLLUP)
+
+
+def _take(connection: Connection, function: str, number: int) -> None:
+    if _is_postgresql(connection):
+        connection.execute(text(f"SELECT {function}(:number)"), {"number": number})
+
+
+def _is_postgresql(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"

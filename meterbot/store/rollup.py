@@ -10,17 +10,18 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
-from meterbot.store import history, tables
+from meterbot.store import history, locks, tables
 from meterbot.store.facts import ids
 from meterbot.store.history import last_before, sample_of
 from meterbot.store.statements import select_in, upsert
 
 _history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
-_AT_ONCE = timedelta(hours=12)
+_AT_ONCE = timedelta(hours=2)
 
 
 def roll_up(connection: Connection, now: datetime) -> bool:
     """Writes the next few hours that are over. False when there are none."""
+    locks.writing_hours(connection)
     start = _next(connection, history.rolled_up_to(connection))
     end = None if start is None else min(start + _AT_ONCE, hour_of(now))
     if start is None or end is None or start >= end:

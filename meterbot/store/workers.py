@@ -19,11 +19,12 @@ them for the clocks and two until somebody looks. Who cannot beat any more stops
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, not_, or_, select
 
 from meterbot.store import locks
-from meterbot.store.statements import dialect_insert
+from meterbot.store.statements import dialect_insert, select_in
 from meterbot.store.tables import leases, workers
 from meterbot.store.values import FOR_EVER, Worker
 
@@ -99,20 +100,49 @@ def read(connection: Connection, now: datetime) -> list[Worker]:
     return [Worker(name, since, tuple(names)) for (name, since), names in held.items()]
 
 
-def take(connection: Connection, worker: str, names: Iterable[str], now: datetime) -> set[str]:
-    """Takes what is free of these leases; returns which of them the worker holds then. Needs `locks.leases`."""
-    rows = [{"name": name, "worker": worker} for name in set(names)]
-    if not rows:
+def take(connection: Connection, worker: str, wanted: Iterable[str], now: datetime) -> set[str]:
+    """Takes what is free of these leases; returns which of them the worker holds then."""
+    names = set(wanted)
+    if not names:
         return set()
+    held = {
+        row.name: row
+        for row in select_in(connection, _holders(now), leases.c.name, names)
+        if row.worker != worker
+    }
+    dead = {name for name, row in held.items() if row.gone}
+    if dead:
+        # A worker that comes back to life beats under the same lock: it is seen, or its leases are gone when it looks.
+        locks.leases(connection)
+    free = names - held.keys() | dead
+    return _take(connection, worker, free, now, from_dead=bool(dead)) if free else set()
+
+
+def _holders(now: datetime) -> Select[Any]:
+    return select(
+        leases.c.name, leases.c.worker, is_gone(leases.c.worker, now, unbelievable(now)).label("gone")
+    )
+
+
+def _take(
+    connection: Connection, worker: str, names: Iterable[str], now: datetime, *, from_dead: bool
+) -> set[str]:
     insert = dialect_insert(connection, leases)
-    free = or_(leases.c.worker == worker, is_gone(leases.c.worker, now, unbelievable(now)))
+    mine = leases.c.worker == worker
+    free = or_(mine, is_gone(leases.c.worker, now, unbelievable(now))) if from_dead else mine
     taking = insert.on_conflict_do_update(
         index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
     )
+    # In order, so that two workers that take several never wait for each other in a circle.
+    rows = [{"name": name, "worker": worker} for name in sorted(names)]
     return {*connection.scalars(taking.returning(leases.c.name), rows)}
 
 
 def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[str]:
-    """Frees these leases; returns the ones that the worker still held. Needs `locks.leases`."""
-    mine = delete(leases).where(leases.c.worker == worker, leases.c.name.in_(list(names)))
-    return {*connection.scalars(mine.returning(leases.c.name))}
+    """Frees these leases; returns the ones that the worker still held."""
+    query = select(leases.c.name).where(leases.c.worker == worker).order_by(leases.c.name).with_for_update()
+    mine = {row.name for row in select_in(connection, query, leases.c.name, names)}
+    if mine:
+        rows = [{"given": name} for name in sorted(mine)]
+        connection.execute(delete(leases).where(leases.c.name == bindparam("given")), rows)
+    return mine

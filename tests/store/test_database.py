@@ -703,7 +703,7 @@ async def test_transactions_of_two_processes_do_not_overlap(store: Store, databa
 
     async def count_up(mine: Store) -> None:
         def add_one(connection: Connection) -> None:
-            locks.facts(connection)
+            locks.names(connection, ["count"])
             before = facts.read_memories(connection, ["count"]).get("count", "0")
             facts.write_memories(connection, {"count": str(int(before) + 1)})
 

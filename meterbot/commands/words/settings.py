@@ -67,7 +67,7 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
     name = seat_settings.name_of(seat.name)
 
     def store(connection: Connection) -> SeatSettings:
-        locks.facts(connection)
+        locks.names(connection, [name])
         before = seat_settings.of(seat.name, facts.read_memories(connection, [name]))
         changed = replace(before, **change)
         facts.write_memories(connection, {name: seat_settings.dump(changed)})
