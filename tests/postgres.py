@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import psycopg
 
-from meterbot.store.engine import parse_url
 from meterbot.store.tables import metadata
+from meterbot.store.url import parse_url
 
 
 @contextmanager

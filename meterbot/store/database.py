@@ -18,13 +18,13 @@ from meterbot.store.engine import (
     failure_of,
     for_migrating,
     for_writing,
+    is_pooled,
     make_engine,
-    parse_url,
-    place_of,
     prepare,
 )
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
+from meterbot.store.url import parse_url, place_of
 from meterbot.store.values import Glance, StoredSession
 
 _SILENT_SECONDS = 2.0
@@ -121,7 +121,8 @@ async def _peek(url: str, look: Callable[[Connection], T]) -> T:
 
 def _seen(connection: Connection) -> Glance:
     found = found_schema(connection)
-    seen = Glance(found, newest_schema(), unknown=found is not None and found not in schemas())
+    unknown = found is not None and found not in schemas()
+    seen = Glance(found, newest_schema(), unknown=unknown, pooled=is_pooled(connection))
     return replace(seen, sources=facts.read_sources(connection)) if found == seen.newest else seen
 
 

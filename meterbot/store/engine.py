@@ -1,4 +1,4 @@
-"""From a `database_url` to an engine: SQLite or PostgreSQL, whichever way the URL is spelled."""
+"""From a database's URL to an engine for SQLite or PostgreSQL."""
 
 import sqlite3
 import time
@@ -6,10 +6,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-
-from meterbot.core.errors import StartError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
 
 READERS = 2
 """Threads that read: one long answer does not hold up another."""
@@ -30,38 +28,6 @@ _PATIENCE: dict[str, Any] = {
 """Seconds, so that a server that is gone without a word is noticed."""
 
 
-def parse_url(text: str) -> URL:
-    """The URL with `sqlite` or `postgresql` as its scheme. Raises `StartError`, which never repeats the text: it may
-    hold a password."""
-    url = None
-    with suppress(ArgumentError, ValueError):
-        url = make_url(text)
-    if url is None:  # told here, where no chained exception can carry the text along
-        raise StartError("database_url cannot be read: write sqlite:///meterbot.db or postgresql://…")
-    backend = url.get_backend_name()
-    if backend in {"postgres", "postgresql"}:
-        return _for_libpq(url.set(drivername="postgresql"))
-    if backend != "sqlite":
-        raise StartError(f"database_url: {backend} is not supported, only sqlite and postgresql are")
-    if url.database in {None, "", ":memory:"}:
-        raise StartError("database_url: SQLite needs a file, such as sqlite:///meterbot.db")
-    return url.set(drivername="sqlite", query={})
-
-
-def _for_libpq(url: URL) -> URL:
-    # `ssl` is SQLAlchemy's word for what every PostgreSQL tool, and Heroku, call `sslmode`.
-    query = {"sslmode" if key == "ssl" else key: value for key, value in url.query.items()}
-    return url.set(query=query)
-
-
-def place_of(url: URL) -> str:
-    """Where the database is, for a person: no user, no password, no options."""
-    if url.get_backend_name() == "sqlite":
-        return str(url.database)
-    host = url.host or url.query.get("host") or "localhost"
-    return f"postgresql://{host}/{url.database or ''}"
-
-
 def make_engine(url: URL) -> Engine:
     """An engine that names no parameter in its errors, and on SQLite says itself how a transaction begins."""
     if url.get_backend_name() == "postgresql":
@@ -75,10 +41,11 @@ def make_engine(url: URL) -> Engine:
 def _postgresql_engine(url: URL) -> Engine:
     import psycopg  # noqa: PLC0415 - only who uses it pays for it
 
+    options = {**_PATIENCE, **url.translate_connect_args(username="user", database="dbname"), **url.query}
+
     def connect() -> Any:
-        # libpq reads the URL whole. A pooler in transaction mode knows no prepared statements of another transaction.
-        dsn = url.render_as_string(hide_password=False)
-        return psycopg.connect(dsn, prepare_threshold=None, **_PATIENCE)
+        # A pooler in transaction mode may run each transaction on another connection: prepare nothing.
+        return psycopg.connect(prepare_threshold=None, **options)
 
     engine = create_engine(
         "postgresql+psycopg://", creator=connect, pool_pre_ping=True, hide_parameters=True, **_POOL
@@ -154,6 +121,15 @@ def for_migrating(engine: Engine) -> Engine:
 def for_durable_writing(engine: Engine) -> Engine:
     """As `for_writing`, and on the disk when it returns, power cut or not."""
     return engine.execution_options(sqlite_begin=_WRITE_DURABLY)
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a connection pooler stands before PostgreSQL: then the process that answers is not the one that the
+    connection began with."""
+    if connection.dialect.name != "postgresql":
+        return False
+    driver: Any = connection.connection.driver_connection
+    return bool(connection.scalar(text("SELECT pg_backend_pid()")) != driver.info.backend_pid)
 
 
 def failure_of(error: BaseException) -> str:

@@ -157,3 +157,5 @@ class Glance:
     unknown: bool = False
     there: bool = True
     sources: Mapping[str, SourceState] = field(default_factory=dict)
+    pooled: bool = False
+    """A connection pooler answers in PostgreSQL's place."""

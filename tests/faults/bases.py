@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from meterbot.store import tables
 from meterbot.store.database import upgrade
-from meterbot.store.engine import make_engine, parse_url
+from meterbot.store.engine import make_engine
+from meterbot.store.url import parse_url
 from tests.faults.stage import World
 from tests.faults.weather import Fault
 

@@ -17,8 +17,9 @@ from alembic import command
 from meterbot.core.errors import StartError
 from meterbot.store import Batch, Store, facts, lock_file
 from meterbot.store.database import back_up, open_store, restore, upgrade
-from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import newest_schema, schemas, settings
+from meterbot.store.url import parse_url
 from tests.store.facts import NOW, delivery, event, write
 
 OLDER = sorted(schemas() - {newest_schema()})

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, func, inspect, make_url, select, text
 from meterbot.store import Batch, deliveries, delivery_queue, facts, history, push_tokens, sessions, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.delivery_queue import Claim
-from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import bring_up_to_date, found_schema
+from meterbot.store.url import parse_url
 from tests import postgres
 from tests.store.facts import NOW, delivery, event, later, write
 from tests.store.test_migrations import upgraded_by_two_processes

@@ -12,48 +12,10 @@ from structlog.testing import capture_logs
 
 from meterbot.core.errors import StartError
 from meterbot.store.database import open_store
-from meterbot.store.engine import for_durable_writing, for_writing, make_engine, parse_url, prepare
+from meterbot.store.engine import for_durable_writing, for_writing, make_engine, prepare
+from meterbot.store.url import parse_url
 
 PLANTED = "pl4nted-pass"
-
-
-@pytest.mark.parametrize(
-    ("given", "backend"),
-    [
-        ("sqlite:///x.db", "sqlite"),
-        ("sqlite+aiosqlite:////var/x.db", "sqlite"),
-        ("postgres://u:p@h:5432/d", "postgresql"),
-        ("postgresql://u:p@h/d", "postgresql"),
-        ("postgresql+asyncpg://u:p@h/d", "postgresql"),
-        ("postgresql+psycopg2://u:p@h/d", "postgresql"),
-    ],
-)
-def test_every_spelling_of_a_url_names_one_of_two_databases(given: str, backend: str) -> None:
-    assert parse_url(given).drivername == backend
-
-
-@pytest.mark.parametrize(
-    "given",
-    [f"postgres://u:{PLANTED}@h/d?sslmode=require", f"postgresql+asyncpg://u:{PLANTED}@h/d?ssl=require"],
-)
-def test_encryption_may_be_asked_for_in_either_word(given: str) -> None:
-    assert parse_url(given).query == {"sslmode": "require"}
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        (f"mysql://u:{PLANTED}@h/d", "mysql is not supported"),
-        (f"{PLANTED}", "cannot be read"),
-        (f"postgres://u:{PLANTED}@h:port/d", "cannot be read"),
-        ("sqlite://", "needs a file"),
-        ("sqlite:///:memory:", "needs a file"),
-    ],
-)
-def test_a_url_that_cannot_be_used_is_refused_without_being_repeated(given: str, says: str) -> None:
-    with pytest.raises(StartError, match=says) as refused:
-        parse_url(given)
-    assert PLANTED not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from meterbot.app import log_setup
 from meterbot.core.log import EventDict, get_logger
-from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.errors import as_warning
+from meterbot.store.url import parse_url
 from tests import postgres
 
 PLANTED = "planted-password"

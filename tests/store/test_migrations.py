@@ -13,8 +13,9 @@ from sqlalchemy import Connection, text
 from meterbot.core.errors import StartError
 from meterbot.store import Batch, facts, tables
 from meterbot.store.database import open_store, upgrade
-from meterbot.store.engine import for_writing, make_engine, parse_url
+from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
+from meterbot.store.url import parse_url
 from tests.store.facts import NOW, event, write
 
 _OPEN = """

@@ -14,12 +14,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from meterbot.core import money
 from meterbot.core.models import EventKind, Severity
 from meterbot.rules.settings import Threshold, parse_threshold
+from meterbot.store.url import read_url
 
 HINT = "; did you mean"
 
@@ -163,15 +162,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 def database_url(text: str) -> SecretStr:
     """It may hold a password. Raises ValueError with a sentence."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):  # no URL at all, or a port that is no number
-        url = None
-    backend = url and url.get_backend_name()
-    if not url or backend not in {"sqlite", "postgres", "postgresql"}:
-        raise ValueError('must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"')
-    if backend == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise ValueError('must name a file for SQLite, like "sqlite:///meterbot.db"')
+    read_url(text)
     return SecretStr(text)
 
 

@@ -64,7 +64,8 @@ def schema(seen: Glance) -> Check:
     if seen.found != seen.newest:
         sentence = f"the database has schema {seen.found}, this version's is {seen.newest}"
         return Check("schema", Status.WARN, sentence, "`meterbot db upgrade`, or the next start does it")
-    return Check("schema", Status.OK, f"the database has this version's schema, {seen.newest}")
+    pooler = "; a connection pooler stands before it, which meterbot works with" if seen.pooled else ""
+    return Check("schema", Status.OK, f"the database has this version's schema, {seen.newest}{pooler}")
 
 
 async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:

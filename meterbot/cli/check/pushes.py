@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from meterbot.app.config import Config, PushSeat
 from meterbot.cli.check.surroundings import is_here, is_sqlite
 from meterbot.core.findings import Check, Status
+from meterbot.store.url import parse_url
 
 
 def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Status) -> Iterator[Check]:
@@ -39,7 +38,7 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
 
 def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Check]:
     """`without`: the seats for which the configuration names no token."""
-    url = make_url(config.database_url.get_secret_value())
+    url = parse_url(config.database_url.get_secret_value())
     if without and not is_sqlite(config):
         sentence = f"tokens of {', '.join(without)}: PostgreSQL knows (`meterbot seat list` tells)"
         yield Check("push_tokens", Status.OK, sentence)

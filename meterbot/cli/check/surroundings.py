@@ -8,11 +8,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy import make_url
-
 from meterbot.app.config import Config
 from meterbot.cli.probes import listening_trouble, sqlite_trouble
 from meterbot.core.findings import Check, Status
+from meterbot.store.url import parse_url
 
 
 def python(version: tuple[int, int]) -> Check:
@@ -26,7 +25,7 @@ def config_file(config: Config, path: Path | None) -> Iterator[Check]:
     if path is None:
         return
     mode = path.stat().st_mode
-    password = make_url(config.database_url.get_secret_value()).password
+    password = parse_url(config.database_url.get_secret_value()).password
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Check("config_mode", Status.WARN, f"{path} can be changed by others", f"chmod go-w {path}")
     elif password and mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -50,12 +49,12 @@ def timezone(config: Config) -> Check:
 
 
 def postgresql(config: Config) -> str:
-    return f"PostgreSQL at {make_url(config.database_url.get_secret_value()).host or 'the local socket'}"
+    return f"PostgreSQL at {parse_url(config.database_url.get_secret_value()).host or 'the local socket'}"
 
 
 def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
     """What can be said of the database without contacting one."""
-    url = make_url(config.database_url.get_secret_value())
+    url = parse_url(config.database_url.get_secret_value())
     if not is_sqlite(config):
         return Check("database", Status.OK, f"{postgresql(config)}, not contacted")
     if "DYNO" in environ:
@@ -113,7 +112,7 @@ def listener(config: Config) -> Iterator[Check]:
 
 
 def is_sqlite(config: Config) -> bool:
-    return make_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
+    return parse_url(config.database_url.get_secret_value()).get_backend_name() == "sqlite"
 
 
 def is_here(host: str) -> bool:

@@ -1,0 +1,137 @@
+"""Reads `database_url`: a SQLite file, or PostgreSQL in any spelling that hosts hand out.
+
+Nothing here repeats the text: it may hold a password.
+"""
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from meterbot.core.errors import StartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.ASCII)
+_FOR_OTHER_CLIENTS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"}
+"""Parameters that some hosts add for an ORM in another language, and that libpq refuses."""
+_ENCODED = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", " ": "%20"}
+_PORTS = re.compile(r"(?:\d*,)*\d*", re.ASCII)
+
+
+class UnusableUrlError(ValueError):
+    """Its text says why, and holds no piece of the URL."""
+
+
+def parse_url(text: str) -> URL:
+    """As `read_url`. Raises `StartError`."""
+    why = ""
+    try:
+        return read_url(text)
+    except UnusableUrlError as error:
+        why = str(error)
+    raise StartError(f"database_url {why}")  # here, where no chained exception carries the text along
+
+
+def read_url(text: str) -> URL:
+    """The URL with `sqlite` or `postgresql` as its scheme; of PostgreSQL's, all that libpq is to know is in it. Raises
+    `UnusableUrlError`."""
+    if _POSTGRESQL.match(text):
+        return _postgresql(text)
+    url = None
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.get_backend_name() != "sqlite":
+        raise UnusableUrlError('must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"')
+    if url.database in {None, "", ":memory:"}:
+        raise UnusableUrlError("must name a file for SQLite, like sqlite:///meterbot.db")
+    return url.set(drivername="sqlite", query={})
+
+
+def place_of(url: URL) -> str:
+    """Where the database is, for a person: no user, no password, no options."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    host = url.host or url.query.get("host") or "localhost"
+    return f"postgresql://{host}/{url.database or ''}"
+
+
+def _postgresql(text: str) -> URL:
+    rest = text.partition("://")[2]
+    if (character := _unencoded(rest)) is not None:
+        raise UnusableUrlError(
+            f'has a "{character}" in its user name or password that must be written as {_ENCODED[character]}'
+        )
+    found = _libpq_reads(f"postgresql://{_without(rest, _FOR_OTHER_CLIENTS)}")
+    if found is None:
+        raise UnusableUrlError(f'must be like "postgresql://user@host/name"{_unknown(rest)}')
+    # What has no place before the path of a URL is written behind it: several hosts, and a socket's directory.
+    several = {name: found.pop(name) for name in ("host", "port") if re.search("[,/]", found.get(name, ""))}
+    port = found.pop("port", "")
+    return URL.create(
+        "postgresql",
+        username=found.pop("user", None),
+        password=found.pop("password", None),
+        host=found.pop("host", None),
+        port=int(port) if port else None,
+        database=found.pop("dbname", None),
+        query=found | several,
+    )
+
+
+def _unencoded(rest: str) -> str | None:
+    """The character of a user name or password that ends it too early, or that libpq cannot read."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if re.search(r"%(?![0-9A-Fa-f]{2})", authority):
+        return "%"
+    if authority.count("@") > 1:
+        return "@"
+    if any(character.isspace() for character in authority):
+        return " "
+    if "@" in authority or len(authority) == len(rest):
+        return None
+    end = rest[len(authority)]
+    path = rest[len(authority) + 1 :].partition("?")[0]
+    port = authority.rpartition("]")[2].partition(":")[2]
+    cut = not _PORTS.fullmatch(port) or (end == "/" and "@" in path)
+    return end if cut and "@" in rest else None
+
+
+def _libpq_reads(text: str) -> dict[str, str] | None:
+    """What libpq makes of a URL; None where it can make nothing of it."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - only who uses PostgreSQL pays for it
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - as above
+
+    try:
+        found = {name: str(value) for name, value in conninfo_to_dict(text).items() if value is not None}
+        for port in filter(None, found.get("port", "").split(",")):
+            int(port)
+    except (ProgrammingError, ValueError):
+        return None
+    return found
+
+
+def _without(rest: str, names: "Iterable[str]") -> str:
+    """The URL without these parameters, and with libpq's word for what SQLAlchemy calls `ssl`."""
+    path, _, query = rest.partition("?")
+    kept = []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if part and name not in names:
+            kept.append(f"sslmode={value}" if name == "ssl" else part)
+    return path + ("?" + "&".join(kept) if kept else "")
+
+
+def _unknown(rest: str) -> str:
+    """Which parameter libpq does not know, if that is the reason."""
+    from psycopg import pq  # noqa: PLC0415 - as above
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | _FOR_OTHER_CLIENTS | {"ssl"}
+    names = [name for name, _ in parse_qsl(rest.partition("?")[2], keep_blank_values=True)]
+    unknown = [name for name in names if name not in known and re.fullmatch(r"[a-z_]{2,30}", name)]
+    return f": PostgreSQL has no parameter {unknown[0]}" if unknown else ""
