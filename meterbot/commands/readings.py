@@ -44,6 +44,11 @@ async def current_report(store: Store, reports: Reports, now: datetime) -> TeamR
 
 async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
     """Where the report's seats are heading."""
+    return (await outlooks_with_hours(store, report))[0]
+
+
+async def outlooks_with_hours(store: Store, report: TeamReport) -> tuple[Outlooks, list[Hour]]:
+    """Where the report's seats are heading, and the hours of four weeks on which that rests, joined by UTC day."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
     recent = await store.read(lambda c: history.read(c, counters, now - PACE_WINDOWS[3]))
@@ -52,7 +57,7 @@ async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
     idle = counters - {sample.counter for sample in samples}
     samples += await store.read(lambda c: history.read(c, idle, now - PACE_WINDOWS[-1]))
     hours = await hours_joined(store, counters, now - HABIT, datetime.date)
-    return await asyncio.to_thread(outlooks, report, samples, hours)
+    return await asyncio.to_thread(outlooks, report, samples, hours), hours
 
 
 def _with_pace(samples: Iterable[Sample], now: datetime) -> list[Sample]:

@@ -1,150 +1,191 @@
-"""The answer to `/claude-spend forecast`: where it is heading, seat by seat and for the team."""
+"""`forecast`: how the month will probably end, for the team and for each seat."""
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
-from meterbot.commands.readings import current_outlooks
+from meterbot.commands.readings import outlooks_with_hours
+from meterbot.commands.rows import NAME_COLUMNS, seat_name, spent_cell
 from meterbot.commands.view import View
-from meterbot.core.messages import Message, Section, buttons
-from meterbot.core.money import Money, show, totals
-from meterbot.core.text import amounts_text, count, day_text, moment, one_line, sentence, span, window_label
+from meterbot.commands.words.team import rest_note
+from meterbot.core.inline import instant
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
+from meterbot.core.money import Money, rounded, show
+from meterbot.core.text import day_text, moment, one_line, sentence, window_label
+from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
 from meterbot.rules.outlook import FEWEST_DAYS, Forecast
 
-_MOST = 20
-_NAME_COLUMNS = 24
+_MOST_ROWS = 30
+_DAYS_A_LABEL = 2
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
     view = await context.view(request)
-    outlooks = await current_outlooks(context.store, view.report)
-    return Answer(await asyncio.to_thread(forecast_answer, view, outlooks), request.public)
+    outlooks, hours = await outlooks_with_hours(context.store, view.report)
+    return Answer(await asyncio.to_thread(forecast_answer, view, outlooks, hours), request.public)
 
 
-def forecast_answer(view: View, outlooks: Outlooks) -> Message:
-    """The team's range, and the rows that this reader may see, most first."""
+def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) -> Message:
+    """The team's range, and the rows that this reader may see, most first. `hours` of the month draw its chart."""
     now = view.report.as_of
     ends = moment(month_end(calendar_month(now)), view.tz)
     by_row = {id(one.row): one for one in outlooks.seats}
     shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in outlooks.seats)]
-    heads = [_team_line(one) for one in outlooks.team]
-    spending = [one for one in shown if one.row.counted]
-    sections = []
-    if spending:
-        sections.append(Section(tuple(_rows(spending[:_MOST], view)), heading="Seats", fixed=True))
-    rest = [one for one in outlooks.seats if one.row.counted and one not in spending[:_MOST]]
-    notes = [line for one in shown for line in _near(one, view)]
-    if notes:
-        sections.append(Section(tuple(notes[:_MOST]), heading="Filling up"))
-    text = heads or ["No amount is known yet."]
-    if rest:
-        known = amounts_text(_sums(rest))
-        text = [*text, f"{count(len(rest), 'seat')} not listed here: {known} so far."]
+    lines = [_team_line(one) for one in outlooks.team] or ["No amount is known yet."]
+    notes = tuple(line for one in shown for line in _near(one, view))[:_MOST_ROWS]
     return Message(
         title=f"Where {now:%B} is heading",
-        fallback=f"Forecast for {now:%B}: {'; '.join(text)}",
-        text="\n".join(text),
-        sections=tuple(sections),
+        fallback=f"Forecast for {now:%B}: {' '.join(lines)}",
+        text="\n".join(lines),
+        tables=_table(outlooks, shown, view),
+        charts=_charts(outlooks, hours, view),
+        sections=(Section(notes, heading="Filling up"),) if notes else (),
         actions=() if view.public else buttons("forecast"),
-        footer=f"The counters start again {ends}. A range holds four months of five; it needs {FEWEST_DAYS} whole days, and not all alike.",
+        footer=f"The counters start again {ends}. A range holds in four months of five; it needs {FEWEST_DAYS} whole days.",
     )
 
 
-def _sums(seats: Sequence[SeatOutlook]) -> list[Money]:
-    return list(totals(one.row.used for one in seats if one.row.used is not None).values())
-
-
 def _team_line(team: TeamOutlook) -> str:
-    head = f"{show(team.used, grouped=True)} spent so far"
-    pace = "" if team.per_hour is None else f", {_money(team.per_hour)} an hour now"
-    if team.forecast is None:
-        return f"{head}{pace}; too little is known to say how the month ends."
-    return f"{head}{pace}; {_end(team, team.forecast)}."
+    """`$121.40 spent so far, $0.80/h now. The month ends between $140.00 and $195.00.`"""
+    pace = "" if team.per_hour is None else f", {_money(team.per_hour)}/h now"
+    end = (
+        "Too little is known to say how the month ends."
+        if team.forecast is None
+        else _end(team, team.forecast)
+    )
+    return f"{_money(team.used)} spent so far{pace}. {sentence(end)}"
 
 
 def month_ends(outlooks: Outlooks) -> list[str]:
-    """A sentence for each currency whose month's end can be foreseen."""
+    """A sentence for each currency that has a forecast."""
     return [sentence(_end(one, one.forecast)) for one in outlooks.team if one.forecast is not None]
 
 
-def _end(team: TeamOutlook, said: Forecast) -> str:
-    ends = "but for caps, the month would end" if team.capped else "the month ends"
-    return f"{ends} {span_of(said)}"
+def _end(team: TeamOutlook, forecast: Forecast) -> str:
+    ends = "without caps, the month would end" if team.capped else "the month ends"
+    return f"{ends} {range_text(forecast)}"
 
 
-def span_of(said: Forecast) -> str:
-    """`between $40.00 and $95.00`; of days that were all alike `at about $40.00`, and that this rests on them"""
-    if said.low == said.high:
-        return f"at about {show(said.low, grouped=True)}, if the days stay alike"
-    return f"between {show(said.low, grouped=True)} and {show(said.high, grouped=True)}"
+def range_text(forecast: Forecast) -> str:
+    """`between $40.00 and $95.00`, or `at about $40.00, if the days stay alike`"""
+    if forecast.low == forecast.high:
+        return f"at about {_money(forecast.low)}, if the days stay alike"
+    return f"between {_money(forecast.low)} and {_money(forecast.high)}"
 
 
 def _money(amount: Money) -> str:
     return show(amount, grouped=True)
 
 
-def _rows(seats: Sequence[SeatOutlook], view: View) -> list[str]:
-    names = [
-        one_line(one.row.seat.name, _NAME_COLUMNS) if view.may_see(one.row.seat.name) else "a seat"
-        for one in seats
-    ]
-    used = ["unknown" if one.row.used is None else _money(one.row.used) for one in seats]
-    wide, long = max(map(len, names)), max(map(len, used))
-    return [
-        f"{name:<{wide}}  {amount:>{long}}  {_towards(one)}{_pace(one)}"
-        for name, amount, one in zip(names, used, seats, strict=True)
-    ]
+# --- the seats ----------------------------------------------------------------------------------------------------
 
 
-def _towards(one: SeatOutlook) -> str:
+def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tuple[Table, ...]:
+    counted = [one for one in shown if one.row.counted][:_MOST_ROWS]
+    rest = [one.row for one in outlooks.seats if one.row.counted and one not in counted]
+    note = rest_note(rest, view, among=bool(counted)) if rest else ""
+    if not counted and not note:
+        return ()
+    month = f"{view.report.as_of:%B}"
+    columns = (
+        Column("Seat"),
+        Column("So far", numeric=True),
+        Column(f"End of {month}", numeric=True, compact="ends at {}"),
+        Column("Cap", numeric=True, compact="cap {}"),
+        Column("Per hour", numeric=True, compact="{}/h"),
+    )
+    rows = tuple(
+        (seat_name(one.row, view), spent_cell(one.row), _end_cell(one), _cap_cell(one), _pace_cell(one))
+        for one in counted
+    )
+    return (Table("Seats", columns, rows, note),)
+
+
+def _end_cell(one: SeatOutlook) -> str:
     if one.forecast is None:
-        return "too little is known"
-    cap = one.cap_below
-    until = "" if cap is None else f", but for its cap of {_money(cap)}"
-    if one.forecast.low == one.forecast.high:
-        return f"-> about {_money(one.forecast.low)}{until}"
-    return f"-> {_money(one.forecast.low)} to {_money(one.forecast.high)}{until}"
-
-
-def _pace(one: SeatOutlook) -> str:
-    if one.pace is None:
         return ""
-    return f", {_money(one.pace.per_hour)}/h over {span(one.pace.over)}"
+    low, high = _money(one.forecast.low), _money(one.forecast.high)
+    return f"about {low}" if low == high else f"{low} to {high}"
+
+
+def _cap_cell(one: SeatOutlook) -> str:
+    """The cap, where it may end the spending before the month ends."""
+    return "" if one.cap_below is None else _money(one.cap_below)
+
+
+def _pace_cell(one: SeatOutlook) -> str:
+    return "" if one.pace is None else _money(one.pace.per_hour)
 
 
 def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
-    """Of one seat, in sentences: how the month will end, when its cap falls, which windows fill up."""
-    ends = [] if one.forecast is None else [f"The month ends {span_of(one.forecast)}."]
+    """How one seat's month will end, when it reaches its cap, which windows fill up."""
+    ends = [] if one.forecast is None else [f"The month ends {range_text(one.forecast)}."]
     if one.forecast is not None and (below := one.cap_below) is not None:
-        ends = [f"But for its cap of {_money(below)}, the month would end {span_of(one.forecast)}."]
-    cap = [] if one.cap_at is None else [f"At this pace its cap falls {_about(one.cap_at, view)}."]
-    return [
-        *ends,
-        *cap,
-        *[f"{window_label(window)} full {_about(at, view)}." for window, at in one.full],
-    ]
+        ends = [f"Without its cap of {_money(below)}, the month would end {range_text(one.forecast)}."]
+    return [*ends, *map(sentence, _filling(one, view))]
 
 
 def _near(one: SeatOutlook, view: View) -> list[str]:
     """What fills up, of a seat that the reader knows by name."""
     if not view.may_see(one.row.seat.name):
         return []
-    name, lines = one_line(one.row.seat.name, _NAME_COLUMNS), []
-    if one.cap_at is not None:
-        lines.append(f"{name}: at this pace its cap falls {_about(one.cap_at, view)}")
-    lines += [f"{name}: {window_label(window)} full {_about(at, view)}" for window, at in one.full]
-    return lines
+    return [f"{one_line(one.row.seat.name, NAME_COLUMNS)}: {line}" for line in _filling(one, view)]
+
+
+def _filling(one: SeatOutlook, view: View) -> list[str]:
+    lines = [] if one.cap_at is None else [f"at this pace it reaches its cap {_about(one.cap_at, view)}"]
+    return lines + [f"{window_label(window)} full {_about(at, view)}" for window, at in one.full]
 
 
 def _about(at: datetime, view: View) -> str:
-    """`at about 16:40`, `on about Thu May 1`"""
-    local, now = at.astimezone(view.tz), view.report.as_of.astimezone(view.tz)
-    if local.date() == now.date():
-        return f"at about {local:%H:%M}"
+    """`at about Thu May 1 16:40`, `on about Thu May 8`"""
     if (at - view.report.as_of).total_seconds() < 2 * 86400:
-        return f"at about {moment(at, view.tz)}"
-    return f"on about {day_text(local.date())}"
+        return f"at about {instant(at, view.tz)}"
+    return f"on about {day_text(at.astimezone(view.tz).date())}"
+
+
+# --- the chart ----------------------------------------------------------------------------------------------------
+
+
+def _charts(outlooks: Outlooks, hours: Sequence[Hour], view: View) -> tuple[Chart, ...]:
+    """The team's month so far, and from now on the range in which it will probably end. Of the first currency that has a
+    forecast. A chart of what one hidden seat spent is left out."""
+    now = view.report.as_of
+    days = {one.currency: one for one in days_of(replace(view, tz=UTC), hours, now.day)}
+    for team in outlooks.team:
+        month = days.get(team.currency)
+        if team.forecast is not None and month is not None and not month.left_out:
+            return (_fan(team, team.forecast, month, now),)
+    return ()
+
+
+def _fan(team: TeamOutlook, forecast: Forecast, month: DailySpend, now: datetime) -> Chart:
+    """Three lines that are one until today."""
+    last = (forecast.ends - timedelta(days=1)).date()
+    places = {last - timedelta(days=back) for back in range(0, last.day, _DAYS_A_LABEL)}
+    days = sorted({*places, now.date()})
+    known = dict(zip(month.days, month.so_far, strict=True))
+
+    def value(day: date, end: Money) -> Decimal | None:
+        """The amount at the end of a day: as it was read, or on a straight line from today's to the forecast's."""
+        if day < now.date():
+            return known.get(day)
+        left = (last - now.date()).days
+        share = Decimal((day - now.date()).days) / left if left else Decimal(0)
+        return rounded(team.used.major + (end.major - team.used.major) * share, team.used.exponent)
+
+    ends = (("low", forecast.low), ("likely", forecast.likely), ("high", forecast.high))
+    series = [Series(name, tuple(value(day, end) for day in days)) for name, end in ends]
+    if month.cap is not None:
+        series.append(Series("cap", (month.cap.major,) * len(days)))
+    labels = tuple(f"{day:%b} {day.day}" for day in days)
+    summary = f"{_money(team.used)} so far, likely {_money(forecast.likely)} at the end of {now:%B}."
+    title = f"{now:%B} so far and its likely end, {team.currency}"
+    return Chart(title, ChartKind.LINE, labels, tuple(series), team.currency, summary)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.chat.text_forms import without_natives
 from meterbot.commands.daily import days_of
 from meterbot.commands.outlooks import Outlooks, outlooks
 from meterbot.commands.report_json import spend_json
@@ -14,11 +15,13 @@ from meterbot.commands.view import View
 from meterbot.commands.words.forecast import forecast_answer, month_ends, seat_outlook_sentences
 from meterbot.commands.words.history import history_answer
 from meterbot.commands.words.team import team
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Estimate, Sample, Window, WindowPoint
 from meterbot.core.money import Money
 from meterbot.core.privacy import Rows
 from meterbot.rules.hours import Hour
+from meterbot.rules.outlook import Forecast
 from tests.teams import (
     NOW,
     extra,
@@ -68,18 +71,15 @@ def asked(
 
 
 def whole(message: Message) -> str:
-    lines = [line for section in message.sections for line in section.lines]
-    return "\n".join([message.title, message.text, *lines, message.footer])
+    lines = [line for section in without_natives(message, 120).sections for line in section.lines]
+    return plain("\n".join([message.title, message.text, *lines, message.footer]))
 
 
 def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
     text = whole(forecast_answer(*asked()))
     # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
-    assert (
-        "$51.60 spent so far, $2.25 an hour now; the month ends at about $53.35, if the days stay alike."
-        in text
-    )
-    assert "ana   $17.20  -> about $17.78, $0.75/h over 24m" in text
+    assert "$51.60 spent so far, $2.25/h now. The month ends at about $53.35, if the days stay alike." in text
+    assert "ana   $17.20  about $17.78    –     $0.75" in text
 
 
 def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
@@ -98,17 +98,17 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     report = team_report([one], {"ana": state()}, [seat()], NOW)
     said = outlooks(report, samples("ana", "49.90", "0.05"), hours("ana"))
     text = whole(forecast_answer(replace(view, report=report), said))
-    assert "ana: 5-hour full at about 11:00" in text
-    assert "ana: at this pace its cap falls at about 10:16" in text
-    assert "about $50.48, but for its cap of $50.00" in text
+    assert "ana: 5-hour full at about Thu Apr 30 11:00" in text
+    assert "ana: at this pace it reaches its cap at about Thu Apr 30 10:16" in text
+    assert "ana   $49.90  about $50.48  $50.00     $0.38" in text
     assert (
-        "$49.90 spent so far, $0.38 an hour now; but for caps, the month would end at about $50.48, if the days stay alike."
+        "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the days stay alike."
         in text
     )
-    assert month_ends(said) == ["But for caps, the month would end at about $50.48, if the days stay alike."]
+    assert month_ends(said) == ["Without caps, the month would end at about $50.48, if the days stay alike."]
     (heading,) = said.seats
     assert (
-        "But for its cap of $50.00, the month would end at about $50.48, if the days stay alike."
+        "Without its cap of $50.00, the month would end at about $50.48, if the days stay alike."
         in seat_outlook_sentences(heading, view)
     )
 
@@ -117,15 +117,15 @@ def test_under_three_days_the_seat_and_the_team_say_so() -> None:
     view, _ = asked()
     said = outlooks(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
     text = whole(forecast_answer(view, said))
-    assert "too little is known to say how the month ends" in text
-    assert "ana   $17.20  too little is known" in text
+    assert "Too little is known to say how the month ends" in text
+    assert "ana   $17.20              –    –         –" in text
 
 
 def test_days_that_nobody_has_read_are_not_days_without_spend() -> None:
     view, _ = asked()
     report = team_report([reading("ana", ago=timedelta(days=2))], {"ana": state()}, [seat()], NOW)
     said = outlooks(report, [], hours("ana"))
-    assert "too little is known to say how the month ends" in whole(
+    assert "Too little is known to say how the month ends" in whole(
         forecast_answer(replace(view, report=report), said)
     )
 
@@ -165,6 +165,46 @@ def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> 
         said_of_it = (team(view), forecast_answer(view, said), history_answer(view, days, 30, ()))
         answers.append((report.totals, said_of_it, spend_json(report, UTC, said)["totals"]))
     assert answers[0] == answers[1]
+
+
+def test_the_chart_joins_the_month_so_far_with_the_range_it_will_end_in() -> None:
+    noon = datetime(2026, 4, 20, 12, tzinfo=UTC)
+    view, said = asked()
+    view = replace(view, report=replace(view.report, as_of=noon))
+    month = replace(
+        said.team[0],
+        used=money("10"),
+        forecast=Forecast(money("20"), money("30"), money("60"), datetime(2026, 5, 1, tzinfo=UTC)),
+    )
+    spent = [
+        Hour(
+            datetime(2026, 4, day, tzinfo=UTC),
+            Counter("account-ana", "org-ana"),
+            money("0.5"),
+            money(f"{day / 2}"),
+            None,
+            blocked=False,
+        )
+        for day in range(1, 21)
+    ]
+    (chart,) = forecast_answer(view, replace(said, team=(month,)), spent).charts
+    assert (chart.labels[0], chart.labels[-1]) == ("Apr 2", "Apr 30")
+    values = {one.name: dict(zip(chart.labels, one.values, strict=True)) for one in chart.series}
+    for name, end in (("low", 20), ("likely", 30), ("high", 60)):
+        assert values[name]["Apr 10"] == Decimal(5)
+        assert values[name]["Apr 20"] == Decimal(10)
+        assert values[name]["Apr 30"] == Decimal(end)
+    assert values["high"]["Apr 24"] == Decimal(30)
+    assert len(chart.labels) <= 20
+
+
+def test_the_amount_of_a_single_other_seat_is_neither_in_the_table_nor_in_a_chart() -> None:
+    report = team_report([reading("ana"), reading("bo")], {}, [seat("ana"), seat("bo")], NOW)
+    history = [*hours("ana"), *hours("bo")]
+    view = View(report, UTC, "self", frozenset({"ana"}))
+    message = forecast_answer(view, outlooks(report, [], history), history)
+    assert message.charts == ()
+    assert message.tables[0].note.startswith("and 1 more: amount not shown")
 
 
 def test_the_json_has_the_same_range() -> None:
