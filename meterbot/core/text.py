@@ -3,6 +3,7 @@
 Instants come in UTC and are shown in the zone that is passed in; days are shown without a leading zero.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -54,6 +55,21 @@ def span(length: timedelta) -> str:
     """`45m`, `27h`, `3d`: minutes under an hour, hours under two days, full units only."""
     amount, unit = _units(length)
     return f"{amount}{unit}"
+
+
+def parse_span(text: str) -> timedelta | None:
+    """`30m`, `2h`, `2d`, `1w` or `1h30m`, of at least a minute and at most a year; None for anything else."""
+    if not re.fullmatch(r"(\d{1,6}(m|min|h|d|w))+", text, re.ASCII):
+        return None
+    parts = re.findall(r"(\d+)([mhdw])", text, re.ASCII)
+    units = {
+        "m": timedelta(minutes=1),
+        "h": timedelta(hours=1),
+        "d": timedelta(days=1),
+        "w": timedelta(weeks=1),
+    }
+    length = sum((int(number) * units[unit] for number, unit in parts), timedelta())
+    return length if timedelta(minutes=1) <= length <= timedelta(days=366) else None
 
 
 def ahead(at: datetime, now: datetime) -> str:

@@ -4,13 +4,14 @@ from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from difflib import get_close_matches
 from hashlib import sha256
 
 from meterbot.chat import Answer, Question
 from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpose
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
-from meterbot.core.text import listed, local_day, one_line
+from meterbot.core.text import listed, local_day, one_line, parse_span
 from meterbot.delivery.alerts.message import action_line, action_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.planner import follow_ups
@@ -21,13 +22,12 @@ from meterbot.store import Connection, Store, alert_actions, cards, deliveries, 
 
 MORNING = time(9)
 """When "tomorrow" is."""
-_HOURS = {"1h": 1, "4h": 4, "8h": 8}
 _AS_GOOD_AS = timedelta(minutes=2)
 """A snooze that ends so little later than one that holds is the same one, clicked twice."""
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
-_GONE = notice("No such alert", "I have no record of this alert any more: it may have been deleted since.")
+_GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Here the alerts of a seat are for its owner and the operators only.")
-_OVER = notice("It is over", "Nothing of this alert holds any more, so there is nothing to be done about it.")
+_OVER = notice("It is over", "This alert is already resolved.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ class AlertActions:
         held = [event for event in asked.card.open_at(asked.now) if event.resolves is None]
         if not held:
             return Answer(_OVER)
-        done = [await self._do(asked, event, ActionKind.ACK, None) for event in held]
+        # One line in the thread is enough, however many alerts its message contains.
+        done = [await self._do(asked, event, ActionKind.ACK, None, line=event is held[0]) for event in held]
         first = next((act for new, act in done if new), done[-1][1])
         return Answer(self._receipt(first, new=any(new for new, _ in done)))
 
@@ -158,18 +159,28 @@ class AlertActions:
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
         if len(words) < 2:
             return notice(
-                "Which alert?", "Press the button below an alert, or add its id, or the name of a seat."
+                "Which alert?", f"Name its seat, as in “{words[0]} ana”, or press the button below it."
             )
-        seat = self._seats.get(words[1])
+        wanted = self._seat_name(words[1]) or words[1]
+        seat = self._seats.get(wanted)
         if seat is not None and not self._admits(question, seat.name):
             return _NOT_YOURS  # before anything is looked up: whether it has an alert is theirs to know
-        card = await self._store.read(lambda c: cards.of(c, words[1]) or self._newest_of(c, words[1]))
+        card = await self._store.read(lambda c: cards.of(c, wanted) or self._newest_of(c, wanted))
         if card is None:
-            return (
-                _GONE if seat is None else notice(_GONE.title, f"{seat.name} has no alert that still holds.")
-            )
+            return self._no_alert(words) if seat is None else _none_open(seat)
         events = tuple(event for event in card.events if self._admits(question, event.seat))
         return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
+
+    def _seat_name(self, text: str) -> str | None:
+        """A seat's name, or the only name that begins so."""
+        if text in self._seats:
+            return text
+        starting = [name for name in self._seats if name.startswith(text)]
+        return starting[0] if len(starting) == 1 else None
+
+    def _no_alert(self, words: Sequence[str]) -> Message:
+        near = get_close_matches(words[1], self._seats, n=1)
+        return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
     def _admits(self, question: Question, seat: str | None) -> bool:
         configured = None if seat is None else self._seats.get(seat)
@@ -178,22 +189,21 @@ class AlertActions:
         )
 
     def _newest_of(self, connection: Connection, seat: str) -> PostContent | None:
-        """The newest alert of a seat that has not ended."""
+        """The newest open alert of a seat that was posted somewhere."""
         if seat not in self._seats:
             return None
         mine = [event for event in facts.open_alerts(connection, _ALERTS) if event.seat == seat]
-        tellings = deliveries.tellings(connection, [event.key for event in mine[-1:]])
-        for each in reversed(tellings):
-            card = cards.of_event(connection, each.about, each.place)
-            if card is not None:
-                return card
-        return None
+        tellings = deliveries.tellings(connection, [event.key for event in mine])
+        by_event = {event.key: [each for each in tellings if each.event == event.key] for event in mine}
+        newest_first = [each for event in reversed(mine) for each in reversed(by_event[event.key])]
+        found = (cards.of_event(connection, each.about, each.place) for each in newest_first)
+        return next((card for card in found if card is not None), None)
 
     async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
         """When a snooze ends, or the question how long it is to be."""
         local = asked.now.astimezone(self._tz)
-        if how_long in _HOURS:
-            return asked.now + timedelta(hours=_HOURS[how_long])
+        if (length := parse_span(how_long)) is not None:
+            return asked.now + length
         if how_long == "tomorrow":
             # The hour of the clock counts, on a day of 23 hours, too.
             return datetime.combine(local.date() + timedelta(days=1), MORNING, self._tz).astimezone(UTC)
@@ -209,13 +219,13 @@ class AlertActions:
             choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
         whom = asked.event.seat or "the team"
         text = (
-            f"What is no louder than this is held back for {one_line(whom, 60)}, and told or summed up "
-            "afterwards. Typed, 4h and 8h are understood, too."
+            f"Alerts of {one_line(whom, 60)} up to this severity are held back until then. You can also type a "
+            "time, such as 30m, 2h or 2d."
         )
         if how_long == "renewal":
-            text = f"When {one_line(whom, 60)} renews is not known. {text}"
+            text = f"The renewal of {one_line(whom, 60)} is not known. {text}"
         elif how_long:
-            text = f"“{one_line(how_long, 40)}” is no length of a snooze. {text}"
+            text = f"“{one_line(how_long, 40)}” is not a time. {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:
@@ -233,7 +243,7 @@ class AlertActions:
         return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
 
     async def _do(
-        self, asked: _Asked, event: Event, deed: ActionKind, until: datetime | None
+        self, asked: _Asked, event: Event, deed: ActionKind, until: datetime | None, *, line: bool = True
     ) -> tuple[bool, AlertAction]:
         """Whether it was new, and the deed as it is stored now."""
         act = AlertAction(
@@ -248,11 +258,14 @@ class AlertActions:
             severity=event.severity,
             until=until,
         )
-        stored = await self._store.run(lambda tx: self._add(tx, act, asked.now))
+        said = action_line(act, self._tz) if line else None
+        stored = await self._store.run(lambda tx: self._add(tx, act, said, asked.now))
         self._wake()
         return stored is act, stored
 
-    def _add(self, connection: Connection, act: AlertAction, now: datetime) -> AlertAction:
+    def _add(
+        self, connection: Connection, act: AlertAction, line: Message | None, now: datetime
+    ) -> AlertAction:
         """The action itself, or the one before it that does the same."""
         # Of two clicks, wherever they arrive, the second finds the first.
         facts.lock_event(connection, act.alert)
@@ -264,7 +277,7 @@ class AlertActions:
         if before is not None:
             return before
         alert_actions.add(connection, act)
-        self._follow(connection, act.alert, act.id, action_line(act, self._tz), now)
+        self._follow(connection, act.alert, act.id, line, now)
         return act
 
     def _follow(
@@ -289,6 +302,10 @@ class AlertActions:
         )
 
 
+def _none_open(seat: Seat) -> Message:
+    return notice(_GONE.title, f"{seat.name} has no open alert.")
+
+
 def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
     """The event whose rule is meant, or the question which of the alert's rules is. A rule without a seat is the team's."""
     open_ = asked.card.open_at(asked.now) or asked.card.events
@@ -308,8 +325,8 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
         )
     ]
     said = listed([choice.label for choice in choices])
-    why = "This alert tells of several." if wanted else "This alert tells of no such rule."
-    text = f"{why} Which is to be told no more: {said}?"
+    why = "This message contains several alerts." if wanted else "This message has no such alert."
+    text = f"{why} Which one do you want to mute: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
 
 

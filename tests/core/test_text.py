@@ -15,6 +15,7 @@ from meterbot.core.text import (
     listed,
     moment,
     one_line,
+    parse_span,
     percent_text,
     sentence,
     span,
@@ -141,3 +142,21 @@ def test_a_bar_is_full_from_a_hundred_percent_on_and_its_number_is_never_clamped
         "▰▰▰▰▰▰▰▰▰▰ 100%",
         "▰▰▰▰▰▰▰▰▰▰ 150%",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("30m", 30),
+        ("90min", 90),
+        ("2h", 120),
+        ("1h30m", 90),
+        ("2d", 2880),
+        ("1w", 10080),
+        ("0m", None),
+        ("2", None),
+    ]
+    + [(text, None) for text in ("", "h", "soon", "-2h", "2h ", "9999w", "1y")],
+)
+def test_a_span_of_time_is_read_as_people_type_it(text: str, minutes: int | None) -> None:
+    assert parse_span(text) == (None if minutes is None else timedelta(minutes=minutes))

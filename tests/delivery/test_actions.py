@@ -331,11 +331,52 @@ async def test_until_the_renewal_is_the_beginning_of_its_day_here(room: Room, wa
     assert act.until == datetime(2026, 4, 19, 22, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("typed", "length"),
+    [
+        ("30m", timedelta(minutes=30)),
+        ("2h", timedelta(hours=2)),
+        ("2d", timedelta(days=2)),
+        ("1h30m", timedelta(minutes=90)),
+    ],
+)
+async def test_a_snooze_lasts_as_long_as_is_typed(store: Store, typed: str, length: timedelta) -> None:
+    room = Room(store, ManualClock(NOW), Wall("slack"))
+    await room.spend("1", "12")
+    at = room.clock.now()
+    said = await room.do("snooze", "an", typed)
+    assert said.title == "Snoozed"
+    (action,) = await store.read(lambda c: alert_actions.holding(c, at))
+    assert action.until is not None
+    assert timedelta() <= action.until - at - length < timedelta(minutes=1)
+
+
+async def test_a_typo_is_answered_with_the_nearest_seat_in_one_line(store: Store) -> None:
+    room = Room(store, ManualClock(NOW), Wall("slack"))
+    await room.spend("1", "12")
+    said = await room.do("why", "anna")
+    assert (said.title, said.text) == ("No such alert", "Did you mean “why ana”?")
+    assert (await room.do("why", "a")).title != "No such alert"
+    assert (
+        await room.do("why", "x7")
+    ).text == "Name a seat, as in “why ana”, or press the button below the alert."
+
+
+async def test_one_acknowledgement_of_several_alerts_is_one_line(store: Store) -> None:
+    wall = Wall("slack")
+    room = Room(store, ManualClock(NOW), wall)
+    await room.spend("1", "12", "16")
+    (post,) = posts(wall)
+    before = len(thread(wall, post))
+    await room.do("ack", "ana")
+    assert sum("Acknowledged" in line for line in thread(wall, post)[before:]) == 1
+
+
 async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     for how_long, why in (
-        ("renewal", "When ana renews is not known."),
-        ("forever", "“forever” is no length of a snooze."),
+        ("renewal", "The renewal of ana is not known."),
+        ("forever", "“forever” is not a time."),
     ):
         said = await room.do("snooze", post.delivery, how_long)
         assert (said.title, said.text.startswith(why)) == ("Snooze for how long?", True)
@@ -424,10 +465,10 @@ async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Ro
     post = await alerted(room, wall)
     for alert in (post.delivery, "ana"):
         which = await room.do("mute", alert, "window_full")
-        assert "tells of no such rule" in which.text
+        assert "has no such alert" in which.text
         assert [choice.label for choice in which.actions] == ["spend_started"]
     assert (await room.do("muted")).title == "Nothing is muted"
-    assert (await room.do("ack", "bo")).text == "bo has no alert that still holds."
+    assert (await room.do("ack", "bo")).text == "bo has no open alert."
 
 
 async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:

@@ -118,7 +118,7 @@ def test_under_three_days_the_seat_and_the_team_say_so() -> None:
     said = outlooks(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])
     text = whole(forecast_answer(view, said))
     assert "Too little is known to say how the month ends" in text
-    assert "ana   $17.20              –    –         –" in text
+    assert "ana   $17.20             –    –         –" in text
 
 
 def test_days_that_nobody_has_read_are_not_days_without_spend() -> None:
