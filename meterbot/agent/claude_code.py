@@ -1,157 +1,301 @@
-"""A seat's numbers from the Claude Code of this machine."""
+"""Reads this seat's numbers from the Claude Code of this machine.
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+The installed program is asked first, with the request behind its `/usage`: no prompt is sent, no model runs, and no
+token passes through the agent. Where that is not possible, the agent asks api.anthropic.com with the sign-in that
+Claude Code keeps. It never renews that sign-in, which would sign the person out.
+"""
 
-from meterbot.agent import credentials, document, program
-from meterbot.agent.machine import Machine
-from meterbot.agent.memory import Identity, make_directory
-from meterbot.agent.transport import address, exchange
-from meterbot.agent.trouble import PushError, RefusedError
-from meterbot.sources.claude_login import Login
-from meterbot.sources.exact_json import NotJsonError, parse
-from meterbot.sources.responses import Cause, SourceError, reading
+from __future__ import annotations
 
-API = "https://api.anthropic.com"
-"""The only host that is ever shown the token; METERBOT_ANTHROPIC_API names another, for relays and tests."""
+import getpass
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import unicodedata
+from pathlib import Path
+from typing import Any
 
-_PROFILE_AGE = timedelta(days=1)
-_SAVED_AGE = timedelta(hours=6)
+from meterbot.agent.document import ID, parse_json, snapshot
+from meterbot.agent.network import Answer, Problem, Refused, base_address, exchange
+
+API = "https://api.anthropic.com"  # the only host that ever sees the sign-in's token
+PROGRAM_SECONDS = 60.0  # a throttled program tries several times before it answers
+PROFILE_SECONDS = 86_400.0
+SAVED_SECONDS = 6 * 3600.0
+
+# No session is kept, and no settings, hooks, MCP servers or skills are loaded.
+ARGUMENTS = (
+    "-p --verbose --input-format stream-json --output-format stream-json --no-session-persistence "
+    "--setting-sources project --strict-mcp-config --disable-slash-commands"
+)
+REQUEST = {
+    "type": "control_request",
+    "request_id": "meterbot",
+    "request": {"subtype": "get_usage", "skip_behaviors": True},
+}
+NOT_PASSED_ON = (
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_",
+    "METERBOT_",
+)  # another account's, or not its business
+QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
+SIGN_IN = "sign in again: run `claude` and type /login"
+WRONG_KIND = f"this sign-in may not read usage, like the tokens of `claude setup-token`: {SIGN_IN}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """`identity` is to be remembered for the next time; None when it need not be."""
-
-    snapshot: dict[str, object]
-    identity: Identity | None
+class NotSignedIn(Problem):
+    """A person has to sign in. Waiting does not help, so the next run may try at once."""
 
 
-def read(machine: Machine, now: datetime, known: Identity | None) -> Reading:
-    """One reading: the installed program is asked first, the token it keeps is used only where that cannot tell.
+def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
+    """One snapshot. `state["account"]` remembers whose sign-in was verified. Raises `Problem`.
 
-    Raises `RefusedError` when somebody was asked in vain, other `PushError` when nobody was.
+    `now`: seconds since 1970. `directory`: where the program runs, so that no project's settings apply.
     """
-    directory = machine.state_directory
-    make_directory(directory)
-    account = _account(machine)
-    if account is not None and (numbers := program.ask(machine, directory)) is not None:
-        return Reading(_told(numbers, *account, _asked_at(machine, numbers, now)), None)
-    login, numbers = _with_token(machine, now)
-    identity = _identity(machine, login, now, known)
-    ids = (identity.org_uuid, identity.account_uuid) if identity else _noted_ids(machine)
-    return Reading(_told(numbers, *ids, now), identity)
-
-
-def _told(numbers: object, org_uuid: str, account_uuid: str, asked_at: datetime) -> dict[str, object]:
+    reply, at = _ask_program(directory), now
+    usage = reply.get("rate_limits")
+    if isinstance(usage, dict) and usage:
+        ids, at = _noted_ids(since=now), _fetched_at(usage, now)
+    elif reply.get("rate_limits_available") is True:
+        # The program says this both when its sign-in is rejected and when it has to wait.
+        if _noted_ids(since=now) is None:
+            _api("/api/oauth/profile", _token())
+        raise Refused("Anthropic asks Claude Code to wait, so it has no numbers now")
+    else:
+        ids, usage = None, _usage_by_token()
+    org, account = ids or _verified_ids(state, now) or _unverified_ids(state)
     try:
-        return document.snapshot(numbers, org_uuid=org_uuid, account_uuid=account_uuid, fetched_at=asked_at)
-    except PushError:
-        raise RefusedError(
-            "Anthropic answered with nothing that is known here: is there a newer meterbot?"
+        return snapshot(usage, org, account, at)
+    except Problem:
+        raise Refused(
+            "Anthropic sent nothing that this version knows: update it with a new join line"
         ) from None
 
 
-def _with_token(machine: Machine, now: datetime) -> tuple[Login, object]:
-    login = credentials.find(machine, now)
-    try:
-        return login, _get(machine, login, "/api/oauth/usage", now)
-    except SourceError as trouble:
-        if trouble.cause not in {Cause.UNAUTHORIZED, Cause.SESSION}:
-            raise _refused(trouble) from None
-        again = credentials.find(machine, now)
-        if again.token == login.token:
-            raise _refused(trouble) from None
-    # Claude Code renewed it meanwhile.
-    try:
-        return again, _get(machine, again, "/api/oauth/usage", now)
-    except SourceError as trouble:
-        raise _refused(trouble) from None
+# What Claude Code notes in its files
 
 
-def _identity(machine: Machine, login: Login, now: datetime, known: Identity | None) -> Identity | None:
-    """Whose token it is, asked once per token and day; None when that cannot be told now.
+def claude_directory() -> Path:
+    """Where Claude Code keeps its sign-in."""
+    named = os.environ.get("CLAUDE_CONFIG_DIR")
+    return Path(unicodedata.normalize("NFC", named)) if named else Path.home() / ".claude"
 
-    Tokens are told apart by when they expire: one that does not say may be another one each time.
-    """
-    same_token = login.expires_at is not None and known is not None and known.token_until == login.expires_at
-    if known is not None and same_token and now - known.asked_at < _PROFILE_AGE:
-        return known
+
+def profile() -> str:
+    """Tells apart several sign-ins on one machine; empty for the usual one."""
+    digest = hashlib.sha256(str(claude_directory()).encode()).hexdigest()[:8]
+    return f"-{digest}" if os.environ.get("CLAUDE_CONFIG_DIR") else ""
+
+
+def _notes(*keys: str) -> Any:
+    path = (claude_directory() if profile() else Path.home()) / ".claude.json"
     try:
-        profile = _get(machine, login, "/api/oauth/profile", now)
-    except (SourceError, RefusedError):
+        return _at(parse_json(path.read_bytes()), *keys)
+    except (OSError, ValueError):
         return None
-    found = _ids(profile, ("organization", "uuid"), ("account", "uuid"))
-    return found and Identity(*found, login.expires_at, now)
 
 
-def _noted_ids(machine: Machine) -> tuple[str, str]:
-    found = _account(machine)
-    if found is None:
-        raise RefusedError("whose numbers these are is not known: run `claude` once, it notes the account")
-    return found
+def _noted_ids(since: float) -> tuple[str, str] | None:
+    """Organization and account, if Claude Code has checked them since then. While it answers it corrects its notes,
+    which may name an earlier sign-in until then."""
+    checked_ms = _notes("oauthAccount", "profileFetchedAt")
+    fresh = isinstance(checked_ms, (int, float)) and checked_ms / 1000 >= since - 1
+    return _ids(_notes("oauthAccount"), ("organizationUuid",), ("accountUuid",)) if fresh else None
 
 
-def _get(machine: Machine, login: Login, path: str, now: datetime) -> object:
-    base = address(machine.env.get("METERBOT_ANTHROPIC_API") or API, "METERBOT_ANTHROPIC_API", machine.env)
-    headers = {
-        "Authorization": f"Bearer {login.token}",
-        "anthropic-beta": "oauth-2025-04-20",
-        "anthropic-version": "2023-06-01",
+def _fetched_at(usage: Any, now: float) -> float:
+    """When the program got these numbers: while it has to wait, it answers with those it saved."""
+    saved, saved_ms = (_notes("cachedUsageUtilization", key) for key in ("utilization", "fetchedAtMs"))
+    marks = [
+        (window, field) for window in ("five_hour", "seven_day") for field in ("resets_at", "utilization")
+    ]
+    same = all(_at(saved, *mark) == _at(usage, *mark) for mark in marks)
+    if (
+        not same
+        or not any(_at(usage, *mark) for mark in marks[::2])
+        or not isinstance(saved_ms, (int, float))
+    ):
+        return now
+    return saved_ms / 1000 if 0 <= now - saved_ms / 1000 <= SAVED_SECONDS else now
+
+
+# The program
+
+
+def search_path() -> str:
+    """PATH and the usual places of installers: a scheduler's PATH is shorter than a shell's."""
+    places = [
+        Path.home() / ".local/bin",
+        Path.home() / ".claude/local",
+        "/opt/homebrew/bin",
+        "/usr/local/bin",
+    ]
+    return os.pathsep.join([*filter(None, [os.environ.get("PATH")]), *map(str, places)])
+
+
+def _ask_program(directory: Path) -> dict[str, Any]:
+    """What the installed program answers; empty where there is none, or it does not know the request."""
+    program = shutil.which("claude", path=search_path())
+    if program is None:
+        return {}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(NOT_PASSED_ON)}
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the program that its user runs all day, no shell
+            [program, *ARGUMENTS.split()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**env, **QUIET, "PATH": search_path()},
+            cwd=str(directory),
+            start_new_session=True,
+        )
+    except OSError:
+        return {}
+    alarm = threading.Timer(PROGRAM_SECONDS, _end, [process])
+    alarm.start()
+    try:
+        # Standard input stays open: at its end, the program may leave before it has answered.
+        requests, replies = process.stdin, process.stdout
+        assert requests is not None and replies is not None  # noqa: S101, PT018 - both are pipes
+        requests.write(json.dumps(REQUEST).encode() + b"\n")
+        requests.flush()
+        return next((reply for reply in map(_reply, replies) if reply is not None), {})
+    except OSError:
+        return {}
+    finally:
+        alarm.cancel()
+        _end(process)
+        process.communicate()
+
+
+def _reply(line: bytes) -> dict[str, Any] | None:
+    """The answer to our request; None for any other line."""
+    try:
+        response = _at(parse_json(line), "response")
+    except ValueError:
+        return None
+    body = _at(response, "response")
+    return None if _at(response, "request_id") != "meterbot" else body if isinstance(body, dict) else {}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the program and everything it started."""
+    try:
+        process.kill() if os.name == "nt" else os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+
+
+# The sign-in
+
+
+def _token() -> str:
+    """The access token that Claude Code keeps: in the macOS keychain, else in a file. Raises `NotSignedIn`."""
+    try:
+        held = (sys.platform == "darwin" and _keychain()) or parse_json(
+            (claude_directory() / ".credentials.json").read_bytes()
+        )
+    except FileNotFoundError:
+        held = None
+    except (OSError, ValueError):
+        raise NotSignedIn(f"Claude Code's .credentials.json cannot be read: {SIGN_IN}") from None
+    token, scopes = (_at(held, "claudeAiOauth", key) for key in ("accessToken", "scopes"))
+    if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
+        hint = " (if you use it inside WSL, run this inside WSL)" if sys.platform.startswith("win") else ""
+        raise NotSignedIn(f"Claude Code is not signed in here: run `claude` and type /login{hint}")
+    if isinstance(scopes, list) and scopes and "user:profile" not in scopes:
+        raise NotSignedIn(WRONG_KIND)
+    return token
+
+
+def _keychain() -> Any:
+    service = f"Claude Code-credentials{profile()}"
+    command = ["security", "find-generic-password", "-a", getpass.getuser(), "-s", service, "-w"]
+    try:
+        ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)  # noqa: S603
+        held = parse_json(ran.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return held if _at(held, "claudeAiOauth", "accessToken") else None
+
+
+def _usage_by_token() -> Any:
+    token = _token()
+    try:
+        return _api("/api/oauth/usage", token)
+    except NotSignedIn:
+        renewed = _token()  # Claude Code may have renewed it meanwhile
+        if renewed == token:
+            raise
+        return _api("/api/oauth/usage", renewed)
+
+
+def _verified_ids(state: dict[str, Any], now: float) -> tuple[str, str] | None:
+    """The organization and account of the sign-in, asked once a day for each token; None if nobody can tell now."""
+    try:
+        token = _token()
+        mark = hashlib.sha256(token.encode()).hexdigest()[:16]
+        known = state.get("account") or {}
+        if known.get("token") != mark or not 0 <= now - known["asked"] < PROFILE_SECONDS:
+            ids = _ids(_api("/api/oauth/profile", token), ("organization", "uuid"), ("account", "uuid"))
+            known = state["account"] = {"token": mark, "ids": ids, "asked": now}
+    except Problem:
+        return None
+    return (known["ids"][0], known["ids"][1]) if known["ids"] else None
+
+
+def _unverified_ids(state: dict[str, Any]) -> tuple[str, None]:
+    """The organization in Claude Code's notes, without an account. Raises `Refused`."""
+    noted = _ids(_notes("oauthAccount"), ("organizationUuid",), ("organizationUuid",))
+    if noted is None or state.get("account"):
+        raise Refused("cannot verify whose numbers these are, so they are not sent: run `claude` once")
+    return noted[0], None
+
+
+def _api(path: str, token: str) -> Any:
+    """One body of api.anthropic.com. Raises `NotSignedIn` or `Refused`."""
+    base = base_address(os.environ.get("METERBOT_ANTHROPIC_API") or API, "METERBOT_ANTHROPIC_API")
+    headers = {"anthropic-beta": "oauth-2025-04-20", "anthropic-version": "2023-06-01"}
+    answer = exchange("GET", base + path, {**headers, "Authorization": f"Bearer {token}"})
+    try:
+        body = parse_json(answer.body)
+    except ValueError:
+        body = ...
+    error = _at(body, "error")
+    if answer.status == 200 and body is not ... and error is None:
+        return body
+    raise _refusal(answer, _at(error, "type"), str(_at(error, "message")))
+
+
+def _refusal(answer: Answer, kind: Any, message: str) -> Problem:
+    status = answer.status
+    if status == 429 or kind == "rate_limit_error":
+        return Refused("Anthropic says that this account's usage was asked for too often", answer.wait)
+    if status == 401 or kind == "authentication_error":
+        return NotSignedIn(f"Anthropic rejects the sign-in of Claude Code: {SIGN_IN}")
+    if status == 403 and "user:profile" in message:
+        return NotSignedIn(WRONG_KIND)
+    sentence = {
+        200: "a web page came instead of numbers: does this network want you to sign in?",
+        403: "Anthropic refuses this request: is this region or network blocked?",
+        404: "Anthropic has no usage for this account: is it a Pro, Max, Team or Enterprise seat?",
     }
-    answer = exchange("GET", base + path, headers)
-    return reading(answer.status, answer.headers, answer.body, now)
+    return Refused(f"{sentence.get(status, 'Anthropic cannot answer now')} ({status})", answer.wait)
 
 
-_ADVICE = {
-    Cause.SESSION: "Anthropic does not accept the token of Claude Code: run `claude` once, and sign in if it asks",
-    Cause.UNAUTHORIZED: "Anthropic does not accept the token of Claude Code: run `claude` once, and sign in if it asks",
-    Cause.SCOPE: credentials.WRONG_KIND,
-    Cause.RATE_LIMITED: "Anthropic answered that the account's usage was asked for too often; asking again later",
-    Cause.ABSENT: "Anthropic has no usage for this account: is it a Pro, Max, Team or Enterprise seat?",
-}
+def _ids(value: Any, org: tuple[str, ...], account: tuple[str, ...]) -> tuple[str, str] | None:
+    found = [_at(value, *keys) for keys in (org, account)]
+    valid = all(isinstance(each, str) and ID.fullmatch(each) for each in found)
+    return (found[0], found[1]) if valid else None
 
 
-def _refused(trouble: SourceError) -> RefusedError:
-    sentence = _ADVICE.get(trouble.cause, f"Anthropic gave no reading: {trouble.sentence}")
-    return RefusedError(sentence, trouble.retry_after)
-
-
-def _account(machine: Machine) -> tuple[str, str] | None:
-    """The organization's and the account's id, as Claude Code noted them at sign-in."""
-    return _ids(_noted(machine), ("oauthAccount", "organizationUuid"), ("oauthAccount", "accountUuid"))
-
-
-def _ids(value: object, *paths: tuple[str, str]) -> tuple[str, str] | None:
-    found = [_at(value, *path) for path in paths]
-    org, account = (each if isinstance(each, str) and document.is_id(each) else None for each in found)
-    return (org, account) if org and account else None
-
-
-def _asked_at(machine: Machine, numbers: object, now: datetime) -> datetime:
-    """When the program got these numbers. Throttled, it hands out those it saved, and says so nowhere: equal down to
-    the microsecond of a reset, they are the saved ones."""
-    saved = _at(_noted(machine), "cachedUsageUtilization", "utilization")
-    asked_ms = _at(_noted(machine), "cachedUsageUtilization", "fetchedAtMs")
-    windows = [[_at(each, name, key) for name in ("five_hour", "seven_day") for key in ("utilization", "resets_at")]
-               for each in (saved, numbers)]  # fmt: skip
-    if windows[0] != windows[1] or not any(isinstance(part, str) for part in windows[0]):
-        return now
-    try:
-        asked = datetime.fromtimestamp(float(str(asked_ms)) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return now
-    return asked if timedelta(0) <= now - asked <= _SAVED_AGE else now
-
-
-def _noted(machine: Machine) -> object:
-    try:
-        return parse(machine.claude_config.read_bytes())
-    except (OSError, NotJsonError, RecursionError):
-        return None
-
-
-def _at(value: object, *keys: str) -> object:
+def _at(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -1,189 +1,356 @@
-"""The two commands, `meterbot push` and `meterbot push install`, from their options on."""
+"""The command: reads and sends once or again and again, or installs itself.
 
+Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import os
 import random
 import re
+import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Callable, Iterator
 
-from meterbot.agent import (
-    claude_code,
-    destination,
-    document,
-    extras,
-    install,
-    politeness,
-    settings,
+from meterbot.agent.claude_code import profile, read
+from meterbot.agent.document import from_claude_meter, parse_json, render
+from meterbot.agent.network import VERSION, Problem, Refused, UsageProblem, base_address, exchange
+from meterbot.agent.scheduler import (
+    Schedule,
+    folder,
+    read_settings,
+    settings_file,
+    write_private,
+    write_settings,
 )
-from meterbot.agent.agent import Agent, Read
-from meterbot.agent.machine import Machine
-from meterbot.agent.memory import Identity, MemoryFile
-from meterbot.agent.trouble import PushError, SetupError
-from meterbot.core.clock import Clock
 
-CLAUDE_CODE = "claude-code"
+# Seconds. Anthropic allows few readings, and every program of the account shares them.
+SHORTEST, EVERY, LONGEST = 300, 900, 6 * 3600
+READ_LADDER, SEND_LADDER = (300, 900, 1800, 3600), (30, 60, 120, 300, 900)
+RUN_SECONDS = 300  # a run that takes longer is stuck, in a name lookup for instance
 
-_LONGEST_INPUT = 8 * document.LARGEST  # bytes; most of it does not leave
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """As they were typed. `source` is "claude-code", a file or "-"."""
-
-    source: str = CLAUDE_CODE
-    every: str | None = None
-    dry_run: bool = False
-    url: str | None = None
-    email: bool = False
-    extras: str = ""
-    env_file: str | None = None
+ADVICE = {
+    401: "meterbot does not know this token: ask `/claude-spend join` for a new line",
+    403: "something in front of meterbot refuses the request: ask the operator",
+    404: "there is no meterbot at this address: check METERBOT_URL",
+    409: "meterbot knows this seat with another account: sign in to the seat's own account with `claude`; if the "
+    "account has changed, the operator runs `meterbot seat forget NAME --account`",
+}
 
 
-def push(
-    options: Options,
-    machine: Machine,
-    clock: Clock,
-    *,
-    say: Callable[[str], None],
-    read_input: Callable[[int], bytes],
-    show: Callable[[bytes], object],
-    pause: Callable[[float], None] = time.sleep,
-    chance: Callable[[], float] = random.random,
-) -> None:
-    """`meterbot push`. `say` takes what a person is told, `show` the bytes of a dry run, `read_input` reads the
-    standard input up to so many bytes. Raises `SetupError` for options that cannot be, `PushError` for what went wrong."""
-    if options.env_file is not None:
-        found = settings.read(Path(options.env_file).expanduser())
-        machine = replace(machine, env={**machine.env, **found})
-    every = duration(options.every)
-    names = extras.chosen(options.extras)
-    ours = options.source == CLAUDE_CODE
-    if options.source == "-" and options.every:
-        raise SetupError(
-            "--every cannot read the standard input again and again: let what makes the JSON run on its own"
-        )
-    if names and not ours:
-        raise SetupError("--with needs --from claude-code: the rest comes from this machine, too")
-    if options.email and ours:
-        raise SetupError("--email needs claude-meter's JSON: from Claude Code no address is ever taken")
-    agent = Agent(
-        read=partial(_from_claude_code, machine) if ours else _reader(options, read_input),
-        extras=lambda now: extras.gather(names, machine, now, say),
-        destination=None if options.dry_run else destination.from_environment(machine.env, options.url),
-        file=MemoryFile(machine.memory_file if ours else None),
-        clock=clock,
-        chance=chance,
-        say=say,
-        every=every,
-        polite=ours,
+class Agent:
+    """Reads Claude Code when it is time, and sends what meterbot does not have yet.
+
+    `path` holds what is remembered between runs: deadlines, ids and the last reading, no secret. Times are seconds
+    since 1970. `chance` gives 0 to 1.
+    """
+
+    def __init__(
+        self, path: Path, every: float, now: Callable[[], float], chance: Callable[[], float] = random.random
+    ) -> None:
+        self._path, self._every, self._now, self._chance = path, every, now, chance
+        self._state: dict[str, Any] = {}
+
+    def once(self, send: Callable[[bytes], str]) -> str:
+        """Reads and sends, as far as it is time for either; says what came of it. Raises `Problem`."""
+        with self._alone():
+            self._read_if_due()
+            return self._send_if_due(send)
+
+    def body(self) -> bytes:
+        """The bytes that would be sent now. Raises `Problem`."""
+        with self._alone():
+            self._read_if_due()
+            return self._body()
+
+    def send_again(self) -> None:
+        """Lets the next run send the last reading, which another meterbot may have."""
+        with self._alone():
+            self._save(sent=False, send_after=0)
+
+    def pause(self) -> float:
+        """Seconds until the next run has something to do."""
+        waits = [self._state.get(name, 0) - self._now() for name in ("read_after", "send_after")]
+        return min((wait for wait in waits if 0 < wait <= LONGEST), default=self._every)
+
+    def _read_if_due(self) -> None:
+        now = self._now()
+        if not self._is_due("read_after"):
+            return
+        try:
+            snapshots = [read(self._state, now, self._path.parent)]
+        except Refused as refusal:
+            # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
+            self._wait("read", refusal.wait, READ_LADDER, 300 * self._chance())
+            self._save(refusal=str(refusal))
+            raise Problem(f"{refusal}; next try {self._next('read_after')}") from None
+        # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
+        self._save(read_failures=0, read_after=now + self._every * 0.8, snapshots=snapshots, sent=False)
+
+    def _send_if_due(self, send: Callable[[bytes], str]) -> str:
+        if self._state.get("sent"):
+            if self._state.get("read_failures"):
+                raise Problem(f"{self._state.get('refusal')}; next try {self._next('read_after')}")
+            return f"nothing new to send; next reading {self._next('read_after')}"
+        if not self._is_due("send_after"):
+            raise Problem(f"meterbot could not take the last reading; next try {self._next('send_after')}")
+        body = self._body()
+        try:
+            outcome = send(body)
+        except Refused as refusal:
+            if not refusal.final:  # otherwise a person has to act, and their next run is worth a try
+                self._wait("send", refusal.wait, SEND_LADDER, 30 * self._chance())
+            raise
+        self._save(sent=True, send_failures=0, send_after=0)
+        return outcome
+
+    def _body(self) -> bytes:
+        if not self._state.get("snapshots"):
+            raise Problem(
+                f"{self._state.get('refusal', 'nothing was read')}; next try {self._next('read_after')}"
+            )
+        return render(self._state["snapshots"])
+
+    def _is_due(self, deadline: str) -> bool:
+        """Whether it has passed. One further away than any wait was set while the clock was wrong."""
+        wait: float = self._state.get(deadline, 0) - self._now()
+        return wait <= 0 or wait > LONGEST
+
+    def _wait(self, what: str, asked: float, ladder: tuple[int, ...], more: float) -> None:
+        failures = self._state.get(f"{what}_failures", 0) + 1
+        wait = max(asked, ladder[min(failures, len(ladder)) - 1]) + more
+        self._save(**{f"{what}_failures": failures, f"{what}_after": self._now() + min(wait, LONGEST)})
+
+    def _next(self, deadline: str) -> str:
+        return time.strftime("after %H:%M", time.localtime(self._state.get(deadline, 0)))
+
+    def _save(self, **changes: Any) -> None:
+        self._state.update(changes)
+        write_private(self._path, json.dumps(self._state, indent=1) + "\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One agent for each account on a machine. Raises `Problem` while another one runs."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as failure:
+            raise Problem(f"cannot write to {self._path.parent}: {failure.strerror}") from None
+        with os.fdopen(lock, "w") as file:
+            try:
+                _lock(file.fileno())
+            except OSError:
+                raise Problem("another agent is running here: one is enough for an account") from None
+            try:
+                state = parse_json(self._path.read_bytes())
+            except (OSError, ValueError):
+                state = None  # a damaged file costs one reading
+            self._state = state if isinstance(state, dict) else {}
+            yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def send(body: bytes) -> str:
+    """Sends snapshots to the meterbot of the settings; what came of it, in a sentence. Raises `Problem`."""
+    token, url = destination()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+    answer = exchange("POST", url, headers, body)
+    told, status = _texts(answer.body), answer.status
+    if status in {200, 202}:
+        return f"{told['seat']}: {told['spent']} sent" if {"seat", "spent"} <= told.keys() else "sent"
+    if status in {408, 425, 429} or status >= 500:
+        raise Refused(f"meterbot cannot take the reading now ({status})", answer.wait)
+    why = (
+        "the address leads to a redirect: set the final one"
+        if status < 400
+        else told.get("error", "update the agent")
     )
+    raise Refused(f"{ADVICE.get(status, f'meterbot refuses the reading: {why}')} ({status})", final=True)
+
+
+def _texts(body: bytes) -> dict[str, str]:
+    """The texts in meterbot's answer, fit for a terminal."""
+    try:
+        told = parse_json(body)
+    except ValueError:
+        told = None
+    texts = told.items() if isinstance(told, dict) else ()
+    return {name: re.sub("[^ -~€£¥]", "?", text)[:200] for name, text in texts if isinstance(text, str)}
+
+
+def destination() -> tuple[str, str]:
+    """The push token and the address of the settings. Raises `UsageProblem`."""
+    url, token, file = (
+        os.environ.get(name, "").strip()
+        for name in ("METERBOT_URL", "METERBOT_PUSH_TOKEN", "METERBOT_PUSH_TOKEN_FILE")
+    )
+    if not url or not (token or file):
+        missing = "METERBOT_PUSH_TOKEN" if url else "METERBOT_URL"
+        raise UsageProblem(f"{missing} is not set: `/claude-spend join` gives you a line that sets all of it")
+    try:
+        token = token or Path(file).expanduser().read_text("utf-8-sig").strip()
+    except (OSError, ValueError):
+        raise UsageProblem("cannot read the file that METERBOT_PUSH_TOKEN_FILE names") from None
+    if not re.fullmatch("[!-~]+", token):
+        raise UsageProblem("METERBOT_PUSH_TOKEN has characters that no token has: paste it whole")
+    base = base_address(url, "METERBOT_URL")
+    return token, base if base.endswith("/snapshots") else f"{base}/api/v1/snapshots"
+
+
+def join(url: str, code: str, program: list[str], every: int) -> int:
+    """Trades a one-time code for the seat's token, sends a first reading, and installs the scheduled runs."""
+    base = base_address(url, "the address")
+    answer = exchange("POST", f"{base}/join/{code}", {}, b"")
+    told = _texts(answer.body)
+    if answer.status != 200 or not {"seat", "token"} <= told.keys():
+        raise Problem(told.get("error", f"meterbot does not accept this code ({answer.status})"))
+    os.environ.pop("METERBOT_PUSH_TOKEN_FILE", None)
+    os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=told["token"])
+    agent = Agent(state_file(), every, time.time)
+    agent.send_again()
+    status = 0
+    try:
+        print(f"{agent.once(send)}, next in {every // 60} minutes", flush=True)
+    except Problem as problem:
+        status = 1
+        print(f"{told['seat']} is connected, but nothing was sent yet: {problem}", file=sys.stderr)
+    install(program, every)
+    return status
+
+
+def state_file() -> Path:
+    """What is remembered between runs."""
+    return folder("XDG_STATE_HOME", ".local/state") / f"push{profile()}.json"
+
+
+def install(program: list[str], every: int) -> None:
+    """Starts scheduled runs with this shell's settings. Raises `Problem`."""
+    write_settings()
+    Schedule([*program, "--env-file", str(settings_file())], every).install()
+    print(f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall")
+
+
+def uninstall(program: list[str]) -> None:
+    """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
+    Schedule(program, EVERY).remove()
+    script = [Path(word) for word in program if word.endswith("meterbot-agent.py")]
+    for path in [settings_file(), state_file(), state_file().with_suffix(".lock"), *script]:
+        if path.exists():
+            path.unlink()
+    print("stopped, and deleted: settings, state and script")
+
+
+def main(arguments: list[str], program: list[str]) -> int:
+    """Runs one command and returns its exit status. `program` is what a scheduler has to start."""
+    parser = argparse.ArgumentParser(
+        "meterbot push", description="Send this machine's Claude numbers to meterbot."
+    )
+    add = parser.add_argument
+    add("action", nargs="*", help="install, uninstall, or join URL CODE; without one, read and send once")
+    add(
+        "--from",
+        dest="source",
+        default="claude-code",
+        metavar="claude-code|FILE|-",
+        help="where the numbers are",
+    )
+    add("--every", metavar="TIME", help="one reading about every 15m (or 1h, ...), until stopped")
+    add("--dry-run", action="store_true", help="show the very bytes that would be sent, and send nothing")
+    add("--url", metavar="URL", help="where meterbot is; otherwise METERBOT_URL")
+    add("--email", action="store_true", help="send the e-mail address in claude-meter's JSON, too")
+    add("--env-file", metavar="PATH", help="settings, one NAME=VALUE per line; install writes such a file")
+    add("--version", action="version", version=VERSION)
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        return _act(options, program)
+    except Problem as problem:
+        print(f"meterbot: {problem}", file=sys.stderr)
+        return 2 if isinstance(problem, UsageProblem) else 1
+
+
+def _act(options: argparse.Namespace, program: list[str]) -> int:
+    action, *words = options.action or ["push"]
+    if options.env_file:
+        os.environ.update(read_settings(Path(options.env_file).expanduser()))
+    elif action == "install" and settings_file().exists():
+        os.environ.update({**read_settings(settings_file()), **os.environ})
+    if options.url:
+        os.environ["METERBOT_URL"] = options.url
+    every = _seconds(options.every or os.environ.get("METERBOT_EVERY") or "15m")
+    os.environ["METERBOT_EVERY"] = f"{every}s"
+    if action == "join" and len(words) == 2:
+        return join(words[0], words[1], program, every)
+    if action == "install" and not words and destination():
+        install(program, every)
+    elif action == "uninstall" and not words:
+        uninstall(program)
+    elif action == "push" and not words:
+        _push(options, every)
+    else:
+        raise UsageProblem("say install, uninstall or join URL CODE, or none of them to read and send")
+    return 0
+
+
+def _seconds(text: str) -> int:
+    matched = re.fullmatch("([0-9]{1,6})([smh])", text.strip())
+    seconds = int(matched[1]) * {"s": 1, "m": 60, "h": 3600}[matched[2]] if matched else 0
+    if not SHORTEST <= seconds <= LONGEST:
+        raise UsageProblem(f"--every must be between 5m and 6h, like 15m; got {text[:20]}")
+    return seconds
+
+
+def _push(options: argparse.Namespace, every: int) -> None:
+    agent = Agent(state_file(), every, time.time)
+    ours = options.source == "claude-code"
     if options.dry_run:
-        body = agent.show()
-        say(f"would be sent, {len(body)} bytes, {_where(machine, options.url)}:")
-        show(body)
-    elif options.every:
-        agent.keep_going(pause)
-    else:
-        agent.once()
-
-
-def set_up(
-    options: Options,
-    machine: Machine,
-    *,
-    say: Callable[[str], None],
-    only_print: bool = False,
-    undo: bool = False,
-) -> None:
-    """`meterbot push install`. Raises `SetupError` and `PushError`."""
-    every, names = duration(options.every), extras.chosen(options.extras)
-    if undo:
-        _undo(install.plan(machine, {}, sys.executable, every), say)
-        return
-    env = _settled(machine, options.url)
-    wanted = install.plan(machine, env, sys.executable, every, names)
-    if only_print:
-        for file in wanted.files:
-            say(f"# {file.path}\n{_hidden(file.text) if file.secret else file.text}")
-    else:
-        install.write(wanted)
-        say("written:\n" + "\n".join(f"  {file.path}" for file in wanted.files))
-    for title, commands in (("start it:", wanted.start), ("see it:", wanted.see), ("undo it:", wanted.stop)):
-        say(title + "\n" + "\n".join(f"  {command}" for command in commands))
-
-
-def duration(text: str | None) -> timedelta:
-    """`15m`, `900s` or `1h`; the usual time for None. Raises `SetupError` for less than the budget bears."""
-    if text is None:
-        return politeness.EVERY
-    matched = re.fullmatch(r"([0-9]{1,6})\s*([smh])", text.strip())
-    if matched is None:
-        raise SetupError(f"--every {text[:20]} is not a time like 15m or 1h")
-    every = timedelta(seconds=int(matched[1]) * {"s": 1, "m": 60, "h": 3600}[matched[2]])
-    if not politeness.SHORTEST <= every <= politeness.LONGEST:
-        raise SetupError(
-            "--every must be between 5m and 6h: Anthropic answers a more frequent question with hours of silence"
+        body = agent.body() if ours else _from_claude_meter(options)
+        print(
+            f"these {len(body)} bytes would be sent as POST with the push token; nothing is sent",
+            file=sys.stderr,
         )
-    return every
-
-
-def _from_claude_code(
-    machine: Machine, now: datetime, known: Identity | None
-) -> tuple[list[dict[str, object]], Identity | None]:
-    reading = claude_code.read(machine, now, known)
-    return [reading.snapshot], reading.identity
-
-
-def _reader(options: Options, read_input: Callable[[int], bytes]) -> Read:
-    def read(_now: datetime, _known: Identity | None) -> tuple[list[dict[str, object]], Identity | None]:
-        return document.from_claude_meter(_text(options.source, read_input), email=options.email), None
-
-    return read
-
-
-def _text(source: str, read_input: Callable[[int], bytes]) -> bytes:
-    if source == "-":
-        return read_input(_LONGEST_INPUT)
-    try:
-        with Path(source).open("rb") as file:
-            return file.read(_LONGEST_INPUT)
-    except OSError as failure:
-        raise PushError(f"cannot read {source}: {failure.strerror}") from None
-
-
-def _where(machine: Machine, url: str | None) -> str:
-    try:
-        return f"as POST to {destination.posting_address(machine.env, url)} with the push token"
-    except SetupError as missing:
-        return f"nowhere yet ({missing})"
-
-
-def _settled(machine: Machine, url: str | None) -> dict[str, str]:
-    """The settings of the runs: those in the environment, and those of an earlier installation."""
-    kept = machine.config_directory / "push.env"
-    before = settings.read(kept) if kept.exists() else {}
-    ours = {name: machine.env[name] for name in settings.KEPT if machine.env.get(name)}
-    if "METERBOT_PUSH_TOKEN" in ours or "METERBOT_PUSH_TOKEN_FILE" in ours:
-        before = {name: value for name, value in before.items() if not name.startswith("METERBOT_PUSH_TOKEN")}
-    env = {**before, **ours, **({"METERBOT_URL": url} if url else {})}
-    destination.from_environment(env)
-    if file := env.get("METERBOT_PUSH_TOKEN_FILE"):
-        env["METERBOT_PUSH_TOKEN_FILE"] = str(Path(file).expanduser().absolute())
-    return env
-
-
-def _undo(installed: install.Installation, say: Callable[[str], None]) -> None:
-    gone = install.remove(installed)
-    if not gone:
-        say("nothing was installed here")
+        sys.stdout.buffer.write(body)
         return
-    say("deleted:\n" + "\n".join(f"  {path}" for path in gone))
-    say(f"if it was started, stop it:\n  {installed.stop[0]}")
+    destination()
+    said = ""
+    while True:
+        if sys.stderr:
+            faulthandler.dump_traceback_later(RUN_SECONDS, exit=True)
+        try:
+            outcome = agent.once(send) if ours else send(_from_claude_meter(options))
+        except Problem as problem:
+            outcome = str(problem)
+            if not options.every:
+                raise
+        faulthandler.cancel_dump_traceback_later()
+        if outcome != said:
+            print(outcome, flush=True)
+        if not options.every:
+            return
+        said = outcome
+        time.sleep((agent.pause() if ours else every) * (1 + 0.2 * random.random()))  # noqa: S311 - to spread the load
 
 
-def _hidden(text: str) -> str:
-    return re.sub(r"(?m)^(METERBOT_PUSH_TOKEN=).*$", r"\1[hidden]", text)
+def _from_claude_meter(options: argparse.Namespace) -> bytes:
+    try:
+        text = sys.stdin.buffer.read() if options.source == "-" else Path(options.source).read_bytes()
+    except OSError as failure:
+        raise Problem(f"cannot read {options.source}: {failure.strerror}") from None
+    return render(from_claude_meter(text, email=options.email))

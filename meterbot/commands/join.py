@@ -108,7 +108,7 @@ class JoinCommand:
             text="Run this once, on the machine where you use Claude Code. It is for you alone: whoever has the token in "
             f"it can send numbers for {seat.name}, and nothing else. It is shown only now.",
             command=push_command(token, seat.interval, url, install=True),
-            footer="To undo it there: meterbot push install --remove",
+            footer="To undo it there: meterbot push uninstall",
         )
 
     async def _token_there(self, seat: Seat, now: datetime) -> Message | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 
-from meterbot.agent.politeness import LONGEST, SHORTEST
+from meterbot.agent.main import LONGEST, SHORTEST
 from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
 from meterbot.core.text import count, listed, stamp
@@ -49,7 +49,7 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
 def push_command(token: str, interval: float, url: str, *, install: bool = False) -> str:
     """The one line for the seat's machine, as near to `interval` seconds as it may be. `install`: let the machine's own
     scheduler do it."""
-    seconds = int(min(max(interval, SHORTEST.total_seconds()), LONGEST.total_seconds()))
+    seconds = int(min(max(interval, SHORTEST), LONGEST))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
     command = "meterbot push install" if install else "meterbot push"
     return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} {command} --every {every}"

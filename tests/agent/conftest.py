@@ -1,27 +1,33 @@
-"""Fixtures of the pushing agent's tests."""
+"""Fixtures of the agent's tests."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
-from tests.agent.rig import (
-    ACCESS,
-    ACCOUNT,
-    EMAIL,
-    ORG,
-    PUSH_TOKEN,
-    Home,
-    Meterbot,
-)
+from tests.agent.rig import ACCESS, ACCOUNT, EMAIL, ORG, PUSH_TOKEN, Home, Meterbot
 from tests.simulator.anthropic_api import AnthropicApi, SignIn
+from tests.tripwire import sitecustomize as tripwire
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path) -> Iterator[Home]:
     """A machine where nothing is installed or signed in, told of a meterbot that is not there."""
-    return Home(tmp_path, {"METERBOT_URL": "http://127.0.0.1:9", "METERBOT_PUSH_TOKEN": PUSH_TOKEN})
+    before = dict(os.environ)
+    kept = {name: before[name] for name in (tripwire.LOG, "PYTEST_CURRENT_TEST") if name in before}
+    os.environ.clear()
+    os.environ.update(
+        **kept,
+        HOME=str(tmp_path),
+        PATH=str(tmp_path / "bin"),
+        METERBOT_URL="http://127.0.0.1:9",
+        METERBOT_PUSH_TOKEN=PUSH_TOKEN,
+    )
+    yield Home(tmp_path)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -2,19 +2,20 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
 from meterbot.agent import main
-from meterbot.agent.machine import Machine
-from meterbot.agent.main import Options
+from meterbot.agent.main import Agent
+from meterbot.agent.network import Problem
 from meterbot.core.clock import ManualClock
 
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -39,6 +40,8 @@ METER = {
     "stale": False,
 }
 
+Result = TypeVar("Result")
+
 
 def program(directory: Path, name: str, source: str) -> Path:
     """An executable of that name, written in Python."""
@@ -51,27 +54,55 @@ def program(directory: Path, name: str, source: str) -> Path:
 
 @dataclass(slots=True)
 class Home:
-    """A home directory, and how the agent runs in it. `said` and `shown` collect what a person reads."""
+    """A home directory that this process runs in. `env` is its environment; `chance` is what chance gives."""
 
     path: Path
-    env: dict[str, str] = field(default_factory=dict)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
-    platform: str = "linux"
     chance: float = 0.5
-    chances: Iterator[float] | None = None
-    said: list[str] = field(default_factory=list)
-    shown: bytes = b""
-    typed: bytes = b""
 
     @property
-    def machine(self) -> Machine:
-        env = {"PATH": str(self.path / "bin"), **self.env}
-        return Machine(env, self.path, self.platform, "zoe", keychain=str(self.path / "bin/security"))
+    def env(self) -> "os._Environ[str]":
+        return os.environ
+
+    @property
+    def now(self) -> float:
+        return self.clock.now().timestamp()
 
     @property
     def memory(self) -> dict[str, Any]:
-        held: dict[str, Any] = json.loads(self.machine.memory_file.read_text())
+        """What the agent remembers between runs."""
+        held: dict[str, Any] = json.loads(main.state_file().read_text())
         return held
+
+    def agent(self, every: float = main.EVERY) -> Agent:
+        """A new run of the agent."""
+        return Agent(main.state_file(), every, lambda: self.now, lambda: self.chance)
+
+    async def push(self) -> str:
+        """One run, while servers of this loop answer; what it says. Raises `Problem`."""
+        return await self.run(lambda: self.agent().once(main.send))
+
+    async def said(self) -> str:
+        """The same, where a problem is said, too."""
+        try:
+            return await self.push()
+        except Problem as problem:
+            return str(problem)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.to_thread(work)
+
+    async def keep_going(self, until: timedelta) -> list[str]:
+        """Runs for a stretch of the machine's time, in no time; what each run says."""
+        end, said = self.clock.now() + until, []
+        while self.clock.now() < end:
+            agent = self.agent()
+            try:
+                said.append(await asyncio.to_thread(agent.once, main.send))
+            except Problem as problem:
+                said.append(str(problem))
+            self.clock.advance(timedelta(seconds=agent.pause()))
+        return said
 
     def sign_in(
         self,
@@ -81,24 +112,27 @@ class Home:
         scopes: list[str] | None = None,
     ) -> None:
         """What Claude Code keeps of a sign-in, in its file."""
-        path = self.machine.claude_directory / ".credentials.json"
+        path = Path(self.env.get("CLAUDE_CONFIG_DIR") or self.path / ".claude") / ".credentials.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(credentials(token, until=until, scopes=scopes)))
 
-    def note_account(self, **more: object) -> None:
-        """What Claude Code notes of the account at sign-in."""
-        account = {
-            "accountUuid": ACCOUNT,
-            "organizationUuid": ORG,
+    def note_account(
+        self, account: str = ACCOUNT, org: str = ORG, checked: datetime | None = None, **more: object
+    ) -> None:
+        """What Claude Code notes of the account. `checked`: when it last asked whose sign-in it is."""
+        noted: dict[str, object] = {
+            "accountUuid": account,
+            "organizationUuid": org,
             "emailAddress": EMAIL,
             "organizationName": NAME,
         }
-        path = self.machine.claude_config
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"oauthAccount": account, **more}))
+        if checked is not None:
+            noted["profileFetchedAt"] = int(checked.timestamp() * 1000)
+        (self.path / ".claude.json").write_text(json.dumps({"oauthAccount": noted, **more}))
 
     def install_claude(self, answer: object, *, subtype: str = "success", before: str = "") -> None:
-        """A Claude Code that answers a usage request, and leaves `seen.json` with how it was started."""
+        """A Claude Code that answers a usage request, and leaves `seen.json` with how it was started. `before` runs
+        first, as Claude Code's own requests do."""
         response = {"subtype": subtype, "request_id": "ID", "response": answer}
         told = {"type": "control_response", "response": response}
         program(
@@ -116,35 +150,11 @@ sys.stdin.read()
 """,
         )
 
-    def push(self, *, pause: Callable[[float], None] | None = None, **options: Any) -> None:
-        """`meterbot push`, in this home."""
-        main.push(
-            Options(**options),
-            self.machine,
-            self.clock,
-            say=self.said.append,
-            read_input=lambda most: self.typed[:most],
-            show=self._show,
-            pause=pause or (lambda _: None),
-            chance=lambda: self.chance if self.chances is None else next(self.chances),
-        )
-
-    async def pushing(self, **options: Any) -> None:
-        """The same, while servers of this loop answer."""
-        await asyncio.to_thread(lambda: self.push(**options))
-
-    def set_up(self, *, only_print: bool = False, undo: bool = False, **options: Any) -> None:
-        """`meterbot push install`, in this home."""
-        main.set_up(Options(**options), self.machine, say=self.said.append, only_print=only_print, undo=undo)
-
     def files(self) -> dict[Path, str]:
         """Every file that the agent wrote, as text."""
-        roots = [self.machine.state_directory, self.machine.config_directory, self.path / ".config"]
+        roots = [self.path / ".local", self.path / ".config", self.path / "Library"]
         found = {path for root in roots for path in root.rglob("*") if path.is_file()}
         return {path: path.read_text(errors="replace") for path in found}
-
-    def _show(self, body: bytes) -> None:
-        self.shown += body
 
 
 def credentials(
@@ -177,7 +187,7 @@ class Answered:
 
     status: int = 202
     headers: Mapping[str, str] = field(default_factory=dict)
-    text: str = '{"status": "stored"}'
+    text: str = '{"status": "stored", "seat": "zoe", "spent": "$4.20 of $50.00"}'
 
 
 class Meterbot:
@@ -206,8 +216,3 @@ class Meterbot:
         )
         answer = self.answers.popleft() if self.answers else Answered()
         return web.Response(status=answer.status, headers=dict(answer.headers), text=answer.text)
-
-
-def with_env(machine: Machine, **env: str) -> Machine:
-    """The same machine with more in its environment."""
-    return replace(machine, env={**machine.env, **env})

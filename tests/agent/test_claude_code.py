@@ -1,24 +1,22 @@
+"""What a reading is, whose it is said to be, and every way in which there is none."""
+
 import asyncio
 import json
+import os
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from meterbot.agent import claude_code
-from meterbot.agent.memory import Identity
-from meterbot.agent.trouble import PushError, RefusedError, SetupError
+from meterbot.agent.claude_code import NotSignedIn
+from meterbot.agent.network import Problem, Refused, UsageProblem
 from meterbot.demo.server import Reply, error
-from meterbot.demo.simulated_claude_ai import challenge
-from tests.agent.rig import (
-    ACCESS,
-    ACCOUNT,
-    EMAIL,
-    NOW,
-    ORG,
-    Home,
-)
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge
+from tests.agent.rig import ACCESS, ACCOUNT, EMAIL, NOW, ORG, PUSH_TOKEN, REFRESH, Home, program
+from tests.agent.rig import credentials as kept
 from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
 
 READING = {
@@ -26,14 +24,20 @@ READING = {
     "seven_day": {"utilization": 12.5, "resets_at": None},
     "extra_usage": {"is_enabled": True, "used_credits": 1720.0, "monthly_limit": 5000},
 }
+OTHER_ACCOUNT, OTHER_ORG = ACCOUNT[:-1] + "2", ORG[:-1] + "2"
 
 
-async def read(home: Home, known: Identity | None = None) -> claude_code.Reading:
-    return await asyncio.to_thread(claude_code.read, home.machine, home.clock.now(), known)
+async def read(home: Home, state: dict[str, Any] | None = None) -> dict[str, Any]:
+    memory = {} if state is None else state
+    return await asyncio.to_thread(claude_code.read, memory, home.now, home.path)
 
 
 def answer(numbers: object) -> dict[str, object]:
     return {"subscription_type": "max", "rate_limits_available": True, "rate_limits": numbers}
+
+
+def routes(anthropic: AnthropicApi) -> list[str]:
+    return [asked.route for asked in anthropic.requests]
 
 
 async def test_the_token_reads_the_usage_and_whose_it_is(
@@ -41,91 +45,147 @@ async def test_the_token_reads_the_usage_and_whose_it_is(
 ) -> None:
     ana.organization.used += 1720
     reading = await read(home)
-    usage: Any = reading.snapshot["usage"]
-    assert usage["extra_usage"]["used_credits"] == 1720
-    assert (reading.snapshot["org_uuid"], reading.snapshot["account_uuid"]) == (ORG, ACCOUNT)
-    assert reading.snapshot["fetched_at"] == "2026-04-20T10:00:00.000Z"
-    assert reading.identity == Identity(ORG, ACCOUNT, NOW + timedelta(days=30), NOW)
+    assert reading["usage"]["extra_usage"]["used_credits"] == 1720
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
+    assert reading["fetched_at"] == "2026-04-20T10:00:00.000Z"
     assert [(asked.route, asked.token) for asked in anthropic.requests] == [
         ("usage", ACCESS),
         ("profile", ACCESS),
     ]
-    assert anthropic.requests[0].headers["User-Agent"].startswith("meterbot/")
+    assert anthropic.requests[0].headers["User-Agent"].startswith("meterbot-agent/")
     anthropic.assert_expected_only()
 
 
-async def test_whose_token_it_is_is_asked_once_a_day_and_token(home: Home, anthropic: AnthropicApi) -> None:
-    known = (await read(home)).identity
-    await read(home, known)
-    assert [asked.route for asked in anthropic.requests].count("profile") == 1
-    home.clock.advance(timedelta(days=1))
-    await read(home, known)
-    assert [asked.route for asked in anthropic.requests].count("profile") == 2
-    home.clock.set(NOW)
-    home.sign_in(until=NOW + timedelta(hours=8))
-    await read(home, known)
-    assert [asked.route for asked in anthropic.requests].count("profile") == 3
-
-
-async def test_a_token_that_does_not_say_when_it_expires_is_never_taken_for_the_one_before(
+async def test_whose_token_it_is_is_asked_once_for_each_day_and_token(
     home: Home, anthropic: AnthropicApi
 ) -> None:
-    home.sign_in(until=None)
-    known = (await read(home)).identity
-    assert known is not None
-    anthropic.sign_in("sk-ant-oat01-another", account=(other := ACCOUNT[:-1] + "2"))
-    home.sign_in("sk-ant-oat01-another", until=None)
-    assert (await read(home, known)).snapshot["account_uuid"] == other
+    state: dict[str, Any] = {}
+    for _ in range(2):
+        await read(home, state)
+    assert routes(anthropic).count("profile") == 1
+    home.clock.advance(timedelta(days=1))
+    await read(home, state)
+    assert routes(anthropic).count("profile") == 2
+    anthropic.sign_in("sk-ant-oat01-another", account=OTHER_ACCOUNT)
+    home.sign_in("sk-ant-oat01-another")
+    assert (await read(home, state))["account_uuid"] == OTHER_ACCOUNT
+    assert "another" not in json.dumps(state)
 
 
-async def test_a_profile_that_cannot_be_had_costs_no_reading(home: Home, anthropic: AnthropicApi) -> None:
+async def test_without_a_profile_the_account_is_unknown(home: Home, anthropic: AnthropicApi) -> None:
     home.note_account()
     anthropic.fail("profile", Reply(status=529))
     reading = await read(home)
-    assert (reading.snapshot["org_uuid"], reading.snapshot["account_uuid"]) == (ORG, ACCOUNT)
-    assert reading.identity is None
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, None)
+
+
+async def test_an_account_that_was_verified_once_is_not_sent_as_unknown(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    home.note_account()
+    state: dict[str, Any] = {}
+    await read(home, state)
+    anthropic.fail("profile", Reply(status=529))
+    home.clock.advance(timedelta(days=1))
+    with pytest.raises(Refused, match="whose numbers these are"):
+        await read(home, state)
 
 
 async def test_numbers_that_may_be_anybodys_are_not_sent(home: Home, anthropic: AnthropicApi) -> None:
     anthropic.fail("profile", Reply(body={"account": None}))
-    with pytest.raises(RefusedError, match="whose numbers these are"):
+    with pytest.raises(Refused, match="whose numbers these are"):
         await read(home)
 
 
-async def test_the_installed_program_comes_before_its_token(home: Home, anthropic: AnthropicApi) -> None:
-    home.note_account()
+async def test_the_installed_program_is_asked_before_its_token_is_used(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    home.note_account(checked=NOW)
     home.install_claude(answer(READING))
     reading = await read(home)
-    assert json.loads(json.dumps(reading.snapshot["usage"], default=float)) == READING
-    assert reading.snapshot["fetched_at"] == "2026-04-20T10:00:00.000Z"
+    assert reading["usage"] == READING
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
     assert anthropic.requests == []
 
 
-async def test_a_program_whose_account_is_not_noted_is_not_asked(home: Home, anthropic: AnthropicApi) -> None:
+async def test_notes_that_the_program_corrects_while_it_answers_count_as_corrected(home: Home) -> None:
+    """The program asks whose sign-in it is on each run."""
+    home.note_account(checked=NOW)
+    corrected = (home.path / ".claude.json").read_text()
+    home.note_account(OTHER_ACCOUNT, OTHER_ORG, checked=NOW - timedelta(days=3))
+    home.install_claude(
+        answer(READING), before=f"open({str(home.path / '.claude.json')!r}, 'w').write({corrected!r})"
+    )
+    reading = await read(home)
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
+
+
+async def test_notes_that_the_program_has_not_checked_now_are_verified(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    home.note_account(OTHER_ACCOUNT, OTHER_ORG, checked=NOW - timedelta(days=3))
     home.install_claude(answer(READING))
-    await read(home)
-    assert not (home.path / "seen.json").exists()
-    assert [asked.route for asked in anthropic.requests] == ["usage", "profile"]
+    reading = await read(home)
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
+    assert routes(anthropic) == ["profile"]
 
 
-@pytest.mark.parametrize("told", [None, {"rate_limits": None}], ids=["nothing", "not signed in"])
+@pytest.mark.parametrize("checked", [None, NOW - timedelta(seconds=2)], ids=["never", "before"])
+async def test_notes_that_nobody_can_verify_name_no_account(home: Home, checked: Any) -> None:
+    home.note_account(checked=checked)
+    home.install_claude(answer(READING))
+    assert (await read(home))["account_uuid"] is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"rate_limits_available": False, "rate_limits": None},
+        {"rate_limits": None},
+        {"rate_limits": []},
+        "words",
+        None,
+    ],
+    ids=["not signed in", "nothing", "a list", "words", "null"],
+)
 async def test_where_the_program_cannot_tell_the_token_does(
     home: Home, anthropic: AnthropicApi, told: object
 ) -> None:
-    home.note_account()
     home.install_claude(told)
     await read(home)
-    assert [asked.route for asked in anthropic.requests] == ["usage", "profile"]
+    assert routes(anthropic) == ["usage", "profile"]
+
+
+async def test_an_older_program_that_does_not_know_the_request_is_no_failure(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    home.install_claude({"error": "Unsupported control request subtype: get_usage"}, subtype="error")
+    await read(home)
+    assert routes(anthropic) == ["usage", "profile"]
 
 
 async def test_while_the_program_has_to_wait_its_token_is_not_used_instead(
     home: Home, anthropic: AnthropicApi
 ) -> None:
-    home.note_account()
+    home.note_account(checked=NOW)
     home.install_claude(answer(None))
-    with pytest.raises(RefusedError, match="no numbers at the moment"):
+    with pytest.raises(Refused, match="asks Claude Code to wait"):
         await read(home)
     assert anthropic.requests == []
+
+
+async def test_a_sign_in_that_the_program_cannot_use_is_told_from_a_wait(
+    home: Home, anthropic: AnthropicApi, ana: SignIn
+) -> None:
+    home.note_account(checked=NOW - timedelta(hours=1))
+    home.install_claude(answer(None))
+    ana.accepted = False
+    with pytest.raises(NotSignedIn, match="sign in again: run `claude` and type /login"):
+        await read(home)
+    ana.accepted = True
+    with pytest.raises(Refused, match="asks Claude Code to wait"):
+        await read(home)
+    assert routes(anthropic) == ["profile", "profile"]
 
 
 @pytest.mark.parametrize(
@@ -149,15 +209,103 @@ async def test_numbers_that_the_program_had_saved_are_dated_by_when_it_got_them(
     fetched = int((NOW - age).timestamp() * 1000)
     home.note_account(cachedUsageUtilization={"fetchedAtMs": fetched, "utilization": saved})
     home.install_claude(answer(READING))
-    assert (await read(home)).snapshot["fetched_at"] == told
+    assert (await read(home))["fetched_at"] == told
 
 
-async def test_a_saved_time_that_is_none_does_not_matter(home: Home) -> None:
-    bads: list[object] = [None, "soon", 1e300, {}]
-    for bad in bads:
-        home.note_account(cachedUsageUtilization={"fetchedAtMs": bad, "utilization": READING})
-        home.install_claude(answer(READING))
-        assert (await read(home)).snapshot["fetched_at"] == "2026-04-20T10:00:00.000Z"
+@pytest.mark.parametrize("bad", [None, "soon", 1e300, {}])
+async def test_a_saved_time_that_is_none_does_not_matter(home: Home, bad: object) -> None:
+    home.note_account(cachedUsageUtilization={"fetchedAtMs": bad, "utilization": READING})
+    home.install_claude(answer(READING))
+    assert (await read(home))["fetched_at"] == "2026-04-20T10:00:00.000Z"
+
+
+# How the program is started.
+
+
+async def test_no_prompt_is_sent_to_the_program(home: Home) -> None:
+    home.note_account()
+    home.install_claude(answer(READING))
+    await read(home)
+    arguments, _, directory, request = json.loads((home.path / "seen.json").read_text())
+    assert (request["type"], request["request"]["subtype"]) == ("control_request", "get_usage")
+    assert {"-p", "--no-session-persistence", "--strict-mcp-config"} <= set(arguments)
+    assert directory == str(home.path)
+
+
+async def test_it_is_started_apart_from_secrets_projects_and_other_accounts(home: Home) -> None:
+    home.env.update(
+        CLAUDE_CODE_OAUTH_TOKEN=ACCESS,
+        ANTHROPIC_API_KEY="sk-ant-api03-planted",
+        ANTHROPIC_BASE_URL="https://elsewhere.example",
+        HTTPS_PROXY="http://proxy.example:1",
+        NODE_EXTRA_CA_CERTS="/ca.pem",
+    )
+    home.note_account()
+    home.install_claude(answer(READING))
+    await read(home)
+    _, env, _, _ = json.loads((home.path / "seen.json").read_text())
+    names = {
+        name for name in env if name.startswith(("METERBOT_P", "METERBOT_U", "ANTHROPIC", "CLAUDE_CODE"))
+    }
+    assert names == set()
+    assert PUSH_TOKEN not in json.dumps(env)
+    assert (env["HTTPS_PROXY"], env["NODE_EXTRA_CA_CERTS"]) == ("http://proxy.example:1", "/ca.pem")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["raise SystemExit(1)", "print('x' * 100_000)", "import os; os.close(1); os.close(0)", "#!/nowhere"],
+)
+async def test_a_program_that_leaves_without_an_answer_is_no_failure(
+    home: Home, anthropic: AnthropicApi, source: str
+) -> None:
+    path = program(home.path / "bin", "claude", source)
+    if source.startswith("#!"):
+        path.write_text(source)
+    await read(home)
+    assert routes(anthropic) == ["usage", "profile"]
+
+
+async def test_a_program_that_hangs_is_ended_with_all_it_started(
+    home: Home, anthropic: AnthropicApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claude_code, "PROGRAM_SECONDS", 1.0)
+    pipe = tmp_path / "alive"
+    os.mkfifo(pipe)
+    # Whoever holds the pipe's other end is alive: the program, and the child that it leaves behind.
+    program(
+        home.path / "bin",
+        "claude",
+        f"""import subprocess, sys
+end = open({str(pipe)!r}, "w")
+end.write("started")
+end.flush()
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], pass_fds=[end.fileno()])
+import time; time.sleep(300)
+""",
+    )
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        await read(home)
+        os.set_blocking(descriptor, True)
+        heard = b""
+        while part := os.read(descriptor, 100):  # ends when nobody holds the other end
+            heard += part
+        assert heard == b"started"
+    finally:
+        os.close(descriptor)
+    assert routes(anthropic) == ["usage", "profile"]
+
+
+async def test_the_place_where_an_installer_put_it_is_looked_at(home: Home) -> None:
+    home.note_account()
+    home.install_claude(answer(READING))
+    (home.path / ".local/bin").mkdir(parents=True)
+    (home.path / "bin/claude").rename(home.path / ".local/bin/claude")
+    assert (await read(home))["usage"] == READING
+
+
+# The sign-in.
 
 
 class Renewal(asyncio.Event):
@@ -177,8 +325,7 @@ async def test_a_token_that_was_renewed_meanwhile_is_read_again(
 ) -> None:
     ana.token = "sk-ant-oat01-renewed"
     anthropic.fail("usage", replace(token_invalid(), until=Renewal(home, ana.token)))
-    reading = await read(home)
-    assert reading.snapshot["account_uuid"] == ACCOUNT
+    assert (await read(home))["account_uuid"] == ACCOUNT
     assert [asked.token for asked in anthropic.requests] == [ACCESS, ana.token, ana.token]
 
 
@@ -187,32 +334,38 @@ async def test_a_renewed_token_that_is_refused_as_well_is_not_tried_on_and_on(
 ) -> None:
     refusal = token_invalid()
     anthropic.fail("usage", replace(refusal, until=Renewal(home, "sk-ant-oat01-renewed")), refusal)
-    with pytest.raises(RefusedError, match="run `claude` once"):
+    with pytest.raises(NotSignedIn, match="sign in again"):
         await read(home)
     assert len(anthropic.requests) == 2
+
+
+async def test_when_a_token_expires_is_for_the_server_to_say(home: Home, anthropic: AnthropicApi) -> None:
+    home.sign_in(until=NOW - timedelta(days=1))
+    await read(home)
+    assert routes(anthropic) == ["usage", "profile"]
 
 
 @pytest.mark.parametrize(
     ("reply", "said", "wait"),
     [
-        (token_invalid(), "run `claude` once", None),
-        (scope_missing(), "`claude setup-token`", None),
         (rate_limited("0"), "too often", 0.0),
         (rate_limited("1007"), "too often", 1007.0),
-        (rate_limited(None), "too often", None),
-        (error(404, "not_found_error", "Not found"), "no usage for this account", None),
-        (error(403, "permission_error", "We are unable to serve your request"), "region", None),
-        (challenge(), "browser challenge", None),
-        (Reply(status=529, body="overloaded"), "failing for now", None),
-        (Reply(302, "", {"location": "https://elsewhere.example/?t=" + ACCESS}), "redirect", None),
-        (Reply(body="<html>sign in to the hotel</html>"), "web page|not JSON", None),
-        (Reply(body=None), "nothing that is known", None),
-        (Reply(body={"new": {"shape": EMAIL}}), "nothing that is known", None),
-        (Reply(body={"type": "error", "error": {"type": "rate_limit_error"}}), "too often", None),
+        (rate_limited(None), "too often", 0.0),
+        (error(404, "not_found_error", "Not found"), "no usage for this account", 0.0),
+        (error(403, "permission_error", "We are unable to serve your request"), "region or network", 0.0),
+        (challenge(), "region or network", 0.0),
+        (Reply(status=529, body="overloaded"), "cannot answer now", 0.0),
+        (
+            Reply(302, "", {"location": "https://elsewhere.example/?t=" + ACCESS}),
+            "cannot answer now",
+            0.0,
+        ),
+        (Reply(body="<html>sign in to the hotel</html>"), "want you to sign in", 0.0),
+        (Reply(body=None), "nothing that this version knows", 0.0),
+        (Reply(body={"new": {"shape": EMAIL}}), "nothing that this version knows", 0.0),
+        (Reply(body={"type": "error", "error": {"type": "rate_limit_error"}}), "too often", 0.0),
     ],
     ids=[
-        "token invalid",
-        "scope missing",
         "wait, but not at all",
         "wait",
         "wait, for how long is not said",
@@ -228,27 +381,128 @@ async def test_a_renewed_token_that_is_refused_as_well_is_not_tried_on_and_on(
     ],
 )
 async def test_every_answer_that_is_no_reading_says_what_to_do(
-    home: Home, anthropic: AnthropicApi, reply: Reply, said: str, wait: float | None
+    home: Home, anthropic: AnthropicApi, reply: Reply, said: str, wait: float
 ) -> None:
     anthropic.fail_always("usage", reply)
-    with pytest.raises(RefusedError, match=said) as refused:
+    with pytest.raises(Refused, match=said) as refused:
         await read(home)
-    assert refused.value.retry_after == wait
+    assert refused.value.wait == wait
     assert ACCESS not in str(refused.value)
     assert EMAIL not in str(refused.value)
-    assert [asked.route for asked in anthropic.requests].count("usage") == 1
+    assert routes(anthropic).count("usage") == 1
 
 
-async def test_an_expired_token_asks_nobody(home: Home, anthropic: AnthropicApi) -> None:
-    home.sign_in(until=NOW)
-    with pytest.raises(PushError, match="run `claude` once") as refused:
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [(token_invalid(), "sign in again: run `claude` and type /login"), (scope_missing(), "setup-token")],
+)
+async def test_a_sign_in_that_is_rejected_needs_a_person(
+    home: Home, anthropic: AnthropicApi, reply: Reply, said: str
+) -> None:
+    anthropic.fail_always("usage", reply)
+    with pytest.raises(NotSignedIn, match=said):
         await read(home)
-    assert not isinstance(refused.value, RefusedError)
+
+
+async def test_a_token_that_can_only_spend_is_not_tried(home: Home, anthropic: AnthropicApi) -> None:
+    home.sign_in(scopes=["user:inference"])
+    with pytest.raises(NotSignedIn, match="setup-token"):
+        await read(home)
     assert anthropic.requests == []
 
 
 async def test_the_token_goes_to_no_unencrypted_relay(home: Home) -> None:
     home.sign_in()
     home.env["METERBOT_ANTHROPIC_API"] = "http://relay.example.com"
-    with pytest.raises(SetupError, match="METERBOT_ANTHROPIC_API is http"):
+    with pytest.raises(UsageProblem, match="METERBOT_ANTHROPIC_API is http"):
         await read(home)
+
+
+def keychain(home: Home, entries: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Mac whose `security` knows these entries by their service."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("getpass.getuser", lambda: "zoe")
+    program(
+        home.path / "bin",
+        "security",
+        f"""import sys
+assert sys.argv[1:4] == ["find-generic-password", "-a", "zoe"] and sys.argv[4::2] == ["-s", "-w"], sys.argv
+found = {entries!r}.get(sys.argv[5])
+print(found if found is not None else "", end="\\n")
+sys.exit(0 if found is not None else 44)
+""",
+    )
+
+
+def test_the_keychain_comes_before_a_file_that_is_left_over(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sign_in("left-over")
+    keychain(home, {"Claude Code-credentials": json.dumps(kept("of-the-keychain"))}, monkeypatch)
+    assert claude_code._token() == "of-the-keychain"
+
+
+def test_each_directory_is_a_sign_in_of_its_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.sign_in("the-private-one")
+    assert claude_code._token() == "the-private-one"
+    home.env["CLAUDE_CONFIG_DIR"] = str(home.path / "work")
+    home.sign_in("the-one-at-work")
+    assert claude_code._token() == "the-one-at-work"
+    home.env["CLAUDE_CONFIG_DIR"] = "/Users/ana/work"
+    # The digits begin the SHA-256 of the path.
+    keychain(home, {"Claude Code-credentials-9c22b585": json.dumps(kept("at-work"))}, monkeypatch)
+    assert claude_code._token() == "at-work"
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "not JSON", "{}", json.dumps(kept(""))], ids=["empty", "words", "none", "blank"]
+)
+def test_without_a_sign_in_in_the_keychain_the_file_counts(
+    home: Home, entry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sign_in("of-the-file")
+    keychain(home, {"Claude Code-credentials": entry}, monkeypatch)
+    assert claude_code._token() == "of-the-file"
+
+
+def test_on_windows_a_missing_sign_in_may_be_in_wsl(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.sign_in("")
+    with pytest.raises(NotSignedIn, match=r"type /login$"):
+        claude_code._token()
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(NotSignedIn, match="inside WSL"):
+        claude_code._token()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"mcpOAuth": {}}', json.dumps(kept("")), json.dumps(kept("two\nlines " + ACCESS))],
+)
+def test_what_is_no_sign_in_is_refused_without_quoting_it(home: Home, text: str) -> None:
+    home.sign_in()
+    (home.path / ".claude/.credentials.json").write_text(text)
+    with pytest.raises(Problem) as refused:
+        claude_code._token()
+    assert ACCESS not in str(refused.value)
+    assert REFRESH not in str(refused.value)
+    assert refused.value.__context__ is None or refused.value.__suppress_context__
+
+
+def test_reading_leaves_the_file_as_it_was(home: Home) -> None:
+    home.sign_in()
+    path = home.path / ".claude/.credentials.json"
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    claude_code._token()
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+async def test_the_organization_of_another_sign_in_is_not_mixed_in(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    other = SimulatedOrganization(OTHER_ORG)
+    anthropic.sign_in("sk-ant-oat01-other", account=OTHER_ACCOUNT, organization=other)
+    home.note_account(checked=NOW - timedelta(days=1))
+    home.sign_in("sk-ant-oat01-other")
+    home.install_claude(answer(READING))
+    reading = await read(home)
+    assert (reading["org_uuid"], reading["account_uuid"]) == (OTHER_ORG, OTHER_ACCOUNT)

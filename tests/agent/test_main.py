@@ -1,51 +1,50 @@
-"""The commands as they are typed: exit status, what is imported, how it ends, and that no secret shows anywhere."""
+"""The command as it is typed, from the package and as the one script, with every Python that has to run it."""
 
 import asyncio
 import json
+import re
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from meterbot.agent import main
-from meterbot.agent.trouble import PushError, SetupError
-from meterbot.demo.server import Reply
-from tests.agent.rig import (
-    ACCESS,
-    EMAIL,
-    METER,
-    NAME,
-    PUSH_TOKEN,
-    REFRESH,
-    SECRETS,
-    Answered,
-    Home,
-    Meterbot,
-    program,
-)
-from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
+from meterbot.agent.scheduler import settings_file, write_settings
+from meterbot.app.agent_script import MODULES, agent_script
+from tests.agent.rig import ACCESS, EMAIL, METER, PUSH_TOKEN, SECRETS, Answered, Home, Meterbot
+from tests.simulator.anthropic_api import AnthropicApi, rate_limited, scope_missing, token_invalid
 from tests.tripwire import sitecustomize as tripwire
 
-# pydantic is not among them: typer reads options with it.
-HEAVY = ("aiohttp", "psycopg", "discord", "slack_bolt", "slack_sdk", "sqlalchemy")
 ROOT = Path(__file__).parents[2]
+PYTHONS = Path.home() / ".pyenv/versions"
+PACKAGE = [sys.executable, "-m", "meterbot", "push"]
+
+
+def python(version: str) -> str:
+    """The interpreter of a version, or the test is skipped."""
+    found = sorted(PYTHONS.glob(f"{version}.*/bin/python3"))
+    if not found:
+        pytest.skip(f"Python {version} is not installed here")
+    return str(found[-1])
+
+
+@pytest.fixture(params=["3.8", "3.9", "3.11", "3.13", "package"])
+def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What starts the agent: its script with one of the Pythons, or `meterbot push` of this checkout."""
+    if request.param == "package":
+        return PACKAGE
+    script = tmp_path_factory.mktemp("script") / "meterbot-agent.py"
+    script.write_bytes(agent_script().text)
+    return [python(request.param), "-I", str(script)]
 
 
 async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:
-    """`meterbot push …` as a process of its own, in this home. No Claude Code of the real machine is started."""
-    program(home.path / "bin", "claude", "raise SystemExit(1)")
+    env = {**home.env, "HOME": str(home.path)}
+    if arguments[: len(PACKAGE)] == tuple(PACKAGE):
+        env |= tripwire.surroundings(ROOT)
     return await asyncio.create_subprocess_exec(
-        sys.executable,
         *arguments,
-        env={
-            "HOME": str(home.path),
-            "PATH": str(home.path / "bin"),
-            **tripwire.surroundings(ROOT),
-            **home.env,
-        },
+        env=env,
         cwd=home.path,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -54,180 +53,179 @@ async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def run(home: Home, *arguments: str, typed: bytes = b"") -> tuple[int | None, str, str]:
-    process = await start(home, "-m", "meterbot", "push", *arguments)
+    process = await start(home, *arguments)
     out, err = await process.communicate(typed)
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.fixture
-def signed_in(home: Home, anthropic: AnthropicApi) -> AnthropicApi:
-    """The sign-in is good by the machine's real clock, which a process of its own has."""
-    home.sign_in(until=datetime.now(UTC) + timedelta(hours=8))
-    return anthropic
-
-
-@pytest.mark.usefixtures("signed_in")
-async def test_a_push_imports_nothing_of_the_bot(home: Home, meterbot: Meterbot) -> None:
-    script = (
-        "import sys; from meterbot import cli; sys.argv = ['meterbot', 'push']\n"
-        "try:\n    cli.main()\nfinally:\n    print(sorted(name for name in sys.modules if '.' not in name))"
-    )
-    process = await start(home, "-c", script)
-    out, err = await process.communicate()
-    assert (process.returncode, len(meterbot.pushes), err) == (0, 1, b"")
-    loaded = out.decode()
-    assert "'httpx'" in loaded
-    assert [name for name in HEAVY if f"'{name}'" in loaded] == []
-
-
-async def test_the_help_loads_no_http_client(home: Home) -> None:
-    script = (
-        "import sys; from meterbot import cli; sys.argv = ['meterbot', 'push', '--help']\n"
-        "try:\n    cli.main()\nfinally:\n    print('httpx' in sys.modules)"
-    )
-    process = await start(home, "-c", script)
-    out, _ = await process.communicate()
-    assert out.decode().endswith("False\n")
-
-
-@pytest.mark.usefixtures("signed_in")
-async def test_a_push_that_went_well_ends_with_0(home: Home, meterbot: Meterbot) -> None:
-    assert await run(home) == (0, "sent, and stored by meterbot\n", "")
+@pytest.mark.usefixtures("anthropic")
+async def test_a_push_that_went_well_ends_with_0(home: Home, meterbot: Meterbot, command: list[str]) -> None:
+    assert await run(home, *command) == (0, "zoe: $4.20 of $50.00 sent\n", "")
     assert len(meterbot.pushes) == 1
+    version = meterbot.pushes[0].headers["User-Agent"]
+    assert version == f"meterbot-agent/{agent_script().version}"
 
 
-async def test_a_push_that_failed_ends_with_1_and_a_sentence(home: Home) -> None:
-    assert await run(home) == (
-        1,
-        "",
-        "meterbot: there is no credentials file: run `claude` once and sign in\n",
-    )
+async def test_a_push_that_failed_ends_with_1_and_a_sentence(home: Home, command: list[str]) -> None:
+    said = "meterbot: Claude Code is not signed in here: run `claude` and type /login\n"
+    assert await run(home, *command) == (1, "", said)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--every", "soon"], "--every soon is not a time like 15m"),
-        (["--every", "1m"], "between 5m and 6h"),
-        (["--from", "-", "--every", "15m"], "--every cannot read the standard input"),
-        (["--from", "-", "--with", "ccusage"], "--with needs --from claude-code"),
-        (["--email"], "--email needs claude-meter"),
-        (["--with", "everything"], "--with everything is not known"),
+        (["--every", "soon"], "--every must be between 5m and 6h, like 15m; got soon"),
+        (["--every", "1m"], "--every must be between 5m and 6h"),
         (["--url", "http://meterbot.example.com"], "use https"),
         (["--env-file", "/nowhere"], "cannot read /nowhere"),
+        (["stop"], "say install, uninstall or join URL CODE"),
+        (["join", "https://meterbot.example.com"], "say install, uninstall or join URL CODE"),
+        (["--colour"], "unrecognized arguments"),
     ],
 )
-def test_options_that_cannot_be_are_refused(home: Home, arguments: list[str], said: str) -> None:
-    names = {"--from": "source", "--with": "extras", "--env-file": "env_file"}
-    options: dict[str, Any] = {}
-    for place, word in enumerate(arguments):
-        if word.startswith("--"):
-            value = arguments[place + 1] if place + 1 < len(arguments) else True
-            options[names.get(word, word[2:])] = value
-    with pytest.raises(SetupError, match=said):
-        home.push(**options)
-
-
-async def test_bad_usage_ends_with_2(home: Home) -> None:
-    status, out, err = await run(home, "--every", "1m")
+async def test_wrong_usage_ends_with_2(home: Home, arguments: list[str], said: str) -> None:
+    status, out, err = await run(home, *PACKAGE, *arguments)
     assert (status, out) == (2, "")
-    assert err.startswith("meterbot: --every must be between")
-    del home.env["METERBOT_URL"]
-    status, _, err = await run(home, "install")
-    assert status == 2
-    assert "METERBOT_URL is not set" in err
-
-
-@pytest.mark.usefixtures("signed_in")
-async def test_the_bytes_of_a_dry_run_stand_alone_on_standard_output(home: Home, meterbot: Meterbot) -> None:
-    status, out, err = await run(home, "--from", "-", "--dry-run", typed=json.dumps(METER).encode())
-    assert status == 0
-    assert json.loads(out)["usage"] == METER["usage"]
-    assert "would be sent" in err
-    assert meterbot.pushes == []
-    await run(home, "--from", "-", typed=json.dumps(METER).encode())
-    assert [push.body.decode() for push in meterbot.pushes] == [out]
-
-
-@pytest.mark.usefixtures("signed_in")
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-async def test_an_agent_that_keeps_going_ends_at_once_when_told_to(
-    home: Home, meterbot: Meterbot, sign: signal.Signals, status: int
-) -> None:
-    process = await start(home, "-m", "meterbot", "push", "--every", "15m")
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"sent, and stored by meterbot\n"
-    process.send_signal(sign)
-    _, err = await asyncio.wait_for(process.communicate(), 5)
-    assert (process.returncode, err) == (status, b"")
-    assert len(meterbot.pushes) == 1
+    assert said in err
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(None, 900), ("15m", 900), ("300s", 300), ("6h", 21_600), (" 30 m ", 1800)]
+    ("changes", "said"),
+    [
+        ({"METERBOT_URL": ""}, "METERBOT_URL is not set: `/claude-spend join`"),
+        ({"METERBOT_PUSH_TOKEN": " "}, "METERBOT_PUSH_TOKEN is not set: `/claude-spend join`"),
+        ({"METERBOT_PUSH_TOKEN": "", "METERBOT_PUSH_TOKEN_FILE": "/nowhere"}, "cannot read the file"),
+        ({"METERBOT_PUSH_TOKEN": "two words"}, "paste it whole"),
+    ],
 )
-def test_a_time_is_read(text: str | None, seconds: int) -> None:
-    assert main.duration(text) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "15", "m", "-5m", "1.5h", "4m", "7h", "9999999h", "15m; rm"])
-def test_a_time_that_is_none_or_too_short_or_long_is_refused(text: str) -> None:
-    with pytest.raises(SetupError, match="--every"):
-        main.duration(text)
-
-
-async def test_no_secret_shows_in_anything_that_is_said_kept_or_sent(
-    home: Home, anthropic: AnthropicApi, ana: SignIn, meterbot: Meterbot
+async def test_settings_that_cannot_be_right_end_with_2(
+    home: Home, changes: dict[str, str], said: str
 ) -> None:
-    """Everything goes wrong, one thing after the other, and whoever answers hands secrets back."""
-    home.note_account()
-    ana.organization.name = " ".join(SECRETS)
-    # meterbot's own words are shown to the person; a name it was never told.
-    leak = json.dumps({"error": " ".join(secret for secret in SECRETS if secret != NAME)})
-    page = Reply(503, " ".join(SECRETS), {"x-leak": ACCESS, "retry-after": ACCESS})
-    for reply in (token_invalid(), scope_missing(), rate_limited(REFRESH), page, None):
-        if reply is not None:
-            anthropic.fail("usage", reply)
-        meterbot.answers.append(Answered(422, {"X-Leak": ACCESS}, leak))
-        home.clock.advance(timedelta(hours=7))
-        await tried(home)
-    home.typed = json.dumps({**METER, "extra": list(SECRETS)}).encode()
-    for status in (401, 409, 500, 307):
-        meterbot.answers.append(Answered(status, {"Location": f"https://x.example/?{PUSH_TOKEN}"}, leak))
-        await tried(home, source="-")
-    await tried(home, source="-", dry_run=True)
-    home.typed = " ".join(SECRETS).encode()
-    await tried(home, source="-")
-    home.set_up()
-    home.set_up(only_print=True)
-
-    kept = home.machine.config_directory / "push.env"
-    files = {str(path): text for path, text in home.files().items() if path != kept}
-    bodies = [push.path + push.body.decode() for push in meterbot.pushes]
-    everything = "\n".join([*home.said, home.shown.decode(), *files.values(), *bodies])
-    assert len(meterbot.pushes) >= 5
-    assert [secret for secret in SECRETS if secret in everything] == []
-    assert [name for name in files if "push.json" in name]
-    assert all(ACCESS not in str(push.headers) for push in meterbot.pushes)
-    assert all(PUSH_TOKEN not in str(dict(request.headers)) for request in anthropic.requests)
-    assert [REFRESH in kept.read_text(), ACCESS in kept.read_text(), EMAIL in kept.read_text()] == [False] * 3
+    home.env.update(changes)
+    for arguments in ([], ["install"]):
+        status, _, err = await run(home, *PACKAGE, *arguments)
+        assert (status, said in err) == (2, True)
+    assert home.files() == {}
 
 
-async def tried(home: Home, **options: object) -> None:
-    """A push that may fail; its failure is among what is said, with all that hangs on it."""
-    try:
-        await home.pushing(**options)
-    except PushError as failure:
-        cause: BaseException | None = failure
-        while cause is not None:
-            home.said.append(f"{cause!r} {cause}")
-            cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+async def test_a_dry_run_shows_the_very_bytes_and_sends_none(
+    home: Home, meterbot: Meterbot, command: list[str]
+) -> None:
+    typed = json.dumps(METER).encode()
+    status, out, err = await run(home, *command, "--from", "-", "--dry-run", typed=typed)
+    assert (status, json.loads(out)["usage"]) == (0, METER["usage"])
+    assert f"these {len(out)} bytes would be sent" in err
+    assert meterbot.pushes == []
+    await run(home, *command, "--from", "-", typed=typed)
+    assert [push.body.decode() for push in meterbot.pushes] == [out]
 
 
-async def test_the_address_of_the_person_is_kept_nowhere_even_when_it_is_sent(
+@pytest.mark.usefixtures("anthropic")
+async def test_a_dry_run_needs_no_meterbot(home: Home) -> None:
+    del home.env["METERBOT_URL"], home.env["METERBOT_PUSH_TOKEN"]
+    status, out, _ = await run(home, *PACKAGE, "--dry-run")
+    assert (status, "extra_usage" in out) == (0, True)
+
+
+async def test_the_json_of_claude_meter_is_sent_from_a_file(home: Home, meterbot: Meterbot) -> None:
+    path = home.path / "meter.json"
+    status, _, err = await run(home, *PACKAGE, "--from", str(path))
+    assert (status, err) == (1, f"meterbot: cannot read {path}: No such file or directory\n")
+    path.write_text(json.dumps([METER, METER]))
+    assert (await run(home, *PACKAGE, "--from", str(path)))[0] == 0
+    (push,) = meterbot.pushes
+    assert [one["usage"] for one in push.document] == [METER["usage"]] * 2
+
+
+async def test_the_email_address_goes_along_when_it_is_wanted_and_is_kept_nowhere(
     home: Home, meterbot: Meterbot
 ) -> None:
-    home.typed = json.dumps(METER).encode()
-    await home.pushing(source="-", email=True)
-    assert meterbot.pushes[0].document["account_email"] == EMAIL
-    assert EMAIL not in "".join([*home.said, *home.files().values()])
+    typed = json.dumps(METER).encode()
+    for flags in ([], ["--email"]):
+        _, out, err = await run(home, *PACKAGE, "--from", "-", *flags, typed=typed)
+        assert EMAIL not in out + err
+    assert [push.document.get("account_email") for push in meterbot.pushes] == [None, EMAIL]
+    assert EMAIL not in "".join(home.files().values())
+
+
+@pytest.mark.usefixtures("anthropic")
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+async def test_an_agent_that_keeps_going_ends_at_once_when_told_to(
+    home: Home, meterbot: Meterbot, sign: signal.Signals
+) -> None:
+    process = await start(home, *PACKAGE, "--every", "15m")
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"zoe: $4.20 of $50.00 sent\n"
+    process.send_signal(sign)
+    _, err = await process.communicate()
+    assert process.returncode == (0 if sign is signal.SIGTERM else 130)
+    assert b"Traceback" not in err
+    assert len(meterbot.pushes) == 1
+
+
+@pytest.mark.usefixtures("anthropic")
+async def test_what_the_shell_had_is_what_a_scheduled_run_has(home: Home, meterbot: Meterbot) -> None:
+    write_settings()
+    kept = {name: home.env[name] for name in (tripwire.LOG,) if name in home.env}
+    home.env.clear()
+    home.env.update(kept, HOME=str(home.path))
+    assert (await run(home, *PACKAGE, "--env-file", str(settings_file())))[0] == 0
+    assert [push.headers["Authorization"] for push in meterbot.pushes] == [f"Bearer {PUSH_TOKEN}"]
+
+
+async def test_no_secret_shows_anywhere(home: Home, anthropic: AnthropicApi, meterbot: Meterbot) -> None:
+    leak = json.dumps({"error": "no", "seat": "zoe", "secrets": [*SECRETS]})
+    told = ""
+    home.note_account()
+    for reply in (token_invalid(), scope_missing(), rate_limited()):
+        anthropic.fail("usage", reply)
+        told += str(await run(home, *PACKAGE))
+        (home.path / ".local/state/meterbot/push.json").unlink(missing_ok=True)
+    for status in (202, 401, 409, 500, 307):
+        meterbot.answers.append(Answered(status, {"Location": f"https://x.example/?{PUSH_TOKEN}"}, leak))
+        told += str(await run(home, *PACKAGE))
+        told += str(await run(home, *PACKAGE, "--from", "-", typed=json.dumps(METER).encode()))
+    told += str(await run(home, *PACKAGE, "--from", "-", typed=" ".join(SECRETS).encode()))
+    bodies = [push.path + push.body.decode() for push in meterbot.pushes]
+    everything = "\n".join([told, *home.files().values(), *bodies])
+    assert len(meterbot.pushes) >= 5
+    assert [secret for secret in SECRETS if secret in everything] == []
+    assert all(ACCESS not in str(push.headers) for push in meterbot.pushes)
+    assert all(PUSH_TOKEN not in str(dict(request.headers)) for request in anthropic.requests)
+
+
+# The script.
+
+
+def test_the_script_is_the_same_each_time_and_names_its_version() -> None:
+    first = agent_script()
+    agent_script.cache_clear()
+    assert agent_script() == first
+    assert f'VERSION = "{first.version}"'.encode() in first.text
+    assert len(first.digest) == 64
+
+
+def test_the_script_needs_the_standard_library_alone() -> None:
+    text = agent_script().text.decode()
+    imported = re.findall(r"^\s*(?:import|from) ([\w.]+)", text, re.MULTILINE)
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert text.isascii() or "€£¥" in text
+
+
+def test_no_name_stands_in_two_modules() -> None:
+    """In one script the later one would win."""
+    sources = [(ROOT / f"meterbot/agent/{name}.py").read_text() for name in MODULES]
+    names = [
+        name
+        for source in sources
+        for name in set(re.findall(r"^(?:def |class )?(\w+)(?=[(:]| =)", source, re.MULTILINE))
+        if name not in {"if", "else", "try", "except", "import", "from"}
+    ]
+    assert sorted(names) == sorted(set(names))
+    assert len(names) > 80
+
+
+@pytest.mark.usefixtures("home")
+def test_every_module_of_the_agent_is_in_the_script() -> None:
+    found = {path.stem for path in (ROOT / "meterbot/agent").glob("*.py")} - {"__init__"}
+    assert found == set(MODULES)

@@ -55,7 +55,7 @@ def every_command() -> Iterator[tuple[str, ...]]:
 def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     said = typed(*words, "--help")
     assert said.exit_code == 0
-    assert said.stdout.startswith("Usage: ")
+    assert said.stdout.lower().startswith("usage: ")
     assert len(said.stdout.split("\n\n")[1].strip()) > 20
     assert typed(*words, "-h").stdout == said.stdout
 

@@ -134,7 +134,7 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["meterbot pull", "meterbot push on", "meterbot check --now", "meterbot slack manifest now"]
+    "line", ["meterbot pull", "meterbot seat adds", "meterbot check --now", "meterbot slack manifest now"]
 )
 def test_a_command_that_does_not_exist_would_be_noticed(line: str) -> None:
     with pytest.raises(Exception, match=r"(?i)no such|unexpected"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from meterbot.agent import document, extras
+from meterbot.agent import document
 from meterbot.core.models import Estimate, Health, Seat
 from meterbot.core.money import Money
 from meterbot.sources.exact_json import parse
@@ -14,7 +14,7 @@ from meterbot.sources.fields import DriftNotes
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.responses import Missing
 from meterbot.sources.windows import windows_of
-from tests.agent.rig import ACCOUNT, NOW, ORG, PUSH_TOKEN, Home, program
+from tests.agent.rig import ACCOUNT, NOW, ORG
 from tests.sources.bodies import USAGE, sent
 
 SEAT = Seat("ana", "push")
@@ -22,25 +22,27 @@ FORMAT = Path(__file__).parents[2] / "docs/push-format.md"
 
 
 def test_meterbot_reads_the_numbers_that_were_there() -> None:
+    one = document.snapshot(USAGE, ORG, ACCOUNT, NOW.timestamp())
+    (got,) = snapshots_of(SEAT, document.render([one]), NOW)
     usage = sent(USAGE)
-    one = document.snapshot(usage, org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)
-    (got,) = snapshots_of(SEAT, document.render(one), NOW)
     assert got.windows == windows_of(usage, DriftNotes())
     assert got.extra_usage == metering_of(usage, Missing.FAILED, DriftNotes()).extra
     assert (got.org_uuid, got.account_uuid, got.fetched_at, got.health) == (ORG, ACCOUNT, NOW, Health.OK)
     assert got.drift == got.errors == ()
 
 
-def test_meterbot_reads_the_extras_that_the_agent_adds(tmp_path: Path) -> None:
-    home = Home(tmp_path, {"METERBOT_URL": "http://127.0.0.1:9", "METERBOT_PUSH_TOKEN": PUSH_TOKEN})
-    one = document.render(
-        [document.snapshot(sent(USAGE), org_uuid=ORG, account_uuid=ACCOUNT, fetched_at=NOW)]
-    )
-    report = {"monthly": [{"month": "2026-04", "totalCost": 123.45}]}
-    program(home.path / "bin", "ccusage", f"print({json.dumps(report)!r})")
-    extra = extras.gather(("ccusage",), home.machine, NOW, home.said.append)
+def test_meterbot_reads_an_estimate_that_a_sender_adds() -> None:
+    one = document.snapshot(USAGE, ORG, ACCOUNT, NOW.timestamp())
+    estimate = {
+        "source": "ccusage",
+        "period": "2026-04",
+        "amount_minor": 12345,
+        "currency": "USD",
+        "exponent": 2,
+    }
     plain, more = (
-        snapshots_of(SEAT, document.compose(one.decode(), members), NOW)[0] for members in ({}, extra)
+        snapshots_of(SEAT, json.dumps({**one, **members}).encode(), NOW)[0]
+        for members in ({}, {"list_price_estimate": estimate})
     )
     assert more.estimate == Estimate(Money(Decimal(12345), "USD", 2), "2026-04", "ccusage")
     assert replace(more, estimate=None) == plain
@@ -57,4 +59,4 @@ def test_the_documented_example_is_taken_by_both_ends() -> None:
     assert cut["errors"] == []
     whole = parse(example)
     assert isinstance(whole, dict)
-    assert cut["usage"] == whole["usage"]
+    assert cut["usage"] == json.loads(example)["usage"]

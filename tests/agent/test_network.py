@@ -1,0 +1,171 @@
+"""Which addresses a token may be sent to, and what is said when a request fails."""
+
+import asyncio
+import os
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from meterbot.agent import network
+from meterbot.agent.network import Answer, Refused, UsageProblem, base_address, certificates, exchange
+from tests.agent.rig import PUSH_TOKEN, Answered, Home, Meterbot
+
+
+async def post(url: str) -> Answer:
+    headers = {"Authorization": f"Bearer {PUSH_TOKEN}"}
+    return await asyncio.to_thread(lambda: exchange("POST", url, headers, b"{}"))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("https://meterbot.example.com", "https://meterbot.example.com"),
+        ("https://meterbot.example.com/team/", "https://meterbot.example.com/team"),
+        ("https://meterbot.example.com:8443", "https://meterbot.example.com:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_address_that_a_token_may_be_sent_to(text: str, base: str) -> None:
+    assert base_address(text, "METERBOT_URL") == base
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http://meterbot.example.com", "is http"),
+        ("http://10.0.0.7:8080", "is http"),
+        ("http://localhost.example.com", "is http"),
+        ("meterbot.example.com", "not an address"),
+        ("ftp://meterbot.example.com", "not an address"),
+        ("https://", "not an address"),
+        ("https://x:port", "not an address"),
+        ("https://[::1", "not an address"),
+        ("https://me\u200bterbot.example.com", "not an address"),
+        ("https://meter\nbot.example.com", "not an address"),
+        (f"https://:{PUSH_TOKEN}@meterbot.example.com", "plain address"),
+        (f"https://meterbot.example.com/?token={PUSH_TOKEN}", "plain address"),
+        (f"https://meterbot.example.com/#{PUSH_TOKEN}", "plain address"),
+    ],
+)
+def test_an_address_that_no_token_may_be_sent_to(text: str, said: str) -> None:
+    with pytest.raises(UsageProblem, match=f"METERBOT_URL .*{said}|METERBOT_URL {said}") as refused:
+        base_address(text, "METERBOT_URL")
+    assert PUSH_TOKEN not in str(refused.value)
+
+
+def test_http_is_allowed_by_a_person_who_says_so(home: Home) -> None:
+    home.env["METERBOT_ALLOW_HTTP"] = "1"
+    assert base_address("http://meterbot.internal", "METERBOT_URL") == "http://meterbot.internal"
+
+
+async def test_the_answer_comes_back_whatever_its_status(meterbot: Meterbot) -> None:
+    meterbot.answers.append(Answered(418, {"Retry-After": "3"}, "tea"))
+    answer = await post(meterbot.url)
+    assert (answer.status, answer.wait, answer.body) == (418, 3.0, b"tea")
+
+
+async def test_a_redirect_is_not_followed_with_the_token(meterbot: Meterbot) -> None:
+    async with Meterbot() as elsewhere:
+        meterbot.answers.append(Answered(307, {"Location": elsewhere.url}))
+        assert (await post(meterbot.url)).status == 307
+        assert elsewhere.pushes == []
+
+
+async def test_no_proxy_gets_what_is_meant_for_this_machine(home: Home, meterbot: Meterbot) -> None:
+    async with Meterbot() as proxy:
+        home.env["http_proxy"] = proxy.url
+        await post(meterbot.url)
+        assert proxy.pushes == []
+
+
+async def test_a_proxy_gets_what_is_meant_for_another_machine(home: Home) -> None:
+    home.env["METERBOT_ALLOW_HTTP"] = "1"
+    async with Meterbot() as proxy:
+        home.env["http_proxy"] = proxy.url
+        await post("http://meterbot.invalid/x")
+        assert [push.headers["Host"] for push in proxy.pushes] == ["meterbot.invalid"]
+
+
+async def test_a_proxy_that_refuses_is_named(home: Home) -> None:
+    async with Meterbot() as proxy:
+        proxy.answers.append(Answered(407))
+        home.env["https_proxy"] = proxy.url
+        with pytest.raises(Refused, match="the proxy refused to connect there: check HTTPS_PROXY"):
+            await post("https://meterbot.invalid/x")
+
+
+async def test_more_than_any_answer_needs_is_not_read(meterbot: Meterbot) -> None:
+    meterbot.answers.append(Answered(200, {}, "x" * 2_000_001))
+    with pytest.raises(Refused, match="too long"):
+        await post(meterbot.url)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "talk", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", b"SSH-2.0-x\r\n"]
+)
+async def test_a_connection_that_breaks_off_is_said_without_the_token(talk: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(talk)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(Refused, match=r"^127\.0\.0\.1: the connection broke off") as refused:
+            await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert PUSH_TOKEN not in repr(refused.value)
+    assert refused.value.__context__ is None or refused.value.__suppress_context__
+
+
+@pytest.mark.usefixtures("home")
+async def test_nobody_there_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(Refused, match="no connection: is this machine online"):
+        await post(f"http://127.0.0.1:{port}")
+
+
+@pytest.mark.usefixtures("home")
+async def test_no_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "CONNECT_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(Refused, match="no answer in time"),
+    ):
+        await post(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+async def test_what_is_not_encrypted_where_it_should_be_is_said(meterbot: Meterbot) -> None:
+    with pytest.raises(Refused, match="no secure connection"):
+        await post(meterbot.url.replace("http:", "https:"))
+
+
+def test_a_python_without_certificates_uses_the_systems(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = next(
+        (
+            path
+            for path in ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+            if os.path.exists(path)  # noqa: PTH110 - texts
+        ),
+        None,
+    )
+    if bundle is None:
+        pytest.skip("this machine has no file of certificates to copy")
+    (tmp_path / "cert.pem").write_bytes(Path(bundle).read_bytes())
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
+    monkeypatch.setattr(network, "SYSTEM_CERTIFICATES", tmp_path / "cert.pem")
+    context = certificates()
+    assert context.get_ca_certs()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    home.env["SSL_CERT_FILE"] = "/nowhere"
+    assert not certificates().get_ca_certs()

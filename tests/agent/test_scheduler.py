@@ -1,0 +1,173 @@
+"""What the system's scheduler is given, and that it can be undone."""
+
+import ast
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meterbot.agent import main, scheduler
+from meterbot.agent.network import Problem, UsageProblem
+from meterbot.agent.scheduler import Schedule, read_settings, settings_file
+from tests.agent.rig import PUSH_TOKEN, Home, program
+
+COMMAND = ["/usr/bin/python3", "/home/ana/meterbot-agent.py"]
+
+
+def recording(home: Home, name: str, *, status: int = 0, answer: str = "") -> Path:
+    """A program that writes down how it was called, and its input."""
+    log = home.path / f"{name}.log"
+    source = f"""import sys
+open({str(log)!r}, "a").write(repr((sys.argv[1:], sys.stdin.read())) + "\\n")
+print({answer!r}, end="")
+sys.exit({status})
+"""
+    program(home.path / "bin", name, source)
+    return log
+
+
+def calls(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_on_linux_a_user_timer_runs_it(home: Home) -> None:
+    log = recording(home, "systemctl")
+    Schedule(COMMAND, 900).install()
+    units = home.path / ".config/systemd/user"
+    assert (
+        "ExecStart=/usr/bin/python3 /home/ana/meterbot-agent.py\n"
+        in (units / "meterbot-push.service").read_text()
+    )
+    assert "OnUnitInactiveSec=720s\nRandomizedDelaySec=360s\n" in (units / "meterbot-push.timer").read_text()
+    assert calls(log)[-1] == "(['--user', 'enable', '--now', 'meterbot-push.timer'], '')"
+    Schedule(COMMAND, 900).remove()
+    assert calls(log)[-1] == "(['--user', 'disable', '--now', 'meterbot-push.timer'], '')"
+    assert list(units.iterdir()) == []
+
+
+def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None:
+    verifier = shutil.which("systemd-analyze", path=os.defpath)
+    if verifier is None:
+        pytest.skip("systemd-analyze is not installed here")
+    recording(home, "systemctl")
+    odd = tmp_path / "an odd 100% place"
+    odd.mkdir()
+    (odd / "python").symlink_to(sys.executable)
+    Schedule([str(odd / "python"), "-c", 'print("$HOME")'], 900).install()
+    units = [str(path) for path in (home.path / ".config/systemd/user").iterdir()]
+    (tmp_path / "run").mkdir(mode=0o700)
+    ran = subprocess.run(  # noqa: S603 - as found
+        [verifier, "verify", "--user", "--man=no", *units],
+        env={"XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "initialize manager" in ran.stderr:
+        pytest.skip("systemd-analyze needs a user manager's surroundings, which are missing here")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_path_with_signs_of_systemd_is_quoted() -> None:
+    assert scheduler._systemd_word('/a "b" $c 100%\\') == '"/a \\"b\\" $$c 100%%\\\\"'
+
+
+def test_on_a_mac_a_launch_agent_runs_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    log = recording(home, "launchctl")
+    Schedule(COMMAND, 900).install()
+    path = home.path / "Library/LaunchAgents/io.github.meterbot-push.plist"
+    job = plistlib.loads(path.read_bytes())
+    assert (job["ProgramArguments"], job["StartInterval"], job["RunAtLoad"]) == (COMMAND, 900, True)
+    assert calls(log)[-1] == f"(['bootstrap', 'gui/{os.getuid()}', {str(path)!r}], '')"
+    Schedule(COMMAND, 900).remove()
+    assert not path.exists()
+
+
+def test_on_windows_a_task_runs_it_without_a_window(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    log = recording(home, "powershell")
+    Schedule(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"], 900).install()
+    ((arguments, _),) = map(ast.literal_eval, calls(log))
+    assert "-Execute 'C:/Program Files/it''s/pythonw.exe' -Argument '\"C:/a b/agent.py\"')" in arguments[-1]
+    assert "-AllowStartIfOnBatteries" in arguments[-1]
+
+
+def test_without_systemd_cron_runs_it_and_other_lines_stay(home: Home) -> None:
+    log = recording(home, "crontab", answer="0 1 * * * backup\n0 * * * * old # meterbot-push\n")
+    Schedule([*COMMAND, "100%"], 900).install()
+    change = calls(log)[-1]
+    assert "0 1 * * * backup\\n" in change
+    assert "old" not in change
+    assert "-59/15 * * * * /usr/bin/python3 /home/ana/meterbot-agent.py 100\\\\% >/dev/null" in change
+    Schedule(COMMAND, 900).remove()
+    assert calls(log)[-1] == "(['-'], '0 1 * * * backup\\n')"
+
+
+def test_where_there_is_no_scheduler_a_person_is_told_what_to_run(home: Home) -> None:
+    with pytest.raises(Problem, match=r"no scheduler found here: keep this running: .* --every 900s"):
+        Schedule(COMMAND, 900).install()
+    assert home.files() == {}
+
+
+def test_a_scheduler_that_refuses_is_quoted(home: Home) -> None:
+    recording(home, "crontab", status=1)
+    with pytest.raises(Problem, match="crontab refused the change"):
+        Schedule(COMMAND, 900).install()
+
+
+def test_the_token_is_in_the_one_file_that_only_its_user_may_read(home: Home) -> None:
+    recording(home, "systemctl")
+    main.install(COMMAND, 900)
+    assert [path for path, text in home.files().items() if PUSH_TOKEN in text] == [settings_file()]
+    assert {path.stat().st_mode & 0o777 for path in home.files()} == {0o600}
+
+
+def test_what_the_runs_start_with_is_what_the_shell_had(home: Home) -> None:
+    recording(home, "systemctl")
+    home.env.update(HTTPS_PROXY="http://proxy.example:1", SSL_CERT_FILE="/ca.pem", OTHER="x")
+    main.install(COMMAND, 900)
+    assert read_settings(settings_file()) == {
+        "METERBOT_URL": "http://127.0.0.1:9",
+        "METERBOT_PUSH_TOKEN": PUSH_TOKEN,
+        "HTTPS_PROXY": "http://proxy.example:1",
+        "SSL_CERT_FILE": "/ca.pem",
+        "PATH": str(home.path / "bin"),
+    }
+
+
+@pytest.mark.usefixtures("home")
+def test_settings_that_others_can_read_are_refused() -> None:
+    scheduler.write_settings()
+    settings_file().chmod(0o644)
+    with pytest.raises(UsageProblem, match="others can read it: run chmod 600"):
+        read_settings(settings_file())
+
+
+def test_a_setting_with_a_line_break_is_refused(home: Home) -> None:
+    home.env["HTTPS_PROXY"] = "http://a\nMETERBOT_ALLOW_HTTP=1"
+    with pytest.raises(UsageProblem, match="HTTPS_PROXY contains a line break"):
+        scheduler.write_settings()
+
+
+def test_two_sign_ins_have_two_schedules(home: Home) -> None:
+    one = settings_file(), main.state_file(), scheduler.label()
+    home.env["CLAUDE_CONFIG_DIR"] = "/home/ana/work"
+    assert not {*one} & {settings_file(), main.state_file(), scheduler.label()}
+
+
+def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
+    recording(home, "systemctl")
+    script = home.path / ".local/share/meterbot/meterbot-agent.py"
+    other = home.path / ".config/meterbot/config.toml"
+    for path in (script, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    main.install([sys.executable, str(script)], 900)
+    home.agent().send_again()
+    main.uninstall([sys.executable, str(script)])
+    assert list(home.files()) == [other]
