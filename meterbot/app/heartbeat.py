@@ -69,7 +69,9 @@ class Heartbeat:
         until = FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
         async with asyncio.timeout(None if self._store.sole else _ANSWER_SECONDS):
             wanted = [lease.name for lease in self._leases]
-            held = await self._store.run(lambda tx: workers.beat(tx, self.worker, now, until, wanted))
+            held = await self._store.run(
+                lambda tx: workers.beat(tx, self.worker, now, until, wanted), urgent=True
+            )
         self._lives_from(began)
         for lease in self._leases:
             if lease.held != (lease.name in held) and not self._store.sole:

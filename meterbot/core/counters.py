@@ -42,6 +42,13 @@ class ProcessCounters:
             ["chat", "outcome"],
             registry=self.registry,
         )
+        self._failed = Counter(
+            "meterbot_failed_items",
+            "What was given up after repeated failures of its own, by kind, such as a reading.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._failed.labels("reading")
         self._round = ReadRound()
 
     def read(self, source: str, result: Health, seconds: float) -> None:
@@ -59,6 +66,10 @@ class ProcessCounters:
     def delivery(self, chat: str, outcome: str) -> None:
         """An attempt to deliver has ended."""
         self._deliveries.labels(chat, outcome).inc()
+
+    def failed(self, kind: str) -> None:
+        """Something was given up, so that what is behind it goes on."""
+        self._failed.labels(kind).inc()
 
     def end_round(self) -> ReadRound:
         """What was read since the last time this was asked."""

@@ -1,8 +1,7 @@
-"""Reads the seats that are due: one read at a time per seat, whichever process does it. When a seat is due, `cadence`
-says.
+"""Reads the seats that are due: one read at a time per seat, whichever worker does it. `schedule` says when a seat is due.
 
-The deadlines are in memory, and looked at every second; the database is asked when some have passed, once for all of
-them. It knows who reads which seat, and what another process has read meanwhile.
+The deadlines are in memory and looked at every second. When some have passed, the database is asked once for all of
+them: it knows which worker reads which seat, and what another worker has read meanwhile.
 """
 
 import asyncio
@@ -22,24 +21,30 @@ from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, sti
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
 from meterbot.store import Store, facts, leases
+from meterbot.store.errors import is_outage
 
 READ_SECONDS = 90.0
 """Real seconds after which a read is given up."""
 _RETRY = timedelta(seconds=5)
+_LOOK_AGAIN = timedelta(seconds=2)
+"""When a seat that another worker is reading is looked at again: a dead worker's seats must not stay unread for long."""
 _CLAIM_SECONDS = 15.0
-_TOGETHER = 200
+_TOGETHER = 50
+_MOST_TRIES = 3
+"""After so many failures of its own a reading is given up."""
 _CLOSE_SECONDS = 5.0
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What one read at `at` brought."""
+class _Finished:
+    """What one read at `at` brought, and how often storing it alone has failed."""
 
     seat: str
     at: datetime
     snapshots: tuple[Snapshot, ...]
+    failures: int = 0
 
 
 class Poller:
@@ -73,6 +78,7 @@ class Poller:
         self._worker = worker
         self._alive = alive
         self._slots = asyncio.Semaphore(concurrency)
+        self._most = 2 * concurrency
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._tally = tally or ProcessCounters()
         self._prepare = prepare
@@ -81,7 +87,7 @@ class Poller:
         self._due: list[tuple[datetime, str]] = []
         self._waiting: dict[str, datetime] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._finished: list[_Reading] = []
+        self._finished: list[_Finished] = []
         self._storing: asyncio.Task[None] | None = None
         self._store_again_at: datetime | None = None
         self._last_tick: datetime | None = None
@@ -114,11 +120,13 @@ class Poller:
         return first_due(state, seat.interval, now, seat.source, new_seats=new_seats)
 
     async def _begin(self, now: datetime) -> None:
-        """Begins to read what is due and free."""
-        due = {}
-        while self._due and self._due[0][0] <= now:
+        """Begins to read what is due and free; no more than can be read soon, so that other workers read the rest."""
+        due: dict[str, datetime] = {}
+        while self._due and self._due[0][0] <= now and len(self._running) + len(due) < self._most:
             when, name = heapq.heappop(self._due)
             due[name] = when
+        if not due:
+            return
         try:
             async with asyncio.timeout(_CLAIM_SECONDS):
                 seen = {name: self._state(name).next_due for name in due}
@@ -129,15 +137,36 @@ class Poller:
             for name, when in due.items():
                 self._put_back(name, when)
             raise
+        # While the claim waited, others may have taken this worker for dead, and its seats for free.
+        may_read = self._alive() and not self._closed
         for name, when in due.items():
             self._know(claims.states.get(name) or SourceState(name))
-            if name in claims.taken and not self._closed:
-                self._waiting[name] = when
-                self._running[name] = asyncio.create_task(self._read(name), name=f"read {name}")
+            if name not in claims.taken:
+                self._put_back(name, self._when_read_elsewhere(name, now))
+            elif may_read:
+                self._start(name, when)
             else:
-                # Another reads it just now, or has read it since.
-                stored = self._state(name).next_due or now
-                self._put_back(name, stored if stored <= latest(self._seats[name].interval, now) else now)
+                self._put_back(name, when)
+
+    def _when_read_elsewhere(self, name: str, now: datetime) -> datetime:
+        """When a seat that another worker reads, or has read since, is looked at again."""
+        stored = self._state(name).next_due or now
+        if stored > latest(self._seats[name].interval, now):
+            return now + _LOOK_AGAIN
+        return max(stored, now + _LOOK_AGAIN)
+
+    def _start(self, name: str, when: datetime) -> None:
+        self._waiting[name] = when
+        task = asyncio.create_task(self._read(name), name=f"read {name}")
+        self._running[name] = task
+        # Not in the task: one that is cancelled before its first step runs no line of its own.
+        task.add_done_callback(lambda _: self._stopped(name, task))
+
+    def _stopped(self, name: str, task: asyncio.Task[None]) -> None:
+        self._waiting.pop(name, None)
+        del self._running[name]
+        if task.cancelled():
+            self._put_back(name, self._clock.now())
 
     def let_go(self) -> None:
         """Gives up what is being read: another process may take it over now. What was read already is kept, and stored
@@ -182,20 +211,13 @@ class Poller:
         return states
 
     async def _read(self, name: str) -> None:
-        try:
-            async with self._slots:
-                del self._waiting[name]
-                at, begun = self._clock.now(), monotonic()
-                reading = _Reading(name, at, await self._answer(name, at))
-                self._finished.append(reading)
-                health = worst(reading.snapshots).health
-                self._tally.read(self._seats[name].source, health, monotonic() - begun)
-        except asyncio.CancelledError:
-            self._put_back(name, self._clock.now())
-            raise
-        finally:
+        async with self._slots:
             self._waiting.pop(name, None)
-            del self._running[name]
+            at, begun = self._clock.now(), monotonic()
+            snapshots = await self._answer(name, at)
+            self._finished.append(_Finished(name, at, snapshots))
+            health = worst(snapshots).health
+            self._tally.read(self._seats[name].source, health, monotonic() - begun)
 
     def _put_back(self, name: str, due: datetime) -> None:
         heapq.heappush(self._due, (due, name))
@@ -217,39 +239,73 @@ class Poller:
         return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
 
     async def _store_finished(self) -> None:
-        """Readings that finished together share a transaction, unless they are very many. After a failure each has its
-        own, so that one that cannot be stored holds back no other."""
-        readings, self._finished = self._finished, []
-        if not readings:
-            return
-        apart = self._store_again_at is not None
-        failed = False
+        """Readings that finished together share a transaction. One that fails by itself is tried alone, so that it
+        holds up no other."""
+        # Those that failed before are tried last, and alone.
+        readings, self._finished = sorted(self._finished, key=lambda one: one.failures), []
+        again_at = None
         try:
             while readings:
-                part = readings[: 1 if apart else _TOGETHER]
-                stored = await self._try_to_store(part)
-                failed |= not stored
-                self._finished += [] if stored else part
-                readings = readings[len(part) :]
+                number = 1 if readings[0].failures else _TOGETHER
+                part, rest = readings[:number], readings[number:]
+                failed = await self._store_together(part)
+                self._finished += failed
+                readings = rest
+                if failed:
+                    again_at = self._clock.now() + _RETRY
+                if len(failed) == len(part) > 1:  # the database is away
+                    break
         finally:
             self._finished += readings
             self._storing = None
-        if failed:
-            self._store_again_at = self._clock.now() + _RETRY
-        elif apart:
-            self._store_again_at = None
+        if again_at is None and self._store_again_at is not None:
             log.info("readings are stored again")
+        self._store_again_at = again_at
 
-    async def _try_to_store(self, readings: Sequence[_Reading]) -> bool:
+    async def _store_together(self, readings: Sequence[_Finished]) -> list[_Finished]:
+        """Those that are to be tried again."""
+        try:
+            await self._store_these(readings)
+        except Exception as error:  # noqa: BLE001 - logged where it is told apart
+            if is_outage(error) or isinstance(error, TimeoutError):
+                self._log_outage(readings, error)
+                return list(readings)
+            if len(readings) == 1:
+                return await self._failed_alone(readings[0], error)
+        else:
+            return []
+        half = len(readings) // 2
+        return [
+            *await self._store_together(readings[:half]),
+            *await self._store_together(readings[half:]),
+        ]
+
+    def _log_outage(self, readings: Sequence[_Finished], error: Exception) -> None:
+        if self._store_again_at is None:
+            seats = sorted(reading.seat for reading in readings)
+            log.error("readings could not be stored, they are kept", seats=seats, exc_info=error)
+
+    async def _failed_alone(self, reading: _Finished, error: Exception) -> list[_Finished]:
+        """One that cannot be stored itself: after some tries the seat has that as its health, and is read again."""
+        failures = reading.failures + 1
+        log.error("a reading could not be stored", seat=reading.seat, tries=failures, exc_info=error)
+        if failures < _MOST_TRIES:
+            return [replace(reading, failures=failures)]
+        self._tally.failed("reading")
+        why = "what was read could not be stored; the log says more"
+        instead = _Finished(reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, why),))
+        try:
+            await self._store_these([instead])
+        except Exception:
+            log.exception("a failed reading could not be noted", seat=reading.seat)
+            self._put_back(reading.seat, self._next_due(instead, self._clock.now()))
+        return []
+
+    async def _store_these(self, readings: Sequence[_Finished]) -> None:
         now = self._clock.now()
         due = {reading.seat: self._next_due(reading, now) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
-        try:
-            await self._ingest.take(snapshots, now, due, reader=self._worker)
-        except Exception:
-            if self._store_again_at is None:
-                log.exception("readings could not be stored, they are kept", seats=sorted(due))
-            return False
+        await self._ingest.take(snapshots, now, due, reader=self._worker)
         # And it may have been set back while they were stored: `tick` has put right what was in the heap then.
         set_back = max(now - self._clock.now(), timedelta(0))
         for reading in readings:
@@ -258,9 +314,8 @@ class Poller:
             # If another process has read the seat meanwhile, this is not what is stored, and the next claim finds out.
             self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
             self._put_back(reading.seat, due[reading.seat] - set_back)
-        return True
 
-    def _next_due(self, reading: _Reading, now: datetime) -> datetime:
+    def _next_due(self, reading: _Finished, now: datetime) -> datetime:
         # The clock may have been set back since: a deadline by the old time would leave the seat unread until then.
         set_back = max(reading.at - now, timedelta(0))
         at = reading.at - set_back

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 READERS = 2
 """Threads that read: one long answer does not hold up another."""
-MOST_CONNECTIONS = READERS + 1
+MOST_CONNECTIONS = READERS + 2
 """How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
 _BUSY_MS = 10_000
 """How long a SQLite connection waits for another's write to end."""

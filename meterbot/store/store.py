@@ -37,6 +37,9 @@ class Store:
         self._hold = hold
         self._writer, self._durable_writer = for_writing(engine), for_durable_writing(engine)
         self._write_thread = WorkerThreads("database writer")
+        # SQLite has one writer at a time, however many threads ask.
+        shared = engine.dialect.name == "sqlite"
+        self._urgent_thread = self._write_thread if shared else WorkerThreads("database heartbeat")
         self._read_threads = WorkerThreads("database reader", READERS)
 
     @property
@@ -44,15 +47,17 @@ class Store:
         """No other bot can use this database while it is open."""
         return self._hold is not None
 
-    async def run(self, work: Callable[[Connection], T], *, durable: bool = False) -> T:
+    async def run(self, work: Callable[[Connection], T], *, durable: bool = False, urgent: bool = False) -> T:
         """Runs `work` as one write transaction: committed when it returns, rolled back when it raises.
 
         Transactions of one process run one after the other. A caller that is cancelled, or gives up after
         `WRITE_SECONDS`, leaves no change behind, unless the commit has already begun. `durable`: the change survives a
-        power cut once this returns. Raises `StoreTimeoutError` and what the database raises.
+        power cut once this returns. `urgent`: on PostgreSQL it does not wait for the other transactions of this process.
+        Raises `StoreTimeoutError` and what the database raises.
         """
         abandoned = Event()
         engine = self._durable_writer if durable else self._writer
+        thread = self._urgent_thread if urgent else self._write_thread
 
         def transact() -> T:
             with engine.begin() as connection:
@@ -63,7 +68,7 @@ class Store:
 
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                return await asyncio.wrap_future(self._write_thread.submit(transact))
+                return await asyncio.wrap_future(thread.submit(transact))
         except asyncio.CancelledError:
             abandoned.set()
             raise
@@ -82,8 +87,8 @@ class Store:
 
     async def close(self) -> None:
         """Finishes what was handed over; later calls raise `ClosedError`."""
-        self._write_thread.close()
-        self._read_threads.close()
+        for threads in (self._write_thread, self._urgent_thread, self._read_threads):
+            threads.close()
         if await asyncio.to_thread(self._join):
             self.engine.dispose()
             if self._hold is not None:
@@ -92,4 +97,5 @@ class Store:
             log.error("the database hangs, what it was doing is left behind")
 
     def _join(self) -> bool:
-        return self._write_thread.join(_CLOSE_SECONDS) & self._read_threads.join(_CLOSE_SECONDS)
+        threads = (self._write_thread, self._urgent_thread, self._read_threads)
+        return all(each.join(_CLOSE_SECONDS) for each in threads)
