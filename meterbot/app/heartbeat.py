@@ -5,13 +5,26 @@ for dead. On a database of its own nobody is told anything, and every lease is i
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import sqlalchemy
+
+from meterbot.chat import Connection
 from meterbot.core.clock import Clock
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
-from meterbot.store import ALIVE_SECONDS, BEAT_SECONDS, FOR_EVER, LAST_TICK, Store, notes, workers
+from meterbot.store import (
+    ALIVE_SECONDS,
+    BEAT_SECONDS,
+    CONNECTIONS,
+    FOR_EVER,
+    LAST_TICK,
+    Store,
+    notes,
+    workers,
+)
 
 _ANSWER_SECONDS = 2.0
 _GOODBYE_SECONDS = 2.0
@@ -46,9 +59,23 @@ class Heartbeat:
         if not self._store.sole:
             self._beating = asyncio.create_task(self._keep_beating(), name="presence")
 
-    async def ticked(self, at: datetime) -> None:
-        """Notes for `status`, whoever asks it and where, that seats are looked after. Raises what the store raises."""
-        await self._store.run(lambda tx: notes.write(tx, LAST_TICK, at.isoformat()))
+    async def ticked(self, at: datetime, connections: Mapping[str, Connection]) -> None:
+        """Notes for `status` in any process that this one works, and how its chats are connected. Raises what the store
+        raises."""
+        states = {
+            chat: {
+                "up": each.up,
+                "since": None if each.since is None else each.since.isoformat(),
+                "detail": each.detail,
+            }
+            for chat, each in connections.items()
+        }
+
+        def write(transaction: sqlalchemy.Connection) -> None:
+            notes.write(transaction, LAST_TICK, at.isoformat())
+            notes.write(transaction, CONNECTIONS, json.dumps(states))
+
+        await self._store.run(write)
 
     async def leave(self) -> None:
         """Ends: others take over at once. Raises nothing."""

@@ -194,7 +194,9 @@ class Bot:
     async def note_tick(self) -> None:
         """Stores the last tick, for `status` in any process."""
         if self.last_tick is not None:
-            await self.presence.ticked(self.last_tick)
+            await self.presence.ticked(
+                self.last_tick, {chat.name: chat.connection() for chat in self.chats.values()}
+            )
             self.written_at = self.clock.now()
 
     async def check_channels(self) -> None:

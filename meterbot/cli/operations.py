@@ -275,6 +275,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
                 "channel": queue.channel,
                 "waiting": queue.waiting,
                 "held": queue.held,
+                "held_until": _stamp(queue.held_until),
                 "oldest": _stamp(queue.oldest),
                 "trouble": queue.trouble,
             }

@@ -269,6 +269,8 @@ class Queue:
     refused: bool = False
     held: int = 0
     """How many of those waiting are held back on purpose."""
+    held_until: datetime | None = None
+    """When the last of those may be sent."""
 
 
 def all_queues(queues: Sequence[Queue], places: Iterable[Destination]) -> list[Queue]:

@@ -6,6 +6,7 @@ from meterbot.store.store import Store
 from meterbot.store.values import (
     ALIVE_SECONDS,
     BEAT_SECONDS,
+    CONNECTIONS,
     FOR_EVER,
     LAST_TICK,
     Batch,
@@ -24,6 +25,7 @@ from meterbot.store.values import (
 __all__ = [
     "ALIVE_SECONDS",
     "BEAT_SECONDS",
+    "CONNECTIONS",
     "FOR_EVER",
     "LAST_TICK",
     "Batch",

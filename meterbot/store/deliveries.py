@@ -137,6 +137,7 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Que
             _rows.channel,
             func.count().label("waiting"),
             func.count().filter(~late).label("held"),
+            func.max(_rows.claimable_at).filter(~late).label("held_until"),
             func.min(_rows.created_at).filter(late).label("oldest"),
         )
         .where(WAITING)
@@ -159,6 +160,7 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Que
             troubled_since=row.troubled_since,
             refused=bool(row.refused),
             held=row.held,
+            held_until=row.held_until,
         )
         for row in connection.execute(query)
     ]

@@ -14,6 +14,8 @@ ALIVE_SECONDS = 6.0
 """How long it is taken for alive from then on; `store/workers.py` says why."""
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when a worker lives that is alone on its database."""
+CONNECTIONS = "connections"
+"""The note in which a bot says, once a minute, how its chats are connected: JSON, {chat: {up, since, detail}}."""
 LAST_TICK = "last_tick"
 """The note in which a bot says, once a minute, when it last looked after its seats: an instant in ISO's words."""
 

@@ -12,13 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from meterbot import chat
+from meterbot.app.heartbeat import Heartbeat
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.chat.console import Console
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.commands import FORMS, FUNCTIONS, Commands
 from meterbot.commands.context import CommandContext
-from meterbot.core.deliveries import DeliveryKind, DeliveryState, DestinationTrouble, NewDelivery
+from meterbot.core.clock import ManualClock
+from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, DestinationTrouble, NewDelivery
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import (
     Counter,
@@ -101,7 +105,7 @@ async def ask(answerer: Commands, text: str, user: str = "UANA", platform: str =
 
 def body(message: Message) -> str:
     sections = without_natives(message, 120).sections
-    return "\n".join([message.text, *(line for section in sections for line in section.lines)])
+    return plain("\n".join([message.text, *(line for section in sections for line in section.lines)]))
 
 
 async def test_no_word_answers_with_the_team(store: Store) -> None:
@@ -274,8 +278,22 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
     assert "bo: rate limited since Thu Apr 30 07:00." in text
     assert "cy: never seen." in text
     assert "console terminal: not connected; nothing waiting" in text
-    assert "slack C1: not running here; 1 message waiting" in text
+    assert "slack C1: not running; 1 message waiting" in text
     assert "trouble: not_in_channel" in text
+
+
+async def test_status_beside_a_running_bot_says_how_its_chats_are_connected(store: Store) -> None:
+    heartbeat = Heartbeat(store, "one", ManualClock(NOW))
+    await heartbeat.ticked(
+        NOW - timedelta(minutes=1), {"slack": chat.Connection(up=True, since=NOW - timedelta(hours=2))}
+    )
+    context = replace(commands(store).context, places=[Destination("slack", "C1")])
+    text = body((await ask(Commands(context), "status")).message)
+    assert "slack C1: connected since Thu Apr 30 08:00; nothing waiting" in text
+    await heartbeat.ticked(NOW - timedelta(minutes=9), {"slack": chat.Connection(up=True)})
+    text = body((await ask(Commands(context), "status")).message)
+    assert "slack C1: not running; nothing waiting" in text
+    assert "No bot seems to run, its last tick was 9 min ago" in text
 
 
 async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:

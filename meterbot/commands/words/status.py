@@ -1,21 +1,24 @@
 """`status`: how meterbot itself is doing."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from meterbot.chat import Answer
+from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
-from meterbot.commands.rows import health_sentence
-from meterbot.commands.team_report import MissingSeat, plan_troubles
+from meterbot.commands.rows import NAME_COLUMNS, health_sentence, health_text
+from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.commands.view import View
-from meterbot.core.deliveries import Destination, all_queues
+from meterbot.core.deliveries import Destination, Queue, all_queues
+from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
-from meterbot.core.messages import Message, Section, buttons
+from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
-from meterbot.core.text import age, count, moment, one_line
-from meterbot.store import LAST_TICK, deliveries, notes, workers
+from meterbot.core.text import age, count, one_line
+from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, notes, workers
 
+_MOST_SEATS = 30
 _MOST_LINES = 25
 _TICK_LATE = timedelta(minutes=5)
 """A running bot notes a tick every minute."""
@@ -23,23 +26,15 @@ _TICK_LATE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class DestinationStatus:
-    """Where alerts go, and how that place is doing. `up` is None when the chat is not running here; `trouble` is why
-    the line of messages does not move."""
+    """A channel's queue, and how its chat is connected; `connection` is None where no running bot says so."""
 
-    chat: str
-    channel: str
-    up: bool | None = None
-    since: datetime | None = None
-    detail: str | None = None
-    waiting: int = 0
-    oldest: datetime | None = None
-    trouble: str | None = None
+    queue: Queue
+    connection: Connection | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One of several on the database, alive: its name, since when it runs, and whether it is the one that listens to
-    Discord."""
+    """One of several on the database, alive: its name, since when it runs, and whether it listens to Discord."""
 
     name: str
     since: datetime
@@ -48,16 +43,18 @@ class WorkerStatus:
 
 async def answer(context: CommandContext, request: Request) -> Answer:
     view = await context.view(request)
+    now = view.report.as_of
     ticked = await context.store.read(lambda c: notes.read(c, LAST_TICK))
+    last_tick = None if ticked is None else datetime.fromisoformat(ticked)
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     message = status(
         view,
-        await _destinations(context),
+        await _destinations(context, now, last_tick),
         context.version,
         [*context.remarks(), *plans],
-        await _workers(context, view.report.as_of),
-        last_tick=None if ticked is None else datetime.fromisoformat(ticked),
+        await _workers(context, now),
+        last_tick=last_tick,
     )
     return Answer(message, request.public)
 
@@ -68,26 +65,28 @@ async def _workers(context: CommandContext, now: datetime) -> list[WorkerStatus]
     return [WorkerStatus(worker.name, worker.since, GATEWAY in worker.leases) for worker in alive]
 
 
-async def _destinations(context: CommandContext) -> list[DestinationStatus]:
+async def _destinations(
+    context: CommandContext, now: datetime, last_tick: datetime | None
+) -> list[DestinationStatus]:
     """Every running chat and every queue, whether its chat runs here or not."""
     connections = {chat.name: chat.connection() for chat in context.chats}
+    if not connections and last_tick is not None and now - last_tick <= _TICK_LATE:
+        connections = _noted(await context.store.read(lambda c: notes.read(c, CONNECTIONS)))
     places = context.places or [Destination(chat.name, chat.destination) for chat in context.chats]
-    found = []
-    for queue in all_queues(await context.store.read(deliveries.read_queues), places):
-        connection = connections.get(queue.chat)
-        found.append(
-            DestinationStatus(
-                chat=queue.chat,
-                channel=queue.channel,
-                up=None if connection is None else connection.up,
-                since=None if connection is None else connection.since,
-                detail=None if connection is None else connection.detail,
-                waiting=queue.waiting,
-                oldest=queue.oldest,
-                trouble=queue.trouble,
-            )
+    queues = all_queues(await context.store.read(lambda c: deliveries.read_queues(c, now)), places)
+    return [DestinationStatus(queue, connections.get(queue.chat)) for queue in queues]
+
+
+def _noted(note: str | None) -> dict[str, Connection]:
+    """What the running bot noted about its chats."""
+    return {
+        chat: Connection(
+            each["up"],
+            None if each["since"] is None else datetime.fromisoformat(each["since"]),
+            each["detail"],
         )
-    return found
+        for chat, each in json.loads(note or "{}").items()
+    }
 
 
 def status(
@@ -99,36 +98,38 @@ def status(
     *,
     last_tick: datetime | None = None,
 ) -> Message:
-    """How meterbot is doing: what it cannot read, what it cannot post, and what `remarks` say of its set-up.
-    `processes`: where the database may be shared, those that work on it. `last_tick`: when one last looked after its
-    seats, as it says once a minute."""
+    """What meterbot cannot read, what it cannot post, and what `remarks` say about the set-up. `processes`: the workers on
+    a shared database. `last_tick`: when one of them last looked after its seats."""
     report, tz, now = view.report, view.tz, view.report.as_of
-    well = len({row.seat.name for row in report.rows}) - len(report.missing)
-    sources = [f"{count(well, 'source')} ok"] if well else []
-    sources += [_source_line(gone, tz) for gone in report.missing[:_MOST_LINES]]
-    if len(report.missing) > _MOST_LINES:
-        sources.append(f"and {len(report.missing) - _MOST_LINES} more that need attention")
-    read = max((row.read_at for row in report.rows if row.read_at is not None), default=None)
-    places = [_destination_line(place, now, tz) for place in destinations]
-    troubled = bool(report.missing) or any(place.up is False or place.trouble for place in destinations)
-    last = "Nothing has been read yet." if read is None else f"Last reading {age(read, now)}."
-    # Whoever has a connection is the bot itself, and runs.
-    outside = all(place.up is None for place in destinations)
-    if outside and not processes and (last_tick is None or now - last_tick > _TICK_LATE):
-        troubled = True
-        ago = "" if last_tick is None else f", its last tick was {age(last_tick, now)}"
-        last += f"\nNo bot seems to run{ago}: start it with meterbot run, or look at its log."
-    elif last_tick is not None:
-        last += f" Last tick {age(last_tick, now)}."
+    sources = len({row.seat.name for row in report.rows})
+    well = sources - len(report.missing)
+    known = [each.connection for each in destinations if each.connection is not None]
+    down = not known and not processes and (last_tick is None or now - last_tick > _TICK_LATE)
+    troubled = (
+        down
+        or bool(report.missing)
+        or any(not connection.up for connection in known)
+        or any(each.queue.trouble for each in destinations)
+    )
+    first = f"{well} of {count(sources, 'source')} ok. {_last_reading(report)}"
+    text = [f"{first} {_running(last_tick, now, down=down)}".strip()]
     return Message(
         title="meterbot status",
-        fallback=f"meterbot {version}: {well} of {count(well + len(report.missing), 'source')} ok. {last}",
+        fallback=f"meterbot {version}: {' '.join(text)}",
         severity=Severity.WARNING if troubled else Severity.GOOD,
-        text=last,
+        text="\n".join(text),
+        tables=_sources(report),
         sections=(
-            Section(tuple(sources) or ("none configured",), heading="Sources"),
-            Section(tuple(places) or ("none configured",), heading="Destinations"),
-            *([Section(_process_lines(processes, tz), heading="Processes")] if processes else []),
+            *_attention(report, tz),
+            Section(
+                tuple(_destination_line(each, now, tz) for each in destinations) or ("none configured",),
+                heading="Destinations",
+            ),
+            *(
+                [Section(tuple(_worker_line(each, tz) for each in processes), heading="Processes")]
+                if processes
+                else []
+            ),
             *([Section(tuple(remarks), heading="Set-up")] if remarks else []),
         ),
         actions=() if view.public else buttons("status"),
@@ -136,30 +137,82 @@ def status(
     )
 
 
-def _process_lines(processes: Sequence[WorkerStatus], tz: tzinfo) -> tuple[str, ...]:
-    return tuple(
-        f"{one_line(each.name, 60)}: running since {moment(each.since, tz)}"
-        + ("; listens to Discord" if each.listens else "")
-        for each in processes
-    )
+def _last_reading(report: TeamReport) -> str:
+    read = max((row.read_at for row in report.rows if row.read_at is not None), default=None)
+    return "Nothing has been read yet." if read is None else f"Last reading {age(read, report.as_of)}."
 
 
-def _source_line(gone: MissingSeat, tz: tzinfo) -> str:
-    return f"{one_line(gone.seat, 60)}: {health_sentence(gone, tz)}"
+def _running(last_tick: datetime | None, now: datetime, *, down: bool) -> str:
+    if down:
+        ago = "" if last_tick is None else f", its last tick was {age(last_tick, now)}"
+        return f"No bot seems to run{ago}: start it with meterbot run, or look at its log."
+    return "" if last_tick is None else f"Last tick {age(last_tick, now)}."
+
+
+def _sources(report: TeamReport) -> tuple[Table, ...]:
+    """How old each seat's numbers are; seats that need attention come first."""
+    gone = {missing.seat: missing for missing in report.missing}
+    newest: dict[str, tuple[str, datetime | None]] = {}
+    for row in report.rows:
+        _, before = newest.get(row.seat.name, ("", None))
+        read = max((at for at in (before, row.read_at) if at is not None), default=None)
+        newest[row.seat.name] = row.seat.source, read
+    names = sorted(newest, key=lambda name: (name not in gone, name))
+    rows = []
+    for name in names[:_MOST_SEATS]:
+        source, read = newest[name]
+        state = health_text(gone[name].health) if name in gone else "ok"
+        rows.append(
+            (
+                one_line(name, NAME_COLUMNS),
+                state,
+                "never" if read is None else age(read, report.as_of),
+                source,
+            )
+        )
+    if not rows:
+        return ()
+    columns = (Column("Seat"), Column("State"), Column("Read", compact="read {}"), Column("Source"))
+    more = len(names) - len(rows)
+    return (Table("Sources", columns, tuple(rows), f"and {more} more" if more else ""),)
+
+
+def _attention(report: TeamReport, tz: tzinfo) -> list[Section]:
+    lines = [
+        f"{one_line(gone.seat, 60)}: {health_sentence(gone, tz)}" for gone in report.missing[:_MOST_LINES]
+    ]
+    if len(report.missing) > _MOST_LINES:
+        lines.append(f"and {len(report.missing) - _MOST_LINES} more that need attention")
+    return [Section(tuple(lines), heading="Needs attention")] if lines else []
+
+
+def _worker_line(worker: WorkerStatus, tz: tzinfo) -> str:
+    listens = "; listens to Discord" if worker.listens else ""
+    return f"{one_line(worker.name, 60)}: running since {instant(worker.since, tz)}{listens}"
 
 
 def _destination_line(place: DestinationStatus, now: datetime, tz: tzinfo) -> str:
-    since = "" if place.since is None else f" since {moment(place.since, tz)}"
-    state = {True: f"connected{since}", False: f"not connected{since}", None: "not running here"}[place.up]
-    parts = [state]
-    if place.detail:
-        parts.append(one_line(place.detail))
-    if place.waiting:
-        oldest = "" if place.oldest is None else f", the oldest queued {age(place.oldest, now)}"
-        parts.append(f"{count(place.waiting, 'message')} waiting{oldest}")
-    else:
+    queue = place.queue
+    parts = [_connection_text(place.connection, tz)]
+    if place.connection is not None and place.connection.detail:
+        parts.append(one_line(place.connection.detail))
+    late = queue.waiting - queue.held
+    if late:
+        oldest = "" if queue.oldest is None else f", the oldest queued {age(queue.oldest, now)}"
+        parts.append(f"{count(late, 'message')} waiting{oldest}")
+    if queue.held:
+        until = "" if queue.held_until is None else f" until {instant(queue.held_until, tz)}"
+        parts.append(f"{count(queue.held, 'message')} held{until} (snooze, quiet hours or silence)")
+    if not queue.waiting:
         parts.append("nothing waiting")
-    if place.trouble:
-        parts.append(f"trouble: {one_line(place.trouble)}")
-    where = f"{place.chat} {one_line(place.channel, 60)}".rstrip()
+    if queue.trouble:
+        parts.append(f"trouble: {one_line(queue.trouble)}")
+    where = f"{queue.chat} {one_line(queue.channel, 60)}".rstrip()
     return f"{where}: {'; '.join(parts)}"
+
+
+def _connection_text(connection: Connection | None, tz: tzinfo) -> str:
+    if connection is None:
+        return "not running"
+    since = "" if connection.since is None else f" since {instant(connection.since, tz)}"
+    return f"connected{since}" if connection.up else f"not connected{since}"

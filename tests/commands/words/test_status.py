@@ -1,8 +1,10 @@
 from datetime import datetime, timedelta
 
+from meterbot.chat import Connection
 from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
 from meterbot.commands.words.status import DestinationStatus, WorkerStatus, status
+from meterbot.core.deliveries import Queue
 from meterbot.core.messages import Message
 from meterbot.core.models import (
     Health,
@@ -17,6 +19,8 @@ from tests.teams import (
     state,
 )
 
+CONNECTED = DestinationStatus(Queue("slack", "C1", 0, None, None), Connection(up=True))
+
 
 def test_status_tells_sources_and_destinations() -> None:
     ailing = view(
@@ -25,26 +29,33 @@ def test_status_tells_sources_and_destinations() -> None:
         source=state("bo", Health.RATE_LIMITED, detail="asked to wait", next_due=NOW + timedelta(minutes=30)),
     )
     places = [
-        DestinationStatus("slack", "C0123", up=True, since=NOW - timedelta(hours=2)),
         DestinationStatus(
-            "discord", "42", up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed",
-            waiting=3, oldest=NOW - timedelta(minutes=4), trouble="Missing Access",
+            Queue("slack", "C0123", 4, None, None, held=4, held_until=NOW + timedelta(hours=1)),
+            Connection(up=True, since=NOW - timedelta(hours=2)),
         ),
-        DestinationStatus("console", "terminal", waiting=1),
-    ]  # fmt: skip
+        DestinationStatus(
+            Queue("discord", "42", 3, NOW - timedelta(minutes=4), "Missing Access"),
+            Connection(up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed"),
+        ),
+        DestinationStatus(Queue("console", "terminal", 1, None, None)),
+    ]
     message = status(ailing, places, "1.2.3")
     assert message.severity is Severity.WARNING
     assert body(message) == (
-        "Last reading just now.\n"
+        "1 of 2 sources ok. Last reading just now.\n"
         "[Sources]\n"
-        "1 source ok\n"
+        "Seat  State         Read      Source\n"
+        "bo    rate limited  just now  claude_ai\n"
+        "ana   ok            just now  claude_ai\n"
+        "[Needs attention]\n"
         "bo: rate limited since Thu Apr 30 09:00 (asked to wait), next attempt Thu Apr 30 12:30. "
         "Nothing to do: meterbot waits and asks again. Other programs may share the same limit.\n"
         "[Destinations]\n"
-        "slack C0123: connected since Thu Apr 30 10:00; nothing waiting\n"
+        "slack C0123: connected since Thu Apr 30 10:00; 4 messages held until Thu Apr 30 13:00 (snooze, quiet hours "
+        "or silence)\n"
         "discord 42: not connected since Thu Apr 30 11:56; the gateway closed; "
         "3 messages waiting, the oldest queued 4 min ago; trouble: Missing Access\n"
-        "console terminal: not running here; 1 message waiting"
+        "console terminal: not running; 1 message waiting"
     )
     assert message.footer == "meterbot 1.2.3"
 
@@ -55,7 +66,7 @@ def test_an_attempt_that_is_overdue_is_not_called_the_next() -> None:
 
 
 def test_status_is_good_when_everything_is() -> None:
-    message = status(view(reading("ana")), [DestinationStatus("slack", "C1", up=True)], "1")
+    message = status(view(reading("ana")), [CONNECTED], "1")
     assert message.severity is Severity.GOOD
 
 
@@ -68,12 +79,12 @@ def test_status_tells_from_outside_whether_a_bot_runs() -> None:
     assert "No bot seems to run, its last tick was 3 h ago" in late.text
     assert late.severity is Severity.WARNING
     well = asked(NOW - timedelta(minutes=1))
-    assert well.text == "Last reading just now. Last tick 1 min ago."
+    assert well.text == "1 of 1 source ok. Last reading just now. Last tick 1 min ago."
     assert well.severity is Severity.GOOD
 
 
 def test_status_of_the_bot_itself_never_doubts_that_it_runs() -> None:
-    places = [DestinationStatus("slack", "C1", up=True)]
+    places = [CONNECTED]
     assert "No bot" not in status(view(reading("ana")), places, "1").text
 
 
@@ -89,5 +100,13 @@ def test_status_names_the_processes_and_the_one_that_listens() -> None:
 def test_status_of_many_ailing_sources_counts_the_rest() -> None:
     states = {f"s{number:03}": state(f"s{number:03}", Health.STALE) for number in range(300)}
     report = team_report([], states, [seat(name) for name in states], NOW)
-    lines = status(View(report), [], "1").sections[0].lines
+    message = status(View(report), [], "1")
+    assert (len(message.tables[0].rows), message.tables[0].note) == (30, "and 270 more")
+    lines = message.sections[0].lines
     assert (len(lines), lines[-1]) == (26, "and 275 more that need attention")
+
+
+def test_what_is_held_on_purpose_is_no_trouble() -> None:
+    held = Queue("slack", "C1", 2, None, None, held=2, held_until=NOW + timedelta(hours=1))
+    places = [DestinationStatus(held, Connection(up=True))]
+    assert status(view(reading("ana")), places, "1").severity is Severity.GOOD
