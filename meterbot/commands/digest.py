@@ -13,9 +13,10 @@ from meterbot.commands.team_report import SeatRow
 from meterbot.commands.view import View
 from meterbot.commands.words.forecast import month_ends
 from meterbot.commands.words.seat import seat_detail
-from meterbot.commands.words.team import MOST_ROWS, team
+from meterbot.commands.words.team import seats_table, team
 from meterbot.core.deliveries import Destination
-from meterbot.core.messages import Message, Section
+from meterbot.core.inline import instant
+from meterbot.core.messages import Message
 from meterbot.core.models import (
     Counter,
     Event,
@@ -25,7 +26,7 @@ from meterbot.core.models import (
     by_counter,
 )
 from meterbot.core.money import Money, totals
-from meterbot.core.text import amounts_text, day_text, moment, one_line
+from meterbot.core.text import amounts_text, day_text, one_line
 from meterbot.rules.increases import spend_between
 
 Every = Literal["day", "week"]
@@ -123,57 +124,46 @@ def message(
     view: View,
     samples: Iterable[Sample],
     since: datetime,
-    headings: Outlooks = NOWHERE,
+    outlooks: Outlooks = NOWHERE,
 ) -> Message:
-    """The digest: what was spent since the last one, then how it stands, and where that leads."""
-    whole = seat_detail(view, reader.seats, ("me",), headings) if reader.seats else _team(view, headings)
+    """The digest: what was spent since the last one, how it stands now, and where that leads."""
     spent = _spent(view, reader.seats, samples, since)
-    whose = "Your" if reader.seats else "The team's"
+    amounts = _sum([*spent.values()])
     late = view.report.as_of - since > 1.5 * reader.schedule.span
     span = f"spend since {day_text(since.astimezone(view.tz).date())}" if late else reader.schedule.every
-    what = f"{whose} {span}"
-    title = f"{what}: {spent.together}"
-    heading = f"Spent since {moment(since, view.tz)}"
-    changes = (Section(spent.lines, heading, fixed=True),) if spent.lines else ()
+    whose = "Your" if reader.seats else "The team's"
+    title = f"{whose} {span}: {'spend not known' if amounts == _UNKNOWN else f'{amounts} spent'}"
+    begins = f"{title}, since {instant(since, view.tz)}."
+    lately = {name: _amounts(amount) for name, amount in spent.items()}
+    if reader.seats:
+        whole = seat_detail(view, reader.seats, ("me",), outlooks)
+        each = [f"{one_line(name, _NAME)}: {amount}" for name, amount in lately.items()]
+        text = [begins, *(each if len(each) > 1 else [])]
+    else:
+        whole = replace(team(view), tables=seats_table(view, lately))
+        text = [begins, whole.text, *month_ends(outlooks)]
     fallback = f"{title}. {whole.fallback}"
-    return replace(whole, title=title, fallback=fallback, sections=(*changes, *whole.sections), owner={})
+    return replace(whole, title=title, fallback=fallback, text="\n".join(text), owner={})
 
 
-def _team(view: View, headings: Outlooks) -> Message:
-    whole = team(view)
-    return replace(whole, text="\n".join([whole.text, *month_ends(headings)]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    together: str
-    lines: tuple[str, ...]
-
-
-def _spent(view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime) -> _Spent:
-    """Per seat as far as the reader may see it, the others as one sum; what is not known is said, and never 0."""
+def _spent(
+    view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime
+) -> dict[str, _Amount]:
+    """What each seat spent since then: the reader's own, or of a team every seat that is counted."""
     known = by_counter(samples)
     rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
     if seats:
-        # Each of their counters once, also where it is counted under another seat of the account.
+        # Each of their counters once, even where it is counted under another seat of the account.
         own = {row.counter: row for row in reversed(rows) if row.seat.name in seats}
         rows = [row for row in rows if row in own.values()]
     else:
         rows = [row for row in rows if row.counted]
-    amounts = {id(row): _of(row, known, since, view.report.as_of) for row in rows}
-    shown = [row for row in rows if seats or view.may_see(row.seat.name)][:MOST_ROWS]
-    lines = [(one_line(row.seat.name, _NAME), _amounts(amounts[id(row)])) for row in shown]
-    listed = {id(row) for row in shown}
-    rest = [amounts[id(row)] for row in rows if id(row) not in listed]
-    if rest:
-        name = "the others" if shown else "all seats"
-        lines.append((name, _sum(rest)))
-    wide = max((len(name) for name, _ in lines), default=0)
-    said = tuple(f"{name:<{wide}}  {amount}" for name, amount in lines)
-    together = _sum([*amounts.values()])
-    return _Spent(
-        "spend not known" if together == _UNKNOWN else f"{together} spent", said if len(said) > 1 else ()
-    )
+    found: dict[str, _Amount] = {}
+    for row in rows:
+        amount = _of(row, known, since, view.report.as_of)
+        before = found.get(row.seat.name, ())
+        found[row.seat.name] = None if amount is None or before is None else (*before, *amount)
+    return found
 
 
 def _of(row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: datetime, now: datetime) -> _Amount:
@@ -195,8 +185,8 @@ def _sum(each: Sequence[_Amount]) -> str:
 def _amounts(known: _Amount) -> str:
     if known is None:
         return _UNKNOWN
-    spent = [amount for amount in known if amount.minor]
-    return amounts_text(spent or known[:1]) or "nothing"
+    sums = [*totals(known).values()]
+    return amounts_text([amount for amount in sums if amount.minor] or sums[:1]) or "nothing"
 
 
 def digest_event(reader: DigestReader, day: date, now: datetime) -> Event:

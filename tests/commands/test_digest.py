@@ -23,6 +23,7 @@ from meterbot.commands.digest import (
 from meterbot.commands.reports import team_report
 from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination
+from meterbot.core.inline import plain
 from meterbot.core.models import Health, Sample
 from meterbot.core.privacy import Rows
 from tests.teams import (
@@ -241,8 +242,8 @@ SAMPLES = [
 def test_the_channel_reads_who_spent_what_since_the_last_one() -> None:
     said = message(CHANNEL, view("17.20", "4"), SAMPLES, NOW - timedelta(days=1))
     assert said.title == "The team's day: $18.00 spent"
-    assert said.sections[0].heading == "Spent since Wed Apr 29 10:00"
-    assert said.sections[0].lines == ("ana  $15.00", "bo   $3.00")
+    assert plain(said.text).startswith("The team's day: $18.00 spent, since Wed Apr 29 10:00.\n")
+    assert [row[:3] for row in said.tables[0].rows] == [("ana", "$15.00", "$17.20"), ("bo", "$3.00", "$4.00")]
     assert "$21.20 spent of $100.00" in said.text
 
 
@@ -256,7 +257,8 @@ def test_a_channel_that_must_not_know_reads_the_sum(rows: Rows) -> None:
 def test_an_operator_reads_everything() -> None:
     boss = replace(CHANNEL, place=Destination("slack", "@UBOSS"), operator=True)
     seen = view("17.20", "4", rows="self", public=False, operator=True)
-    assert "ana  $15.00" in message(boss, seen, SAMPLES, NOW - timedelta(days=1)).sections[0].lines
+    (table,) = message(boss, seen, SAMPLES, NOW - timedelta(days=1)).tables
+    assert [row[:2] for row in table.rows] == [("ana", "$15.00"), ("bo", "$3.00")]
 
 
 def test_an_owner_reads_of_their_own() -> None:

@@ -1,7 +1,7 @@
 """The team view: what `/claude-spend` answers. Totals first, then who is blocked, the seats, who is missing, and
 what is charged next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
@@ -51,7 +51,7 @@ def team(view: View) -> Message:
         fallback=_fallback(report, title, blocked),
         severity=severity,
         text="\n".join([*_blocked_lines(blocked, view), *_total_lines(report)]),
-        tables=_seats_table(view),
+        tables=seats_table(view),
         sections=(*_api_organizations(view), *_missing(view), *_next_charges(view), *_duplicates(view)),
         actions=() if view.public else buttons("team"),
         footer=f"Extra usage of this month (UTC), as of {moment(report.as_of, view.tz)}",
@@ -136,8 +136,9 @@ _COLUMNS = (
 )
 
 
-def _seats_table(view: View) -> tuple[Table, ...]:
-    """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total."""
+def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Table, ...]:
+    """Blocked seats first. Seats that are not listed are summed, so that the table still adds up to the total. `lately`:
+    what seats spent since the last digest, by name."""
     seats = [row for row in view.report.rows if not row.beside]
     listed_rows = view.rows_shown(seats)[:MOST_ROWS]
     shown = {id(row) for row in listed_rows}
@@ -145,11 +146,19 @@ def _seats_table(view: View) -> tuple[Table, ...]:
     note = rest_note(rest, view, among=bool(listed_rows)) if rest else ""
     if not listed_rows and not note:
         return ()
-    rows = tuple(
+    rows = [
         (seat_name(row, view), spent_cell(row), cap_cell(row), used_cell(row), state_cell(row, view))
         for row in listed_rows
-    )
-    return (Table("Seats", _COLUMNS, rows, note),)
+    ]
+    if lately is None:
+        return (Table("Seats", _COLUMNS, tuple(rows), note),)
+    since = [
+        lately.get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else ""
+        for row in listed_rows
+    ]
+    columns = (_COLUMNS[0], Column("Lately", numeric=True, compact="{} lately"), *_COLUMNS[1:])
+    wider = tuple((row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True))
+    return (Table("Seats", columns, wider, note),)
 
 
 def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
