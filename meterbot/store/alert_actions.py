@@ -12,21 +12,23 @@ from meterbot.core.models import EventKind, Severity
 from meterbot.store import tables
 from meterbot.store.statements import insert_new
 
-_acts = tables.acts.c
-_ABOUT = select(tables.acts).where(_acts.alert.in_(bindparam("events", expanding=True)))
+_actions = tables.alert_actions.c
+_ABOUT = select(tables.alert_actions).where(_actions.alert.in_(bindparam("events", expanding=True)))
 
 
 def holding(connection: Connection, now: datetime) -> list[AlertAction]:
     """The snoozes and mutes that still hold, in the order in which they were made."""
-    lasts = or_(_acts.until.is_(None), _acts.until > now)
-    query = select(tables.acts).where(_acts.deed != ActionKind.ACK, _acts.undone_at.is_(None), lasts)
-    return [_act(row) for row in connection.execute(query.order_by(_acts.at, _acts.id))]
+    lasts = or_(_actions.until.is_(None), _actions.until > now)
+    query = select(tables.alert_actions).where(
+        _actions.action != ActionKind.ACK, _actions.undone_at.is_(None), lasts
+    )
+    return [_act(row) for row in connection.execute(query.order_by(_actions.at, _actions.id))]
 
 
 def muted(connection: Connection) -> set[str]:
     """The events of which somebody made a mute that has no end of its own."""
-    query = select(_acts.alert).where(
-        _acts.until.is_(None), _acts.undone_at.is_(None), _acts.deed == ActionKind.MUTE
+    query = select(_actions.alert).where(
+        _actions.until.is_(None), _actions.undone_at.is_(None), _actions.action == ActionKind.MUTE
     )
     return {*connection.scalars(query)}
 
@@ -39,14 +41,20 @@ def about(connection: Connection, events: Iterable[str]) -> list[AlertAction]:
 
 def add(connection: Connection, act: AlertAction) -> bool:
     """False when it was done before. Alone with the facts, so that two workers cannot both add it."""
-    if (connection.execute(select(_acts.id).where(_acts.id == act.id))).first() is not None:
+    if (connection.execute(select(_actions.id).where(_actions.id == act.id))).first() is not None:
         return False
-    insert_new(connection, tables.acts, [asdict(act)])
+    row = asdict(act)
+    row["action"] = row.pop("deed")
+    insert_new(connection, tables.alert_actions, [row])
     return True
 
 
 def undo(connection: Connection, act: str, now: datetime) -> bool:
-    ended = update(tables.acts).where(_acts.id == act, _acts.undone_at.is_(None)).values(undone_at=now)
+    ended = (
+        update(tables.alert_actions)
+        .where(_actions.id == act, _actions.undone_at.is_(None))
+        .values(undone_at=now)
+    )
     return (connection.execute(ended)).rowcount == 1
 
 
@@ -54,7 +62,7 @@ def _act(row: Row[Any]) -> AlertAction:
     return AlertAction(
         id=row.id,
         alert=row.alert,
-        deed=ActionKind(row.deed),
+        deed=ActionKind(row.action),
         at=row.at,
         by=row.by,
         platform=row.platform,

@@ -26,7 +26,7 @@ def make(connection: Connection, members: Sequence[Found], heading: str, now: da
         "chat": first.chat,
         "channel": first.channel,
         "kind": DeliveryKind.POST,
-        "lane": min(row.lane for row in members),
+        "priority": min(row.priority for row in members),
         "purpose": Purpose.TELL,
         "heading": heading,
         "created_at": min(row.created_at for row in members),
@@ -38,7 +38,7 @@ def make(connection: Connection, members: Sequence[Found], heading: str, now: da
     insert_new(connection, tables.deliveries, [new])
     told = update(tables.deliveries).where(_rows.id.in_([row.id for row in members]))
     connection.execute(
-        told.values(state=DeliveryState.SUPERSEDED, told_in=id_, claimable_at=None, trouble=None)
+        told.values(state=DeliveryState.SUPERSEDED, bundle_id=id_, claimable_at=None, trouble=None)
     )
     return deliveries.as_found(connection.execute(deliveries.MESSAGES.where(_rows.id == id_)).first())
 
@@ -57,6 +57,6 @@ def dissolve(connection: Connection, delivery: Delivery, mine: tuple[ColumnEleme
         )
     ).rowcount
     if changed:
-        members = update(tables.deliveries).where(_rows.told_in == delivery.id)
-        connection.execute(members.values(state=DeliveryState.QUEUED, told_in=None, claimable_at=AT_ONCE))
+        members = update(tables.deliveries).where(_rows.bundle_id == delivery.id)
+        connection.execute(members.values(state=DeliveryState.QUEUED, bundle_id=None, claimable_at=AT_ONCE))
     return changed

@@ -9,8 +9,8 @@ from meterbot.store import alert_actions, tables
 
 # Statements that every message needs are made once: to build one takes longer than to run it.
 _rows, _events = tables.deliveries.c, tables.events.c
-_TOLD_IN = or_(_rows.id == bindparam("ref"), _rows.told_in == bindparam("ref"))
-_OPENED = select(_rows.event).where(_rows.told_in == bindparam("ref"))
+_IN_BUNDLE = or_(_rows.id == bindparam("ref"), _rows.bundle_id == bindparam("ref"))
+_OPENED = select(_rows.event).where(_rows.bundle_id == bindparam("ref"))
 _TOLD = (
     select(_rows.sequence, _events.key, _events.event, _events.ended_by)
     .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
@@ -19,7 +19,7 @@ _TOLD = (
         _rows.channel == bindparam("channel"),
         _rows.purpose == Purpose.TELL,
         _rows.kind != DeliveryKind.EDIT,
-        or_(_TOLD_IN, _rows.about.in_(bindparam("opened", expanding=True))),
+        or_(_IN_BUNDLE, _rows.about.in_(bindparam("opened", expanding=True))),
     )
     .order_by(_rows.sequence)
 )
@@ -29,8 +29,8 @@ _ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("k
 def of(connection: Connection, ref: str) -> PostContent | None:
     """The card of a delivery's id; one that was told with others is on theirs."""
     row = (connection.execute(select(tables.deliveries).where(_rows.id == ref))).first()
-    if row is not None and row.told_in is not None:
-        return of(connection, row.told_in)
+    if row is not None and row.bundle_id is not None:
+        return of(connection, row.bundle_id)
     return None if row is None or row.kind != DeliveryKind.POST else read(connection, row)
 
 

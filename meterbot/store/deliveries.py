@@ -31,7 +31,7 @@ def as_found(row: Any) -> Found | None:
     return found
 
 
-_rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
+_rows, _queues, _events = tables.deliveries.c, tables.channel_queues.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 WAITING = _rows.claimable_at.is_not(None)
 MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
@@ -43,7 +43,7 @@ _POST_OF = (
         _rows.event == bindparam("about"),
         _rows.chat == bindparam("chat"),
         _rows.channel == bindparam("channel"),
-        or_(_rows.kind == DeliveryKind.POST, _rows.told_in.is_not(None)),
+        or_(_rows.kind == DeliveryKind.POST, _rows.bundle_id.is_not(None)),
         _rows.heading.is_(None),
     )
     .order_by(_rows.sequence.desc())
@@ -61,7 +61,7 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
             "chat": new.chat,
             "channel": new.channel,
             "kind": new.kind,
-            "lane": int(new.lane),
+            "priority": int(new.lane),
             "purpose": new.purpose,
             "topic": new.topic,
             "message": new.message,
@@ -94,7 +94,7 @@ def release(connection: Connection, posts: Iterable[tuple[str, Destination]]) ->
 def tellings(connection: Connection, keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
     """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
     told = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
-    stands = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.told_in.is_not(None))
+    stands = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.bundle_id.is_not(None))
     query = select(tables.deliveries).where(
         told, stands, _rows.purpose == Purpose.TELL, _rows.heading.is_(None)
     )
@@ -117,9 +117,9 @@ def post_of(connection: Connection, row: Found) -> Found | None:
     """The post that an edit or a line belongs to: its own, or the one that told it with others."""
     where = {"about": row.about, "chat": row.chat, "channel": row.channel}
     own = (connection.execute(_POST_OF, where)).first()
-    if own is None or own.told_in is None:
+    if own is None or own.bundle_id is None:
         return own
-    return (connection.execute(select(tables.deliveries).where(_rows.id == own.told_in))).first()
+    return (connection.execute(select(tables.deliveries).where(_rows.id == own.bundle_id))).first()
 
 
 def waited_for(connection: Connection) -> set[str]:
@@ -144,10 +144,10 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Que
         .group_by(_rows.chat, _rows.channel)
         .subquery()
     )
-    here = and_(_lines.chat == waiting.c.chat, _lines.channel == waiting.c.channel)
+    here = and_(_queues.chat == waiting.c.chat, _queues.channel == waiting.c.channel)
     query = (
-        select(waiting, _lines.trouble, _lines.troubled_since, _lines.refused)
-        .join_from(waiting, tables.lines, here, isouter=True)
+        select(waiting, _queues.trouble, _queues.troubled_since, _queues.refused)
+        .join_from(waiting, tables.channel_queues, here, isouter=True)
         .order_by(waiting.c.chat, waiting.c.channel)
     )
     return [

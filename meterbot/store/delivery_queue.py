@@ -58,7 +58,7 @@ class Claim:
 
 
 # Statements that every message needs are made once: to build one takes longer than to run it.
-_rows, _lines, _events = tables.deliveries.c, tables.lines.c, tables.events.c
+_rows, _queues, _events = tables.deliveries.c, tables.channel_queues.c, tables.events.c
 MAYBE_SENT = (DeliveryState.CLAIMED, DeliveryState.IN_DOUBT)
 _LONGEST_REST = timedelta(hours=2)
 """No line rests longer: one that would rests by a clock that was ahead."""
@@ -83,7 +83,7 @@ _POST_WAITS = exists(
 def _free(now: At, set_back: At, unbelievable: At) -> ColumnElement[bool]:
     """Lines that may be claimed: nobody sends there, who does is dead, or the clock was set back since."""
     return or_(
-        _lines.free_at <= now, _lines.free_at > set_back, is_gone(_lines.claimed_by, now, unbelievable)
+        _queues.free_at <= now, _queues.free_at > set_back, is_gone(_queues.claimed_by, now, unbelievable)
     )
 
 
@@ -98,37 +98,37 @@ _FIRST_FREE = (
     select(
         _rows.chat,
         _rows.channel,
-        _lines.free_at,
-        _lines.claimed_by,
-        _lines.failures,
-        _lines.trouble,
-        _lines.troubled_since,
-        _lines.refused,
+        _queues.free_at,
+        _queues.claimed_by,
+        _queues.failures,
+        _queues.trouble,
+        _queues.troubled_since,
+        _queues.refused,
     )
     .join_from(
         tables.deliveries,
-        tables.lines,
-        and_(_lines.chat == _rows.chat, _lines.channel == _rows.channel),
+        tables.channel_queues,
+        and_(_queues.chat == _rows.chat, _queues.channel == _rows.channel),
         isouter=True,
     )
     .where(_rows.chat == bindparam("chat"), WAITING)
     .where(or_(_IN_DOUBT, _MAY_LEAVE))
-    .where(or_(_lines.chat.is_(None), _free(**_at)))
+    .where(or_(_queues.chat.is_(None), _free(**_at)))
     .order_by(_rows.sequence)
     .limit(1)
 )
-_TAKE = update(tables.lines).where(
-    _lines.chat == bindparam("its_chat"),
-    _lines.channel == bindparam("its_channel"),
-    _lines.free_at == bindparam("seen_free_at"),
-    _lines.claimed_by.is_not_distinct_from(bindparam("seen_by", type_=_lines.claimed_by.type)),
+_TAKE = update(tables.channel_queues).where(
+    _queues.chat == bindparam("its_chat"),
+    _queues.channel == bindparam("its_channel"),
+    _queues.free_at == bindparam("seen_free_at"),
+    _queues.claimed_by.is_not_distinct_from(bindparam("seen_by", type_=_queues.claimed_by.type)),
     _free(**_at),
 )
 _OF_LINE = and_(_rows.chat == bindparam("chat"), _rows.channel == bindparam("channel"))
 _WAITING = (
     MESSAGES.where(_OF_LINE, WAITING)
     .where(or_(_IN_DOUBT, _MAY_LEAVE))
-    .order_by(case((_IN_DOUBT, -1), else_=_rows.lane), _rows.sequence)
+    .order_by(case((_IN_DOUBT, -1), else_=_rows.priority), _rows.sequence)
     .limit(_MOST_CONSIDERED)
 )
 """What may have left first, then what may leave, in the order of lanes; what belongs to a post that waits itself comes
@@ -163,7 +163,7 @@ def take(connection: Connection, seen: Found, claim: Claim) -> bool:
             "failures": 0,
             "refused": False,
         }
-        insert_new(connection, tables.lines, [new])
+        insert_new(connection, tables.channel_queues, [new])
     was = {
         "its_chat": seen.chat,
         "its_channel": seen.channel,
@@ -207,7 +207,7 @@ def _as_waiting(row: Found) -> Waiting:
     return Waiting(
         id=row.id,
         kind=DeliveryKind(row.kind),
-        lane=Priority(row.lane),
+        lane=Priority(row.priority),
         event=row.happened,
         ended=row.ended_by is not None,
         created_at=row.created_at,
@@ -233,7 +233,7 @@ def _claimed(connection: Connection, row: Found, line: Found, claim: Claim) -> D
     }
     if row.kind == DeliveryKind.POST and not settle:
         # What an attempt that may have arrived said must not be forgotten for what a later one would say.
-        values["told"] = told_by(card, row.message, row.event)
+        values["posted_events"] = told_by(card, row.message, row.event)
     connection.execute(_CLAIM, values)
     stands = root is not None and root.state == DeliveryState.DELIVERED
     return Delivery(
@@ -253,8 +253,8 @@ def _claimed(connection: Connection, row: Found, line: Found, claim: Claim) -> D
         failures=line.failures or 0,
         trouble=_trouble(line),
         purpose=Purpose(row.purpose),
-        told=() if root is None else root.told or (),
-        shown=None if root is None else root.shown,
+        told=() if root is None else root.posted_events or (),
+        shown=None if root is None else root.content_hash,
     )
 
 
@@ -264,12 +264,12 @@ def told_by(card: PostContent, message: Message | None, event: str) -> tuple[str
 
 
 _MINE = and_(
-    _lines.chat == bindparam("its_chat"),
-    _lines.channel == bindparam("its_channel"),
-    _lines.claimed_by == bindparam("its_claimer"),
+    _queues.chat == bindparam("its_chat"),
+    _queues.channel == bindparam("its_channel"),
+    _queues.claimed_by == bindparam("its_claimer"),
 )
 """The delivery's line, as long as it is its claimer's."""
-_LINE = update(tables.lines).where(_MINE)
+_LINE = update(tables.channel_queues).where(_MINE)
 _STANDS = update(tables.deliveries).where(
     _rows.id == bindparam("its_id"), _rows.state != DeliveryState.DELIVERED
 )
@@ -303,11 +303,11 @@ def mark_delivered(
     }
     if sent and delivery.kind is DeliveryKind.POST:
         told = told_by(delivery.card, delivery.message, delivery.event.key)
-        values |= {"told": told, "shown": delivery.card.mark}
+        values |= {"posted_events": told, "content_hash": delivery.card.mark}
     # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
     connection.execute(_STANDS, values)
     if sent and delivery.kind is DeliveryKind.EDIT:
-        connection.execute(_SHOWS, {"its_id": delivery.card.ref, "shown": delivery.card.mark})
+        connection.execute(_SHOWS, {"its_id": delivery.card.ref, "content_hash": delivery.card.mark})
     if held is not None and mine:
         rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
         waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
@@ -381,7 +381,7 @@ def mark_waiting(
     trouble: DestinationTrouble,
 ) -> None:
     """Puts a claimed delivery back and lets its line rest; nothing when another has claimed it since."""
-    connection.execute(select(_lines.free_at).where(_MINE).with_for_update(), _mine(delivery))
+    connection.execute(select(_queues.free_at).where(_MINE).with_for_update(), _mine(delivery))
     mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
     if delivery.card.heading is not None and delivery.kind is DeliveryKind.POST and state not in MAYBE_SENT:
         changed = bundles.dissolve(connection, delivery, mine)
@@ -397,9 +397,9 @@ def mark_waiting(
     worse = _LINE.values(
         free_at=again,
         claimed_by=None,
-        failures=_lines.failures + 1,
+        failures=_queues.failures + 1,
         trouble=trouble.reason,
-        troubled_since=func.coalesce(_lines.troubled_since, literal(trouble.since, tables.Instant())),
+        troubled_since=func.coalesce(_queues.troubled_since, literal(trouble.since, tables.Instant())),
         refused=trouble.refused,
     )
     connection.execute(worse, _mine(delivery))

@@ -241,9 +241,9 @@ events = Table(
     ),
 )
 
-# `claimable_at` is when the row may leave: at once, or once it is no longer held back or claimed. NULL: nothing is left
-# to do. `told_in` is the delivery that told it together with others; `told` are the events that a post named when it
-# was posted, `shown` the mark of what it shows now.
+# `claimable_at` is when the message may be sent: at once, or once it is no longer held back or claimed. NULL: nothing is
+# left to do. `bundle_id` is the delivery that said it together with others; `posted_events` are the events that a post
+# named when it was posted, `content_hash` tells what it shows now.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -254,7 +254,7 @@ deliveries = Table(
     Column("chat", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("kind", String, nullable=False),
-    Column("lane", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
     Column("purpose", String, nullable=False),
     Column("topic", String),
     Column("message", Json(Message)),
@@ -270,14 +270,14 @@ deliveries = Table(
     Column("posted_channel", String),
     Column("posted_message", String),
     Column("held", Text),
-    Column("told_in", String),
-    Column("told", Json(tuple[str, ...])),
-    Column("shown", String),
+    Column("bundle_id", String),
+    Column("posted_events", Json(tuple[str, ...])),
+    Column("content_hash", String),
     Column("unsure", Boolean, nullable=False),
     UniqueConstraint("id", name="deliveries_id"),
     Index("deliveries_event", "event"),
     Index("deliveries_about", "about"),
-    Index("deliveries_told_in", "told_in"),
+    Index("deliveries_bundle_id", "bundle_id"),
     Index("deliveries_topic", "topic"),
 )
 Index(
@@ -288,9 +288,9 @@ Index(
     sqlite_where=deliveries.c.claimable_at.is_not(None),
 )
 
-# A destination: who is sending there, when the next message may leave, and what ails it.
-lines = Table(
-    "lines",
+# A channel of a chat: who sends there now, when its next message may be sent, and what keeps messages from arriving.
+channel_queues = Table(
+    "channel_queues",
     metadata,
     Column("chat", String, primary_key=True),
     Column("channel", String, primary_key=True),
@@ -303,12 +303,12 @@ lines = Table(
 )
 
 # What people did about alerts.
-acts = Table(
-    "acts",
+alert_actions = Table(
+    "alert_actions",
     metadata,
     Column("id", String, primary_key=True),
     Column("alert", String, ForeignKey("events.key", ondelete="CASCADE"), nullable=False),
-    Column("deed", String, nullable=False),
+    Column("action", String, nullable=False),
     Column("at", Instant, nullable=False),
     Column("by", String, nullable=False),
     Column("platform", String, nullable=False),
@@ -317,7 +317,7 @@ acts = Table(
     Column("severity", String, nullable=False),
     Column("until", Instant),
     Column("undone_at", Instant),
-    Index("acts_alert", "alert"),
+    Index("alert_actions_alert", "alert"),
 )
 
 notes = Table(

@@ -1,4 +1,4 @@
-"""What is noted of an attempt waits for the line before it touches a message, as whoever claims does."""
+"""Recording an attempt locks the channel's queue before its messages, as claiming does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Ou
     sent = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60)))
     assert sent is not None
     with store.engine.connect() as heir, store.engine.connect() as watch:
-        heir.execute(select(tables.lines).with_for_update())
+        heir.execute(select(tables.channel_queues).with_for_update())
         noting = asyncio.ensure_future(outcome(store, sent))
         async with asyncio.timeout(20):
             waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
