@@ -1,4 +1,4 @@
-"""`meterbot slack` and `meterbot discord`: what their sites want to be told."""
+"""`meterbot slack manifest` and `meterbot discord invite`."""
 
 from typing import Annotated
 
@@ -6,16 +6,17 @@ import typer
 
 from meterbot.cli.root import cli
 
-slack = typer.Typer(help="Set up the Slack side.", no_args_is_help=True)
+slack = typer.Typer(help="Set up the Slack app.", no_args_is_help=True)
 cli.add_typer(slack, name="slack")
-discord = typer.Typer(help="Set up the Discord side.", no_args_is_help=True)
+discord = typer.Typer(help="Set up the Discord bot.", no_args_is_help=True)
 cli.add_typer(discord, name="discord")
 
 
 @slack.command("manifest")
 def slack_manifest(
     http: Annotated[
-        str | None, typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches the bot.")
+        str | None,
+        typer.Option(metavar="URL", help="For mode http: the address at which Slack reaches the bot."),
     ] = None,
 ) -> None:
     """Print the Slack app's manifest, and the link that makes the app.
@@ -35,7 +36,10 @@ def discord_invite(
     ],
     guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
 ) -> None:
-    """Print the link that adds the bot to a server. With exactly the permissions it needs and no intents."""
+    """Print the link that adds the bot to a server.
+
+    The bot gets the permissions that it needs, and no intents.
+    """
     from meterbot.cli import operations
 
     print(operations.discord_invite(application_id, guild_id))

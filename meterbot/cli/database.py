@@ -1,4 +1,4 @@
-"""`meterbot db`: look after the database."""
+"""`meterbot db`: upgrade, back up and restore the database."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,13 +8,16 @@ import typer
 
 from meterbot.cli.root import ConfigPath, cli, database_url, done
 
-db = typer.Typer(help="Look after the database.", no_args_is_help=True)
+db = typer.Typer(help="Upgrade, back up or restore the database.", no_args_is_help=True)
 cli.add_typer(db, name="db")
 
 
 @db.command("upgrade")
 def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
-    """Bring the database to this version's schema; `run` does it, too."""
+    """Upgrade the database to this version's schema.
+
+    `meterbot run` does it, too.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
@@ -30,12 +33,15 @@ def db_backup(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="FILE", help="Where to. Otherwise beside the database, named after this moment."
+            metavar="FILE", help="The copy. Default: beside the database, with the time in its name."
         ),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
-    """Copy a SQLite database, whole, while the bot runs or not. PostgreSQL has pg_dump for that."""
+    """Copy a SQLite database, even while the bot runs.
+
+    For PostgreSQL, use pg_dump.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
@@ -47,14 +53,17 @@ def db_backup(
 @db.command("restore")
 def db_restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `backup` made, or a start kept.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy made by `backup`, or by an upgrade.")],
     config: ConfigPath = None,
 ) -> None:
-    """Put a copy in the place of a SQLite database. What was there is kept. Not while the bot runs."""
+    """Replace a SQLite database with a copy.
+
+    The replaced database is kept. Stop the bot first.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
     url = database_url(context, config)
     log_setup.set_up()
     kept = done(operations.restore(url, file, datetime.now(UTC)))
-    print(f"restored from {file}" + ("" if kept is None else f"; what was there is kept as {kept}"))
+    print(f"restored from {file}" + ("" if kept is None else f"; the replaced database is kept as {kept}"))

@@ -13,13 +13,13 @@ from typing import Annotated
 import typer
 
 from meterbot.cli.root import cli
-from meterbot.cli.setup.asking import (
-    Given,
+from meterbot.cli.setup.prompts import (
+    Flags,
     MistakenError,
-    Nobody,
     RefusedError,
+    Script,
+    SecretPlace,
     UnansweredError,
-    Wishes,
 )
 
 _SERVICES = ("claude_ai", "anthropic_api", "slack_api", "discord_api")
@@ -38,14 +38,14 @@ class Terminal:
                 return answer
             print(f"  one of {', '.join(choices)}, please")
 
-    def secret(self, question: str, flag: str) -> str:  # noqa: ARG002 - for scripts
-        # Not typer's: that shows its question first, and what is pasted before it has hidden the input, too.
-        return getpass.getpass(f"{question}, which is not shown: ")
+    def ask_secret(self, question: str, flag: str) -> str:  # noqa: ARG002 - for scripts
+        # typer's own prompt shows its question before it hides the input, and with it what is pasted meanwhile.
+        return getpass.getpass(f"{question}, not shown: ")
 
-    def agrees(self, question: str) -> bool:
+    def confirm(self, question: str) -> bool:
         return bool(typer.confirm(question, default=False))
 
-    def hears(self, problem: str, *, mistaken: bool = False) -> None:  # noqa: ARG002 - for scripts
+    def reject(self, problem: str, *, mistaken: bool = False) -> None:  # noqa: ARG002 - for scripts
         print(f"fail  {problem}")
 
 
@@ -55,94 +55,105 @@ def init(  # noqa: PLR0917 - typer passes them by name
     config: Annotated[
         str | None,
         typer.Option(
-            "--config", "-c", metavar="PATH", help="The file to write, or to add to. Default ./config.toml."
+            "--config", "-c", metavar="PATH", help="The file to create or add to. Default ./config.toml."
         ),
     ] = None,
-    slack: Annotated[bool, typer.Option("--slack", help="Alerts go to Slack.")] = False,
-    discord: Annotated[bool, typer.Option("--discord", help="Alerts go to Discord.")] = False,
-    console: Annotated[bool, typer.Option("--console", help="Alerts go to the terminal.")] = False,
+    slack: Annotated[bool, typer.Option("--slack", help="Send alerts to Slack.")] = False,
+    discord: Annotated[bool, typer.Option("--discord", help="Send alerts to Discord.")] = False,
+    console: Annotated[bool, typer.Option("--console", help="Print alerts on the terminal.")] = False,
     slack_channel: Annotated[
         str | None, typer.Option(metavar="ID", help="The Slack channel's id (C…).")
     ] = None,
     slack_bot_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable that holds the bot's token (xoxb-…).")
+        str | None, typer.Option(metavar="NAME", help="The variable with the bot token (xoxb-…).")
     ] = None,
     slack_bot_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
     ] = None,
     slack_app_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable that holds the app-level token (xapp-…).")
+        str | None, typer.Option(metavar="NAME", help="The variable with the app-level token (xapp-…).")
     ] = None,
     slack_app_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
     ] = None,
     discord_channel: Annotated[
         str | None, typer.Option(metavar="ID", help="The Discord channel's id.")
     ] = None,
     discord_token_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The variable that holds the Discord bot's token.")
+        str | None, typer.Option(metavar="NAME", help="The variable with the Discord bot token.")
     ] = None,
     discord_token_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The same, in a file.")
+        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
     ] = None,
     seat: Annotated[str | None, typer.Option(metavar="NAME", help="The seat to add.")] = None,
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="KIND", help="How its numbers arrive: push, claude_code, claude_ai or admin_api."
+            metavar="KIND",
+            help="How its numbers arrive: push, claude_code, claude_ai or admin_api. Default push.",
         ),
     ] = None,
     plan: Annotated[str | None, typer.Option(metavar="PLAN", help="Its plan, such as max_20x.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(metavar="ID", help="Its owner's member id on the chat.")
+    ] = None,
     credential_env: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The variable that holds the seat's session key or token."),
+        typer.Option(metavar="NAME", help="The variable with the seat's session key or token."),
     ] = None,
-    credential_file: Annotated[str | None, typer.Option(metavar="PATH", help="The same, in a file.")] = None,
+    credential_file: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The same, from a file.")
+    ] = None,
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the seats' machines reach the bot.")
     ] = None,
     bind: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Where it listens. Default 127.0.0.1:8080.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Where the bot listens. Default 127.0.0.1:8080.")
     ] = None,
     timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Such as Europe/Berlin.")] = None,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="HOW", help="Tokens that are typed go to files, or to the environment you set."),
+        typer.Option(metavar="HOW", help="Keep typed tokens in files (default) or in environment variables."),
     ] = None,
     endpoint: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=URL", help="Another address of a service, as in [endpoints]: for relays and tests."
+            metavar="NAME=URL", help="Another address of a service, as in [endpoints], for relays and tests."
         ),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Try nothing, and post no test alert.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Contact no service, and post no test alert.")
+    ] = False,
 ) -> None:
-    """Set meterbot up, or add a seat, and post a test alert. It goes from nothing to a configuration that works.
+    """Create the configuration or add seats, and post a test alert.
 
-    Asks for what no flag says; in a script, what is missing is an error. Tokens are typed unseen, or named by
-    …-env and …-file, and tried as they are given. Run it again to add what is missing, or a further seat: what is there
-    already stays as it is. Until all is answered, nothing is written.
+    It asks where alerts go, then the name, plan and owner of each seat of the team. It asks for tokens without echoing
+    them, checks each one, and writes them to files readable only by you (--keep environment: to variables that you set).
+
+    Flags answer questions in advance; in a script, a missing answer is an error. Run it again to add more seats: it does
+    not change what is already there. It writes nothing until every question is answered.
     """
     import logging
 
     from meterbot.app import log_setup
     from meterbot.cli.setup.wizard import init as set_up
 
-    wishes = Wishes(
+    flags = Flags(
         chats=tuple(
             name for name, on in (("slack", slack), ("discord", discord), ("console", console)) if on
         ),
         slack_channel=slack_channel,
-        slack_bot_token=Given(slack_bot_token_env, slack_bot_token_file),
-        slack_app_token=Given(slack_app_token_env, slack_app_token_file),
+        slack_bot_token=SecretPlace(slack_bot_token_env, slack_bot_token_file),
+        slack_app_token=SecretPlace(slack_app_token_env, slack_app_token_file),
         discord_channel=discord_channel,
-        discord_token=Given(discord_token_env, discord_token_file),
+        discord_token=SecretPlace(discord_token_env, discord_token_file),
         seat=seat,
         source=_one_of("--source", source, ("push", "claude_code", "claude_ai", "admin_api")),
         plan=plan,
+        owner=owner,
         url=url,
         bind=bind,
-        credential=Given(credential_env, credential_file),
+        credential=SecretPlace(credential_env, credential_file),
         timezone=timezone,
         keep=_one_of("--keep", keep, ("files", "environment")),
         endpoints=dict(map(_endpoint, endpoint or [])),
@@ -152,11 +163,11 @@ def init(  # noqa: PLR0917 - typer passes them by name
     path = Path.cwd() / (
         config or context.find_root().obj or os.environ.get("METERBOT_CONFIG") or "config.toml"
     )
-    person = Terminal() if sys.stdin.isatty() else Nobody()
+    prompter = Terminal() if sys.stdin.isatty() else Script()
     try:
         status = set_up(
-            wishes,
-            person,
+            flags,
+            prompter,
             path,
             environ=os.environ,
             now=lambda: datetime.now(UTC),

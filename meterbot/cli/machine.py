@@ -1,4 +1,4 @@
-"""What the machine needs that a bot runs on: a key, a look at its health, a unit for systemd."""
+"""`meterbot secret-key`, `healthcheck` and `systemd`."""
 
 import os
 import sys
@@ -17,11 +17,15 @@ def secret_key(
     discard: Annotated[
         bool,
         typer.Option(
-            "--discard-unreadable", help="Delete what is stored and the present key does not decrypt."
+            "--discard-unreadable",
+            help="Delete stored session keys that the current secret key cannot decrypt.",
         ),
     ] = False,
 ) -> None:
-    """Print a new secret key, for METERBOT_SECRET_KEY. Renewed session keys are stored encrypted with it."""
+    """Print a new secret key for METERBOT_SECRET_KEY.
+
+    meterbot encrypts stored session keys with it.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.core import cipher
@@ -32,14 +36,14 @@ def secret_key(
     settings = configured(context, config)
     if not settings.secret_key:
         refuse(
-            "there is no secret key (METERBOT_SECRET_KEY, or secret_key_env or secret_key_file in the configuration), so that\nnothing that is stored could be told readable"
+            "there is no secret key: set METERBOT_SECRET_KEY, or secret_key_env or secret_key_file in the configuration"
         )
     log_setup.set_up()
     seats = done(operations.discard_unreadable_sessions(settings))
     print(
-        f"deleted what was stored of {', '.join(seats)}"
+        f"deleted the stored session keys of {', '.join(seats)}"
         if seats
-        else "everything that is stored can be decrypted"
+        else "every stored session key can be decrypted"
     )
 
 
@@ -48,13 +52,13 @@ def healthcheck(
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="What to ask. Otherwise /healthz at PORT, or 8080, on this machine."
+            metavar="URL", help="The address to request. Default: /healthz on this machine, at PORT or 8080."
         ),
     ] = None,
 ) -> None:
-    """Ask the running bot whether it lives, as a container does. Exit status 0 if it does, 1 if not.
+    """Check that a running bot is alive, for containers.
 
-    The bot has to listen: with [http] in its configuration, or with PORT set.
+    Exits 0 if it is, 1 if not. The bot must have a listener: [http] in its configuration, or PORT.
     """
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
@@ -85,10 +89,13 @@ def systemd_unit(
     context: typer.Context,
     config: ConfigPath = None,
     program: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Where meterbot is installed. Otherwise this one.")
+        str | None, typer.Option(metavar="PATH", help="The installed program. Default: this one.")
     ] = None,
 ) -> None:
-    """Print a hardened systemd unit. It hands over each secret of the configuration; nothing is written."""
+    """Print a hardened systemd unit.
+
+    It hands each secret of the configuration over as a credential. Nothing is written.
+    """
     import shutil
 
     from meterbot.app.config import ConfigError, secrets_named

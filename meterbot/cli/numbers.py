@@ -1,4 +1,4 @@
-"""What the seats spend, and how they are read: printed, for a person or as JSON."""
+"""The commands that print numbers: snapshot, spend, ask, status, pr, export, replay."""
 
 import re
 import sys
@@ -29,14 +29,17 @@ _SAID_EVERY = 5.0
 @cli.command()
 def snapshot(
     context: typer.Context,
-    seat: Annotated[list[str] | None, typer.Argument(help="Seats to read; all when none is named.")] = None,
+    seat: Annotated[list[str] | None, typer.Argument(help="The seats to read. Default: all.")] = None,
     config: ConfigPath = None,
     as_json: AsJson = False,
     emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
 ) -> None:
-    """Read the seats now and print what they say. Posts nothing, stores nothing but a session key that was renewed."""
+    """Read the seats now and print the result.
+
+    Posts nothing, and stores nothing except a session key that claude.ai renews.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import seat_reads
     from meterbot.commands import report_json, seat_lines
 
     settings = configured(context, config)
@@ -45,61 +48,68 @@ def snapshot(
         refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
     log_setup.set_up()
     now, tz = datetime.now(UTC), settings.timezone
-    shots = done(operations.read_seats(settings, list(dict.fromkeys(seat or [])), now))
+    shots = done(seat_reads.read_seats(settings, list(dict.fromkeys(seat or [])), now))
     if as_json:
         print_json([report_json.snapshot_json(shot, now, tz, emails=emails) for shot in shots])
     else:
         print("\n\n".join(seat_lines.snapshot_text(shot, now, tz, emails=emails) for shot in shots))
-    raise typer.Exit(1 if any(operations.unread(shot) for shot in shots) else 0)
+    raise typer.Exit(1 if any(seat_reads.unread(shot) for shot in shots) else 0)
 
 
 @cli.command()
 def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print what /claude-spend answers, from the bot's database."""
+    """Print the team's spend, as /claude-spend answers it.
+
+    The numbers are from the bot's database; no service is contacted.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
     from meterbot.commands import report_json
 
     settings = configured(context, config)
     log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
-        report, headings = done(operations.team_heading(settings, now))
+        report, headings = done(answers.team_heading(settings, now))
         print_json(report_json.spend_json(report, settings.timezone, headings))
     else:
-        done(operations.print_answer(settings, now, "team"))
+        done(answers.print_answer(settings, now, "team"))
 
 
 @cli.command()
 def ask(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(help="As after /claude-spend, such as: history 7d. Try: help.")
+        list[str] | None,
+        typer.Argument(help="The words after /claude-spend, such as: history 7d. Try: help."),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
     """Print what /claude-spend answers to these words."""
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
 
     settings = configured(context, config)
     log_setup.set_up()
-    done(operations.print_answer(settings, datetime.now(UTC), " ".join(words or ["team"])))
+    done(answers.print_answer(settings, datetime.now(UTC), " ".join(words or ["team"])))
 
 
 @cli.command()
 def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print how sources, destinations and processes are doing. It is read from the bot's database."""
+    """Print the state of seats, channels and processes.
+
+    It is from the bot's database, so that the command works beside a running bot.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
 
     settings = configured(context, config)
     log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
-        print_json(done(operations.status_json(settings, now)))
+        print_json(done(answers.status_json(settings, now)))
     else:
-        done(operations.print_answer(settings, now, "status"))
+        done(answers.print_answer(settings, now, "status"))
 
 
 @cli.command()
@@ -107,29 +117,39 @@ def pr(
     context: typer.Context,
     numbers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NUMBER", help="Merged pull requests; without any, the month's."),
+        typer.Argument(metavar="NUMBER", help="Merged pull requests. Default: this month's."),
     ] = None,
     *,
     config: ConfigPath = None,
     as_json: AsJson = False,
     repo: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Reckon a branch of this git checkout instead.")
+        Path | None, typer.Option(metavar="PATH", help="Calculate a branch of this git checkout instead.")
     ] = None,
-    branch: Annotated[str, typer.Option(metavar="NAME", help="The branch.")] = "HEAD",
+    branch: Annotated[
+        str, typer.Option(metavar="NAME", help="The branch. Default: the current one.")
+    ] = "HEAD",
     base: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What it started from. Otherwise origin/HEAD, main or master."),
+        typer.Option(
+            metavar="NAME", help="The branch that it started from. Default: origin/HEAD, main or master."
+        ),
     ] = None,
     seat: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose branch it is, where its commits do not tell.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The branch owner's seat, if it cannot be inferred from the commits."
+        ),
     ] = None,
     email: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Only the commits with this author's address.")
     ] = None,
 ) -> None:
-    """Print what merged pull requests cost, or a branch so far. The merged ones are those that the bot recorded."""
+    """Print the cost of merged pull requests, or of a branch.
+
+    Merged pull requests are those that the bot recorded from GitHub's webhook.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
     from meterbot.commands.words import pull_requests
 
     settings = configured(context, config)
@@ -145,16 +165,16 @@ def pr(
     wanted = [number.removeprefix("#") for number in numbers or []]
     if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
         refuse(f"{bad[0]} is not the number of a pull request")
-    found = done(operations.recorded_pull_requests(settings, list(map(int, wanted))))
+    found = done(answers.recorded_pull_requests(settings, list(map(int, wanted))))
     missing = [number for number, pulls in zip(wanted, found, strict=True) if not pulls]
     if as_json and wanted:
         print_json([pull_requests.pull_json(pull) for pulls in found for pull in pulls])
     elif as_json:
-        print_json(pull_requests.month_json(done(operations.month_of_pull_requests(settings, now))))
+        print_json(pull_requests.month_json(done(answers.month_of_pull_requests(settings, now))))
     else:
         asked = [f"pr {number}" for number in wanted if number not in missing]
         if asked or not wanted:
-            done(operations.print_answer(settings, now, *(asked or ["pr"])))
+            done(answers.print_answer(settings, now, *(asked or ["pr"])))
     for number in missing:
         print(f"PR #{number} is not in the record", file=sys.stderr)
     if settings.github is None:
@@ -177,7 +197,7 @@ def _print_branch(
     now: datetime,
     as_json: bool,
 ) -> None:
-    from meterbot.cli import checkout, operations
+    from meterbot.cli import answers, checkout
     from meterbot.commands.words import pull_requests
 
     commits = checkout.branch_commits(repo, branch, base)
@@ -185,11 +205,11 @@ def _print_branch(
         commits, names = checkout.authored(commits, settings.seat_list(), seat, email)
     except checkout.WhoseError as error:
         refuse(str(error))
-    pull = done(operations.branch_cost(settings, commits, names, now))
+    pull = done(answers.branch_cost(settings, commits, names, now))
     if as_json:
         print_json({"branch": branch, **pull_requests.cost_json(pull)})
     else:
-        done(operations.print_branch(settings, branch, pull))
+        done(answers.print_branch(settings, branch, pull))
 
 
 @cli.command("export")
@@ -197,19 +217,22 @@ def export_history(
     context: typer.Context,
     config: ConfigPath = None,
     since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "90d",
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV, the default.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (the default).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print every kept change of the seats' spend. In minor units and whole ones, and in UTC."""
+    """Print every stored change of the seats' spend.
+
+    Amounts are in minor units and in whole units of the currency, times are UTC.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
     from meterbot.commands import export
 
     if as_csv and as_json:
         raise typer.BadParameter("one of --csv and --json, not both")
     settings = configured(context, config)
     log_setup.set_up()
-    found = done(operations.history_of(settings, datetime.now(UTC) - _days(since)))
+    found = done(answers.history_of(settings, datetime.now(UTC) - _days(since)))
     if as_json:
         print_json(found)
     else:
@@ -225,16 +248,19 @@ def replay_history(
             "--config",
             "-c",
             metavar="PATH",
-            help="The configuration whose rules are tried. Its database is read, too, unless `meterbot --config` before the "
+            help="The configuration with the rules to test. Its database is read, too, unless `meterbot --config` before the "
             "command names another.",
         ),
     ] = None,
     since: Annotated[str, typer.Option(metavar="DAYS", help="How far back, such as 30d.")] = "30d",
     as_json: AsJson = False,
 ) -> None:
-    """Print what other rules would have told, beside what was told. They are tried on the recorded history."""
+    """Print the alerts that other rules would have sent.
+
+    It applies the rules of a configuration to the stored history, and shows their alerts beside those that were sent.
+    """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.cli import answers
     from meterbot.ingest import replay as replaying
 
     length = _days(since)
@@ -242,7 +268,7 @@ def replay_history(
     own = configured(context, None) if context.find_root().obj else tried
     log_setup.set_up()
     now = datetime.now(UTC)
-    found = done(operations.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
+    found = done(answers.replay_of(own, tried.rule_settings(), now - length, now, _says_how_far()))
     if as_json:
         print_json(replaying.as_json(found))
     else:
@@ -250,7 +276,7 @@ def replay_history(
 
 
 def _says_how_far() -> Callable[[int, int], None]:
-    """Tells who waits, on standard error, every few seconds."""
+    """Reports the progress on standard error every few seconds."""
     said = monotonic()
 
     def say(number: int, of: int) -> None:

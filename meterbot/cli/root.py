@@ -1,4 +1,4 @@
-"""The root of the commands: what every one of them shares."""
+"""What all commands share."""
 
 import json
 import os
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 cli = typer.Typer(
-    help="Tells a team what its Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
-    epilog="New here? `meterbot demo` shows the whole bot without any account; `meterbot init` sets yours up.",
+    help="Shows what a team's Claude seats really spend: alerts and /claude-spend on Slack and Discord.",
+    epilog="New here? `meterbot demo` shows the bot without any account; `meterbot init` sets up your own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,7 +38,7 @@ ConfigPath = Annotated[
         "--config",
         "-c",
         metavar="PATH",
-        help="The configuration file. Otherwise METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml, "
+        help="The configuration file. Default: METERBOT_CONFIG, METERBOT_CONFIG_TOML, ./config.toml, "
         "~/.config/meterbot/config.toml.",
     ),
 ]
@@ -46,9 +46,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document an
 
 
 def main() -> None:
-    """Runs a command; a failure of ours is one sentence, never a traceback."""
+    """Runs a command. An error that meterbot raises on purpose is one sentence, without a traceback."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no € still shows the rest
+        sys.stdout.reconfigure(errors="replace")  # a terminal without € still shows the rest
     try:
         cli()
     except MeterbotError as error:
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def done(work: "Coroutine[Any, Any, Result]") -> "Result":
-    """What a command's work comes to. Half the time of --help would go into importing this module."""
+    """The result of a command's coroutine. Importing asyncio above would double the time of --help."""
     import asyncio
 
     return asyncio.run(work)
@@ -101,7 +101,7 @@ def configured(context: typer.Context, path: str | None) -> "Config":
 
 
 def database_url(context: typer.Context, path: str | None) -> "SecretStr":
-    """Where the database is; DATABASE_URL alone says that, without any configuration."""
+    """Where the database is. With DATABASE_URL set, no configuration is needed."""
     from meterbot.app.config import ConfigError, load_database_url
 
     try:
@@ -116,15 +116,15 @@ def refuse(text: str) -> NoReturn:
 
 
 def print_json(document: object) -> None:
-    print(json.dumps(document, indent=1))  # in ASCII: whatever the terminal's encoding, it stays JSON
+    print(json.dumps(document, indent=1))  # in ASCII, for terminals of any encoding
 
 
 def confirm(question: str) -> None:
-    """Ends the command unless somebody says yes."""
+    """Ends the command unless the answer is yes."""
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:  # the end of the input, or Ctrl-C
-        print("\nnothing was deleted: nobody answered (--yes does not ask)", file=sys.stderr)
+        print("\nnothing was deleted: nobody answered (--yes skips the question)", file=sys.stderr)
         raise typer.Exit(1) from None
     if not agreed:
         print("nothing was deleted", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The bot itself: run it, see it on simulated services, check what surrounds it, try its alerts."""
+"""`meterbot run`, `demo`, `check` and `test-alert`."""
 
 import gc
 import os
@@ -46,11 +46,17 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
 @cli.command()
 def demo(
     speed: Annotated[
-        float | None, typer.Option(min=1, help="How many times faster than life the month runs.")
+        float | None, typer.Option(min=1, help="How many times faster than real time the month runs.")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Play the month in one go, unattended.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Play one scripted month without waiting, and exit.")
+    ] = False,
 ) -> None:
-    """Show the whole bot on simulated services. A team of five: no account, no token, nothing kept."""
+    """Show the whole bot with simulated services.
+
+    A team of five people, a month of spending, and the terminal as the chat. It needs no account and no token, and keeps
+    nothing.
+    """
     import logging
 
     from meterbot.app import log_setup
@@ -70,13 +76,14 @@ def check(
         bool,
         typer.Option(
             "--live",
-            help="Also ask the services: tokens, scopes, channels, permissions, one read of every seat, the clock.",
+            help="Also contact the services: tokens, scopes, channels, permissions, every seat, the clock.",
         ),
     ] = False,
 ) -> None:
-    """Check the configuration and what surrounds it. One line each, with what to do about it.
+    """Check the configuration, files, database and network address.
 
-    With --live it also asks Slack, Discord and the seats' services; it posts nothing. docs/checks.md explains each line.
+    Prints one line for each check, and what to do if it failed. With --live it also contacts Slack, Discord and the seats'
+    services, but posts nothing. docs/checks.md explains every check.
     """
     from meterbot.cli import check as checks
 
@@ -102,9 +109,9 @@ def check(
 
 @cli.command("test-alert")
 def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Post a test message wherever alerts go. It goes the way of an alert, and is told where it stands.
+    """Post a test message to every channel that gets alerts.
 
-    Needs no database, and disturbs no running bot. Where it fails, `meterbot check --live` says why.
+    It is sent like an alert. It needs no database and does not disturb a running bot.
     """
     from meterbot.app import log_setup
     from meterbot.cli import check as checks

@@ -1,4 +1,4 @@
-"""`meterbot seat`: push tokens, how each seat is doing, forgetting one."""
+"""`meterbot seat`: push tokens, the state of each seat, deleting a seat's data."""
 
 import sys
 from datetime import UTC, datetime
@@ -18,11 +18,11 @@ from meterbot.cli.root import (
     refuse,
 )
 
-seat = typer.Typer(help="Look after the seats: tokens, health, forgetting one.", no_args_is_help=True)
+seat = typer.Typer(help="Manage the seats: push tokens, state, stored data.", no_args_is_help=True)
 cli.add_typer(seat, name="seat")
 
 
-SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat, as the configuration names it.")]
+SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat's name in the configuration.")]
 
 
 @seat.command("add")
@@ -32,17 +32,21 @@ def seat_add(
     *,
     config: ConfigPath = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Make a new token; the one before is worthless at once.")
+        bool, typer.Option("--replace", help="Make a new token; the old one stops working.")
     ] = False,
     url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Where the seat's machine reaches this bot. Otherwise [http] public_url."
+            metavar="URL",
+            help="The address at which the seat's machine reaches this bot. Default: [http] public_url.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the token with which a seat's machine pushes. It is shown once, in the line to run there."""
+    """Make a push token for a seat's machine.
+
+    It is shown once, in the command to run there.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
@@ -51,14 +55,14 @@ def seat_add(
     known = {each.name: each for each in settings.seat_list()}
     if name not in known:
         refuse(
-            f"{name} is not in the configuration. Add it, then run this again:\n\n{seat_admin.toml_block(name)}"
+            f"{name} is not in the configuration. Add this, then run the command again:\n\n{seat_admin.toml_block(name)}"
         )
     if (source := known[name].source) != "push":
-        refuse(f'{name} has source = "{source}": only a seat with source = "push" has a token')
+        refuse(f'{name} has source = "{source}"; only seats with source = "push" have a push token')
     log_setup.set_up()
     token = done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
-        print(f"{name} has a token already: --replace makes a new one instead of it", file=sys.stderr)
+        print(f"{name} already has a token: --replace makes a new one", file=sys.stderr)
         raise typer.Exit(1)
     told = url or (settings.http and settings.http.public_url)
     address = told or "https://meterbot.example.com"
@@ -71,14 +75,17 @@ def seat_add(
         print(seat_admin.push_instructions(name, token, interval, address))
         if not told:
             print(
-                f"Put your bot's own address in place of {address}: it is neither in --url nor in [http] public_url.",
+                f"Replace {address} with your bot's address, which neither --url nor [http] public_url names.",
                 file=sys.stderr,
             )
 
 
 @seat.command("list")
 def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Print every seat and how it is doing. With its source, its last reading, and when its token was made."""
+    """Print every seat and its state.
+
+    With its source, its last reading, and the age of its token.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
@@ -99,38 +106,36 @@ def seat_forget(
     *,
     config: ConfigPath = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    token: Annotated[
-        bool, typer.Option("--token", help="Only its push token, which is worthless then.")
-    ] = False,
+    token: Annotated[bool, typer.Option("--token", help="Delete only its push token.")] = False,
     account: Annotated[
-        bool, typer.Option("--account", help="Only which account it is, so that it may be another one.")
+        bool,
+        typer.Option("--account", help="Forget only which account the seat belongs to, so it can change."),
     ] = False,
 ) -> None:
-    """Delete everything that is stored of a seat. Be it in the configuration or not."""
+    """Delete everything that is stored about a seat.
+
+    It does not have to be in the configuration any more.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
 
     if token and account:
-        refuse("--token and --account are two things: name one of them, or neither to delete everything")
+        refuse("--token and --account exclude each other; without both, everything is deleted")
     url = database_url(context, config)
     log_setup.set_up()
     if not yes:
-        what = "the push token" if token else "the account" if account else "everything that is stored"
-        confirm(f"Delete {what} of {name}?")
+        what = "the push token" if token else "the account" if account else "everything stored"
+        confirm(f"Delete {what} about {name}?")
     if token:
         gone = done(operations.revoke_push_token(url, name))
-        text = (
-            f"the token of {name} is worthless from now on"
-            if gone
-            else f"{name} has no token that was made here"
-        )
+        text = f"the token of {name} no longer works" if gone else f"{name} has no stored token"
     elif account:
         gone = done(operations.forget_account(url, name))
         text = (
-            f"{name} may be another account from its next reading on"
+            f"the next reading of {name} may be of another account"
             if gone
-            else f"no account of {name} is known"
+            else f"no account of {name} is stored"
         )
     else:
         forgotten = done(operations.forget_seat(url, name))

@@ -15,12 +15,12 @@ from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
 from meterbot.store import backup, facts, lock_file, locks, sessions, tables, workers
 from meterbot.store.engine import (
-    failure_of,
     for_migrating,
     for_writing,
     is_pooled,
     make_engine,
     prepare,
+    start_error,
 )
 from meterbot.store.migrations import bring_up_to_date, found_schema, make, newest_schema, schemas
 from meterbot.store.store import Store
@@ -113,10 +113,10 @@ async def _peek(url: str, look: Callable[[Connection], T]) -> T:
         async with asyncio.timeout(_PEEK_SECONDS):
             return await asyncio.to_thread(connect_and_look)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        failure = failure_of(error)
+        failure = start_error(error, f"cannot read the database {place_of(parsed)}")
     finally:
         engine.dispose()
-    raise StartError(f"cannot read the database {place_of(parsed)}: {failure}")
+    raise failure
 
 
 def _seen(connection: Connection) -> Glance:
@@ -137,12 +137,11 @@ async def _upgrade(engine: Engine, url: URL) -> None:
     try:
         await asyncio.to_thread(_migrate, engine, url)
     except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-        failure = failure_of(error)
+        failure = start_error(error, f"cannot open the database {place_of(url)}")
     finally:
         waiting.cancel()
     if failure is not None:
-        # Raised here and not above: no chained exception carries the connection's options along.
-        raise StartError(f"cannot open the database {place_of(url)}: {failure}")
+        raise failure  # not above: no chained exception carries the connection's options along
 
 
 def _due(connection: Connection) -> tuple[bool, str | None]:

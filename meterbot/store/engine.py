@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from meterbot.core.errors import StartError, UnavailableError
+
 READERS = 2
 """Threads that read: one long answer does not hold up another."""
 MOST_CONNECTIONS = READERS + 2
@@ -143,3 +145,27 @@ def failure_of(error: BaseException) -> str:
     if type(error).__module__.partition(".")[0] == "psycopg":
         return str(error).strip().partition("\n")[0] or type(error).__name__
     return type(error).__name__
+
+
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_PASSING_STATES = ("08", "53", "57P", "58")
+"""PostgreSQL's classes of errors: the connection broke, no room, an operator stopped it, its machine failed."""
+_LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "invalid ")
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether a later start may succeed although nobody changes anything."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+    if type(error).__name__ != "OperationalError":
+        return False
+    # While connecting, PostgreSQL's client gives no code but a sentence.
+    state, text = getattr(error, "sqlstate", None), str(error)
+    return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
+
+
+def start_error(error: BaseException, sentence: str) -> StartError:
+    """`sentence` as the error of a start that `error` ended."""
+    return (UnavailableError if may_pass(error) else StartError)(f"{sentence}: {failure_of(error)}")

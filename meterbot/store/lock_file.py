@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from meterbot.core.errors import StartError
+from meterbot.core.errors import StartError, UnavailableError
 
 
 def lock_path(database: Path) -> Path:
@@ -36,7 +36,7 @@ def hold(url: URL) -> TextIOWrapper | None:
         holder = file.read().strip()
         file.close()
         who = f"process {holder}" if holder else "another process"
-        raise StartError(
+        raise UnavailableError(
             f"another meterbot runs on {database} already ({who}): end that one, or give this one another database_url. "
             "Several processes can share a PostgreSQL"
         ) from None

@@ -11,7 +11,9 @@ from meterbot.app import log_setup
 from meterbot.app.build import assembled
 from meterbot.app.config import Config
 from meterbot.chat import Question
-from meterbot.cli.operations import make_push_token, read_seats, seat_overview, team_now
+from meterbot.cli.answers import team_now
+from meterbot.cli.operations import make_push_token, seat_overview
+from meterbot.cli.seat_reads import read_seats
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
 from meterbot.core.money import plain

@@ -30,6 +30,27 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
     assert "bo" in listed.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "status"), [("postgresql://u@127.0.0.1:{port}/d", 1), ("sqlite:////nowhere/meterbot.db", 2)]
+)
+async def test_a_database_that_is_down_is_tried_again_and_a_wrong_path_is_a_mistake(
+    tmp_path: Path, url: str, status: int
+) -> None:
+    text = f'database_url = "{url.format(port=free_port())}"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+    (tmp_path / "config.toml").write_text(text)
+    ended = await process.meterbot("run", cwd=tmp_path)
+    assert (ended.status, "cannot open the database" in ended.stderr) == (status, True), ended.stderr
+
+
+async def test_a_second_bot_on_a_file_exits_1_since_the_first_may_be_about_to_end(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[[seats]]\nname = "ana"\nsource = "push"\n')
+    async with process.started("run", cwd=tmp_path) as bot:
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        second = await process.meterbot("run", cwd=tmp_path)
+        await process.stop(bot)
+    assert (second.status, "another meterbot runs on" in second.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 1), ("203.0.113.1", 2)])
 async def test_a_port_that_is_taken_is_tried_again_and_a_foreign_address_is_a_mistake(
     tmp_path: Path, host: str, status: int

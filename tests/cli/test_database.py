@@ -20,7 +20,7 @@ def test_a_backup_prints_where_it_is_and_can_be_restored(tmp_path: Path) -> None
     restored = typed(tmp_path, "restore", str(tmp_path / "kept.db"))
     assert restored.exit_code == 0
     assert restored.stdout.startswith(
-        f"restored from {tmp_path}/kept.db; what was there is kept as {tmp_path}/"
+        f"restored from {tmp_path}/kept.db; the replaced database is kept as {tmp_path}/"
     )
 
 

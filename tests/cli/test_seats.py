@@ -104,7 +104,7 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     token = typed.token()
     said = typed("forget", "bo", answer="n\n")
     assert said.exit_code == 1
-    assert "Delete everything that is stored of bo?" in said.stderr
+    assert "Delete everything stored about bo?" in said.stderr
     assert said.stderr.endswith("nothing was deleted\n")
     unanswered = typed("forget", "bo")
     assert unanswered.exit_code == 1
@@ -125,7 +125,7 @@ def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
 
 def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
     typed.token()
-    assert "worthless" in typed("forget", "bo", "--token", "--yes").stdout
+    assert "no longer works" in typed("forget", "bo", "--token", "--yes").stdout
     again = typed("forget", "bo", "--token", "--yes")
     assert (again.exit_code, again.stdout) == (1, "")
     assert typed("add", "bo").exit_code == 0

@@ -13,7 +13,7 @@ from meterbot.app.build import assembled
 from meterbot.app.config import Config, load
 from meterbot.app.run import Bot
 from meterbot.chat import Question
-from meterbot.cli import operations
+from meterbot.cli import answers, seat_reads
 from meterbot.commands.report_json import spend_json
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health
@@ -95,7 +95,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
         assert "$4.20 spent of $50.00 (8%)" in team
         assert "team-api: $148.45 this month (cost report)" in team
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
-        told = spend_json(await operations.team_now(config, clock.now()), UTC)
+        told = spend_json(await answers.team_now(config, clock.now()), UTC)
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
         kinds = {event.kind for event in await bot.store.read(lambda c: facts.read_events(c, NOW))}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"
@@ -120,7 +120,7 @@ async def test_nobody_is_named_unless_it_is_asked_for(organization: AdminApi, tm
     clock = ManualClock(NOW)
     async with running(organization, tmp_path, clock) as (bot, config, _):
         assert "planted" not in await asked(bot, "seat", "team-api")
-        shots = await operations.read_seats(config, ["team-api"], clock.now())
+        shots = await seat_reads.read_seats(config, ["team-api"], clock.now())
         assert "planted@example.com" in repr(shots), "for `snapshot --emails`, which stores nothing"
     await asyncio.to_thread(no_trace, tmp_path, b"planted@example.com")
     async with running(organization, tmp_path, clock, "store_emails = true") as (bot, _, _screen):

@@ -53,10 +53,9 @@ def nothing_told(told: str) -> None:
 
 async def typed_so_far(screen: Screen, three: Team) -> None:
     """Up to the channel of Slack."""
-    await screen.answers("Keep the tokens", "")
-    await screen.answers("Where shall alerts go", "slack")
+    await screen.answers("Where should alerts go", "slack")
     await screen.sees("https://api.slack.com/apps?new_app=1&manifest_yaml=")
-    await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+    await screen.answers("bot token (xoxb-…)", BOT_TOKEN)
     await screen.sees("slack_token: Slack knows the bot")
     await screen.answers("app-level token", APP_TOKEN)
     await screen.answers("channel's id", three.slack.channel)
@@ -68,15 +67,36 @@ async def test_typed_from_nothing_to_an_alert_in_the_channel(tmp_path: Path) -> 
             await typed_so_far(screen, three)
             await screen.answers("seat's name", "ana")
             await screen.answers("[push]", "claude_ai")
-            await screen.answers("opens the whole account", KEY)
+            await screen.answers("access to the whole account", KEY)
             await screen.sees("seat_read: ana was read")
             assert files(tmp_path) == {}
             await screen.answers("Its plan", "max_20x")
+            await screen.answers("Slack member id", "ana")
+            await screen.sees("must be a member id")
+            await screen.answers("Slack member id", "U0ANA")
+            await screen.answers("next seat's name", "ana")
+            await screen.sees("already the name of a seat")
+            await screen.answers("next seat's name", "bo")
+            await screen.answers("[push]", "push")
+            await screen.answers("Its plan", "pro")
+            await screen.answers("Slack member id", "")
+            await screen.answers("machines reach this bot", "http://meterbot.example.com")
+            await screen.sees("must begin with https://")
+            await screen.answers("machines reach this bot", "https://meterbot.example.com")
+            await screen.answers("next seat's name", "")
             await screen.answers("time zone", "Europe/Berlin")
+            await screen.sees("METERBOT_URL=https://meterbot.example.com METERBOT_PUSH_TOKEN=mbpush_")
             await screen.sees("test_alert: slack")
             await screen.sees(f"Next, start the bot:\n\n    {sys.executable} -m meterbot run\n")
             assert await screen.ended() == 0
         nothing_told(screen.shown + text_of(tmp_path))
+        ana, bo = tomli.loads(text_of(tmp_path))["seats"]
+        assert (ana["plan"], ana["owner"], bo["plan"], "owner" in bo) == (
+            "max_20x",
+            {"slack": "U0ANA"},
+            "pro",
+            False,
+        )
         assert three.on_slack() == ["Test: meterbot's alerts arrive here. Nothing has happened."]
         assert files(tmp_path) == dict.fromkeys(
             (
@@ -135,8 +155,7 @@ async def test_a_key_that_is_renewed_while_it_is_tried_is_kept_for_the_bot(tmp_p
         ended = await process.meterbot(*words, environ={"ANA": KEY}, cwd=tmp_path)
         assert ended.status == 0, ended.stdout + ended.stderr
         assert (
-            "renewed the session key of ana while it was tried: what it is now is in the database"
-            in ended.stdout
+            "renewed the session key of ana when it was read; the new one is in the database" in ended.stdout
         )
         nothing_told(ended.stdout + ended.stderr + text_of(tmp_path))
         read = await process.meterbot("snapshot", environ={"ANA": KEY}, cwd=tmp_path)
@@ -150,8 +169,8 @@ async def test_a_key_that_is_renewed_with_the_bot_elsewhere_has_to_be_copied_ane
         words = ("init", *flags, *endpoints(three), "--timezone", "UTC", "--keep", "environment")
         ended = await process.meterbot(*words, environ={"ANA": KEY}, cwd=tmp_path)
         assert ended.status == 0, ended.stdout + ended.stderr
-        assert "what it is now is not kept: the database is elsewhere" in ended.stdout
-        assert "METERBOT_SECRET_KEY is yours to make: " in ended.stdout
+        assert "the new one cannot be stored: the database is elsewhere" in ended.stdout
+        assert "secret-key` prints a value for METERBOT_SECRET_KEY." in ended.stdout
         assert os.listdir(tmp_path) == ["config.toml"]  # noqa: PTH208 - a list
 
 
@@ -159,7 +178,7 @@ async def test_on_the_terminal_the_test_alert_says_what_posted_it_and_where_it_i
     words = ("--console", "--seat", "ana", "--url", "http://127.0.0.1:8080", "--timezone", "UTC")
     ended = await process.meterbot("init", *words, cwd=tmp_path)
     assert "Somebody ran `meterbot init`." in ended.stdout
-    assert "A test alert stands above." in ended.stdout
+    assert "A test alert is above." in ended.stdout
 
 
 # --- again ----------------------------------------------------------------------------------------------------------
@@ -179,11 +198,32 @@ async def test_again_it_adds_a_further_seat_and_leaves_the_rest_as_it_is(tmp_pat
         text = text_of(tmp_path)
         assert [line for line in edited.splitlines() if line not in text.splitlines()] == []
         assert [one["name"] for one in tomli.loads(text)["seats"]] == ["ana", "bo"]
-        assert "has to be started again to see this" in ended.stdout
+        assert "Restart a bot that already runs with it" in ended.stdout
         third = await process.meterbot("init", *first, environ=environ, cwd=tmp_path)
         assert (third.status, text_of(tmp_path)) == (0, text)
         assert "nothing was posted" in third.stdout
         assert "test_alert" not in third.stdout
+
+
+async def test_the_public_url_that_is_configured_is_that_of_a_further_seat(tmp_path: Path) -> None:
+    url = "https://meterbot.example.com"
+    text = f'[http]\npublic_url = "{url}"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+    (tmp_path / "config.toml").write_text(text)
+    ended = await process.meterbot("init", "--console", "--seat", "cleo", "--source", "push", cwd=tmp_path)
+    assert (ended.status, f"METERBOT_URL={url} " in ended.stdout) == (0, True), ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [("Mars/X", "must be an IANA time zone"), ("Asia/Tokyo", 'already has timezone = "Europe/Berlin"')],
+)
+async def test_a_time_zone_that_cannot_be_or_is_not_that_of_the_file_is_an_error(
+    tmp_path: Path, zone: str, said: str
+) -> None:
+    text = 'timezone = "Europe/Berlin"\n[[seats]]\nname = "ana"\nsource = "push"\n'
+    (tmp_path / "config.toml").write_text(text)
+    ended = await process.meterbot("init", "--seat", "cleo", "--timezone", zone, cwd=tmp_path)
+    assert (ended.status, said in ended.stderr, text_of(tmp_path)) == (2, True, text), ended.stderr
 
 
 async def test_a_file_that_is_there_is_used_and_not_overwritten(tmp_path: Path) -> None:
@@ -202,14 +242,16 @@ async def test_tokens_kept_in_the_environment_are_named_and_the_seat_needs_no_da
 ) -> None:
     async with team() as three:
         async with sitting_at("init", "--keep", "environment", *endpoints(three), cwd=tmp_path) as screen:
-            await screen.answers("Where shall alerts go", "slack")
-            await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+            await screen.answers("Where should alerts go", "slack")
+            await screen.answers("bot token (xoxb-…)", BOT_TOKEN)
             await screen.answers("app-level token", APP_TOKEN)
             await screen.answers("channel's id", three.slack.channel)
             await screen.answers("seat's name", "ana")
             await screen.answers("[push]", "push")
             await screen.answers("Its plan", "other")
+            await screen.answers("Slack member id", "")
             await screen.answers("machines reach this bot", "https://meterbot.example.com")
+            await screen.answers("next seat's name", "")
             await screen.answers("time zone", "UTC")
             await screen.sees("SLACK_BOT_TOKEN=… SLACK_APP_TOKEN=…")
             assert await screen.ended() == 0
@@ -226,11 +268,10 @@ async def test_a_wrong_token_and_a_missing_invitation_are_told_and_asked_again(t
     async with team() as three:
         three.slack.channels[three.slack.channel].member = False
         async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
-            await screen.answers("Keep the tokens", "")
-            await screen.answers("Where shall alerts go", "slack")
-            await screen.answers("bot's token (xoxb-…)", APP_TOKEN)
+            await screen.answers("Where should alerts go", "slack")
+            await screen.answers("bot token (xoxb-…)", APP_TOKEN)
             await screen.sees("xoxb- for the bot")
-            await screen.answers("bot's token (xoxb-…)", BOT_TOKEN)
+            await screen.answers("bot token (xoxb-…)", BOT_TOKEN)
             await screen.answers("app-level token", APP_TOKEN)
             await screen.answers("channel's id", "claude-spend")
             await screen.sees("must be the id of a channel")
@@ -246,32 +287,31 @@ async def test_a_session_key_that_is_refused_is_asked_for_again_or_kept_all_the_
     async with team() as three:
         flags = ("init", "--keep", "files", "--console", "--timezone", "UTC", "--source", "claude_ai")
         async with sitting_at(*flags, "--seat", "ana", *endpoints(three)[4:], cwd=tmp_path) as screen:
-            await screen.answers("opens the whole account", "sk-ant-sid01-another")
+            await screen.answers("access to the whole account", "sk-ant-sid01-another")
             await screen.sees("fail  ana: session expired")
-            await screen.answers("Keep it all the same?", "n")
-            await screen.answers("opens the whole account", KEY)
+            await screen.answers("Keep it anyway?", "n")
+            await screen.answers("access to the whole account", KEY)
             await screen.sees("seat_read: ana was read")
             assert files(tmp_path) == {}
             await screen.answers("Its plan", "max_20x")
             assert await screen.ended() == 0
         assert (tmp_path / "secrets/ana-session-key").read_text() == f"{KEY}\n"
         async with sitting_at(*flags, "--seat", "bo", cwd=tmp_path) as screen:
-            await screen.answers("opens the whole account", "sk-ant-sid01-another")
-            await screen.answers("Keep it all the same?", "y")
+            await screen.answers("access to the whole account", "sk-ant-sid01-another")
+            await screen.answers("Keep it anyway?", "y")
             await screen.answers("Its plan", "pro")
             assert await screen.ended() == 0
         assert [one.name for one in load(None, {}, tmp_path).seats] == ["ana", "bo"]
 
 
-@pytest.mark.parametrize("question", ["bot's token (xoxb-…)", "seat's name"])
+@pytest.mark.parametrize("question", ["bot token (xoxb-…)", "seat's name"])
 async def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, question: str) -> None:
     async with team() as three:
         async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
             if question == "seat's name":
                 await typed_so_far(screen, three)
             else:
-                await screen.answers("Keep the tokens", "")
-                await screen.answers("Where shall alerts go", "slack")
+                await screen.answers("Where should alerts go", "slack")
             await screen.interrupts(question)
             await screen.sees("ended before anything was written")
             assert await screen.ended() == 1
@@ -288,14 +328,16 @@ async def test_ctrl_c_while_the_test_alert_is_posted_leaves_a_whole_configuratio
             await screen.answers("seat's name", "ana")
             await screen.answers("[push]", "push")
             await screen.answers("Its plan", "")
+            await screen.answers("Slack member id", "")
             await screen.answers("machines reach this bot", "")
+            await screen.answers("next seat's name", "")
             await screen.answers("time zone", "Mars/Olympus")
             await screen.sees("must be an IANA time zone")
             await screen.answers("time zone", "UTC")
             await screen.sees("METERBOT_PUSH_TOKEN=")
             await three.slack.until(lambda: three.slack.called("chat.postMessage"), seconds=process.SECONDS)
             await screen.interrupts("meterbot push --every 15m")
-            await screen.sees("The configuration stays")
+            await screen.sees("The configuration is complete")
             assert await screen.ended() == 1
         assert load(None, {}, tmp_path).seats
 
@@ -342,6 +384,7 @@ async def test_a_configuration_that_is_wrong_is_left_as_it_is(tmp_path: Path, te
         (("--timezone", "Mars/Olympus"), "must be an IANA time zone"),
         (("--plan", "max20"), 'did you mean "max_20x"?'),
         (("--url", "meterbot.example.com"), "must be an address"),
+        (("--url", "http://meterbot.example.com"), "must begin with https://"),
         (("--source", "claude_ai", "--credential-env", "GONE"), "GONE is not set"),
     ],
 )

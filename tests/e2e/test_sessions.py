@@ -11,7 +11,7 @@ import pytest
 
 from meterbot.app.build import assembled
 from meterbot.chat import Question
-from meterbot.cli import operations
+from meterbot.cli import operations, seat_reads
 from meterbot.core.cipher import new_key
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
@@ -178,7 +178,7 @@ async def test_a_snapshot_uses_and_keeps_the_renewed_key_of_the_running_bot(
     three.accounts["ana"].rotate_to.append(RENEWED)
     await lived(three, sqlite, clock)
     three.accounts["ana"].rotate_to.append(f"{RENEWED}2")
-    (shot,) = await operations.read_seats(three.config(sqlite), ["ana"], clock.now())
+    (shot,) = await seat_reads.read_seats(three.config(sqlite), ["ana"], clock.now())
     assert shot.health is Health.OK
     assert (await lived(three, sqlite, clock))["ana"] is Health.OK
 
@@ -236,7 +236,7 @@ async def test_check_tells_a_wrong_key_and_what_is_lost_can_be_discarded(
     assert (bad.status, "does not decrypt the stored session keys of ana" in bad.stdout) == (1, True)
     discard = ("secret-key", "--discard-unreadable")
     kept = await process.meterbot(*discard, environ=environ, cwd=tmp_path)
-    assert (kept.status, kept.stdout) == (0, "everything that is stored can be decrypted\n")
+    assert (kept.status, kept.stdout) == (0, "every stored session key can be decrypted\n")
     gone = await process.meterbot(*discard, environ=wrong, cwd=tmp_path)
     assert (gone.status, gone.stdout) == (0, "deleted what was stored of ana\n")
     refused = await process.meterbot(*discard, environ={**environ, "METERBOT_SECRET_KEY": ""}, cwd=tmp_path)

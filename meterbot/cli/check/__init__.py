@@ -49,7 +49,7 @@ def run_checks(
     found = find(path_arg, environ, cwd)
     seats = len(config.seats)
     checks.append(Check("config", Status.OK, f"{found.label}: {seats} seat{'s' if seats > 1 else ''}"))
-    checks += config_file(config, found.path)
+    checks += config_file(config, found.path, environ)
     checks += open_files(secret_files(config))
     database = database_place(config, environ, cwd)
     usable = database.status is not Status.FAIL

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meterbot.app.config import Config
-from meterbot.cli import operations
+from meterbot.cli import seat_reads
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
@@ -153,7 +153,7 @@ async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Che
     names = [seat.name for seat in seats if seat.name not in waiting]
     try:
         async with asyncio.timeout(READ_SECONDS):
-            shots = await operations.read_seats(config, names, now) if names else []
+            shots = await seat_reads.read_seats(config, names, now) if names else []
     except TimeoutError:
         sentence = f"{listed(names)} did not answer within {READ_SECONDS:g} seconds"
         return [*waiting.values(), Check("seat_read", Status.FAIL, sentence, remedy(Health.UNREACHABLE, ""))]

@@ -21,11 +21,12 @@ def python(version: tuple[int, int]) -> Check:
     return Check("python", Status.OK, sentence)
 
 
-def config_file(config: Config, path: Path | None) -> Iterator[Check]:
+def config_file(config: Config, path: Path | None, environ: Mapping[str, str]) -> Iterator[Check]:
     if path is None:
         return
     mode = path.stat().st_mode
-    password = parse_url(config.database_url.get_secret_value()).password
+    own = "DATABASE_URL" not in environ
+    password = own and parse_url(config.database_url.get_secret_value()).password
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Check("config_mode", Status.WARN, f"{path} can be changed by others", f"chmod go-w {path}")
     elif password and mode & (stat.S_IRGRP | stat.S_IROTH):

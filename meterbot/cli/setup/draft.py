@@ -1,10 +1,10 @@
-"""The text of config.toml: a new one, or what is missing put into one that is there. Pure; no secret ever comes here."""
+"""The text of config.toml: a new one, or an existing one with additions. Pure, and without secrets."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-Value = str | bool | int
+Value = str | bool | int | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class DraftTable:
 
 
 def drafted(existing: str | None, schema: str, top: Mapping[str, Value], tables: Sequence[DraftTable]) -> str:
-    """The whole text. What is there stays as it is, to the letter; `top` are keys that it does not have."""
+    """The whole text. Everything in `existing` stays as it is; `top` are keys that it does not have."""
     first = f"#:schema {schema}\n"
     lines = "".join(_line(key, value) for key, value in top.items())
     added = "".join(f"\n{table}" for table in tables)
     if existing is None:
-        return f"{first}# Every key, with its reason: config.example.toml. Checked by `meterbot check`.\n\n{lines}{added}"
+        return f"{first}# config.example.toml explains every key. Check this file with `meterbot check`.\n\n{lines}{added}"
     head, rest = "", existing.removeprefix("\ufeff")
     if rest.startswith("#:schema"):
         head, _, rest = rest.partition("\n")
@@ -33,6 +33,11 @@ def drafted(existing: str | None, schema: str, top: Mapping[str, Value], tables:
 
 
 def _line(key: str, value: Value) -> str:
+    return f"{key} = {_written(value)}\n"
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_written(inner)}" for key, inner in value.items()) + " }"
     # A basic string of TOML is one of JSON, but for DEL.
-    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return f"{key} = {text}\n"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

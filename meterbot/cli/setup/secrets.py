@@ -1,4 +1,4 @@
-"""Where a secret comes from, and where it will be read from: never from a command line, never from config.toml."""
+"""Collects the secrets for `meterbot init`, and where the bot will read each: a file or an environment variable."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meterbot.app.config import Secret, Vault
 from meterbot.app.config.secrets import read_text
-from meterbot.cli.setup.asking import Given, MistakenError, Prompter, RefusedError
+from meterbot.cli.setup.prompts import MistakenError, Prompter, RefusedError, SecretPlace
 from meterbot.core import secret
 from meterbot.core.findings import Check, Status
 
@@ -16,9 +16,9 @@ FILES, ENVIRONMENT = "files", "environment"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A secret that is needed. `title`: what a person calls it; `flag`: how the flags for it begin; `variable` and
-    `file`: where it is kept when nothing says otherwise."""
+class SecretSpec:
+    """A secret that is needed. `title` is for people, `flag` is how its flags begin, `variable` and `file` are where it
+    is kept unless a flag says otherwise."""
 
     key: str
     title: str
@@ -28,8 +28,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A secret, and how config.toml points to it: by `key` and `name`. `new`: it has to be written to that file."""
+class KeptSecret:
+    """A secret, and how config.toml names it: `key = "name"`. `new`: it has to be written to the file `name`."""
 
     key: str
     name: str
@@ -42,58 +42,58 @@ class Kept:
         return self.name if self.key.endswith("_env") else None
 
 
-class Keeper:
-    """Finds secrets, or asks for them. `keep`: whether those that are typed go to files or to the environment."""
+class SecretCollector:
+    """Finds secrets, or asks for them. `keep`: whether typed ones go to files or to the environment."""
 
     def __init__(
-        self, person: Prompter, environ: Mapping[str, str], directory: Path, *, keep: str = FILES
+        self, prompter: Prompter, environ: Mapping[str, str], directory: Path, *, keep: str = FILES
     ) -> None:
-        self._person = person
+        self._prompter = prompter
         self._vault = Vault(environ, directory)
         self._environ = environ
         self._directory = directory
         self._keep = keep
-        self.kept: list[Kept] = []
+        self.kept: list[KeptSecret] = []
 
     def get(
         self,
-        wanted: Wanted,
-        given: Given,
-        tried: Callable[[Kept], list[Check]],
+        spec: SecretSpec,
+        given: SecretPlace,
+        check: Callable[[KeptSecret], list[Check]],
         *,
         may_be_kept: bool = False,
-    ) -> Kept:
-        """The secret, once it is tried and does not fail; `may_be_kept`: or is kept all the same, since a service that
-        does not answer says nothing of it. Raises `RefusedError`."""
-        kept = self._found(wanted, given) or self._typed(wanted)
-        while failures := failures_of(tried(kept)):
-            self._person.hears(problem_of(failures))
-            if may_be_kept and self._person.agrees("Keep it all the same?"):
+    ) -> KeptSecret:
+        """The secret, once it passes `check`; with `may_be_kept`, a person may keep one that does not, because a service
+        that is down says nothing about it. Raises `RefusedError`."""
+        kept = self._found(spec, given) or self._typed(spec)
+        while failures := failures_of(check(kept)):
+            self._prompter.reject(problem_of(failures))
+            if may_be_kept and self._prompter.confirm("Keep it anyway?"):
                 break
-            kept = self._typed(wanted)
+            kept = self._typed(spec)
         self.kept.append(kept)
         return kept
 
-    def made(self, wanted: Wanted, value: str) -> Kept:
-        """A secret of our own making, where none is there yet."""
-        kept = self._found(wanted, Given()) or self._new(wanted, value)
+    def make(self, spec: SecretSpec, value: str) -> KeptSecret:
+        """A secret with this new value, unless there is one already."""
+        kept = self._found(spec, SecretPlace()) or self._new(spec, value)
         self.kept.append(kept)
         return kept
 
-    def _found(self, wanted: Wanted, given: Given) -> Kept | None:
-        file = f"{FOLDER}/{wanted.file}"
+    def _found(self, spec: SecretSpec, given: SecretPlace) -> KeptSecret | None:
+        file = f"{FOLDER}/{spec.file}"
         try:
             if given.env is not None:
-                return Kept(f"{wanted.key}_env", given.env, self._variable(given.env))
+                return KeptSecret(f"{spec.key}_env", given.env, self._variable(given.env))
             if given.file is not None:
                 path = str(Path(given.file).absolute())
-                return Kept(f"{wanted.key}_file", path, self._file(path))
-            if self._environ.get(wanted.variable):
-                return Kept(f"{wanted.key}_env", wanted.variable, self._variable(wanted.variable))
+                return KeptSecret(f"{spec.key}_file", path, self._file(path))
+            if self._environ.get(spec.variable):
+                return KeptSecret(f"{spec.key}_env", spec.variable, self._variable(spec.variable))
             if (self._directory / file).exists():
-                return Kept(f"{wanted.key}_file", file, self._file(file))
+                return KeptSecret(f"{spec.key}_file", file, self._file(file))
         except ValueError as error:
-            raise MistakenError(f"{wanted.title}: {error}") from None
+            raise MistakenError(f"{spec.title}: {error}") from None
         return None
 
     def _variable(self, name: str) -> str:
@@ -102,22 +102,22 @@ class Keeper:
     def _file(self, name: str) -> str:
         return Secret.of(read_text(self._vault.path(name)), "the file it names").get_secret_value()
 
-    def _typed(self, wanted: Wanted) -> Kept:
+    def _typed(self, spec: SecretSpec) -> KeptSecret:
         while True:
-            value = self._person.secret(wanted.title, f"{wanted.flag}-env or {wanted.flag}-file").strip()
+            value = self._prompter.ask_secret(spec.title, f"{spec.flag}-env or {spec.flag}-file").strip()
             secret.remember(value)
             if re.fullmatch(r"[!-~]+", value):
-                return self._new(wanted, value)
-            self._person.hears(f"{wanted.title}: has a space or an unusual character in it, or is empty")
+                return self._new(spec, value)
+            self._prompter.reject(f"{spec.title}: is empty, or has a space or an unusual character in it")
 
-    def _new(self, wanted: Wanted, value: str) -> Kept:
+    def _new(self, spec: SecretSpec, value: str) -> KeptSecret:
         secret.remember(value)
         if self._keep == ENVIRONMENT:
-            return Kept(f"{wanted.key}_env", wanted.variable, value)
-        file = f"{FOLDER}/{wanted.file}"
-        if (self._directory / file).exists() and not self._person.agrees(f"Replace {file}, which is there?"):
-            raise RefusedError(f"{file} is there already, and was left as it is: correct or remove it")
-        return Kept(f"{wanted.key}_file", file, value, new=True)
+            return KeptSecret(f"{spec.key}_env", spec.variable, value)
+        file = f"{FOLDER}/{spec.file}"
+        if (self._directory / file).exists() and not self._prompter.confirm(f"Replace the existing {file}?"):
+            raise RefusedError(f"{file} already exists and was not changed: correct or remove it")
+        return KeptSecret(f"{spec.key}_file", file, value, new=True)
 
 
 def failures_of(found: list[Check]) -> list[Check]:

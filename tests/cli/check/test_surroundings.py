@@ -76,6 +76,8 @@ def test_a_password_in_a_readable_configuration_is_told(tmp_path: Path) -> None:
     assert of(checks, "config_mode").status is Status.WARN
     assert of(checks, "database").sentence == "PostgreSQL at db.example, not contacted"
     assert "planted-password" not in as_text(checks)
+    elsewhere = run_checks(None, {**ENVIRON, "DATABASE_URL": "postgres://u:p@db.example/x"}, tmp_path)
+    assert of(elsewhere, "config_mode").status is Status.OK
 
 
 def test_secret_files_that_others_may_read_are_told_one_by_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The files that `meterbot init` writes: whole or not at all, and for nobody else's eyes."""
+"""Writes the files of `meterbot init`: all or none, and readable only by their owner."""
 
 import os
 import shutil
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from meterbot.cli.setup.secrets import Kept
+from meterbot.cli.setup.secrets import KeptSecret
 
 
 @contextmanager
-def written(directory: Path, kept: list[Kept]) -> Iterator[None]:
-    """The new secrets, in their files. Where the block does not end well, those that were not there before are gone."""
+def secret_files(directory: Path, kept: list[KeptSecret]) -> Iterator[None]:
+    """Writes the new secrets to their files. Deletes the new files again if the block raises."""
     made: list[Path] = []
     try:
         for one in kept:
@@ -26,13 +26,13 @@ def written(directory: Path, kept: list[Kept]) -> Iterator[None]:
     except BaseException:
         for path in made:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # others are in it
+            with suppress(OSError):  # it has other files
                 path.parent.rmdir()
         raise
 
 
 def write(path: Path, text: str) -> None:
-    """Puts the text in place in one step: a new file is readable by its owner only, one that is there keeps its mode."""
+    """Replaces the file in one step: a new file is readable only by its owner, an existing one keeps its mode."""
     path = path.resolve()
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with 0600
     try:

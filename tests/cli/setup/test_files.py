@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.cli.setup.keeping import write, written
-from meterbot.cli.setup.secrets import Kept
+from meterbot.cli.setup.files import secret_files, write
+from meterbot.cli.setup.secrets import KeptSecret
 
-NEW = Kept("bot_token_file", "secrets/slack-bot-token", "xoxb-planted", new=True)
+NEW = KeptSecret("bot_token_file", "secrets/slack-bot-token", "xoxb-planted", new=True)
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -17,7 +17,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_a_secret_is_for_its_owner_only(tmp_path: Path) -> None:
-    with written(tmp_path, [NEW]):
+    with secret_files(tmp_path, [NEW]):
         pass
     path = tmp_path / NEW.name
     assert path.read_text() == "xoxb-planted\n"
@@ -27,7 +27,7 @@ def test_a_secret_is_for_its_owner_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [ValueError, KeyboardInterrupt])
 def test_where_it_does_not_end_well_nothing_is_left(tmp_path: Path, end: type[BaseException]) -> None:
-    with pytest.raises(end), written(tmp_path, [NEW]):
+    with pytest.raises(end), secret_files(tmp_path, [NEW]):
         raise end
     assert everything_in(tmp_path) == []
 
@@ -36,7 +36,7 @@ def test_what_was_there_before_is_not_taken_away(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / NEW.name).write_text("older")
     (tmp_path / "secrets/other").write_text("other")
-    with pytest.raises(ValueError, match="end"), written(tmp_path, [NEW]):
+    with pytest.raises(ValueError, match="end"), secret_files(tmp_path, [NEW]):
         raise ValueError("end")
     assert everything_in(tmp_path) == ["secrets", "secrets/other", NEW.name]
 

@@ -1,0 +1,207 @@
+"""What a command tells from the database: the team, its history, the status, pull requests."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+import meterbot
+from meterbot.app.config import Config
+from meterbot.chat import Question
+from meterbot.cli.checkout import LocalCommit
+from meterbot.cli.operations import opened
+from meterbot.commands import export
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
+from meterbot.commands.outlooks import Outlooks
+from meterbot.commands.readings import current_outlooks, current_report
+from meterbot.commands.reports import Reports
+from meterbot.commands.team_report import TeamReport, plan_troubles
+from meterbot.commands.words import pull_requests
+from meterbot.core.deliveries import all_queues
+from meterbot.core.messages import Message
+from meterbot.core.models import Counter, Seat, SourceState
+from meterbot.core.privacy import Operators
+from meterbot.core.text import stamp
+from meterbot.delivery.redaction import Redaction
+from meterbot.delivery.seat_settings import name_of
+from meterbot.ingest.changes import counts_in_team
+from meterbot.ingest.pull_requests import counters_of, month_so_far, reckoned
+from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
+from meterbot.rules import RuleSettings
+from meterbot.rules.pull_requests import Commits, Merged, Month, PullRequest
+from meterbot.store import (
+    LAST_TICK,
+    Connection,
+    Store,
+    deliveries,
+    facts,
+    history,
+    notes,
+    workers,
+)
+from meterbot.store import pull_requests as records
+
+_MOST_EVENTS = 1_000_000
+_AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operator"})}))
+"""Everybody who can run commands on this machine sees every seat and may change every setting."""
+
+
+async def team_now(config: Config, now: datetime) -> TeamReport:
+    """The team as the database knows it."""
+    async with opened(config) as store:
+        return await current_report(store, Reports(config.seat_list(), config.timezone), now)
+
+
+async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
+    """The team as the database knows it, and where it is heading."""
+    async with opened(config) as store:
+        report = await current_report(store, Reports(config.seat_list(), config.timezone), now)
+        return report, await current_outlooks(store, report)
+
+
+async def history_of(config: Config, since: datetime) -> list[dict[str, object]]:
+    """Every kept change of the configured seats since then, in order of time."""
+    async with opened(config) as store:
+        readers = await _readers(store, config)
+        samples = await store.read(lambda c: history.read(c, readers, since))
+        names = {counter: seat.name for counter, seat in readers.items()}
+        return export.rows([sample for sample in samples if sample.at >= since], names)
+
+
+async def replay_of(
+    config: Config, settings: RuleSettings, since: datetime, now: datetime, progress: Progress | None = None
+) -> Replay:
+    """What these rules would have told since then on the history of the configuration's seats, and what was told."""
+    async with opened(config) as store:
+        readers = await _readers(store, config)
+        samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
+        fired = await store.read(lambda c: facts.read_events(c, since, _MOST_EVENTS))
+        names = [name_of(seat.name) for seat in readers.values()]
+        set_by_owners = await store.read(lambda c: facts.read_memories(c, names))
+    made = partial(replay, since=since, until=now, memories=set_by_owners, progress=progress)
+    return await asyncio.to_thread(made, samples, readers, fired, settings)
+
+
+async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
+    """Every counter of the team's sum, and a seat that reads it."""
+    configured = {seat.name: seat for seat in config.seat_list()}
+    readers: dict[Counter, Seat] = {}
+    for one in await store.read(facts.read_latest):
+        seat = configured.get(one.seat)
+        if seat is not None and counts_in_team(seat, one.counter):
+            readers.setdefault(one.counter, seat)
+    return readers
+
+
+async def print_answer(config: Config, now: datetime, *questions: str) -> None:
+    """Prints what `/claude-spend` answers to each of these questions."""
+    async with opened(config) as store:
+        seats = {seat.name: seat for seat in config.seat_list()}
+        context = CommandContext(
+            store,
+            seats,
+            now=lambda: now,
+            tz=config.timezone,
+            version=meterbot.__version__,
+            redaction=_AT_THE_TERMINAL,
+            thresholds=config.rule_settings().thresholds,
+            places=config.places(),
+        )
+        commands = Commands(context)
+        for words in questions:
+            answer = await commands.answer(Question(tuple(words.split()), "console", "operator"))
+            await _print(answer.message)
+
+
+async def status_json(config: Config, now: datetime) -> dict[str, object]:
+    """How sources, destinations and processes are doing, as far as the database tells. Instants are ISO, in UTC."""
+    async with opened(config) as store:
+        known = await store.read(facts.read_sources)
+        queues = await store.read(lambda c: deliveries.read_queues(c, now))
+        alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
+        last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
+        team = await current_report(store, Reports(config.seat_list(), config.timezone), now)
+    states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
+    return {
+        "as_of": stamp(now),
+        "version": meterbot.__version__,
+        "last_tick": None if last_tick is None else stamp(datetime.fromisoformat(last_tick)),
+        "sources": [
+            {
+                "seat": state.seat,
+                "health": state.health.value,
+                "since": _stamp(state.since),
+                "last_ok_at": _stamp(state.last_ok_at),
+                "detail": state.detail,
+            }
+            for state in states
+        ],
+        "destinations": [
+            {
+                "chat": queue.chat,
+                "channel": queue.channel,
+                "waiting": queue.waiting,
+                "held": queue.held,
+                "held_until": _stamp(queue.held_until),
+                "oldest": _stamp(queue.oldest),
+                "trouble": queue.trouble,
+            }
+            for queue in all_queues(queues, config.places())
+        ],
+        "processes": [
+            {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in alive
+        ],
+        "set_up": plan_troubles(team.rows),
+    }
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else stamp(at)
+
+
+async def _print(message: Message) -> None:
+    from meterbot.chat.console import Console
+
+    await Console(None, sys.stdout).post("spend", "terminal", message)
+
+
+async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
+    """What the record holds under each of these numbers."""
+    async with opened(config) as store:
+        return [
+            [one.pull for one in await store.read(partial(records.numbered, number=number))]
+            for number in numbers
+        ]
+
+
+async def month_of_pull_requests(config: Config, now: datetime) -> Month:
+    """This month's, of all seats."""
+    seats = {seat.name: seat for seat in config.seat_list()}
+    async with opened(config) as store:
+        return await month_so_far(store, seats, seats, now)
+
+
+async def branch_cost(
+    config: Config, commits: Sequence[LocalCommit], names: Sequence[str], now: datetime
+) -> PullRequest:
+    """What a branch of these seats cost so far, as if it were merged now. Nothing is stored."""
+    seats = {seat.name: seat for seat in config.seat_list()}
+    first = min(commit.authored_at for commit in commits)
+    last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
+    merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
+
+    def reckon(connection: Connection) -> PullRequest:
+        counters = counters_of(names, seats, facts.read_latest(connection, names))
+        pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
+        return replace(pull, bill=reckoned(connection, [pull])[pull.key])
+
+    async with opened(config) as store:
+        return await store.read(reckon)
+
+
+async def print_branch(config: Config, name: str, pull: PullRequest) -> None:
+    """A branch's cost on the terminal."""
+    await _print(pull_requests.branch(name, pull, config.timezone))
