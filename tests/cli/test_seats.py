@@ -89,7 +89,7 @@ def test_a_seat_that_is_read_otherwise_gets_no_token(typed: Typed) -> None:
 
 
 def test_an_address_that_nobody_named_is_said_to_be_none(typed: Typed) -> None:
-    assert "Put your bot's own address in place of" in typed("add", "bo").stderr
+    assert "with your bot's address, which neither" in typed("add", "bo").stderr
     assert typed("add", "bo", "--replace", "--url", URL).stderr == ""
 
 
@@ -108,7 +108,7 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     assert said.stderr.endswith("nothing was deleted\n")
     unanswered = typed("forget", "bo")
     assert unanswered.exit_code == 1
-    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes does not ask)\n")
+    assert unanswered.stderr.endswith("\nnothing was deleted: nobody answered (--yes skips the question)\n")
     assert digest(token).encode() in stored(tmp_path)
     said = typed("forget", "bo", answer="y\n")
     assert said.exit_code == 0

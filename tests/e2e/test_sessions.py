@@ -238,7 +238,7 @@ async def test_check_tells_a_wrong_key_and_what_is_lost_can_be_discarded(
     kept = await process.meterbot(*discard, environ=environ, cwd=tmp_path)
     assert (kept.status, kept.stdout) == (0, "every stored session key can be decrypted\n")
     gone = await process.meterbot(*discard, environ=wrong, cwd=tmp_path)
-    assert (gone.status, gone.stdout) == (0, "deleted what was stored of ana\n")
+    assert (gone.status, gone.stdout) == (0, "deleted the stored session keys of ana\n")
     refused = await process.meterbot(*discard, environ={**environ, "METERBOT_SECRET_KEY": ""}, cwd=tmp_path)
     assert refused.status == 2
     said = "".join(end.stdout + end.stderr for end in (good, bad, kept, gone, refused))
