@@ -11,7 +11,6 @@ from pathlib import Path
 import meterbot
 from meterbot import agent
 
-FILE_NAME = "meterbot-agent.py"
 MODULES = ("network", "document", "claude_code", "scheduler", "main")
 """In an order in which each needs only those before it."""
 

@@ -22,11 +22,13 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 import meterbot
+from meterbot.app.agent_script import agent_script
 from meterbot.app.channels import channel_problems
 from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
 from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
+from meterbot.app.join_endpoint import JoinEndpoint
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import Bot
@@ -163,10 +165,12 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
         return (await bot.commands.context.report(bot.clock.now())).rows
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
-    routes += PushEndpoint(bot.reception, bot.clock.now).routes()
+    proxies = http.trusted_proxies
+    routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
+    routes += JoinEndpoint(bot.store, http.public_url, bot.clock.now, proxies).routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values
-        routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now).routes()
+        routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now, proxies).routes()
     names = [urlsplit(http.public_url).hostname or ""] if http.public_url else []
     names += [address.host for address in http.addresses]
     metrics = Metrics(bot.tally, rows, _secret(config.watch.metrics_token), names)
@@ -229,7 +233,7 @@ def _connected(
     recorder = Recorder(seats, destinations, rules, routing)
     ingest = Ingest(store, recorder, notify.wake)
     sweep = Sweep(store, recorder, notify.wake, session_ends=sessions.ends)
-    reception = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
+    receiver = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     context = CommandContext(
         store,
         seats,
@@ -241,7 +245,7 @@ def _connected(
         chats=list(chats.values()),
         remarks=sessions.remarks,
         wake=notify.wake,
-        receiver=reception,
+        receiver=receiver,
         joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
     )
     commands = Commands(context)
@@ -288,7 +292,7 @@ def _connected(
         sweep,
         notify,
         commands,
-        reception,
+        receiver,
         retention,
         merges,
         digests,
@@ -317,7 +321,7 @@ def _commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
 def _terms(config: Config) -> JoinTerms:
     """On which terms people get tokens by asking."""
     url = None if config.http is None else config.http.public_url
-    return JoinTerms(url, config.push_approvers, frozenset(token_digests(config)))
+    return JoinTerms(url, agent_script().digest, config.push_approvers, frozenset(token_digests(config)))
 
 
 def token_digests(config: Config) -> dict[str, str]:

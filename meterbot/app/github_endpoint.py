@@ -11,7 +11,7 @@ from datetime import datetime
 
 from aiohttp import web
 
-from meterbot.app.push_endpoint import client_address
+from meterbot.app.client_address import Networks, client_address
 from meterbot.app.web import BodyError, Route, read_body
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
@@ -60,7 +60,9 @@ class GitHubEndpoint:
         read: HookReader,
         secrets: Sequence[str],
         now: Callable[[], datetime],
+        trusted_proxies: Networks = (),
     ) -> None:
+        self._trusted_proxies = trusted_proxies
         self._merges = merges
         self._read = read
         self._secrets = secrets
@@ -84,7 +86,7 @@ class GitHubEndpoint:
             ).response()
 
     async def _signed_body(self, request: web.Request) -> bytes:
-        address = client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""))
+        address = client_address(request, self._trusted_proxies)
         if (wait := self._failures.blocked(address, self._now())) > 0:
             raise _Answer(429, error="too many requests of this address failed", retry_after=int(wait) + 1)
         if request.content_type != "application/json":

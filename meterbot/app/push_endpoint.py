@@ -1,17 +1,17 @@
 """`POST /api/v1/snapshots`: pushes over HTTP.
 
-What a request costs before its token is known is little and bounded: no body is read, and an address that keeps
-failing is told to wait.
+The token is looked at before anything else, and a valid one is always accepted: somebody else's failures behind the
+same address do not count against it. No body is read before that.
 """
 
 import math
 import re
 from collections.abc import Callable
 from datetime import datetime
-from ipaddress import ip_address
 
 from aiohttp import web
 
+from meterbot.app.client_address import Networks, client_address
 from meterbot.app.web import BodyError, Route, read_body
 from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
@@ -26,6 +26,9 @@ READ_SECONDS = 15.0
 """Real seconds within which a body must be there."""
 
 _BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
+_AGENT = re.compile(r"meterbot-agent/(?P<version>[\w.+-]{1,40})", re.ASCII)
+_PREFIX = 16
+"""Characters of a token that tell failing ones apart."""
 _WHAT_TO_SEND = "send the header `Authorization: Bearer <push token>`; `meterbot seat add NAME` makes a token"
 
 log = get_logger(__name__)
@@ -47,15 +50,18 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
 
 
 class PushEndpoint:
-    """Answers pushes. A seat may push 12 times at once and six times a minute; an address may fail 10 times, and twice
-    a minute after that."""
+    """Answers pushes. A seat may push 12 times at once and six times a minute. One token may fail 10 times from an
+    address and twice a minute after that; all tokens together 60 times, and six times a minute after that."""
 
-    def __init__(self, reception: PushReceiver, now: Callable[[], datetime]) -> None:
-        self._reception = reception
+    def __init__(
+        self, receiver: PushReceiver, now: Callable[[], datetime], trusted_proxies: Networks = ()
+    ) -> None:
+        self._receiver = receiver
         self._now = now
+        self._trusted_proxies = trusted_proxies
         self._pushes = RateLimiter(burst=12, seconds=10)
-        self._failures = RateLimiter(burst=10, seconds=30)
-        self._attempts = RateLimiter(burst=120, seconds=0.5)
+        self._token_failures = RateLimiter(burst=10, seconds=30)
+        self._address_failures = RateLimiter(burst=60, seconds=10)
 
     def routes(self) -> list[Route]:
         return [("POST", path, self.post) for path in PATHS]
@@ -65,7 +71,10 @@ class PushEndpoint:
         try:
             seat = await self._seat(request)
             document = await _body(request)
-            return self._answer(seat, await self._reception.take(seat, document, self._now()))
+            receipt = await self._receiver.receive(seat, document, self._now())
+            if agent := _AGENT.match(request.headers.get("User-Agent", "")):
+                await self._receiver.note_agent(seat, agent["version"])
+            return self._answer(seat, receipt)
         except _Refusal as refusal:
             return refusal.response()
         except UnusablePushError as bad:
@@ -78,15 +87,18 @@ class PushEndpoint:
 
     async def _seat(self, request: web.Request) -> str:
         """Whose token it is. Raises `_Refusal`."""
-        address = client_address(request.remote or "", request.headers.get("X-Forwarded-For", ""))
         now = self._now()
-        _hold_up(self._failures.blocked(address, now) or self._attempts.wait(address, now), "this address")
         header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-        seat = None if header is None else await self._reception.seat_of(header["token"])
+        seat = None if header is None else await self._receiver.seat_of(header["token"])
         if seat is None:
-            self._failures.wait(address, now)
+            address = client_address(request, self._trusted_proxies)
+            key = f"{address} {header['token'][:_PREFIX] if header else ''}"
+            _hold_up(self._token_failures.wait(key, now), "this token")
+            _hold_up(self._address_failures.wait(address, now), "this address")
             log.warning("push_refused", why="no token" if header is None else "unknown token")
-            missing = "no push token came with this" if header is None else "this push token is not known"
+            missing = (
+                "there is no push token in this request" if header is None else "this push token is not known"
+            )
             raise _Refusal(401, missing, _WHAT_TO_SEND)
         _hold_up(self._pushes.wait(seat, now), "this seat")
         return seat
@@ -100,7 +112,8 @@ class PushEndpoint:
             )
             return _Refusal(409, receipt.refused, remedy, seat=seat).response()
         status = "stored" if receipt.new else "unchanged"
-        told = {"status": status, "seat": seat, "stored": receipt.new, "unchanged": receipt.unchanged}
+        counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
+        told = {"status": status, "seat": seat, **counts, "spent": receipt.spent}
         return web.json_response(told, status=202 if receipt.new else 200)
 
 
@@ -108,16 +121,6 @@ def _hold_up(seconds: float, who: str) -> None:
     if seconds > 0:
         wait = math.ceil(seconds)
         raise _Refusal(429, f"too many requests of {who}", f"wait {wait} seconds", retry_after=wait)
-
-
-def client_address(peer: str, forwarded: str) -> str:
-    """Who asks. `peer` may be a proxy in front, on this machine or network: it adds whom it asks for as the last one in
-    `forwarded`, its `X-Forwarded-For`."""
-    try:
-        # Not "is private": hosts also use 100.64.0.0/10 between their proxies, which is neither private nor global.
-        return peer if ip_address(peer).is_global else str(ip_address(forwarded.rpartition(",")[2].strip()))
-    except ValueError:
-        return peer
 
 
 async def _body(request: web.Request) -> bytes:

@@ -75,7 +75,7 @@ class Bot:
     waiting: Sweep
     notify: DeliveryWorker
     commands: Commands
-    reception: PushReceiver
+    receiver: PushReceiver
     retention: Retention
     merges: PullRequestTracker
     digests: DigestSender

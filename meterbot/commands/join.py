@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.chat import Answer, Chat, Question
+from meterbot.commands.join_lines import UNINSTALL_LINE, dry_run_line, unix_line, windows_line
 from meterbot.commands.own_seats import chosen
-from meterbot.commands.seat_admin import make_token, push_command
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.inline import link
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Message, button, notice
+from meterbot.core.messages import Message, Section, button, notice
 from meterbot.core.models import Seat, Severity
 from meterbot.core.text import age
+from meterbot.ingest.join_codes import make_code
 from meterbot.store import Store, notes, push_tokens
 
 VERB = "join"
@@ -31,9 +33,11 @@ log = get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class JoinTerms:
     """What the operator has set. `url`: where the seats' machines reach this bot. `approvers`: platform → who may
-    approve there; None: nobody has to. `configured`: the seats whose token's digest is configured."""
+    approve there; None: nobody has to. `configured`: the seats whose token's digest is configured. `agent_digest`: the
+    SHA-256 of the agent that machines download."""
 
     url: str | None
+    agent_digest: str = ""
     approvers: Mapping[str, frozenset[str]] | None = None
     configured: frozenset[str] = frozenset()
 
@@ -52,7 +56,7 @@ class _Request:
 
 
 class JoinCommand:
-    """Makes tokens for the seats' owners; `chats` are where requests are posted."""
+    """Gives the seats' owners the line to connect a machine; `chats` are where requests are posted."""
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class JoinCommand:
         self._chats = chats
         self._now = now
         self._one_at_a_time = asyncio.Lock()
-        """Of two tokens made at once, one would be worthless before it is shown."""
+        """Of two codes made at once, one would be worthless before it is shown."""
 
     async def join(self, question: Question, words: Sequence[str]) -> Answer:
         """The line itself, or what is missing for it. Never public."""
@@ -98,18 +102,9 @@ class JoinCommand:
             if held is None or not held.of(question) or not held.approved:
                 return await self._wait_for_approval(seat, question, held, now)
             await self._hold(seat, None)
-        token = await make_token(self._store, seat.name, now, replace=True)
-        assert token is not None  # noqa: S101 - it is replaced where there was one
-        log.info("push_token_made", seat=seat.name, platform=question.platform)
-        title = f"Let your machine send the numbers of {seat.name}"
-        return Message(
-            title,
-            title,
-            text="Run this once, on the machine where you use Claude Code. It is for you alone: whoever has the token in "
-            f"it can send numbers for {seat.name}, and nothing else. It is shown only now.",
-            command=push_command(token, seat.interval, url, install=True),
-            footer="To undo it there: meterbot push uninstall",
-        )
+        code = await make_code(self._store, seat.name, now)
+        log.info("join_code_made", seat=seat.name, platform=question.platform)
+        return _line_message(seat.name, url.rstrip("/"), code, self._terms.agent_digest)
 
     async def _token_there(self, seat: Seat, now: datetime) -> Message | None:
         """What a person should know before a new token is made."""
@@ -117,17 +112,14 @@ class JoinCommand:
             token.made_at for token in await self._store.read(push_tokens.read) if token.seat == seat.name
         ]
         if made:
-            text = (
-                f"One was made {age(made[0], now)}. It is worthless as soon as there is a new one: a machine "
-                "that still uses it stops sending."
-            )
+            text = f"It was connected {age(made[0], now)}. If you connect another machine, the one before stops sending."
         elif seat.name in self._terms.configured:
-            text = "It is in the configuration, and a new one would be valid beside it."
+            text = "Its token is in the configuration. A machine that you connect gets another one, valid beside it."
         else:
             return None
-        title = f"{seat.name} has a token already"
+        title = f"{seat.name} is connected already"
         return Message(
-            title, f"{title}. {text}", text=text, actions=button("Make a new token", VERB, seat.name, _NEW)
+            title, f"{title}. {text}", text=text, actions=button("Connect a machine", VERB, seat.name, _NEW)
         )
 
     # Where somebody has to approve.
@@ -204,6 +196,32 @@ class JoinCommand:
     async def _hold(self, seat: Seat, request: _Request | None) -> None:
         note = None if request is None else {**asdict(request), "at": request.at.isoformat()}
         await self._store.run(lambda tx: notes.write(tx, _note(seat), json.dumps(note)))
+
+
+def _line_message(seat: str, url: str, code: str, digest: str) -> Message:
+    title = f"Connect {seat}"
+    text = (
+        "Run one line on the machine where you use Claude Code. It works once, within ten minutes, and only for "
+        f"{seat}."
+    )
+    sections = (
+        _line("macOS and Linux", unix_line(url, code)),
+        _line("Windows (PowerShell)", windows_line(url, code)),
+        Section(
+            (
+                f"{link(f'{url}/agent', 'the agent')}, one file of Python, SHA-256 {digest[:16]}…",
+                f"{link(f'{url}/join/{code}', 'what it does')}, on a page",
+            ),
+            heading="Read it first",
+        ),
+        _line("See what it sends: numbers, every 15 minutes", dry_run_line(url)),
+        _line("Stop and delete it", UNINSTALL_LINE),
+    )
+    return Message(title, f"{title}.", text=text, sections=sections)
+
+
+def _line(heading: str, line: str) -> Section:
+    return Section((line,), heading, fixed=True, verbatim=True)
 
 
 def _note(seat: Seat) -> str:

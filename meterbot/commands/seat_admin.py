@@ -46,13 +46,11 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
     return token
 
 
-def push_command(token: str, interval: float, url: str, *, install: bool = False) -> str:
-    """The one line for the seat's machine, as near to `interval` seconds as it may be. `install`: let the machine's own
-    scheduler do it."""
+def push_command(token: str, interval: float, url: str) -> str:
+    """The one line for the seat's machine, as near to `interval` seconds as it may be."""
     seconds = int(min(max(interval, SHORTEST), LONGEST))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
-    command = "meterbot push install" if install else "meterbot push"
-    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} {command} --every {every}"
+    return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} meterbot push --every {every}"
 
 
 def push_instructions(seat: str, token: str, interval: float, url: str) -> str:

@@ -41,11 +41,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of lines under an optional heading; `fixed` keeps the columns (a monospaced block)."""
+    """A block of lines under an optional heading. `fixed` keeps the columns (a monospaced block); `verbatim`, inside
+    such a block, adds nothing to a line, so that it can be copied."""
 
     lines: tuple[str, ...]
     heading: str | None = None
     fixed: bool = False
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)

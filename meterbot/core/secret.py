@@ -23,6 +23,7 @@ _PLACES = re.compile(
       | (\b(?:Bearer|Bot)\s+)[\w.~+/=-]{20,}
       | (\w://[^\s/:@"']*:)[^\s/@"']+(?=@)                             # a password in an address
       | (\bpassword['"]?\s*[:=]\s*['"]?)[^\s'",)&]+
+      | (/join/)[\w-]{20,}                                            # a code to join
       | ([?&]ticket=)[^&\s"']+                                         # Slack's WebSocket address
       | (\bhooks\.slack\.com/\w+/)[^\s"']+                             # Slack's address for one answer
       | (/(?:webhooks|interactions)/\d+/)[^\s/?"']+                    # Discord's, likewise

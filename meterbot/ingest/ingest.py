@@ -32,6 +32,8 @@ class PushReceipt:
     new: int = 0
     unchanged: int = 0
     refused: str | None = None
+    spent: str | None = None
+    """What was sent, for the person at the machine."""
 
 
 class Ingest:

@@ -3,14 +3,15 @@
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from meterbot.core.models import Seat
+from meterbot.core.models import Seat, Snapshot
+from meterbot.core.money import show
 from meterbot.ingest.ingest import Ingest, PushReceipt
 from meterbot.sources import PushReader
-from meterbot.store import PushToken, Store, push_tokens
+from meterbot.store import PushToken, Store, push_tokens, seat_agents
 
 PUSH = "push"
 """The source of a seat that is not asked, but sends."""
@@ -52,9 +53,25 @@ class PushReceiver:
         """Whether pushes for this seat are taken at all."""
         return seat in self.seats and self.seats[seat].source == PUSH
 
-    async def take(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
-        """Stores what a seat's machine sent. Raises `UnusablePushError`; then nothing was taken."""
-        return await self.ingest.receive(seat, self.read(self.seats[seat], document, now), now)
+    async def receive(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
+        """Stores what a seat's machine sent. Raises `UnusablePushError`; then nothing was stored."""
+        snapshots = self.read(self.seats[seat], document, now)
+        receipt = await self.ingest.receive(seat, snapshots, now)
+        return replace(receipt, spent=_spent(snapshots[-1]))
+
+    async def note_agent(self, seat: str, version: str) -> None:
+        """Remembers which version of the agent a seat's machine runs."""
+        if (await self.store.read(seat_agents.read)).get(seat) != version:
+            await self.store.run(lambda tx: seat_agents.write(tx, seat, version))
+
+
+def _spent(snapshot: Snapshot) -> str:
+    """`$4.20 of $50.00`: what the machine's person reads after a push."""
+    extra = snapshot.extra_usage
+    if extra is None or extra.used is None:
+        return "extra usage unknown, the rest"
+    cap = f" of {show(extra.cap)}" if extra.cap else ", no cap," if extra.cap_known else ""
+    return f"{show(extra.used)}{cap}"
 
 
 def _pairs(tokens: list[PushToken]) -> list[tuple[str, str]]:

@@ -28,6 +28,8 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         delete(tables.sources).where(tables.sources.c.seat == seat),
         delete(tables.memories).where(tables.memories.c.name.in_((f"source:{seat}", f"settings:{seat}"))),
         delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
+        delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
+        delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
     ]
     return Forgotten(
         others=sum([_deleted(connection, statement) for statement in others]),

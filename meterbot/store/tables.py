@@ -346,6 +346,23 @@ push_tokens = Table(
     Column("made_at", Instant, nullable=False),
 )
 
+# Codes with which a machine gets its seat's push token once, as digests.
+join_codes = Table(
+    "join_codes",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("seat", String, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+# The version of the agent that a seat's machine runs.
+seat_agents = Table(
+    "seat_agents",
+    metadata,
+    Column("seat", String, primary_key=True),
+    Column("version", String, nullable=False),
+)
+
 workers = Table(
     "workers",
     metadata,

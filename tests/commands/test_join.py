@@ -1,7 +1,6 @@
 import asyncio
 import json
 import re
-import shlex
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -13,8 +12,10 @@ from structlog.testing import capture_logs
 from meterbot.chat import Answer, Question
 from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
+from meterbot.core.secret import hide
+from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code
 from meterbot.ingest.pushes import digest
-from meterbot.store import Store, forgetting, notes, push_tokens
+from meterbot.store import PushToken, Store, forgetting, notes, push_tokens
 from meterbot.store.database import open_store
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
@@ -22,10 +23,8 @@ from tests.teams import NOW, seat
 SEATS = {each.name: each for each in (seat("ana", "push"), seat("bo", "push"), seat("cy"))}
 URL = "https://meterbot.example"
 BOSS = Question(("approve", "ana"), "slack", "UBOSS")
-COMMAND = re.compile(
-    r"METERBOT_URL=https://meterbot\.example METERBOT_PUSH_TOKEN=(mbpush_[\w-]{43}) "
-    r"meterbot push install --every 15m"
-)
+DIGEST = "0123456789abcdef" * 4
+COMMAND = re.compile(r"curl -fsSL https://meterbot\.example/join/([\w-]{32}) \| python3 -")
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def joining(
     store: Store, clock: ManualClock, walls: Sequence[Wall] = (), *, url: str | None = URL, **terms: object
 ) -> JoinCommand:
     interval = {name: replace(each, interval=900.0) for name, each in SEATS.items()}
-    return JoinCommand(interval, store, JoinTerms(url, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
+    return JoinCommand(interval, store, JoinTerms(url, DIGEST, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
 
 
 def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> JoinCommand:
@@ -63,8 +62,8 @@ async def approve(joining: JoinCommand, question: Question = BOSS) -> Answer:
     return await joining.approve(question, question.words)
 
 
-def token_in(answer: Answer) -> str:
-    found = COMMAND.fullmatch(answer.message.command)
+def code_in(answer: Answer) -> str:
+    found = COMMAND.fullmatch(answer.message.sections[0].lines[0])
     assert found, answer.message
     return found[1]
 
@@ -81,46 +80,63 @@ async def test_the_owner_of_a_seat_that_the_bot_reads_is_told_so(store: Store, c
 
 
 async def test_the_owner_gets_the_line_and_the_database_its_digest(store: Store, clock: ManualClock) -> None:
-    answer = await join(joining(store, clock))
-    assert await stored(store) == {"ana": digest(token_in(answer))}
-    assert token_in(answer) not in answer.message.fallback + answer.message.text
+    message = (await join(joining(store, clock))).message
+    code = code_in(Answer(message))
+    assert await seat_of_code(store, code, NOW) == "ana"
+    assert await stored(store) == {}
+    lines = [line for section in message.sections for line in section.lines]
+    assert f"irm https://meterbot.example/join/{code} | python -" in lines
+    assert "python3 ~/.local/share/meterbot/meterbot-agent.py uninstall" in lines
+    assert any(DIGEST[:16] in line for line in lines)
+    assert code not in message.fallback + message.text
 
 
-async def test_the_line_is_one_that_a_shell_takes_apart_as_meant(store: Store, clock: ManualClock) -> None:
-    url = "https://meterbot.example/a;b&c"
-    answer = await join(joining(store, clock, url=url))
-    words = shlex.split(answer.message.command)
-    assert words[0] == f"METERBOT_URL={url}"
-    assert f"'{url}'" in answer.message.command
-    assert words[2:] == ["meterbot", "push", "install", "--every", "15m"]
-
-
-async def test_a_new_token_is_made_only_when_asked_again(store: Store, clock: ManualClock) -> None:
+async def test_a_code_is_traded_once_for_a_token_that_replaces_the_one_before(
+    store: Store, clock: ManualClock
+) -> None:
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("ana", "0" * 64, NOW)))
     door = joining(store, clock)
-    first = token_in(await join(door))
-    clock.advance(timedelta(hours=2))
-    warned = (await join(door)).message
-    assert "One was made 2 h ago" in warned.text
-    assert not warned.command
-    assert [action.id for action in warned.actions] == ["join:ana:new"]
-    assert await stored(store) == {"ana": digest(first)}
+    code = code_in(await join(door, "join ana new"))
+    traded = await asyncio.gather(*(trade_code(store, code, NOW) for _ in range(3)))
+    [(seat, token)] = [each for each in traded if each is not None]
+    assert (seat, await stored(store)) == ("ana", {"ana": digest(token)})
+    assert await trade_code(store, code, NOW) is None
+    assert await seat_of_code(store, code, NOW) is None
 
-    second = token_in(await join(door, "join ana new"))
-    assert second != first
-    assert await stored(store) == {"ana": digest(second)}
+
+async def test_a_code_lasts_for_ten_minutes(store: Store, clock: ManualClock) -> None:
+    code = code_in(await join(joining(store, clock)))
+    assert await seat_of_code(store, code, NOW + CODE_LASTS - timedelta(seconds=1)) == "ana"
+    assert await trade_code(store, code, NOW + CODE_LASTS) is None
+    assert await stored(store) == {}
+
+
+async def test_a_newer_code_of_the_seat_makes_the_older_one_worthless(
+    store: Store, clock: ManualClock
+) -> None:
+    door = joining(store, clock)
+    first, second = [code_in(await join(door)) for _ in range(2)]
+    other = code_in(await join(door, user="UBO"))
+    assert [await seat_of_code(store, code, NOW) for code in (first, second, other)] == [None, "ana", "bo"]
+
+
+async def test_a_seat_that_is_connected_is_connected_anew_only_when_asked_again(
+    store: Store, clock: ManualClock
+) -> None:
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("ana", "0" * 64, NOW)))
+    clock.advance(timedelta(hours=2))
+    door = joining(store, clock)
+    warned = (await join(door)).message
+    assert "It was connected 2 h ago" in warned.text
+    assert not warned.sections
+    assert [action.id for action in warned.actions] == ["join:ana:new"]
+    assert code_in(await join(door, "join ana new"))
 
 
 async def test_a_configured_token_is_told_of_and_stays(store: Store, clock: ManualClock) -> None:
     door = joining(store, clock, configured=frozenset({"ana"}))
     assert "valid beside it" in (await join(door)).message.text
-    assert token_in(await join(door, "join ana new"))
-
-
-async def test_of_two_who_ask_at_once_one_gets_a_token_that_is_good(store: Store, clock: ManualClock) -> None:
-    door = joining(store, clock)
-    answers = await asyncio.gather(join(door), join(door))
-    [token] = [token_in(answer) for answer in answers if answer.message.command]
-    assert await stored(store) == {"ana": digest(token)}
+    assert code_in(await join(door, "join ana new"))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +146,11 @@ async def test_of_two_who_ask_at_once_one_gets_a_token_that_is_good(store: Store
 async def test_nobody_joins_for_somebody_else(
     store: Store, clock: ManualClock, user: str, words: str
 ) -> None:
-    assert not (await join(joining(store, clock), words, user)).message.command
-    assert not (await join(joining(store, clock), words, "UANA", "discord")).message.command
+    for answer in (
+        await join(joining(store, clock), words, user),
+        await join(joining(store, clock), words, "UANA", "discord"),
+    ):
+        assert not any("/join/" in line for section in answer.message.sections for line in section.lines)
     assert await stored(store) == {}
 
 
@@ -141,17 +160,18 @@ async def test_without_an_address_the_operator_s_part_is_named(store: Store, clo
     assert await stored(store) == {}
 
 
-async def test_the_token_is_in_no_log(store: Store, clock: ManualClock) -> None:
+async def test_the_code_is_in_no_log(store: Store, clock: ManualClock) -> None:
     with capture_logs() as logs:
-        token = token_in(await join(joining(store, clock)))
-    assert [log["event"] for log in logs] == ["push_token_made"]
-    assert token not in str(logs)
+        code = code_in(await join(joining(store, clock)))
+    assert [log["event"] for log in logs] == ["join_code_made"]
+    assert code not in str(logs)
+    assert hide(f"GET /join/{code}") == "GET /join/[hidden]"
 
 
 # Where somebody has to approve.
 
 
-async def test_an_approved_request_is_good_for_one_token(store: Store, clock: ManualClock) -> None:
+async def test_an_approved_request_is_good_for_one_code(store: Store, clock: ManualClock) -> None:
     wall = Wall()
     door = approved_by_boss(store, clock, wall)
     assert "posted your request" in (await join(door)).message.text
@@ -162,8 +182,7 @@ async def test_an_approved_request_is_good_for_one_token(store: Store, clock: Ma
     said = await approve(door)
     assert said.public
     assert said.message.owner == {"slack": "UANA"}
-    token = token_in(await join(door))
-    assert await stored(store) == {"ana": digest(token)}
+    assert await seat_of_code(store, code_in(await join(door)), NOW) == "ana"
 
     assert "posted your request" in (await join(door, "join ana new")).message.text
     assert len(wall.standing) == 2
@@ -172,7 +191,7 @@ async def test_an_approved_request_is_good_for_one_token(store: Store, clock: Ma
 async def test_an_approval_survives_a_restart(store: Store, clock: ManualClock) -> None:
     await join(approved_by_boss(store, clock, Wall()))
     await approve(approved_by_boss(store, clock))
-    assert token_in(await join(approved_by_boss(store, clock)))
+    assert code_in(await join(approved_by_boss(store, clock)))
 
 
 @pytest.mark.parametrize(
@@ -188,14 +207,14 @@ async def test_only_approvers_approve(store: Store, clock: ManualClock, who: Que
     await join(door)
     said = await approve(door, who)
     assert (said.message.title, said.public) == ("Not approved", False)
-    assert not (await join(door)).message.command
+    assert not (await join(door)).message.sections
 
 
 async def test_whoever_sits_at_the_terminal_approves_too(store: Store, clock: ManualClock) -> None:
     door = approved_by_boss(store, clock, Wall())
     await join(door)
     await approve(door, Question(("approve", "ana"), "console", "operator"))
-    assert token_in(await join(door))
+    assert code_in(await join(door))
 
 
 @pytest.mark.parametrize("name", ["bo", "never-heard-of", "", "ana ana"])
@@ -211,7 +230,7 @@ async def test_there_is_nothing_to_approve_where_nobody_asked(
 async def test_an_approval_is_for_who_asked_and_when(store: Store, clock: ManualClock) -> None:
     wall = Wall()
     both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
-    terms = JoinTerms(URL, {"slack": frozenset({"UBOSS"})})
+    terms = JoinTerms(URL, DIGEST, {"slack": frozenset({"UBOSS"})})
     door = JoinCommand({"ana": both}, store, terms, chats=[wall], now=clock.now)
     await join(door)
     await approve(door)
@@ -227,7 +246,7 @@ async def test_approving_twice_changes_nothing(store: Store, clock: ManualClock)
     await join(door)
     await approve(door)
     assert (await approve(door)).message.title == "Nothing to approve"
-    assert token_in(await join(door))
+    assert code_in(await join(door))
 
 
 async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock) -> None:

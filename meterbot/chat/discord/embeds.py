@@ -137,6 +137,11 @@ def _fixed(text: str) -> str:
     return _calm(text).replace("`", "`" + _BREAK)
 
 
+def _verbatim(text: str) -> str:
+    """A line that a person copies: nothing is added to it, except where it would end its code block."""
+    return _CONTROL.sub(" ", text).replace("```", f"``{_BREAK}`")
+
+
 def _shown(text: str) -> str:
     """For where Discord wants at least one character."""
     return text if text.strip() else _BREAK
@@ -178,7 +183,7 @@ def _description(message: Message, room: int) -> str:
         blocks.append(body)
         room -= units(body)
     if message.command:
-        blocks.append(_copied(message.command))
+        blocks.append(f"```\n{_verbatim(message.command)}\n```")
         room -= units(blocks[-1]) + 1
     for number, section in enumerate(message.sections):
         block = _section(section, room - _MORE_ROOM - 1)
@@ -191,13 +196,6 @@ def _description(message: Message, room: int) -> str:
     return "\n".join(blocks)
 
 
-def _copied(command: str) -> str:
-    """Nothing is added to it that would be copied along: in a code block nothing comes alive, and only three backticks
-    end it."""
-    line = _CONTROL.sub(" ", command).replace("```", f"``{_BREAK}`")
-    return f"```\n{line}\n```"
-
-
 def _section(section: Section, room: int) -> str | None:
     """None when there is no room to begin it."""
     before = f"**{cut(section.heading, TITLE, _escaped)}**\n" if section.heading else ""
@@ -207,7 +205,8 @@ def _section(section: Section, room: int) -> str | None:
     room -= units(before) + units(after)
     if room < _MORE_ROOM:
         return None
-    lines = _lines(section.lines, room, _LINE_ROOM, _fixed if section.fixed else _escaped)
+    escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
+    lines = _lines(section.lines, room, _LINE_ROOM, escape)
     return before + ("\n".join(lines) or _BREAK) + after
 
 

@@ -62,7 +62,7 @@ async def _store(context: CommandContext, receiver: PushReceiver, seat: Seat, pa
         raise _NotStoredError(f"Too many reports at once: wait {seconds} seconds.")
     try:
         # Half of a surrogate pair is not UTF-8, and refused as such.
-        receipt = await receiver.take(seat.name, text.encode("utf-8", "surrogatepass"), now)
+        receipt = await receiver.receive(seat.name, text.encode("utf-8", "surrogatepass"), now)
     except UnusablePushError as bad:
         raise _NotStoredError(f"Nothing was stored. {bad.sentence}") from None
     if receipt.refused is not None:

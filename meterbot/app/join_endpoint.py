@@ -1,0 +1,112 @@
+"""`GET /agent` and `/join/CODE`: what a person's machine needs to send its numbers.
+
+A GET shows what would be done: a page in a browser, the script for `curl`. Only a POST uses the code up, because chats
+fetch the links they show.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from aiohttp import web
+
+from meterbot.app.agent_script import agent_script
+from meterbot.app.client_address import Networks, client_address
+from meterbot.app.join_page import PAGE_POLICY, expired_page, join_page
+from meterbot.app.join_script import join_script
+from meterbot.app.web import Route
+from meterbot.commands.join_lines import AGENT_FILE
+from meterbot.core.log import get_logger
+from meterbot.core.rate_limit import RateLimiter
+from meterbot.ingest.join_codes import seat_of_code, trade_code
+from meterbot.store import Store
+
+EXPIRED = (
+    "This code is not valid: it was used, or it is older than ten minutes. Ask /claude-spend join again."
+)
+_LONGEST_CODE = 64
+_PRIVATE = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+log = get_logger(__name__)
+
+
+class JoinEndpoint:
+    """`url` is where machines reach this bot; without one nobody can join. An address may use 20 wrong codes, and two
+    a minute after that."""
+
+    def __init__(
+        self, store: Store, url: str | None, now: Callable[[], datetime], trusted_proxies: Networks = ()
+    ) -> None:
+        self._store = store
+        self._url = (url or "").rstrip("/")
+        self._now = now
+        self._trusted_proxies = trusted_proxies
+        self._failures = RateLimiter(burst=20, seconds=30)
+
+    def routes(self) -> list[Route]:
+        joining: list[Route] = [("GET", "/join/{code}", self.show), ("POST", "/join/{code}", self.trade)]
+        return [("GET", "/agent", self.agent), *(joining if self._url else [])]
+
+    async def agent(self, request: web.Request) -> web.Response:
+        """The agent's script, the same for everybody."""
+        script = agent_script()
+        headers = {
+            "Cache-Control": "public, max-age=300",
+            "Content-Disposition": f'inline; filename="{AGENT_FILE}"',
+            "ETag": f'"{script.digest}"',
+            "X-Content-Type-Options": "nosniff",
+            "X-Meterbot-Agent-Version": script.version,
+            "X-Meterbot-Agent-SHA256": script.digest,
+        }
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=script.text, content_type="text/plain", charset="utf-8", headers=headers)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """What the code would do, and how to do it."""
+        code = request.match_info["code"]
+        if (wait := self._wait(request)) is not None:
+            return wait
+        seat = await seat_of_code(self._store, code[:_LONGEST_CODE], self._now())
+        if seat is None:
+            self._count(request)
+        if "text/html" in request.headers.get("Accept", ""):
+            page = expired_page() if seat is None else join_page(seat, self._url, code)
+            headers = {**_PRIVATE, "Content-Security-Policy": PAGE_POLICY}
+            return web.Response(
+                text=page, status=200 if seat else 404, content_type="text/html", headers=headers
+            )
+        text = f"raise SystemExit({EXPIRED!r})\n" if seat is None else join_script(seat, self._url, code)
+        return web.Response(text=text, status=200 if seat else 404, headers=_PRIVATE)
+
+    async def trade(self, request: web.Request) -> web.Response:
+        """The seat's push token for the code, once."""
+        if (wait := self._wait(request)) is not None:
+            return wait
+        code = request.match_info["code"]
+        traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
+        if traded is None:
+            self._count(request)
+            log.warning("join_refused")
+            return web.json_response({"error": EXPIRED}, status=404, headers=_PRIVATE)
+        seat, token = traded
+        log.info("push_token_made", seat=seat)
+        return web.json_response({"seat": seat, "token": token}, headers=_PRIVATE)
+
+    def _wait(self, request: web.Request) -> web.Response | None:
+        """The refusal of an address that tried too many wrong codes."""
+        address = client_address(request, self._trusted_proxies)
+        seconds = math.ceil(self._failures.blocked(address, self._now()))
+        if seconds == 0:
+            return None
+        headers = {**_PRIVATE, "Retry-After": str(seconds)}
+        error = f"Too many wrong codes came from this address: wait {seconds} seconds."
+        return web.json_response({"error": error}, status=429, headers=headers)
+
+    def _count(self, request: web.Request) -> None:
+        self._failures.wait(client_address(request, self._trusted_proxies), self._now())

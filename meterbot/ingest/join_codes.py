@@ -1,0 +1,36 @@
+"""One-time codes with which a person's machine gets the push token of their seat."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from meterbot.ingest.pushes import digest, new_token
+from meterbot.store import Connection, PushToken, Store, join_codes, push_tokens
+
+CODE_LASTS = timedelta(minutes=10)
+
+
+async def make_code(store: Store, seat: str, now: datetime) -> str:
+    """A code for a seat, instead of the one before. The database keeps its digest."""
+    code = secrets.token_urlsafe(24)
+    await store.run(lambda tx: join_codes.write(tx, digest(code), seat, now + CODE_LASTS))
+    return code
+
+
+async def seat_of_code(store: Store, code: str, now: datetime) -> str | None:
+    """Which seat a code is for, while it is good. Looking does not use it up: chats fetch the links they show."""
+    return await store.read(lambda c: join_codes.read(c, digest(code), now))
+
+
+async def trade_code(store: Store, code: str, now: datetime) -> tuple[str, str] | None:
+    """The seat of a code and a new push token, instead of the seat's old one. None if the code is not good, or was
+    used before."""
+    token = new_token()
+
+    def trade(tx: Connection) -> str | None:
+        seat = join_codes.use(tx, digest(code), now)
+        if seat is not None:
+            push_tokens.write(tx, PushToken(seat, digest(token), now))
+        return seat
+
+    seat = await store.run(trade)
+    return None if seat is None else (seat, token)

@@ -1,0 +1,15 @@
+"""Which version of the agent each seat's machine runs."""
+
+from sqlalchemy import Connection, select
+
+from meterbot.store.statements import upsert
+from meterbot.store.tables import seat_agents
+
+
+def read(connection: Connection) -> dict[str, str]:
+    """Version by seat."""
+    return {row.seat: row.version for row in connection.execute(select(seat_agents))}
+
+
+def write(connection: Connection, seat: str, version: str) -> None:
+    upsert(connection, seat_agents, [{"seat": seat, "version": version}])
