@@ -77,6 +77,7 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     age = None if row.read_at is None else max(0, int((now - row.read_at).total_seconds()))
     shown = snapshot_json(row.snapshot, now, tz, emails=emails)
     shown["lines"] = list(seat_lines(row.snapshot, now, tz, row.windows_at))
+    shown["plan"] = row.snapshot.tier or row.seat.plan
     if row.counter is None:
         shown["fetched_at"] = None
     per_hour = None if row.pace is None else _plain(row.pace.per_hour)

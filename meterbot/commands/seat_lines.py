@@ -6,7 +6,16 @@ from datetime import datetime, tzinfo
 from meterbot.commands.org_lines import people_lines, spend_rows
 from meterbot.core.models import ExtraUsage, ReasonClass, Snapshot, Subscription, Window
 from meterbot.core.money import percent, rounded, show
-from meterbot.core.text import WINDOW_ORDER, ahead, local_day, moment, one_line, percent_text, window_label
+from meterbot.core.text import (
+    WINDOW_ORDER,
+    age,
+    ahead,
+    local_day,
+    moment,
+    one_line,
+    percent_text,
+    window_label,
+)
 from meterbot.rules.blocked import Block, block_of
 from meterbot.rules.renewals import next_charge
 
@@ -33,10 +42,16 @@ def seat_lines(
 
 
 def snapshot_text(snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False) -> str:
-    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names."""
+    """One reading for a person: whose it is, its lines, and what went wrong. `emails`: with the people it names. A pushed
+    seat cannot be asked, so that its last reading is shown with its age."""
     where = [one_line(snapshot.org_name or snapshot.org_uuid)] if snapshot.org_uuid else []
     health = snapshot.health.value.replace("_", " ")
-    head = ", ".join([f"{one_line(snapshot.seat)} ({snapshot.source})", *where, health])
+    stored = (
+        [f"as sent {age(snapshot.fetched_at, now)}"]
+        if snapshot.source == "push" and snapshot.org_uuid
+        else []
+    )
+    head = ", ".join([f"{one_line(snapshot.seat)} ({snapshot.source})", *where, health, *stored])
     said = [snapshot.detail] if snapshot.detail else []
     trouble = [*said, *snapshot.errors, *(f"drift: {field}" for field in snapshot.drift)]
     people = people_lines(snapshot.org_spend) if emails and snapshot.org_spend is not None else []

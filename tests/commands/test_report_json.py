@@ -248,3 +248,11 @@ def test_people_are_named_only_where_asked_for() -> None:
     api = api_snapshot(org_spend(limits=limits))
     assert "dev@example.com" not in json.dumps(snapshot_json(api, NOW, UTC))
     assert json.dumps(snapshot_json(api, NOW, UTC, emails=True)).count("dev@example.com") == 2
+
+
+def test_a_seat_has_the_plan_that_its_account_says_or_else_the_configured_one() -> None:
+    plain, said = seat("ana"), seat("bo")
+    read = [reading("ana"), reading(snapshot("bo", tier="pro"))]
+    shown = spend_json(team_report(read, {}, [plain, said], NOW), UTC)["seats"]
+    assert isinstance(shown, list)
+    assert {one["seat"]: one["plan"] for one in shown} == {"ana": "max_20x", "bo": "pro"}

@@ -186,3 +186,9 @@ def test_money_that_was_spent_is_always_shown_and_the_unknown_never_as_zero(usag
     elif usage.used.minor > 0:
         assert value is not None
         assert value.startswith(str(money(f"{usage.used.major}")))
+
+
+def test_the_stored_reading_of_a_pushed_seat_is_shown_with_its_age() -> None:
+    pushed = snapshot(source="push", fetched_at=NOW - timedelta(hours=3))
+    assert snapshot_text(pushed, NOW, UTC).splitlines()[0] == "ana (push), org-ana, ok, as sent 3 h ago"
+    assert "sent" not in snapshot_text(snapshot(), NOW, UTC)
