@@ -33,14 +33,15 @@ WORDS = (
     ),
     CommandWord("renewals", "which subscription is charged when", aliases=("renewal",)),
     CommandWord("pr", "what a merged pull request cost, or all of this month", "[NUMBER]", aliases=("prs",)),
-    CommandWord("why", "why an alert was sent", "ALERT"),
+    CommandWord("why", "why a seat's newest alert was sent", "SEAT"),
     CommandWord(
-        "ack", "acknowledge an alert: no more reminders", "ALERT", aliases=("acknowledge", "acknowledged")
+        "ack",
+        "acknowledge a seat's newest alert: no more reminders",
+        "SEAT",
+        aliases=("acknowledge", "acknowledged"),
     ),
-    CommandWord(
-        "snooze", "snooze a seat's alerts, for example for 30m, 2h, 2d or until tomorrow", "ALERT [TIME]"
-    ),
-    CommandWord("mute", "mute an alert's type for its seat", "ALERT"),
+    CommandWord("snooze", "snooze a seat's alerts for 30m, 2h, 2d, or until tomorrow", "SEAT [TIME]"),
+    CommandWord("mute", "mute the type of a seat's newest alert", "SEAT"),
     CommandWord("muted", "list snoozes and mutes, and undo them", aliases=("snoozed", "mutes")),
     CommandWord(
         "settings",

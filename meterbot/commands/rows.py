@@ -7,6 +7,7 @@ from meterbot.commands.org_lines import spend_value
 from meterbot.commands.seat_lines import extra_usage_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.view import View
+from meterbot.core.messages import Column, Table
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.core.money import Money, percent, show, totals
 from meterbot.core.plans import plan_name
@@ -20,6 +21,21 @@ Hourly = Mapping[Counter, Sequence[Hour]]
 NAME_COLUMNS = 24
 _FRESH = timedelta(hours=1)
 """A number is shown without its age for so long, and for two intervals of its seat."""
+
+
+def compact_table(
+    caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], note: str = ""
+) -> Table:
+    """A table without the columns that would be empty in every row."""
+    kept = [
+        place for place in range(len(columns)) if not place or not rows or any(row[place] for row in rows)
+    ]
+    return Table(
+        caption,
+        tuple(columns[place] for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in rows),
+        note,
+    )
 
 
 def row_value(row: SeatRow, view: View) -> str:
@@ -96,7 +112,8 @@ def state_cell(row: SeatRow, view: View) -> str:
 
 def _freshness(row: SeatRow, now: datetime) -> list[str]:
     health = row.snapshot.health
-    parts = [] if health is Health.OK else [health_text(health)]
+    # Why a blocked seat is not read stands in the list of missing seats: here the block comes first.
+    parts = [] if health is Health.OK or row.block is not None else [health_text(health)]
     if row.read_at is None:
         return parts or ["never read"]
     if row.outdated:

@@ -11,7 +11,7 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
 from meterbot.commands.readings import outlooks_with_hours
-from meterbot.commands.rows import NAME_COLUMNS, seat_name, spent_cell
+from meterbot.commands.rows import NAME_COLUMNS, compact_table, seat_name, spent_cell
 from meterbot.commands.view import View
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
@@ -101,11 +101,11 @@ def _table(outlooks: Outlooks, shown: Sequence[SeatOutlook], view: View) -> tupl
         Column("Cap", numeric=True, compact="cap {}"),
         Column("Per hour", numeric=True, compact="{}/h"),
     )
-    rows = tuple(
+    rows = [
         (seat_name(one.row, view), spent_cell(one.row), _end_cell(one), _cap_cell(one), _pace_cell(one))
         for one in counted
-    )
-    return (Table("Seats", columns, rows, note),)
+    ]
+    return (compact_table("Seats", columns, rows, note),)
 
 
 def _end_cell(one: SeatOutlook) -> str:
@@ -187,5 +187,5 @@ def _fan(team: TeamOutlook, forecast: Forecast, month: DailySpend, now: datetime
         series.append(Series("cap", (month.cap.major,) * len(days)))
     labels = tuple(f"{day:%b} {day.day}" for day in days)
     summary = f"{_money(team.used)} so far, likely {_money(forecast.likely)} at the end of {now:%B}."
-    title = f"{now:%B} so far and its likely end, {team.currency}"
+    title = f"{now:%B} so far and its likely end"
     return Chart(title, ChartKind.LINE, labels, tuple(series), team.currency, summary)

@@ -173,7 +173,7 @@ def _spend_chart(days: DailySpend) -> Chart:
         for one in days.series
     )
     labels = tuple(each.label for each in buckets)
-    title = f"Spent {_per(days)}, {days.currency}"
+    title = f"Spent {_per(days)}"
     return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days))
 
 
@@ -185,7 +185,7 @@ def _month_chart(days: DailySpend) -> Chart:
     if days.cap is not None:
         series.append(Series("cap", (days.cap.major,) * len(buckets)))
     labels = tuple(f"{days.days[each.last]:%b} {days.days[each.last].day}" for each in buckets)
-    title = f"Month so far{' and cap' * (days.cap is not None)}, {days.currency}"
+    title = f"Month so far{' and cap' * (days.cap is not None)}"
     now = so_far[-1]
     known = "The month's sum is not known." if now is None else f"{_amount(now, days)} this month"
     cap = "" if days.cap is None or now is None else f", the cap is {show(days.cap, grouped=True)}"

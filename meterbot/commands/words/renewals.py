@@ -11,6 +11,7 @@ from meterbot.commands.rows import (
     Hourly,
     beside_last_month,
     charge_lines,
+    compact_table,
     hours_of,
     is_configured,
     plan_price_text,
@@ -79,9 +80,9 @@ def _table(charges: Sequence[tuple[date, SeatRow]], view: View, hourly: Hourly) 
         Column(f"{now:%B} so far", numeric=True, compact="{} this month"),
         Column(f"{last_month(now):%B} by now", numeric=True, compact=f"{{}} by now in {last_month(now):%B}"),
     )
-    rows = tuple(_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS])
+    rows = [_cells(day, row, view, hourly) for day, row in charges[:MOST_ROWS]]
     more = len(charges) - len(rows)
-    return Table("Next charges", columns, rows, f"and {more} more" if more else "")
+    return compact_table("Next charges", columns, rows, f"and {more} more" if more else "")
 
 
 def _cells(day: date, row: SeatRow, view: View, hourly: Hourly) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ def seat_detail(
     report = view.report
     rows = [row for row in report.rows if row.seat.name in names]
     title = listed([one_line(name, 60) for name in names])
+    if len(rows) == 1 and rows[0].used is not None:
+        title = f"{title}: {row_value(rows[0], view)}"
     blocked = any(row.block for row in rows)
     gone = {missing.seat: missing for missing in report.missing}
     unwell = any(name in gone for name in names)

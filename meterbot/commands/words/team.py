@@ -11,6 +11,7 @@ from meterbot.commands.rows import (
     NAME_COLUMNS,
     cap_cell,
     charge_lines,
+    compact_table,
     health_text,
     row_value,
     seat_name,
@@ -31,7 +32,7 @@ MOST_ROWS = 30
 """Seats listed one by one; the others are summed, so that the list still adds up to the total."""
 _MOST_MISSING = 8
 _MOST_CHARGES = 3
-_MOST_BLOCKED = 5
+_MOST_BLOCKED = 3
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
@@ -151,14 +152,14 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
         for row in listed_rows
     ]
     if lately is None:
-        return (Table("Seats", _COLUMNS, tuple(rows), note),)
+        return (compact_table("Seats", _COLUMNS, rows, note),)
     since = [
         lately.get(row.seat.name, "") if row.counted and view.may_see(row.seat.name) else ""
         for row in listed_rows
     ]
     columns = (_COLUMNS[0], Column("Lately", numeric=True, compact="{} lately"), *_COLUMNS[1:])
-    wider = tuple((row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True))
-    return (Table("Seats", columns, wider, note),)
+    wider = [(row[0], amount, *row[1:]) for row, amount in zip(rows, since, strict=True)]
+    return (compact_table("Seats", columns, wider, note),)
 
 
 def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:

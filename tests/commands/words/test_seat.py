@@ -75,7 +75,7 @@ def march(name: str, cents: int) -> list[Hour]:
 def test_one_seat_in_full() -> None:
     shot = snapshot("bo", extra_usage=BLOCKED, windows=(window(used="100"),))
     message = seat_detail(view(reading(shot, ago=timedelta(minutes=1))), ["bo"], ("seat", "bo"))
-    assert message.title == "bo"
+    assert message.title == "bo: $50.00 / $50.00 (100%)  BLOCKED until Fri May 1"
     assert message.severity is Severity.CRITICAL
     assert body(message) == (
         "5-hour           100.0% used    -> resets Thu Apr 30 14:00 (in 2h)\n"
@@ -189,7 +189,7 @@ def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     said = body(seat_detail(told, ["ana"], ("seat", "ana")))
     assert "Plan: Max 20x.\nNext charge Thu May 14: $200.00 (Max 20x, list price), and $17.20 spent" in said
     assert "Next charge      2026-05-14  (as configured)" in said
-    row = ("ana", "Thu May 14 (as configured)", "$200.00 (Max 20x, list price)", "$17.20", "")
+    row = ("ana", "Thu May 14 (as configured)", "$200.00 (Max 20x, list price)", "$17.20")
     assert renewals(told).tables[0].rows == (row,)
 
 
