@@ -1,87 +1,103 @@
-# Needs git, make and Python 3.11 or newer with venv; everything else is put into .venv and .peers.
+# Needs git, make and Python 3.11 or newer with venv; everything else goes into .venv and .peers.
+# make PYTHON=python3.13 ... uses that Python, in a .venv of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs faults days bench minutes clean
+.PHONY: help demo test quick check format docs faults days bench minutes clean
 .DELETE_ON_ERROR:
 
-PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
+VENV = .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+# Shows what pip downloads, and its errors; ends with pip's own status.
+install = { $(PIP) install -c constraints.txt -e $(1) 2>&1; echo "status $$?"; } | awk '/^status [0-9]+$$/ { status = $$2; next } /^(Collecting|Building|Installing)/ { print "    " $$0; fflush() } /^(ERROR|error)/ { failed = 1 } failed { print } END { exit status }'
 say = @printf '==> %s\n'
 
 help:
-	@echo 'make demo     show the whole bot on simulated services: no account, no token (ARGS="--once" plays it in one go)'
-	@echo 'make test     everything that must hold: lint, format, types, imports, tests'
-	@echo 'make check    the same without the tests'
-	@echo 'make format   put the code into shape'
+	@echo 'make demo     show the whole bot with simulated services: no account, no token (ARGS="--once" plays one month at once)'
+	@echo 'make test     everything that must hold: lint, format, types, imports, words, tests'
+	@echo 'make quick    lint, types and the unit tests on SQLite, in a minute'
+	@echo 'make check    make test without the tests'
+	@echo 'make format   format the code'
 	@echo 'make faults   a thousand random schedules of kills, outages and broken databases (RUNS=10000, ARGS="--database postgresql")'
 	@echo 'make days     ninety days of two hundred seats, twice: the same words, and nothing that grows'
-	@echo 'make bench    what it costs: a table of goals, floors, peers and ours, in ten minutes'
-	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (fetches packages)'
-	@echo 'make docs     write anew what the program says of itself: examples, commands, schema'
-	@echo 'make clean    remove what the others made'
+	@echo 'make bench    what it costs: a table of goals, floors, peers and meterbot, in ten minutes'
+	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (downloads packages)'
+	@echo 'make docs     write the generated pages again: examples, commands, schema'
+	@echo 'make clean    delete what the others made'
 
-demo: .venv/.run
-	@.venv/bin/meterbot demo $(ARGS)
+demo: $(VENV)/.run
+	@$(VENV)/bin/meterbot demo $(ARGS)
 
 test: check
 	$(say) 'peers: servers that others wrote'
-	@.venv/bin/python -m tests.peers.install
+	@$(VENV)/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -r s $(ARGS)
 
-check: .venv/.test
+quick: $(VENV)/.test
 	$(say) 'lint'
-	@.venv/bin/ruff check --quiet
-	$(say) 'format'
-	@.venv/bin/ruff format --check --quiet || { echo 'not in shape: run make format'; exit 1; }
+	@$(VENV)/bin/ruff check --quiet
 	$(say) 'types'
-	@.venv/bin/mypy
+	@$(VENV)/bin/mypy
+	$(say) 'unit tests on SQLite'
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -k 'not postgresql' $(QUICK) $(ARGS)
+
+# The rooms whose tests start no process and no server of somebody else's.
+QUICK = tests/agent tests/app/config tests/chat tests/commands tests/core tests/delivery tests/ingest tests/rules tests/sources
+
+check: $(VENV)/.test
+	$(say) 'lint'
+	@$(VENV)/bin/ruff check --quiet
+	$(say) 'format'
+	@$(VENV)/bin/ruff format --check --quiet || { echo 'not formatted: run make format'; exit 1; }
+	$(say) 'types'
+	@$(VENV)/bin/mypy
 	$(say) 'imports'
-	@.venv/bin/lint-imports > .venv/imports.txt || { cat .venv/imports.txt; exit 1; }
+	@$(VENV)/bin/lint-imports > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
-format: .venv/.test
-	@.venv/bin/ruff check --fix --quiet || true
-	@.venv/bin/ruff format
+format: $(VENV)/.test
+	@$(VENV)/bin/ruff check --fix --quiet || true
+	@$(VENV)/bin/ruff format
 
-docs: .venv/.test
-	@.venv/bin/python -m tests.docs.examples
-	@.venv/bin/python -m tests.docs.schema
+docs: $(VENV)/.test
+	@$(VENV)/bin/python -m tests.docs.examples
+	@$(VENV)/bin/python -m tests.docs.schema
 
-faults: .venv/.test
-	@.venv/bin/python -m tests.faults --runs $(or $(RUNS),1000) $(ARGS)
+faults: $(VENV)/.test
+	@$(VENV)/bin/python -m qa.faults --runs $(or $(RUNS),1000) $(ARGS)
 
-days: .venv/.test
-	@.venv/bin/python -m tests.faults.days $(ARGS)
+days: $(VENV)/.test
+	@$(VENV)/bin/python -m qa.faults.days $(ARGS)
 
-bench: .venv/.test
-	@.venv/bin/python -m benchmarks $(ARGS)
+bench: $(VENV)/.test
+	@$(VENV)/bin/python -m qa.benchmarks $(ARGS)
 
-minutes: .venv/.test
-	@.venv/bin/python -m tests.minutes
+minutes: $(VENV)/.test
+	@$(VENV)/bin/python -m qa.minutes
 
 clean:
-	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .venv .venv-* .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are as new as the last installation; an installation is as complete as the newest list of what is needed.
-.venv/.run: .venv/.made pyproject.toml constraints.txt
-	$(say) 'installing meterbot into .venv'
-	@$(PIP) install -c constraints.txt -e .
+$(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt
+	$(say) 'installing meterbot into $(VENV)'
+	@$(call install,.)
 	@touch $@
 
-.venv/.test: .venv/.made pyproject.toml constraints.txt
-	$(say) 'installing meterbot and its tests into .venv (some minutes on a slow line)'
-	@$(PIP) install -c constraints.txt -e '.[test]'
-	@touch .venv/.run $@
+$(VENV)/.test: $(VENV)/.made pyproject.toml constraints.txt
+	$(say) 'installing meterbot and its tests into $(VENV) (some minutes on a slow line)'
+	@$(call install,'.[test]')
+	@touch $(VENV)/.run $@
 
-.venv/.made:
-	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+$(VENV)/.made:
+	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3); do \
 	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then \
-	    printf '==> making .venv with %s\n' "$$($$python --version)"; \
-	    .venv/bin/python -c '' 2> /dev/null || clear=--clear; \
-	    $$python -m venv $$clear .venv && touch $@ && exit; \
+	    printf '==> making $(VENV) with %s\n' "$$($$python --version)"; \
+	    $(VENV)/bin/python -c '' 2> /dev/null || clear=--clear; \
+	    $$python -m venv $$clear $(VENV) && touch $@ && exit; \
 	    exit 1; \
 	  fi; \
 	done; \
 	echo 'meterbot needs Python 3.11 or newer with venv (on Debian: apt install python3 python3-venv);' >&2; \
-	echo 'if it stands elsewhere, say where: make PYTHON=/path/to/python3 ...' >&2; \
+	echo 'if it is elsewhere, name it: make PYTHON=/path/to/python3 ...' >&2; \
 	exit 1

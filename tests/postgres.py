@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: the one that `METERBOT_TEST_PG_URL` names, or one of our own on a unix socket."""
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ import psycopg
 
 from meterbot.store.tables import metadata
 from meterbot.store.url import parse_url
+from tests.missing import missing
 
 
 @contextmanager
@@ -21,8 +23,17 @@ def running() -> Iterator[str]:
     if given:
         yield given
         return
+    if why := trouble():
+        missing(f"PostgreSQL: {why}")
     with own() as server:
         yield server.get_uri()
+
+
+def trouble() -> str | None:
+    """Why no server of our own can run here."""
+    if os.geteuid() == 0 and shutil.which("useradd") is None:
+        return "it does not run as root, and without useradd no user can be made for it (or set METERBOT_TEST_PG_URL)"
+    return None
 
 
 @contextmanager

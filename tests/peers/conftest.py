@@ -1,10 +1,11 @@
-"""Peers that are fetched when first needed, and skipped by name where they cannot be had."""
+"""Peers that are fetched when they are first needed. Where they cannot be had, their tests are skipped (in CI: fail)."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.peers.install import PeersMissingError, package
 
 Peer = Callable[[str], Path]
@@ -12,12 +13,12 @@ Peer = Callable[[str], Path]
 
 @pytest.fixture(scope="session")
 def peer() -> Peer:
-    """The folder of an npm package named in package.json; skips the test where it cannot be had."""
+    """The folder of an npm package named in package.json."""
 
     def found(name: str) -> Path:
         try:
             return package(name)
-        except PeersMissingError as missing:
-            pytest.skip(f"{name} is missing: {missing}")
+        except PeersMissingError as why:
+            missing(f"{name}: {why}")
 
     return found

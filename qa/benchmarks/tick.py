@@ -1,0 +1,73 @@
+"""What a whole tick costs, beside a stock httpx that only asks: `python -m qa.benchmarks.tick`.
+
+Claiming the seats, reading them, the rules, the team's budget and the store, as the bot does it with SQLite: the clock is
+set forward by hand, and all seats are due at once.
+"""
+
+import asyncio
+import io
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from meterbot.app import build
+from meterbot.app.config import load
+from meterbot.core.clock import ManualClock
+from qa.benchmarks import measure, poll, upstream, whole
+from qa.benchmarks.measure import Line
+
+SEATS = 128
+_HTTPX = 64
+_BEGAN = datetime(2026, 4, 30, 8, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work, measure.Work]]:
+    """A whole tick of the bot, and the bare requests of a reading by a stock httpx."""
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
+        folder, clock = Path(name), ManualClock(_BEGAN)
+        config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
+        async with (
+            build.assembled(config, clock, terminal=(None, io.StringIO()), reads_at_once=8) as bot,
+            httpx.AsyncClient() as client,
+        ):
+
+            async def tick() -> int:
+                clock.advance(timedelta(minutes=2))
+                await bot.poller.tick(clock.now())
+                await bot.poller.drain()
+                return SEATS
+
+            bare = poll.stock_httpx(client, served.url)
+            await tick()
+            yield tick, lambda: measure.at_once(bare, range(_HTTPX), 8)
+            await bot.poller.close()
+
+
+async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
+    """Microseconds of CPU for a seat, by who does it: `ours` the whole tick, `httpx` the bare requests of a reading."""
+    async with ticking(served) as (tick, bare):
+        found = await measure.in_turns({"ours": tick, "httpx": bare}, rounds)
+    served.seen()
+    return found
+
+
+async def lines() -> list[Line]:
+    with upstream.running() as served:
+        found = await ratios(served, 5)
+    return [
+        Line(
+            "the whole tick with rules and store, beside stock httpx", "≤ 0.6 × httpx", "",
+            f"httpx {measure.microseconds(found['httpx'])}", measure.microseconds(found["ours"]),
+            measure.ratio(found["ours"], found["httpx"]), 0.6,
+        )
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    measure.prepare()
+    print(measure.table(asyncio.run(lines())))

@@ -1,0 +1,135 @@
+"""One, two and four bots on one PostgreSQL, with more seats than they can read: `python -m qa.benchmarks.workers`.
+
+How many readings a second they keep together, and who waits for what: how many sessions of the server work at a time, and
+how many wait for the lock under which one transaction after the other stores what was read.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from meterbot.app import build, serve
+from meterbot.app.config import load
+from meterbot.core.clock import SystemClock
+from qa.benchmarks import measure, upstream, whole
+from qa.benchmarks.measure import Line
+from tests import postgres
+
+SEATS = 4_000
+_INTERVAL = 10.0
+_WARM, _SECONDS, _LOOK = 20.0, 15.0, 0.25
+_SESSIONS = """
+SELECT count(*) FILTER (WHERE state = 'active' AND wait_event_type IS DISTINCT FROM 'Lock'),
+       count(*) FILTER (WHERE wait_event_type = 'Lock')
+FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What so many workers did in a second: readings, CPU seconds, and on average sessions at work and waiting."""
+
+    workers: int
+    readings: float
+    cpu: float
+    active: float
+    waiting: float
+
+
+async def _child(url: str) -> None:
+    """A bot, which says how much CPU it used between the first line it is sent and the second."""
+    loop = asyncio.get_running_loop()
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
+        told = whole.environment(SEATS, url, Path(folder), _INTERVAL)
+        config = load(None, told | {"DATABASE_URL": os.environ["DATABASE_URL"]}, Path(folder))
+        stop = asyncio.Event()
+        async with build.assembled(config, SystemClock(), terminal=(None, io.StringIO())) as bot:
+            serve.spare_garbage()
+            running = asyncio.create_task(bot.run(stop))
+            await loop.run_in_executor(None, sys.stdin.readline)
+            cpu, wall = time.process_time(), time.monotonic()
+            await loop.run_in_executor(None, sys.stdin.readline)
+            used = (time.process_time() - cpu) / (time.monotonic() - wall)
+            stop.set()
+            await running
+    print(json.dumps({"cpu": used}), flush=True)
+
+
+async def together(workers: int, served: upstream.Running, database: str) -> Together:
+    children = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "qa.benchmarks.workers", "--child", served.url,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "DATABASE_URL": database},
+        )
+        for _ in range(workers)
+    ]  # fmt: skip
+    await asyncio.sleep(_WARM)
+    _tell(children)
+    await asyncio.to_thread(served.seen, reset=True)
+    active, waiting, looks = 0, 0, round(_SECONDS / _LOOK)
+    connection, began = await psycopg.AsyncConnection.connect(database, autocommit=True), time.monotonic()
+    for _ in range(looks):
+        await asyncio.sleep(_LOOK)
+        row = await (await connection.execute(_SESSIONS)).fetchone()
+        assert row is not None
+        at_work, at_the_lock = row
+        active, waiting = active + at_work, waiting + at_the_lock
+    seconds = time.monotonic() - began
+    seen = await asyncio.to_thread(served.seen)
+    await connection.close()
+    _tell(children)
+    printed = [(await child.communicate())[0] for child in children]
+    cpu = sum(json.loads(text.splitlines()[-1])["cpu"] for text in printed)
+    return Together(workers, seen["readings"] / seconds, cpu, active / looks, waiting / looks)
+
+
+def _tell(children: list[asyncio.subprocess.Process]) -> None:
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"now\n")
+
+
+async def lines() -> list[Line]:
+    found = []
+    measure.bind(measure.CORES)  # they share them all
+    with upstream.running(0.2) as served, postgres.running() as server:
+        for workers in (1, 2, 4):
+            async with postgres.fresh_database(server) as url:
+                found.append(await together(workers, served, url))
+    return [_line(each, found[0]) for each in found]
+
+
+def _line(each: Together, alone: Together) -> Line:
+    each_reading = each.cpu / max(each.readings, 1e-9) * 1e6
+    server = f"server: {each.active:.1f} sessions at work, {each.waiting:.1f} at a lock"
+    return Line(
+        f"{measure.counted(each.workers, 'worker')} on one PostgreSQL: readings a second", "(no goal)", "", server,
+        f"{each.readings:,.0f}, {each_reading:,.0f} µs each", each.readings / max(alone.readings, 1e-9), float("inf"),
+        f"{each.readings / max(alone.readings, 1e-9):.2f} × one",
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child")
+    asked = parser.parse_args()
+    if asked.child:
+        measure.quiet()
+        asyncio.run(_child(asked.child))
+        return
+    measure.quiet()
+    print(measure.table(asyncio.run(lines())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The databases of a campaign: a file for each schedule, or one of a few on a real PostgreSQL; and what ails them."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from sqlalchemy import text
+
+from meterbot.store import tables
+from meterbot.store.database import upgrade
+from meterbot.store.engine import make_engine
+from meterbot.store.url import parse_url
+from qa.faults.stage import World
+from qa.faults.weather import Fault
+
+T = TypeVar("T")
+_WAITING = "select count(*) from deliveries where claimable_at is not null"
+_OTHERS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+
+
+class Base(Protocol):
+    """Where the bots of a schedule keep what they know."""
+
+    @property
+    def url(self) -> str: ...
+
+    async def waiting(self) -> int:
+        """How many deliveries are not done."""
+        ...
+
+    async def trouble(self, fault: Fault, world: World) -> None:
+        """Does what goes wrong with a database."""
+        ...
+
+
+@dataclass
+class Sqlite:
+    """A file of its own, copied from a migrated one."""
+
+    path: Path
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    async def waiting(self) -> int:
+        with closing(sqlite3.connect(self.path, timeout=5)) as connection:
+            return int(connection.execute(_WAITING).fetchone()[0])
+
+    async def trouble(self, fault: Fault, world: World) -> None:
+        if fault.kind == "locked":
+            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
+                await _begin(connection)
+                await asyncio.sleep(fault.number / 1000)
+                connection.execute("ROLLBACK")
+            return
+        sizes = [each.stat().st_size for each in self.path.parent.iterdir() if each.is_file()]
+        world.limit_files(max(sizes) + 8192)
+        try:
+            await world.sleep(fault.number)
+        finally:
+            world.limit_files(None)
+
+
+async def _begin(connection: sqlite3.Connection) -> None:
+    """Takes SQLite's write lock as soon as no bot has it: to wait for it inside SQLite would halt the director, for
+    whom the bot that has it may be waiting."""
+    for left in reversed(range(500)):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if not left:
+                raise
+            await asyncio.sleep(0.01)
+        else:
+            return
+
+
+@dataclass
+class Postgres:
+    """One of the databases of a server, emptied for each schedule."""
+
+    url: str
+
+    async def empty(self) -> None:
+        """Ends what a killed bot may have left running, and deletes every row."""
+        await _even_if_it_crashes(self._empty)
+
+    async def _empty(self) -> None:
+        names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+        await self._admit("true")
+        async with self._connected() as connection:
+            await connection.execute(f"select pg_terminate_backend(pid) {_OTHERS}")
+            while await _number(connection, f"select count(*) {_OTHERS}"):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
+            await connection.execute(f"truncate {names}")
+
+    async def waiting(self) -> int:
+        return await _even_if_it_crashes(self._waiting)
+
+    async def _waiting(self) -> int:
+        async with self._connected() as connection:
+            return await _number(connection, _WAITING)
+
+    async def trouble(self, fault: Fault, world: World) -> None:
+        # From next door: who is in a database cannot close it.
+        async with self._connected("postgres") as connection:
+            name = str(parse_url(self.url).database)
+            others = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608 - our own name
+            if fault.kind == "server crashed":
+                # One process that dies takes all with it: the server starts anew and recovers.
+                os.kill(connection.info.backend_pid, signal.SIGKILL)
+            elif fault.kind == "connections cut":
+                await connection.execute(others)
+            else:
+                await self._admit("false")
+                await connection.execute(others)
+                await world.sleep(fault.number)
+        if fault.kind == "database down":
+            await self._admit("true")
+
+    async def _admit(self, anybody: str) -> None:
+        async def alter() -> None:
+            async with self._connected("postgres") as connection:
+                name = parse_url(self.url).database
+                await connection.execute(f"alter database {name} allow_connections {anybody}")
+
+        await _even_if_it_crashes(alter)
+
+    @asynccontextmanager
+    async def _connected(self, database: str | None = None) -> AsyncIterator[Any]:
+        other: dict[str, Any] = {} if database is None else {"dbname": database}
+        for left in reversed(range(200)):
+            try:
+                connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True, **other)
+                break
+            except psycopg.Error:  # it starts anew
+                if not left:
+                    raise
+                await asyncio.sleep(0.05)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+async def _number(connection: Any, query: str) -> int:
+    row = await (await connection.execute(query)).fetchone()
+    return int(row[0])
+
+
+async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
+    """Does it again where the schedule beside has crashed the server meanwhile, or another fault did the same."""
+    for _ in range(10):
+        with suppress(psycopg.Error):
+            return await work()
+    return await work()
+
+
+async def make_databases(server: str, count: int) -> list[str]:
+    """The URLs of so many migrated databases."""
+    url = parse_url(server)
+    engine = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+    names = [f"meterbot_faults_{number}" for number in range(count)]
+    urls = [url.set(database=name).render_as_string(hide_password=False) for name in names]
+    with engine.connect() as connection:
+        for number, name in enumerate(names):
+            connection.execute(text(f"create database {name}"))
+            await upgrade(urls[number])
+    engine.dispose()
+    return urls
+
+
+def copy_of(template: Path, folder: Path) -> Sqlite:
+    """A migrated file of a schedule's own."""
+    path = folder / "meterbot.db"
+    shutil.copy(template, path)
+    return Sqlite(path)

@@ -1,0 +1,160 @@
+"""Judges what stands in the channels at the end: nothing is missing, nothing is there twice, and the order is kept.
+
+It looks at what people see and at the marks that messages carry; never at what the bot has stored.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from qa.faults.stories import LEVELS, UNBLOCKED, Fact, Story
+from tests.simulator.discord_objects import Json
+from tests.simulator.slack_objects import SlackMessage
+
+_HOUR = re.compile(r"\w{3} \w{3} \d+ \d\d:\d\d: ")
+_MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A message in a channel. `at` orders them; `root` is the message whose thread it is in; `texts` is what it said,
+    the oldest first; `mark` is the delivery that it carries."""
+
+    at: int
+    root: str | None
+    mark: str | None
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        place = "" if self.root is None else f" in the thread of {self.root}"
+        versions = (text.replace("\n", "\n      ") for text in self.texts)
+        return "\n    edited:\n      ".join(
+            (f"  {self.at}{place}, delivery {self.mark}\n      {next(versions)}", *versions)
+        )
+
+
+@dataclass
+class Verdict:
+    """What is wrong on one platform, in words."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+
+    def add(self, other: "Verdict") -> None:
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.disordered += other.disordered
+
+
+def judge(story: Story, sightings: Iterable[Sighting]) -> Verdict:
+    """One channel against the story."""
+    seen = sorted(sightings, key=lambda each: each.at)
+    return Verdict([*_lost(story, seen)], [*_doubled(seen)], [*_disordered(story, seen)])
+
+
+def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
+    for fact, times in Counter(story.facts).items():
+        told = sum(max(_times(fact, text) for text in each.texts) for each in seen)
+        if told < times:
+            yield f"{fact} (told {told} of {times} times)"
+
+
+def _times(fact: Fact, text: str) -> int:
+    """How often a message says it: one that tells several things at once has a line with the hour for each."""
+    lines = sum(fact.told_by(line) for line in text.splitlines() if _HOUR.match(line))
+    return max(lines, int(fact.told_by(text)))
+
+
+def _doubled(seen: list[Sighting]) -> Iterator[str]:
+    marks = Counter(each.mark for each in seen if each.mark is not None)
+    yield from (f"delivery {mark} stands {times} times" for mark, times in marks.items() if times > 1)
+    words = Counter((each.root, each.texts[0]) for each in seen)
+    again = {(each.root, each.texts[0]) for each in seen if each.mark is not None and marks[each.mark] > 1}
+    for key, times in words.items():
+        if times > 1 and key not in again:
+            yield f"{key[1].splitlines()[0][:80]!r} is said {times} times"
+
+
+def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
+    """Levels of a seat in their order, and a block before its end."""
+    for seat in story.seats:
+        chain = [fact for fact in story.facts if fact.seat == seat]
+        for first, second in pairwise([fact for fact in chain if _is_level(fact)]):
+            if LEVELS.index(_level(first)) < LEVELS.index(_level(second)):
+                yield from _swapped(first, second, seen)
+        for mark in ("is blocked",):
+            began = [fact for fact in chain if mark in fact.marks]
+            ended = [fact for fact in chain if UNBLOCKED in fact.marks]
+            if began and ended:
+                yield from _swapped(began[0], ended[0], seen)
+
+
+def _swapped(first: Fact, second: Fact, seen: list[Sighting]) -> Iterator[str]:
+    one, other = _first_told(first, seen), _first_told(second, seen)
+    if one is not None and other is not None and one > other:
+        yield f"{second} stands before {first}"
+
+
+def _first_told(fact: Fact, seen: list[Sighting]) -> int | None:
+    return next((each.at for each in seen if fact.told_by(each.texts[0])), None)
+
+
+def _is_level(fact: Fact) -> bool:
+    return fact.marks[0].endswith("%")
+
+
+def _level(fact: Fact) -> int:
+    return int(re.findall(r"\d+", fact.marks[0])[-1])
+
+
+def on_slack(messages: Iterable[SlackMessage], bot: str) -> list[Sighting]:
+    return [
+        Sighting(
+            at=int(message.ts.replace(".", "")),
+            root=message.thread_ts,
+            mark=message.delivery,
+            texts=tuple("\n".join(_strings(payload)) for payload in (*message.edits, message.payload)),
+        )
+        for message in messages
+        if message.by.get("user") == bot
+    ]
+
+
+def on_discord(messages: Iterable[Json], edits: dict[str, list[Json]], bot: str) -> list[Sighting]:
+    sightings = []
+    for message in messages:
+        if message["author"]["id"] != bot:
+            continue
+        marks = _MARK.findall(json.dumps(message))
+        versions = [*edits.get(message["id"], []), message]
+        shown = [{key: version[key] for key in ("content", "embeds")} for version in versions]
+        sightings.append(
+            Sighting(
+                at=int(message["id"]),
+                root=(message.get("message_reference") or {}).get("message_id"),
+                mark=marks[0] if marks else None,
+                texts=tuple(_MARK.sub("", "\n".join(_strings(version))) for version in shown),
+            )
+        )
+    return sightings
+
+
+_WORDS = {"text", "content", "title", "description", "name", "value"}
+
+
+def _strings(node: Any, key: str = "") -> Iterator[str]:
+    """The words of a payload, as people read them."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name not in {"metadata", "accessory", "actions", "components"}:
+                yield from _strings(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _strings(value, key)
+    elif isinstance(node, str) and key in _WORDS:
+        yield from (re.sub(r"[*_`\\~]", "", line) for line in node.splitlines())

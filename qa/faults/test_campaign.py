@@ -1,0 +1,58 @@
+"""A short campaign on each database, and the same with a naive sender, in which the oracle must find something."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.process import surroundings
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def campaign(*words: str, tmp_path: Path) -> tuple[int, str]:
+    """Its exit status and report."""
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "qa.faults", *words],
+        cwd=Path(__file__).parents[2],
+        env={
+            **surroundings(),
+            "TMPDIR": str(tmp_path),
+            "METERBOT_TEST_PG_URL": os.environ.get("METERBOT_TEST_PG_URL", ""),
+        },
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_no_fault_loses_or_doubles_a_message_on_sqlite(tmp_path: Path) -> None:
+    status, report = campaign("--runs", "16", "--seed", "1", "--workers", "1", tmp_path=tmp_path)
+    assert "lost: 0, doubled: 0, out of order: 0, other problems: 0" in report, report
+    assert status == 0, report
+
+
+def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path: Path) -> None:
+    words = ("--runs", "4", "--seed", "1", "--workers", "1", "--database", "postgresql")
+    status, report = campaign(*words, tmp_path=tmp_path)
+    assert "lost: 0, doubled: 0, out of order: 0, other problems: 0" in report, report
+    assert status == 0, report
+
+
+def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
+    status, report = campaign("--found", "--workers", "1", tmp_path=tmp_path)
+    assert "lost: 0, doubled: 0, out of order: 0, other problems: 0" in report, report
+    assert status == 0, report
+
+
+def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
+    status, report = campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
+    lost, doubled = re.findall(r"lost: (\d+), doubled: (\d+)", report)[-1]  # the others tell of the progress
+    assert status == 1, report
+    assert int(lost) > 0, report
+    assert int(doubled) > 0, report

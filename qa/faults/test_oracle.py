@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from qa.faults.oracle import Sighting, Verdict, judge
+from qa.faults.stories import UNBLOCKED, Fact, Standing, Step, Story
+
+HALF, MOST = Fact("ana", (r"(?<![\d.])50%",)), Fact("ana", (r"(?<![\d.])80%",))
+BLOCKED, FREE = Fact("ana", ("is blocked",)), Fact("ana", (UNBLOCKED,))
+
+
+def story(*facts: Fact) -> Story:
+    return Story(("ana",), tuple(Step("ana", "spends", Standing(), (fact,), 1) for fact in facts))
+
+
+def post(at: int, *texts: str, mark: str | None = None, root: str | None = None) -> Sighting:
+    return Sighting(at, root, mark or f"m{at}", texts)
+
+
+FIRST, SECOND = post(1, "ana has reached 50% of its cap"), post(2, "ana has reached 80% of its cap")
+
+
+def test_what_is_told_once_and_in_order_is_well() -> None:
+    assert judge(story(HALF, MOST), [FIRST, SECOND]) == Verdict()
+
+
+def test_a_fact_that_nobody_told_is_lost() -> None:
+    assert judge(story(HALF, MOST), [FIRST]).lost == [f"{MOST} (told 0 of 1 times)"]
+
+
+def test_a_level_that_was_reached_twice_must_be_told_twice() -> None:
+    assert judge(story(HALF, HALF), [FIRST]).lost == [f"{HALF} (told 1 of 2 times)"]
+
+
+def test_what_was_edited_away_was_told() -> None:
+    edited = post(1, "ana has reached 50% of its cap", "ana has reached 80% of its cap")
+    assert judge(story(HALF, MOST), [edited]).lost == []
+
+
+@pytest.mark.parametrize("again", [post(3, "ana is well", mark="m1"), replace(FIRST, at=3, mark="m3")])
+def test_a_second_message_of_one_delivery_or_with_the_same_words_is_doubled(again: Sighting) -> None:
+    assert len(judge(story(HALF), [FIRST, again]).doubled) == 1
+
+
+def test_the_same_line_in_two_threads_is_not_doubled() -> None:
+    lines = [post(3, "it is over", root="1"), post(4, "it is over", root="2")]
+    assert judge(story(HALF), [FIRST, *lines]).doubled == []
+
+
+def test_a_lower_level_after_a_higher_one_is_out_of_order() -> None:
+    turned = [replace(FIRST, at=2), replace(SECOND, at=1)]
+    assert judge(story(HALF, MOST), turned).disordered == [f"{MOST} stands before {HALF}"]
+
+
+def test_the_end_of_a_block_before_the_block_is_out_of_order() -> None:
+    turned = [post(1, "ana is no longer blocked"), post(2, "ana is blocked")]
+    assert len(judge(story(BLOCKED, FREE), turned).disordered) == 1
+
+
+def test_what_is_told_together_is_told_as_often_as_it_has_a_line() -> None:
+    line = "Tue Apr 14 10:0{}: ana is blocked, $5{}.00 of $5{}.00 (100%). Over since Tue Apr 14 10:03."
+    together = post(1, "\n".join(["2 alerts that are over", *(line.format(n, n, n) for n in (1, 2))]))
+    assert judge(story(FREE, FREE), [together]) == Verdict()
+    assert len(judge(story(FREE, FREE, FREE), [together]).lost) == 1

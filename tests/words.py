@@ -1,0 +1,68 @@
+"""Words that make a text hard to read, in everything that people read: `python -m tests.words` lists where they are."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TEXTS = (
+    "meterbot",
+    "docs",
+    "deploy",
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "config.example.toml",
+    "Makefile",
+)
+ENDINGS = {".py", ".md", ".toml", ".yml", ".service", ".json", ""}
+
+INSTEAD = {
+    r"heed(?:s|ed|ing)?": "follow, obey",
+    r"reckon(?:s|ed|ing)?": "calculate, count",
+    r"mend(?:s|ed|ing)?": "correct, repair",
+    r"whoever|whomever": "everybody who, the person who",
+    r"there(?:of|in|upon)": "of it, in it",
+    r"ails?": "is wrong with",
+    r"louder": "more severe",
+    r"be it": "whether",
+    r"as of late": "recently",
+    r"told are": "meterbot alerts on",
+}
+_PATTERN = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
+
+
+def found(text: str) -> Iterator[tuple[int, str]]:
+    """(line, word) for every forbidden word."""
+    for number, line in enumerate(text.splitlines(), 1):
+        yield from ((number, match.group()) for match in _PATTERN.finditer(line))
+
+
+def files() -> Iterator[Path]:
+    for name in TEXTS:
+        path = ROOT / name
+        yield from (
+            [path]
+            if path.is_file()
+            else (each for each in sorted(path.rglob("*")) if each.is_file() and each.suffix in ENDINGS)
+        )
+
+
+def better(word: str) -> str:
+    return next(instead for pattern, instead in INSTEAD.items() if re.fullmatch(pattern, word, re.IGNORECASE))
+
+
+def main() -> int:
+    bad = [
+        f"{path.relative_to(ROOT)}:{line}: {word} (write: {better(word)})"
+        for path in files()
+        for line, word in found(path.read_text("utf-8"))
+    ]
+    sys.stdout.writelines(f"{each}\n" for each in bad)
+    return int(bool(bad))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
