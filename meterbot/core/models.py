@@ -303,6 +303,9 @@ class Sample:
     used: Money | None
     cap: Money | None
     blocked: bool
+    counted_from: Money | None = None
+    """What of `used` is already counted as spent, where that is not the reading before: 0 in a new period, and after a
+    dip the highest amount of the period, because what the counter returns to was not spent anew."""
 
 
 class HasCounter(Protocol):

@@ -92,6 +92,11 @@ def subtract(a: Money, b: Money) -> Money:
     return add(a, Money(b.minor.copy_negate(), b.currency, b.exponent))
 
 
+def zero(amount: Money) -> Money:
+    """Nothing, in the same currency and scale."""
+    return Money(Decimal(0), amount.currency, amount.exponent)
+
+
 def _rescaled(amount: Money, exponent: int) -> Decimal:
     return amount.minor.scaleb(exponent - amount.exponent, _EXACT)
 

@@ -64,8 +64,6 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     if subscription is None or not (reading.subscription_read or _is_configured(subscription, reading)):
         return memory, []
     day = _charge_to_announce(subscription)
-    if not subscription.configured:  # no evidence of where a period may end
-        memory = replace(memory, renewal=next_charge(subscription), renewal_at=subscription.next_charge_at)
     if day is None:
         return memory, []
     today = reading.now.astimezone(reading.settings.timezone).date()

@@ -3,12 +3,15 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from meterbot.core import money
 from meterbot.core.models import Event, LastKnown, Sample, Snapshot
+from meterbot.core.money import Money
 from meterbot.rules import billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
 from meterbot.rules.settings import RuleSettings
+from meterbot.rules.spend import close_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class CounterUpdate:
 
 # The order matters: a period opens before its levels are watched, a block mutes the levels of its own reading.
 _STEPS: tuple[Rule, ...] = (
-    spend.close_period,
+    close_period,
     spend.watch_spend,
     windows.watch_windows,
     blocked.watch_block,
@@ -53,18 +56,17 @@ def watch_counter(
         return CounterUpdate(memory, known, changed=False)
     known, memory, ahead = _present(known, memory, now)
     reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    events: list[Event] = []
+    before, events = memory, list[Event]()
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
     told = settings.enabled(*events)
-    sample = _sample(memory, reading)
     return CounterUpdate(
-        _remembered(memory, reading),
+        _remembered(before, memory, reading),
         merged,
         changed=True,
         events=told,
-        sample=sample,
+        sample=_sample(before, memory, reading),
         set_back=ahead,
         risen=_risen(reading),
     )
@@ -77,14 +79,16 @@ def record_late(
     settings: RuleSettings,
     now: datetime,
 ) -> CounterUpdate:
-    """What is learned from a snapshot that is no news any more: what is known, and a point of the history. It neither
-    fires nor re-arms."""
+    """What a snapshot that arrived too late to be news adds: known values and a point of the history, but no event."""
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
     known, memory, ahead = _present(known, memory, now)
     reading = clean_reading(snapshot, counter, memory, known, merged=merged, settings=settings, now=now)
-    return CounterUpdate(memory, merged, changed=True, sample=_sample(memory, reading), set_back=ahead)
+    after, _ = close_period(memory, reading)
+    sample = _sample(memory, after, reading)
+    memory = _remembered_late(memory, after, reading)
+    return CounterUpdate(memory, merged, changed=True, sample=sample, set_back=ahead)
 
 
 def _present(
@@ -107,16 +111,42 @@ def _risen(reading: CleanReading) -> bool:
     return reading.switched is None and reading.used.major > reading.before.major
 
 
-def _sample(memory: CounterMemory, reading: CleanReading) -> Sample | None:
+def _sample(before: CounterMemory, after: CounterMemory, reading: CleanReading) -> Sample | None:
     if reading.used is None:
         return None
     extra = reading.merged.snapshot.extra_usage
-    return Sample(
-        reading.at, reading.counter, reading.used, extra.cap if extra else None, memory.block is not None
+    cap, blocked = extra.cap if extra else None, after.block is not None
+    base = _counted_from(before, after, reading.used)
+    return Sample(reading.at, reading.counter, reading.used, cap, blocked, base)
+
+
+def _counted_from(before: CounterMemory, after: CounterMemory, used: Money) -> Money | None:
+    """None where it is the sample before."""
+    last = before.late_used or before.used
+    if last is None or last.currency != used.currency:
+        return None
+    base = before.late_peak or money.zero(used) if after.period_at != before.period_at else before.peak
+    return None if base is None or base.major == last.major else base
+
+
+def _highest(*amounts: Money | None) -> Money | None:
+    return max(
+        (amount for amount in amounts if amount is not None), key=lambda each: each.major, default=None
     )
 
 
-def _remembered(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
+def _remembered_late(memory: CounterMemory, after: CounterMemory, reading: CleanReading) -> CounterMemory:
+    """Only what the history needs to count each amount once."""
+    used = reading.used
+    if used is None or reading.switched is not None or memory.used is None:
+        return memory
+    memory = replace(memory, late_used=used)
+    if after.period_at != memory.period_at:
+        return replace(memory, late_peak=_highest(memory.late_peak, used))
+    return replace(memory, peak=_highest(memory.peak, used))
+
+
+def _remembered(before: CounterMemory, memory: CounterMemory, reading: CleanReading) -> CounterMemory:
     """What this reading read, as the base of the next."""
     why_known = reading.extra is not None and reading.extra.why_known
     return replace(
@@ -125,4 +155,7 @@ def _remembered(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
         disabled_until=reading.extra.disabled_until if reading.extra and why_known else memory.disabled_until,
         used=memory.used if reading.used is None else reading.used,
         used_at=memory.used_at if reading.used is None else reading.at,
+        peak=_highest(memory.peak, reading.used),
+        late_used=memory.late_used if reading.used is None else None,
+        late_peak=memory.late_peak if memory.period_at == before.period_at else None,
     )

@@ -7,13 +7,12 @@ from datetime import datetime
 from meterbot.core import money
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
-from meterbot.rules.months import month_after, month_start, opening_month, rolled_over
+from meterbot.rules.months import calendar_month, month_of
 
 
 @dataclass(frozen=True, slots=True)
 class Increase:
-    """How much higher a counter was at `at` than at `since`, the known reading before: 0 where it was not, and for a
-    reading without one before."""
+    """What was spent between `since`, the reading before, and `at`; 0 for the first reading."""
 
     since: datetime | None
     at: datetime
@@ -21,29 +20,30 @@ class Increase:
 
 
 def increases(samples: Iterable[Sample]) -> Iterator[Increase]:
-    """One for each known reading, period by period.
+    """One for each known reading, period by period; a value in another currency is a new base.
 
-    A fall into a new period counts the new value, any other fall counts nothing. A value in another currency than the
-    one before is a new base.
+    A reading is compared with the one before, or with its own `counted_from`. Where that is not stored, a fall over the
+    end of a month counts the new value, and any other fall counts nothing.
     """
-    month: str | None = None
     last: Sample | None = None
     for sample in samples:
         if sample.used is None:
             continue
-        amount = nothing = money.subtract(sample.used, sample.used)
-        if last is None or last.used is None or month is None or last.used.currency != sample.used.currency:
-            month = month or opening_month(sample.used.minor, sample.at)
-        else:
-            before, after = last.used, sample.used
-            rolled = rolled_over(month, before.major, after.major, sample.at)
-            month = month_after(month, sample.at) if rolled else month
-            # Between readings of the same month, a rise that closes the old period was seen as it happened.
-            unseen = after.major > before.major and last.at >= month_start(month)
-            risen = after if rolled and not unseen else money.subtract(after, before)
-            amount = risen if risen.minor > 0 else nothing
+        base = _base(last, sample, sample.used)
+        risen = money.subtract(sample.used, base)
+        amount = risen if risen.minor > 0 else money.zero(risen)
         yield Increase(None if last is None else last.at, sample.at, amount)
         last = sample
+
+
+def _base(last: Sample | None, sample: Sample, used: Money) -> Money:
+    """The amount that is already counted."""
+    if last is None or last.used is None or last.used.currency != used.currency:
+        return used
+    if sample.counted_from is not None:
+        return sample.counted_from
+    reset = used.major < last.used.major and month_of(sample.at) > calendar_month(last.at)
+    return money.zero(used) if reset else last.used
 
 
 def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:

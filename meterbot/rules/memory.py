@@ -57,8 +57,12 @@ class CounterMemory:
     """Of one (account, org). Every value was read, none was carried over.
 
     The period: `period` is the UTC month it began in, with `.2` for a second one in it, `period_at` its first reading
-    (None for the period in which the counter was first seen), `peak` its highest `used`, `spend` whether there was any
-    (None: not known).
+    (None for the period in which the counter was first read), `peak` its highest `used`, `spend` whether there was any
+    (None: not known). `period_unread`: the first reading came in the first hours of a month and may still show the
+    month before, `period`, in which the seat was not read.
+
+    `late_used` is the newest amount that arrived too late to bring events, and `late_peak` the highest such amount of
+    the period that follows `period`: both are in the history already.
 
     The levels: `told` in this period, `armed` tells a level apart that is told again after the cap was raised,
     `measured_cap` is the cap that `used` was last compared with.
@@ -67,15 +71,18 @@ class CounterMemory:
 
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
-    `renewal_at` and `disabled_until` are where a period might end other than with the month. The keys of
+    `disabled_until` is where a period may end other than with the month. The keys of
     `renewals_told` are days of renewal, the values how many days ahead was told.
     """
 
     period: str | None = None
     period_at: datetime | None = None
+    period_unread: bool = False
     used: Money | None = None
     used_at: datetime | None = None
     peak: Money | None = None
+    late_used: Money | None = None
+    late_peak: Money | None = None
     spend: bool | None = None
     charged_told: bool = False
     previous_final: Money | None = None
@@ -94,8 +101,6 @@ class CounterMemory:
     full_at: datetime | None = None
     risk: Risk | None = None
     spike_at: datetime | None = None
-    renewal: date | None = None
-    renewal_at: datetime | None = None
     renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
 
@@ -121,8 +126,8 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
     if memory.period is None or memory.period[:7] <= calendar_month(now):
         return memory
     return replace(
-        memory, period=None, period_at=None, used=None, used_at=None, peak=None, spend=None, charged_told=False,
-        previous_final=None, told=(), armed="", measured_cap=None,
+        memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
+        late_used=None, late_peak=None, spend=None, charged_told=False, previous_final=None, told=(), armed="", measured_cap=None,
     )  # fmt: skip
 
 

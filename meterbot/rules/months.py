@@ -33,9 +33,9 @@ def month_end(month: str) -> datetime:
 def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
     """Whether a counter whose period began in `month` has begun a new one, when `before` became `after` at `at`.
 
-    A new month alone proves nothing: the reset may be late. A fall proves it, even minutes before midnight, and so
-    does any value after 0. A counter that is higher than before was reset and spent again, once the reset cannot be
-    late any more. One that stands still was not reset.
+    A new month alone proves nothing, because the reset may be late. A fall proves it, even minutes before midnight.
+    Six hours into the month the service has started again, so a higher amount is the new month's. The same amount
+    proves nothing, unless it is 0.
     """
     if after < before:
         return month_of(at) > month
@@ -52,7 +52,7 @@ def month_after(month: str, at: datetime) -> str:
 
 
 def opening_month(used: Decimal, at: datetime) -> str:
-    """The month of a period that is first seen at `at`: money shown in the first hours may still be last month's."""
+    """The month of a counter that is first read at `at`: in the first six hours, money may still be last month's."""
     month = calendar_month(at)
     if used > 0 and at < month_start(month) + RESET_LAG:
         return calendar_month(month_start(month) - CLOCK_SKEW)

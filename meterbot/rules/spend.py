@@ -10,7 +10,14 @@ from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.memory import Cap, CounterMemory
-from meterbot.rules.months import month_after, opening_month, rolled_over
+from meterbot.rules.months import (
+    calendar_month,
+    month_after,
+    month_end,
+    month_start,
+    opening_month,
+    rolled_over,
+)
 from meterbot.rules.settings import Threshold
 from meterbot.rules.windows import last_full
 
@@ -22,75 +29,86 @@ _SHORTEST_WINDOW = timedelta(hours=5)
 def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """Opens the first period, and the next one when the counter rolled over.
 
-    A fall without a boundary is an adjustment (a refund, a grant): it lowers the base, closes nothing and re-arms
-    nothing. Another currency is a new base, too.
+    A fall without a boundary is an adjustment (a refund, a grant) or a dip: it closes nothing and re-arms nothing.
+    Another currency is a new base, too.
     """
     used, before = reading.used, memory.used
     if used is None:
         return memory, []
-    spent = used.minor > 0
-    if before is None or memory.used_at is None or memory.period is None:
-        # Where extra usage was not set up at first, nothing had been spent, and the first dollar is still to come.
-        spend = spent if memory.spend is None else memory.spend
-        return replace(memory, period=opening_month(used.minor, reading.at), spend=spend), []
+    if before is None or memory.period is None:
+        return _first_period(memory, reading, used), []
     if reading.switched is not None:
-        return replace(memory, peak=None, spend=spent or memory.spend), []
-    fell = used.major < before.major
-    month = memory.period[:7]
-    if not rolled_over(month, before.major, used.major, reading.at) and not (
-        fell and _boundary_passed(memory, reading)
-    ):
+        return replace(memory, peak=None, spend=used.minor > 0 or memory.spend), []
+    seen_late = memory.late_peak is not None
+    fell = seen_late or used.major < before.major
+    rolled = seen_late or rolled_over(memory.period[:7], before.major, used.major, reading.at)
+    if not rolled and not (fell and _boundary_passed(memory, reading)):
         return memory, []
-    new = _next_period(memory.period, reading)
-    closed = reading.event(
+    if memory.period_unread and not fell:
+        return _of_this_month(memory, reading), []
+    closed = _closed(memory, reading, before)
+    final = None if memory.period_unread else before
+    memory = _next_period(memory, reading, final)
+    # A month in which nothing was spent ends without a word, and one in which the seat was not read has no end.
+    return memory, [closed] if final is not None and final.minor > 0 else []
+
+
+def _first_period(memory: CounterMemory, reading: CleanReading, used: Money) -> CounterMemory:
+    # Where extra usage was not set up at first, nothing had been spent, and the first dollar is still to come.
+    spend = used.minor > 0 if memory.spend is None else memory.spend
+    period = opening_month(used.minor, reading.at)
+    return replace(memory, period=period, period_unread=period < calendar_month(reading.at), spend=spend)
+
+
+def _of_this_month(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
+    """The amount of the first reading was this month's after all: what was told of it stays told."""
+    month, risk, block = calendar_month(reading.at), memory.risk, memory.block
+    return replace(
+        memory,
+        period=month,
+        period_unread=False,
+        risk=risk and replace(risk, period=month),
+        block=block and replace(block, period=month),
+    )
+
+
+def _closed(memory: CounterMemory, reading: CleanReading, before: Money) -> Event:
+    return reading.event(
         EventKind.PERIOD_CLOSED,
-        memory.period,
-        reason=f"used went from {money.show(before)} to {money.show(used)} past the end of the period {memory.period}",
+        memory.period or "",
+        reason=f"used went from {money.show(before)} to {reading.used} past the end of the period {memory.period}",
         facts={
             "period": memory.period,
             "final": money_fact(before),
             "final_at": instant(memory.used_at),
             "previous_final": money_fact(memory.previous_final),
-            "used": money_fact(used),
+            "used": money_fact(reading.used),
         },
     )
-    memory = replace(
+
+
+def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | None) -> CounterMemory:
+    month, _, ordinal = (memory.period or "").partition(".")
+    current = month_after(month, reading.at)
+    follows = month_start(current) <= month_end(month)
+    return replace(
         memory,
-        period=new,
+        period=current if current > month else f"{month}.{int(ordinal or 1) + 1}",
         period_at=reading.at,
-        peak=replace(used, minor=used.minor * 0),
+        period_unread=False,
+        peak=None if reading.used is None else money.zero(reading.used),
         spend=False,
         charged_told=False,
-        previous_final=before,
+        previous_final=final if follows else None,
         told=(),
         armed="",
     )
-    # A month in which nothing was ever spent ends without a word.
-    return memory, [closed] if before.minor > 0 else []
-
-
-def _next_period(period: str, reading: CleanReading) -> str:
-    month, _, ordinal = period.partition(".")
-    current = month_after(month, reading.at)
-    return current if current > month else f"{month}.{int(ordinal or 1) + 1}"
 
 
 def _boundary_passed(memory: CounterMemory, reading: CleanReading) -> bool:
-    """A `disabled_until` or a renewal lies between the two readings, and in this period."""
-    last = memory.used_at
-    if last is None:
-        return False
-    opened = memory.period_at
-    instants = [at for at in (memory.disabled_until, memory.renewal_at) if at is not None]
-    if any(last < at <= reading.at for at in instants):
-        return True
-    # A date names no hour: any reading of that day may be the first after the renewal.
-    day = None if memory.renewal_at is not None else memory.renewal
-    return (
-        day is not None
-        and last.date() <= day <= reading.at.date()
-        and (opened is None or opened.date() < day)
-    )
+    """A `disabled_until` lies between the two readings."""
+    until = memory.disabled_until
+    return until is not None and memory.used_at is not None and memory.used_at < until <= reading.at
 
 
 def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -136,7 +154,7 @@ def _watch_charges_within_plan(
         return memory, []
     room = peak is not None and not memory.charged_told and _had_room(memory, reading)
     if peak is None or not room:
-        return replace(memory, peak=used), []
+        return memory, []
     rise = money.subtract(used, peak)
     event = reading.event(
         EventKind.CHARGED_WITHIN_PLAN,
@@ -152,7 +170,7 @@ def _watch_charges_within_plan(
             "windows": window_facts(reading.windows),
         },
     )
-    return replace(memory, peak=used, charged_told=True), [event]
+    return replace(memory, charged_told=True), [event]
 
 
 def _had_room(memory: CounterMemory, reading: CleanReading) -> bool:

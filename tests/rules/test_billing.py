@@ -183,9 +183,3 @@ def test_a_configured_renewal_is_silent_once_a_source_has_told_the_day() -> None
     watch = Watch()
     see(watch, day(1), day=date(2026, 5, 30))
     assert watch.see(snapshot(day(13), **configured()), day(13)) == []
-
-
-def test_a_configured_renewal_is_no_evidence_of_a_new_period() -> None:
-    watch = Watch()
-    watch.see(snapshot(day(13), **configured()), day(13))
-    assert watch.memory.renewal is None

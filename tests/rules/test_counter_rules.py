@@ -258,13 +258,14 @@ calm = st.builds(
 def test_what_was_spent_is_what_the_history_adds_up_to(stream: list[Act]) -> None:
     truth, spent = Truth(), 0
     before: int | None = None
+    peak = 0
     for act in stream:
         truth.act(act)
         # A counter that was reset and already stands as high again looks like one that was not reset.
         assume(not (truth.reset and before and truth.used >= before))
         if before is not None:
-            spent += truth.used if truth.reset else max(0, truth.used - before)
-        before = truth.used
+            spent += truth.used if truth.reset else max(0, truth.used - peak)
+        before, peak = truth.used, truth.used if truth.reset else max(peak, truth.used)
     samples = play(stream).samples
     total = spend_between(samples, samples[0].at, truth.at)
     assert total is not None

@@ -1,7 +1,7 @@
 """Readings that arrive long after they were made, and readings of somebody else."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given
@@ -17,6 +17,7 @@ from meterbot.rules import (
     watch_counter,
     watch_identity,
 )
+from meterbot.rules.increases import spend_between
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -39,7 +40,7 @@ def test_a_late_reading_is_known_and_a_point_of_the_history_but_no_news() -> Non
     assert late.changed
     assert late.known is not None
     assert late.known.extra_usage_at == NOON + HOUR
-    assert late.memory == first.memory
+    assert late.memory == replace(first.memory, late_used=usd("49"), peak=usd("49"))
     assert late.sample is not None
     assert (late.sample.at, late.sample.used) == (NOON + HOUR, usd("49"))
     now = NOON + 9 * HOUR
@@ -51,6 +52,27 @@ def test_a_late_reading_that_is_older_than_what_is_known_changes_nothing() -> No
     first = watch_counter(CounterMemory(), None, snapshot(NOON), SETTINGS, NOON)
     late = record_late(first.memory, first.known, snapshot(NOON - HOUR), SETTINGS, NOON + 9 * HOUR)
     assert (late.changed, late.memory, late.known) == (False, first.memory, first.known)
+
+
+MAY = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(0, 40), st.booleans()), min_size=1, max_size=12))
+def test_late_or_not_the_history_counts_each_amount_once(steps: list[tuple[int, int, bool]]) -> None:
+    """The seat is read minutes before and after a month's end; each month only rises but for dips to nothing."""
+    memory, known, samples = CounterMemory(), None, []
+    at, used, peak, spent = MAY - 5 * HOUR, 10, {"2026-04": 10}, 0
+    for number, (gap, rise, late) in enumerate([(0, 0, False), *steps]):
+        before, at = at, at + gap * MINUTE
+        used = 0 if before < MAY <= at else used + rise
+        month = f"{at:%Y-%m}"
+        spent += max(0, used - peak.get(month, 0))
+        peak[month] = max(used, peak.get(month, 0))
+        take = record_late if late and number else watch_counter
+        seen = take(memory, known, snapshot(at, metered=extra(str(used), "500")), SETTINGS, at)
+        memory, known = seen.memory, seen.known
+        samples += [seen.sample] if seen.sample else []
+    assert spend_between(samples, samples[0].at, at) == {"USD": usd(str(spent))}
 
 
 @given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, 100))

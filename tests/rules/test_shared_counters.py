@@ -164,7 +164,7 @@ def test_the_renewal_shows_once_and_where_it_is_known() -> None:
         told = row(team, name).snapshot.subscription
         assert told == Subscription("active", date(2026, 5, 14), billing_interval="monthly")
     view = View(team, UTC, "named", frozenset(), public=False)
-    dates = str(renewals(view).sections)
+    dates = str(renewals(view).tables)
     assert dates.count("Thu May 14") == 1
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, ReasonClass, Severity
 from meterbot.rules import RuleSettings, fact_money, parse_threshold
+from meterbot.rules.increases import spend_between
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -225,7 +226,7 @@ def test_a_fall_in_a_new_month_closes_the_period_and_re_arms_everything() -> Non
 
 def test_a_reset_that_comes_late_is_still_the_new_month() -> None:
     watch = Watch()
-    watch.at(MAY - MINUTE).uses("26")
+    watch.at(MAY - 2 * MINUTE).uses("26")
     assert watch.uses("26") == []
     assert watch.uses("27") == []
     assert kinds(watch.uses("0")) == [CLOSED]
@@ -249,11 +250,31 @@ def test_money_spent_minutes_before_midnight_belongs_to_the_month_that_ends() ->
     assert only(events, CROSSED).facts["period"] == "2026-05"
 
 
-def test_a_first_sight_just_after_midnight_may_be_last_months_amount() -> None:
+def test_a_month_in_which_the_seat_was_not_read_is_never_closed() -> None:
     watch = Watch()
     assert kinds(watch.at(MAY).uses("26")) == [CROSSED]
-    assert kinds(watch.uses("0")) == [CLOSED]
+    assert watch.uses("0") == []
     assert kinds(watch.uses("26")) == [STARTED, CROSSED]
+    assert watch.memory.previous_final is None
+
+
+def test_a_first_amount_that_turns_out_to_be_this_months_is_not_told_again() -> None:
+    watch = Watch()
+    assert kinds(watch.at(MAY).uses("26")) == [CROSSED]
+    assert watch.at(MAY + 5 * HOUR).uses("27") == []
+    assert watch.at(MAY + 7 * HOUR).uses("28") == []
+    assert watch.memory.period == "2026-05"
+    assert kinds(watch.uses("41")) == [CROSSED]
+    june = MAY + timedelta(days=31)
+    assert fact_money(only(watch.at(june).uses("1"), CLOSED).facts["final"]) == usd("41")
+
+
+def test_a_final_amount_is_compared_with_the_month_before_it_alone() -> None:
+    watch = Watch()
+    watch.uses("26")
+    watch.at(MAY + timedelta(days=40)).uses("2")
+    july = MAY + timedelta(days=61)
+    assert only(watch.at(july).uses("1"), CLOSED).facts["previous_final"] is None
 
 
 def test_a_counter_that_stands_still_over_the_month_was_not_reset() -> None:
@@ -293,17 +314,27 @@ def test_a_fall_past_disabled_until_closes_the_period() -> None:
     assert watch.memory.period == "2026-04.2"
 
 
-def test_a_fall_past_the_renewal_closes_the_period() -> None:
+def test_a_renewal_is_not_the_end_of_a_period() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, metered=extra("30"), billing=subscription(date(2026, 4, 16))))
-    assert CLOSED in kinds(watch.at(NOON + 24 * HOUR).uses("1"))
+    assert CLOSED not in kinds(watch.at(NOON + 24 * HOUR).uses("1"))
 
 
-def test_a_renewal_closes_one_period_only() -> None:
+def test_what_a_counter_returns_to_after_a_dip_was_not_spent_anew() -> None:
     watch = Watch()
-    watch.see(snapshot(NOON, metered=extra("30"), billing=subscription(NOON.date())))
-    assert CLOSED in kinds(watch.uses("20"))
-    assert watch.uses("10") == []
+    for used in ["42", "0", "42", "43", "20", "21", "44"]:
+        watch.uses(used)
+    for start in range(6):  # whichever reading is the last one before
+        found = spend_between(watch.samples[start:], watch.samples[start].at, watch.now)
+        assert found == {"USD": usd("2") if start < 3 else usd("1")}
+
+
+def test_a_new_period_within_a_month_is_counted_from_nothing() -> None:
+    watch = Watch()
+    until = NOON + 3 * MINUTE
+    for used in ["30", "30", "5", "6"]:
+        watch.uses(used, disabled_until=until)
+    assert spend_between(watch.samples, watch.samples[0].at, watch.now) == {"USD": usd("6")}
 
 
 def test_a_first_amount_in_another_currency_is_no_first_dollar() -> None:
