@@ -11,7 +11,7 @@ from meterbot.commands.team_report import SeatRow
 from meterbot.commands.view import View
 from meterbot.core.models import Counter, by_counter
 from meterbot.core.money import Money, totals
-from meterbot.rules.hours import HOUR, Hour
+from meterbot.rules.hours import Hour, block_spans
 from meterbot.rules.months import calendar_month
 from meterbot.rules.renewals import next_charge
 
@@ -206,20 +206,12 @@ def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Mone
 def _blocked(
     shown: dict[Counter, SeatRow], hours: Sequence[Hour], view: View, days: Sequence[date]
 ) -> Iterable[DayRange]:
-    """As long as the last reading of each hour said so; a block that goes on goes on until now."""
+    """From the readings that found a seat blocked; a block that goes on goes on until now."""
     first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
     each = by_counter(hours)
     for counter, row in shown.items():
-        since: datetime | None = None
-        for hour in each[counter]:
-            if hour.blocked and since is None:
-                since = max(hour.at, first)
-            elif not hour.blocked and since is not None:
-                if hour.at + HOUR > first:
-                    yield DayRange(row.seat.name, since, max(hour.at, since + HOUR))
-                since = None
-        if since is not None:
-            yield DayRange(row.seat.name, since, view.report.as_of)
+        for start, end in block_spans(each[counter], first, view.report.as_of):
+            yield DayRange(row.seat.name, start, end)
 
 
 def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:

@@ -15,10 +15,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
+class BlockSpan:
+    """From the first reading that found a seat blocked to the first that did not; None while it is blocked."""
+
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hour:
     """What a counter spent in the hour that begins at `at`, and how it stood at its last reading in that hour.
 
-    Of an hour without a reading there is none; of one with two currencies there are two.
+    Of an hour without a reading there is none; of one with two currencies there are two. `blocks` are the blocks that a
+    reading of this hour saw, and that ended in it or had not ended.
     """
 
     at: datetime
@@ -27,6 +36,7 @@ class Hour:
     used: Money
     cap: Money | None
     blocked: bool
+    blocks: tuple[BlockSpan, ...] = ()
 
 
 def hour_of(at: datetime) -> datetime:
@@ -41,17 +51,37 @@ def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
     pairs = [
         (sample, rise) for sample, rise in zip(known, increases(known), strict=True) if sample.at >= since
     ]
+    open_block = _open_block([sample for sample in known if sample.at < since])
     hours: list[Hour] = []
     for at, group in groupby(pairs, key=lambda pair: hour_of(pair[0].at)):
         inside = list(group)
         spent = totals(rise.amount for _, rise in inside)
         last = {sample.used.currency: sample for sample, _ in inside if sample.used is not None}
+        blocks, open_block = _blocks(open_block, [sample for sample, _ in inside])
         hours += [
-            Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked)
+            Hour(at, sample.counter, spent[currency], sample.used, sample.cap, sample.blocked, blocks)
             for currency, sample in sorted(last.items())
             if sample.used is not None
         ]
     return hours
+
+
+def _open_block(samples: Sequence[Sample]) -> datetime | None:
+    return _blocks(None, samples)[1]
+
+
+def _blocks(
+    since: datetime | None, samples: Iterable[Sample]
+) -> tuple[tuple[BlockSpan, ...], datetime | None]:
+    """The blocks that these readings saw, and since when there is one at the end. `since`: as before them."""
+    spans = []
+    for sample in samples:
+        if sample.blocked:
+            since = since or sample.at
+        elif since is not None:
+            spans.append(BlockSpan(since, sample.at))
+            since = None
+    return (*spans, *([BlockSpan(since)] if since is not None else [])), since
 
 
 def joined(hours: Iterable[Hour], key: Callable[[datetime], Hashable]) -> list[Hour]:
@@ -65,7 +95,8 @@ def _run(run: Sequence[Hour]) -> Hour:
     if len(run) == 1:
         return run[0]
     currency = run[0].spent.currency
-    return replace(run[-1], at=run[0].at, spent=totals(hour.spent for hour in run)[currency])
+    blocks = tuple(block for hour in run for block in hour.blocks)
+    return replace(run[-1], at=run[0].at, spent=totals(hour.spent for hour in run)[currency], blocks=blocks)
 
 
 def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str, Money]:
@@ -95,18 +126,24 @@ def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | No
     )
 
 
-def blocked_for(hours: Iterable[Hour], start: datetime, end: datetime) -> timedelta:
-    """How long one counter was blocked within [start, end), as the last reading of each hour said: of a stretch in which
-    nothing changed, its hours say it by its ends."""
-    whole, since = timedelta(), None
+def block_spans(hours: Iterable[Hour], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """When one counter was blocked within [start, end), from the readings that found it so. `hours` are in order."""
+    found: list[tuple[datetime, datetime]] = []
+    since: datetime | None = None
     for hour in hours:
-        if hour.blocked and since is None:
-            since = hour.at
-        elif not hour.blocked and since is not None:
-            whole += _within(since, hour.at, start, end)
+        for block in hour.blocks or ((BlockSpan(hour.at),) if hour.blocked else ()):
+            since = since or block.start
+            if block.end is not None:
+                found.append((since, block.end))
+                since = None
+        if since is not None and not hour.blocked:
+            found.append((since, hour.at))
             since = None
-    return whole if since is None else whole + _within(since, end, start, end)
+    found += [] if since is None else [(since, end)]
+    inside = [(max(since, start), min(until, end)) for since, until in found]
+    return [(since, until) for since, until in inside if since < until]
 
 
-def _within(since: datetime, until: datetime, start: datetime, end: datetime) -> timedelta:
-    return max(min(until, end) - max(since, start), timedelta())
+def blocked_for(hours: Iterable[Hour], start: datetime, end: datetime) -> timedelta:
+    """How long one counter was blocked within [start, end)."""
+    return sum((until - since for since, until in block_spans(hours, start, end)), timedelta())

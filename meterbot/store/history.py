@@ -1,7 +1,7 @@
 """Spend over time: what is kept of the samples, and how it is found again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
 
 
 def _is_as(one: Sample, other: Sample) -> bool:
-    return (one.used, one.cap, one.blocked) == (other.used, other.cap, other.blocked)
+    return replace(one, at=other.at) == other
 
 
 def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sample]) -> None:
@@ -147,7 +147,7 @@ def last_before(since: datetime | BindParameter[Any], *, known: bool = False) ->
 
 
 def sample_of(row: Row[Any], counter: Counter) -> Sample:
-    return Sample(at=row.at, counter=counter, used=row.used, cap=row.cap, blocked=row.blocked)
+    return Sample(row.at, counter, row.used, row.cap, row.blocked, row.counted_from)
 
 
 def _row(sample: Sample, ids: dict[Counter, int]) -> dict[str, Any]:
@@ -157,4 +157,5 @@ def _row(sample: Sample, ids: dict[Counter, int]) -> dict[str, Any]:
         "used": sample.used,
         "cap": sample.cap,
         "blocked": sample.blocked,
+        "counted_from": sample.counted_from,
     }

@@ -101,8 +101,9 @@ def _row(hour: Hour, number: int) -> dict[str, Any]:
         "used": hour.used,
         "cap": hour.cap,
         "blocked": hour.blocked,
+        "blocks": hour.blocks or None,
     }
 
 
 def _hour(row: Any, counter: Counter) -> Hour:
-    return Hour(row.at, counter, row.spent, row.used, row.cap, row.blocked)
+    return Hour(row.at, counter, row.spent, row.used, row.cap, row.blocked, row.blocks or ())

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, LastKnown
 from meterbot.core.money import Money
+from meterbot.rules.hours import BlockSpan
 from meterbot.rules.pull_requests import PullRequest
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -176,6 +177,7 @@ history = Table(
     Column("used", Amount),
     Column("cap", Amount),
     Column("blocked", Boolean, nullable=False),
+    Column("counted_from", Amount),
     sqlite_with_rowid=False,
 )
 
@@ -190,6 +192,7 @@ hours = Table(
     Column("used", Amount, nullable=False),
     Column("cap", Amount),
     Column("blocked", Boolean, nullable=False),
+    Column("blocks", Json(tuple[BlockSpan, ...])),
     sqlite_with_rowid=False,
 )
 
@@ -203,6 +206,7 @@ tails = Table(
     Column("used", Amount),
     Column("cap", Amount),
     Column("blocked", Boolean, nullable=False),
+    Column("counted_from", Amount),
 )
 
 sources = Table(

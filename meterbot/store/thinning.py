@@ -62,7 +62,7 @@ def _turn(earlier: Sample | None, later: Sample | None) -> bool:
         or (earlier.at.year, earlier.at.month) != (later.at.year, later.at.month)
     ):
         return True
-    if (earlier.cap, earlier.blocked) != (later.cap, later.blocked):
+    if (earlier.cap, earlier.blocked) != (later.cap, later.blocked) or later.counted_from is not None:
         return True
     if earlier.used is None or later.used is None:
         return earlier.used is not later.used
