@@ -2,7 +2,6 @@
 
 from meterbot.core.money import percent, show
 from meterbot.core.org_spend import (
-    OrgCosts,
     OrgEstimates,
     OrgLimits,
     OrgSpend,
@@ -14,8 +13,12 @@ from meterbot.core.text import amounts_text, count, one_line, percent_text
 ESTIMATE = "list-price estimate, not charged to seats"
 
 
-def spend_value(costs: OrgCosts | None) -> str:
+def spend_value(spend: OrgSpend) -> str:
     """`$148.45 this month (cost report)`"""
+    costs, last = spend.costs, spend.last_month
+    if costs is None and last is not None and last.amounts:
+        least = "" if last.complete else "at least "
+        return f"not known yet this month, {least}{amounts_text(last.amounts)} last month (cost report)"
     if costs is None or not costs.amounts:
         return "unknown"
     amounts = amounts_text(costs.amounts)
@@ -34,7 +37,7 @@ def estimate_value(estimates: OrgEstimates) -> str:
 
 def spend_rows(spend: OrgSpend) -> list[tuple[str, str]]:
     """The rows of an organization, labels and values."""
-    rows = [("API spend", spend_value(spend.costs))]
+    rows = [("API spend", spend_value(spend))]
     if ahead := projection(spend):
         amounts = amounts_text(ahead)
         rows.append(("Projection", f"{amounts} by the end of the month, if it goes on as on average so far"))

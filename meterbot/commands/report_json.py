@@ -156,6 +156,8 @@ def _org_spend_json(spend: OrgSpend | None, *, emails: bool) -> dict[str, object
     return {
         "month": spend.month,
         "costs": costs and {**_part_json(costs), "amounts": _amounts_json(costs.amounts)},
+        "last_month": spend.last_month
+        and {**_part_json(spend.last_month), "amounts": _amounts_json(spend.last_month.amounts)},
         "projection": _amounts_json(projection(spend)),
         "estimates": estimates
         and {

@@ -250,7 +250,8 @@ def _row(seat: Seat, counter: Counter, shared: Shared, state: SourceState, now: 
         extra = without_amounts(extra)
     spend = known.snapshot.org_spend
     if spend is not None:
-        read_at = None if spend.costs is None else spend.costs.read_at
+        costs = spend.costs or spend.last_month
+        read_at = None if costs is None else costs.read_at
         outdated = spend.month < month_name(now)
     snapshot = replace(
         known.snapshot, extra_usage=extra, org_spend=None if outdated else spend, health=state.health

@@ -41,7 +41,7 @@ def compact_table(
 def row_value(row: SeatRow, view: View) -> str:
     """The seat line's value, or what stands in its place."""
     if row.snapshot.org_spend is not None:
-        return spend_value(row.snapshot.org_spend.costs)
+        return spend_value(row.snapshot.org_spend)
     if not row.extra_known:
         return "unknown"
     return extra_usage_value(row.snapshot, view.report.as_of, view.tz) or "not metered"

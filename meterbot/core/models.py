@@ -88,6 +88,8 @@ class ExtraUsage:
     why_known: bool = True
     comparable: bool = True
     """False when `used` is before a discount, so that used ≥ cap proves nothing."""
+    balance: Money | None = None
+    """Prepaid credits that are left; None where the source does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Subscription:
     """Paid through by a gift, or on a schedule of its own: no ordinary renewal."""
     changes_to: str | None = None
     """The plan a scheduled downgrade goes to."""
-    paused_until: datetime | None = None
+    paused_until: date | None = None
+    """No charge comes before this day. Of an instant, its UTC day."""
     configured: bool = False
     """The operator said when it renews: no source did."""
 

@@ -70,12 +70,14 @@ class OrgLimits:
 
 @dataclass(frozen=True, slots=True)
 class OrgSpend:
-    """`month`: the UTC month it is of, `2026-10`."""
+    """`month`: the UTC month it is of, `2026-10`. `last_month`: the costs of the month before, on the first day of a month:
+    the service knows whole days only, so nothing is known of the new month yet."""
 
     month: str
     costs: OrgCosts | None = None
     estimates: OrgEstimates | None = None
     limits: OrgLimits | None = None
+    last_month: OrgCosts | None = None
 
 
 def month_name(at: datetime) -> str:
@@ -97,6 +99,7 @@ def completed(new: OrgSpend | None, last: OrgSpend | None) -> OrgSpend | None:
         costs=last.costs if keep_costs else new.costs,
         estimates=last.estimates if keep_estimates else new.estimates,
         limits=last.limits if new.limits is None else _with_known_use(new.limits, last.limits),
+        last_month=new.last_month or last.last_month,
     )
 
 

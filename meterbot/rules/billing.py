@@ -114,4 +114,4 @@ def _charge_to_announce(subscription: Subscription) -> date | None:
     if day is None or subscription.gift or subscription.status in _ENDED:
         return None
     paused = subscription.paused_until
-    return None if paused is not None and paused.date() > day else day
+    return None if paused is not None and paused > day else day

@@ -49,7 +49,7 @@ class SeenSubscription:
     status: str | None
     ends_on: date | None
     changes_to: str | None
-    paused_until: datetime | None
+    paused_until: date | None
 
 
 @dataclass(frozen=True, slots=True)

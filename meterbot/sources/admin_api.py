@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import quote
 
 from meterbot.core.models import Health, Seat, Snapshot
-from meterbot.core.org_spend import OrgSpend, month_name
+from meterbot.core.org_spend import OrgCosts, OrgSpend, month_name
 from meterbot.sources.admin_reports import (
     Day,
     Listing,
@@ -106,7 +106,7 @@ class AdminApiSource:
         except SourceError as trouble:
             found.trouble = trouble
             found.errors.append(trouble.sentence)
-        costs = found.spend.costs
+        costs = found.spend.costs or found.spend.last_month
         if found.trouble is None and costs is not None and not costs.complete:
             why = next(note for note in found.notes.drift if note.partition(":")[0] in found.notes.rejected)
             found.trouble = SourceError(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
@@ -143,12 +143,22 @@ class AdminApiSource:
     # The parts.
 
     async def _read_costs(self, now: datetime, found: _Found) -> None:
-        # Without an end the report goes on to now; an end would leave out the day that is not over yet.
-        start = f"{found.spend.month}-01T00:00:00Z"
-        path = f"{_ROOT}/cost_report?starting_at={start}&bucket_width=1d&limit=31"
+        today = now.astimezone(UTC).date()
+        first = today.replace(day=1)
+        if today == first:
+            # The report knows whole days only. A range without one is refused, and looks like a wrong request.
+            last_month = (first - timedelta(days=1)).replace(day=1)
+            found.spend = replace(
+                found.spend, last_month=await self._costs_between(last_month, first, now, found)
+            )
+        else:
+            found.spend = replace(found.spend, costs=await self._costs_between(first, today, now, found))
+
+    async def _costs_between(self, start: date, end: date, now: datetime, found: _Found) -> OrgCosts:
+        """The costs of the whole days from `start` to before `end`, which are of one month."""
+        path = f"{_ROOT}/cost_report?starting_at={start}T00:00:00Z&ending_at={end}T00:00:00Z&bucket_width=1d&limit=31"
         report = await self._pages(path, "cost_report", now, found.notes)
-        costs = costs_of(report, found.spend.month, now, found.notes)
-        found.spend = replace(found.spend, costs=costs)
+        return costs_of(report, f"{start:%Y-%m}", now, found.notes)
 
     async def _read_estimates(self, now: datetime, found: _Found) -> None:
         month = days_of_month(now)

@@ -197,13 +197,13 @@ def estimates_of(days: Sequence[Day], now: datetime, *, complete: bool, name_peo
 
 
 def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people: bool) -> OrgLimits:
-    """Everyone's monthly limit; limits of other periods, and of others than people, are left out."""
+    """Everyone's monthly limit."""
     people: dict[str, PersonLimit] = {}
     whole = report.whole
     for place, item in enumerate(report.items):
         path = f"spend_limits[{place}]"
         row = _section(LimitRowShape, item, path, notes)
-        if row is not None and (row.period not in {None, "monthly"} or row.actor is None):
+        if row is not None and not _is_of_a_person(row):
             continue
         person = None if row is None else _limit_of(row, path, notes, name_people=name_people)
         if person is None:
@@ -211,6 +211,16 @@ def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people:
         else:
             people.setdefault(person.user, person)
     return OrgLimits(tuple(people.values()), whole, now)
+
+
+def _is_of_a_person(row: LimitRowShape) -> bool:
+    """A person's monthly limit that is on: rows of API keys, of the organization, of days and weeks are others."""
+    if row.is_enabled is False or row.period not in {None, "monthly"} or row.actor is None:
+        return False
+    actor = read(LimitActorShape, row.actor, "actor", DriftNotes())
+    if actor is None or actor.user_id is not None:
+        return True
+    return actor.api_key_id is None and "api_key" not in (actor.type or "")
 
 
 def _limit_of(row: LimitRowShape, path: str, notes: DriftNotes, *, name_people: bool) -> PersonLimit | None:

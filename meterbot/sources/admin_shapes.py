@@ -81,6 +81,7 @@ class EstimateShape(Shape):
 class LimitRowShape(Shape):
     """Somebody's limit in one period. `amount` null is unlimited."""
 
+    is_enabled: Flag = None
     actor: Any = None
     amount: AmountText = None
     currency: Currency = None
@@ -89,7 +90,9 @@ class LimitRowShape(Shape):
 
 
 class LimitActorShape(Shape):
-    """Whose limit it is."""
+    """Whose limit it is: a person has a `user_id`; an API key has an id of its own."""
 
+    type: Text = None
     user_id: Text = None
+    api_key_id: Text = None
     email_address: Email = None

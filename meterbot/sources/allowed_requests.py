@@ -14,7 +14,7 @@ _ALLOWED_PATH = re.compile(
     "/api/account"
     f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details)"
     "|/api/oauth/(usage|profile)"
-    f"|/v1/organizations/(me|cost_report\\?starting_at={_MIDNIGHT}(&ending_at={_MIDNIGHT})?&bucket_width=1d&limit=31{_PAGE}"
+    f"|/v1/organizations/(me|cost_report\\?starting_at={_MIDNIGHT}&ending_at={_MIDNIGHT}&bucket_width=1d&limit=31{_PAGE}"
     f"|usage_report/claude_code\\?starting_at={_DAY}&limit=1000{_PAGE}"
     f"|spend_limits/effective\\?limit=100{_PAGE})"
     f"|/repos/{REPOSITORY}/pulls/[1-9][0-9]{{0,9}}/commits\\?per_page=100&page=[1-3]"

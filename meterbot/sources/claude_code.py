@@ -159,4 +159,4 @@ def _metering(usage: dict[str, object] | None, profile: Profile, notes: DriftNot
     """There is no overage row here. A null alone leaves open whether anything is metered; the profile may know."""
     silent = usage is not None and usage.get("extra_usage") is None and usage.get("spend") is None
     row = Missing.ABSENT if silent and profile.metered is False else Missing.FAILED
-    return metering_of(usage, row, notes)
+    return metering_of(usage, row, notes, enterprise=profile.tier == "enterprise")

@@ -243,6 +243,13 @@ def _day(value: object, forgive: Callable[[str], None]) -> date:
     raise _WrongError("a day", "another text")
 
 
+def _day_or_instant(value: object, forgive: Callable[[str], None]) -> date:
+    """Where some answers name a day and others a time: the (UTC) day."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return _day(value, forgive)
+    return _instant(value, forgive).date()
+
+
 Number = Annotated[Decimal | None, _tolerant(_number)]
 """0 to 10^12, exact."""
 AmountText = Annotated[Decimal | None, _tolerant(_amount)]
@@ -256,3 +263,4 @@ Currency = Annotated[str | None, _tolerant(_currency)]
 Identity = Annotated[str | None, _tolerant(_identity)]
 Instant = Annotated[datetime | None, _tolerant(_instant)]
 Day = Annotated[date | None, _tolerant(_day)]
+DayOrInstant = Annotated[date | None, _tolerant(_day_or_instant)]

@@ -6,17 +6,20 @@ from datetime import datetime
 from meterbot.core.log import get_logger
 from meterbot.core.models import Window
 from meterbot.sources.account import Organization
-from meterbot.sources.extra_usage import Metering, metering_of, overage_row
+from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes, kind
 from meterbot.sources.responses import Cause, Missing, SourceError
 from meterbot.sources.session import Session
 from meterbot.sources.subscription import Billing, billing_of
+from meterbot.sources.usage_statements import overage_row
 from meterbot.sources.windows import is_window, windows_lost, windows_of
 from meterbot.sources.wire import OverageShape
 
 log = get_logger(__name__)
 
-_USAGE_KEYS = {"five_hour", "seven_day", "limits", "extra_usage", "spend"}
+NO_AMOUNT = "extra usage: nothing that was read says how much was used"
+
+_USAGE_KEYS = {"five_hour", "seven_day", "limits", "model_scoped", "extra_usage", "spend"}
 _OTHER_KEYS = {"seven_day_breakdown", "member_dashboard_available", "cedar_ember"}
 
 _MOST_LISTED = 100
@@ -61,7 +64,8 @@ async def read_organization(
         found.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
         return found
     overage = await _overage(session, organization, account, now, found)
-    found.metering = metering_of(usage, overage, found.notes)
+    enterprise = organization.tier == "enterprise"
+    found.metering = metering_of(usage, overage, found.notes, team=organization.team, enterprise=enterprise)
     if not found.ended:
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, found)
         if body is not Missing.FAILED:
@@ -73,7 +77,7 @@ async def read_organization(
 def conclude(found: OrgReading) -> None:
     """Says what is missing once every answer is in."""
     if not found.metering.read and not found.metering.lost:
-        found.errors.append("extra usage: no answer says how much was used")
+        found.errors.append(NO_AMOUNT)
     if found.trouble is None and (not found.windows_read or found.metering.lost):
         found.trouble = SourceError(Cause.DRIFTED, f"an answer has changed its form ({worst(found.notes)})")
 

@@ -15,11 +15,12 @@ from meterbot.core.money import Money
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
-from meterbot.sources.extra_usage import metering_of, overage_row
+from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import DriftNotes, kind, read
-from meterbot.sources.organization import OrgReading, take_usage, worst
+from meterbot.sources.organization import NO_AMOUNT, OrgReading, take_usage, worst
 from meterbot.sources.responses import Missing
 from meterbot.sources.subscription import billing_of
+from meterbot.sources.usage_statements import overage_row
 from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
 
 MOST_SNAPSHOTS = 100
@@ -121,7 +122,14 @@ def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
     """Every body on its own: what one lacks costs the others nothing."""
     found = OrgReading(notes=notes)
     usage = None if sent.usage is None else take_usage(sent.usage, found)
-    found.metering = metering_of(usage, _overage(seat, sent, notes), notes)
+    plan = seat.plan or ""
+    found.metering = metering_of(
+        usage,
+        _overage(seat, sent, notes),
+        notes,
+        team=plan.startswith(_SHARED_PLANS),
+        enterprise=plan.startswith("enterprise"),
+    )
     if sent.subscription is not None:
         found.billing = billing_of(sent.subscription, notes)
     return found
@@ -176,5 +184,5 @@ def _errors(sent: PushShape, found: OrgReading) -> list[str]:
     number = len(sent.errors) if isinstance(sent.errors, list) else int(bool(sent.errors))
     errors = [f"the seat's machine met {number} error{'s' if number > 1 else ''}"] if number else []
     if _any_number(found) and not found.metering.read and not found.metering.lost:
-        errors.append("extra usage: no body says how much was used")
+        errors.append(NO_AMOUNT)
     return errors

@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection
 
 _PREMIUM_SEAT = "team_tier_1"
-_SHARED_TIERS = ("default_raven", "claude_team", "claude_enterprise")
+_ENTERPRISE_TIER = "default_claude_zero"
+_SHARED_TIERS = ("default_raven", "claude_team", "claude_enterprise", _ENTERPRISE_TIER)
 _SHARED_SEATS = ("team", "enterprise", "unassigned")
 _SHARED_KINDS = {"raven", "claude_team", "claude_enterprise"}
 
@@ -40,7 +41,7 @@ def tier_of(kinds: Collection[str], tier: str | None, seat: str | None) -> str |
 
 
 def _shared(words: set[str], seat: str) -> str | None:
-    if "claude_enterprise" in words or seat.startswith("enterprise"):
+    if not words.isdisjoint({"claude_enterprise", _ENTERPRISE_TIER}) or seat.startswith("enterprise"):
         return "enterprise"
     if seat == _PREMIUM_SEAT:
         return "team_premium"

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from meterbot.core.models import Window
 from meterbot.sources.fields import DriftNotes, kind, printable, read
-from meterbot.sources.wire import LimitShape, WindowShape
+from meterbot.sources.wire import LimitShape, ModelWindowShape, WindowShape
 
 MAIN = ("five_hour", "seven_day")
 
@@ -19,10 +19,11 @@ _MOST = 40
 def windows_of(usage: dict[str, object], notes: DriftNotes) -> tuple[Window, ...]:
     """Every window the body states, the two main ones first, each name once.
 
-    The classic keys win over `limits`, which fills in what they leave unknown. A null window is absent.
+    The classic keys win over `limits` and `model_scoped`, which fill in what those leave unknown. A null window is absent.
     """
     windows = _classic(usage, notes)
-    for window in _limits(usage.get("limits"), notes):
+    newer = [*_limits(usage.get("limits"), notes), *_model_scoped(usage.get("model_scoped"), notes)]
+    for window in newer:
         held = windows.get(window.name)
         if held is None:
             windows[window.name] = window
@@ -74,35 +75,58 @@ def _limits(value: object, notes: DriftNotes) -> list[Window]:
     for place, item in enumerate(value[:_MOST]):
         path = f"limits[{place}]"
         shape = read(LimitShape, item, path, notes)
-        name = None if shape is None else _limit_name(shape)
-        if shape is None or name is None:
-            continue
-        if name in windows:
+        names = [] if shape is None else _limit_names(shape)
+        name = next((name for name in names if name not in windows), None)
+        if shape is not None and name is not None:
+            windows[name] = Window(name, shape.percent, shape.resets_at)
+        elif names:
             notes.add(f"{path}: a second limit of the same name")
-            continue
-        windows[name] = Window(name, shape.percent, shape.resets_at)
     return list(windows.values())
 
 
-def _limit_name(limit: LimitShape) -> str | None:
-    """The window's name; None for kinds that are no window (`spend`) or not known."""
+def _model_scoped(value: object, notes: DriftNotes) -> list[Window]:
+    """What some answers have instead of `limits`: the windows of single models."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        notes.reject("model_scoped", "a list", kind(value))
+        return []
+    windows = []
+    for place, item in enumerate(value[:_MOST]):
+        shape = read(ModelWindowShape, item, f"model_scoped[{place}]", notes)
+        name = None if shape is None else _snake(shape.display_name)
+        if shape is not None and name is not None:
+            windows.append(Window(f"seven_day_{name}", shape.utilization, shape.resets_at))
+    return windows
+
+
+def _limit_names(limit: LimitShape) -> list[str]:
+    """The window's name, and the one to take when that is taken. Empty for kinds that are no window (`spend`)."""
     if limit.kind == "weekly_scoped":
-        return f"seven_day_{_scope(limit.scope) or 'scoped'}"
-    return _NAMED.get(limit.kind or "")
+        return [f"seven_day_{scope}" for scope in _scopes(limit.scope) or ["scoped"]]
+    name = _NAMED.get(limit.kind or "")
+    return [] if name is None else [name]
 
 
-def _scope(scope: object) -> str | None:
-    """The model, else the surface, in snake case."""
-    if isinstance(scope, str):
-        return _snake(scope)
+def _scopes(scope: object) -> list[str]:
+    """In snake case: the model, else the surface; then both, which tells two surfaces of one model apart."""
     if not isinstance(scope, dict):
+        name = _label(scope)
+        return [] if name is None else [name]
+    model, surface = _label(scope.get("model")), _label(scope.get("surface"))
+    both = f"{model}_{surface}"[:60] if model and surface else None
+    return [name for name in (model or surface, both) if name]
+
+
+def _label(value: object) -> str | None:
+    """A model or a surface: a text, or an object with its name."""
+    if isinstance(value, dict):
+        return _snake(value.get("display_name")) or _snake(value.get("id"))
+    return _snake(value)
+
+
+def _snake(text: object) -> str | None:
+    if not isinstance(text, str):
         return None
-    model = scope.get("model")
-    models = [model.get("display_name"), model.get("id")] if isinstance(model, dict) else [model]
-    names = (_snake(name) for name in [*models, scope.get("surface")] if isinstance(name, str))
-    return next((name for name in names if name), None)
-
-
-def _snake(text: str) -> str | None:
     words = re.findall("[a-z0-9]+", (printable(text) or "").lower())
     return "_".join(words)[:60] or None

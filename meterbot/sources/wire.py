@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field
 from meterbot.sources.fields import (
     Currency,
     Day,
+    DayOrInstant,
     Email,
     Flag,
     Identity,
@@ -32,7 +33,13 @@ class LimitShape(Shape):
     percent: Number = None
     resets_at: Instant = None
     scope: Any = None
-    """A plain string, or `{model: {id, display_name}, surface}`."""
+    """A plain string, or `{model: {id, display_name}, surface}`, the surface a string or `{display_name}`."""
+
+
+class ModelWindowShape(WindowShape):
+    """One of `model_scoped`: the window of one model."""
+
+    display_name: Text = None
 
 
 class AmountShape(Shape):
@@ -50,6 +57,7 @@ class SpendShape(Shape):
     limit: Any = None
     enabled: Flag = None
     disabled_reason: Text = None
+    balance: Any = None
 
 
 class ExtraUsageShape(Shape):
@@ -112,7 +120,7 @@ class SubscriptionShape(Shape):
     has_schedule: Flag = None
     scheduled_downgrade: Any = None
     gift_details: Any = None
-    payment_paused_until: Instant = None
+    payment_paused_until: DayOrInstant = None
 
 
 class AccountShape(Shape):

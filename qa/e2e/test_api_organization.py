@@ -107,7 +107,7 @@ async def test_the_rate_comes_from_the_history(organization: AdminApi, tmp_path:
     async with running(organization, tmp_path, clock) as (bot, _, _screen):
         assert "Rate" not in await asked(bot, "seat", "team-api")
         for _ in range(6):
-            organization.charge(date(2026, 10, 2), "100.00")
+            organization.charge(date(2026, 10, 1), "100.00")  # days of the past are still corrected
             await step(bot, clock)
         seat = await asked(bot, "seat", "team-api")
     assert "API spend        $154.45 this month (cost report)" in seat
@@ -179,6 +179,10 @@ async def test_a_new_month_begins_with_nothing(organization: AdminApi, tmp_path:
         clock.set(datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
         assert "team-api: unknown, not read this month" in await asked(bot)
         organization.heal()
+        await step(bot, clock, minutes=60, every=5)
+        last = "team-api: not known yet this month, $148.45 last month (cost report)"
+        assert last in await asked(bot)
+        clock.set(datetime(2026, 11, 2, 0, 30, tzinfo=UTC))
         await step(bot, clock, minutes=60, every=5)
         assert "team-api: $0.00 this month (cost report)" in await asked(bot)
 

@@ -49,7 +49,7 @@ def test_each_ledger_has_its_own_line() -> None:
 
 def test_what_was_not_read_is_unknown_and_what_is_incomplete_is_at_least() -> None:
     assert lines(OrgSpend("2026-04")) == ["API spend        unknown"]
-    assert spend_value(OrgCosts((), complete=False, read_at=NOW)) == "unknown"
+    assert spend_value(OrgSpend("2026-10", costs=OrgCosts((), complete=False, read_at=NOW))) == "unknown"
     some = (money("3"), Money(Decimal(1200), "JPY", 0))
     part = org_spend(
         costs=OrgCosts(some, complete=False, read_at=NOW),

@@ -229,6 +229,7 @@ def test_an_organization_has_two_ledgers_and_no_sum_of_both() -> None:
             "read_at": "2026-04-30T10:00:00Z",
             "amounts": [{"amount": "148.45", "currency": "USD"}],
         },
+        "last_month": None,
         "projection": [{"amount": ANY, "currency": "USD"}],
         "estimates": {
             "complete": True,

@@ -55,7 +55,12 @@ async def test_the_month_is_asked_for_in_whole_and_each_day_on_its_own() -> None
         await admin.read()
         queries = [dict(request.query) for request in admin.server.requests[1:]]
     assert queries == [
-        {"starting_at": "2026-10-01T00:00:00Z", "bucket_width": "1d", "limit": "31"},
+        {
+            "starting_at": "2026-10-01T00:00:00Z",
+            "ending_at": "2026-10-02T00:00:00Z",
+            "bucket_width": "1d",
+            "limit": "31",
+        },
         {"starting_at": "2026-10-02", "limit": "1000"},
         {"starting_at": "2026-10-01", "limit": "1000"},
         {"limit": "100"},
@@ -150,7 +155,7 @@ _CENTS = st.decimals(0, 10**9, allow_nan=False, allow_infinity=False, places=4).
 
 
 @settings(max_examples=25)
-@given(st.dictionaries(st.integers(1, 31), st.lists(_CENTS, max_size=4), max_size=31), st.integers(1, 31))
+@given(st.dictionaries(st.integers(1, 30), st.lists(_CENTS, max_size=4), max_size=30), st.integers(1, 31))
 def test_the_sum_is_exact_over_any_number_of_days_and_pages(
     days: dict[int, list[str]], page_size: int
 ) -> None:
@@ -161,7 +166,7 @@ def test_the_sum_is_exact_over_any_number_of_days_and_pages(
                 for cents in charged:
                     admin.server.charge(date(2026, 10, day), cents)
             admin.server.use(FIRST, "dev@example.com", 77)
-            spend = await admin.spend()
+            spend = await admin.spend(datetime(2026, 10, 31, 12, tzinfo=UTC))
             assert spend.estimates is not None
             assert shown(spend.estimates.amounts) == ["$0.77"], "what is charged is in no estimate"
             return spend.costs, admin.server.asked().count("cost_report")
@@ -200,8 +205,11 @@ async def test_a_month_without_costs_is_zero_and_one_that_could_not_be_read_is_n
 
 async def test_days_of_another_month_do_not_count() -> None:
     async with administering() as admin:
-        admin.server.charge(FIRST, "100")
-        admin.server.charge(date(2026, 11, 1), "999")
+        buckets = [
+            {"starting_at": f"{day}T00:00:00Z", "results": [{"amount": cents, "currency": "USD"}]}
+            for day, cents in (("2026-10-01", "100"), ("2026-11-01", "999"))
+        ]
+        admin.server.fail("cost_report", Reply(body={"data": buckets, "has_more": False, "next_page": None}))
         snapshot = await admin.read()
     assert snapshot.org_spend is not None
     assert costs(snapshot.org_spend.costs) == (["$1.00"], True)

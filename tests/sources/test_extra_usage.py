@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from meterbot.core.models import ExtraUsage, ReasonClass
 from meterbot.core.money import Money, plain
 from meterbot.sources.exact_json import parse
-from meterbot.sources.extra_usage import Metering, metering_of, overage_row
+from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.responses import Missing
+from meterbot.sources.usage_statements import overage_row
 from tests.sources.bodies import (
     OVERAGE,
     USAGE,

@@ -1,13 +1,12 @@
 """What is said about the subscription: changes, and the next charge."""
 
 from collections.abc import Mapping
-from datetime import tzinfo
 
 from meterbot.core.messages import Field
 from meterbot.core.money import show
 from meterbot.core.plans import list_price
-from meterbot.core.text import day_text, moment, one_line
-from meterbot.delivery.alerts.facts import EventFacts, Words, day_of, instant
+from meterbot.core.text import day_text, one_line
+from meterbot.delivery.alerts.facts import EventFacts, Words, day_of
 
 _UNPAID = {"past_due", "unpaid"}
 
@@ -37,7 +36,7 @@ def _fee(told: EventFacts) -> tuple[Field, ...]:
 
 def subscription_changed(told: EventFacts) -> Words:
     changes = told.items("changes") or []
-    lines = [_change(change, told.tz) for change in changes]
+    lines = [_change(change) for change in changes]
     unpaid = any(change.get("to") in _UNPAID for change in changes)
     pay = ("A payment has failed: check the payment method in claude.ai under Settings, Billing.",)
     if len(lines) == 1:
@@ -47,14 +46,14 @@ def subscription_changed(told: EventFacts) -> Words:
     return Words(title, said, pay if unpaid else (), whole=f"{told.who}: {'; '.join(lines)}")
 
 
-def _change(change: Mapping[str, object], tz: tzinfo) -> str:
+def _change(change: Mapping[str, object]) -> str:
     what, old, new = change.get("what"), change.get("from"), change.get("to")
     if what == "ends_on":
         day = day_of(new)
         return "the subscription will not end" if day is None else f"the subscription ends on {day_text(day)}"
     if what == "paused_until":
-        at = instant(new)
-        return "the pause is over" if at is None else f"the subscription pauses until {moment(at, tz)}"
+        day = day_of(new)
+        return "the pause is over" if day is None else f"the subscription pauses until {day_text(day)}"
     if what == "changes_to":
         return "no change of plan is scheduled" if new is None else f"the plan will change to {_word(new)}"
     return f"the subscription is {_word(new)}, it was {_word(old)}"

@@ -1,0 +1,175 @@
+"""What each of the three places that show one counter says of it: `spend`, `extra_usage`, and the overage row."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from meterbot.sources.disabled_reasons import FETCH_ERROR
+from meterbot.sources.fields import DriftNotes, read
+from meterbot.sources.responses import Missing
+from meterbot.sources.wire import AmountShape, ExtraUsageShape, OverageShape, SpendShape
+
+_OVERAGE_FIELDS = {
+    "is_enabled", "monthly_credit_limit", "used_credits", "out_of_credits", "disabled_reason", "disabled_until",
+    "monthly_limit", "spend_limit_amount_cents", "balance_cents",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StatedAmount:
+    """Minor units. `currency` and `scale` are None where the amount itself does not state them."""
+
+    minor: Decimal
+    currency: str | None
+    scale: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`null_cap`: the place states its cap, as null."""
+
+    place: Literal["spend", "extra_usage", "overage"]
+    used: StatedAmount | None
+    cap: StatedAmount | None
+    null_cap: bool
+    enabled: bool | None
+    reason: str | None
+    currency: str | None
+    scale: int | None
+    balance: StatedAmount | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """A null cap means "no ceiling" while money can be spent; otherwise it may mean that no cap was ever set. A null
+        cap in `spend` stands beside real caps elsewhere and decides nothing."""
+        enabled = self.enabled is True and self.used is not None
+        return self.null_cap and enabled and self.place != "spend"
+
+    @property
+    def says_something(self) -> bool:
+        """`spend` states a zero even where nothing was ever bought: that contradicts nobody."""
+        if self.place != "spend":
+            return True
+        return self.cap is not None or (self.used is not None and self.used.minor > 0)
+
+
+def overage_row(
+    value: object, notes: DriftNotes, *, account: str | None, org: str | None, team: bool
+) -> OverageShape | Missing:
+    """The seat's own row of an `/overage_spend_limit` body.
+
+    `team`: several people share the organization, so its `limit_type: organization` row counts everybody's spend and is
+    nobody's seat. In a personal organization that row is the person's own.
+    """
+    row = read(OverageShape, value, "overage", notes)
+    if row is None:
+        return Missing.ABSENT if value is None else Missing.FAILED
+    if not row.model_fields_set & _OVERAGE_FIELDS:
+        notes.reject("overage", "its fields", "none of them")
+        return Missing.FAILED
+    if team and (row.limit_type == "organization" or "overage.limit_type" in notes.rejected):
+        notes.add("overage: the whole organization's row, not counted for the seat")
+        return Missing.FAILED
+    if account is not None and row.account_uuid not in {None, account}:
+        notes.add("overage: another account's row, not counted for the seat")
+        return Missing.FAILED
+    if org is not None and row.organization_uuid not in {None, org}:
+        notes.add("overage: another organization's row, not counted for the seat")
+        return Missing.FAILED
+    return row
+
+
+def spend_statement(value: object, notes: DriftNotes) -> Statement | None:
+    shape = read(SpendShape, value, "spend", notes)
+    if shape is None:
+        return None
+    if not shape.model_fields_set:
+        notes.reject("spend", "its fields", "none of them")
+    amounts = [_amount_shape(getattr(shape, name), f"spend.{name}", notes) for name in ("used", "limit")]
+    known = [amount for amount in amounts if amount is not None]
+    used, cap = map(_of_shape, amounts)
+    return Statement(
+        place="spend",
+        used=used,
+        cap=cap,
+        null_cap=shape.limit is None and "limit" in shape.model_fields_set,
+        enabled=shape.enabled,
+        reason=shape.disabled_reason,
+        # An amount that cannot be read still states its currency and scale, and others need them.
+        currency=next((amount.currency for amount in known if amount.currency), None),
+        scale=next((amount.exponent for amount in known if amount.exponent is not None), None),
+        balance=_of_shape(read(AmountShape, shape.balance, "spend.balance", notes)),
+    )
+
+
+def _amount_shape(value: object, path: str, notes: DriftNotes) -> AmountShape | None:
+    shape = read(AmountShape, value, path, notes)
+    missing = shape is not None and shape.amount_minor is None
+    if missing and f"{path}.amount_minor" not in notes.rejected:
+        notes.reject(f"{path}.amount_minor", "a number", "nothing")
+    return shape
+
+
+def _of_shape(shape: AmountShape | None) -> StatedAmount | None:
+    return None if shape is None else _stated(shape.amount_minor, shape.currency, shape.exponent)
+
+
+def extra_usage_statement(shape: ExtraUsageShape, notes: DriftNotes) -> Statement:
+    fields = shape.model_fields_set
+    if not fields:
+        notes.reject("extra_usage", "its fields", "none of them")
+    elif "used_credits" not in fields and "monthly_limit" in fields and shape.is_enabled is not False:
+        notes.reject("extra_usage.used_credits", "a number", "nothing")
+    used = None if _could_not_fetch(shape) else shape.used_credits
+    return Statement(
+        place="extra_usage",
+        used=_stated(used, shape.currency, shape.decimal_places),
+        cap=_stated(shape.monthly_limit, shape.currency, shape.decimal_places),
+        null_cap=_is_null(shape, "monthly_limit", "extra_usage", notes),
+        enabled=shape.is_enabled,
+        reason=shape.disabled_reason,
+        currency=shape.currency,
+        scale=shape.decimal_places,
+    )
+
+
+def overage_statement(row: OverageShape, notes: DriftNotes) -> Statement:
+    used, cap, scale = None if _could_not_fetch(row) else row.used_credits, row.monthly_credit_limit, None
+    fields = row.model_fields_set
+    if cap is None and row.monthly_limit is not None:
+        cap = row.monthly_limit
+        notes.add("overage.monthly_limit: taken for monthly_credit_limit")
+    old_used = used is None and "used_credits" not in fields and row.balance_cents is not None
+    if old_used or (cap is None and row.spend_limit_amount_cents is not None):
+        used = row.balance_cents if old_used else used
+        cap = row.spend_limit_amount_cents if cap is None else cap
+        scale = 2
+        notes.add("overage: amounts in old fields (…_cents), of low trust")
+    elif "used_credits" not in fields and row.is_enabled is not False:
+        notes.reject("overage.used_credits", "a number", "nothing")
+    currency = row.currency or row.spend_limit_currency
+    return Statement(
+        place="overage",
+        used=_stated(used, currency, scale),
+        cap=_stated(cap, currency, scale),
+        null_cap=_is_null(row, "monthly_credit_limit", "overage", notes) and cap is None,
+        enabled=row.is_enabled,
+        reason=row.disabled_reason,
+        currency=currency,
+        scale=scale,
+    )
+
+
+def _could_not_fetch(shape: ExtraUsageShape | OverageShape) -> bool:
+    """A zero beside this reason is no reading."""
+    return shape.disabled_reason == FETCH_ERROR and not shape.used_credits
+
+
+def _stated(minor: Decimal | None, currency: str | None, scale: int | None) -> StatedAmount | None:
+    return None if minor is None else StatedAmount(minor, currency, scale)
+
+
+def _is_null(shape: ExtraUsageShape | OverageShape, name: str, path: str, notes: DriftNotes) -> bool:
+    """Stated as null, as opposed to left out or rejected."""
+    stated = name in shape.model_fields_set and getattr(shape, name) is None
+    return stated and f"{path}.{name}" not in notes.rejected
