@@ -19,8 +19,24 @@ _COMPACT_INDENT = "  "
 def without_natives(message: Message, width: int) -> Message:
     """The same message with its tables and charts as monospaced sections of at most `width` columns."""
     tables = [*message.tables, *(chart_table(chart) for chart in message.charts)]
-    sections = [Section(tuple(table_lines(table, width)), table.caption, fixed=True) for table in tables]
+    sections = [table_section(table, width) for table in tables]
     return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
+
+
+def message_lines(message: Message) -> list[str]:
+    """The whole message as lines of text, for where there is no markup at all."""
+    lines = [message.title, *message.text.splitlines()]
+    lines += [f"{field.name}: {field.value}" for field in message.fields]
+    for section in message.sections:
+        lines += [f"{section.heading}:"] if section.heading else []
+        lines += [f"  {line}" for line in section.lines]
+    lines += [line for line in (message.command, message.footer) if line]
+    return [plain(line) for line in lines if line.strip()]
+
+
+def table_section(table: Table, width: int) -> Section:
+    """A table as a monospaced section of at most `width` columns."""
+    return Section(tuple(table_lines(table, width)), plain(table.caption) or None, fixed=True)
 
 
 def table_lines(table: Table, width: int) -> list[str]:

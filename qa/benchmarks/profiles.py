@@ -25,7 +25,7 @@ from meterbot.app import build
 from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.chat import Question
-from meterbot.chat.slack.blocks import render
+from meterbot.chat.slack.render import render
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
 from meterbot.store import facts

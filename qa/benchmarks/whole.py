@@ -25,7 +25,7 @@ from typing import Any
 from meterbot.app import build, serve
 from meterbot.app.config import Config, load
 from meterbot.chat import Question
-from meterbot.chat.slack.blocks import render
+from meterbot.chat.slack.render import render
 from meterbot.core.clock import SystemClock
 from meterbot.core.models import SourceState
 from meterbot.ingest.schedule import phase

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from meterbot.chat.discord.rest import DiscordRest
+from meterbot.chat.discord.web_api import DiscordWeb
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.delivery.worker import DeliveryWorker
@@ -22,7 +22,7 @@ def take_over() -> None:
     DeliveryWorker._look = _do_not_look  # type: ignore[method-assign]
     DeliveryWorker._put_back = _give_up_soon  # type: ignore[method-assign]
     SlackWeb._client = _usual_client  # type: ignore[method-assign]
-    DiscordRest.call = _without_nonce  # type: ignore[method-assign]
+    DiscordWeb.call = _without_nonce  # type: ignore[method-assign]
 
 
 async def _do_not_look(*_: Any, **__: Any) -> None:
@@ -45,11 +45,11 @@ def _usual_client(self: SlackWeb) -> AsyncWebClient:
     return AsyncWebClient(self._token, self._api_url, session=self._opened(), logger=self._logger)
 
 
-_call = DiscordRest.call
+_call = DiscordWeb.call
 
 
 async def _without_nonce(
-    self: DiscordRest, method: str, path: str, json: Any = None, query: Any = None, **ids: str
+    self: DiscordWeb, method: str, path: str, json: Any = None, query: Any = None, **ids: str
 ) -> Any:
     sent = (
         {key: value for key, value in json.items() if key != "enforce_nonce"}

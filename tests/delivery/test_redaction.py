@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord import embeds
-from meterbot.chat.slack import blocks
+from meterbot.chat.discord import render as embeds
+from meterbot.chat.slack import render as blocks
 from meterbot.core.deliveries import (
     ActionKind,
     AlertAction,

@@ -7,7 +7,7 @@ import jsonschema  # type: ignore[import-untyped] # its stubs are a package of t
 import pytest
 from hypothesis import given, settings
 
-from meterbot.chat.slack.blocks import render, render_line
+from meterbot.chat.slack.render import render, render_line
 from meterbot.core.messages import Message
 from tests.chat.slack.rig import alert
 from tests.chat.slack.test_blocks import teams

@@ -22,7 +22,8 @@ from meterbot.chat import (
     no_forms,
 )
 from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
-from meterbot.chat.discord.embeds import (
+from meterbot.chat.discord.modals import form_payload
+from meterbot.chat.discord.render import (
     Payload,
     answer_payload,
     carries,
@@ -31,13 +32,12 @@ from meterbot.chat.discord.embeds import (
     problems,
     reply_payload,
 )
-from meterbot.chat.discord.modals import form_payload
-from meterbot.chat.discord.rest import (
+from meterbot.chat.discord.web_api import (
     FAILURES,
     NEW_TOKEN,
     NONSENSE,
     NOT_DISCORD,
-    DiscordRest,
+    DiscordWeb,
     trace,
 )
 from meterbot.core.clock import Clock
@@ -99,7 +99,7 @@ class DiscordChat:
         self._first_pause = first_pause
         self._identify_pause = identify_pause
         self._gateway = gateway or Lease("gateway", held=True)
-        self._rest = DiscordRest(token, self._new_client, patience)
+        self._rest = DiscordWeb(token, self._new_client, patience)
         self._connection = Connection(up=False, detail="not connected yet")
         self._verdict: asyncio.Future[StartError | None] | None = None
         self._answer: Answerer | None = None

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 
 from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
-from meterbot.chat.discord.rest import FAILURES, NEW_TOKEN, reason_of
+from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, reason_of
 from meterbot.core.clock import ahead
 from meterbot.core.findings import Check, Status
 from meterbot.core.proxies import proxy_for

@@ -10,12 +10,13 @@ from typing import Any, Literal
 from aiohttp import web
 
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
-from meterbot.chat.slack.blocks import Payload, checked, render, render_line
+from meterbot.chat.slack.connection import QuietLog, SlackSocket
 from meterbot.chat.slack.groups import SlackGroups
 from meterbot.chat.slack.home import NoteStore, notes_in_memory
+from meterbot.chat.slack.limits import checked
 from meterbot.chat.slack.listen import SlackListener
 from meterbot.chat.slack.manifest import lacking
-from meterbot.chat.slack.socket import QuietLog, SlackSocket
+from meterbot.chat.slack.render import Payload, render, render_line
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import Outcome, SendError, StartError
 from meterbot.core.messages import Message, Posted

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from meterbot.chat import HomePage
-from meterbot.chat.slack.blocks import Block, Payload, render
+from meterbot.chat.slack.render import Block, Payload, render
 from meterbot.core.messages import Message
 
 HOME = "home"

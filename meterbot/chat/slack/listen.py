@@ -21,10 +21,11 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
-from meterbot.chat.slack.blocks import checked, render
 from meterbot.chat.slack.home import NoteStore, SlackHome
 from meterbot.chat.slack.home_view import HOME
+from meterbot.chat.slack.limits import checked
 from meterbot.chat.slack.modals import errors, form_view, message_view, submitted
+from meterbot.chat.slack.render import render
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.core.messages import Message, Picture, Posted

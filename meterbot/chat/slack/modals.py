@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from meterbot.chat import Form
-from meterbot.chat.slack.blocks import Payload, checked, render
+from meterbot.chat.slack.limits import checked
+from meterbot.chat.slack.render import Payload, render
 from meterbot.core.messages import Message
 from meterbot.core.text import one_line
 

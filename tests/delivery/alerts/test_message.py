@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord import embeds
-from meterbot.chat.slack import blocks
+from meterbot.chat.discord import render as embeds
+from meterbot.chat.slack import render as blocks
 from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, PostContent
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from meterbot.chat.slack.socket import QuietLog
+from meterbot.chat.slack.connection import QuietLog
 from tests.chat.slack.rig import rig
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import hanging, rate_limited, refused, server_error

@@ -71,7 +71,7 @@ async def _answered(
     tries.retry_after = _retry_after(end.response)
 
 
-class DiscordRest:
+class DiscordWeb:
     """A login of its own for sending, without a gateway: messages leave while the gateway is down.
 
     `patience`: seconds after which a call is given up.

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from meterbot.chat.slack.blocks import checked, problems, render, render_line
+from meterbot.chat.slack.limits import checked, problems
+from meterbot.chat.slack.render import render, render_line
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
@@ -153,10 +154,9 @@ def test_an_alert_has_its_severity_text_fields_buttons_and_small_print() -> None
     )
 
     assert payload["text"] == "🚨 ana is BLOCKED: cap spent"
-    header, owner, text, fields, actions, footer = payload["blocks"]
+    header, text, fields, actions, footer = payload["blocks"]
     assert header["text"]["text"] == "🚨 ana is BLOCKED"
-    assert owner["text"] == {"type": "mrkdwn", "text": "<@U0123>"}
-    assert text["text"]["text"] == "Her next prompt is refused."
+    assert text["text"]["text"] == "<@U0123> Her next prompt is refused."
     assert fields["fields"][0]["text"] == "*Spent*\n$50.00 / $50.00"
     assert actions["elements"][0]["value"] == "snooze:1h"
     assert footer["elements"][0]["text"] == "as of 10:00"
@@ -290,4 +290,4 @@ def test_what_does_not_fit_is_refused_before_it_leaves() -> None:
     with pytest.raises(SendError, match="text is empty") as caught:
         checked({"text": "", "blocks": []})
 
-    assert caught.value.outcome is Outcome.REFUSED
+    assert caught.value.outcome is Outcome.INVALID

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord.embeds import (
+from meterbot.chat.discord.render import (
     Payload,
     answer_payload,
     carries,

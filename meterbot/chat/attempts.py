@@ -1,0 +1,42 @@
+"""Sends the best form of a message that a platform accepts, so that a form it refuses loses no message."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
+
+log = get_logger(__name__)
+
+Sent = TypeVar("Sent")
+Payload = dict[str, Any]
+
+
+async def send_best(
+    platform: str,
+    forms: Sequence[Callable[[], Payload]],
+    send: Callable[[Payload], Awaitable[Sent]],
+) -> Sent:
+    """Tries the forms in order, the richest first; `send` raises `SendError`.
+
+    Only a form that cannot be rendered, or that the platform says is invalid, leads to the next one: then nothing was
+    posted. Raises the last form's `SendError`.
+    """
+    *richer, last = forms
+    for form in richer:
+        try:
+            payload = form()
+        except SendError as failure:
+            log.warning("message_form_invalid", chat=platform, reason=failure.reason)
+            continue
+        except Exception:
+            # A bug of ours in the rendering: the content still has to arrive.
+            log.exception("message_rendering_failed", chat=platform)
+            continue
+        try:
+            return await send(payload)
+        except SendError as failure:
+            if failure.outcome is not Outcome.INVALID:
+                raise
+            log.warning("message_form_refused", chat=platform, reason=failure.reason)
+    return await send(last())

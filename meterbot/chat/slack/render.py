@@ -1,0 +1,214 @@
+"""Message → Slack's Block Kit: pure rendering.
+
+Seats may be named by anybody, so every text is escaped (`slack.text`), and `Message.owner` is the only mention.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from meterbot.chat.slack.data_blocks import NativeBudget, chart_block, table_block
+from meterbot.chat.slack.limits import BUTTON, HEADER
+from meterbot.chat.slack.text import (
+    DASH,
+    Block,
+    clipped,
+    escaped,
+    largest,
+    mrkdwn,
+    one_line,
+    plain_text,
+    rich_elements,
+    visible,
+)
+from meterbot.chat.text_forms import message_lines, table_section, without_natives
+from meterbot.core.inline import plain
+from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.models import Severity
+
+Payload = dict[str, Any]
+"""`text` and `blocks` of a message, as Slack's methods take them."""
+
+# What a message of ours may fill. Everything but the sections fits into 12,000 even when every character is a
+# quotation mark, which JSON writes as two; the sections get what is left.
+_OUR_BLOCKS = 12_000
+_OUR_TEXT = 3000
+_OUR_SECTION = 1500
+_OUR_FIELDS, _OUR_NAME, _OUR_VALUE = 10, 40, 150
+_OUR_SECTIONS = 20
+_OUR_ACTIONS = 6
+_OUR_LINE = 300
+_TEXT_WIDTH = 60
+
+_EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", Severity.CRITICAL: "🚨 "}
+_USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
+
+
+def render(message: Message, budget: NativeBudget | None = None) -> Payload:
+    """The message with native tables and charts, as far as `budget` (by default that of one message) allows."""
+    data, text_sections = _data(message, NativeBudget() if budget is None else budget)
+    top, bottom = list(_top(message)), list(_bottom(message))
+    room = _OUR_BLOCKS - _size(top) - _size(bottom)
+    sections = _sections([*text_sections, *message.sections], room)
+    return {"text": _fallback(message), "blocks": [*top, *data, *sections, *bottom]}
+
+
+def render_without_natives(message: Message) -> Payload:
+    """The message with its tables and charts as monospaced text."""
+    return render(without_natives(message, _TEXT_WIDTH))
+
+
+def render_text(message: Message) -> Payload:
+    """The whole message as text, without a single block: the last form that is tried."""
+    lines = message_lines(replace(without_natives(message, _TEXT_WIDTH), actions=()))
+    text = _EMOJI[message.severity] + "\n".join(lines)
+    mention = _mention(message)
+    return {"text": mention + escaped(text, _OUR_TEXT)}
+
+
+def render_line(message: Message) -> Payload:
+    """One line for a thread; mentions nobody."""
+    text = _fallback(message)
+    return {"text": text, "blocks": [{"type": "section", "text": {"type": "plain_text", "text": text}}]}
+
+
+def _fallback(message: Message) -> str:
+    return escaped(_EMOJI[message.severity] + (message.fallback or message.title), _OUR_TEXT)
+
+
+def _top(message: Message) -> Iterator[Block]:
+    title = one_line(plain(message.title))
+    yield {"type": "header", "text": plain_text(_EMOJI[message.severity] + title, HEADER)}
+    mention = _mention(message)
+    if visible(message.text):
+        text = mrkdwn(message.text, _OUR_SECTION)
+        yield {"type": "section", "text": {**text, "text": mention + text["text"]}}
+    elif mention:
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": mention.strip()}}
+    if message.fields:
+        yield {"type": "section", "fields": _fields(message.fields)}
+
+
+def _mention(message: Message) -> str:
+    owner = message.owner.get("slack", "")
+    return f"<@{owner}> " if _USER_ID.fullmatch(owner) else ""
+
+
+def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Section]]:
+    """The native blocks, and as sections the tables and charts that cannot be native."""
+    blocks: list[Block] = []
+    sections: list[Section] = []
+    for table in message.tables:
+        block = table_block(table, budget)
+        if block is None:
+            sections.append(table_section(table, _TEXT_WIDTH))
+            continue
+        if block["type"] == "table" and visible(table.caption):
+            blocks.append(_section(one_line(plain(table.caption)), [], fixed=False))
+        blocks.append(block)
+        if table.note:
+            blocks.append({"type": "context", "elements": [plain_text(table.note, _OUR_LINE)]})
+    for chart in message.charts:
+        block = chart_block(chart, budget)
+        if block is None:
+            sections.extend(
+                without_natives(
+                    replace(message, tables=(), charts=(chart,), sections=()), _TEXT_WIDTH
+                ).sections
+            )
+        else:
+            blocks.append(block)
+    return blocks, sections
+
+
+def _fields(fields: Sequence[Field]) -> list[Block]:
+    shown = [*fields] if len(fields) <= _OUR_FIELDS else [*fields[: _OUR_FIELDS - 1], _more_fields(fields)]
+    return [
+        {
+            "type": "mrkdwn",
+            "text": f"*{escaped(one_line(field.name), _OUR_NAME)}*\n{mrkdwn(field.value, _OUR_VALUE)['text']}",
+            "verbatim": True,
+        }
+        for field in shown
+    ]
+
+
+def _more_fields(fields: Sequence[Field]) -> Field:
+    return Field("…", _and_more(len(fields) - _OUR_FIELDS + 1))
+
+
+def _bottom(message: Message) -> Iterator[Block]:
+    if message.command:
+        yield _section(None, [one_line(message.command)], fixed=True)
+    if message.actions:
+        yield {"type": "actions", "elements": _buttons(message.actions)}
+    if visible(message.footer):
+        yield {"type": "context", "elements": [plain_text(message.footer, _OUR_LINE)]}
+
+
+def _buttons(actions: Sequence[Action]) -> list[Block]:
+    return [
+        {
+            "type": "button",
+            "action_id": f"action-{number}",
+            "text": plain_text(action.label, BUTTON),
+            "value": action.id,
+        }
+        for number, action in enumerate(actions[:_OUR_ACTIONS])
+    ]
+
+
+def _sections(sections: Sequence[Section], room: int) -> list[Block]:
+    """As many sections as fit, each with as many lines as fit, and what was left out counted."""
+    blocks: list[Block] = []
+    note = _size([_section(None, [_and_more(10**9)], fixed=False)])
+    for index, section in enumerate(sections):
+        rest = len(sections) - index
+        block = _fitted(section, room - note)
+        if block is None or len(blocks) == _OUR_SECTIONS:
+            blocks.append(
+                _section(None, [f"{_and_more(rest)} section{'s' if rest > 1 else ''}"], fixed=False)
+            )
+            break
+        blocks.append(block)
+        room -= _size([block])
+    return blocks
+
+
+def _fitted(section: Section, room: int) -> Block | None:
+    """The section with its first lines, as many as `room` characters hold; None when not even one does."""
+    heading = section.heading if section.heading and visible(section.heading) else None
+    lines = [clipped(one_line(line), _OUR_LINE) for line in section.lines]
+
+    def block(kept: int) -> Block:
+        left_out = [_and_more(len(lines) - kept)] if kept < len(lines) else []
+        return _section(heading, [*lines[:kept], *left_out], fixed=section.fixed)
+
+    kept = largest(len(lines), lambda count: _size([block(count)]) <= room)
+    return None if kept is None or (kept == 0 and lines) else block(kept)
+
+
+def _section(heading: str | None, lines: Sequence[str], *, fixed: bool) -> Block:
+    elements: list[Block] = []
+    if heading is not None:
+        bold = {"type": "text", "text": clipped(one_line(plain(heading)), _OUR_LINE), "style": {"bold": True}}
+        elements.append({"type": "rich_text_section", "elements": [bold]})
+    text = "\n".join(lines)
+    if visible(text) and fixed:
+        shown = {"type": "text", "text": plain(text)}
+        elements.append({"type": "rich_text_preformatted", "elements": [shown]})
+    elif visible(text):
+        elements.append({"type": "rich_text_section", "elements": rich_elements(text)})
+    elif heading is None:
+        elements.append({"type": "rich_text_section", "elements": [{"type": "text", "text": DASH}]})
+    return {"type": "rich_text", "elements": elements}
+
+
+def _and_more(count: int) -> str:
+    return f"and {count} more"
+
+
+def _size(blocks: Sequence[Block]) -> int:
+    return len(json.dumps(blocks, ensure_ascii=False))

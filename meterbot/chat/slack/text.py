@@ -1,0 +1,117 @@
+"""Text for Slack: cleaned, cut and escaped, so that it is shown and never obeyed.
+
+Slack reads control sequences (`<!channel>`) in `mrkdwn` and `plain_text`, so `&`, `<` and `>` are escaped there. Rich
+text has no control sequences.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from meterbot.core.inline import Instant, Link, pieces, plain
+
+Block = dict[str, Any]
+
+DASH = "–"
+_DATE_FORMAT = "{date_short_pretty} at {time}"
+# Controls that reorder the text around them: a name could make an amount read backwards.
+_BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def plain_text(text: str, limit: int) -> Block:
+    """A `plain_text` object of at most `limit` characters."""
+    return {"type": "plain_text", "text": escaped(text, limit), "emoji": False}
+
+
+def mrkdwn(text: str, limit: int) -> Block:
+    """A `mrkdwn` object with instants in the reader's own zone, and no automatic links."""
+    return {"type": "mrkdwn", "text": _cut(text, limit, _marked_up), "verbatim": True}
+
+
+def escaped(text: str, limit: int) -> str:
+    """At most `limit` characters, escapes included, never empty."""
+    return _cut(plain(text), limit, _escape)
+
+
+def rich_elements(text: str) -> list[Block]:
+    """The elements of a rich text section: texts, instants and links; never empty."""
+    found = [_rich_element(piece) for piece in pieces(text)]
+    return [element for element in found if element.get("text") != ""] or [{"type": "text", "text": DASH}]
+
+
+def clipped(text: str, limit: int) -> str:
+    """The text, or its beginning and "…"."""
+    return text if len(text) <= limit else f"{text[: max(limit - 1, 0)]}…"
+
+
+def clean(text: str) -> str:
+    """Without what JSON cannot carry or a reader cannot see coming: controls, lone surrogates, reordering."""
+    return "".join(
+        character
+        for character in text.translate(_BIDI)
+        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cs"}
+    )
+
+
+def one_line(text: str) -> str:
+    """Cleaned, on one line."""
+    return clean(text).replace("\n", " ")
+
+
+def visible(text: str) -> bool:
+    """Whether a reader would see anything."""
+    return any(
+        not character.isspace() and unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Mn"}
+        for character in plain(text)
+    )
+
+
+def largest(most: int, fits: Callable[[int], bool]) -> int | None:
+    """The largest of 0…most that fits, by halving: a smaller one fits wherever a larger one does."""
+    if fits(most):
+        return most
+    if not fits(0):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
+    if not visible(text):
+        return DASH
+    text = clean(text)
+    cut = largest(len(text), lambda length: len(escape(clipped(text, length))) <= limit)
+    return escape(clipped(text, cut or 0))
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _marked_up(text: str) -> str:
+    return "".join(
+        _escape(piece) if isinstance(piece, str) else _control_sequence(piece) for piece in pieces(text)
+    )
+
+
+def _control_sequence(value: Instant | Link) -> str:
+    """In it `|` and `>` would end a part."""
+    if isinstance(value, Link):
+        return f"<{_escape(value.url).replace('|', '%7C')}|{_escape(value.label).replace('|', '/')}>"
+    return f"<!date^{value.epoch}^{_DATE_FORMAT}|{_escape(value.shown).replace('|', '/')}>"
+
+
+def _rich_element(piece: str | Instant | Link) -> Block:
+    if isinstance(piece, str):
+        return {"type": "text", "text": clean(piece)}
+    if isinstance(piece, Link):
+        return {"type": "link", "url": piece.url, "text": clean(piece.label) or piece.url}
+    return {
+        "type": "date",
+        "timestamp": piece.epoch,
+        "format": _DATE_FORMAT,
+        "fallback": clean(piece.shown) or DASH,
+    }
