@@ -434,7 +434,6 @@ def build_chats(
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack.chat import SlackChat  # noqa: PLC0415
-        from meterbot.chat.slack.home import NoteStore  # noqa: PLC0415
 
         chats.append(
             SlackChat(
@@ -445,7 +444,7 @@ def build_chats(
                 mode=config.slack.mode,
                 api_url=config.endpoints.slack_api,
                 groups=config.privacy.operators.slack_groups,
-                notes=NoteStore(note, set_note),
+                allow_teams=config.slack.allow_teams,
             )
         )
     if config.discord is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from meterbot.core.messages import Message, Picture, Posted
+from meterbot.core.messages import Message, Posted
 
 LOOK_BACK = timedelta(hours=25)
 """How far a lost message is looked for before our first attempt, for our clock may have been a day ahead when that was
@@ -40,31 +40,27 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """A person's own page, on a chat that has one: one of its tabs, with answers one below the other. `history` is slower,
-    and asked for once the rest stands."""
+    """One tab of a person's own page, on a chat that has such a page: answers, one below the other."""
 
     messages: tuple[Message, ...]
     tab: str = ""
     tabs: tuple[str, ...] = ()
-    """Those that they may turn to."""
-    history: "Callable[[], Awaitable[Answer]] | None" = None
+    """Every tab that this person may open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said back; `public` asks for the channel instead of the person's eyes only.
+    """The answer to a question; `public` posts it to the channel instead of showing it to the asker alone.
 
-    `invalid`: what was written into a form was not taken. Where a form can stay open for correction, it does, with the
+    `invalid`: the text of a form was not accepted. Where the platform can, the form stays open for correction, with the
     message's text beside it.
     """
 
     message: Message
     public: bool = False
     invalid: bool = False
-    picture: Picture | None = None
-    """Beside the message, which says the same in words: where it cannot be shown, nothing is lost."""
     page: HomePage | None = None
-    """What stands on the asker's own page, which begins with the message."""
+    """The asker's own page; its first message is `message`."""
 
 
 @dataclass(frozen=True, slots=True)

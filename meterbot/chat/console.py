@@ -6,7 +6,6 @@ tell what stands on the screen, so a delivery in doubt is printed again.
 
 import asyncio
 import os
-import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +33,7 @@ from meterbot.chat.text_forms import without_natives
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Action, Message, Picture, Posted, Section
+from meterbot.core.messages import Action, Message, Posted, Section
 from meterbot.core.models import Severity
 from meterbot.core.text import moment
 
@@ -158,8 +157,6 @@ class Console:
             question = replace(question, words=form.words, text=text)
         reply = await answer(question)
         await self._show(reply.message)
-        if reply.picture is not None:
-            await self._print(f"Picture: {await asyncio.to_thread(_saved, reply.picture)}")
         return None
 
     async def _filled_in(self, form: Form, lines: AsyncIterator[str]) -> tuple[str | None, str | None]:
@@ -205,16 +202,6 @@ class Console:
                 await asyncio.to_thread(_write, self._stdout, text)
             except (OSError, ValueError) as error:
                 raise SendError(Outcome.REFUSED, "the terminal is gone") from error
-
-
-def _saved(picture: Picture) -> str:
-    """Where the picture lies from now on, for its reader to open; or why it does not."""
-    try:
-        with tempfile.NamedTemporaryFile(prefix="claude-spend-", suffix=".png", delete=False) as file:
-            file.write(picture.png)
-    except OSError as error:
-        return f"not saved ({error.strerror})"
-    return file.name
 
 
 def _leaves(words: tuple[str, ...] | None) -> bool:

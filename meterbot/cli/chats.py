@@ -18,6 +18,9 @@ def slack_manifest(
         str | None,
         typer.Option(metavar="URL", help="For mode http: the address at which Slack reaches the bot."),
     ] = None,
+    direct_messages: Annotated[
+        bool, typer.Option("--direct-messages", help="With the scopes for routes that alert people directly.")
+    ] = False,
 ) -> None:
     """Print the Slack app's manifest, and the link that makes the app.
 
@@ -25,7 +28,7 @@ def slack_manifest(
     """
     from meterbot.cli import operations
 
-    manifest, link = operations.slack_manifest(http)
+    manifest, link = operations.slack_manifest(http, direct_messages=direct_messages)
     print(f"# One click makes the app: {link}\n{manifest}", end="")
 
 

@@ -139,11 +139,14 @@ async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
     return await database.restore(url.get_secret_value(), source, now)
 
 
-def slack_manifest(http_url: str | None) -> tuple[str, str]:
+def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:
     """The manifest, and the link that makes the app of it."""
     from meterbot.chat.slack.manifest import creation_link, manifest
 
-    return manifest(http_url), creation_link(http_url)
+    return (
+        manifest(http_url, direct_messages=direct_messages),
+        creation_link(http_url, direct_messages=direct_messages),
+    )
 
 
 def discord_invite(application_id: int, guild_id: int | None) -> str:

@@ -115,15 +115,6 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A PNG beside a message. `alt` is what it shows, in words."""
-
-    png: bytes = field(repr=False)
-    alt: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One post or answer, shown from top to bottom: title, owner and text, fields, tables, charts, sections, command,
     buttons, footer.

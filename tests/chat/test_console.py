@@ -5,9 +5,7 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,7 +21,6 @@ from meterbot.core.messages import (
     Action,
     Field,
     Message,
-    Picture,
     Posted,
     Section,
 )
@@ -339,31 +336,6 @@ async def test_a_command_can_be_copied_exactly_from_a_narrow_terminal() -> None:
     message = Message("Join", "Join", command=command)
     assert command in (await printed(message, Screen())).splitlines()
     assert f"  {command}" in (await printed(message, io.StringIO())).splitlines()
-
-
-async def test_a_picture_is_saved_and_its_path_told(
-    keyboard: Keyboard, typist: Typist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    stdin, press, hang_up = keyboard
-    stdout = io.StringIO()
-
-    async def pictured(question: Question) -> Answer:
-        answer = await typist.answer(question)
-        return replace(answer, picture=Picture(b"\x89PNG", "ana $4.00", "claude-spend.png"))
-
-    console = Console(stdin, stdout)
-    await console.start(pictured)
-    try:
-        press(b"history\n")
-        hang_up()
-        assert console._commands is not None
-        await asyncio.wait_for(console._commands, 5)
-    finally:
-        await console.close()
-    [saved] = [Path(entry.path) for entry in os.scandir(tmp_path)]
-    assert saved.read_bytes() == b"\x89PNG"
-    assert f"Picture: {saved}" in stdout.getvalue()
 
 
 async def test_the_end_of_the_input_ends_the_commands_and_not_the_alerts(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from meterbot.chat.slack.render import render, render_line
 from meterbot.core.messages import Message
 from tests.chat.slack.rig import alert
-from tests.chat.slack.test_blocks import teams
+from tests.chat.slack.test_render import teams
 from tests.peers.conftest import Peer
 from tests.peers.node import node
 

@@ -75,7 +75,6 @@ class SlackSimulator(SlackWorkspace):
         app.router.add_route("*", "/api/{method}", self._serve_call)
         app.router.add_get("/link", self._serve_socket)
         app.router.add_post("/respond/{trigger}", self._serve_response)
-        app.router.add_post("/upload/{file}", self._serve_upload)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -138,7 +137,7 @@ class SlackSimulator(SlackWorkspace):
     # --- What people do
 
     async def slash(
-        self, command: str, text: str = "", user: str | None = None, **tricks: Any
+        self, command: str, text: str = "", user: str | None = None, team: str = "T0SIM", **tricks: Any
     ) -> Interaction:
         """Types a slash command. `tricks` are those of `deliver`."""
         payload = {
@@ -147,19 +146,31 @@ class SlackSimulator(SlackWorkspace):
             "text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
             "user_id": user or self.user,
             "channel_id": self.channel,
-            "team_id": "T0SIM",
+            "team_id": team,
         }
         return await self.deliver(self._interaction("slash_commands", payload), **tricks)
 
     async def mention(
-        self, text: str, thread: SlackMessage | None = None, user: str | None = None, **tricks: Any
+        self,
+        text: str,
+        thread: SlackMessage | None = None,
+        user: str | None = None,
+        team: str = "T0SIM",
+        **tricks: Any,
     ) -> Interaction:
         """Writes `@meterbot` and the text, in the channel or in a message's thread."""
         written = f"<@{self.bot['user']}> {text}"
         root = None if thread is None else thread.ts
         by = {"user": user or self.user}
         message = self._add(self.channel, {"text": written}, by, root)
-        event = {"type": "app_mention", "text": written, "ts": message.ts, "channel": self.channel, **by}
+        event = {
+            "type": "app_mention",
+            "text": written,
+            "team": team,
+            "ts": message.ts,
+            "channel": self.channel,
+            **by,
+        }
         if root:
             event["thread_ts"] = root
         return await self.event(event, **tricks)
@@ -216,13 +227,18 @@ class SlackSimulator(SlackWorkspace):
         return await self.deliver(self._interaction("interactive", payload), **tricks)
 
     async def press(
-        self, message: SlackMessage, value: str, user: str | None = None, **tricks: Any
+        self,
+        message: SlackMessage,
+        value: str,
+        user: str | None = None,
+        team: str = "T0SIM",
+        **tricks: Any,
     ) -> Interaction:
         """Presses the button of a message that has this value."""
         button = next(button for button in message.buttons() if button["value"] == value)
         payload = {
             "type": "block_actions",
-            "user": {"id": user or self.user, "name": (user or self.user).lower(), "team_id": "T0SIM"},
+            "user": {"id": user or self.user, "name": (user or self.user).lower(), "team_id": team},
             "team": {"id": "T0SIM"},
             "channel": {"id": message.channel},
             "container": {
@@ -299,14 +315,6 @@ class SlackSimulator(SlackWorkspace):
 
     def _next_fault(self, method: str) -> Fault | None:
         return self._faults[method].popleft() if self._faults[method] else None
-
-    async def _serve_upload(self, request: web.Request) -> web.Response:
-        file = self.files.get(request.match_info["file"])
-        png = await request.read()
-        if file is None or len(png) != file.length:
-            return web.Response(status=400, text="not what was announced")
-        file.content = png
-        return web.Response(text=f"OK - {len(png)}")
 
     # --- Socket Mode
 

@@ -19,18 +19,6 @@ class Channel:
 
 
 @dataclass(slots=True)
-class SlackFile:
-    """A file on its way into a channel. `content` is None until it was uploaded, `channel` until it is shown."""
-
-    name: str
-    length: int
-    alt: str
-    content: bytes | None = None
-    channel: str | None = None
-    complete: bool = False
-
-
-@dataclass(slots=True)
 class SlackMessage:
     """A message as it stands. `edits` are its former payloads, `by` who wrote it."""
 

@@ -13,7 +13,6 @@ from tests.simulator.slack_objects import (
     Channel,
     Interaction,
     Modal,
-    SlackFile,
     SlackMessage,
 )
 
@@ -25,9 +24,6 @@ _SCOPES = {
     "conversations.open": ("im:write",),
     "conversations.history": ("channels:history", "groups:history", "im:history"),
     "conversations.replies": ("channels:history", "groups:history", "im:history"),
-    "files.completeUploadExternal": ("files:write",),
-    "files.delete": ("files:write",),
-    "files.getUploadURLExternal": ("files:write",),
     "usergroups.users.list": ("usergroups:read",),
 }
 _TRIGGER_SECONDS = 3.0
@@ -50,7 +46,6 @@ class SlackWorkspace:
             "groups:history",
             "im:write",
             "im:history",
-            "files:write",
             "usergroups:read",
         ),
         clock: Callable[[], float] = time.time,
@@ -67,11 +62,9 @@ class SlackWorkspace:
         self.whispered: list[tuple[str, SlackMessage]] = []
         """What only one person sees: who, and what."""
         self.interactions: list[Interaction] = []
-        self.uploads = 0
         self.homes: dict[str, dict[str, Any]] = {}
         """Person → the view on their Home tab."""
         self.modals: dict[str, Modal] = {}
-        self.files: dict[str, SlackFile] = {}
         self.unexpected: list[str] = []
         self._clock = clock
         self._last_ts = 0
@@ -105,9 +98,6 @@ class SlackWorkspace:
             "chat.delete": self._delete,
             "conversations.open": self._open_direct,
             "conversations.history": self._history,
-            "files.completeUploadExternal": self._complete_upload,
-            "files.delete": self._delete_file,
-            "files.getUploadURLExternal": self._begin_upload,
             "conversations.replies": self._replies,
             "usergroups.users.list": self._list_group,
             "views.open": self._open_view,
@@ -204,25 +194,6 @@ class SlackWorkspace:
         members = self.groups.get(str(arguments.get("usergroup", "")))
         return _no("no_such_subteam") if members is None else _yes(users=members)
 
-    def _begin_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        self.uploads += 1
-        file = f"F{self.uploads:03}"
-        self.files[file] = SlackFile(
-            arguments["filename"], int(arguments["length"]), arguments.get("alt_txt", "")
-        )
-        return _yes(file_id=file, upload_url=f"{self.url}/upload/{file}")
-
-    def _complete_upload(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        for sent in arguments["files"]:
-            file = self.files.get(sent["id"])
-            if file is None or file.content is None:
-                return _no("file_not_found")
-            file.channel, file.complete = arguments.get("channel_id"), True
-        return _yes(files=arguments["files"])
-
-    def _delete_file(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        return _no("file_not_found") if self.files.pop(arguments["file"], None) is None else _yes()
-
     def _open_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         by = next((one for one in self.interactions if one.trigger == arguments.get("trigger_id")), None)
         if by is None:
@@ -250,9 +221,6 @@ class SlackWorkspace:
     def _publish_view(self, arguments: dict[str, Any]) -> dict[str, Any]:
         if wrong := view_verdict(arguments.get("view"), "home"):
             return self._odd(f"views.publish: {wrong}", "invalid_arguments")
-        shown = [block["slack_file"]["id"] for block in arguments["view"]["blocks"] if "slack_file" in block]
-        if not all(file in self.files and self.files[file].complete for file in shown):
-            return _no("invalid_blocks")
         self.homes[arguments["user_id"]] = arguments["view"]
         return _yes(view={**arguments["view"], "id": f"V{arguments['user_id']}"})
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from meterbot.chat import (
 )
 from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord.modals import form_payload
+from meterbot.chat.discord.pictures import draw, summary, with_file
 from meterbot.chat.discord.render import (
     Payload,
     answer_payload,
@@ -44,10 +44,9 @@ from meterbot.core.clock import Clock
 from meterbot.core.errors import Outcome, SendError, StartError
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Message, Picture, Posted
+from meterbot.core.messages import Chart, Message, Posted
 
 _PAGE, _PAGES = 100, 30
-_MOST_ALT = 1024
 _UNKNOWN_MESSAGE = 10008
 _LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
 _SETTLED_SECONDS = 60.0
@@ -370,17 +369,16 @@ class DiscordChat:
             return None
 
     async def _respond(self, interaction: discord.Interaction, answer: Answer | None) -> None:
-        payload = line_payload("That went wrong; the log of meterbot says why.")
-        picture = None if answer is None else answer.picture
+        payload = line_payload("Something went wrong. The details are in meterbot's log.")
+        charts: Sequence[Chart] = ()
         if answer is not None:
-            payload = _checked(answer_payload(answer.message))
+            payload, charts = _checked(answer_payload(answer.message)), answer.message.charts
         if answer is not None and answer.public:
-            await _webhook(
-                interaction, "PATCH", "/messages/@original", line_payload("Shared with the channel.")
-            )
-            await _webhook(interaction, "POST", "", payload, picture)
+            shared = line_payload("Shared with the channel.")
+            await _webhook(interaction, "PATCH", "/messages/@original", shared)
+            await _webhook(interaction, "POST", "", payload, charts)
         else:
-            await _webhook(interaction, "PATCH", "/messages/@original", payload, picture)
+            await _webhook(interaction, "PATCH", "/messages/@original", payload, charts)
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> None:
@@ -416,27 +414,17 @@ async def _webhook(
     method: str,
     path: str,
     payload: Payload,
-    picture: Picture | None = None,
+    charts: Sequence[Chart] = (),
 ) -> None:
     application, token = str(interaction.application_id), interaction.token
     route = Route(
         method, "/webhooks/{webhook_id}/{webhook_token}" + path, webhook_id=application, webhook_token=token
     )
-    if picture is None:
+    png = await draw(charts)
+    if png is None:
         await interaction.client.http.request(route, json=payload)
-        return
-    attachment = {"id": "0", "filename": picture.name, "description": picture.alt[:_MOST_ALT]}
-    whole = json.dumps({**payload, "attachments": [attachment]})
-    form: list[dict[str, Any]] = [
-        {"name": "payload_json", "value": whole},
-        {
-            "name": "files[0]",
-            "value": picture.png,
-            "filename": picture.name,
-            "content_type": "image/png",
-        },
-    ]
-    await interaction.client.http.request(route, form=form)
+    else:
+        await interaction.client.http.request(route, form=with_file(payload, png, summary(charts)))
 
 
 async def _shut(client: BotClient) -> None:

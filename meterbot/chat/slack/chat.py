@@ -10,18 +10,19 @@ from typing import Any, Literal
 from aiohttp import web
 
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
+from meterbot.chat.attempts import send_best
 from meterbot.chat.slack.connection import QuietLog, SlackSocket
 from meterbot.chat.slack.groups import SlackGroups
-from meterbot.chat.slack.home import NoteStore, notes_in_memory
 from meterbot.chat.slack.limits import checked
 from meterbot.chat.slack.listen import SlackListener
 from meterbot.chat.slack.manifest import lacking
-from meterbot.chat.slack.render import Payload, render, render_line
-from meterbot.chat.slack.web_api import SlackWeb
+from meterbot.chat.slack.render import Payload, forms_of, render_line
+from meterbot.chat.slack.web_api import ROTATION, SlackWeb, rotates
 from meterbot.core.errors import Outcome, SendError, StartError
+from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
 
-_log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _library_log = logging.getLogger(f"{__name__}.library")
 _library_log.setLevel(logging.ERROR)  # its lower levels log bodies, with response_urls in them
 _library_log.addFilter(QuietLog())
@@ -40,7 +41,8 @@ Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 class SlackChat:
     """The bot in one workspace. `channel` is a channel's id; `ping_interval` and `timeout` are in seconds; `groups` are
-    the user groups whose members are to be known; `notes` keep which pictures stand on Home tabs."""
+    the user groups whose members the commands need to know; people of the workspaces `allow_teams` may use the bot in
+    shared channels, too."""
 
     name = "slack"
     pause = 1.0
@@ -58,9 +60,10 @@ class SlackChat:
         ping_interval: float = 10.0,
         timeout: float = 15.0,
         groups: Sequence[str] = (),
-        notes: NoteStore | None = None,
+        allow_teams: Sequence[str] = (),
     ) -> None:
         self.destination = channel
+        self._token = bot_token
         self._app_token = app_token
         self._signing_secret = signing_secret
         self._mode = mode
@@ -76,7 +79,7 @@ class SlackChat:
         self._trouble: str | None = None
         self._direct: dict[str, str] = {}
         self._groups = SlackGroups(self._web, groups)
-        self._notes = notes or notes_in_memory()
+        self._allow_teams = frozenset(allow_teams)
         self._grouping: asyncio.Task[None] | None = None
 
     # --- Connecting
@@ -91,7 +94,7 @@ class SlackChat:
             self._signing_secret,
             _library_log,
             groups_of=self._groups.of,
-            notes=self._notes,
+            teams=self._teams,
         )
         self._running = True
         try:
@@ -100,7 +103,7 @@ class SlackChat:
             await self.close()
             raise
         except SendError as outage:
-            _log.warning("Slack is not connected yet: %s", outage.reason)
+            log.warning("chat_not_connected", chat="slack", reason=outage.reason)
             self._trouble = outage.reason
             self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
         else:
@@ -126,11 +129,17 @@ class SlackChat:
     def connection(self) -> Connection:
         return self._observe() if self._running else self._connection
 
+    def _teams(self) -> frozenset[str]:
+        own = (self._bot or {}).get("team_id")
+        return self._allow_teams | {own} if isinstance(own, str) else frozenset()
+
     def routes(self) -> list[Route]:
         """What HTTP mode needs served to Slack: (method, path, handler)."""
         return [("POST", "/slack/events", self._receive)] if self._mode == "http" else []
 
     def _check_settings(self) -> None:
+        if rotates(self._token):
+            raise StartError(ROTATION)
         if self._mode == "socket" and not self._app_token:
             raise StartError(
                 "Slack's Socket Mode needs SLACK_APP_TOKEN: make an app-level token (xapp-…) with the scope "
@@ -217,9 +226,9 @@ class SlackChat:
             self._connection = Connection(up, datetime.now(UTC), detail)
             if up:
                 self._connected.set()
-                _log.info("Slack is connected")
+                log.info("chat_connected", chat="slack")
             else:
-                _log.warning("Slack is not connected: %s", detail)
+                log.warning("chat_not_connected", chat="slack", reason=detail)
         elif detail != self._connection.detail:
             self._connection = Connection(up, self._connection.since, detail)
         return self._connection
@@ -237,8 +246,10 @@ class SlackChat:
     # --- Posting
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        payload = checked(render(message))
-        return await self._post(delivery, {"channel": await self._channel(channel), **payload})
+        where = {"channel": await self._channel(channel)}
+        return await send_best(
+            "slack", forms_of(message), lambda payload: self._post(delivery, {**where, **payload})
+        )
 
     async def _channel(self, channel: str) -> str:
         """The channel's id; that of a direct message is asked for."""
@@ -271,9 +282,13 @@ class SlackChat:
             raise SendError(Outcome.IN_DOUBT, "Slack took the message and did not say where it is")
         return Posted(channel, ts)
 
-    async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - an edit needs no mark: repeating it is harmless
-        payload = checked(render(message))
-        await self._web.call("chat.update", json={"channel": where.channel, "ts": where.message, **payload})
+    async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - the contract
+        async def update(payload: Payload) -> None:
+            # Without `blocks` Slack would keep the old ones beside the new text.
+            body = {"channel": where.channel, "ts": where.message, "blocks": [], **payload}
+            await self._web.call("chat.update", json=body)
+
+        await send_best("slack", forms_of(message), update)
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
@@ -342,7 +357,7 @@ def _check_scopes(granted: str | None) -> None:
         names = " and ".join(scope.names)
         if scope.vital:
             raise StartError(f"the Slack app lacks the bot scope {names}: add it and reinstall the app")
-        _log.warning("the Slack app lacks %s: %s", names, scope.lost)
+        log.warning("slack_scope_missing", chat="slack", scope=names, lost=scope.lost)
 
 
 def _from(since: datetime) -> dict[str, str]:

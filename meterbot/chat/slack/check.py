@@ -1,4 +1,4 @@
-"""Whether the bot can do its work in a Slack workspace: asked of Slack, with nothing posted and no socket opened."""
+"""Whether the bot can work in a Slack workspace: asks Slack, opens one WebSocket, posts nothing."""
 
 import logging
 from collections.abc import Callable
@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+import aiohttp
+
 from meterbot.chat.slack.manifest import lacking
-from meterbot.chat.slack.web_api import REMEDIES, SlackWeb
+from meterbot.chat.slack.web_api import REMEDIES, ROTATION, SlackWeb, rotates
 from meterbot.core.clock import ahead
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
+from meterbot.core.proxies import proxy_for
 
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.ERROR)  # the library's lower levels log bodies
@@ -25,6 +28,8 @@ class SlackCheck:
     def __init__(
         self, bot_token: str, api_url: str, *, now: Callable[[], datetime], seconds: float = _SECONDS
     ) -> None:
+        self._token = bot_token
+        self._seconds = seconds
         self._web = SlackWeb(bot_token, api_url, seconds, _log)
         self.ahead: timedelta | None = None
         self._now = now
@@ -38,8 +43,10 @@ class SlackCheck:
     ) -> None:
         await self._web.close()
 
-    async def bot(self) -> list[Check]:
-        """Whether the bot's token is accepted, and what the app may do."""
+    async def bot(self, *, direct_messages: bool = False) -> list[Check]:
+        """Whether the bot's token is accepted, and which scopes the app lacks. `direct_messages`: a route needs them."""
+        if rotates(self._token):
+            return [Check("slack_token", Status.FAIL, ROTATION, _BOT_PAGE)]
         try:
             answer, headers = await self._web.exchange("auth.test")
         except SendError as failure:
@@ -51,15 +58,35 @@ class SlackCheck:
             Check("slack_token", Status.OK, f"Slack knows the bot ({self.team or 'a workspace'}, {user})")
         ]
         granted = headers.get("x-oauth-scopes")
-        return found if granted is None else found + _scopes(granted)
+        return found if granted is None else found + _scopes(granted, direct_messages=direct_messages)
 
     async def app(self, token: str) -> Check:
-        """Whether Socket Mode lets us in with the app-level token. The address it gives out is not used."""
+        """Whether Socket Mode accepts the app-level token, and whether a WebSocket can be opened from here."""
         try:
-            await self._web.call("apps.connections.open", params={"token": token})
+            answer = await self._web.call("apps.connections.open", params={"token": token})
         except SendError as failure:
             return _failed("slack_socket", "the app-level token", failure, _APP_PAGE)
-        return Check("slack_socket", Status.OK, "Socket Mode accepts the app-level token")
+        try:
+            await self._greet(str(answer.get("url")))
+        except (aiohttp.ClientError, TypeError, OSError, ValueError) as error:
+            return Check(
+                "slack_socket",
+                Status.FAIL,
+                f"Slack accepts the app-level token, but no WebSocket can be opened ({type(error).__name__})",
+                "let wss://*.slack.com through the proxy or firewall, or use HTTP mode",
+            )
+        return Check(
+            "slack_socket", Status.OK, "Socket Mode accepts the app-level token and opens a WebSocket"
+        )
+
+    async def _greet(self, url: str) -> None:
+        """Waits for Slack's first message on a socket of its own, then closes it."""
+        timeout = aiohttp.ClientTimeout(total=self._seconds)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.ws_connect(url, proxy=proxy_for(url)) as socket,
+        ):
+            await socket.receive_json(timeout=self._seconds)
 
     async def channel(self, channel: str) -> Check:
         """Whether the bot sits in the channel and may read it, as far as the scopes let one see."""
@@ -78,7 +105,7 @@ class SlackCheck:
         return Check("slack_channel", Status.OK, f"the bot sits in {channel} and may read it")
 
 
-def _scopes(granted: str) -> list[Check]:
+def _scopes(granted: str, *, direct_messages: bool) -> list[Check]:
     found = [
         Check(
             "slack_scopes",
@@ -86,7 +113,7 @@ def _scopes(granted: str) -> list[Check]:
             f"without {' or '.join(scope.names)} {scope.lost}",
             "add the scope under OAuth & Permissions and reinstall the app",
         )
-        for scope in lacking(granted)
+        for scope in lacking(granted, direct_messages=direct_messages)
     ]
     return found or [Check("slack_scopes", Status.OK, "the app has every scope that the manifest asks for")]
 

@@ -1,20 +1,20 @@
-"""Who is in which of Slack's user groups, kept in memory: a person who asks does not wait for Slack to say so."""
+"""The members of Slack's user groups, kept in memory, so that an answer does not wait for Slack."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.log import get_logger
 
 REFRESH_SECONDS = 600.0
 
-_log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class SlackGroups:
-    """The members of the configured groups, as Slack said last. While Slack cannot be reached that stands; where Slack
-    refuses to say, nobody is in the group."""
+    """The members of the configured groups, as of Slack's last answer. An outage keeps them; a refusal by Slack empties the
+    group."""
 
     def __init__(self, web: SlackWeb, groups: Sequence[str]) -> None:
         self._web = web
@@ -30,13 +30,14 @@ class SlackGroups:
             try:
                 answer = await self._web.call("usergroups.users.list", params={"usergroup": group})
                 self._members[group] = frozenset(map(str, answer.get("users") or ()))
-                self._trouble.pop(group, None)
+                if self._trouble.pop(group, None):
+                    log.info("user_group_known_again", chat="slack", group=group)
             except SendError as failure:
                 if failure.outcome is Outcome.REFUSED:
                     self._members[group] = frozenset()
                 if self._trouble.get(group) != failure.reason:
                     self._trouble[group] = failure.reason
-                    _log.warning("the members of the user group %s are not known: %s", group, failure.reason)
+                    log.warning("user_group_unknown", chat="slack", group=group, reason=failure.reason)
 
     async def keep(self) -> None:
         """Until it is cancelled, asks again every ten minutes. Without groups there is nothing to ask."""

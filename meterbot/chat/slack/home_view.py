@@ -1,40 +1,28 @@
 """A person's Home tab: answers, one below the other, as one view. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from meterbot.chat import HomePage
-from meterbot.chat.slack.render import Block, Payload, render
+from meterbot.chat.slack.data_blocks import NativeBudget
+from meterbot.chat.slack.render import Payload, render
+from meterbot.chat.slack.text import Block
 from meterbot.core.messages import Message
 
 HOME = "home"
-"""What is asked for it, and the first word of the buttons that turn to one of its tabs."""
+"""The question that draws the page, and the first word of the buttons that turn to one of its tabs."""
 
 _BLOCKS = 100
-_MOST_ALT = 2000
 _ELSEWHERE = ("share:", "refresh:")
 """Buttons of an answer in a channel that make no sense here."""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """What was spent on each day, in words where they are known yet, and as an uploaded file where there is one. `alt` is
-    what that shows, `mark` differs when it shows something else."""
-
-    message: Message | None
-    file: str | None = None
-    alt: str = ""
-    mark: str = ""
-
-
-def home_view(page: HomePage, history: History | None = None) -> Payload:
-    """The buttons to its tabs, where there are several, and what is on this one, the history below the first answer, as far
-    as Slack's hundred blocks go; then a button to look again, and one for the days with their picture."""
-    told = [_blocks(number, message) for number, message in enumerate(page.messages)]
-    if history is not None:
-        words = [] if history.message is None else _blocks(len(page.messages), history.message)
-        told.insert(1, [*_picture(history), *words])
-    blocks = [*_tabs(page), *[block for each in told for block in each]]
-    again = _button("Look again", f"{HOME}:{page.tab}" if page.tab else HOME, "again")
+def home_view(page: HomePage, *, native: bool = True) -> Payload:
+    """The buttons of its tabs, where there are several, and the messages of this one, as far as Slack's hundred blocks go;
+    then buttons to refresh and for the history. Without `native`, tables and charts are text."""
+    budget = NativeBudget() if native else NativeBudget(tables=0, charts=0)
+    shown = [_blocks(number, message, budget) for number, message in enumerate(page.messages)]
+    blocks = [*_tabs(page), *[block for each in shown for block in each]]
+    again = _button("Refresh", f"{HOME}:{page.tab}" if page.tab else HOME, "again")
     bottom: list[Block] = [{"type": "actions", "elements": [again, _button("History", "history", "history")]}]
     room = _BLOCKS - len(bottom)
     if len(blocks) > room:
@@ -52,28 +40,15 @@ def _tabs(page: HomePage) -> list[Block]:
     return [{"type": "actions", "elements": buttons}, {"type": "divider"}]
 
 
-def _picture(history: History) -> list[Block]:
-    if history.file is None:
-        return []
-    file = {"id": history.file}
-    return [
-        {
-            "type": "image",
-            "slack_file": file,
-            "alt_text": history.alt[:_MOST_ALT] or "What was spent on each day",
-        }
-    ]
-
-
 def _button(label: str, value: str, name: str, *, chosen: bool = False) -> Block:
     text = {"type": "plain_text", "text": label, "emoji": False}
     style = {"style": "primary"} if chosen else {}
     return {"type": "button", "action_id": f"home-{name}", "text": text, "value": value, **style}
 
 
-def _blocks(number: int, message: Message) -> list[Block]:
+def _blocks(number: int, message: Message, budget: NativeBudget) -> list[Block]:
     actions = [action for action in message.actions if not action.id.startswith(_ELSEWHERE)]
-    blocks = render(replace(message, actions=tuple(actions)))["blocks"]
+    blocks: list[Block] = render(replace(message, actions=tuple(actions)), budget)["blocks"]
     for block in blocks:
         for element in block.get("elements", []):
             if "action_id" in element:

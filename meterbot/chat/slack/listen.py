@@ -1,16 +1,15 @@
-"""What people ask on Slack: slash commands, shortcuts and buttons, acknowledged at once and answered through
+"""Questions from people on Slack: slash commands, shortcuts and buttons, acknowledged at once and answered through
 `response_url`; mentions, answered beside them; and forms, answered where they were filled in."""
 
 import asyncio
 import html
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from logging import Logger, getLogger
+from logging import Logger
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
@@ -21,37 +20,42 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
-from meterbot.chat.slack.home import NoteStore, SlackHome
+from meterbot.chat.attempts import send_best
+from meterbot.chat.slack.home import SlackHome
 from meterbot.chat.slack.home_view import HOME
-from meterbot.chat.slack.limits import checked
+from meterbot.chat.slack.limits import Payload
 from meterbot.chat.slack.modals import errors, form_view, message_view, submitted
-from meterbot.chat.slack.render import render
+from meterbot.chat.slack.render import forms_of
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
-from meterbot.core.messages import Message, Picture, Posted
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Message, Posted, notice
 from meterbot.core.models import Severity
 
 COMMAND = "/claude-spend"
 
-_log = getLogger(__name__)
+log = get_logger(__name__)
+
 _EVERYTHING = re.compile("")
 _REMEMBERED = 1000
-_SUBMISSION_SECONDS = 2.0  # of the three in which Slack wants to hear what becomes of a form
+_SUBMISSION_SECONDS = 2.0  # Slack waits three seconds for the result of a form
 _WAITING = Message(
-    "One moment", "One moment", text="This takes longer than usual. What became of it will stand here."
+    "One moment", "One moment", text="This is taking longer than usual. The result will appear here."
 )
 _NO_FORM = Answer(
-    Message(
-        "Not from here",
-        "Type that as a command",
-        text=f"Slack opens forms for commands only: type {COMMAND} report outside of a thread.",
+    notice(
+        "Not available here", f"Slack opens forms for commands only: type {COMMAND} report outside a thread."
     )
 )
+_FAILED = Answer(notice("Something went wrong", "The details are in meterbot's log.", Severity.WARNING))
 
 
 class SlackListener:
-    """Hands questions to `answer` and its answers back, or opens the form of `forms`. With a `signing_secret` requests
-    may come over HTTP. `groups_of` knows from memory which of the configured user groups a person is in."""
+    """Hands questions to `answer` and its answers back, or opens the form of `forms`.
+
+    With a `signing_secret` requests may come over HTTP. `groups_of` knows from memory which of the configured user groups
+    a person is in. `teams` are the workspaces whose people may use the bot (empty while its own is not known).
+    """
 
     def __init__(
         self,
@@ -62,15 +66,16 @@ class SlackListener:
         logger: Logger,
         *,
         groups_of: Callable[[str], tuple[str, ...]],
-        notes: NoteStore,
+        teams: Callable[[], Collection[str]],
     ) -> None:
         self._answer = answer
         self._forms = forms
         self._web = web_api
         self._groups_of = groups_of
+        self._teams = teams
         self._answering: set[asyncio.Task[Any]] = set()
         self._handled: OrderedDict[str, None] = OrderedDict()
-        self._home = SlackHome(web_api, self._ask, groups_of, notes)
+        self._home = SlackHome(web_api, self._ask, groups_of)
         self._app = AsyncApp(
             name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
             logger=logger,
@@ -79,11 +84,11 @@ class SlackListener:
             authorize=_authorize,
             signing_secret=signing_secret or "",
         )
-        # A command or action without a listener is never acknowledged, and its user sees a time-out.
+        # Slack shows a time-out for a command or action without a listener.
         self._app.command(_EVERYTHING)(self._on_command)
         self._app.action(_EVERYTHING)(self._on_action)
         self._app.view(_EVERYTHING)(self._on_submission)
-        # What reaches into threads, where Slack takes no slash command.
+        # Mentions and shortcuts work in threads, where slash commands do not.
         self._app.event("app_mention")(self._on_mention)
         self._app.event("app_home_opened")(self._on_home)
         self._app.shortcut(_EVERYTHING)(self._on_shortcut)
@@ -94,14 +99,15 @@ class SlackListener:
         await send_async_response(client, request, response, 0)
 
     async def on_request(self, request: web.Request) -> web.StreamResponse:
-        """A request of HTTP mode. Bolt checks its signature; this keeps from Bolt what would trip it up."""
+        """A request of HTTP mode. Bolt checks its signature; requests that Bolt cannot parse are refused here."""
         if not request.headers.get("X-Slack-Request-Timestamp", "0").isdecimal():
             return web.Response(status=401, text="bad timestamp")
         try:
             bolt_request = await to_bolt_request(request)
-        except (ValueError, AttributeError, TypeError):
-            # Bolt parses before it verifies, and trusts the shape.
-            return web.Response(status=400, text="not a request of Slack's")
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            # Bolt parses the body before it verifies the signature, and trusts its shape.
+            log.warning("slack_request_unreadable", chat="slack", error=type(error).__name__)
+            return web.Response(status=400, text="not a request from Slack")
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     async def finish(self, seconds: float) -> None:
@@ -139,60 +145,65 @@ class SlackListener:
             await (self._on_home_action if at_home else self._handle)(body, question)
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """`@meterbot spend`: answered where it was written, for the person's eyes only, or with `share` in the thread."""
+        """`@meterbot spend`: answered where it was written, for that person alone, or with `share` in the thread."""
         user = event.get("user")
         if not user or event.get("bot_id") or not self._first_time(body.get("event_id")):
             return
-        _, _, wanted = (event.get("text") or "").partition(">")  # what stands behind the mention
-        words = html.unescape(wanted).split()
+        _, _, text = (event.get("text") or "").partition(">")  # behind the mention
+        words = html.unescape(text).split()
         thread, channel = event.get("thread_ts"), event["channel"]
         question = Question(tuple(words), "slack", user, channel, groups=self._groups_of(user))
         with self._under_way():
-            answer = await self._ask(question) if self._forms(question) is None else _NO_FORM
-            await self._say(answer, question, thread or (event.get("ts") if answer.public else None))
-            if answer.picture is not None:
-                await self._show(answer.picture, question, None, public=answer.public)
+            if self._is_foreign(body):
+                answer = _refused(body)
+            else:
+                answer = await self._ask(question) if self._forms(question) is None else _NO_FORM
+            await self._post_answer(answer, question, thread or (event.get("ts") if answer.public else None))
 
-    async def _say(self, answer: Answer, question: Question, thread: str | None) -> None:
-        """Without a `response_url`: to everybody or, as long as they look, to one person."""
+    async def _post_answer(self, answer: Answer, question: Question, thread: str | None) -> None:
+        """Without a `response_url`: posted for everybody, or as an ephemeral message for one person."""
+        method = "chat.postMessage" if answer.public else "chat.postEphemeral"
+        target: Payload = {"channel": question.channel}
+        target |= {"unfurl_links": False, "unfurl_media": False} if answer.public else {"user": question.user}
+        if thread is not None:
+            target["thread_ts"] = thread
+
+        async def send(payload: Payload) -> None:
+            await self._web.call(method, json={**payload, **target})
+
         try:
-            payload = {**checked(render(answer.message)), "channel": question.channel}
-            payload |= (
-                {"unfurl_links": False, "unfurl_media": False} if answer.public else {"user": question.user}
-            )
-            if thread is not None:
-                payload["thread_ts"] = thread
-            await self._web.call("chat.postMessage" if answer.public else "chat.postEphemeral", json=payload)
+            await send_best("slack", forms_of(answer.message), send)
         except SendError as failure:
-            _log.warning("a mention was not answered: %s", failure.reason)
+            log.warning("mention_not_answered", chat="slack", reason=failure.reason)
 
-    async def _on_home(self, event: dict[str, Any]) -> None:
-        """Somebody opened the bot's Home tab: from the store, so that it is there at once."""
-        if event.get("tab", "home") == "home" and event.get("user"):
+    async def _on_home(self, body: dict[str, Any], event: dict[str, Any]) -> None:
+        """Somebody opened the bot's Home tab."""
+        user = event.get("user")
+        if event.get("tab", "home") == "home" and user and not self._is_foreign(body):
             with self._under_way():
-                await self._home.opened(event["user"])
+                await self._home.draw(user, self._home.tab_of(user))
 
     async def _on_home_action(self, body: Mapping[str, Any], question: Question) -> None:
-        """A button on the Home tab has no address to answer to: it turns to a tab, or the answer is a window and the tab is
-        drawn anew."""
+        """A button on the Home tab has no `response_url`: it turns to a tab, or its answer is a modal and the tab is drawn
+        again."""
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
             if question.words[0] == HOME:
-                await self._home.look(question.user, "".join(question.words[1:]))
+                await self._home.draw(question.user, "".join(question.words[1:]))
                 return
-            answer = await self._reaction(body.get("trigger_id"), question)
+            answer = await self._reaction(body, question)
             if answer is not None:
                 await self._open(body.get("trigger_id"), message_view(answer.message))
-                if answer.picture is not None:
-                    await self._show(answer.picture, question, None, public=False)
-            await self._home.look(question.user, self._home.tab_of(question.user))
+            await self._home.refresh(question.user)
 
-    async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> None:
+    async def _open(self, trigger: str | None, view: Mapping[str, Any]) -> bool:
         try:
             await self._web.call("views.open", json={"trigger_id": trigger, "view": view})
         except SendError as failure:
-            _log.warning("a window was not opened: %s", failure.reason)
+            log.warning("modal_not_opened", chat="slack", reason=failure.reason)
+            return False
+        return True
 
     async def _on_shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The entry in a message's menu: the team, beside that message."""
@@ -206,46 +217,31 @@ class SlackListener:
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
-            answer = await self._reaction(body.get("trigger_id"), question)
+            answer = await self._reaction(body, question)
             if answer is not None:
                 await self._respond(body.get("response_url"), answer, _thread(body))
-                if answer.picture is not None:
-                    await self._show(answer.picture, question, body.get("response_url"), public=answer.public)
 
-    async def _show(self, picture: Picture, question: Question, url: str | None, *, public: bool) -> None:
-        """A file cannot be for one person's eyes in a channel: it goes into their direct messages, unless it is
-        shared."""
-        try:
-            channel = question.channel
-            if not public:
-                opened = await self._web.call("conversations.open", params={"users": question.user})
-                channel = opened["channel"]["id"]
-            await self._web.upload(picture, channel)
-        except SendError as failure:
-            _log.warning("a picture did not reach Slack: %s", failure.reason)
-            said = f"The picture could not be sent: {failure.reason}."
-        else:
-            said = "" if public else "The picture is in your direct messages with me."
-        if said and url is None and question.channel:
-            await self._say(Answer(Message("Picture", said, text=said)), question, None)
-        elif said and url is not None:
-            await self._respond(url, Answer(Message("Picture", said, text=said)))
-
-    async def _reaction(self, trigger: str | None, question: Question) -> Answer | None:
+    async def _reaction(self, body: Mapping[str, Any], question: Question) -> Answer | None:
         """The answer, or None when a form was opened instead."""
+        if self._is_foreign(body):
+            return _refused(body)
         form = self._forms(question)
         if form is None:
             return await self._ask(question)
-        try:
-            await self._web.call("views.open", json={"trigger_id": trigger, "view": form_view(form)})
-        except SendError as failure:
-            _log.warning("a form was not opened: %s", failure.reason)
-            text = "Slack did not open the form. Please ask again."
-            return Answer(Message("No form", text, Severity.WARNING, text))
-        return None
+        if await self._open(body.get("trigger_id"), form_view(form)):
+            return None
+        return Answer(notice("No form", "Slack did not open the form. Please ask again.", Severity.WARNING))
+
+    def _is_foreign(self, body: Mapping[str, Any]) -> bool:
+        """Whether the person belongs to a workspace that may not use the bot, as in a Slack Connect channel."""
+        team, allowed = _team_of(body), self._teams()
+        return team is not None and bool(allowed) and team not in allowed
 
     async def _on_submission(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        """A filled-in form. It is not remembered: a form that comes twice changes nothing the second time."""
+        """A filled-in form. No duplicate check: a form that arrives twice changes nothing the second time."""
+        if self._is_foreign(body):
+            await ack(response_action="update", view=message_view(_refused(body).message))
+            return
         words, text = submitted(view)
         user = body["user"]["id"]
         question = Question(words, "slack", user, text=text, groups=self._groups_of(user))
@@ -261,13 +257,13 @@ class SlackListener:
                 await ack(response_action="errors", errors=errors(asking.result().message))
             else:
                 await ack(response_action="update", view=message_view(asking.result().message))
-            await self._home.changed(user)
+            await self._home.refresh(user)
 
     async def _update(self, view_id: str, message: Message) -> None:
         try:
             await self._web.call("views.update", json={"view_id": view_id, "view": message_view(message)})
         except SendError as failure:
-            _log.warning("what became of a form was not shown: %s", failure.reason)
+            log.warning("form_result_not_shown", chat="slack", reason=failure.reason)
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -294,31 +290,47 @@ class SlackListener:
     async def _ask(self, question: Question) -> Answer:
         try:
             return await self._answer(question)
-        except Exception as error:  # noqa: BLE001 - a person is waiting, and silence is the worst answer
-            # Without its text and traceback: both may quote what must not be logged.
-            _log.error("answering %s failed (%s)", COMMAND, type(error).__name__)
-            text = "That went wrong, and the log of meterbot says where."
-            return Answer(Message("That went wrong", text, Severity.WARNING, text))
+        except Exception:
+            # A person is waiting: any answer is better than silence.
+            log.exception("answer_failed", chat="slack")
+            return _FAILED
 
     async def _respond(self, url: str | None, answer: Answer, thread: str | None = None) -> None:
         if url is None:
-            _log.warning("Slack gave no response_url: an answer was not shown")
+            log.warning("answer_not_shown", chat="slack", reason="Slack gave no response_url")
             return
+        target: Payload = {
+            "response_type": "in_channel" if answer.public else "ephemeral",
+            "replace_original": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+            **({"thread_ts": thread} if thread else {}),
+        }
+
+        async def send(payload: Payload) -> None:
+            await self._web.respond(url, {**payload, **target})
+
         try:
-            payload = {
-                **checked(render(answer.message)),
-                "response_type": "in_channel" if answer.public else "ephemeral",
-                "replace_original": False,
-                "unfurl_links": False,
-                "unfurl_media": False,
-                **({"thread_ts": thread} if thread else {}),
-            }
-            status = await self._web.respond(url, payload)
-        except (SendError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            _log.warning("an answer did not reach Slack (%s)", type(error).__name__)
-        else:
-            if status != 200:
-                _log.warning("Slack refused an answer (HTTP %d)", status)
+            await send_best("slack", forms_of(answer.message), send)
+        except SendError as failure:
+            log.warning("answer_not_shown", chat="slack", reason=failure.reason)
+
+
+def _team_of(body: Mapping[str, Any]) -> str | None:
+    """The workspace of the person who acts; in a shared channel it differs from the bot's."""
+    event, user = body.get("event") or {}, body.get("user")
+    if isinstance(user, Mapping):
+        return user.get("team_id") or None
+    found = event.get("user_team") or event.get("source_team") or event.get("team") or body.get("team_id")
+    return found or None
+
+
+def _refused(body: Mapping[str, Any]) -> Answer:
+    text = (
+        "This bot answers people of its own workspace only. Its operator can allow yours: "
+        f'[slack] allow_teams = ["{_team_of(body)}"].'
+    )
+    return Answer(notice("Not available for your workspace", text))
 
 
 def _thread(body: Mapping[str, Any]) -> str | None:

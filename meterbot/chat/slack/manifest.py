@@ -20,6 +20,8 @@ class Scope:
     purpose: str
     lost: str
     vital: bool = False
+    optional: bool = False
+    """Needed for direct messages only."""
 
     def granted(self, scopes: Iterable[str]) -> bool:
         return not {*self.names}.isdisjoint(scopes)
@@ -44,24 +46,21 @@ SCOPES = (
     ),
     Scope(
         ("im:write",),
-        "Tell a seat's owner in a direct message, where a route says so, and put the picture of `history` there for the"
-        " person who asks: in a channel, a file is for everyone.",
+        "Send an alert to a seat's owner in a direct message, where a route in the configuration says so. Leave it out if"
+        " none does.",
         "nobody can be told in a direct message",
+        optional=True,
     ),
     Scope(
         ("im:history",),
         "Look there, too, whether a message arrived.",
         "a direct message whose answer was lost is sent again",
+        optional=True,
     ),
     Scope(
         ("usergroups:read",),
         "Know who is in the user groups that the configuration names as operators; asked for no other.",
         "nobody is an operator by a user group",
-    ),
-    Scope(
-        ("files:write",),
-        "Upload that picture.",
-        "the answer to `history` is words without a picture",
     ),
 )
 """Everything the manifest asks for. What checks the app's scopes reads this."""
@@ -82,7 +81,7 @@ features:
     - command: {command}
       description: What the team's Claude seats really spend
       usage_hint: {words}
-      should_escape: false
+      should_escape: true
 {command_url}  shortcuts:
     - name: Claude spend
       type: message
@@ -105,13 +104,14 @@ settings:
 """
 
 
-def manifest(http_url: str | None = None) -> str:
-    """YAML for Socket Mode, or for HTTP mode with requests sent to `http_url` + `/slack/events`."""
+def manifest(http_url: str | None = None, *, direct_messages: bool = False) -> str:
+    """YAML for Socket Mode, or for HTTP mode with requests sent to `http_url` + `/slack/events`. `direct_messages` adds the
+    scopes that only routes to people need."""
     url = None if http_url is None else json.dumps(f"{http_url.rstrip('/')}/slack/events")
     return _MANIFEST.format(
         command=COMMAND,
         words=" | ".join([*(word.usage for word in HELP_WORDS), "share"]),
-        scopes="\n".join(line for scope in SCOPES for line in _lines(scope)),
+        scopes="\n".join(line for scope in needed(direct_messages=direct_messages) for line in _lines(scope)),
         command_url="" if url is None else f"      url: {url}\n",
         events_url="" if url is None else f"    request_url: {url}\n",
         interactivity_url="" if url is None else f"    request_url: {url}\n",
@@ -119,17 +119,22 @@ def manifest(http_url: str | None = None) -> str:
     )
 
 
-def creation_link(http_url: str | None = None) -> str:
-    """Where one click makes the app: the same manifest, without its comments."""
-    lines = manifest(http_url).splitlines(keepends=True)
+def creation_link(http_url: str | None = None, *, direct_messages: bool = False) -> str:
+    """A link that creates the app from the same manifest, without its comments."""
+    lines = manifest(http_url, direct_messages=direct_messages).splitlines(keepends=True)
     bare = "".join(line for line in lines if not line.lstrip().startswith("#"))
     return "https://api.slack.com/apps?" + urlencode({"new_app": "1", "manifest_yaml": bare}, quote_via=quote)
 
 
-def lacking(granted: str) -> list[Scope]:
-    """What an app lacks whose scopes Slack names so, in its header `x-oauth-scopes`."""
+def needed(*, direct_messages: bool = False) -> tuple[Scope, ...]:
+    """The scopes that this use of the bot needs."""
+    return tuple(scope for scope in SCOPES if direct_messages or not scope.optional)
+
+
+def lacking(granted: str, *, direct_messages: bool = False) -> list[Scope]:
+    """The needed scopes that are not granted; `granted` is the value of Slack's header `x-oauth-scopes`."""
     held = {scope.strip() for scope in granted.split(",")}
-    return [scope for scope in SCOPES if not scope.granted(held)]
+    return [scope for scope in needed(direct_messages=direct_messages) if not scope.granted(held)]
 
 
 def _lines(scope: Scope) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from meterbot.chat import Form
 from meterbot.chat.slack.limits import checked
-from meterbot.chat.slack.render import Payload, render
+from meterbot.chat.slack.render import Payload, render_without_natives
 from meterbot.core.messages import Message
 from meterbot.core.text import one_line
 
@@ -40,8 +40,9 @@ def form_view(form: Form) -> Payload:
 
 
 def message_view(message: Message) -> Payload:
-    """A message as a modal. Buttons in it could not be answered: Slack gives them no address for that."""
-    blocks = checked(render(replace(message, actions=())))["blocks"]
+    """A message as a modal. Buttons in it could not be answered: Slack gives them no address for that. Tables and charts
+    are text there."""
+    blocks = checked(render_without_natives(replace(message, actions=())))["blocks"]
     return {"type": "modal", "title": _plain("meterbot"), "close": _plain("Done"), "blocks": blocks}
 
 

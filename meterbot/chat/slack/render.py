@@ -5,12 +5,13 @@ Seats may be named by anybody, so every text is escaped (`slack.text`), and `Mes
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from meterbot.chat.slack.data_blocks import NativeBudget, chart_block, table_block
-from meterbot.chat.slack.limits import BUTTON, HEADER
+from meterbot.chat.slack.limits import BUTTON, HEADER, checked
 from meterbot.chat.slack.text import (
     DASH,
     Block,
@@ -53,6 +54,17 @@ def render(message: Message, budget: NativeBudget | None = None) -> Payload:
     room = _OUR_BLOCKS - _size(top) - _size(bottom)
     sections = _sections([*text_sections, *message.sections], room)
     return {"text": _fallback(message), "blocks": [*top, *data, *sections, *bottom]}
+
+
+def forms_of(message: Message) -> tuple[Callable[[], Payload], ...]:
+    """How a message can be sent, the richest form first."""
+    natives = (render_without_natives,) if message.tables or message.charts else ()
+    forms = (render, *natives, render_text)
+    return tuple(partial(_checked, form, message) for form in forms)
+
+
+def _checked(form: Callable[[Message], Payload], message: Message) -> Payload:
+    return checked(form(message))
 
 
 def render_without_natives(message: Message) -> Payload:

@@ -12,19 +12,41 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from meterbot.core.errors import Outcome, SendError
-from meterbot.core.messages import Picture
 from meterbot.core.proxies import proxy_for
+from meterbot.core.text import one_line
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _SCOPES = re.compile(r"[a-z0-9:._, -]{1,200}")
 _LONGEST_WAIT = 3600.0
-_MOST_ALT = 1000
 _USUAL_WAIT = 30.0
 
 _LIMITED = {"ratelimited", "rate_limited"}
 # Slack says of `fatal_error` and `internal_error` that part of the work may have been done before it failed.
 _UNSURE = {"fatal_error", "internal_error", "service_unavailable"}
 _NOT_READ = {"request_timeout"}
+# What is wrong with the message itself. `invalid_arguments` names a field, too: a wrong channel has codes of its own.
+_INVALID = {
+    "invalid_arguments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "metadata_too_large",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "no_text",
+    "only_one_table_allowed",
+    "too_many_blocks",
+}
+_NO_DIRECT = {
+    "cannot_dm_bot",
+    "cannot_find_user",
+    "messages_tab_disabled",
+    "user_disabled",
+    "user_not_found",
+    "user_not_visible",
+    "users_list_not_supplied",
+}
+# A workspace that is being moved into an Enterprise organization: over within hours.
+_PASSING = {"team_added_to_org", "org_login_required"}
 # A person deleted the message, the workspace closes messages to edits after a while, or it is not (any more) ours.
 _GONE = {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 
@@ -40,8 +62,20 @@ REMEDIES = {
     "not_authed": "no token was sent",
     "not_in_channel": "/invite the bot to the channel",
     "restricted_action": "the workspace's settings forbid the bot to post there",
+    "token_expired": "token rotation is on for this app and cannot be switched off: create the app again without it",
     "token_revoked": "the token was revoked: reinstall the app and copy the new one",
 }
+
+
+ROTATION = (
+    "SLACK_BOT_TOKEN is a token that expires after 12 hours (xoxe.…): token rotation is on for this app. Create the app "
+    "again from `meterbot slack manifest`, because rotation cannot be switched off, and use its xoxb-… token"
+)
+
+
+def rotates(token: str) -> bool:
+    """Whether a token belongs to an app with token rotation, which meterbot does not support."""
+    return token.startswith("xoxe.")
 
 
 class SlackWeb:
@@ -85,31 +119,21 @@ class SlackWeb:
         # Not in the handler: the library's exceptions hold request and answer, and would ride along as context.
         raise failure
 
-    async def respond(self, url: str, payload: Mapping[str, Any]) -> int:
-        """Posts to a `response_url`, once. The HTTP status."""
+    async def respond(self, url: str, payload: Mapping[str, Any]) -> None:
+        """Posts to a `response_url`, once. Raises `SendError`."""
         webhook = AsyncWebhookClient(url, session=self._opened(), logger=self._logger, retry_handlers=[])
         webhook.proxy = proxy_for(url)
-        return (await webhook.send_dict(dict(payload))).status_code
-
-    async def upload(self, picture: Picture, channel: str | None) -> str:
-        """Puts a file into a channel, or where only a view shows it: Slack says where to, takes the bytes, and keeps it.
-        The file's id. Raises `SendError`."""
-        wanted = {"filename": picture.name, "length": len(picture.png), "alt_txt": picture.alt[:_MOST_ALT]}
-        place = await self.call("files.getUploadURLExternal", params=wanted)
         try:
-            url = place["upload_url"]
-            async with self._opened().post(url, data=picture.png, proxy=proxy_for(url)) as response:
-                status = response.status
+            response = await webhook.send_dict(dict(payload))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = f"no answer to the upload ({type(error).__name__})"
+            failure = SendError(Outcome.IN_DOUBT, f"no answer from Slack ({type(error).__name__})")
         else:
-            failure = "" if status == 200 else f"Slack refuses the upload (HTTP {status})"
-        if failure:
-            raise SendError(Outcome.REFUSED, failure)
-        files = [{"id": place["file_id"], "title": picture.name}]
-        where = {} if channel is None else {"channel_id": channel}
-        await self.call("files.completeUploadExternal", json={"files": files, **where})
-        return str(place["file_id"])
+            if response.status_code == 200:
+                return
+            code = _word(response.body.strip())
+            outcome = Outcome.INVALID if code in _INVALID else Outcome.REFUSED
+            failure = SendError(outcome, f"HTTP {response.status_code} {code or ''}".strip(), code=code)
+        raise failure
 
     async def close(self) -> None:
         if self._session is not None:
@@ -144,10 +168,19 @@ def _refusal(method: str, response: object) -> SendError:
         return SendError(Outcome.NOT_SENT, f"Slack asks to wait {wait:g} seconds", wait)
     if code in _NOT_READ:
         return SendError(Outcome.NOT_SENT, f"Slack did not read {method} ({code})")
+    if code in _PASSING:
+        return SendError(Outcome.NOT_SENT, f"the workspace is being migrated ({code}): meterbot tries again")
     if code is None or status >= 500 or code in _UNSURE:
         return _unreadable(method, status) if code is None else _unsure(method, code)
-    outcome = Outcome.GONE if code in _GONE else Outcome.REFUSED
-    return SendError(outcome, _explained(method, code, response.get("needed")), code=code)
+    return SendError(_outcome_of(code), _explained(method, code, response), code=code)
+
+
+def _outcome_of(code: str) -> Outcome:
+    if code in _GONE:
+        return Outcome.GONE
+    if code in _NO_DIRECT:
+        return Outcome.NO_DIRECT
+    return Outcome.INVALID if code in _INVALID else Outcome.REFUSED
 
 
 def _unreadable(method: str, status: int) -> SendError:
@@ -161,10 +194,22 @@ def _unsure(method: str, code: str) -> SendError:
     return SendError(Outcome.IN_DOUBT, f"Slack failed during {method} ({code})")
 
 
-def _explained(method: str, code: str, needed: object) -> str:
-    remedy = REMEDIES.get(code)
+def _explained(method: str, code: str, answer: AsyncSlackResponse) -> str:
+    remedy, needed = REMEDIES.get(code), answer.get("needed")
     scope = f" {needed}" if isinstance(needed, str) and _SCOPES.fullmatch(needed) else ""
-    return f"Slack refuses {method}: {code}{scope}" + (f" ({remedy})" if remedy else "")
+    details = _details(answer.get("response_metadata"))
+    return f"Slack refuses {method}: {code}{scope}{details}" + (f" ({remedy})" if remedy else "")
+
+
+def _details(metadata: object) -> str:
+    """Slack's own words about the refused fields: `[ERROR] must be less than 151 characters [json-pointer:/blocks/0]`."""
+    messages = metadata.get("messages") if isinstance(metadata, Mapping) else None
+    said = (
+        [one_line(each, 200) for each in messages if isinstance(each, str)]
+        if isinstance(messages, list)
+        else []
+    )
+    return f": {'; '.join(said[:3])}" if said else ""
 
 
 def _word(value: object) -> str | None:

@@ -15,6 +15,7 @@ from meterbot.core.findings import Check, Status
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
 from meterbot.core.plans import plan_mismatch
 from meterbot.core.text import listed
+from meterbot.delivery.routing import OWNER
 from meterbot.ingest.pushes import PUSH
 from meterbot.rules import remedy
 from meterbot.store import Glance
@@ -74,12 +75,17 @@ async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | Non
     async with _slack_check(
         config.slack.bot_token.get_secret_value(), config.endpoints.slack_api, now
     ) as slack:
-        found = await slack.bot()
+        found = await slack.bot(direct_messages=_sends_direct_messages(config))
         if found[0].status is Status.OK:
             found.append(await slack.channel(config.slack.channel))
         if config.slack.mode == "socket" and config.slack.app_token is not None:
             found.append(await slack.app(config.slack.app_token.get_secret_value()))
         return found, slack.ahead
+
+
+def _sends_direct_messages(config: Config) -> bool:
+    routes = any(place == OWNER or "@" in place for route in config.alerts.routes for place in route.to)
+    return routes or (config.digest is not None and {*config.digest.to} != {"channel"})
 
 
 async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | None]:

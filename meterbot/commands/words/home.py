@@ -1,7 +1,6 @@
 """A person's own page in Slack: their seats and settings on one tab, the team on the other."""
 
 from dataclasses import replace
-from functools import partial
 
 from meterbot.chat import Answer, HomePage
 from meterbot.commands.context import CommandContext, Request
@@ -31,5 +30,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         messages = tuple(one.message for one in answers)
     else:
         messages = (await off_loop(len(context.seats), team, view),)
-    drawn = partial(history.days, context, view, own, 30)
-    return Answer(messages[0], page=HomePage(messages, tab, tabs, drawn if own or tab == _TEAM else None))
+    if own or tab == _TEAM:
+        days = await history.days(context, view, own, 30)
+        messages = (messages[0], days.message, *messages[1:])
+    return Answer(messages[0], page=HomePage(messages, tab, tabs))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from meterbot.chat.discord.chat import STANDING_BY
 from meterbot.core.clock import ManualClock
 from meterbot.core.errors import Outcome, StartError
 from meterbot.core.lease import Lease
-from meterbot.core.messages import Message, Picture, Posted
+from meterbot.core.messages import Chart, ChartKind, Message, Posted, Series
 from tests.chat.discord.rig import (
     CALLBACK,
     DELIVERY,
@@ -380,10 +381,16 @@ async def test_share_publishes_the_answer_and_pings_nobody(discord: DiscordSimul
 
 @pytest.mark.parametrize("public", [False, True])
 async def test_a_picture_is_attached_with_its_words(discord: DiscordSimulator, public: bool) -> None:  # noqa: FBT001
-    picture = Picture(b"\x89PNG and more", "ana $4.00", "claude-spend.png")
+    values = (Decimal("1.50"), Decimal(0), None, Decimal("2.50"))
+    series = (Series("ana", values), Series("bo", values))
+    labels = ("Apr 1", "Apr 2", "Apr 3", "Apr 4")
+    charts = tuple(
+        Chart(f"Spend {kind}", kind, labels, series, "USD", "ana $4.00")
+        for kind in (ChartKind.BAR, ChartKind.LINE)
+    )
 
     async def answer(_: Question) -> Answer:
-        return Answer(alert(owner={}), public, picture=picture)
+        return Answer(alert(owner={}, charts=charts), public)
 
     chat = chat_on(discord)
     await chat.start(answer)
@@ -397,8 +404,9 @@ async def test_a_picture_is_attached_with_its_words(discord: DiscordSimulator, p
     finally:
         await chat.close()
     [file] = said["attachments"]
-    assert (file["filename"], file["description"], file["size"]) == ("claude-spend.png", "ana $4.00", 13)
-    assert said["embeds"]
+    assert (file["filename"], file["description"]) == ("claude-spend.png", "ana $4.00 ana $4.00")
+    assert file["size"] > 5000
+    assert "1.50" in said["embeds"][0]["description"]
 
 
 async def test_a_button_works_after_a_restart(discord: DiscordSimulator) -> None:
@@ -443,7 +451,7 @@ async def test_a_broken_answer_is_told_to_the_asker(discord: DiscordSimulator) -
     await discord.until(lambda: discord.commands and discord.gateway.live)
     answer = await discord.answer_to(await discord.slash("me"))
     await chat.close()
-    assert answer["content"].startswith("That went wrong")
+    assert answer["content"].startswith("Something went wrong")
     assert "store" not in answer["content"]
 
 

@@ -5,17 +5,21 @@ import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from meterbot.chat.slack import render
 from meterbot.chat.slack.chat import SlackChat
 from meterbot.core.errors import Outcome, SendError, StartError
-from meterbot.core.messages import Message, Posted, Section
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Posted, Section, Series, Table
+from tests.chat.log_lines import logged
 from tests.chat.secrets import Watch
 from tests.chat.slack.rig import LONG_AGO, alert, chat_of, rig
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import (
+    Fault,
     dropped,
     hanging,
     page,
@@ -263,9 +267,10 @@ async def test_an_app_that_may_not_post_is_not_connected_after_an_outage_either(
         assert not r.chat.connection().up
 
 
-async def test_an_app_that_may_not_read_history_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    async with rig(SlackSimulator(scopes=("chat:write",))):
-        assert "cannot be looked up" in caplog.text
+async def test_an_app_that_may_not_read_history_is_warned_about() -> None:
+    with logged() as lines:
+        async with rig(SlackSimulator(scopes=("chat:write",))):
+            assert any("cannot be looked up" in str(line) for line in lines)
 
 
 async def test_after_the_start_slack_is_connected() -> None:
@@ -357,7 +362,6 @@ async def test_no_token_is_told_when_everything_fails(
         await r.slack.until(lambda: r.slack.hellos == 2)
         asked = await r.slack.slash("/claude-spend", "me")
         await r.slack.answer(asked)
-    assert "not connected" in caplog.text
     for secret in ("planted", "ticket=", asked.payload["response_url"]):
         watch.assert_hidden(secret, r.chat, r.chat.connection())
 
@@ -413,4 +417,79 @@ async def test_a_direct_message_to_nobody_is_refused() -> None:
     async with rig() as r:
         with pytest.raises(SendError, match="user_not_found") as caught:
             await r.chat.post("delivery1", "@nobody", alert())
-        assert caught.value.outcome is Outcome.REFUSED
+        assert caught.value.outcome is Outcome.NO_DIRECT
+
+
+# --- A message that Slack refuses for its content
+
+DAYS = Chart("Days", ChartKind.LINE, ("Apr 1", "Apr 2"), (Series("ana", (Decimal(1), Decimal(2))),))
+SEATS = Table("Seats", (Column("Seat"), Column("Spent", numeric=True)), (("ana", "$3.00"),))
+
+
+async def test_tables_and_charts_are_native() -> None:
+    async with rig() as r:
+        await r.chat.post("d" * 16, r.slack.channel, alert(tables=(SEATS,), charts=(DAYS,)))
+        kinds = [block["type"] for block in r.slack.messages()[0].blocks]
+        assert {"table", "data_visualization"} <= {*kinds}
+
+
+async def test_a_refused_native_block_is_sent_again_as_text_and_the_refused_field_is_logged() -> None:
+    async with rig() as r, logged() as lines:
+        said = {"messages": ["[ERROR] unsupported type: data_visualization [json-pointer:/blocks/3/type]"]}
+        body = json.dumps({"ok": False, "error": "invalid_blocks", "response_metadata": said})
+        r.slack.fail("chat.postMessage", Fault(body=body))
+        await r.chat.post("d" * 16, r.slack.channel, alert(tables=(SEATS,), charts=(DAYS,)))
+        [posted] = r.slack.messages()
+        assert "$3.00" in json.dumps(posted.blocks)
+        assert "data_visualization" not in {block["type"] for block in posted.blocks}
+        assert any("json-pointer:/blocks/3/type" in str(line) for line in lines)
+
+
+async def test_refused_blocks_become_plain_text_with_the_mention() -> None:
+    async with rig() as r:
+        r.slack.fail("chat.postMessage", refused("invalid_blocks"))
+        await r.chat.post("d" * 16, r.slack.channel, alert())
+        [posted] = r.slack.messages()
+        assert posted.blocks == []
+        assert posted.text.startswith("<@U0123> 🚨 ana is BLOCKED")
+        assert "$50.00 / $50.00" in posted.text
+
+
+async def test_a_message_refused_in_every_form_is_that_messages_fault() -> None:
+    async with rig() as r:
+        r.slack.fail("chat.postMessage", refused("invalid_blocks"), refused("msg_too_long"))
+        with pytest.raises(SendError) as caught:
+            await r.chat.post("d" * 16, r.slack.channel, alert())
+        assert caught.value.outcome is Outcome.INVALID
+        assert r.slack.messages() == []
+
+
+async def test_a_bug_in_our_rendering_is_a_traceback_and_the_alert_arrives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(render, "_bottom", lambda _: 1 / 0)
+    async with rig() as r, logged() as lines:
+        await r.chat.post("d" * 16, r.slack.channel, alert())
+        assert "ana is BLOCKED" in r.slack.messages()[0].text
+        assert "message_rendering_failed" in lines.events
+
+
+async def test_a_person_who_takes_no_direct_messages_is_told_apart() -> None:
+    async with rig() as r:
+        r.slack.fail("chat.postMessage", refused("messages_tab_disabled"))
+        with pytest.raises(SendError) as caught:
+            await r.chat.post("d" * 16, "@U0123", alert())
+        assert caught.value.outcome is Outcome.NO_DIRECT
+
+
+async def test_a_workspace_that_is_being_moved_is_waited_for() -> None:
+    async with rig(start=False) as r:
+        r.slack.fail("auth.test", refused("team_added_to_org"))
+        await r.chat.start(r.echo)
+        assert "migrated" in (r.chat.connection().detail or "")
+
+
+async def test_a_rotating_token_is_refused_with_a_remedy() -> None:
+    async with rig(start=False, bot_token="xoxe.xoxb-1-planted") as r:
+        with pytest.raises(StartError, match="token rotation"):
+            await r.chat.start(r.echo)

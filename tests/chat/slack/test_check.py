@@ -61,7 +61,7 @@ async def test_tokens_that_were_mixed_up_are_told_so() -> None:
 
 async def test_each_missing_scope_is_told_with_what_is_lost() -> None:
     async with SlackSimulator(scopes=("commands",)) as slack, looking(slack) as check:
-        told = scopes_of(await check.bot())
+        told = scopes_of(await check.bot(direct_messages=True))
     missing = [scope for scope in SCOPES if "commands" not in scope.names]
     assert [(one.status, one.sentence) for one in told] == [
         (Status.FAIL if scope.vital else Status.WARN, f"without {' or '.join(scope.names)} {scope.lost}")
@@ -117,3 +117,26 @@ async def test_the_difference_of_the_clocks_is_known_once_slack_has_answered() -
     assert gaps[0] is None
     assert gaps[1] is not None
     assert abs(gaps[1]) < timedelta(seconds=5)
+
+
+async def test_a_rotating_token_is_refused_before_slack_is_asked() -> None:
+    async with SlackSimulator() as slack, looking(slack, "xoxe.xoxb-1-planted") as check:
+        (found,) = await check.bot()
+        assert slack.called("auth.test") == []
+    assert (found.status, "rotation" in found.sentence) == (Status.FAIL, True)
+
+
+async def test_scopes_of_direct_messages_are_missed_only_where_they_are_configured() -> None:
+    scopes = ("chat:write", "commands", "app_mentions:read", "channels:history", "usergroups:read")
+    async with SlackSimulator(scopes=scopes) as slack, looking(slack) as check:
+        assert [one.status for one in scopes_of(await check.bot())] == [Status.OK]
+        assert len(scopes_of(await check.bot(direct_messages=True))) == 2
+
+
+async def test_the_socket_is_really_opened() -> None:
+    async with SlackSimulator() as slack, looking(slack) as check:
+        assert (await check.app(slack.app_token)).status is Status.OK
+        assert slack.hellos == 1
+        slack.refuse_handshakes = 1
+        found = await check.app(slack.app_token)
+    assert (found.status, "WebSocket" in found.sentence) == (Status.FAIL, True)

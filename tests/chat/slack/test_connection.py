@@ -4,9 +4,8 @@ import asyncio
 import logging
 import time
 
-import pytest
-
 from meterbot.chat.slack.connection import QuietLog
+from tests.chat.log_lines import logged
 from tests.chat.slack.rig import rig
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import hanging, rate_limited, refused, server_error
@@ -136,21 +135,14 @@ async def test_nothing_of_it_is_left_when_it_is_closed() -> None:
     assert left == set()
 
 
-async def test_a_lost_connection_is_logged_once_when_it_goes_and_once_when_it_returns(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.INFO, "meterbot.chat.slack.chat"):
-        async with rig() as r:
-            r.slack.fail("apps.connections.open", *[server_error()] * 3)
-            caplog.clear()
+async def test_a_lost_connection_is_logged_once_when_it_goes_and_once_when_it_returns() -> None:
+    async with rig() as r:
+        r.slack.fail("apps.connections.open", *[server_error()] * 3)
+        with logged() as lines:
             r.slack.drop_sockets()
             await r.slack.until(lambda: r.slack.hellos == 2)
             await r.slack.until(lambda: r.chat.connection().up)
-            said = [
-                record.getMessage() for record in caplog.records if record.name == "meterbot.chat.slack.chat"
-            ]
-
-    assert [line.partition(":")[0] for line in said] == ["Slack is not connected", "Slack is connected"]
+            assert lines.events == ["chat_not_connected", "chat_connected"]
 
 
 def test_the_librarys_log_loses_tickets_tracebacks_and_repetitions() -> None:

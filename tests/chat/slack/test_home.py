@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,20 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat import Answer, HomePage, Question
-from meterbot.chat.slack.home import notes_in_memory
-from meterbot.chat.slack.home_view import History, home_view
+from meterbot.chat.slack.home_view import home_view
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.team_report import TeamReport
-from meterbot.core.messages import Action, Field, Message, Picture, Section
+from meterbot.core.messages import Action, Chart, ChartKind, Field, Message, Section, Series
 from meterbot.core.privacy import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules import RuleSettings
 from meterbot.store import Batch, Latest, Store, batches
 from tests.chat.slack.rig import Rig, rig
-from tests.simulator.slack_faults import Fault, refused
+from tests.simulator.slack_faults import refused
 from tests.simulator.slack_judge import view_verdict
-from tests.simulator.slack_objects import SlackFile
 from tests.teams import (
     NOW,
     extra,
@@ -69,24 +65,24 @@ def commands(store: Store, rows: Rows = "named", operators: Operators | None = N
 
 
 async def at_home(r: Rig, user: str = "UANA", tab: str = "") -> str:
-    """All that stands on the tab once it has its history, which is drawn last."""
+    """Ana's Home tab, as Slack shows it."""
     drawn = len(r.slack.called("views.publish"))
-    await (r.slack.press_at_home(f"home:{tab}", user) if tab else r.slack.open_home(user))
-    await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn + 1, 30.0)
+    if tab:
+        await r.slack.press_at_home(f"home:{tab}", user)
+    else:
+        await r.slack.open_home(user)
+    await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn, 30.0)
     return json.dumps(r.slack.homes[user])
 
 
-async def test_it_shows_ones_own_seat_and_settings_before_the_history_is_drawn(store: Store) -> None:
+async def test_it_shows_ones_own_seat_with_its_history_and_settings(store: Store) -> None:
     answerer = commands(await filled(store))
     async with rig(start=False) as r:
         await r.chat.start(answerer.answer, answerer.form)
-        await at_home(r)
-        first, second = (json.dumps(call["view"]) for call in r.slack.called("views.publish"))
-        for part in ("$12.50 / $50.00 (25%)", "Your settings", "Nothing is muted"):
-            assert part in first
-        days = "Extra usage of ana, the last 30 days"
-        assert (days in first, days in second) == (False, True)
-        assert "Claude spend, April 2026" not in second
+        shown = await at_home(r)
+        for part in ("$12.50 / $50.00 (25%)", "Your settings", "Nothing is muted", "ana, the last 30 days"):
+            assert part in shown
+        assert "Claude spend, April 2026" not in shown
 
 
 async def test_the_team_is_on_a_tab_of_its_own(store: Store) -> None:
@@ -174,21 +170,19 @@ async def test_quiet_hours_are_changed_there(store: Store) -> None:
 
 async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_anew() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
+        await r.chat.start(paged)
         await at_home(r)
         drawn = len(r.slack.called("views.publish"))
         modal = await r.slack.modal(await r.slack.press_at_home("history", "UANA"))
         await r.slack.until(lambda: len(r.slack.called("views.publish")) > drawn)
 
         assert "history" in json.dumps(modal.view)
-        await r.slack.until(lambda: len(r.slack.files) > 1 and r.slack.files["F002"].channel)
-        assert [file.channel for file in r.slack.files.values()] == [None, "DANA"]
         assert not [value for value in values(r.slack.homes["UANA"]) if value.startswith("share:")]
 
 
 async def test_looking_again_opens_nothing() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
+        await r.chat.start(paged)
         await at_home(r)
         drawn = len(r.slack.called("views.publish"))
         pressed = await r.slack.press_at_home("home:mine", "UANA")
@@ -215,201 +209,63 @@ async def test_a_tab_that_slack_refuses_disturbs_nothing() -> None:
         await r.slack.until(lambda: "UBO" in r.slack.homes)
 
 
-async def pictured(question: Question) -> Answer:
-    """Every answer to `history` has a picture, the page's, too."""
-    said = Message("/".join(question.words) or "team", "said", actions=(Action("share:me", "Share"),))
-    shown = Answer(said, picture=Picture(b"png", "bars", "spend.png"))
-    if question.words[:1] == ("home",):
-
-        async def history() -> Answer:
-            return shown
-
-        return Answer(said, page=HomePage((said,), "mine", ("mine",), history))
-    return shown if "history" in question.words else Answer(said)
+async def paged(question: Question) -> Answer:
+    """Every answer is a page of one message with a chart."""
+    labels = ("Apr 1", "Apr 2")
+    chart = Chart("Spend", ChartKind.BAR, labels, (Series("ana", (Decimal(1), Decimal(2))),), "USD")
+    title = "/".join(question.words) or "team"
+    message = Message(title, "said", actions=(Action("share:me", "Share"),), charts=(chart,))
+    return Answer(message, page=HomePage((message,), "mine", ("mine",)))
 
 
-def images(view: dict[str, Any]) -> list[str]:
-    return [block["slack_file"]["id"] for block in view["blocks"] if block["type"] == "image"]
+def kinds(view: dict[str, Any]) -> set[str]:
+    return {block["type"] for block in view["blocks"]}
 
 
-async def test_the_picture_comes_after_the_words_and_is_uploaded_once() -> None:
+async def test_charts_are_native() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
+        await r.chat.start(paged)
         await at_home(r)
-        await at_home(r, tab="mine")
-        assert [images(call["view"]) for call in r.slack.called("views.publish")] == [
-            [],
-            ["F001"],
-            ["F001"],
-            ["F001"],
-        ]
-        assert len(r.slack.files) == 1
+        assert "data_visualization" in kinds(r.slack.homes["UANA"])
 
 
-async def test_a_picture_that_shows_something_new_takes_the_place_of_the_one_before() -> None:
-    drawn = 0
-
-    async def answerer(question: Question) -> Answer:
-        page = (await pictured(question)).page
-        assert page is not None
-
-        async def history() -> Answer:
-            nonlocal drawn
-            drawn += 1
-            return Answer(page.messages[0], picture=Picture(b"png", f"bars {drawn}", "spend.png"))
-
-        return Answer(page.messages[0], page=replace(page, history=history))
-
-    notes = notes_in_memory()
-    for _ in range(2):  # a restart forgets none
-        async with rig(start=False, notes=notes) as r:
-            r.slack.uploads = drawn
-            r.slack.files |= (
-                {f"F{drawn:03}": SlackFile("spend.png", 3, "", b"png", complete=True)} if drawn else {}
-            )
-            await r.chat.start(answerer)
-            await at_home(r)
-            await at_home(r, tab="mine")
-            await r.slack.until(lambda: list(r.slack.files) == [f"F{drawn:03}"])
-            assert images(r.slack.homes["UANA"]) == [f"F{drawn:03}"]
-
-
-async def test_a_picture_that_cannot_be_taken_away_disturbs_nothing() -> None:
+async def test_where_slack_refuses_the_native_blocks_the_numbers_come_as_text() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
-        await at_home(r)
-        r.slack.fail("files.delete", refused("cant_delete_file"))
-        r.slack.files.clear()  # somebody deleted it
-        await r.slack.press_at_home("home:mine", "UANA")
-        await r.slack.until(lambda: images(r.slack.homes["UANA"]) == ["F002"])
-
-
-async def test_where_the_picture_cannot_be_uploaded_the_words_stand_alone() -> None:
-    async with rig(start=False) as r:
-        await r.chat.start(pictured)
-        r.slack.fail("files.getUploadURLExternal", refused("missing_scope", needed="files:write"))
-        await at_home(r)
-        assert images(r.slack.homes["UANA"]) == []
-
-
-@asynccontextmanager
-async def opened(answerer: Callable[[Question], Awaitable[Answer]]) -> AsyncIterator[Rig]:
-    """Ana has opened her tab, and sees its words."""
-    async with rig(start=False) as r:
-        await r.chat.start(answerer)
+        await r.chat.start(paged)
+        r.slack.fail("views.publish", refused("invalid_arguments"))
         await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 1)
-        yield r
+        await r.slack.until(lambda: r.slack.homes)
+        assert "data_visualization" not in kinds(r.slack.homes["UANA"])
+        assert "Apr 2" in json.dumps(r.slack.homes["UANA"])
 
 
-async def test_what_is_slow_stands_over_nothing_new() -> None:
-    slow, said = asyncio.Event(), "old"
-
-    async def answerer(question: Question) -> Answer:
-        now = said
-        message = Message(f"{now} {'/'.join(question.words)}", now)
-
-        async def history() -> Answer:
-            if now == "old":
-                await slow.wait()
-            return Answer(Message(f"{now} days", now))
-
-        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
-
-    async with opened(answerer) as r:
-        said = "new"
-        await r.slack.press_at_home("home:mine", "UANA")
-        await r.slack.until(lambda: "new days" in json.dumps(r.slack.homes["UANA"]))
-        slow.set()
-        await r.chat.close()
-        assert "old" not in json.dumps(r.slack.homes["UANA"])
-        assert len(r.slack.called("views.publish")) == 3
-
-
-async def test_who_opens_it_while_its_history_is_drawn_sees_at_once_what_is_known_and_the_history_below_it() -> (
-    None
-):
-    slow, said, drawn = asyncio.Event(), "old", 0
+async def test_a_slow_drawing_never_replaces_a_newer_one() -> None:
+    slow = asyncio.Event()
 
     async def answerer(question: Question) -> Answer:
-        message = Message(said, f"{said} {question.user}")
-
-        async def history() -> Answer:
-            nonlocal drawn
-            drawn += 1
+        if question.words == ("home",):
             await slow.wait()
-            return Answer(Message("thirty days", "days"))
-
-        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
-
-    async with opened(answerer) as r:
-        said = "new"
-        for looks in (2, 3):
-            await r.slack.open_home("UANA")
-            await r.slack.until(lambda: len(r.slack.called("views.publish")) == looks)
-        assert drawn == 1
-        assert "new" in json.dumps(r.slack.homes["UANA"])
-        slow.set()
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 6)
-        await r.chat.close()
-
-    assert drawn == 2
-    shown = [json.dumps(call["view"]) for call in r.slack.called("views.publish")]
-    assert ["new" in each for each in shown] == [False, *[True] * 5]
-    assert ["thirty days" in each for each in shown] == [False, False, False, True, False, True]
-
-
-async def test_who_opens_it_while_it_is_drawn_sees_in_the_end_what_holds_then() -> None:
-    slow, said = asyncio.Event(), "old"
-
-    async def answerer(question: Question) -> Answer:
-        message = Message(said, f"{said} {question.user}")
-
-        async def history() -> Answer:
-            await slow.wait()
-            return Answer(message)
-
-        return Answer(message, page=HomePage((message,), "mine", ("mine",), history))
-
-    async with opened(answerer) as r:
-        said = "new"
-        for _ in range(3):
-            await r.slack.open_home("UANA")
-        slow.set()
-        await r.slack.until(lambda: "new" in json.dumps(r.slack.homes["UANA"]))
-        await r.chat.close()
-        assert "old" not in json.dumps(r.slack.homes["UANA"])
-
-
-async def test_other_bars_under_the_same_words_are_a_new_picture() -> None:
-    drawn = 0
-
-    async def answerer(question: Question) -> Answer:
-        page = (await pictured(question)).page
-        assert page is not None
-
-        async def history() -> Answer:
-            nonlocal drawn
-            drawn += 1
-            return Answer(page.messages[0], picture=Picture(b"png" * drawn, "the same sum", "spend.png"))
-
-        return Answer(page.messages[0], page=replace(page, history=history))
+        message = Message("/".join(question.words), "said")
+        return Answer(message, page=HomePage((message,), "mine", ("mine",)))
 
     async with rig(start=False) as r:
         await r.chat.start(answerer)
-        await at_home(r)
-        await at_home(r, tab="mine")
-        assert images(r.slack.homes["UANA"]) == ["F002"]
-
-
-async def test_where_slack_does_not_show_the_picture_the_words_stand_alone() -> None:
-    async with rig(start=False) as r:
-        await r.chat.start(pictured)
-        r.slack.fail("files.completeUploadExternal", Fault(body='{"ok": true, "files": []}'))
+        r.slack.homes["UANA"] = home_view(HomePage((), "mine", ("mine", "team")))
         await r.slack.open_home("UANA")
-        await r.slack.until(lambda: len(r.slack.called("views.publish")) == 3)
+        await r.slack.press_at_home("home:team", "UANA")
+        await r.slack.until(lambda: r.slack.called("views.publish"))
+        slow.set()
+        await r.chat.close()
+        assert "home/team" in json.dumps(r.slack.homes["UANA"])
+        assert len(r.slack.called("views.publish")) == 1
 
-        assert images(r.slack.homes["UANA"]) == []
+
+async def test_people_of_another_workspace_have_no_page() -> None:
+    async with rig(start=False) as r:
+        await r.chat.start(paged)
+        await r.slack.event({"type": "app_home_opened", "user": "UEXT", "tab": "home", "team": "T0OTHER"})
+        await at_home(r)
+        assert r.slack.homes.keys() == {"UANA"}
 
 
 def values(view: dict[str, Any]) -> list[str]:
@@ -436,12 +292,9 @@ MESSAGES = st.builds(
 )
 
 
-HISTORIES = st.none() | st.builds(History, MESSAGES, st.none() | st.just("F001"), TEXTS)
-
-
-@given(st.lists(MESSAGES, max_size=5), HISTORIES)
-def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], history: History | None) -> None:
-    view = home_view(HomePage(tuple(messages), "mine", ("mine", "team")), history)
+@given(st.lists(MESSAGES, max_size=5), st.booleans())
+def test_slack_takes_whatever_is_to_stand_there(messages: list[Message], native: bool) -> None:  # noqa: FBT001
+    view = home_view(HomePage(tuple(messages), "mine", ("mine", "team")), native=native)
     assert view_verdict(view, "home") is None
     assert len(view["blocks"]) <= 100
     assert values(view).count("home:mine") == 2

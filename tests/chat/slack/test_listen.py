@@ -1,8 +1,10 @@
 """What people ask on Slack, over Socket Mode and over signed HTTP."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -10,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.core.messages import Message, Picture, Posted
+from meterbot.core.messages import Chart, ChartKind, Column, Message, Posted, Series, Table
+from tests.chat.log_lines import logged
 from tests.chat.slack.rig import Rig, alert, chat_of, rig
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import Fault, dropped
@@ -103,38 +106,36 @@ async def test_an_answer_that_never_comes_does_not_outlive_the_chat() -> None:
         assert given_up.is_set()
 
 
-async def test_a_shared_answer_whose_receipt_was_lost_is_not_shared_twice(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with rig() as r:
+async def test_a_shared_answer_whose_receipt_was_lost_is_not_shared_twice() -> None:
+    async with rig() as r, logged() as lines:
         r.slack.fail("response_url", dropped())
         await r.slack.answer(await r.slack.slash("/claude-spend", "share"))
-        await r.slack.until(lambda: "did not reach Slack" in caplog.text)
+        await r.slack.until(lambda: "answer_not_shown" in lines.events)
 
         assert len(r.slack.messages()) == 1
 
 
-async def test_a_failing_answer_is_told_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_answer_is_told_without_its_details() -> None:
     async def failing(_: Question) -> Answer:
         raise ValueError("sk-ant-planted")
 
-    async with rig(start=False) as r:
+    async with rig(start=False) as r, logged() as lines:
         await r.chat.start(failing)
         said = await r.slack.answer(await r.slack.slash("/claude-spend"))
 
         assert "went wrong" in said.text
-        assert "ValueError" in caplog.text
-        assert "sk-ant-planted" not in caplog.text + str(said.payload)
+        assert "answer_failed" in lines.events
+        assert "sk-ant-planted" not in str(said.payload)
 
 
 @pytest.mark.parametrize("status", [404, 500])
 async def test_an_answer_slack_does_not_take_is_logged_and_the_next_one_is_given(
-    status: int, caplog: pytest.LogCaptureFixture
+    status: int,
 ) -> None:
-    async with rig() as r:
+    async with rig() as r, logged() as lines:
         r.slack.fail("response_url", Fault(status, "expired_url"))
         await r.slack.slash("/claude-spend", "one")
-        await r.slack.until(lambda: f"HTTP {status}" in caplog.text)
+        await r.slack.until(lambda: any(f"HTTP {status}" in str(line) for line in lines))
 
         assert (await r.slack.answer(await r.slack.slash("/claude-spend", "two"))).text == "two"
 
@@ -313,39 +314,73 @@ async def test_socket_mode_serves_no_route() -> None:
         assert r.chat.routes() == []
 
 
-PICTURE = Picture(b"\x89PNG and more", "ana $4.00", "claude-spend.png")
+CHART = Chart(
+    "Spend by day",
+    ChartKind.BAR,
+    ("Apr 1", "Apr 2"),
+    (Series("ana", (Decimal(1), Decimal(2))),),
+    "USD",
+    "ana",
+)
+TABLE = Table("Seats", (Column("Seat"), Column("Spent", numeric=True)), (("ana", "$3.00"),))
 
 
-async def pictured(question: Question) -> Answer:
-    return Answer(Message("History", "$4.00"), "share" in question.words, picture=PICTURE)
+async def drawn(question: Question) -> Answer:
+    return Answer(Message("History", "$3.00", tables=(TABLE,), charts=(CHART,)), "share" in question.words)
 
 
-async def test_a_picture_goes_into_the_direct_messages_of_the_asker() -> None:
+async def test_an_answer_has_a_native_table_and_chart() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
-        asked = await r.slack.slash("/claude-spend", "history")
-        told = await r.slack.answer(asked, 2)
+        await r.chat.start(drawn)
+        said = await r.slack.answer(await r.slack.slash("/claude-spend", "history"))
 
-        [file] = r.slack.files.values()
-        assert (file.content, file.alt, file.channel) == (PICTURE.png, "ana $4.00", "D0123")
-        assert told.text == "The picture is in your direct messages with me."
+        assert {"table", "data_visualization"} <= {block["type"] for block in said.blocks}
 
 
-async def test_a_shared_picture_goes_into_the_channel() -> None:
+async def test_an_answer_whose_native_blocks_slack_does_not_know_yet_comes_as_text() -> None:
     async with rig(start=False) as r:
-        await r.chat.start(pictured)
-        await r.slack.answer(await r.slack.slash("/claude-spend", "history share"))
-        await r.slack.until(lambda: any(file.channel for file in r.slack.files.values()))
+        await r.chat.start(drawn)
+        r.slack.fail("response_url", Fault(400, "invalid_blocks", "text/plain"))
+        said = await r.slack.answer(await r.slack.slash("/claude-spend", "history"))
 
-        [file] = r.slack.files.values()
-        assert file.channel == r.slack.channel
+        assert "data_visualization" not in {block["type"] for block in said.blocks}
+        assert "$3.00" in json.dumps(said.blocks)
 
 
-async def test_where_the_app_may_send_no_files_the_words_stand_and_say_so() -> None:
-    async with rig(SlackSimulator(scopes=("chat:write", "commands", "im:write")), start=False) as r:
-        await r.chat.start(pictured)
-        asked = await r.slack.slash("/claude-spend", "history")
-        told = await r.slack.answer(asked, 2)
+@pytest.mark.parametrize("kind", ["command", "button", "mention", "form"])
+async def test_people_of_another_workspace_see_and_do_nothing(kind: str) -> None:
+    async with rig() as r:
+        stranger: dict[str, Any] = {"user": "U0EXT", "team": "T0OTHER"}
+        match kind:
+            case "command":
+                said = await r.slack.answer(await r.slack.slash("/claude-spend", "me", **stranger))
+            case "button":
+                await r.chat.post("d" * 16, r.slack.channel, alert())
+                message = r.slack.messages()[0]
+                said = await r.slack.answer(await r.slack.press(message, "snooze:1h", **stranger))
+            case "mention":
+                await r.slack.mention("me", **stranger)
+                await r.slack.until(lambda: r.slack.whispered)
+                said = r.slack.whispered[0][1]
+            case _:
+                said = await r.slack.answer(await r.slack.slash("/claude-spend", "paste", **stranger))
 
-        assert "missing_scope files:write" in told.text
-        assert next(answer.text for answer in asked.answers) == "$4.00"
+        assert "allow_teams" in json.dumps(said.blocks)
+        assert "T0OTHER" in json.dumps(said.blocks)
+        assert r.asked == []
+
+
+async def test_people_of_an_allowed_workspace_are_answered() -> None:
+    async with rig(allow_teams=("T0OTHER",)) as r:
+        await r.slack.answer(await r.slack.slash("/claude-spend", "me", user="U0EXT", team="T0OTHER"))
+
+        assert [question.user for question in r.asked] == ["U0EXT"]
+
+
+async def test_a_body_too_deep_to_parse_is_a_bad_request() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    async with over_http() as r, aiohttp.ClientSession() as session:
+        headers = {**r.slack.signature(deep), "Content-Type": "application/json"}
+        assert r.slack.bot_url is not None
+        async with session.post(r.slack.bot_url, data=deep, headers=headers) as response:
+            assert response.status == 400

@@ -24,12 +24,26 @@ def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
             "app_mentions:read",
             "channels:history",
             "groups:history",
-            "im:write",
-            "im:history",
             "usergroups:read",
-            "files:write",
         ]
     }
+
+
+def test_direct_messages_need_two_scopes_more() -> None:
+    parsed = yaml.safe_load(manifest(direct_messages=True))
+    assert {*parsed["oauth_config"]["scopes"]["bot"]} - {*read()["oauth_config"]["scopes"]["bot"]} == {
+        "im:write",
+        "im:history",
+    }
+    assert [
+        scope.names
+        for scope in lacking(
+            "chat:write,commands,app_mentions:read,channels:history,usergroups:read", direct_messages=True
+        )
+    ] == [
+        ("im:write",),
+        ("im:history",),
+    ]
 
 
 def test_socket_mode_needs_no_address() -> None:
@@ -95,19 +109,11 @@ def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
     everything = ",".join(name for scope in SCOPES for name in scope.names)
 
     assert lacking(everything) == []
-    assert (
-        lacking(
-            "chat:write,commands,app_mentions:read, groups:history,im:write,im:history,usergroups:read,files:write"
-        )
-        == []
-    )
+    assert lacking("chat:write,commands,app_mentions:read, groups:history,usergroups:read") == []
     assert [scope.names for scope in lacking("commands")] == [
         ("chat:write",),
         ("app_mentions:read",),
         ("channels:history", "groups:history"),
-        ("im:write",),
-        ("im:history",),
         ("usergroups:read",),
-        ("files:write",),
     ]
     assert all(scope.lost for scope in lacking(""))

@@ -12,6 +12,7 @@ from meterbot.chat import Answer, Form, Question
 from meterbot.chat.slack import listen
 from meterbot.chat.slack.modals import LONGEST, errors, form_view, message_view
 from meterbot.core.messages import Action, Message, Section
+from tests.chat.log_lines import logged
 from tests.chat.secrets import watching
 from tests.chat.slack.rig import FORM, Rig, alert, rig
 from tests.chat.slack.test_listen import over_http
@@ -76,7 +77,7 @@ async def test_a_form_that_slack_does_not_open_is_told() -> None:
         for fault in (refused("expired_trigger_id"), rate_limited("1")):
             r.slack.fail("views.open", fault)
             said = await r.slack.answer(await r.slack.slash("/claude-spend", "paste"))
-            assert said.text == "⚠️ Slack did not open the form. Please ask again."
+            assert said.text == "⚠️ No form. Slack did not open the form. Please ask again."
             assert said.payload["response_type"] == "ephemeral"
 
 
@@ -102,7 +103,7 @@ async def test_an_answer_that_takes_its_time_comes_after_the_acknowledgement(
 
 
 async def test_a_late_answer_that_slack_does_not_take_is_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(listen, "_SUBMISSION_SECONDS", 0.0)
 
@@ -111,11 +112,11 @@ async def test_a_late_answer_that_slack_does_not_take_is_logged(
         await asyncio.sleep(0)
         return Answer(Message("Late", "late"))
 
-    async with rig(start=False) as r:
+    async with rig(start=False) as r, logged() as lines:
         await r.chat.start(slow, r.forms)
         r.slack.fail("views.update", refused("not_found"))
         await r.slack.submit((await opened(r))[1], "right")
-        await r.slack.until(lambda: "was not shown" in caplog.text)
+        await r.slack.until(lambda: "form_result_not_shown" in lines.events)
 
 
 async def test_an_answer_that_never_comes_does_not_outlive_the_chat(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +146,7 @@ async def test_a_failing_answer_is_told_in_the_form_without_its_details() -> Non
         _, modal = await opened(r)
         await r.slack.submit(modal, "right")
 
-        assert "That went wrong" in shown(modal)
+        assert "Something went wrong" in shown(modal)
         assert "planted" not in shown(modal)
 
 

@@ -7,7 +7,6 @@ import pytest
 from aiohttp import web
 
 from meterbot.chat import Answer, Question
-from meterbot.core.messages import Message, Picture
 from tests.chat.slack.rig import Rig, alert, rig
 from tests.simulator.slack_faults import refused
 
@@ -82,19 +81,6 @@ async def test_a_mention_where_the_bot_may_not_answer_disturbs_nothing() -> None
         await r.slack.until(lambda: r.slack.whispered)
 
         assert [said.text for _, said in r.slack.whispered] == ["team"]
-
-
-async def test_a_picture_that_a_mention_asks_for_goes_into_direct_messages() -> None:
-    async def drawn(_: Question) -> Answer:
-        return Answer(Message("History", "history"), picture=Picture(b"png", "bars", "spend.png"))
-
-    async with rig(start=False) as r:
-        await r.chat.start(drawn)
-        await r.slack.mention("history")
-        await r.slack.until(lambda: len(r.slack.whispered) == 2)
-
-        assert [file.channel for file in r.slack.files.values()] == [f"D{r.slack.user[1:]}"]
-        assert r.slack.whispered[1][1].text == "The picture is in your direct messages with me."
 
 
 @pytest.mark.parametrize("inside", [True, False])

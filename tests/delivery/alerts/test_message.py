@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat.discord import render as embeds
+from meterbot.chat.slack import limits
 from meterbot.chat.slack import render as blocks
 from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, PostContent
 from meterbot.core.messages import Message
@@ -292,7 +293,7 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     message = card(PostContent("r" * 20, events, ends, acts, heading), seats, BERLIN)
     slack = blocks.render(message)
     discord = embeds.post_payload(message, "d" * 20)
-    assert blocks.problems(slack) == []
+    assert limits.problems(slack) == []
     assert embeds.problems(discord) == []
     for payload in (slack["blocks"], discord["embeds"]):
         words = seen(payload)
