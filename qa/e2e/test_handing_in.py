@@ -57,7 +57,9 @@ class House:
         return dump + json.dumps(messages)
 
 
-def configuration(slack: SlackSimulator, discord: DiscordSimulator, port: int, file: Path, extra: str) -> str:
+def configuration(
+    slack: SlackSimulator, discord: DiscordSimulator, file: Path, extra: str, *, port: int, public_url: str
+) -> str:
     return f"""
 database_url = "sqlite:///{file}"
 [slack]
@@ -70,7 +72,7 @@ slack_api = "{slack.api_url}"
 discord_api = "{discord.api_url}"
 [http]
 bind = "127.0.0.1:{port}"
-public_url = "http://127.0.0.1:{port}"
+public_url = "{public_url}"
 [[seats]]
 name = "ana"
 source = "push"
@@ -83,21 +85,26 @@ owner = {{ slack = "UBO1", discord = "43" }}
 
 
 @asynccontextmanager
-async def opened(folder: Path, extra: str = "") -> AsyncIterator[House]:
+async def opened(
+    folder: Path, extra: str = "", *, port: int = 0, public_url: str = ""
+) -> AsyncIterator[House]:
     said, problems = contract(), list[str]()
-    port, file = free_port(), folder / "meterbot.db"
+    port, file = port or free_port(), folder / "meterbot.db"
+    url = f"http://127.0.0.1:{port}"
     async with SlackSimulator() as slack, DiscordSimulator() as discord:
         if said is not None:
             discord.watch = lambda exchange: problems.extend(said.problems(exchange))
         environ = {
-            "METERBOT_CONFIG_TOML": configuration(slack, discord, port, file, extra),
+            "METERBOT_CONFIG_TOML": configuration(
+                slack, discord, file, extra, port=port, public_url=public_url or url
+            ),
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_APP_TOKEN": slack.app_token,
             "DISCORD_TOKEN": discord.token,
         }
         async with assembled(load(None, environ, folder), SystemClock()) as bot:
             await discord.until(lambda: discord.commands and discord.gateway.live)
-            yield House(bot, slack, discord, f"http://127.0.0.1:{port}", file)
+            yield House(bot, slack, discord, url, file)
         assert slack.unexpected == discord.unexpected == problems == []
 
 

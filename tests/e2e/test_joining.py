@@ -1,0 +1,220 @@
+"""A teammate joins: the line of `/claude-spend join` on a machine with nothing but Python, and the page of its code."""
+
+import asyncio
+import json
+import os
+import shutil
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from meterbot.app.agent_script import agent_script
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
+from meterbot.store import push_tokens, seat_agents
+from tests.agent.rig import ACCESS, ACCOUNT, ORG, credentials, program
+from tests.agent.test_main import python
+from tests.e2e.browser import CHROMIUM, browsing
+from tests.e2e.test_handing_in import House, command_on_slack, free_port, opened
+from tests.e2e.tls import make_certificate, server_context, tls_proxy
+from tests.simulator.anthropic_api import AnthropicApi
+
+A_MINUTE = 60.0
+
+
+@dataclass
+class Site:
+    """A bot whose public address is https."""
+
+    house: House
+    url: str
+    certificate: Path
+
+    async def line(self, user: str = "UANA1", words: str = "join") -> str:
+        said = await self.house.slack.answer(await self.house.slack.slash("/claude-spend", words, user=user))
+        return command_on_slack(said.payload)
+
+    async def code(self) -> str:
+        """The address in the line."""
+        return (await self.line()).split()[2]
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        trusting = ssl.create_default_context(cafile=str(self.certificate))
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
+            yield session
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    certificate, key = make_certificate(tmp_path)
+    port, public = free_port(), free_port()
+    url = f"https://127.0.0.1:{public}"
+    async with (
+        opened(tmp_path, port=port, public_url=url) as house,
+        tls_proxy(public, port, server_context(certificate, key)),
+    ):
+        yield Site(house, url, certificate)
+
+
+def machine(folder: Path, interpreter: str, site: Site, anthropic: AnthropicApi) -> dict[str, str]:
+    """The environment of a machine with a Python, curl, cron and a sign-in of Claude Code, and nothing else."""
+    tools = folder / "bin"
+    program(tools, "crontab", f"import sys; open({str(folder / 'crontab')!r}, 'a').write(sys.stdin.read())")
+    (tools / "python3").symlink_to(interpreter)
+    curl = shutil.which("curl")
+    assert curl is not None
+    (tools / "curl").symlink_to(curl)
+    (folder / ".claude").mkdir()
+    (folder / ".claude/.credentials.json").write_text(json.dumps(credentials()))
+    return {
+        "HOME": str(folder),
+        "PATH": str(tools),
+        "SSL_CERT_FILE": str(site.certificate),
+        "METERBOT_ANTHROPIC_API": anthropic.url,
+    }
+
+
+async def shell(line: str, env: dict[str, str]) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        line,
+        env=env,
+        cwd=env["HOME"],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed here")
+@pytest.mark.parametrize("version", ["3.8", "3.13"])
+async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within_a_minute(
+    site: Site, tmp_path: Path, version: str
+) -> None:
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    async with AnthropicApi() as anthropic:
+        organization = SimulatedOrganization(ORG)
+        organization.used += 420
+        anthropic.sign_in(ACCESS, account=ACCOUNT, organization=organization)
+        env = machine(folder, python(version), site, anthropic)
+        began = time.monotonic()
+        status, said = await shell(await site.line(), env)
+        team = await site.house.slack.answer(await site.house.slack.slash("/claude-spend", "", user="UANA1"))
+        assert time.monotonic() - began < A_MINUTE
+        assert "$4.20" in str(team.payload)
+        assert said.startswith("ana: $4.20 of $50.00 sent, next in 15 minutes\n"), said
+        assert status == 0
+
+        agents = await site.house.bot.store.read(seat_agents.read)
+        assert agents == {"ana": agent_script().version}
+        script = folder / ".local/share/meterbot/meterbot-agent.py"
+        assert script.read_bytes() == agent_script().text
+        assert f"{script} --env-file" in (folder / "crontab").read_text()
+
+        status, said = await shell(f"python3 {script} uninstall", env)
+        assert (status, "deleted" in said, script.exists()) == (0, True, False)
+        assert not list((folder / ".config/meterbot").iterdir())
+
+
+async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:
+    address = await site.code()
+    async with site.session() as session:
+        async with session.get(address) as shown:  # a chat that previews links
+            assert shown.status == 200
+        async with session.post(address) as traded:
+            told = await traded.json()
+            assert (traded.status, told["seat"]) == (200, "ana")
+            assert traded.headers["Cache-Control"] == "no-store"
+        async with session.post(address) as again:
+            assert again.status == 404
+            assert "older than ten minutes" in (await again.json())["error"]
+        async with session.get(address) as gone:
+            assert (gone.status, "SystemExit" in await gone.text()) == (404, True)
+        async with session.get(address, headers={"Accept": "text/html"}) as page:
+            assert (page.status, "no longer valid" in await page.text()) == (404, True)
+    assert [one.seat for one in await site.house.bot.store.read(push_tokens.read)] == ["ana"]
+    assert told["token"] not in site.house.seen_by_others()
+    assert address.rpartition("/")[2] not in site.house.seen_by_others()
+
+
+async def test_an_address_that_tries_codes_is_told_to_wait(site: Site) -> None:
+    good = await site.code()
+    async with site.session() as session:
+        statuses = []
+        for n in range(22):
+            async with session.post(f"{site.url}/join/guess-{n}") as answer:
+                statuses.append(answer.status)
+        assert statuses == [404] * 20 + [429] * 2
+        async with session.post(good) as answer:
+            assert (answer.status, int(answer.headers["Retry-After"]) > 0) == (429, True)
+
+
+async def test_the_agent_is_served_with_its_version_and_digest(site: Site) -> None:
+    script = agent_script()
+    async with site.session() as session, session.get(f"{site.url}/agent") as answer:
+        assert await answer.read() == script.text
+        assert answer.headers["X-Meterbot-Agent-Version"] == script.version
+        assert answer.headers["X-Meterbot-Agent-SHA256"] == script.digest
+        tag = answer.headers["ETag"]
+        async with session.get(f"{site.url}/agent", headers={"If-None-Match": tag}) as again:
+            assert again.status == 304
+
+
+async def test_the_script_does_not_start_an_agent_that_is_not_the_announced_one(
+    site: Site, tmp_path: Path
+) -> None:
+    async with site.session() as session, session.get(await site.code()) as shown:
+        script = await shown.text()
+    assert script.isascii()
+    changed = script.replace(agent_script().digest, "0" * 64)
+    path = tmp_path / "changed.py"
+    path.write_text(changed)
+    env = {"HOME": str(tmp_path), "PATH": os.defpath, "SSL_CERT_FILE": str(site.certificate)}
+    status, said = await shell(f"{python('3.8')} {path}", env)
+    assert (status, "is not the file that was announced" in said) == (1, True)
+    untrusting = {name: value for name, value in env.items() if name != "SSL_CERT_FILE"}
+    status, said = await shell(f"{python('3.8')} {path}", untrusting)
+    assert (status, "cannot download" in said, "CERTIFICATE_VERIFY_FAILED" in said) == (1, True, True)
+    assert not (tmp_path / ".local").exists()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here")
+async def test_the_page_of_a_code_reads_well_on_a_phone_in_the_dark_and_without_javascript(
+    site: Site, tmp_path: Path
+) -> None:
+    address = (await site.code()).replace(site.url, site.house.url)
+    async with browsing(tmp_path) as page:
+        await page.phone(width=390, dark=True)
+        await page.open(address)
+        assert await page.value("document.title") == "Connect ana to meterbot"
+        assert await page.value("document.documentElement.scrollWidth") == 390
+        assert await page.value("document.querySelectorAll('button').length") == 5
+        assert (
+            await page.value("Math.min(...[...document.querySelectorAll('button')].map(b => b.offsetHeight))")
+            >= 44
+        )
+        shade = await page.value("getComputedStyle(document.documentElement).colorScheme")
+        assert shade == "light dark"
+        lines = await page.value("[...document.querySelectorAll('pre.copy')].map(line => line.textContent)")
+        code = address.rpartition("/")[2]
+        assert lines[:2] == [
+            f"curl -fsSL {site.url}/join/{code} | python3 -",
+            f"irm {site.url}/join/{code} | python -",
+        ]
+        assert agent_script().digest in await page.value("document.body.innerText")
+        await page.without_javascript()
+        await page.open(address)
+        assert "Stop and delete it" in await page.text()
+        assert "<button" not in await page.text()
+        assert page.complaints == []
+    async with site.session() as session, session.post(f"{site.url}/join/{code}") as traded:
+        assert traded.status == 200  # looking has not used it up
