@@ -2,7 +2,7 @@
 # make PYTHON=python3.13 ... uses that Python, in a .venv of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check format docs faults days bench minutes clean
+.PHONY: help demo test quick check format docs faults days bench minutes real clean
 .DELETE_ON_ERROR:
 
 VENV = .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -21,6 +21,7 @@ help:
 	@echo 'make days     ninety days of two hundred seats, twice: the same words, and nothing that grows'
 	@echo 'make bench    what it costs: a table of goals, floors, peers and meterbot, in ten minutes'
 	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (downloads packages)'
+	@echo 'make real     try the agent with the real Claude Code program (downloads 190 MB from npm)'
 	@echo 'make docs     write the generated pages again: examples, commands, schema'
 	@echo 'make clean    delete what the others made'
 
@@ -73,6 +74,13 @@ bench: $(VENV)/.test
 
 minutes: $(VENV)/.test
 	@$(VENV)/bin/python -m qa.minutes
+
+real: $(VENV)/.test
+	@mkdir -p .peers/claude-code
+	@test -x .peers/claude-code/package/claude || (cd .peers/claude-code \
+	  && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm pack --silent @anthropic-ai/claude-code-linux-x64 \
+	  && tar -xzf anthropic-ai-claude-code-linux-x64-*.tgz)
+	@$(VENV)/bin/python -m pytest qa/real
 
 clean:
 	rm -rf .venv .venv-* .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
