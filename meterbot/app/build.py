@@ -321,7 +321,10 @@ def _commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
 def _terms(config: Config) -> JoinTerms:
     """On which terms people get tokens by asking."""
     url = None if config.http is None else config.http.public_url
-    return JoinTerms(url, agent_script().digest, config.push_approvers, frozenset(token_digests(config)))
+    script = agent_script()
+    return JoinTerms(
+        url, script.digest, script.version, config.push_approvers, frozenset(token_digests(config))
+    )
 
 
 def token_digests(config: Config) -> dict[str, str]:

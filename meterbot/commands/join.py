@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b32encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,9 +16,10 @@ from meterbot.core.inline import link
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Section, button, notice
 from meterbot.core.models import Seat, Severity
-from meterbot.core.text import age
+from meterbot.core.text import age, listed
 from meterbot.ingest.join_codes import make_code
-from meterbot.store import Store, notes, push_tokens
+from meterbot.ingest.pushes import PUSH
+from meterbot.store import Store, notes, push_tokens, seat_agents
 
 VERB = "join"
 APPROVE = "approve"
@@ -34,10 +35,11 @@ log = get_logger(__name__)
 class JoinTerms:
     """What the operator has set. `url`: where the seats' machines reach this bot. `approvers`: platform → who may
     approve there; None: nobody has to. `configured`: the seats whose token's digest is configured. `agent_digest`: the
-    SHA-256 of the agent that machines download."""
+    SHA-256 of the agent that machines download, and `agent_version` its version."""
 
     url: str | None
     agent_digest: str = ""
+    agent_version: str = ""
     approvers: Mapping[str, frozenset[str]] | None = None
     configured: frozenset[str] = frozenset()
 
@@ -92,6 +94,32 @@ class JoinCommand:
             )
         async with self._one_at_a_time:
             return Answer(await self._joined(seat, question, self._terms.url, new=new))
+
+    async def remarks(self, seats: Iterable[str]) -> list[str]:
+        """Which of these seats have no machine yet, and whose machines run an older agent."""
+        pushing = [
+            self._seats[name] for name in seats if name in self._seats and self._seats[name].source == PUSH
+        ]
+        versions = await self._store.read(seat_agents.read)
+        connected = {
+            token.seat for token in await self._store.read(push_tokens.read)
+        } | self._terms.configured
+        waiting = [seat.name for seat in pushing if seat.name not in connected]
+        old = [
+            seat.name
+            for seat in pushing
+            if versions.get(seat.name, self._terms.agent_version) != self._terms.agent_version
+        ]
+        found = []
+        if waiting:
+            found.append(
+                f"No machine is connected yet for {listed(waiting, 10)}: the owner asks /claude-spend join."
+            )
+        if old:
+            found.append(
+                f"An older agent sends for {listed(old, 10)}: a new line of /claude-spend join updates it."
+            )
+        return found
 
     async def _joined(self, seat: Seat, question: Question, url: str, *, new: bool) -> Message:
         now = self._now()

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.secret import hide
 from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code
 from meterbot.ingest.pushes import digest
-from meterbot.store import PushToken, Store, forgetting, notes, push_tokens
+from meterbot.store import PushToken, Store, forgetting, notes, push_tokens, seat_agents
 from meterbot.store.database import open_store
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import NOW, seat
@@ -43,7 +44,7 @@ def joining(
     store: Store, clock: ManualClock, walls: Sequence[Wall] = (), *, url: str | None = URL, **terms: object
 ) -> JoinCommand:
     interval = {name: replace(each, interval=900.0) for name, each in SEATS.items()}
-    return JoinCommand(interval, store, JoinTerms(url, DIGEST, **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
+    return JoinCommand(interval, store, JoinTerms(url, DIGEST, "2.0", **terms), chats=walls, now=clock.now)  # type: ignore[arg-type]  # a factory passes what it is given
 
 
 def approved_by_boss(store: Store, clock: ManualClock, *walls: Wall) -> JoinCommand:
@@ -168,6 +169,21 @@ async def test_the_code_is_in_no_log(store: Store, clock: ManualClock) -> None:
     assert hide(f"GET /join/{code}") == "GET /join/[hidden]"
 
 
+async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
+    store: Store, clock: ManualClock
+) -> None:
+    door = joining(store, clock)
+    said = await door.remarks(["ana", "bo", "cy"])
+    assert said == ["No machine is connected yet for ana and bo: the owner asks /claude-spend join."]
+    for name, version in (("ana", "1.0"), ("bo", "2.0")):
+        token = PushToken(name, digest(name), NOW)
+        await store.run(partial(push_tokens.write, token=token))
+        await store.run(partial(seat_agents.write, seat=name, version=version))
+    said = await door.remarks(["ana", "bo", "cy"])
+    assert said == ["An older agent sends for ana: a new line of /claude-spend join updates it."]
+    assert await door.remarks(["bo"]) == []
+
+
 # Where somebody has to approve.
 
 
@@ -230,7 +246,7 @@ async def test_there_is_nothing_to_approve_where_nobody_asked(
 async def test_an_approval_is_for_who_asked_and_when(store: Store, clock: ManualClock) -> None:
     wall = Wall()
     both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
-    terms = JoinTerms(URL, DIGEST, {"slack": frozenset({"UBOSS"})})
+    terms = JoinTerms(URL, DIGEST, "2.0", {"slack": frozenset({"UBOSS"})})
     door = JoinCommand({"ana": both}, store, terms, chats=[wall], now=clock.now)
     await join(door)
     await approve(door)

@@ -48,11 +48,12 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     last_tick = None if ticked is None else datetime.fromisoformat(ticked)
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
+    machines = [] if context.joining is None else await context.joining.remarks(row.seat.name for row in seen)
     message = status(
         view,
         await _destinations(context, now, last_tick),
         context.version,
-        [*context.remarks(), *plans],
+        [*context.remarks(), *machines, *plans],
         await _workers(context, now),
         last_tick=last_tick,
     )
