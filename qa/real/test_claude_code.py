@@ -23,9 +23,8 @@ from meterbot.app.agent_script import agent_script
 from tests.agent.rig import ACCESS, ACCOUNT, EMAIL, ORG
 from tests.e2e.tls import make_certificate, pass_on, server_context
 
-PROGRAM = Path(
-    os.environ.get("METERBOT_REAL_CLAUDE", Path(__file__).parents[2] / ".venv/real/package/claude")
-)
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(os.environ.get("METERBOT_REAL_CLAUDE", ROOT / ".peers/claude-code/package/claude"))
 HOSTS = (
     "api.anthropic.com",
     "platform.claude.com",
