@@ -1,4 +1,4 @@
-"""What has changed since the last digest, and when the next one is due. Pure."""
+"""When a digest is due, whether there is news for it, and what it says. Pure functions."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ _UNKNOWN = "not known"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a digest is due: at an hour of the clock of a zone, every day or on one day of the week (Monday is 0)."""
+    """When a digest is due: at an hour in a time zone, every day or on one day of the week (Monday is 0)."""
 
     every: Every = "week"
     at: time = time(9)
@@ -53,8 +53,8 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class DigestReader:
-    """Who gets a digest: the channel at `place`, or the one person there whose `seats` it is about. An `operator` gets
-    the team's in a direct message, and sees everything in it."""
+    """Who gets a digest: the channel at `place`, or the person there whose `seats` it is about. An `operator` gets the
+    team's digest as a direct message, with every seat by name."""
 
     place: Destination
     schedule: Schedule
@@ -63,43 +63,42 @@ class DigestReader:
 
     @property
     def name(self) -> str:
-        """Under which is remembered what they were told."""
+        """The name under which the reader's state is stored."""
         whose = ":team" if self.operator else ""
         return f"digest:{self.place.chat}:{self.place.channel}{whose}"
 
 
 @dataclass(frozen=True, slots=True)
 class DigestState:
-    """What a reader knows: for which of their days that was looked at, when it was told, and a mark of what it was.
-    `digest` is the day whose digest told it, and `since` from when on; None where none has yet."""
+    """What a reader was last sent. `day` is the last day that was handled, `at` when the content of `content_hash` was
+    current, `digest` the day of the last digest that was queued and `since` where it began; None before the first."""
 
     day: date
     at: datetime
-    mark: str
+    content_hash: str
     digest: date | None = None
     since: datetime | None = None
 
 
-def due(schedule: Schedule, now: datetime, told: DigestState | None) -> date | None:
-    """The local day whose hour has come and whose digest was not looked at yet; else None.
+def due(schedule: Schedule, now: datetime, state: DigestState | None) -> date | None:
+    """The local day whose digest is due and was not handled yet; else None. A missed digest stays due until the next one.
 
-    An hour that the clocks leave out comes as much later as they were put forward; of one that comes twice the first
-    counts. The day is what names a digest: however the clocks are set, each has one. One that nobody could send at its
-    hour is due until the next one is.
+    An hour that the clock change skips comes later by as much; of an hour that comes twice, the first counts. The day
+    names the digest, so that each day has one, however the clocks are set.
     """
     today = now.astimezone(schedule.timezone).date()
     since = (today.weekday() - schedule.weekday) % 7 if schedule.every == "week" else 0
     day = today - timedelta(days=since)
-    # A day that a place has left out has its hour on the next one.
+    # Some places once skipped a whole day: its hour comes on the next one.
     while now < datetime.combine(day, schedule.at, schedule.timezone).astimezone(UTC):
         day -= schedule.span
-    return None if told is not None and told.day >= day else day
+    return None if state is not None and state.day >= day else day
 
 
-def mark(view: View, seats: Sequence[str] = ()) -> str | None:
-    """Differs when the digest would say something else, but for ages; None while there is nothing to say.
+def content_hash(view: View, seats: Sequence[str] = ()) -> str | None:
+    """Changes when the digest would say something else (ages aside); None while nothing is known.
 
-    It is made of what the reader may see alone: what they may not neither sends them a digest nor keeps one back.
+    It covers only what the reader may see: hidden numbers neither cause nor prevent a digest.
     """
     report = view.report
     rows = [row for row in report.rows if row.seat.name in seats] if seats else list(report.rows)
@@ -160,13 +159,15 @@ def _spent(
         rows = [row for row in rows if row.counted]
     found: dict[str, _Amount] = {}
     for row in rows:
-        amount = _of(row, known, since, view.report.as_of)
+        amount = _spent_by(row, known, since, view.report.as_of)
         before = found.get(row.seat.name, ())
         found[row.seat.name] = None if amount is None or before is None else (*before, *amount)
     return found
 
 
-def _of(row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: datetime, now: datetime) -> _Amount:
+def _spent_by(
+    row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: datetime, now: datetime
+) -> _Amount:
     if row.counter is None or row.counter not in samples:
         return None
     found = spend_between(samples[row.counter], since, now)
@@ -174,7 +175,7 @@ def _of(row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: dateti
 
 
 def _sum(each: Sequence[_Amount]) -> str:
-    """Of what is known: where something is not, it is at least that."""
+    """`at least $15.00` where the amount of some is not known."""
     known = [amount for amount in each if amount is not None]
     if not known:
         return _UNKNOWN
@@ -190,34 +191,34 @@ def _amounts(known: _Amount) -> str:
 
 
 def digest_event(reader: DigestReader, day: date, now: datetime) -> Event:
-    """One for each reader and day of theirs: its key is what keeps a second one from being queued."""
+    """One for each reader and day: its key prevents a second one."""
     return Event(
         key=f"{reader.name}:{day.isoformat()}",
         kind=EventKind.DIGEST,
         at=now,
         severity=Severity.INFO,
-        reason="its hour has come, and something has changed since the one before",
+        reason="it is due, and something has changed since the last one",
         seat=reader.seats[0] if len(reader.seats) == 1 else None,
         facts={"day": day.isoformat(), "every": reader.schedule.every},
     )
 
 
-def dump(told: DigestState) -> str:
-    stored = {"day": told.day.isoformat(), "at": told.at.isoformat(), "mark": told.mark}
-    if told.digest is not None and told.since is not None:
-        stored |= {"digest": told.digest.isoformat(), "since": told.since.isoformat()}
+def dump(state: DigestState) -> str:
+    stored = {"day": state.day.isoformat(), "at": state.at.isoformat(), "content_hash": state.content_hash}
+    if state.digest is not None and state.since is not None:
+        stored |= {"digest": state.digest.isoformat(), "since": state.since.isoformat()}
     return json.dumps(stored)
 
 
 def load(stored: str | None) -> DigestState | None:
     if stored is None:
         return None
-    told = json.loads(stored)
-    digest, since = told.get("digest"), told.get("since")
+    state = json.loads(stored)
+    digest, since = state.get("digest"), state.get("since")
     return DigestState(
-        date.fromisoformat(told["day"]),
-        datetime.fromisoformat(told["at"]),
-        told["mark"],
+        date.fromisoformat(state["day"]),
+        datetime.fromisoformat(state["at"]),
+        state["content_hash"],
         None if digest is None else date.fromisoformat(digest),
         None if since is None else datetime.fromisoformat(since),
     )

@@ -13,11 +13,11 @@ from meterbot.commands.digest import (
     DigestReader,
     DigestState,
     Schedule,
+    content_hash,
     digest_event,
     due,
     dump,
     load,
-    mark,
     message,
 )
 from meterbot.commands.reports import team_report
@@ -174,15 +174,17 @@ def view(*used: str, rows: Rows = "named", public: bool = True, **more: object) 
 
 
 def test_a_mark_changes_with_amounts_caps_and_blocks_and_not_with_time() -> None:
-    assert mark(view("1", "2")) == mark(view("1", "2"))
+    assert content_hash(view("1", "2")) == content_hash(view("1", "2"))
     later = replace(view("1", "2"), report=replace(view("1", "2").report, as_of=NOW + timedelta(days=1)))
-    assert mark(later) == mark(view("1", "2"))
-    assert len({mark(view("1", "2")), mark(view("1", "3")), mark(view("1", "50"))}) == 3
+    assert content_hash(later) == content_hash(view("1", "2"))
+    assert (
+        len({content_hash(view("1", "2")), content_hash(view("1", "3")), content_hash(view("1", "50"))}) == 3
+    )
 
 
 def test_before_anything_is_known_there_is_nothing_to_say() -> None:
     empty = team_report([], {"ana": state("ana", Health.NEVER_SEEN)}, [seat("ana")], NOW)
-    assert mark(View(empty, public=True)) is None
+    assert content_hash(View(empty, public=True)) is None
 
 
 AMOUNTS = st.integers(0, 5000).map(lambda cents: f"{cents / 100:.2f}")
@@ -192,7 +194,7 @@ AMOUNTS = st.integers(0, 5000).map(lambda cents: f"{cents / 100:.2f}")
 def test_an_owner_s_digest_hangs_on_nobody_else_s_numbers(ana: str, bo: str, other: str, rows: Rows) -> None:
     mine, again = (view(ana, one, rows=rows, public=False, own=frozenset({"ana"})) for one in (bo, other))
     samples = [sample_of("ana", "0", hours=-30), sample_of("ana", ana)]
-    assert mark(mine, ("ana",)) == mark(again, ("ana",))
+    assert content_hash(mine, ("ana",)) == content_hash(again, ("ana",))
     since = NOW - timedelta(days=1)
     assert message(ANAS, mine, samples, since) == message(ANAS, again, samples, since)
 
@@ -205,7 +207,7 @@ def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str,
     first, second = view(ana, bo, rows="self"), view(*moved, rows="self")
     if any(row.block for each in (first, second) for row in each.report.rows):
         return
-    assert mark(first) == mark(second)
+    assert content_hash(first) == content_hash(second)
     since = NOW - timedelta(days=1)
     told = [
         message(
