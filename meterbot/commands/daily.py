@@ -1,4 +1,4 @@
-"""What was spent on each day: by seat as far as the reader may see them, the others as one sum."""
+"""Spend per day: a series for each seat that the reader may see, one for the rest."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -22,7 +22,7 @@ MOST_SEATS = 5
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of the picture: a seat, or the sum of several, and what it spent on each day, in major units."""
+    """What a seat, or the rest together, spent on each day, in major units."""
 
     label: str
     spent: tuple[Decimal, ...]
@@ -31,7 +31,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class DayRange:
-    """From one instant to another, of a seat."""
+    """How long a seat was blocked."""
 
     label: str
     start: datetime
@@ -42,8 +42,8 @@ class DayRange:
 class DailySpend:
     """One currency's days (in the configured zone), most spent first.
 
-    `so_far` is the month's sum at the end of each day, as the counters said it; None where one is not known. `known`
-    is the first day with a reading. `cap` is the sum of the caps as they are now, None unless every seat has one.
+    `so_far`: the month's sum at the end of each day, None where a counter is not known. `known`: the first day with a
+    reading. `cap`: the sum of the present caps, None unless every seat has one.
     """
 
     currency: str
@@ -57,23 +57,23 @@ class DailySpend:
     known: date
     tz: tzinfo = UTC
     left_out: bool = False
-    """Whether one seat is in no number here, because a sum of it alone would show this reader its amounts."""
+    """Whether one seat is left out, because a sum of it alone would be its own number."""
 
     @property
     def each(self) -> tuple[Decimal, ...]:
-        """All of every day."""
+        """The sum of each day."""
         return tuple(
             sum(parts, Decimal(0)) for parts in zip(*(one.spent for one in self.series), strict=True)
         )
 
 
 def stretch_of(at: datetime, tz: tzinfo) -> tuple[date, str]:
-    """Hours with the same one need not be told apart here: a day, and where a month begins in it, which of the two."""
+    """The day of an hour, and its month: a local day may belong to two UTC months. Hours that share both can be joined."""
     return at.astimezone(tz).date(), calendar_month(at)
 
 
 def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
-    """Where the first of so many days begins, today included."""
+    """When the first of so many days begins; today is the last."""
     first = now.astimezone(tz).date() - timedelta(days=days - 1)
     return datetime.combine(first, time(), tz).astimezone(UTC)
 
@@ -81,7 +81,7 @@ def first_hour(days: int, now: datetime, tz: tzinfo) -> datetime:
 def days_of(
     view: View, hours: Sequence[Hour], number: int, seats: Collection[str] = ()
 ) -> tuple[DailySpend, ...]:
-    """For each currency, the one with the most seats first. `seats`: of these alone."""
+    """One for each currency, the one with the most seats first. `seats`: only of these."""
     now = view.report.as_of
     today = now.astimezone(view.tz).date()
     days = tuple(today - timedelta(days=number - 1 - place) for place in range(number))
@@ -96,7 +96,7 @@ def days_of(
         shown = [hour for hour in own if hour.counter != alone]
         if shown:
             found.append(replace(_days(view, rows, shown, currency, days), left_out=alone is not None))
-    # What was read last before these days says nothing of them.
+    # A seat that was last read before these days has no series.
     found = [one for one in found if one.series]
     return tuple(sorted(found, key=lambda one: (-len(one.series), one.currency)))
 
@@ -108,7 +108,7 @@ def _single_hidden(view: View, rows: dict[Counter, SeatRow], hours: Iterable[Hou
 
 
 def _rows(view: View, seats: Collection[str]) -> dict[Counter, SeatRow]:
-    """One row for each counter, the one that this reader may see first."""
+    """One row for each counter, preferably one that this reader may see."""
     rows: dict[Counter, SeatRow] = {}
     wanted = [one for one in view.report.rows if not one.beside and (not seats or one.seat.name in seats)]
     for row in sorted(
@@ -158,7 +158,7 @@ def _series(label: str, by_day: dict[date, list[Money]], days: Sequence[date], c
 
 
 def _fitted(series: list[Series]) -> list[Series]:
-    """Most first, the others last; what is too much for one picture is summed with them."""
+    """Most spent first, the rest summed at the end."""
     named = sorted(
         (one for one in series if one.label != OTHERS), key=lambda one: (-one.total.major, one.label)
     )
@@ -184,8 +184,8 @@ def _so_far(
 
 
 def _at(hours: Sequence[Hour], ats: Sequence[datetime], end: datetime) -> Decimal | None:
-    """What the counter said at an instant: nothing yet, where its last reading is of an earlier month. `ats` are those of
-    its hours."""
+    """The counter's value at an instant; 0 if its last reading is of an earlier month, None before the first. `ats`: the
+    instants of its hours."""
     before = bisect_left(ats, end)
     if not before:
         return None
@@ -206,7 +206,7 @@ def _cap(rows: Iterable[SeatRow], counters: set[Counter], currency: str) -> Mone
 def _blocked(
     shown: dict[Counter, SeatRow], hours: Sequence[Hour], view: View, days: Sequence[date]
 ) -> Iterable[DayRange]:
-    """From the readings that found a seat blocked; a block that goes on goes on until now."""
+    """From the first blocked hour to the first one that is not; a block without an end lasts until now."""
     first = datetime.combine(days[0], time(), view.tz).astimezone(UTC)
     each = by_counter(hours)
     for counter, row in shown.items():
@@ -215,7 +215,7 @@ def _blocked(
 
 
 def _renewals(rows: Iterable[SeatRow], days: Sequence[date], known: date) -> Iterable[tuple[str, date]]:
-    """Charges on one of the days of which something is known, reckoned back from the next one by months."""
+    """Monthly charges on the known days, counted back from the next one."""
     for row in rows:
         subscription = row.snapshot.subscription
         following = None if subscription is None else next_charge(subscription)

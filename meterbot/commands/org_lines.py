@@ -1,4 +1,4 @@
-"""What an API organization spends, in words: what is charged apart from what is estimated, and never one sum of both."""
+"""An API organization's spend in words. Costs and estimates are never summed."""
 
 from meterbot.core.money import percent, show
 from meterbot.core.org_spend import (
@@ -40,7 +40,7 @@ def spend_rows(spend: OrgSpend) -> list[tuple[str, str]]:
     rows = [("API spend", spend_value(spend))]
     if ahead := projection(spend):
         amounts = amounts_text(ahead)
-        rows.append(("Projection", f"{amounts} by the end of the month, if it goes on as on average so far"))
+        rows.append(("Projection", f"{amounts} by the end of the month, at the average pace so far"))
     if spend.estimates is not None:
         rows.append(("Claude Code use", estimate_value(spend.estimates)))
     if spend.limits is not None:
@@ -49,7 +49,7 @@ def spend_rows(spend: OrgSpend) -> list[tuple[str, str]]:
 
 
 def people_lines(spend: OrgSpend) -> list[str]:
-    """Who, one by one, as far as names are known: their estimate, and their limit where there is one."""
+    """A line for each person whose name is known: their estimate, and their limit if they have one."""
     lines = []
     for person in spend.estimates.by_person if spend.estimates else ():
         amounts = amounts_text(person.amounts) or "nothing"
@@ -69,7 +69,7 @@ def _limits_value(limits: OrgLimits) -> str:
 
 
 def _reached(person: PersonLimit) -> bool:
-    """A limit of 0 is "included usage only", and nothing that was reached."""
+    """A limit of 0 means "included usage only" and is never reached."""
     share = None if person.used is None or person.limit is None else percent(person.used, person.limit)
     return share is not None and share >= 100
 

@@ -1,4 +1,4 @@
-"""Where every seat of a report is heading, and the team: pace, the month's end, cap and windows."""
+"""Pace and forecast of every seat and of the team."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from meterbot.rules.window_trend import full_at
 
 @dataclass(frozen=True, slots=True)
 class SeatOutlook:
-    """One row's. `cap_at` is when the cap falls at the pace of the last hours, None when it does not this month;
-    `full` are the windows that fill up before they reset, and when."""
+    """One row's. `cap_at`: when the cap is reached at the present pace, None if not this month. `full`: the windows that
+    fill up before they reset, and when."""
 
     row: SeatRow
     pace: Pace | None
@@ -27,7 +27,7 @@ class SeatOutlook:
 
     @property
     def cap_below(self) -> Money | None:
-        """The cap, where it ends the spending before the month does: the range is of what would be spent without it."""
+        """The cap, where the forecast exceeds it: the forecast is of spending without caps."""
         extra = self.row.snapshot.extra_usage
         if self.forecast is None or extra is None or not extra.comparable or extra.cap is None:
             return None
@@ -36,8 +36,8 @@ class SeatOutlook:
 
 @dataclass(frozen=True, slots=True)
 class TeamOutlook:
-    """One currency's sum. The forecast is None where a seat with spend has none: a sum of some would be too low.
-    `capped`: it is of what would be spent without caps, one of which will end that before."""
+    """One currency's sum. The forecast is None where a seat with spend has none: the sum of the others would be too low.
+    `capped`: a cap may end the spending earlier than the forecast says."""
 
     currency: str
     used: Money
@@ -48,7 +48,7 @@ class TeamOutlook:
 
 @dataclass(frozen=True, slots=True)
 class Outlooks:
-    """Of every row that is counted or has a window that fills up."""
+    """Of every row with a counter, API organizations aside."""
 
     seats: tuple[SeatOutlook, ...]
     team: tuple[TeamOutlook, ...]
@@ -59,7 +59,7 @@ _FRESH = timedelta(days=1)
 
 
 def outlooks(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour]) -> Outlooks:
-    """`samples` are those of the last week, or of as little of it as holds a pace; `hours` those of a month."""
+    """`samples`: of the last week, or as much of it as shows a pace. `hours`: of four weeks."""
     known, hourly = by_counter(samples), by_counter(hours)
     seats, rests = [], {}
     for row in report.rows:
@@ -68,7 +68,7 @@ def outlooks(report: TeamReport, samples: Iterable[Sample], hours: Iterable[Hour
         rest = _rest(row, hourly[row.counter], report.as_of)
         if row.counted:
             rests[row.counter] = rest
-        seats.append(_heading(row, known[row.counter], rest, report.as_of))
+        seats.append(_outlook(row, known[row.counter], rest, report.as_of))
     counted = [one for one in seats if one.row.counted]
     return Outlooks(tuple(seats), _team(counted, rests, report.as_of))
 
@@ -81,7 +81,7 @@ def _rest(row: SeatRow, hours: Sequence[Hour], now: datetime) -> RemainingSpend 
     return rest_of_month(own, own[0].at, now) if own else None
 
 
-def _heading(
+def _outlook(
     row: SeatRow, samples: Sequence[Sample], rest: RemainingSpend | None, now: datetime
 ) -> SeatOutlook:
     speed = pace(samples, now)

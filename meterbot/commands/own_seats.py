@@ -1,4 +1,4 @@
-"""Which seat a person means who hands in numbers: never another's."""
+"""Which of their own seats a person means."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ _MOST_BUTTONS = 6
 def chosen(
     seats: Mapping[str, Seat], platform: str, user: str, verb: str, named: str | None = None
 ) -> Seat | Message:
-    """The person's own seat that sends its numbers: the named one, or the only one. Else what to say: which there are,
-    with buttons that ask `verb` of them, or what the configuration lacks."""
+    """The person's own pushed seat: the named one, or the only one. Otherwise the answer: a choice, with buttons that ask
+    `verb` for each seat, or what the configuration lacks."""
     theirs = {name: seat for name, seat in seats.items() if seat.owner.get(platform) == user}
     own = {name: seat for name, seat in theirs.items() if seat.source == PUSH}
     if not own:
@@ -26,8 +26,8 @@ def chosen(
     if named in own:
         return own[named]
     names = sorted(own)
-    title = "Which seat?" if named is None else f"“{one_line(named, 40)}” is no seat that you send for"
-    text = f"You can ask that of {listed(names)}."
+    title = "Which seat?" if named is None else f"“{one_line(named, 40)}” is not one of your pushed seats"
+    text = f"Choose one of {listed(names)}."
     asked = [action for name in names[:_MOST_BUTTONS] for action in button(name, verb, name)]
     return Message(title, f"{title}. {text}", text=text, actions=tuple(asked))
 
@@ -36,16 +36,16 @@ def _read_by_the_bot(names: Sequence[str]) -> Message:
     whose = listed([one_line(name, 60) for name in names])
     return notice(
         "Nothing to send",
-        f"The bot reads {whose} itself. To let your own machine send instead, whoever runs meterbot sets "
-        'source = "push" for that seat, and starts the bot again.',
+        f"The bot reads {whose} itself. To let your own machine send instead, ask the operator to set "
+        'source = "push" for that seat and to restart the bot.',
     )
 
 
 def _none(platform: str, user: str) -> Message:
     block = f"{toml_block('your-name')}owner = {{ {platform} = {json.dumps(user)} }}"
     said = notice(
-        "No seat here is yours to send for",
-        "Whoever runs meterbot adds this to its configuration, with your name, and starts it again:",
+        "You have no pushed seat",
+        "Ask the operator to add this to the configuration, with your name, and to restart meterbot:",
     )
     return Message(
         said.title, said.fallback, text=said.text, sections=(Section(tuple(block.splitlines()), fixed=True),)

@@ -97,7 +97,7 @@ def _total_json(total: Total, headings: Outlooks | None) -> dict[str, object]:
 
 
 def forecast_json(said: Forecast | None, per_hour: Money | None) -> dict[str, object] | None:
-    """Four months of five end between `low` and `high`. `per_hour` is the pace now."""
+    """Four of five months end between `low` and `high`. `per_hour` is the present pace."""
     if said is None:
         return None
     return {
@@ -149,7 +149,7 @@ def _subscription_json(subscription: Subscription | None) -> dict[str, object] |
 
 
 def _org_spend_json(spend: OrgSpend | None, *, emails: bool) -> dict[str, object] | None:
-    """Costs and estimates apart: they are two ledgers of one use, and no sum of both means anything."""
+    """Costs and estimates stay apart: they count the same use twice."""
     if spend is None:
         return None
     costs, estimates, limits = spend.costs, spend.estimates, spend.limits
@@ -210,5 +210,5 @@ def _plain(amount: Money | None) -> str | None:
 
 
 def _number(share: Decimal | None) -> float | None:
-    """A JSON number of two places, for show: nothing is computed from it."""
+    """A JSON number of two places, for display only."""
     return None if share is None else float(rounded(share, 2))

@@ -22,7 +22,7 @@ from meterbot.rules.shared_counters import Shared, completed
 
 
 class LatestReading(Protocol):
-    """The newest knowledge that one seat brought of one counter, as the store keeps it."""
+    """What is known from one seat about one counter, as the store keeps it."""
 
     @property
     def seat(self) -> str: ...
@@ -36,7 +36,7 @@ class LatestReading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one seat brings to a report, and until when that is so if nothing new comes."""
+    """One seat's part of a report, and how long it is valid if nothing new arrives."""
 
     seat: Seat
     made_at: datetime
@@ -52,13 +52,13 @@ def team_report(
     now: datetime,
     tz: tzinfo = UTC,
 ) -> TeamReport:
-    """The team at `now`. Readings of seats or organizations that are not configured are left out. `tz` is where
-    configured renewals are days of."""
+    """The team at `now`. Seats and organizations that are not configured are left out. `tz`: the zone of configured
+    renewal days."""
     return Reports(seats, tz).at(list(latest), sources, now)
 
 
 class Reports:
-    """Reports of the same seats, one after the other: each is made anew only of what has changed since the one before."""
+    """Makes reports of the same seats one after another, and keeps the parts that have not changed."""
 
     def __init__(self, seats: Iterable[Seat], tz: tzinfo = UTC) -> None:
         self._seats = sorted(seats, key=lambda seat: seat.name)
@@ -74,15 +74,14 @@ class Reports:
     def at(
         self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState], now: datetime
     ) -> TeamReport:
-        """The team at `now`, of all that is known of it. One at a time: who gave up waiting for a report has left a thread
-        behind that still makes it."""
+        """The team at `now`. One report at a time: the thread of a caller that gave up may still be at work."""
         with self._making:
             return self._made_at(latest, sources, now)
 
     def _made_at(
         self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState], now: datetime
     ) -> TeamReport:
-        self._take(latest, sources)
+        self._update(latest, sources)
         parts = [self._part(seat, now) for seat in self._seats]
         members = [part.seat for part in parts]
         shared = {counter: names for counter, names in self._readers.items() if len(names) > 1}
@@ -100,13 +99,13 @@ class Reports:
             current=sum(name not in behind for name in counted_seats),
         )
 
-    def _take(self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState]) -> None:
-        """Forgets what was made of a reading or a source that is another one now."""
+    def _update(self, latest: Sequence[LatestReading], sources: Mapping[str, SourceState]) -> None:
+        """Drops the parts whose reading or source has changed."""
         for name in self._seats_of_other_sources(sources):
             self._parts.pop(name, None)
         self._sources = sources
         if not self._same_rows(latest):
-            self._take_all(latest)
+            self._replace_all(latest)
         else:
             for old, new in zip(self._latest, latest, strict=True):
                 if old is not new and new.counter in self._known.get(new.seat, ()):
@@ -127,7 +126,7 @@ class Reports:
             for old, new in zip(self._latest, latest, strict=True)
         )
 
-    def _take_all(self, latest: Iterable[LatestReading]) -> None:
+    def _replace_all(self, latest: Iterable[LatestReading]) -> None:
         self._known, self._readers, self._parts = defaultdict(dict), defaultdict(dict), {}
         for one in sorted(latest, key=lambda one: one.seat):
             seat = self._named.get(one.seat)
@@ -136,7 +135,7 @@ class Reports:
                 self._readers[one.counter][one.seat] = one.known
 
     def _part(self, configured: Seat, now: datetime) -> _Part:
-        """What was made before, while it holds, or what is made now."""
+        """The stored part while it is valid, otherwise a new one."""
         part = self._parts.get(configured.name)
         if part is None or not part.made_at <= now < part.until:
             part = self._parts[configured.name] = self._made(configured, now)
@@ -164,7 +163,7 @@ class Reports:
         )
 
     def _counted_alone(self, row: SeatRow) -> SeatRow:
-        """A row whose counter nobody else reads is the one that the sums take."""
+        """A counter that only this seat reads is counted here."""
         if row.counter is None or row.beside or row.used is None or len(self._readers[row.counter]) > 1:
             return row
         return replace(row, counted=True)
@@ -173,15 +172,15 @@ class Reports:
 def _next_change(
     seat: Seat, state: SourceState, rows: Iterable[SeatRow], now: datetime, tz: tzinfo
 ) -> datetime:
-    """When time alone may make something else of a seat: a day, and with it a month, begins, its silence grows too long,
-    a block ends, or it may be asked again."""
+    """When time alone may change a seat's part: a new day or month begins, the seat becomes stale, its block ends, or its
+    next attempt is due."""
     tomorrow = now.astimezone(tz).date() + timedelta(days=1)
     extras = [row.snapshot.extra_usage for row in rows]
     newest = max((row.snapshot.fetched_at for row in rows), default=now)
     instants = [
         datetime.combine(tomorrow, time(), tz),
         datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC),
-        # One instant later than its patience lasts.
+        # One microsecond after it is still fresh.
         *(at + seat.stale_after + timedelta(microseconds=1) for at in (state.last_ok_at, newest) if at),
         *(extra.disabled_until for extra in extras if extra is not None and extra.disabled_until),
         *([state.next_due] if state.next_due else []),
@@ -195,7 +194,7 @@ def _completed(seat: Seat, known: LastKnown, readers: Mapping[str, LastKnown]) -
 
 
 def with_paces(report: TeamReport, samples: Iterable[Sample]) -> TeamReport:
-    """The report with how fast the API organizations spend, from the history of their counters."""
+    """The report with the pace of the API organizations, from the history of their counters."""
     history = by_counter(samples)
     rows = (
         replace(row, pace=pace(history[row.counter], report.as_of))
@@ -216,7 +215,7 @@ def _missing(seat: Seat, state: SourceState, now: datetime) -> MissingSeat:
 def _present_state(
     seat: Seat, state: SourceState | None, known: Iterable[LastKnown], now: datetime
 ) -> SourceState:
-    """The stored state, or stale when nothing came for three intervals and nobody has said so yet."""
+    """The stored state, or `stale` when nothing arrived for three intervals."""
     newest = max((one.snapshot.fetched_at for one in known), default=None)
     if state is None:
         state = SourceState(seat.name) if newest is None else SourceState(seat.name, Health.OK, newest)
@@ -227,14 +226,14 @@ def _present_state(
 
 
 def _priced(seat: Seat, readings: Iterable[LastKnown]) -> Seat:
-    """Where neither plan nor price is configured: the plan that the account says, at its list price."""
+    """Without a configured plan or price: the account's plan at its list price."""
     if seat.plan is not None or seat.plan_price is not None or seat.beside:
         return seat
     tiers = [known.snapshot.tier for known in readings]
     listed = [(price.minor, tier, price) for tier in tiers if (price := list_price(tier)) is not None]
     if not listed:
         return seat
-    _, plan, price = max(listed, key=lambda one: one[0])  # beside a paid plan, a free one is no news
+    _, plan, price = max(listed, key=lambda one: one[0])
     return replace(seat, plan=plan, plan_price=price, list_price=True)
 
 

@@ -1,4 +1,4 @@
-"""How a row of the report is worded: its value, its age, its price, its next charge."""
+"""How a row of the report is shown: its amount, its age, its price, its next charge."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
@@ -39,7 +39,7 @@ def compact_table(
 
 
 def row_value(row: SeatRow, view: View) -> str:
-    """The seat line's value, or what stands in its place."""
+    """The value of the seat line, such as `$17.20 / $50.00 (34%)`, `unknown` or `not metered`."""
     if row.snapshot.org_spend is not None:
         return spend_value(row.snapshot.org_spend)
     if not row.extra_known:
@@ -138,7 +138,7 @@ def health_text(health: Health) -> str:
 
 
 def upcoming(view: View) -> list[tuple[date, SeatRow]]:
-    """Charges from today on that this reader may see, the next first; one for each account."""
+    """Charges from today on that this reader may see, the next one first; one for each account."""
     today = view.report.as_of.astimezone(view.tz).date()
     rows = view.rows_shown(sorted(view.report.rows, key=lambda row: row.seat.name))
     dated: dict[object, tuple[date, SeatRow]] = {}

@@ -1,4 +1,4 @@
-"""What an operator asks about the seats and does to them: tokens to push with, how each is doing, forgetting one."""
+"""What an operator does with seats: make push tokens, list the seats, forget one."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ from meterbot.store import Forgotten, PushToken, Store, facts, push_tokens
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """One seat, configured or merely stored. `source` is None where nothing says it any more."""
+    """One seat, configured or only stored. `source` is None where it is not known any more."""
 
     name: str
     source: str | None
@@ -25,19 +25,18 @@ class SeatInfo:
     last_reading: datetime | None
     token_made_at: datetime | None
     token_configured: bool
-    """Whether the configuration names the digest of a token, too."""
+    """Whether the configuration also has the hash of a token."""
 
     def as_json(self) -> dict[str, object]:
         """Instants in UTC, unknown as null."""
         instants = {"last_reading": self.last_reading, "token_made_at": self.token_made_at}
         shown = {name: None if at is None else stamp(at) for name, at in instants.items()}
-        told = {**asdict(self), **shown, "health": self.health.value}
-        return {"seat": told.pop("name"), **told}
+        values = {**asdict(self), **shown, "health": self.health.value}
+        return {"seat": values.pop("name"), **values}
 
 
 async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -> str | None:
-    """A new token, which is the seat's only one from now on. None, and nothing is changed, where there is one already
-    and it shall not be replaced."""
+    """A new token, which replaces the old one. None if there is one already and `replace` is false."""
     if not replace and any(token.seat == seat for token in await store.read(push_tokens.read)):
         return None
     token = pushes.new_token()
@@ -47,7 +46,7 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
 
 
 def push_command(token: str, interval: float, url: str) -> str:
-    """The one line for the seat's machine, as near to `interval` seconds as it may be."""
+    """The line for the seat's machine; it sends every `interval` seconds, within the agent's limits."""
     seconds = int(min(max(interval, SHORTEST), LONGEST))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
     return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} meterbot push --every {every}"

@@ -1,4 +1,4 @@
-"""The lines of a seat: what one reading says, in the columns that every surface shares."""
+"""The lines of one reading, the same on every surface."""
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
@@ -71,7 +71,7 @@ def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | No
 
 
 def is_metered(extra: ExtraUsage, block: Block | None) -> bool:
-    """Money can be spent, was spent, or its want blocks the seat. Set up and unused is metered."""
+    """Money can be spent, was spent, or its lack blocks the seat. Set up and unused counts as metered."""
     spent = extra.used is not None and extra.used.minor > 0
     usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
     return spent or usable or block is not None

@@ -21,10 +21,9 @@ from meterbot.rules.pace_and_caps import Pace
 class SeatRow:
     """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
 
-    `snapshot` has the source's present health, and amounts of this UTC month only: `outdated` tells that an older
-    one was set aside. `read_at` is when the money was last read, or the windows where it never was. `counted`
-    marks the one row of each counter that the sums take. `windows_at` is when the windows were read. `through`: which parts only another seat with this
-    counter knows, and which seat, as in `sharing`.
+    `snapshot` has the source's present health, and amounts of this UTC month only; `outdated`: the last amount is older.
+    `read_at` is when the money was last read, or else the windows. `counted` marks the one row of each counter that is in
+    the totals. `windows_at` is when the windows were read. `through`: which parts are known through which other seat.
     """
 
     seat: Seat
@@ -45,13 +44,13 @@ class SeatRow:
     used: Money | None = field(init=False, compare=False)
     """This month's amount, None when unknown or not metered."""
     known: bool = field(init=False, compare=False)
-    """What it spent this month is known, be it that nothing is metered."""
+    """What it spent this month is known, also where nothing is metered."""
     beside: bool = field(init=False, compare=False)
     rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
     """Blocked ones first, then by amount, then by name."""
 
     def __post_init__(self) -> None:
-        # Reckoned once: every answer asks each row many times.
+        # Computed once: every answer reads them many times.
         extra = self.snapshot.extra_usage
         metered = extra is not None and is_metered(extra, self.block)
         used = extra.used if extra is not None and metered else None
@@ -89,8 +88,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class MissingSeat:
-    """A seat whose source does not deliver; `detail` is one sentence on what ails it, `next_due` when it is asked
-    again."""
+    """A seat whose source does not deliver. `detail`: what is wrong, in a sentence. `next_due`: when it is read again."""
 
     seat: str
     health: Health
@@ -117,7 +115,7 @@ class TeamReport:
 
 
 def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:
-    """Of each seat whose account is on another plan than the configured one."""
+    """A sentence for each seat whose account has another plan than the configured one."""
     told: dict[str, tuple[str | None, list[str | None]]] = {}
     for row in rows:
         told.setdefault(row.seat.name, (row.seat.plan, []))[1].append(row.snapshot.tier)

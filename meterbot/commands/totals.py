@@ -11,7 +11,7 @@ from meterbot.core.money import Money, totals
 
 
 def count_once(rows: list[SeatRow], shared: Collection[Counter]) -> list[SeatRow]:
-    """Of the counters that several seats read, one row each."""
+    """Marks one row for each counter that several seats read: the freshest."""
     if not shared:
         return rows
     best: dict[Counter, SeatRow] = {}
@@ -65,7 +65,7 @@ def _total(currency: str, used: Money | None, rows: list[SeatRow], fees: Money |
 
 def _fees(seats: list[Seat], duplicates: tuple[tuple[str, ...], ...]) -> list[Money]:
     """Plan prices; one per account, since two seats with one counter are one subscription."""
-    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # what is configured wins
+    by_trust = sorted(seats, key=lambda seat: (seat.list_price, seat.name))  # a configured price comes first
     priced = {seat.name: seat.plan_price for seat in by_trust if seat.plan_price is not None}
     for group in duplicates:
         for again in [name for name in priced if name in group][1:]:

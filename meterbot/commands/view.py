@@ -11,10 +11,10 @@ from meterbot.core.privacy import Rows
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A report as the person who asked may see it: `own` are their seats, `public` means the whole channel reads it.
+    """A report as one reader may see it: `own` are their seats; `public`: the whole channel reads it.
 
-    Totals, and which source does not deliver, are for everyone; `rows` decides about the numbers of single seats, and
-    an `operator` sees all of them. `salt` is drawn anew for every answer: it mixes the rows without names.
+    Totals and the list of missing seats are for everyone. `rows` decides about the numbers of single seats; an `operator`
+    sees all of them. `salt` is new for every answer: it shuffles the rows without names.
     """
 
     report: TeamReport
@@ -26,31 +26,31 @@ class View:
     salt: str = ""
 
     def may_see(self, seat: str) -> bool:
-        """Its numbers under its name."""
+        """Its numbers with its name."""
         return self.rows == "named" or (not self.public and (self.operator or seat in self.own))
 
     def may_ask_for(self, seat: str) -> bool:
-        """The same of a seat that they ask for by name: who shares their own has decided to."""
+        """The same for a seat asked for by name: people may share their own."""
         return seat in self.own or self.may_see(seat)
 
     def sees_rows_of(self, seat: str) -> bool:
-        """Its numbers, perhaps without its name."""
+        """Its numbers, with or without its name."""
         return self.rows == "anonymous" or self.may_see(seat)
 
     @property
     def sees_others(self) -> bool:
-        """Numbers of others' seats, perhaps without a name."""
+        """Numbers of other people's seats, with or without names."""
         return self.rows != "self" or (self.operator and not self.public)
 
     def rows_shown(self, rows: Iterable[SeatRow]) -> list[SeatRow]:
-        """Those that this reader may see. Without names one's own come first, and the others in an order that is another
-        in each answer: neither the place of a row nor its number says who it is, or who spends most."""
+        """The rows that this reader may see. Where names are hidden, the reader's own come first and the others in an order
+        that changes with every answer, so that a row's place tells nothing about its owner."""
         if self.rows == "named":
             return list(rows)
         shown = [row for row in rows if self.sees_rows_of(row.seat.name)]
         named = all(self.may_see(row.seat.name) for row in shown)
-        return shown if named else sorted(shown, key=self._mixed)
+        return shown if named else sorted(shown, key=self._shuffled)
 
-    def _mixed(self, row: SeatRow) -> tuple[bool, str]:
-        mark = f"{self.salt}\n{row.seat.name}\n{row.counter}"
-        return not self.may_see(row.seat.name), sha256(mark.encode()).hexdigest()
+    def _shuffled(self, row: SeatRow) -> tuple[bool, str]:
+        text = f"{self.salt}\n{row.seat.name}\n{row.counter}"
+        return not self.may_see(row.seat.name), sha256(text.encode()).hexdigest()

@@ -42,7 +42,7 @@ def lines(spend: OrgSpend) -> list[str]:
 def test_each_ledger_has_its_own_line() -> None:
     assert lines(org_spend()) == [
         "API spend        $148.45 this month (cost report)",
-        "Projection       $151.39 by the end of the month, if it goes on as on average so far",
+        "Projection       $151.39 by the end of the month, at the average pace so far",
         "Claude Code use  $10.77 by 1 person (list-price estimate, not charged to seats)",
     ]
 

@@ -41,7 +41,7 @@ def test_one_of_several_is_named_or_chosen_by_a_button() -> None:
 def test_no_other_seat_can_be_named_and_all_of_them_are_answered_alike(named: str) -> None:
     said = choose("UANA", named)
     assert isinstance(said, Message)
-    assert said.text == "You can ask that of ana and ana-work."
+    assert said.text == "Choose one of ana and ana-work."
 
 
 @pytest.mark.parametrize("user", ["U999", "", "7"])

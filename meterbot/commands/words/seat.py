@@ -66,8 +66,8 @@ def seat_detail(
     outlooks: Outlooks = NOWHERE,
     hours: Sequence[Hour] = (),
 ) -> Message:
-    """All that is known of these seats, in full. `words` asked for them and are what the buttons ask again. `outlooks`
-    say where they are heading, the `hours` of this month and the one before what they had spent by this day of it."""
+    """All that is known of these seats. `words` are what the buttons ask again. `outlooks` are their forecasts; `hours`, of
+    this month and the one before, say what they had spent by this day of it."""
     report = view.report
     rows = [row for row in report.rows if row.seat.name in names]
     title = listed([one_line(name, 60) for name in names])
@@ -75,12 +75,12 @@ def seat_detail(
         title = f"{title}: {row_value(rows[0], view)}"
     blocked = any(row.block for row in rows)
     gone = {missing.seat: missing for missing in report.missing}
-    unwell = any(name in gone for name in names)
+    any_missing = any(name in gone for name in names)
     first = [f"{one_line(row.seat.name, 60)}: {_in_short(row, view)}" for row in rows]
     return Message(
         title=title,
         fallback="; ".join(first),
-        severity=Severity.CRITICAL if blocked else Severity.WARNING if unwell else Severity.INFO,
+        severity=Severity.CRITICAL if blocked else Severity.WARNING if any_missing else Severity.INFO,
         sections=tuple(
             part
             for row in rows
@@ -103,7 +103,7 @@ class _Ahead:
     hours: Sequence[Hour]
 
     def sentences(self, row: SeatRow, view: View) -> list[str]:
-        """Where a seat is heading."""
+        """The forecast of one seat."""
         found = [one for one in self.outlooks.seats if one.row is row]
         return [line for one in found for line in seat_outlook_sentences(one, view)]
 
@@ -141,7 +141,7 @@ def _seat_sections(
 
 
 def _people(row: SeatRow, view: View) -> list[Section]:
-    """Names are other people's: shown where everyone's are."""
+    """The people of an API organization, where all names are shown."""
     named = people_lines(row.snapshot.org_spend) if row.snapshot.org_spend and view.rows == "named" else []
     if len(named) > _MOST_LINES:
         named = [*named[:_MOST_LINES], f"and {len(named) - _MOST_LINES} more"]
@@ -163,7 +163,7 @@ def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) ->
 
 
 def _of_the_machine(row: SeatRow, view: View) -> list[str]:
-    """What only the seat's own machine knows: never spend, and never in a sum."""
+    """What only the seat's own machine knows. It is never spend and in no sum."""
     facts, estimate, throttle = [], row.snapshot.estimate, row.snapshot.throttle
     if estimate is not None:
         month = date.fromisoformat(f"{estimate.month}-01")
@@ -180,7 +180,7 @@ def _of_the_machine(row: SeatRow, view: View) -> list[str]:
 
 
 def _sharing(row: SeatRow, view: View) -> list[str]:
-    """That other seats read the same counter, and what is known through which of them."""
+    """Which other seats read the same counter, and what is known through them."""
     others = [
         other.seat.name
         for other in view.report.rows
@@ -192,8 +192,8 @@ def _sharing(row: SeatRow, view: View) -> list[str]:
     def named(name: str) -> str:
         return one_line(name, 60) if view.may_see(name) else "another seat"
 
-    told = [f"{words} ({named(row.through[part])})" for part, words in _PARTS.items() if part in row.through]
-    read = f", known through others: {listed(told)}" if told else ""
+    parts = [f"{words} ({named(row.through[part])})" for part, words in _PARTS.items() if part in row.through]
+    read = f", known through others: {listed(parts)}" if parts else ""
     return [f"One account with {listed(list(dict.fromkeys(map(named, others))))}: counted once{read}."]
 
 
@@ -207,9 +207,9 @@ _PARTS = {
 
 def _notes(row: SeatRow) -> list[str]:
     extra = row.snapshot.extra_usage
-    notes = [f"the {what} is assumed, no answer states it" for what in (extra.assumed if extra else ())]
+    notes = [f"the {what} is assumed: no answer contains it" for what in (extra.assumed if extra else ())]
     if extra is not None and not extra.comparable:
-        notes.append("the amount is before a discount, so it cannot be compared with the cap")
+        notes.append("the amount is before a discount and cannot be compared with the cap")
     if extra is not None and extra.reason is not None and row.block is None:
         notes.append(f"Anthropic's reason for switching it off: {extra.reason}")
     return [*notes, *row.snapshot.drift[:5], *row.snapshot.errors[:5]]
@@ -218,14 +218,14 @@ def _notes(row: SeatRow) -> list[str]:
 def block_sentence(block: Block, tz: tzinfo) -> str:
     """Which limit, how hard, and until when."""
     why = {
-        "cap": "its extra usage cap is spent",
+        "cap": "its extra usage cap is reached",
         "balance": "its prepaid credits are used up",
         "unknown": "Anthropic does not say why",
     }[block.reason]
     force = {
         True: "The plan's own quota is full too: the next prompt is refused.",
-        False: "The plan's own quota still serves.",
-        None: "Whether the plan's own quota still serves is unknown.",
+        False: "The plan's own quota still works.",
+        None: "It is not known whether the plan's own quota still works.",
     }[block.hard]
     until = "" if block.until is None else f" until {moment(block.until, tz)}"
     return f"Blocked{until}: {why}. {force}"

@@ -82,7 +82,7 @@ def test_one_seat_in_full() -> None:
         "Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1\n"
         "Next charge      2026-05-14\n"
         "Read from claude_ai: 1 min ago.\n"
-        "Blocked until Fri May 1 02:00: its extra usage cap is spent. "
+        "Blocked until Fri May 1 02:00: its extra usage cap is reached. "
         "The plan's own quota is full too: the next prompt is refused.\n"
         "Next charge Thu May 14: $200.00 (Max 20x), and $50.00 spent so far this month."
     )
@@ -96,12 +96,12 @@ def test_one_seat_in_full() -> None:
         (
             extra("1", "50", reason_class=ReasonClass.BALANCE),
             (window(),),
-            "Blocked: its prepaid credits are used up. The plan's own quota still serves.",
+            "Blocked: its prepaid credits are used up. The plan's own quota still works.",
         ),
         (
             extra(None, "50", out_of_credits=True),
             (window(),),
-            "Blocked: Anthropic does not say why. The plan's own quota still serves.",
+            "Blocked: Anthropic does not say why. The plan's own quota still works.",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_why_a_seat_is_blocked(usage: ExtraUsage, windows: tuple[()], sentence: 
 def test_a_block_whose_windows_are_unknown_claims_nothing_about_them() -> None:
     shot = snapshot(extra_usage=BLOCKED, windows=(), windows_read=False)
     text = body(seat_detail(view(reading(shot)), ["ana"], ("me",)))
-    assert "Whether the plan's own quota still serves is unknown." in text
+    assert "It is not known whether the plan's own quota still works." in text
 
 
 def test_an_ailing_seat_says_what_ails_it_and_what_to_do() -> None:
@@ -140,8 +140,8 @@ def test_a_seat_whose_bodies_disagree_says_so() -> None:
     )
     text = body(seat_detail(view(reading(shot)), ["ana"], ("me",)))
     assert text.endswith(
-        "Note: the currency is assumed, no answer states it\n"
-        "Note: the amount is before a discount, so it cannot be compared with the cap\n"
+        "Note: the currency is assumed: no answer contains it\n"
+        "Note: the amount is before a discount and cannot be compared with the cap\n"
         "Note: Anthropic's reason for switching it off: odd_reason\n"
         "Note: cap: usage 60.00, overage 50.00\n"
         "Note: subscription: 503"
