@@ -9,7 +9,7 @@ from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
-from meterbot.rules.outlook import Forecast, RemainingSpend, forecast, rest_of_month
+from meterbot.rules.outlook import Forecast, RemainingSpend, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
 from meterbot.rules.window_trend import full_at
 
@@ -86,19 +86,24 @@ def _outlook(
 ) -> SeatOutlook:
     speed = pace(samples, now)
     extra, used = row.snapshot.extra_usage, row.used
-    ends = month_end(calendar_month(now))
-    known = used is not None and extra is not None and extra.comparable
-    cap_at = (
-        cap_eta(used, extra.cap, speed, now, ends) if known and used and extra and not row.block else None
-    )
+    month = None if used is None else forecast(used, rest, now)
+    cap_at = None
+    if (
+        used is not None
+        and extra is not None
+        and extra.cap is not None
+        and extra.comparable
+        and row.block is None
+    ):
+        at = cap_eta(used, extra.cap, speed, now, month_end(calendar_month(now)))
+        cap_at = at if at is not None and cap_is_at_risk(at, extra.cap, month, now) else None
     read_at = row.windows_at
     full = []
     for window in row.snapshot.windows:
         at = None if read_at is None else full_at(window, row.trail, read_at)
         if at is not None and at > now:
             full.append((window.name, at))
-    said = None if used is None else forecast(used, rest, now)
-    return SeatOutlook(row, speed, said, cap_at, tuple(full))
+    return SeatOutlook(row, speed, month, cap_at, tuple(full))
 
 
 def _team(

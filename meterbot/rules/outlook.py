@@ -19,6 +19,7 @@ FEWEST_DAYS = 3
 """Whole days that must be known: of fewer nothing is foretold."""
 HABIT = timedelta(days=28)
 _DAY = timedelta(days=1)
+_SOON = timedelta(days=2)
 _TENTH = 1.2816
 """How many standard deviations from the mean a tenth lies, on either side."""
 _SPREAD = 1.3
@@ -94,6 +95,12 @@ def forecast(used: Money, rest: RemainingSpend | None, now: datetime) -> Forecas
     low, high = _tenths(rest)
     ends = month_end(calendar_month(now))
     return Forecast(_more(used, low), _more(used, rest.mean), _more(used, high), ends)
+
+
+def cap_is_at_risk(at: datetime, cap: Money, forecast: Forecast | None, now: datetime) -> bool:
+    """Whether a cap that the present pace reaches at `at` is worth a warning: it is near, or the month's forecast, which
+    must be known, says so too. The alert and the answers both ask here."""
+    return at - now <= _SOON or (forecast is not None and forecast.likely.major >= cap.major)
 
 
 def _tenths(rest: RemainingSpend) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 Both look only when a clean reading is higher than the one before, and from three readings on.
 
-The cap will fall: at the pace of the last 24 hours it does before the counter starts again; and the month's forecast,
-once there is one, says so too, or it does within two days. That is one episode, told once. It ends with the period, when a reading shows that a raised
+The cap will fall: at the pace of the last 24 hours it does before the counter starts again; and the month's forecast says
+so too, or it does within two days. That is one episode, told once. It ends with the period, when a reading shows that a raised
 cap will hold, and when no reading has shown it for a week: a quiet weekend is no recovery.
 
 A spike: over the last hour the seat spends three times as fast as nine of ten of its busy hours in four weeks, and at
@@ -22,13 +22,12 @@ from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.hours import HOUR, Hour, hour_of
 from meterbot.rules.memory import CounterMemory, Risk
 from meterbot.rules.months import month_end
-from meterbot.rules.outlook import Forecast, forecast, rest_of_month
+from meterbot.rules.outlook import Forecast, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
 _CALM = timedelta(days=7)
-_SOON = timedelta(days=2)
 _AGAIN = timedelta(hours=1)
 """How long a risk that was seen need not be looked for again."""
 _FAR_ABOVE = 3
@@ -134,17 +133,13 @@ def _watch_cap(about: _About) -> tuple[CounterMemory, Event | None]:
     speed = about.over(DAY)
     said = _month(memory, about.rise.hours, now)
     at = _falls(memory, speed, now)
-    if speed is None or cap is None or at is None or (_holds(cap, said) and at - now > _SOON):
+    if speed is None or cap is None or at is None or not cap_is_at_risk(at, cap, said, now):
         over = risk is not None and speed is not None and cap is not None and _raised(risk.cap, cap)
         return (replace(memory, risk=None) if over else memory), None
     seen = replace(memory, risk=Risk(memory.period, cap, now))
     if risk is not None and risk.period == memory.period and now - risk.seen_at < _CALM:
         return seen, None
     return seen, _will_fall(about, speed, at, said)
-
-
-def _holds(cap: Money, said: Forecast | None) -> bool:
-    return said is not None and said.likely.major < cap.major
 
 
 def _raised(old: Money, new: Money) -> bool:

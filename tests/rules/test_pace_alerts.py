@@ -129,8 +129,14 @@ def test_a_raised_cap_that_holds_ends_the_episode() -> None:
     end = steady(paced, "1", 12)
     end = steady(paced, "0.20", 6, end + HOUR, used="12", cap="900")
     assert paced.count(FORECAST) == 1
-    steady(paced, "20", 12, end + HOUR, used="13", cap="900")
+    steady(paced, "40", 12, end + HOUR, used="13", cap="900")
     assert paced.count(FORECAST) == 2
+
+
+def test_a_cap_that_is_days_away_is_no_risk_before_the_month_has_a_forecast() -> None:
+    paced = Paced()
+    steady(paced, "1", 12, cap="150")
+    assert paced.count(FORECAST) == 0
 
 
 def test_a_raised_cap_that_falls_all_the_same_is_the_same_episode() -> None:
