@@ -34,7 +34,7 @@ NEVER_CONTACTED = {
 
 
 def literal_hosts(text: str) -> Iterator[str]:
-    for url in re.findall(r"\b(?:https?|wss?)://[^\s\"'<>`)\]}]+", text):
+    for url in re.findall(r"\b(?:https?|wss?)://[^\s\"'<>`)\]},]+", text):
         host = (urlsplit(url.partition("{")[0]).hostname or "").rstrip(".…")
         if host and not re.fullmatch(
             r"127\.\d+\.\d+\.\d+|localhost|0\.0\.0\.0|(?:.*\.)?example(?:\.com|\.org)?", host
