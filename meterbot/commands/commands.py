@@ -41,6 +41,7 @@ FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer]]] 
     "settings": settings.answer,
     "join": joining.join,
     "approve": joining.approve,
+    "invite": joining.invite,
     "report": report.answer,
     "status": status.answer,
     "help": help.answer,

@@ -95,6 +95,38 @@ class JoinCommand:
         async with self._one_at_a_time:
             return Answer(await self._joined(seat, question, self._terms.url, new=new))
 
+    async def invite(self, seats: Sequence[Seat]) -> Message:
+        """Asks the seats' owners in direct messages to connect their machines; says which could be asked."""
+        lines = [await self._invited(seat) for seat in seats]
+        title = "Invitations"
+        return Message(title, f"{title}: {' '.join(lines)}", text="\n".join(lines))
+
+    async def _invited(self, seat: Seat) -> str:
+        if seat.source != PUSH:
+            return f"{seat.name}: the bot reads this seat itself."
+        title = f"Connect {seat.name} to meterbot"
+        text = (
+            "Your team's meterbot shows what each Claude seat spends. Your own machine sends the numbers: one line does "
+            "it, and no sign-in leaves your machine. The button shows the line, which then works for ten minutes."
+        )
+        message = Message(
+            title, f"{title}. {text}", text=text, actions=button("Show my line", VERB, seat.name)
+        )
+        owners = [(chat, seat.owner[chat.name]) for chat in self._chats if chat.name in seat.owner]
+        for chat, owner in owners:
+            mark = sha256(f"invite\n{seat.name}\n{chat.name}\n{self._now().isoformat()}".encode()).digest()
+            try:
+                await chat.post(b32encode(mark).decode().lower()[:20], f"@{owner}", message)
+            except SendError as error:
+                log.warning("invitation_not_posted", seat=seat.name, chat=chat.name, reason=error.reason)
+                continue
+            log.info("invited", seat=seat.name, chat=chat.name)
+            return f"{seat.name}: its owner has a direct message on {chat.name}."
+        why = (
+            "no chat could deliver a direct message" if owners else "it has no owner on a chat that runs here"
+        )
+        return f"{seat.name}: not invited, {why}."
+
     async def remarks(self, seats: Iterable[str]) -> list[str]:
         """Which of these seats have no machine yet, and whose machines run an older agent."""
         pushing = [

@@ -3,7 +3,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Question
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
 from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
+from meterbot.core.privacy import Operators
 from meterbot.core.secret import hide
+from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code
 from meterbot.ingest.pushes import digest
 from meterbot.store import PushToken, Store, forgetting, notes, push_tokens, seat_agents
@@ -182,6 +186,49 @@ async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
     said = await door.remarks(["ana", "bo", "cy"])
     assert said == ["An older agent sends for ana: a new line of /claude-spend join updates it."]
     assert await door.remarks(["bo"]) == []
+
+
+async def test_an_invitation_is_a_direct_message_with_a_button_for_the_line(
+    store: Store, clock: ManualClock
+) -> None:
+    slack, discord = Wall("slack"), Wall("discord")
+    slack.troubles.append(Trouble.REFUSED)
+    both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
+    door = JoinCommand({}, store, JoinTerms(URL), chats=[slack, discord], now=clock.now)
+    nobody = replace(SEATS["bo"], owner={})
+    said = (await door.invite([both, SEATS["bo"], SEATS["cy"], nobody])).text.splitlines()
+    assert said == [
+        "ana: its owner has a direct message on discord.",
+        "bo: its owner has a direct message on slack.",
+        "cy: the bot reads this seat itself.",
+        "bo: not invited, it has no owner on a chat that runs here.",
+    ]
+    [(to_ana, to_bo)] = [(discord.standing[0], slack.standing[0])]
+    assert (to_ana.channel, to_bo.channel) == ("@7", "@UBO")
+    assert [action.id for action in to_ana.message.actions] == ["join:ana"]
+
+
+@pytest.mark.parametrize(
+    ("user", "platform", "title"),
+    [("UANA", "slack", "Not allowed"), ("UBOSS", "slack", "Invitations"), ("me", "console", "Invitations")],
+)
+async def test_only_operators_invite(
+    store: Store, clock: ManualClock, user: str, platform: str, title: str
+) -> None:
+    wall = Wall("slack")
+    operators = Operators({"slack": frozenset({"UBOSS"})})
+    context = CommandContext(
+        store,
+        SEATS,
+        clock.now,
+        UTC,
+        "1",
+        redaction=Redaction(operators=operators),
+        joining=joining(store, clock, [wall]),
+    )
+    answer = await Commands(context).answer(Question(("invite", "ana"), platform, user))
+    assert answer.message.title == title
+    assert len(wall.standing) == (title == "Invitations")
 
 
 # Where somebody has to approve.
