@@ -122,7 +122,7 @@ async def here(folder: Path) -> None:
         three.block("ana")
         async with running(start, clone, environ(folder, **secrets)):
             watch.typed()
-            await told(three, lambda text: "ana is blocked" in text)
+            await told(three, lambda text: "ana is BLOCKED" in text)
             watch.says(f"{start}: so is an alert of the seat, after {watch.commands} commands")
 
 
@@ -155,7 +155,7 @@ async def on_a_dyno(folder: Path) -> None:
             watch.says(f"release: {lines['release']}")
             three.block("ana")
             async with running(lines["worker"], app, environ(folder, **{**dyno, "DYNO": "worker.1"})):
-                await told(three, lambda text: "ana is blocked" in text)
+                await told(three, lambda text: "ana is BLOCKED" in text)
                 watch.says(f"worker: {lines['worker']}: the alert is in the channel")
             for each in [app, *app.rglob("*")]:
                 each.chmod(each.stat().st_mode | stat.S_IWUSR)

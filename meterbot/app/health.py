@@ -45,6 +45,8 @@ class BotHealth:
     """Chat → how many messages a snooze, a silence or quiet hours hold back."""
     oldest: Mapping[str, datetime] = field(default_factory=dict)
     """Chat → when the oldest message that is to be delivered now was queued."""
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """Chat → how many messages were given up by a fault of their own."""
     seats: Mapping[str, SourceState] = field(default_factory=dict)
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Chat → why its messages cannot be delivered, in the platform's words."""
@@ -95,6 +97,10 @@ class BotHealth:
             f"{count(held, 'message')} for {name} held back on purpose"
             for name, held in self.held.items()
             if held
+        ]
+        found += [
+            f"{count(failed, 'message')} for {name} failed: meterbot failed lists and retries them"
+            for name, failed in self.failed.items()
         ]
         found += [
             f"{count(self.waiting.get(name, 0), 'message')} for {name} cannot be delivered: "

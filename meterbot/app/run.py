@@ -29,7 +29,7 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store, deliveries, facts, workers
+from meterbot.store import Store, deliveries, delivery_queue, facts, workers
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -255,8 +255,9 @@ class Bot:
                     True,
                 )
                 alive = await self.store.read(lambda c: workers.read(c, now))
+                failed = Counter(each.chat for each in await self.store.read(delivery_queue.failed))
         except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
-            queues, sources, alive, database = [], {}, [], False
+            queues, sources, alive, failed, database = [], {}, [], Counter[str](), False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting, held = Counter(dict.fromkeys(self.chats, 0)), Counter[str]()
@@ -278,6 +279,7 @@ class Bot:
             connected_at=self.connected_at,
             wrong_channels=self.wrong_channels,
             held=held,
+            failed={name: number for name, number in failed.items() if name in self.chats},
             chats={name: chat.connection() for name, chat in self.chats.items()},
             waiting=waiting,
             oldest=oldest,

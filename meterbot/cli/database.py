@@ -67,3 +67,28 @@ def db_restore(
     log_setup.set_up()
     kept = done(operations.restore(url, file, datetime.now(UTC)))
     print(f"restored from {file}" + ("" if kept is None else f"; the replaced database is kept as {kept}"))
+
+
+@cli.command("failed")
+def failed_messages(
+    context: typer.Context,
+    retry: Annotated[str | None, typer.Option(metavar="ID", help="Send this one again, or `all`.")] = None,
+    config: ConfigPath = None,
+) -> None:
+    """List the messages that could not be posted, and send them again.
+
+    A message fails when the platform refuses it for its content again and again. Other messages go on.
+    """
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+
+    url = database_url(context, config)
+    log_setup.set_up()
+    if retry is not None:
+        number = done(operations.retry_failed(url, None if retry == "all" else retry))
+        print(f"queued again: {number}")
+        raise typer.Exit(0 if number else 1)
+    for each in done(operations.failed_messages(url)):
+        print(
+            f"{each.id}  {each.created_at:%Y-%m-%d %H:%M} UTC  {each.chat} {each.channel}  {each.event}: {each.reason}"
+        )

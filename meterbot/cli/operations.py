@@ -21,16 +21,18 @@ from meterbot.chat import Chat
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock
+from meterbot.core.deliveries import FailedDelivery
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
-from meterbot.delivery.alerts.test_alert import arrival_check
+from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.ingest import forget_account as forget_account_of
 from meterbot.store import (
     Forgotten,
     Store,
     StoredSession,
     database,
+    delivery_queue,
     forgetting,
     push_tokens,
     sessions,
@@ -137,6 +139,18 @@ async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
 async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
     """Puts a copy in the database's place; returns where that is kept, if there was one."""
     return await database.restore(url.get_secret_value(), source, now)
+
+
+async def failed_messages(url: SecretStr) -> list[FailedDelivery]:
+    """The messages that were given up."""
+    async with opened_at(url) as store:
+        return await store.read(delivery_queue.failed)
+
+
+async def retry_failed(url: SecretStr, delivery: str | None) -> int:
+    """Queues a failed message again, or all (None); returns how many."""
+    async with opened_at(url) as store:
+        return await store.run(lambda tx: delivery_queue.retry_failed(tx, delivery))
 
 
 def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:

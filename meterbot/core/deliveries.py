@@ -32,6 +32,8 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     SUPERSEDED = "superseded"
     REFUSED = "refused"
+    FAILED = "failed"
+    """Given up: the fault is the message's own. A person can have it retried."""
 
 
 class Purpose(StrEnum):
@@ -124,9 +126,12 @@ class PostContent:
 def lasts(event: Event, now: datetime) -> bool:
     """Whether what happened is still news: a full window is none once it has reset, a renewal none once it is past."""
     until = event.facts.get(_LASTS_UNTIL.get(event.kind, ""))
-    if not isinstance(until, str):
+    try:
+        end = datetime.fromisoformat(until) if isinstance(until, str) else None
+    except ValueError:
+        end = None  # facts that nobody can read end nothing
+    if end is None:
         return True
-    end = datetime.fromisoformat(until)
     return now < end if end.tzinfo is not None else now.date() <= end.date()
 
 
@@ -207,6 +212,23 @@ class Delivery:
     purpose: Purpose = Purpose.TELL
     told: tuple[str, ...] = ()
     shown: str | None = None
+    own_failures: int = 0
+    """Attempts that failed by a fault of this message alone."""
+    note: str | None = None
+    """Shown at the end of the message: why it is here, or that it may be a repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """A message that was given up: `reason` is the last error, in the platform's words where it has some."""
+
+    id: str
+    chat: str
+    channel: str
+    event: str
+    reason: str
+    attempts: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ class Outcome(StrEnum):
     """The person does not accept direct messages from the bot: they have to be told elsewhere."""
 
 
+LOOKUP_EXHAUSTED = "lookup_exhausted"
+"""The `code` of a search for a message that ended before all messages were read."""
+
+
 class SendError(MeterbotError):
     """A delivery that did not end in a known message.
 

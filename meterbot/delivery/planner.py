@@ -3,7 +3,7 @@
 from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.core.deliveries import (
@@ -26,6 +26,9 @@ from meterbot.delivery.routing import (
     priority_of,
     topic_of,
 )
+
+COLLECT_RENEWALS = timedelta(minutes=10)
+"""A renewal waits this long, so that all seats' renewals of a morning are one message."""
 
 
 @dataclass
@@ -52,8 +55,9 @@ class Planner:
     def tell(self, event: Event, seat: Seat | None) -> None:
         """Queues one event, wherever it belongs."""
         self.alerts = {**self.alerts, event.key: event}
-        if event.resolves is not None:
-            self._end(event, event.resolves)
+        if event.resolves is not None and (
+            self._end(event, event.resolves) or not event.facts.get("changes")
+        ):
             return
         living = topic_of(event) if self.routing.update_in_place else None
         redaction = self.routing.redaction
@@ -74,16 +78,17 @@ class Planner:
                 )
             self.tellings.append(Posting(event.key, about or event.key, place, topic))
 
-    def _end(self, event: Event, ended: str) -> None:
-        """Never a new post: the alert's own is edited, and gets a line."""
+    def _end(self, event: Event, ended: str) -> bool:
+        """The alert's own post is edited and gets a line. False where the alert was never posted."""
         alert = self.alerts.get(ended)
         if alert is None:
-            return
+            return False
         lane = priority_of(alert.kind)
         for telling in [each for each in self.tellings if each.event == ended]:
             self._queue(event, telling.place, DeliveryKind.EDIT, lane, about=telling.about)
             if self.routing.send_resolved:
                 self._queue(event, telling.place, DeliveryKind.REPLY, lane, about=telling.about)
+        return any(each.event == ended for each in self.tellings)
 
     def _standing(self, topic: str | None, place: Destination) -> str | None:
         """The event whose post at this place is the topic's."""
@@ -113,6 +118,9 @@ class Planner:
     ) -> None:
         # An edit notifies nobody, so nothing holds it back.
         held = None if kind is DeliveryKind.EDIT else self._hold(event, place)
+        not_before = None if held is None else held.until
+        if held is None and event.kind is EventKind.RENEWAL_NEAR and kind is DeliveryKind.POST:
+            not_before = self.now + COLLECT_RENEWALS
         if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
             self.release.append((about, place))
         self.deliveries.append(
@@ -125,7 +133,7 @@ class Planner:
                 about=about,
                 lane=lane,
                 topic=topic,
-                not_before=None if held is None else held.until,
+                not_before=not_before,
                 held=None if held is None else held.why,
             )
         )

@@ -22,7 +22,6 @@ _LANES: Mapping[EventKind, Priority] = {
     EventKind.RENEWAL_NEAR: Priority.RENEWAL,
     EventKind.SUBSCRIPTION_CHANGED: Priority.RENEWAL,
     EventKind.SESSION_EXPIRING: Priority.RENEWAL,
-    EventKind.PERIOD_CLOSED: Priority.DIGEST,
     EventKind.DIGEST: Priority.DIGEST,
 }
 

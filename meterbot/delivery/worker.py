@@ -7,6 +7,7 @@ say. It is never posted twice: whatever may have arrived is looked for before it
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -22,7 +23,7 @@ from meterbot.core.deliveries import (
     PossibleDuplicate,
     Purpose,
 )
-from meterbot.core.errors import Outcome, SendError
+from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
 from meterbot.delivery.grouping import grouping, while_out
@@ -40,12 +41,26 @@ _LONGEST_ASKED = 3600.0
 """Who is asked to wait longer looks again after this time: it may have been a mistake."""
 _GOODBYE_SECONDS = 2.0
 
+MOST_TRIES = 3
+"""A message that fails by its own fault so often is given up."""
+_OWN_PAUSE = 60.0
+DOUBT_LIMIT = timedelta(minutes=30)
+"""A message in doubt that cannot be looked up for so long is sent again."""
+MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
+_NO_DIRECT = (
+    "The person concerned does not accept direct messages from meterbot. They can allow them: on Slack in the app's "
+    "Messages tab, on Discord under Privacy Settings of this server."
+)
+_UNSHOWN = Message(
+    "meterbot could not format an alert",
+    "meterbot could not format an alert. The operator finds the cause in the log.",
+    text="The operator finds the cause in the log.",
+)
+
 _STATE = {
     Outcome.NOT_SENT: DeliveryState.QUEUED,
     Outcome.IN_DOUBT: DeliveryState.IN_DOUBT,
     Outcome.REFUSED: DeliveryState.REFUSED,
-    Outcome.INVALID: DeliveryState.REFUSED,
-    Outcome.NO_DIRECT: DeliveryState.REFUSED,
 }
 
 Render = Callable[[Delivery], Message]
@@ -148,14 +163,56 @@ class DeliveryWorker:
             await self._say_goodbye(delivery)
             raise
         except Exception:
-            # A chat tells every failure of the outside by a SendError: this one is our own.
+            # A chat reports every failure of the platform by a SendError: this one is our own bug.
             log.exception("a chat failed", chat=name, delivery=delivery.id)
-            await self._put_back(delivery, SendError(Outcome.IN_DOUBT, "meterbot itself failed to send it"))
+            await self._bug(delivery)
         else:
             await self._record(delivery, where, sent=sent)
         return True
 
+    async def _bug(self, delivery: Delivery) -> None:
+        """It may have been sent, and would fail again and again: it waits in doubt, a bounded number of times."""
+        reason = "meterbot itself failed to send it"
+        if delivery.own_failures + 1 >= MOST_TRIES:
+            await self._own_fault(delivery, reason)
+            return
+        await self._put_back(delivery, SendError(Outcome.IN_DOUBT, reason))
+        await self._store.run(lambda tx: delivery_queue.count_own_failure(tx, delivery))
+
+    async def _own_fault(self, delivery: Delivery, reason: str) -> None:
+        """Only this message cannot be sent: it is tried a few times, then set aside."""
+        now, last = self._clock.now(), delivery.own_failures + 1 >= MOST_TRIES
+        again = None if last else now + timedelta(seconds=_OWN_PAUSE * 2**delivery.own_failures)
+        await self._store.run(lambda tx: delivery_queue.mark_own_failure(tx, delivery, reason, now, again))
+        self._tally.delivery(delivery.chat, "failed" if last else Outcome.INVALID.value)
+        if last:
+            self._tally.failed("message")
+            log.error("a message was given up", chat=delivery.chat, delivery=delivery.id, reason=reason)
+        else:
+            log.warning(
+                "a message is refused, others go on", chat=delivery.chat, delivery=delivery.id, reason=reason
+            )
+
+    async def _move_to_channel(self, delivery: Delivery, error: SendError) -> None:
+        """A person takes no direct messages: the channel is told, as far as it may know."""
+        now, channel = self._clock.now(), self._chats[delivery.chat].destination
+        log.warning(
+            "a direct message is refused, its alert goes to the channel",
+            chat=delivery.chat,
+            reason=error.reason,
+        )
+        await self._store.run(lambda tx: delivery_queue.move(tx, delivery, channel, _NO_DIRECT, now))
+
     async def _failed(self, delivery: Delivery, error: SendError) -> None:
+        if error.outcome is Outcome.INVALID:
+            await self._own_fault(delivery, error.reason)
+            return
+        if error.outcome is Outcome.NO_DIRECT:
+            if delivery.kind is DeliveryKind.POST:
+                await self._move_to_channel(delivery, error)
+            else:
+                await self._supersede(delivery, error.reason)
+            return
         if error.outcome is not Outcome.GONE:
             await self._put_back(delivery, error)
             return
@@ -191,8 +248,7 @@ class DeliveryWorker:
             raise SendError(Outcome.IN_DOUBT, f"{chat.name} did not answer in time") from None
 
     async def _send_once(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
-        message = delivery.message or self._render(delivery)
-        root = delivery.root
+        message, root = self._message(delivery), delivery.root
         if delivery.kind is DeliveryKind.EDIT:
             assert root is not None  # noqa: S101 - without one the edit is needless
             # Editing twice shows the same message: no need to look.
@@ -200,9 +256,20 @@ class DeliveryWorker:
             return root, True
         if (found := await self._look(chat, delivery)) is not None:
             return found, False
+        if delivery.id in self._unsure:
+            message = _with_note(message, MAY_REPEAT)
         if root is None:
             return await chat.post(delivery.id, delivery.channel, message), True
         return await chat.reply(delivery.id, root, message), True
+
+    def _message(self, delivery: Delivery) -> Message:
+        """The message as rendered now. One that cannot be rendered is a bug, and holds nobody up."""
+        try:
+            message = delivery.message or self._render(delivery)
+        except Exception:
+            log.exception("an alert cannot be rendered", delivery=delivery.id, kind=delivery.event.kind.value)
+            message = _UNSHOWN
+        return message if delivery.note is None else _with_note(message, delivery.note)
 
     async def _look(self, chat: Chat, delivery: Delivery) -> Posted | None:
         if not delivery.settle:
@@ -211,9 +278,11 @@ class DeliveryWorker:
         try:
             found = await chat.find(delivery.id, delivery.channel, since, delivery.root)
         except SendError as error:
-            if error.outcome is not Outcome.REFUSED:
+            waited = self._clock.now() - (delivery.first_tried_at or delivery.created_at)
+            exhausted = error.code == LOOKUP_EXHAUSTED and waited >= DOUBT_LIMIT
+            if error.outcome is not Outcome.REFUSED and not exhausted:
                 raise
-            # Not allowed to look, and perhaps nobody will ever be: a second post is better than a lost alert.
+            # Nobody may look, or can any more: a second post is better than a lost alert.
             log.warning("cannot look for a message in doubt, sending it", reason=error.reason)
             self._unsure.add(delivery.id)
             return None
@@ -281,6 +350,10 @@ class DeliveryWorker:
                 log.info("a message stood twice, the second is taken away", delivery=unsure.id)
                 await chat.delete(extra)
         await self._store.run(lambda tx: deliveries.settle(tx, unsure.id))
+
+
+def _with_note(message: Message, note: str) -> Message:
+    return replace(message, text="\n".join(filter(None, [message.text, note])))
 
 
 def _needless(delivery: Delivery) -> str | None:

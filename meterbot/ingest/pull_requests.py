@@ -14,6 +14,7 @@ from functools import partial
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Seat, by_counter
 from meterbot.ingest.ingest import Ingest
+from meterbot.rules import fact_money
 from meterbot.rules.months import calendar_month, month_start
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
@@ -162,7 +163,7 @@ class PullRequestTracker:
         known = [before, *sharing[1:]]
         news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
         records.write(connection, news)
-        return [merged_event(final.pull, now, shown=self._shown)] if tells else []
+        return [_posted_if_it_cost(merged_event(final.pull, now, shown=self._shown))] if tells else []
 
     def _placed(self, pull: PullRequest, connection: Connection) -> PullRequest:
         """On the counters that its seats read now, unless it is on some already."""
@@ -227,3 +228,12 @@ def _on(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[Pull
     """Those that are ready and on one of the counters."""
     wanted = set(counters)
     return [one for one in records if one.pull.ready and wanted.intersection(one.pull.counters)]
+
+
+def _posted_if_it_cost(event: Event) -> Event:
+    """A pull request that cost nothing is recorded, and not posted."""
+    amounts = event.facts.get("amounts")
+    free = isinstance(amounts, list) and not any(
+        amount.minor for amount in map(fact_money, amounts) if amount
+    )
+    return replace(event, muted_by="no extra usage") if free else event

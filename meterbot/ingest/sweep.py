@@ -12,7 +12,7 @@ from meterbot.core.models import Counter, Event, EventKind, Health, SourceState,
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
-from meterbot.delivery.routing import hold, priority_of
+from meterbot.delivery.routing import hold, muted_by, priority_of
 from meterbot.ingest.changes import Changes, counts_in_team, may_change
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, TeamShare
@@ -180,7 +180,8 @@ class Sweep:
         for event in facts.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
             times = (now - event.at) // interval
             actions = alert_actions.holding(connection, now)
-            if times < 1 or hold(event, self._routing, actions, now) is not None:
+            held = hold(event, self._routing, actions, now) or muted_by(event, actions, now)
+            if times < 1 or held is not None:
                 continue
             name, redaction = f"{event.key} reminder {times}", self._routing.redaction
             for posting in deliveries.tellings(connection, [event.key]):

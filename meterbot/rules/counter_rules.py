@@ -10,6 +10,7 @@ from meterbot.rules import billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
+from meterbot.rules.one_post import one_post_per_fact
 from meterbot.rules.settings import RuleSettings
 from meterbot.rules.spend import close_period
 
@@ -60,7 +61,7 @@ def watch_counter(
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
-    told = settings.enabled(*events)
+    told = one_post_per_fact(settings.enabled(*events))
     return CounterUpdate(
         _remembered(before, memory, reading),
         merged,

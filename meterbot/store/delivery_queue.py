@@ -31,6 +31,7 @@ from meterbot.core.deliveries import (
     DeliveryState,
     Destination,
     DestinationTrouble,
+    FailedDelivery,
     PostContent,
     Priority,
     Purpose,
@@ -211,7 +212,7 @@ def _as_waiting(row: Found) -> Waiting:
         event=row.happened,
         ended=row.ended_by is not None,
         created_at=row.created_at,
-        rendered=row.message is None,
+        rendered=row.message is None and not row.own_failures,  # a bad item is sent alone
         purpose=Purpose(row.purpose),
         held=row.held,
     )
@@ -255,6 +256,8 @@ def _claimed(connection: Connection, row: Found, line: Found, claim: Claim) -> D
         purpose=Purpose(row.purpose),
         told=() if root is None else root.posted_events or (),
         shown=None if root is None else root.content_hash,
+        own_failures=row.own_failures or 0,
+        note=row.note,
     )
 
 
@@ -336,6 +339,85 @@ def mark_superseded(connection: Connection, delivery: Delivery, reason: str, now
     connection.execute(
         statement.values(state=DeliveryState.SUPERSEDED, claimable_at=None, claimed_by=None, trouble=reason)
     )
+
+
+def mark_own_failure(
+    connection: Connection, delivery: Delivery, reason: str, now: datetime, again: datetime | None
+) -> None:
+    """Records that the message itself is at fault: it is tried `again`, or set aside as failed (None). What waits behind
+    it goes on. Of several in one message each is then tried alone."""
+    _free_line(connection, delivery, now)
+    mine = (_rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING)
+    if delivery.card.heading is not None and delivery.kind is DeliveryKind.POST:
+        members = update(tables.deliveries).where(_rows.bundle_id == delivery.id)
+        connection.execute(members.values(own_failures=1))
+        bundles.dissolve(connection, delivery, mine)
+        return
+    values: dict[str, Any] = {
+        "own_failures": delivery.own_failures + 1,
+        "claimed_by": None,
+        "trouble": reason,
+    }
+    if again is None:
+        values |= {"state": DeliveryState.FAILED, "claimable_at": None}
+    else:
+        values |= {
+            "state": DeliveryState.IN_DOUBT if delivery.settle else DeliveryState.QUEUED,
+            "claimable_at": again,
+        }
+    connection.execute(update(tables.deliveries).where(*mine).values(values))
+
+
+def count_own_failure(connection: Connection, delivery: Delivery) -> None:
+    """One more attempt that failed by a bug of ours."""
+    counted = update(tables.deliveries).where(_rows.id == delivery.id)
+    connection.execute(counted.values(own_failures=delivery.own_failures + 1))
+
+
+def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
+    """Sends a post, and all that follows it, to another channel. Where the event is posted there anyway, it is enough."""
+    _free_line(connection, delivery, now)
+    key = delivery.card.events[0].key if delivery.card.events else delivery.event.key
+    theirs = and_(
+        _rows.chat == delivery.chat,
+        _rows.channel == delivery.channel,
+        or_(_rows.id == delivery.id, _rows.event == key, _rows.about == key, _rows.bundle_id == delivery.id),
+    )
+    there = select(_rows.id).where(
+        _rows.chat == delivery.chat, _rows.channel == channel, _rows.event == delivery.event.key
+    )
+    if connection.execute(there.limit(1)).first() is not None:
+        superseded = {
+            "state": DeliveryState.SUPERSEDED,
+            "claimable_at": None,
+            "claimed_by": None,
+            "trouble": note,
+        }
+        connection.execute(update(tables.deliveries).where(theirs, WAITING).values(superseded))
+        return
+    connection.execute(update(tables.deliveries).where(theirs).values(channel=channel))
+    back = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "claimed_by": None, "note": note}
+    connection.execute(update(tables.deliveries).where(_rows.id == delivery.id).values(back))
+
+
+def failed(connection: Connection) -> list[FailedDelivery]:
+    """The messages that were given up, the oldest first."""
+    query = select(tables.deliveries).where(_rows.state == DeliveryState.FAILED).order_by(_rows.sequence)
+    return [
+        FailedDelivery(
+            row.id, row.chat, row.channel, row.event, row.trouble or "", row.attempts, row.created_at
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def retry_failed(connection: Connection, delivery: str | None = None) -> int:
+    """Queues a failed message again, or all of them; returns how many."""
+    which = _rows.state == DeliveryState.FAILED
+    if delivery is not None:
+        which = and_(which, _rows.id == delivery)
+    again = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "own_failures": 0}
+    return connection.execute(update(tables.deliveries).where(which).values(again)).rowcount
 
 
 def withdraw(connection: Connection, event: str, place: Destination, reason: str) -> bool:

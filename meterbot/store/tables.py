@@ -278,6 +278,8 @@ deliveries = Table(
     Column("posted_events", Json(tuple[str, ...])),
     Column("content_hash", String),
     Column("unsure", Boolean, nullable=False),
+    Column("own_failures", Integer),
+    Column("note", Text),
     UniqueConstraint("id", name="deliveries_id"),
     Index("deliveries_event", "event"),
     Index("deliveries_about", "about"),

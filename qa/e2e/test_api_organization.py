@@ -151,7 +151,7 @@ async def test_a_key_that_was_taken_back_is_told_once_and_asked_for_ever_more_ra
         await step(bot, clock, minutes=600, every=10)
         assert len(organization.requests) - before <= 8
         assert (await bot.store.read(facts.read_sources))["team-api"].health is Health.REFUSED
-        assert screen.getvalue().count("team-api cannot be read: refused") == 1
+        assert screen.getvalue().count("team-api cannot be read: access is refused") == 1
         assert "makes a new admin key in the Console" in screen.getvalue()
         team = await asked(bot)
         assert "team-api: $148.45 this month (cost report), " in team

@@ -110,8 +110,8 @@ async def test_an_old_and_a_new_process_overlap_and_the_old_one_hands_everything
         async with started(environ, "web.2", tmp_path) as new:
             await standing_by(new)
             three.block("ana")
-            await three.discord.until(lambda: told(three.on_discord(), "ana is blocked"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
+            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
+            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             await requests.until_read(3, seconds=STARTED)
             assert three.discord.gateway.identifies == 1
             said = await three.discord.answer_to(await three.discord.slash("status"), seconds=STARTED)
@@ -128,7 +128,7 @@ async def test_an_old_and_a_new_process_overlap_and_the_old_one_hands_everything
             ended = await process.stop(new)
             assert (ended.status, "Traceback" in ended.stderr) == (0, False)
     assert requests.shortest_gap() > EVERY / 2
-    told_once(three, "ana is blocked", "bo has reached 50%")
+    told_once(three, "ana is BLOCKED", "bo passed 50%")
 
 
 async def test_what_a_killed_process_did_another_does_within_ten_seconds(
@@ -152,12 +152,12 @@ async def test_what_a_killed_process_did_another_does_within_ten_seconds(
                 lambda: three.discord.gateway.identifies == 2 and three.discord.gateway.live,
                 seconds=TAKEN_OVER - (time.monotonic() - killed),
             )
-            await three.discord.until(lambda: told(three.on_discord(), "ana is blocked"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
+            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
+            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             ended = await process.stop(heir)
             assert (ended.status, "Traceback" in ended.stderr) == (0, False)
     never.set()
-    told_once(three, "ana is blocked")
+    told_once(three, "ana is BLOCKED")
 
 
 async def test_a_message_in_the_hands_of_a_killed_process_is_settled_by_another_within_ten_seconds(
@@ -174,11 +174,11 @@ async def test_a_message_in_the_hands_of_a_killed_process_is_settled_by_another_
             assert not three.slack.called("conversations.history")
             doomed.send_signal(signal.SIGKILL)
             await three.slack.until(lambda: three.slack.called("conversations.history"), seconds=TAKEN_OVER)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
-            await three.discord.until(lambda: told(three.on_discord(), "ana is blocked"), seconds=STARTED)
+            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
+            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
             assert (await process.stop(heir)).status == 0
     never.set()
-    told_once(three, "ana is blocked")
+    told_once(three, "ana is BLOCKED")
 
 
 async def test_a_postgresql_that_restarts_halts_the_bot_and_no_more(three: Team, tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ async def test_a_postgresql_that_restarts_halts_the_bot_and_no_more(three: Team,
             three.block("ana")
             await process.line(bot.stderr, lambda line: "cannot tell the other processes" in line)
             await asyncio.to_thread(server.ensure_postgres_running)
-            await three.discord.until(lambda: told(three.on_discord(), "ana is blocked"), seconds=STARTED)
-            await three.slack.until(lambda: told(three.on_slack(), "ana is blocked"), seconds=STARTED)
+            await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
+            await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)
             await three.discord.until(lambda: three.discord.gateway.live, seconds=STARTED)
             assert (await process.stop(bot)).status == 0
-    told_once(three, "ana is blocked")
+    told_once(three, "ana is BLOCKED")

@@ -8,9 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from meterbot.core.text import moment
 from qa.faults.stories import LEVELS, UNBLOCKED, Fact, Story
 from tests.simulator.discord_objects import Json
 from tests.simulator.slack_objects import SlackMessage
@@ -87,7 +89,7 @@ def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
         for first, second in pairwise([fact for fact in chain if _is_level(fact)]):
             if LEVELS.index(_level(first)) < LEVELS.index(_level(second)):
                 yield from _swapped(first, second, seen)
-        for mark in ("is blocked",):
+        for mark in ("is BLOCKED",):
             began = [fact for fact in chain if mark in fact.marks]
             ended = [fact for fact in chain if UNBLOCKED in fact.marks]
             if began and ended:
@@ -157,4 +159,10 @@ def _strings(node: Any, key: str = "") -> Iterator[str]:
         for value in node:
             yield from _strings(value, key)
     elif isinstance(node, str) and key in _WORDS:
-        yield from (re.sub(r"[*_`\\~]", "", line) for line in node.splitlines())
+        yield from (re.sub(r"[*_`\\~]", "", _instants(line)) for line in node.splitlines())
+
+
+def _instants(line: str) -> str:
+    """With each instant as a person reads it."""
+    line = re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", line)
+    return re.sub(r"<t:(\d+):\w>", lambda mark: moment(datetime.fromtimestamp(int(mark[1]), UTC), UTC), line)

@@ -27,7 +27,7 @@ class Standing:
     readable: bool = True
 
 
-UNBLOCKED = "no longer blocked|is blocked.* Over since "
+UNBLOCKED = "no longer blocked|is BLOCKED.* Resolved "
 """In a message of its own, or in the line of one that tells several things at once."""
 
 
@@ -92,7 +92,7 @@ class _Seat:
 
     def spend(self, used: int) -> tuple[Fact, ...]:
         amount = _amount(used)
-        facts = [] if self.started else [self._fact("started to spend", amount)]
+        facts = [] if self.started else [self._fact("started extra usage", amount)]
         share = 100 * used / self.standing.cap
         crossed = [level for level in LEVELS if level <= share and level not in self.told]
         self.started = True
@@ -103,7 +103,7 @@ class _Seat:
     def block(self) -> tuple[Fact, ...]:
         self.told = set(LEVELS)  # recorded, and not told: the block says more
         self.standing = replace(self.standing, used=self.standing.cap, blocked=True)
-        return (self._fact("is blocked", _amount(self.standing.cap)),)
+        return (self._fact("is BLOCKED", _amount(self.standing.cap)),)
 
     def lift(self) -> tuple[Fact, ...]:
         facts = [self._fact(UNBLOCKED)] if self.standing.blocked else []

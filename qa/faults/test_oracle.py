@@ -6,7 +6,7 @@ from qa.faults.oracle import Sighting, Verdict, judge
 from qa.faults.stories import UNBLOCKED, Fact, Standing, Step, Story
 
 HALF, MOST = Fact("ana", (r"(?<![\d.])50%",)), Fact("ana", (r"(?<![\d.])80%",))
-BLOCKED, FREE = Fact("ana", ("is blocked",)), Fact("ana", (UNBLOCKED,))
+BLOCKED, FREE = Fact("ana", ("is BLOCKED",)), Fact("ana", (UNBLOCKED,))
 
 
 def story(*facts: Fact) -> Story:
@@ -17,7 +17,7 @@ def post(at: int, *texts: str, mark: str | None = None, root: str | None = None)
     return Sighting(at, root, mark or f"m{at}", texts)
 
 
-FIRST, SECOND = post(1, "ana has reached 50% of its cap"), post(2, "ana has reached 80% of its cap")
+FIRST, SECOND = post(1, "ana passed 50% of the cap"), post(2, "ana passed 80% of the cap")
 
 
 def test_what_is_told_once_and_in_order_is_well() -> None:
@@ -33,7 +33,7 @@ def test_a_level_that_was_reached_twice_must_be_told_twice() -> None:
 
 
 def test_what_was_edited_away_was_told() -> None:
-    edited = post(1, "ana has reached 50% of its cap", "ana has reached 80% of its cap")
+    edited = post(1, "ana passed 50% of the cap", "ana passed 80% of the cap")
     assert judge(story(HALF, MOST), [edited]).lost == []
 
 
@@ -53,12 +53,12 @@ def test_a_lower_level_after_a_higher_one_is_out_of_order() -> None:
 
 
 def test_the_end_of_a_block_before_the_block_is_out_of_order() -> None:
-    turned = [post(1, "ana is no longer blocked"), post(2, "ana is blocked")]
+    turned = [post(1, "ana is no longer blocked"), post(2, "ana is BLOCKED")]
     assert len(judge(story(BLOCKED, FREE), turned).disordered) == 1
 
 
 def test_what_is_told_together_is_told_as_often_as_it_has_a_line() -> None:
-    line = "Tue Apr 14 10:0{}: ana is blocked, $5{}.00 of $5{}.00 (100%). Over since Tue Apr 14 10:03."
+    line = "Tue Apr 14 10:0{}: ana is BLOCKED: $5{}.00 of $5{}.00. Resolved Tue Apr 14 10:03."
     together = post(1, "\n".join(["2 alerts that are over", *(line.format(n, n, n) for n in (1, 2))]))
     assert judge(story(FREE, FREE), [together]) == Verdict()
     assert len(judge(story(FREE, FREE, FREE), [together]).lost) == 1

@@ -88,7 +88,7 @@ async def test_a_crossed_threshold_is_told_on_both_platforms_once_and_restarts_r
         await play(bot, clock, rounds=3)
     told = three.on_slack(), three.on_discord()
     assert [text for text in told[0] if "50%" in text] == [told[0][-1]]
-    assert "ana has reached 50% of its cap" in told[0][-1]
+    assert "ana passed 50% of the cap" in told[0][-1]
     assert [title for title in told[1] if "50%" in title] == [told[1][-1]]
     for _ in range(2):
         async with running(config, clock) as bot:
@@ -102,7 +102,7 @@ async def test_a_block_is_told_and_its_end_edits_the_message_and_adds_one_line_t
     async with running(three.config(sqlite), clock) as bot:
         three.block("ana")
         await play(bot, clock)
-        blocked = next(each for each in three.slack.messages() if "ana is blocked" in each.text)
+        blocked = next(each for each in three.slack.messages() if "ana is BLOCKED" in each.text)
         stood = len(three.on_slack()), len(three.on_discord())
         three.unblock("ana")
         await play(bot, clock, rounds=2)
@@ -111,7 +111,7 @@ async def test_a_block_is_told_and_its_end_edits_the_message_and_adds_one_line_t
     assert "ana is no longer blocked" in line.text
     new_on_slack = three.on_slack()[stood[0] :]
     assert [text for text in new_on_slack if "blocked" in text] == []
-    edited = [title for title in three.on_discord() if title.startswith("Resolved: ana is blocked")]
+    edited = [title for title in three.on_discord() if title.startswith("Resolved: ana is BLOCKED")]
     replies = [message for message in three.discord.messages() if message.get("message_reference")]
     assert len(edited) == 1
     assert ["ana is no longer blocked" in shown(reply) for reply in replies] == [True]
@@ -126,7 +126,7 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         assert [text for text in three.on_slack() if "cannot be read" in text] == []
         await play(bot, clock, rounds=6)
         (down,) = (each for each in three.slack.messages() if "cannot be read" in each.text)
-        assert "bo cannot be read: session expired" in down.text
+        assert "bo cannot be read: the sign-in has expired" in down.text
         assert "session_expired" in {
             state.health.value for state in (await bot.store.read(facts.read_sources)).values()
         }
@@ -134,8 +134,8 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         clock.advance(timedelta(hours=1))
         await bot.step()
         await told(bot, clock)
-    assert down.text.startswith("✅ bo is being read again")
-    assert ["bo is being read again" in reply.text for reply in three.slack.replies(down)] == [True]
+    assert down.text.startswith("✅ bo can be read again")
+    assert ["bo can be read again" in reply.text for reply in three.slack.replies(down)] == [True]
 
 
 async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
@@ -272,8 +272,8 @@ async def test_one_bad_seat_harms_no_other(
         health = {name: state.health for name, state in (await bot.store.read(facts.read_sources)).items()}
     assert health == {"ana": Health.OK, "bo": Health.SESSION_EXPIRED, "cy": Health.OK}
     told = " ".join(three.on_slack())
-    assert "ana has reached 50%" in told
-    assert "cy has reached 80%" in told
+    assert "ana passed 50%" in told
+    assert "cy passed 80%" in told
 
 
 async def test_a_platform_that_is_down_gets_everything_when_it_is_back_and_the_other_at_once(
@@ -285,7 +285,7 @@ async def test_a_platform_that_is_down_gets_everything_when_it_is_back_and_the_o
         three.block("cy")
         await play(bot, clock)
         on_discord = three.on_discord()
-        assert any("cy is blocked" in title for title in on_discord)
+        assert any("cy is BLOCKED" in title for title in on_discord)
         assert three.on_slack() == []
         await play(bot, clock, rounds=8)
         assert three.on_discord() == on_discord
@@ -368,8 +368,8 @@ async def test_a_running_bot_polls_tells_and_ends_when_told_to(live: Team, sqlit
         await live.discord.until(live.discord.messages)
         stop.set()
         await asyncio.wait_for(working, 5)
-    assert any("ana is blocked" in text for text in live.on_slack())
-    assert any("ana is blocked" in title for title in live.on_discord())
+    assert any("ana is BLOCKED" in text for text in live.on_slack())
+    assert any("ana is BLOCKED" in title for title in live.on_discord())
 
 
 async def test_a_bot_whose_platform_hangs_ends_in_time_and_the_next_one_settles_the_doubt(
@@ -618,4 +618,4 @@ async def test_two_bots_on_one_database_read_each_seat_and_post_each_alert_once(
         await play(other, clock)
     assert len(three.on_slack()) == len(set(three.on_slack()))
     assert len(three.on_discord()) == len(set(three.on_discord()))
-    assert any("cy is blocked" in text for text in three.on_slack())
+    assert any("cy is BLOCKED" in text for text in three.on_slack())

@@ -43,7 +43,7 @@ async def test_what_a_machine_sends_is_told_summed_and_shown(tmp_path: Path) -> 
             async with session.post(url, json=body(used, clock.now()), headers=headers) as answer:
                 assert answer.status == 202
             await bot.step()
-        assert "bo has reached 80% of its cap" in screen.getvalue()
+        assert "bo passed 80% of the cap" in screen.getvalue()
         answered = await bot.commands.answer(Question(("seat", "bo"), "console", "operator"))
         assert "$41.00 / $50.00 (82%)" in str(answered.message)
         (total,) = (await team_now(config, clock.now())).totals

@@ -367,22 +367,22 @@ async def test_a_killed_bot_repeats_nothing_and_one_that_is_told_to_ends_well(
 ) -> None:
     three.block("ana")
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
-        await three.slack.until(lambda: "ana is blocked" in str(three.on_slack()), seconds=30)
-        await three.discord.until(lambda: "ana is blocked" in str(three.on_discord()))
+        await three.slack.until(lambda: "ana is BLOCKED" in str(three.on_slack()), seconds=30)
+        await three.discord.until(lambda: "ana is BLOCKED" in str(three.on_discord()))
         await three.slack.until(lambda: process.all_recorded(tmp_path / "meterbot.db"))
         running.kill()
         assert (await process.ended(running)).status == -signal.SIGKILL
     three.block("cy")
     async with process.started("run", environ=three.environ, cwd=tmp_path) as running:
-        await three.slack.until(lambda: "cy is blocked" in str(three.on_slack()), seconds=30)
-        await three.discord.until(lambda: "cy is blocked" in str(three.on_discord()))
+        await three.slack.until(lambda: "cy is BLOCKED" in str(three.on_slack()), seconds=30)
+        await three.discord.until(lambda: "cy is BLOCKED" in str(three.on_discord()))
         on_slack = await three.slack.answer(await three.slack.slash("/claude-spend"))
         on_discord = await three.discord.answer_to(await three.discord.slash())
         end = await process.stop(running, signal.SIGTERM)
     assert (end.status, end.stdout) == (0, "")
     for told in (three.on_slack(), three.on_discord()):
-        assert sum("ana is blocked" in each for each in told) == 1
-        assert sum("cy is blocked" in each for each in told) == 1
+        assert sum("ana is BLOCKED" in each for each in told) == 1
+        assert sum("cy is BLOCKED" in each for each in told) == 1
     for answer in (str(on_slack.payload), str(on_discord)):
         assert "$100.00 spent of $100.00 (100%)" in answer
         assert "€0.00 spent of €50.00 (0%)" in answer

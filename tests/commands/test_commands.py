@@ -268,7 +268,7 @@ async def test_a_seat_without_a_name_is_asked_for(store: Store) -> None:
 async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store) -> None:
     happened = Event("e1", EventKind.SEAT_BLOCKED, NOW, Severity.CRITICAL, "because", "bo")
     queued = NewDelivery(
-        "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is blocked", "bo is blocked")
+        "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is BLOCKED", "bo is BLOCKED")
     )
     await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[queued])))
     claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("worker", NOW, 60)))

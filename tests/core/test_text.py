@@ -107,7 +107,7 @@ def test_amounts_of_two_currencies_stay_two_amounts() -> None:
 def test_a_sentence_begins_and_ends_like_one() -> None:
     said = [sentence(text) for text in ("the field is text", "Told.", "cut…", "who?")]
     assert said == ["The field is text.", "Told.", "Cut…", "Who?"]
-    assert [stopped(text) for text in ("ana is blocked", "Told.")] == ["ana is blocked.", "Told."]
+    assert [stopped(text) for text in ("ana is BLOCKED", "Told.")] == ["ana is BLOCKED.", "Told."]
 
 
 def test_foreign_text_cannot_leave_its_line() -> None:

@@ -17,7 +17,7 @@ from meterbot.core.deliveries import (
     Waiting,
 )
 from meterbot.core.models import EventKind
-from meterbot.delivery.grouping import LATE, MOST_TOGETHER, grouping
+from meterbot.delivery.grouping import AT_ONCE, LATE, MOST_TOGETHER, grouping
 from tests.delivery.alerts.events import event
 from tests.teams import NOW
 
@@ -53,17 +53,17 @@ def test_a_few_posts_leave_one_after_the_other() -> None:
 
 
 def test_a_burst_becomes_one_message() -> None:
-    assert CHOOSE(several(4), None, NOW) == Choice(("a0", "a1", "a2", "a3"), "4 at once")
-    assert grouping(2, "slack")(several(2), None, NOW) == Choice(("a0", "a1"), "2 at once")
+    assert CHOOSE(several(4), None, NOW) == Choice(("a0", "a1", "a2", "a3"), AT_ONCE)
+    assert grouping(2, "slack")(several(2), None, NOW) == Choice(("a0", "a1"), AT_ONCE)
 
 
 def test_a_message_holds_no_more_than_every_platform_shows() -> None:
     many = several(MOST_TOGETHER + 5)
-    assert CHOOSE(many, None, NOW) == Choice(ids(many[:MOST_TOGETHER]), f"{MOST_TOGETHER} at once")
+    assert CHOOSE(many, None, NOW) == Choice(ids(many[:MOST_TOGETHER]), AT_ONCE)
     over = several(MOST_TOGETHER + 5, ago=THREE_HOURS, ended=True)
     choice = CHOOSE(over, None, NOW)
     assert choice.ids == ids(over[:MOST_TOGETHER])
-    assert choice.heading == f"While meterbot could not tell, 3h: {MOST_TOGETHER} alerts that are over"
+    assert choice.heading == "Delayed by 3h"
 
 
 def test_what_has_words_of_its_own_and_what_goes_on_leave_alone() -> None:
@@ -86,7 +86,7 @@ def test_what_is_late_and_holds_still_is_told_as_it_is() -> None:
 def test_a_window_that_has_reset_meanwhile_is_over() -> None:
     full = replace(event(EventKind.WINDOW_FULL), facts={"resets_at": (NOW - LATE).isoformat()})
     choice = CHOOSE([waiting(ago=THREE_HOURS, event=full)], None, NOW)
-    assert choice == Choice(("a",), "While meterbot could not tell, 3h: 1 alert that is over")
+    assert choice == Choice(("a",), "Delayed by 3h")
     again = replace(full, facts={"resets_at": (NOW + LATE).isoformat()})
     assert CHOOSE([waiting(ago=THREE_HOURS, event=again)], None, NOW) == Choice(("a",))
 
@@ -102,7 +102,7 @@ def test_a_burst_that_still_holds_goes_before_what_is_over() -> None:
     over = several(6, "over", THREE_HOURS, ended=True)
     holding = several(4, "holds", THREE_HOURS)
     choice = CHOOSE([*over, *holding], None, NOW)
-    assert choice == Choice(ids(holding), "While meterbot could not tell, 3h: 4 at once")
+    assert choice == Choice(ids(holding), "Delayed by 3h")
 
 
 def test_what_was_before_it_of_the_same_seat_and_as_urgent_goes_before_what_still_holds() -> None:
@@ -150,7 +150,7 @@ def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
         ("slack", None, "quiet hours", "Held back (quiet hours)"),
         ("slack", DestinationTrouble("timed out", NOW), "a silence", "Held back (a silence)"),
         ("slack", None, "while Slack was unreachable, 4h", "While Slack was unreachable, 4h"),
-        ("slack", None, None, "While meterbot could not tell, 5h"),
+        ("slack", None, None, "Delayed by 5h"),
         (
             "console",
             DestinationTrouble("closed", NOW - THREE_HOURS),
@@ -163,23 +163,23 @@ def test_the_heading_says_why_it_comes_late(
     chat: str, trouble: DestinationTrouble | None, held: str | None, reason: str
 ) -> None:
     over = several(2, ago=timedelta(hours=5), ended=True, held=held)
-    assert grouping(4, chat)(over, trouble, NOW).heading == f"{reason}: 2 alerts that are over"
+    assert grouping(4, chat)(over, trouble, NOW).heading == reason
 
 
 def test_every_reason_for_holding_back_is_named_once() -> None:
     over = several(2, ago=THREE_HOURS, ended=True, held="quiet hours")
     over.append(waiting("b", THREE_HOURS, ended=True, held="snoozed by bo"))
     heading = CHOOSE(over, None, NOW).heading
-    assert heading == "Held back (quiet hours; snoozed by bo): 3 alerts that are over"
+    assert heading == "Held back (quiet hours; snoozed by bo)"
 
 
 def test_of_many_reasons_for_holding_back_two_are_named() -> None:
     people = [waiting(f"a{n}", THREE_HOURS, ended=True, held=f"snoozed by p{n}") for n in range(5)]
     assert CHOOSE(people[:3], None, NOW).heading == (
-        "Held back (snoozed by p0; snoozed by p1; snoozed by p2): 3 alerts that are over"
+        "Held back (snoozed by p0; snoozed by p1; snoozed by p2)"
     )
     assert CHOOSE(people, None, NOW).heading == (
-        "Held back (snoozed by p0; snoozed by p1 and 3 more reasons): 5 alerts that are over"
+        "Held back (snoozed by p0; snoozed by p1 and 3 more reasons)"
     )
 
 
@@ -187,16 +187,14 @@ def test_late_lines_of_many_threads_are_one_message() -> None:
     end = replace(event(EventKind.SEAT_UNBLOCKED), resolves="seat_blocked:1")
     lines = several(4, ago=THREE_HOURS, kind=DeliveryKind.REPLY, event=end)
     assert CHOOSE(lines[:3], None, NOW) == Choice(("a0",))
-    assert CHOOSE(lines, None, NOW) == Choice(
-        ids(lines), "While meterbot could not tell, 3h: 4 alerts that are over"
-    )
+    assert CHOOSE(lines, None, NOW) == Choice(ids(lines), "Delayed by 3h")
 
 
 def test_late_lines_that_still_hold_are_not_called_over() -> None:
     lines = several(5, ago=THREE_HOURS, kind=DeliveryKind.REPLY, held="quiet hours")
-    assert CHOOSE(lines, None, NOW) == Choice(ids(lines), "Held back (quiet hours): 5 at once")
+    assert CHOOSE(lines, None, NOW) == Choice(ids(lines), "Held back (quiet hours)")
     lines[0] = replace(lines[0], ended=True)
-    assert CHOOSE(lines, None, NOW).heading == "Held back (quiet hours): 5 at once"
+    assert CHOOSE(lines, None, NOW).heading == "Held back (quiet hours)"
 
 
 events = st.sampled_from(
@@ -241,7 +239,13 @@ def test_every_message_that_waits_leaves_exactly_once(
         if choice.heading is not None:
             assert all(each.rendered and each.purpose is Purpose.TELL for each in chosen)
             assert DeliveryKind.EDIT not in {each.kind for each in chosen}
-            assert str(len(chosen)) in choice.heading
         left += choice.ids
         queue = [each for each in queue if each not in chosen]
     assert sorted(left) == sorted(each.id for each in named)
+
+
+def test_two_renewals_are_one_message_and_one_is_its_own() -> None:
+    renewals = several(2, event=event(EventKind.RENEWAL_NEAR))
+    assert CHOOSE(renewals, None, NOW) == Choice(("a0", "a1"), AT_ONCE)
+    assert CHOOSE(renewals[:1], None, NOW) == Choice(("a0",))
+    assert CHOOSE([waiting("b"), *renewals], None, NOW) == Choice(("b",))

@@ -143,7 +143,7 @@ def test_a_channel_reads_no_name_and_nobody_is_mentioned(kind: EventKind, rows: 
 def test_a_channel_reads_amounts_under_anonymous_and_none_under_self() -> None:
     assert "$50.00 of $50.00" in payloads(said("anonymous", BLOCKED))
     alone = said("self", BLOCKED)
-    assert alone.title == "A seat has news for its owner only"
+    assert alone.title == "There is a private alert for a seat without an owner"
     assert (alone.fields, alone.footer, alone.severity) == ((), "", Severity.INFO)
     assert "$" not in payloads(alone)
 
@@ -165,7 +165,7 @@ def test_of_a_pull_request_a_channel_reads_that_it_was_merged(rows: Rows) -> Non
     merged = event(EventKind.PULL_REQUEST_MERGED)
     assert "$" in payloads(said("named", merged))
     told = said(rows, merged)
-    assert told.title.endswith("was merged")
+    assert told.title.endswith("was merged (app)")
     assert "$" not in payloads(told)
 
 

@@ -316,7 +316,7 @@ def test_every_event_is_told_somewhere_and_nowhere_twice(
         (EventKind.SOURCE_DOWN, Priority.THRESHOLD),
         (EventKind.RENEWAL_NEAR, Priority.RENEWAL),
         (EventKind.SESSION_EXPIRING, Priority.RENEWAL),
-        (EventKind.PERIOD_CLOSED, Priority.DIGEST),
+        (EventKind.PERIOD_CLOSED, Priority.THRESHOLD),
     ],
 )
 def test_what_stops_somebody_leaves_before_what_can_wait(kind: EventKind, lane: Priority) -> None:

@@ -223,7 +223,7 @@ async def test_released_and_run_as_worker_and_as_web_from_config_vars_alone(
     async with dyno(slug, "worker", PROCESSES["worker"], config, port) as worker:
         await line(worker.stderr, lambda text: '"started"' in text)
         await three.slack.until(
-            lambda: any("ana is blocked" in text for text in three.on_slack()), seconds=20
+            lambda: any("ana is BLOCKED" in text for text in three.on_slack()), seconds=20
         )
         with pytest.raises(aiohttp.ClientConnectionError):
             await get(f"http://127.0.0.1:{port}/healthz")
@@ -234,14 +234,14 @@ async def test_released_and_run_as_worker_and_as_web_from_config_vars_alone(
     three.block("cy")
     async with dyno(slug, "web", PROCESSES["web"], config, port) as web:
         await line(web.stderr, lambda text: '"started"' in text)
-        await three.slack.until(lambda: any("cy is blocked" in text for text in three.on_slack()), seconds=20)
+        await three.slack.until(lambda: any("cy is BLOCKED" in text for text in three.on_slack()), seconds=20)
         assert await get(f"http://127.0.0.1:{port}/healthz") == 200
         assert children(web) == []
         web_end = await shut_down(web)
     assert web_end.status == 0, web_end.stderr
     told = three.on_slack()
-    assert sum("ana is blocked" in text for text in told) == 1
-    assert sum("cy is blocked" in text for text in told) == 1
+    assert sum("ana is BLOCKED" in text for text in told) == 1
+    assert sum("cy is BLOCKED" in text for text in told) == 1
 
 
 async def test_an_operator_asks_on_a_dyno_of_its_own(

@@ -83,14 +83,14 @@ async def examples() -> Examples:
     plain = await _played(io.StringIO(), _april(21), 3, "/claude-spend")
     said = re.split(r"(?<=\n)(?=\S)", plain)
     texts = {
-        "alert": _one(said, "CRITICAL ana is blocked"),
+        "alert": _one(said, "CRITICAL ana is BLOCKED"),
         "team": _one(said, "CRITICAL Claude spend, April 2026: "),
     }
     first = _panels(await _played(_Screen(), _april(1), 2, "status"))
     later = _panels(await _played(_Screen(), _april(21), 3, "seat ana"))
     shown = [
-        _one(first, "ana has started to spend extra"),
-        _one(later, "ana is blocked"),
+        _one(first, "ana started extra usage"),
+        _one(later, "ana is BLOCKED"),
         _one(later, "ana"),
     ]
     return Examples(texts, _picture("".join(shown)), await _alerts())

@@ -54,7 +54,7 @@ class House:
 
 
 def reminders(wall: Wall) -> list[str]:
-    return [each.message.title for each in wall.standing if each.message.title.startswith("Still so")]
+    return [each.message.title for each in wall.standing if each.message.title.startswith("Reminder")]
 
 
 async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Store) -> None:
@@ -65,7 +65,7 @@ async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not
     for hours, told in ((23, 0), (2, 1), (1, 1), (24, 2)):
         await house.passes(hours * HOUR)
         assert len(reminders(house.walls["wall"])) == told
-    assert reminders(house.walls["wall"])[0] == "Still so, for 25h: ana is blocked, $50.00 of $50.00 (100%)."
+    assert reminders(house.walls["wall"])[0] == "Reminder: ana has been blocked for 25h ($50.00 of $50.00)."
     await house.reads("50", cap="200")
     await house.passes(48 * HOUR)
     assert len(reminders(house.walls["wall"])) == 2
@@ -111,13 +111,13 @@ async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store:
     await house.reads("1")
     await house.passes(timedelta(minutes=2))
     await house.passes(timedelta(minutes=2))
-    assert [title for title in discord.titles() if "takes no messages" in title] == [
-        "Slack C1 takes no messages"
+    assert [title for title in discord.titles() if "does not accept messages" in title] == [
+        "Slack C1 does not accept messages"
     ]
     assert slack.standing == []
     for _ in range(3):
         await house.passes(timedelta(minutes=20))
-    assert any("has started to spend extra" in title for title in slack.titles())
-    (told,) = [each for each in discord.standing if each.message.title == "Slack C1 takes no messages"]
-    assert told.edits[-1].title == "Resolved: Slack C1 takes no messages"
-    assert not any("takes no messages" in title for title in slack.titles())
+    assert any("started extra usage" in title for title in slack.titles())
+    (told,) = [each for each in discord.standing if each.message.title == "Slack C1 does not accept messages"]
+    assert told.edits[-1].title == "Resolved: Slack C1 does not accept messages"
+    assert not any("does not accept messages" in title for title in slack.titles())

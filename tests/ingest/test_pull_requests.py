@@ -126,7 +126,7 @@ async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> No
     await desk.merges.step(MERGED_AT + 2 * MINUTE)
     await desk.merges.step(MERGED_AT + 3 * MINUTE)
     assert await desk.cost() == "$1.47"
-    assert await desk.told() == ["PR #812: $1.47 of extra usage (ana), window Thu 09:12 – Thu 13:12"]
+    assert await desk.told() == ["PR #812: $1.47 of extra usage (ana, app)"]
     assert await desk.store.read(pull_requests.still_open) == []
 
 
@@ -194,7 +194,7 @@ async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_re
 async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk: Desk) -> None:
     await desk.take()
     await desk.merges.step(MERGED_AT + LONGEST_WAIT)
-    assert await desk.told() == ["PR #812: unknown (ana), window Thu 09:12 – Thu 13:12"]
+    assert await desk.told() == ["PR #812: unknown (ana, app)"]
     await desk.merges.step(MERGED_AT + GIVEN_UP)
     assert [one.told_at for one in await desk.store.read(pull_requests.still_open)] == [
         MERGED_AT + LONGEST_WAIT
@@ -263,7 +263,7 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) 
         )
     assert claimed is not None
     message = said(claimed)
-    assert message.title == "PR #812 was merged"
+    assert message.title == "PR #812 was merged (app)"
     assert message.owner["slack"] == "U1"
     assert not any(mark in str(message) for mark in ("$", "1.47", "09:12"))
 

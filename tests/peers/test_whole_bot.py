@@ -59,7 +59,7 @@ async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Pa
         environ = surroundings(three, slack, tmp_path)
         three.block("ana")
         async with process.started("run", environ=environ, cwd=tmp_path) as running:
-            alert = await told(three, slack, "ana is blocked")
+            alert = await told(three, slack, "ana is BLOCKED")
             assert alert["user"] == BOT
             await slack.command("/claude-spend", "seat ana")
             answer = await slack.message(lambda one: "subtype" in one)
@@ -72,7 +72,7 @@ async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Pa
         three.unblock("ana")
         three.block("cy")
         async with process.started("run", environ=environ, cwd=tmp_path) as running:
-            await told(three, slack, "cy is blocked")
+            await told(three, slack, "cy is BLOCKED")
             await told(three, slack, "ana is no longer blocked")
             await slack.message(lambda one: one.get("thread_ts") == alert["ts"])
             end = await process.stop(running)
@@ -81,7 +81,7 @@ async def test_alerts_and_answers_on_both_platforms_and_nothing_twice(binary: Pa
     assert not [secret for secret in SECRETS if secret in end.stderr]
     roots = [one for one in posted if one.get("thread_ts", one["ts"]) == one["ts"]]
     assert [one["ts"] for one in roots if "ana is no longer blocked" in one["text"]] == [alert["ts"]]
-    assert sum("ana is blocked" in one["text"] for one in roots) == 0
-    assert sum("cy is blocked" in one["text"] for one in roots) == 1
-    assert sum("Resolved: ana is blocked" in title for title in three.on_discord()) == 1
-    assert sum("cy is blocked" in title for title in three.on_discord()) == 1
+    assert sum("ana is BLOCKED" in one["text"] for one in roots) == 0
+    assert sum("cy is BLOCKED" in one["text"] for one in roots) == 1
+    assert sum("Resolved: ana is BLOCKED" in title for title in three.on_discord()) == 1
+    assert sum("cy is BLOCKED" in title for title in three.on_discord()) == 1

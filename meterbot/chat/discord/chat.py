@@ -41,7 +41,7 @@ from meterbot.chat.discord.web_api import (
     trace,
 )
 from meterbot.core.clock import Clock
-from meterbot.core.errors import Outcome, SendError, StartError
+from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError, StartError
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Chart, Message, Posted
@@ -194,7 +194,9 @@ class DiscordChat:
                 after = max((posted["id"] for posted in page), key=int, default=after)
             if len(page) < _PAGE:
                 return sorted(found, key=lambda each: int(each.message))
-        raise SendError(Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through")
+        raise SendError(
+            Outcome.IN_DOUBT, f"more than {_PAGE * _PAGES} messages to look through", code=LOOKUP_EXHAUSTED
+        )
 
     async def delete(self, where: Posted) -> None:
         path = "/channels/{channel_id}/messages/{message_id}"

@@ -18,7 +18,7 @@ from meterbot.chat.slack.listen import SlackListener
 from meterbot.chat.slack.manifest import lacking
 from meterbot.chat.slack.render import Payload, forms_of, render_line
 from meterbot.chat.slack.web_api import ROTATION, SlackWeb, rotates
-from meterbot.core.errors import Outcome, SendError, StartError
+from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError, StartError
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Posted
 
@@ -314,7 +314,9 @@ class SlackChat:
             if not cursor:
                 return sorted(found, key=lambda each: float(each.message))
         raise SendError(
-            Outcome.IN_DOUBT, f"more than {_PAGES * _PAGE} messages since: not all of them were read"
+            Outcome.IN_DOUBT,
+            f"more than {_PAGES * _PAGE} messages since: not all of them were read",
+            code=LOOKUP_EXHAUSTED,
         )
 
     async def _newest(self, channel: str) -> datetime | None:

@@ -10,13 +10,13 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.rows import NAME_COLUMNS, health_sentence, health_text
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.commands.view import View
-from meterbot.core.deliveries import Destination, Queue, all_queues
+from meterbot.core.deliveries import Destination, FailedDelivery, Queue, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, one_line
-from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, notes, workers
+from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, delivery_queue, notes, workers
 
 _MOST_SEATS = 30
 _MOST_LINES = 25
@@ -53,11 +53,19 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         view,
         await _destinations(context, now, last_tick),
         context.version,
-        [*context.remarks(), *machines, *plans],
+        [*context.remarks(), *machines, *plans, *_failed(await context.store.read(delivery_queue.failed))],
         await _workers(context, now),
         last_tick=last_tick,
     )
     return Answer(message, request.public)
+
+
+def _failed(found: Sequence[FailedDelivery]) -> list[str]:
+    """The messages that were given up, in one line; `meterbot failed` names them."""
+    if not found:
+        return []
+    last = one_line(found[-1].reason)
+    return [f"{count(len(found), 'message')} could not be posted (last reason: {last}). Run meterbot failed."]
 
 
 async def _workers(context: CommandContext, now: datetime) -> list[WorkerStatus]:

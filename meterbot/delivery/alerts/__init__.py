@@ -1,29 +1,19 @@
-"""Events as messages: whose seat, what happened, what it means, what to do next and when it ends.
-
-Each rule's words are in the file that is named like the rule's own.
-"""
+"""Events as messages. The text of each rule is in the file named like the rule's own."""
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
-from meterbot.core.messages import Action, Field, Message, button
+from meterbot.core.inline import instant as when
+from meterbot.core.inline import plain
+from meterbot.core.log import get_logger
+from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
-from meterbot.core.money import show
-from meterbot.core.text import moment, one_line, stopped
-from meterbot.delivery.alerts import (
-    billing,
-    destination,
-    limits,
-    pace,
-    pull_requests,
-    source,
-    spend,
-)
-from meterbot.delivery.alerts.facts import EventFacts, Words, instant
+from meterbot.core.text import one_line, stopped
+from meterbot.delivery.alerts import billing, destination, limits, pace, pull_requests, source, spend
+from meterbot.delivery.alerts.facts import AlertText, EventFacts
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
-from meterbot.rules import fact_money
 
-_WORDS: Mapping[EventKind, Callable[[EventFacts], Words]] = {
+_TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
     EventKind.THRESHOLD_CROSSED: spend.threshold_crossed,
     EventKind.BUDGET_CROSSED: spend.budget_crossed,
@@ -47,88 +37,74 @@ _WORDS: Mapping[EventKind, Callable[[EventFacts], Words]] = {
     EventKind.DIGEST: spend.digest,
 }
 
-_NO_NUMBERS = Words(
-    "A seat has news for its owner only",
-    ("No owner of it is known here.",),
-    (
-        "Whoever runs meterbot writes down who it is, as the seat's owner, or names operators under [privacy].",
-    ),
+log = get_logger(__name__)
+
+_NO_OWNER = AlertText(
+    "There is a private alert for a seat without an owner",
+    "Ask the operator to set `owner` for this seat, or to name operators under [privacy].",
 )
 _SENTENCE = 200
-_CAP_REACHED = "Cap reached at this pace"
 
 
 def alert(event: Event, seat: Seat | None, tz: tzinfo) -> Message:
     """The post for one event. `seat` is None for the team's."""
-    words = _words(event, seat, tz)
-    fields = [*words.fields, *_forecast(event, tz)]
-    spent = [f"{field.value} spent" for field in fields if field.name == "Spent"]
+    text = text_of(event, seat, tz)
     return Message(
-        title=words.title,
-        fallback=". ".join([words.title, *spent, *words.meaning[:1]]),
+        title=text.title,
+        fallback=" ".join([stopped(text.title), *filter(None, [text.action])]),
         severity=event.severity,
-        text="\n".join([*words.meaning, *words.advice]),
-        fields=tuple(fields),
+        text="\n".join(filter(None, [text.action, *text.details])),
+        fields=text.fields,
+        sections=_seat_line(text),
         actions=_actions(seat),
         owner={} if seat is None else dict(seat.owner),
-        footer=_small_print(event),
     )
 
 
 def sentence(event: Event, seat: Seat | None, tz: tzinfo) -> str:
-    """The whole fact, as a line among others."""
-    words = _words(event, seat, tz)
-    facts = [field.value for field in words.fields if field.name in {"Spent", "Until", "Resets"}]
-    spent = f", {'; '.join(facts)}" if facts else ""
-    said = stopped(one_line(f"{words.whole or words.title}{spent}", _SENTENCE))
-    return said if seat == NO_OWNER else " ".join([said, *EventFacts(event, seat, tz).also()])
+    """The fact as a line among others."""
+    title = text_of(event, seat, tz).title
+    line = stopped(title if len(plain(title)) <= _SENTENCE else one_line(plain(title), _SENTENCE))
+    return line if seat == NO_OWNER else " ".join([line, *EventFacts(event, seat, tz).also_crossed()])
 
 
 def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
-    """What the posted alert is edited to once `by` has ended it: the facts stay, the advice goes, nobody is pinged."""
-    words, line = _words(alert, seat, tz), resolution_line(by, seat, tz)
+    """What the post is edited to once `by` has ended its alert: nothing to do any more, and nobody is mentioned."""
+    text, line = text_of(alert, seat, tz), resolution_line(by, seat, tz)
+    since = f"{when(by.at, tz)}: {line.title}"
     return Message(
-        title=f"Resolved: {words.title}",
+        title=f"Resolved: {text.title}",
         fallback=line.fallback,
         severity=Severity.GOOD,
-        text=line.title,
-        fields=words.fields,
+        text=since,
         actions=_actions(seat),
-        footer=_small_print(alert),
     )
 
 
 def resolution_line(by: Event, seat: Seat | None, tz: tzinfo) -> Message:
-    """The one line in the alert's thread."""
-    line = f"{_words(by, seat, tz).title} since {moment(by.at, tz)}."
+    """The line in the alert's thread."""
+    text = text_of(by, seat, tz)
+    line = " ".join([stopped(text.title), *text.details])
     return Message(title=line, fallback=line, severity=Severity.GOOD)
 
 
-def _words(event: Event, seat: Seat | None, tz: tzinfo) -> Words:
-    return _NO_NUMBERS if seat == NO_OWNER else _WORDS[event.kind](EventFacts(event, seat, tz))
+def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
+    if seat == NO_OWNER:
+        return _NO_OWNER
+    facts = EventFacts(event, seat, tz)
+    try:
+        return _TEXTS[event.kind](facts)
+    except Exception:
+        # Facts of another version, or a bug: the alert is sent in plain words, and holds up nothing behind it.
+        log.exception("an alert's facts cannot be read", kind=event.kind.value, seat=event.seat)
+        return AlertText(
+            f"{facts.who}: {event.kind.value.replace('_', ' ')}", details=(one_line(event.reason, _SENTENCE),)
+        )
+
+
+def _seat_line(text: AlertText) -> tuple[Section, ...]:
+    return (Section((text.seat_line,), fixed=True),) if text.seat_line else ()
 
 
 def _actions(seat: Seat | None) -> tuple[Action, ...]:
     return () if seat is None or seat.name in UNNAMED else button("Show seat", "seat", seat.name)
-
-
-def _forecast(event: Event, tz: tzinfo) -> list[Field]:
-    """The pace, and when the cap falls at it: not at all when the counter starts again before."""
-    pace, cap_eta = fact_money(event.facts.get("pace")), instant(event.facts.get("cap_eta"))
-    if pace is None:
-        return []
-    fields = [Field("Pace", f"{show(pace, grouped=True)} per hour")]
-    cap = fact_money(event.facts.get("cap"))
-    if cap_eta is not None and cap_eta > event.at:
-        fields.append(Field(_CAP_REACHED, moment(cap_eta, tz)))
-    elif cap_eta is None and "cap_eta" in event.facts and cap is not None and cap.currency == pace.currency:
-        fields.append(Field(_CAP_REACHED, "not before the counter starts again"))
-    return fields
-
-
-def _small_print(event: Event) -> str:
-    """The rule, and what it compared with what."""
-    if event.seat == NO_OWNER.name:
-        return ""
-    rule = event.kind.value.replace("_", " ").capitalize()
-    return f"{rule}: {one_line(event.reason, 300)}"

@@ -1,27 +1,31 @@
-"""What is said, elsewhere, about a place that takes no messages."""
+"""Alerts, posted elsewhere, about a channel that does not accept messages."""
 
-from meterbot.core.messages import Field
-from meterbot.core.text import sentence
-from meterbot.delivery.alerts.facts import EventFacts, Words
+from meterbot.delivery.alerts.facts import AlertText, EventFacts, in_sentences
 
 _CHATS = {"slack": "Slack", "discord": "Discord", "console": "The terminal"}
+_QUEUED = "Messages are queued and will be delivered, or summarised, once it works again."
 
 
-def destination_down(told: EventFacts) -> Words:
-    reason, since = told.text("reason"), told.moment("since")
-    meaning = () if reason is None else (sentence(reason),)
-    waits = "What is to be told there waits, and is told or summed up once it can be."
-    advice = (
-        (waits, "It heals by itself once the cause is gone.") if told.event.facts.get("refused") else (waits,)
+def destination_down(facts: EventFacts) -> AlertText:
+    reason, since = facts.text("reason"), facts.when("since")
+    refused = bool(facts.event.facts.get("refused"))
+    action = "Delivery resumes automatically once this is fixed." if refused else _QUEUED
+    return AlertText(
+        f"{_place(facts)} does not accept messages",
+        " ".join([*in_sentences(reason), action]) if refused else action,
+        () if refused else in_sentences(reason),
+        evidence=(f"It began {since}.",) if since else (),
     )
-    fields = (Field("Since", since),) if since else ()
-    return Words(f"{_place(told)} takes no messages", meaning, advice, fields)
 
 
-def destination_up(told: EventFacts) -> Words:
-    return Words(f"{_place(told)} takes messages again")
+def destination_up(facts: EventFacts) -> AlertText:
+    return AlertText(f"{_place(facts)} accepts messages again")
 
 
-def _place(told: EventFacts) -> str:
-    chat, channel = told.text("chat") or "a chat", told.text("channel") or ""
-    return f"{_CHATS.get(chat, chat)} {channel}".strip()
+def _place(facts: EventFacts) -> str:
+    """`Slack C0123456789`, `Slack: ana's direct messages`"""
+    chat, channel = facts.text("chat") or "a chat", facts.text("channel") or ""
+    name = _CHATS.get(chat, chat)
+    if channel.startswith("@"):
+        return f"{name}: {facts.text('owner') or 'a person'}'s direct messages"
+    return f"{name} {channel}".strip()

@@ -5,31 +5,45 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
+from meterbot.core.inline import instant as when
 from meterbot.core.messages import Field
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.money import Money, percent, show
-from meterbot.core.text import amounts_text, day_text, listed, moment, one_line, percent_text, window_label
+from meterbot.core.text import (
+    amounts_text,
+    day_text,
+    listed,
+    one_line,
+    percent_text,
+    sentence,
+    window_label,
+)
+from meterbot.core.text import bar as percent_bar
+from meterbot.delivery.alerts.remedies import Situation, remedy
 from meterbot.rules import fact_money, parse_threshold
 
-USAGE_SETTINGS = "in claude.ai under Settings, Usage"
 _NAME = 60
+_WITH_LEVELS = frozenset({EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED})
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """`meaning` are facts in sentences, the weightiest first; `advice` is what to do, and when it ends. `whole` is the
-    whole fact in one sentence, where the title alone does not say it."""
+class AlertText:
+    """`title` says who, what and how much; `action` what to do; `details` what else the reader needs, in sentences.
+
+    `seat_line` is shown with fixed columns. `evidence` is shown under Why? alone.
+    """
 
     title: str
-    meaning: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
+    action: str = ""
+    details: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
-    whole: str | None = None
+    seat_line: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
-    """An event and whose it is. Every question answers None for a fact that is not known."""
+    """An event and its seat. Every question answers None, or nothing, for a fact that is not known."""
 
     event: Event
     seat: Seat | None
@@ -40,12 +54,6 @@ class EventFacts:
         name = self.event.seat if self.seat is None else self.seat.name
         return "The team" if name is None else one_line(name, _NAME)
 
-    @property
-    def share(self) -> Decimal | None:
-        """Percent of the cap, exact."""
-        used, cap = self.money("used"), self.money("cap")
-        return None if used is None or cap is None else percent(used, cap)
-
     def text(self, fact: str) -> str | None:
         value = self.event.facts.get(fact)
         return one_line(value) if isinstance(value, str) and value else None
@@ -53,70 +61,125 @@ class EventFacts:
     def money(self, fact: str) -> Money | None:
         return fact_money(self.event.facts.get(fact))
 
-    def amounts(self, fact: str) -> str:
-        """`$1,021.40 + €17.20`; nothing where it is not known."""
+    def shown(self, fact: str) -> str | None:
+        """`$1,021.40`"""
+        value = self.money(fact)
+        return None if value is None else show(value, grouped=True)
+
+    def sums(self, fact: str) -> str:
+        """`$1,021.40 + €17.20`"""
         values = self.event.facts.get(fact)
         found = [fact_money(value) for value in values] if isinstance(values, list) else []
         return amounts_text(amount for amount in found if amount is not None)
 
-    def moment(self, fact: str) -> str | None:
-        at = instant(self.event.facts.get(fact))
-        return None if at is None else moment(at, self.tz)
+    def instant(self, fact: str) -> datetime | None:
+        return instant(self.event.facts.get(fact))
+
+    def when(self, fact: str) -> str | None:
+        at = self.instant(fact)
+        return None if at is None else when(at, self.tz)
+
+    def until(self, fact: str) -> str | None:
+        """An instant that lay ahead when the event happened."""
+        at = self.instant(fact)
+        return when(at, self.tz) if at is not None and at > self.event.at else None
 
     def items(self, fact: str) -> list[Mapping[str, object]] | None:
         """A list of objects. None is "not known"; an empty list is an answer."""
         values = self.event.facts.get(fact)
         return [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else None
 
-    def spent(self) -> tuple[Field, ...]:
-        """`$42.00 of $50.00 (84%)`"""
+    @property
+    def percent(self) -> Decimal | None:
+        """Percent of the cap, exact."""
         used, cap = self.money("used"), self.money("cap")
-        if used is None:
-            return ()
-        of = "" if cap is None else f" of {show(cap, grouped=True)}"
-        share = "" if self.share is None else f" ({percent_text(self.share)})"
-        return (Field("Spent", f"{show(used, grouped=True)}{of}{share}"),)
+        return None if used is None or cap is None else percent(used, cap)
+
+    def spent(self, *, share: bool = True) -> str | None:
+        """`$42.00 of $50.00 (84%)`"""
+        used, cap = self.shown("used"), self.shown("cap")
+        if used is None or cap is None:
+            return used
+        percents = f" ({percent_text(self.percent)})" if share and self.percent is not None else ""
+        return f"{used} of {cap}{percents}"
+
+    def with_spent(self, title: str, *, share: bool = True) -> str:
+        """The title with what was spent behind it."""
+        spent = self.spent(share=share)
+        return title if spent is None else f"{title}: {spent}"
+
+    def bar(self) -> tuple[Field, ...]:
+        name = "Used of budget" if self.event.kind is EventKind.BUDGET_CROSSED else "Used of cap"
+        return () if self.percent is None else (Field(name, percent_bar(self.percent)),)
 
     def amount(self, name: str, fact: str) -> tuple[Field, ...]:
-        value = self.money(fact)
-        return () if value is None else (Field(name, show(value, grouped=True)),)
+        value = self.shown(fact)
+        return () if value is None else (Field(name, value),)
 
     def level(self) -> str:
-        """`80% of its cap`, `$25.00`"""
-        level = self.text("level") or "a level"
-        return (
-            f"{level} of its {'budget' if self.seat is None else 'cap'}" if "%" in level else _amount(level)
-        )
+        """`80% of the cap`, `$25.00`"""
+        level = self.text("level") or "a threshold"
+        whole = "budget" if self.event.kind is EventKind.BUDGET_CROSSED else "cap"
+        return f"{level} of the {whole}" if "%" in level else _amount(level)
 
-    def also(self) -> tuple[str, ...]:
-        """The lower levels that the same tick crossed. A renewal's are days, and none of them was passed."""
-        values = self.event.facts.get("also") if self.event.kind in _OF_LEVELS else None
-        levels = [_amount(one_line(str(value))) for value in values] if isinstance(values, list) else []
-        return (f"It passed {listed(levels)} at once.",) if levels else ()
+    def also_crossed(self) -> tuple[str, ...]:
+        """The lower levels that the same rise crossed; at a first reading nothing was seen to cross."""
+        values = self.event.facts.get("also")
+        if self.event.kind not in _WITH_LEVELS or self.event.initial or not isinstance(values, list):
+            return ()
+        levels = [_amount(one_line(str(value))) for value in values]
+        return (f"It also crossed {listed(levels)}.",) if levels else ()
 
     def month_end(self) -> tuple[str, ...]:
         period = self.text("period")
         return (
             ()
             if period is None
-            else (f"The counter starts again at 0 on {day_text(month_after(period))} (UTC).",)
+            else (f"Extra usage starts again at 0 on {day_text(month_after(period))} (UTC).",)
         )
 
+    def pace(self) -> tuple[str, ...]:
+        """`At $1.20/h the cap is reached around Thu Apr 30 18:30.`"""
+        pace, at = self.money("pace"), self.until("cap_eta")
+        if pace is None:
+            return ()
+        speed = f"{show(pace, grouped=True)}/h"
+        if at is not None:
+            return (f"At {speed} the cap is reached around {at}.",)
+        return (f"Pace: {speed}.",)
 
-_OF_LEVELS = {EventKind.THRESHOLD_CROSSED, EventKind.BUDGET_CROSSED}
+    def remedy(self, situation: Situation) -> str:
+        """What to do, by the seat's plan."""
+        plan = self.seat.plan if self.seat is not None and self.seat.plan is not None else self.text("plan")
+        return remedy(situation, plan)
 
 
-def windows(full: Iterable[Mapping[str, object]], tz: tzinfo) -> str:
-    """`5-hour, resets Thu Apr 30 12:00; 7-day all`"""
-    said = []
+def windows(full: Iterable[Mapping[str, object]], tz: tzinfo, now: datetime) -> str:
+    """`5-hour until Thu Apr 30 12:00 and 7-day all`"""
+    named = []
     for window in full:
         name, resets = window_name(window), instant(window.get("resets_at"))
-        said.append(name if resets is None else f"{name}, resets {moment(resets, tz)}")
-    return "; ".join(said)
+        named.append(f"{name} until {when(resets, tz)}" if resets is not None and resets > now else name)
+    return listed(named)
 
 
 def window_name(window: Mapping[str, object]) -> str:
     return window_label(one_line(str(window.get("window"))))
+
+
+def window_levels(facts: EventFacts) -> str:
+    """`5-hour at 42% and 7-day all at 12%`"""
+    levels = [
+        f"{window_name(window)} at {percent_text(Decimal(str(window['utilization'])))}"
+        for window in facts.items("windows") or []
+        if window.get("utilization") is not None
+    ]
+    return listed(levels)
+
+
+def in_sentences(*texts: str | None) -> tuple[str, ...]:
+    """Those that are known, each with a capital and a full stop."""
+    return tuple(sentence(text) for text in texts if text)
 
 
 def instant(value: object) -> datetime | None:

@@ -1,99 +1,135 @@
-"""What is said about what stops or bills the next prompt: blocks, settings, full windows."""
+"""Alerts about what stops or bills the next prompt: blocks, changed settings, full windows."""
 
 from collections.abc import Mapping
 
-from meterbot.core.messages import Field
-from meterbot.core.money import show
-from meterbot.core.text import one_line, window_label
-from meterbot.delivery.alerts.facts import USAGE_SETTINGS, EventFacts, Words, windows
+from meterbot.core.money import percent, show
+from meterbot.core.text import local_day, one_line, percent_text, window_label
+from meterbot.delivery.alerts.facts import AlertText, EventFacts, windows
+from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules import fact_money
 
-_WHY = {"cap": "Its extra usage cap is spent.", "balance": "Its prepaid credits are used up."}
-_CURE = {
-    "cap": f"To go on now, raise the cap {USAGE_SETTINGS}.",
-    "balance": f"To go on now, buy credits {USAGE_SETTINGS}.",
+_REASONS = {
+    "cap": (Situation.CAP_REACHED, "The extra usage cap is reached."),
+    "balance": (Situation.BALANCE_EMPTY, "The prepaid credits are used up."),
 }
-_STATES = {
-    "on": ("extra usage was switched on", "Once a window of the plan is full, prompts are billed."),
-    "off": ("extra usage was switched off", "Once a window of the plan is full, prompts are refused."),
-    "paused": (
-        "extra usage was paused by an administrator",
-        "Once a window of the plan is full, prompts are refused.",
-    ),
-    "unmetered": (
-        "extra usage is no longer set up",
-        "Once a window of the plan is full, prompts are refused.",
-    ),
+_UNKNOWN_REASON = (
+    Situation.BLOCKED,
+    "The cap is reached or the credits are used up; Anthropic does not say which.",
+)
+
+_BILLED = "Once a plan window is full, prompts are billed."
+_REFUSED = "Once a plan window is full, prompts are refused."
+_METERING: Mapping[str, tuple[str, str, Situation | None]] = {
+    "on": ("extra usage was switched on", _BILLED, None),
+    "off": ("extra usage was switched off", _REFUSED, Situation.SWITCHED_OFF),
+    "paused": ("extra usage was paused by an administrator", _REFUSED, Situation.PAUSED),
+    "unmetered": ("extra usage is no longer set up", _REFUSED, None),
 }
+"""What changed, what follows from it, and which remedy there is."""
 
 
-def seat_blocked(told: EventFacts) -> Words:
-    reason, hard = told.text("why") or "", told.event.facts.get("hard")
-    why = _WHY.get(reason, "Its cap or its credits ran out; Anthropic does not say which.")
+def seat_blocked(facts: EventFacts) -> AlertText:
+    situation, reason = _REASONS.get(facts.text("why") or "", _UNKNOWN_REASON)
+    hard, until = facts.event.facts.get("hard"), facts.until("until")
     if hard is None:
-        force = "Whether its plan quota still serves is unknown."
+        plan = "Whether the plan quota still serves is unknown."
     elif hard:
-        full = told.items("full_windows")
-        which = f" ({windows(full, told.tz)})" if full else ""
-        force = f"Its plan quota is used up too{which}: the next prompt is refused."
+        full = facts.items("full_windows")
+        which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
+        plan = f"The plan quota is used up too{which}: the next prompt is refused."
     else:
-        force = "Its plan quota still serves; once a window is full, prompts are refused."
-    until = told.moment("until")
-    advice = [_CURE.get(reason, f"What ran out can be seen {USAGE_SETTINGS}.")]
-    advice += [f"Otherwise it ends on {until}."] if until else []
-    fields = told.spent() + ((Field("Until", until),) if until else ())
-    return Words(f"{told.who} is blocked", (why, force), tuple(advice), fields)
+        plan = "The plan still serves until one of its windows is full."
+    otherwise = (f"Otherwise the block lifts on {until}.",) if until else ()
+    return AlertText(
+        facts.with_spent(f"{facts.who} is BLOCKED", share=False),
+        " ".join([facts.remedy(situation), *otherwise]),
+        (f"{reason} {plan}",),
+        seat_line=_seat_line(facts),
+    )
 
 
-def seat_unblocked(told: EventFacts) -> Words:
-    since = told.moment("since")
-    meaning = (f"It had been blocked since {since}.",) if since else ()
-    return Words(f"{told.who} is no longer blocked", meaning, (), told.spent())
+def _seat_line(facts: EventFacts) -> str:
+    """`Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1`"""
+    used, cap, until = facts.money("used"), facts.money("cap"), facts.instant("until")
+    amount = "unknown" if used is None else show(used)
+    if cap is not None:
+        share = None if used is None else percent(used, cap)
+        amount += f" / {show(cap)}" + ("" if share is None else f" ({percent_text(share)})")
+    elif used is not None:
+        amount += " used"
+    ends = f" until {local_day(until, facts.tz)}" if until is not None and until > facts.event.at else ""
+    return f"{'Extra usage':<16} {amount}  BLOCKED{ends}"
 
 
-def metering_changed(told: EventFacts) -> Words:
-    said = [_change(change) for change in told.items("changes") or []]
-    meanings = tuple(dict.fromkeys(meaning for _, meaning in said if meaning))
-    raw = told.text("wire_reason")
-    reason = (f"Anthropic's reason: {raw}.",) if raw else ()
-    if len(said) == 1:
-        return Words(f"{told.who}: {said[0][0]}", meanings, reason, told.spent())
-    changes = tuple(f"{what[0].upper()}{what[1:]}." for what, _ in said)
-    title = f"{told.who}: extra usage has changed"
-    whole = f"{told.who}: {'; '.join(what for what, _ in said)}"
-    return Words(title, (*changes, *meanings), reason, told.spent(), whole)
+def seat_unblocked(facts: EventFacts) -> AlertText:
+    since = facts.when("since")
+    evidence = (f"It was blocked since {since}.",) if since else ()
+    details = tuple(f"{text}." for text in change_texts(facts))
+    return AlertText(
+        facts.with_spent(f"{facts.who} is no longer blocked"), details=details, evidence=evidence
+    )
 
 
-def _change(change: Mapping[str, object]) -> tuple[str, str]:
-    """What changed from what to what, and what follows from it."""
+def metering_changed(facts: EventFacts) -> AlertText:
+    states = [_METERING[str(new)] for new in _new_states(facts)]
+    situation = next((each for _, _, each in states if each is not None), None)
+    removed = any(
+        change.get("what") == "cap" and change.get("to") is None for change in facts.items("changes") or []
+    )
+    if situation is None and removed:
+        situation = Situation.NO_CAP
+    raw = facts.text("wire_reason")
+    return AlertText(
+        f"{facts.who}: {'; '.join(_lowered(text) for text in change_texts(facts)) or 'extra usage has changed'}",
+        "" if situation is None else facts.remedy(situation),
+        tuple(dict.fromkeys(follows for _, follows, _ in states)),
+        facts.bar(),
+        evidence=(f"Anthropic's reason: {raw}.",) if raw else (),
+    )
+
+
+def _new_states(facts: EventFacts) -> list[object]:
+    changes = facts.items("changes") or []
+    return [one.get("to") for one in changes if one.get("what") == "metering" and one.get("to") in _METERING]
+
+
+def change_texts(facts: EventFacts) -> list[str]:
+    """`The cap was raised from $50.00 to $100.00`, one for each change of the settings."""
+    return [_change(change) for change in facts.items("changes") or []]
+
+
+def _change(change: Mapping[str, object]) -> str:
     what, old, new = change.get("what"), change.get("from"), change.get("to")
     if what == "cap":
         return _cap_change(old, new)
-    if what == "metering" and new in _STATES:
-        return _STATES[str(new)]
-    before, after = one_line(str(old)), one_line(str(new))
-    return f"{one_line(str(what))} changed from {before} to {after}", ""
+    if what == "metering" and new in _METERING:
+        text = _METERING[str(new)][0]
+        return f"{text[:1].upper()}{text[1:]}"
+    return f"The {one_line(str(what))} changed from {one_line(str(old))} to {one_line(str(new))}"
 
 
-def _cap_change(old: object, new: object) -> tuple[str, str]:
+def _cap_change(old: object, new: object) -> str:
     before, after = fact_money(old), fact_money(new)
     if after is None:
-        was = "" if before is None else f", it was {show(before, grouped=True)}"
-        return f"the cap was removed{was}", "Nothing limits its extra usage now."
+        return "The cap was removed" + ("" if before is None else f" (it was {show(before, grouped=True)})")
     if before is None:
-        return f"a cap of {show(after, grouped=True)} was set", ""
+        return f"A cap of {show(after, grouped=True)} was set"
     verb = "raised" if after.major > before.major else "lowered"
-    return f"the cap was {verb} from {show(before, grouped=True)} to {show(after, grouped=True)}", ""
+    return f"The cap was {verb} from {show(before, grouped=True)} to {show(after, grouped=True)}"
 
 
-def window_full(told: EventFacts) -> Words:
-    name, resets = window_label(told.text("window") or "plan"), told.moment("resets_at")
-    until = f" until {resets}" if resets else ""
-    meaning = {
-        "billed": f"Prompts are billed as extra usage{until}.",
-        "refused": f"Prompts are refused{until}.",
-    }.get(told.text("next") or "", f"Whether prompts are billed or refused{until} is unknown.")
-    advice = () if resets else ("When it resets is unknown.",)
-    fields = ((Field("Resets", resets),) if resets else ()) + told.spent()
-    verb = "is" if told.event.initial else "is now"
-    return Words(f"{told.who}: the {name} window {verb} full", (meaning,), advice, fields)
+def _lowered(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def window_full(facts: EventFacts) -> AlertText:
+    name, resets = window_label(facts.text("window") or "plan"), facts.until("resets_at")
+    until, next_prompt = (f" until {resets}" if resets else ""), facts.text("next")
+    title = f"{facts.who}: the {name} window is full"
+    if next_prompt == "billed":
+        action = f"Prompts are billed as extra usage{until}. Pause if this is not wanted."
+        spent = facts.spent()
+        return AlertText(title, action, (f"Extra usage so far: {spent}.",) if spent else ())
+    if next_prompt == "refused":
+        return AlertText(title, f"Prompts are refused{until}.")
+    return AlertText(title, f"Whether prompts are billed or refused{until} is unknown.")

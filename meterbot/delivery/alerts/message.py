@@ -1,132 +1,154 @@
-"""A card as a message: one alert, one that lives through a period, or several in one.
+"""A post's content as a message: one alert, one that is updated through a period, or several in one.
 
-What a card shows is decided when it is sent or edited, by what holds then.
+The message is rendered when it is sent or edited, from what holds then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from meterbot.core.deliveries import (
-    ActionKind,
-    AlertAction,
-    Delivery,
-    DeliveryKind,
-    Destination,
-    PostContent,
-)
+from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, DeliveryKind, Destination, PostContent
+from meterbot.core.inline import instant as when
 from meterbot.core.messages import Action, Message, Section, button
-from meterbot.core.models import Event, Seat, Severity
-from meterbot.core.text import moment, one_line, span
+from meterbot.core.models import Event, EventKind, Seat, Severity
+from meterbot.core.text import count, one_line, span
 from meterbot.delivery import alerts
+from meterbot.delivery.alerts.billing import renewals
+from meterbot.delivery.alerts.facts import EventFacts
+from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least
 
 Seats = Mapping[str, Seat]
 
-_LOUDEST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
+_WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
 
 
-def card(shown: PostContent, seats: Seats, tz: tzinfo) -> Message:
-    """The post, as it should stand now."""
-    if shown.heading is not None:
-        return _several(shown, shown.heading, seats, tz)
-    event = shown.events[-1]
-    seat = _seat_of(event, seats)
-    ending = shown.endings.get(event.key)
-    over = ending is not None
+def post(content: PostContent, seats: Seats, tz: tzinfo) -> Message:
+    """The post as it should be now."""
+    if content.heading is not None:
+        return _several(content, content.heading, seats, tz)
+    # Several seats can read one account: the post keeps the name that it began with.
+    event = replace(content.events[-1], seat=content.events[0].seat)
+    seat, ending = _seat_of(event, seats), content.endings.get(event.key)
     message = alerts.resolved(event, ending, seat, tz) if ending else alerts.alert(event, seat, tz)
-    earlier = [_entry(each, shown, seats, tz) for each in shown.events[:-1]]
-    sections = (Section(tuple(earlier), "Before"),) if earlier else ()
-    deeds = [action_text(act, tz) for act in shown.acts if act.undone_at is None]
-    severity = message.severity if over else min((each.severity for each in shown.events), key=_LOUDEST.index)
+    earlier = tuple(_entry(each, content, seats, tz) for each in content.events[:-1])
+    severity = _worst(each.severity for each in content.events) if ending is None else message.severity
     return replace(
         message,
         severity=severity,
-        text="\n".join([part for part in (message.text, *deeds) if part]),
-        sections=sections,
-        actions=(*_deeds(shown, settled=over), *message.actions),
+        text="\n".join(filter(None, [message.text, *_actions_taken(content, tz)])),
+        sections=(*message.sections, *((Section(earlier, "Before"),) if earlier else ())),
+        actions=(*_buttons(content, settled=ending is not None), *message.actions),
     )
 
 
-def line(event: Event, seats: Seats, tz: tzinfo, *, loud: bool) -> Message:
-    """One line in a thread: a later level, or what ended the alert. `loud`: the channel is to see it, too."""
+def thread_line(event: Event, seats: Seats, tz: tzinfo, *, broadcast: bool) -> Message:
+    """One line in a thread: a later level, or what ended the alert. `broadcast`: the channel sees it too."""
     seat = _seat_of(event, seats)
     if event.resolves is not None:
         return alerts.resolution_line(event, seat, tz)
     text = alerts.sentence(event, seat, tz)
-    return Message(title=text, fallback=text, severity=event.severity, loud=loud)
+    return Message(title=text, fallback=text, severity=event.severity, loud=broadcast)
 
 
 def reminder(event: Event, seats: Seats, tz: tzinfo, now: datetime) -> Message:
-    """That an alert still holds, in its thread and for the channel."""
-    text = f"Still so, for {span(now - event.at)}: {alerts.sentence(event, _seat_of(event, seats), tz)}"
+    """That a seat is still blocked, in the alert's thread and for the channel."""
+    facts = EventFacts(event, _seat_of(event, seats), tz)
+    spent = facts.spent(share=False)
+    text = (
+        f"Reminder: {facts.who} has been blocked for {span(now - event.at)}{f' ({spent})' if spent else ''}."
+    )
     return Message(title=text, fallback=text, severity=event.severity, loud=True)
 
 
-def action_line(act: AlertAction, tz: tzinfo) -> Message:
-    """What somebody did, for the thread: it pings nobody, least of all them."""
-    text = action_text(act, tz)
+def action_line(action: AlertAction, tz: tzinfo) -> Message:
+    """What somebody did, for the thread; it mentions nobody."""
+    text = action_text(action, tz)
     return Message(title=text, fallback=text)
 
 
-def action_text(act: AlertAction, tz: tzinfo) -> str:
-    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true when that has passed."""
-    by = f"by {one_line(act.by, _NAME)}, {moment(act.at, tz)}"
-    until = "" if act.until is None else f": until {moment(act.until, tz)}"
-    seat = None if act.seat is None else one_line(act.seat, _NAME)
-    if act.deed is ActionKind.MUTE:
-        return f"“{act.kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
-    done = "Acknowledged" if act.deed is ActionKind.ACK else "Snoozed"
+def action_text(action: AlertAction, tz: tzinfo) -> str:
+    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true once that has passed."""
+    by = f"by {one_line(action.by, _NAME)}, {when(action.at, tz)}"
+    until = "" if action.until is None else f": until {when(action.until, tz)}"
+    seat = None if action.seat is None else one_line(action.seat, _NAME)
+    if action.deed is ActionKind.MUTE:
+        return f"“{action.kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
+    done = "Acknowledged" if action.deed is ActionKind.ACK else "Snoozed"
     return f"{done}{f' for {seat}' if seat else ''} {by}{until}."
 
 
-def _deeds(shown: PostContent, *, settled: bool) -> tuple[Action, ...]:
-    """What can be done about it, as buttons."""
-    done = {act.deed for act in shown.acts if act.undone_at is None}
-    todo = (
-        ()
-        if settled
-        else button("Snooze…", "snooze", shown.ref)
-        + button(
-            "Mute…" if len({each.kind for each in shown.events}) > 1 else "Mute this rule", "mute", shown.ref
-        )
+def _actions_taken(content: PostContent, tz: tzinfo) -> list[str]:
+    return [action_text(action, tz) for action in content.acts if action.undone_at is None]
+
+
+def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
+    why = button("Why?", "why", content.ref)
+    if settled:
+        return why
+    acknowledged = any(each.deed is ActionKind.ACK and each.undone_at is None for each in content.acts)
+    mute = "Mute…" if len({each.kind for each in content.events}) > 1 else "Mute this rule"
+    return (
+        *(() if acknowledged else button("Acknowledge", "ack", content.ref)),
+        *button("Snooze…", "snooze", content.ref),
+        *button(mute, "mute", content.ref),
+        *why,
     )
-    ack = () if settled or ActionKind.ACK in done else button("Acknowledge", "ack", shown.ref)
-    return (*ack, *todo, *button("Why?", "why", shown.ref))
 
 
-def _several(shown: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
-    """Events that have nothing in common but the hour: each has its line."""
-    lines = [_entry(event, shown, seats, tz) for event in shown.events]
-    open_ = [event for event in shown.events if event.key not in shown.endings and event.resolves is None]
-    severities: Sequence[Severity] = [event.severity for event in open_] or [Severity.GOOD]
+def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
+    """Unrelated events in one post, a line each. The title counts what the post lists."""
+    open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
+    all_renewals = all(event.kind is EventKind.RENEWAL_NEAR for event in content.events)
+    lines = [] if all_renewals else [_entry(event, content, seats, tz) for event in content.events]
+    fields = (
+        renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
+        if all_renewals
+        else ()
+    )
+    number = count(len(content.events), "renewal" if all_renewals else "alert")
+    title = (
+        (number if all_renewals else f"{number} {AT_ONCE}") if heading == AT_ONCE else f"{heading}: {number}"
+    )
+    listed = [f"{field.name} {field.value}." for field in fields]
+    return Message(
+        title=title,
+        fallback=f"{title}. {' '.join([*lines, *listed])}",
+        severity=_worst(event.severity for event in open_) if open_ else Severity.GOOD,
+        text="\n".join(_actions_taken(content, tz)),
+        fields=fields,
+        sections=(Section(tuple(lines)),) if lines else (),
+        actions=_buttons(content, settled=not open_),
+        owner=_common_owner(open_, seats),
+    )
+
+
+def _common_owner(events: Sequence[Event], seats: Seats) -> dict[str, str]:
+    """On each platform the one owner of all of them; nobody where there are several."""
     owners = {
-        (platform, who)
-        for event in open_
-        for seat in [_seat_of(event, seats)]
-        if seat is not None
-        for platform, who in seat.owner.items()
+        owner
+        for event in events
+        if (seat := _seat_of(event, seats)) is not None
+        for owner in seat.owner.items()
     }
     platforms = [platform for platform, _ in owners]
-    deeds = [action_text(act, tz) for act in shown.acts if act.undone_at is None]
-    return Message(
-        title=heading,
-        fallback=f"{heading}. {' '.join(lines)}",
-        severity=min(severities, key=_LOUDEST.index),
-        text="\n".join(deeds),
-        sections=(Section(tuple(lines)),),
-        actions=_deeds(shown, settled=not open_),
-        owner={platform: who for platform, who in owners if platforms.count(platform) == 1},
-    )
+    return {platform: user for platform, user in owners if platforms.count(platform) == 1}
 
 
-def _entry(event: Event, shown: PostContent, seats: Seats, tz: tzinfo) -> str:
-    """`Tue Apr 21 15:30: ana has reached 80% of its cap, $40.00 of $50.00 (80%).`"""
-    ending = shown.endings.get(event.key)
-    over = "" if ending is None else f" Over since {moment(ending.at, tz)}."
-    return f"{moment(event.at, tz)}: {alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
+def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo) -> str:
+    """`Tue Apr 21 15:30: ana passed 80% of the cap: $40.00 of $50.00 (80%).`"""
+    ending = content.endings.get(event.key)
+    over = ""
+    if ending is not None:
+        changes = alerts.text_of(ending, _seat_of(ending, seats), tz).details
+        over = " ".join([f" Resolved {when(ending.at, tz)}.", *changes])
+    return f"{when(event.at, tz)}: {alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
+
+
+def _worst(severities: Iterable[Severity]) -> Severity:
+    return min(severities, key=_WORST_FIRST.index)
 
 
 def _seat_of(event: Event, seats: Seats) -> Seat | None:
@@ -134,13 +156,13 @@ def _seat_of(event: Event, seats: Seats) -> Seat | None:
 
 
 def renderer(seats: Seats, tz: tzinfo, routing: RoutingSettings) -> Callable[[Delivery], Message]:
-    """How a delivery without words of its own is said to those who read it where it goes."""
+    """Renders a delivery that has no message of its own, for those who read it at its destination."""
 
     def render(delivery: Delivery) -> Message:
         place = Destination(delivery.chat, delivery.channel)
         if delivery.kind is not DeliveryKind.REPLY:
-            return card(routing.redaction.redact(delivery.card, seats, place), seats, tz)
+            return post(routing.redaction.redact(delivery.card, seats, place), seats, tz)
         event = routing.redaction.redact_event(delivery.event, seats, place)
-        return line(event, seats, tz, loud=at_least(event.severity, routing.broadcast_from))
+        return thread_line(event, seats, tz, broadcast=at_least(event.severity, routing.broadcast_from))
 
     return render

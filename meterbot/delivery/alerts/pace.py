@@ -1,42 +1,36 @@
-"""What is said about pace: a cap that will fall, and a spend far above the habit."""
+"""Alerts about pace: a cap that will be reached, and spend far above the habit."""
 
-from meterbot.core.money import show, subtract
-from meterbot.core.text import moment, span
-from meterbot.delivery.alerts.facts import USAGE_SETTINGS, EventFacts, Words, instant
+from meterbot.core.money import show
+from meterbot.delivery.alerts.facts import AlertText, EventFacts
+from meterbot.delivery.alerts.remedies import Situation
 
 
-def cap_forecast(told: EventFacts) -> Words:
-    at, ends = instant(told.event.facts.get("cap_eta")), instant(told.event.facts.get("ends"))
-    meaning = []
-    if at is not None:
-        early = "" if ends is None else f", {span(ends - at)} before the counter starts again"
-        meaning.append(f"At today's pace its cap falls at about {moment(at, told.tz)}{early}.")
-    meaning += _month(told)
-    advice = f"Extra usage stops then: raise the cap {USAGE_SETTINGS}, or slow down."
-    return Words(
-        f"{told.who} is heading past its cap", tuple(meaning), (advice, *told.month_end()), told.spent()
+def cap_forecast(facts: EventFacts) -> AlertText:
+    cap, at, pace = facts.shown("cap"), facts.until("cap_eta"), facts.shown("pace")
+    which = f"the {cap} cap" if cap else "the cap"
+    title = f"{facts.who} will reach {which}{f' around {at}' if at else ' before the month ends'}"
+    spent = facts.spent()
+    speed = f" at {pace}/h" if pace else ""
+    details = (*((f"{spent} so far,{speed}.",) if spent and speed else ()), *_month(facts))
+    return AlertText(
+        title, facts.remedy(Situation.CAP_AHEAD), details, facts.bar(), evidence=facts.month_end()
     )
 
 
-def _month(told: EventFacts) -> list[str]:
-    """`The month would end between …, most likely $27.40 above the cap.`"""
-    low, likely, high, cap = (told.money(fact) for fact in ("low", "likely", "high", "cap"))
+def _month(facts: EventFacts) -> tuple[str, ...]:
+    """`Without the cap the month would end between $54.10 and $72.20.`"""
+    low, likely, high, cap = (facts.money(fact) for fact in ("low", "likely", "high", "cap"))
     if low is None or likely is None or high is None or cap is None or likely.currency != cap.currency:
-        return []
-    above = show(subtract(likely, cap), grouped=True)
+        return ()
     between = f"{show(low, grouped=True)} and {show(high, grouped=True)}"
-    return [f"Without a cap the month would end between {between}, most likely {above} above it."]
+    return (f"Without the cap the month would end between {between}.",)
 
 
-def spend_spike(told: EventFacts) -> Words:
-    fast, usual, times = told.money("pace"), told.money("usual"), told.text("times")
-    title = (
-        f"{told.who} is spending {'far faster than' if times is None else f'{times} times as fast as'} usual"
-    )
-    meaning = []
-    if fast is not None and usual is not None:
-        meaning.append(
-            f"{show(fast, grouped=True)} an hour; nine of ten of its busy hours stay within {show(usual, grouped=True)}."
-        )
-    advice = "Look at what it runs: a loop, many agents at once, or a larger model."
-    return Words(title, tuple(meaning), (advice,), told.spent())
+def spend_spike(facts: EventFacts) -> AlertText:
+    pace, usual, times = facts.shown("pace"), facts.shown("usual"), facts.text("times")
+    fast = "far faster than usual" if times is None else f"{times} times faster than usual"
+    title = f"{facts.who} is spending {fast}{f': {pace}/h' if pace else ''}"
+    habit = f"Normally under {usual}/h (90th percentile)." if usual else ""
+    spent = facts.spent()
+    details = tuple(text for text in (habit, f"Extra usage so far: {spent}." if spent else "") if text)
+    return AlertText(title, "Check what runs: a loop, many agents at once, or a larger model.", details)

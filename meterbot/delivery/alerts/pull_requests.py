@@ -1,12 +1,12 @@
-"""What is said about a merged pull request."""
+"""Alerts about merged pull requests."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from meterbot.core.messages import Field
+from meterbot.core.inline import instant as when
 from meterbot.core.money import Money
-from meterbot.core.text import amounts_text, listed, moment, one_line, stretch
-from meterbot.delivery.alerts.facts import EventFacts, Words, instant
+from meterbot.core.text import amounts_text, listed, one_line, stretch
+from meterbot.delivery.alerts.facts import AlertText, EventFacts, instant
 from meterbot.rules import fact_money
 from meterbot.rules.pull_requests import Bill
 
@@ -14,41 +14,43 @@ _A_WEEK = timedelta(days=6)
 """Within it the day of the week alone says which day it was."""
 
 
-def pull_request_merged(told: EventFacts) -> Words:
-    facts = told.event.facts
-    number, repo = facts.get("number"), told.text("repo") or ""
+def pull_request_merged(facts: EventFacts) -> AlertText:
+    values = facts.event.facts
+    number, repo = values.get("number"), facts.text("repo") or ""
+    short = one_line(repo.rpartition("/")[2], 40)
     name, ask = ("A pull request", "pr") if number is None else (f"PR #{number}", f"pr {number}")
-    if facts.get("shown") is not True:
-        return Words(
-            f"{name} was merged",
-            ("What it cost is for its author to see.",),
-            (f"Ask /claude-spend {ask}.",),
-            (Field("Repository", repo),),
-        )
-    start, end = instant(facts.get("start")), instant(facts.get("end"))
-    bill = _bill(told)
-    seats = facts.get("seats")
-    who = names(list(map(str, seats)) if isinstance(seats, list) else [told.who])
-    window = ""
-    if start is not None and end is not None:
-        dated = told.event.at - start > _A_WEEK
-        window = f", window {stretch(start, end, told.tz, dated=dated)}"
-    title = f"{name}: {amount_of(bill, ' of extra usage')} ({who}){window}"
-    said = sentences(bill, repo, told.text("no_commits"), told.tz)
-    advice = () if bill.settled else (f"/claude-spend {ask} tells what has come in since.",)
-    return Words(title, tuple(said), advice, (Field("Repository", repo),))
+    if values.get("shown") is not True:
+        return AlertText(f"{name} was merged ({short})", f"Its author can see the cost: /claude-spend {ask}.")
+    bill, seats = _bill(facts), values.get("seats")
+    who = names(list(map(str, seats)) if isinstance(seats, list) else [facts.who])
+    action = "" if bill.settled else f"Ask for the final amount later: /claude-spend {ask}."
+    return AlertText(
+        f"{name}: {amount_of(bill, ' of extra usage')} ({who}, {short})",
+        action,
+        tuple(sentences(bill, repo, facts.text("no_commits"), facts.tz)),
+        evidence=(f"Repository: {repo}.", *_window(facts)),
+    )
 
 
-def _bill(told: EventFacts) -> Bill:
-    facts = told.event.facts
-    amounts, shared = facts.get("amounts"), facts.get("shared")
+def _window(facts: EventFacts) -> tuple[str, ...]:
+    start, end = facts.instant("start"), facts.instant("end")
+    if start is None or end is None:
+        return ()
+    return (
+        f"Spend was counted from {stretch(start, end, facts.tz, dated=facts.event.at - start > _A_WEEK)}.",
+    )
+
+
+def _bill(facts: EventFacts) -> Bill:
+    values = facts.event.facts
+    amounts, shared = values.get("amounts"), values.get("shared")
     return Bill(
         amounts=None if amounts is None else _amounts(amounts),
-        why=told.text("why"),
+        why=facts.text("why"),
         shared=tuple(map(str, shared)) if isinstance(shared, list) else (),
-        later=_amounts(facts.get("later")),
-        settled=facts.get("settled") is True,
-        read_at=instant(facts.get("read_at")),
+        later=_amounts(values.get("later")),
+        settled=values.get("settled") is True,
+        read_at=instant(values.get("read_at")),
     )
 
 
@@ -67,25 +69,25 @@ def amount_of(bill: Bill, unit: str = "") -> str:
 
 
 def sentences(bill: Bill, repo: str, no_commits: str | None, tz: tzinfo) -> list[str]:
-    """What a reader must know of the amount."""
-    said = []
+    """What a reader must know about the amount."""
+    found = []
     if bill.amounts is None:
-        said.append(f"What it cost cannot be told: {bill.why or 'it is not reckoned yet'}.")
+        found.append(f"The cost is unknown: {bill.why or 'it is not calculated yet'}.")
     if bill.shared:
-        names = [name.removeprefix(repo) for name in bill.shared]
-        said.append(f"It shares what was spent at the same time with {listed(names)}, in equal parts.")
+        others = [name.removeprefix(repo) for name in bill.shared]
+        found.append(f"Spend of the same hours is shared equally with {listed(others)}.")
     if bill.later:
         more = amounts_text(bill.later)
-        said.append(f"{more} more had been spent when the seat was next read: some of it may be this one's.")
+        found.append(f"The next reading showed {more} more; a part of it may belong to this pull request.")
     if no_commits is not None:
-        said.append(f"It counts from its opening to its merge, because {no_commits}.")
+        found.append(f"Spend is counted from opening to merge, because {no_commits}.")
     if not bill.settled:
-        said.append(f"Not final yet: {_last_read(bill.read_at, tz)}.")
-    return said
+        found.append(f"Not final yet: {_last_read(bill.read_at, tz)}.")
+    return found
 
 
 def _last_read(at: datetime | None, tz: tzinfo) -> str:
-    return "nothing was read so far" if at is None else f"the last reading is from {moment(at, tz)}"
+    return "there is no reading yet" if at is None else f"the last reading is from {when(at, tz)}"
 
 
 def names(seats: Sequence[str]) -> str:

@@ -1,48 +1,59 @@
-"""What is said about sources: down, back, or speaking for somebody else."""
+"""Alerts about sources: unreadable, readable again, expiring, or reporting another account."""
 
-from meterbot.core.messages import Field
-from meterbot.core.text import sentence
-from meterbot.delivery.alerts.facts import EventFacts, Words
+from collections.abc import Mapping
 
+from meterbot.core.models import Health
+from meterbot.delivery.alerts.facts import AlertText, EventFacts, in_sentences
 
-def source_down(told: EventFacts) -> Words:
-    health = (told.text("health") or "unknown").replace("_", " ")
-    last, since = told.moment("last_ok_at"), told.moment("since")
-    known = f"Its last known numbers are from {last}." if last else "It has not been read yet."
-    detail, remedy = told.text("detail"), told.text("remedy")
-    fields = (Field("Since", since),) if since else ()
-    return Words(f"{told.who} cannot be read: {health}", (known, *_told_if(detail)), _told_if(remedy), fields)
-
-
-def _told_if(text: str | None) -> tuple[str, ...]:
-    return () if text is None else (sentence(text),)
-
-
-def source_up(told: EventFacts) -> Words:
-    since = told.moment("down_since")
-    meaning = (f"It could not be read since {since}.",) if since else ()
-    return Words(f"{told.who} is being read again", meaning)
+_CAUSES: Mapping[str, str] = {
+    Health.STALE: "no new reading",
+    Health.SESSION_EXPIRED: "the sign-in has expired",
+    Health.CHALLENGED: "claude.ai asks for a browser check",
+    Health.RATE_LIMITED: "too many requests",
+    Health.DRIFTED: "the answer has an unknown form",
+    Health.UNREACHABLE: "the service cannot be reached",
+    Health.REFUSED: "access is refused",
+}
+_SESSION_LEFT = {"7d": "in 7 days or less", "3d": "in 3 days or less", "1d": "within a day"}
 
 
-def identity_changed(told: EventFacts) -> Words:
-    what = told.text("what") or "account"
-    return Words(
-        f"{told.who} now reports another {what}",
-        ("From here on it is another counter; what stands on it already is not told as new spend.",),
-        ("If that was intended, there is nothing to do. If not, check whose credential the seat uses.",),
+def source_down(facts: EventFacts) -> AlertText:
+    cause = _CAUSES.get(facts.text("health") or "")
+    last, since = facts.when("last_ok_at"), facts.when("since")
+    known = f"The last good reading is from {last}." if last else "There is no reading yet."
+    evidence = (
+        *in_sentences(facts.text("detail")),
+        *((f"It cannot be read since {since}.",) if since else ()),
+    )
+    return AlertText(
+        f"{facts.who} cannot be read{f': {cause}' if cause else ''}",
+        " ".join(in_sentences(facts.text("remedy"))),
+        (known,),
+        evidence=evidence,
     )
 
 
-def session_expiring(told: EventFacts) -> Words:
-    ends = told.moment("ends_at")
-    left = {"7d": "within 7 days", "3d": "within 3 days", "1d": "within a day"}
-    advice = (
-        "Its owner signs in to claude.ai again and hands the new session key to whoever runs meterbot. "
-        "In place of the old one it counts from the next start of meterbot."
+def source_up(facts: EventFacts) -> AlertText:
+    since = facts.when("down_since")
+    return AlertText(
+        f"{facts.who} can be read again", evidence=(f"It could not be read since {since}.",) if since else ()
     )
-    return Words(
-        f"{told.who}: the claude.ai session ends {left.get(told.text('level') or '', 'soon')}",
-        ("After that its numbers cannot be read.",),
-        (advice,),
-        (Field("Ends", ends),) if ends else (),
+
+
+def identity_changed(facts: EventFacts) -> AlertText:
+    return AlertText(
+        f"{facts.who} now reports another {facts.text('what') or 'account'}",
+        "If this was intended, there is nothing to do. Otherwise check whose credentials the seat uses.",
+        (
+            "Spend is tracked separately from now on; amounts already on the new account are not reported as new.",
+        ),
+    )
+
+
+def session_expiring(facts: EventFacts) -> AlertText:
+    ends, left = facts.when("ends_at"), _SESSION_LEFT.get(facts.text("level") or "", "soon")
+    return AlertText(
+        f"{facts.who}: the claude.ai session ends {f'on {ends}' if ends else left}",
+        "Sign in to claude.ai again, give the new session key to the operator of meterbot, and restart meterbot.",
+        ("After that, this seat cannot be read.",),
     )

@@ -1,13 +1,14 @@
-"""Why an alert was told: the rule, its level, the readings that were compared, the period, and the delivery."""
+"""Why an alert was sent: the rule, its level, the readings that were compared, the evidence, and the delivery."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from meterbot.core.deliveries import PostContent, Posting
+from meterbot.core.inline import instant as when
 from meterbot.core.messages import Message, Section
 from meterbot.core.models import Event, Seat
 from meterbot.core.money import show
-from meterbot.core.text import age, moment, one_line
+from meterbot.core.text import age, one_line
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.facts import instant
 from meterbot.rules import fact_money
@@ -16,39 +17,44 @@ _REASON = 280
 
 
 def why(
-    card: PostContent, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Posting] = ()
+    content: PostContent,
+    seats: Mapping[str, Seat],
+    tz: tzinfo,
+    now: datetime,
+    postings: Sequence[Posting] = (),
 ) -> Message:
-    """The evidence for everything that the message tells, the newest first, and what became of telling it."""
-    title = "Why this alert" if len(card.events) == 1 else "Why these alerts"
+    """The evidence for each event of a post, the newest first, and where it was delivered."""
+    title = "Why this alert" if len(content.events) == 1 else "Why these alerts"
     sections = tuple(
-        _section(event, seats, tz, now, [each for each in tellings if each.event == event.key])
-        for event in reversed(card.events)
+        _section(event, seats, tz, now, [each for each in postings if each.event == event.key])
+        for event in reversed(content.events)
     )
-    return Message(title, f"{title}: {sections[0].lines[0]}", sections=sections, footer=f"Alert {card.ref}")
+    return Message(title, f"{title}: {sections[0].lines[0]}", sections=sections)
 
 
 def _section(
-    event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, tellings: Sequence[Posting]
+    event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, postings: Sequence[Posting]
 ) -> Section:
-    seat = None if event.seat is None else seats.get(event.seat)
+    text = alerts.text_of(event, None if event.seat is None else seats.get(event.seat), tz)
     lines = [f"Rule: {event.kind.value}", f"Compared: {one_line(event.reason, _REASON)}"]
     if event.level is not None:
         lines.append(f"Level: {one_line(event.level)}")
+    lines += text.evidence
     lines += [_reading(reading, tz, now) for reading in _readings(event)]
     period = event.facts.get("period")
     if isinstance(period, str):
         lines.append(f"Period: {one_line(period)} (UTC)")
-    lines += [_delivery(telling, tz) for telling in tellings]
-    return Section(tuple(lines), alerts.alert(event, seat, tz).title)
+    lines += [_delivery(posting, tz) for posting in postings]
+    return Section(tuple(lines), text.title)
 
 
-def _delivery(telling: Posting, tz: tzinfo) -> str:
+def _delivery(posting: Posting, tz: tzinfo) -> str:
     """`Delivery: slack C0123456789, Tue Apr 21 15:30`"""
-    channel = "a direct message" if telling.place.channel.startswith("@") else telling.place.channel
-    where = f"{telling.place.chat} {one_line(channel, 60)}".strip()
-    if telling.waits:
+    channel = "a direct message" if posting.place.channel.startswith("@") else posting.place.channel
+    where = f"{posting.place.chat} {one_line(channel, 60)}".strip()
+    if posting.waits:
         return f"Delivery: {where}, still waiting"
-    return f"Delivery: {where}, {'with others' if telling.at is None else moment(telling.at, tz)}"
+    return f"Delivery: {where}, {'with others' if posting.at is None else when(posting.at, tz)}"
 
 
 def _readings(event: Event) -> list[Mapping[str, object]]:
@@ -59,6 +65,6 @@ def _readings(event: Event) -> list[Mapping[str, object]]:
 def _reading(reading: Mapping[str, object], tz: tzinfo, now: datetime) -> str:
     """`Read Tue Apr 21 15:30 (2 min ago): $17.20 used`"""
     used, at = fact_money(reading.get("used")), instant(reading.get("at"))
-    amount = "the amount used was not known" if used is None else f"{show(used, grouped=True)} used"
-    when = "" if at is None else f" {moment(at, tz)} ({age(at, now)})"
-    return f"Read{when}: {amount}"
+    amount = "the amount was unknown" if used is None else f"{show(used, grouped=True)} used"
+    moment = "" if at is None else f" {when(at, tz)} ({age(at, now)})"
+    return f"Read{moment}: {amount}"

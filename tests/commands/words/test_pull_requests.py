@@ -54,7 +54,7 @@ async def test_one_is_answered_from_the_record(desk: Desk) -> None:
     said = text(await asked(desk, "pr 812"))
     assert "Extra usage      $1.03" in said
     assert "Window           Thu Apr 9 09:12 – Thu Apr 9 15:12" in said
-    assert "It shares what was spent at the same time with #811, in equal parts." in said
+    assert "Spend of the same hours is shared equally with #811." in said
 
 
 @pytest.mark.parametrize("words", ["pr #812", "pr acme/app#812", "pr Acme/App#812"])
@@ -65,7 +65,7 @@ async def test_it_may_be_written_as_github_writes_it(desk: Desk, words: str) -> 
 async def test_what_is_unknown_is_said_to_be(desk: Desk) -> None:
     said = text(await asked(desk, "pr 7"))
     assert "Extra usage      unknown" in said
-    assert "What it cost cannot be told: the seat has not been read yet." in said
+    assert "The cost is unknown: the seat has not been read yet." in said
     assert "$" not in said
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from meterbot.core.messages import Message
@@ -196,11 +197,15 @@ def event(
     )
 
 
-def said(kind: EventKind, *, initial: bool = False, **facts: object) -> Message:
+def changed(kind: EventKind, *, initial: bool = False, **facts: Any) -> Event:
+    """One of `kind` with `facts` in place of some of the usual ones."""
+    return replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
+
+
+def said(kind: EventKind, *, initial: bool = False, **facts: Any) -> Message:
     """The alert about Ana, or about the team, with `facts` in place of some of the usual ones."""
     whose = None if kind in OF_NO_SEAT else seat("ana")
-    changed = replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
-    return alert(changed, whose, BERLIN)
+    return alert(changed(kind, initial=initial, **facts), whose, BERLIN)
 
 
 def month_closed(**facts: object) -> Message:

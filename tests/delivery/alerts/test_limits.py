@@ -1,43 +1,73 @@
+from typing import Any
+
 import pytest
 
+from meterbot.core.inline import plain
 from meterbot.core.models import EventKind
-from tests.delivery.alerts.events import said, usd, values
+from tests.delivery.alerts.events import said, usd
 
 
-def test_a_blocked_seat() -> None:
+def lines(kind: EventKind, **facts: Any) -> list[str]:
+    return plain(said(kind, **facts).text).splitlines()
+
+
+def test_a_blocked_seat_says_who_how_much_what_to_do_and_until_when() -> None:
     message = said(EventKind.SEAT_BLOCKED)
-    assert message.title == "ana is blocked"
-    assert message.text == (
-        "Its extra usage cap is spent.\n"
-        "Its plan quota is used up too (5-hour, resets Thu Apr 30 14:00): the next prompt is refused.\n"
-        "To go on now, raise the cap in claude.ai under Settings, Usage.\n"
-        "Otherwise it ends on Fri May 1 02:00."
-    )
-    assert values(message) == {"Spent": "$50.00 of $50.00 (100%)", "Until": "Fri May 1 02:00"}
+    assert message.title == "ana is BLOCKED: $50.00 of $50.00"
+    assert plain(message.text).splitlines() == [
+        (
+            "To continue now, raise the cap (Settings → Usage (https://claude.ai/settings/usage)). "
+            "Otherwise the block lifts on Fri May 1 02:00."
+        ),
+        (
+            "The extra usage cap is reached. "
+            "The plan quota is used up too (5-hour until Thu Apr 30 14:00): the next prompt is refused."
+        ),
+    ]
+    assert message.fallback.startswith(message.title)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED until Fri May 1"),
+        ({"until": None}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED"),
+        ({"until": "2026-04-01T00:00:00Z"}, "Extra usage      $50.00 / $50.00 (100%)  BLOCKED"),
+        ({"until": None, "cap": None}, "Extra usage      $50.00 used  BLOCKED"),
+        ({"until": None, "used": None, "cap": None}, "Extra usage      unknown  BLOCKED"),
+        ({"until": None, "used": usd("1234.5")}, "Extra usage      $1234.50 / $50.00 (2469%)  BLOCKED"),
+    ],
+)
+def test_the_seat_line_stands_in_a_block(facts: dict[str, Any], line: str) -> None:
+    (section,) = said(EventKind.SEAT_BLOCKED, **facts).sections
+    assert (section.lines, section.fixed) == ((line,), True)
 
 
 def test_a_seat_out_of_credits_is_told_to_buy_some() -> None:
-    text = said(EventKind.SEAT_BLOCKED, why="balance", hard=False, until=None, full_windows=[]).text
-    assert text == (
-        "Its prepaid credits are used up.\n"
-        "Its plan quota still serves; once a window is full, prompts are refused.\n"
-        "To go on now, buy credits in claude.ai under Settings, Usage."
-    )
+    found = lines(EventKind.SEAT_BLOCKED, why="balance", hard=False, until=None, full_windows=[])
+    assert found == [
+        "To continue now, buy credits (Settings → Usage (https://claude.ai/settings/usage)).",
+        "The prepaid credits are used up. The plan still serves until one of its windows is full.",
+    ]
 
 
 def test_a_block_of_unknown_cause_claims_none() -> None:
-    text = said(EventKind.SEAT_BLOCKED, why="unknown", hard=None, until=None, full_windows=None).text
-    assert text == (
-        "Its cap or its credits ran out; Anthropic does not say which.\n"
-        "Whether its plan quota still serves is unknown.\n"
-        "What ran out can be seen in claude.ai under Settings, Usage."
+    found = lines(EventKind.SEAT_BLOCKED, why="unknown", hard=None, until=None, full_windows=None)
+    assert found[1] == (
+        "The cap is reached or the credits are used up; Anthropic does not say which. "
+        "Whether the plan quota still serves is unknown."
     )
+
+
+def test_an_end_that_has_passed_is_no_until() -> None:
+    assert "lifts" not in said(EventKind.SEAT_BLOCKED, until="2026-04-01T00:00:00Z").text
 
 
 def test_a_seat_that_is_no_longer_blocked() -> None:
     message = said(EventKind.SEAT_UNBLOCKED)
-    assert message.title == "ana is no longer blocked"
-    assert message.text == "It had been blocked since Wed Apr 29 12:00."
+    assert message.title == "ana is no longer blocked: $0.00 of $50.00 (0%)"
+    raised = said(EventKind.SEAT_UNBLOCKED, changes=[{"what": "cap", "from": usd("50"), "to": usd("100")}])
+    assert raised.text == "The cap was raised from $50.00 to $100.00."
 
 
 @pytest.mark.parametrize(
@@ -51,7 +81,7 @@ def test_a_seat_that_is_no_longer_blocked() -> None:
             {"what": "cap", "from": usd("50"), "to": usd("20")},
             "ana: the cap was lowered from $50.00 to $20.00",
         ),
-        ({"what": "cap", "from": usd("50"), "to": None}, "ana: the cap was removed, it was $50.00"),
+        ({"what": "cap", "from": usd("50"), "to": None}, "ana: the cap was removed (it was $50.00)"),
         ({"what": "cap", "from": None, "to": usd("20")}, "ana: a cap of $20.00 was set"),
         ({"what": "metering", "from": "off", "to": "on"}, "ana: extra usage was switched on"),
         ({"what": "metering", "from": "on", "to": "off"}, "ana: extra usage was switched off"),
@@ -60,7 +90,7 @@ def test_a_seat_that_is_no_longer_blocked() -> None:
             "ana: extra usage was paused by an administrator",
         ),
         ({"what": "metering", "from": "on", "to": "unmetered"}, "ana: extra usage is no longer set up"),
-        ({"what": "currency", "from": "USD", "to": "EUR"}, "ana: currency changed from USD to EUR"),
+        ({"what": "currency", "from": "USD", "to": "EUR"}, "ana: the currency changed from USD to EUR"),
     ],
 )
 def test_a_changed_setting_goes_from_old_to_new(change: dict[str, object], title: str) -> None:
@@ -75,32 +105,29 @@ def test_several_changes_are_one_message() -> None:
             {"what": "metering", "from": "on", "to": "paused"},
         ],
         wire_reason="org_level_disabled",
+        plan="team",
     )
-    assert message.title == "ana: extra usage has changed"
-    assert message.text == (
-        "The cap was lowered from $50.00 to $20.00.\n"
-        "Extra usage was paused by an administrator.\n"
-        "Once a window of the plan is full, prompts are refused.\n"
-        "Anthropic's reason: org_level_disabled."
+    assert message.title == (
+        "ana: the cap was lowered from $50.00 to $20.00; extra usage was paused by an administrator"
     )
+    assert message.text.splitlines()[1:] == ["Once a plan window is full, prompts are refused."]
+    assert "org_level_disabled" not in message.text
 
 
 @pytest.mark.parametrize(
-    ("following", "text"),
+    ("following", "first"),
     [
-        ("billed", "Prompts are billed as extra usage until Thu Apr 30 14:00."),
+        ("billed", "Prompts are billed as extra usage until Thu Apr 30 14:00. Pause if this is not wanted."),
         ("refused", "Prompts are refused until Thu Apr 30 14:00."),
         (None, "Whether prompts are billed or refused until Thu Apr 30 14:00 is unknown."),
     ],
 )
-def test_a_full_window_says_what_becomes_of_the_next_prompt(following: str | None, text: str) -> None:
+def test_a_full_window_says_what_happens_to_the_next_prompt(following: str | None, first: str) -> None:
     message = said(EventKind.WINDOW_FULL, next=following)
-    assert message.title == "ana: the 5-hour window is now full"
-    assert message.text == text
-    assert values(message)["Resets"] == "Thu Apr 30 14:00"
-
-
-def test_a_window_of_unknown_reset_says_so() -> None:
-    message = said(EventKind.WINDOW_FULL, initial=True, resets_at=None)
     assert message.title == "ana: the 5-hour window is full"
-    assert message.text == "Prompts are billed as extra usage.\nWhen it resets is unknown."
+    assert plain(message.text).splitlines()[0] == first
+
+
+@pytest.mark.parametrize("resets", [None, "2026-04-30T09:00:00Z"])
+def test_a_window_whose_reset_is_unknown_or_has_passed_has_no_until(resets: str | None) -> None:
+    assert "until" not in said(EventKind.WINDOW_FULL, resets_at=resets, next="refused").text

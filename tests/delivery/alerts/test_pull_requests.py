@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Seat
 from meterbot.core.money import Money
-from meterbot.delivery.alerts import alert
+from meterbot.delivery.alerts import alert, text_of
 from meterbot.rules.pull_requests import Bill, Commits, Merged, PullRequest, merged_event
 
 START = datetime(2026, 4, 9, 9, 12, tzinfo=UTC)
@@ -31,19 +32,19 @@ def said(bill: Bill, pull: PullRequest = PULL, now: datetime = END) -> Message:
 @pytest.mark.parametrize(
     ("bill", "title"),
     [
-        (DONE, "PR #812: $1.47 of extra usage (ana), window Thu 09:12 – Fri 16:40"),
+        (DONE, "PR #812: $1.47 of extra usage (ana, app)"),
         (
             Bill(ZERO, why="no plan window was full", settled=True),
-            "PR #812: $0.00: no plan window was full (ana), window Thu 09:12 – Fri 16:40",
+            "PR #812: $0.00: no plan window was full (ana, app)",
         ),
-        (Bill(ZERO, settled=True), "PR #812: $0.00 of extra usage (ana), window Thu 09:12 – Fri 16:40"),
+        (Bill(ZERO, settled=True), "PR #812: $0.00 of extra usage (ana, app)"),
         (
             Bill(None, why="there is no reading from the first commit or before", settled=True),
-            "PR #812: unknown (ana), window Thu 09:12 – Fri 16:40",
+            "PR #812: unknown (ana, app)",
         ),
         (
             Bill((*DONE.amounts, Money(Decimal(310), "EUR", 2)), settled=True),  # type: ignore[misc] # amounts are there
-            "PR #812: $1.47 + €3.10 of extra usage (ana), window Thu 09:12 – Fri 16:40",
+            "PR #812: $1.47 + €3.10 of extra usage (ana, app)",
         ),
     ],
 )
@@ -60,18 +61,24 @@ def test_what_a_reader_must_know_is_in_sentences() -> None:
         read_at=END,
     )
     pull = replace(PULL, commits=None, no_commits="no GitHub token is configured")
-    assert said(bill, pull).text.splitlines() == [
-        "It shares what was spent at the same time with #811 and acme/web#3, in equal parts.",
-        "$0.30 more had been spent when the seat was next read: some of it may be this one's.",
-        "It counts from its opening to its merge, because no GitHub token is configured.",
+    assert plain(said(bill, pull).text).splitlines() == [
+        "Ask for the final amount later: /claude-spend pr 812.",
+        "Spend of the same hours is shared equally with #811 and acme/web#3.",
+        "The next reading showed $0.30 more; a part of it may belong to this pull request.",
+        "Spend is counted from opening to merge, because no GitHub token is configured.",
         "Not final yet: the last reading is from Fri Apr 10 16:40.",
-        "/claude-spend pr 812 tells what has come in since.",
     ]
 
 
-def test_a_window_of_more_than_a_week_has_its_dates() -> None:
-    assert said(DONE, now=START + timedelta(days=9)).title.endswith(
-        "window Thu Apr 9 09:12 – Fri Apr 10 16:40"
+@pytest.mark.parametrize(
+    ("days", "window"), [(2, "Thu 09:12 – Fri 16:40"), (9, "Thu Apr 9 09:12 – Fri Apr 10 16:40")]
+)
+def test_the_window_is_evidence_and_has_its_dates_after_a_week(days: int, window: str) -> None:
+    event = merged_event(replace(PULL, bill=DONE), START + timedelta(days=days), shown=True)
+    evidence = text_of(event, Seat("ana", "push"), UTC).evidence
+    assert evidence == (
+        "Repository: acme/app.",
+        f"Spend was counted from {window}.",
     )
 
 
@@ -79,5 +86,5 @@ def test_the_same_pull_request_has_the_same_key_and_an_amount_of_nobody_elses() 
     event = merged_event(replace(PULL, bill=DONE), END, shown=False)
     assert event.key == "pull:acme/app#812:c0ffee"
     message = alert(event, Seat("ana", "push", owner={"slack": "U1"}), UTC)
-    assert (message.title, message.owner) == ("PR #812 was merged", {"slack": "U1"})
+    assert (message.title, message.owner) == ("PR #812 was merged (app)", {"slack": "U1"})
     assert "$" not in str(message)

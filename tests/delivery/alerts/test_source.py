@@ -1,35 +1,46 @@
-from meterbot.core.models import EventKind
-from tests.delivery.alerts.events import said, values
+from meterbot.core.inline import plain
+from meterbot.core.models import EventKind, Health
+from meterbot.delivery.alerts import text_of
+from tests.delivery.alerts.events import BERLIN, changed, said
+from tests.teams import seat
 
 
-def test_a_source_that_is_down_says_since_when_and_what_to_do() -> None:
+def test_a_source_that_is_down_says_why_what_to_do_and_how_old_the_numbers_are() -> None:
     message = said(EventKind.SOURCE_DOWN, detail="the cookie is not accepted")
-    assert message.title == "ana cannot be read: session expired"
-    assert message.text == (
-        "Its last known numbers are from Thu Apr 30 11:29.\nThe cookie is not accepted.\nReplace the session key."
-    )
-    assert values(message) == {"Since": "Thu Apr 30 11:30"}
+    assert message.title == "ana cannot be read: the sign-in has expired"
+    assert plain(message.text) == "Replace the session key.\nThe last good reading is from Thu Apr 30 11:29."
+    down = changed(EventKind.SOURCE_DOWN, detail="the cookie is not accepted")
+    evidence = text_of(down, seat("ana"), BERLIN).evidence
+    assert [plain(line) for line in evidence] == [
+        "The cookie is not accepted.",
+        "It cannot be read since Thu Apr 30 11:30.",
+    ]
 
 
-def test_a_source_that_never_was_up_has_no_last_numbers() -> None:
-    assert said(EventKind.SOURCE_DOWN, last_ok_at=None).text.startswith("It has not been read yet.")
+def test_a_source_that_was_never_up_has_no_last_reading() -> None:
+    assert said(EventKind.SOURCE_DOWN, last_ok_at=None).text.endswith("There is no reading yet.")
+
+
+def test_every_health_has_plain_words() -> None:
+    for health in set(Health) - {Health.OK, Health.NEVER_SEEN}:
+        title = said(EventKind.SOURCE_DOWN, health=health.value).title
+        assert title.startswith("ana cannot be read: ")
+        assert "drifted" not in title
+        assert "_" not in title
 
 
 def test_a_source_that_is_back() -> None:
-    message = said(EventKind.SOURCE_UP)
-    assert message.title == "ana is being read again"
-    assert message.text == "It could not be read since Thu Apr 30 11:30."
+    assert said(EventKind.SOURCE_UP).title == "ana can be read again"
 
 
 def test_a_session_that_ends_soon_says_when_and_how_it_is_renewed() -> None:
     message = said(EventKind.SESSION_EXPIRING)
-    assert message.title == "ana: the claude.ai session ends within 3 days"
-    assert "signs in to claude.ai again" in message.text
-    assert values(message) == {"Ends": "Sun May 3 11:00"}
+    assert plain(message.title) == "ana: the claude.ai session ends on Sun May 3 11:00"
+    assert message.text.startswith("Sign in to claude.ai again")
     assert message.owner == {"slack": "UANA"}
 
 
 def test_another_account_is_not_new_spend() -> None:
     message = said(EventKind.IDENTITY_CHANGED)
     assert message.title == "ana now reports another email"
-    assert "what stands on it already is not told as new spend" in message.text
+    assert "amounts already on the new account are not reported as new" in message.text

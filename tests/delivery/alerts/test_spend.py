@@ -1,113 +1,137 @@
+from typing import Any
+
 import pytest
 
+from meterbot.core.inline import plain
+from meterbot.core.messages import Message
 from meterbot.core.models import EventKind
-from tests.delivery.alerts.events import ROOM, month_closed, said, usd, values
+from meterbot.delivery.alerts import text_of
+from tests.delivery.alerts.events import BERLIN, ROOM, changed, month_closed, said, usd, values
+from tests.teams import seat
 
 
-def test_the_first_dollar_with_a_full_window() -> None:
+def lines(message: Message) -> list[str]:
+    return plain(message.text).splitlines()
+
+
+def evidence(kind: EventKind, **facts: Any) -> list[str]:
+    return [plain(line) for line in text_of(changed(kind, **facts), seat("ana"), BERLIN).evidence]
+
+
+def test_the_first_extra_usage_with_a_full_window() -> None:
     message = said(EventKind.SPEND_STARTED)
-    assert message.title == "ana has started to spend extra"
-    assert message.text == (
-        "Its plan quota is used up (5-hour, resets Thu Apr 30 14:00), so what it uses now is billed.\n"
-        "If that is not wanted, pause until the window resets.\n"
-        "The counter starts again at 0 on Fri May 1 (UTC)."
-    )
-    assert values(message) == {"Spent": "$0.42 of $50.00 (1%)"}
+    assert message.title == "ana started extra usage: $0.42 of $50.00 (1%)"
+    assert lines(message) == [
+        "Pause until the window resets if this is not wanted.",
+        "The plan quota is used up (5-hour until Thu Apr 30 14:00), so prompts are billed.",
+    ]
     assert message.fallback == (
-        "ana has started to spend extra. $0.42 of $50.00 (1%) spent. "
-        "Its plan quota is used up (5-hour, resets Thu Apr 30 14:00), so what it uses now is billed."
+        "ana started extra usage: $0.42 of $50.00 (1%). Pause until the window resets if this is not wanted."
+    )
+    assert evidence(EventKind.SPEND_STARTED) == ["Extra usage starts again at 0 on Fri May 1 (UTC)."]
+
+
+def test_the_first_extra_usage_while_the_plan_had_room_keeps_its_evidence_for_why() -> None:
+    facts: dict[str, Any] = {"windows": ROOM, "full_windows": [], "within_plan": True}
+    assert lines(said(EventKind.SPEND_STARTED, **facts)) == [
+        (
+            "Check what ran: some models and features are billed from the first prompt. "
+            "If nothing explains it, report it to Anthropic support; Why? shows the evidence."
+        ),
+        "The plan still had room.",
+    ]
+    assert evidence(EventKind.SPEND_STARTED, **facts)[0] == (
+        "Of the windows that were read, none was full since Thu Apr 30 11:58 (5-hour at 42% and 7-day all at 12%)."
     )
 
 
-def test_the_first_dollar_while_the_plan_had_room_shows_its_evidence() -> None:
-    message = said(EventKind.SPEND_STARTED, windows=ROOM, full_windows=[], within_plan=True)
-    assert message.text == (
-        "No window of its plan was full since Thu Apr 30 11:58 (5-hour at 42% and 7-day all at 12%): "
-        "this was billed while the plan had room.\n"
-        "Look at what it ran: some models and features are billed from the first prompt.\n"
-        "If nothing explains it, this message is evidence for Anthropic's support.\n"
-        "The counter starts again at 0 on Fri May 1 (UTC)."
-    )
-
-
-def test_the_first_dollar_that_may_be_late_does_not_claim_that_the_plan_had_room() -> None:
+def test_the_first_extra_usage_that_may_be_late_does_not_claim_that_the_plan_had_room() -> None:
     text = said(EventKind.SPEND_STARTED, windows=ROOM, full_windows=[], within_plan=False).text
-    assert text.startswith("No window of its plan is full (5-hour at 42% and 7-day all at 12%).\nLook at")
+    assert text.endswith("No plan window is full.")
     assert "had room" not in text
     assert "evidence" not in text
 
 
-def test_the_first_dollar_when_the_windows_are_unknown_claims_neither() -> None:
-    text = said(EventKind.SPEND_STARTED, full_windows=None).text
-    assert text.splitlines()[0] == "Whether its plan quota is used up is unknown."
+def test_the_first_extra_usage_when_the_windows_are_unknown_claims_neither() -> None:
+    assert lines(said(EventKind.SPEND_STARTED, full_windows=None)) == [
+        "Check whether the plan quota is used up: this reading did not say."
+    ]
 
 
 def test_a_level_that_was_crossed() -> None:
     message = said(EventKind.THRESHOLD_CROSSED, also=["50%", "25.00 USD"])
-    assert message.title == "ana has reached 80% of its cap"
-    assert message.text == (
-        "It passed 50% and $25.00 at once.\n"
-        "Extra usage stops when the cap is spent. "
-        "If the work must go on, raise it in claude.ai under Settings, Usage.\n"
-        "The counter starts again at 0 on Fri May 1 (UTC)."
-    )
-    assert values(message) == {"Spent": "$42.00 of $50.00 (84%)"}
+    assert message.title == "ana passed 80% of the cap: $42.00 of $50.00 (84%)"
+    assert lines(message) == [
+        (
+            "Raise the cap (Settings → Usage (https://claude.ai/settings/usage)) if work must continue; "
+            "otherwise extra usage stops at the cap."
+        ),
+        "It also crossed 50% and $25.00.",
+    ]
+    assert values(message) == {"Used of cap": "▰▰▰▰▰▰▰▰▱▱ 84%"}
 
 
-def test_what_is_already_true_is_worded_as_a_state() -> None:
-    assert said(EventKind.THRESHOLD_CROSSED, initial=True).title == "ana is at 84% of its cap"
+def test_what_is_already_true_is_a_state_and_nothing_crossed() -> None:
+    first = said(EventKind.THRESHOLD_CROSSED, initial=True, also=["50%"])
+    assert first.title == "ana is at 84% of the cap: $42.00 of $50.00"
+    assert "crossed" not in first.text
     uncapped = said(EventKind.THRESHOLD_CROSSED, initial=True, cap=None, level="25.00 USD")
     assert uncapped.title == "ana has spent $42.00 this month"
-    assert said(EventKind.BUDGET_CROSSED, initial=True).title == "The team is at 84% of its budget"
+    team = said(EventKind.BUDGET_CROSSED, initial=True)
+    assert team.title == "The team is at 84% of the budget: $42.00 of $50.00"
+
+
+def test_a_level_that_a_new_cap_crossed_names_the_change() -> None:
+    message = said(
+        EventKind.THRESHOLD_CROSSED, changes=[{"what": "cap", "from": usd("100"), "to": usd("50")}]
+    )
+    assert "The cap was lowered from $100.00 to $50.00." in lines(message)
 
 
 def test_an_amount_without_a_cap_says_that_nothing_stops_it() -> None:
     message = said(EventKind.THRESHOLD_CROSSED, cap=None, level="25.00 USD")
-    assert message.title == "ana has reached $25.00"
-    assert "No known cap will stop it" in message.text
-    assert values(message) == {"Spent": "$42.00"}
+    assert message.title == "ana passed $25.00: $42.00"
+    assert "No cap limits extra usage" in message.text
+    assert values(message) == {}
 
 
-def test_a_spent_cap_is_not_called_ahead() -> None:
-    assert (
-        "Extra usage has stopped: the cap is spent." in said(EventKind.THRESHOLD_CROSSED, used=usd("60")).text
-    )
+def test_a_reached_cap_is_not_called_ahead() -> None:
+    assert "To continue now, raise the cap" in said(EventKind.THRESHOLD_CROSSED, used=usd("60")).text
 
 
 @pytest.mark.parametrize(
     ("period", "day"), [("2026-12", "Fri Jan 1"), ("2026-01", "Sun Feb 1"), ("2026-04.2", "Fri May 1")]
 )
 def test_the_end_of_the_period_is_the_first_of_the_next_month(period: str, day: str) -> None:
-    text = said(EventKind.THRESHOLD_CROSSED, period=period).text
-    assert text.endswith(f"The counter starts again at 0 on {day} (UTC).")
+    assert evidence(EventKind.THRESHOLD_CROSSED, period=period) == [
+        f"Extra usage starts again at 0 on {day} (UTC)."
+    ]
 
 
 def test_a_budget_that_was_crossed() -> None:
     message = said(EventKind.BUDGET_CROSSED, used=usd("1420"), cap=usd("1500"), complete=False)
-    assert message.title == "The team has reached 80% of its budget"
-    assert message.text == (
-        "It may be more: not every seat could be read.\n"
-        "A budget stops nothing by itself. Ask /claude-spend for the seats.\n"
-        "The counter starts again at 0 on Fri May 1 (UTC)."
-    )
-    assert values(message) == {"Spent": "$1,420.00 of $1,500.00 (95%)"}
+    assert message.title == "The team passed 80% of the budget: $1,420.00 of $1,500.00 (95%)"
+    assert lines(message) == [
+        "See who spends with /claude-spend. A budget only warns: it does not stop extra usage.",
+        "The real amount may be higher: not every seat could be read.",
+    ]
+    assert values(message) == {"Used of budget": "▰▰▰▰▰▰▰▰▰▱ 95%"}
 
 
-def test_a_charge_within_the_plan_shows_its_evidence() -> None:
-    message = said(EventKind.CHARGED_WITHIN_PLAN)
-    assert message.title == "ana was charged $0.80 while its plan had room"
-    assert message.text.splitlines()[:2] == [
-        "Its counter went from $0.40 to $1.20 since Thu Apr 30 11:58.",
-        "No window of its plan was full (5-hour at 42% and 7-day all at 12%).",
+def test_a_charge_within_the_plan_keeps_its_evidence_for_why() -> None:
+    assert said(EventKind.CHARGED_WITHIN_PLAN).title == "ana was charged $0.80 while the plan had room"
+    assert evidence(EventKind.CHARGED_WITHIN_PLAN) == [
+        "Extra usage went from $0.40 to $1.20 since Thu Apr 30 11:58.",
+        "Of the windows that were read, none was full since Thu Apr 30 11:58 (5-hour at 42% and 7-day all at 12%).",
     ]
 
 
-def test_a_closed_period_is_told_beside_the_one_before() -> None:
+def test_a_closed_period_stands_beside_the_one_before() -> None:
     message = said(EventKind.PERIOD_CLOSED)
     assert message.title == "ana closed April at $48.20"
-    assert values(message) == {"Spent in all": "$48.20", "The period before": "$31.00"}
-    assert "was read Fri May 1 01:58" in message.text
-    assert "The period before" not in values(said(EventKind.PERIOD_CLOSED, previous_final=None))
+    assert values(message) == {"The period before": "$31.00"}
+    assert evidence(EventKind.PERIOD_CLOSED) == ["The final amount was read Fri May 1 01:58."]
+    assert values(said(EventKind.PERIOD_CLOSED, previous_final=None)) == {}
 
 
 def test_a_closed_month_is_a_report_by_seat() -> None:
@@ -115,9 +139,8 @@ def test_a_closed_month_is_a_report_by_seat() -> None:
     assert message.title == "The team closed April at $130.10 + €30.40"
     assert "ana: $90.00, $60.40 the month before, blocked for 20 hours" in message.text
     assert "bo: €30.40\n" in message.text
-    assert "The plans alone covered 61 of 90 seat-days." in message.text
+    assert "61 of 90 seat-days needed no extra usage." in message.text
     assert values(message) == {
-        "Spent in all": "$130.10 + €30.40",
         "The month before": "$98.40 + €22.10",
         "Blocked": "20 hours",
         "Plan fees on top": "$500.00",
@@ -126,10 +149,10 @@ def test_a_closed_month_is_a_report_by_seat() -> None:
 
 def test_what_a_report_does_not_know_it_says() -> None:
     text = month_closed(unknown=2, open=1, previous=None).text
-    assert "2 could not be read and are in no sum." in text
-    assert "1 have not started again yet" in text
+    assert "Not in the sum, because they could not be read: 2 seats." in text
+    assert "Not yet in the new month, so their amounts may still change: 1 seat." in text
 
 
 def test_a_report_for_those_who_may_not_see_seats_has_the_sums() -> None:
     assert "ana" not in month_closed(seats=None).text
-    assert "Spent in all" in values(month_closed(seats=None))
+    assert "$130.10" in month_closed(seats=None).title

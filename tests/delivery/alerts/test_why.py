@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from meterbot.core.deliveries import PostContent
+from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind
 from meterbot.delivery.alerts.why import why
@@ -32,18 +33,19 @@ def crossed(**facts: object) -> Event:
 def test_why_names_the_rule_what_was_compared_the_level_the_readings_and_the_period() -> None:
     message = explained(crossed(readings=READINGS))
     (section,) = message.sections
-    assert section.heading == "ana has reached 80% of its cap"
-    assert section.lines == (
+    assert section.heading == "ana passed 80% of the cap: $42.00 of $50.00 (84%)"
+    assert tuple(map(plain, section.lines)) == (
         "Rule: threshold_crossed",
         "Compared: $1042.00 used ≥ 80% of $50.00",
         "Level: 80%",
+        "Extra usage starts again at 0 on Fri May 1 (UTC).",
         "Read Thu Apr 30 09:00 (3 h ago): $39.50 used",
         "Read Thu Apr 30 12:00 (2 min ago): $1,042.00 used",
         "Period: 2026-04 (UTC)",
     )
     assert message.title == "Why this alert"
     assert message.fallback == "Why this alert: Rule: threshold_crossed"
-    assert message.footer == "Alert ref1"
+    assert message.footer == ""
     assert (message.actions, message.owner) == ((), {})
 
 
@@ -58,17 +60,17 @@ def test_of_several_the_newest_comes_first() -> None:
     message = explained(crossed(), event(EventKind.SEAT_BLOCKED, at=LATER))
     assert message.title == "Why these alerts"
     assert [section.heading for section in message.sections] == [
-        "ana is blocked",
-        "ana has reached 80% of its cap",
+        "ana is BLOCKED: $50.00 of $50.00",
+        "ana passed 80% of the cap: $42.00 of $50.00 (84%)",
     ]
     assert message.fallback == "Why these alerts: Rule: seat_blocked"
 
 
 def test_an_amount_that_was_not_known_is_not_called_zero() -> None:
     (section,) = explained(crossed(readings=[{"used": None, "at": instant(NOW)}, {}])).sections
-    assert section.lines[3:5] == (
-        "Read Thu Apr 30 12:00 (2 min ago): the amount used was not known",
-        "Read: the amount used was not known",
+    assert tuple(map(plain, section.lines[4:6])) == (
+        "Read Thu Apr 30 12:00 (2 min ago): the amount was unknown",
+        "Read: the amount was unknown",
     )
 
 
@@ -80,7 +82,7 @@ def test_without_readings_none_is_made_up(readings: object) -> None:
 
 def test_what_happened_in_no_period_names_none() -> None:
     (section,) = explained(event(EventKind.SOURCE_DOWN)).sections
-    assert section.lines == ("Rule: source_down", "Compared: this was compared with that")
+    assert not [line for line in section.lines if line.startswith("Period")]
 
 
 def test_a_reason_from_elsewhere_stays_on_one_short_line() -> None:
