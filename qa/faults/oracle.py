@@ -151,7 +151,10 @@ _WORDS = {"text", "content", "title", "description", "name", "value"}
 
 def _strings(node: Any, key: str = "") -> Iterator[str]:
     """The words of a payload, as people read them."""
-    if isinstance(node, dict):
+    if isinstance(node, dict) and node.get("type") in {"rich_text_section", "rich_text_preformatted"}:
+        whole = "".join(str(each.get("fallback") or each.get("text", "")) for each in node["elements"])
+        yield from _strings(whole, "text")
+    elif isinstance(node, dict):
         for name, value in node.items():
             if name not in {"metadata", "accessory", "actions", "components"}:
                 yield from _strings(value, name)

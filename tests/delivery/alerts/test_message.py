@@ -264,7 +264,9 @@ def _merged(name: str) -> Event:
 
 
 def texts(node: object) -> Iterator[str]:
-    if isinstance(node, dict):
+    if isinstance(node, dict) and node.get("type") in {"rich_text_section", "rich_text_preformatted"}:
+        yield "".join(str(each.get("fallback") or each.get("text", "")) for each in node["elements"])
+    elif isinstance(node, dict):
         for value in node.values():
             yield from texts(value)
     elif isinstance(node, list):
