@@ -47,7 +47,7 @@ from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import Destination
 from meterbot.core.errors import StartError, UnavailableError
-from meterbot.core.lease import GATEWAY, Lease
+from meterbot.core.lease import GATEWAY, SWEEP, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter
 from meterbot.delivery.alerts.message import renderer
@@ -105,8 +105,9 @@ async def assembled(
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
-        gateway = Lease(GATEWAY)
-        presence = Heartbeat(store, _worker(), clock, [gateway] if config.discord is not None else [])
+        gateway, turn = Lease(GATEWAY), Lease(SWEEP)
+        wanted = [turn, gateway] if config.discord is not None else [turn]
+        presence = Heartbeat(store, _worker(), clock, wanted)
         closing.push_async_callback(presence.leave)
         await presence.join()
         sessions = build_sessions(config, closing, store)
@@ -126,6 +127,7 @@ async def assembled(
             chats,
             sessions=sessions,
             presence=presence,
+            turn=turn,
             read_commits=_commit_reader(config, http),
             http=http,
             reads_at_once=reads_at_once or _reads_at_once(config),
@@ -207,6 +209,7 @@ def _connected(
     *,
     sessions: Sessions,
     presence: Heartbeat,
+    turn: Lease,
     read_commits: CommitReader | None,
     http: HttpClient,
     reads_at_once: int,
@@ -300,6 +303,7 @@ def _connected(
         Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url, http)),
         sessions,
         presence,
+        turn,
         partial(channel_problems, config, clock.now),
     )
 

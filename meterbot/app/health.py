@@ -54,6 +54,8 @@ class BotHealth:
     """Chat → why nothing can be posted to its configured channel, and what to do."""
     lag: timedelta = timedelta(0)
     """How late the most overdue seat is."""
+    clock_behind: timedelta | None = None
+    """By how much the clock is behind the newest stored reading, while that is more than a day."""
     workers: Sequence[Worker] = ()
     """The processes that are alive on this database."""
 
@@ -77,6 +79,11 @@ class BotHealth:
             found.append("the database cannot be written to")
         if not on_time(self.last_tick, self.now):
             found.append("the last tick is late")
+        if self.clock_behind is not None:
+            found.append(
+                f"the clock is {count(self.clock_behind.days, 'day')} behind the newest stored reading, and nothing is "
+                "stored until it is right (`meterbot db clock-is-right`, if it was ahead before)"
+            )
         if self.chats and not any(chat.up for chat in self.chats.values()):
             found.append("no chat is connected")
         elif self.chats and self.chats.keys() <= self.wrong_channels.keys():

@@ -19,6 +19,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
+from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
 from meterbot.delivery.worker import DeliveryWorker
@@ -83,6 +84,8 @@ class Bot:
     watch: Watchdog
     sessions: Sessions
     presence: Heartbeat
+    turn: Lease
+    """Held by the one worker that sweeps for all."""
     channel_problems: Callable[[], Awaitable[Mapping[str, str]]] = no_channel_problems
     """Chat → why nothing can be posted to its channel."""
     last_tick: datetime | None = None
@@ -189,7 +192,8 @@ class Bot:
     async def sweep(self) -> None:
         """Finds what time alone makes true."""
         await self.sessions.refresh()
-        await self.waiting.run(self.clock.now(), self.awake_since)
+        if self.turn.held:
+            await self.waiting.run(self.clock.now(), self.awake_since)
 
     async def note_tick(self) -> None:
         """Stores the last tick, for `status` in any process."""
@@ -285,6 +289,7 @@ class Bot:
             oldest=oldest,
             seats={name: state for name, state in sources.items() if name in self.seats},
             workers=alive,
+            clock_behind=self.ingest.clock_behind,
             troubles={queue.chat: queue.trouble for queue in queues if queue.trouble is not None},
             lag=self.poller.lag(now),
         )

@@ -131,6 +131,12 @@ async def upgrade_database(url: SecretStr) -> None:
     await upgrade(url.get_secret_value())
 
 
+async def confirm_clock(url: SecretStr, now: datetime) -> None:
+    """Lets a bot whose clock was ahead store readings again."""
+    async with _opened_at(url) as store:
+        await store.run(lambda tx: notes.confirm_clock(tx, now))
+
+
 async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
     """Copies the database, be it in use or not; returns where to."""
     return await database.back_up(url.get_secret_value(), target, now)

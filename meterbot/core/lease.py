@@ -4,6 +4,8 @@ import asyncio
 
 GATEWAY = "discord.gateway"
 """The lease of the one process that listens to Discord; all of them send."""
+SWEEP = "sweep"
+"""The lease of the one process that looks for what becomes true by waiting, for all seats."""
 
 
 class Lease:

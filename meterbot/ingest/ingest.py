@@ -6,7 +6,7 @@ knowledge, history, events and the deliveries they cause are written together. P
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from meterbot import rules
@@ -20,7 +20,7 @@ from meterbot.rules import SourceMemory
 from meterbot.rules.memory import source_memory_name
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_alerts import DAY
-from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, rollup
+from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, notes, rollup
 
 log = get_logger(__name__)
 
@@ -36,6 +36,10 @@ class PushReceipt:
     """What was sent, for the person at the machine."""
 
 
+class ClockBehindError(Exception):
+    """The clock shows more than a day before the newest stored reading: nothing is stored, nothing is lost."""
+
+
 class Ingest:
     """`wake` is called after a commit that brought events."""
 
@@ -46,6 +50,8 @@ class Ingest:
         self._settings = recorder.settings
         self._wake = wake
         self._plans_logged: set[str] = set()
+        self.clock_behind: timedelta | None = None
+        """By how much the clock is behind the newest stored reading, while that is more than a day."""
 
     async def take(
         self,
@@ -95,6 +101,8 @@ class Ingest:
             snapshots = [one for one in snapshots if one.seat in own]
             next_due = {name: due for name, due in next_due.items() if name in own}
         changes = self._load(connection, snapshots)
+        if self._is_behind(connection, changes, now):
+            snapshots = []
         self._apply(connection, changes, snapshots, now)
         for name, due in next_due.items():
             changes.sources[name] = replace(changes.source(name), next_due=due)
@@ -106,6 +114,8 @@ class Ingest:
         configured = self._seats[seat]
         wanted = [one for one in snapshots if one.org_uuid is not None and configured.covers(one.org_uuid)]
         changes = self._load(connection, snapshots)
+        if self._is_behind(connection, changes, now):
+            raise ClockBehindError
         refused = _refusal(changes.stranger(configured, wanted), any_wanted=bool(wanted))
         if refused is not None:
             wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
@@ -165,6 +175,25 @@ class Ingest:
         hours = by_counter(rollup.read(connection, news, now - HABIT) if news else ())
         for counter in news:
             changes.watch_pace(counter, samples[counter], hours[counter], now)
+
+    def _is_behind(self, connection: Connection, changes: Changes, now: datetime) -> bool:
+        """Whether the clock must be wrong: what it would call the future is the history, which must not be dropped."""
+        newest = max((known.snapshot.fetched_at for known in changes.latest.values()), default=now)
+        behind = newest - now if newest - now > DAY else None
+        if behind is not None and notes.clock_is_confirmed(connection, now):
+            behind = None
+        if behind is not None and self.clock_behind is None:
+            log.error(
+                "the clock is behind, no reading is stored until it is right",
+                newest_reading=newest.isoformat(),
+                clock=now.isoformat(),
+                remedy="correct the clock; if it was ahead before and is right now: meterbot db clock-is-right",
+            )
+        elif behind is None and self.clock_behind is not None and changes.latest:
+            log.info("the clock is right again, readings are stored")
+        if changes.latest:
+            self.clock_behind = behind
+        return behind is not None
 
     def _announce(self, events: Sequence[Event]) -> None:
         if events:

@@ -11,7 +11,7 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
-from meterbot.store import Connection, Store, facts, forgetting, rollup, thinning
+from meterbot.store import Connection, Store, facts, forgetting, history, rollup, thinning
 
 PAUSE = timedelta(hours=6)
 """How often is looked whether something has become old."""
@@ -34,13 +34,16 @@ class Retention:
         """Once in a `PAUSE`, however often it is called. It goes on from where it was when it is cut off."""
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
-        self._last = now
+        newest = await self._store.read(history.newest)
+        if newest is not None and newest - now > _DAY:
+            return  # the clock is behind: nothing is known to be old
         while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
             pass
         stretches = 0
         for before, step in ((now - self._changes, _HOUR), (now - self._hours, _DAY)):
             stretches += await self._thin(before, step)
         events = await self._forget_events(now)
+        self._last = now
         if stretches or events:
             log.debug("what is old became less", stretches=stretches, events=events)
 

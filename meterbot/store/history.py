@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, delete, select
+from sqlalchemy import BindParameter, Connection, Row, Select, delete, func, select
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
@@ -129,6 +129,12 @@ def _in_order(
     found = {(sample.at, sample.counter): sample for sample in newest}
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]
+
+
+def newest(connection: Connection) -> datetime | None:
+    """When the newest reading of any counter was."""
+    at: datetime | None = connection.scalar(select(func.max(_tails.at, type_=_tails.at.type)))
+    return at
 
 
 def last_before(since: datetime | BindParameter[Any], *, known: bool = False) -> Select[Any]:

@@ -1,13 +1,14 @@
 """Small facts that parts of the bot keep across restarts, such as the fingerprint of Discord's commands."""
 
 import secrets
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, upsert
 
-_SALT = "salt"
+_SALT, _CLOCK = "salt", "clock_confirmed_at"
 _notes = tables.notes.c
 
 
@@ -17,6 +18,17 @@ def read(connection: Connection, name: str) -> str | None:
 
 def write(connection: Connection, name: str, value: str) -> None:
     upsert(connection, tables.notes, [{"name": name, "value": value}])
+
+
+def confirm_clock(connection: Connection, now: datetime) -> None:
+    """Notes that a person has looked: the clock is right now, and what is stored of a later time is wrong."""
+    write(connection, _CLOCK, now.isoformat())
+
+
+def clock_is_confirmed(connection: Connection, now: datetime) -> bool:
+    """Whether a person has said so within the last day."""
+    at = read(connection, _CLOCK)
+    return at is not None and timedelta(0) <= now - datetime.fromisoformat(at) <= timedelta(days=1)
 
 
 def salt(connection: Connection) -> str:

@@ -1,9 +1,14 @@
+import sqlite3
 from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Posted
-from meterbot.core.models import Event, Seat
-from meterbot.ingest.ingest import Ingest
+from meterbot.core.models import Counter, Event, Seat
+from meterbot.ingest.ingest import ClockBehindError, Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
 from meterbot.rules import RuleSettings
@@ -14,6 +19,7 @@ from tests.store.facts import delivery, event, write
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ANA = snapshot(START, metered=extra()).counter or Counter("", "")
 SEATS = {"ana": Seat("ana", "claude_ai")}
 
 
@@ -48,6 +54,48 @@ async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Stor
     assert [one.key for one in await stored(store)] == ["new"]
     told = await store.read(lambda c: deliveries.tellings(c, ["old", "new"]))
     assert [one.event for one in told] == ["new"]
+
+
+async def test_a_clock_that_is_behind_deletes_no_history_and_stores_nothing_until_it_is_right(
+    store: Store,
+) -> None:
+    ingest, end = door(store), START + 30 * DAY
+    for day in range(30):
+        at = START + day * DAY
+        await ingest.take([snapshot(at, metered=extra(str(day + 1)))], at)
+    before = await store.read(lambda c: history.read(c, [ANA], START))
+    assert len(before) == 30
+    behind = end - 21 * DAY
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await ingest.take([snapshot(behind, metered=extra("31"))], behind) == []
+        with pytest.raises(ClockBehindError):
+            await ingest.receive("ana", [snapshot(behind, metered=extra("31"))], behind)
+        await retention(store).run(behind)
+    assert await store.read(lambda c: history.read(c, [ANA], START)) == before
+    assert ingest.clock_behind
+    assert [line["log_level"] for line in logs] == ["error"]
+    await ingest.take([snapshot(end, metered=extra("31"))], end)
+    assert not ingest.clock_behind
+    assert len(await store.read(lambda c: history.read(c, [ANA], START))) == 31
+
+
+async def test_a_clean_up_that_failed_is_done_again_at_once(store: Store) -> None:
+    await write(store, Batch(events=[event("old", START)]))
+    mine = retention(store)
+    broken = Retention(store, 90 * DAY, 365 * DAY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("meterbot.ingest.retention.facts.old_events", _locked)
+        with pytest.raises(OperationalError):
+            await broken.run(START + 100 * DAY)
+    assert [one.key for one in await stored(store)] == ["old"]
+    await broken.run(START + 100 * DAY)
+    assert await stored(store) == []
+    await mine.run(START + 100 * DAY)
+
+
+def _locked(*_: object, **__: object) -> list[Event]:
+    raise OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
 
 
 async def test_what_still_waits_to_be_sent_is_not_forgotten(store: Store) -> None:
