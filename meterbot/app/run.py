@@ -19,6 +19,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
+from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
@@ -97,6 +98,9 @@ class Bot:
     seen: tuple[float, Mapping[str, SourceState]] | None = None
     """When the health of the seats was last read, and how it was."""
     _tidying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    """The database's file is another one now."""
+    ended_by: StartError | None = None
     failing: set[str] = field(default_factory=set)
     """The jobs whose last try failed."""
 
@@ -127,9 +131,14 @@ class Bot:
         await self.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watch.started()
+        ends = [asyncio.create_task(event.wait()) for event in (stop, self.replaced)]
         try:
-            await stop.wait()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self.ended_by is not None:
+                raise self.ended_by
         finally:
+            for end in ends:
+                end.cancel()
             log.info("stopping")
             self.watch.stopping()
             scheduler.shutdown(wait=False)
@@ -197,6 +206,13 @@ class Bot:
 
     async def note_tick(self) -> None:
         """Stores the last tick, for `status` in any process."""
+        if self.store.is_replaced():
+            self.ended_by = StartError(
+                "the database's file was replaced or moved while the bot ran, so that nothing more would be kept: "
+                "start meterbot again"
+            )
+            self.replaced.set()
+            raise self.ended_by
         if self.last_tick is not None:
             await self.presence.ticked(
                 self.last_tick, {chat.name: chat.connection() for chat in self.chats.values()}

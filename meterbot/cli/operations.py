@@ -34,6 +34,7 @@ from meterbot.store import (
     database,
     delivery_queue,
     forgetting,
+    notes,
     push_tokens,
     sessions,
 )
@@ -133,7 +134,7 @@ async def upgrade_database(url: SecretStr) -> None:
 
 async def confirm_clock(url: SecretStr, now: datetime) -> None:
     """Lets a bot whose clock was ahead store readings again."""
-    async with _opened_at(url) as store:
+    async with opened_at(url) as store:
         await store.run(lambda tx: notes.confirm_clock(tx, now))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
@@ -35,12 +36,17 @@ class Store:
     def __init__(self, engine: Engine, hold: TextIOWrapper | None = None) -> None:
         self.engine = engine
         self._hold = hold
+        self._file = _file_of(engine)
         self._writer, self._durable_writer = for_writing(engine), for_durable_writing(engine)
         self._write_thread = WorkerThreads("database writer")
         # SQLite has one writer at a time, however many threads ask.
         shared = engine.dialect.name == "sqlite"
         self._urgent_thread = self._write_thread if shared else WorkerThreads("database heartbeat")
         self._read_threads = WorkerThreads("database reader", READERS)
+
+    def is_replaced(self) -> bool:
+        """Whether another file lies where the SQLite database was opened: what is written goes nowhere."""
+        return self._file != _file_of(self.engine)
 
     @property
     def sole(self) -> bool:
@@ -99,3 +105,14 @@ class Store:
     def _join(self) -> bool:
         threads = (self._write_thread, self._urgent_thread, self._read_threads)
         return all(each.join(_CLOSE_SECONDS) for each in threads)
+
+
+def _file_of(engine: Engine) -> tuple[int, int] | None:
+    """Device and inode of a SQLite file; None where there is none."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        found = Path(str(engine.url.database)).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import shutil
 import socket
 import sqlite3
 import time
@@ -204,6 +205,27 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
         ("info", "a job works again"),
     ]
     assert {one["job"] for one in logs} == {"note_tick"}
+
+
+def _take_away(path: Path, how: str) -> None:
+    if how == "replaced":
+        shutil.copy(path, path.with_name("copy"))
+        path.with_name("copy").rename(path)
+    else:
+        path.rename(path.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("how", ["replaced", "moved away"])
+async def test_a_bot_ends_when_its_database_file_is_another_one(
+    three: Team, clock: ManualClock, sqlite: str, how: str
+) -> None:
+    path = Path(sqlite.removeprefix("sqlite:///"))
+    async with running(three.config(sqlite), clock) as bot:
+        ending = asyncio.create_task(bot.run(asyncio.Event()))
+        _take_away(path, how)
+        await bot.attempt(bot.note_tick)
+        with pytest.raises(StartError, match="the database's file was replaced or moved"):
+            await asyncio.wait_for(ending, 20)
 
 
 async def test_a_machine_that_was_suspended_blames_no_source_for_it(
