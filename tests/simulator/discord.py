@@ -110,6 +110,8 @@ class DiscordSimulator:
         self._change = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._port = 0
+        self.gateway_base: str | None = None
+        """Where the gateway is from outside, such as `wss://discord.test/`; None is loopback."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -323,14 +325,18 @@ class DiscordSimulator:
         return answer(objects.application(self.application_id, objects.user("7", "owner")))
 
     async def _get_gateway(self, _: web.Request) -> web.Response:
-        return answer({"url": f"ws://127.0.0.1:{self._port}/"})
+        return answer({"url": self._gateway_url})
+
+    @property
+    def _gateway_url(self) -> str:
+        return self.gateway_base or f"ws://127.0.0.1:{self._port}/"
 
     def _ready(self) -> Json:
         return {
             "v": 10,
             "user": objects.myself(self.bot),
             "guilds": [{"id": self.guild_id, "unavailable": True}],
-            "resume_gateway_url": f"ws://127.0.0.1:{self._port}/",
+            "resume_gateway_url": self._gateway_url,
             "application": {"id": self.application_id, "flags": 0},
         }
 

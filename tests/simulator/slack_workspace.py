@@ -71,6 +71,8 @@ class SlackWorkspace:
         self._tickets: set[str] = set()
         self._pulse = asyncio.Event()
         self._port = 0
+        self.socket_base: str | None = None
+        """Where the WebSocket is from outside, such as `wss://slack.test`; None is loopback."""
 
     @property
     def url(self) -> str:
@@ -130,7 +132,8 @@ class SlackWorkspace:
     def _open_connection(self, _: dict[str, Any]) -> dict[str, Any]:
         ticket = uuid.uuid4().hex
         self._tickets.add(ticket)
-        return _yes(url=f"ws://127.0.0.1:{self._port}/link?ticket={ticket}")
+        base = self.socket_base or f"ws://127.0.0.1:{self._port}"
+        return _yes(url=f"{base}/link?ticket={ticket}")
 
     def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self.channels.get(arguments.pop("channel", ""))

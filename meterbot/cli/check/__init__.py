@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from meterbot.app.config import Config, ConfigError, find, load, secret_files
+from meterbot.cli.check.proxies import proxies
 from meterbot.cli.check.pushes import pushes
 from meterbot.cli.check.secrets import Stored, same_secrets, secret_key, sign_ins, tokens
 from meterbot.cli.check.surroundings import (
@@ -64,6 +65,7 @@ def run_checks(
     checks += same_secrets(config)
     checks += sign_ins(config)
     checks += endpoints(config)
+    checks += proxies(config)
     checks += listener(config)
     checks += pushes(config, environ, cwd, database.status)
     return checks
