@@ -7,11 +7,12 @@ from meterbot.commands.org_lines import spend_value
 from meterbot.commands.seat_lines import extra_usage_value
 from meterbot.commands.team_report import MissingSeat, SeatRow
 from meterbot.commands.view import View
+from meterbot.core.inline import instant
 from meterbot.core.messages import Column, Table
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.core.money import Money, percent, show, totals
 from meterbot.core.plans import plan_name
-from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, local_day, moment, one_line
+from meterbot.core.text import age, amounts_text, bar, count, day_text, listed, local_day, one_line
 from meterbot.rules.hours import Hour, by_this_day, last_month
 from meterbot.rules.renewals import next_charge
 
@@ -203,9 +204,17 @@ def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str
     )
 
 
+def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo) -> list[str]:
+    """What is wrong with each missing seat and what to do; seats with the same trouble share a line."""
+    groups: dict[str, list[str]] = {}
+    for gone in missing:
+        groups.setdefault(health_sentence(gone, tz), []).append(one_line(gone.seat, NAME_COLUMNS))
+    return [f"{listed(names, 5)}: {text}".rstrip() for text, names in groups.items()]
+
+
 def health_sentence(gone: MissingSeat, tz: tzinfo) -> str:
     """`session expired since Thu Apr 30 09:00 (the cookie is not accepted), next attempt Thu Apr 30 09:30. Sign in …`"""
-    since = "" if gone.since is None else f" since {moment(gone.since, tz)}"
+    since = "" if gone.since is None else f" since {instant(gone.since, tz)}"
     detail = "" if gone.detail is None else f" ({one_line(gone.detail).rstrip('.')})"
-    again = "" if gone.next_due is None else f", next attempt {moment(gone.next_due, tz)}"
+    again = "" if gone.next_due is None else f", next attempt {instant(gone.next_due, tz)}"
     return f"{health_text(gone.health)}{since}{detail}{again}. {gone.remedy}"

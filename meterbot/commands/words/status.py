@@ -1,13 +1,13 @@
 """`status`: how meterbot itself is doing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
-from meterbot.commands.rows import NAME_COLUMNS, health_sentence, health_text
+from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination, FailedDelivery, Queue, all_queues
@@ -16,7 +16,7 @@ from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, one_line
-from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, delivery_queue, notes, workers
+from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, delivery_queue, notes, seat_agents, workers
 
 _MOST_SEATS = 30
 _MOST_LINES = 25
@@ -56,6 +56,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         [*context.remarks(), *machines, *plans, *_failed(await context.store.read(delivery_queue.failed))],
         await _workers(context, now),
         last_tick=last_tick,
+        agents=await context.store.read(seat_agents.read),
     )
     return Answer(message, request.public)
 
@@ -106,9 +107,11 @@ def status(
     processes: Sequence[WorkerStatus] = (),
     *,
     last_tick: datetime | None = None,
+    agents: Mapping[str, str] | None = None,
 ) -> Message:
     """What meterbot cannot read, what it cannot post, and what `remarks` say about the set-up. `processes`: the workers on
-    a shared database. `last_tick`: when one of them last looked after its seats."""
+    a shared database. `last_tick`: when one of them last looked after its seats. `agents`: the version of the agent on
+    each seat's machine."""
     report, tz, now = view.report, view.tz, view.report.as_of
     sources = len({row.seat.name for row in report.rows})
     well = sources - len(report.missing)
@@ -127,7 +130,7 @@ def status(
         fallback=f"meterbot {version}: {' '.join(text)}",
         severity=Severity.WARNING if troubled else Severity.GOOD,
         text="\n".join(text),
-        tables=_sources(report),
+        tables=_sources(report, agents or {}),
         sections=(
             *_attention(report, tz),
             Section(
@@ -158,7 +161,7 @@ def _running(last_tick: datetime | None, now: datetime, *, down: bool) -> str:
     return "" if last_tick is None else f"Last tick {age(last_tick, now)}."
 
 
-def _sources(report: TeamReport) -> tuple[Table, ...]:
+def _sources(report: TeamReport, agents: Mapping[str, str]) -> tuple[Table, ...]:
     """How old each seat's numbers are; seats that need attention come first."""
     gone = {missing.seat: missing for missing in report.missing}
     newest: dict[str, tuple[str, datetime | None]] = {}
@@ -171,27 +174,25 @@ def _sources(report: TeamReport) -> tuple[Table, ...]:
     for name in names[:_MOST_SEATS]:
         source, read = newest[name]
         state = health_text(gone[name].health) if name in gone else "ok"
-        rows.append(
-            (
-                one_line(name, NAME_COLUMNS),
-                state,
-                "never" if read is None else age(read, report.as_of),
-                source,
-            )
-        )
+        when = "never" if read is None else age(read, report.as_of)
+        rows.append((one_line(name, NAME_COLUMNS), state, when, source, one_line(agents.get(name, ""), 12)))
     if not rows:
         return ()
-    columns = (Column("Seat"), Column("State"), Column("Read", compact="read {}"), Column("Source"))
+    columns = (
+        Column("Seat"),
+        Column("State"),
+        Column("Read", compact="read {}"),
+        Column("Source"),
+        Column("Agent", compact="agent {}"),
+    )
     more = len(names) - len(rows)
-    return (Table("Sources", columns, tuple(rows), f"and {more} more" if more else ""),)
+    return (compact_table("Sources", columns, rows, f"and {more} more" if more else ""),)
 
 
 def _attention(report: TeamReport, tz: tzinfo) -> list[Section]:
-    lines = [
-        f"{one_line(gone.seat, 60)}: {health_sentence(gone, tz)}" for gone in report.missing[:_MOST_LINES]
-    ]
-    if len(report.missing) > _MOST_LINES:
-        lines.append(f"and {len(report.missing) - _MOST_LINES} more that need attention")
+    lines = missing_lines(report.missing, tz)
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES} more that need attention"]
     return [Section(tuple(lines), heading="Needs attention")] if lines else []
 
 

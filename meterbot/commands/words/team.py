@@ -12,7 +12,7 @@ from meterbot.commands.rows import (
     cap_cell,
     charge_lines,
     compact_table,
-    health_text,
+    missing_lines,
     row_value,
     seat_name,
     spent_cell,
@@ -22,7 +22,6 @@ from meterbot.commands.rows import (
 )
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.commands.view import View
-from meterbot.core.inline import instant
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.money import show, totals
@@ -30,7 +29,7 @@ from meterbot.core.text import amounts_text, count, listed, moment, one_line, pe
 
 MOST_ROWS = 30
 """Seats listed one by one; the others are summed, so that the list still adds up to the total."""
-_MOST_MISSING = 8
+_MOST_MISSING = 5
 _MOST_CHARGES = 3
 _MOST_BLOCKED = 3
 
@@ -203,17 +202,10 @@ def _api_organizations(view: View) -> list[Section]:
 
 
 def _missing(view: View) -> list[Section]:
-    report = view.report
-    if not report.missing:
-        return []
-    lines = []
-    for gone in report.missing[:_MOST_MISSING]:
-        since = "" if gone.since is None else f" since {instant(gone.since, view.tz)}"
-        name = one_line(gone.seat, NAME_COLUMNS)
-        lines.append(f"{name}: {health_text(gone.health)}{since}. {one_line(gone.remedy)}".rstrip())
-    if len(report.missing) > _MOST_MISSING:
-        lines.append(f"and {len(report.missing) - _MOST_MISSING} more: ask for status")
-    return [Section(tuple(lines), heading=f"Not read ({len(report.missing)})")]
+    lines = missing_lines(view.report.missing, view.tz)
+    if len(lines) > _MOST_MISSING:
+        lines = [*lines[:_MOST_MISSING], "For the others, ask for status."]
+    return [Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")] if lines else []
 
 
 def _next_charges(view: View) -> list[Section]:

@@ -102,8 +102,16 @@ def test_status_of_many_ailing_sources_counts_the_rest() -> None:
     report = team_report([], states, [seat(name) for name in states], NOW)
     message = status(View(report), [], "1")
     assert (len(message.tables[0].rows), message.tables[0].note) == (30, "and 270 more")
-    lines = message.sections[0].lines
-    assert (len(lines), lines[-1]) == (26, "and 275 more that need attention")
+    (line,) = message.sections[0].lines
+    assert line.startswith("s000, s001, s002, s003, s004 and 295 more: stale since ")
+
+
+def test_status_names_the_agent_that_a_seats_machine_runs() -> None:
+    message = status(view(reading("ana"), reading("bo")), [], "1", agents={"bo": "0.1.0"})
+    columns = [column.name for column in message.tables[0].columns]
+    assert columns == ["Seat", "State", "Read", "Source", "Agent"]
+    assert [row[-1] for row in message.tables[0].rows] == ["", "0.1.0"]
+    assert "Agent" not in body(status(view(reading("ana")), [], "1"))
 
 
 def test_what_is_held_on_purpose_is_no_trouble() -> None:
