@@ -17,15 +17,14 @@ async def answer(_context: CommandContext, _request: Request) -> Answer:
 
 def help_message(text: str = "") -> Message:
     """Every word that people can ask. `text` stands before the list."""
-    width = max(len(word.usage) for word in HELP_WORDS)
-    lines = tuple(f"/claude-spend {word.usage:<{width}}  {word.help}" for word in HELP_WORDS)
+    lines = tuple(f"{word.usage}: {word.help}" for word in HELP_WORDS)
     names = ", ".join(word.name for word in HELP_WORDS)
-    share = "Add “share” to answer in the channel instead of to you alone."
+    share = "Type these after /claude-spend. Add “share” to answer in the channel instead of to you alone."
     return Message(
         title="What you can ask",
         fallback=text or f"/claude-spend: {names}",
         text=f"{text}\n{share}".lstrip(),
-        sections=(Section(lines, fixed=True),),
+        sections=(Section(lines),),
     )
 
 
