@@ -7,9 +7,10 @@ from functools import partial
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.rows import compact_table
 from meterbot.commands.view import View
 from meterbot.core import money
-from meterbot.core.messages import Message, Section, buttons, notice
+from meterbot.core.messages import Column, Message, Section, Table, buttons, notice
 from meterbot.core.money import Money, plain
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
@@ -94,33 +95,38 @@ def month(view: View, found: Month) -> Message:
         text.insert(0, "No pull request of a seat was merged this month.")
     if found.hidden:
         text.append(f"{count(found.hidden, 'pull request')} of others not shown: each is for its author.")
-    lines = _table(found.pulls[:_MOST_LINES], view.tz)
-    if len(found.pulls) > _MOST_LINES:
-        lines.append(f"and {len(found.pulls) - _MOST_LINES} more")
     title = f"Pull requests, {date.fromisoformat(f'{found.month}-01'):%B %Y}"
     return Message(
         title=title,
         fallback=". ".join([title, *(line.rstrip(".") for line in text)]),
         text="\n".join(text),
-        sections=(Section(tuple(lines), fixed=True),) if lines else (),
+        tables=_table(found.pulls, view.tz),
         actions=() if view.public else buttons("pr"),
         footer=f"Extra usage of this month (UTC), as of {moment(view.report.as_of, view.tz)}",
     )
 
 
-def _table(pulls: Sequence[PullRequest], tz: tzinfo) -> list[str]:
+def _table(pulls: Sequence[PullRequest], tz: tzinfo) -> tuple[Table, ...]:
+    if not pulls:
+        return ()
     several = len({pull.merged.repo for pull in pulls}) > 1
+    columns = (
+        Column("Pull request"),
+        Column("Cost", numeric=True),
+        Column("Seat"),
+        Column("Merged", compact="merged {}"),
+    )
     rows = [
         (
             pull.merged.name if several else f"#{pull.merged.number}",
             _cell(pull.bill),
             names(pull.seats),
-            f"merged {local_day(pull.merged.merged_at, tz)}",
+            local_day(pull.merged.merged_at, tz),
         )
-        for pull in pulls
+        for pull in pulls[:_MOST_LINES]
     ]
-    wide = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    return ["  ".join([*(cell.ljust(w) for cell, w in zip(row, wide, strict=False)), row[3]]) for row in rows]
+    more = len(pulls) - len(rows)
+    return (compact_table("Merged", columns, rows, f"and {more} more" if more else ""),)
 
 
 def _cell(bill: Bill | None) -> str:
