@@ -23,6 +23,7 @@ help:
 	@echo 'make minutes  the first five minutes, timed: from a clone to an alert, here and as on a dyno (downloads packages)'
 	@echo 'make real     try the agent with the real Claude Code program (downloads 190 MB from npm)'
 	@echo 'make docs     write the generated pages again: examples, commands, schema'
+	@echo 'make pictures draw the pictures of the pages in Chromium (needs node, npm, chromium, fonts-noto-color-emoji)'
 	@echo 'make clean    delete what the others made'
 
 demo: $(VENV)/.run
@@ -71,6 +72,9 @@ days: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(VENV)/bin/python -m qa.benchmarks $(ARGS)
+
+pictures: $(VENV)/.test
+	@$(VENV)/bin/python -m qa.pictures $(ARGS)
 
 minutes: $(VENV)/.test
 	@$(VENV)/bin/python -m qa.minutes

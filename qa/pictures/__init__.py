@@ -1,0 +1,1 @@
+"""Pictures of meterbot's messages for README.md and docs/, drawn from its own payloads."""
