@@ -168,7 +168,9 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     proxies = http.trusted_proxies
-    routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
+    joining = bot.commands.context.joining
+    connected = None if joining is None else joining.connected
+    routes += PushEndpoint(bot.receiver, bot.clock.now, proxies, connected).routes()
     routes += JoinEndpoint(bot.store, http.public_url, bot.clock.now, proxies).routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values

@@ -4,10 +4,12 @@ The token is looked at before anything else, and a valid one is always accepted:
 same address do not count against it. No body is read before that.
 """
 
+import asyncio
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -54,8 +56,15 @@ class PushEndpoint:
     address and twice a minute after that; all tokens together 60 times, and six times a minute after that."""
 
     def __init__(
-        self, receiver: PushReceiver, now: Callable[[], datetime], trusted_proxies: Networks = ()
+        self,
+        receiver: PushReceiver,
+        now: Callable[[], datetime],
+        trusted_proxies: Networks = (),
+        connected: Callable[[str, str], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
+        """`connected` is called once for each seat, with what its agent sent first."""
+        self._connected = connected
+        self._notices: set[asyncio.Task[None]] = set()
         self._receiver = receiver
         self._now = now
         self._trusted_proxies = trusted_proxies
@@ -73,7 +82,7 @@ class PushEndpoint:
             document = await _body(request)
             receipt = await self._receiver.receive(seat, document, self._now())
             if agent := _AGENT.match(request.headers.get("User-Agent", "")):
-                await self._receiver.note_agent(seat, agent["version"])
+                await self._note(seat, agent["version"], receipt)
             return self._answer(seat, receipt)
         except _Refusal as refusal:
             return refusal.response()
@@ -84,6 +93,14 @@ class PushEndpoint:
             return _Refusal(
                 503, "meterbot could not store this just now", "send the same again later", retry_after=60
             ).response()
+
+    async def _note(self, seat: str, version: str, receipt: PushReceipt) -> None:
+        first = await self._receiver.note_agent(seat, version)
+        if first and receipt.refused is None and self._connected is not None:
+            # The machine does not wait for the chat.
+            notice = asyncio.create_task(self._connected(seat, receipt.spent or ""))
+            self._notices.add(notice)
+            notice.add_done_callback(self._notices.discard)
 
     async def _seat(self, request: web.Request) -> str:
         """Whose token it is. Raises `_Refusal`."""

@@ -112,20 +112,40 @@ class JoinCommand:
         message = Message(
             title, f"{title}. {text}", text=text, actions=button("Show my line", VERB, seat.name)
         )
-        owners = [(chat, seat.owner[chat.name]) for chat in self._chats if chat.name in seat.owner]
-        for chat, owner in owners:
-            mark = sha256(f"invite\n{seat.name}\n{chat.name}\n{self._now().isoformat()}".encode()).digest()
+        if not any(chat.name in seat.owner for chat in self._chats):
+            return f"{seat.name}: not invited, it has no owner on a chat that runs here."
+        chat = await self._tell_owner(seat, "invite", message)
+        if chat is None:
+            return f"{seat.name}: not invited, no chat could deliver a direct message."
+        return f"{seat.name}: its owner has a direct message on {chat}."
+
+    async def connected(self, seat: str, spent: str) -> None:
+        """Tells the owner that the seat's first number has arrived."""
+        title = f"{seat} is connected: {spent}"
+        if seat in self._seats:
+            await self._tell_owner(self._seats[seat], "connected", Message(title, title, Severity.GOOD))
+
+    async def _tell_owner(self, seat: Seat, purpose: str, message: Message) -> str | None:
+        """Sends a direct message on the first chat that delivers it. The chat's name, or None."""
+        for chat in self._chats:
+            owner = seat.owner.get(chat.name)
+            if owner is None:
+                continue
+            mark = sha256(f"{purpose}\n{seat.name}\n{chat.name}\n{self._now().isoformat()}".encode()).digest()
             try:
                 await chat.post(b32encode(mark).decode().lower()[:20], f"@{owner}", message)
             except SendError as error:
-                log.warning("invitation_not_posted", seat=seat.name, chat=chat.name, reason=error.reason)
+                log.warning(
+                    "direct_message_not_posted",
+                    purpose=purpose,
+                    seat=seat.name,
+                    chat=chat.name,
+                    reason=error.reason,
+                )
                 continue
-            log.info("invited", seat=seat.name, chat=chat.name)
-            return f"{seat.name}: its owner has a direct message on {chat.name}."
-        why = (
-            "no chat could deliver a direct message" if owners else "it has no owner on a chat that runs here"
-        )
-        return f"{seat.name}: not invited, {why}."
+            log.info("direct_message_posted", purpose=purpose, seat=seat.name, chat=chat.name)
+            return chat.name
+        return None
 
     async def remarks(self, seats: Iterable[str]) -> list[str]:
         """Which of these seats have no machine yet, and whose machines run an older agent."""

@@ -59,10 +59,12 @@ class PushReceiver:
         receipt = await self.ingest.receive(seat, snapshots, now)
         return replace(receipt, spent=_spent(snapshots[-1]))
 
-    async def note_agent(self, seat: str, version: str) -> None:
-        """Remembers which version of the agent a seat's machine runs."""
-        if (await self.store.read(seat_agents.read)).get(seat) != version:
+    async def note_agent(self, seat: str, version: str) -> bool:
+        """Remembers which version of the agent a seat's machine runs. Whether it is the seat's first."""
+        before = (await self.store.read(seat_agents.read)).get(seat)
+        if before != version:
             await self.store.run(lambda tx: seat_agents.write(tx, seat, version))
+        return before is None
 
 
 def _spent(snapshot: Snapshot) -> str:

@@ -115,6 +115,15 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         assert said.startswith("ana: $4.20 of $50.00 sent, next in 15 minutes\n"), said
         assert status == 0
 
+        slack = site.house.slack
+        await slack.until(
+            lambda: [
+                call
+                for call in slack.called("chat.postMessage")
+                if "ana is connected: $4.20 of $50.00" in str(call)
+            ]
+        )
+
         agents = await site.house.bot.store.read(seat_agents.read)
         assert agents == {"ana": agent_script().version}
         script = folder / ".local/share/meterbot/meterbot-agent.py"
