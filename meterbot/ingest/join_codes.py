@@ -12,7 +12,7 @@ CODE_LASTS = timedelta(minutes=10)
 async def make_code(store: Store, seat: str, now: datetime) -> str:
     """A code for a seat, instead of the one before. The database keeps its digest."""
     code = secrets.token_urlsafe(24)
-    await store.run(lambda tx: join_codes.write(tx, digest(code), seat, now + CODE_LASTS))
+    await store.run(lambda tx: join_codes.write(tx, digest(code), seat, now, now + CODE_LASTS))
     return code
 
 

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, delete, insert, select
 from meterbot.store.tables import join_codes
 
 
-def write(connection: Connection, sha256: str, seat: str, expires_at: datetime) -> None:
-    """The seat's only code from now on."""
-    connection.execute(delete(join_codes).where(join_codes.c.seat == seat))
+def write(connection: Connection, sha256: str, seat: str, now: datetime, expires_at: datetime) -> None:
+    """The seat's only code from now on. Codes that have expired are deleted."""
+    gone = (join_codes.c.seat == seat) | (join_codes.c.expires_at <= now)
+    connection.execute(delete(join_codes).where(gone))
     connection.execute(insert(join_codes).values(sha256=sha256, seat=seat, expires_at=expires_at))
 
 
