@@ -54,13 +54,11 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     certificate, key = make_certificate(tmp_path)
-    port, public = free_port(), free_port()
-    url = f"https://127.0.0.1:{public}"
-    async with (
-        opened(tmp_path, port=port, public_url=url) as house,
-        tls_proxy(public, port, server_context(certificate, key)),
-    ):
-        yield Site(house, url, certificate)
+    port = free_port()
+    async with tls_proxy(port, server_context(certificate, key)) as public:
+        url = f"https://127.0.0.1:{public}"
+        async with opened(tmp_path, port=port, public_url=url) as house:
+            yield Site(house, url, certificate)
 
 
 def machine(folder: Path, interpreter: str, site: Site, anthropic: AnthropicApi) -> dict[str, str]:

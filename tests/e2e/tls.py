@@ -48,16 +48,16 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def tls_proxy(port: int, behind: int, context: ssl.SSLContext) -> AsyncIterator[None]:
-    """Listens with TLS on `port` and passes everything on to `behind`."""
+async def tls_proxy(behind: int, context: ssl.SSLContext) -> AsyncIterator[int]:
+    """Listens with TLS on the port that it gives, and passes everything on to `behind`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", behind)
         await asyncio.gather(pass_on(reader, inner_writer), pass_on(inner_reader, writer))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=context)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     async with server:
-        yield
+        yield server.sockets[0].getsockname()[1]
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
