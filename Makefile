@@ -55,6 +55,8 @@ check: $(VENV)/.test
 	@$(VENV)/bin/mypy
 	$(say) 'imports'
 	@$(VENV)/bin/lint-imports > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+	$(say) 'words'
+	@$(VENV)/bin/python -m tests.words
 
 format: $(VENV)/.test
 	@$(VENV)/bin/ruff check --fix --quiet || true
@@ -89,6 +91,11 @@ real: $(VENV)/.test
 clean:
 	rm -rf .venv .venv-* .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pyenv's python3.13 runs only where it is the chosen version.
+ifdef PYTHON
+export PYENV_VERSION := $(patsubst python%,%,$(notdir $(PYTHON)))
+endif
 
 # The stamps are as new as the last installation; an installation is as complete as the newest list of what is needed.
 $(VENV)/.run: $(VENV)/.made pyproject.toml constraints.txt

@@ -52,7 +52,7 @@ LOOK_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 """After which a database that says nothing is one that does not answer."""
 MERGES_SECONDS = 10.0
-"""How often is looked for pull requests to reckon."""
+"""How often the cost of merged pull requests is calculated."""
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
 
@@ -115,7 +115,7 @@ class Bot:
                 (self.sweep, SWEEP_SECONDS),
                 (self.note_tick, WRITE_SECONDS),
                 (self.check_channels, CHANNELS_SECONDS),
-                (self.reckon, MERGES_SECONDS),
+                (self.calculate_merges, MERGES_SECONDS),
                 (self.digest, SWEEP_SECONDS),
                 (self.look, LOOK_SECONDS),
                 (self.end_round, ROUND_SECONDS),
@@ -184,7 +184,7 @@ class Bot:
         await self.poller.drain()
         await self.sweep()
         await self.note_tick()
-        await self.reckon()
+        await self.calculate_merges()
         await self.digest()
         await self.notify.drain()
         await self.tidy()
@@ -233,7 +233,7 @@ class Bot:
         await self.retention.run(self.clock.now())
         await self.notify.tidy()
 
-    async def reckon(self) -> None:
+    async def calculate_merges(self) -> None:
         """Finds what merged pull requests cost."""
         await self.merges.step(self.clock.now())
 
@@ -276,7 +276,7 @@ class Bot:
                 )
                 alive = await self.store.read(lambda c: workers.read(c, now))
                 failed = Counter(each.chat for each in await self.store.read(delivery_queue.failed))
-        except Exception:  # noqa: BLE001 - whatever ails the database, it does not answer
+        except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
             queues, sources, alive, failed, database = [], {}, [], Counter[str](), False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]

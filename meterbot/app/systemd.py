@@ -1,4 +1,4 @@
-"""What systemd, or whoever else keeps the process running, is told by the protocol of sd_notify(3)."""
+"""Reports to systemd, or another service manager, by the protocol of sd_notify(3)."""
 
 import socket
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class DeadMansSwitch:
-    """An address that meterbot asks while all is well: whoever listens there raises the alarm when it stops asking.
+    """An address that meterbot asks while all is well: the service there raises the alarm when it stops asking.
 
     The address is a secret: anybody who knows it can keep the alarm silent.
     """

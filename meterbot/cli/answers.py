@@ -28,7 +28,7 @@ from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.seat_settings import name_of
 from meterbot.ingest.changes import counts_in_team
-from meterbot.ingest.pull_requests import counters_of, month_so_far, reckoned
+from meterbot.ingest.pull_requests import calculated, counters_of, month_so_far
 from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
 from meterbot.rules import RuleSettings
 from meterbot.rules.pull_requests import Commits, Merged, Month, PullRequest
@@ -193,13 +193,13 @@ async def branch_cost(
     last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
     merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
 
-    def reckon(connection: Connection) -> PullRequest:
+    def calculate(connection: Connection) -> PullRequest:
         counters = counters_of(names, seats, facts.read_latest(connection, names))
         pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
-        return replace(pull, bill=reckoned(connection, [pull])[pull.key])
+        return replace(pull, bill=calculated(connection, [pull])[pull.key])
 
     async with opened(config) as store:
-        return await store.read(reckon)
+        return await store.read(calculate)
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:

@@ -180,7 +180,7 @@ def pr(
     if settings.github is None:
         print(
             "Nothing new is recorded: GitHub tells a bot of merges only with [github] in its configuration "
-            "(docs/pull-requests.md). --repo reckons a branch without that.",
+            "(docs/pull-requests.md). --repo calculates a branch without that.",
             file=sys.stderr,
         )
     raise typer.Exit(1 if missing else 0)

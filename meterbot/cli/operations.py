@@ -139,7 +139,7 @@ async def confirm_clock(url: SecretStr, now: datetime) -> None:
 
 
 async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
-    """Copies the database, be it in use or not; returns where to."""
+    """Copies the database, even while it is in use; returns where to."""
     return await database.back_up(url.get_secret_value(), target, now)
 
 

@@ -95,7 +95,7 @@ async def keep_renewed(config: Config, seat: str, renewed: Renewed) -> str | Non
 
 
 async def _store_at_hand(config: Config, closing: AsyncExitStack) -> tuple[Store | None, str | None]:
-    """The database where there is one, which is not made here; or else None, and what ails the one that is there."""
+    """The database, if it exists, or None; and why an existing one cannot be used."""
     url, trouble = config.database_url.get_secret_value(), None
     try:
         if await is_there(url):

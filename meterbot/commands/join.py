@@ -89,7 +89,7 @@ class JoinCommand:
             return Answer(
                 notice(
                     "Not set up yet",
-                    f"Whoever runs meterbot has to configure where your machine reaches it: {missing}.",
+                    f"Ask the operator to configure the address at which your machine reaches meterbot: {missing}.",
                 )
             )
         async with self._one_at_a_time:
@@ -221,7 +221,7 @@ class JoinCommand:
         )
 
     def _may_approve(self, question: Question) -> bool:
-        """Whoever sits at the terminal runs the bot."""
+        """The person at the terminal runs the bot."""
         approvers = (self._terms.approvers or {}).get(question.platform, frozenset())
         return question.platform == "console" or question.user in approvers
 

@@ -25,7 +25,7 @@ class SystemClock:
 
 
 def ahead(date_header: str | None, now: datetime) -> timedelta | None:
-    """By how much the clock of whoever sent an answer with this `Date` is ahead of ours; None where it says none."""
+    """By how much the clock of a server that sent this `Date` is ahead of ours; None where it says none."""
     try:
         return parsedate_to_datetime(date_header or "").astimezone(UTC) - now
     except ValueError:

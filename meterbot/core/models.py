@@ -142,7 +142,7 @@ class Counter:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a month's tokens of one machine would cost at list prices: charged to nobody, and in no sum with spend.
-    `month` is like `2026-04`, `by` is the program that reckoned it."""
+    `month` is like `2026-04`, `by` is the program that calculated it."""
 
     amount: Money
     month: str
@@ -185,7 +185,7 @@ class Snapshot:
     org_spend: OrgSpend | None = None
     """Of `admin_api` alone. Its parts that were not read are None in it."""
     detail: str | None = None
-    """One sentence for a person on what ails the source; never text from a body."""
+    """One sentence for a person on what is wrong with the source; never text from a body."""
     retry_at: datetime | None = None
     """The floor a refusal set on the next read."""
     tier: str | None = None

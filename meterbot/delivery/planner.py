@@ -65,7 +65,7 @@ class Planner:
             event, seat, destinations_of(event, seat, self.routing.routes, self.defaults)
         ):
             if place == _ailing(event):
-                continue  # what it ails from cannot be told there
+                continue  # its own trouble cannot be reported there
             # One message through a month would be a name for a seat that is to have none.
             topic = living if redaction.may_see(event, seat, place) else None
             about = self._standing(topic, place)

@@ -69,7 +69,7 @@ class Server(ABC, Generic[Request]):
         await self._runner.cleanup()
 
     def fail(self, route: str, *replies: Reply) -> None:
-        """The next requests of a route get these replies, one each, whoever asks."""
+        """The next requests of a route get these replies, one each."""
         self._replies[route].extend(replies)
 
     def fail_always(self, route: str, reply: Reply) -> None:

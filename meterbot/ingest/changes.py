@@ -275,7 +275,7 @@ class Changes:
 
 
 def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
-    """Whether waiting may make something of a source: it ails, or has been silent for too long, or the clock was set
+    """Whether waiting may make something of a source: it has trouble, or has been silent for too long, or the clock was set
     back. What is well stays well until then, and its alert ended with the reading that said so."""
     if state is None:
         return False

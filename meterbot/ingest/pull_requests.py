@@ -1,4 +1,4 @@
-"""Merged pull requests: taken in from GitHub, their commits asked for, what they cost reckoned, and told once.
+"""Merged pull requests: taken in from GitHub, their commits asked for, their cost calculated, and reported once.
 
 What GitHub sends is only stored, so that it is answered at once; `step` does the rest, and again as readings come in.
 """
@@ -39,7 +39,7 @@ from meterbot.store import pull_requests as records
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
-"""Between the attempts at a pull request's commits. After the last one it is reckoned without."""
+"""Between the attempts at a pull request's commits. After the last one its cost is calculated without them."""
 
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
@@ -95,7 +95,7 @@ class PullRequestTracker:
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def step(self, now: datetime) -> None:
-        """Asks for the commits that are due, and reckons what readings may have changed."""
+        """Asks for the commits that are due, and calculates again what readings may have changed."""
         for record in await self._store.read(records.still_open):
             if record.due_at is not None and record.due_at <= now:
                 await self._ask(record, now)
@@ -150,7 +150,7 @@ class PullRequestTracker:
         record, before = replace(record, pull=pull), record
         others = [one for one in records.meeting(connection, pull.window) if one.pull.key != key]
         sharing = [record, *_on(pull.counters, others)]
-        made = reckoned(connection, [each.pull for each in sharing])
+        made = calculated(connection, [each.pull for each in sharing])
         changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
         bill = made[key]
         told = bill.settled or now - record.taken_at >= LONGEST_WAIT
@@ -174,7 +174,7 @@ class PullRequestTracker:
         )
 
 
-def reckoned(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
+def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
     """What these cost, and for that, what they share with those in the record that were under way at the same time."""
     own = {pull.key for pull in pulls}
     counters = {counter for pull in pulls for counter in pull.counters}
@@ -201,7 +201,7 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
 
 
 def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
-    """It is still to be told, or its seats were read since it was reckoned."""
+    """It is still to be told, or its seats were read since it was calculated."""
     bill = record.pull.bill
     if bill is None or record.told_at is None:
         return True

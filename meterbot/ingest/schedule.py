@@ -43,7 +43,7 @@ class PollSchedule:
     `lag`: after a refusal with rungs, at most so many seconds more, at random, whatever the service asked for.
     `rests`: a seat that stands still is read at every second of its places. Its numbers are never older for it than
     two and a half intervals, which is before anybody calls them stale.
-    `mended`: these refusals wait for a person, who mends the credential and starts meterbot again: then they are asked
+    `until_restart`: these refusals wait for a person, who replaces the credential and restarts meterbot again: then they are asked
     anew at once, whatever the deadline.
     """
 
@@ -51,17 +51,20 @@ class PollSchedule:
     rungs: Mapping[Health, tuple[float, ...]] = field(default_factory=dict)
     lag: float = 0.0
     rests: bool = False
-    mended: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
+    until_restart: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
 
 
 _USUAL = PollSchedule()
 _CADENCES = {
     "claude_ai": PollSchedule(rests=True),
     # Its budget is five requests in 300 seconds, for all programs of the account together. Who comes back at the very
-    # second that Retry-After named was seen to be sent away for another hour. Its sign-in is mended without a restart,
+    # second that Retry-After named was seen to be sent away for another hour. Its sign-in is replaced without a restart,
     # and restarts in a row must not use up what others need.
     "claude_code": PollSchedule(
-        swing=0.2, rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)}, lag=300.0, mended=frozenset()
+        swing=0.2,
+        rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)},
+        lag=300.0,
+        until_restart=frozenset(),
     ),
 }
 
@@ -153,7 +156,7 @@ def first_due(
     if state.next_due is None:
         spread = max(_FIRST_READS, _FIRST_READ_EACH * new_seats)
         return now + timedelta(seconds=phase(state.seat, min(interval, spread)))
-    keep = state.health not in _CADENCES.get(source, _USUAL).mended
+    keep = state.health not in _CADENCES.get(source, _USUAL).until_restart
     if keep and now < state.next_due <= latest(interval, now):
         return state.next_due
     return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))

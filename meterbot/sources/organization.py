@@ -97,7 +97,7 @@ def take_usage(value: object, found: OrgReading) -> dict[str, object] | None:
 
 
 class UnknownKeys:
-    """New keys appear without notice and are ignored; each is logged once, for whoever keeps the reader."""
+    """New keys appear without notice and are ignored; each is logged once, for the maintainers."""
 
     def __init__(self, seat: str) -> None:
         self._seat = seat

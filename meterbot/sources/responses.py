@@ -22,7 +22,7 @@ class Cause(StrEnum):
     UNAUTHORIZED = "unauthorized"
     """A bare 401: the credential, or only its right to this organization."""
     REGION = "region"
-    """The address or the country is refused, whoever asks."""
+    """The address or the country is refused, for everybody."""
     SCOPE = "scope"
     """A credential of the wrong kind."""
     KEY = "key"

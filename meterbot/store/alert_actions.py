@@ -1,4 +1,4 @@
-"""What people did about alerts: each once, whoever asks and however often."""
+"""What people did about alerts: each once, however often it is asked for."""
 
 from collections.abc import Iterable
 from dataclasses import asdict

@@ -307,7 +307,7 @@ def mark_delivered(
     if sent and delivery.kind is DeliveryKind.POST:
         told = told_by(delivery.card, delivery.message, delivery.event.key)
         values |= {"posted_events": told, "content_hash": delivery.card.mark}
-    # Also when the claim ran out meanwhile: the message stands, whoever recorded what since.
+    # Also when the claim ran out meanwhile: the message is there, whatever another worker recorded since.
     connection.execute(_STANDS, values)
     if sent and delivery.kind is DeliveryKind.EDIT:
         connection.execute(_SHOWS, {"its_id": delivery.card.ref, "content_hash": delivery.card.mark})

@@ -65,7 +65,7 @@ class HttpConfig(Table):
 
 
 class WatchConfig(Table):
-    """`[watch]`: who watches the bot itself. The ping's address is secret, too: whoever has it can hide that the bot
+    """`[watch]`: who watches the bot itself. The ping's address is secret, too: everybody who has it can hide that the bot
     is dead."""
 
     credentials: ClassVar[str] = "watch"

@@ -108,7 +108,7 @@ class Secret(SecretStr):
 
 
 class SecretUrl(Secret):
-    """An address that is secret because whoever knows it can use it."""
+    """An address that is secret because everybody who knows it can use it."""
 
     def check(self, what: str) -> None:
         super().check(what)

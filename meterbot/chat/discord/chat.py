@@ -71,7 +71,7 @@ class DiscordChat:
 
     name = "discord"
     pause = 0.0
-    """Discord says itself when to wait, and its library heeds that."""
+    """Discord says itself when to wait, and its library obeys."""
 
     def __init__(
         self,
