@@ -13,7 +13,7 @@ from aiohttp import web
 
 from meterbot.app.client_address import Networks, client_address
 from meterbot.app.web import BodyError, Route, read_body
-from meterbot.core.log import get_logger
+from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.pull_requests import HookReceipt, PullRequestTracker
 from meterbot.sources import HookReader, UnusableHookError
@@ -68,6 +68,7 @@ class GitHubEndpoint:
         self._secrets = secrets
         self._now = now
         self._failures = RateLimiter(burst=10, seconds=30)
+        self._failing = LoggedState(log, "webhooks cannot be stored", "webhooks are stored again")
 
     def routes(self) -> list[Route]:
         return [("POST", PATH, self.post)]
@@ -76,11 +77,13 @@ class GitHubEndpoint:
         """Always JSON: what became of it, or what is wrong and what to do. GitHub shows it with the delivery."""
         try:
             body = await self._signed_body(request)
-            return (await self._taken(request, body)).response()
+            answer = await self._taken(request, body)
+            self._failing.ends()
+            return answer.response()
         except _Answer as answer:
             return answer.response()
-        except Exception:
-            log.exception("hook_failed")
+        except Exception:  # noqa: BLE001 - logged, and the sender gets an answer
+            self._failing.begins(exc_info=True)
             return _Answer(
                 503, error="meterbot could not store this just now", remedy="redeliver it"
             ).response()

@@ -2,6 +2,7 @@
 a tenth of what a bot would load to start."""
 
 import sys
+from typing import Any
 
 _hidden = "structlog" not in sys.modules and "rich" not in sys.modules
 if _hidden:
@@ -14,7 +15,27 @@ if _hidden:
 
 get_logger = structlog.get_logger
 
-__all__ = ["EventDict", "Processor", "error_of", "get_logger", "structlog"]
+__all__ = ["EventDict", "LoggedState", "Processor", "error_of", "get_logger", "structlog"]
+
+
+class LoggedState:
+    """A state that is logged when it begins and when it ends, and not in between."""
+
+    def __init__(self, logger: Any, began: str, ended: str) -> None:
+        self._logger = logger
+        self._began, self._ended = began, ended
+        self._on = False
+
+    def begins(self, **facts: object) -> None:
+        """`exc_info=True` logs the error that is being handled."""
+        if not self._on:
+            self._logger.error(self._began, **facts)
+        self._on = True
+
+    def ends(self) -> None:
+        if self._on:
+            self._logger.info(self._ended)
+        self._on = False
 
 
 def error_of(exc_info: object) -> BaseException | None:

@@ -74,6 +74,8 @@ class RuleSettings:
     renewal_days: tuple[int, ...] = (7, 1)
     budgets: tuple[Budget, ...] = ()
     source_grace: timedelta = timedelta(minutes=30)
+    push_silence: timedelta = timedelta(days=3)
+    """How long the machine of a push seat may send nothing before that is told."""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     kinds: frozenset[EventKind] = TOLD_BY_DEFAULT
 

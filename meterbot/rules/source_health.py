@@ -1,7 +1,7 @@
 """Is a seat's source down, or back."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Health, Seat, Severity, SourceState
 from meterbot.rules.facts import instant
@@ -27,10 +27,19 @@ def watch_source(
         return recovered, settings.enabled(_up(memory, seat, now))
     since = min(memory.unhealthy_since or state.since or now, now)  # the clock may have been set back
     memory = replace(memory, unhealthy_since=since)
-    if memory.down is not None or now - since <= settings.source_grace:
+    if memory.down is not None or not _is_late(state, seat, now - since, settings, now):
         return memory, ()
     event = _down(state, seat, since, now)
     return replace(memory, down=event.key), settings.enabled(event)
+
+
+def _is_late(
+    state: SourceState, seat: Seat, lasted: timedelta, settings: RuleSettings, now: datetime
+) -> bool:
+    """A machine that sends nothing may be a laptop that is switched off, which is no failure."""
+    if seat.source == "push" and state.health is Health.STALE and state.last_ok_at is not None:
+        return now - state.last_ok_at > settings.push_silence
+    return lasted > settings.source_grace
 
 
 def _down(state: SourceState, seat: Seat, since: datetime, now: datetime) -> Event:

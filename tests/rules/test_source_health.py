@@ -50,11 +50,25 @@ def test_a_short_illness_is_not_told() -> None:
     assert watched((0, Health.OK), (1, Health.UNREACHABLE), (30, Health.UNREACHABLE), (31, Health.OK)) == []
 
 
+@pytest.mark.parametrize(("days", "told"), [(0.5, False), (3, False), (3.01, True)])
+def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, told: bool) -> None:
+    seat, last = Seat("bo", "push"), NOON
+    state = SourceState("bo", Health.STALE, last + 45 * MINUTE, last_ok_at=last)
+    _, events = watch_source(SourceMemory(), state, seat, SETTINGS, last + timedelta(days=days))
+    assert kinds([*events]) == ([DOWN] if told else [])
+
+
+def test_a_push_that_is_refused_is_told_after_the_grace_time() -> None:
+    state = SourceState("bo", Health.DRIFTED, NOON, last_ok_at=NOON)
+    _, events = watch_source(SourceMemory(), state, Seat("bo", "push"), SETTINGS, NOON + 31 * MINUTE)
+    assert kinds([*events]) == [DOWN]
+
+
 def test_changing_from_one_ailment_to_another_is_one_stretch() -> None:
     events = watched(
         (0, Health.UNREACHABLE), (20, Health.CHALLENGED), (40, Health.RATE_LIMITED), (80, Health.STALE)
     )
-    assert kinds(events) == [DOWN]
+    assert kinds([*events]) == [DOWN]
     assert events[0].facts["health"] == "rate_limited"
 
 

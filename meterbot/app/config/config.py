@@ -206,6 +206,7 @@ class Config(Table):
             renewal_days=self.alerts.renewal_days,
             budgets=tuple(budgets),
             source_grace=self.alerts.source_grace,
+            push_silence=self.alerts.push_silence,
             timezone=self.timezone,
             kinds=frozenset(EventKind) - {*self.alerts.mute} - self._switched_off,
         )

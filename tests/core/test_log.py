@@ -1,0 +1,17 @@
+from structlog.testing import capture_logs
+
+from meterbot.core.log import LoggedState, get_logger
+
+
+def test_a_state_is_logged_when_it_begins_and_when_it_ends() -> None:
+    with capture_logs() as logged:
+        state = LoggedState(get_logger("test"), "the disk is full", "the disk has room again")
+        state.ends()
+        for _ in range(3):
+            state.begins(why="no space")
+        for _ in range(3):
+            state.ends()
+    assert [(line["log_level"], line["event"]) for line in logged] == [
+        ("error", "the disk is full"),
+        ("info", "the disk has room again"),
+    ]
