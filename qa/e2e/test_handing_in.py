@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -51,7 +51,7 @@ class House:
 
     def seen_by_others(self) -> str:
         """What stands in the channels, and what the database holds."""
-        with sqlite3.connect(self.database) as database:
+        with closing(sqlite3.connect(self.database)) as database, database:
             dump = "\n".join(database.iterdump())
         messages = [message.payload for message in self.slack.messages()] + self.discord.messages()
         return dump + json.dumps(messages)

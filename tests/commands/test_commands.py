@@ -2,6 +2,7 @@ import asyncio
 import io
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -303,7 +304,7 @@ async def test_status_beside_a_running_bot_says_how_its_chats_are_connected(stor
 
 
 async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "meterbot.db") as database:
+    with closing(sqlite3.connect(tmp_path / "meterbot.db")) as database, database:
         database.execute("drop table latest")
     database.close()
     with capture_logs() as logged:

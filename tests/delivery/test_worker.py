@@ -5,7 +5,7 @@ import itertools
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -560,7 +560,7 @@ async def test_a_worker_that_lost_its_claim_does_not_undo_what_the_next_one_did(
 @contextmanager
 def refusing(folder: Path, state: str) -> Iterator[None]:
     """The disk is full for every delivery that is to enter this state."""
-    with sqlite3.connect(folder / "meterbot.db", timeout=10) as database:
+    with closing(sqlite3.connect(folder / "meterbot.db", timeout=10)) as database, database:
         database.execute(
             f"create trigger full before update on deliveries when new.state = '{state}' "
             "begin select raise(abort, 'disk full'); end"
