@@ -2,7 +2,7 @@
 # make PYTHON=python3.13 ... uses that Python, in a .venv of its own.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check format docs faults days bench minutes real clean
+.PHONY: help demo test quick check format docs faults days bench minutes real pictures clean
 .DELETE_ON_ERROR:
 
 VENV = .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
