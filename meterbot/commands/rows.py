@@ -1,6 +1,7 @@
 """How a row of the report is shown: its amount, its age, its price, its next charge."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
 from meterbot.commands.org_lines import spend_value
@@ -204,11 +205,13 @@ def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str
     )
 
 
-def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo) -> list[str]:
-    """What is wrong with each missing seat and what to do; seats with the same trouble share a line."""
+def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo, *, brief: bool = False) -> list[str]:
+    """What is wrong with each missing seat and what to do; seats with the same trouble share a line. `brief`: without
+    details and the next attempt."""
     groups: dict[str, list[str]] = {}
     for gone in missing:
-        groups.setdefault(health_sentence(gone, tz), []).append(one_line(gone.seat, NAME_COLUMNS))
+        shown = replace(gone, detail=None, next_due=None) if brief else gone
+        groups.setdefault(health_sentence(shown, tz), []).append(one_line(gone.seat, NAME_COLUMNS))
     return [f"{listed(names, 5)}: {text}".rstrip() for text, names in groups.items()]
 
 

@@ -155,13 +155,13 @@ def _about(at: datetime, view: View) -> str:
 
 
 def _charts(outlooks: Outlooks, hours: Sequence[Hour], view: View) -> tuple[Chart, ...]:
-    """The team's month so far, and from now on the range in which it will probably end. Of the first currency that has a
-    forecast. A chart of what one hidden seat spent is left out."""
+    """The team's month so far, and from now on the range in which it will probably end; of the currency with the most
+    seats. A chart of what one hidden seat spent is left out."""
     now = view.report.as_of
-    days = {one.currency: one for one in days_of(replace(view, tz=UTC), hours, now.day)}
-    for team in outlooks.team:
-        month = days.get(team.currency)
-        if team.forecast is not None and month is not None and not month.left_out:
+    teams = {team.currency: team for team in outlooks.team}
+    for month in days_of(replace(view, tz=UTC), hours, now.day):
+        team = teams.get(month.currency)
+        if team is not None and team.forecast is not None and not month.left_out:
             return (_fan(team, team.forecast, month, now),)
     return ()
 
@@ -176,7 +176,8 @@ def _fan(team: TeamOutlook, forecast: Forecast, month: DailySpend, now: datetime
     def value(day: date, end: Money) -> Decimal | None:
         """The amount at the end of a day: as it was read, or on a straight line from today's to the forecast's."""
         if day < now.date():
-            return known.get(day)
+            before = known.get(day)
+            return None if before is None else rounded(before, team.used.exponent)
         left = (last - now.date()).days
         share = Decimal((day - now.date()).days) / left if left else Decimal(0)
         return rounded(team.used.major + (end.major - team.used.major) * share, team.used.exponent)

@@ -168,7 +168,10 @@ def _spend_chart(days: DailySpend) -> Chart:
     series = tuple(
         Series(
             one_line(one.label, _NAME),
-            tuple(sum(one.spent[each.first : each.last + 1], Decimal(0)) for each in buckets),
+            tuple(
+                rounded(sum(one.spent[each.first : each.last + 1], Decimal(0)), days.total.exponent)
+                for each in buckets
+            ),
         )
         for one in days.series
     )
@@ -180,7 +183,8 @@ def _spend_chart(days: DailySpend) -> Chart:
 def _month_chart(days: DailySpend) -> Chart:
     """The month's sum at the end of each bucket, beside the cap."""
     buckets = _buckets(days.days)
-    so_far = tuple(days.so_far[each.last] for each in buckets)
+    ends = [days.so_far[each.last] for each in buckets]
+    so_far = tuple(None if end is None else rounded(end, days.total.exponent) for end in ends)
     series = [Series("month so far", so_far)]
     if days.cap is not None:
         series.append(Series("cap", (days.cap.major,) * len(buckets)))

@@ -202,7 +202,7 @@ def _api_organizations(view: View) -> list[Section]:
 
 
 def _missing(view: View) -> list[Section]:
-    lines = missing_lines(view.report.missing, view.tz)
+    lines = missing_lines(view.report.missing, view.tz, brief=True)
     if len(lines) > _MOST_MISSING:
         lines = [*lines[:_MOST_MISSING], "For the others, ask for status."]
     return [Section(tuple(lines), heading=f"Not read ({len(view.report.missing)})")] if lines else []
