@@ -82,5 +82,5 @@ class Commands:
             return await function(self.context, request)
         except Exception:
             log.exception("answer_failed", platform=question.platform, command=request.word)
-            text = "I could not read my database just now. Please try again in a minute; my log says more."
+            text = "Something went wrong while I answered this. Please try again in a minute; the log has the reason."
             return Answer(notice("No answer", text, Severity.WARNING), invalid=question.text is not None)

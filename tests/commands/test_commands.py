@@ -311,7 +311,7 @@ async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Sto
         answer = await ask(commands(store), "share")
     assert answer.message.title == "No answer"
     assert answer.message.text == (
-        "I could not read my database just now. Please try again in a minute; my log says more."
+        "Something went wrong while I answered this. Please try again in a minute; the log has the reason."
     )
     assert not answer.public
     assert [(line["event"], line["log_level"]) for line in logged] == [("answer_failed", "error")]

@@ -26,7 +26,7 @@ from meterbot.core.messages import (
 )
 from meterbot.core.models import Counter
 from meterbot.core.money import of_major, rounded, show
-from meterbot.core.text import amounts_text, day_text, listed, moment, one_line, span
+from meterbot.core.text import amounts_text, day_text, listed, moment, one_line, span, stopped
 from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
@@ -78,7 +78,8 @@ async def _hours(context: CommandContext, counters: frozenset[Counter], since: d
 
 
 def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: Sequence[str]) -> Message:
-    """The last days of these seats, or without any of the team: for each currency a table and two charts."""
+    """The last days of these seats, or without any of the team: a table for each currency, and charts of the currency
+    with the most seats (Slack draws two in a message)."""
     title = _title(view, number, seats)
     words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
     actions = () if view.public else buttons(*words)
@@ -86,13 +87,14 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
         text = "Nothing is known of these days."
         return Message(title, f"{title}: {text}", text=text, actions=actions)
     total = amounts_text(days.total for days in found)
+    facts = tuple(dict.fromkeys(fact for days in found for fact in _facts(days)))
     return Message(
         title=f"{title}: {total}",
         fallback=f"{title}: {' '.join(_summary(days) for days in found)}",
         text="\n".join(_summary(days) for days in found),
         tables=tuple(_table(days) for days in found),
-        charts=tuple(chart for days in found for chart in (_spend_chart(days), _month_chart(days))),
-        sections=tuple(Section(facts) for days in found if (facts := tuple(_facts(days)))),
+        charts=(_spend_chart(found[0]), *_month_charts(found[0])),
+        sections=(Section(facts),) if facts else (),
         actions=actions,
         footer=f"Days in {view.tz}. As of {moment(view.report.as_of, view.tz)}",
     )
@@ -180,11 +182,13 @@ def _spend_chart(days: DailySpend) -> Chart:
     return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days))
 
 
-def _month_chart(days: DailySpend) -> Chart:
-    """The month's sum at the end of each bucket, beside the cap."""
+def _month_charts(days: DailySpend) -> tuple[Chart, ...]:
+    """The month's sum at the end of each bucket, beside the cap. A single known point would draw no line."""
     buckets = _buckets(days.days)
     ends = [days.so_far[each.last] for each in buckets]
     so_far = tuple(None if end is None else rounded(end, days.total.exponent) for end in ends)
+    if sum(value is not None for value in so_far) < 2:
+        return ()
     series = [Series("month so far", so_far)]
     if days.cap is not None:
         series.append(Series("cap", (days.cap.major,) * len(buckets)))
@@ -193,9 +197,8 @@ def _month_chart(days: DailySpend) -> Chart:
     now = so_far[-1]
     known = "The month's sum is not known." if now is None else f"{_amount(now, days)} this month"
     cap = "" if days.cap is None or now is None else f", the cap is {show(days.cap, grouped=True)}"
-    return Chart(
-        title, ChartKind.LINE, labels, tuple(series), days.currency, f"{known}{cap}".rstrip(".") + "."
-    )
+    summary = stopped(f"{known}{cap}")
+    return (Chart(title, ChartKind.LINE, labels, tuple(series), days.currency, summary),)
 
 
 def _facts(days: DailySpend) -> list[str]:
