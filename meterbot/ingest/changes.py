@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from meterbot import rules
@@ -42,6 +42,8 @@ _COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
 # What arrives by itself may have been read long ago, on a machine that was offline since.
 _DELIVERED = "push"
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
 K = TypeVar("K")
 V = TypeVar("V")
 M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
@@ -74,6 +76,7 @@ class Changes:
         self.events: list[Event] = []
         self.samples: list[Sample] = []
         self.set_back: dict[Counter, datetime] = {}
+        self._displaced: set[tuple[str, Counter]] = set()
         self.risen: dict[Counter, str] = {}
         """Counters that a clean reading found higher than the one before, and the seat that brought it."""
         self.news: list[Snapshot] = []
@@ -86,6 +89,13 @@ class Changes:
         if news:
             self._leave_others(seat, [self._with_account(seat, snapshot) for snapshot in news])
             self._settle(seat, worst(news), now)
+
+    def displace(self, counter: Counter, seats: Iterable[str]) -> None:
+        """Forgets what these seats sent of a counter that is not theirs: its values, its history and their rows."""
+        self.states.pop(counter, None)
+        self._counter_memories.pop(counter, None)
+        self.set_back[counter] = _LONG_AGO
+        self._displaced |= {(seat, counter) for seat in seats}
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
         """What shows that one of these is not the seat's account's: `account` or `email`."""
@@ -143,7 +153,7 @@ class Changes:
             memories=_changed(self._known_memories, self.memories),
             events=self.events,
             deliveries=deliveries,
-            gone=sorted(self._known_latest.keys() - self.latest.keys(), key=str),
+            gone=sorted((self._known_latest.keys() - self.latest.keys()) | self._displaced, key=str),
         )
 
     def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:

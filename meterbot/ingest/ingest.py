@@ -4,14 +4,14 @@ One transaction per batch, which runs whole on the database's thread: what was k
 knowledge, history, events and the deliveries they cause are written together. Posting comes after the commit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from meterbot import rules
 from meterbot.core.log import get_logger
-from meterbot.core.models import Event, Health, Snapshot, by_counter
+from meterbot.core.models import Counter, Event, Health, Seat, Snapshot, by_counter
 from meterbot.core.plans import plan_mismatch
 from meterbot.delivery import seat_settings
 from meterbot.ingest.changes import Changes, counters_of
@@ -19,6 +19,7 @@ from meterbot.ingest.recording import Recorder
 from meterbot.rules import SourceMemory
 from meterbot.rules.memory import source_memory_name
 from meterbot.rules.outlook import HABIT
+from meterbot.rules.ownership import displaced_by, is_verified, refused_for
 from meterbot.rules.pace_alerts import DAY
 from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, notes, rollup
 
@@ -117,6 +118,11 @@ class Ingest:
         if self._is_behind(connection, changes, now):
             raise ClockBehindError
         refused = _refusal(changes.stranger(configured, wanted), any_wanted=bool(wanted))
+        if refused is None and (holder := self._other_owner(connection, configured, wanted)) is not None:
+            log.warning(
+                "a push names an account that another owner's seat reports", seat=seat, holder=holder.name
+            )
+            refused = "another owner's seat already reports this account"
         if refused is not None:
             wanted = [Snapshot(seat, configured.source, now, Health.REFUSED, detail=refused)]
         self._apply(connection, changes, wanted, now)
@@ -124,6 +130,32 @@ class Ingest:
         if refused is not None:
             return PushReceipt(refused=refused), events
         return PushReceipt(len(changes.news), len(wanted) - len(changes.news)), events
+
+    def _other_owner(self, connection: Connection, seat: Seat, pushed: Sequence[Snapshot]) -> Seat | None:
+        """The seat of somebody else that holds a counter which these snapshots name."""
+        named = {one.counter for one in pushed if one.account_uuid is not None and one.counter is not None}
+        return refused_for(seat, self._holders(connection, named))
+
+    def _holders(self, connection: Connection, counters: Iterable[Counter]) -> list[Seat]:
+        names = {name for held in facts.read_holders(connection, counters).values() for name in held}
+        return [self._seats[name] for name in sorted(names) if name in self._seats]
+
+    def _displace(
+        self, connection: Connection, changes: Changes, seat: Seat, tick: Sequence[Snapshot]
+    ) -> None:
+        """What others only claimed to be of this seat's account is forgotten, before its own reading is stored."""
+        if not is_verified(seat):
+            return
+        new = {one.counter for one in tick if one.counter is not None and one.account_uuid is not None}
+        new -= {counter for name, counter in changes.latest if name == seat.name}
+        for counter in new:
+            holders = displaced_by(seat, self._holders(connection, [counter]))
+            if holders:
+                names = [holder.name for holder in holders]
+                log.warning(
+                    "a push had claimed the account of another seat", seat=seat.name, claimed_by=names
+                )
+                changes.displace(counter, names)
 
     def _record(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime
@@ -152,7 +184,9 @@ class Ingest:
         self, connection: Connection, changes: Changes, snapshots: Sequence[Snapshot], now: datetime
     ) -> None:
         for (name, _), tick in groupby(snapshots, key=_tick):
-            changes.take(self._seats[name], list(tick), now)
+            seat, snapshots_of_tick = self._seats[name], list(tick)
+            self._displace(connection, changes, seat, snapshots_of_tick)
+            changes.take(seat, snapshots_of_tick, now)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
             changes.watch_source(self._seats[name], now)
         self._watch_paces(connection, changes, now)

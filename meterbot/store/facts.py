@@ -91,6 +91,19 @@ def read_latest(connection: Connection, seats: Iterable[str] | None = None) -> l
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
 
 
+def read_holders(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, list[str]]:
+    """The seats that have read each of these counters, by name."""
+    wanted, found = set(wanted), dict[Counter, list[str]]()
+    query = select(tables.latest.c.seat, _counters.account, _counters.org).join_from(
+        tables.latest, tables.counters
+    )
+    accounts = {counter.account for counter in wanted}
+    for row in select_in(connection, query.order_by(tables.latest.c.seat), _counters.account, accounts):
+        if (counter := Counter(row.account, row.org)) in wanted:
+            found.setdefault(counter, []).append(row.seat)
+    return found
+
+
 def read_team(connection: Connection) -> tuple[list[Latest], dict[str, SourceState]]:
     """What is known of every seat, and how its source is, at one moment."""
     return read_latest(connection), read_sources(connection)

@@ -1,0 +1,118 @@
+"""Whatever one token sends, no other owner's alerts, levels, totals or history change."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meterbot.core.models import Counter, Event, Seat, Snapshot
+from meterbot.store import Store, facts, history
+from meterbot.store.database import open_store
+from tests.ingest.test_ingest import NOW, Door, seat, snapshot
+from tests.store.facts import emptied
+
+ANA = seat("ana", "push", owner={"slack": "U1"})
+COOKIE = seat("ana", "claude_ai", owner={"slack": "U1"})
+BO = seat("bo", "push", owner={"slack": "U2"})
+COUNTER = Counter("account-1", "org-1")
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    store = await open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class Team:
+    def __init__(self, store: Store, *seats: Seat) -> None:
+        self.store, self.door = store, Door(store, *seats)
+        self.events: list[Event] = []
+
+    async def push(self, name: str, shot: Snapshot) -> str | None:
+        return (await self.door.ingest.receive(name, [shot], shot.fetched_at)).refused
+
+    async def known_of_ana(self) -> tuple[object, ...]:
+        """Her rows, what the rules remember of her counter, its history, and every event of it."""
+        rows = await self.store.read(lambda c: facts.read_latest(c, ["ana"]))
+        states = await self.store.read(lambda c: facts.read_states(c, [COUNTER]))
+        samples = await self.store.read(lambda c: history.read(c, [COUNTER], NOW - timedelta(days=90)))
+        return rows, states, samples
+
+
+async def test_a_push_that_names_another_owners_account_is_refused(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path}/one.db") as store:
+        team = Team(store, ANA, BO)
+        assert await team.push("ana", snapshot("10")) is None
+        before = await team.known_of_ana()
+        refused = await team.push("bo", snapshot("0", NOW + timedelta(minutes=5), of="bo"))
+        assert refused == "another owner's seat already reports this account"
+        assert await team.known_of_ana() == before
+        assert await store.read(lambda c: facts.read_latest(c, ["bo"])) == []
+
+
+async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path}/one.db") as store:
+        team = Team(store, COOKIE, BO)
+        assert await team.push("bo", snapshot("49", of="bo")) is None
+        kinds = await team.door.take(snapshot("1", NOW + timedelta(minutes=5)))
+        assert kinds == []  # as on a first reading: nothing fell, nothing was told of her before
+        rows, _, samples = await team.known_of_ana()
+        assert isinstance(samples, list)
+        assert [sample.used for sample in samples] == [snapshot("1").extra_usage.used]  # type: ignore[union-attr]  # it has one
+        assert rows
+        assert await store.read(lambda c: facts.read_latest(c, ["bo"])) == []
+        assert await team.push("bo", snapshot("2", NOW + timedelta(minutes=9), of="bo")) is not None
+
+
+async def test_two_seats_of_one_person_may_report_one_account(tmp_path: Path) -> None:
+    laptop = seat("laptop", "push", owner={"slack": "U1"})
+    async with opened(f"sqlite:///{tmp_path}/one.db") as store:
+        team = Team(store, COOKIE, laptop)
+        await team.door.take(snapshot("1"))
+        assert await team.push("laptop", snapshot("2", NOW + timedelta(minutes=1), of="laptop")) is None
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(f"sqlite:///{tmp_path}/one.db") as store:
+        yield store
+
+
+_moves = st.lists(
+    st.tuples(
+        st.sampled_from(["ana", "bo"]),
+        st.integers(0, 70),
+        st.integers(1, 3000),
+        st.sampled_from(["account-1", "account-2", None]),
+        st.sampled_from(["org-1", "org-2"]),
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(moves=_moves)
+async def test_whatever_bo_sends_ana_is_as_if_he_had_sent_nothing(
+    store: Store, moves: Sequence[tuple[str, int, int, str | None, str]]
+) -> None:
+    found = []
+    for present in (True, False):
+        await emptied(store)
+        team, at = Team(store, ANA, BO), NOW
+        await team.push("ana", snapshot("5", at))
+        for name, used, minutes, account, org in moves:
+            at += timedelta(minutes=minutes)
+            if name == "ana":
+                await team.push("ana", snapshot(str(used), at))
+            elif present:
+                await team.push("bo", snapshot(str(used), at, of="bo", account=account, org=org))
+        found.append(await team.known_of_ana())
+    assert found[0] == found[1]
