@@ -255,6 +255,7 @@ class EventKind(StrEnum):
     CHARGED_WITHIN_PLAN = "charged_within_plan"
     METERING_CHANGED = "metering_changed"
     WINDOW_FULL = "window_full"
+    WINDOW_RESET = "window_reset"
     RENEWAL_NEAR = "renewal_near"
     SUBSCRIPTION_CHANGED = "subscription_changed"
     PERIOD_CLOSED = "period_closed"

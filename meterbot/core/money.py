@@ -68,6 +68,11 @@ def default_exponent(currency: str) -> int | None:
     return _EXPONENTS.get(currency)
 
 
+def default_places(currency: str) -> int:
+    """The ISO 4217 scale of a currency."""
+    return _EXPONENTS.get(currency, 2)
+
+
 def currency_of(symbol: str) -> str | None:
     """The currency that `show` writes with this symbol: `$` is USD."""
     return _CURRENCIES.get(symbol)

@@ -11,7 +11,8 @@ from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.renewals import next_charge
 
 _TROUBLE = {"past_due", "unpaid", "expired"}
-_ENDED = {"canceled", "expired"}
+_NO_CHARGE = {*_TROUBLE, "canceled", "paused"}
+"""Statuses in which no ordinary charge comes next."""
 
 
 def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -20,6 +21,7 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
     if not reading.subscription_read or new is None:
         return memory, []
     seen = _seen(new, old, drifted=reading.subscription_drifted)
+    trouble = memory.subscription_trouble
     memory = replace(memory, subscription=seen)
     if old is None:
         return memory, []
@@ -34,10 +36,19 @@ def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[Co
         EventKind.SUBSCRIPTION_CHANGED,
         reading.stamp,
         reason="; ".join(f"{c['what']} went from {c['from']} to {c['to']}" for c in changes),
-        severity=Severity.WARNING if seen.status in _TROUBLE else Severity.INFO,
+        severity=_severity(seen, trouble),
+        resolves=None if seen.status in _TROUBLE else trouble,
         facts={"changes": changes},
     )
-    return memory, [event]
+    if seen.status not in _TROUBLE:
+        return replace(memory, subscription_trouble=None), [event]
+    return replace(memory, subscription_trouble=trouble or event.key), [event]
+
+
+def _severity(seen: SeenSubscription, trouble: str | None) -> Severity:
+    if seen.status in _TROUBLE:
+        return Severity.WARNING
+    return Severity.INFO if trouble is None else Severity.GOOD
 
 
 def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:
@@ -59,14 +70,20 @@ def _json(value: str | date | datetime | None) -> str | None:
 
 def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The next charge is one of the configured numbers of days away, or fewer and that was not told. Each number is
-    told once per charge, the smallest alone. The day is the configured time zone's."""
-    subscription = reading.subscription
-    if subscription is None or not (reading.subscription_read or _is_configured(subscription, reading)):
+    told once per charge, the smallest alone, from `renewal_hour` on in the configured time zone.
+
+    A charge known from an earlier reading is told all the same, with `known_at`.
+    """
+    subscription = reading.merged.snapshot.subscription
+    local = reading.now.astimezone(reading.settings.timezone)
+    if subscription is None or local.hour < reading.settings.renewal_hour:
+        return memory, []
+    if subscription.configured and reading.merged.subscription_at is not None:
         return memory, []
     day = _charge_to_announce(subscription)
     if day is None:
         return memory, []
-    today = reading.now.astimezone(reading.settings.timezone).date()
+    today = local.date()
     days = (day - today).days
     told = memory.renewals_told.get(day, ())
     due = sorted(step for step in set(reading.settings.renewal_days) if 0 <= days <= step)
@@ -95,6 +112,7 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
             "billing_interval": subscription.billing_interval,
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
+            "known_at": None if reading.subscription_read else instant(reading.merged.subscription_at),
             "plan": reading.merged.snapshot.tier,
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
@@ -103,15 +121,10 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     return memory, [event]
 
 
-def _is_configured(subscription: Subscription, reading: CleanReading) -> bool:
-    """Said by the operator, and no source ever said otherwise."""
-    return subscription.configured and reading.merged.subscription_at is None
-
-
 def _charge_to_announce(subscription: Subscription) -> date | None:
-    """None when no ordinary charge comes: set to end, a gift, ended, or paused beyond it."""
+    """None when no ordinary charge comes: set to end, a gift, ended, not paid, or paused beyond it."""
     day = next_charge(subscription)
-    if day is None or subscription.gift or subscription.status in _ENDED:
+    if day is None or subscription.gift or subscription.status in _NO_CHARGE:
         return None
     paused = subscription.paused_until
     return None if paused is not None and paused > day else day

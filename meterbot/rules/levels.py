@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from meterbot.core import money
-from meterbot.core.money import Money
-from meterbot.rules.settings import Threshold
+from meterbot.core.money import Money, default_places
+from meterbot.rules.memory import Cap
+from meterbot.rules.settings import UNCAPPED_STEP, Threshold
 
 
 def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
@@ -14,6 +15,28 @@ def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
         return step.amount.currency == used.currency and used.major >= step.amount.major
     share = None if cap is None else money.percent(used, cap)
     return share is not None and step.percent is not None and share >= step.percent
+
+
+def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list[Threshold]:
+    """The levels that hold for a seat with this cap. Those for seats without one are restated in the seat's currency;
+    above the highest of them there is one more at every further `UNCAPPED_STEP`, of which the last one reached is listed."""
+    held, uncapped = [], []
+    for step in steps:
+        if not step.uncapped:
+            held.append(step)
+        elif cap == "none" and step.amount is not None:
+            uncapped.append(_restated(step.amount.minor, used))
+    if uncapped:
+        top = max(amount.minor for amount in uncapped)
+        unit = UNCAPPED_STEP.minor
+        last = used.minor.scaleb(default_places(used.currency) - used.exponent) // unit * unit
+        uncapped += [_restated(last, used)] if last > top else []
+    return [*held, *(Threshold(amount=amount, uncapped=True) for amount in uncapped)]
+
+
+def _restated(minor: Decimal, used: Money) -> Money:
+    """As many hundredths (yen, won) in the seat's currency."""
+    return Money(minor, used.currency, default_places(used.currency))
 
 
 def in_order(steps: Iterable[Threshold], cap: Money | None) -> list[Threshold]:

@@ -27,10 +27,12 @@ class OpenBlock:
 
 @dataclass(frozen=True, slots=True)
 class FullWindow:
-    """The last time a window was full. `cleared`: it was seen below 100 % since."""
+    """The last time a window was full, told with `key`. `cleared`: it was seen below 100 % since `seen_at`."""
 
     resets_at: datetime | None
     cleared: bool = False
+    seen_at: datetime | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class CounterMemory:
 
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
 
+    `subscription_trouble` is the key of the open alert about an unpaid plan.
+
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
     `disabled_until` is where a period may end other than with the month. The keys of
@@ -103,6 +107,7 @@ class CounterMemory:
     spike_at: datetime | None = None
     renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
+    subscription_trouble: str | None = None
 
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:

@@ -40,6 +40,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
             last = without_amounts(last)
         if extra.used is None and last.used is not None:
             extra_usage_at = last_at  # a reason was read, and no amount
+            extra = _apart(extra, last)
         extra = _completed(extra, last)
     subscription = snapshot.subscription
     if keep_subscription:
@@ -145,6 +146,13 @@ def without_amounts(extra: ExtraUsage) -> ExtraUsage:
     )  # fmt: skip
 
 
+def _apart(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
+    """Where only the cap was read: an amount of an earlier reading proves nothing against it, and has no percent of it."""
+    if not extra.cap_known or extra.cap == last.cap:
+        return extra
+    return replace(extra, cap=None, cap_known=False, comparable=False)
+
+
 def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     if extra.enabled is None or extra.used is None or not extra.currency:
         extra = replace(
@@ -153,7 +161,7 @@ def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
             used=extra.used or last.used,
             currency=extra.currency or last.currency,
         )
-    if not extra.cap_known:
+    if not extra.cap_known and extra.comparable:
         extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
     if extra.why_known or not last.why_known:
         # A source that never reads the row says all it knows each time: there is nothing to carry over.

@@ -18,10 +18,14 @@ _SYMBOL = re.compile(rf"(?P<symbol>[^\d\s]+)\s*{_NUMBER}")
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A level to be told about: a percentage of the cap, or an absolute amount. Exactly one of the two is set."""
+    """A level: a percentage of the cap, or an amount. Exactly one of the two is set.
+
+    `uncapped`: an amount that holds only for seats without a cap, and is meant in the seat's own currency.
+    """
 
     percent: Decimal | None = None
     amount: Money | None = None
+    uncapped: bool = False
 
     @property
     def level(self) -> str:
@@ -52,7 +56,12 @@ def _plain(number: Decimal) -> Decimal:
     return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
 
 
-DEFAULT_THRESHOLDS = tuple(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95))
+UNCAPPED_STEP = money.of_major(Decimal(100), "USD")
+"""After the default amounts, a seat without a cap has a level at every further $100."""
+DEFAULT_THRESHOLDS = (
+    *(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95)),
+    *(Threshold(amount=money.of_major(Decimal(major), "USD"), uncapped=True) for major in (25, 50, 100)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +72,19 @@ class Budget:
     thresholds: tuple[Threshold, ...] = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
 
 
-TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE}
+TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDOW_RESET}
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """`timezone` decides which day it is; `kinds` are the events that are told at all."""
+    """`timezone` decides which day it is, and when it is `renewal_hour`; `kinds` are the events that are told at all.
+
+    A source is down after `source_grace`, and a pushed seat that is merely silent after `push_silence`.
+    """
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
-    renewal_days: tuple[int, ...] = (7, 1)
+    renewal_days: tuple[int, ...] = (3,)
+    renewal_hour: int = 9
     budgets: tuple[Budget, ...] = ()
     source_grace: timedelta = timedelta(minutes=30)
     push_silence: timedelta = timedelta(days=3)

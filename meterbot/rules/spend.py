@@ -1,5 +1,6 @@
 """The rules about money: periods, the first dollar, levels, and charges while the plan had room."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.facts import instant, money_fact
-from meterbot.rules.levels import in_order, reached
+from meterbot.rules.levels import in_order, levels_for, reached
 from meterbot.rules.memory import Cap, CounterMemory
 from meterbot.rules.months import (
     calendar_month,
@@ -18,7 +19,7 @@ from meterbot.rules.months import (
     opening_month,
     rolled_over,
 )
-from meterbot.rules.settings import Threshold
+from meterbot.rules.settings import Threshold, parse_threshold
 from meterbot.rules.windows import last_full
 
 _LATE_CHARGE = timedelta(minutes=15)
@@ -159,7 +160,7 @@ def _watch_charges_within_plan(
     event = reading.event(
         EventKind.CHARGED_WITHIN_PLAN,
         memory.period or "",
-        reason=f"used went from {money.show(peak)} to {money.show(used)} while no window of the plan was full",
+        reason=f"used went from {money.show(peak)} to {money.show(used)} while none of the windows that were read was full",
         severity=Severity.WARNING,
         facts={
             "used": money_fact(used),
@@ -192,7 +193,7 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     used, cap = reading.used, reading.limit
     if used is None or (reading.extra is not None and not reading.extra.comparable):
         return memory, []
-    steps = reading.settings.thresholds
+    steps = levels_for(reading.settings.thresholds, used, reading.cap)
     crossed = [step for step in steps if reached(step, used, cap)]
     if _raised(memory.measured_cap, reading.cap):
         below = {step.level for step in steps if step.percent is not None and step not in crossed}
@@ -213,14 +214,14 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
 
 
 def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold], *, initial: bool) -> Event:
-    highest, also = news[-1], [step.level for step in news[:-1]]
+    highest, also = news[-1], [] if initial else [step.level for step in news[:-1]]
     used, cap = reading.used, reading.limit
     share = money.percent(used, cap) if used and cap else None
     of = f" of {money.show(cap)}" if cap else ""
     return reading.event(
         EventKind.THRESHOLD_CROSSED,
         *[part for part in (highest.level, memory.period, memory.armed) if part],
-        reason=f"{used}{of} reached the level {highest.level}",
+        reason=f"{used}{of} {'is at or above' if initial else 'reached'} the level {highest.level}",
         severity=Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING,
         level=highest.level,
         initial=initial,
@@ -238,10 +239,26 @@ def _muted_by(memory: CounterMemory, reading: CleanReading) -> str | None:
 
 
 def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:
-    """A higher percentage was told already: this one was added to the configuration since."""
-    return step.percent is not None and any(
-        other.percent is not None and other.percent > step.percent and other.level in told
-        for other in crossed
+    """A higher level of the same kind was told already: this one was added to the configuration since."""
+    higher = [other.level for other in crossed if _above(other, step)]
+    return any(level in told for level in higher) or (step.uncapped and _passed(step, told))
+
+
+def _above(other: Threshold, step: Threshold) -> bool:
+    if other.percent is not None and step.percent is not None:
+        return other.percent > step.percent
+    return False
+
+
+def _passed(step: Threshold, told: Iterable[str]) -> bool:
+    """A higher amount was told: the counter has dipped and rises again."""
+    amounts = [parse_threshold(level).amount for level in told if not level.endswith("%")]
+    return any(
+        amount is not None
+        and step.amount is not None
+        and amount.currency == step.amount.currency
+        and amount.major > step.amount.major
+        for amount in amounts
     )
 
 

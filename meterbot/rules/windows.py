@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Severity, Window
+from meterbot.core.text import window_label
 from meterbot.rules.blocked import block_in
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.facts import instant, money_fact
@@ -14,7 +15,7 @@ _SAME_RESET = timedelta(minutes=5)
 
 
 def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """A window reached 100 %. Once until it resets, however often it is seen there."""
+    """A window reached 100 %: once until it resets, however often it is seen there. And that it has reset."""
     if reading.windows is None:
         return memory, []
     events = []
@@ -22,13 +23,19 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     for window in reading.windows:
         last = full.get(window.name)
         if not window.full:
-            if last is not None and not last.cleared and window.utilization is not None:
-                full[window.name] = replace(last, cleared=True)
+            if last is not None and window.utilization is not None:
+                passed = last.resets_at is not None and last.resets_at <= reading.at + _SAME_RESET
+                if passed and last.key is not None:
+                    events.append(_reset(reading, window, last.key))
+                full[window.name] = replace(last, cleared=True, key=None if passed else last.key)
             continue
-        if last is None or not _same_episode(last, window):
-            events.append(_full(reading, window, initial=memory.windows_at is None))
+        key = None if last is None else last.key
+        if last is None or not _same_episode(last, window, reading.at):
+            event = _full(reading, window, initial=memory.windows_at is None)
+            events.append(event)
+            key = event.key
         resets_at = window.resets_at or (last.resets_at if last and not last.cleared else None)
-        full[window.name] = FullWindow(resets_at)
+        full[window.name] = FullWindow(resets_at, seen_at=reading.at, key=key)
     resets = tuple(window.resets_at for window in reading.windows if window.resets_at is not None)
     memory = replace(
         memory, full=full, full_at=last_full(memory, reading), windows_at=reading.at, window_resets=resets
@@ -36,27 +43,46 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
     return memory, events
 
 
-def _same_episode(last: FullWindow, window: Window) -> bool:
-    if last.resets_at is None or window.resets_at is None:
+def _same_episode(last: FullWindow, window: Window, at: datetime) -> bool:
+    """No reset lies between the two readings. A reset moment that merely moves is none."""
+    if last.resets_at is None or window.resets_at is None or last.seen_at is None:
         return not last.cleared
-    return abs(window.resets_at - last.resets_at) <= _SAME_RESET
+    if last.cleared:
+        return abs(window.resets_at - last.resets_at) <= _SAME_RESET
+    passed = last.seen_at < last.resets_at <= at
+    return not (passed and window.resets_at > last.resets_at + _SAME_RESET)
 
 
 def _full(reading: CleanReading, window: Window, *, initial: bool) -> Event:
+    overdue = window.resets_at is not None and window.resets_at <= reading.now
+    late = f", although its reset was due at {instant(window.resets_at)}" if overdue else ""
     return reading.event(
         EventKind.WINDOW_FULL,
         window.name,
         reading.stamp,
-        reason=f"{window.name} is at {window.utilization:f} %",
+        reason=f"{window_label(window.name)} is at {window.utilization:f} %{late}",
         severity=Severity.WARNING,
         initial=initial,
         facts={
             "window": window.name,
-            "resets_at": instant(window.resets_at),
+            "resets_at": None if overdue else instant(window.resets_at),
+            "reset_due": instant(window.resets_at) if overdue else None,
             "next": _next_prompt(reading),
             "used": money_fact(reading.used),
             "cap": money_fact(reading.limit),
         },
+    )
+
+
+def _reset(reading: CleanReading, window: Window, full: str) -> Event:
+    return reading.event(
+        EventKind.WINDOW_RESET,
+        window.name,
+        reading.stamp,
+        reason=f"{window_label(window.name)} is at {window.utilization:f} % after it was full",
+        severity=Severity.GOOD,
+        resolves=full,
+        facts={"window": window.name, "resets_at": instant(window.resets_at)},
     )
 
 

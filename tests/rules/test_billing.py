@@ -22,6 +22,7 @@ from tests.rules.builders import (
 
 NEAR, CHANGED = EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED
 MAY_14 = date(2026, 5, 14)
+TWICE = RuleSettings(renewal_days=(7, 1))
 
 
 def day(number: int, hour: int = 12) -> datetime:
@@ -33,13 +34,13 @@ def see(watch: Watch, at: datetime, **fields: Any) -> list[Event]:
 
 
 def test_each_number_of_days_is_told_once() -> None:
-    watch = Watch()
+    watch = Watch(TWICE)
     told = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
     assert told == [(7, "7d", False), (13, "1d", False)]
 
 
 def test_a_day_that_was_missed_is_told_late_with_the_actual_days() -> None:
-    watch = Watch()
+    watch = Watch(TWICE)
     see(watch, day(1))
     event = only(see(watch, day(10)), NEAR)
     assert (event.level, event.facts["days"]) == ("7d", 4)
@@ -47,12 +48,12 @@ def test_a_day_that_was_missed_is_told_late_with_the_actual_days() -> None:
 
 @pytest.mark.parametrize(("on", "said"), [(7, "7 days after"), (13, "1 day after"), (14, "0 days after")])
 def test_the_reason_compares_two_days(on: int, said: str) -> None:
-    event = only(see(Watch(), day(on)), NEAR)
+    event = only(see(Watch(TWICE), day(on)), NEAR)
     assert event.reason == f"the next charge is on 2026-05-14, {said} 2026-05-{on:02}"
 
 
 def test_only_the_nearest_is_told_and_names_the_others() -> None:
-    event = only(see(Watch(), day(14)), NEAR)
+    event = only(see(Watch(TWICE), day(14)), NEAR)
     assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
 
 
@@ -75,25 +76,34 @@ def test_the_next_renewal_is_told_again() -> None:
         {"ends_on": MAY_14},
         {"gift": True},
         {"status": "canceled"},
+        {"status": "past_due"},
+        {"status": "paused"},
         {"paused_until": date(2026, 5, 20)},
         {"day": None},
         {"day": date(2026, 5, 12)},
     ],
-    ids=["set to end", "gift", "canceled", "paused beyond it", "not known", "past"],
+    ids=["set to end", "gift", "canceled", "not paid", "paused", "paused beyond it", "not known", "past"],
 )
 def test_no_charge_is_announced_where_none_comes(fields: dict[str, Any]) -> None:
     assert see(Watch(), day(13), **fields) == []
 
 
-def test_a_date_that_was_not_read_is_not_announced() -> None:
+def test_a_charge_known_from_an_earlier_reading_is_told_with_its_age() -> None:
     watch = Watch()
     see(watch, day(1))
-    assert watch.see(snapshot(day(13), metered=extra()), day(13)) == []
+    event = only(watch.see(snapshot(day(13), metered=extra()), day(13)), NEAR)
+    assert event.facts["known_at"] == "2026-05-01T12:00:00Z"
+
+
+def test_by_default_a_renewal_is_told_once_at_nine_in_the_morning() -> None:
+    watch = Watch(RuleSettings(timezone=ZoneInfo("Europe/Berlin")))
+    told = [at for d in range(8, 15) for h in range(24) for at in [day(d, h)] if see(watch, at)]
+    assert told == [day(11, 7)]
 
 
 @pytest.mark.parametrize(("zone", "expected"), [("America/New_York", 0), ("UTC", 1), ("Asia/Tokyo", 1)])
 def test_the_day_is_that_of_the_configured_zone(zone: str, expected: int) -> None:
-    watch = Watch(RuleSettings(renewal_days=(1,), timezone=ZoneInfo(zone)))
+    watch = Watch(RuleSettings(renewal_days=(1,), renewal_hour=0, timezone=ZoneInfo(zone)))
     assert len(see(watch, day(13, 2))) == expected
 
 
@@ -114,8 +124,9 @@ def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(
         at += timedelta(hours=hours)
         left = renewal.toordinal() - at.astimezone(tz).toordinal()
         due = {level for level in levels if 0 <= left <= level}
-        expected = [f"{min(due)}d"] if due - told else []
-        told |= due
+        morning = at.astimezone(tz).hour >= 9
+        expected = [f"{min(due)}d"] if morning and due - told else []
+        told |= due if morning else set()
         assert [event.level for event in see(watch, at, day=renewal)] == expected
     assert len({event.key for event in watch.events}) == len(watch.events)
 
@@ -145,6 +156,16 @@ def test_a_change_is_told_once_and_so_is_its_return(
     assert all(a.key != b.key for a, b in pairwise(watch.events))
 
 
+def test_a_payment_that_is_made_resolves_the_alert_about_the_unpaid_plan() -> None:
+    watch = Watch()
+    found = [
+        see(watch, NOON + minute * MINUTE, status=status)
+        for minute, status in enumerate(["active", "past_due", "unpaid", "active", "paused"])
+    ]
+    alerts = [only(events, CHANGED) for events in found[1:]]
+    assert [alert.resolves for alert in alerts] == [None, None, alerts[0].key, None]
+
+
 def test_a_status_that_becomes_known_is_no_change() -> None:
     watch = Watch()
     see(watch, NOON, status=None)
@@ -170,7 +191,7 @@ def configured(day: date = MAY_14) -> dict[str, Any]:
 
 
 def test_a_renewal_that_was_only_configured_is_told_as_such() -> None:
-    watch = Watch()
+    watch = Watch(TWICE)
     told = [event for d in range(1, 15) for event in watch.see(snapshot(day(d), **configured()), day(d))]
     assert [(event.kind, event.level, event.facts["configured"]) for event in told] == [
         (NEAR, "7d", True),

@@ -103,8 +103,26 @@ def test_several_levels_in_one_tick_make_one_event_that_names_the_others() -> No
 def test_a_level_that_is_reached_at_first_sight_is_told_once_as_a_state() -> None:
     watch = Watch()
     event = only(watch.uses("42"), CROSSED)
-    assert (event.level, event.facts["also"], event.initial) == ("80%", ["50%"], True)
+    assert (event.level, event.facts["also"], event.initial) == ("80%", [], True)
     assert watch.uses("43") == []
+
+
+def test_a_seat_without_a_cap_has_amounts_by_default() -> None:
+    watch = Watch()
+    told = [
+        [event.level for event in watch.uses(used, None) if event.kind is CROSSED]
+        for used in ["1", "20.81", "29.81", "106.31", "199", "250", "150", "260", "512"]
+    ]
+    assert told == [[], [], ["25.00 USD"], ["100.00 USD"], [], ["200.00 USD"], [], [], ["500.00 USD"]]
+
+
+def test_the_amounts_for_seats_without_a_cap_are_in_the_seats_currency_and_for_no_other_seat() -> None:
+    watch = Watch()
+    watch.uses(eur("1"), None, currency="EUR")
+    assert only(watch.uses(eur("26"), None, currency="EUR"), CROSSED).level == "25.00 EUR"
+    capped = Watch()
+    capped.uses("1", "5000")
+    assert capped.uses("300", "5000") == []
 
 
 def test_a_level_is_not_repeated_when_a_refund_falls_below_it() -> None:

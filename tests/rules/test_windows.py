@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from meterbot.core.models import EventKind, ExtraUsage
+from meterbot.rules import RuleSettings
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -56,3 +57,38 @@ def test_a_full_window_says_what_becomes_of_the_next_prompt(
     event = only(Watch().see(snapshot(NOON, metered=metered, windows=(window("100"),))), FULL)
     assert event.facts["next"] == expected
     assert event.initial
+
+
+RESET = EventKind.WINDOW_RESET
+
+
+def test_a_reset_in_the_past_is_no_until() -> None:
+    watch = Watch()
+    due = NOON - 2 * HOUR
+    event = only(watch.see(snapshot(NOON, windows=(window("100", due, "seven_day"),))), FULL)
+    assert (event.facts["resets_at"], event.facts["reset_due"]) == (None, "2026-04-15T10:00:00Z")
+
+
+def test_a_reset_moment_that_moves_is_not_a_second_time_full() -> None:
+    watch = Watch()
+    moments = [NOON + HOUR, NOON + 3 * HOUR, NOON + 9 * HOUR]
+    told = [
+        kinds(watch.see(snapshot(NOON + number * MINUTE, windows=(window("100", at),))))
+        for number, at in enumerate(moments)
+    ]
+    assert told == [[FULL], [], []]
+    late = snapshot(NOON + 10 * HOUR, windows=(window("100", NOON + 14 * HOUR),))
+    assert kinds(watch.see(late)) == [FULL]
+
+
+def test_a_window_that_has_reset_is_told_where_it_is_wanted_and_resolves_the_alert() -> None:
+    seen = [
+        snapshot(NOON, windows=(window("100", NOON + HOUR),)),
+        snapshot(NOON + MINUTE, windows=(window("99", NOON + HOUR),)),
+        snapshot(NOON + 2 * HOUR, windows=(window("0", NOON + 6 * HOUR),)),
+        snapshot(NOON + 3 * HOUR, windows=(window("1", NOON + 6 * HOUR),)),
+    ]
+    quiet, wanted = Watch(), Watch(RuleSettings(kinds=frozenset(EventKind)))
+    assert [kinds(quiet.see(one)) for one in seen] == [[FULL], [], [], []]
+    assert [kinds(wanted.see(one)) for one in seen] == [[FULL], [], [RESET], []]
+    assert wanted.events[1].resolves == wanted.events[0].key

@@ -153,6 +153,7 @@ class AlertsConfig(Table):
     push_silence: Duration = timedelta(days=3)
     cap_forecast: bool = True
     spend_spike: bool = False
+    window_reset: bool = False
     mute: Many[Kind] = ()
     update_in_place: bool = True
     send_resolved: bool = True

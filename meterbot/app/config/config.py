@@ -216,5 +216,6 @@ class Config(Table):
         on = {
             EventKind.CAP_FORECAST: self.alerts.cap_forecast,
             EventKind.SPEND_SPIKE: self.alerts.spend_spike,
+            EventKind.WINDOW_RESET: self.alerts.window_reset,
         }
         return frozenset(kind for kind, wanted in on.items() if not wanted)

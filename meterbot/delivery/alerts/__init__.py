@@ -25,6 +25,7 @@ _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
     EventKind.SEAT_UNBLOCKED: limits.seat_unblocked,
     EventKind.METERING_CHANGED: limits.metering_changed,
     EventKind.WINDOW_FULL: limits.window_full,
+    EventKind.WINDOW_RESET: limits.window_reset,
     EventKind.RENEWAL_NEAR: billing.renewal_near,
     EventKind.SUBSCRIPTION_CHANGED: billing.subscription_changed,
     EventKind.SOURCE_DOWN: source.source_down,

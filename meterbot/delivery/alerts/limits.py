@@ -126,10 +126,17 @@ def window_full(facts: EventFacts) -> AlertText:
     name, resets = window_label(facts.text("window") or "plan"), facts.until("resets_at")
     until, next_prompt = (f" until {resets}" if resets else ""), facts.text("next")
     title = f"{facts.who}: the {name} window is full"
+    due = facts.when("reset_due")
+    late = (f"Its reset was due at {due}, but the window is still full.",) if due else ()
     if next_prompt == "billed":
         action = f"Prompts are billed as extra usage{until}. Pause if this is not wanted."
         spent = facts.spent()
-        return AlertText(title, action, (f"Extra usage so far: {spent}.",) if spent else ())
+        return AlertText(title, action, (*late, *((f"Extra usage so far: {spent}.",) if spent else ())))
     if next_prompt == "refused":
-        return AlertText(title, f"Prompts are refused{until}.")
-    return AlertText(title, f"Whether prompts are billed or refused{until} is unknown.")
+        return AlertText(title, f"Prompts are refused{until}.", late)
+    return AlertText(title, f"Whether prompts are billed or refused{until} is unknown.", late)
+
+
+def window_reset(facts: EventFacts) -> AlertText:
+    name = window_label(facts.text("window") or "plan")
+    return AlertText(f"{facts.who}: the {name} window has reset", "Work on the plan's quota can go on.")

@@ -39,10 +39,14 @@ def test_one_seat_is_a_configuration_and_the_rest_has_defaults() -> None:
     assert config.privacy.rows == "named"
     assert config.seat_list() == (Seat(name="ana", source="claude_ai", interval=60.0),)
     settings = config.rule_settings()
-    assert [threshold.level for threshold in settings.thresholds] == ["50%", "80%", "95%"]
+    assert [threshold.level for threshold in settings.thresholds if not threshold.uncapped] == [
+        "50%",
+        "80%",
+        "95%",
+    ]
     assert settings.renewal_days == (3,)
     assert settings.source_grace == timedelta(minutes=30)
-    assert settings.kinds == frozenset(EventKind) - {EventKind.SPEND_SPIKE}
+    assert settings.kinds == frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDOW_RESET}
 
 
 def test_everything_said_of_a_seat_arrives_but_its_secret() -> None:
@@ -108,7 +112,11 @@ def test_what_is_watched_for_reaches_the_rules() -> None:
     assert settings.renewal_days == (5,)
     assert settings.source_grace == timedelta(hours=1)
     assert settings.timezone == ZoneInfo("Europe/Berlin")
-    assert settings.kinds == frozenset(EventKind) - {EventKind.WINDOW_FULL, EventKind.CAP_FORECAST}
+    assert settings.kinds == frozenset(EventKind) - {
+        EventKind.WINDOW_FULL,
+        EventKind.WINDOW_RESET,
+        EventKind.CAP_FORECAST,
+    }
     assert [(budget.amount, budget.thresholds) for budget in settings.budgets] == [
         (Money(Decimal(50000), "EUR", 2), (hundred,))
     ]

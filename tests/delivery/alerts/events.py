@@ -70,6 +70,7 @@ FACTS: dict[EventKind, dict[str, object]] = {
         "cap": usd("100"),
         "wire_reason": None,
     },
+    EventKind.WINDOW_RESET: {"window": "five_hour", "resets_at": None},
     EventKind.WINDOW_FULL: {
         **SPENT,
         "window": "five_hour",
