@@ -83,7 +83,7 @@ async def examples() -> Examples:
     plain = await _played(io.StringIO(), _april(21), 3, "/claude-spend")
     said = re.split(r"(?<=\n)(?=\S)", plain)
     texts = {
-        "alert": _one(said, "CRITICAL ana is BLOCKED"),
+        "alert": _one(said, "CRITICAL ana is BLOCKED: "),
         "team": _one(said, "CRITICAL Claude spend, April 2026: "),
     }
     first = _panels(await _played(_Screen(), _april(1), 2, "status"))
@@ -91,7 +91,7 @@ async def examples() -> Examples:
     shown = [
         _one(first, "ana started extra usage"),
         _one(later, "ana is BLOCKED"),
-        _one(later, "ana"),
+        _one(later, "ana: $"),
     ]
     return Examples(texts, _picture("".join(shown)), await _alerts())
 
@@ -143,7 +143,7 @@ def _panels(ansi: str) -> list[str]:
 
 def _one(said: Sequence[str], title: str) -> str:
     """The message of this title, in a panel or after its time."""
-    (found,) = (text for text in said if _title(text) == title)
+    (found,) = (text for text in said if _title(text).startswith(title))
     return found
 
 
