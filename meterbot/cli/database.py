@@ -87,7 +87,7 @@ def failed_messages(
     retry: Annotated[str | None, typer.Option(metavar="ID", help="Send this one again, or `all`.")] = None,
     config: ConfigPath = None,
 ) -> None:
-    """List the messages that could not be posted, and send them again.
+    """List or retry messages that could not be posted.
 
     A message fails when the platform refuses it for its content again and again. Other messages go on.
     """
