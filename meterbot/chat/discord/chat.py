@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 import discord
 from discord.http import Route
 
@@ -20,6 +21,7 @@ from meterbot.chat import (
     Question,
     no_forms,
 )
+from meterbot.chat.attempts import send_best
 from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord.modals import form_payload
 from meterbot.chat.discord.pictures import draw, summary, with_file
@@ -31,6 +33,7 @@ from meterbot.chat.discord.render import (
     post_payload,
     problems,
     reply_payload,
+    text_payload,
 )
 from meterbot.chat.discord.web_api import (
     FAILURES,
@@ -47,7 +50,6 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Chart, Message, Posted
 
 _PAGE, _PAGES = 100, 30
-_UNKNOWN_MESSAGE = 10008
 _LONGEST_PAUSE = 120.0  # Discord allows 1000 identifies a day
 _SETTLED_SECONDS = 60.0
 _GOODBYE_SECONDS = 0.7
@@ -140,7 +142,10 @@ class DiscordChat:
     # Sending.
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        return await self._send(delivery, await self._channel(channel), post_payload(message, delivery))
+        where = await self._channel(channel)
+        return await send_best(
+            self.name, _forms(message, delivery), lambda payload: self._send(delivery, where, payload)
+        )
 
     async def _channel(self, channel: str) -> str:
         """The channel's id; that of a direct message is asked for."""
@@ -153,14 +158,12 @@ class DiscordChat:
         return self._direct[channel]
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
-        payload = _checked(post_payload(message, delivery))
         path = "/channels/{channel_id}/messages/{message_id}"
-        try:
+
+        async def update(payload: Payload) -> None:
             await self._rest.call("PATCH", path, payload, channel_id=where.channel, message_id=where.message)
-        except SendError as error:
-            if not _is(error, _UNKNOWN_MESSAGE):
-                raise
-            log.info("a message to be edited was deleted by somebody", message=where.message)
+
+        await send_best(self.name, _forms(message, delivery), update)
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
         return await self._send(delivery, where.channel, reply_payload(message, delivery, where.message))
@@ -203,7 +206,7 @@ class DiscordChat:
         try:
             await self._rest.call("DELETE", path, channel_id=where.channel, message_id=where.message)
         except SendError as error:
-            if not _is(error, _UNKNOWN_MESSAGE):
+            if error.outcome is not Outcome.GONE:
                 raise
 
     async def _history(self, channel: str, **query: object) -> list[dict[str, Any]]:
@@ -357,9 +360,11 @@ class DiscordChat:
                 return
             await interaction.response.defer(ephemeral=True, thinking=True)
             await self._respond(interaction, await self._answered(question))
-        except (*FAILURES, SendError) as error:
-            # A repeated interaction ends here too: Discord refuses to have it answered twice.
-            log.warning("could not answer a question on Discord", error=str(error))
+        except (discord.DiscordException, aiohttp.ClientError, OSError, SendError) as error:
+            # A repeated or expired interaction ends here, too: Discord refuses its answer.
+            log.warning("question_not_answered", chat=self.name, error=str(error))
+        except Exception:
+            log.exception("question_not_answered", chat=self.name)
 
     async def _answered(self, question: Question) -> Answer | None:
         """None when it could not be found out."""
@@ -440,9 +445,17 @@ async def _shut(client: BotClient) -> None:
         await client.http.close()
 
 
+def _forms(message: Message, delivery: str) -> tuple[Callable[[], Payload], ...]:
+    """How a message can be posted, the richest form first."""
+    return (
+        lambda: _checked(post_payload(message, delivery)),
+        lambda: _checked(text_payload(message, delivery)),
+    )
+
+
 def _checked(payload: Payload) -> Payload:
     if found := problems(payload):
-        raise SendError(Outcome.REFUSED, f"the message does not fit Discord: {'; '.join(found)}")
+        raise SendError(Outcome.INVALID, f"the message does not fit Discord: {'; '.join(found)}")
     return payload
 
 
@@ -453,11 +466,6 @@ def _reading() -> Iterator[None]:
         yield
     except NONSENSE as error:
         raise SendError(Outcome.IN_DOUBT, NOT_DISCORD) from error
-
-
-def _is(error: SendError, code: int) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, discord.HTTPException) and cause.code == code
 
 
 def _pauses(first: float) -> Iterator[float]:

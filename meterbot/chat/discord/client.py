@@ -174,9 +174,15 @@ def _command(listener: InteractionHandler) -> app_commands.Command[Any, ..., Non
         await listener.asked(interaction, tuple(query.split()))
 
     @claude_spend.autocomplete("query")
-    async def complete(_: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    async def complete(asked: discord.Interaction, typed: str) -> list[app_commands.Choice[str]]:
         matching = [example for example in _EXAMPLES if example.startswith(typed.lower().lstrip())]
-        return [app_commands.Choice(name=example, value=example) for example in matching]
+        choices = [app_commands.Choice(name=example, value=example) for example in matching]
+        # Answered here, because the library logs a traceback for each keystroke whose interaction has expired.
+        try:
+            await asked.response.autocomplete(choices)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.warning("completion_not_shown", chat="discord", error=str(error))
+        return choices
 
     return claude_spend
 

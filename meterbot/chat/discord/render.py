@@ -6,10 +6,11 @@ Lengths are counted in UTF-16 code units, the strictest of the ways Discord may 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
-from meterbot.chat.text_forms import without_natives
-from meterbot.core.inline import plain
+from meterbot.chat.text_forms import message_lines, without_natives
+from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
@@ -38,6 +39,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 # What comes alive without markdown: mentions, custom emoji and timestamps, addresses, invitations.
 _LIVE = re.compile(r"@|<|:(?=//)|discord(?:app)?(?=\.)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"[\\*_~|`\[\]]|:(?=\w+:)")
+_LINK_END = re.compile(r"[\s()<>]")
 _AT_LINE_START = re.compile(r"^(\s*\d*)([#>+\-.)])")
 
 _MENTION = re.compile(r"<(?:@[!&]?|#)(\d+)>|@(everyone|here)\b")
@@ -48,12 +50,13 @@ def post_payload(message: Message, delivery: str) -> Payload:
     """The body that posts or replaces a message; it carries `delivery` where `carries` finds it."""
     mark = f"ref:{delivery}"
     buttons = _buttons(message.actions, mark)
-    footer = message.footer if _marked(buttons, mark) else f"{message.footer} · {mark}".removeprefix(" · ")
+    hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
     owner = _owner(message)
     mention = f"<@{owner}> " if owner else ""
+    room = CONTENT - len(mention) - len(hidden)
     return {
-        "content": mention + cut(message.fallback, CONTENT - len(mention), _escaped),
-        "embeds": [_embed(message, footer)],
+        "content": mention + cut(plain(message.fallback), room, _escaped) + hidden,
+        "embeds": [_embed(message)],
         "components": _rows(buttons),
         "allowed_mentions": _mentions(owner),
     }
@@ -63,7 +66,7 @@ def answer_payload(message: Message) -> Payload:
     """The body that answers a question: nobody is mentioned, nothing needs to be found again."""
     return {
         "content": "",
-        "embeds": [_embed(message, message.footer)],
+        "embeds": [_embed(message)],
         "components": _rows(_buttons(message.actions, None)),
         "allowed_mentions": _mentions(None),
     }
@@ -80,24 +83,48 @@ def line_payload(text: str) -> Payload:
 
 
 def reply_payload(message: Message, delivery: str, root: str) -> Payload:
-    """One line under the message `root`, pinging nobody; the delivery's name is its small print. If somebody has
-    deleted the root, the line stands alone."""
-    small_print = f"\n-# ref:{delivery}"
+    """One line under the message `root`, pinging nobody. If somebody has deleted the root, the line stands alone."""
+    hidden = hidden_mark(delivery)
     return {
-        "content": cut(message.fallback, CONTENT - len(small_print), _escaped) + small_print,
+        "content": cut(plain(message.fallback), CONTENT - len(hidden), _escaped) + hidden,
         "allowed_mentions": _mentions(None),
         "message_reference": {"message_id": root, "fail_if_not_exists": False},
     }
 
 
+def text_payload(message: Message, delivery: str) -> Payload:
+    """The whole message without an embed or buttons: the last form that is tried."""
+    hidden, owner = hidden_mark(delivery), _owner(message)
+    mention = f"<@{owner}> " if owner else ""
+    lines = message_lines(without_natives(message, _TEXT_WIDTH))
+    shown, room = [], CONTENT - len(mention) - len(hidden) - _MORE_ROOM
+    for line in lines:
+        text = cut(line, _LINE_ROOM, _escaped)
+        room -= units(text) + 1
+        if room < 0:
+            shown.append("…")
+            break
+        shown.append(text)
+    return {
+        "content": mention + "\n".join(shown) + hidden,
+        "embeds": [],
+        "components": [],
+        "allowed_mentions": _mentions(owner),
+    }
+
+
+def hidden_mark(delivery: str) -> str:
+    """64 characters without width that identify a delivery: readers see nothing, the channel's history returns them."""
+    digest = int.from_bytes(sha256(delivery.encode()).digest()[:8])
+    return f"{digest:064b}".translate({ord("0"): "\u200b", ord("1"): "\u200c"})
+
+
 def carries(posted: Mapping[str, Any], delivery: str) -> bool:
     """Whether a message, as the channel's history returns it, was made for this delivery."""
-    mark = f"ref:{delivery}"
-    texts = [posted["content"], *(embed.get("footer", {}).get("text", "") for embed in posted["embeds"])]
-    texts += [
-        button.get("custom_id", "") for row in posted["components"] for button in row.get("components", [])
-    ]
-    return any(text.endswith(mark) for text in texts)
+    if posted["content"].endswith(hidden_mark(delivery)):
+        return True
+    buttons = [button for row in posted["components"] for button in row.get("components", [])]
+    return any(button.get("custom_id", "").endswith(f"ref:{delivery}") for button in buttons)
 
 
 def words_of(custom_id: str) -> tuple[str, ...] | None:
@@ -116,10 +143,7 @@ def cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
     whole = escape(text)
     if units(whole) <= limit:
         return whole
-    # Escaping never shortens, so a longer prefix than `limit` need not be tried.
-    fits = bisect_right(
-        range(min(len(text), limit) + 1), limit - 1, key=lambda end: units(escape(text[:end]))
-    )
+    fits = bisect_right(range(len(text) + 1), limit - 1, key=lambda end: units(escape(text[:end])))
     return escape(text[: fits - 1]) + "…"
 
 
@@ -129,7 +153,24 @@ def _calm(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _AT_LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", _calm(text)))
+    """Markdown that shows the text, with instants in the reader's own zone."""
+    found = pieces(text)
+    if len(found) == 1 and isinstance(found[0], str):
+        return _AT_LINE_START.sub(r"\1\\\2", _words(found[0]))
+    first, *rest = [_live(piece) for piece in found] or [""]
+    return _AT_LINE_START.sub(r"\1\\\2", first) + "".join(rest)
+
+
+def _words(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", _calm(text))
+
+
+def _live(piece: str | Instant | Link) -> str:
+    if isinstance(piece, str):
+        return _words(piece)
+    if isinstance(piece, Link):
+        return f"[{_words(piece.label)}]({_LINK_END.sub('', piece.url)})"
+    return f"<t:{piece.epoch}:{'R' if piece.style is InstantStyle.RELATIVE else 'f'}>"
 
 
 def _fixed(text: str) -> str:
@@ -147,16 +188,14 @@ def _shown(text: str) -> str:
     return text if text.strip() else _BREAK
 
 
-def _embed(message: Message, footer: str) -> Payload:
+def _embed(message: Message) -> Payload:
     message = without_natives(message, _TEXT_WIDTH)
-    title = _shown(cut(message.title, TITLE, _escaped))
+    title = _shown(cut(plain(message.title), TITLE, _escaped))
     fields = list(_fields(message.fields))
     embed: Payload = {"title": title, "color": _COLOURS[message.severity], "fields": fields}
     room = EMBED_TOTAL - units(title) - sum(units(field["name"] + field["value"]) for field in fields)
-    if footer:
-        # The mark stands at the end and must survive the cut.
-        words, dot, mark = footer.rpartition(" · ")
-        embed["footer"] = {"text": cut(words, _FOOTER_ROOM, _calm) + dot + cut(mark, _FOOTER_ROOM, _calm)}
+    if message.footer:
+        embed["footer"] = {"text": cut(plain(message.footer), _FOOTER_ROOM, _calm)}
         room -= units(embed["footer"]["text"])
     description = _description(message, min(DESCRIPTION, room))
     if description:

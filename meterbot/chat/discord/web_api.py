@@ -13,6 +13,7 @@ from discord.http import Route
 
 from meterbot.chat.discord.client import BotClient
 from meterbot.core.errors import Outcome, SendError
+from meterbot.core.text import one_line
 
 NONSENSE = (KeyError, TypeError, ValueError)
 """What reading an answer raises that is not Discord's: a proxy's page, or half of one."""
@@ -25,6 +26,9 @@ NEW_TOKEN = (
 NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
 _MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
+_INVALID = {50006, 50035}
+_GONE = {_UNKNOWN_MESSAGE, 50005}  # 50005: another application's message
+_NO_DIRECT = {50007, 50278}
 _ADVICE = {
     _UNKNOWN_CHANNEL: "Discord knows no such channel: check channel_id under [discord]",
     _UNKNOWN_MESSAGE: "the message is no longer in the channel",
@@ -144,7 +148,7 @@ def _judge(error: BaseException) -> tuple[Outcome, str]:
     if isinstance(error, discord.LoginFailure):
         return Outcome.REFUSED, NEW_TOKEN
     if isinstance(error, discord.HTTPException):
-        return _judge_answer(error.status, error.code)
+        return _judge_answer(error.status, error.code, error.text)
     if isinstance(error, TimeoutError):
         return Outcome.NOT_SENT, "Discord did not answer in time"
     if isinstance(error, NONSENSE):
@@ -157,13 +161,24 @@ def reason_of(error: BaseException) -> str:
     return _judge(error)[1]
 
 
-def _judge_answer(status: int, code: int) -> tuple[Outcome, str]:
+def _judge_answer(status: int, code: int, text: str) -> tuple[Outcome, str]:
     if status == 429:
         return Outcome.NOT_SENT, "Discord asks for a pause"
     if status >= 500:
         return Outcome.NOT_SENT, f"Discord is out of order (status {status})"
     if status == 401:
         return Outcome.REFUSED, NEW_TOKEN
+    return _judge_refusal(status, code, text)
+
+
+def _judge_refusal(status: int, code: int, text: str) -> tuple[Outcome, str]:
+    if code in _GONE:
+        return Outcome.GONE, _ADVICE.get(code, "the message belongs to another application")
+    if code in _NO_DIRECT:
+        return Outcome.NO_DIRECT, "the person does not accept direct messages from the bot"
+    if code in _INVALID or status == 413:
+        # Discord's own words name the refused field.
+        return Outcome.INVALID, f"Discord refuses the message: {one_line(text, 300)}"
     return Outcome.REFUSED, _ADVICE.get(code, f"Discord refuses (status {status}, code {code})")
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from meterbot.chat import Answer, Question
 from meterbot.chat.discord.chat import STANDING_BY
+from meterbot.chat.discord.render import hidden_mark
 from meterbot.core.clock import ManualClock
 from meterbot.core.errors import Outcome, StartError
 from meterbot.core.lease import Lease
@@ -17,6 +18,7 @@ from meterbot.core.messages import Chart, ChartKind, Message, Posted, Series
 from tests.chat.discord.rig import (
     CALLBACK,
     DELIVERY,
+    ONE_MESSAGE,
     POST_MESSAGE,
     Answers,
     Notes,
@@ -27,6 +29,7 @@ from tests.chat.discord.rig import (
     running,
     simulated,
 )
+from tests.chat.log_lines import logged
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.discord_faults import garbled, refused
 
@@ -77,11 +80,13 @@ async def test_an_edit_replaces_the_message_and_its_buttons(discord: DiscordSimu
     assert message["edited_timestamp"]
 
 
-async def test_an_edit_of_a_message_somebody_deleted_is_done(discord: DiscordSimulator) -> None:
+async def test_an_edit_of_a_message_somebody_deleted_has_nothing_left_to_do(
+    discord: DiscordSimulator,
+) -> None:
     async with running(discord) as chat:
         posted = await chat.post(DELIVERY, discord.channel_id, alert())
         discord.delete(posted.message)
-        await chat.edit("e" * 16, posted, alert())
+        assert (await refusal_of(chat.edit("e" * 16, posted, alert()))).outcome is Outcome.GONE
     assert discord.messages() == []
 
 
@@ -90,7 +95,7 @@ async def test_a_reply_is_one_line_under_the_message_and_pings_nobody(discord: D
         posted = await chat.post(DELIVERY, discord.channel_id, alert())
         await chat.reply("a" * 16, posted, alert(fallback="ana is unblocked"))
     reply = discord.messages()[1]
-    assert reply["content"] == f"ana is unblocked\n-# ref:{'a' * 16}"
+    assert reply["content"] == f"ana is unblocked{hidden_mark('a' * 16)}"
     assert reply["message_reference"]["message_id"] == posted.message
     assert reply["mentions"] == []
 
@@ -129,7 +134,7 @@ async def test_a_reply_is_found_by_its_delivery(discord: DiscordSimulator) -> No
 
 async def test_what_somebody_else_wrote_is_not_taken_for_ours(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
-        await discord.say(f"look: ref:{DELIVERY}")
+        await discord.say(f"look{hidden_mark(DELIVERY)}")
         assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == []
 
 
@@ -486,3 +491,32 @@ async def test_a_question_says_which_roles_its_asker_has(discord: DiscordSimulat
         await discord.answer_to(await discord.slash("team", user="42"))
         await discord.answer_to(await discord.slash("team", user="43"))
     assert [question.groups for question in answers.asked] == [("777", "888"), ()]
+
+
+async def test_an_edit_of_another_applications_message_has_nothing_left_to_do(
+    discord: DiscordSimulator,
+) -> None:
+    async with running(discord) as chat:
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        discord.fail("PATCH", ONE_MESSAGE, refused(403, 50005))
+        assert (await refusal_of(chat.edit(DELIVERY, posted, alert()))).outcome is Outcome.GONE
+
+
+async def test_a_refused_embed_is_sent_again_as_text_and_discords_words_are_logged(
+    discord: DiscordSimulator,
+) -> None:
+    async with running(discord) as chat, logged() as lines:
+        discord.fail("POST", POST_MESSAGE, refused(400, 50035, "embeds.0.title is odd"))
+        posted = await chat.post(DELIVERY, discord.channel_id, alert())
+        assert await chat.find(DELIVERY, discord.channel_id, a_while_ago()) == [posted]
+    [message] = discord.messages()
+    assert message["embeds"] == []
+    assert "Spent: $50.00" in message["content"]
+    assert any("embeds.0.title is odd" in str(line) for line in lines)
+
+
+async def test_a_person_who_takes_no_direct_messages_is_told_apart(discord: DiscordSimulator) -> None:
+    async with running(discord) as chat:
+        discord.fail("POST", POST_MESSAGE, refused(403, 50007))
+        error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))
+    assert error.outcome is Outcome.NO_DIRECT

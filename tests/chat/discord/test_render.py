@@ -1,5 +1,6 @@
 """Whatever a message says, Discord takes it, and nobody is pinged but its owner."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from meterbot.chat.discord.render import (
     post_payload,
     problems,
     reply_payload,
+    text_payload,
     units,
     words_of,
 )
+from meterbot.core.inline import instant, link
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 from tests.chat.discord.rig import DELIVERY, alert
@@ -177,12 +180,28 @@ def test_fields_beyond_25_are_counted() -> None:
     assert fields[-1] == {"name": "…", "value": "and 6 more", "inline": False}
 
 
-def test_the_mark_hides_in_a_button_and_else_stands_in_the_small_print() -> None:
+def test_the_delivery_is_in_a_button_or_invisible_in_the_text() -> None:
     with_button = post_payload(alert(), DELIVERY)
     without = post_payload(alert(actions=()), DELIVERY)
     assert with_button["components"][0]["components"][0]["custom_id"] == f"mb:ack:7:ref:{DELIVERY}"
-    assert with_button["embeds"][0]["footer"] == {"text": "read 10:00 UTC"}
-    assert without["embeds"][0]["footer"] == {"text": f"read 10:00 UTC · ref:{DELIVERY}"}
+    assert without["embeds"][0]["footer"] == {"text": "read 10:00 UTC"}
+    assert "ref:" not in repr(without)
+    seen = without["content"].replace("\u200b", "").replace("\u200c", "")
+    assert seen == "<@42> ana is BLOCKED: $50.00 of $50.00 spent"
+
+
+def test_an_instant_is_shown_in_the_readers_own_zone() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    text = f"It ends on {instant(at, UTC)}, {instant(at, UTC, relative=True)}: {link('https://claude.ai/x', 'Usage')}."
+    description = _embed(alert(text=text, sections=()))["description"]
+    assert description == "It ends on <t:1777593600:f>, <t:1777593600:R>: [Usage](https://claude.ai/x)."
+
+
+@given(messages())
+def test_the_last_form_fits_too(message: Message) -> None:
+    payload = text_payload(message, DELIVERY)
+    assert problems(payload) == []
+    assert carries({"components": [], **payload}, DELIVERY)
 
 
 def test_the_owner_is_mentioned_in_front_of_the_notification_text() -> None:

@@ -44,7 +44,6 @@ async def discord() -> AsyncIterator[DiscordSimulator]:
         (refused(403, 50001), Outcome.REFUSED, "meterbot discord invite"),
         (refused(403, 50013), Outcome.REFUSED, "Send Messages"),
         (refused(404, 10003), Outcome.REFUSED, "channel_id"),
-        (refused(400, 50035), Outcome.REFUSED, "status 400, code 50035"),
         (refused(503), Outcome.IN_DOUBT, "status 503"),
         (dropped(done=False), Outcome.IN_DOUBT, "cannot be reached"),
         (rate_limited(45), Outcome.NOT_SENT, "asks for a pause"),
