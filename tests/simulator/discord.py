@@ -87,6 +87,10 @@ class DiscordSimulator:
         self.registrations = 0
         self.history_readable = True
         """False: the bot lacks Read Message History, which Discord shows as an empty channel."""
+        self.sessions_left = 1000
+        self.parent_id = "4004"
+        self.channel_type = 0
+        """11: the channel is a thread, whose parent is a text channel."""
         self.permissions = VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS
         """What the bot may do on the server, reading its history apart."""
         self.roles: dict[str, list[str]] = {}
@@ -260,6 +264,7 @@ class DiscordSimulator:
             ("POST", "/users/@me/channels", self._open_direct),
             ("GET", "/oauth2/applications/@me", self._get_application),
             ("GET", "/gateway", self._get_gateway),
+            ("GET", "/gateway/bot", self._get_gateway),
             ("GET", own_commands, self._get_commands),
             ("PUT", own_commands, self._put_commands),
             ("GET", guild_commands, self._get_commands),
@@ -324,8 +329,16 @@ class DiscordSimulator:
     async def _get_application(self, _: web.Request) -> web.Response:
         return answer(objects.application(self.application_id, objects.user("7", "owner")))
 
-    async def _get_gateway(self, _: web.Request) -> web.Response:
-        return answer({"url": self._gateway_url})
+    async def _get_gateway(self, request: web.Request) -> web.Response:
+        if not request.path.endswith("/bot"):
+            return answer({"url": self._gateway_url})
+        limit = {
+            "total": 1000,
+            "remaining": self.sessions_left,
+            "reset_after": 3_600_000,
+            "max_concurrency": 1,
+        }
+        return answer({"url": self._gateway_url, "shards": 1, "session_start_limit": limit})
 
     @property
     def _gateway_url(self) -> str:
@@ -348,7 +361,10 @@ class DiscordSimulator:
         person = next((who for who, where in self._directs.items() if where == channel_id), None)
         if person is not None:
             return objects.direct_channel(channel_id, person, newest)
-        return objects.channel(channel_id, self.guild_id, newest)
+        made = objects.channel(channel_id, self.guild_id, newest)
+        if channel_id == self.channel_id and self.channel_type:
+            made |= {"type": self.channel_type, "parent_id": self.parent_id}
+        return made
 
     # Commands and questions.
 
@@ -509,6 +525,8 @@ class DiscordSimulator:
 
     async def _get_channel(self, request: web.Request) -> web.Response:
         channel_id = request.match_info["channel_id"]
+        if channel_id == self.parent_id:
+            return answer(objects.channel(channel_id, self.guild_id, None))
         if channel_id not in self._channels:
             return error(404, 10003, "Unknown Channel")
         if not self.invited or not self.permissions & VIEW_CHANNEL:

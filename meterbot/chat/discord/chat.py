@@ -22,7 +22,14 @@ from meterbot.chat import (
     no_forms,
 )
 from meterbot.chat.attempts import send_best
-from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
+from meterbot.chat.discord.client import (
+    API_URL,
+    BotClient,
+    Note,
+    SessionLimitError,
+    SetNote,
+    set_up_library,
+)
 from meterbot.chat.discord.modals import form_payload
 from meterbot.chat.discord.pictures import draw, summary, with_file
 from meterbot.chat.discord.render import (
@@ -286,6 +293,8 @@ class DiscordChat:
         self._judge(hopeless)
 
     def _explained(self, error: Exception, code: int | None) -> str:
+        if isinstance(error, SessionLimitError):
+            return str(error)
         if code is not None:
             return f"Discord closed the gateway connection (code {code})"
         if isinstance(error, FAILURES) and not isinstance(error, NONSENSE):

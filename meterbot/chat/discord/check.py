@@ -1,4 +1,4 @@
-"""Whether the bot can do its work on a Discord server: asked of Discord, with nothing posted and no gateway opened."""
+"""Whether the bot can work on a Discord server: asks Discord, opens one WebSocket, posts nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 import discord
+from discord.http import Route
 
 from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
 from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, reason_of
@@ -18,6 +19,9 @@ from meterbot.core.proxies import proxy_for
 _SECONDS = 10.0
 _NETWORK = "check this machine's network and endpoints.discord_api, then try again"
 _UNKNOWN_CHANNEL = 10003
+_UNPOSTABLE = {2: "voice channel", 4: "category", 13: "stage channel", 15: "forum", 16: "media channel"}
+_THREADS = {10, 11, 12}
+_HELLO = 10
 
 Answer = TypeVar("Answer")
 
@@ -73,6 +77,13 @@ class DiscordCheck:
             about = await self._in_time(self._client.http.get_channel(channel_id))
         except FAILURES as error:
             return [self._unseen(channel_id, error)]
+        if kind := _UNPOSTABLE.get(about["type"]):
+            sentence = f"{channel_id} is a {kind}: alerts cannot be posted there"
+            remedy = "set [discord] channel_id to a text channel, or to one thread of the forum"
+            return [Check("discord_channel", Status.FAIL, sentence, remedy)]
+        # Discord has no permissions for a thread itself: those of its parent count.
+        thread = about["type"] in _THREADS
+        judged_by = int(str(about.get("parent_id") or channel_id)) if thread else channel_id
         found = [Check("discord_channel", Status.OK, f"the bot sees the channel {channel_id}")]
         at: Any = about.get("guild_id")
         if at is None:
@@ -84,12 +95,12 @@ class DiscordCheck:
                 Check("discord_guild", Status.WARN, sentence, f"set guild_id = {at} under [discord]")
             )
         try:
-            return found + await self._in_time(self._on_server(channel_id))
+            return found + await self._in_time(self._on_server(judged_by, thread=thread))
         except FAILURES as error:
             sentence = f"the server {at} could not be looked at: {reason_of(error)}"
             return [*found, Check("discord_guild", Status.FAIL, sentence, self._invitation())]
 
-    async def _on_server(self, channel_id: int) -> list[Check]:
+    async def _on_server(self, channel_id: int, *, thread: bool) -> list[Check]:
         assert self.guild_id is not None  # noqa: S101 - the caller knows the server
         assert self._client.user is not None  # noqa: S101 - logged in
         guild = await self._client.fetch_guild(self.guild_id, with_counts=False)
@@ -97,8 +108,12 @@ class DiscordCheck:
         channel = await guild.fetch_channel(channel_id)
         held = channel.permissions_for(me)
         found = [Check("discord_guild", Status.OK, f"the bot is on the server {guild.name}")]
-        lacking = [told for name, told in PERMISSIONS.items() if not getattr(held, name)]
-        vital = {PERMISSIONS["view_channel"], PERMISSIONS["send_messages"]}
+        wanted = dict(PERMISSIONS)
+        if thread:
+            del wanted["send_messages"]
+            wanted["send_messages_in_threads"] = ("Send Messages in Threads", "nothing can be posted")
+        lacking = [lost for name, lost in wanted.items() if not getattr(held, name)]
+        vital = {lost for name, lost in wanted.items() if name.startswith(("view_channel", "send_messages"))}
         found += [
             Check(
                 "discord_permissions",
@@ -120,6 +135,26 @@ class DiscordCheck:
             sentence = "the bot may not offer /claude-spend on the server"
             return Check("discord_command", Status.WARN, sentence, self._invitation())
         return Check("discord_command", Status.OK, "the bot may offer /claude-spend on the server")
+
+    async def gateway(self) -> Check:
+        """Whether a WebSocket to Discord's gateway can be opened from here; starts no session. After `bot`."""
+        try:
+            about = await self._in_time(self._client.http.request(Route("GET", "/gateway/bot")))
+            await self._in_time(self._greet(f"{about['url']}?v=10&encoding=json"))
+        except FAILURES as error:
+            sentence = f"no WebSocket to Discord's gateway can be opened ({type(error).__name__})"
+            remedy = "let wss://gateway.discord.gg through the proxy or firewall"
+            return Check("discord_gateway", Status.FAIL, sentence, remedy)
+        left = about["session_start_limit"]["remaining"]
+        return Check("discord_gateway", Status.OK, f"the gateway answers; {left} sessions are left today")
+
+    async def _greet(self, url: str) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, proxy=proxy_for(url)) as socket,
+        ):
+            if (await socket.receive_json())["op"] != _HELLO:
+                raise ValueError("no greeting")
 
     def _unseen(self, channel_id: int, error: BaseException) -> Check:
         if isinstance(error, discord.NotFound) and error.code == _UNKNOWN_CHANNEL:

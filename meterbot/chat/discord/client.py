@@ -42,7 +42,8 @@ PERMISSIONS = {
 
 _NOTE = "discord.commands"
 _BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
-_GATEWAY = DiscordWebSocket.DEFAULT_GATEWAY
+_SHORT_SECONDS, _MOST_SHORT_LIVED = 15.0, 3
+_KEPT_SESSIONS = 20
 _EXAMPLES = (*COMPLETIONS, "share", "me share")
 _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 
@@ -62,6 +63,10 @@ class InteractionHandler(Protocol):
         """A person used the command, pressed one of our buttons or sent one of our forms, with the `text` in it. Raises
         nothing."""
         ...
+
+
+class SessionLimitError(Exception):
+    """Discord's daily allowance of gateway sessions is nearly used up; the rest is kept for a restart by a person."""
 
 
 class BotClient(discord.Client):
@@ -93,6 +98,8 @@ class BotClient(discord.Client):
             self.tree.add_command(menu, guild=_guild(guild_id))
         self._listener = listener
         self._identify_pause = identify_pause
+        self._last_change = 0.0
+        self._short_lived = 0
 
     async def listen(self, token: str) -> None:
         """Connects and hands over events until the connection is lost for good, and says why by raising.
@@ -102,6 +109,7 @@ class BotClient(discord.Client):
         """
         await self.login(token)
         await _point_at_gateway(self)
+        self._last_change = asyncio.get_running_loop().time()
         await self.connect(reconnect=False)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - discord.py's signature
@@ -115,7 +123,14 @@ class BotClient(discord.Client):
         self._listener.came_up()
 
     async def on_disconnect(self) -> None:
+        """discord.py resumes or identifies again without a growing pause: after a few short connections this client ends,
+        and its owner waits before the next one."""
         self._listener.went_down()
+        now = asyncio.get_running_loop().time()
+        self._short_lived = self._short_lived + 1 if now - self._last_change < _SHORT_SECONDS else 0
+        self._last_change = now
+        if self._short_lived >= _MOST_SHORT_LIVED:
+            await self.close()
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         # Known by their custom_id alone, buttons and forms of before a restart still work.
@@ -216,11 +231,15 @@ def set_up_library(api_url: str) -> None:
 
 
 async def _point_at_gateway(client: BotClient) -> None:
-    """discord.py knows Discord's own gateway by heart; any other server is asked for its own."""
-    gateway = _GATEWAY
-    if Route.BASE != API_URL:
-        gateway = yarl.URL((await client.http.request(Route("GET", "/gateway")))["url"])
-    DiscordWebSocket.DEFAULT_GATEWAY = gateway
+    """Asks Discord for the address of the gateway, and how many sessions may still be started today."""
+    about = await client.http.request(Route("GET", "/gateway/bot"))
+    limit = about["session_start_limit"]
+    if limit["remaining"] < _KEPT_SESSIONS:
+        minutes = round(limit["reset_after"] / 60_000)
+        raise SessionLimitError(
+            f"only {limit['remaining']} of today's {limit['total']} gateway sessions are left: waiting {minutes} minutes"
+        )
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(about["url"])
 
 
 def invite_url(application_id: int, guild_id: int | None = None) -> str:

@@ -96,6 +96,7 @@ async def _discord(config: Config, now: Now) -> tuple[list[Check], timedelta | N
         found = [await discord.bot()]
         if found[0].status is Status.OK:
             found += await discord.channel(config.discord.channel_id, config.discord.guild_id)
+            found.append(await discord.gateway())
         return found, discord.ahead
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from meterbot.chat import Answer, Question
 from meterbot.chat.discord.chat import STANDING_BY
+from meterbot.chat.discord.pictures import draw
 from meterbot.chat.discord.render import hidden_mark
 from meterbot.core.clock import ManualClock
 from meterbot.core.errors import Outcome, StartError
@@ -396,6 +397,8 @@ async def test_a_picture_is_attached_with_its_words(discord: DiscordSimulator, p
 
     async def answer(_: Question) -> Answer:
         return Answer(alert(owner={}, charts=charts), public)
+
+    await draw(charts)  # importing matplotlib takes seconds on a busy machine
 
     chat = chat_on(discord)
     await chat.start(answer)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import discord as discord_py
 import pytest
 
 from meterbot.chat.discord.check import DiscordCheck
@@ -143,3 +144,31 @@ async def test_the_difference_of_the_clocks_is_known_once_discord_has_answered()
     assert gaps[0] is None
     assert gaps[1] is not None
     assert abs(gaps[1]) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(("kind", "word"), [(15, "forum"), (16, "media channel"), (4, "category")])
+async def test_a_channel_that_takes_no_messages_is_named(kind: int, word: str) -> None:
+    async with simulated() as discord:
+        discord.channel_type = kind
+        checks = await seen(discord)
+    assert troubles(checks) == {"discord_channel": Status.FAIL}
+    assert word in checks[-1].sentence
+
+
+async def test_a_thread_is_judged_by_its_parents_permissions() -> None:
+    in_threads = discord_py.Permissions(send_messages_in_threads=True).value
+    async with simulated() as discord:
+        discord.channel_type = 11
+        checks = await seen(discord)
+        assert any("Send Messages in Threads" in check.sentence for check in checks)
+        discord.permissions |= in_threads
+        assert troubles(await seen(discord)) == {}
+
+
+async def test_the_gateway_is_really_opened() -> None:
+    async with simulated() as discord, looking(discord) as check:
+        await check.bot()
+        assert (await check.gateway()).status is Status.OK
+        assert (discord.gateway.connections, discord.gateway.identifies) == (1, 0)
+        discord.gateway.refusals = 1
+        assert (await check.gateway()).status is Status.FAIL

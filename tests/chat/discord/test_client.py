@@ -123,3 +123,24 @@ def test_the_invitation_asks_for_exactly_what_is_needed() -> None:
 
 def test_the_invitation_need_not_name_a_server() -> None:
     assert "guild_id" not in parse_qs(urlsplit(invite_url(1001)).query)
+
+
+async def test_when_todays_sessions_are_nearly_used_up_none_is_started(server: DiscordSimulator) -> None:
+    server.sessions_left = 5
+    async with running(server) as chat:
+        await server.until(lambda: "5 of today's 1000" in (chat.connection().detail or ""))
+        assert server.gateway.identifies == 0
+        server.sessions_left = 900
+        await server.until(lambda: server.gateway.live)
+
+
+async def test_a_gateway_that_confirms_and_closes_is_not_hammered(server: DiscordSimulator) -> None:
+    async with running(server, first_pause=60.0) as chat:
+        for number in range(3):
+            await server.until(lambda: server.gateway.live)
+            before = server.gateway.connections
+            await server.gateway.close()
+            if number < 2:
+                await server.until(lambda: server.gateway.connections > before)
+        await server.until(lambda: not chat.connection().up and not server.gateway.live)
+        assert server.gateway.connections == 3
