@@ -231,9 +231,9 @@ def _on(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[Pull
 
 
 def _posted_if_it_cost(event: Event) -> Event:
-    """A pull request that cost nothing is recorded, and not posted."""
+    """A pull request that cost nothing, and will not cost more, is recorded and not posted."""
     amounts = event.facts.get("amounts")
     free = isinstance(amounts, list) and not any(
         amount.minor for amount in map(fact_money, amounts) if amount
     )
-    return replace(event, muted_by="no extra usage") if free else event
+    return replace(event, muted_by="no extra usage") if free and event.facts.get("settled") else event
