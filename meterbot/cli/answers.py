@@ -23,7 +23,7 @@ from meterbot.commands.words import pull_requests
 from meterbot.core.deliveries import all_queues
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Seat, SourceState
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.seat_settings import name_of

@@ -6,7 +6,7 @@ from meterbot.chat import Answer, Form, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.context import CommandContext, Request, parse
 from meterbot.commands.words import (
-    alerts,
+    alert_actions,
     forecast,
     help,  # noqa: A004 - the word
     history,
@@ -32,12 +32,12 @@ FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer]]] 
     "history": history.answer,
     "renewals": renewals.answer,
     "pr": pull_requests.answer,
-    "why": alerts.why,
-    "ack": alerts.acknowledge,
-    "snooze": alerts.snooze,
-    "mute": alerts.mute,
-    "muted": alerts.muted,
-    "unmute": alerts.muted,
+    "why": alert_actions.why,
+    "ack": alert_actions.acknowledge,
+    "snooze": alert_actions.snooze,
+    "mute": alert_actions.mute,
+    "muted": alert_actions.muted,
+    "unmute": alert_actions.muted,
     "settings": settings.answer,
     "join": joining.join,
     "approve": joining.approve,

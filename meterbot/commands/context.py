@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.join import JoinCommand
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_report
 from meterbot.commands.reports import Reports
 from meterbot.commands.team_report import TeamReport
-from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Message, notice
 from meterbot.core.models import Counter, Seat

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
+from meterbot.commands.privacy import View
 from meterbot.commands.team_report import SeatRow
-from meterbot.commands.view import View
 from meterbot.core.models import Counter, by_counter
 from meterbot.core.money import Money, totals
 from meterbot.rules.hours import Hour, block_spans

@@ -9,8 +9,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from meterbot.commands.outlooks import NOWHERE, Outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.team_report import SeatRow
-from meterbot.commands.view import View
 from meterbot.commands.words.forecast import month_ends
 from meterbot.commands.words.seat import seat_detail
 from meterbot.commands.words.team import seats_table, team

@@ -17,8 +17,8 @@ from meterbot.commands.digest import (
     message,
 )
 from meterbot.commands.outlooks import NOWHERE, Outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.team_report import TeamReport
-from meterbot.commands.view import View
 from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id

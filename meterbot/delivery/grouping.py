@@ -1,7 +1,7 @@
-"""What leaves next at one destination: one delivery, or several in one message.
+"""Which delivery leaves a channel's queue next, alone or grouped with others.
 
-A burst becomes one message. After an outage what still holds is sent first, and what no longer holds is summarised. No
-fact is dropped: the message names each.
+A burst becomes one message. After an outage, alerts that still hold are sent first, and alerts that no longer hold are
+summarised. No fact is dropped: the message names each.
 """
 
 from collections.abc import Sequence

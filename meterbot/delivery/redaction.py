@@ -1,8 +1,8 @@
-"""`[privacy] rows` for what is told unasked: where an alert goes, and what those who read it there may know.
+"""Who may see a seat's numbers in an alert (`[privacy] rows`). For answers, `commands/privacy` decides.
 
-`named` tells everything everywhere. Else only a seat's owner and the operators are told of it under its name. A channel
-reads of "a seat" under `anonymous`; under `self` it reads nothing, as long as there is anybody else to tell. Totals,
-and which source does not deliver, are for everyone.
+With `named`, every destination gets everything. Otherwise only the seat's owner and the operators see the seat's name.
+With `anonymous`, a channel reads of "a seat"; with `self`, it gets no alert of a seat that has an owner or operators to
+tell. Totals, and which source fails, are for everyone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from meterbot.core.deliveries import Destination, PostContent
 from meterbot.core.models import Event, EventKind, Seat, Severity
-from meterbot.core.privacy import Operators, Rows
+from meterbot.core.operators import Operators, Rows
 
 A_SEAT = Seat("A seat", "")
 """Stands for a seat that is not named. No configured seat can be called so."""

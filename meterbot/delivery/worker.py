@@ -1,7 +1,8 @@
-"""Works the deliveries off: claim, send, record; in doubt, look.
+"""Sends the queued deliveries: claim, send, record; when in doubt, look.
 
-An alert is never lost: a delivery leaves the queue only when it stands in the channel, or when nothing is left to
-say. It is never posted twice: whatever may have arrived is looked for before it is sent again.
+A delivery leaves the queue only when its message is in the channel, when nothing is left to say, or when it failed by
+its own fault. Whatever may have arrived is looked for before it is sent again. What is sent first after an outage, and
+what is only summarised, is decided in `delivery/grouping`.
 """
 
 import asyncio

@@ -34,7 +34,7 @@ from meterbot.core.models import (
     Seat,
     Severity,
 )
-from meterbot.core.privacy import Operators, Rows
+from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules.hours import Hour
 from meterbot.store import Batch, Connection, Latest, Store, batches, delivery_queue, rollup

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.daily import OTHERS, DailySpend, days_of, first_hour
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.history import history_answer
 from meterbot.core.messages import ChartKind, Message
 from meterbot.core.models import Counter, Subscription
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from meterbot.rules.hours import Hour
 from tests.teams import (
     NOW,

@@ -20,12 +20,12 @@ from meterbot.commands.digest import (
     load,
     message,
 )
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination
 from meterbot.core.inline import plain
 from meterbot.core.models import Health, Sample
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from tests.teams import (
     NOW,
     extra,

@@ -15,7 +15,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from meterbot.core.secret import hide
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 
 from meterbot.commands.org_lines import people_lines, spend_value
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.commands.seat_lines import seat_lines, snapshot_text
-from meterbot.commands.view import View
 from meterbot.commands.words.seat import seat_detail
 from meterbot.core.money import Money
+from meterbot.core.operators import Rows
 from meterbot.core.org_spend import OrgCosts, OrgEstimates, OrgLimits, OrgSpend, PersonLimit
-from meterbot.core.privacy import Rows
 from tests.commands.words.test_team import as_text
 from tests.teams import (
     NOW,

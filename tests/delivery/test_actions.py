@@ -28,7 +28,7 @@ from meterbot.core.models import (
     Subscription,
 )
 from meterbot.core.money import Money
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from meterbot.delivery.actions import AlertActions
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.redaction import Redaction

@@ -20,7 +20,7 @@ from meterbot.core.deliveries import (
 )
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Event, EventKind, Seat, Severity
-from meterbot.core.privacy import Operators, Rows
+from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.planner import Planner, delivery_id
 from meterbot.delivery.redaction import Redaction

@@ -26,7 +26,7 @@ from meterbot.core.models import (
     Snapshot,
 )
 from meterbot.core.money import Money, of_major
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from meterbot.delivery.alerts.message import post, renderer
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings

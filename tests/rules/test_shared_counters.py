@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.commands.team_report import SeatRow, TeamReport
-from meterbot.commands.view import View
 from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.seat import seat_detail
 from meterbot.core.models import Counter, Health, LastKnown, ReasonClass, Subscription

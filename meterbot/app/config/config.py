@@ -25,7 +25,7 @@ from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.core import money
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import EventKind, Seat
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import Quiet, Route, RoutingSettings, Silence
 from meterbot.rules.settings import Budget, RuleSettings

@@ -21,7 +21,6 @@ from meterbot.chat import (
     Question,
     no_forms,
 )
-from meterbot.chat.attempts import send_best
 from meterbot.chat.discord.client import (
     API_URL,
     BotClient,
@@ -50,6 +49,7 @@ from meterbot.chat.discord.web_api import (
     DiscordWeb,
     trace,
 )
+from meterbot.chat.simpler_forms import send_best
 from meterbot.core.clock import Clock
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError, StartError
 from meterbot.core.lease import Lease

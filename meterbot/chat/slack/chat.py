@@ -10,7 +10,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
-from meterbot.chat.attempts import send_best
+from meterbot.chat.simpler_forms import send_best
 from meterbot.chat.slack.connection import QuietLog, SlackSocket
 from meterbot.chat.slack.groups import SlackGroups
 from meterbot.chat.slack.limits import checked

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from meterbot.chat import Answer, HomePage, Question
-from meterbot.chat.attempts import send_best
+from meterbot.chat.simpler_forms import send_best
 from meterbot.chat.slack.home_view import HOME, home_view
 from meterbot.chat.slack.render import Payload
 from meterbot.chat.slack.web_api import SlackWeb

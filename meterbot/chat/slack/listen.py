@@ -20,7 +20,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from meterbot.chat import Answer, Answerer, Forms, Question
-from meterbot.chat.attempts import send_best
+from meterbot.chat.simpler_forms import send_best
 from meterbot.chat.slack.home import SlackHome
 from meterbot.chat.slack.home_view import HOME
 from meterbot.chat.slack.limits import Payload

@@ -10,9 +10,9 @@ from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import outlooks_with_hours
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, seat_name, spent_cell
-from meterbot.commands.view import View
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons

@@ -11,8 +11,8 @@ from functools import partial
 from meterbot.chat import Answer
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import hours_joined
-from meterbot.commands.view import View
 from meterbot.core.messages import (
     Chart,
     ChartKind,

@@ -7,8 +7,8 @@ from functools import partial
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.privacy import View
 from meterbot.commands.rows import compact_table
-from meterbot.commands.view import View
 from meterbot.core import money
 from meterbot.core.messages import Column, Message, Section, Table, buttons, notice
 from meterbot.core.money import Money, plain

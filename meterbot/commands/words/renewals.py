@@ -6,6 +6,7 @@ from datetime import date
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import two_months
 from meterbot.commands.rows import (
     Hourly,
@@ -19,7 +20,6 @@ from meterbot.commands.rows import (
     upcoming,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport
-from meterbot.commands.view import View
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import by_counter
 from meterbot.core.money import show, totals

@@ -9,11 +9,11 @@ from meterbot.chat import Answer
 from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.org_lines import people_lines
 from meterbot.commands.outlooks import NOWHERE, Outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_outlooks, two_months
 from meterbot.commands.rows import health_sentence, plan_price_text, row_note, row_value, spent_so_far
 from meterbot.commands.seat_lines import seat_lines
 from meterbot.commands.team_report import MissingSeat, SeatRow
-from meterbot.commands.view import View
 from meterbot.commands.words.forecast import seat_outlook_sentences
 from meterbot.core.messages import Message, Section, buttons
 from meterbot.core.models import Severity, by_counter

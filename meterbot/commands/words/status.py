@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, tzinfo
 
 from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
-from meterbot.commands.view import View
 from meterbot.core.deliveries import Destination, FailedDelivery, Queue, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.org_lines import estimate_value
+from meterbot.commands.privacy import View
 from meterbot.commands.readings import off_loop
 from meterbot.commands.rows import (
     NAME_COLUMNS,
@@ -21,7 +22,6 @@ from meterbot.commands.rows import (
     used_cell,
 )
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
-from meterbot.commands.view import View
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.money import show, totals

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from tests.app.config.writing import ANA, loaded, problems
 
 WRITTEN = """

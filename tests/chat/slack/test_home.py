@@ -17,7 +17,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.team_report import TeamReport
 from meterbot.core.messages import Action, Chart, ChartKind, Field, Message, Section, Series
-from meterbot.core.privacy import Operators, Rows
+from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules import RuleSettings
 from meterbot.store import Batch, Latest, Store, batches

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.daily import days_of
 from meterbot.commands.outlooks import Outlooks, outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.report_json import spend_json
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.forecast import forecast_answer, month_ends, seat_outlook_sentences
 from meterbot.commands.words.history import history_answer
 from meterbot.commands.words.team import team
@@ -19,7 +19,7 @@ from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Estimate, Sample, Window, WindowPoint
 from meterbot.core.money import Money
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from meterbot.rules.hours import Hour
 from meterbot.rules.outlook import Forecast
 from tests.teams import (

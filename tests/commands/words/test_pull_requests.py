@@ -10,7 +10,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.words.pull_requests import month_json, pull_json
 from meterbot.core.messages import Message
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pull_requests import month_so_far
 from meterbot.store import Store

@@ -1,8 +1,8 @@
 from dataclasses import replace
 from datetime import date
 
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.renewals import renewals
 from meterbot.core.models import (
     Subscription,

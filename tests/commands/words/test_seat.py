@@ -7,8 +7,8 @@ import pytest
 
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.outlooks import outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.seat import seat_detail
 from meterbot.core.inline import plain

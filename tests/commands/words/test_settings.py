@@ -12,7 +12,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import EventKind, ExtraUsage, Health, Seat, Snapshot
-from meterbot.core.privacy import Operators
+from meterbot.core.operators import Operators
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest

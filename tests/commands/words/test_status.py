@@ -1,8 +1,8 @@
 from datetime import datetime, timedelta
 
 from meterbot.chat import Connection
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.status import DestinationStatus, WorkerStatus, status
 from meterbot.core.deliveries import Queue
 from meterbot.core.messages import Message

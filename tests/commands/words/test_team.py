@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import without_natives
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.commands.team_report import TeamReport
-from meterbot.commands.view import View
 from meterbot.commands.words.team import MOST_ROWS, team
 from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Health, ReasonClass, Seat, Severity, SourceState
 from meterbot.core.money import of_major
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from tests.teams import (
     NOW,
     Reading,

@@ -1,4 +1,4 @@
-"""Who sees whose numbers."""
+"""Who may see a seat's numbers in an answer. For alerts, `delivery/redaction` decides."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import UTC, tzinfo
 from hashlib import sha256
 
 from meterbot.commands.team_report import SeatRow, TeamReport
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import without_natives
 from meterbot.commands.outlooks import outlooks
+from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
-from meterbot.commands.view import View
 from meterbot.commands.words.forecast import forecast_answer
 from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.team import team
 from meterbot.core.messages import Message
 from meterbot.core.models import Health
-from meterbot.core.privacy import Rows
+from meterbot.core.operators import Rows
 from tests.teams import (
     NOW,
     extra,
