@@ -276,7 +276,7 @@ def _api(path: str, token: str) -> Any:
 def _refusal(answer: Answer, kind: Any, message: str) -> Problem:
     status = answer.status
     if status == 429 or kind == "rate_limit_error":
-        return Refused("Anthropic says that this account's usage was asked for too often", answer.wait)
+        return Refused("Anthropic says that this account's usage was requested too often", answer.wait)
     if status == 401 or kind == "authentication_error":
         return NotSignedIn(f"Anthropic rejects the sign-in of Claude Code: {SIGN_IN}")
     if status == 403 and "user:profile" in message:

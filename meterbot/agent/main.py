@@ -178,7 +178,7 @@ def send(body: bytes) -> str:
     if status in {408, 425, 429} or status >= 500:
         raise Refused(f"meterbot cannot take the reading now ({status})", answer.wait)
     why = (
-        "the address leads to a redirect: set the final one"
+        "the address redirects elsewhere: set the final one"
         if status < 400
         else told.get("error", "update the agent")
     )
@@ -272,7 +272,7 @@ def main(arguments: list[str], program: list[str]) -> int:
         help="where the numbers are",
     )
     add("--every", metavar="TIME", help="one reading about every 15m (or 1h, ...), until stopped")
-    add("--dry-run", action="store_true", help="show the very bytes that would be sent, and send nothing")
+    add("--dry-run", action="store_true", help="show the exact bytes that would be sent, and send nothing")
     add("--url", metavar="URL", help="where meterbot is; otherwise METERBOT_URL")
     add("--email", action="store_true", help="send the e-mail address in claude-meter's JSON, too")
     add("--env-file", metavar="PATH", help="settings, one NAME=VALUE per line; install writes such a file")

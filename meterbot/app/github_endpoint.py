@@ -91,11 +91,11 @@ class GitHubEndpoint:
     async def _signed_body(self, request: web.Request) -> bytes:
         address = client_address(request, self._trusted_proxies)
         if (wait := self._failures.blocked(address, self._now())) > 0:
-            raise _Answer(429, error="too many requests of this address failed", retry_after=int(wait) + 1)
+            raise _Answer(429, error="too many failed requests from this address", retry_after=int(wait) + 1)
         if request.content_type != "application/json":
             raise _Answer(
                 415,
-                error="the body is not said to be JSON",
+                error="the body is not declared as JSON",
                 remedy="set the webhook's content type to application/json",
             )
         try:
@@ -106,10 +106,10 @@ class GitHubEndpoint:
             ) from None
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
             self._failures.wait(address, self._now())
-            log.warning("hook_refused", why="the signature is not right")
+            log.warning("hook_refused", why="the signature is wrong")
             raise _Answer(
                 401,
-                error="X-Hub-Signature-256 is missing or not right",
+                error="X-Hub-Signature-256 is missing or wrong",
                 remedy="give the webhook the secret that meterbot has as github.webhook_secret",
             )
         return body

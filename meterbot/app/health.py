@@ -115,7 +115,7 @@ class BotHealth:
             for name, trouble in self.troubles.items()
         ]
         if unwell := sum(state.health != Health.OK for state in self.seats.values()):
-            found.append(f"{unwell} of {count(len(self.seats), 'seat')} cannot be read, or not for certain")
+            found.append(f"{unwell} of {count(len(self.seats), 'seat')} cannot be read reliably")
         return [secret.hide(note) for note in found]
 
     def summary(self) -> str:

@@ -88,7 +88,7 @@ class Heartbeat:
                 now = self._clock.now()
                 await self._store.run(lambda tx: workers.leave(tx, self.worker, now))
         except Exception:
-            log.exception("could not say goodbye: others take over some seconds later")
+            log.exception("could not sign off: others take over a few seconds later")
 
     async def beat(self) -> None:
         """Raises what the store raises, or `TimeoutError`."""
@@ -116,7 +116,7 @@ class Heartbeat:
                 await self.beat()
             except Exception:
                 if not failing:
-                    log.exception("cannot tell the other processes that this one is alive, trying on")
+                    log.exception("cannot tell the other processes that this one is alive, still trying")
                 failing = True
             else:
                 if failing:

@@ -130,7 +130,7 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
     )
     yield _gauges(
         "meterbot_deliveries_waiting",
-        "Messages that are to be delivered now.",
+        "Messages due for delivery now.",
         ["chat"],
         [([name], count) for name, count in health.waiting.items()],
     )
@@ -151,7 +151,7 @@ def _of_the_bot(health: BotHealth) -> Iterator[Metric]:
     )
     yield _gauges(
         "meterbot_deliveries_oldest_timestamp_seconds",
-        "When the oldest message that is to be delivered now was queued.",
+        "When the oldest message due for delivery was queued.",
         ["chat"],
         [([name], queued.timestamp()) for name, queued in health.oldest.items()],
     )

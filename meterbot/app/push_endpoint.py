@@ -137,14 +137,14 @@ class PushEndpoint:
 def _hold_up(seconds: float, who: str) -> None:
     if seconds > 0:
         wait = math.ceil(seconds)
-        raise _Refusal(429, f"too many requests of {who}", f"wait {wait} seconds", retry_after=wait)
+        raise _Refusal(429, f"too many requests from {who}", f"wait {wait} seconds", retry_after=wait)
 
 
 async def _body(request: web.Request) -> bytes:
     """The body, read no further than it may be long. Raises `_Refusal`."""
     if request.content_type != "application/json":
         raise _Refusal(
-            415, "the body is not said to be JSON", "send the header `Content-Type: application/json`"
+            415, "the body is not declared as JSON", "send the header `Content-Type: application/json`"
         )
     try:
         return await read_body(request, LARGEST, READ_SECONDS)

@@ -208,7 +208,7 @@ class Bot:
         """Stores the last tick, for `status` in any process."""
         if self.store.is_replaced():
             self.ended_by = StartError(
-                "the database's file was replaced or moved while the bot ran, so that nothing more would be kept: "
+                "the database's file was replaced or moved while the bot ran, so nothing more would be stored: "
                 "start meterbot again"
             )
             self.replaced.set()

@@ -152,7 +152,7 @@ class Console:
         if form := forms(question):
             text, typed = await self._filled_in(form, lines)
             if text is None:
-                await self._print(f"{_one_line(form.title)}: left, nothing was handed in.")
+                await self._print(f"{_one_line(form.title)}: cancelled, nothing was sent.")
                 return typed
             question = replace(question, words=form.words, text=text)
         reply = await answer(question)

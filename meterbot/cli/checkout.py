@@ -62,8 +62,8 @@ def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommi
     commits = [_commit(line) for line in log.splitlines()]
     if not commits:
         raise CheckoutError(
-            f"{branch} has no commit that {base_name} has not: is it merged already? Then name with --base what it "
-            "started from"
+            f"{branch} has no commits beyond {base_name}: is it already merged? Then give its starting point "
+            "with --base"
         )
     return commits
 
@@ -85,7 +85,7 @@ def authored(
     logins = {commit.login for commit in own if commit.login is not None}
     people = [login for login in logins if seats_of(login, seats)]
     if len(people) != 1:
-        whose = "several people's" if people else "nobody's who has a seat, as far as their addresses tell"
+        whose = "by several people" if people else "not by anybody with a seat, judging by their addresses"
         raise WhoseError(
             f"the commits are {whose}: name a seat with --seat, and perhaps --email ({_addresses(own)})"
         )
@@ -118,7 +118,7 @@ def _base(repo: Path, named: str | None) -> tuple[str, str]:
         except _RefusedError:
             continue
     raise CheckoutError(
-        "there is no origin/HEAD, main or master: name with --base what the branch started from"
+        "there is no origin/HEAD, main or master: give the branch's starting point with --base"
     )
 
 

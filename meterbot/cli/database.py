@@ -29,17 +29,14 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
 
 @db.command("clock-is-right")
 def db_clock_is_right(context: typer.Context, config: ConfigPath = None) -> None:
-    """Store readings again after a clock that was ahead.
-
-    Readings that are stored with later times are deleted.
-    """
+    """Store readings again after the clock was ahead by more than a day; what is stored of later times is dropped."""
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
     url, now = database_url(context, config), datetime.now(UTC)
     log_setup.set_up()
     done(operations.confirm_clock(url, now))
-    print(f"the clock is right: it is {now:%Y-%m-%d %H:%M} UTC")
+    print(f"the clock is accepted as right: it is {now:%Y-%m-%d %H:%M} UTC")
 
 
 @db.command("backup")

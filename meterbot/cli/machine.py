@@ -117,11 +117,11 @@ def systemd_unit(
         f"{name} is read from the environment, which the unit does not set: use a file" for name in variables
     ]
     said += [
-        f"it hands {path} over as {path.rpartition('/')[2]}: name it so in {units.DIRECTORY}/config.toml, without a folder"
+        f"it passes {path} as {path.rpartition('/')[2]}: use that name in {units.DIRECTORY}/config.toml, without a folder"
         for path in paths
     ]
     if units.hidden_by_it(where):
-        said.append(f"it cannot see {where}, as no home directory: install with `pipx install --global`")
+        said.append(f"it cannot see {where}, nor any home directory: install with `pipx install --global`")
     print(
         "\n".join(said if files else said[1:] or [f"it expects {units.DIRECTORY}/config.toml"]),
         file=sys.stderr,

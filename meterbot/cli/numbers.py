@@ -157,11 +157,11 @@ def pr(
     now = datetime.now(UTC)
     if repo is not None:
         if numbers:
-            refuse("NUMBER and --repo are two things: name one of them")
+            refuse("NUMBER and --repo exclude each other: give one of them")
         _print_branch(settings, repo, branch, base=base, seat=seat, email=email, now=now, as_json=as_json)
         return
     if (branch, base, seat, email) != ("HEAD", None, None, None):
-        refuse("--branch, --base, --seat and --email are of a checkout: name it with --repo")
+        refuse("--branch, --base, --seat and --email need a checkout: name it with --repo")
     wanted = [number.removeprefix("#") for number in numbers or []]
     if bad := [number for number in wanted if not re.fullmatch(r"[0-9]{1,10}", number)]:
         refuse(f"{bad[0]} is not the number of a pull request")
@@ -179,7 +179,7 @@ def pr(
         print(f"PR #{number} is not in the record", file=sys.stderr)
     if settings.github is None:
         print(
-            "Nothing new is recorded: GitHub tells a bot of merges only with [github] in its configuration "
+            "Nothing new is recorded: GitHub reports merges only to a bot with [github] in its configuration "
             "(docs/pull-requests.md). --repo calculates a branch without that.",
             file=sys.stderr,
         )

@@ -71,7 +71,7 @@ async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
         doubt = failure.outcome is Outcome.IN_DOUBT
         sentence = f"{place}: {'it is not known whether it arrived: ' * doubt}{failure.reason}"
         return Check("test_alert", Status.FAIL, sentence, "`meterbot check --live` looks for the reason")
-    return Check("test_alert", Status.OK, f"{place}: it stands there as message {posted.message}")
+    return Check("test_alert", Status.OK, f"{place}: posted as message {posted.message}")
 
 
 async def _no_note(_: str) -> str | None:

@@ -121,7 +121,7 @@ def seat_forget(
     from meterbot.commands import seat_admin
 
     if token and account:
-        refuse("--token and --account exclude each other; without both, everything is deleted")
+        refuse("--token and --account exclude each other; without either, everything is deleted")
     url = database_url(context, config)
     log_setup.set_up()
     if not yes:
@@ -133,7 +133,7 @@ def seat_forget(
     elif account:
         gone = done(operations.forget_account(url, name))
         text = (
-            f"the next reading of {name} may be of another account"
+            f"the next reading of {name} may be from another account"
             if gone
             else f"no account of {name} is stored"
         )

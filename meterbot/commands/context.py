@@ -34,7 +34,7 @@ _WORD_BY_NAME = {name: word.name for word in WORDS for name in (word.name, *word
 
 NOT_SHOWN = notice(
     "Not shown",
-    "Here a seat's numbers are for its owner only. Ask “me” for your own seats, or nothing at all for the team's "
+    "Only a seat's owner may see its numbers here. Ask “me” for your own seats, or nothing at all for the team's "
     "total.",
 )
 
@@ -147,4 +147,4 @@ class CommandContext:
 
 def unavailable(request: Request) -> Answer:
     """For what only a running bot can do."""
-    return Answer(notice("Not here", f"“{request.word}” works in the bot's chats only."))
+    return Answer(notice("Not here", f"“{request.word}” works only in the bot's chats."))

@@ -113,7 +113,7 @@ class JoinCommand:
             title, f"{title}. {text}", text=text, actions=button("Show my line", VERB, seat.name)
         )
         if not any(chat.name in seat.owner for chat in self._chats):
-            return f"{seat.name}: not invited, it has no owner on a chat that runs here."
+            return f"{seat.name}: not invited, it has no owner on a chat configured here."
         chat = await self._tell_owner(seat, "invite", message)
         if chat is None:
             return f"{seat.name}: not invited, no chat could deliver a direct message."
@@ -169,7 +169,7 @@ class JoinCommand:
             )
         if old:
             found.append(
-                f"An older agent sends for {listed(old, 10)}: a new line of /claude-spend join updates it."
+                f"An older agent sends for {listed(old, 10)}: run a new line from /claude-spend join to update it."
             )
         return found
 
@@ -194,7 +194,9 @@ class JoinCommand:
         if made:
             text = f"It was connected {age(made[0], now)}. If you connect another machine, the one before stops sending."
         elif seat.name in self._terms.configured:
-            text = "Its token is in the configuration. A machine that you connect gets another one, valid beside it."
+            text = (
+                "Its token is in the configuration. A machine that you connect gets a second one; both work."
+            )
         else:
             return None
         title = f"{seat.name} is connected already"
@@ -212,7 +214,7 @@ class JoinCommand:
         seat, now = self._seats.get(name), self._now()
         held = None if seat is None else await self._held(seat, now)
         if seat is None or held is None or held.approved:
-            return Answer(notice("Nothing to approve", "Nobody waits for this, or not any more."))
+            return Answer(notice("Nothing to approve", "Nobody is waiting for this any more."))
         await self._hold(seat, replace(held, at=now, approved=True))
         log.info("join_approved", seat=seat.name, platform=question.platform, by=question.user)
         text = f"The owner of {seat.name} can ask /claude-spend join {seat.name} again, within a day."
@@ -231,24 +233,24 @@ class JoinCommand:
         if held is not None and held.of(question) and now - held.at < ASKED_AGAIN_AFTER:
             return notice(
                 "Waiting for an approval",
-                f"It was asked for {age(held.at, now)}. Then ask again here.",
+                f"You asked {age(held.at, now)}. Once it is approved, ask again here.",
             )
         request = _Request(question.platform, question.user, now)
         await self._hold(seat, request)
         if not await self._post(seat, request):
             await self._hold(seat, None)
-            text = "It needs an approval, and I could not post that anywhere just now. Please try again in a minute."
+            text = "This needs an approval, and I could not post the request just now. Please try again in a minute."
             return notice("Not asked for", text, Severity.WARNING)
         return notice(
             "Waiting for an approval",
-            "I posted your request where the alerts are. Once it is approved, ask this again here, within a day.",
+            "I posted your request where the alerts are. Once it is approved, ask this again here within a day.",
         )
 
     async def _post(self, seat: Seat, request: _Request) -> bool:
         """Whether it may stand somewhere."""
         title = f"The owner of {seat.name} asks to send its numbers"
         text = (
-            f"They asked on {request.platform}. Approved, they can make a token with which their machine sends numbers "
+            f"They asked on {request.platform}. If you approve, they can make a token with which their machine sends numbers "
             "for this seat, and nothing else."
         )
         actions = button("Approve", APPROVE, seat.name)

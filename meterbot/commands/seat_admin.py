@@ -56,8 +56,8 @@ def push_instructions(seat: str, token: str, interval: float, url: str) -> str:
     """What to do on the seat's machine, once."""
     line = push_command(token, interval, url)
     return (
-        f"Run this on the machine of {seat}, where meterbot is installed, too. It sends while it runs, and stops with\n"
-        "Ctrl-C; with `push install` in place of `push`, that machine's scheduler does it. The token is shown only now:\n\n"
+        f"Run this on {seat}'s machine, where meterbot must be installed too. It sends until you press\n"
+        "Ctrl-C; `push install` instead of `push` makes that machine's scheduler do it. The token is shown only once:\n\n"
         f"    {line}\n"
     )
 
@@ -130,7 +130,7 @@ def _token_text(info: SeatInfo, tz: tzinfo) -> str:
 def forgotten_text(seat: str, forgotten: Forgotten) -> str:
     """What was deleted, and what was not."""
     if not forgotten:
-        return f"nothing is stored of {seat}"
+        return f"nothing is stored about {seat}"
     counters = f"{count(forgotten.counters, 'counter')} with {count(forgotten.points, 'point')} of history"
     events = f"{count(forgotten.events, 'event')} with {count(forgotten.deliveries, 'message')}"
     parts = [
@@ -139,9 +139,9 @@ def forgotten_text(seat: str, forgotten: Forgotten) -> str:
         "its push token" if forgotten.tokens else "",
         "its stored session" if forgotten.sessions else "",
         count(forgotten.pull_requests, "pull request") if forgotten.pull_requests else "",
-        "its present numbers and health" if forgotten.others else "",
+        "its current numbers and health" if forgotten.others else "",
     ]
-    text = f"deleted of {seat}: {listed([part for part in parts if part])}"
+    text = f"deleted for {seat}: {listed([part for part in parts if part])}"
     if forgotten.shared:
         text += f"\nkept: {count(forgotten.shared, 'counter')} that another seat reads too"
     return (

@@ -25,7 +25,7 @@ class ProcessCounters:
         self.registry = CollectorRegistry()
         self._reads = Counter(
             "meterbot_reads",
-            "Reads of seats, by what they found: a health word.",
+            "Reads of seats, by the health they found.",
             ["source", "result"],
             registry=self.registry,
         )
@@ -44,7 +44,7 @@ class ProcessCounters:
         )
         self._failed = Counter(
             "meterbot_failed_items",
-            "What was given up after repeated failures of its own, by kind, such as a reading.",
+            "Work given up after repeated failures, by kind, such as a reading.",
             ["kind"],
             registry=self.registry,
         )

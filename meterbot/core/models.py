@@ -236,7 +236,7 @@ class SourceState:
 
 
 class Severity(StrEnum):
-    """How loud a message is."""
+    """How severe a message is."""
 
     INFO = "info"
     GOOD = "good"

@@ -26,7 +26,7 @@ _AS_GOOD_AS = timedelta(minutes=2)
 """A snooze that ends so little later than one that holds is the same one, clicked twice."""
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
-_NOT_YOURS = notice("Not shown", "Here the alerts of a seat are for its owner and the operators only.")
+_NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
 _OVER = notice("It is over", "This alert is already resolved.")
 
 
@@ -142,7 +142,7 @@ class AlertActions:
 
     async def _undo(self, acts: Sequence[AlertAction], now: datetime) -> Message:
         if not acts:
-            return notice("Nothing to undo", "This is over already, or I do not know it.")
+            return notice("Nothing to undo", "This has already ended, or I do not know it.")
         act = acts[0]
 
         def undo(connection: Connection) -> bool:
@@ -154,7 +154,7 @@ class AlertActions:
         undone = await self._store.run(undo)
         self._wake()
         said = action_text(act, self._tz)
-        return notice("Undone" if undone else "It was undone before", f"No longer: {said}")
+        return notice("Undone" if undone else "It was already undone", f"No longer: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
         if len(words) < 2:
@@ -332,9 +332,9 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
 
 _CHOICES = 10
 _RECEIPTS = {
-    ActionKind.ACK: ("Acknowledged", "It was acknowledged before", False),
-    ActionKind.SNOOZE: ("Snoozed", "It is snoozed already", True),
-    ActionKind.MUTE: ("Muted", "It is muted already", True),
+    ActionKind.ACK: ("Acknowledged", "It was already acknowledged", False),
+    ActionKind.SNOOZE: ("Snoozed", "It is already snoozed", True),
+    ActionKind.MUTE: ("Muted", "It is already muted", True),
 }
 
 

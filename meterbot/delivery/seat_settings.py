@@ -88,11 +88,11 @@ def _level(part: str) -> Threshold:
     try:
         level = parse_threshold(part)
     except ValueError:
-        said = f"“{one_line(part, 20)}” is no level: write a percentage like 80% or an amount like $25.00."
+        said = f"“{one_line(part, 20)}” is not a level: write a percentage like 80% or an amount like $25.00."
         raise ValueError(said) from None
     if level.percent is not None and level.percent > 100:
         raise ValueError(
-            f"“{level.level}” is above the cap, and at the cap a seat is blocked: write 100% at most."
+            f"“{level.level}” is above the cap, where a seat is already blocked: write 100% at most."
         )
     return level
 
@@ -105,7 +105,7 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
     hours = _HOURS.search(written)
     rest = (written[: hours.start()] + written[hours.end() :] if hours else written).replace(",", " ").split()
     if odd := next((word for word in rest if re.search(r"\d:|:\d", word)), None):
-        said = f"“{one_line(odd, 20)}” are no hours: write them like 22:00-07:00, from 00:00 to 23:59."
+        said = f"“{one_line(odd, 20)}” is not a time range: write it like 22:00-07:00, from 00:00 to 23:59."
         raise ValueError(said)
     named = {word: _days(word) for word in rest}
     days = frozenset(day for each in named.values() for day in each or ())
@@ -114,7 +114,7 @@ def quiet_in(written: str, zone: tzinfo) -> Quiet | None:
         raise ValueError("Write hours like 22:00-07:00, perhaps with days and a time zone, or the word none.")
     start, end = (time(0), time(0)) if hours is None else (_clock(hours, 1), _clock(hours, 3))
     if hours is not None and start == end:
-        raise ValueError("The hours must end at another time than they begin.")
+        raise ValueError("The end time must differ from the start time.")
     return Quiet(start, end, days, _zone(zones[0]) if zones else ZoneInfo(str(zone)))
 
 
@@ -141,7 +141,7 @@ def _zone(word: str) -> ZoneInfo:
     """By its IANA name, in whatever case: what is typed as a command arrives in lower case."""
     known = {name.lower(): name for name in available_timezones()}
     if word.lower() not in known:
-        said = f"“{one_line(word, 40)}” is no time zone: write it like Europe/Berlin."
+        said = f"“{one_line(word, 40)}” is not a time zone: write it like Europe/Berlin."
         raise ValueError(said)
     return ZoneInfo(known[word.lower()])
 

@@ -49,7 +49,7 @@ DOUBT_LIMIT = timedelta(minutes=30)
 """A message in doubt that cannot be looked up for so long is sent again."""
 MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
 _NO_DIRECT = (
-    "The person concerned does not accept direct messages from meterbot. They can allow them: on Slack in the app's "
+    "The recipient does not accept direct messages from meterbot. They can allow them: on Slack in the app's "
     "Messages tab, on Discord under Privacy Settings of this server."
 )
 _UNSHOWN = Message(
@@ -188,17 +188,20 @@ class DeliveryWorker:
         self._tally.delivery(delivery.chat, "failed" if last else Outcome.INVALID.value)
         if last:
             self._tally.failed("message")
-            log.error("a message was given up", chat=delivery.chat, delivery=delivery.id, reason=reason)
+            log.error("gave up on a message", chat=delivery.chat, delivery=delivery.id, reason=reason)
         else:
             log.warning(
-                "a message is refused, others go on", chat=delivery.chat, delivery=delivery.id, reason=reason
+                "a message was refused, the others continue",
+                chat=delivery.chat,
+                delivery=delivery.id,
+                reason=reason,
             )
 
     async def _move_to_channel(self, delivery: Delivery, error: SendError) -> None:
         """A person takes no direct messages: the channel is told, as far as it may know."""
         now, channel = self._clock.now(), self._chats[delivery.chat].destination
         log.warning(
-            "a direct message is refused, its alert goes to the channel",
+            "a direct message was refused, so its alert goes to the channel",
             chat=delivery.chat,
             reason=error.reason,
         )
@@ -221,7 +224,11 @@ class DeliveryWorker:
         now = self._clock.now()
         news = delivery.purpose is Purpose.TELL and delivery.event.resolves is None
         if delivery.kind is DeliveryKind.REPLY and news:
-            log.info("a thread is gone, its alert is posted anew", chat=delivery.chat, reason=error.reason)
+            log.info(
+                "a thread no longer exists, so its alert is posted again",
+                chat=delivery.chat,
+                reason=error.reason,
+            )
             await self._store.run(lambda tx: delivery_queue.repost(tx, delivery, now))
             return
         log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
@@ -238,7 +245,7 @@ class DeliveryWorker:
         try:
             await asyncio.wait_for(asyncio.shield(self._put_back(delivery, doubt)), _GOODBYE_SECONDS)
         except Exception:
-            log.exception("a message in doubt could not be noted", delivery=delivery.id)
+            log.exception("could not record that a message may have arrived", delivery=delivery.id)
 
     async def _send(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
         """Where the message stands, and whether it was put there now."""
@@ -284,16 +291,16 @@ class DeliveryWorker:
             if error.outcome is not Outcome.REFUSED and not exhausted:
                 raise
             # Nobody may look, or can any more: a second post is better than a lost alert.
-            log.warning("cannot look for a message in doubt, sending it", reason=error.reason)
+            log.warning("cannot check whether a message arrived, so it is sent", reason=error.reason)
             self._unsure.add(delivery.id)
             return None
-        log.info("settled a doubt by looking", delivery=delivery.id, arrived=bool(found))
+        log.info("found out whether a message arrived", delivery=delivery.id, arrived=bool(found))
         return await self._only_one(chat, delivery.id, found)
 
     async def _only_one(self, chat: Chat, delivery: str, found: Sequence[Posted]) -> Posted | None:
         """Takes all but the first away: nothing is to stand twice."""
         for extra in found[1:]:
-            log.info("a message stood twice, the second is taken away", delivery=delivery)
+            log.info("a message was posted twice, the second copy is deleted", delivery=delivery)
             await chat.delete(extra)
         return found[0] if found else None
 
@@ -341,14 +348,16 @@ class DeliveryWorker:
                 try:
                     await self._tidy_one(chat, unsure)
                 except SendError as error:
-                    log.info("cannot look whether a message stands twice", chat=name, reason=error.reason)
+                    log.info(
+                        "cannot check whether a message was posted twice", chat=name, reason=error.reason
+                    )
                     break
 
     async def _tidy_one(self, chat: Chat, unsure: PossibleDuplicate) -> None:
         found = await chat.find(unsure.id, unsure.channel, unsure.since - LOOK_BACK, unsure.about)
         for extra in found:
             if extra != unsure.where:
-                log.info("a message stood twice, the second is taken away", delivery=unsure.id)
+                log.info("a message was posted twice, the second copy is deleted", delivery=unsure.id)
                 await chat.delete(extra)
         await self._store.run(lambda tx: deliveries.settle(tx, unsure.id))
 
@@ -367,7 +376,9 @@ def _needless(delivery: Delivery) -> str | None:
         shows = delivery.message is None and delivery.shown == delivery.card.mark
         return "the message shows it already" if shows else None
     if delivery.purpose is Purpose.TELL:
-        return "the message said it when it was posted" if delivery.event.key in delivery.told else None
+        return (
+            "the message already said so when it was posted" if delivery.event.key in delivery.told else None
+        )
     return _why_silent(delivery) if delivery.purpose is Purpose.REMIND else None
 
 
@@ -375,7 +386,7 @@ def _why_silent(reminder: Delivery) -> str | None:
     if reminder.event.key in reminder.card.endings:
         return "it is over"
     acts = (act for act in reminder.card.acts if act.alert == reminder.event.key and act.undone_at is None)
-    return "somebody looks after it" if any(act.deed is ActionKind.ACK for act in acts) else None
+    return "somebody is taking care of it" if any(act.deed is ActionKind.ACK for act in acts) else None
 
 
 def _line(delivery: Delivery) -> tuple[str, str]:

@@ -264,5 +264,5 @@ def _tick(snapshot: Snapshot) -> tuple[str, datetime]:
 
 def _refusal(stranger: str | None, *, any_wanted: bool) -> str | None:
     if not any_wanted:
-        return "what arrives is of none of the organizations that the seat is configured for"
-    return None if stranger is None else f"what arrives is another account's (its {stranger} is a new one)"
+        return "the data is from none of the organizations configured for the seat"
+    return None if stranger is None else f"the data is from another account (its {stranger} is new)"

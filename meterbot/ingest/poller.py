@@ -199,9 +199,9 @@ class Poller:
                 if given_up:
                     await self._store.run(lambda tx: leases.release(tx, self._worker, given_up))
         except TimeoutError:
-            log.error("readings could not be stored before the end", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
+            log.error("readings could not be stored before the shutdown", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
         except Exception:
-            log.exception("seats could not be handed over, others take them some seconds later")
+            log.exception("seats could not be handed over, others take them a few seconds later")
 
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}

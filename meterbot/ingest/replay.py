@@ -275,7 +275,7 @@ def as_text(found: Replay, tz: tzinfo) -> str:
         "  ".join(f"{cell:<{long}}" for cell, long in zip(row, wide, strict=True)).rstrip() for row in cells
     ]
     if len(cells) == 1:
-        lines = ["These rules tell nothing, and nothing of their kind was told."]
+        lines = ["These rules send no alerts, and no alerts of their kinds were sent."]
     return "\n".join([*lines, "", *_remarks(found, tz)])
 
 
@@ -289,7 +289,7 @@ def _remarks(found: Replay, tz: tzinfo) -> list[str]:
     both = sum(row.replayed is not None and row.fired is not None for row in found.rows)
     new = sum(row.fired is None for row in found.rows)
     gone = sum(row.replayed is None for row in found.rows)
-    lines = [f"{both} as they were told, {new} that were not, {gone} that would not have been."]
+    lines = [f"{both} as sent then, {new} new, {gone} not sent by these rules."]
     if found.known_since is not None:
         lines.append(f"The history begins {moment(found.known_since, tz)}.")
     lines.append(
@@ -298,5 +298,5 @@ def _remarks(found: Replay, tz: tzinfo) -> list[str]:
     )
     if found.elsewhere:
         said = [f"{kind.value} ({number})" for kind, number in sorted(found.elsewhere.items())]
-        lines.append(f"Told then, and not to be replayed: {', '.join(said)}.")
+        lines.append(f"Sent then, but not replayable: {', '.join(said)}.")
     return lines

@@ -45,7 +45,7 @@ class Retention:
         events = await self._forget_events(now)
         self._last = now
         if stretches or events:
-            log.debug("what is old became less", stretches=stretches, events=events)
+            log.debug("old history was condensed", stretches=stretches, events=events)
 
     async def _thin(self, before: datetime, step: timedelta) -> int:
         """How many days of the history were thinned."""

@@ -51,7 +51,7 @@ def _down(each: DestinationProblem, now: datetime) -> Event:
         kind=EventKind.DESTINATION_DOWN,
         at=now,
         severity=Severity.WARNING,
-        reason=f"{each.place} has taken no message since {instant(each.since)}",
+        reason=f"{each.place} has accepted no message since {instant(each.since)}",
         facts={
             "chat": each.chat,
             "channel": each.channel,
@@ -69,7 +69,7 @@ def _up(place: str, down: str, now: datetime) -> Event:
         kind=EventKind.DESTINATION_UP,
         at=now,
         severity=Severity.GOOD,
-        reason=f"nothing waits at {place} any more",
+        reason=f"no message is waiting for {place} any more",
         resolves=down,
         facts={"chat": chat, "channel": channel},
     )

@@ -40,7 +40,7 @@ def watch_identity(
         kind=EventKind.IDENTITY_CHANGED,
         at=min(at, now),
         severity=Severity.WARNING,
-        reason=f"the {what} of this reading is none that this seat had before",
+        reason=f"this seat never had the {what} of this reading before",
         seat=snapshot.seat,
         facts={"what": what, "org": snapshot.org_uuid},
     )

@@ -176,7 +176,7 @@ def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) 
     return about.event(
         EventKind.CAP_FORECAST,
         Severity.INFO,
-        f"at {money.show(speed.per_hour)} an hour over the last {span(speed.over)} the cap{cap} falls at "
+        f"at {money.show(speed.per_hour)} an hour over the last {span(speed.over)} the cap{cap} is reached at "
         f"{stamp(at)}{month}",
         {
             **_speed_facts(speed),
@@ -209,8 +209,8 @@ def _spike(about: _About) -> Event | None:
     return about.event(
         EventKind.SPEND_SPIKE,
         Severity.INFO,
-        f"{money.show(fast)} an hour over the last {span(speed.over)}; nine of its {len(busy)} busy hours of "
-        f"four weeks in ten stay within {money.show(usual)}",
+        f"{money.show(fast)} an hour over the last {span(speed.over)}; 90% of its {len(busy)} busy hours in "
+        f"four weeks stay within {money.show(usual)}",
         {
             **_speed_facts(speed),
             "usual": money_fact(usual),

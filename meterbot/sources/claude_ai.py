@@ -118,7 +118,7 @@ class ClaudeAiSource:
             if held is None or trouble.cause not in {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}:
                 raise
             # The list of organizations hardly ever changes: the numbers need not wait for it.
-            errors.append(f"account: {trouble.sentence}; read as it was known before")
+            errors.append(f"account: {trouble.sentence}; the last known one is used")
             return held
 
     async def _read_account(self, now: datetime) -> AccountInfo:

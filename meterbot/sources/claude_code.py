@@ -109,7 +109,7 @@ class ClaudeCodeSource:
         except SourceError as trouble:
             if held is None or trouble.cause not in _OF_THE_PROFILE:
                 raise
-            errors.append(f"profile: {trouble.sentence}; read as it was known before")
+            errors.append(f"profile: {trouble.sentence}; the last known one is used")
             return held
 
     async def _ask_profile(self, token: str, now: datetime) -> Profile:

@@ -17,7 +17,7 @@ READING_SCOPE = "user:profile"
 
 RUN_CLAUDE = "run `claude` once on that machine"
 
-RENEW_COPY = "put a new one in its place; a copied token lives for hours only"
+RENEW_COPY = "replace it; a copied token lasts only hours"
 
 _TOKEN = re.compile(r"[!-~]+")
 _OTHER_KINDS = {

@@ -178,9 +178,7 @@ class GitHub:
         try:
             return _PAGE.validate_json(answer.body)
         except ValidationError as error:
-            raise CommitsUnreadError(
-                f"GitHub's list of commits is not what it was: {_sentence(error)}"
-            ) from None
+            raise CommitsUnreadError(f"GitHub's list of commits has a new form: {_sentence(error)}") from None
 
     def _rest(self, now: datetime) -> float | None:
         """Seconds until GitHub may be asked again, if it said that enough was."""

@@ -148,7 +148,7 @@ class HttpClient:
 
 
 async def _pause(limit: asyncio.Timeout, work: Awaitable[None]) -> None:
-    """Awaits `work` while the deadline stands still."""
+    """Awaits `work` while the deadline is suspended."""
     loop, when = asyncio.get_running_loop(), limit.when()
     assert when is not None  # noqa: S101 - it was set a moment ago
     left = when - loop.time()

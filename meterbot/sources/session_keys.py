@@ -138,7 +138,7 @@ class SeatSession:
         if begins or (self.unkept is Unkept.UNREADABLE and row is None):
             if row is not None and row.ciphertext is not None:
                 log.info(
-                    "another session key is configured: what the former was renewed to is dropped",
+                    "another session key is configured: the stored renewals of the old one are dropped",
                     seat=self._seat,
                 )
             new = StoredSession(self._seat, self._fingerprints[0])
@@ -183,7 +183,7 @@ class Sessions:
         self._stored = bool(configured) and cipher is not None
         if cipher is None and configured:
             log.warning(
-                "renewed session keys are not kept, and seats end early",
+                "renewed session keys are not kept, so sessions end early",
                 why=Unkept.NO_KEY.value,
                 seats=sorted(configured),
             )

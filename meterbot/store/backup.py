@@ -31,7 +31,7 @@ def back_up(url: URL, target: Path | None, now: datetime) -> Path:
     database = _file(url, "backup")
     target = target or database.with_name(f"{database.name}.{_stamp(now)}.backup")
     if target.exists():
-        raise StartError(f"{target} is there already: name another file, or move that one away")
+        raise StartError(f"{target} already exists: name another file, or move that one away")
     with _told(f"cannot back up {database} to {target}"):
         _schema(database)
         _copy(database, target)
@@ -91,7 +91,7 @@ def _schema(path: Path) -> str:
             raise sqlite3.DatabaseError(f"{path} is damaged: {found}")
         ours = opened.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchone()
         if ours is None:
-            raise sqlite3.DatabaseError(f"{path} is no database of meterbot's")
+            raise sqlite3.DatabaseError(f"{path} is not a meterbot database")
         (schema,) = opened.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - our own name
         return str(schema)
 
@@ -127,7 +127,7 @@ def _put(source: Path, database: Path, now: datetime) -> Path | None:
     if database.exists():
         kept = database.with_name(f"{database.name}.{_stamp(now)}.before-restore")
         if kept.exists():
-            raise FileExistsError(f"{kept} is there already: try again")
+            raise FileExistsError(f"{kept} already exists: try again")
         _leave_wal(database)
         # A damaged one may still have a file beside it, which would be read into any database of this name.
         for suffix in ("", "-wal", "-shm"):
@@ -144,7 +144,7 @@ def _leave_wal(database: Path) -> None:
             opened.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            raise StartError(f"{database} is in use by another program: end it first") from None
+            raise StartError(f"{database} is in use by another program: stop it first") from None
         raise
     except sqlite3.DatabaseError as error:
         log.warning("what is there is damaged, and is kept as it is", database=str(database), why=str(error))

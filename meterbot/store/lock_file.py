@@ -37,7 +37,7 @@ def hold(url: URL) -> TextIOWrapper | None:
         file.close()
         who = f"process {holder}" if holder else "another process"
         raise UnavailableError(
-            f"another meterbot runs on {database} already ({who}): end that one, or give this one another database_url. "
+            f"another meterbot already runs on {database} ({who}): stop it, or give this one another database_url. "
             "Several processes can share a PostgreSQL"
         ) from None
     except OSError as error:

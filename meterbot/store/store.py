@@ -100,7 +100,7 @@ class Store:
             if self._hold is not None:
                 self._hold.close()
         else:  # it may still write: the lock on the file stays until the process ends
-            log.error("the database hangs, what it was doing is left behind")
+            log.error("the database hangs, and its current work is abandoned")
 
     def _join(self) -> bool:
         threads = (self._write_thread, self._urgent_thread, self._read_threads)

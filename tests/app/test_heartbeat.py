@@ -64,7 +64,7 @@ async def test_who_cannot_say_that_it_is_alive_stops_before_others_take_over(
         await asyncio.wait_for(lease.gained(), 5)
     assert presence.alive()
     assert [entry["event"] for entry in logs] == [
-        "cannot tell the other processes that this one is alive, trying on",
+        "cannot tell the other processes that this one is alive, still trying",
         "it is this process's turn",
         "the other processes know again that this one is alive",
     ]
@@ -80,7 +80,7 @@ async def test_a_goodbye_that_nobody_hears_ends_all_the_same(store: Store) -> No
         await presence.leave()
     assert [entry["event"] for entry in logs][
         -1
-    ] == "could not say goodbye: others take over some seconds later"
+    ] == "could not sign off: others take over a few seconds later"
 
 
 async def test_joining_a_database_that_does_not_answer_raises(store: Store) -> None:

@@ -107,7 +107,7 @@ async def test_what_ails_a_bot_that_is_ready_is_named_too() -> None:
             "notes": [
                 "slack is not connected: invalid_auth: the token is worthless",
                 "1 message for discord cannot be delivered: missing access to the channel",
-                "2 of 5 seats cannot be read, or not for certain",
+                "2 of 5 seats cannot be read reliably",
             ],
         },
     )

@@ -308,7 +308,7 @@ async def test_a_command_typed_into_a_form_leaves_it_and_is_obeyed(
     async with listening(Console(stdin, stdout, user="ana"), typist):
         press(b"paste\n" + typed)
         assert await typist.words(1) == [("status",)]
-    assert "Hand in: left, nothing was handed in.\n" in stdout.getvalue()
+    assert "Hand in: cancelled, nothing was sent.\n" in stdout.getvalue()
 
 
 async def test_quit_ends_a_form_too(keyboard: Keyboard, typist: Typist) -> None:

@@ -46,7 +46,7 @@ def test_it_says_what_waits_where_and_which_source_is_silent(tmp_path: Path) -> 
     asyncio.run(refused_by_slack(tmp_path))
     said = typed("status", *configured(tmp_path))
     assert said.exit_code == 0
-    assert "No bot seems to run: start it with meterbot run" in said.stdout
+    assert "No bot seems to be running: start it with meterbot run" in said.stdout
     assert "ana: never seen" in said.stdout
     assert "1 message waiting" in said.stdout
     assert "not_in_channel" in said.stdout

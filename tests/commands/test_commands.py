@@ -300,7 +300,7 @@ async def test_status_beside_a_running_bot_says_how_its_chats_are_connected(stor
     await heartbeat.ticked(NOW - timedelta(minutes=9), {"slack": chat.Connection(up=True)})
     text = body((await ask(Commands(context), "status")).message)
     assert "slack C1: not running; nothing waiting" in text
-    assert "No bot seems to run, its last tick was 9 min ago" in text
+    assert "No bot seems to be running, its last tick was 9 min ago" in text
 
 
 async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Store, tmp_path: Path) -> None:

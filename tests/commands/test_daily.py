@@ -234,7 +234,7 @@ def test_a_chart_has_at_most_twenty_labels_and_loses_no_day(
 
 
 def test_of_days_without_a_reading_nothing_is_said() -> None:
-    assert "Nothing is known of these days." in body(history_answer(view(), (), 30, ()))
+    assert "Nothing is known about these days." in body(history_answer(view(), (), 30, ()))
 
 
 def test_a_seat_that_spent_nothing_has_charts_too() -> None:

@@ -184,7 +184,7 @@ async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
         await store.run(partial(push_tokens.write, token=token))
         await store.run(partial(seat_agents.write, seat=name, version=version))
     said = await door.remarks(["ana", "bo", "cy"])
-    assert said == ["An older agent sends for ana: a new line of /claude-spend join updates it."]
+    assert said == ["An older agent sends for ana: run a new line from /claude-spend join to update it."]
     assert await door.remarks(["bo"]) == []
 
 
@@ -201,7 +201,7 @@ async def test_an_invitation_is_a_direct_message_with_a_button_for_the_line(
         "ana: its owner has a direct message on discord.",
         "bo: its owner has a direct message on slack.",
         "cy: the bot reads this seat itself.",
-        "bo: not invited, it has no owner on a chat that runs here.",
+        "bo: not invited, it has no owner on a chat configured here.",
     ]
     [(to_ana, to_bo)] = [(discord.standing[0], slack.standing[0])]
     assert (to_ana.channel, to_bo.channel) == ("@7", "@UBO")

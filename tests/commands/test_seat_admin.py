@@ -144,7 +144,7 @@ def test_what_was_deleted_is_said_part_by_part() -> None:
     deleted, *rest = forgotten_text("bo", all_of_it).splitlines()
     assert deleted == (
         "deleted of bo: 1 counter with 2 points of history, 3 events with 4 messages, its push token, "
-        "its stored session and its present numbers and health"
+        "its stored session and its current numbers and health"
     )
     assert rest == [
         "kept: 1 counter that another seat reads too",

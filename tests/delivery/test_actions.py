@@ -256,7 +256,7 @@ async def test_what_was_done_holds_after_a_restart(room: Room, wall: Wall, datab
     try:
         later = Room(reopened, room.clock, wall, worker="next")
         assert "muted by bo" in (await later.do("muted")).text
-        assert (await later.do("mute", post.delivery)).title == "It is muted already"
+        assert (await later.do("mute", post.delivery)).title == "It is already muted"
         assert (await later.do("ack", post.delivery)).title == "Acknowledged"
         assert (await later.do("why", post.delivery)).title == "Why this alert"
         assert [line.split()[0] for line in thread(wall, post)] == ["“spend_started”", "Acknowledged"]
@@ -392,7 +392,7 @@ async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way
     post = await alerted(room, wall)
     assert (await room.do("snooze", post.delivery, "1h")).title == "Snoozed"
     assert (await room.do("snooze", post.delivery, "tomorrow")).title == "Snoozed"
-    assert (await room.do("snooze", post.delivery, "1h")).title == "It is snoozed already"
+    assert (await room.do("snooze", post.delivery, "1h")).title == "It is already snoozed"
     assert len(thread(wall, post)) == 2
 
 

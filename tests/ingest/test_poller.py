@@ -476,7 +476,7 @@ async def test_closing_ends_even_when_the_database_hangs(
         other.close()
         await asyncio.wait_for(closing, 5)
         await _idle()
-    assert logs[0]["event"] == "readings could not be stored before the end"
+    assert logs[0]["event"] == "readings could not be stored before the shutdown"
     assert logs[0]["readings"] == 1
 
 

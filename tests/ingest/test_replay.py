@@ -169,7 +169,7 @@ def test_the_table_and_the_document_say_the_same() -> None:
     assert text[1].split() == ["Wed", "Apr", "15", "13:00", "ana", "spend_spike", "-", "muted"] or (
         text[1].split()[-2:] == ["yes", "-"]
     )
-    assert "0 as they were told, 1 that were not, 1 that would not have been." in text
+    assert "0 as sent then, 1 new, 1 not sent by these rules." in text
     document = as_json(found)
     events = document["events"]
     assert isinstance(events, list)

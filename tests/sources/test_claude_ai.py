@@ -151,7 +151,7 @@ async def test_a_failing_account_does_not_keep_the_numbers_from_being_read() -> 
         served.server.fail("account", OVERLOADED)
         snapshot = await served.read_one(NOW + timedelta(hours=1))
     assert snapshot.health is Health.OK
-    assert snapshot.errors == (f"account: {FETCH_FAILED}; read as it was known before",)
+    assert snapshot.errors == (f"account: {FETCH_FAILED}; the last known one is used",)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ async def test_a_known_tokens_numbers_do_not_wait_for_its_profile(reply: Reply) 
         seat.server.fail("profile", reply)
         snapshot = await seat.read(NOW + DAY)
         assert snapshot.health is Health.OK
-        assert snapshot.errors[0].endswith("; read as it was known before")
+        assert snapshot.errors[0].endswith("; the last known one is used")
         assert (await seat.read(NOW + DAY + QUARTER)).errors == ()
         assert seat.routes() == ["profile", "usage"] * 3
 

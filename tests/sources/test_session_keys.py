@@ -81,7 +81,7 @@ async def test_another_configured_key_wins_and_the_stored_one_is_dropped(store: 
     with capture_logs() as logs:
         assert await session(store, K1, configured=THIRD).current() == THIRD
     assert [entry["event"] for entry in logs] == [
-        "another session key is configured: what the former was renewed to is dropped"
+        "another session key is configured: the stored renewals of the old one are dropped"
     ]
     (row,) = (await store.read(kept.read)).values()
     assert row.ciphertext is None

@@ -134,7 +134,7 @@ async def test_a_backup_that_fails_leaves_nothing_behind(url: str, file: Path, t
         await back_up(url, tmp_path / "kept.db", NOW)
     assert names(tmp_path) == []
     somebody_elses(file)
-    with pytest.raises(StartError, match="is no database of meterbot's"):
+    with pytest.raises(StartError, match="is not a meterbot database"):
         await back_up(url, tmp_path / "kept.db", NOW)
     assert names(tmp_path) == ["meterbot.db"]
 
@@ -178,7 +178,7 @@ async def test_nothing_is_restored_while_any_program_has_the_database_open(
 ) -> None:
     kept = await back_up(url, None, NOW)
     before = names(tmp_path)
-    with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: end it first"):
+    with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: stop it first"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
     assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
@@ -239,7 +239,7 @@ async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
     for name, why in (
         ("newer.db", "has schema 9999, which is newer than this meterbot"),
         ("text.db", "file is not a database"),
-        ("foreign.db", "is no database of meterbot's"),
+        ("foreign.db", "is not a meterbot database"),
         ("none.db", "there is no such file"),
     ):
         with pytest.raises(StartError, match=why):

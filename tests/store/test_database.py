@@ -388,7 +388,7 @@ async def test_a_line_that_rests_holds_back_its_channel_and_no_other(store: Stor
     await put_back(store, first, DeliveryState.QUEUED, later(minutes=5))
     assert [await _claim(store), await _claim(store)] == ["d3", None]
     assert await _claim(store, chat="discord") == "d4"
-    assert await _claim(store, 4.9) == "d3"  # its claim ran out, so somebody looks after it
+    assert await _claim(store, 4.9) == "d3"  # its claim ran out, so somebody is taking care of it
     assert await _claim(store, 5) == "d1"
 
 

@@ -154,7 +154,7 @@ class ClaudeCodeSeat(PlanSeat):
         if not isinstance(value, str):
             raise ValueError("must be a text in quotes")  # noqa: TRY004 - pydantic reports a ValueError
         if info.data.get("token") is not None:
-            raise ValueError("stands beside a token: keep one of the two")
+            raise ValueError("is set together with a token: keep one of the two")
         path = (info.context or Vault({}, Path())).path(value)
         read_text(path)
         return path

@@ -199,7 +199,7 @@ class Wanted:
                 f'a secret is never written in this file: use {self.key}_env = "NAME" or {self.key}_file = "path"'
             )
         if self.env is not None and self.file is not None:
-            raise ValueError(f"stands beside {self.key}_env: keep one of the two")
+            raise ValueError(f"is set together with {self.key}_env: keep one of the two")
         if self.env is not None:
             name = _text(self.env)
             return kind.of(vault.variable(name), f"the environment variable{_shown(name)}")

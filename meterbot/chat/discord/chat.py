@@ -128,7 +128,7 @@ class DiscordChat:
         except discord.LoginFailure:
             raise StartError(NEW_TOKEN) from None
         except FAILURES as error:
-            log.warning("Discord is out of reach, trying on", error=type(error).__name__)
+            log.warning("Discord cannot be reached, still trying", error=type(error).__name__)
         self._verdict = asyncio.get_running_loop().create_future()
         self._tasks = [
             asyncio.create_task(self._keep_connected()),
@@ -341,7 +341,7 @@ class DiscordChat:
             except Exception as error:  # noqa: BLE001 - Discord or the database is away: the commands can wait
                 if str(error) != told:
                     told = str(error)
-                    log.warning("cannot register the commands with Discord, trying on", error=told)
+                    log.warning("cannot register the commands with Discord, still trying", error=told)
                 await asyncio.sleep(pause)
             else:
                 return
@@ -449,7 +449,7 @@ async def _shut(client: BotClient) -> None:
         async with asyncio.timeout(_GOODBYE_SECONDS):
             await client.close()
     except TimeoutError:
-        log.info("Discord's gateway did not say goodbye")
+        log.info("Discord's gateway connection did not close cleanly")
     finally:
         await client.http.close()
 

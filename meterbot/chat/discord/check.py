@@ -65,9 +65,9 @@ class DiscordCheck:
         try:
             await self._in_time(self._client.login(self._token))
         except discord.LoginFailure:
-            return Check("discord_token", Status.FAIL, "Discord does not take the bot's token", NEW_TOKEN)
+            return Check("discord_token", Status.FAIL, "Discord rejects the bot's token", NEW_TOKEN)
         except FAILURES as error:
-            sentence = f"the bot's token could not be looked at: {reason_of(error)}"
+            sentence = f"the bot's token could not be checked: {reason_of(error)}"
             return Check("discord_token", Status.FAIL, sentence, _NETWORK)
         return Check("discord_token", Status.OK, f"Discord knows the bot ({self._client.user})")
 
@@ -97,7 +97,7 @@ class DiscordCheck:
         try:
             return found + await self._in_time(self._on_server(judged_by, thread=thread))
         except FAILURES as error:
-            sentence = f"the server {at} could not be looked at: {reason_of(error)}"
+            sentence = f"the server {at} could not be checked: {reason_of(error)}"
             return [*found, Check("discord_guild", Status.FAIL, sentence, self._invitation())]
 
     async def _on_server(self, channel_id: int, *, thread: bool) -> list[Check]:
@@ -124,7 +124,9 @@ class DiscordCheck:
             for permission, lost in lacking
         ]
         if not lacking:
-            found.append(Check("discord_permissions", Status.OK, "the bot may do there all it needs to"))
+            found.append(
+                Check("discord_permissions", Status.OK, "the bot has every permission it needs there")
+            )
         return [*found, await self._command()]
 
     async def _command(self) -> Check:
@@ -164,7 +166,7 @@ class DiscordCheck:
             sentence = f"the bot cannot see the channel {channel_id}"
             remedy = f"{self._invitation()}; if the channel is private, add the bot to it"
             return Check("discord_channel", Status.FAIL, sentence, remedy)
-        sentence = f"the channel {channel_id} could not be looked at: {reason_of(error)}"
+        sentence = f"the channel {channel_id} could not be checked: {reason_of(error)}"
         return Check("discord_channel", Status.FAIL, sentence, _NETWORK)
 
     def _invitation(self) -> str:

@@ -169,7 +169,7 @@ class SlackChat:
     def _fatal(failure: SendError, setting: str) -> SendError | StartError:
         if failure.outcome is not Outcome.REFUSED:
             return failure
-        return StartError(f"Slack does not let us in with {setting}: {failure.reason}")
+        return StartError(f"Slack rejects {setting}: {failure.reason}")
 
     async def _socket_url(self) -> str:
         opened = await self._web.call("apps.connections.open", params={"token": self._app_token})
@@ -279,7 +279,7 @@ class SlackChat:
         )
         channel, ts = posted.get("channel"), posted.get("ts")
         if not isinstance(channel, str) or not isinstance(ts, str):
-            raise SendError(Outcome.IN_DOUBT, "Slack took the message and did not say where it is")
+            raise SendError(Outcome.IN_DOUBT, "Slack accepted the message but did not say where it is")
         return Posted(channel, ts)
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:  # noqa: ARG002 - the contract

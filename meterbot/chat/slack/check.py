@@ -96,13 +96,11 @@ class SlackCheck:
             )
         except SendError as failure:
             if failure.code == "missing_scope":
-                sentence = (
-                    f"whether the bot sits in {channel} cannot be seen: it lacks the scope to read there"
-                )
+                sentence = f"cannot tell whether the bot is in {channel}: it lacks the scope to read there"
                 remedy = "add channels:history (public channel) or groups:history (private one) and reinstall the app"
                 return Check("slack_channel", Status.WARN, sentence, remedy)
             return _failed("slack_channel", f"the channel {channel}", failure, "check [slack] channel")
-        return Check("slack_channel", Status.OK, f"the bot sits in {channel} and may read it")
+        return Check("slack_channel", Status.OK, f"the bot is in {channel} and may read it")
 
 
 def _scopes(granted: str, *, direct_messages: bool) -> list[Check]:
@@ -121,9 +119,9 @@ def _scopes(granted: str, *, direct_messages: bool) -> list[Check]:
 def _failed(id_: str, what: str, failure: SendError, page: str) -> Check:
     """A refusal is told with what to do about it; an outage says nothing of what was to be looked at."""
     if failure.outcome is Outcome.REFUSED:
-        sentence = f"Slack does not take {what}: {failure.code or failure.reason}"
+        sentence = f"Slack rejects {what}: {failure.code or failure.reason}"
         return Check(id_, Status.FAIL, sentence, REMEDIES.get(failure.code or "", page))
-    sentence = f"{what} could not be looked at: {failure.reason}"
+    sentence = f"{what} could not be checked: {failure.reason}"
     return Check(
         id_, Status.FAIL, sentence, "check this machine's network and endpoints.slack_api, then try again"
     )

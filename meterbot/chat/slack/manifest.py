@@ -31,15 +31,15 @@ SCOPES = (
     Scope(
         ("chat:write",), "Post alerts, edit them, and answer in their threads.", "nothing can be posted", True
     ),
-    Scope(("commands",), f"Hear {COMMAND}.", f"{COMMAND} is not heard"),
+    Scope(("commands",), f"Hear {COMMAND}.", f"{COMMAND} does not work"),
     Scope(
         ("app_mentions:read",),
-        "Hear `@meterbot`, which works in threads, where Slack takes no command; no other message is read.",
-        "@meterbot is not heard",
+        "Read messages that mention `@meterbot`, which also works in threads; no other message is read.",
+        "@meterbot does not work",
     ),
     Scope(
         ("channels:history", "groups:history"),
-        "After a lost connection, look whether an alert arrived instead of posting it again. Slack has no narrower"
+        "After a lost connection, check whether an alert arrived instead of posting it again. Slack has no narrower"
         " scope for it: meterbot reads only its own channel, and only then. channels: for a public channel, groups: for"
         " a private one; keep the one you need.",
         "a post whose answer was lost cannot be looked up, and is posted again",
@@ -48,19 +48,19 @@ SCOPES = (
         ("im:write",),
         "Send an alert to a seat's owner in a direct message, where a route in the configuration says so. Leave it out if"
         " none does.",
-        "nobody can be told in a direct message",
+        "nobody can get a direct message",
         optional=True,
     ),
     Scope(
         ("im:history",),
-        "Look there, too, whether a message arrived.",
+        "Check there, too, whether a message arrived.",
         "a direct message whose answer was lost is sent again",
         optional=True,
     ),
     Scope(
         ("usergroups:read",),
-        "Know who is in the user groups that the configuration names as operators; asked for no other.",
-        "nobody is an operator by a user group",
+        "See who is in the user groups that the configuration names as operators; no other group is read.",
+        "operators cannot be named by user group",
     ),
 )
 """Everything the manifest asks for. What checks the app's scopes reads this."""

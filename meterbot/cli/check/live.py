@@ -64,8 +64,10 @@ def schema(seen: Glance) -> Check:
         return Check("schema", Status.FAIL, sentence, "install the newer version again")
     if seen.found != seen.newest:
         sentence = f"the database has schema {seen.found}, this version's is {seen.newest}"
-        return Check("schema", Status.WARN, sentence, "`meterbot db upgrade`, or the next start does it")
-    pooler = "; a connection pooler stands before it, which meterbot works with" if seen.pooled else ""
+        return Check(
+            "schema", Status.WARN, sentence, "run `meterbot db upgrade`, or let the next start do it"
+        )
+    pooler = "; it is behind a connection pooler, which works" if seen.pooled else ""
     return Check("schema", Status.OK, f"the database has this version's schema, {seen.newest}{pooler}")
 
 
@@ -152,8 +154,8 @@ async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Che
     """One read of every seat that may be asked now; of those that push, what arrived last."""
     seats = config.seat_list()
     if seen is None or (seen.there and seen.found != seen.newest):
-        sentence = "no seat was read: the database has to be of this version first"
-        return [Check("seat_read", Status.WARN, sentence, "see to the database, then check again")]
+        sentence = "no seat was read: upgrade the database first"
+        return [Check("seat_read", Status.WARN, sentence, "correct the database, then check again")]
     waiting = {
         seat.name: check for seat in seats if (check := unasked(seat, seen.sources.get(seat.name), now))
     }
@@ -175,7 +177,7 @@ def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | Non
         return Check("seat_read", Status.OK, f"{seat.name} was read within the last minute")
     if state.health is not Health.OK and state.next_due is not None and state.next_due > now:
         why = state.health.value.replace("_", " ")
-        sentence = f"{seat.name} is not asked before {state.next_due:%Y-%m-%d %H:%M} UTC: {why}"
+        sentence = f"{seat.name} is not read before {state.next_due:%Y-%m-%d %H:%M} UTC: {why}"
         return Check("seat_read", Status.WARN, sentence, remedy(state.health, seat.source))
     return None
 
@@ -221,4 +223,4 @@ def clock(ahead: Mapping[str, timedelta | None]) -> Iterator[Check]:
         f" that of {name}"
     )
     status = Status.FAIL if abs(gap) >= _TOO_MUCH else Status.WARN
-    yield Check("clock", status, sentence, "let NTP set the clock, such as by `timedatectl set-ntp true`")
+    yield Check("clock", status, sentence, "set the clock with NTP, for example `timedatectl set-ntp true`")

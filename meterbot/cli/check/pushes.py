@@ -17,7 +17,7 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
     if not seats:
         return
     if config.http is None:
-        sentence = "nothing listens, so that no seat can push"
+        sentence = "nothing listens, so no seat can push"
         yield Check(
             "push_listener", Status.FAIL, sentence, 'add [http] with bind = "127.0.0.1:8080", or set PORT'
         )
@@ -29,8 +29,8 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
         yield Check("push_listener", Status.OK, sentence)
     else:
         address = next(each for each in config.http.addresses if not is_here(each.host))
-        sentence = f"pushes of other machines arrive at {address} unencrypted, tokens included"
-        remedy = "bind 127.0.0.1 and let a proxy with TLS stand in front"
+        sentence = f"pushes from other machines arrive at {address} unencrypted, tokens included"
+        remedy = "bind 127.0.0.1 and put a proxy with TLS in front"
         yield Check("push_listener", Status.WARN, sentence, remedy)
     if database is not Status.FAIL:
         yield from _push_tokens([seat.name for seat in seats if not seat.push_token_sha256], config, cwd)
@@ -40,7 +40,7 @@ def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Chec
     """`without`: the seats for which the configuration names no token."""
     url = parse_url(config.database_url.get_secret_value())
     if without and not is_sqlite(config):
-        sentence = f"tokens of {', '.join(without)}: PostgreSQL knows (`meterbot seat list` tells)"
+        sentence = f"tokens of {', '.join(without)}: not checked here, they are in PostgreSQL (see `meterbot seat list`)"
         yield Check("push_tokens", Status.OK, sentence)
         return
     missing = sorted({*without} - _seats_with_token(cwd / str(url.database))) if without else []

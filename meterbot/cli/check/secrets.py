@@ -17,7 +17,7 @@ def secret_key(config: Config, stored: Stored | None, database: Status) -> Itera
     if not seats and not config.secret_key:
         return
     if database is Status.FAIL:
-        sentence = "stored session keys were not looked at: the database cannot be used"
+        sentence = "stored session keys were not checked: the database cannot be used"
         yield Check("secret_key", Status.WARN, sentence, "correct the database first")
         return
     kept = {seat: text for seat, text in (stored or {}).items() if text}
@@ -30,7 +30,7 @@ def secret_key(config: Config, stored: Stored | None, database: Status) -> Itera
     if lost:
         sentence = f"the secret key does not decrypt the stored session keys of {', '.join(sorted(lost))}"
         remedy = (
-            'put the key they were stored with behind the present one ("new old"); if it is lost, sign in again, '
+            'put the key they were stored with after the current one ("new old"); if it is lost, sign in again, '
             "configure the new session keys and run `meterbot secret-key --discard-unreadable`"
         )
         yield Check("secret_key", Status.FAIL, sentence, remedy)
@@ -50,7 +50,7 @@ def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
             sentence,
             "set METERBOT_SECRET_KEY (or secret_key_env, secret_key_file) to the key they were stored with",
         )
-    sentence = f"without a secret key renewed session keys are not kept: {', '.join(seats)} will end early"
+    sentence = f"without a secret key renewed session keys are not kept: the sessions of {', '.join(seats)} end early"
     return Check(
         "secret_key",
         Status.WARN,
@@ -64,7 +64,7 @@ def tokens(config: Config) -> Iterator[Check]:
     for seat in config.seats:
         if isinstance(seat, AdminApiSeat) and not seat.token.get_secret_value().startswith("sk-ant-admin"):
             sentence = f"the token of seat {seat.name} does not start with sk-ant-admin"
-            remedy = "an admin of the organization makes an admin key in the Console"
+            remedy = "ask an admin of the organization to make an admin key in the Console"
             yield Check("tokens", Status.WARN, sentence, remedy)
     if config.slack is None:
         return
@@ -118,12 +118,12 @@ def sign_ins(config: Config) -> Iterator[Check]:
             remedy = remedy or "put the token of a signed-in Claude Code there"
             yield Check("sign_in", Status.FAIL, f"{seat.name}: {sentence}", remedy)
             continue
-        end = "" if login.expires_at is None else f", good until {login.expires_at:%Y-%m-%d %H:%M} UTC"
+        end = "" if login.expires_at is None else f", valid until {login.expires_at:%Y-%m-%d %H:%M} UTC"
         yield Check("sign_in", Status.OK, f"{seat.name}: a token of Claude Code{end}")
         seats_of.setdefault(login.token, []).append(seat.name)
     for names in seats_of.values():
         if len(names) > 1:
-            sentence = f"{' and '.join(names)} have one token, and share the few requests that are answered"
+            sentence = f"{' and '.join(names)} have the same token, and share its few requests"
             yield Check("same_token", Status.WARN, sentence, "keep one of these seats")
 
 

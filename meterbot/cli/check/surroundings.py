@@ -71,7 +71,7 @@ def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Che
         return Check("database", Status.FAIL, f"{closed[0]} cannot be written to", remedy)
     if path.exists() and (trouble := sqlite_trouble(path)):
         return Check("database", Status.FAIL, *trouble)
-    return Check("database", Status.OK, f"SQLite in {path}" + ("" if path.exists() else ", not made yet"))
+    return Check("database", Status.OK, f"SQLite in {path}" + ("" if path.exists() else ", not created yet"))
 
 
 def chats(config: Config) -> Check:
@@ -86,7 +86,7 @@ def chats(config: Config) -> Check:
     ]
     if not chats:
         remedy = "add [slack] or [discord], or enable [console]"
-        return Check("chats", Status.FAIL, "no alert would be told anywhere", remedy)
+        return Check("chats", Status.FAIL, "alerts would go nowhere", remedy)
     return Check("chats", Status.OK, f"alerts go to {' and '.join(chats)}")
 
 

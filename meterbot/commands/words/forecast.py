@@ -48,7 +48,7 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
         charts=_charts(outlooks, hours, view),
         sections=(Section(notes, heading="Filling up"),) if notes else (),
         actions=() if view.public else buttons("forecast"),
-        footer=f"The counters start again {ends}. A range holds in four months of five; it needs {FEWEST_DAYS} whole days.",
+        footer=f"The counters reset {ends}. A range is right in four months out of five; it needs {FEWEST_DAYS} whole days.",
     )
 
 
@@ -74,9 +74,9 @@ def _end(team: TeamOutlook, forecast: Forecast) -> str:
 
 
 def range_text(forecast: Forecast) -> str:
-    """`between $40.00 and $95.00`, or `at about $40.00, if the days stay alike`"""
+    """`between $40.00 and $95.00`, or `at about $40.00, if the daily spend stays the same`"""
     if forecast.low == forecast.high:
-        return f"at about {_money(forecast.low)}, if the days stay alike"
+        return f"at about {_money(forecast.low)}, if the daily spend stays the same"
     return f"between {_money(forecast.low)} and {_money(forecast.high)}"
 
 

@@ -30,7 +30,7 @@ from meterbot.core.text import amounts_text, day_text, listed, moment, one_line,
 from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
-_USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and perhaps “me” or a seat behind it."
+_USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and optionally “me” or a seat after it."
 _MOST_BUCKETS, _MOST_NAMES = 20, 20
 _NAME = 20
 
@@ -84,7 +84,7 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
     words = ("history", f"{number}d", *(seats if len(seats) < 2 else ("me",)))
     actions = () if view.public else buttons(*words)
     if not found:
-        text = "Nothing is known of these days."
+        text = "Nothing is known about these days."
         return Message(title, f"{title}: {text}", text=text, actions=actions)
     total = amounts_text(days.total for days in found)
     facts = tuple(dict.fromkeys(fact for days in found for fact in _facts(days)))

@@ -20,7 +20,7 @@ from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25
 _NUMBER = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)?#?(?P<number>\d{1,10})", re.ASCII)
-_WAITING = Bill(None, why="GitHub is still asked for its commits")
+_WAITING = Bill(None, why="meterbot is still asking GitHub for its commits")
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
@@ -42,7 +42,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         return Answer(notice(title, text), request.public)
     shown = [pull for pull in pulls if _may_ask_for(view, pull.seats)]
     if not shown:
-        hidden = notice("Not shown", "Here only its author may see what a pull request cost.")
+        hidden = notice("Not shown", "Only its author may see here what a pull request cost.")
         return Answer(hidden, request.public)
     return Answer(pull_requests(view, shown, request.words), request.public)
 

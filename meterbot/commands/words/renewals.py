@@ -138,4 +138,4 @@ def _why_unknown(row: SeatRow) -> str:
         return "the last known date has passed"
     if row.seat.source == "claude_ai":
         return "claude.ai names no date"
-    return f"{row.seat.source} cannot tell it, so set renews_on in the configuration"
+    return f"{row.seat.source} does not report it, so set renews_on in the configuration"

@@ -157,7 +157,7 @@ def _last_reading(report: TeamReport) -> str:
 def _running(last_tick: datetime | None, now: datetime, *, down: bool) -> str:
     if down:
         ago = "" if last_tick is None else f", its last tick was {age(last_tick, now)}"
-        return f"No bot seems to run{ago}: start it with meterbot run, or look at its log."
+        return f"No bot seems to be running{ago}: start it with meterbot run, or look at its log."
     return "" if last_tick is None else f"Last tick {age(last_tick, now)}."
 
 

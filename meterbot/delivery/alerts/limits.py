@@ -32,13 +32,13 @@ def seat_blocked(facts: EventFacts) -> AlertText:
     situation, reason = _REASONS.get(facts.text("why") or "", _UNKNOWN_REASON)
     hard, until = facts.event.facts.get("hard"), facts.until("until")
     if hard is None:
-        plan = "Whether the plan quota still serves is unknown."
+        plan = "It is unknown whether the plan quota still works."
     elif hard:
         full = facts.items("full_windows")
         which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
         plan = f"The plan quota is used up too{which}: the next prompt is refused."
     else:
-        plan = "The plan still serves until one of its windows is full."
+        plan = "The plan still works until one of its windows is full."
     otherwise = (f"Otherwise the block lifts on {until}.",) if until else ()
     return AlertText(
         facts.with_spent(f"{facts.who} is BLOCKED", share=False),
@@ -63,7 +63,7 @@ def _seat_line(facts: EventFacts) -> str:
 
 def seat_unblocked(facts: EventFacts) -> AlertText:
     since = facts.when("since")
-    evidence = (f"It was blocked since {since}.",) if since else ()
+    evidence = (f"It had been blocked since {since}.",) if since else ()
     details = tuple(f"{text}." for text in change_texts(facts))
     return AlertText(
         facts.with_spent(f"{facts.who} is no longer blocked"), details=details, evidence=evidence
@@ -134,7 +134,7 @@ def window_full(facts: EventFacts) -> AlertText:
         return AlertText(title, action, (*late, *((f"Extra usage so far: {spent}.",) if spent else ())))
     if next_prompt == "refused":
         return AlertText(title, f"Prompts are refused{until}.", late)
-    return AlertText(title, f"Whether prompts are billed or refused{until} is unknown.", late)
+    return AlertText(title, f"It is unknown whether prompts are billed or refused{until}.", late)
 
 
 def window_reset(facts: EventFacts) -> AlertText:

@@ -23,7 +23,7 @@ def source_down(facts: EventFacts) -> AlertText:
     known = f"The last good reading is from {last}." if last else "There is no reading yet."
     evidence = (
         *in_sentences(facts.text("detail")),
-        *((f"It cannot be read since {since}.",) if since else ()),
+        *((f"It has been unreadable since {since}.",) if since else ()),
     )
     return AlertText(
         f"{facts.who} cannot be read{f': {cause}' if cause else ''}",
@@ -36,7 +36,8 @@ def source_down(facts: EventFacts) -> AlertText:
 def source_up(facts: EventFacts) -> AlertText:
     since = facts.when("down_since")
     return AlertText(
-        f"{facts.who} can be read again", evidence=(f"It could not be read since {since}.",) if since else ()
+        f"{facts.who} can be read again",
+        evidence=(f"It had been unreadable since {since}.",) if since else (),
     )
 
 

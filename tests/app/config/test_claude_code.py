@@ -66,7 +66,7 @@ def test_a_token_of_ones_own_file_is_found_again_wherever_it_stands(tmp_path: Pa
         (f'{BO}token_env = "NOT_SET"', "4:1 seats[0].token_env: the environment variable NOT_SET is not set"),
         (
             f'{BO}token_env = "BO_TOKEN"\ncredentials_file = "~/.claude/.credentials.json"',
-            "5:1 seats[0].credentials_file: stands beside a token: keep one of the two",
+            "5:1 seats[0].credentials_file: is set together with a token: keep one of the two",
         ),
         (f'{BO}token = "{TOKEN}"', "4:1 seats[0].token: a secret is never written in this file: use"),
         (f'{BO}token_env = "BO_TOKEN"\nsession_key_env = "BO_TOKEN"', "5:1 seats[0].session_key_env: is not"),

@@ -123,7 +123,7 @@ def database_of(tmp_path: Path, name: str = "m.db") -> Check:
 
 def test_a_database_that_is_not_there_yet_is_said_not_to_be_and_not_made(tmp_path: Path) -> None:
     found = database_of(tmp_path)
-    assert (found.status, found.sentence) == (Status.OK, f"SQLite in {tmp_path}/m.db, not made yet")
+    assert (found.status, found.sentence) == (Status.OK, f"SQLite in {tmp_path}/m.db, not created yet")
     assert not (tmp_path / "m.db").exists()
 
 

@@ -78,7 +78,10 @@ def whole(message: Message) -> str:
 def test_the_team_and_every_seat_have_a_pace_and_a_range() -> None:
     text = whole(forecast_answer(*asked()))
     # Half of April 30 is left: ten days of a dollar each make it about half a dollar.
-    assert "$51.60 spent so far, $2.25/h now. The month ends at about $53.35, if the days stay alike." in text
+    assert (
+        "$51.60 spent so far, $2.25/h now. The month ends at about $53.35, if the daily spend stays the same."
+        in text
+    )
     assert "ana   $17.20  about $17.78     $0.75" in text
 
 
@@ -102,13 +105,15 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     assert "ana: at this pace it reaches its cap at about Thu Apr 30 10:16" in text
     assert "ana   $49.90  about $50.48  $50.00     $0.38" in text
     assert (
-        "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the days stay alike."
+        "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the daily spend stays the same."
         in text
     )
-    assert month_ends(said) == ["Without caps, the month would end at about $50.48, if the days stay alike."]
+    assert month_ends(said) == [
+        "Without caps, the month would end at about $50.48, if the daily spend stays the same."
+    ]
     (heading,) = said.seats
     assert (
-        "Without its cap of $50.00, the month would end at about $50.48, if the days stay alike."
+        "Without its cap of $50.00, the month would end at about $50.48, if the daily spend stays the same."
         in seat_outlook_sentences(heading, view)
     )
 

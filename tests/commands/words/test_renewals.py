@@ -65,7 +65,7 @@ def test_an_unknown_renewal_says_why_and_what_helps() -> None:
     told = View(team_report([reading(snapshot(subscription=None)), reading(pushed)], {}, seats, NOW), BERLIN)
     lines = [
         "Unknown for ana: claude.ai names no date.",
-        "Unknown for bo: push cannot tell it, so set renews_on in the configuration.",
+        "Unknown for bo: push does not report it, so set renews_on in the configuration.",
         "Unknown for cy: not read yet.",
     ]
     assert renewals(told).text.startswith("No next charge is known.\n")

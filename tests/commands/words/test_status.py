@@ -74,9 +74,9 @@ def test_status_tells_from_outside_whether_a_bot_runs() -> None:
     def asked(last_tick: datetime | None) -> Message:
         return status(view(reading("ana")), [], "1", last_tick=last_tick)
 
-    assert "No bot seems to run: start it with meterbot run" in asked(None).text
+    assert "No bot seems to be running: start it with meterbot run" in asked(None).text
     late = asked(NOW - timedelta(hours=3))
-    assert "No bot seems to run, its last tick was 3 h ago" in late.text
+    assert "No bot seems to be running, its last tick was 3 h ago" in late.text
     assert late.severity is Severity.WARNING
     well = asked(NOW - timedelta(minutes=1))
     assert well.text == "1 of 1 source ok. Last reading just now. Last tick 1 min ago."

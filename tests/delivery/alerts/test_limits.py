@@ -47,7 +47,7 @@ def test_a_seat_out_of_credits_is_told_to_buy_some() -> None:
     found = lines(EventKind.SEAT_BLOCKED, why="balance", hard=False, until=None, full_windows=[])
     assert found == [
         "To continue now, buy credits (Settings → Usage (https://claude.ai/settings/usage)).",
-        "The prepaid credits are used up. The plan still serves until one of its windows is full.",
+        "The prepaid credits are used up. The plan still works until one of its windows is full.",
     ]
 
 
@@ -55,7 +55,7 @@ def test_a_block_of_unknown_cause_claims_none() -> None:
     found = lines(EventKind.SEAT_BLOCKED, why="unknown", hard=None, until=None, full_windows=None)
     assert found[1] == (
         "The cap is reached or the credits are used up; Anthropic does not say which. "
-        "Whether the plan quota still serves is unknown."
+        "It is unknown whether the plan quota still works."
     )
 
 
@@ -119,7 +119,7 @@ def test_several_changes_are_one_message() -> None:
     [
         ("billed", "Prompts are billed as extra usage until Thu Apr 30 14:00. Pause if this is not wanted."),
         ("refused", "Prompts are refused until Thu Apr 30 14:00."),
-        (None, "Whether prompts are billed or refused until Thu Apr 30 14:00 is unknown."),
+        (None, "It is unknown whether prompts are billed or refused until Thu Apr 30 14:00."),
     ],
 )
 def test_a_full_window_says_what_happens_to_the_next_prompt(following: str | None, first: str) -> None:

@@ -13,7 +13,7 @@ def test_a_source_that_is_down_says_why_what_to_do_and_how_old_the_numbers_are()
     evidence = text_of(down, seat("ana"), BERLIN).evidence
     assert [plain(line) for line in evidence] == [
         "The cookie is not accepted.",
-        "It cannot be read since Thu Apr 30 11:30.",
+        "It has been unreadable since Thu Apr 30 11:30.",
     ]
 
 
