@@ -279,7 +279,7 @@ async def test_a_wrong_token_and_a_missing_invitation_are_told_and_asked_again(t
             await screen.sees("/invite the bot to the channel")
             three.slack.channels[three.slack.channel].member = True
             await screen.answers("channel's id", "")
-            await screen.sees("slack_channel: the bot sits in")
+            await screen.sees("slack_channel: the bot is in")
         nothing_told(screen.shown)
 
 

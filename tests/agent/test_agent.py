@@ -63,7 +63,7 @@ async def test_what_anthropic_asks_for_is_a_floor_that_a_restart_does_not_forget
     home.chance = 0.0
     anthropic.fail("usage", rate_limited("3387"))
     for _ in range(4):  # each a new run, as a timer starts it
-        with pytest.raises(Problem, match=r"asked for too often; next try after \d\d:\d\d"):
+        with pytest.raises(Problem, match=r"requested too often; next try after \d\d:\d\d"):
             await home.push()
         home.clock.advance(timedelta(seconds=840))
     assert len(asked(anthropic)) == 1
@@ -233,7 +233,7 @@ async def test_what_is_remembered_holds_no_secret_and_is_for_its_user_alone(home
         (Answered(401), r"ask `/claude-spend join` for a new line (401)"),
         (Answered(404), "check METERBOT_URL (404)"),
         (Answered(409), "another account"),
-        (Answered(302, {"Location": "https://x.example"}), "redirect: set the final one (302)"),
+        (Answered(302, {"Location": "https://x.example"}), "redirects elsewhere: set the final one (302)"),
         (
             Answered(422, {}, '{"error": "fetched_at: is in the future"}'),
             "fetched_at: is in the future (422)",

@@ -522,7 +522,7 @@ async def test_a_seat_that_left_the_configuration_ails_nobody(
 async def test_a_second_bot_on_a_file_is_refused(three: Team, clock: ManualClock, sqlite: str) -> None:
     config = three.config(sqlite)
     async with assembled(config, clock):
-        with pytest.raises(StartError, match="another meterbot runs on"):
+        with pytest.raises(StartError, match="another meterbot already runs on"):
             async with assembled(config, clock):
                 pytest.fail("it started")
 

@@ -382,7 +382,7 @@ async def test_another_account_is_409_and_stored_nowhere_but_as_what_ails_the_so
     state = (await door.store.read(facts.read_sources))["bo"]
     assert (state.health, state.detail) == (
         Health.REFUSED,
-        "what arrives is another account's (its email is a new one)",
+        "the data is from another account (its email is new)",
     )
     door.clock.advance(timedelta(minutes=2))
     assert (await door.send(body(1800, NOW + timedelta(minutes=2)))).status == 202

@@ -48,7 +48,7 @@ async def test_a_second_bot_on_a_file_exits_1_since_the_first_may_be_about_to_en
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
         second = await process.meterbot("run", cwd=tmp_path)
         await process.stop(bot)
-    assert (second.status, "another meterbot runs on" in second.stderr) == (1, True)
+    assert (second.status, "another meterbot already runs on" in second.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 1), ("203.0.113.1", 2)])

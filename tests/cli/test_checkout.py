@@ -59,7 +59,7 @@ def test_what_the_branch_has_and_its_base_has_not(checkout: Checkout) -> None:
     [
         ("nowhere", None, "there is no branch or commit nowhere"),
         ("feature", "nowhere", "there is no branch or commit nowhere"),
-        ("main", None, "has no commit that main has not"),
+        ("main", None, "has no commits beyond main"),
         ("--output=planted", None, "there is no branch or commit --output=planted"),
         ("feature", "--output=planted", "there is no branch or commit --output=planted"),
         ("feature;touch planted", None, "there is no branch or commit"),

@@ -31,9 +31,9 @@ async def test_a_test_alert_stands_everywhere_and_says_where(three: Team) -> Non
     slack, discord = await tried(three)
     (on_slack,) = three.slack.messages()
     (on_discord,) = three.discord.messages()
-    assert slack.sentence == f"slack {three.slack.channel}: it stands there as message {on_slack.ts}"
+    assert slack.sentence == f"slack {three.slack.channel}: posted as message {on_slack.ts}"
     assert discord.sentence == (
-        f"discord {three.discord.channel_id}: it stands there as message {on_discord['id']}"
+        f"discord {three.discord.channel_id}: posted as message {on_discord['id']}"
     )
     assert three.on_discord() == ["Test: alerts arrive here"]
 

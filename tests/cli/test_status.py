@@ -94,4 +94,4 @@ def test_pull_requests_without_github_say_why_there_are_none(tmp_path: Path) -> 
     month, one = typed("pr", *configured(tmp_path)), typed("pr", "12", *configured(tmp_path))
     assert (month.exit_code, one.exit_code) == (0, 1)
     for said in (month, one):
-        assert "only with [github] in its configuration" in said.stderr
+        assert "only to a bot with [github] in its configuration" in said.stderr

@@ -38,11 +38,11 @@ def test_levels_are_read(written: str, levels: tuple[Threshold, ...] | None) -> 
     [
         ("", "Write one to 10 levels"),
         (" ".join(f"{level}%" for level in range(1, 12)), "Write one to 10 levels"),
-        ("50 80%", "“50” is no level"),
-        ("-5%", "“-5%” is no level"),
-        ("0%", "“0%” is no level"),
+        ("50 80%", "“50” is not a level"),
+        ("-5%", "“-5%” is not a level"),
+        ("0%", "“0%” is not a level"),
         ("800%", "“800%” is above the cap"),
-        ("default 50%", "“default” is no level"),
+        ("default 50%", "“default” is not a level"),
     ],
 )
 def test_what_is_no_level_is_said(written: str, said: str) -> None:
@@ -71,16 +71,16 @@ def test_quiet_hours_are_read(written: str, quiet: Quiet | None) -> None:
     ("written", "said"),
     [
         ("at night", "Write hours like"),
-        ("22:00-07:00 satellite", "“satellite” is no time zone"),
-        ("22:00-07:00 mon-", "“mon-” is no time zone"),
+        ("22:00-07:00 satellite", "“satellite” is not a time zone"),
+        ("22:00-07:00 mon-", "“mon-” is not a time zone"),
         ("mon-tue-wed", "Write hours like"),
         ("", "Write hours like"),
-        ("22:00-07:00 Europe/Atlantis", "“Europe/Atlantis” is no time zone"),
-        ("22:00-22:00", "must end at another time"),
-        ("25:00-07:00 sat x", "“25:00-07:00” are no hours"),
-        ("99:00-07:00", "“99:00-07:00” are no hours"),
-        ("22:00-07:60 Europe/Berlin", "“22:00-07:60” are no hours"),
-        ("22:00-07:00-08:00", "are no hours"),
+        ("22:00-07:00 Europe/Atlantis", "“Europe/Atlantis” is not a time zone"),
+        ("22:00-22:00", "end time must differ"),
+        ("25:00-07:00 sat x", "“25:00-07:00” is not a time range"),
+        ("99:00-07:00", "“99:00-07:00” is not a time range"),
+        ("22:00-07:60 Europe/Berlin", "“22:00-07:60” is not a time range"),
+        ("22:00-07:00-08:00", "is not a time range"),
     ],
 )
 def test_what_are_no_quiet_hours_is_said(written: str, said: str) -> None:

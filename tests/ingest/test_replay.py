@@ -180,7 +180,7 @@ def test_the_table_and_the_document_say_the_same() -> None:
 
 
 def test_where_nothing_happens_a_sentence_says_so() -> None:
-    assert as_text(played(sample(0, 0)), UTC).startswith("These rules tell nothing")
+    assert as_text(played(sample(0, 0)), UTC).startswith("These rules send no alerts")
 
 
 def test_a_row_has_an_event() -> None:

@@ -166,7 +166,7 @@ async def test_a_date_that_is_missing_or_absurd_gives_way_to_the_other(
         (Reply(403, {}, {"retry-after": "60"}), "no more requests for now (403)", 60.0),
         (simulated.rate_limited(NOON + HOUR), "no more requests for now (403)", 3600.0),
         (Reply(301, {}, {"location": "/elsewhere"}), "answers that it cannot (301)", None),
-        (Reply(200, {"message": "planted"}), "not what it was", None),
+        (Reply(200, {"message": "planted"}), "has a new form", None),
         (Reply(200, b"planted"), "not JSON", None),
         (Reply(200, cut=True, body=b"[" + b" " * 5000 + b"]"), "GitHub: ", None),
     ],

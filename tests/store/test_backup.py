@@ -124,7 +124,7 @@ async def test_a_backup_is_one_file_that_can_be_carried_away(used: Store, url: s
 async def test_a_backup_overwrites_nothing(used: Store, url: str, tmp_path: Path) -> None:
     del used
     (tmp_path / "kept.db").write_text("something of somebody's")
-    with pytest.raises(StartError, match=r"kept\.db is there already: name another file"):
+    with pytest.raises(StartError, match=r"kept\.db already exists: name another file"):
         await back_up(url, tmp_path / "kept.db", NOW)
     assert (tmp_path / "kept.db").read_text() == "something of somebody's"
 
@@ -220,7 +220,7 @@ async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tm
     held = lock_file.hold(parse_url(url))
     assert held is not None
     before = names(tmp_path)
-    with held, pytest.raises(StartError, match="another meterbot runs on"):
+    with held, pytest.raises(StartError, match="another meterbot already runs on"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
     assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]

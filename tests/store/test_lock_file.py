@@ -32,7 +32,7 @@ async def test_a_second_bot_on_a_file_is_refused_with_what_to_do(tmp_path: Path)
     (tmp_path / "alias.db").symlink_to(tmp_path / "m.db")
     for again in (url, f"sqlite:///{tmp_path}/alias.db"):
         with pytest.raises(
-            StartError, match=r"another meterbot runs on .*\.db already \(process \d+\): end that"
+            StartError, match=r"another meterbot already runs on .*\.db \(process \d+\): stop it"
         ):
             await open_store(again, as_worker=True)
     await first.close()

@@ -299,7 +299,7 @@ rows = "self"
         (ANA + 'organizations = ["mine"]', '6:18 seats[0].organizations[0]: must be the UUID of an organization, got "mine"'),
         (ANA + 'owner = { slak = "U1" }', '6:11 seats[0].owner.slak: is not a known key; did you mean "slack"?'),
         (ANA + 'session_keyenv = "X"', '6:1 seats[0].session_keyenv: is not a known key; did you mean "session_key_env"?'),
-        (ANA + 'session_key_file = "x"', "6:1 seats[0].session_key_file: stands beside session_key_env: keep one of the two"),
+        (ANA + 'session_key_file = "x"', "6:1 seats[0].session_key_file: is set together with session_key_env: keep one of the two"),
         (ANA + 'token_env = "X"', "6:1 seats[0].token_env: is not for claude_ai seats"),
         (ANA + 'poll_interval = "5s"', '6:1 seats[0].poll_interval: must be at least "10s": claude.ai refuses more frequent requests, got "5s"'),
         (

@@ -70,7 +70,7 @@ async def test_an_outage_is_not_taken_for_a_wrong_token() -> None:
         async with looking(discord) as check:
             found = await check.bot()
     assert found.status is Status.FAIL
-    assert "could not be looked at" in found.sentence
+    assert "could not be checked" in found.sentence
 
 
 async def test_each_missing_permission_is_told_with_what_is_lost() -> None:

@@ -88,7 +88,7 @@ async def test_a_channel_that_slack_does_not_know_is_told() -> None:
         found = await check.channel("C404")
     assert (found.status, found.sentence) == (
         Status.FAIL,
-        "Slack does not take the channel C404: channel_not_found",
+        "Slack rejects the channel C404: channel_not_found",
     )
 
 
@@ -98,7 +98,7 @@ async def test_an_outage_is_not_taken_for_a_wrong_token(fault: Fault) -> None:
         slack.fail("auth.test", fault)
         (found,) = await check.bot()
     assert found.status is Status.FAIL
-    assert "could not be looked at" in found.sentence
+    assert "could not be checked" in found.sentence
     assert "network" in str(found.remedy)
 
 

@@ -150,7 +150,7 @@ async def test_levels_are_changed_there_and_the_tab_shows_it(store: Store) -> No
         modal = await r.slack.modal(pressed)
         before = r.slack.homes["UANA"]
         await r.slack.submit(modal, "much")
-        assert "is no level" in json.dumps(modal.errors)
+        assert "is not a level" in json.dumps(modal.errors)
         await r.slack.submit(modal, "30%")
         await r.slack.until(lambda: "Thresholds: 30%" in json.dumps(r.slack.homes["UANA"]))
 

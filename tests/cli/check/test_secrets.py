@@ -28,7 +28,7 @@ def test_a_good_sign_in_is_told_with_its_end(tmp_path: Path) -> None:
     held = {"claudeAiOauth": {"accessToken": TOKEN, "expiresAt": END}}
     checks = checked(tmp_path, seat("bo", 'credentials_file = "c.json"'), held)
     assert of(checks, "sign_in") == [
-        Check("sign_in", Status.OK, "bo: a token of Claude Code, good until 2026-04-20 08:00 UTC")
+        Check("sign_in", Status.OK, "bo: a token of Claude Code, valid until 2026-04-20 08:00 UTC")
     ]
     assert [check.status for check in of(checks, "secret_files")] == [Status.OK]
     assert TOKEN not in as_text(checks)

@@ -78,12 +78,12 @@ async def test_what_is_set_is_shown_and_can_be_undone(store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "text", "said"),
     [
-        (("settings", "thresholds", "ana"), "much", "is no level"),
+        (("settings", "thresholds", "ana"), "much", "is not a level"),
         (("settings", "quiet", "ana"), "at night", "Write hours like"),
         (("settings", "quiet", "ana"), " ", "settings quiet ana"),
         (("settings", "colours", "ana", "blue"), None, "settings quiet ana"),
         (("settings", "ana", "thresholds", "50%"), None, "settings thresholds ana"),
-        (("settings", "thresholds", "ana"), "$0.001", "is no level"),
+        (("settings", "thresholds", "ana"), "$0.001", "is not a level"),
     ],
 )
 async def test_what_is_not_understood_is_said_and_nothing_changes(
