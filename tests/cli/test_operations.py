@@ -32,9 +32,7 @@ async def test_a_test_alert_stands_everywhere_and_says_where(three: Team) -> Non
     (on_slack,) = three.slack.messages()
     (on_discord,) = three.discord.messages()
     assert slack.sentence == f"slack {three.slack.channel}: posted as message {on_slack.ts}"
-    assert discord.sentence == (
-        f"discord {three.discord.channel_id}: posted as message {on_discord['id']}"
-    )
+    assert discord.sentence == (f"discord {three.discord.channel_id}: posted as message {on_discord['id']}")
     assert three.on_discord() == ["Test: alerts arrive here"]
 
 

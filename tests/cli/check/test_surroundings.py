@@ -268,7 +268,10 @@ def under(key: str) -> dict[str, str | None]:
 def test_without_a_secret_key_seats_are_said_to_end_early_and_how_to_make_one(tmp_path: Path) -> None:
     found = secret_key(tmp_path, None, {})
     assert found.status is Status.WARN
-    assert found.sentence == "without a secret key renewed session keys are not kept: the sessions of ana end early"
+    assert (
+        found.sentence
+        == "without a secret key renewed session keys are not kept: the sessions of ana end early"
+    )
     assert "`meterbot secret-key`" in str(found.remedy)
 
 
