@@ -29,7 +29,10 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
 
 @db.command("clock-is-right")
 def db_clock_is_right(context: typer.Context, config: ConfigPath = None) -> None:
-    """Store readings again after the clock was ahead by more than a day; what is stored of later times is dropped."""
+    """Accept this machine's clock as right.
+
+    For a clock that was more than a day ahead: readings are stored again, and those with later times are dropped.
+    """
     from meterbot.app import log_setup
     from meterbot.cli import operations
 
