@@ -187,7 +187,7 @@ class _Loader:
     def _refuse(self, path: toml_positions.Path, why: str) -> None:
         """Notes a problem. Only the first one of a key, or of the table around it, is reported."""
         if path not in self._positions:  # a secret is written under another key
-            name = f"{path[-1]}_file" if why.startswith("stands beside") else f"{path[-1]}_env"
+            name = f"{path[-1]}_file" if why.startswith("is set together") else f"{path[-1]}_env"
             pointers = [(*path[:-1], key) for key in (name, f"{path[-1]}_env", f"{path[-1]}_file")]
             path = next((each for each in pointers if each in self._positions), path)
         if any(path[:length] in self._problems for length in range(1, len(path) + 1)):

@@ -61,6 +61,7 @@ async def test_a_sound_team_is_all_well_and_nothing_is_posted_or_made(
         "schema",
         *("slack_token", "slack_scopes", "slack_channel", "slack_socket"),
         *("discord_token", "discord_channel", "discord_guild", "discord_permissions", "discord_command"),
+        "discord_gateway",
         *("seat_read", "seat_read", "seat_read"),
         "clock",
     ]

@@ -63,7 +63,7 @@ def test_one_token_for_two_seats_is_told(tmp_path: Path) -> None:
     checks = checked(tmp_path, text, held)
     (found,) = of(checks, "same_token")
     assert found.status is Status.WARN
-    assert found.sentence.startswith("bo and cy have one token")
+    assert found.sentence.startswith("bo and cy have the same token")
     assert TOKEN not in as_text(checks)
     (tmp_path / "c.json").write_text(json.dumps({"claudeAiOauth": {"accessToken": f"{TOKEN}x"}}))
     assert of(run_checks(None, {"BO_TOKEN": TOKEN}, tmp_path), "same_token") == []
