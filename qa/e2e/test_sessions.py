@@ -155,7 +155,7 @@ def ends_told(three: Team) -> list[str]:
     return [found[0] for found in said if found is not None]
 
 
-_ENDS = r"ana: the claude\.ai session ends within (?:7 days|3 days|a day)"
+_ENDS = r"ana: the claude\.ai session ends on [^\"]*?\d\d:\d\d"
 
 
 async def test_another_account_behind_a_seat_shows_after_a_restart(

@@ -85,7 +85,7 @@ def test_a_destination_at_which_nothing_waits_is_named_too(tmp_path: Path, told:
         f'database_url = "sqlite:///{tmp_path}/meterbot.db"\n{told}{CONFIG}'
     )
     words = ["--config", str(tmp_path / "config.toml")]
-    assert "console terminal: not running here; nothing waiting" in typed("status", *words).stdout
+    assert "console terminal: not running; nothing waiting" in typed("status", *words).stdout
     (place,) = json.loads(typed("status", "--json", *words).stdout)["destinations"]
     assert (place["chat"], place["channel"], place["waiting"]) == ("console", "terminal", 0)
 

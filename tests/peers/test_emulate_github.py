@@ -86,7 +86,7 @@ async def test_a_pull_request_that_is_merged_there_is_told_here(peer: Peer, tmp_
             told = await process.line(running.stdout, lambda line: "PR #" in line)
             end = await process.stop(running)
         shown = await process.meterbot("pr", str(number), "--json", environ=environ, cwd=tmp_path)
-    assert f"PR #{number}: $1.47 of extra usage (ana), window " in told
+    assert f"PR #{number}: $1.47 of extra usage (ana, app)" in told
     (found,) = json.loads(shown.stdout)
     assert (found["repo"], found["dated_by"], found["settled"]) == ("ana/app", "commits", True)
     assert found["amounts"] == [{"currency": "USD", "amount": "1.47"}]

@@ -53,4 +53,6 @@ def test_the_schema_turns_away_what_is_none(
 
 
 def test_an_alert_is_made_of_slacks_blocks(known_block: jsonschema.Draft7Validator) -> None:
-    assert [known_block.is_valid(block) for block in render(alert())["blocks"]] == [True] * 5
+    blocks = render(alert())["blocks"]
+    assert {block["type"] for block in blocks} >= {"header", "section", "actions"}
+    assert [block for block in blocks if not known_block.is_valid(block)] == []

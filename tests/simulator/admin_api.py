@@ -138,7 +138,7 @@ class AdminApi(Server[Asked]):
         start = date.fromisoformat(asked.query["starting_at"][:10])
         if asked.route == "claude_code":
             return self._page(asked, self.usage.get(start, []))
-        end = date.fromisoformat(asked.query["ending_at"][:10])
+        end = date.fromisoformat(asked.query.get("ending_at", "9999-12-31")[:10])
         if end <= start:  # both ends are midnights: a range without one whole day is refused
             sentence = "Invalid date range: ending date must be after starting date"
             return error(400, "invalid_request_error", sentence, x_should_retry="false")

@@ -144,7 +144,7 @@ def test_what_was_not_sent_is_unknown() -> None:
 def test_no_spend_in_any_body_is_not_zero_and_not_unmetered() -> None:
     snapshot = one({**METER, "usage": {**METER["usage"], "extra_usage": None}})
     assert (snapshot.health, snapshot.extra_usage, snapshot.extra_usage_read) == (Health.OK, None, False)
-    assert snapshot.errors == ("extra usage: no body says how much was used",)
+    assert snapshot.errors == ("extra usage: nothing that was read says how much was used",)
 
 
 def test_the_overage_row_tells_why() -> None:

@@ -249,7 +249,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         windows={},
         windows_read=False,
         drift=("usage: expected its fields, got none of them",),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
         detail="an answer has changed its form (usage: expected its fields, got none of them)",
     ),
     "usage_empty_object": Expected(
@@ -258,7 +258,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         windows={},
         windows_read=False,
         drift=("usage: expected its fields, got none of them",),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
         detail="an answer has changed its form (usage: expected its fields, got none of them)",
     ),
     "usage_null": Expected(
@@ -267,7 +267,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         windows={},
         windows_read=False,
         drift=("usage: expected an object, got null",),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
         detail="an answer has changed its form (usage: expected an object, got null)",
     ),
     "usage_list": Expected(
@@ -276,7 +276,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         windows={},
         windows_read=False,
         drift=("usage: expected an object, got a list",),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
         detail="an answer has changed its form (usage: expected an object, got a list)",
     ),
     "usage_truncated": _unread(
@@ -365,12 +365,12 @@ EXPECTED: dict[str, Expected | NotRead] = {
             assumed=(),
             reason_class=ReasonClass.UNKNOWN,
         ),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
     ),
     "overage_404": Expected(),
     "overage_403_billing": Expected(
         UNKNOWN,
-        errors=("overage: access denied (403)", "extra usage: no answer says how much was used"),
+        errors=("overage: access denied (403)", "extra usage: nothing that was read says how much was used"),
     ),
     "overage_cap_zero_used_positive": Expected(Money("1.50", "0.00", blocked="cap")),
     "overage_cap_null": Expected(Money("4.20", None)),
@@ -428,7 +428,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         UNKNOWN,
         team=True,
         drift=("overage: the whole organization's row, not counted for the seat",),
-        errors=("extra usage: no answer says how much was used",),
+        errors=("extra usage: nothing that was read says how much was used",),
     ),
     "overage_pre_discount": Expected(
         Money("52.00", "50.00", percent="104.00", comparable=False),
@@ -441,7 +441,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
         subscription_read=False,
         errors=(
             "overage: the edge asks for a browser challenge (403)",
-            "extra usage: no answer says how much was used",
+            "extra usage: nothing that was read says how much was used",
         ),
         detail="the edge asks for a browser challenge (403)",
         paths=("account", "usage", "overage"),
@@ -454,7 +454,7 @@ EXPECTED: dict[str, Expected | NotRead] = {
     "sub_cancel_no_next_charge": _sub(next_charge_date=None, ends_on=date(2026, 10, 3)),
     "sub_gift": _sub(next_charge_date=None, ends_on=date(2026, 12, 24), gift=True),
     "sub_downgrade": _sub(changes_to="claude_pro"),
-    "sub_paused_epoch": _sub(paused_until=datetime(2026, 11, 1, tzinfo=UTC)),
+    "sub_paused_epoch": _sub(paused_until=date(2026, 11, 1)),
     "sub_interval_missing": _sub(billing_interval=None),
     "sub_403": Expected(subscription_read=False, errors=("subscription: access denied (403)",)),
     "sub_far_date": Expected(

@@ -101,7 +101,7 @@ def _everything() -> LastKnown:
                 comparable=False,
             ),
             extra_usage_read=True,
-            subscription=Subscription("active", date(2026, 5, 14), paused_until=later(days=3)),
+            subscription=Subscription("active", date(2026, 5, 14), paused_until=later(days=3).date()),
             subscription_read=True,
             retry_at=later(minutes=5),
             drift=("cap: usage 60.00, overage 50.00",),
