@@ -112,7 +112,7 @@ def test_forgetting_asks_first(typed: Typed, tmp_path: Path) -> None:
     assert digest(token).encode() in stored(tmp_path)
     said = typed("forget", "bo", answer="y\n")
     assert said.exit_code == 0
-    assert "deleted of bo: its push token" in said.stdout
+    assert "deleted for bo: its push token" in said.stdout
 
 
 def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
@@ -120,7 +120,7 @@ def test_what_is_unasked_for_is_not_asked(typed: Typed) -> None:
     assert typed("forget", "bo", "--yes").exit_code == 0
     again = typed("forget", "bo", "--yes")
     assert (again.exit_code, again.stdout) == (1, "")
-    assert "nothing is stored of bo" in again.stderr
+    assert "nothing is stored about bo" in again.stderr
 
 
 def test_a_token_alone_can_be_revoked(typed: Typed) -> None:
@@ -145,7 +145,7 @@ def test_a_seat_that_left_the_configuration_can_be_forgotten_without_one(
     typed.token()
     url = f"sqlite:///{tmp_path}/meterbot.db"
     said = typed("forget", "bo", "--yes", METERBOT_CONFIG_TOML=None, DATABASE_URL=url)
-    assert (said.exit_code, said.stdout.splitlines()[0]) == (0, "deleted of bo: its push token")
+    assert (said.exit_code, said.stdout.splitlines()[0]) == (0, "deleted for bo: its push token")
 
 
 def stored(folder: Path) -> bytes:

@@ -140,7 +140,7 @@ async def test_a_seat_that_is_connected_is_connected_anew_only_when_asked_again(
 
 async def test_a_configured_token_is_told_of_and_stays(store: Store, clock: ManualClock) -> None:
     door = joining(store, clock, configured=frozenset({"ana"}))
-    assert "valid beside it" in (await join(door)).message.text
+    assert "a second one; both work" in (await join(door)).message.text
     assert code_in(await join(door, "join ana new"))
 
 
@@ -317,7 +317,7 @@ async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock
     door = approved_by_boss(store, clock, wall)
     await join(door)
     clock.advance(ASKED_AGAIN_AFTER - timedelta(minutes=1))
-    assert "asked for 59 min ago" in (await join(door)).message.text
+    assert "asked 59 min ago" in (await join(door)).message.text
     clock.advance(timedelta(minutes=1))
     await join(door)
     assert len({each.delivery for each in wall.standing}) == len(wall.standing) == 2

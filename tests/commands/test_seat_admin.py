@@ -137,17 +137,17 @@ async def test_silence_shows_although_no_bot_runs(store: Store) -> None:
 
 
 def test_what_was_deleted_is_said_part_by_part() -> None:
-    assert forgotten_text("bo", Forgotten()) == "nothing is stored of bo"
+    assert forgotten_text("bo", Forgotten()) == "nothing is stored about bo"
     all_of_it = Forgotten(
         counters=1, points=2, events=3, deliveries=4, tokens=1, sessions=1, others=2, shared=1
     )
     deleted, *rest = forgotten_text("bo", all_of_it).splitlines()
     assert deleted == (
-        "deleted of bo: 1 counter with 2 points of history, 3 events with 4 messages, its push token, "
+        "deleted for bo: 1 counter with 2 points of history, 3 events with 4 messages, its push token, "
         "its stored session and its current numbers and health"
     )
     assert rest == [
         "kept: 1 counter that another seat reads too",
         "What was posted in a chat stays there. While bo is in the configuration, its next reading is stored again.",
     ]
-    assert forgotten_text("bo", Forgotten(tokens=1)).startswith("deleted of bo: its push token\n")
+    assert forgotten_text("bo", Forgotten(tokens=1)).startswith("deleted for bo: its push token\n")
