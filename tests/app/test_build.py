@@ -486,7 +486,7 @@ async def test_a_wrong_channel_is_said_at_the_start_and_keeps_the_bot_from_being
         health = await bot.health()
     assert [(line["log_level"], line["chat"]) for line in logged] == [("error", "slack")]
     assert "no alert can be posted: the configured channel is wrong" in health.problems()
-    assert [note for note in health.notes() if note.startswith("slack: Slack does not")]
+    assert [note for note in health.notes() if note.startswith("slack: Slack rejects the channel")]
 
 
 async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_of_this_bot(
