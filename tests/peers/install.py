@@ -39,7 +39,12 @@ def install() -> None:
         packages = [f"{name}@{version}" for name, version in wanted.items()]
         options = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]
         # npm by itself tries for five minutes.
-        options += ["--fetch-retries=1", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000"]
+        options += [
+            "--fetch-retries=1",
+            "--fetch-retry-mintimeout=1000",
+            "--fetch-retry-maxtimeout=5000",
+            "--fetch-timeout=60000",
+        ]
         try:
             npm("install", "--loglevel=error", *options, "--prefix", str(PEERS), *packages)
         except (subprocess.SubprocessError, OSError) as error:
