@@ -745,7 +745,9 @@ async def test_a_broken_connection_to_discord_is_settled_by_looking(line: Line, 
 
 
 def shown(message: dict[str, Any]) -> str:
-    return str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+    """The first line, without the invisible mark of its delivery."""
+    said = str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+    return said.strip("\u200b\u200c")
 
 
 async def test_a_message_that_a_person_deleted_holds_up_nothing_behind_it(

@@ -364,6 +364,8 @@ class DiscordSimulator:
         made = objects.channel(channel_id, self.guild_id, newest)
         if channel_id == self.channel_id and self.channel_type:
             made |= {"type": self.channel_type, "parent_id": self.parent_id}
+            if self.channel_type in objects.THREADS:
+                made |= objects.thread(self.application_id)
         return made
 
     # Commands and questions.

@@ -154,6 +154,26 @@ def channel(channel_id: str, guild_id: str, last_message_id: str | None) -> Json
     }
 
 
+THREADS = (10, 11, 12)
+"""The types of channels that are threads."""
+
+
+def thread(owner_id: str) -> Json:
+    """What a thread has beside what every channel has."""
+    return {
+        "owner_id": owner_id,
+        "thread_metadata": {
+            "archived": False,
+            "auto_archive_duration": 1440,
+            "archive_timestamp": "2026-04-30T10:00:00+00:00",
+            "locked": False,
+        },
+        "message_count": 0,
+        "member_count": 1,
+        "total_message_sent": 0,
+    }
+
+
 def direct_channel(channel_id: str, person: str, last_message_id: str | None) -> Json:
     return {
         "id": channel_id,
