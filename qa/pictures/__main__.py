@@ -46,7 +46,6 @@ _DELIVERY = "picture0picture0"
 _PAGES = (
     ("slack-blocked", "slack", "seat_blocked", "light"),
     ("slack-team", "slack", "", "light"),
-    ("slack-history", "slack", "history 30d", "light"),
     ("discord-blocked", "discord", "seat_blocked", "dark"),
     ("discord-team", "discord", "", "dark"),
 )
