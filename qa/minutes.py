@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import postgres
-from tests.e2e.process import free_port
 from tests.e2e.team import SESSION_KEYS, Team, team
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 300.0

@@ -21,7 +21,7 @@ from meterbot.core.text import stamp
 from meterbot.store import facts, push_tokens
 from tests.chat.secrets import watching
 from tests.contracts.discord_openapi import contract
-from tests.e2e.process import free_port
+from tests.ports import free_port
 from tests.simulator.discord import DiscordSimulator
 from tests.simulator.slack import SlackSimulator
 

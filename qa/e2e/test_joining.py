@@ -21,8 +21,8 @@ from qa.e2e.test_handing_in import House, command_on_slack, opened
 from tests.agent.rig import ACCESS, ACCOUNT, ORG, credentials, program
 from tests.agent.test_main import python
 from tests.e2e.browser import CHROMIUM, browsing
-from tests.e2e.process import free_port
 from tests.e2e.tls import make_certificate, server_context, tls_proxy
+from tests.ports import free_port
 from tests.simulator.anthropic_api import AnthropicApi
 
 A_MINUTE = 60.0

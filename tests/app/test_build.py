@@ -40,6 +40,7 @@ from tests.e2e.team import (
     team,
     told,
 )
+from tests.ports import free_port
 from tests.simulator import discord_faults, slack_faults
 from tests.simulator.slack_faults import hanging
 
@@ -424,12 +425,6 @@ async def test_a_bot_whose_platform_hangs_ends_in_time_and_the_next_one_settles_
 async def get(port: int, path: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
         return response.status, await response.text()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_the_listener_tells_how_the_bot_is(three: Team, clock: ManualClock, sqlite: str) -> None:

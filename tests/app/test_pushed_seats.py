@@ -1,7 +1,6 @@
 """A seat that pushes, in the running bot: it alerts and sums like any other."""
 
 import io
-import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,11 +18,7 @@ from meterbot.core.models import Health
 from meterbot.core.money import plain
 from tests.app.config.writing import loaded
 from tests.app.test_push_endpoint import JSON, NOW, body
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from tests.ports import free_port
 
 
 def configured(folder: Path, http: str = "") -> Config:

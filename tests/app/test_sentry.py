@@ -22,8 +22,8 @@ from meterbot.app import log_setup, sentry
 from meterbot.core import secret
 from meterbot.core.errors import StartError
 from tests.e2e import process
-from tests.e2e.process import free_port
 from tests.e2e.team import SECRETS, team
+from tests.ports import free_port
 
 PLANTED = "planted-secret-of-no-known-shape"
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"

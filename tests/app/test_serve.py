@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import process
-from tests.e2e.process import free_port
+from tests.ports import free_port
 
 CONFIG = '[http]\nbind = "127.0.0.1:{port}"\n[[seats]]\nname = "{seat}"\nsource = "push"\n'
 

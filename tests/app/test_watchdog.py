@@ -15,7 +15,7 @@ from meterbot.app.watchdog import PING_EVERY, DeadMansSwitch, Watchdog
 from meterbot.chat import Connection
 from meterbot.core.models import Health, SourceState
 from meterbot.sources.http_client import HttpClient
-from tests.e2e.process import free_port
+from tests.ports import free_port
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 SECRET_PATH = "/ping/planted-0f1e2d3c"

@@ -14,7 +14,7 @@ from meterbot.app.health import BotHealth
 from meterbot.app.web import HttpServer, application
 from tests.app.test_web import health
 from tests.e2e import process
-from tests.e2e.process import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 IMAGE = (ROOT / "Dockerfile").read_text("utf-8")

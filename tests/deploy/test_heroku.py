@@ -21,8 +21,9 @@ from pydantic import SecretStr
 from meterbot.app.config import load
 from meterbot.app.config.types import database_url
 from tests import postgres
-from tests.e2e.process import Ended, ended, free_port, line
+from tests.e2e.process import Ended, ended, line
 from tests.e2e.team import Team, team
+from tests.ports import free_port
 from tests.tripwire import sitecustomize as tripwire
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -106,9 +105,3 @@ def all_recorded(database: Path) -> bool:
     with closing(sqlite3.connect(database)) as connection:
         query = "select count(*) from deliveries where claimable_at is not null"
         return bool(connection.execute(query).fetchone() == (0,))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port

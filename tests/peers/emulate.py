@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.peers.local_slack import free_port
 from tests.peers.node import NODE
+from tests.ports import free_port
 
 OWNER, REPOSITORY, TOKEN = "ana", "ana/app", "planted-emulate-token"
 _START_SECONDS = 30.0

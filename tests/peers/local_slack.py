@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.ports import free_port
 
 CHANNEL, USER, BOT = "C01GEN", "U01ALICE", "U0BOT"
 BOT_TOKEN, APP_TOKEN, SIGNING_SECRET = "xoxb-peer", "xapp-peer", "peer-signing-secret"
@@ -59,13 +60,6 @@ class LocalSlack:
     async def _post(self, what: str, body: dict[str, Any]) -> None:
         async with self._session.post(f"{self.url}/_control/{what}", json=body) as response:
             assert (await response.json())["ok"] is True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from meterbot.ingest.pushes import digest
 from tests.e2e import process
 from tests.peers.conftest import Peer
 from tests.peers.emulate import TOKEN, emulate
-from tests.peers.local_slack import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.peers
 

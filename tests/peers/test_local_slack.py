@@ -20,9 +20,9 @@ from tests.peers.local_slack import (
     CHANNEL,
     SIGNING_SECRET,
     LocalSlack,
-    free_port,
     local_slack,
 )
+from tests.ports import free_port
 
 pytestmark = pytest.mark.peers
 
