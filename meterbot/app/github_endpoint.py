@@ -12,8 +12,9 @@ from datetime import datetime
 from aiohttp import web
 
 from meterbot.app.client_address import Networks, client_address
+from meterbot.app.request_failures import RequestFailures
 from meterbot.app.web import BodyError, Route, read_body
-from meterbot.core.log import LoggedState, get_logger
+from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.pull_requests import HookReceipt, PullRequestTracker
 from meterbot.sources import HookReader, UnusableHookError
@@ -68,7 +69,7 @@ class GitHubEndpoint:
         self._secrets = secrets
         self._now = now
         self._failures = RateLimiter(burst=10, seconds=30)
-        self._failing = LoggedState(log, "webhooks cannot be stored", "webhooks are stored again")
+        self._requests = RequestFailures(log, "webhooks")
 
     def routes(self) -> list[Route]:
         return [("POST", PATH, self.post)]
@@ -78,12 +79,12 @@ class GitHubEndpoint:
         try:
             body = await self._signed_body(request)
             answer = await self._taken(request, body)
-            self._failing.ends()
+            self._requests.stored()
             return answer.response()
         except _Answer as answer:
             return answer.response()
-        except Exception:  # noqa: BLE001 - logged, and the sender gets an answer
-            self._failing.begins(exc_info=True)
+        except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
+            self._requests.failed(error)
             return _Answer(
                 503, error="meterbot could not store this just now", remedy="redeliver it"
             ).response()

@@ -14,8 +14,9 @@ from typing import Any
 from aiohttp import web
 
 from meterbot.app.client_address import Networks, client_address
+from meterbot.app.request_failures import RequestFailures
 from meterbot.app.web import BodyError, Route, read_body
-from meterbot.core.log import LoggedState, get_logger
+from meterbot.core.log import get_logger
 from meterbot.core.rate_limit import RateLimiter
 from meterbot.ingest.ingest import PushReceipt
 from meterbot.ingest.pushes import PushReceiver
@@ -71,7 +72,7 @@ class PushEndpoint:
         self._pushes = RateLimiter(burst=12, seconds=10)
         self._token_failures = RateLimiter(burst=10, seconds=30)
         self._address_failures = RateLimiter(burst=60, seconds=10)
-        self._failing = LoggedState(log, "pushes cannot be stored", "pushes are stored again")
+        self._failures = RequestFailures(log, "pushes")
 
     def routes(self) -> list[Route]:
         return [("POST", path, self.post) for path in PATHS]
@@ -82,19 +83,23 @@ class PushEndpoint:
             seat = await self._seat(request)
             document = await _body(request)
             receipt = await self._receiver.receive(seat, document, self._now())
-            self._failing.ends()
-            if agent := _AGENT.match(request.headers.get("User-Agent", "")):
-                await self._note(seat, agent["version"], receipt)
-            return self._answer(seat, receipt)
         except _Refusal as refusal:
             return refusal.response()
         except UnusablePushError as bad:
             return _unusable(bad).response()
-        except Exception:  # noqa: BLE001 - logged, and the sender gets an answer
-            self._failing.begins(exc_info=True)
+        except Exception as error:  # noqa: BLE001 - logged, and the sender gets an answer
+            self._failures.failed(error)
             return _Refusal(
                 503, "meterbot could not store this just now", "send the same again later", retry_after=60
             ).response()
+        try:
+            if agent := _AGENT.match(request.headers.get("User-Agent", "")):
+                await self._note(seat, agent["version"], receipt)
+        except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
+            self._failures.failed(error)
+        else:
+            self._failures.stored()
+        return self._answer(seat, receipt)
 
     async def _note(self, seat: str, version: str, receipt: PushReceipt) -> None:
         first = await self._receiver.note_agent(seat, version)

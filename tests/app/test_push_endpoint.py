@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from meterbot.app import log_setup
 from meterbot.app.client_address import nearest_stranger
@@ -586,9 +589,51 @@ async def test_a_failure_of_the_database_leaks_nothing_into_the_log(sqlite: Door
         connection.exec_driver_sql("DROP TABLE latest")
     for _ in range(3):
         assert (await sqlite.send(body(errors=["planted-error"]))).status == 503
-    assert stream.getvalue().count("pushes cannot be stored") == 1
+    # A missing table is a bug of ours, so every one of them is logged.
+    assert stream.getvalue().count("a request failed") == 3
     for secret in (*TOKENS.values(), EMAIL, "planted-error", "1720"):
         assert secret not in stream.getvalue()
+
+
+MANY = [body(org_uuid=str(UUID(int=number))) for number in range(100)]
+"""A push that needs more room than a new database has."""
+
+
+async def disk(door: Door, *, full: bool) -> None:
+    """Lets the database grow no more, or again; SQLite then says that the disk is full."""
+
+    def limit(tx: Connection) -> None:
+        used = int(tx.exec_driver_sql("PRAGMA page_count").scalar_one())
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {used if full else 1_000_000}")
+
+    await door.store.run(limit)
+
+
+async def test_a_full_disk_is_logged_when_it_begins_and_when_it_ends(sqlite: Door) -> None:
+    with capture_logs() as logged:
+        await disk(sqlite, full=True)
+        refused = [(await sqlite.send(MANY)).status for _ in range(5)]
+        await disk(sqlite, full=False)
+        stored = (await sqlite.send(MANY)).status
+    assert (refused, stored) == ([503] * 5, 202)
+    assert [line["event"] for line in logged] == ["pushes cannot be stored", "pushes are stored again"]
+
+
+async def test_a_bug_is_logged_in_the_middle_of_an_outage(sqlite: Door) -> None:
+    with capture_logs() as logged:
+        await disk(sqlite, full=True)
+        await sqlite.send(MANY)
+        await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE latest"))
+        await sqlite.send(MANY)
+    assert [line["event"] for line in logged] == ["pushes cannot be stored", "a request failed"]
+
+
+async def test_a_push_is_stored_although_the_agents_version_is_not(sqlite: Door) -> None:
+    await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE seat_agents"))
+    with capture_logs() as logged:
+        told = await sqlite.send(body(), headers={"User-Agent": "meterbot-agent/1.0"})
+    assert told.status == 202
+    assert [line["event"] for line in logged] == ["a request failed"]
 
 
 # --- whatever comes -------------------------------------------------------------------------------------------------

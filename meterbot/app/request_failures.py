@@ -1,0 +1,25 @@
+"""What the log says of requests that fail."""
+
+from typing import Any
+
+from meterbot.core.log import LoggedState
+from meterbot.store.errors import is_outage
+
+
+class RequestFailures:
+    """Logs an outage of the database when it begins and when it ends, and every other failure each time: a bug of ours
+    must not hide behind an outage."""
+
+    def __init__(self, logger: Any, what: str) -> None:
+        """`what` is requested, in the plural: `pushes`."""
+        self._logger, self._what = logger, what
+        self._outage = LoggedState(logger, f"{what} cannot be stored", f"{what} are stored again")
+
+    def failed(self, error: Exception) -> None:
+        if is_outage(error):
+            self._outage.begins(exc_info=error)
+        else:
+            self._logger.error("a request failed", what=self._what, exc_info=error)
+
+    def stored(self) -> None:
+        self._outage.ends()
