@@ -73,12 +73,14 @@ class Store:
                 return result
 
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
+            async with asyncio.timeout(WRITE_SECONDS) as deadline:
                 return await asyncio.wrap_future(thread.submit(transact))
         except asyncio.CancelledError:
             abandoned.set()
             raise
         except TimeoutError as error:
+            if not deadline.expired():  # the work itself raised it
+                raise
             abandoned.set()
             raise StoreTimeoutError("the database did not answer in time") from error
 

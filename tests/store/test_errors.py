@@ -94,5 +94,23 @@ async def test_a_server_that_ends_a_connection_is_a_warning_and_a_wrong_statemen
         engine.dispose()
 
 
+async def test_a_server_that_refuses_the_user_the_database_or_a_write_is_a_warning(
+    postgres_server: str,
+) -> None:
+    async with postgres.fresh_database(postgres_server) as url:
+        place = parse_url(url)
+        for refused, state in (
+            (place.set(username="nobody_here"), "28000"),
+            (place.set(database="nowhere"), "3D000"),
+            (place.update_query_dict({"options": "-c default_transaction_read_only=on"}), "25006"),
+        ):
+            engine = make_engine(refused)
+            error = await failure(engine, "CREATE TABLE refused (a INTEGER)")
+            assert isinstance(error, DBAPIError)
+            line, heard = told(error)
+            engine.dispose()
+            assert (line["level"], "exception" in line, heard) == ("warning", False, ["warning"]), state
+
+
 def test_a_connection_that_broke_elsewhere_stays_an_error() -> None:
     assert told(ConnectionResetError("by the peer"))[0]["level"] == "error"
