@@ -178,7 +178,7 @@ class Bot:
             log.info("a job works again", job=name)
 
     async def step(self) -> None:
-        """All that is due at this moment, to its end: for a clock that stands still meanwhile."""
+        """Does everything that is due now, and returns when it is done: for a clock that does not run meanwhile."""
         await self.presence.beat()
         await self.tick()
         await self.poller.drain()

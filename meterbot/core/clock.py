@@ -50,7 +50,7 @@ class FastClock:
 
 
 class ManualClock:
-    """Stands still until told: tests, and months played in one go."""
+    """A clock that a test or a demonstration moves."""
 
     speed = 0.0
 

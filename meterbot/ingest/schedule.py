@@ -41,8 +41,8 @@ class PollSchedule:
     `rungs`: seconds to wait after the first, second, … refusal in a row, in place of the usual ladder; the last one
     holds for all that follow.
     `lag`: after a refusal with rungs, at most so many seconds more, at random, whatever the service asked for.
-    `rests`: a seat that stands still is read at every second of its places. Its numbers are never older for it than
-    two and a half intervals, which is before anybody calls them stale.
+    `rests`: a seat whose numbers do not change is read half as often. Its numbers never get older than two and a half
+    intervals, so they are not stale.
     `until_restart`: these refusals wait for a person, who replaces the credential and restarts meterbot again: then they are asked
     anew at once, whatever the deadline.
     """

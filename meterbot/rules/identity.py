@@ -17,7 +17,7 @@ _ONE_READING = timedelta(minutes=1)
 def watch_identity(
     memory: SourceMemory, snapshot: Snapshot, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
-    """Whether the seat's readings are suddenly somebody else's. Each new identity is told once.
+    """Whether the seat's readings are suddenly somebody else's. Each new identity is reported once.
 
     Without an account id (claude-meter's JSON has none) the email and the organization stand in for it; what is read
     within a minute are memberships of one account.

@@ -57,7 +57,7 @@ def pace(
 
 def _known_since(points: Sequence[Sample], first: Sample, start: datetime) -> datetime:
     """From when on the spend of a window is known: from its `first` reading, or from its `start` when the counter had
-    stood still until then. Of a quiet stretch the history keeps the ends alone."""
+    did not change until then. Of a quiet stretch the history keeps the ends alone."""
     before = [sample for sample in points if sample.at <= start]
     return start if before and before[-1].used == first.used else first.at
 

@@ -20,7 +20,7 @@ def ends_soon(ends_at: datetime, now: datetime) -> bool:
 def watch_session(
     memory: SourceMemory, ends_at: datetime, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
-    """The end is one of `SESSION_DAYS` away, or fewer and that was not told. Each number is told once per day of the
+    """The end is one of `SESSION_DAYS` away, or fewer and that was not told. Each number is reported once per day of the
     end, the smallest alone; a renewal moves the end, and what was told of the former one counts no more."""
     day, left = ends_at.astimezone(UTC).date(), ends_at - now
     told = memory.session_told if memory.session_end == day else ()

@@ -46,7 +46,7 @@ def _spacing(name: str) -> timedelta:
 
 def full_at(window: Window, trail: Trail, read_at: datetime) -> datetime | None:
     """When the window, as it was at `read_at`, will be full if it goes on as it did. None when it is full, when there
-    are not three points yet, when it stands still, and when it resets first."""
+    are not three points yet, when it does not change, and when it resets first."""
     points = [point for point in trail.get(window.name, ()) if point.at < read_at]
     if window.full or window.utilization is None or len(points) + 1 < _FEWEST:
         return None

@@ -84,7 +84,7 @@ def text_of(money: Money) -> str:
 
 @lru_cache(maxsize=10_000)
 def money_of(text: str) -> Money:
-    # A history says most of its amounts many times over: caps, and what stood still.
+    # A history says most of its amounts many times over: caps, and amounts that did not change.
     minor, _, unit = text.partition(" ")
     currency, _, exponent = (unit or "USD 2").rpartition(" ")
     return Money(Decimal(minor), currency, int(exponent))

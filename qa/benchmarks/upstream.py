@@ -1,7 +1,7 @@
 """A claude.ai in its own process, cheap enough not to be what is measured: `python -m qa.benchmarks.upstream`.
 
 Whose answer it gives is derived from the cookie, and an organization asked for with another's cookie is refused and
-counted: a client that mixes seats fails the run. Three seats of ten spend with every reading, the others stand still.
+counted: a client that mixes seats fails the run. Three seats of ten spend with every reading, the others do not change.
 """
 
 import argparse
@@ -168,7 +168,7 @@ async def _serve(delay: float) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Upstream(seen, spent, delay), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.read)  # whoever started it is gone when this ends
+    await loop.run_in_executor(None, sys.stdin.read)  # ends when the process that started this one is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
 
 
 def _most_memory() -> float:
-    """Megabytes that this process once held. Linux counts those of whoever started it as well, but not here."""
+    """Megabytes that this process once held. Linux also counts those of the process that started it, but not here."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -146,7 +146,7 @@ async def test_the_end_of_a_session_is_told_in_time_once_for_each_level_and_with
 
 
 def ends_told(three: Team) -> list[str]:
-    """What Discord's messages say of the end of ana's session, be it alone or among other things."""
+    """What Discord's messages say about the end of ana's session, alone or together with other things."""
     said = (re.search(_ENDS, json.dumps(message)) for message in three.discord.messages())
     return [found[0] for found in said if found is not None]
 

@@ -18,7 +18,7 @@ _SILENT_SECONDS = 5.0
 
 def main() -> int:
     options = _options()
-    # Whoever ends it this way finds nothing left behind either.
+    # A campaign that is ended this way leaves nothing behind either.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     schedules = _schedules(options)
     told = {schedule.name: schedule for schedule in schedules}

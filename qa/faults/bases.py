@@ -1,4 +1,4 @@
-"""The databases of a campaign: a file for each schedule, or one of a few on a real PostgreSQL; and what ails them."""
+"""The databases of a campaign: a file for each schedule, or one of a few on a real PostgreSQL; and their faults."""
 
 import asyncio
 import os

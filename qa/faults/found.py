@@ -68,13 +68,13 @@ FOUND = (
         Fault("clock jump", 4, number=_DAY, times=2),
         Fault("kill point", 4, number=229),
     ),
-    # Not a bug of ours: whoever gives up too soon loses all of it, and must be seen to.
+    # Not a bug of ours: a sender that gives up too soon loses all of it, and the oracle must notice.
     _pushed(
         "Slack is away for longer than anybody tries",
         script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 1500)),
         Fault("outage 503", 1, "slack", "any", 1400),
     ),
-    # Nor this: whoever does not look posts again what the connection broke behind.
+    # Nor this: a sender that does not look posts a message again after its connection broke.
     *(
         _pushed(
             f"Slack takes a post and then answers with a {kind}",

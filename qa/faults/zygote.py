@@ -65,7 +65,7 @@ class Birth:
 
 
 class Zygote:
-    """The other end, for whoever starts bots. `url`: an empty database to rehearse on; without it, a file."""
+    """The other end, for the process that starts bots. `url`: an empty database to rehearse on; without it, a file."""
 
     def __init__(self, url: str = "") -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -171,7 +171,7 @@ def _spent(cents: str, now: datetime) -> Snapshot:
 
 
 def die_with_parent() -> None:
-    """Nothing is left behind, whoever is killed."""
+    """Nothing is left behind, whichever process is killed."""
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 

@@ -272,7 +272,7 @@ async def test_a_program_that_hangs_is_ended_with_all_it_started(
     monkeypatch.setattr(claude_code, "PROGRAM_SECONDS", 1.0)
     pipe = tmp_path / "alive"
     os.mkfifo(pipe)
-    # Whoever holds the pipe's other end is alive: the program, and the child that it leaves behind.
+    # The pipe's other end is held by the program and by the child that it leaves behind, as long as they live.
     program(
         home.path / "bin",
         "claude",

@@ -36,7 +36,7 @@ async def job() -> None:
 
 def shell(orders: int) -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    # Whoever gives the terminal away is in the background, and would be stopped for trying to.
+    # A process that gives the terminal away is in the background; this signal would stop it for trying.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     background = subprocess.Popen([sys.executable, __file__, "job"], process_group=0)  # noqa: S603 - ourselves
     while order := os.read(orders, 1):

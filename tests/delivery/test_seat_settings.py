@@ -1,4 +1,4 @@
-"""What a seat's owner may set: read from what they wrote, kept as text, and heeded by the rules."""
+"""What a seat's owner may set: read from what they wrote, kept as text, and followed by the rules."""
 
 from datetime import time
 from decimal import Decimal

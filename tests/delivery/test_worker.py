@@ -49,7 +49,7 @@ def rendered(delivery: Delivery) -> Message:
 
 @dataclass
 class Line:
-    """A store with deliveries queued on demand, and whoever works them off."""
+    """A store with deliveries queued on demand, and the workers that send them."""
 
     store: Store
     clock: ManualClock

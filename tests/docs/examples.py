@@ -36,7 +36,7 @@ README = ROOT / "README.md"
 ALERTS = ROOT / "docs/alerts.md"
 PICTURE = ROOT / "docs/images/console.svg"
 MONTH = ROOT / "tests/data/demo-month.txt"
-"""What `meterbot demo --once` tells: every run has to tell the same, and whoever changes a word sees where it stands."""
+"""What `meterbot demo --once` tells: every run prints the same, so a changed word shows in the diff."""
 
 _STEP = timedelta(hours=3)
 """Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""

@@ -599,19 +599,19 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
 ) -> None:
     house = House(await emptied(store), "a", "b", "c", "d", concurrency=2)
     deadlines: dict[str, datetime] = {}
-    mended: set[tuple[str, datetime]] = set()
+    corrected: set[tuple[str, datetime]] = set()
     try:
         for seconds, index, what in steps:
             source = list(house.sources.values())[index]
             await _act(house, source, what)
             if what == "restart":
                 stored = await _stored_deadlines(store)
-                mended |= {
+                corrected |= {
                     (name, due)
                     for name, health, due in stored
                     if health in {Health.SESSION_EXPIRED, Health.REFUSED}
                 }
-                deadlines = {name: due for name, due in deadlines.items() if (name, due) not in mended}
+                deadlines = {name: due for name, due in deadlines.items() if (name, due) not in corrected}
             seen = {name: len(each.starts) for name, each in house.sources.items()}
             await house.pass_time(seconds, step=seconds, settle=False)
             await _idle()
@@ -619,7 +619,7 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
                 for start in each.starts[seen[name] :]:
                     assert start >= deadlines.get(name, NOW)
             deadlines = {
-                name: due for name, _, due in await _stored_deadlines(store) if (name, due) not in mended
+                name: due for name, _, due in await _stored_deadlines(store) if (name, due) not in corrected
             }
     finally:
         await house.poller.close()

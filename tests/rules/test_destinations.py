@@ -1,4 +1,4 @@
-"""A place that takes no messages is told once, after its grace time, and so is its end."""
+"""A channel that takes no messages is reported once, after its grace time, and so is its recovery."""
 
 from datetime import timedelta
 

@@ -32,7 +32,7 @@ def test_what_was_told_of_an_ended_period_is_past(kind: EventKind) -> None:
 
 
 def test_a_period_that_never_ended_keeps_its_events() -> None:
-    """A counter that stands still stays in its old period, and so do the keys of its levels."""
+    """A counter that does not change stays in its old period, and so do the keys of its levels."""
     assert not past(event(EventKind.THRESHOLD_CROSSED, MARCH), CounterMemory(period="2026-03"))
     assert not past(event(EventKind.THRESHOLD_CROSSED, MARCH), CounterMemory(period="2026-03.2"))
 

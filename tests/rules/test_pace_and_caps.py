@@ -57,7 +57,7 @@ def spent(samples: list[Sample], start: datetime, end: datetime) -> str | None:
     ],
     ids=[
         "rises",
-        "stands still",
+        "does not change",
         "a refund counts nothing",
         "unknown in between",
         "another currency is a new base",

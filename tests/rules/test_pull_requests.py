@@ -101,7 +101,7 @@ def cents(bill: Bill) -> str | None:
         "what rose within",
         "the end counts, what comes after does not",
         "what was read at the first commit was spent before",
-        "the counter stood still",
+        "the counter did not change",
         "a refund counts nothing",
         "no reading at or before the first commit",
         "no reading at all",

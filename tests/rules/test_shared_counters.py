@@ -1,4 +1,4 @@
-"""Two seats, one counter: each part as whoever knows it best."""
+"""Two seats, one counter: each part comes from the seat that knows it best."""
 
 from dataclasses import replace
 from datetime import UTC, date, timedelta

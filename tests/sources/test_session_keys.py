@@ -348,7 +348,7 @@ BROKEN_BODIES = {
 
 @asynccontextmanager
 async def answering_once(sent: bytes, *, then_wait: asyncio.Event | None = None) -> AsyncIterator[str]:
-    """A server's address. It sends these bytes to whoever asks, waits, and closes the connection."""
+    """A server's address. It sends these bytes to every client, waits, and closes the connection."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

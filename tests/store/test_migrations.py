@@ -1,4 +1,4 @@
-"""The schema: made on opening, once, by whoever comes first."""
+"""The schema: the first process to open the database makes it, once."""
 
 import asyncio
 import subprocess

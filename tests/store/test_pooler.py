@@ -50,7 +50,7 @@ def _configure(url: str, folder: Path, port: int) -> tuple[Path, list[str]]:
 
 @asynccontextmanager
 async def pooler(url: str, folder: Path, port: int) -> AsyncIterator[str]:
-    """The same database's URL through a pooler that hands its three connections to whoever begins a transaction."""
+    """The same database's URL through a pooler that lends one of its three connections to each transaction."""
     assert PROGRAM is not None
     direct, (configuration, user) = parse_url(url), _configure(url, folder, port)
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Stored sessions: the newest renewal stays, whoever writes last."""
+"""Stored sessions: the newest renewal stays, in whatever order they are written."""
 
 import asyncio
 import itertools
