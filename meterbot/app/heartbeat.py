@@ -14,7 +14,7 @@ import sqlalchemy
 from meterbot.chat import Connection
 from meterbot.core.clock import Clock
 from meterbot.core.lease import Lease
-from meterbot.core.log import get_logger
+from meterbot.core.log import LoggedState, get_logger
 from meterbot.store import (
     ALIVE_SECONDS,
     BEAT_SECONDS,
@@ -109,19 +109,19 @@ class Heartbeat:
             lease.turn(held=lease.name in held)
 
     async def _keep_beating(self) -> None:
-        failing = False
+        failing = LoggedState(
+            log,
+            "cannot tell the other processes that this one is alive, still trying",
+            "the other processes know again that this one is alive",
+        )
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
                 await self.beat()
-            except Exception:
-                if not failing:
-                    log.exception("cannot tell the other processes that this one is alive, still trying")
-                failing = True
+            except Exception as error:  # noqa: BLE001 - logged
+                failing.begins(error)
             else:
-                if failing:
-                    log.info("the other processes know again that this one is alive")
-                failing = False
+                failing.ends()
 
     def _lives_from(self, began: float) -> None:
         self._alive = True

@@ -17,7 +17,7 @@ class RequestFailures:
 
     def failed(self, error: Exception) -> None:
         if is_outage(error):
-            self._outage.begins(exc_info=error)
+            self._outage.begins(error)
         else:
             self._logger.error("a request failed", what=self._what, exc_info=error)
 

@@ -21,7 +21,7 @@ from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease
-from meterbot.core.log import get_logger
+from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.models import SourceState
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -101,8 +101,7 @@ class Bot:
     replaced: asyncio.Event = field(default_factory=asyncio.Event)
     """The database's file is another one now."""
     ended_by: StartError | None = None
-    failing: set[str] = field(default_factory=set)
-    """The jobs whose last try failed."""
+    _failing: dict[str, LoggedState] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
         """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
@@ -163,19 +162,17 @@ class Bot:
                 await self.attempt(self.tidy)
 
     async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Does a job that comes again and again. When it fails, as while the database is away, that is logged when it
-        begins and when it ends, not each time."""
+        """Runs one periodic job; a failure is logged, and the job runs again at its next turn."""
         name = getattr(job, "__name__", "job")
+        if name not in self._failing:
+            began, ended = "a job fails, it will be tried again", "a job works again"
+            self._failing[name] = LoggedState(log, began, ended, job=name)
         try:
             await job()
-        except Exception:
-            if name not in self.failing:
-                log.exception("a job fails, it will be tried again", job=name)
-            self.failing.add(name)
-            return
-        if name in self.failing:
-            self.failing.remove(name)
-            log.info("a job works again", job=name)
+        except Exception as error:  # noqa: BLE001 - logged
+            self._failing[name].begins(error)
+        else:
+            self._failing[name].ends()
 
     async def step(self) -> None:
         """Does everything that is due now, and returns when it is done: for a clock that does not run meanwhile."""

@@ -19,23 +19,25 @@ __all__ = ["EventDict", "LoggedState", "Processor", "error_of", "get_logger", "s
 
 
 class LoggedState:
-    """A state that is logged when it begins and when it ends, and not in between."""
+    """A state that is logged when it begins and when it ends, and not in between, unless its error becomes another."""
 
-    def __init__(self, logger: Any, began: str, ended: str) -> None:
-        self._logger = logger
+    def __init__(self, logger: Any, began: str, ended: str, **facts: object) -> None:
+        self._logger, self._facts = logger, facts
         self._began, self._ended = began, ended
         self._on = False
+        self._kind: type[BaseException] | None = None
 
-    def begins(self, **facts: object) -> None:
-        """`exc_info=True` logs the error that is being handled."""
-        if not self._on:
-            self._logger.error(self._began, **facts)
-        self._on = True
+    def begins(self, error: Exception | None = None, **more: object) -> None:
+        kind = None if error is None else type(error)
+        if not self._on or kind is not self._kind:
+            traceback = {} if error is None else {"exc_info": error}
+            self._logger.error(self._began, **self._facts, **more, **traceback)
+        self._on, self._kind = True, kind
 
     def ends(self) -> None:
         if self._on:
-            self._logger.info(self._ended)
-        self._on = False
+            self._logger.info(self._ended, **self._facts)
+        self._on, self._kind = False, None
 
 
 def error_of(exc_info: object) -> BaseException | None:

@@ -25,7 +25,7 @@ from meterbot.core.deliveries import (
     Purpose,
 )
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
-from meterbot.core.log import get_logger
+from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
 from meterbot.delivery.grouping import grouping, while_out
 from meterbot.store import Store, deliveries, delivery_queue
@@ -117,20 +117,18 @@ class DeliveryWorker:
         self.wake()
 
     async def _work(self, name: str) -> None:
-        waker, halted = self._wakers[name], False
+        waker = self._wakers[name]
+        halted = LoggedState(log, "deliveries stopped for now", "deliveries go on", chat=name)
         while not self._stopping:
             waker.clear()
             try:
                 moved = await self.deliver_next(name)
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - logged
                 # The database is away, or we have a bug: the rows are safe, the next wake tries again.
-                if not halted:
-                    log.exception("deliveries stopped for now", chat=name)
-                moved, halted = False, True
+                halted.begins(error)
+                moved = False
             else:
-                if halted:
-                    log.info("deliveries go on", chat=name)
-                halted = False
+                halted.ends()
             if not moved:
                 await waker.wait()
 

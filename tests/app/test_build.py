@@ -208,6 +208,21 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
     assert {one["job"] for one in logs} == {"note_tick"}
 
 
+async def test_a_bug_of_a_job_is_logged_although_the_job_fails_already(
+    three: Team, clock: ManualClock, sqlite: str
+) -> None:
+    errors: list[Exception] = [OSError("away"), OSError("away"), KeyError("a bug"), KeyError("a bug")]
+
+    async def job() -> None:
+        raise errors.pop(0)
+
+    async with assembled(three.config(sqlite), clock) as bot:
+        with capture_logs() as logs:
+            for _ in range(4):
+                await bot.attempt(job)
+    assert [type(one["exc_info"]) for one in logs] == [OSError, KeyError]
+
+
 def _take_away(path: Path, how: str) -> None:
     if how == "replaced":
         shutil.copy(path, path.with_name("copy"))
@@ -255,7 +270,7 @@ async def test_a_job_that_is_cut_off_at_the_end_is_no_failure(
             await begun.wait()
             job.cancel()
             await asyncio.wait([job])
-    assert (job.cancelled(), logs, bot.failing) == (True, [], set())
+    assert (job.cancelled(), logs) == (True, [])
 
 
 async def test_what_is_old_becomes_less_while_the_bot_runs(
