@@ -3,6 +3,8 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import ActionKind, AlertAction, Destination
 from meterbot.core.errors import Outcome, SendError
@@ -80,7 +82,10 @@ async def test_by_default_nobody_is_reminded(store: Store) -> None:
     assert reminders(house.walls["wall"]) == []
 
 
-async def test_who_acknowledges_is_not_reminded(store: Store) -> None:
+@pytest.mark.parametrize("action", [ActionKind.ACK, ActionKind.MUTE])
+async def test_a_block_that_is_acknowledged_or_muted_sends_no_reminder(
+    store: Store, action: ActionKind
+) -> None:
     house = House(store, RoutingSettings(repeat_interval=HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
@@ -89,7 +94,7 @@ async def test_who_acknowledges_is_not_reminded(store: Store) -> None:
     act = AlertAction(
         "a" * 20,
         blocked.key,
-        ActionKind.ACK,
+        action,
         house.clock.now(),
         "bo",
         "wall",
