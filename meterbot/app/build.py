@@ -70,7 +70,7 @@ from meterbot.sources.oauth import SignIn
 from meterbot.sources.pushed import snapshots_of
 from meterbot.sources.session import Keeper
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Latest, Store, errors, facts, notes
+from meterbot.store import Latest, Store, counter_states, errors, notes
 from meterbot.store.database import open_store
 
 READS_AT_ONCE = 16
@@ -113,7 +113,7 @@ async def assembled(
         sessions = build_sessions(config, closing, store)
         http = open_http(config, closing)
         sources = build_sources(
-            config, http, sessions.seats, await store.read(facts.read_latest), patient=True
+            config, http, sessions.seats, await store.read(counter_states.read_latest), patient=True
         )
         terminal = terminal or (sys.stdin, sys.stdout)
         chats = build_chats(

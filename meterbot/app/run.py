@@ -31,7 +31,7 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store, deliveries, delivery_queue, facts, workers
+from meterbot.store import Store, deliveries, delivery_queue, source_states, workers
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -258,7 +258,7 @@ class Bot:
         """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
         at = monotonic()
         if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
-            self.seen = at, await self.store.read(facts.read_sources)
+            self.seen = at, await self.store.read(source_states.read_sources)
         return self.seen[1]
 
     async def health(self) -> BotHealth:

@@ -36,10 +36,13 @@ from meterbot.store import (
     LAST_TICK,
     Connection,
     Store,
+    counter_states,
     deliveries,
-    facts,
+    event_log,
     history,
     notes,
+    rule_memories,
+    source_states,
     workers,
 )
 from meterbot.store import pull_requests as records
@@ -78,9 +81,9 @@ async def replay_of(
     async with opened(config) as store:
         readers = await _readers(store, config)
         samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
-        fired = await store.read(lambda c: facts.read_events(c, since, _MOST_EVENTS))
+        fired = await store.read(lambda c: event_log.read_events(c, since, _MOST_EVENTS))
         names = [name_of(seat.name) for seat in readers.values()]
-        set_by_owners = await store.read(lambda c: facts.read_memories(c, names))
+        set_by_owners = await store.read(lambda c: rule_memories.read_memories(c, names))
     made = partial(replay, since=since, until=now, memories=set_by_owners, progress=progress)
     return await asyncio.to_thread(made, samples, readers, fired, settings)
 
@@ -89,7 +92,7 @@ async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
     """Every counter of the team's sum, and a seat that reads it."""
     configured = {seat.name: seat for seat in config.seat_list()}
     readers: dict[Counter, Seat] = {}
-    for one in await store.read(facts.read_latest):
+    for one in await store.read(counter_states.read_latest):
         seat = configured.get(one.seat)
         if seat is not None and counts_in_team(seat, one.counter):
             readers.setdefault(one.counter, seat)
@@ -119,7 +122,7 @@ async def print_answer(config: Config, now: datetime, *questions: str) -> None:
 async def status_json(config: Config, now: datetime) -> dict[str, object]:
     """How sources, destinations and processes are doing, as far as the database tells. Instants are ISO, in UTC."""
     async with opened(config) as store:
-        known = await store.read(facts.read_sources)
+        known = await store.read(source_states.read_sources)
         queues = await store.read(lambda c: deliveries.read_queues(c, now))
         alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
         last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
@@ -194,7 +197,7 @@ async def branch_cost(
     merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
 
     def calculate(connection: Connection) -> PullRequest:
-        counters = counters_of(names, seats, facts.read_latest(connection, names))
+        counters = counters_of(names, seats, counter_states.read_latest(connection, names))
         pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
         return replace(pull, bill=calculated(connection, [pull])[pull.key])
 

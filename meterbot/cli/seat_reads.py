@@ -22,10 +22,7 @@ from meterbot.ingest.pushes import PUSH
 from meterbot.rules.renewals import as_configured
 from meterbot.sources import Source
 from meterbot.sources.session import Keeper
-from meterbot.store import (
-    Store,
-    facts,
-)
+from meterbot.store import Store, source_states
 from meterbot.store.database import is_there, open_store
 
 _NO_KEEPERS: Mapping[str, Keeper] = {}
@@ -115,7 +112,7 @@ async def _last_pushed(
     store: Store | None, seats: Sequence[Seat], now: datetime, tz: tzinfo
 ) -> list[Snapshot]:
     """What arrived last of seats that cannot be asked, with how their sources are doing now."""
-    latest, sources = ([], {}) if store is None else await store.read(facts.read_team)
+    latest, sources = ([], {}) if store is None else await store.read(source_states.read_team)
     return [row.snapshot for row in team_report(latest, sources, seats, now, tz).rows]
 
 

@@ -23,7 +23,7 @@ from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.routing import RoutingSettings, hold
-from meterbot.store import Batch, Connection, Store, batches, delivery_queue, facts, history, locks
+from meterbot.store import Batch, Connection, Store, batches, delivery_queue, history, locks, rule_memories
 
 Report = Callable[[datetime], Awaitable[TeamReport]]
 OutlooksOf = Callable[[TeamReport], Awaitable[Outlooks]]
@@ -42,7 +42,7 @@ class _Draft:
 
 
 def _state(connection: Connection, reader: DigestReader) -> DigestState | None:
-    return load(facts.read_memories(connection, [reader.name]).get(reader.name))
+    return load(rule_memories.read_memories(connection, [reader.name]).get(reader.name))
 
 
 @dataclass
@@ -114,7 +114,7 @@ class DigestSender:
             return before, False  # another worker was here
         if draft.content_hash is None or draft.content_hash == before.content_hash:
             state = replace(before, day=day)
-            facts.write_memories(connection, {reader.name: dump(state)})
+            rule_memories.write_memories(connection, {reader.name: dump(state)})
             return state, False
         since = before.at
         if before.digest is not None and before.since is not None:
@@ -147,7 +147,7 @@ class DigestSender:
         if draft.content_hash is None or passed is None:
             return None
         state = DigestState(passed, now, draft.content_hash)
-        facts.write_memories(connection, {draft.reader.name: dump(state)})
+        rule_memories.write_memories(connection, {draft.reader.name: dump(state)})
         return state
 
     def _view(self, reader: DigestReader, report: TeamReport) -> View:

@@ -14,7 +14,7 @@ from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_mont
 from meterbot.rules.months import calendar_month
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_and_caps import PACE_WINDOWS, pace
-from meterbot.store import Store, facts, history, rollup
+from meterbot.store import Store, history, rollup, source_states
 
 _MANY_SEATS = 200
 _COUNTERS_AT_ONCE = 30
@@ -34,7 +34,7 @@ async def off_loop(
 
 async def current_report(store: Store, reports: Reports, now: datetime) -> TeamReport:
     """The team as the store knows it."""
-    latest, sources = await store.read(facts.read_team)
+    latest, sources = await store.read(source_states.read_team)
     report = await off_loop(len(latest), reports.at, latest, sources, now)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     if not beside:

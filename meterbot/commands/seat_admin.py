@@ -11,7 +11,7 @@ from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes
-from meterbot.store import Forgotten, PushToken, Store, facts, push_tokens
+from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def overview(
     store: Store, seats: Sequence[Seat], digests: Mapping[str, str], now: datetime
 ) -> list[SeatInfo]:
     """The configured seats in the order of the configuration, then those of which something is stored, by name."""
-    latest, sources = await store.read(facts.read_team)
+    latest, sources = await store.read(source_states.read_team)
     tokens = {token.seat: token.made_at for token in await store.read(push_tokens.read)}
     configured = {seat.name for seat in seats}
     known_sources = {one.seat: one.known.snapshot.source for one in latest}

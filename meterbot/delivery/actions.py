@@ -18,7 +18,7 @@ from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
 from meterbot.rules.renewals import next_charge
-from meterbot.store import Connection, Store, alert_actions, cards, deliveries, facts
+from meterbot.store import Connection, Store, alert_actions, cards, counter_states, deliveries, event_log
 
 MORNING = time(9)
 """When "tomorrow" is."""
@@ -192,7 +192,7 @@ class AlertActions:
         """The newest open alert of a seat that was posted somewhere."""
         if seat not in self._seats:
             return None
-        mine = [event for event in facts.open_alerts(connection, _ALERTS) if event.seat == seat]
+        mine = [event for event in event_log.open_alerts(connection, _ALERTS) if event.seat == seat]
         tellings = deliveries.tellings(connection, [event.key for event in mine])
         by_event = {event.key: [each for each in tellings if each.event == event.key] for event in mine}
         newest_first = [each for event in reversed(mine) for each in reversed(by_event[event.key])]
@@ -235,7 +235,7 @@ class AlertActions:
         today = asked.now.astimezone(self._tz).date()
         mine = [
             one.known.snapshot.subscription
-            for one in await self._store.read(facts.read_latest)
+            for one in await self._store.read(counter_states.read_latest)
             if one.seat == asked.event.seat
         ]
         days = [next_charge(subscription) for subscription in mine if subscription is not None]
@@ -268,7 +268,7 @@ class AlertActions:
     ) -> AlertAction:
         """The action itself, or the one before it that does the same."""
         # Of two clicks, wherever they arrive, the second finds the first.
-        facts.lock_event(connection, act.alert)
+        event_log.lock_event(connection, act.alert)
         holding = [
             *alert_actions.holding(connection, now),
             *alert_actions.about(connection, [act.alert]),
@@ -284,7 +284,7 @@ class AlertActions:
         self, connection: Connection, alert: str, name: str, line: Message | None, now: datetime
     ) -> None:
         """Every post of the alert shows it, and its thread says it."""
-        event = facts.events_by_key(connection, [alert])[alert]
+        event = event_log.events_by_key(connection, [alert])[alert]
         tellings = [each for each in deliveries.tellings(connection, [alert]) if each.event == alert]
         lane, configured = priority_of(event.kind), self._seats.get(event.seat or "")
         for telling in tellings:

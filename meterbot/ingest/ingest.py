@@ -21,7 +21,19 @@ from meterbot.rules.memory import source_memory_name
 from meterbot.rules.outlook import HABIT
 from meterbot.rules.ownership import displaced_by, is_verified, refused_for
 from meterbot.rules.pace_alerts import DAY
-from meterbot.store import Batch, Connection, Store, batches, facts, history, leases, notes, rollup
+from meterbot.store import (
+    Batch,
+    Connection,
+    Store,
+    batches,
+    counter_states,
+    history,
+    leases,
+    notes,
+    rollup,
+    rule_memories,
+    source_states,
+)
 
 log = get_logger(__name__)
 
@@ -137,7 +149,7 @@ class Ingest:
         return refused_for(seat, self._holders(connection, named))
 
     def _holders(self, connection: Connection, counters: Iterable[Counter]) -> list[Seat]:
-        names = {name for held in facts.read_holders(connection, counters).values() for name in held}
+        names = {name for held in counter_states.read_holders(connection, counters).values() for name in held}
         return [self._seats[name] for name in sorted(names) if name in self._seats]
 
     def _displace(
@@ -162,22 +174,22 @@ class Ingest:
     ) -> list[Event]:
         events = [event for event in find(connection) if event.kind in self._settings.kinds]
         names = {seat_settings.name_of(event.seat) for event in events if event.seat is not None}
-        changes = Changes(self._settings, sources={}, memories=facts.read_memories(connection, names))
+        changes = Changes(self._settings, sources={}, memories=rule_memories.read_memories(connection, names))
         changes.events += events
         return self._recorder.record(connection, changes, now)
 
     def _load(self, connection: Connection, snapshots: Sequence[Snapshot]) -> Changes:
         """What was known of everything that these snapshots may change, and may be changed by this transaction alone."""
         names = {snapshot.seat for snapshot in snapshots}
-        sources = facts.lock_sources(connection, names)
-        latest = facts.read_latest(connection, names)
+        sources = source_states.lock_sources(connection, names)
+        latest = counter_states.read_latest(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names)]
         return Changes(
             self._settings,
             sources=sources,
-            memories=facts.read_memories(connection, memories),
+            memories=rule_memories.read_memories(connection, memories),
             latest=latest,
-            states=facts.lock_states(connection, counters_of(snapshots, latest)),
+            states=counter_states.lock_states(connection, counters_of(snapshots, latest)),
         )
 
     def _apply(
@@ -247,10 +259,10 @@ class Ingest:
 
 def forget_account(connection: Connection, seat: str) -> bool:
     """Lets a seat be another account from now on; its history stays. False when nothing was known of it."""
-    facts.lock_sources(connection, [seat])
+    source_states.lock_sources(connection, [seat])
     name = source_memory_name(seat)
-    memory = rules.load(SourceMemory, facts.read_memories(connection, [name]).get(name))
-    rows = [(one.seat, one.counter) for one in facts.read_latest(connection, [seat])]
+    memory = rules.load(SourceMemory, rule_memories.read_memories(connection, [name]).get(name))
+    rows = [(one.seat, one.counter) for one in counter_states.read_latest(connection, [seat])]
     if not memory.identities and not rows:
         return False
     new = rules.dump(replace(memory, identities=(), identity_at=None))

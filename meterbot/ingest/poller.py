@@ -20,7 +20,7 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
-from meterbot.store import Store, facts, leases
+from meterbot.store import Store, leases, source_states
 from meterbot.store.errors import is_outage
 
 READ_SECONDS = 90.0
@@ -103,7 +103,7 @@ class Poller:
         if self._finished and self._storing is None and may_store:
             self._storing = asyncio.create_task(self._store_finished(), name="store readings")
         if self._states is None:
-            self._states = self._plan(await self._store.read(facts.read_sources), now)
+            self._states = self._plan(await self._store.read(source_states.read_sources), now)
         if self._alive() and self._due and self._due[0][0] <= now:
             await self._begin(now)
 

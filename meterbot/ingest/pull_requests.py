@@ -34,7 +34,7 @@ from meterbot.rules.pull_requests import (
     seats_of,
 )
 from meterbot.sources import CommitReader, CommitsUnreadError
-from meterbot.store import Connection, Latest, PullRecord, Store, facts, history, locks
+from meterbot.store import Connection, Latest, PullRecord, Store, counter_states, history, locks
 from meterbot.store import pull_requests as records
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
@@ -100,7 +100,7 @@ class PullRequestTracker:
             if record.due_at is not None and record.due_at <= now:
                 await self._ask(record, now)
         ready = [record for record in await self._store.read(records.still_open) if record.pull.ready]
-        latest = await self._store.read(facts.read_latest) if ready else []
+        latest = await self._store.read(counter_states.read_latest) if ready else []
         for record in ready:
             if _may_change(record, latest):
                 await self._ingest.record(partial(self._reckon, key=record.pull.key, now=now), now)
@@ -170,7 +170,8 @@ class PullRequestTracker:
         if pull.counters:
             return pull
         return replace(
-            pull, counters=counters_of(pull.seats, self._seats, facts.read_latest(connection, pull.seats))
+            pull,
+            counters=counters_of(pull.seats, self._seats, counter_states.read_latest(connection, pull.seats)),
         )
 
 
@@ -183,7 +184,7 @@ def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key
     everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
     counters = {counter for pull in everybody for counter in pull.counters}
     samples = by_counter(history.read(connection, counters, min(pull.window.start for pull in everybody)))
-    states = facts.read_states(connection, counters)
+    states = counter_states.read_states(connection, counters)
     return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
 
 
@@ -193,7 +194,7 @@ async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[
     month = calendar_month(now)
     window = WorkWindow(month_start(month), now)
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
-    latest = await store.read(facts.read_latest)
+    latest = await store.read(counter_states.read_latest)
     counters = {one.counter for one in latest if one.seat in mine and seats[one.seat].covers(one.counter.org)}
     samples = by_counter(await store.read(lambda c: history.read(c, counters, window.start)))
     pulls = [one.pull for one in await store.read(lambda c: records.within(c, window))]

@@ -16,7 +16,7 @@ from meterbot.rules.facts import instant
 from meterbot.rules.memory import CLOSED_MONTH
 from meterbot.rules.months import calendar_month, month_end, month_of
 from meterbot.rules.pace_and_caps import PACE_WINDOWS, cap_eta, pace
-from meterbot.store import Connection, alert_actions, batches, deliveries, facts, history
+from meterbot.store import Connection, alert_actions, batches, deliveries, event_log, history, rule_memories
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Recorder:
             self.routing,
             self.destinations,
             tellings=deliveries.tellings(connection, ended, topics if self.routing.update_in_place else ()),
-            alerts=facts.events_by_key(connection, ended),
+            alerts=event_log.events_by_key(connection, ended),
             acts=actions,
             now=now,
             quiets=_quiet_hours(memories, events),
@@ -90,7 +90,7 @@ class Recorder:
         for event in closing:
             if event.seat is None:
                 return str(event.facts["period"])
-        reported = facts.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
+        reported = rule_memories.read_memories(connection, [CLOSED_MONTH]).get(CLOSED_MONTH)
         return rules.month_to_report(reported, now)
 
     def _in_report(self, event: Event, reported: str | None) -> Event:

@@ -11,7 +11,17 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Event
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
-from meterbot.store import Connection, Store, facts, forgetting, history, rollup, thinning
+from meterbot.store import (
+    Connection,
+    Store,
+    counter_states,
+    event_log,
+    forgetting,
+    history,
+    rollup,
+    rule_memories,
+    thinning,
+)
 
 PAUSE = timedelta(hours=6)
 """How often is looked whether something has become old."""
@@ -60,7 +70,9 @@ class Retention:
     async def _forget_events(self, now: datetime) -> int:
         forgotten, after = 0, None
         while True:
-            find = partial(facts.old_events, before=now - self._changes, after=after, limit=_EVENTS_AT_ONCE)
+            find = partial(
+                event_log.old_events, before=now - self._changes, after=after, limit=_EVENTS_AT_ONCE
+            )
             events = await self._store.read(find)
             if not events:
                 return forgotten
@@ -75,9 +87,11 @@ def _forget(connection: Connection, events: list[Event], now: datetime) -> int:
 
 def _past(connection: Connection, events: list[Event], now: datetime) -> list[Event]:
     """Those that nothing will ask for again."""
-    states = facts.read_states(connection, {event.counter for event in events if event.counter is not None})
+    states = counter_states.read_states(
+        connection, {event.counter for event in events if event.counter is not None}
+    )
     seats = {source_memory_name(event.seat) for event in events if event.seat is not None}
-    memories = facts.read_memories(connection, [*seats, TEAM_MEMORY])
+    memories = rule_memories.read_memories(connection, [*seats, TEAM_MEMORY])
     team = rules.load(TeamMemory, memories.get(TEAM_MEMORY))
     counters = {counter: rules.load(CounterMemory, state.memory) for counter, state in states.items()}
     sources = {name: rules.load(SourceMemory, text) for name, text in memories.items() if name in seats}

@@ -19,7 +19,19 @@ from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, Team
 from meterbot.rules.hours import last_month
 from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
 from meterbot.rules.months import calendar_month, month_start
-from meterbot.store import Connection, CounterReader, Store, alert_actions, deliveries, facts, locks, rollup
+from meterbot.store import (
+    Connection,
+    CounterReader,
+    Store,
+    alert_actions,
+    counter_states,
+    deliveries,
+    event_log,
+    locks,
+    rollup,
+    rule_memories,
+    source_states,
+)
 
 
 class Sweep:
@@ -64,7 +76,7 @@ class Sweep:
         ending: Mapping[str, datetime],
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
-        sources = facts.read_sources(connection)
+        sources = source_states.read_sources(connection)
         waiting = [
             seat
             for seat in self._seats.values()
@@ -72,9 +84,11 @@ class Sweep:
             and may_change(sources.get(seat.name), seat, now)
         ]
         names = {*(seat.name for seat in waiting), *ending}
-        sources |= facts.lock_sources(connection, names)
+        sources |= source_states.lock_sources(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names), DESTINATION_MEMORY]
-        changes = Changes(self._settings, sources=sources, memories=facts.read_memories(connection, memories))
+        changes = Changes(
+            self._settings, sources=sources, memories=rule_memories.read_memories(connection, memories)
+        )
         for seat in waiting:
             changes.wait(seat, now)
         for name, ends_at in ending.items():
@@ -113,21 +127,21 @@ class Sweep:
         self, connection: Connection, shares: Iterable[TeamShare], now: datetime
     ) -> list[Event]:
         locks.names(connection, [TEAM_MEMORY])
-        memories = facts.read_memories(connection, [TEAM_MEMORY])
+        memories = rule_memories.read_memories(connection, [TEAM_MEMORY])
         changes = Changes(self._settings, sources={}, memories=memories)
         changes.watch_team(shares, now)
         return self._recorder.record(connection, changes, now)
 
     async def _close_month(self, now: datetime) -> list[Event]:
         """The team's report on the month before, once."""
-        reported = (await self._store.read(lambda c: facts.read_memories(c, [CLOSED_MONTH]))).get(
+        reported = (await self._store.read(lambda c: rule_memories.read_memories(c, [CLOSED_MONTH]))).get(
             CLOSED_MONTH
         )
         month = rules.month_to_report(reported, now)
         if month is None or len(self._seats) == 1:  # one seat's own closing says all
             closed = calendar_month(last_month(now)) if month or not reported else reported
             if closed != reported:
-                await self._store.run(lambda tx: facts.write_memories(tx, {CLOSED_MONTH: closed}))
+                await self._store.run(lambda tx: rule_memories.write_memories(tx, {CLOSED_MONTH: closed}))
             return []
         accounts = await self._store.read(lambda c: self._settled_accounts(c, month, now))
         if accounts is None:
@@ -142,7 +156,7 @@ class Sweep:
         readers = sorted(
             (
                 one
-                for one in facts.read_readers(connection)
+                for one in counter_states.read_readers(connection)
                 if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter)
             ),
             key=lambda one: (one.seat, str(one.counter)),
@@ -163,7 +177,7 @@ class Sweep:
         self, connection: Connection, month: str, event: Event | None, now: datetime
     ) -> list[Event]:
         locks.names(connection, [CLOSED_MONTH])
-        memories = facts.read_memories(connection, [CLOSED_MONTH])
+        memories = rule_memories.read_memories(connection, [CLOSED_MONTH])
         if rules.month_to_report(memories.get(CLOSED_MONTH), now) != month:
             return []  # another worker was here
         changes = Changes(self._settings, sources={}, memories=memories)
@@ -177,7 +191,7 @@ class Sweep:
         interval = self._routing.repeat_interval
         if interval is None:
             return
-        for event in facts.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
+        for event in event_log.open_alerts(connection, [EventKind.SEAT_BLOCKED]):
             times = (now - event.at) // interval
             actions = alert_actions.holding(connection, now)
             held = hold(event, self._routing, actions, now) or muted_by(event, actions, now)
@@ -196,4 +210,4 @@ class Sweep:
 
 
 def _team(connection: Connection) -> tuple[list[CounterReader], dict[str, SourceState]]:
-    return facts.read_readers(connection), facts.read_sources(connection)
+    return counter_states.read_readers(connection), source_states.read_sources(connection)

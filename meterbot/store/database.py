@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
-from meterbot.store import backup, facts, lock_file, locks, sessions, tables, workers
+from meterbot.store import backup, lock_file, locks, sessions, source_states, tables, workers
 from meterbot.store.engine import (
     for_migrating,
     for_writing,
@@ -123,7 +123,7 @@ def _seen(connection: Connection) -> Glance:
     found = found_schema(connection)
     unknown = found is not None and found not in schemas()
     seen = Glance(found, newest_schema(), unknown=unknown, pooled=is_pooled(connection))
-    return replace(seen, sources=facts.read_sources(connection)) if found == seen.newest else seen
+    return replace(seen, sources=source_states.read_sources(connection)) if found == seen.newest else seen
 
 
 async def _upgrade(engine: Engine, url: URL) -> None:

@@ -40,6 +40,7 @@ from meterbot.core.deliveries import (
 )
 from meterbot.core.messages import Message, Posted
 from meterbot.store import bundles, cards, tables, workers
+from meterbot.store.column_types import Instant
 from meterbot.store.deliveries import AT_ONCE, MESSAGES, WAITING, Found, as_found, post_of
 from meterbot.store.statements import insert_new
 from meterbot.store.workers import At, is_gone
@@ -92,7 +93,7 @@ def _times(now: datetime) -> dict[str, datetime]:
     return {"now": now, "set_back": now + _LONGEST_REST, "unbelievable": workers.unbelievable(now)}
 
 
-_at = {name: bindparam(name, type_=tables.Instant()) for name in ("now", "set_back", "unbelievable")}
+_at = {name: bindparam(name, type_=Instant()) for name in ("now", "set_back", "unbelievable")}
 _IN_DOUBT = _rows.state.in_(MAYBE_SENT)
 _MAY_LEAVE = and_(_rows.claimable_at <= _at["now"], or_(_rows.about.is_(None), ~_POST_WAITS))
 _FIRST_FREE = (
@@ -481,7 +482,7 @@ def mark_waiting(
         claimed_by=None,
         failures=_queues.failures + 1,
         trouble=trouble.reason,
-        troubled_since=func.coalesce(_queues.troubled_since, literal(trouble.since, tables.Instant())),
+        troubled_since=func.coalesce(_queues.troubled_since, literal(trouble.since, Instant())),
         refused=trouble.refused,
     )
     connection.execute(worse, _mine(delivery))

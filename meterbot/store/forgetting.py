@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
-from meterbot.store import alert_actions, deliveries, facts, pull_requests, tables
-from meterbot.store.facts import ids
+from meterbot.store import alert_actions, deliveries, event_log, pull_requests, source_states, tables
+from meterbot.store.counter_states import ids
 from meterbot.store.leases import lease_of
 from meterbot.store.statements import select_in
 from meterbot.store.values import Forgotten
@@ -18,7 +18,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
     stays. What comes back is false when nothing was stored. History, states and deliveries follow counters and events by their foreign keys."""
     # Who is reading it just now finds it taken away, and does not bring it back.
     connection.execute(delete(tables.leases).where(tables.leases.c.name == lease_of(seat)))
-    facts.lock_sources(connection, [seat])
+    source_states.lock_sources(connection, [seat])
     own, shared = _counters_of(connection, seat)
     events = list(connection.scalars(select(tables.events.c.key).where(tables.events.c.seat == seat)))
     points = _count(connection, tables.history, "counter", own)
@@ -48,7 +48,7 @@ def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
     """Deletes these events and their deliveries, except those of which something still waits to be sent, and those that
     a mute without an end rests on. Returns how many."""
     kept = deliveries.waited_for(connection) | alert_actions.muted(connection)
-    return facts.delete_events(connection, set(event_keys) - kept)
+    return event_log.delete_events(connection, set(event_keys) - kept)
 
 
 def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]:

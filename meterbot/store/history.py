@@ -11,7 +11,7 @@ from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
 from meterbot.store import locks, tables
-from meterbot.store.facts import ids
+from meterbot.store.counter_states import ids
 from meterbot.store.statements import insert_new, select_in, upsert
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c

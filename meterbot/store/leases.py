@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from meterbot.store import facts, workers
+from meterbot.store import source_states, workers
 from meterbot.store.values import Claims
 
 
@@ -21,7 +21,7 @@ def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | Non
         for name in workers.take(connection, worker, map(lease_of, seen), now)
     }
     # A reading is stored together with its deadline and the end of its lease: once the seat is taken, this is the newest.
-    states = facts.read_sources(connection, seen)
+    states = source_states.read_sources(connection, seen)
     read_since = {seat for seat in taken if seen[seat] != (states[seat].next_due if seat in states else None)}
     if read_since:
         workers.give_back(connection, worker, map(lease_of, read_since))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.store import history, locks, tables
-from meterbot.store.facts import ids
+from meterbot.store.counter_states import ids
 from meterbot.store.history import last_before, sample_of
 from meterbot.store.statements import select_in, upsert
 

@@ -28,7 +28,7 @@ from meterbot.chat import Question
 from meterbot.chat.slack.render import render
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
-from meterbot.store import facts
+from meterbot.store import counter_states
 from meterbot.store.database import open_store
 from qa.benchmarks import store, tick, upstream, whole
 from tests import postgres
@@ -63,7 +63,7 @@ async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
             now = clock.now()
             well = [SourceState(seat.name, Health.OK, now, last_ok_at=now) for seat in config.seats]
             await store.write(bot.store, replace(store.batch(of, now, 0), sources=well))
-            await bot.store.read(facts.read_latest)
+            await bot.store.read(counter_states.read_latest)
             await bot.sweep()
             yield bot
 
@@ -107,7 +107,7 @@ async def of_memory(seats: int = 2_000) -> str:
         async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
             note("its session, its reader, the rest that is made at the start")
             await store.write(bot.store, store.batch(of, clock.now(), 0))
-            await bot.store.read(facts.read_latest)
+            await bot.store.read(counter_states.read_latest)
             note("what is known of it")
             await bot.commands.context.report(clock.now())
             note("its row of the report")

@@ -29,7 +29,17 @@ from meterbot.core.models import (
     Window,
 )
 from meterbot.core.money import Money
-from meterbot.store import Batch, CounterState, Latest, Store, batches, facts, history, rollup
+from meterbot.store import (
+    Batch,
+    CounterState,
+    Latest,
+    Store,
+    batches,
+    counter_states,
+    history,
+    rollup,
+    source_states,
+)
 from meterbot.store.database import open_store
 from qa.benchmarks import measure
 from qa.benchmarks.measure import Line
@@ -95,7 +105,7 @@ async def writing(folder: Path) -> list[Line]:
         await open_store(f"sqlite:///{folder}/{name}.db", as_worker=True) for name in ("ours", "whole")
     ]
     for each in (store, other):
-        await each.read(facts.read_latest)
+        await each.read(counter_states.read_latest)
     tick = 0
 
     def now() -> datetime:
@@ -230,8 +240,8 @@ async def _lengthen(store: Store, counters_: int) -> None:
 async def _team(store: Store, _of: list[Counter], _end: datetime) -> int:
     """Reads what `/claude-spend` answers from."""
     for _ in range(5):
-        await store.read(facts.read_latest)
-        await store.read(facts.read_sources)
+        await store.read(counter_states.read_latest)
+        await store.read(source_states.read_sources)
     return 5
 
 

@@ -18,7 +18,7 @@ from meterbot.commands.report_json import spend_json
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import EventKind, Health
 from meterbot.demo.simulated_claude_ai import ClaudeAi
-from meterbot.store import facts
+from meterbot.store import event_log, source_states
 from tests.commands.words.test_team import as_text
 from tests.simulator.admin_api import AdminApi, key_invalid
 
@@ -97,7 +97,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
         told = spend_json(await answers.team_now(config, clock.now()), UTC)
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
-        kinds = {event.kind for event in await bot.store.read(lambda c: facts.read_events(c, NOW))}
+        kinds = {event.kind for event in await bot.store.read(lambda c: event_log.read_events(c, NOW))}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"
         assert "team-api" not in screen.getvalue()
 
@@ -150,14 +150,14 @@ async def test_a_key_that_was_taken_back_is_told_once_and_asked_for_ever_more_ra
         before = len(organization.requests)
         await step(bot, clock, minutes=600, every=10)
         assert len(organization.requests) - before <= 8
-        assert (await bot.store.read(facts.read_sources))["team-api"].health is Health.REFUSED
+        assert (await bot.store.read(source_states.read_sources))["team-api"].health is Health.REFUSED
         assert screen.getvalue().count("team-api cannot be read: access is refused") == 1
         assert "makes a new admin key in the Console" in screen.getvalue()
         team = await asked(bot)
         assert "team-api: $148.45 this month (cost report), " in team
         organization.heal()
         await step(bot, clock, minutes=400, every=10)
-        assert (await bot.store.read(facts.read_sources))["team-api"].health is Health.OK
+        assert (await bot.store.read(source_states.read_sources))["team-api"].health is Health.OK
 
 
 async def test_a_zero_that_means_unknown_survives_a_restart_as_the_last_known(

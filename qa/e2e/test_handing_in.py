@@ -18,7 +18,7 @@ from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.core.clock import SystemClock
 from meterbot.core.text import stamp
-from meterbot.store import facts, push_tokens
+from meterbot.store import counter_states, push_tokens
 from tests.chat.secrets import watching
 from tests.contracts.discord_openapi import contract
 from tests.ports import free_port
@@ -47,7 +47,7 @@ class House:
             return response.status
 
     async def seats(self) -> set[str]:
-        return {row.seat for row in await self.bot.store.read(facts.read_latest)}
+        return {row.seat for row in await self.bot.store.read(counter_states.read_latest)}
 
     def seen_by_others(self) -> str:
         """What stands in the channels, and what the database holds."""

@@ -16,7 +16,7 @@ from meterbot.core.cipher import new_key
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
 from meterbot.core.text import moment
-from meterbot.store import facts
+from meterbot.store import counter_states, source_states
 from tests.e2e import process
 from tests.e2e.team import (
     NOW,
@@ -52,7 +52,9 @@ async def lived(three: Team, database: str, clock: ManualClock, **environ: str) 
     async with assembled(three.config(database, **environ), clock) as bot:
         await bot.step()
         await play(bot, clock)
-        return {name: state.health for name, state in (await bot.store.read(facts.read_sources)).items()}
+        return {
+            name: state.health for name, state in (await bot.store.read(source_states.read_sources)).items()
+        }
 
 
 async def test_a_bot_that_starts_again_goes_on_with_the_renewed_key(
@@ -162,7 +164,7 @@ async def test_another_account_behind_a_seat_shows_after_a_restart(
     async with assembled(three.config(sqlite), clock) as bot:
         await bot.step()
         await play(bot, clock)
-        (row,) = [one for one in await bot.store.read(facts.read_latest) if one.seat == "ana"]
+        (row,) = [one for one in await bot.store.read(counter_states.read_latest) if one.seat == "ana"]
     assert row.known.snapshot.errors[0].startswith(
         "account: the session belongs to another account than before"
     )

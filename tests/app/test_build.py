@@ -26,7 +26,7 @@ from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.errors import StartError
 from meterbot.core.models import Health
 from meterbot.demo import server, simulated_claude_ai
-from meterbot.store import facts
+from meterbot.store import counter_states, event_log, source_states
 from tests import postgres
 from tests.chat.discord.rig import POST_MESSAGE
 from tests.e2e.team import (
@@ -130,7 +130,7 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         (down,) = (each for each in three.slack.messages() if "cannot be read" in each.text)
         assert "bo cannot be read: the sign-in has expired" in down.text
         assert "session_expired" in {
-            state.health.value for state in (await bot.store.read(facts.read_sources)).values()
+            state.health.value for state in (await bot.store.read(source_states.read_sources)).values()
         }
         three.accounts["bo"].signed_in = True
         clock.advance(timedelta(hours=1))
@@ -184,8 +184,8 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     three.claude.fail("usage", server.error(401, "authentication_error", "Unauthorized"))
     async with assembled(three.config(sqlite), clock) as bot:
         await play(bot, clock, rounds=2)
-        rows = [one for one in await bot.store.read(facts.read_latest) if one.seat == "ana"]
-        state = (await bot.store.read(facts.read_sources))["ana"]
+        rows = [one for one in await bot.store.read(counter_states.read_latest) if one.seat == "ana"]
+        state = (await bot.store.read(source_states.read_sources))["ana"]
     amounts = [one.known.snapshot.extra_usage.used for one in rows if one.known.snapshot.extra_usage]
     assert sorted(map(str, amounts)) == ["$0.00", "$20.00"]
     assert state.health is Health.REFUSED
@@ -283,7 +283,9 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
         await play(bot, clock)
         told = {
             event.key
-            for event in await bot.store.read(lambda c: facts.read_events(c, clock.now() - timedelta(days=1)))
+            for event in await bot.store.read(
+                lambda c: event_log.read_events(c, clock.now() - timedelta(days=1))
+            )
         }
         assert told
         clock.advance(timedelta(days=200))
@@ -292,7 +294,7 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
         left = {
             event.key
             for event in await bot.store.read(
-                lambda c: facts.read_events(c, clock.now() - timedelta(days=300))
+                lambda c: event_log.read_events(c, clock.now() - timedelta(days=300))
             )
         }
         assert not told & left
@@ -307,7 +309,9 @@ async def test_one_bad_seat_harms_no_other(
         three.spend("ana", "26")
         three.spend("cy", "45")
         await play(bot, clock)
-        health = {name: state.health for name, state in (await bot.store.read(facts.read_sources)).items()}
+        health = {
+            name: state.health for name, state in (await bot.store.read(source_states.read_sources)).items()
+        }
     assert health == {"ana": Health.OK, "bo": Health.SESSION_EXPIRED, "cy": Health.OK}
     told = " ".join(three.on_slack())
     assert "ana passed 50%" in told

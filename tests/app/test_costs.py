@@ -21,7 +21,7 @@ from meterbot.core.models import Health
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi
 from meterbot.sources import http_client
-from meterbot.store import Store, facts
+from meterbot.store import Store, source_states
 
 NOW = datetime(2026, 4, 20, 10, tzinfo=UTC)
 _CONFIG = """
@@ -186,9 +186,9 @@ async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stal
         for _ in range(10):
             await costs.pass_minutes(3)
             await costs.bot.waiting.run(costs.clock.now())
-            assert {state.health for state in (await costs.bot.store.read(facts.read_sources)).values()} == {
-                Health.OK
-            }
+            assert {
+                state.health for state in (await costs.bot.store.read(source_states.read_sources)).values()
+            } == {Health.OK}
         costs.server.accounts[0].organizations[0].used += 100
         await costs.pass_minutes(25)
         assert (await costs.pass_minutes(60)).count("usage") in {5, 6}

@@ -12,7 +12,7 @@ from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.lease import Lease
 from meterbot.store import ALIVE_SECONDS, Store, tables, workers
 from meterbot.store.database import open_store
-from tests.store.facts import NOW, later
+from tests.store.examples import NOW, later
 
 
 async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(store: Store) -> None:

@@ -37,18 +37,20 @@ from meterbot.sources.pushed import snapshots_of
 from meterbot.store import (
     PushToken,
     Store,
+    counter_states,
     delivery_queue,
-    facts,
+    event_log,
     forgetting,
     history,
     push_tokens,
     seat_agents,
+    source_states,
     tables,
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_queue import Claim
 from tests.sources.bodies import json_values, places, with_value
-from tests.store.facts import emptied
+from tests.store.examples import emptied
 
 NOW = datetime(2026, 10, 10, 12, tzinfo=UTC)
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -106,20 +108,23 @@ class Door:
 
     async def state(self) -> tuple[object, ...]:
         """All that pushes may change."""
-        latest, sources = await self.store.read(facts.read_latest), await self.store.read(facts.read_sources)
+        latest, sources = (
+            await self.store.read(counter_states.read_latest),
+            await self.store.read(source_states.read_sources),
+        )
         counters = {one.counter for one in latest}
         samples = await self.store.read(lambda c: history.read(c, counters, NOW - timedelta(days=400)))
         return (
             latest,
             sources,
             samples,
-            await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(days=400))),
+            await self.store.read(lambda c: event_log.read_events(c, NOW - timedelta(days=400))),
         )
 
     async def events(self) -> list[str]:
         return [
             event.key
-            for event in await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(days=400)))
+            for event in await self.store.read(lambda c: event_log.read_events(c, NOW - timedelta(days=400)))
         ]
 
 
@@ -175,7 +180,7 @@ async def test_a_push_is_stored_and_the_same_again_changes_nothing(door: Door) -
         202,
         {"status": "stored", "seat": "bo", "stored": 1, "unchanged": 0, "spent": "$17.20 of $50.00"},
     )
-    (row,) = await door.store.read(facts.read_latest)
+    (row,) = await door.store.read(counter_states.read_latest)
     assert row.counter == Counter("seat:bo", ORG)
     assert row.known.extra_usage_at == NOW
     before = await door.state()
@@ -202,7 +207,7 @@ async def test_one_unusable_object_of_a_list_costs_all_and_is_named(door: Door) 
     told = await door.send([body(), body(fetched_at="soon")])
     assert (told.status, told.body["field"]) == (422, "[1].fetched_at")
     assert "nothing was stored" in told.body["remedy"]
-    assert await door.store.read(facts.read_latest) == []
+    assert await door.store.read(counter_states.read_latest) == []
 
 
 async def test_a_future_reading_is_refused_by_name(door: Door) -> None:
@@ -302,7 +307,7 @@ async def test_a_request_that_breaks_off_stores_nothing_and_is_no_failure_of_our
     answer = await spoken(sqlite, f"{head}Content-Type: application/json\r\n\r\n".encode() + sent)
     assert b" 202 " not in answer
     assert b" 500 " not in answer
-    assert await sqlite.store.read(facts.read_latest) == []
+    assert await sqlite.store.read(counter_states.read_latest) == []
     assert "Traceback" not in stream.getvalue()
     assert (await sqlite.send(body())).status == 202
 
@@ -331,7 +336,7 @@ async def test_without_the_seat_s_token_nothing_is_read_or_stored(
     told = await sqlite.send(b"not even json", token=None, headers=headers)
     assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "meterbot seat add" in told.body["remedy"]
-    assert await sqlite.store.read(facts.read_latest) == []
+    assert await sqlite.store.read(counter_states.read_latest) == []
 
 
 async def test_a_token_in_the_address_opens_nothing(sqlite: Door) -> None:
@@ -347,7 +352,7 @@ async def test_the_word_bearer_may_be_written_anyhow(sqlite: Door) -> None:
 async def test_a_token_writes_its_own_seat_only(door: Door) -> None:
     await door.send(body(seat="ana", name="ana"))
     await door.send(body(), token=TOKENS["cy"])
-    assert [row.seat for row in await door.store.read(facts.read_latest)] == ["bo", "cy"]
+    assert [row.seat for row in await door.store.read(counter_states.read_latest)] == ["bo", "cy"]
 
 
 async def test_a_token_that_was_replaced_or_revoked_is_worthless_at_once(door: Door) -> None:
@@ -377,19 +382,19 @@ def test_tokens_cannot_be_guessed() -> None:
 
 async def test_another_account_is_409_and_stored_nowhere_but_as_what_ails_the_source(door: Door) -> None:
     await door.send(body())
-    known = await door.store.read(facts.read_latest)
+    known = await door.store.read(counter_states.read_latest)
     told = await door.send(body(9900, NOW + timedelta(minutes=1), account_email="someone@example.com"))
     assert told.status == 409
     assert "meterbot seat forget bo --account" in told.body["remedy"]
-    assert await door.store.read(facts.read_latest) == known
-    state = (await door.store.read(facts.read_sources))["bo"]
+    assert await door.store.read(counter_states.read_latest) == known
+    state = (await door.store.read(source_states.read_sources))["bo"]
     assert (state.health, state.detail) == (
         Health.REFUSED,
         "the data is from another account (its email is new)",
     )
     door.clock.advance(timedelta(minutes=2))
     assert (await door.send(body(1800, NOW + timedelta(minutes=2)))).status == 202
-    assert (await door.store.read(facts.read_sources))["bo"].health is Health.OK
+    assert (await door.store.read(source_states.read_sources))["bo"].health is Health.OK
 
 
 async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
@@ -400,7 +405,7 @@ async def test_an_account_among_others_costs_the_whole_push(door: Door) -> None:
         body(2, NOW + timedelta(minutes=2), account_email="x@example.com"),
     ]
     assert (await door.send(mixed)).status == 409
-    (row,) = await door.store.read(facts.read_latest)
+    (row,) = await door.store.read(counter_states.read_latest)
     assert row.known.extra_usage_at == NOW
 
 
@@ -409,7 +414,7 @@ async def test_only_the_configured_organizations_are_taken(door: Door) -> None:
     assert told.status == 409
     both = [body(org_uuid=OTHER_ORG), body()]
     assert (await door.send(both, token=TOKENS["cy"])).status == 202
-    assert [row.counter.org for row in await door.store.read(facts.read_latest)] == [ORG]
+    assert [row.counter.org for row in await door.store.read(counter_states.read_latest)] == [ORG]
 
 
 async def test_after_its_account_is_forgotten_a_seat_may_be_another(door: Door) -> None:
@@ -418,7 +423,7 @@ async def test_after_its_account_is_forgotten_a_seat_may_be_another(door: Door) 
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(other)).status == 409
     assert await door.store.run(lambda c: forget_account(c, "bo"))
-    assert await door.store.read(facts.read_latest) == []
+    assert await door.store.read(counter_states.read_latest) == []
     assert (await door.send(other)).status == 202
     assert not await door.store.run(lambda c: forget_account(c, "nobody"))
 
@@ -436,12 +441,16 @@ async def test_a_sender_that_learns_to_say_the_account_goes_on_where_it_was(door
     door.clock.advance(timedelta(minutes=15))
     later = body(4100, NOW + timedelta(minutes=15), account_uuid=account)
     assert (await door.send(later)).status == 202
-    assert [row.counter for row in await door.store.read(facts.read_latest)] == [Counter(account, ORG)]
+    assert [row.counter for row in await door.store.read(counter_states.read_latest)] == [
+        Counter(account, ORG)
+    ]
     assert await door.events() == told
     without = body(4100, NOW + timedelta(minutes=16))
     door.clock.advance(timedelta(minutes=1))
     assert (await door.send(without)).status == 202
-    assert [row.counter for row in await door.store.read(facts.read_latest)] == [Counter(account, ORG)]
+    assert [row.counter for row in await door.store.read(counter_states.read_latest)] == [
+        Counter(account, ORG)
+    ]
 
 
 # --- alerts ---------------------------------------------------------------------------------------------------------
@@ -467,9 +476,9 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 ) -> None:
     await door.send(body(0, NOW - timedelta(days=4)))
     assert (await door.send(body(4900, **old))).status == 202
-    (row,) = await door.store.read(facts.read_latest)
+    (row,) = await door.store.read(counter_states.read_latest)
     assert row.known.snapshot.fetched_at == old.get("at", NOW)
-    assert (await door.store.read(facts.read_sources))["bo"].health is Health.STALE
+    assert (await door.store.read(source_states.read_sources))["bo"].health is Health.STALE
     assert {key.partition(":")[0] for key in await door.events()} <= {"source_down"}
 
 
@@ -480,7 +489,7 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
     told: list[int] = []
     for minutes in range(0, 300, 5):
         told += [minutes for _ in await sweep.run(NOW + timedelta(minutes=minutes))]
-        health = (await door.store.read(facts.read_sources))["bo"].health
+        health = (await door.store.read(source_states.read_sources))["bo"].health
         assert health is (Health.OK if minutes <= 45 else Health.STALE)
     assert told == [125]
     door.clock.advance(timedelta(minutes=300))
@@ -491,7 +500,7 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
     sweep = Sweep(door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
     assert await sweep.run(NOW + timedelta(days=30)) == []
-    assert await door.store.read(facts.read_sources) == {}
+    assert await door.store.read(source_states.read_sources) == {}
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------
@@ -680,12 +689,12 @@ async def test_pushes_in_any_order_however_often_end_alike_and_tell_nothing_twic
         newest = max(sequence[: sequence.index(place) + 1])
         told = await sqlite.send(pushes[place])
         assert told.status in ({200, 202} if place == newest else {200})
-    (row,) = await sqlite.store.read(facts.read_latest)
+    (row,) = await sqlite.store.read(counter_states.read_latest)
     await sqlite.store.run(lambda c: forgetting.forget(c, "bo"))
     await sqlite.store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))
     sqlite.clock.advance(timedelta(seconds=10))
     await sqlite.send(pushes[-1])
-    (alone,) = await sqlite.store.read(facts.read_latest)
+    (alone,) = await sqlite.store.read(counter_states.read_latest)
     # The way there is what differs, and is kept for what the windows are heading for.
     assert replace(row.known, trail={}) == replace(alone.known, trail={})
     assert (row.seat, row.counter) == (alone.seat, alone.counter)

@@ -17,6 +17,7 @@ from meterbot.app.config import load
 from meterbot.core.clock import ManualClock
 from meterbot.rules.pull_requests import Merged
 from meterbot.store import tables
+from meterbot.store.column_types import Amount, Instant
 from tests.app.config.writing import ENVIRON
 from tests.docs.pages import PAGES, ROOT, codes, rows, table
 from tests.pins import shipped
@@ -141,7 +142,7 @@ def test_every_column_that_can_hold_a_word_is_told(name: str) -> None:
     assert STORED[name][3], f"say in the row of {name} how long it is kept"
 
 
-_WORDLESS = (BigInteger, Integer, Boolean, tables.Instant, tables.Amount)
+_WORDLESS = (BigInteger, Integer, Boolean, Instant, Amount)
 
 # --- telemetry ----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from meterbot.store import Batch, Latest, delivery_queue
 from meterbot.store.database import open_store
 from meterbot.store.delivery_queue import Claim
 from tests.cli.test_cli import typed
-from tests.store.facts import ANA, delivery, event, known, write
+from tests.store.examples import ANA, delivery, event, known, write
 
 CONFIG = """
 [http]

@@ -20,7 +20,7 @@ from meterbot.ingest.pushes import digest
 from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens
 from meterbot.store.database import open_store
 from tests.app.config.writing import loaded
-from tests.store.facts import ANA, NOW, known, later, write
+from tests.store.examples import ANA, NOW, known, later, write
 
 SEATS = [Seat("bo", "push", interval=900.0), Seat("ana", "claude_ai"), Seat("cy", "push", interval=900.0)]
 

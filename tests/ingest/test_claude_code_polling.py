@@ -23,11 +23,11 @@ from meterbot.sources.claude_code import ClaudeCodeSource
 from meterbot.sources.claude_login import Login
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
-from meterbot.store import Store, facts
+from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
 from tests.sources.signed_in import ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, REMEDY, TOKEN
-from tests.store.facts import emptied
+from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 RUNGS = (300.0, 900.0, 1800.0, 3600.0)
@@ -66,7 +66,7 @@ class House:
         self.poller = Poller({"ana": source}, seats, ingest, self.store, self.clock, worker="w1", rng=dice)
 
     async def state(self) -> SourceState:
-        return (await self.store.read(facts.read_sources)).get("ana") or SourceState("ana")
+        return (await self.store.read(source_states.read_sources)).get("ana") or SourceState("ana")
 
     async def tick(self) -> None:
         await self.poller.tick(self.clock.now())
@@ -109,13 +109,13 @@ async def test_an_undisturbed_seat_stays_far_below_the_budget(store: Store) -> N
 async def test_429s_climb_the_ladder_across_restarts_and_one_answer_comes_down(store: Store) -> None:
     async with House(store) as house:
         await house.read()
-        used = (await store.read(facts.read_latest))[0].known.snapshot.extra_usage
+        used = (await store.read(counter_states.read_latest))[0].known.snapshot.extra_usage
         house.server.fail_always("usage", rate_limited("0"))
         for failures in range(1, 6):
             state = await house.read()
             assert (state.health, state.failures) == (Health.RATE_LIMITED, failures)
             house.restart()
-        assert (await store.read(facts.read_latest))[0].known.snapshot.extra_usage == used
+        assert (await store.read(counter_states.read_latest))[0].known.snapshot.extra_usage == used
         house.server.heal()
         assert (await house.read()).failures == 0
         house.server.fail_always("usage", rate_limited("0"))
@@ -145,7 +145,7 @@ async def test_a_token_that_may_not_read_is_told_once_and_asked_ever_more_rarely
             state = await house.read()
             assert state.health is Health.REFUSED
         gaps = _gaps(house.server.requests)
-        told = [event.kind for event in await store.read(lambda c: facts.read_events(c, NOW, 100))]
+        told = [event.kind for event in await store.read(lambda c: event_log.read_events(c, NOW, 100))]
     assert gaps[-1] >= 6 * HOUR
     assert told == [EventKind.SOURCE_DOWN]
     assert {asked.route for asked in house.server.requests} == {"profile"}
@@ -157,9 +157,11 @@ async def test_a_switched_account_is_an_event_and_its_own_counter(store: Store) 
         house.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=SimulatedOrganization(ACCOUNT))
         house.login = Login(OTHER_TOKEN)
         await house.read()
-        assert [row.counter.account for row in await store.read(facts.read_latest)] == [OTHER_ACCOUNT]
+        assert [row.counter.account for row in await store.read(counter_states.read_latest)] == [
+            OTHER_ACCOUNT
+        ]
         assert EventKind.IDENTITY_CHANGED in {
-            event.kind for event in await store.read(lambda c: facts.read_events(c, NOW, 100))
+            event.kind for event in await store.read(lambda c: event_log.read_events(c, NOW, 100))
         }
 
 

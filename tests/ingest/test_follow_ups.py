@@ -16,7 +16,7 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.sweep import Sweep
 from meterbot.rules import RuleSettings
-from meterbot.store import Store, alert_actions, facts, workers
+from meterbot.store import Store, alert_actions, event_log, workers
 from tests.e2e.wall import Wall
 from tests.ingest.test_ingest import NOW, later, seat, snapshot
 
@@ -90,7 +90,7 @@ async def test_a_block_that_is_acknowledged_or_muted_sends_no_reminder(
     await house.reads("0")
     await house.passes(HOUR)
     await house.reads("50")
-    (blocked,) = await store.read(lambda c: facts.open_alerts(c, [EventKind.SEAT_BLOCKED]))
+    (blocked,) = await store.read(lambda c: event_log.open_alerts(c, [EventKind.SEAT_BLOCKED]))
     act = AlertAction(
         "a" * 20,
         blocked.key,

@@ -34,10 +34,19 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.sweep import Sweep
 from meterbot.rules import Budget, RuleSettings
-from meterbot.store import Store, delivery_queue, facts, forgetting, history, notes
+from meterbot.store import (
+    Store,
+    counter_states,
+    delivery_queue,
+    event_log,
+    forgetting,
+    history,
+    notes,
+    source_states,
+)
 from meterbot.store.database import open_store
 from meterbot.store.delivery_queue import Claim
-from tests.store.facts import emptied
+from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 PLACES = (Destination("slack", "C1"), Destination("discord", "2"))
@@ -142,7 +151,7 @@ async def test_a_plan_that_is_another_than_the_accounts_is_logged_once(store: St
 
 async def test_a_snapshot_is_known_and_in_the_history_once_it_was_taken(store: Store) -> None:
     await Door(store).take(snapshot("17.20"))
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert (row.seat, row.counter) == ("ana", Counter("account-1", "org-1"))
     assert row.known.extra_usage_at == NOW
     (point,) = await store.read(lambda c: history.read(c, [row.counter], NOW))
@@ -185,16 +194,16 @@ async def test_the_same_snapshot_again_changes_nothing(store: Store) -> None:
     first, second = snapshot("0"), snapshot("1", later(minutes=1))
     await door.take(first, second)
     before = (
-        await store.read(facts.read_latest),
-        await store.read(facts.read_sources),
-        await store.read(lambda c: facts.read_events(c, NOW)),
+        await store.read(counter_states.read_latest),
+        await store.read(source_states.read_sources),
+        await store.read(lambda c: event_log.read_events(c, NOW)),
     )
     assert await door.take(second, now=later(minutes=9)) == []
     assert await door.take(first, now=later(minutes=9)) == []
     assert (
-        await store.read(facts.read_latest),
-        await store.read(facts.read_sources),
-        await store.read(lambda c: facts.read_events(c, NOW)),
+        await store.read(counter_states.read_latest),
+        await store.read(source_states.read_sources),
+        await store.read(lambda c: event_log.read_events(c, NOW)),
     ) == before
     assert len(await door.waiting()) == 1
 
@@ -204,7 +213,7 @@ async def test_snapshots_of_one_counter_fold_in_their_order_within_a_batch(store
     ticks = [snapshot(str(used), later(minutes=used)) for used in (0, 10, 26, 41)]
     kinds = await door.take(*ticks)
     assert kinds == ["spend_started", "threshold_crossed", "threshold_crossed"]
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert row.known.snapshot.fetched_at == later(minutes=41)
     assert len(await store.read(lambda c: history.read(c, [row.counter], NOW))) == 4
 
@@ -214,23 +223,25 @@ async def test_two_seats_with_one_counter_are_counted_once_and_both_shown(store:
     await door.take(snapshot("0"), snapshot("0", of="ana-work"))
     kinds = await door.take(snapshot("30", later(minutes=1)), snapshot("30", later(minutes=1), of="ana-work"))
     assert kinds == ["spend_started", "threshold_crossed"]
-    rows = await store.read(facts.read_latest)
+    rows = await store.read(counter_states.read_latest)
     assert [row.seat for row in rows] == ["ana", "ana-work"]
     assert len({row.counter for row in rows}) == 1
     assert {row.known.snapshot.fetched_at for row in rows} == {later(minutes=1)}
-    assert {state.health for state in (await store.read(facts.read_sources)).values()} == {Health.OK}
+    assert {state.health for state in (await store.read(source_states.read_sources)).values()} == {Health.OK}
 
 
 async def test_a_reading_without_an_account_stands_for_the_seat(store: Store) -> None:
     await Door(store).take(snapshot("1", account=None))
-    assert [row.counter for row in await store.read(facts.read_latest)] == [Counter("seat:ana", "org-1")]
+    assert [row.counter for row in await store.read(counter_states.read_latest)] == [
+        Counter("seat:ana", "org-1")
+    ]
 
 
 async def test_a_reading_that_lost_its_account_still_belongs_to_it(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("1"))
     await door.take(snapshot("2", later(minutes=1), account=None))
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert row.counter == Counter("account-1", "org-1")
     assert row.known.snapshot.extra_usage is not None
     assert row.known.snapshot.extra_usage.used == dollars("2")
@@ -244,7 +255,10 @@ async def test_an_organization_that_refuses_to_be_read_keeps_its_number_and_the_
     refused = snapshot(None, later(minutes=1), health=Health.REFUSED)
     await door.take(refused, snapshot("4", later(minutes=1), org="org-2"))
     report = team_report(
-        await store.read(facts.read_latest), await store.read(facts.read_sources), [seat()], later(minutes=1)
+        await store.read(counter_states.read_latest),
+        await store.read(source_states.read_sources),
+        [seat()],
+        later(minutes=1),
     )
     assert [str(total.used) for total in report.totals] == ["$24.00"]
     assert (report.current, report.seats) == (0, 1)
@@ -257,36 +271,38 @@ async def test_a_seat_that_became_another_account_no_longer_shows_the_old_one(st
     await door.take(snapshot("20"))
     kinds = await door.take(snapshot("3", later(minutes=1), account="account-2", org="org-2"))
     assert "identity_changed" in kinds
-    assert [row.counter for row in await store.read(facts.read_latest)] == [Counter("account-2", "org-2")]
+    assert [row.counter for row in await store.read(counter_states.read_latest)] == [
+        Counter("account-2", "org-2")
+    ]
     assert len(await store.read(lambda c: history.read(c, [Counter("account-1", "org-1")], NOW))) == 1
 
 
 async def test_an_organization_that_was_left_is_no_longer_shown(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("20"), snapshot("1", org="org-2"))
-    assert len(await store.read(facts.read_latest)) == 2
+    assert len(await store.read(counter_states.read_latest)) == 2
     await door.take(snapshot("20", later(minutes=1)))
-    assert [row.counter.org for row in await store.read(facts.read_latest)] == ["org-1"]
+    assert [row.counter.org for row in await store.read(counter_states.read_latest)] == ["org-1"]
 
 
 async def test_an_organization_that_could_not_be_read_this_time_stays(store: Store) -> None:
     door = Door(store)
     await door.take(snapshot("20"), snapshot("1", org="org-2"))
     await door.take(snapshot("20", later(minutes=1)), failed(Health.UNREACHABLE, later(minutes=1)))
-    assert len(await store.read(facts.read_latest)) == 2
+    assert len(await store.read(counter_states.read_latest)) == 2
 
 
 async def test_a_push_of_one_organization_leaves_the_others(store: Store) -> None:
     door = Door(store, seat(source="push"))
     await door.take(snapshot("20"))
     await door.take(snapshot("1", later(minutes=1), org="org-2"))
-    assert len(await store.read(facts.read_latest)) == 2
+    assert len(await store.read(counter_states.read_latest)) == 2
 
 
 async def test_an_organization_that_is_filtered_out_is_not_stored(store: Store) -> None:
     door = Door(store, seat(organizations=("org-2",)))
     await door.take(snapshot("20"))
-    assert await store.read(facts.read_latest) == []
+    assert await store.read(counter_states.read_latest) == []
 
 
 async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(store: Store) -> None:
@@ -307,7 +323,7 @@ async def test_an_alert_that_ends_is_edited_and_gets_a_line_where_it_was_queued(
     assert len({one.id for one in queued}) == 2
     (event,) = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, NOW))
+        for one in await store.read(lambda c: event_log.read_events(c, NOW))
         if one.kind is EventKind.SEAT_UNBLOCKED
     ]
     assert event.resolves == blocked.event.key
@@ -327,7 +343,7 @@ async def test_a_muted_event_is_recorded_and_not_told(store: Store) -> None:
     await door.take(snapshot("50", later(minutes=1)))
     muted = {
         event.key
-        for event in await store.read(lambda c: facts.read_events(c, NOW))
+        for event in await store.read(lambda c: event_log.read_events(c, NOW))
         if event.muted_by is not None
     }
     assert muted
@@ -390,37 +406,37 @@ async def test_a_failure_changes_the_source_and_keeps_what_was_known(store: Stor
     await door.take(snapshot("17"))
     for minute in (1, 2):
         await door.take(failed(Health.SESSION_EXPIRED, later(minutes=minute)))
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since, state.last_ok_at) == (Health.SESSION_EXPIRED, later(minutes=1), NOW)
     assert (state.failures, state.detail) == (2, "no answer")
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert row.known.snapshot.extra_usage is not None
     await door.take(snapshot("18", later(minutes=3)))
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since, state.failures, state.detail) == (Health.OK, later(minutes=3), 0, None)
 
 
 async def test_the_worst_organization_speaks_for_the_source(store: Store) -> None:
     await Door(store).take(snapshot("1"), snapshot("1", org="org-2", health=Health.DRIFTED, detail="a field"))
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.detail, state.failures) == (Health.DRIFTED, "a field", 0)
 
 
 async def test_the_next_due_time_is_stored_with_what_the_read_brought(store: Store) -> None:
     door = Door(store)
     await door.ingest.take([snapshot("1")], NOW, {"ana": later(seconds=61)})
-    assert (await store.read(facts.read_sources))["ana"].next_due == later(seconds=61)
+    assert (await store.read(source_states.read_sources))["ana"].next_due == later(seconds=61)
     await door.take(snapshot("2", later(seconds=61)))
-    assert (await store.read(facts.read_sources))["ana"].next_due == later(seconds=61)
+    assert (await store.read(source_states.read_sources))["ana"].next_due == later(seconds=61)
 
 
 async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(store: Store) -> None:
     door = Door(store, seat(interval=60))
     await door.take(snapshot("1"))
     await door.sweep(later(minutes=3))
-    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
     assert await door.sweep(later(minutes=3, seconds=1)) == []
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
     (down,) = await door.sweep(later(minutes=34))
     assert down.kind is EventKind.SOURCE_DOWN
@@ -436,7 +452,7 @@ async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(sto
     await Door(store, seat(interval=60)).take(snapshot("1"))
     restarted, at = Door(store, seat(interval=60)), later(hours=5)
     assert await restarted.sweep(at + timedelta(minutes=3), awake_since=at) == []
-    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
     (down,) = await restarted.sweep(at + timedelta(minutes=4), awake_since=at)
     assert down.kind is EventKind.SOURCE_DOWN
 
@@ -453,7 +469,7 @@ async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Store) -> No
     listening.listen(store.engine, "before_cursor_execute", note)
     assert await door.sweep(later(minutes=1)) == []
     assert set(statements) <= {"SELECT", "PRAGMA", "BEGIN"}
-    assert list(await store.read(facts.read_sources)) == ["ana"]
+    assert list(await store.read(source_states.read_sources)) == ["ana"]
 
 
 async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Store) -> None:
@@ -464,11 +480,11 @@ async def test_readings_are_taken_again_once_the_clock_was_set_back(store: Store
     assert await door.take(snapshot("50", later(minutes=1))) == []  # or the clock is behind now
     await store.run(lambda c: notes.confirm_clock(c, NOW))
     assert await door.take(snapshot("50", later(minutes=1))) == ["seat_blocked", "threshold_crossed"]
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert row.known.extra_usage_at == later(minutes=1)
     points = await store.read(lambda c: history.read(c, [counter], NOW))
     assert [(one.at, one.used) for one in points] == [(NOW, dollars("1")), (later(minutes=1), dollars("50"))]
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.last_ok_at) == (Health.OK, later(minutes=1))
     assert await door.take(snapshot("50", later(minutes=2), cap="80")) == [
         "seat_unblocked",
@@ -482,26 +498,29 @@ async def test_a_source_last_seen_in_the_future_becomes_stale_once_the_clock_was
     door = Door(store)
     await door.take(snapshot("2", later(days=40)), now=later(days=40))
     await door.sweep(NOW)
-    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
     await door.sweep(later(minutes=4))
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
 
 
 async def test_readings_that_arrive_days_late_leave_the_source_stale(store: Store) -> None:
     door = Door(store, seat(source="push", interval=900))
     assert await door.take(snapshot("1"), now=later(hours=80)) == ["source_down"]
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.last_ok_at) == (Health.STALE, NOW)
     backlog = [snapshot("1", later(hours=hour)) for hour in (1, 2, 3)]
     assert await door.take(*backlog, snapshot("1", later(hours=80))) == ["source_up"]
-    assert (await store.read(facts.read_sources))["ana"].health is Health.OK
+    assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
 
 
 async def test_a_future_dated_snapshot_changes_nothing(store: Store) -> None:
     door = Door(store)
     assert await door.take(snapshot("1", later(hours=1)), now=NOW) == []
-    assert (await store.read(facts.read_latest), await store.read(facts.read_sources)) == ([], {})
+    assert (await store.read(counter_states.read_latest), await store.read(source_states.read_sources)) == (
+        [],
+        {},
+    )
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -608,7 +627,7 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
         door = Door(await emptied(store), seat("1", interval=3600), seat("2", interval=3600))
         for batch in batches:
             await door.take(*batch, now=later(minutes=41))
-        events = await store.read(lambda c: facts.read_events(c, later(days=-1)))
+        events = await store.read(lambda c: event_log.read_events(c, later(days=-1)))
         told = [(one.id, said(one).fallback) for one in await door.waiting()]
         return events, told
 
@@ -626,7 +645,7 @@ async def test_a_cap_that_will_fall_is_told_with_what_the_database_knows_and_onc
     assert told.count("cap_forecast") == 1
     (event,) = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, NOW))
+        for one in await store.read(lambda c: event_log.read_events(c, NOW))
         if one.kind is EventKind.CAP_FORECAST
     ]
     assert event.facts["pace"] == {"minor": "100", "currency": "USD", "exponent": 2}
@@ -672,14 +691,14 @@ async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Store, r
     await read("0", "0", NOW)
     await read("3", "4", later(days=1))
     await read("0", "4", may + timedelta(minutes=2))
-    reports = [one for one in await store.read(lambda c: facts.read_events(c, may)) if one.seat is None]
+    reports = [one for one in await store.read(lambda c: event_log.read_events(c, may)) if one.seat is None]
     assert reports == []  # Bo's counter has not started again
     for minutes in (4, 6):
         await read("0", "0", may + timedelta(minutes=minutes))
-    (report,) = [one for one in await store.read(lambda c: facts.read_events(c, may)) if one.seat is None]
+    (report,) = [one for one in await store.read(lambda c: event_log.read_events(c, may)) if one.seat is None]
     own = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, may))
+        for one in await store.read(lambda c: event_log.read_events(c, may))
         if one.kind is EventKind.PERIOD_CLOSED and one.seat
     ]
     assert report.facts["totals"] == [{"minor": "700", "currency": "USD", "exponent": 2}]
@@ -694,7 +713,7 @@ async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Store
         await door.sweep(at)
     (event,) = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, may))
+        for one in await store.read(lambda c: event_log.read_events(c, may))
         if one.kind is EventKind.PERIOD_CLOSED
     ]
     assert (event.seat, event.muted_by) == ("ana", None)
@@ -721,7 +740,7 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     await read("bo", "0", may + timedelta(hours=8))
     closed = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, may))
+        for one in await store.read(lambda c: event_log.read_events(c, may))
         if one.kind is EventKind.PERIOD_CLOSED
     ]
     assert [(one.seat, one.muted_by is None) for one in closed] == [
@@ -732,7 +751,7 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     await read("ana", "0", june + timedelta(days=31))
     (late,) = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, june))
+        for one in await store.read(lambda c: event_log.read_events(c, june))
         if one.kind is EventKind.PERIOD_CLOSED
     ]
     assert (late.seat, late.facts["period"], late.muted_by) == ("ana", "2026-05", None)
@@ -757,7 +776,7 @@ async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Store
     await read(june + timedelta(hours=7), ana="0", bo="0", cy="0")
     (report,) = [
         one
-        for one in await store.read(lambda c: facts.read_events(c, june))
+        for one in await store.read(lambda c: event_log.read_events(c, june))
         if one.kind is EventKind.PERIOD_CLOSED and not one.seat
     ]
     assert report.facts["unknown"] == 1  # nobody read cy in May

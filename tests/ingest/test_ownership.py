@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meterbot.core.models import Counter, Event, Seat, Snapshot
-from meterbot.store import Store, facts, history
+from meterbot.store import Store, counter_states, history
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import NOW, Door, seat, snapshot
-from tests.store.facts import emptied
+from tests.store.examples import emptied
 
 ANA = seat("ana", "push", owner={"slack": "U1"})
 COOKIE = seat("ana", "claude_ai", owner={"slack": "U1"})
@@ -40,8 +40,8 @@ class Team:
 
     async def known_of_ana(self) -> tuple[object, ...]:
         """Her rows, what the rules remember of her counter, its history, and every event of it."""
-        rows = await self.store.read(lambda c: facts.read_latest(c, ["ana"]))
-        states = await self.store.read(lambda c: facts.read_states(c, [COUNTER]))
+        rows = await self.store.read(lambda c: counter_states.read_latest(c, ["ana"]))
+        states = await self.store.read(lambda c: counter_states.read_states(c, [COUNTER]))
         samples = await self.store.read(lambda c: history.read(c, [COUNTER], NOW - timedelta(days=90)))
         return rows, states, samples
 
@@ -54,7 +54,7 @@ async def test_a_push_that_names_another_owners_account_is_refused(tmp_path: Pat
         refused = await team.push("bo", snapshot("0", NOW + timedelta(minutes=5), of="bo"))
         assert refused == "another owner's seat already reports this account"
         assert await team.known_of_ana() == before
-        assert await store.read(lambda c: facts.read_latest(c, ["bo"])) == []
+        assert await store.read(lambda c: counter_states.read_latest(c, ["bo"])) == []
 
 
 async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(
         assert isinstance(samples, list)
         assert [sample.used for sample in samples] == [snapshot("1").extra_usage.used]  # type: ignore[union-attr]  # it has one
         assert rows
-        assert await store.read(lambda c: facts.read_latest(c, ["bo"])) == []
+        assert await store.read(lambda c: counter_states.read_latest(c, ["bo"])) == []
         assert await team.push("bo", snapshot("2", NOW + timedelta(minutes=9), of="bo")) is not None
 
 

@@ -25,9 +25,9 @@ from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
-from meterbot.store import ALIVE_SECONDS, Store, facts, workers
+from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, workers
 from meterbot.store.database import open_store
-from tests.store.facts import emptied
+from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 
@@ -139,7 +139,7 @@ class House:
         await self.poller.tick(now)
 
     async def due(self, name: str = "ana") -> datetime | None:
-        return (await self.store.read(facts.read_sources))[name].next_due
+        return (await self.store.read(source_states.read_sources))[name].next_due
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_a_new_seat_is_read_stored_and_due_again(store: Store) -> None:
     house = House(store)
     await house.pass_time(6)
     assert len(house.sources["ana"].starts) == 1
-    (row,) = await store.read(facts.read_latest)
+    (row,) = await store.read(counter_states.read_latest)
     assert row.known.snapshot.fetched_at == house.sources["ana"].starts[0]
     due = await house.due()
     assert due is not None
@@ -197,7 +197,7 @@ async def test_a_slow_seat_is_not_read_twice_and_delays_nobody(store: Store) -> 
     assert len(quick.starts) in {3, 4}
     slow.gate.set()
     await house.poller.drain()
-    assert {row.seat for row in await store.read(facts.read_latest)} == {"slow", "quick"}
+    assert {row.seat for row in await store.read(counter_states.read_latest)} == {"slow", "quick"}
 
 
 async def _idle() -> None:
@@ -217,7 +217,7 @@ async def test_no_more_reads_than_allowed_run_at_once(store: Store) -> None:
         source.gate.set()
     await house.poller.drain()
     await house.pass_time(1)  # no more were claimed than could be read soon
-    assert len(await store.read(facts.read_latest)) == 7
+    assert len(await store.read(counter_states.read_latest)) == 7
 
 
 async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finish_together_a_transaction(
@@ -240,7 +240,7 @@ async def test_seats_that_are_due_together_share_a_claim_and_readings_that_finis
     await house.poller.drain()
     to_claim, to_store = 1, 1
     assert len(begun) == to_claim + to_store
-    assert len(await store.read(facts.read_latest)) == 9
+    assert len(await store.read(counter_states.read_latest)) == 9
 
 
 async def test_a_clock_that_is_set_back_by_a_day_halts_no_seat_for_that_day(store: Store) -> None:
@@ -363,10 +363,10 @@ async def test_refusals_climb_and_one_answer_comes_down_across_restarts(store: S
     assert [round(wait / 5.25) for wait in waits] == [1, 2, 4]
     house.sources["ana"].health = Health.OK
     await house.pass_time(3600, step=30)
-    assert (await store.read(facts.read_sources))["ana"].failures == 0
+    assert (await store.read(source_states.read_sources))["ana"].failures == 0
     house.sources["ana"].health = Health.RATE_LIMITED
     await house.pass_time(90, step=30)
-    assert (await store.read(facts.read_sources))["ana"].failures == 1
+    assert (await store.read(source_states.read_sources))["ana"].failures == 1
 
 
 async def test_a_read_that_never_ends_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +374,7 @@ async def test_a_read_that_never_ends_is_given_up(store: Store, monkeypatch: pyt
     house = House(store)
     house.sources["ana"].gate.clear()
     await house.pass_time(6)
-    state = (await store.read(facts.read_sources))["ana"]
+    state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.failures) == (Health.UNREACHABLE, 1)
     assert house.sources["ana"].inside == 0
 
@@ -385,7 +385,7 @@ async def test_a_reader_that_breaks_is_logged_and_does_not_stop_the_others(store
     with capture_logs() as logs:
         await house.pass_time(6)
     assert [(entry["event"], entry["seat"]) for entry in logs] == [("a reader failed", "ana")]
-    states = await store.read(facts.read_sources)
+    states = await store.read(source_states.read_sources)
     assert (states["ana"].health, states["bo"].health) == (Health.UNREACHABLE, Health.OK)
 
 
@@ -410,13 +410,13 @@ async def test_a_locked_database_loses_no_reading_and_is_logged_once(store: Stor
         assert [len(source.starts) for source in house.sources.values()] == [1, 1]
         other.execute("ROLLBACK")
         other.close()
-        while not await store.read(facts.read_latest):
+        while not await store.read(counter_states.read_latest):
             await house.pass_time(1)
     assert [entry["event"] for entry in logs] == [
         "readings could not be stored, they are kept",
         "readings are stored again",
     ]
-    read = {row.seat: row.known.snapshot.fetched_at for row in await store.read(facts.read_latest)}
+    read = {row.seat: row.known.snapshot.fetched_at for row in await store.read(counter_states.read_latest)}
     assert read.keys() == {"ana", "bo"}
     assert all(at <= later(seconds=7) for at in read.values())
     await house.pass_time(5)
@@ -435,7 +435,7 @@ async def test_a_reading_that_cannot_be_stored_holds_back_no_other(store: Store)
     ana.read = read_for_a_stranger  # type: ignore[method-assign]  # a source that breaks its contract
     with capture_logs():
         await house.pass_time(15)
-    assert [row.seat for row in await store.read(facts.read_latest)] == ["bo"]
+    assert [row.seat for row in await store.read(counter_states.read_latest)] == ["bo"]
     await house.pass_time(90)
     assert len(house.sources["bo"].starts) >= 2
 
@@ -452,7 +452,7 @@ async def test_closing_gives_up_what_runs_and_stores_what_was_read(store: Store)
     async with asyncio.timeout(5):
         await house.poller.close()
     assert slow.inside == 0
-    assert [row.seat for row in await store.read(facts.read_latest)] == ["quick"]
+    assert [row.seat for row in await store.read(counter_states.read_latest)] == ["quick"]
     house.clock.advance(timedelta(hours=1))
     await house.poller.tick(house.clock.now())
     assert len(quick.starts) == 1
@@ -564,7 +564,7 @@ async def test_what_another_has_read_since_is_not_stored_again(shared: Store) ->
     due = await two.due()
     await one.poller.drain()
     assert await two.due() == due
-    (row,) = await shared.read(facts.read_latest)
+    (row,) = await shared.read(counter_states.read_latest)
     assert row.known.snapshot.fetched_at == source.starts[1]
 
 
@@ -626,7 +626,7 @@ async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
 
 
 async def _stored_deadlines(store: Store) -> list[tuple[str, Health, datetime]]:
-    states = (await store.read(facts.read_sources)).values()
+    states = (await store.read(source_states.read_sources)).values()
     return [(state.seat, state.health, state.next_due) for state in states if state.next_due]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
 from meterbot.core.models import Health, Snapshot
-from meterbot.store import Store, facts
+from meterbot.store import Store, source_states
 from meterbot.store.database import open_store
 from tests.ingest.test_poller import FakeSource, House
 
@@ -43,7 +43,7 @@ async def test_a_reading_that_cannot_be_stored_becomes_a_health_and_the_seat_is_
     house.restarted()
     with capture_logs() as logs:
         await house.pass_time(40)
-    states = await store.read(facts.read_sources)
+    states = await store.read(source_states.read_sources)
     assert {name: state.health for name, state in states.items()} == {
         "ana": Health.OK,
         "bo": Health.UNREACHABLE,
@@ -55,7 +55,7 @@ async def test_a_reading_that_cannot_be_stored_becomes_a_health_and_the_seat_is_
     bad.bad, before = False, len(bad.starts)
     await house.pass_time(600)
     assert len(bad.starts) > before
-    assert (await store.read(facts.read_sources))["bo"].health is Health.OK
+    assert (await store.read(source_states.read_sources))["bo"].health is Health.OK
 
 
 async def test_a_reading_that_cannot_be_stored_does_not_make_others_transactions_of_their_own(

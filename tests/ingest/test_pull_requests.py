@@ -27,7 +27,7 @@ from meterbot.rules.pull_requests import (
 )
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
-from meterbot.store import Store, delivery_queue, facts, forgetting, pull_requests
+from meterbot.store import Store, delivery_queue, event_log, forgetting, pull_requests
 from meterbot.store.delivery_queue import Claim
 from tests.ingest.test_ingest import snapshot
 from tests.simulator.github import GitHub as SimulatedGitHub
@@ -181,7 +181,7 @@ async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_re
     await desk.merges.step(MERGED_AT + LONGEST_WAIT - MINUTE)
     assert await desk.told() == []
     await desk.merges.step(MERGED_AT + LONGEST_WAIT)
-    (event,) = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT))
+    (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["settled"] is False
     await desk.reads("2.47", START + 2 * HOUR)
     await desk.reads("2.47", MERGED_AT)
@@ -210,7 +210,7 @@ async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(
     await desk.merges.step(MERGED_AT + 4 * MINUTE)
     assert [await desk.cost(number) for number in (811, 812)] == ["$0.74", "$1.03"]
     assert (await desk.bill(811)).shared == ("acme/app#812",)
-    _, second = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT + MINUTE))
+    _, second = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT + MINUTE))
     assert second.facts["shared"] == ["acme/app#811"]
     window = await month_so_far(desk.store, SEATS, SEATS, MERGED_AT + 5 * MINUTE)
     assert [str(amount) for amount in (*window.spent, *window.unmerged)] == ["$1.77", "$0.00"]
@@ -249,7 +249,7 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) 
     await spent_between_its_commits(desk)
     await desk.take()
     await desk.merges.step(MERGED_AT + MINUTE)
-    (event,) = await store.read(lambda c: facts.read_events(c, MERGED_AT))
+    (event,) = await store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     assert await desk.cost() == "$1.47"  # the record holds it all the same
     claimed = await store.run(
@@ -326,7 +326,7 @@ async def test_without_a_token_it_counts_from_its_opening_and_says_so(desk: Desk
     await spent_between_its_commits(desk)
     await desk.merges.take(merged(), "d1", MERGED_AT)
     await desk.merges.step(MERGED_AT + MINUTE)
-    (event,) = await desk.store.read(lambda c: facts.read_events(c, MERGED_AT))
+    (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["no_commits"] == NO_TOKEN
     assert await desk.cost() == "$1.77"
 

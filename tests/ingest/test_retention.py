@@ -12,10 +12,10 @@ from meterbot.ingest.ingest import ClockBehindError, Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
 from meterbot.rules import RuleSettings
-from meterbot.store import Batch, Store, deliveries, delivery_queue, facts, history
+from meterbot.store import Batch, Store, deliveries, delivery_queue, event_log, history
 from meterbot.store.delivery_queue import Claim
 from tests.rules.builders import extra, snapshot
-from tests.store.facts import delivery, event, write
+from tests.store.examples import delivery, event, write
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def retention(store: Store) -> Retention:
 
 
 async def stored(store: Store) -> list[Event]:
-    return await store.read(lambda c: facts.read_events(c, datetime(2020, 1, 1, tzinfo=UTC)))
+    return await store.read(lambda c: event_log.read_events(c, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 async def send(store: Store, now: datetime) -> bool:

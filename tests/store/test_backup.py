@@ -15,12 +15,12 @@ import pytest
 from alembic import command
 
 from meterbot.core.errors import StartError
-from meterbot.store import Batch, Store, facts, lock_file
+from meterbot.store import Batch, Store, event_log, lock_file
 from meterbot.store.database import back_up, open_store, restore, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import newest_schema, schemas, settings
 from meterbot.store.url import parse_url
-from tests.store.facts import NOW, delivery, event, write
+from tests.store.examples import NOW, delivery, event, write
 
 OLDER = sorted(schemas() - {newest_schema()})
 
@@ -46,7 +46,7 @@ async def used(url: str) -> AsyncIterator[Store]:
 
 async def events_in(file: Path) -> set[str]:
     opened = await open_store(f"sqlite:///{file}")
-    found = {each.key for each in await opened.read(lambda c: facts.read_events(c, NOW))}
+    found = {each.key for each in await opened.read(lambda c: event_log.read_events(c, NOW))}
     await opened.close()
     return found
 
@@ -181,7 +181,7 @@ async def test_nothing_is_restored_while_any_program_has_the_database_open(
     with pytest.raises(StartError, match=r"meterbot\.db is in use by another program: stop it first"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
-    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
+    assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
 
 async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_nothing_is_restored_under_a_running_bot(used: Store, url: str, tm
     with held, pytest.raises(StartError, match="another meterbot already runs on"):
         await restore(url, kept, NOW)
     assert names(tmp_path) == before
-    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
+    assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
 
 async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
@@ -245,7 +245,7 @@ async def test_what_cannot_be_a_database_of_this_version_is_not_restored(
         with pytest.raises(StartError, match=why):
             await restore(url, tmp_path / name, NOW)
     assert names(tmp_path) == before
-    assert await used.read(lambda c: facts.read_events(c, NOW)) == [event("e1")]
+    assert await used.read(lambda c: event_log.read_events(c, NOW)) == [event("e1")]
 
 
 @pytest.mark.parametrize(

@@ -48,19 +48,22 @@ from meterbot.store import (
     Store,
     batches,
     cards,
+    counter_states,
     deliveries,
     delivery_queue,
-    facts,
+    event_log,
     forgetting,
     history,
     locks,
     notes,
+    rule_memories,
+    source_states,
     tables,
     workers,
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_queue import Claim
-from tests.store.facts import (
+from tests.store.examples import (
     ANA,
     BO,
     NOW,
@@ -114,15 +117,15 @@ def _everything() -> LastKnown:
 async def test_knowledge_comes_back_exactly_as_it_was_written(store: Store) -> None:
     one, state = Latest("ana", ANA, _everything()), CounterState(_everything(), '{"fired":["a"]}')
     await write(store, Batch(latest=[one], states={ANA: state}))
-    assert await store.read(facts.read_latest) == [one]
-    assert await store.read(lambda c: facts.read_states(c, [ANA, BO])) == {ANA: state}
-    assert await store.read(lambda c: facts.read_latest(c, ["ana"])) == [one]
-    assert await store.read(facts.read_readers) == [CounterReader("ana", ANA, state.memory)]
+    assert await store.read(counter_states.read_latest) == [one]
+    assert await store.read(lambda c: counter_states.read_states(c, [ANA, BO])) == {ANA: state}
+    assert await store.read(lambda c: counter_states.read_latest(c, ["ana"])) == [one]
+    assert await store.read(counter_states.read_readers) == [CounterReader("ana", ANA, state.memory)]
 
 
 async def test_an_amount_keeps_the_digits_it_came_with(store: Store) -> None:
     await write(store, Batch(latest=[Latest("ana", ANA, _everything())]))
-    extra = (await store.read(facts.read_latest))[0].known.snapshot.extra_usage
+    extra = (await store.read(counter_states.read_latest))[0].known.snapshot.extra_usage
     assert extra is not None
     assert extra.used is not None
     assert str(extra.used.minor) == "1720.0000000000000000000000000000001"
@@ -131,7 +134,7 @@ async def test_an_amount_keeps_the_digits_it_came_with(store: Store) -> None:
 async def test_an_email_address_is_never_stored(store: Store) -> None:
     planted = known(account_email="ana@example.com")
     await write(store, Batch(latest=[Latest("ana", ANA, planted)], states={ANA: CounterState(planted, "{}")}))
-    assert (await store.read(facts.read_latest))[0].known.snapshot.account_email is None
+    assert (await store.read(counter_states.read_latest))[0].known.snapshot.account_email is None
     with store.engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
             raw = connection.exec_driver_sql(f"SELECT * FROM {table.name}")  # noqa: S608 - our own names
@@ -141,7 +144,7 @@ async def test_an_email_address_is_never_stored(store: Store) -> None:
 async def test_newer_knowledge_replaces_older_row_by_row(store: Store) -> None:
     await write(store, Batch(latest=[Latest("ana", ANA, known(used="1")), Latest("bo", BO, known("bo"))]))
     await write(store, Batch(latest=[Latest("ana", ANA, known(used="2"))], states={}))
-    assert await store.read(facts.read_latest) == [
+    assert await store.read(counter_states.read_latest) == [
         Latest("ana", ANA, known(used="2")),
         Latest("bo", BO, known("bo")),
     ]
@@ -150,25 +153,25 @@ async def test_newer_knowledge_replaces_older_row_by_row(store: Store) -> None:
 async def test_two_seats_may_read_one_counter(store: Store) -> None:
     both = [Latest("ana", ANA, known("ana")), Latest("ana-work", ANA, known("ana-work"))]
     await write(store, Batch(latest=both))
-    assert await store.read(facts.read_latest) == both
+    assert await store.read(counter_states.read_latest) == both
 
 
 async def test_an_account_in_two_organizations_is_two_counters(store: Store) -> None:
     other = Counter(ANA.account, "org-2")
     await write(store, Batch(states={ANA: CounterState(known(), "1"), other: CounterState(known(), "2")}))
-    assert {c: s.memory for c, s in (await store.read(lambda c: facts.read_states(c, [other]))).items()} == {
-        other: "2"
-    }
+    assert {
+        c: s.memory for c, s in (await store.read(lambda c: counter_states.read_states(c, [other]))).items()
+    } == {other: "2"}
 
 
 async def test_sources_memories_and_notes_are_kept_and_replaced(store: Store) -> None:
     first = SourceState("ana", Health.CHALLENGED, NOW, "use push", later(hours=-1), 3, later(minutes=4))
     second = SourceState("ana", Health.OK, later(minutes=5))
     await write(store, Batch(sources=[first, SourceState("bo")], memories={"team": "1", "source:ana": "2"}))
-    assert await store.read(facts.read_sources) == {"ana": first, "bo": SourceState("bo")}
+    assert await store.read(source_states.read_sources) == {"ana": first, "bo": SourceState("bo")}
     await write(store, Batch(sources=[second], memories={"team": "3"}))
-    assert (await store.read(facts.read_sources))["ana"] == second
-    assert await store.read(lambda c: facts.read_memories(c, ["team", "source:ana", "nobody"])) == {
+    assert (await store.read(source_states.read_sources))["ana"] == second
+    assert await store.read(lambda c: rule_memories.read_memories(c, ["team", "source:ana", "nobody"])) == {
         "team": "3",
         "source:ana": "2",
     }
@@ -192,9 +195,9 @@ async def test_a_transaction_that_fails_leaves_nothing_behind(store: Store) -> N
     with pytest.raises(BrokenError):
         await store.run(fail)
     assert (
-        await store.read(facts.read_latest),
-        await store.read(facts.read_sources),
-        await store.read(lambda c: facts.read_events(c, NOW)),
+        await store.read(counter_states.read_latest),
+        await store.read(source_states.read_sources),
+        await store.read(lambda c: event_log.read_events(c, NOW)),
     ) == ([], {}, [])
     assert await store.read(lambda c: history.read(c, [ANA], NOW)) == []
     assert await store.read(deliveries.read_queues) == []
@@ -226,7 +229,10 @@ async def test_an_event_is_stored_once_and_its_deliveries_with_it(store: Store) 
         deliveries=[delivery("d9", "e1"), delivery("d2", "e2")],
     )
     assert await write(store, again) == [event("e2", later(hours=1))]
-    assert await store.read(lambda c: facts.read_events(c, NOW)) == [event("e1"), event("e2", later(hours=1))]
+    assert await store.read(lambda c: event_log.read_events(c, NOW)) == [
+        event("e1"),
+        event("e2", later(hours=1)),
+    ]
     assert [queue.waiting for queue in await store.read(deliveries.read_queues)] == [2]
 
 
@@ -238,9 +244,9 @@ async def test_the_same_event_twice_in_one_batch_is_one(store: Store) -> None:
 async def test_events_are_found_by_time_and_by_key(store: Store) -> None:
     wanted = [event(f"e{n}", later(minutes=n)) for n in range(4)]
     await write(store, Batch(events=wanted))
-    assert await store.read(lambda c: facts.read_events(c, later(minutes=1))) == wanted[1:]
-    assert await store.read(lambda c: facts.read_events(c, NOW, limit=2)) == wanted[2:]
-    assert await store.read(lambda c: facts.events_by_key(c, ["e1", "e7"])) == {"e1": wanted[1]}
+    assert await store.read(lambda c: event_log.read_events(c, later(minutes=1))) == wanted[1:]
+    assert await store.read(lambda c: event_log.read_events(c, NOW, limit=2)) == wanted[2:]
+    assert await store.read(lambda c: event_log.events_by_key(c, ["e1", "e7"])) == {"e1": wanted[1]}
 
 
 # History
@@ -704,15 +710,15 @@ async def test_transactions_of_two_processes_do_not_overlap(store: Store, databa
     async def count_up(mine: Store) -> None:
         def add_one(connection: Connection) -> None:
             locks.names(connection, ["count"])
-            before = facts.read_memories(connection, ["count"]).get("count", "0")
-            facts.write_memories(connection, {"count": str(int(before) + 1)})
+            before = rule_memories.read_memories(connection, ["count"]).get("count", "0")
+            rule_memories.write_memories(connection, {"count": str(int(before) + 1)})
 
         for _ in range(10):
             await mine.run(add_one)
 
     await asyncio.gather(count_up(store), count_up(other), count_up(store))
     await other.close()
-    assert await store.read(lambda c: facts.read_memories(c, ["count"])) == {"count": "30"}
+    assert await store.read(lambda c: rule_memories.read_memories(c, ["count"])) == {"count": "30"}
 
 
 # Forgetting
@@ -737,13 +743,13 @@ async def test_a_forgotten_seat_leaves_nothing_but_what_others_read_too(store: S
         ),
     )
     assert await store.run(lambda c: forgetting.forget(c, "ana"))
-    assert [one.seat for one in await store.read(facts.read_latest)] == ["bo"]
-    assert list(await store.read(facts.read_sources)) == ["bo"]
+    assert [one.seat for one in await store.read(counter_states.read_latest)] == ["bo"]
+    assert list(await store.read(source_states.read_sources)) == ["bo"]
     assert await store.read(lambda c: history.read(c, [own, shared], NOW)) == [sample(0, counter=shared)]
-    assert [one.key for one in await store.read(lambda c: facts.read_events(c, NOW))] == ["e2"]
+    assert [one.key for one in await store.read(lambda c: event_log.read_events(c, NOW))] == ["e2"]
     assert [queue.waiting for queue in await store.read(deliveries.read_queues)] == [1]
-    assert list(await store.read(lambda c: facts.read_states(c, [own, shared]))) == [shared]
-    assert await store.read(lambda c: facts.read_memories(c, ["source:ana", "source:bo"])) == {
+    assert list(await store.read(lambda c: counter_states.read_states(c, [own, shared]))) == [shared]
+    assert await store.read(lambda c: rule_memories.read_memories(c, ["source:ana", "source:bo"])) == {
         "source:bo": "2"
     }
     assert not await store.run(lambda c: forgetting.forget(c, "ana"))
@@ -776,9 +782,9 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_seats(s
 
     async def cost(seats: int, minute: int) -> int:
         statements.clear()
-        await store.read(facts.read_readers)
+        await store.read(counter_states.read_readers)
         await store.read(
-            lambda c: facts.read_states(c, [Counter(f"account-s{n}", "org") for n in range(seats)])
+            lambda c: counter_states.read_states(c, [Counter(f"account-s{n}", "org") for n in range(seats)])
         )
         await store.run(lambda c: batches.write(c, _full_batch(seats, minute)))
         return len(statements)
@@ -795,8 +801,8 @@ async def test_answers_about_now_never_touch_the_history(store: Store) -> None:
         statements.append(statement)
 
     listening.listen(store.engine, "before_cursor_execute", note)
-    await store.read(facts.read_latest)
-    await store.read(facts.read_sources)
+    await store.read(counter_states.read_latest)
+    await store.read(source_states.read_sources)
     await store.read(deliveries.read_queues)
     assert any("latest" in statement for statement in statements)
     assert not any("history" in statement or "tails" in statement for statement in statements)
@@ -805,8 +811,11 @@ async def test_answers_about_now_never_touch_the_history(store: Store) -> None:
 async def test_more_counters_than_a_statement_has_parameters(store: Store) -> None:
     many = {Counter(f"account-{n}", "org"): CounterState(known(), "{}") for n in range(10_050)}
     await write(store, Batch(memories={str(n): "" for n in range(33_000)}))
-    assert len(await store.read(lambda c: facts.read_memories(c, [str(n) for n in range(33_000)]))) == 33_000
-    assert await store.read(lambda c: facts.read_states(c, many)) == {}
+    assert (
+        len(await store.read(lambda c: rule_memories.read_memories(c, [str(n) for n in range(33_000)])))
+        == 33_000
+    )
+    assert await store.read(lambda c: counter_states.read_states(c, many)) == {}
 
 
 async def test_the_salt_is_drawn_once_whoever_asks(store: Store) -> None:

@@ -10,7 +10,7 @@ from meterbot.core.deliveries import Delivery, DeliveryState, DestinationTrouble
 from meterbot.core.messages import Posted
 from meterbot.store import Batch, Store, delivery_queue, tables
 from meterbot.store.delivery_queue import Claim
-from tests.store.facts import NOW, delivery, event, write
+from tests.store.examples import NOW, delivery, event, write
 
 Outcome = Callable[[Store, Delivery], Awaitable[None]]
 

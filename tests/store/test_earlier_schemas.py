@@ -11,14 +11,24 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 
-from meterbot.store import Batch, deliveries, delivery_queue, facts, history, push_tokens, sessions, tables
+from meterbot.store import (
+    Batch,
+    counter_states,
+    deliveries,
+    delivery_queue,
+    event_log,
+    history,
+    push_tokens,
+    sessions,
+    tables,
+)
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.delivery_queue import Claim
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import bring_up_to_date, found_schema
 from meterbot.store.url import parse_url
 from tests import postgres
-from tests.store.facts import NOW, delivery, event, later, write
+from tests.store.examples import NOW, delivery, event, later, write
 from tests.store.test_migrations import upgraded_by_two_processes
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
@@ -130,11 +140,11 @@ async def test_an_earlier_database_gets_the_tables_of_a_new_one_and_keeps_every_
 async def test_an_earlier_database_is_read_and_written_on(database_url: str, revision: str) -> None:
     await load(database_url, revision)
     store = await open_store(database_url)
-    assert {row.seat for row in await store.read(facts.read_latest)} == {"ana", "bo", "cy"}
-    counters = [row.counter for row in await store.read(facts.read_latest)]
+    assert {row.seat for row in await store.read(counter_states.read_latest)} == {"ana", "bo", "cy"}
+    counters = [row.counter for row in await store.read(counter_states.read_latest)]
     assert await store.read(lambda c: history.read(c, counters, later(days=-365)))
     assert any(
-        told.seat == "cy" for told in await store.read(lambda c: facts.read_events(c, later(days=-365)))
+        told.seat == "cy" for told in await store.read(lambda c: event_log.read_events(c, later(days=-365)))
     )
     [waiting] = [queue for queue in await store.read(deliveries.read_queues) if queue.waiting]
     assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")
@@ -146,7 +156,7 @@ async def test_an_earlier_database_is_read_and_written_on(database_url: str, rev
         ["ana"] if revision > "0002" else []
     )
     await write(store, Batch(events=[event()], deliveries=[delivery("d1", channel="new")]))
-    assert event() in await store.read(lambda c: facts.read_events(c, NOW))
+    assert event() in await store.read(lambda c: event_log.read_events(c, NOW))
     await store.close()
 
 
@@ -154,5 +164,5 @@ async def test_two_processes_that_start_at_once_bring_an_earlier_database_forwar
     await load(database_url, REVISIONS[0])
     await asyncio.to_thread(upgraded_by_two_processes, database_url)
     store = await open_store(database_url)
-    assert {row.seat for row in await store.read(facts.read_latest)} == {"ana", "bo", "cy"}
+    assert {row.seat for row in await store.read(counter_states.read_latest)} == {"ana", "bo", "cy"}
     await store.close()

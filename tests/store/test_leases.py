@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from meterbot.core.models import Health, SourceState
 from meterbot.store import Batch, Connection, Store, batches, forgetting, leases, workers
 from meterbot.store.database import open_store
-from tests.store.facts import NOW, later, write
+from tests.store.examples import NOW, later, write
 
 DUE = later(seconds=-1)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from meterbot.core.errors import StartError
-from meterbot.store import facts, workers
+from meterbot.store import counter_states, workers
 from meterbot.store.database import open_store
 from meterbot.store.lock_file import lock_path
 from tests import postgres
-from tests.store.facts import NOW
+from tests.store.examples import NOW
 
 _HOLD = """
 import asyncio, sys
@@ -45,7 +45,7 @@ async def test_what_works_beside_a_bot_goes_on_working(tmp_path: Path) -> None:
     bot = await open_store(url, as_worker=True)
     beside = await open_store(url)
     assert not beside.sole
-    assert await beside.read(facts.read_latest) == []
+    assert await beside.read(counter_states.read_latest) == []
     await beside.close()
     with pytest.raises(StartError, match="another meterbot"):
         await open_store(url, as_worker=True)

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from meterbot.core.errors import StartError
-from meterbot.store import Batch, facts, tables
+from meterbot.store import Batch, counter_states, event_log, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
 from meterbot.store.url import parse_url
-from tests.store.facts import NOW, event, write
+from tests.store.examples import NOW, event, write
 
 _OPEN = """
 import asyncio, sys
@@ -56,7 +56,7 @@ async def test_opening_again_changes_nothing(database_url: str) -> None:
     await store.close()
     await upgrade(database_url)
     store = await open_store(database_url)
-    assert await store.read(lambda c: facts.read_events(c, NOW)) == [event()]
+    assert await store.read(lambda c: event_log.read_events(c, NOW)) == [event()]
     await store.close()
 
 
@@ -76,7 +76,7 @@ async def test_many_openings_at_once_make_one_schema(database_url: str) -> None:
     async with asyncio.timeout(30):
         stores = await asyncio.gather(*(open_store(database_url) for _ in range(6)))
     for store in stores:
-        assert await store.read(facts.read_latest) == []
+        assert await store.read(counter_states.read_latest) == []
         await store.close()
 
 

@@ -14,7 +14,7 @@ from meterbot.core.models import Sample
 from meterbot.core.money import Money
 from meterbot.store import FOR_EVER, Batch, Store, deliveries, delivery_queue, history, workers
 from meterbot.store.delivery_queue import Claim
-from tests.store.facts import (
+from tests.store.examples import (
     ANA,
     BO,
     NOW,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.store import Batch, facts, leases, workers
+from meterbot.store import Batch, counter_states, event_log, leases, source_states, workers
 from meterbot.store.database import glance, open_store
 from meterbot.store.url import parse_url
 from tests import postgres
-from tests.store.facts import ANA, NOW, delivery, event, later, sample, write
+from tests.store.examples import ANA, NOW, delivery, event, later, sample, write
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no pgbouncer here (Debian: pgbouncer)")
@@ -90,11 +90,11 @@ async def test_a_bot_works_through_a_pooler_in_transaction_mode(
             made = Batch(samples=[sample(minute, str(minute))], events=[event(f"e{minute}")], deliveries=[delivery(f"d{minute}", f"e{minute}")])  # fmt: skip
             await asyncio.gather(
                 *(write(store, made) for store in stores),
-                *(store.read(facts.read_team) for store in stores),
+                *(store.read(source_states.read_team) for store in stores),
             )
         assert (await stores[0].run(lambda c: leases.claim(c, "w0", {"ana": None}, NOW))).taken == {"ana"}
-        assert len(await stores[1].read(lambda c: facts.read_events(c, NOW))) == 8
-        assert await stores[2].read(lambda c: facts.read_states(c, [ANA])) == {}
+        assert len(await stores[1].read(lambda c: event_log.read_events(c, NOW))) == 8
+        assert await stores[2].read(lambda c: counter_states.read_states(c, [ANA])) == {}
         for store in stores:
             await store.close()
         seen = await glance(pooled)

@@ -10,12 +10,12 @@ from meterbot.store import (
     Latest,
     PushToken,
     Store,
-    facts,
+    event_log,
     forgetting,
     history,
     push_tokens,
 )
-from tests.store.facts import (
+from tests.store.examples import (
     ANA,
     NOW,
     delivery,
@@ -60,7 +60,7 @@ async def test_forgetting_counts_what_it_deletes(store: Store) -> None:
     await store.run(lambda c: push_tokens.write(c, replace(TOKEN, seat="ana")))
     gone = await store.run(lambda c: forgetting.forget(c, "ana"))
     assert gone == Forgotten(counters=1, points=2, events=2, deliveries=2, tokens=1, others=2)
-    assert [one.key for one in await store.read(lambda c: facts.read_events(c, NOW))] == ["e3"]
+    assert [one.key for one in await store.read(lambda c: event_log.read_events(c, NOW))] == ["e3"]
     assert await store.run(lambda c: forgetting.forget(c, "ana")) == Forgotten()
     assert not Forgotten()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from meterbot.rules.hours import Hour, block_spans, hours_of, spent_in
 from meterbot.rules.increases import spend_between
 from meterbot.store import Batch, Store, history, rollup
-from tests.store.facts import (
+from tests.store.examples import (
     ANA,
     BO,
     dollars,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from meterbot.store import Store, StoredSession, forgetting, sessions
 from meterbot.store.database import open_store
-from tests.store.facts import NOW, emptied, later
+from tests.store.examples import NOW, emptied, later
 
 
 def fresh(seat: str = "ana", fingerprint: str = "f1") -> StoredSession:

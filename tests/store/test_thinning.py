@@ -15,7 +15,7 @@ from meterbot.core.money import Money
 from meterbot.rules.increases import spend_between
 from meterbot.store import Batch, Store, history, thinning
 from meterbot.store.thinning import ThinningSpan, superfluous
-from tests.store.facts import (
+from tests.store.examples import (
     ANA,
     BO,
     dollars,

@@ -20,7 +20,7 @@ from meterbot.store import (
 )
 from meterbot.store.delivery_queue import Claim
 from meterbot.store.workers import is_gone, unbelievable
-from tests.store.facts import (
+from tests.store.examples import (
     NOW,
     delivery,
     emptied,

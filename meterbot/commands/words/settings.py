@@ -10,7 +10,7 @@ from meterbot.core.models import Seat, Severity
 from meterbot.core.text import one_line
 from meterbot.delivery import seat_settings
 from meterbot.delivery.seat_settings import DEFAULT, SeatSettings
-from meterbot.store import Connection, facts, locks
+from meterbot.store import Connection, locks, rule_memories
 
 _THRESHOLDS, _QUIET = "thresholds", "quiet"
 _MOST_SEATS_WITH_BUTTONS = 3
@@ -68,9 +68,9 @@ async def _set(context: CommandContext, seat: Seat, setting: str, written: str) 
 
     def store(connection: Connection) -> SeatSettings:
         locks.names(connection, [name])
-        before = seat_settings.of(seat.name, facts.read_memories(connection, [name]))
+        before = seat_settings.of(seat.name, rule_memories.read_memories(connection, [name]))
         changed = replace(before, **change)
-        facts.write_memories(connection, {name: seat_settings.dump(changed)})
+        rule_memories.write_memories(connection, {name: seat_settings.dump(changed)})
         return changed
 
     changed = await context.store.run(store)
@@ -83,7 +83,7 @@ async def _shown(context: CommandContext, names: Sequence[str], title: str) -> M
     if not names:
         return notice("No settings", "No seat is yours, so there is nothing to set.")
     wanted = [seat_settings.name_of(name) for name in names]
-    stored = await context.store.read(lambda c: facts.read_memories(c, wanted))
+    stored = await context.store.read(lambda c: rule_memories.read_memories(c, wanted))
     sections = []
     for name in names:
         held = seat_settings.of(name, stored)

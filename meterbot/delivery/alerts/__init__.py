@@ -10,7 +10,7 @@ from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import one_line, stopped
 from meterbot.delivery.alerts import billing, destination, limits, pace, pull_requests, source, spend
-from meterbot.delivery.alerts.facts import AlertText, EventFacts
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 
 _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {

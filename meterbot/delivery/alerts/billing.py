@@ -8,7 +8,7 @@ from meterbot.core.messages import Field
 from meterbot.core.money import show
 from meterbot.core.plans import list_price, plan_name
 from meterbot.core.text import day_text, one_line
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, day_of, instant
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, instant
 from meterbot.delivery.alerts.remedies import Situation
 
 _UNPAID = {"past_due", "unpaid"}

@@ -1,6 +1,6 @@
 """Alerts, posted elsewhere, about a channel that does not accept messages."""
 
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, in_sentences
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, in_sentences
 
 _CHATS = {"slack": "Slack", "discord": "Discord", "console": "The terminal"}
 _QUEUED = "Messages are queued and will be delivered, or summarised, once it works again."

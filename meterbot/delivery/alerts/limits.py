@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from meterbot.core.money import percent, show
 from meterbot.core.text import local_day, one_line, percent_text, window_label
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, windows
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, windows
 from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules import fact_money
 

@@ -14,7 +14,7 @@ from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import count, one_line, span
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.billing import renewals
-from meterbot.delivery.alerts.facts import EventFacts
+from meterbot.delivery.alerts.event_facts import EventFacts
 from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least

@@ -1,7 +1,7 @@
 """Alerts about pace: a cap that will be reached, and spend far above the habit."""
 
 from meterbot.core.money import show
-from meterbot.delivery.alerts.facts import AlertText, EventFacts
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.alerts.remedies import Situation
 
 

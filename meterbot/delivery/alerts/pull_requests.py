@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from meterbot.core.inline import instant as when
 from meterbot.core.money import Money
 from meterbot.core.text import amounts_text, listed, one_line, stretch
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, instant
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, instant
 from meterbot.rules import fact_money
 from meterbot.rules.pull_requests import Bill
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from meterbot.core.models import Health
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, in_sentences
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, in_sentences
 
 _CAUSES: Mapping[str, str] = {
     Health.STALE: "no new reading",

@@ -6,7 +6,7 @@ from datetime import date
 from meterbot.core.messages import Field
 from meterbot.core.money import show
 from meterbot.core.text import count, day_text, one_line, percent_text
-from meterbot.delivery.alerts.facts import AlertText, EventFacts, month_of, window_levels, windows
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, month_of, window_levels, windows
 from meterbot.delivery.alerts.limits import change_texts
 from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules import fact_money

@@ -10,7 +10,7 @@ from meterbot.core.models import Event, Seat
 from meterbot.core.money import show
 from meterbot.core.text import age, one_line
 from meterbot.delivery import alerts
-from meterbot.delivery.alerts.facts import instant
+from meterbot.delivery.alerts.event_facts import instant
 from meterbot.rules import fact_money
 
 _REASON = 280

@@ -11,7 +11,7 @@ from meterbot.ingest.pushes import new_token
 from meterbot.store.database import open_store
 from tests.app.config.writing import ENVIRON
 from tests.cli.check.test_surroundings import checked
-from tests.store.facts import NOW
+from tests.store.examples import NOW
 
 BO = '[[seats]]\nname = "bo"\nsource = "push"\n'
 HERE = '[http]\nbind = "127.0.0.1:8080"\n'

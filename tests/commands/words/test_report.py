@@ -24,7 +24,7 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
-from meterbot.store import Store, facts
+from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
 from tests.teams import NOW, seat
 
@@ -77,9 +77,9 @@ class Desk:
     async def everything(self) -> tuple[object, ...]:
         """All that a report could have changed."""
         return (
-            await self.store.read(facts.read_latest),
-            await self.store.read(facts.read_sources),
-            await self.store.read(lambda c: facts.read_events(c, NOW - timedelta(9))),
+            await self.store.read(counter_states.read_latest),
+            await self.store.read(source_states.read_sources),
+            await self.store.read(lambda c: event_log.read_events(c, NOW - timedelta(9))),
         )
 
 
@@ -156,9 +156,9 @@ async def test_right_numbers_are_stored_and_shown(desk: Desk) -> None:
     assert not answer.invalid
     assert answer.message.text == "Stored 1 reading. Thank you."
     assert "$17.20 / $50.00" in body(answer)
-    [row] = await desk.store.read(facts.read_latest)
+    [row] = await desk.store.read(counter_states.read_latest)
     assert row.seat == "ana"
-    assert (await desk.store.read(facts.read_sources))["ana"].health is Health.OK
+    assert (await desk.store.read(source_states.read_sources))["ana"].health is Health.OK
 
 
 async def test_a_list_and_white_space_around_it_are_taken_too(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Facts with good defaults, for tests of the store."""
+"""Values with good defaults, for tests of the store."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

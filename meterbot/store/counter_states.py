@@ -1,0 +1,126 @@
+"""Counters, and what is known of each: by the rules (`states`), and by each seat that reads it (`latest`)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from meterbot.core.models import Counter, LastKnown
+from meterbot.store import locks, tables
+from meterbot.store.statements import insert_new, select_all, select_in, upsert
+from meterbot.store.values import CounterReader, CounterState, Latest
+
+_counters = tables.counters.c
+
+
+def ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]:
+    """The stored ones among the counters, and their numbers."""
+    wanted = set(wanted)
+    accounts = {counter.account for counter in wanted}
+    query = select(_counters.account, _counters.org, _counters.id)
+    rows = select_in(connection, query, _counters.account, accounts)
+    numbers = {(row.account, row.org): row.id for row in rows}
+    found = ((counter, numbers.get((counter.account, counter.org))) for counter in wanted)
+    return {counter: number for counter, number in found if number is not None}
+
+
+def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]:
+    """The counters' numbers; new counters get one."""
+    wanted = set(wanted)
+    known = ids(connection, wanted)
+    new = wanted - known.keys()
+    if not new:
+        return known
+    insert_new(connection, tables.counters, [asdict(counter) for counter in sorted(new, key=str)])
+    return known | ids(connection, new)
+
+
+def lock_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+    """As `read_states`. Until the transaction ends no other one changes these counters, stored or not."""
+    wanted = set(wanted)
+    if connection.dialect.name == "postgresql":
+        new = wanted - ids(connection, wanted).keys()
+        locks.names(connection, (f"counter:{counter}" for counter in new))
+    return _states(connection, wanted, lock=True)
+
+
+def read_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
+    return _states(connection, set(wanted), lock=False)
+
+
+def _states(connection: Connection, wanted: set[Counter], *, lock: bool) -> dict[Counter, CounterState]:
+    query = select(_counters.account, _counters.org, tables.states).join_from(tables.states, tables.counters)
+    if lock:
+        query = query.order_by(tables.states.c.counter).with_for_update(key_share=True, of=tables.states)
+    rows = select_in(connection, query, _counters.account, (counter.account for counter in wanted))
+    found = {Counter(row.account, row.org): CounterState(row.known, row.memory) for row in rows}
+    return {counter: state for counter, state in found.items() if counter in wanted}
+
+
+def write_states(
+    connection: Connection,
+    ids: dict[Counter, int],
+    states: Mapping[Counter, CounterState],
+) -> None:
+    rows = [
+        {"counter": ids[counter], "known": _private(state.known), "memory": state.memory}
+        for counter, state in states.items()
+    ]
+    upsert(connection, tables.states, rows)
+
+
+def read_latest(connection: Connection, seats: Iterable[str] | None = None) -> list[Latest]:
+    """Of these seats, or of all."""
+    seat = tables.latest.c.seat
+    query = (
+        select(seat, tables.latest.c.known, _counters.account, _counters.org)
+        .join_from(tables.latest, tables.counters)
+        .order_by(seat, _counters.account, _counters.org)
+    )
+    rows = select_all(connection, query) if seats is None else select_in(connection, query, seat, seats)
+    return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
+
+
+def read_holders(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, list[str]]:
+    """The seats that have read each of these counters, by name."""
+    wanted, found = set(wanted), dict[Counter, list[str]]()
+    query = select(tables.latest.c.seat, _counters.account, _counters.org).join_from(
+        tables.latest, tables.counters
+    )
+    accounts = {counter.account for counter in wanted}
+    for row in select_in(connection, query.order_by(tables.latest.c.seat), _counters.account, accounts):
+        if (counter := Counter(row.account, row.org)) in wanted:
+            found.setdefault(counter, []).append(row.seat)
+    return found
+
+
+def read_readers(connection: Connection) -> list[CounterReader]:
+    states = tables.latest.c.counter == tables.states.c.counter
+    query = (
+        select(tables.latest.c.seat, _counters.account, _counters.org, tables.states.c.memory)
+        .join_from(tables.latest, tables.counters)
+        .outerjoin(tables.states, states)
+    )
+    rows = select_all(connection, query)
+    return [CounterReader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
+
+
+def write_latest(connection: Connection, ids: dict[Counter, int], latest: Iterable[Latest]) -> None:
+    rows = [{"seat": one.seat, "counter": ids[one.counter], "known": _private(one.known)} for one in latest]
+    upsert(connection, tables.latest, rows)
+
+
+def delete_latest(
+    connection: Connection, ids: dict[Counter, int], gone: Iterable[tuple[str, Counter]]
+) -> None:
+    rows = [{"gone_seat": seat, "gone_counter": ids[counter]} for seat, counter in gone]
+    if rows:
+        of_seat = tables.latest.c.seat == bindparam("gone_seat")
+        of_counter = tables.latest.c.counter == bindparam("gone_counter")
+        connection.execute(delete(tables.latest).where(of_seat, of_counter), rows)
+
+
+def _private(known: LastKnown) -> LastKnown:
+    if known.snapshot.account_email is None:
+        return known
+    return replace(known, snapshot=replace(known.snapshot, account_email=None))

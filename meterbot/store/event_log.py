@@ -1,0 +1,74 @@
+"""The events: written once, found by key or time, open until another event ends them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, literal, select, tuple_
+
+from meterbot.core.deliveries import Purpose
+from meterbot.core.models import Event, EventKind
+from meterbot.store import tables
+from meterbot.store.statements import dialect_insert, select_in
+
+
+def read_events(connection: Connection, since: datetime, limit: int = 1000) -> list[Event]:
+    """The newest `limit` events at or after `since`, in order of time."""
+    when = tables.events.c.at
+    query = (
+        select(tables.events.c.event).where(when >= since).order_by(when.desc(), tables.events.c.key.desc())
+    )
+    return list(reversed((connection.scalars(query.limit(limit))).all()))
+
+
+def old_events(connection: Connection, before: datetime, after: Event | None, limit: int) -> list[Event]:
+    order = (tables.events.c.at, tables.events.c.key)
+    query = select(tables.events.c.event).where(tables.events.c.at < before).order_by(*order).limit(limit)
+    if after is not None:
+        query = query.where(
+            tuple_(*order) > tuple_(literal(after.at, tables.events.c.at.type), literal(after.key))
+        )
+    return list((connection.scalars(query)).all())
+
+
+def delete_events(connection: Connection, keys: Iterable[str]) -> int:
+    """Their deliveries follow by their foreign key."""
+    gone = delete(tables.events).where(tables.events.c.key.in_(sorted(keys)))
+    return (connection.execute(gone)).rowcount
+
+
+def events_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, Event]:
+    query = select(tables.events.c.key, tables.events.c.event)
+    rows = select_in(connection, query, tables.events.c.key, keys)
+    return {row.key: row.event for row in rows}
+
+
+def lock_event(connection: Connection, key: str) -> None:
+    """Until the transaction ends no other one acts on this event or deletes it."""
+    query = select(tables.events.c.key).where(tables.events.c.key == key)
+    connection.execute(query.with_for_update())
+
+
+def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:
+    """Told, and not ended, in order of time."""
+    wanted = {kind.value for kind in kinds}
+    told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.TELL)
+    query = select(tables.events.c.event).where(
+        tables.events.c.ended_by.is_(None), tables.events.c.kind.in_(wanted), tables.events.c.key.in_(told)
+    )
+    return list((connection.scalars(query.order_by(tables.events.c.at))).all())
+
+
+def write_events(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """The ones whose key was not stored yet, each once."""
+    if not events:
+        return []
+    first: dict[str, Event] = {}
+    for event in events:
+        first.setdefault(event.key, event)
+    rows = [
+        {"key": event.key, "at": event.at, "seat": event.seat, "kind": event.kind, "event": event}
+        for event in first.values()
+    ]
+    insert = dialect_insert(connection, tables.events).on_conflict_do_nothing()
+    new = {*connection.scalars(insert.returning(tables.events.c.key), rows)}
+    return [event for event in first.values() if event.key in new]
