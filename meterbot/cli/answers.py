@@ -31,7 +31,8 @@ from meterbot.ingest.changes import counts_in_team
 from meterbot.ingest.pull_requests import calculated, counters_of, month_so_far
 from meterbot.ingest.replay import WARM_UP, Progress, Replay, replay
 from meterbot.rules import RuleSettings
-from meterbot.rules.pull_requests import Commits, Merged, Month, PullRequest
+from meterbot.rules.pull_request_month import PullRequestMonth
+from meterbot.rules.pull_requests import Commits, Merged, PullRequest
 from meterbot.store import (
     LAST_TICK,
     Connection,
@@ -180,7 +181,7 @@ async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list
         ]
 
 
-async def month_of_pull_requests(config: Config, now: datetime) -> Month:
+async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMonth:
     """This month's, of all seats."""
     seats = {seat.name: seat for seat in config.seat_list()}
     async with opened(config) as store:

@@ -12,10 +12,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 import meterbot
-from meterbot.app.build import (
-    build_chats,
-    token_digests,
-)
+from meterbot.app.build_chats import build_chats
+from meterbot.app.build_sources import token_digests
 from meterbot.app.config import Config
 from meterbot.chat import Chat
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview

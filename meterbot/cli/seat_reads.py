@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from meterbot.app.build import (
+from meterbot.app.build_sources import (
     READS_AT_ONCE,
     build_sessions,
     build_sources,

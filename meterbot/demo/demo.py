@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from meterbot.app.build import READS_AT_ONCE, assembled
+from meterbot.app.build import assembled
+from meterbot.app.build_sources import READS_AT_ONCE
 from meterbot.app.config import load
 from meterbot.app.run import Bot
 from meterbot.chat import Question
@@ -44,7 +45,7 @@ async def play_once() -> None:
     print(f"{_HELLO}\n")
     # One read at a time and the same jitter, so that every run tells the same.
     same = random.Random(2026)  # noqa: S311 - jitter, not a secret
-    async with _stage(clock, stop=lambda: None, interactive=False, reads_at_once=1, rng=same) as (
+    async with _stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as (
         bot,
         direct,
     ):
@@ -127,7 +128,7 @@ async def _stage(
     *,
     stop: Callable[[], None],
     interactive: bool,
-    reads_at_once: int = READS_AT_ONCE,
+    concurrency: int = READS_AT_ONCE,
     rng: random.Random | None = None,
     poll_interval: str = "2h",
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
@@ -164,7 +165,7 @@ async def _stage(
                 clock,
                 on_quit=stop,
                 terminal=terminal,
-                reads_at_once=reads_at_once,
+                concurrency=concurrency,
                 rng=rng,
                 salt="",  # every demonstration has the same ids
             ) as bot:

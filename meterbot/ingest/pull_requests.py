@@ -16,6 +16,7 @@ from meterbot.core.models import Counter, Event, Seat, by_counter
 from meterbot.ingest.ingest import Ingest
 from meterbot.rules import fact_money
 from meterbot.rules.months import calendar_month, month_start
+from meterbot.rules.pull_request_month import PullRequestMonth, month_of_pulls
 from meterbot.rules.pull_requests import (
     GIVEN_UP,
     LONGEST_WAIT,
@@ -24,13 +25,11 @@ from meterbot.rules.pull_requests import (
     Commits,
     Key,
     Merged,
-    Month,
     PullRequest,
     WorkWindow,
     bills,
     commits_of,
     merged_event,
-    month_of_pulls,
     seats_of,
 )
 from meterbot.sources import CommitReader, CommitsUnreadError
@@ -188,7 +187,9 @@ def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key
     return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
 
 
-async def month_so_far(store: Store, seats: Mapping[str, Seat], names: Iterable[str], now: datetime) -> Month:
+async def month_so_far(
+    store: Store, seats: Mapping[str, Seat], names: Iterable[str], now: datetime
+) -> PullRequestMonth:
     """The UTC month's pull requests of these seats, and what of the spend of those that have a GitHub login falls to
     none."""
     month = calendar_month(now)

@@ -32,7 +32,7 @@ async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work,
         folder, clock = Path(name), ManualClock(_BEGAN)
         config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
         async with (
-            build.assembled(config, clock, terminal=(None, io.StringIO()), reads_at_once=8) as bot,
+            build.assembled(config, clock, terminal=(None, io.StringIO()), concurrency=8) as bot,
             httpx.AsyncClient() as client,
         ):
 

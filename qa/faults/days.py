@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from meterbot.app import build, log_setup, serve
+from meterbot.app.build_sources import build_sources
 from meterbot.app.config import load
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Seat, Snapshot
@@ -159,7 +160,7 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
     with _without_network(accounts):
         chances = random.Random(seed)
         async with build.assembled(
-            config, clock, terminal=(None, ear), reads_at_once=1, rng=chances, salt=""
+            config, clock, terminal=(None, ear), concurrency=1, rng=chances, salt=""
         ) as bot:
             end, look = START + timedelta(days=days), START
             while clock.now() < end:
@@ -175,16 +176,16 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
 @contextmanager
 def _without_network(accounts: Mapping[str, Account]) -> Iterator[None]:
     """The bot's sources are ours."""
-    built = build.build_sources
+    built = build_sources
 
     def ours(config: Any, *_args: Any, **_more: Any) -> dict[str, Source]:
         return {seat.name: _Wire(seat, accounts[seat.name]) for seat in config.seat_list()}
 
-    build.build_sources = ours
+    setattr(build, "build_sources", ours)  # noqa: B010
     try:
         yield
     finally:
-        build.build_sources = built
+        setattr(build, "build_sources", built)  # noqa: B010
 
 
 def _environment(folder: Path, accounts: Mapping[str, Account]) -> dict[str, str]:

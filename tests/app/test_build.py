@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from meterbot.app import build, log_setup
+from meterbot.app import build_sources, log_setup
 from meterbot.app.build import assembled
 from meterbot.app.config import Config
 from meterbot.app.run import Bot
@@ -303,7 +303,7 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
 async def test_one_bad_seat_harms_no_other(
     three: Team, clock: ManualClock, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "RETRY_PAUSES", ())
+    monkeypatch.setattr(build_sources, "RETRY_PAUSES", ())
     three.accounts["bo"].signed_in = False
     async with running(three.config(sqlite), clock) as bot:
         three.spend("ana", "26")
@@ -548,7 +548,7 @@ async def test_no_secret_and_no_address_of_a_person_is_left_anywhere(
     three: Team, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through failures of every part: what was logged, posted, answered and stored."""
-    monkeypatch.setattr(build, "RETRY_PAUSES", ())
+    monkeypatch.setattr(build_sources, "RETRY_PAUSES", ())
     stderr = io.StringIO()
     log_setup.set_up(stderr)
     logging.getLogger("meterbot").setLevel(logging.DEBUG)

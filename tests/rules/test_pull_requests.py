@@ -20,6 +20,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.rules.increases import increases, spend_between
+from meterbot.rules.pull_request_month import month_of_pulls
 from meterbot.rules.pull_requests import (
     Bill,
     Commit,
@@ -30,7 +31,6 @@ from meterbot.rules.pull_requests import (
     attribute,
     bills,
     commits_of,
-    month_of_pulls,
     seats_of,
 )
 

@@ -15,7 +15,8 @@ from meterbot.core.money import Money, plain
 from meterbot.core.text import amounts_text, count, local_day, moment, one_line, percent_text, stamp, stretch
 from meterbot.delivery.alerts.pull_requests import amount_of, names, sentences
 from meterbot.ingest.pull_requests import month_so_far
-from meterbot.rules.pull_requests import Bill, Month, PullRequest
+from meterbot.rules.pull_request_month import PullRequestMonth
+from meterbot.rules.pull_requests import Bill, PullRequest
 from meterbot.store import pull_requests as records
 
 _MOST_LINES = 25
@@ -88,7 +89,7 @@ def _sections(pull: PullRequest, tz: tzinfo, *, merged: bool = True) -> list[Sec
     return [Section(lines, fixed=True), *([Section(said)] if said else [])]
 
 
-def month(view: View, found: Month) -> Message:
+def month(view: View, found: PullRequestMonth) -> Message:
     """The month's table, and how many more were merged, which are not for the person who asks."""
     text = [*_typical(found), *_unmerged(found)]
     if not found.pulls:
@@ -138,7 +139,7 @@ def _cell(bill: Bill | None) -> str:
     return f"{amount} ({', '.join(marks)})" if marks else amount
 
 
-def _typical(found: Month) -> list[str]:
+def _typical(found: PullRequestMonth) -> list[str]:
     if not found.medians:
         return []
     unknown = sum(pull.bill is None or pull.bill.amounts is None for pull in found.pulls)
@@ -147,7 +148,7 @@ def _typical(found: Month) -> list[str]:
     return [f"{merged} merged, median {amounts_text(found.medians)}{left_out}."]
 
 
-def _unmerged(found: Month) -> list[str]:
+def _unmerged(found: PullRequestMonth) -> list[str]:
     lines = []
     for spent, left in zip(found.spent, found.unmerged, strict=True):
         share = money.percent(left, spent)
@@ -191,7 +192,7 @@ def cost_json(pull: PullRequest) -> dict[str, object]:
     }
 
 
-def month_json(found: Month) -> dict[str, object]:
+def month_json(found: PullRequestMonth) -> dict[str, object]:
     return {
         "month": found.month,
         "pull_requests": [pull_json(pull) for pull in found.pulls],

@@ -1,0 +1,143 @@
+"""Builds what reads: the HTTP client, the session keys, one reader per seat, and the reader of commits."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from math import ceil
+
+from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
+from meterbot.core.cipher import Cipher
+from meterbot.core.models import Counter
+from meterbot.ingest.pushes import PUSH
+from meterbot.sources import CommitReader, Source
+from meterbot.sources.admin_api import AdminApiSource
+from meterbot.sources.claude_ai import RETRY_PAUSES, ClaudeAiSource
+from meterbot.sources.claude_code import ClaudeCodeSource
+from meterbot.sources.claude_login import RENEW_COPY, RUN_CLAUDE, Login, read_login, read_token
+from meterbot.sources.github import GitHub
+from meterbot.sources.http_client import HttpClient
+from meterbot.sources.oauth import SignIn
+from meterbot.sources.session import Keeper
+from meterbot.sources.session_keys import Sessions
+from meterbot.store import Latest, Store
+
+READS_AT_ONCE = 16
+_MOST_AT_ONCE = 256
+_READ_SECONDS = 1.2
+"""What a reading may take if all seats are to be read within their interval."""
+
+
+def open_http(config: Config, closing: AsyncExitStack) -> HttpClient:
+    """The client for everything that leaves over HTTP, chats aside."""
+    http = HttpClient(connections=reads_at_once(config))
+    closing.push_async_callback(http.aclose)
+    return http
+
+
+def reads_at_once(config: Config) -> int:
+    """As few as keep up with the seats, for the services' sake."""
+    needed = sum(_READ_SECONDS / seat.interval for seat in config.seat_list() if seat.source != PUSH)
+    return min(max(READS_AT_ONCE, ceil(needed)), _MOST_AT_ONCE)
+
+
+def commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
+    """Asks GitHub, where there is a token for it."""
+    if config.github is None or config.github.token is None:
+        return None
+    return GitHub(http, config.endpoints.github_api, config.github.token.get_secret_value()).commits
+
+
+def token_digests(config: Config) -> dict[str, str]:
+    """The configured tokens, as SHA-256, by seat."""
+    return {
+        seat.name: seat.push_token_sha256
+        for seat in config.seats
+        if isinstance(seat, PushSeat) and seat.push_token_sha256 is not None
+    }
+
+
+def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
+    """The seats' session keys; what is not stored yet is, before the store is closed."""
+    configured = {
+        seat.name: seat.session_key.get_secret_value()
+        for seat in config.seats
+        if isinstance(seat, ClaudeAiSeat)
+    }
+    keys = config.secret_keys
+    sessions = Sessions(configured, store, Cipher(keys) if keys else None)
+    closing.push_async_callback(sessions.save)
+    return sessions
+
+
+def build_sources(
+    config: Config,
+    http: HttpClient,
+    keepers: Mapping[str, Keeper],
+    latest: Sequence[Latest],
+    *,
+    patient: bool,
+) -> dict[str, Source]:
+    """One reader for each seat. `patient`: the bot goes on and stores what it reads, so it waits until a key that was just
+    issued is accepted, and names people only where the configuration says so."""
+    pauses = RETRY_PAUSES if patient else ()
+    seats = {seat.name: seat for seat in config.seat_list()}
+    accounts, read_before = _accounts(latest), _read_before(latest)
+    sources: dict[str, Source] = {}
+    for each in config.seats:
+        seat, known = seats[each.name], accounts.get(each.name)
+        match each:
+            case ClaudeAiSeat():
+                sources[each.name] = ClaudeAiSource(
+                    seat,
+                    each.session_key.get_secret_value(),
+                    http,
+                    config.endpoints.claude_ai,
+                    expected_account=known,
+                    read_before=read_before.get(each.name, ()),
+                    keeper=keepers.get(each.name),
+                    retry_pauses=pauses,
+                )
+            case ClaudeCodeSeat():
+                base = config.endpoints.anthropic_api
+                sources[each.name] = ClaudeCodeSource(
+                    seat, _sign_in(each), http, base, expected_account=known
+                )
+            case AdminApiSeat():
+                sources[each.name] = AdminApiSource(
+                    seat,
+                    each.token.get_secret_value(),
+                    http,
+                    config.endpoints.anthropic_api,
+                    name_people=each.store_emails or not patient,
+                )
+            case PushSeat():
+                pass
+    return sources
+
+
+def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
+    """Which account each seat was last, as far as its readings said."""
+    by_age = sorted(latest, key=lambda one: one.known.snapshot.fetched_at)
+    known = {one.seat: one.known.snapshot.account_uuid for one in by_age}
+    return {seat: account for seat, account in known.items() if account is not None}
+
+
+def _read_before(latest: Iterable[Latest]) -> Mapping[str, list[Counter]]:
+    """The counters of which something was read, by seat."""
+    found: defaultdict[str, list[Counter]] = defaultdict(list)
+    for one in latest:
+        if one.known.windows_at is not None or one.known.extra_usage_at is not None:
+            found[one.seat].append(one.counter)
+    return found
+
+
+def _sign_in(seat: ClaudeCodeSeat) -> SignIn:
+    """Where a seat's OAuth token is, and how it is renewed."""
+    if seat.credentials_file is not None:
+        return SignIn(partial(read_login, seat.credentials_file), RUN_CLAUDE)
+    assert seat.token is not None  # noqa: S101 - the configuration has one of the two
+    if seat.token.file is not None:
+        return SignIn(partial(read_token, seat.token.file), RENEW_COPY)
+    login = Login(seat.token.get_secret_value())
+    return SignIn(lambda: login, RENEW_COPY)
