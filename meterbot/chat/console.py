@@ -1,14 +1,13 @@
 """The terminal as a chat: prints alerts, reads commands.
 
-Nothing can be pressed, edited or looked up on a terminal: what is new is one more line, and after a restart nobody can
-tell what stands on the screen, so a delivery in doubt is printed again.
+A terminal has no buttons and no forms, and what is printed cannot be edited: an update is one more line. After a restart
+nobody knows what was printed before, so a message that may not have been printed is printed again.
 """
 
 import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from typing import TextIO
 from unicodedata import category
@@ -24,7 +23,6 @@ from rich.text import Text
 from meterbot.chat import (
     Answerer,
     Connection,
-    Form,
     Forms,
     Question,
     no_forms,
@@ -47,7 +45,6 @@ _WORDS = {Severity.INFO: "", Severity.GOOD: "", Severity.WARNING: "WARNING ", Se
 _WIDEST = 100
 _LONGEST_LINE = 4096
 _REMEMBERED = 1000
-_MOST_LINES = 1000
 _COMMAND = "/claude-spend"
 _BACKGROUND_PAUSE = 0.5
 _ANSWER_BUTTONS = ("refresh", "share")
@@ -92,11 +89,11 @@ class Console:
     def connection(self) -> Connection:
         return Connection(self._up)
 
-    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
+    async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:  # noqa: ARG002 - the contract
         self._up = True
         if self._screen is not None:
             await self._print(Text("Type /claude-spend or help; quit ends.", style="dim"))
-        self._commands = asyncio.create_task(self._obey(answer, forms), name="console commands")
+        self._commands = asyncio.create_task(self._read_commands(answer), name="console commands")
 
     async def close(self) -> None:
         self._up = False
@@ -129,52 +126,21 @@ class Console:
     async def delete(self, where: Posted) -> None:
         """What was printed stays printed."""
 
-    async def _obey(self, answer: Answerer, forms: Forms) -> None:
+    async def _read_commands(self, answer: Answerer) -> None:
         try:
-            lines = _lines_of(self._stdin)
-            async for line in lines:
-                typed: str | None = line
-                while typed is not None:
-                    words = _words(typed)
-                    if _leaves(words):
-                        if self._on_quit is not None:
-                            self._on_quit()
-                        return
-                    typed = await self._answer(words, answer, forms, lines) if words is not None else None
+            async for line in _lines_of(self._stdin):
+                words = _words(line)
+                if words is None:
+                    continue
+                if " ".join(words).lower() in {"quit", "exit"}:
+                    if self._on_quit is not None:
+                        self._on_quit()
+                    return
+                question = Question(words, self.name, self._user, self.destination, name=self._user)
+                reply = await answer(question)
+                await self._show(reply.message)
         except SendError as error:
             log.warning("console_commands_ended", reason=error.reason)
-
-    async def _answer(
-        self, words: tuple[str, ...], answer: Answerer, forms: Forms, lines: AsyncIterator[str]
-    ) -> str | None:
-        """Answers a command. The line that was typed instead of filling in its form, if one was."""
-        question = Question(words, self.name, self._user, self.destination, name=self._user)
-        if form := forms(question):
-            text, typed = await self._filled_in(form, lines)
-            if text is None:
-                await self._print(f"{_one_line(form.title)}: cancelled, nothing was sent.")
-                return typed
-            question = replace(question, words=form.words, text=text)
-        reply = await answer(question)
-        await self._show(reply.message)
-        return None
-
-    async def _filled_in(self, form: Form, lines: AsyncIterator[str]) -> tuple[str | None, str | None]:
-        """What is typed or pasted until an empty line, or until nothing more comes. None where a command comes instead,
-        and that command."""
-        how = f"{form.label}, then an empty line; or “cancel”. {form.hint}"
-        await self._show(Message(form.title, form.label, text=how))
-        written: list[str] = []
-        async for line in lines:
-            first = line.split()[:1]
-            if not first:
-                break
-            if first[0].lower() == _COMMAND or _leaves(_words(line)):
-                return None, line
-            if line.strip().lower() == "cancel":
-                return None, None
-            written += [line] if len(written) < _MOST_LINES else []
-        return "\n".join(written), None
 
     def _stamp(self) -> str:
         """`Wed Apr 8 14:00`"""
@@ -202,10 +168,6 @@ class Console:
                 await asyncio.to_thread(_write, self._stdout, text)
             except (OSError, ValueError) as error:
                 raise SendError(Outcome.REFUSED, "the terminal is gone") from error
-
-
-def _leaves(words: tuple[str, ...] | None) -> bool:
-    return words is not None and [word.lower() for word in words] in (["quit"], ["exit"])
 
 
 def _words(line: str) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat import Answer, Chat, Form, Question
+from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.console import Console
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import (
@@ -222,10 +222,6 @@ class Typist:
         self._changed.set()
         return Answer(Message(f"asked {' '.join(question.words)}", ""))
 
-    def forms(self, question: Question) -> Form | None:
-        wanted = question.words[:1] == ("paste",)
-        return Form(("paste", "ana"), "Hand in", "Paste it", "At most so much.") if wanted else None
-
     async def words(self, number: int) -> list[tuple[str, ...]]:
         """What was asked, once it was `number` questions."""
         async with asyncio.timeout(5):
@@ -242,7 +238,7 @@ def typist() -> Typist:
 
 @contextlib.asynccontextmanager
 async def listening(console: Console, typist: Typist) -> AsyncIterator[None]:
-    await console.start(typist.answer, typist.forms)
+    await console.start(typist.answer)
     try:
         yield
     finally:
@@ -277,58 +273,6 @@ async def test_words_are_asked_with_and_without_the_command(keyboard: Keyboard, 
     assert words == [("status",), ("seat", "bo"), (), ("seat", "né")]
     assert typist.asked[0] == Question(("status",), "console", "ana", "terminal", name="ana")
     assert stdout.getvalue().splitlines()[:2] == ["asked status", "asked seat bo"]
-
-
-@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"  \n"])
-async def test_a_form_takes_what_is_pasted_until_an_empty_line(
-    keyboard: Keyboard, typist: Typist, ending: bytes
-) -> None:
-    stdin, press, _ = keyboard
-    stdout = io.StringIO()
-    async with listening(Console(stdin, stdout, user="ana"), typist):
-        press(b'paste\n{\n  "quit": 1\n}\n' + ending + b"status\n")
-        await typist.words(2)
-    assert typist.asked == [
-        Question(("paste", "ana"), "console", "ana", "terminal", '{\n  "quit": 1\n}', name="ana"),
-        Question(("status",), "console", "ana", "terminal", name="ana"),
-    ]
-    assert stdout.getvalue().startswith(
-        "Hand in\n  Paste it, then an empty line; or “cancel”. At most so much.\n"
-    )
-
-
-@pytest.mark.parametrize(
-    "typed", [b"cancel\nstatus\n", b"/claude-spend status\n", b"{\n/claude-spend status\n"]
-)
-async def test_a_command_typed_into_a_form_leaves_it_and_is_obeyed(
-    keyboard: Keyboard, typist: Typist, typed: bytes
-) -> None:
-    stdin, press, _ = keyboard
-    stdout = io.StringIO()
-    async with listening(Console(stdin, stdout, user="ana"), typist):
-        press(b"paste\n" + typed)
-        assert await typist.words(1) == [("status",)]
-    assert "Hand in: cancelled, nothing was sent.\n" in stdout.getvalue()
-
-
-async def test_quit_ends_a_form_too(keyboard: Keyboard, typist: Typist) -> None:
-    stdin, press, _ = keyboard
-    ended = asyncio.Event()
-    async with listening(Console(stdin, io.StringIO(), on_quit=ended.set), typist):
-        press(b"paste\nquit\n")
-        await ended.wait()
-    assert typist.asked == []
-
-
-async def test_a_form_keeps_its_hold_on_what_is_pasted_without_end(
-    keyboard: Keyboard, typist: Typist
-) -> None:
-    stdin, press, hang_up = keyboard
-    async with listening(Console(stdin, io.StringIO()), typist):
-        await asyncio.to_thread(press, b"paste\n" + b"x\n" * 3000)
-        hang_up()
-        await typist.words(1)
-    assert typist.asked[0].text == "\n".join("x" * 1000)
 
 
 async def test_a_command_can_be_copied_exactly_from_a_narrow_terminal() -> None:

@@ -38,8 +38,13 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     seat = _seat(context, request)
     if isinstance(seat, Message):
         return Answer(seat)
+    if request.question.text is None:
+        command = "meterbot push --from FILE"
+        return Answer(
+            notice("Nothing to paste into", f"This chat has no forms. Send a file with `{command}` instead.")
+        )
     try:
-        said = await _store(context, context.receiver, seat, request.question.text or "")
+        said = await _store(context, context.receiver, seat, request.question.text)
     except _NotStoredError as refusal:
         warning = notice("Not stored", str(refusal), Severity.WARNING)
         again = button("Try again", request.word, seat.name)

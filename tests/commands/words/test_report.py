@@ -137,6 +137,13 @@ async def test_one_of_several_seats_is_chosen_by_name_or_button(desk: Desk) -> N
     assert desk.form("report", "7", "discord") == ("report", "ana-work")
 
 
+async def test_a_chat_without_forms_names_the_command_that_sends_a_file(desk: Desk) -> None:
+    before = await desk.everything()
+    refused = await desk.paste(None)
+    assert "meterbot push --from FILE" in (refused.message.text or "")
+    assert await desk.everything() == before
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.from_regex(r"[a-z0-9._-]{1,64}", fullmatch=True))
 async def test_a_form_fits_every_chat(desk: Desk, name: str) -> None:
