@@ -1,21 +1,24 @@
-"""A short version of what `make bench` measures: counts, and the ratio that does not jitter, with 15 per cent to spare.
+"""A short version of what `make bench` measures: counts, and a ratio with 15 percent to spare.
 
-`tests/test_costs.py` counts requests, statements, transactions and TLS contexts. What is left out takes minutes or jitters
-on a machine that does other things besides: ten thousand seats, several workers, the start, PostgreSQL beside COPY, the
-store beside `executemany`, an answer with a year behind it, and a reading beside the floor.
+`tests/test_costs.py` counts requests, statements, transactions and TLS contexts. What takes minutes, or varies on a
+machine that does other things too, is in `make bench` alone: thousands of seats, several workers, the start, a year of
+history.
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
-from qa.benchmarks import measure, poll, store, upstream
+from qa.benchmarks import measure, store
 
 _MARGIN = 1.15
 
 
-async def test_a_reading_costs_at_most_two_fifths_of_the_bare_requests_of_a_stock_httpx() -> None:
-    with upstream.running() as served:
-        costs = await poll.costs(served, 8, 2, share=0.15)
-    assert measure.ratio(costs["ours"], costs["httpx"]) <= 0.4 * _MARGIN
+def test_a_reading_costs_at_most_half_of_the_bare_requests_of_a_stock_httpx() -> None:
+    # A process of its own, because CPU time is counted for a process: what pytest does meanwhile is not in it.
+    command = [sys.executable, "-m", "qa.benchmarks.poll", "--short"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=50)  # noqa: S603 - our own
+    assert float(done.stdout) <= 0.5 * _MARGIN
 
 
 async def test_the_log_of_a_sample_takes_at_most_a_hundred_bytes(tmp_path: Path) -> None:
