@@ -16,14 +16,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from meterbot.app.github_endpoint import PATH as HOOK_PATH
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import SourceError
 from tests.app.test_watchdog import SECRET_PATH, alarm
 from tests.e2e import process
 from tests.e2e.team import Team, team
+from tests.ports import free_port
+from tests.simulator.admin_api import AdminApi
+from tests.simulator.github import GitHub
 
 PASSWORD = "planted-proxy-password"
 CLAUDE, SLACK, DISCORD, PING = "claude.test", "slack.test", "discord.test", "ping.test"
+ANTHROPIC, GITHUB = "anthropic.test", "github.test"
+ADMIN_KEY, HOOK = "sk-ant-admin01-planted-0123456789", "planted-webhook-secret"
 
 
 @dataclass
@@ -123,45 +129,80 @@ def port_of(url: str) -> int:
     return port
 
 
-def outside(three: Team) -> str:
-    """The configuration with names that only the proxy knows."""
+def outside(three: Team, port: int) -> str:
+    """The configuration with names that only the proxy knows; with an organization on the API, and pull requests."""
     three.slack.socket_base, three.discord.gateway_base = f"wss://{SLACK}", f"wss://{DISCORD}/"
-    text = three.toml("sqlite:///meterbot.db", poll_interval="2s")
+    extra = f"""anthropic_api = "https://{ANTHROPIC}"
+github_api = "https://{GITHUB}"
+[http]
+bind = "127.0.0.1:{port}"
+[github]
+webhook_secret_env = "HOOK"
+token_env = "GITHUB_TOKEN"
+[[seats]]
+name = "api"
+source = "admin_api"
+token_env = "ADMIN_KEY"
+"""
+    text = three.toml("sqlite:///meterbot.db", extra, poll_interval="2s")
     named = {CLAUDE: three.claude.url, SLACK: three.slack.api_url, DISCORD: three.discord.api_url}
+    text = text.replace('slack = "UANA1"', 'slack = "UANA1", github = "ana"')
     for host, url in named.items():
         text = text.replace(f"http://127.0.0.1:{port_of(url)}", f"https://{host}")
     return text
 
 
+async def merged(github: GitHub, port: int) -> None:
+    """A pull request was merged, and the bot is told."""
+    now = datetime.now(UTC)
+    opened, commit = now - timedelta(hours=2), now - timedelta(hours=1)
+    pull = github.merge("acme/app", 7, "ana", commits=[commit], opened_at=opened, merged_at=now)
+    status, body = await github.deliver(pull, f"http://127.0.0.1:{port}{HOOK_PATH}", HOOK)
+    assert status == 202, body
+
+
 async def test_everything_connects_through_the_only_way_out(tmp_path: Path) -> None:
-    async with team() as three, alarm() as there:
+    port = free_port()
+    async with team() as three, alarm() as there, AdminApi(ADMIN_KEY) as api, GitHub() as github:
         hosts = {
             CLAUDE: port_of(three.claude.url),
             SLACK: port_of(three.slack.api_url),
             DISCORD: port_of(three.discord.api_url),
             PING: port_of(there.url),
+            ANTHROPIC: port_of(api.url),
+            GITHUB: port_of(github.url),
         }
         async with proxying(tmp_path, hosts) as (proxy, authority):
             environ = {
                 **three.environ,
-                "METERBOT_CONFIG_TOML": outside(three),
+                "METERBOT_CONFIG_TOML": outside(three, port),
                 "METERBOT_PING_URL": f"https://{PING}{SECRET_PATH}",
+                "ADMIN_KEY": ADMIN_KEY,
+                "HOOK": HOOK,
+                "GITHUB_TOKEN": github.token,
                 "HTTPS_PROXY": proxy.url,
                 "HTTP_PROXY": proxy.url,
                 "SSL_CERT_FILE": str(authority),
+                # A process of its own: aiohttp reads the certificates when it is imported, before a fork.
                 "PYTHONUNBUFFERED": "1",
             }
-            looked = await process.meterbot("check", "--live", environ=environ, cwd=tmp_path)
-            assert PASSWORD not in looked.stdout + looked.stderr
-            assert f"the dead man's switch through http://127.0.0.1:{proxy.port}" in looked.stdout
-            assert "fail  " not in looked.stdout, looked.stdout
+            checked = await process.meterbot("check", "--live", environ=environ, cwd=tmp_path)
+            assert PASSWORD not in checked.stdout + checked.stderr
+            assert f"the dead man's switch through http://127.0.0.1:{proxy.port}" in checked.stdout
+            assert "fail  " not in checked.stdout, checked.stdout
+            proxy.connected.clear()
             async with process.started("run", environ=environ, cwd=tmp_path) as running:
+                await process.line(running.stderr, lambda line: "started" in line)
+                await merged(github, port)
                 await three.slack.until(
-                    lambda: three.slack.sockets > 0 and three.discord.gateway.live and bool(there.asked),
+                    lambda: (
+                        three.slack.sockets > 0
+                        and three.discord.gateway.live
+                        and set(hosts) == set(proxy.connected)
+                    ),
                     seconds=process.SECONDS / 2,
                 )
                 await process.stop(running)
-        assert set(proxy.connected) == set(hosts)
         assert proxy.refused == 0
         three.claude.assert_expected_only()
 
