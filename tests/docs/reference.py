@@ -1,4 +1,4 @@
-"""docs/commands.md: every command with all its options, from the program's own help."""
+"""docs/commands.md: every command with its options, from the program's own help."""
 
 import re
 from collections.abc import Iterator
@@ -11,11 +11,10 @@ from meterbot.cli import cli
 _INTRODUCTION = """\
 # Every command
 
-What `meterbot COMMAND --help` says, on one page; `make docs` writes it.
+`meterbot COMMAND --help` explains each option; `make docs` writes this page.
 
-A command that needs the configuration takes `-c PATH` (`--config`), before its name or after it, and without that looks
-for it as [its page](configuration.md) says. Exit status: 0 done, 1 it ran and something failed, 2 wrong usage
-or configuration. With `--json` one JSON document is printed on standard output, and nothing else there.
+Commands find the configuration as [configuration.md](configuration.md) says, or take `-c PATH`. Exit status: 0 done, 1
+something failed, 2 wrong usage or configuration. With `--json`, standard output is one JSON document.
 `meterbot --version` prints the version.
 """
 
@@ -36,37 +35,25 @@ def commands() -> list[tuple[str, Any]]:
 
 
 def commands_page() -> str:
-    found = commands()
-    table = ["| command | does |", "|---|---|", *(_row(name, command) for name, command in found), ""]
-    return "\n".join([_INTRODUCTION, *table, *(_section(name, command) for name, command in found)])
+    rows = [_row(name, command) for name, command in commands()]
+    return "\n".join([_INTRODUCTION, "| command | does | options |", "|---|---|---|", *rows, ""])
 
 
 def _row(name: str, command: Any) -> str:
-    anchor = re.sub(r"[^\w\- ]", "", _heading(name, command).lower()).replace(" ", "-")
-    sentence, *_ = re.split(r"\.\s", _help(command))
-    return f"| [`{name}`](#{anchor}) | {_cell(sentence.rstrip('.'))} |"
+    context = command.make_context(name, [], resilient_parsing=True)
+    sentence, *_ = re.split(r"\.\s", re.sub(r"\s+", " ", command.help))
+    options = [_spelled(param, context) for param in command.params if _is_listed(param)]
+    return f"| `{_typed(name, command)}` | {_cell(sentence.rstrip('.'))} | {', '.join(options)} |"
 
 
-def _heading(name: str, command: Any) -> str:
+def _typed(name: str, command: Any) -> str:
     arguments = [_name(param) for param in command.params if param.param_type_name == "argument"]
     return " ".join([name, *arguments])
 
 
-def _section(name: str, command: Any) -> str:
-    context = command.make_context(name, [], resilient_parsing=True)
-    table = [f"| {_spelled(param, context)} | {_cell(param.help)} |" for param in _told(command)]
-    lines = [f"## {_heading(name, command)}", "", _help(command), ""]
-    return "\n".join([*lines, *(["| word | does |", "|---|---|", *table, ""] if table else [])])
-
-
-def _told(command: Any) -> list[Any]:
-    """What it takes, but for the configuration, which nearly every command takes."""
-    return [param for param in command.params if param.help and param.name != "config"]
-
-
-def _help(command: Any) -> str:
-    paragraphs: list[str] = command.help.split("\n\n")
-    return "\n\n".join(re.sub(r"\s*\n\s*", " ", str(each)) for each in paragraphs)
+def _is_listed(param: Any) -> bool:
+    """Every option but `--config`, which nearly every command takes."""
+    return bool(param.param_type_name == "option" and param.help and param.name != "config")
 
 
 def _name(argument: Any) -> str:
@@ -75,8 +62,6 @@ def _name(argument: Any) -> str:
 
 
 def _spelled(param: Any, context: Any) -> str:
-    if param.param_type_name == "argument":
-        return f"`{_name(param)}`"
     words: str = param.get_help_record(context)[0]
     return f"`{_cell(words)}`"
 
