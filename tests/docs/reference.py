@@ -36,24 +36,19 @@ def commands() -> list[tuple[str, Any]]:
 
 def commands_page() -> str:
     rows = [_row(name, command) for name, command in commands()]
-    return "\n".join([_INTRODUCTION, "| command | does | options |", "|---|---|---|", *rows, ""])
+    return "\n".join([_INTRODUCTION, "| command | does | takes |", "|---|---|---|", *rows, ""])
 
 
 def _row(name: str, command: Any) -> str:
     context = command.make_context(name, [], resilient_parsing=True)
     sentence, *_ = re.split(r"\.\s", re.sub(r"\s+", " ", command.help))
-    options = [_spelled(param, context) for param in command.params if _is_listed(param)]
-    return f"| `{_typed(name, command)}` | {_cell(sentence.rstrip('.'))} | {', '.join(options)} |"
-
-
-def _typed(name: str, command: Any) -> str:
-    arguments = [_name(param) for param in command.params if param.param_type_name == "argument"]
-    return " ".join([name, *arguments])
+    takes = [_spelled(param, context) for param in command.params if _is_listed(param)]
+    return f"| `{name}` | {_cell(sentence.rstrip('.'))} | {', '.join(takes)} |"
 
 
 def _is_listed(param: Any) -> bool:
-    """Every option but `--config`, which nearly every command takes."""
-    return bool(param.param_type_name == "option" and param.help and param.name != "config")
+    """All but `--config`, which nearly every command takes."""
+    return bool(param.help and param.name != "config")
 
 
 def _name(argument: Any) -> str:
@@ -62,6 +57,8 @@ def _name(argument: Any) -> str:
 
 
 def _spelled(param: Any, context: Any) -> str:
+    if param.param_type_name == "argument":
+        return f"`{_name(param)}`"
     words: str = param.get_help_record(context)[0]
     return f"`{_cell(words)}`"
 

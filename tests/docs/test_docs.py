@@ -125,6 +125,7 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
     del page
     # Only named there, and shown with their argument on pages of their own.
     named = line in {
+        "meterbot ask",
         "meterbot discord invite",
         "meterbot seat add",
         "meterbot seat forget",
