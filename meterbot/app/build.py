@@ -144,7 +144,7 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
         routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now, proxies).routes()
     names = [urlsplit(http.public_url).hostname or ""] if http.public_url else []
     names += [address.host for address in http.addresses]
-    metrics = Metrics(bot.tally, rows, secret_value(config.watch.metrics_token), names)
+    metrics = Metrics(bot.counters, rows, secret_value(config.watch.metrics_token), names)
     listener = HttpServer(application(bot.health, routes, metrics), http.addresses)
     closing.push_async_callback(listener.close)
     try:
@@ -172,7 +172,7 @@ def _connected(
     rng: random.Random | None,
 ) -> Bot:
     seats = {seat.name: seat for seat in config.seat_list()}
-    tally = ProcessCounters()
+    counters = ProcessCounters()
     routing = config.routing_settings()
     routing = replace(routing, redaction=replace(routing.redaction, salt=salt))
     render = renderer(seats, config.timezone, routing)
@@ -184,7 +184,7 @@ def _connected(
         render=render,
         group_threshold=routing.group_threshold,
         rng=rng,
-        tally=tally,
+        counters=counters,
     )
     destinations = [Destination(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
@@ -217,7 +217,7 @@ def _connected(
         alive=presence.alive,
         concurrency=concurrency,
         rng=rng,
-        tally=tally,
+        counters=counters,
         prepare=sessions.prepare,
     )
     presence.when_lost(poller.let_go)
@@ -254,7 +254,7 @@ def _connected(
         retention,
         merges,
         digests,
-        tally,
+        counters,
         Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url, http)),
         sessions,
         presence,

@@ -31,7 +31,7 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store, deliveries, delivery_queue, source_states, workers
+from meterbot.store import Store, deliveries, source_states, workers
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -81,7 +81,7 @@ class Bot:
     retention: Retention
     merges: PullRequestTracker
     digests: DigestSender
-    tally: ProcessCounters
+    counters: ProcessCounters
     watch: Watchdog
     sessions: Sessions
     presence: Heartbeat
@@ -228,7 +228,7 @@ class Bot:
     async def tidy(self) -> None:
         """Makes what is old less, and what stands twice once."""
         await self.retention.run(self.clock.now())
-        await self.notify.tidy()
+        await self.notify.delete_duplicates()
 
     async def calculate_merges(self) -> None:
         """Finds what merged pull requests cost."""
@@ -240,7 +240,7 @@ class Bot:
 
     async def end_round(self) -> None:
         """Says in the log what was read since the last time, if anything was."""
-        ended = self.tally.end_round()
+        ended = self.counters.end_round()
         if ended.reads:
             log.info(
                 "seats were read",
@@ -272,7 +272,7 @@ class Bot:
                     True,
                 )
                 alive = await self.store.read(lambda c: workers.read(c, now))
-                failed = Counter(each.chat for each in await self.store.read(delivery_queue.failed))
+                failed = Counter(each.chat for each in await self.store.read(deliveries.failed))
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
             queues, sources, alive, failed, database = [], {}, [], Counter[str](), False
         # What is stored of a chat or a seat that has left the configuration is no concern here.

@@ -30,7 +30,7 @@ from meterbot.store import (
     Store,
     StoredSession,
     database,
-    delivery_queue,
+    deliveries,
     forgetting,
     notes,
     push_tokens,
@@ -149,13 +149,13 @@ async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
 async def failed_messages(url: SecretStr) -> list[FailedDelivery]:
     """The messages that were given up."""
     async with opened_at(url) as store:
-        return await store.read(delivery_queue.failed)
+        return await store.read(deliveries.failed)
 
 
 async def retry_failed(url: SecretStr, delivery: str | None) -> int:
     """Queues a failed message again, or all (None); returns how many."""
     async with opened_at(url) as store:
-        return await store.run(lambda tx: delivery_queue.retry_failed(tx, delivery))
+        return await store.run(lambda tx: deliveries.retry_failed(tx, delivery))
 
 
 def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:

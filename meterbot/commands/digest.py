@@ -53,10 +53,10 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class DigestReader:
-    """Who gets a digest: the channel at `place`, or the person there whose `seats` it is about. An `operator` gets the
+    """Who gets a digest: the channel at `destination`, or the person there whose `seats` it is about. An `operator` gets the
     team's digest as a direct message, with every seat by name."""
 
-    place: Destination
+    destination: Destination
     schedule: Schedule
     seats: tuple[str, ...] = ()
     operator: bool = False
@@ -65,7 +65,7 @@ class DigestReader:
     def name(self) -> str:
         """The name under which the reader's state is stored."""
         whose = ":team" if self.operator else ""
-        return f"digest:{self.place.chat}:{self.place.channel}{whose}"
+        return f"digest:{self.destination.chat}:{self.destination.channel}{whose}"
 
 
 @dataclass(frozen=True, slots=True)

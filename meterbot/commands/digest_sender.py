@@ -23,7 +23,7 @@ from meterbot.core.deliveries import DeliveryKind, NewDelivery, Priority
 from meterbot.core.models import Sample
 from meterbot.delivery.planner import delivery_id
 from meterbot.delivery.routing import RoutingSettings, hold
-from meterbot.store import Batch, Connection, Store, batches, delivery_queue, history, locks, rule_memories
+from meterbot.store import Batch, Connection, Store, batches, deliveries, history, locks, rule_memories
 
 Report = Callable[[datetime], Awaitable[TeamReport]]
 OutlooksOf = Callable[[TeamReport], Awaitable[Outlooks]]
@@ -119,7 +119,7 @@ class DigestSender:
         since = before.at
         if before.digest is not None and before.since is not None:
             last = digest_event(reader, before.digest, now)
-            if delivery_queue.withdraw(connection, last.key, reader.place, _NEWER):
+            if deliveries.withdraw(connection, last.key, reader.destination, _NEWER):
                 since = before.since  # this one covers the time of the one that was not sent
         state = DigestState(day, now, draft.content_hash, digest=day, since=since)
         batches.write(connection, self._batch(draft, state, now))
@@ -130,13 +130,13 @@ class DigestSender:
         event = digest_event(reader, state.day, now)
         held = hold(event, replace(self.routing, quiet=None), (), now)
         delivery = NewDelivery(
-            id=delivery_id(self.routing.redaction.salted(event.key), reader.place, DeliveryKind.POST),
+            id=delivery_id(self.routing.redaction.salted(event.key), reader.destination, DeliveryKind.POST),
             event=event.key,
-            chat=reader.place.chat,
-            channel=reader.place.channel,
+            chat=reader.destination.chat,
+            channel=reader.destination.channel,
             kind=DeliveryKind.POST,
             message=message(reader, draft.view, draft.samples, since, draft.outlooks),
-            lane=Priority.DIGEST,
+            priority=Priority.DIGEST,
             not_before=None if held is None else held.until,
             held=None if held is None else held.why,
         )

@@ -1,8 +1,8 @@
-"""The words of delivery: what is to be told where, in which order, and what becomes of it.
+"""Deliveries: which message goes where, in which order, and what became of it.
 
-An event is told at each of its destinations by one row: a post of its own, or a line in the thread of a post that
-stands already. What a post shows is its `PostContent`: the events it tells, what ended them, and what people did about them.
-It is rendered when it is sent, so that what is told is what holds then.
+Each event has one delivery per destination: a post of its own, or a reply in the thread of an earlier post. A post shows
+its `PostContent`: events, the events that ended them, and what people did about them. It is rendered when it is sent, so
+that it says what is true then.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ class DeliveryKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """`refused` is tried again slowly: it heals once a person has fixed the cause."""
+    """`refused` is tried again, slowly, until a person has fixed the cause."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -33,19 +33,19 @@ class DeliveryState(StrEnum):
     SUPERSEDED = "superseded"
     REFUSED = "refused"
     FAILED = "failed"
-    """Given up: the fault is the message's own. A person can have it retried."""
+    """Given up, because the message itself is at fault. A person can retry it."""
 
 
 class Purpose(StrEnum):
-    """Why something is said: it happened, it goes on, or somebody did something about it."""
+    """Why a message is sent: an event happened, it still holds, or a person did something about it."""
 
-    TELL = "tell"
-    REMIND = "remind"
-    ACT = "act"
+    ALERT = "alert"
+    REMINDER = "reminder"
+    ACTION = "action"
 
 
 class Priority(IntEnum):
-    """What waits at one destination leaves in this order."""
+    """The messages for one destination are sent in this order."""
 
     BLOCKED = 0
     THRESHOLD = 1
@@ -63,7 +63,7 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination. `channel` is a channel's id, or `@` and a person's for a direct message."""
+    """`channel` is the id of a channel, or `@` and the id of a person for a direct message."""
 
     chat: str
     channel: str
@@ -71,20 +71,20 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class AlertAction:
-    """What a person did about an alert, once. `alert` is the event they did it to; `by` how they are called there.
+    """What a person did about an alert. `alert` is the key of its event; `by` is the person's name on `platform`.
 
-    A snooze or a mute is about the alert's seat: `severity` is the loudest that a snooze holds back, `kind` what a
-    mute silences, `until` when it ends by itself.
+    A snooze or a mute is about the alert's seat. A snooze holds back alerts up to `severity`, a mute those of
+    `event_kind`. It ends by itself at `until`.
     """
 
     id: str
     alert: str
-    deed: ActionKind
+    kind: ActionKind
     at: datetime
     by: str
     platform: str
     seat: str | None
-    kind: EventKind
+    event_kind: EventKind
     severity: Severity
     until: datetime | None = None
     undone_at: datetime | None = None
@@ -95,28 +95,28 @@ class AlertAction:
 
 @dataclass(frozen=True, slots=True)
 class PostContent:
-    """What one message shows. `ref` is its delivery's id: buttons carry it.
+    """What one post shows. `ref` is the id of its delivery; buttons carry it.
 
-    `events` are told by it, the oldest first; `endings` are what ended them, by key. `heading` is set where it names
-    several that have nothing else in common.
+    `events` are the oldest first; `endings` has the events that ended them, by the key of the ended event. `heading` is
+    set where the post groups events that have nothing else in common.
     """
 
     ref: str
     events: tuple[Event, ...]
     endings: dict[str, Event] = field(default_factory=dict)
-    acts: tuple[AlertAction, ...] = ()
+    actions: tuple[AlertAction, ...] = ()
     heading: str | None = None
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """The keys of all that it says happened."""
+    def event_keys(self) -> tuple[str, ...]:
+        """The keys of all events that the post names."""
         return (*(event.key for event in self.events), *(event.key for event in self.endings.values()))
 
     @property
-    def mark(self) -> str:
-        """Differs whenever what it shows does."""
-        said = sorted([*self.told, *(f"{act.id} {act.undone_at}" for act in self.acts)])
-        return sha256("\n".join(said).encode()).hexdigest()[:16]
+    def content_hash(self) -> str:
+        """Changes whenever the post has to show something else."""
+        parts = [*self.event_keys, *(f"{action.id} {action.undone_at}" for action in self.actions)]
+        return sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
     def open_at(self, now: datetime) -> tuple[Event, ...]:
         """The events that still hold."""
@@ -124,12 +124,12 @@ class PostContent:
 
 
 def lasts(event: Event, now: datetime) -> bool:
-    """Whether what happened is still news: a full window is none once it has reset, a renewal none once it is past."""
+    """Whether an event still matters by itself: not a full window that has reset, nor a renewal that is over."""
     until = event.facts.get(_LASTS_UNTIL.get(event.kind, ""))
     try:
         end = datetime.fromisoformat(until) if isinstance(until, str) else None
     except ValueError:
-        end = None  # facts that nobody can read end nothing
+        end = None  # unreadable facts: assume that it still matters
     if end is None:
         return True
     return now < end if end.tzinfo is not None else now.date() <= end.date()
@@ -140,11 +140,11 @@ _LASTS_UNTIL = {EventKind.WINDOW_FULL: "resets_at", EventKind.RENEWAL_NEAR: "dat
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery to be queued. `id` is a digest of (event key, chat, channel, kind): the same twice is one row.
+    """A delivery to be queued. `id` is a digest of (event key, chat, channel, kind), so that it is queued once.
 
-    `about` is the key of the event whose post an edit or a line in a thread belongs to. `topic` names a post that
-    later events join. Without a `message` it is rendered from the event when it is sent. `not_before` and `held`: until
-    when it is held back, and why.
+    `about` is the key of the event whose post is edited or replied to. `topic` names a post that later events join.
+    Without a `message`, it is rendered from the event when it is sent. It is held back until `not_before`, because of
+    `held`.
     """
 
     id: str
@@ -154,21 +154,21 @@ class NewDelivery:
     kind: DeliveryKind
     message: Message | None = None
     about: str | None = None
-    lane: Priority = Priority.THRESHOLD
+    priority: Priority = Priority.THRESHOLD
     topic: str | None = None
-    purpose: Purpose = Purpose.TELL
+    purpose: Purpose = Purpose.ALERT
     not_before: datetime | None = None
     held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Where an event was told, or is queued for it: as the post of `about`, or in its thread. `at` is when it left; None
-    while it `waits`, and where it was told with others."""
+    """Where an event was posted or is queued: as the post of the event `about`, or in that post's thread. `at` is when it
+    was posted: None while it `waits`, and for an event that was grouped with others."""
 
     event: str
     about: str
-    place: Destination
+    destination: Destination
     topic: str | None
     at: datetime | None = None
     waits: bool = False
@@ -176,7 +176,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class DestinationTrouble:
-    """What keeps a destination from taking messages, and since when."""
+    """Why a destination takes no messages, and since when."""
 
     reason: str
     since: datetime
@@ -185,10 +185,10 @@ class DestinationTrouble:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery as claimed. `settle`: an earlier attempt may have arrived; look before sending.
+    """A claimed delivery. `in_doubt`: an earlier attempt may have arrived, so look before sending.
 
-    `card` is what its post shows, `told` what that post said when it was posted, `shown` the mark of the card that it
-    shows now, as far as is known.
+    `content` is what its post has to show. `posted_events` are the keys of the events that the post named when it was
+    posted; `shown_hash` is the hash of the content that it shows now, as far as is known.
     """
 
     id: str
@@ -200,22 +200,22 @@ class Delivery:
     message: Message | None
     attempts: int
     created_at: datetime
-    settle: bool
+    in_doubt: bool
     root: Posted | None
-    """For an edit or a reply: where the post stands. None if that post was never delivered."""
-    card: PostContent
+    """For an edit or a reply: where its post is. None if that post was never delivered."""
+    content: PostContent
     first_tried_at: datetime | None = None
     failures: int = 0
     """Attempts in a row that failed at this destination."""
     trouble: DestinationTrouble | None = None
-    """What ailed the destination until this attempt."""
-    purpose: Purpose = Purpose.TELL
-    told: tuple[str, ...] = ()
-    shown: str | None = None
+    """Why the destination took no messages before this attempt."""
+    purpose: Purpose = Purpose.ALERT
+    posted_events: tuple[str, ...] = ()
+    shown_hash: str | None = None
     own_failures: int = 0
-    """Attempts that failed by a fault of this message alone."""
+    """Attempts that failed because of this message alone."""
     note: str | None = None
-    """Shown at the end of the message: why it is here, or that it may be a repeat."""
+    """Shown at the end of the message: why it is in this channel, or that it may be a repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +233,8 @@ class FailedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class PossibleDuplicate:
-    """A message that may stand twice: it was sent again while nobody was allowed to look whether it had arrived.
-    `about` is where the post stands in whose thread it is; None for a post."""
+    """A message that may have been posted twice: it was sent again when the bot could not look whether it had arrived.
+    For a reply, `about` is where the post of its thread is."""
 
     id: str
     channel: str
@@ -244,49 +244,52 @@ class PossibleDuplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A delivery that could leave now, as the choice of the next message sees it."""
+class WaitingDelivery:
+    """A delivery that may be sent now, with what the choice of the next message depends on."""
 
     id: str
     kind: DeliveryKind
-    lane: Priority
+    priority: Priority
     event: Event
     ended: bool
     created_at: datetime
-    rendered: bool
-    """Its words are made when it is sent: it can be told in a message with others."""
-    purpose: Purpose = Purpose.TELL
+    groupable: bool
+    """It is rendered when it is sent, so that it can be grouped with others."""
+    purpose: Purpose = Purpose.ALERT
     held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What leaves next: one delivery as it is, or several in one message with a heading."""
+    """What is sent next: one delivery as it is, or several in one message with a heading."""
 
     ids: tuple[str, ...]
     heading: str | None = None
 
 
-Choose = Callable[[Sequence[Waiting], DestinationTrouble | None, datetime], Choice]
-"""Of what could leave now (at least one, in the order of lanes), what does; given what ailed the destination so far."""
+Choose = Callable[[Sequence[WaitingDelivery], DestinationTrouble | None, datetime], Choice]
+"""Chooses from the deliveries that may be sent now: at least one, sorted by priority. The trouble is what the destination
+had until now."""
 
 
-def first_come(waiting: Sequence[Waiting], _trouble: DestinationTrouble | None, _now: datetime) -> Choice:
+def first_come(
+    waiting: Sequence[WaitingDelivery], _trouble: DestinationTrouble | None, _now: datetime
+) -> Choice:
     """One after the other."""
     return Choice((waiting[0].id,))
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class ChannelQueue:
     """What waits at one destination."""
 
     chat: str
     channel: str
     waiting: int
     oldest: datetime | None
-    """When the oldest undelivered message was queued; one that is held back on purpose is not late."""
+    """When the oldest undelivered message was queued, apart from those held back on purpose."""
     trouble: str | None
-    """Why nothing moves, as told by the platform; None while nothing is wrong."""
+    """Why nothing is sent, in the platform's words; None while nothing is wrong."""
     troubled_since: datetime | None = None
     refused: bool = False
     held: int = 0
@@ -295,8 +298,12 @@ class Queue:
     """When the last of those may be sent."""
 
 
-def all_queues(queues: Sequence[Queue], places: Iterable[Destination]) -> list[Queue]:
-    """What waits, and an empty queue for each place whose chat has none."""
+def all_queues(queues: Sequence[ChannelQueue], destinations: Iterable[Destination]) -> list[ChannelQueue]:
+    """The queues, and an empty one for each destination whose chat has none."""
     chats = {queue.chat for queue in queues}
-    idle = [Queue(each.chat, each.channel, 0, None, None) for each in places if each.chat not in chats]
+    idle = [
+        ChannelQueue(each.chat, each.channel, 0, None, None)
+        for each in destinations
+        if each.chat not in chats
+    ]
     return sorted([*queues, *idle], key=lambda queue: (queue.chat, queue.channel))

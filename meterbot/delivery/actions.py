@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge, snooze, mute, ask why. From any worker, and each thing once."""
+"""What people can do about an alert: ask why, acknowledge, snooze, mute. A repeated action counts once."""
 
 from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +18,20 @@ from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
 from meterbot.rules.renewals import next_charge
-from meterbot.store import Connection, Store, alert_actions, cards, counter_states, deliveries, event_log
+from meterbot.store import (
+    Connection,
+    Store,
+    alert_actions,
+    counter_states,
+    deliveries,
+    event_log,
+    post_contents,
+)
 
 MORNING = time(9)
 """When "tomorrow" is."""
-_AS_GOOD_AS = timedelta(minutes=2)
-"""A snooze that ends so little later than one that holds is the same one, clicked twice."""
+_REPEATED_CLICK = timedelta(minutes=2)
+"""Of two snoozes whose ends differ by less, the second is a repeated click."""
 _ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
@@ -32,10 +40,10 @@ _OVER = notice("It is over", "This alert is already resolved.")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Who does something about which card, and when."""
+    """A question about a post, with what the asker may see of it, and when it was asked."""
 
     question: Question
-    card: PostContent
+    content: PostContent
     now: datetime
 
     @property
@@ -44,16 +52,16 @@ class _Asked:
 
     @property
     def event(self) -> Event:
-        """The loudest of what still holds, the newest of the loudest; else the newest."""
-        chosen = self.card.events[-1]
-        for event in self.card.open_at(self.now):
-            if chosen.key in self.card.endings or at_least(event.severity, chosen.severity):
+        """The most severe open event, and the newest of those; the newest event when none is open."""
+        chosen = self.content.events[-1]
+        for event in self.content.open_at(self.now):
+            if chosen.key in self.content.endings or at_least(event.severity, chosen.severity):
                 chosen = event
         return chosen
 
 
 class AlertActions:
-    """Every deed is stored in one transaction with the line that says so in the alert's thread."""
+    """Each action is stored in one transaction with the reply that reports it in the alert's thread."""
 
     def __init__(
         self,
@@ -73,25 +81,27 @@ class AlertActions:
         self._redaction = redaction or Redaction()
 
     async def why(self, question: Question, words: Sequence[str]) -> Answer:
-        """The rule, the level, what was compared with what, and the delivery."""
+        """Shows the rule, its level, the readings that were compared, and the delivery."""
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        keys = [event.key for event in asked.card.events]
-        told = await self._store.read(lambda c: deliveries.tellings(c, keys))
-        return Answer(why(asked.card, self._seats, self._tz, asked.now, told))
+        keys = [event.key for event in asked.content.events]
+        postings = await self._store.read(lambda c: deliveries.postings(c, keys))
+        return Answer(why(asked.content, self._seats, self._tz, asked.now, postings))
 
     async def acknowledge(self, question: Question, words: Sequence[str]) -> Answer:
-        """Somebody looks after it: no more reminders."""
+        """Records that somebody is taking care of the alert, which ends its reminders."""
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        held = [event for event in asked.card.open_at(asked.now) if event.resolves is None]
-        if not held:
+        open_ = [event for event in asked.content.open_at(asked.now) if event.resolves is None]
+        if not open_:
             return Answer(_OVER)
-        # One line in the thread is enough, however many alerts its message contains.
-        done = [await self._do(asked, event, ActionKind.ACK, None, line=event is held[0]) for event in held]
-        first = next((act for new, act in done if new), done[-1][1])
+        # One reply in the thread is enough, however many alerts the post groups.
+        done = [
+            await self._act(asked, event, ActionKind.ACK, None, line=event is open_[0]) for event in open_
+        ]
+        first = next((action for new, action in done if new), done[-1][1])
         return Answer(self._receipt(first, new=any(new for new, _ in done)))
 
     async def snooze(self, question: Question, words: Sequence[str]) -> Answer:
@@ -102,58 +112,61 @@ class AlertActions:
         until = await self._until(asked, words[2] if len(words) > 2 else "")
         if isinstance(until, Message):
             return Answer(until)
-        new, act = await self._do(asked, asked.event, ActionKind.SNOOZE, until)
-        return Answer(self._receipt(act, new=new))
+        new, action = await self._act(asked, asked.event, ActionKind.SNOOZE, until)
+        return Answer(self._receipt(action, new=new))
 
     async def mute(self, question: Question, words: Sequence[str]) -> Answer:
-        """Tells this kind of alert of this seat no more, until it is unmuted."""
+        """Mutes this kind of alert for the seat until somebody unmutes it."""
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
         event = _to_mute(asked, words[2:])
         if isinstance(event, Message):
             return Answer(event)
-        new, act = await self._do(asked, event, ActionKind.MUTE, None)
-        return Answer(self._receipt(act, new=new))
+        new, action = await self._act(asked, event, ActionKind.MUTE, None)
+        return Answer(self._receipt(action, new=new))
 
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
-        """What is snoozed or muted now, each with the way back; `unmute ID` goes it."""
+        """Lists the snoozes and mutes, each with a button that undoes it. `unmute ID` undoes one."""
         now = self._now()
         holding = [
-            act
-            for act in await self._store.read(lambda c: alert_actions.holding(c, now))
-            if self._admits(question, act.seat)
+            action
+            for action in await self._store.read(lambda c: alert_actions.holding(c, now))
+            if self._admits(question, action.seat)
         ]
         if len(words) > 1:
-            return Answer(await self._undo([act for act in holding if act.id == words[1]], now))
+            return Answer(await self._undo([action for action in holding if action.id == words[1]], now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
         several = len(holding) > 1
         numbers = [f"{number}. " if several else "" for number in range(1, len(holding) + 1)]
         lines = "\n".join(
-            f"{number}{action_text(act, self._tz)}" for number, act in zip(numbers, holding, strict=True)
+            f"{number}{action_text(action, self._tz)}"
+            for number, action in zip(numbers, holding, strict=True)
         )
-        back = tuple(
-            action
-            for number, act in zip(numbers[:5], holding[:5], strict=True)
-            for action in button(f"Undo {number}{act.seat or 'the team'}, {act.kind.value}", "unmute", act.id)
+        undo = tuple(
+            undo_button
+            for number, each in zip(numbers[:5], holding[:5], strict=True)
+            for undo_button in button(
+                f"Undo {number}{each.seat or 'the team'}, {each.event_kind.value}", "unmute", each.id
+            )
         )
-        return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=back))
+        return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
 
-    async def _undo(self, acts: Sequence[AlertAction], now: datetime) -> Message:
-        if not acts:
+    async def _undo(self, found: Sequence[AlertAction], now: datetime) -> Message:
+        if not found:
             return notice("Nothing to undo", "This has already ended, or I do not know it.")
-        act = acts[0]
+        action = found[0]
 
         def undo(connection: Connection) -> bool:
-            done = alert_actions.undo(connection, act.id, now)
-            if done:
-                self._follow(connection, act.alert, f"{act.id} undone", None, now)
-            return done
+            undone = alert_actions.undo(connection, action.id, now)
+            if undone:
+                self._follow(connection, action.alert, f"{action.id} undone", None, now)
+            return undone
 
         undone = await self._store.run(undo)
         self._wake()
-        said = action_text(act, self._tz)
+        said = action_text(action, self._tz)
         return notice("Undone" if undone else "It was already undone", f"No longer: {said}")
 
     async def _asked(self, question: Question, words: Sequence[str]) -> _Asked | Message:
@@ -164,15 +177,15 @@ class AlertActions:
         wanted = self._seat_name(words[1]) or words[1]
         seat = self._seats.get(wanted)
         if seat is not None and not self._admits(question, seat.name):
-            return _NOT_YOURS  # before anything is looked up: whether it has an alert is theirs to know
-        card = await self._store.read(lambda c: cards.of(c, wanted) or self._newest_of(c, wanted))
-        if card is None:
+            return _NOT_YOURS  # whether the seat has an alert is private, too
+        content = await self._store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
+        if content is None:
             return self._no_alert(words) if seat is None else _none_open(seat)
-        events = tuple(event for event in card.events if self._admits(question, event.seat))
-        return _Asked(question, replace(card, events=events), self._now()) if events else _NOT_YOURS
+        events = tuple(event for event in content.events if self._admits(question, event.seat))
+        return _Asked(question, replace(content, events=events), self._now()) if events else _NOT_YOURS
 
     def _seat_name(self, text: str) -> str | None:
-        """A seat's name, or the only name that begins so."""
+        """The seat with this name, or the only one whose name begins with it."""
         if text in self._seats:
             return text
         starting = [name for name in self._seats if name.startswith(text)]
@@ -189,47 +202,47 @@ class AlertActions:
         )
 
     def _newest_of(self, connection: Connection, seat: str) -> PostContent | None:
-        """The newest open alert of a seat that was posted somewhere."""
+        """The content of the newest post about an open alert of the seat."""
         if seat not in self._seats:
             return None
         mine = [event for event in event_log.open_alerts(connection, _ALERTS) if event.seat == seat]
-        tellings = deliveries.tellings(connection, [event.key for event in mine])
-        by_event = {event.key: [each for each in tellings if each.event == event.key] for event in mine}
+        postings = deliveries.postings(connection, [event.key for event in mine])
+        by_event = {event.key: [each for each in postings if each.event == event.key] for event in mine}
         newest_first = [each for event in reversed(mine) for each in reversed(by_event[event.key])]
-        found = (cards.of_event(connection, each.about, each.place) for each in newest_first)
-        return next((card for card in found if card is not None), None)
+        found = (post_contents.of_event(connection, each.about, each.destination) for each in newest_first)
+        return next((content for content in found if content is not None), None)
 
     async def _until(self, asked: _Asked, how_long: str) -> datetime | Message:
-        """When a snooze ends, or the question how long it is to be."""
+        """When the snooze ends, or a message that asks how long it should be."""
         local = asked.now.astimezone(self._tz)
         if (length := parse_span(how_long)) is not None:
             return asked.now + length
         if how_long == "tomorrow":
-            # The hour of the clock counts, on a day of 23 hours, too.
+            # By the clock on the wall: a day with a clock change has 23 or 25 hours.
             return datetime.combine(local.date() + timedelta(days=1), MORNING, self._tz).astimezone(UTC)
         renewal = await self._renewal(asked)
         if how_long == "renewal" and renewal is not None:
             return renewal
-        ref = asked.card.ref
+        ref = asked.content.ref
         choices = button("1 hour", "snooze", ref, "1h") + button(
             "Until tomorrow 09:00", "snooze", ref, "tomorrow"
         )
         if renewal is not None:
             day = local_day(renewal, self._tz)
             choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
-        whom = asked.event.seat or "the team"
+        who = asked.event.seat or "the team"
         text = (
-            f"Alerts of {one_line(whom, 60)} up to this severity are held back until then. You can also type a "
+            f"Alerts of {one_line(who, 60)} up to this severity are held back until then. You can also type a "
             "time, such as 30m, 2h or 2d."
         )
         if how_long == "renewal":
-            text = f"The renewal of {one_line(whom, 60)} is not known. {text}"
+            text = f"The renewal of {one_line(who, 60)} is not known. {text}"
         elif how_long:
             text = f"“{one_line(how_long, 40)}” is not a time. {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:
-        """The beginning of the day on which the seat's plan is charged next."""
+        """When the day begins on which the seat's plan is charged next."""
         if asked.event.seat is None:
             return None
         today = asked.now.astimezone(self._tz).date()
@@ -242,63 +255,64 @@ class AlertActions:
         known = [day for day in days if day is not None and day > today]
         return datetime.combine(min(known), time(0), self._tz).astimezone(UTC) if known else None
 
-    async def _do(
-        self, asked: _Asked, event: Event, deed: ActionKind, until: datetime | None, *, line: bool = True
+    async def _act(
+        self, asked: _Asked, event: Event, kind: ActionKind, until: datetime | None, *, line: bool = True
     ) -> tuple[bool, AlertAction]:
-        """Whether it was new, and the deed as it is stored now."""
-        act = AlertAction(
-            id=_act_id(event, deed, asked.now),
+        """Whether the action was new, and the action as it is stored now."""
+        action = AlertAction(
+            id=_action_id(event, kind, asked.now),
             alert=event.key,
-            deed=deed,
+            kind=kind,
             at=asked.now,
             by=asked.by,
             platform=asked.question.platform,
             seat=event.seat,
-            kind=event.kind,
+            event_kind=event.kind,
             severity=event.severity,
             until=until,
         )
-        said = action_line(act, self._tz) if line else None
-        stored = await self._store.run(lambda tx: self._add(tx, act, said, asked.now))
+        reply = action_line(action, self._tz) if line else None
+        stored = await self._store.run(lambda tx: self._add(tx, action, reply, asked.now))
         self._wake()
-        return stored is act, stored
+        return stored is action, stored
 
     def _add(
-        self, connection: Connection, act: AlertAction, line: Message | None, now: datetime
+        self, connection: Connection, action: AlertAction, reply: Message | None, now: datetime
     ) -> AlertAction:
-        """The action itself, or the one before it that does the same."""
-        # Of two clicks, wherever they arrive, the second finds the first.
-        event_log.lock_event(connection, act.alert)
+        """Returns the action, or an earlier one that does the same."""
+        # Two clicks may reach two workers: the second waits here and finds the first.
+        event_log.lock_event(connection, action.alert)
         holding = [
             *alert_actions.holding(connection, now),
-            *alert_actions.about(connection, [act.alert]),
+            *alert_actions.about(connection, [action.alert]),
         ]
-        before = next((one for one in holding if one.undone_at is None and _is_as_good(one, act)), None)
+        before = next((one for one in holding if one.undone_at is None and _is_enough(one, action)), None)
         if before is not None:
             return before
-        alert_actions.add(connection, act)
-        self._follow(connection, act.alert, act.id, line, now)
-        return act
+        alert_actions.add(connection, action)
+        self._follow(connection, action.alert, action.id, reply, now)
+        return action
 
     def _follow(
-        self, connection: Connection, alert: str, name: str, line: Message | None, now: datetime
+        self, connection: Connection, alert: str, name: str, reply: Message | None, now: datetime
     ) -> None:
-        """Every post of the alert shows it, and its thread says it."""
+        """Edits every post of the alert, and replies in its thread."""
         event = event_log.events_by_key(connection, [alert])[alert]
-        tellings = [each for each in deliveries.tellings(connection, [alert]) if each.event == alert]
-        lane, configured = priority_of(event.kind), self._seats.get(event.seat or "")
-        for telling in tellings:
-            # Who did it would tell whose it is.
-            open_ = self._redaction.may_see(event, configured, telling.place)
-            said = line if open_ else None
-            new = follow_ups(self._redaction.salted(name), [telling], Purpose.ACT, said, lane)
+        postings = [each for each in deliveries.postings(connection, [alert]) if each.event == alert]
+        priority, seat = priority_of(event.kind), self._seats.get(event.seat or "")
+        for posting in postings:
+            # The name of the person who acted would identify the seat.
+            may_see = self._redaction.may_see(event, seat, posting.destination)
+            new = follow_ups(
+                self._redaction.salted(name), [posting], Purpose.ACTION, reply if may_see else None, priority
+            )
             deliveries.queue(connection, new, {each.event: now for each in new})
 
-    def _receipt(self, act: AlertAction, *, new: bool) -> Message:
-        done, before, undo = _RECEIPTS[act.deed]
-        title, said = done if new else before, action_text(act, self._tz)
+    def _receipt(self, action: AlertAction, *, new: bool) -> Message:
+        done, before, undo = _RECEIPTS[action.kind]
+        title, said = done if new else before, action_text(action, self._tz)
         return Message(
-            title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", act.id) if undo else ()
+            title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", action.id) if undo else ()
         )
 
 
@@ -307,8 +321,8 @@ def _none_open(seat: Seat) -> Message:
 
 
 def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
-    """The event whose rule is meant, or the question which of the alert's rules is. A rule without a seat is the team's."""
-    open_ = asked.card.open_at(asked.now) or asked.card.events
+    """The event whose rule is to be muted, or a message that asks which one. A rule without a seat is the team's."""
+    open_ = asked.content.open_at(asked.now) or asked.content.events
     rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
     given = tuple(which)
     wanted = [event for rule, event in rules.items() if rule[: len(given)] == given]
@@ -318,10 +332,13 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
         return wanted[0]
     several = len({event.seat for event in rules.values()}) > 1
     choices = [
-        action
+        choice
         for rule, event in rules.items()
-        for action in button(
-            f"{rule[0]} of {event.seat or 'the team'}" if several else rule[0], "mute", asked.card.ref, *rule
+        for choice in button(
+            f"{rule[0]} of {event.seat or 'the team'}" if several else rule[0],
+            "mute",
+            asked.content.ref,
+            *rule,
         )
     ]
     said = listed([choice.label for choice in choices])
@@ -338,19 +355,19 @@ _RECEIPTS = {
 }
 
 
-def _is_as_good(before: AlertAction, wanted: AlertAction) -> bool:
-    """Whether what was done before makes the same again needless."""
-    if (before.deed, before.seat) != (wanted.deed, wanted.seat):
+def _is_enough(before: AlertAction, wanted: AlertAction) -> bool:
+    """Whether an earlier action makes the wanted one needless."""
+    if (before.kind, before.seat) != (wanted.kind, wanted.seat):
         return False
-    if wanted.deed is ActionKind.ACK:
+    if wanted.kind is ActionKind.ACK:
         return before.alert == wanted.alert
-    if wanted.deed is ActionKind.MUTE:
-        return before.kind is wanted.kind
+    if wanted.kind is ActionKind.MUTE:
+        return before.event_kind is wanted.event_kind
     if before.until is None or wanted.until is None or not at_least(before.severity, wanted.severity):
         return False
-    return wanted.until - before.until < _AS_GOOD_AS
+    return wanted.until - before.until < _REPEATED_CLICK
 
 
-def _act_id(event: Event, deed: ActionKind, now: datetime) -> str:
-    digest = sha256(f"{event.key}\n{deed}\n{now.isoformat()}".encode()).digest()
+def _action_id(event: Event, kind: ActionKind, now: datetime) -> str:
+    digest = sha256(f"{event.key}\n{kind}\n{now.isoformat()}".encode()).digest()
     return b32encode(digest).decode().lower()[:20]

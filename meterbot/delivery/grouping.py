@@ -13,18 +13,18 @@ from meterbot.core.deliveries import (
     DeliveryKind,
     DestinationTrouble,
     Purpose,
-    Waiting,
+    WaitingDelivery,
     lasts,
 )
 from meterbot.core.models import EventKind
 from meterbot.core.text import span
 
 LATE = timedelta(minutes=15)
-"""What waited longer may no longer hold."""
+"""An alert that waited longer may no longer hold."""
 MOST_TOGETHER = 12
-"""As many as every platform can show in one message, a line each."""
+"""So many fit into one message on every platform, one line each."""
 AT_ONCE = "at once"
-"""The heading of a message whose events have nothing in common but the moment."""
+"""The heading where the events have only their time in common."""
 _WHILE = "while "
 _REASONS = 2
 _CHATS = {"slack": "Slack", "discord": "Discord"}
@@ -39,8 +39,10 @@ def while_out(chat: str, trouble: DestinationTrouble, now: datetime) -> str:
 def grouping(group_threshold: int, chat: str) -> Choose:
     """The choice for a chat: from `group_threshold` waiting posts on, they become one."""
 
-    def choose(waiting: Sequence[Waiting], trouble: DestinationTrouble | None, now: datetime) -> Choice:
-        together = [each for each in waiting if each.rendered and each.purpose is Purpose.TELL]
+    def choose(
+        waiting: Sequence[WaitingDelivery], trouble: DestinationTrouble | None, now: datetime
+    ) -> Choice:
+        together = [each for each in waiting if each.groupable and each.purpose is Purpose.ALERT]
         posts = [each for each in together if each.kind is DeliveryKind.POST]
         holding = [each for each in posts if not _is_over(each, now)]
         over = [each for each in posts if _is_over(each, now)]
@@ -60,29 +62,33 @@ def grouping(group_threshold: int, chat: str) -> Choose:
     return choose
 
 
-def _burst(holding: Sequence[Waiting], first: Waiting | None, group_threshold: int) -> Sequence[Waiting]:
-    """Many posts at once, or the renewals of one morning, which are one message from two on."""
+def _burst(
+    holding: Sequence[WaitingDelivery], first: WaitingDelivery | None, group_threshold: int
+) -> Sequence[WaitingDelivery]:
+    """Many posts at once, or at least two renewals of one morning."""
     if len(holding) >= group_threshold:
         return holding[:MOST_TOGETHER]
     renewals = [each for each in holding if each.event.kind is EventKind.RENEWAL_NEAR]
     return renewals if first in renewals and len(renewals) > 1 else []
 
 
-def _comes_before(over: Waiting, news: Waiting) -> bool:
-    """What still holds goes first, but a seat's own events stay in the order of time."""
-    same = over.event.seat == news.event.seat and over.lane <= news.lane
+def _comes_before(over: WaitingDelivery, news: WaitingDelivery) -> bool:
+    """Alerts that still hold go first, but the events of one seat stay in order."""
+    same = over.event.seat == news.event.seat and over.priority <= news.priority
     return same and over.created_at < news.created_at
 
 
 def _together(
-    members: Sequence[Waiting], chat: str, trouble: DestinationTrouble | None, now: datetime
+    members: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
 ) -> Choice:
     chosen = members[:MOST_TOGETHER]
     late = [each for each in chosen if _is_late(each, now)]
     return Choice(tuple(each.id for each in chosen), _delay(late, chat, trouble, now) if late else AT_ONCE)
 
 
-def _delay(late: Sequence[Waiting], chat: str, trouble: DestinationTrouble | None, now: datetime) -> str:
+def _delay(
+    late: Sequence[WaitingDelivery], chat: str, trouble: DestinationTrouble | None, now: datetime
+) -> str:
     """`While Slack was unreachable, 3 h`"""
     reasons = sorted({each.held for each in late if each.held is not None})
     if len(reasons) == 1 and reasons[0].startswith(_WHILE):
@@ -99,10 +105,10 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _is_over(each: Waiting, now: datetime) -> bool:
-    """It waited long, and no longer holds."""
+def _is_over(each: WaitingDelivery, now: datetime) -> bool:
+    """It has waited long, and no longer holds."""
     return _is_late(each, now) and (each.ended or not lasts(each.event, now))
 
 
-def _is_late(each: Waiting, now: datetime) -> bool:
+def _is_late(each: WaitingDelivery, now: datetime) -> bool:
     return now - each.created_at >= LATE

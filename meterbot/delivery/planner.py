@@ -1,4 +1,4 @@
-"""Which deliveries an event causes: a post, or an edit of one that stands and a line in its thread."""
+"""Which deliveries an event causes: a post of its own, or an edit of an earlier post and a reply in its thread."""
 
 from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,110 +28,107 @@ from meterbot.delivery.routing import (
 )
 
 COLLECT_RENEWALS = timedelta(minutes=10)
-"""A renewal waits this long, so that all seats' renewals of a morning are one message."""
+"""A renewal waits so long, so that all renewals of one morning become one message."""
 
 
 @dataclass
 class Planner:
-    """Plans the deliveries of one batch's told events, in their order.
+    """Plans the deliveries of the events of one transaction, in their order.
 
-    `tellings` are where the alerts that end here, and the posts that events may join, were queued; `alerts` are the
-    events that end here, by key. `quiets`: by seat, when its owner's direct messages wait. `deliveries` and `release` are what comes of it.
+    `postings` say where the alerts that end now, and the posts that events may join, are posted; `alerts` are the alerts
+    that end now, by key. `quiets` are the quiet hours that owners have set for direct messages, by seat. The results are
+    `deliveries`, and in `release` the held-back posts that have to be sent at once.
     """
 
     routing: RoutingSettings
     defaults: Sequence[Destination]
-    tellings: list[Posting]
+    postings: list[Posting]
     alerts: Mapping[str, Event]
-    acts: Sequence[AlertAction]
+    actions: Sequence[AlertAction]
     now: datetime
     quiets: Mapping[str, Quiet] = field(default_factory=dict)
     deliveries: list[NewDelivery] = field(default_factory=list)
     release: list[tuple[str, Destination]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.alerts = dict(self.alerts)
-
-    def tell(self, event: Event, seat: Seat | None) -> None:
-        """Queues one event, wherever it belongs."""
+    def plan(self, event: Event, seat: Seat | None) -> None:
+        """Queues one event at each of its destinations."""
         self.alerts = {**self.alerts, event.key: event}
         if event.resolves is not None and (
-            self._end(event, event.resolves) or not event.facts.get("changes")
+            self._resolve(event, event.resolves) or not event.facts.get("changes")
         ):
             return
-        living = topic_of(event) if self.routing.update_in_place else None
+        topic_to_join = topic_of(event) if self.routing.update_in_place else None
         redaction = self.routing.redaction
-        for place in redaction.destinations(
-            event, seat, destinations_of(event, seat, self.routing.routes, self.defaults)
-        ):
-            if place == _ailing(event):
-                continue  # its own trouble cannot be reported there
-            # One message through a month would be a name for a seat that is to have none.
-            topic = living if redaction.may_see(event, seat, place) else None
-            about = self._standing(topic, place)
+        routed = destinations_of(event, seat, self.routing.routes, self.defaults)
+        for destination in redaction.destinations(event, seat, routed):
+            if destination == _unreachable(event):
+                continue  # its own trouble cannot be posted there
+            # A post that one seat's events join through a month would tell which anonymous alerts are of one seat.
+            topic = topic_to_join if redaction.may_see(event, seat, destination) else None
+            about = self._post_of(topic, destination)
             if about is None:
-                self._queue(event, place, DeliveryKind.POST, priority_of(event.kind), topic=topic)
+                self._queue(event, destination, DeliveryKind.POST, topic=topic)
             else:
-                self._queue(event, place, DeliveryKind.EDIT, priority_of(event.kind), about=about)
-                self._queue(
-                    event, place, DeliveryKind.REPLY, priority_of(event.kind), about=about, topic=topic
-                )
-            self.tellings.append(Posting(event.key, about or event.key, place, topic))
+                self._queue(event, destination, DeliveryKind.EDIT, about=about)
+                self._queue(event, destination, DeliveryKind.REPLY, about=about, topic=topic)
+            self.postings.append(Posting(event.key, about or event.key, destination, topic))
 
-    def _end(self, event: Event, ended: str) -> bool:
-        """The alert's own post is edited and gets a line. False where the alert was never posted."""
+    def _resolve(self, event: Event, ended: str) -> bool:
+        """Edits the posts of the alert `ended`, and replies in their threads. False where it was never posted."""
         alert = self.alerts.get(ended)
+        posted = [each for each in self.postings if each.event == ended]
         if alert is None:
             return False
-        lane = priority_of(alert.kind)
-        for telling in [each for each in self.tellings if each.event == ended]:
-            self._queue(event, telling.place, DeliveryKind.EDIT, lane, about=telling.about)
+        for posting in posted:
+            self._queue(event, posting.destination, DeliveryKind.EDIT, of=alert, about=posting.about)
             if self.routing.send_resolved:
-                self._queue(event, telling.place, DeliveryKind.REPLY, lane, about=telling.about)
-        return any(each.event == ended for each in self.tellings)
+                self._queue(event, posting.destination, DeliveryKind.REPLY, of=alert, about=posting.about)
+        return bool(posted)
 
-    def _standing(self, topic: str | None, place: Destination) -> str | None:
-        """The event whose post at this place is the topic's."""
-        posts = [each.about for each in self.tellings if topic and (each.topic, each.place) == (topic, place)]
+    def _post_of(self, topic: str | None, destination: Destination) -> str | None:
+        """The event whose post at this destination the events of the topic join."""
+        wanted = (topic, destination)
+        posts = [each.about for each in self.postings if topic and (each.topic, each.destination) == wanted]
         return posts[-1] if posts else None
 
     @property
     def _may_hold(self) -> bool:
-        return bool(self.routing.quiet or self.routing.silences or self.acts or self.quiets)
+        return bool(self.routing.quiet or self.routing.silences or self.actions or self.quiets)
 
-    def _hold(self, event: Event, place: Destination) -> Hold | None:
-        """In a direct message the hours count, too, that its reader has set."""
-        own = self.quiets.get(event.seat or "") if place.channel.startswith("@") else None
-        holds = [hold(event, self.routing, self.acts, self.now)]
+    def _hold(self, event: Event, destination: Destination) -> Hold | None:
+        """For a direct message, its reader's own quiet hours count too."""
+        own = self.quiets.get(event.seat or "") if destination.channel.startswith("@") else None
+        holds = [hold(event, self.routing, self.actions, self.now)]
         holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), self.now)]
         return max(filter(None, holds), key=lambda each: each.until, default=None)
 
     def _queue(
         self,
         event: Event,
-        place: Destination,
+        destination: Destination,
         kind: DeliveryKind,
-        lane: Priority,
         *,
+        of: Event | None = None,
         about: str | None = None,
         topic: str | None = None,
     ) -> None:
+        """`of`: the event whose priority it has, unless its own."""
         # An edit notifies nobody, so nothing holds it back.
-        held = None if kind is DeliveryKind.EDIT else self._hold(event, place)
+        held = None if kind is DeliveryKind.EDIT else self._hold(event, destination)
         not_before = None if held is None else held.until
         if held is None and event.kind is EventKind.RENEWAL_NEAR and kind is DeliveryKind.POST:
             not_before = self.now + COLLECT_RENEWALS
         if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
-            self.release.append((about, place))
+            self.release.append((about, destination))
         self.deliveries.append(
             NewDelivery(
-                id=delivery_id(self.routing.redaction.salted(event.key), place, kind),
+                id=delivery_id(self.routing.redaction.salted(event.key), destination, kind),
                 event=event.key,
-                chat=place.chat,
-                channel=place.channel,
+                chat=destination.chat,
+                channel=destination.channel,
                 kind=kind,
                 about=about,
-                lane=lane,
+                priority=priority_of((of or event).kind),
                 topic=topic,
                 not_before=not_before,
                 held=None if held is None else held.why,
@@ -141,40 +138,40 @@ class Planner:
 
 def follow_ups(
     name: str,
-    tellings: Iterable[Posting],
+    postings: Iterable[Posting],
     purpose: Purpose,
     message: Message | None,
-    lane: Priority = Priority.THRESHOLD,
+    priority: Priority = Priority.THRESHOLD,
 ) -> list[NewDelivery]:
-    """What is said later about an event that was told: its posts are edited, but for a reminder, which changes nothing,
-    and get a line where there is a `message`. `name` makes the deliveries' ids: the same twice is one."""
-    kinds = [] if purpose is Purpose.REMIND else [DeliveryKind.EDIT]
+    """What follows an alert later: its posts are edited (a reminder changes nothing in them), and a `message` is posted in
+    their threads. The ids of the deliveries are made from `name`, so that the same follow-up is queued once."""
+    kinds = [] if purpose is Purpose.REMINDER else [DeliveryKind.EDIT]
     kinds += [] if message is None else [DeliveryKind.REPLY]
     return [
         NewDelivery(
-            id=delivery_id(name, telling.place, kind),
-            event=telling.event,
-            chat=telling.place.chat,
-            channel=telling.place.channel,
+            id=delivery_id(name, posting.destination, kind),
+            event=posting.event,
+            chat=posting.destination.chat,
+            channel=posting.destination.channel,
             kind=kind,
             message=message if kind is DeliveryKind.REPLY else None,
-            about=telling.about,
-            lane=lane,
+            about=posting.about,
+            priority=priority,
             purpose=purpose,
         )
-        for telling in tellings
+        for posting in postings
         for kind in kinds
     ]
 
 
-def _ailing(event: Event) -> Destination | None:
-    """The place that takes no messages, by this event."""
+def _unreachable(event: Event) -> Destination | None:
+    """The destination that takes no messages, according to this event."""
     if event.kind is not EventKind.DESTINATION_DOWN:
         return None
     return Destination(str(event.facts["chat"]), str(event.facts["channel"]))
 
 
-def delivery_id(key: str, place: Destination, kind: DeliveryKind) -> str:
-    """The same event, place and kind always have the same id."""
-    digest = sha256(f"{key}\n{place.chat}\n{place.channel}\n{kind}".encode()).digest()
+def delivery_id(key: str, destination: Destination, kind: DeliveryKind) -> str:
+    """Always the same for the same event, destination and kind."""
+    digest = sha256(f"{key}\n{destination.chat}\n{destination.channel}\n{kind}".encode()).digest()
     return b32encode(digest).decode().lower()[:20]

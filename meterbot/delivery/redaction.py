@@ -13,9 +13,9 @@ from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.operators import Operators, Rows
 
 A_SEAT = Seat("A seat", "")
-"""Stands for a seat that is not named. No configured seat can be called so."""
+"""Stands in for a seat that may not be named. No configured seat can have this name."""
 NO_OWNER = Seat("A seat without an owner", "")
-"""Stands for one of which nothing is told, but that there is something."""
+"""Stands in for the seat of an alert that nobody here may read."""
 UNNAMED = {stand_in.name: stand_in for stand_in in (A_SEAT, NO_OWNER)}
 
 _DATED = frozenset({EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED})
@@ -38,16 +38,15 @@ class Redaction:
     salt: str = field(default="", repr=False)
 
     def salted(self, key: str) -> str:
-        """What a message's id is made of, which its readers can see: not the key alone, which says whose event it is to
-        everybody who tries the keys of all."""
+        """What the visible id of a message is made of. Not the key alone: anybody could try the keys of all seats."""
         return f"{self.salt}\n{key}" if self.salt else key
 
-    def may_see(self, event: Event, seat: Seat | None, place: Destination) -> bool:
-        """Whether who reads there may know whose it is, and the numbers."""
+    def may_see(self, event: Event, seat: Seat | None, destination: Destination) -> bool:
+        """Whether the readers of a destination may know the seat of the event, and its numbers."""
         if self.rows == "named" or event.seat is None or event.kind in _OPEN or _holds_back(event):
             return True
-        reader = _reader(place)
-        return reader is not None and self.person_may_see(event.seat, seat, place.chat, reader)
+        reader = _reader(destination)
+        return reader is not None and self.person_may_see(event.seat, seat, destination.chat, reader)
 
     def person_may_see(
         self, name: str | None, seat: Seat | None, platform: str, user: str, groups: Sequence[str] = ()
@@ -59,56 +58,59 @@ class Redaction:
         return seat is not None and seat.owner.get(platform) == user
 
     def destinations(
-        self, event: Event, seat: Seat | None, places: Sequence[Destination]
+        self, event: Event, seat: Seat | None, routed: Sequence[Destination]
     ) -> list[Destination]:
-        """Where it is told, of the places where it would be: the owner is told in a direct message of what the channel
-        must not know."""
-        told = [place for place in places if self.may_see(event, seat, place)]
-        veiled = [place for place in places if place not in told]
+        """Where an event is posted, of the destinations it is `routed` to. What a channel may not know goes to the owner in a
+        direct message, or to the operators."""
+        allowed = [destination for destination in routed if self.may_see(event, seat, destination)]
+        denied = [destination for destination in routed if destination not in allowed]
         owner = {} if seat is None else seat.owner
         direct = [
             Destination(each.chat, f"@{owner[each.chat]}")
-            for each in veiled
+            for each in denied
             if each.chat in owner.keys() - {_CONSOLE}
         ]
         if self.rows == "anonymous":
-            return _each_once([*places, *direct])
-        told += direct
-        if not told:
-            told = [
-                Destination(each.chat, f"@{who}") for each in veiled for who in self._operators_of(each.chat)
+            return _each_once([*routed, *direct])
+        allowed += direct
+        if not allowed:
+            allowed = [
+                Destination(each.chat, f"@{who}") for each in denied for who in self._operators_of(each.chat)
             ]
-        return _each_once(told or places)
+        return _each_once(allowed or routed)
 
     def _operators_of(self, chat: str) -> list[str]:
         return [] if chat == _CONSOLE else sorted(self.operators.people.get(chat, ()))
 
-    def redact(self, card: PostContent, seats: Mapping[str, Seat], place: Destination) -> PostContent:
-        """The card as they may read it there."""
-        events = tuple(self.redact_event(each, seats, place) for each in card.events)
-        if events == card.events:
-            return card
-        endings = {key: self.redact_event(each, seats, place) for key, each in card.endings.items()}
-        hidden = {new.key for old, new in zip(card.events, events, strict=True) if new != old}
-        acts = [act for act in card.acts if act.alert not in hidden]
+    def redact(
+        self, content: PostContent, seats: Mapping[str, Seat], destination: Destination
+    ) -> PostContent:
+        """The content as the readers of a destination may see it."""
+        events = tuple(self.redact_event(each, seats, destination) for each in content.events)
+        if events == content.events:
+            return content
+        endings = {key: self.redact_event(each, seats, destination) for key, each in content.endings.items()}
+        hidden = {new.key for old, new in zip(content.events, events, strict=True) if new != old}
+        actions = [action for action in content.actions if action.alert not in hidden]
         if self.rows == "anonymous":
-            acts = [
-                replace(act, by=_SOMEBODY, seat=None) if act.alert in hidden else act for act in card.acts
+            actions = [
+                replace(action, by=_SOMEBODY, seat=None) if action.alert in hidden else action
+                for action in content.actions
             ]
-        return replace(card, events=events, endings=endings, acts=tuple(acts))
+        return replace(content, events=events, endings=endings, actions=tuple(actions))
 
-    def redact_event(self, event: Event, seats: Mapping[str, Seat], place: Destination) -> Event:
-        """The event as they may read it there. It keeps its key, so that its message is found again."""
-        if self.may_see(event, seats.get(event.seat or ""), place):
+    def redact_event(self, event: Event, seats: Mapping[str, Seat], destination: Destination) -> Event:
+        """The event as the readers of a destination may see it. It keeps its key, so that its message is found again."""
+        if self.may_see(event, seats.get(event.seat or ""), destination):
             return event
         if event.kind is EventKind.PULL_REQUEST_MERGED:
-            # Whose it is, everybody sees at GitHub.
+            # Its author is public on GitHub.
             facts = {fact: event.facts.get(fact) for fact in ("repo", "number")}
             return replace(event, facts=facts, reason="the amount is for the seat's owner")
         if self.rows == "anonymous":
-            # The day of a charge tells whose it is to those who know: then nothing else may be told beside it.
-            telling = _AMOUNTS if event.kind in _DATED else frozenset[str]()
-            facts = {fact: value for fact, value in event.facts.items() if fact not in telling}
+            # The day of a charge identifies the seat to people who know that day: then no amount may be beside it.
+            identifying = _AMOUNTS if event.kind in _DATED else frozenset[str]()
+            facts = {fact: value for fact, value in event.facts.items() if fact not in identifying}
             return replace(event, seat=A_SEAT.name, facts=facts)
         return replace(event, seat=NO_OWNER.name, severity=Severity.INFO, facts={}, level=None, reason="")
 
@@ -118,12 +120,12 @@ def _holds_back(event: Event) -> bool:
     return event.kind is EventKind.PULL_REQUEST_MERGED and event.facts.get("shown") is not True
 
 
-def _reader(place: Destination) -> str | None:
-    """The one person who reads there; None where a channel does."""
-    if place.chat == _CONSOLE:
+def _reader(destination: Destination) -> str | None:
+    """The one person who reads a destination; None for a channel."""
+    if destination.chat == _CONSOLE:
         return _AT_THE_CONSOLE
-    return place.channel[1:] if place.channel.startswith("@") else None
+    return destination.channel[1:] if destination.channel.startswith("@") else None
 
 
-def _each_once(places: Sequence[Destination]) -> list[Destination]:
-    return list(dict.fromkeys(places))
+def _each_once(destinations: Sequence[Destination]) -> list[Destination]:
+    return list(dict.fromkeys(destinations))

@@ -1,6 +1,6 @@
-"""How much is said, where and when: routes, quiet hours, silences, snoozes, and what joins a message that stands.
+"""Where and when an alert is posted: routes, quiet hours, silences, snoozes, and which alerts share one post.
 
-Nothing here drops an alert: what may not be told now is held back and told, or summed up, when it may.
+Nothing here drops an alert. One that may not be posted now is held back, and posted or summarised later.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from meterbot.rules import fact_money
 
 _RANK = {Severity.GOOD: 0, Severity.INFO: 1, Severity.WARNING: 2, Severity.CRITICAL: 3}
 
-_LANES: Mapping[EventKind, Priority] = {
+_PRIORITIES: Mapping[EventKind, Priority] = {
     EventKind.SEAT_BLOCKED: Priority.BLOCKED,
     EventKind.SEAT_UNBLOCKED: Priority.BLOCKED,
     EventKind.RENEWAL_NEAR: Priority.RENEWAL,
@@ -34,7 +34,7 @@ _SPEND = frozenset(
         EventKind.SPEND_SPIKE,
     }
 )
-"""What one seat's spending in one period brings, one after the other: one living message."""
+"""The alerts about one seat's spend in one period share one post, which is updated."""
 
 _NAME = 40
 
@@ -43,8 +43,8 @@ DEFAULT, OWNER = "default", "owner"
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Hours and days in which only what is as loud as `allow` is told at once. `days` are whole days, Monday is 0;
-    where `start` is `end`, only days are quiet."""
+    """Hours and days in which only alerts of the severity `allow` or above are posted. `days` are whole days, Monday is 0.
+    Where `start` is `end`, only days are quiet."""
 
     start: time = time(0)
     end: time = time(0)
@@ -53,7 +53,7 @@ class Quiet:
     allow: Severity = Severity.CRITICAL
 
     def until(self, now: datetime) -> datetime | None:
-        """When the quiet that `now` lies in ends; None when it lies in none."""
+        """When the quiet time that includes `now` ends; None when there is none."""
         at = now
         for _ in range(2 * 8):  # a week of whole days, each followed by a night
             end = self._end_of(at)
@@ -74,14 +74,14 @@ class Quiet:
         return self._instant(local, 0, self.end) if self.start > self.end and clock < self.end else None
 
     def _instant(self, local: datetime, days: int, clock: time) -> datetime:
-        """On another day the hour of the clock counts, not 24 hours: clocks are put forward and back."""
+        """By the clock on the wall: a day with a clock change has 23 or 25 hours."""
         day = local.date() + timedelta(days=days)
         return datetime.combine(day, clock, self.timezone).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A time in which nothing is told of these seats, or of any: maintenance, holidays."""
+    """A time in which no alert of these seats (or of any seat) is posted: maintenance, holidays."""
 
     start: datetime
     end: datetime
@@ -93,8 +93,8 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where some alerts go: `default`, `owner`, or a chat and a channel, as `slack:C0123456789`. Without seats or kinds
-    it is for all of them."""
+    """Where some alerts go: `default`, `owner`, or a chat and a channel such as `slack:C0123456789`. Without seats or kinds
+    it matches all of them."""
 
     to: tuple[str, ...]
     seats: frozenset[str] = frozenset()
@@ -111,8 +111,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """`broadcast_from`: how loud a line in a thread is for the channel to see it, too. `repeat_interval`: how often a seat
-    that stays blocked is told again; None: never. `group_threshold`: from how many waiting posts on they become one."""
+    """`broadcast_from`: replies of this severity or above are shown in the channel too. `repeat_interval`: how often people
+    are reminded of a blocked seat; None: never. `group_threshold`: so many waiting posts become one."""
 
     routes: tuple[Route, ...] = ()
     quiet: Quiet | None = None
@@ -123,12 +123,12 @@ class RoutingSettings:
     repeat_interval: timedelta | None = None
     group_threshold: int = 4
     redaction: Redaction = field(default_factory=Redaction)
-    """What alerts tell of a seat, and to whom."""
+    """Who may see which seat's alerts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Until when something is held back, and why, in words that fit behind "held back"."""
+    """Until when an alert is held back, and why, in words that fit after "held back"."""
 
     until: datetime
     why: str
@@ -139,11 +139,11 @@ def at_least(severity: Severity, least: Severity) -> bool:
 
 
 def priority_of(kind: EventKind) -> Priority:
-    return _LANES.get(kind, Priority.THRESHOLD)
+    return _PRIORITIES.get(kind, Priority.THRESHOLD)
 
 
 def topic_of(event: Event) -> str | None:
-    """What names the living message that the event belongs to; None: it has one of its own."""
+    """The name of the post that the event joins; None when it gets a post of its own."""
     period = event.facts.get("period")
     if event.kind is EventKind.BUDGET_CROSSED:
         amount = fact_money(event.facts.get("cap"))
@@ -156,35 +156,41 @@ def topic_of(event: Event) -> str | None:
 def destinations_of(
     event: Event, seat: Seat | None, routes: Iterable[Route], defaults: Sequence[Destination]
 ) -> list[Destination]:
-    """Where it is told: by the first route that takes it, else where everything is. Nowhere is no answer: an owner who
-    is not known on a chat is told where everybody is."""
+    """Where an event goes by the first route that matches it, or by default. At least one destination: the alerts of an
+    owner without an account on a chat go to its channel."""
     route = next((route for route in routes if route.matches(event)), None)
-    places: list[Destination] = []
+    destinations: list[Destination] = []
     for target in (DEFAULT,) if route is None else route.to:
         if target == DEFAULT:
-            places += defaults
+            destinations += defaults
         elif target == OWNER:
-            places += [_owners(seat, place) for place in defaults]
+            destinations += [_owners(seat, destination) for destination in defaults]
         else:
-            places.append(Destination(*target.split(":", 1)))
-    return list(dict.fromkeys(places))
+            destinations.append(Destination(*target.split(":", 1)))
+    return list(dict.fromkeys(destinations))
 
 
-def _owners(seat: Seat | None, place: Destination) -> Destination:
-    owner = None if seat is None else seat.owner.get(place.chat)
-    return place if owner is None or place.chat == "console" else Destination(place.chat, f"@{owner}")
+def _owners(seat: Seat | None, destination: Destination) -> Destination:
+    owner = None if seat is None else seat.owner.get(destination.chat)
+    return (
+        destination
+        if owner is None or destination.chat == "console"
+        else Destination(destination.chat, f"@{owner}")
+    )
 
 
-def hold(event: Event, settings: RoutingSettings, acts: Iterable[AlertAction], now: datetime) -> Hold | None:
-    """The longest of what holds the event back now; None: it may be told."""
+def hold(
+    event: Event, settings: RoutingSettings, actions: Iterable[AlertAction], now: datetime
+) -> Hold | None:
+    """What holds the event back longest; None when it may be posted now."""
     holds = [Hold(each.end, "a silence") for each in settings.silences if each.covers(event, now)]
     holds += [
         Hold(
-            act.until,
-            f"snoozed by {one_line(act.by, _NAME)}" if settings.redaction.rows == "named" else "snoozed",
+            action.until,
+            f"snoozed by {one_line(action.by, _NAME)}" if settings.redaction.rows == "named" else "snoozed",
         )
-        for act in acts
-        if act.deed is ActionKind.SNOOZE and act.until is not None and _snoozes(act, event, now)
+        for action in actions
+        if action.kind is ActionKind.SNOOZE and action.until is not None and _snoozes(action, event, now)
     ]
     quiet = settings.quiet
     if quiet is not None and not at_least(event.severity, quiet.allow):
@@ -193,11 +199,13 @@ def hold(event: Event, settings: RoutingSettings, acts: Iterable[AlertAction], n
     return max(holds, key=lambda each: each.until, default=None)
 
 
-def _snoozes(act: AlertAction, event: Event, now: datetime) -> bool:
-    return act.holds(now) and act.seat == event.seat and at_least(act.severity, event.severity)
+def _snoozes(action: AlertAction, event: Event, now: datetime) -> bool:
+    return action.holds(now) and action.seat == event.seat and at_least(action.severity, event.severity)
 
 
-def muted_by(event: Event, acts: Iterable[AlertAction], now: datetime) -> AlertAction | None:
-    """The mute under which this kind of event is not told of this seat."""
-    mutes = (act for act in acts if act.deed is ActionKind.MUTE and act.holds(now))
-    return next((act for act in mutes if (act.seat, act.kind) == (event.seat, event.kind)), None)
+def muted_by(event: Event, actions: Iterable[AlertAction], now: datetime) -> AlertAction | None:
+    """The mute that silences this kind of event for this seat."""
+    mutes = (action for action in actions if action.kind is ActionKind.MUTE and action.holds(now))
+    return next(
+        (action for action in mutes if (action.seat, action.event_kind) == (event.seat, event.kind)), None
+    )

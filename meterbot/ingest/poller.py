@@ -67,7 +67,7 @@ class Poller:
         alive: Callable[[], bool] = lambda: True,
         concurrency: int = 16,
         rng: random.Random | None = None,
-        tally: ProcessCounters | None = None,
+        counters: ProcessCounters | None = None,
         prepare: Callable[[Collection[str]], Awaitable[None]] | None = None,
     ) -> None:
         self._sources = sources
@@ -80,7 +80,7 @@ class Poller:
         self._slots = asyncio.Semaphore(concurrency)
         self._most = 2 * concurrency
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._tally = tally or ProcessCounters()
+        self._counters = counters or ProcessCounters()
         self._prepare = prepare
         self._states: dict[str, SourceState] | None = None
         self._still: dict[str, Stillness] = {}
@@ -217,7 +217,7 @@ class Poller:
             snapshots = await self._answer(name, at)
             self._finished.append(_Finished(name, at, snapshots))
             health = worst(snapshots).health
-            self._tally.read(self._seats[name].source, health, monotonic() - begun)
+            self._counters.read(self._seats[name].source, health, monotonic() - begun)
 
     def _put_back(self, name: str, due: datetime) -> None:
         heapq.heappush(self._due, (due, name))
@@ -291,7 +291,7 @@ class Poller:
         log.error("a reading could not be stored", seat=reading.seat, tries=failures, exc_info=error)
         if failures < _MOST_TRIES:
             return [replace(reading, failures=failures)]
-        self._tally.failed("reading")
+        self._counters.failed("reading")
         why = "what was read could not be stored; the log says more"
         instead = _Finished(reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, why),))
         try:

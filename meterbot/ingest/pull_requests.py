@@ -152,12 +152,12 @@ class PullRequestTracker:
         made = calculated(connection, [each.pull for each in sharing])
         changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
         bill = made[key]
-        told = bill.settled or now - record.taken_at >= LONGEST_WAIT
-        tells = told and record.told_at is None
+        told = bill.settled or now - record.received_at >= LONGEST_WAIT
+        tells = told and record.reported_at is None
         final = replace(
             changed[0],
-            told_at=now if tells else record.told_at,
-            open=not (told and bill.settled) and now - record.taken_at < GIVEN_UP,
+            reported_at=now if tells else record.reported_at,
+            open=not (told and bill.settled) and now - record.received_at < GIVEN_UP,
         )
         known = [before, *sharing[1:]]
         news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
@@ -205,7 +205,7 @@ async def month_so_far(
 def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
     """It is still to be told, or its seats were read since it was calculated."""
     bill = record.pull.bill
-    if bill is None or record.told_at is None:
+    if bill is None or record.reported_at is None:
         return True
     read = [one.known.extra_usage_at for one in latest if one.seat in record.pull.seats]
     return any(at is not None and (bill.read_at is None or at > bill.read_at) for at in read)

@@ -55,14 +55,14 @@ class Recorder:
         planner = Planner(
             self.routing,
             self.destinations,
-            tellings=deliveries.tellings(connection, ended, topics if self.routing.update_in_place else ()),
+            postings=deliveries.postings(connection, ended, topics if self.routing.update_in_place else ()),
             alerts=event_log.events_by_key(connection, ended),
-            acts=actions,
+            actions=actions,
             now=now,
             quiets=_quiet_hours(memories, events),
         )
         for event in events:
-            planner.tell(event, None if event.seat is None else self.seats.get(event.seat))
+            planner.plan(event, None if event.seat is None else self.seats.get(event.seat))
         return planner
 
     def _with_paces(self, connection: Connection, changes: Changes, now: datetime) -> list[Event]:

@@ -198,13 +198,13 @@ class Sweep:
             if times < 1 or held is not None:
                 continue
             name, redaction = f"{event.key} reminder {times}", self._routing.redaction
-            for posting in deliveries.tellings(connection, [event.key]):
+            for posting in deliveries.postings(connection, [event.key]):
                 if posting.event != event.key:
                     continue
-                shown = redaction.redact_event(event, self._seats, posting.place)
-                line = reminder(shown, self._seats, self._settings.timezone, now)
+                redacted = redaction.redact_event(event, self._seats, posting.destination)
+                line = reminder(redacted, self._seats, self._settings.timezone, now)
                 new = follow_ups(
-                    redaction.salted(name), [posting], Purpose.REMIND, line, priority_of(event.kind)
+                    redaction.salted(name), [posting], Purpose.REMINDER, line, priority_of(event.kind)
                 )
                 deliveries.queue(connection, new, {each.event: now for each in new})
 

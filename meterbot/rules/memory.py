@@ -66,8 +66,8 @@ class CounterMemory:
     `late_used` is the newest amount that arrived too late to bring events, and `late_peak` the highest such amount of
     the period that follows `period`: both are in the history already.
 
-    The levels: `told` in this period, `armed` tells a level apart that is told again after the cap was raised,
-    `measured_cap` is the cap that `used` was last compared with.
+    The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
+    raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
 
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
 
@@ -76,7 +76,7 @@ class CounterMemory:
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
     `disabled_until` is where a period may end other than with the month. The keys of
-    `renewals_told` are days of renewal, the values how many days ahead was told.
+    `alerted_renewals` are days of renewal, the values the numbers of days ahead that were alerted.
     """
 
     period: str | None = None
@@ -88,10 +88,10 @@ class CounterMemory:
     late_used: Money | None = None
     late_peak: Money | None = None
     spend: bool | None = None
-    charged_told: bool = False
+    charge_alerted: bool = False
     previous_final: Money | None = None
-    told: tuple[str, ...] = ()
-    armed: str = ""
+    alerted_levels: tuple[str, ...] = ()
+    levels_reset_at: str = ""
     measured_cap: Cap | None = None
     cap: Cap | None = None
     metering: Metering | None = None
@@ -105,7 +105,7 @@ class CounterMemory:
     full_at: datetime | None = None
     risk: Risk | None = None
     spike_at: datetime | None = None
-    renewals_told: dict[date, tuple[int, ...]] = field(default_factory=dict)
+    alerted_renewals: dict[date, tuple[int, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
     subscription_trouble: str | None = None
 
@@ -132,30 +132,30 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         return memory
     return replace(
         memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
-        late_used=None, late_peak=None, spend=None, charged_told=False, previous_final=None, told=(), armed="", measured_cap=None,
+        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class SourceMemory:
     """Of one seat's source. `down` is the key of the open alert; `identities` are all that it ever spoke for;
-    `session_told` is how many days before `session_end` (a day in UTC) was told."""
+    `alerted_session_days` are the numbers of days before `session_end` (a day in UTC) that were alerted."""
 
     unhealthy_since: datetime | None = None
     down: str | None = None
     identities: tuple[str, ...] = ()
     identity_at: datetime | None = None
     session_end: date | None = None
-    session_told: tuple[int, ...] = ()
+    alerted_session_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TeamMemory:
-    """Of the budgets of `month`, by budget id: levels told, and what tells a level apart that is told again."""
+    """Of the budgets of `month`, by budget id: the levels alerted, and when some were dropped (part of later keys)."""
 
     month: str | None = None
-    told: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    armed: dict[str, str] = field(default_factory=dict)
+    alerted_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    levels_reset_at: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

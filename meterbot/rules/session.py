@@ -23,12 +23,12 @@ def watch_session(
     """The end is one of `SESSION_DAYS` away, or fewer and that was not told. Each number is reported once per day of the
     end, the smallest alone; a renewal moves the end, and what was told of the former one counts no more."""
     day, left = ends_at.astimezone(UTC).date(), ends_at - now
-    told = memory.session_told if memory.session_end == day else ()
+    told = memory.alerted_session_days if memory.session_end == day else ()
     reached = [days for days in SESSION_DAYS if timedelta(0) < left <= timedelta(days=days)]
     new = [days for days in reached if days not in told]
     if not new or EventKind.SESSION_EXPIRING not in settings.kinds:
         return memory, ()
-    memory = replace(memory, session_end=day, session_told=(*told, *new))
+    memory = replace(memory, session_end=day, alerted_session_days=(*told, *new))
     level = f"{new[-1]}d"
     event = Event(
         key=f"session_expiring:{seat.name}:{day.isoformat()}:{level}",

@@ -99,10 +99,10 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
         period_unread=False,
         peak=None if reading.used is None else money.zero(reading.used),
         spend=False,
-        charged_told=False,
+        charge_alerted=False,
         previous_final=final if follows else None,
-        told=(),
-        armed="",
+        alerted_levels=(),
+        levels_reset_at="",
     )
 
 
@@ -153,7 +153,7 @@ def _watch_charges_within_plan(
     used, peak = reading.used, memory.peak
     if used is None or (peak is not None and used.major <= peak.major):
         return memory, []
-    room = peak is not None and not memory.charged_told and _had_room(memory, reading)
+    room = peak is not None and not memory.charge_alerted and _had_room(memory, reading)
     if peak is None or not room:
         return memory, []
     rise = money.subtract(used, peak)
@@ -171,7 +171,7 @@ def _watch_charges_within_plan(
             "windows": window_facts(reading.windows),
         },
     )
-    return replace(memory, charged_told=True), [event]
+    return replace(memory, charge_alerted=True), [event]
 
 
 def _had_room(memory: CounterMemory, reading: CleanReading) -> bool:
@@ -197,15 +197,19 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     crossed = [step for step in steps if reached(step, used, cap)]
     if _raised(memory.measured_cap, reading.cap):
         below = {step.level for step in steps if step.percent is not None and step not in crossed}
-        if below & set(memory.told):
-            told = tuple(level for level in memory.told if level not in below)
-            memory = replace(memory, told=told, armed=reading.stamp)
+        if below & set(memory.alerted_levels):
+            told = tuple(level for level in memory.alerted_levels if level not in below)
+            memory = replace(memory, alerted_levels=told, levels_reset_at=reading.stamp)
     first = reading.switched is not None or memory.measured_cap is None
-    untold = in_order([step for step in crossed if step.level not in memory.told], cap)
-    news = [step for step in untold if not _outdone(step, crossed, memory.told)]
+    untold = in_order([step for step in crossed if step.level not in memory.alerted_levels], cap)
+    news = [step for step in untold if not _outdone(step, crossed, memory.alerted_levels)]
     measured = memory.measured_cap if reading.cap is None else reading.cap
     if untold or measured != memory.measured_cap:
-        memory = replace(memory, told=(*memory.told, *(step.level for step in untold)), measured_cap=measured)
+        memory = replace(
+            memory,
+            alerted_levels=(*memory.alerted_levels, *(step.level for step in untold)),
+            measured_cap=measured,
+        )
     if not news:
         return memory, []
     highest = news[-1]
@@ -220,7 +224,7 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
     of = f" of {money.show(cap)}" if cap else ""
     return reading.event(
         EventKind.THRESHOLD_CROSSED,
-        *[part for part in (highest.level, memory.period, memory.armed) if part],
+        *[part for part in (highest.level, memory.period, memory.levels_reset_at) if part],
         reason=f"{used}{of} {'is at or above' if initial else 'reached'} the level {highest.level}",
         severity=Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING,
         level=highest.level,

@@ -66,19 +66,21 @@ def _watch(
 ) -> tuple[TeamMemory, Event | None]:
     name = f"{money.plain(budget.amount)} {budget.amount.currency}"
     crossed = [step for step in budget.thresholds if reached(step, total, budget.amount)]
-    told = memory.told.get(name, ())
+    told = memory.alerted_levels.get(name, ())
     if complete and (gone := set(told) - {step.level for step in crossed}):
         told = tuple(level for level in told if level not in gone)
-        memory = replace(memory, armed={**memory.armed, name: f":{instant(now)}"})
+        memory = replace(memory, levels_reset_at={**memory.levels_reset_at, name: f":{instant(now)}"})
     new = in_order([step for step in crossed if step.level not in told], budget.amount)
-    memory = replace(memory, told={**memory.told, name: (*told, *(step.level for step in new))})
+    memory = replace(
+        memory, alerted_levels={**memory.alerted_levels, name: (*told, *(step.level for step in new))}
+    )
     if not new:
         return memory, None
     highest = new[-1]
     share = money.percent(total, budget.amount)
     bound = "" if complete else "at least "
     return memory, Event(
-        key=f"budget_crossed:{name}:{highest.level}:{memory.month}{memory.armed.get(name, '')}",
+        key=f"budget_crossed:{name}:{highest.level}:{memory.month}{memory.levels_reset_at.get(name, '')}",
         kind=EventKind.BUDGET_CROSSED,
         at=now,
         severity=Severity.WARNING if share is None or share < 100 else Severity.CRITICAL,

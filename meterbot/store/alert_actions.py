@@ -1,4 +1,4 @@
-"""What people did about alerts: each once, however often it is asked for."""
+"""What people did about alerts."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -17,57 +17,48 @@ _ABOUT = select(tables.alert_actions).where(_actions.alert.in_(bindparam("events
 
 
 def holding(connection: Connection, now: datetime) -> list[AlertAction]:
-    """The snoozes and mutes that still hold, in the order in which they were made."""
+    """The snoozes and mutes that still hold, the oldest first."""
     lasts = or_(_actions.until.is_(None), _actions.until > now)
     query = select(tables.alert_actions).where(
-        _actions.action != ActionKind.ACK, _actions.undone_at.is_(None), lasts
+        _actions.kind != ActionKind.ACK, _actions.undone_at.is_(None), lasts
     )
-    return [_act(row) for row in connection.execute(query.order_by(_actions.at, _actions.id))]
+    return [_action(row) for row in connection.execute(query.order_by(_actions.at, _actions.id))]
 
 
 def muted(connection: Connection) -> set[str]:
-    """The events of which somebody made a mute that has no end of its own."""
+    """The keys of the events that were muted without an end."""
     query = select(_actions.alert).where(
-        _actions.until.is_(None), _actions.undone_at.is_(None), _actions.action == ActionKind.MUTE
+        _actions.until.is_(None), _actions.undone_at.is_(None), _actions.kind == ActionKind.MUTE
     )
     return {*connection.scalars(query)}
 
 
 def about(connection: Connection, events: Iterable[str]) -> list[AlertAction]:
-    """What was done about these events, in the order in which it was."""
+    """What people did about these events, the oldest first."""
     rows = connection.execute(_ABOUT, {"events": [*events]})
-    return sorted(map(_act, rows), key=lambda act: (act.at, act.id))
+    return sorted(map(_action, rows), key=lambda action: (action.at, action.id))
 
 
-def add(connection: Connection, act: AlertAction) -> bool:
-    """False when it was done before. Alone with the facts, so that two workers cannot both add it."""
-    if (connection.execute(select(_actions.id).where(_actions.id == act.id))).first() is not None:
-        return False
-    row = asdict(act)
-    row["action"] = row.pop("deed")
-    insert_new(connection, tables.alert_actions, [row])
-    return True
+def add(connection: Connection, action: AlertAction) -> None:
+    insert_new(connection, tables.alert_actions, [asdict(action)])
 
 
-def undo(connection: Connection, act: str, now: datetime) -> bool:
-    ended = (
-        update(tables.alert_actions)
-        .where(_actions.id == act, _actions.undone_at.is_(None))
-        .values(undone_at=now)
-    )
-    return (connection.execute(ended)).rowcount == 1
+def undo(connection: Connection, action: str, now: datetime) -> bool:
+    """False when it was undone already."""
+    open_ = update(tables.alert_actions).where(_actions.id == action, _actions.undone_at.is_(None))
+    return connection.execute(open_.values(undone_at=now)).rowcount == 1
 
 
-def _act(row: Row[Any]) -> AlertAction:
+def _action(row: Row[Any]) -> AlertAction:
     return AlertAction(
         id=row.id,
         alert=row.alert,
-        deed=ActionKind(row.action),
+        kind=ActionKind(row.kind),
         at=row.at,
         by=row.by,
         platform=row.platform,
         seat=row.seat,
-        kind=EventKind(row.kind),
+        event_kind=EventKind(row.event_kind),
         severity=Severity(row.severity),
         until=row.until,
         undone_at=row.undone_at,

@@ -1,38 +1,33 @@
-"""The queue of deliveries: what waits, where, and what became of it. How the next one is sent, `delivery_queue` says."""
+"""The deliveries: queued with their events, looked up by event or destination, retried by people.
+
+`delivery_claims` hands the next one to a worker, `delivery_outcomes` records what became of it.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
 
 from meterbot.core.deliveries import (
+    ChannelQueue,
     DeliveryKind,
     DeliveryState,
     Destination,
+    FailedDelivery,
     NewDelivery,
     PossibleDuplicate,
     Posting,
     Purpose,
-    Queue,
 )
 from meterbot.core.messages import Posted
 from meterbot.core.models import Event
 from meterbot.store import tables
 from meterbot.store.statements import insert_new, select_in
 
-Found = Row[Any]
-"""A row as it was seen."""
-
-
-def as_found(row: Any) -> Found | None:
-    """SQLAlchemy types rows by their columns; what is read of them here is named."""
-    found: Found | None = row
-    return found
-
-
 _rows, _queues, _events = tables.deliveries.c, tables.channel_queues.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
+MAYBE_SENT = (DeliveryState.CLAIMED, DeliveryState.IN_DOUBT)
 WAITING = _rows.claimable_at.is_not(None)
 MESSAGES = select(tables.deliveries, _events.event.label("happened"), _events.ended_by).join_from(
     tables.deliveries, tables.events, _events.key == _rows.event
@@ -52,7 +47,7 @@ _POST_OF = (
 
 
 def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]) -> None:
-    """Puts deliveries at the end of their lines. Those whose event is not among `created` are left out."""
+    """Puts deliveries at the end of their queues, except those whose event is not among `created`."""
     rows = [
         {
             "id": new.id,
@@ -61,7 +56,7 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
             "chat": new.chat,
             "channel": new.channel,
             "kind": new.kind,
-            "priority": int(new.lane),
+            "priority": int(new.priority),
             "purpose": new.purpose,
             "topic": new.topic,
             "message": new.message,
@@ -70,7 +65,7 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
             "claimable_at": new.not_before or AT_ONCE,
             "held": new.held,
             "attempts": 0,
-            "unsure": False,
+            "possible_duplicate": False,
         }
         for new in deliveries
         if new.event in created
@@ -78,25 +73,40 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
     insert_new(connection, tables.deliveries, rows)
 
 
+def superseded(reason: str) -> dict[str, object]:
+    """The columns of a delivery that is not sent any more."""
+    return {"state": DeliveryState.SUPERSEDED, "claimable_at": None, "claimed_by": None, "trouble": reason}
+
+
 def release(connection: Connection, posts: Iterable[tuple[str, Destination]]) -> None:
-    """Lets posts go that are held back: what is to stand in their thread may not wait. Each is (event, place)."""
-    for event, place in posts:
-        statement = update(tables.deliveries).where(
-            _rows.event == event,
-            _rows.chat == place.chat,
-            _rows.channel == place.channel,
-            _rows.kind == DeliveryKind.POST,
-            _rows.state == DeliveryState.QUEUED,
-        )
+    """Lets posts (event, destination) be sent that are held back, because a reply in their thread may not wait."""
+    for event, destination in posts:
+        statement = update(tables.deliveries).where(_queued_post(event, destination))
         connection.execute(statement.values(claimable_at=AT_ONCE, held=None))
 
 
-def tellings(connection: Connection, keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
-    """Where these events, and what belongs to these topics, were told or will be, in the order of queueing."""
-    told = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
-    stands = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.bundle_id.is_not(None))
+def withdraw(connection: Connection, event: str, destination: Destination, reason: str) -> bool:
+    """Takes back an event's post that nobody has tried to send. False when there is none, or somebody has."""
+    statement = update(tables.deliveries).where(_queued_post(event, destination), _rows.attempts == 0)
+    return connection.execute(statement.values(superseded(reason))).rowcount == 1
+
+
+def _queued_post(event: str, destination: Destination) -> ColumnElement[bool]:
+    return and_(
+        _rows.event == event,
+        _rows.chat == destination.chat,
+        _rows.channel == destination.channel,
+        _rows.kind == DeliveryKind.POST,
+        _rows.state == DeliveryState.QUEUED,
+    )
+
+
+def postings(connection: Connection, keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
+    """Where these events, and those of these topics, were posted or are queued, in the order of queueing."""
+    named = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
+    valid = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.bundle_id.is_not(None))
     query = select(tables.deliveries).where(
-        told, stands, _rows.purpose == Purpose.TELL, _rows.heading.is_(None)
+        named, valid, _rows.purpose == Purpose.ALERT, _rows.heading.is_(None)
     )
     found = select_in(connection, query, _rows.event, keys)
     found += select_in(connection, query, _rows.topic, topics)
@@ -113,23 +123,23 @@ def tellings(connection: Connection, keys: Iterable[str], topics: Iterable[str] 
     ]
 
 
-def post_of(connection: Connection, row: Found) -> Found | None:
-    """The post that an edit or a line belongs to: its own, or the one that told it with others."""
+def post_of(connection: Connection, row: Row[Any]) -> Row[Any] | None:
+    """The post that an edit or a reply belongs to, or the post that it was grouped into."""
     where = {"about": row.about, "chat": row.chat, "channel": row.channel}
-    own = (connection.execute(_POST_OF, where)).first()
+    own = connection.execute(_POST_OF, where).first()
     if own is None or own.bundle_id is None:
         return own
-    return (connection.execute(select(tables.deliveries).where(_rows.id == own.bundle_id))).first()
+    return connection.execute(select(tables.deliveries).where(_rows.id == own.bundle_id)).first()
 
 
 def waited_for(connection: Connection) -> set[str]:
-    """The events that something waits to be sent of, or about."""
-    rows = connection.execute(select(_rows.event, _rows.about).where(_rows.claimable_at.is_not(None)))
+    """The keys of the events that a waiting delivery names or belongs to."""
+    rows = connection.execute(select(_rows.event, _rows.about).where(WAITING))
     return {key for row in rows for key in row if key is not None}
 
 
-def read_queues(connection: Connection, now: datetime | None = None) -> list[Queue]:
-    """Every destination at which something waits. With `now`, what is held back on purpose is told apart."""
+def read_queues(connection: Connection, now: datetime | None = None) -> list[ChannelQueue]:
+    """Every destination for which something waits. With `now`, what is held back on purpose is counted apart."""
     late = _rows.claimable_at <= now if now is not None else WAITING
     waiting = (
         select(
@@ -151,33 +161,24 @@ def read_queues(connection: Connection, now: datetime | None = None) -> list[Que
         .order_by(waiting.c.chat, waiting.c.channel)
     )
     return [
-        Queue(
-            chat=row.chat,
-            channel=row.channel,
-            waiting=row.waiting,
-            oldest=row.oldest,
-            trouble=row.trouble,
-            troubled_since=row.troubled_since,
-            refused=bool(row.refused),
-            held=row.held,
-            held_until=row.held_until,
-        )
-        for row in connection.execute(query)
+        ChannelQueue(**{**row, "refused": bool(row["refused"])})
+        for row in connection.execute(query).mappings()
     ]
 
 
 def end_alerts(connection: Connection, events: Iterable[Event]) -> None:
-    """Notes which alerts these events end."""
+    """Records which alerts these events end."""
     for event in events:
         if event.resolves is not None:
             ended = update(tables.events).where(_events.key == event.resolves)
             connection.execute(ended.values(ended_by=event.key))
 
 
-def unsure(connection: Connection, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
-    query = select(tables.deliveries).where(_rows.chat == chat, _rows.unsure.is_(True))
+def possible_duplicates(connection: Connection, chat: str, limit: int = 20) -> list[PossibleDuplicate]:
+    """The newest `limit` messages that may have been posted twice."""
+    query = select(tables.deliveries).where(_rows.chat == chat, _rows.possible_duplicate.is_(True))
     found = []
-    for row in (connection.execute(query.order_by(_rows.sequence.desc()).limit(limit))).all():
+    for row in connection.execute(query.order_by(_rows.sequence.desc()).limit(limit)).all():
         post = post_of(connection, row) if row.about is not None else None
         found.append(
             PossibleDuplicate(
@@ -191,5 +192,26 @@ def unsure(connection: Connection, chat: str, limit: int = 20) -> list[PossibleD
     return found
 
 
-def settle(connection: Connection, delivery: str) -> None:
-    connection.execute(update(tables.deliveries).where(_rows.id == delivery).values(unsure=False))
+def clear_possible_duplicate(connection: Connection, delivery: str) -> None:
+    """Records that a message is in its channel once."""
+    connection.execute(update(tables.deliveries).where(_rows.id == delivery).values(possible_duplicate=False))
+
+
+def failed(connection: Connection) -> list[FailedDelivery]:
+    """The messages that were given up, the oldest first."""
+    query = select(tables.deliveries).where(_rows.state == DeliveryState.FAILED).order_by(_rows.sequence)
+    return [
+        FailedDelivery(
+            row.id, row.chat, row.channel, row.event, row.trouble or "", row.attempts, row.created_at
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def retry_failed(connection: Connection, delivery: str | None = None) -> int:
+    """Queues a failed message again, or all of them; returns how many."""
+    which = _rows.state == DeliveryState.FAILED
+    if delivery is not None:
+        which = and_(which, _rows.id == delivery)
+    again = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "own_failures": 0}
+    return connection.execute(update(tables.deliveries).where(which).values(again)).rowcount

@@ -51,7 +51,7 @@ def lock_event(connection: Connection, key: str) -> None:
 def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:
     """Told, and not ended, in order of time."""
     wanted = {kind.value for kind in kinds}
-    told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.TELL)
+    told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.ALERT)
     query = select(tables.events.c.event).where(
         tables.events.c.ended_by.is_(None), tables.events.c.kind.in_(wanted), tables.events.c.key.in_(told)
     )

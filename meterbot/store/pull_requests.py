@@ -27,7 +27,7 @@ def add(connection: Connection, new: PullRecord) -> bool:
             {
                 **row,
                 "delivery": new.delivery,
-                "taken_at": new.taken_at,
+                "received_at": new.received_at,
                 "attempts": new.attempts,
                 **_changing(new),
             }
@@ -58,7 +58,7 @@ def _changing(record: PullRecord) -> dict[str, Any]:
         "pull": record.pull,
         "starts_at": window.start,
         "ends_at": window.end,
-        "told_at": record.told_at,
+        "reported_at": record.reported_at,
         "open": record.open,
         "due_at": record.due_at,
     }
@@ -116,9 +116,9 @@ def _read(connection: Connection, wanted: ColumnElement[bool]) -> list[PullRecor
         PullRecord(
             pull=row.pull,
             delivery=row.delivery,
-            taken_at=row.taken_at,
+            received_at=row.received_at,
             open=row.open,
-            told_at=row.told_at,
+            reported_at=row.reported_at,
             attempts=row.attempts,
             due_at=row.due_at,
         )

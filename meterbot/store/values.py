@@ -94,15 +94,15 @@ class PullRecord:
     """A merged pull request in the record.
 
     `delivery` is the id under which GitHub brought it. While it is `open`, what readings still come may change it;
-    `told_at` is when the channel was told. At `due_at` its commits may be asked for, the next time after `attempts`
+    `reported_at` is when the channel was told. At `due_at` its commits may be asked for, the next time after `attempts`
     ones; None when there is nothing to ask any more.
     """
 
     pull: PullRequest
     delivery: str
-    taken_at: datetime
+    received_at: datetime
     open: bool = True
-    told_at: datetime | None = None
+    reported_at: datetime | None = None
     attempts: int = 0
     due_at: datetime | None = None
 

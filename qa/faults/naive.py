@@ -12,14 +12,14 @@ from meterbot.chat.discord.web_api import DiscordWeb
 from meterbot.chat.slack.web_api import SlackWeb
 from meterbot.core.errors import SendError
 from meterbot.delivery.worker import DeliveryWorker
-from meterbot.store import delivery_queue
+from meterbot.store import delivery_outcomes
 
 _TRIES = 2
 
 
 def take_over() -> None:
     """Lets this process send the naive way: meterbot's own is replaced, in this process alone."""
-    DeliveryWorker._look = _do_not_look  # type: ignore[method-assign]
+    DeliveryWorker._find_earlier = _do_not_look  # type: ignore[method-assign]
     DeliveryWorker._put_back = _give_up_soon  # type: ignore[method-assign]
     SlackWeb._client = _usual_client  # type: ignore[method-assign]
     DiscordWeb.call = _without_nonce  # type: ignore[method-assign]
@@ -35,7 +35,7 @@ _put_back = DeliveryWorker._put_back
 async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError) -> None:
     if delivery.attempts >= _TRIES:
         await self._store.run(
-            lambda c: delivery_queue.mark_superseded(c, delivery, "given up", self._clock.now())
+            lambda c: delivery_outcomes.mark_superseded(c, delivery, "given up", self._clock.now())
         )
     else:
         await _put_back(self, delivery, error)

@@ -180,10 +180,10 @@ async def test_a_seat_and_a_chat_that_are_removed_leave_no_series() -> None:
 
 
 async def test_names_are_as_prometheus_likes_them() -> None:
-    tally = ProcessCounters()
-    tally.read("claude_ai", Health.OK, 0.2)
-    tally.delivery("slack", "delivered")
-    families = list(text_string_to_metric_families(await scrape(Metrics(tally, take_rows))))
+    counters = ProcessCounters()
+    counters.read("claude_ai", Health.OK, 0.2)
+    counters.delivery("slack", "delivered")
+    families = list(text_string_to_metric_families(await scrape(Metrics(counters, take_rows))))
     ours = [
         each for each in families if each.name.startswith("meterbot_") and not each.name.endswith("_created")
     ]

@@ -38,7 +38,7 @@ from meterbot.store import (
     PushToken,
     Store,
     counter_states,
-    delivery_queue,
+    delivery_claims,
     event_log,
     forgetting,
     history,
@@ -48,7 +48,7 @@ from meterbot.store import (
     tables,
 )
 from meterbot.store.database import open_store
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from tests.sources.bodies import json_values, places, with_value
 from tests.store.examples import emptied
 
@@ -464,7 +464,7 @@ async def test_a_pushed_seat_alerts_like_any_other(door: Door) -> None:
     assert kinds == {"spend_started", "threshold_crossed", "charged_within_plan"}
     assert (
         await door.store.run(
-            lambda c: delivery_queue.claim(c, "slack", Claim("w", NOW + timedelta(days=1), 60))
+            lambda c: delivery_claims.claim(c, "slack", Claim("w", NOW + timedelta(days=1), 60))
         )
         is not None
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from meterbot.core.deliveries import DeliveryState, DestinationTrouble
-from meterbot.store import Batch, Latest, delivery_queue
+from meterbot.store import Batch, Latest, delivery_claims, delivery_outcomes
 from meterbot.store.database import open_store
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from tests.cli.test_cli import typed
 from tests.store.examples import ANA, delivery, event, known, write
 
@@ -32,10 +32,10 @@ async def refused_by_slack(folder: Path) -> None:
     store = await open_store(f"sqlite:///{folder}/meterbot.db")
     now = datetime.now(UTC)
     await write(store, Batch(events=[event(at=now)], deliveries=[delivery("d1")]))
-    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", now, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)))
     assert claimed is not None
     await store.run(
-        lambda c: delivery_queue.mark_waiting(
+        lambda c: delivery_outcomes.mark_waiting(
             c, claimed, DeliveryState.REFUSED, now, DestinationTrouble("not_in_channel", now, refused=True)
         )
     )

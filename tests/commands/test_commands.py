@@ -37,9 +37,18 @@ from meterbot.core.models import (
 from meterbot.core.operators import Operators, Rows
 from meterbot.delivery.redaction import Redaction
 from meterbot.rules.hours import Hour
-from meterbot.store import Batch, Connection, Latest, Store, batches, delivery_queue, rollup
+from meterbot.store import (
+    Batch,
+    Connection,
+    Latest,
+    Store,
+    batches,
+    delivery_claims,
+    delivery_outcomes,
+    rollup,
+)
 from meterbot.store.database import open_store
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from tests.teams import (
     NOW,
     extra,
@@ -272,11 +281,11 @@ async def test_status_tells_what_waits_where_and_which_chat_is_down(store: Store
         "d" * 20, "e1", "slack", "C1", DeliveryKind.POST, Message("bo is BLOCKED", "bo is BLOCKED")
     )
     await store.run(lambda c: batches.write(c, Batch(events=[happened], deliveries=[queued])))
-    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("worker", NOW, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("worker", NOW, 60)))
     assert claimed is not None
     refusal = DestinationTrouble("not_in_channel", NOW, refused=True)
     await store.run(
-        lambda c: delivery_queue.mark_waiting(
+        lambda c: delivery_outcomes.mark_waiting(
             c, claimed, DeliveryState.REFUSED, NOW + timedelta(minutes=10), refusal
         )
     )

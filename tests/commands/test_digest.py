@@ -257,7 +257,7 @@ def test_a_channel_that_must_not_know_reads_the_sum(rows: Rows) -> None:
 
 
 def test_an_operator_reads_everything() -> None:
-    boss = replace(CHANNEL, place=Destination("slack", "@UBOSS"), operator=True)
+    boss = replace(CHANNEL, destination=Destination("slack", "@UBOSS"), operator=True)
     seen = view("17.20", "4", rows="self", public=False, operator=True)
     (table,) = message(boss, seen, SAMPLES, NOW - timedelta(days=1)).tables
     assert [row[:2] for row in table.rows] == [("ana", "$15.00"), ("bo", "$3.00")]

@@ -17,8 +17,8 @@ from meterbot.core.models import Sample
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import Quiet, RoutingSettings, Silence
 from meterbot.delivery.worker import DeliveryWorker
-from meterbot.store import Batch, Latest, Store, batches, deliveries, delivery_queue, workers
-from meterbot.store.delivery_queue import Claim
+from meterbot.store import Batch, Latest, Store, batches, deliveries, delivery_claims, workers
+from meterbot.store.delivery_claims import Claim
 from tests.e2e.wall import Trouble, Wall
 from tests.teams import (
     extra,
@@ -178,7 +178,7 @@ async def test_it_leaves_behind_everything_else(store: Store) -> None:
     await desk.spend("5", NINE - timedelta(hours=1))
     await desk.digests.step(NINE)
     await store.run(lambda c: workers.beat(c, "one", NINE, NINE + DAY))
-    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NINE, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NINE, 60)))
     assert claimed is not None
     assert claimed.event.kind.value == "digest"
     assert max(Priority) == Priority.DIGEST
@@ -222,7 +222,7 @@ async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> No
     await desk.spend("3", NINE - timedelta(hours=1))
     await desk.digests.step(NINE)
     await store.run(lambda c: workers.beat(c, "two", NINE, NINE + DAY))
-    assert await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("two", NINE, 60))) is not None
+    assert await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("two", NINE, 60))) is not None
     await desk.spend("5", NINE + DAY - timedelta(hours=1))
     await desk.digests.step(NINE + DAY)
     (queue,) = await store.read(deliveries.read_queues)

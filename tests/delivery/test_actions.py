@@ -188,7 +188,7 @@ async def alerted(room: Room, wall: Wall) -> Standing:
     return post
 
 
-# --- each deed ------------------------------------------------------------------------------------------------------
+# --- each action ------------------------------------------------------------------------------------------------------
 
 
 async def test_an_acknowledgement_is_logged_in_the_thread_and_shown_on_the_post(
@@ -551,20 +551,20 @@ async def test_a_seat_whose_newest_event_was_muted_is_that_of_its_alert_that_sta
     assert await room.why_headings("ana") == await room.why_headings(post.delivery)
 
 
-@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
-async def test_what_is_not_known_is_answered_clearly(room: Room, wall: Wall, deed: str) -> None:
+@pytest.mark.parametrize("action", ["why", "ack", "snooze", "mute"])
+async def test_what_is_not_known_is_answered_clearly(room: Room, wall: Wall, action: str) -> None:
     await alerted(room, wall)
-    assert (await room.do(deed)).title == "Which alert?"
+    assert (await room.do(action)).title == "Which alert?"
     for unknown in ("a" * 20, "nobody", "bo"):
-        assert (await room.do(deed, unknown, "1h")).title == "No such alert"
+        assert (await room.do(action, unknown, "1h")).title == "No such alert"
     assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
 async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     await room.store.run(lambda c: forgetting.forget(c, "ana"))
-    for deed in ("why", "ack", "mute"):
-        assert (await room.do(deed, post.delivery)).title == "No such alert"
+    for action in ("why", "ack", "mute"):
+        assert (await room.do(action, post.delivery)).title == "No such alert"
 
 
 async def test_undoing_what_is_not_known_is_answered_clearly(room: Room) -> None:
@@ -628,9 +628,9 @@ async def test_on_slack_a_double_click_and_a_repeated_delivery_have_one_effect(s
 # --- Privacy
 
 
-@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
+@pytest.mark.parametrize("action", ["why", "ack", "snooze", "mute"])
 async def test_only_the_owner_and_operators_do_something_about_an_alert_that_does_not_say_whose_it_is(
-    store: Store, deed: str
+    store: Store, action: str
 ) -> None:
     wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
@@ -639,22 +639,22 @@ async def test_only_the_owner_and_operators_do_something_about_an_alert_that_doe
     shared = next(each for each in posts(wall) if each.channel == "C1")
     assert "A seat" in shared.message.title
 
-    assert (await room.do(deed, shared.delivery, "1h", by="bo")).title == "Not shown"
+    assert (await room.do(action, shared.delivery, "1h", by="bo")).title == "Not shown"
     assert (await room.do("muted", by="bo")).title == "Nothing is muted"
     for by in ("ana", "boss"):
-        assert (await room.do(deed, shared.delivery, "1h", by=by)).title != "Not shown"
+        assert (await room.do(action, shared.delivery, "1h", by=by)).title != "Not shown"
     everything = [
         message for each in wall.standing if each.channel == "C1" for message in (each.message, *each.edits)
     ]
     assert not [message for message in everything if "ana" in str(message) or "boss" in str(message)]
 
 
-@pytest.mark.parametrize("deed", ["why", "ack", "snooze", "mute"])
-async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Store, deed: str) -> None:
+@pytest.mark.parametrize("action", ["why", "ack", "snooze", "mute"])
+async def test_whether_a_seat_has_an_alert_is_told_to_nobody_else(store: Store, action: str) -> None:
     room = Room(store, ManualClock(NOW), Wall("slack"), redaction=Redaction("self"))
-    before = await room.do(deed, "ana", "1h", by="bo")
+    before = await room.do(action, "ana", "1h", by="bo")
     await room.spend("1", "12")
-    assert await room.do(deed, "ana", "1h", by="bo") == before
+    assert await room.do(action, "ana", "1h", by="bo") == before
     assert before.title == "Not shown"
 
 

@@ -14,7 +14,7 @@ from meterbot.core.deliveries import (
     DestinationTrouble,
     Priority,
     Purpose,
-    Waiting,
+    WaitingDelivery,
 )
 from meterbot.core.models import EventKind
 from meterbot.delivery.grouping import AT_ONCE, LATE, MOST_TOGETHER, grouping
@@ -25,24 +25,26 @@ CHOOSE = grouping(4, "slack")
 THREE_HOURS = timedelta(hours=3)
 
 
-def waiting(name: str = "a", ago: timedelta = timedelta(), **more: object) -> Waiting:
-    plain = Waiting(
+def waiting(name: str = "a", ago: timedelta = timedelta(), **more: object) -> WaitingDelivery:
+    plain = WaitingDelivery(
         id=name,
         kind=DeliveryKind.POST,
-        lane=Priority.THRESHOLD,
+        priority=Priority.THRESHOLD,
         event=replace(event(EventKind.THRESHOLD_CROSSED), key=name),
         ended=False,
         created_at=NOW - ago,
-        rendered=True,
+        groupable=True,
     )
     return replace(plain, **more)  # type: ignore[arg-type]  # a factory passes what it is given
 
 
-def several(count: int, prefix: str = "a", ago: timedelta = timedelta(), **more: object) -> list[Waiting]:
+def several(
+    count: int, prefix: str = "a", ago: timedelta = timedelta(), **more: object
+) -> list[WaitingDelivery]:
     return [waiting(f"{prefix}{number}", ago, **more) for number in range(count)]
 
 
-def ids(members: Sequence[Waiting]) -> tuple[str, ...]:
+def ids(members: Sequence[WaitingDelivery]) -> tuple[str, ...]:
     return tuple(each.id for each in members)
 
 
@@ -67,8 +69,8 @@ def test_a_message_holds_no_more_than_every_platform_shows() -> None:
 
 
 def test_what_has_words_of_its_own_and_what_goes_on_leave_alone() -> None:
-    assert CHOOSE(several(5, rendered=False), None, NOW) == Choice(("a0",))
-    assert CHOOSE(several(5, purpose=Purpose.REMIND), None, NOW) == Choice(("a0",))
+    assert CHOOSE(several(5, groupable=False), None, NOW) == Choice(("a0",))
+    assert CHOOSE(several(5, purpose=Purpose.REMINDER), None, NOW) == Choice(("a0",))
     assert CHOOSE(several(5, kind=DeliveryKind.EDIT), None, NOW) == Choice(("a0",))
     assert CHOOSE(several(5, kind=DeliveryKind.REPLY), None, NOW) == Choice(("a0",))
 
@@ -93,7 +95,7 @@ def test_a_window_that_has_reset_meanwhile_is_over() -> None:
 
 def test_what_still_holds_goes_before_what_is_over() -> None:
     over = several(2, "over", THREE_HOURS, ended=True)
-    holds = waiting("holds", THREE_HOURS, lane=Priority.DIGEST)
+    holds = waiting("holds", THREE_HOURS, priority=Priority.DIGEST)
     assert CHOOSE([*over, holds], None, NOW) == Choice(("holds",))
     assert CHOOSE(over, None, NOW).ids == ids(over)
 
@@ -106,22 +108,22 @@ def test_a_burst_that_still_holds_goes_before_what_is_over() -> None:
 
 
 def test_what_was_before_it_of_the_same_seat_and_as_urgent_goes_before_what_still_holds() -> None:
-    holds = waiting("holds", lane=Priority.BLOCKED)
-    over = waiting("over", THREE_HOURS, ended=True, lane=Priority.BLOCKED)
-    other = waiting("other", THREE_HOURS, ended=True, lane=Priority.BLOCKED)
+    holds = waiting("holds", priority=Priority.BLOCKED)
+    over = waiting("over", THREE_HOURS, ended=True, priority=Priority.BLOCKED)
+    other = waiting("other", THREE_HOURS, ended=True, priority=Priority.BLOCKED)
     other = replace(other, event=replace(other.event, seat="somebody else"))
     assert CHOOSE([over, holds], None, NOW).ids == ("over",)
     assert CHOOSE([other, over, holds], None, NOW).ids == ("over", "other")
     assert CHOOSE([other, holds], None, NOW) == Choice(("holds",))
-    assert CHOOSE([replace(over, lane=Priority.DIGEST), holds], None, NOW) == Choice(("holds",))
-    burst = several(4, "holds", lane=Priority.BLOCKED)
+    assert CHOOSE([replace(over, priority=Priority.DIGEST), holds], None, NOW) == Choice(("holds",))
+    burst = several(4, "holds", priority=Priority.BLOCKED)
     assert CHOOSE([over, *burst], None, NOW).ids == ("over",)
     assert CHOOSE([other, *burst], None, NOW).ids == ids(burst)
 
 
 def test_what_is_over_is_summed_up_before_edits_and_lines() -> None:
     over = several(2, "over", THREE_HOURS, ended=True)
-    line = waiting("line", kind=DeliveryKind.REPLY, lane=Priority.BLOCKED)
+    line = waiting("line", kind=DeliveryKind.REPLY, priority=Priority.BLOCKED)
     assert CHOOSE([line, *over], None, NOW).ids == ids(over)
     assert CHOOSE([line], None, NOW) == Choice(("line",))
 
@@ -209,10 +211,10 @@ items = st.builds(
     waiting,
     ago=st.sampled_from([timedelta(), timedelta(minutes=14), LATE, THREE_HOURS, timedelta(days=9)]),
     kind=st.sampled_from(DeliveryKind),
-    lane=st.sampled_from(Priority),
+    priority=st.sampled_from(Priority),
     event=events,
     ended=st.booleans(),
-    rendered=st.booleans(),
+    groupable=st.booleans(),
     purpose=st.sampled_from(Purpose),
     held=st.sampled_from([None, "quiet hours", "snoozed by bo"]),
 )
@@ -226,10 +228,10 @@ troubles = st.none() | st.builds(
 
 @given(st.lists(items, max_size=40), st.integers(2, 20), troubles)
 def test_every_message_that_waits_leaves_exactly_once(
-    found: list[Waiting], group_threshold: int, trouble: DestinationTrouble | None
+    found: list[WaitingDelivery], group_threshold: int, trouble: DestinationTrouble | None
 ) -> None:
     named = [replace(each, id=str(number)) for number, each in enumerate(found)]
-    queue = sorted(named, key=lambda each: each.lane)
+    queue = sorted(named, key=lambda each: each.priority)
     choose, left = grouping(group_threshold, "slack"), list[str]()
     while queue:
         choice = choose(queue, trouble, NOW)
@@ -237,7 +239,7 @@ def test_every_message_that_waits_leaves_exactly_once(
         assert len(chosen) == len(choice.ids) in range(1, MOST_TOGETHER + 1)
         assert len(chosen) == 1 or choice.heading is not None
         if choice.heading is not None:
-            assert all(each.rendered and each.purpose is Purpose.TELL for each in chosen)
+            assert all(each.groupable and each.purpose is Purpose.ALERT for each in chosen)
             assert DeliveryKind.EDIT not in {each.kind for each in chosen}
         left += choice.ids
         queue = [each for each in queue if each not in chosen]

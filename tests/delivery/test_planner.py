@@ -43,12 +43,12 @@ UNBLOCKED = replace(event(EventKind.SEAT_UNBLOCKED), resolves=BLOCKED.key)
 def planner(
     routing: RoutingSettings | None = None,
     *,
-    tellings: Sequence[Posting] = (),
+    postings: Sequence[Posting] = (),
     alerts: Mapping[str, Event] | None = None,
-    acts: Sequence[AlertAction] = (),
-    places: Sequence[Destination] = (SLACK,),
+    actions: Sequence[AlertAction] = (),
+    destinations: Sequence[Destination] = (SLACK,),
 ) -> Planner:
-    return Planner(routing or RoutingSettings(), places, list(tellings), alerts or {}, acts, NOW)
+    return Planner(routing or RoutingSettings(), destinations, list(postings), alerts or {}, actions, NOW)
 
 
 def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
@@ -56,28 +56,30 @@ def planned(plan: Planner) -> list[tuple[DeliveryKind, str, str | None]]:
     return [(each.kind, each.event, each.about) for each in plan.deliveries]
 
 
-def ended(routing: RoutingSettings | None = None, *, told: Sequence[Posting]) -> Planner:
-    plan = planner(routing, tellings=told, alerts={BLOCKED.key: BLOCKED})
-    plan.tell(UNBLOCKED, seat())
+def ended(routing: RoutingSettings | None = None, *, posted: Sequence[Posting]) -> Planner:
+    plan = planner(routing, postings=posted, alerts={BLOCKED.key: BLOCKED})
+    plan.plan(UNBLOCKED, seat())
     return plan
 
 
 def test_an_event_is_posted_at_every_place() -> None:
-    plan = planner(places=(SLACK, DISCORD))
-    plan.tell(BLOCKED, seat())
+    plan = planner(destinations=(SLACK, DISCORD))
+    plan.plan(BLOCKED, seat())
     assert planned(plan) == [(POST, BLOCKED.key, None)] * 2
     assert [(each.chat, each.channel) for each in plan.deliveries] == [
         ("slack", "C0TEAM"),
         ("discord", "1000"),
     ]
-    assert {each.lane for each in plan.deliveries} == {Priority.BLOCKED}
-    assert plan.tellings == [Posting(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
+    assert {each.priority for each in plan.deliveries} == {Priority.BLOCKED}
+    assert plan.postings == [
+        Posting(BLOCKED.key, BLOCKED.key, destination, None) for destination in (SLACK, DISCORD)
+    ]
 
 
 def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> None:
     plan = planner()
     for percent in ("50%", "80%", "100%"):
-        plan.tell(level(percent), seat())
+        plan.plan(level(percent), seat())
     assert planned(plan) == [
         (POST, "level:50%", None),
         (EDIT, "level:80%", "level:50%"),
@@ -86,18 +88,18 @@ def test_a_later_level_edits_the_post_and_gets_a_line_instead_of_a_post() -> Non
         (REPLY, "level:100%", "level:50%"),
     ]
     assert [each.topic for each in plan.deliveries if each.kind is not EDIT] == [TOPIC] * 3
-    assert plan.tellings[-1] == Posting("level:100%", "level:50%", SLACK, TOPIC)
+    assert plan.postings[-1] == Posting("level:100%", "level:50%", SLACK, TOPIC)
 
 
 def test_a_post_that_an_earlier_batch_told_is_joined_too() -> None:
-    plan = planner(tellings=[Posting("level:50%", "level:50%", SLACK, TOPIC)])
-    plan.tell(level("80%"), seat())
+    plan = planner(postings=[Posting("level:50%", "level:50%", SLACK, TOPIC)])
+    plan.plan(level("80%"), seat())
     assert planned(plan) == [(EDIT, "level:80%", "level:50%"), (REPLY, "level:80%", "level:50%")]
 
 
 def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
-    plan = planner(tellings=[Posting("level:50%", "level:50%", SLACK, TOPIC)], places=(SLACK, DISCORD))
-    plan.tell(level("80%"), seat())
+    plan = planner(postings=[Posting("level:50%", "level:50%", SLACK, TOPIC)], destinations=(SLACK, DISCORD))
+    plan.plan(level("80%"), seat())
     assert [(each.chat, each.kind) for each in plan.deliveries] == [
         ("slack", EDIT),
         ("slack", REPLY),
@@ -108,52 +110,54 @@ def test_a_place_that_the_topic_has_not_reached_gets_a_post() -> None:
 def test_where_messages_do_not_live_every_level_is_a_post() -> None:
     plan = planner(RoutingSettings(update_in_place=False))
     for percent in ("50%", "80%"):
-        plan.tell(level(percent), seat())
+        plan.plan(level(percent), seat())
     assert planned(plan) == [(POST, "level:50%", None), (POST, "level:80%", None)]
 
 
 def test_routes_say_where_a_planned_event_goes() -> None:
     plan = planner(RoutingSettings(routes=(Route(("owner", "default")),)))
-    plan.tell(BLOCKED, seat())
+    plan.plan(BLOCKED, seat())
     assert [each.channel for each in plan.deliveries] == ["@UANA", "C0TEAM"]
 
 
 def test_an_end_edits_the_alert_wherever_it_was_told_and_gets_a_line_there() -> None:
-    told = [Posting(BLOCKED.key, BLOCKED.key, place, None) for place in (SLACK, DISCORD)]
-    plan = ended(told=told)
+    posted = [Posting(BLOCKED.key, BLOCKED.key, destination, None) for destination in (SLACK, DISCORD)]
+    plan = ended(posted=posted)
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key), (REPLY, UNBLOCKED.key, BLOCKED.key)] * 2
     assert [each.chat for each in plan.deliveries] == ["slack", "slack", "discord", "discord"]
-    assert {each.lane for each in plan.deliveries} == {Priority.BLOCKED}
+    assert {each.priority for each in plan.deliveries} == {Priority.BLOCKED}
 
 
 def test_an_end_can_do_without_a_line() -> None:
-    plan = ended(RoutingSettings(send_resolved=False), told=[Posting(BLOCKED.key, BLOCKED.key, SLACK, None)])
+    plan = ended(
+        RoutingSettings(send_resolved=False), posted=[Posting(BLOCKED.key, BLOCKED.key, SLACK, None)]
+    )
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key)]
 
 
 def test_the_end_of_what_was_told_in_a_thread_goes_to_that_thread() -> None:
-    plan = ended(told=[Posting("other", "other", SLACK, None), Posting(BLOCKED.key, "root", SLACK, TOPIC)])
+    plan = ended(posted=[Posting("other", "other", SLACK, None), Posting(BLOCKED.key, "root", SLACK, TOPIC)])
     assert planned(plan) == [(EDIT, UNBLOCKED.key, "root"), (REPLY, UNBLOCKED.key, "root")]
 
 
 def test_the_end_of_what_was_never_told_is_not_told() -> None:
     plan = planner()
-    plan.tell(UNBLOCKED, seat())
+    plan.plan(UNBLOCKED, seat())
     assert plan.deliveries == []
-    assert ended(told=[]).deliveries == []
+    assert ended(posted=[]).deliveries == []
 
 
 def test_an_alert_and_its_end_in_one_batch_are_a_post_its_edit_and_a_line() -> None:
     plan = planner()
-    plan.tell(BLOCKED, seat())
-    plan.tell(UNBLOCKED, seat())
+    plan.plan(BLOCKED, seat())
+    plan.plan(UNBLOCKED, seat())
     assert [each.kind for each in plan.deliveries] == [POST, EDIT, REPLY]
 
 
 def test_what_is_held_back_says_until_when_and_why_and_an_edit_never_waits() -> None:
     plan = planner(SILENT)
     for percent in ("50%", "80%"):
-        plan.tell(level(percent), seat())
+        plan.plan(level(percent), seat())
     held = {each.kind: (each.not_before, each.held) for each in plan.deliveries}
     assert held == {POST: (UNTIL, "a silence"), EDIT: (None, None), REPLY: (UNTIL, "a silence")}
     assert plan.release == []
@@ -172,10 +176,10 @@ def test_a_line_that_may_be_told_releases_the_post_that_is_held_back() -> None:
         Severity.WARNING,
         UNTIL,
     )
-    plan = planner(acts=[snooze])
-    plan.tell(level("50%"), seat())
+    plan = planner(actions=[snooze])
+    plan.plan(level("50%"), seat())
     assert plan.release == []
-    plan.tell(replace(level("100%"), severity=Severity.CRITICAL), seat())
+    plan.plan(replace(level("100%"), severity=Severity.CRITICAL), seat())
     assert [(each.kind, each.held) for each in plan.deliveries] == [
         (POST, "snoozed by bo"),
         (EDIT, None),
@@ -187,42 +191,42 @@ def test_a_line_that_may_be_told_releases_the_post_that_is_held_back() -> None:
 def test_nothing_is_released_where_nothing_can_be_held_back() -> None:
     plan = planner()
     for percent in ("50%", "80%"):
-        plan.tell(level(percent), seat())
+        plan.plan(level(percent), seat())
     assert plan.release == []
 
 
-def test_the_tellings_and_alerts_of_others_stay_as_they_were() -> None:
+def test_the_postings_and_alerts_of_others_stay_as_they_were() -> None:
     alerts: dict[str, Event] = {}
     plan = planner(alerts=alerts)
-    plan.tell(BLOCKED, seat())
+    plan.plan(BLOCKED, seat())
     assert alerts == {}
     assert plan.alerts == {BLOCKED.key: BLOCKED}
 
 
 def test_what_is_said_later_edits_every_post_and_gets_a_line_if_it_has_words() -> None:
-    told = [Posting(BLOCKED.key, "root", place, TOPIC) for place in (SLACK, DISCORD)]
+    posted = [Posting(BLOCKED.key, "root", destination, TOPIC) for destination in (SLACK, DISCORD)]
     message = Message("Acknowledged", "Acknowledged")
-    quiet = follow_ups("act-1", told, Purpose.ACT, None)
-    loud = follow_ups("act-1", told, Purpose.ACT, message, Priority.BLOCKED)
+    quiet = follow_ups("act-1", posted, Purpose.ACTION, None)
+    loud = follow_ups("act-1", posted, Purpose.ACTION, message, Priority.BLOCKED)
     assert [(each.kind, each.message) for each in quiet] == [(EDIT, None)] * 2
     assert [(each.kind, each.message) for each in loud] == [(EDIT, None), (REPLY, message)] * 2
-    assert {(each.event, each.about, each.purpose, each.lane) for each in loud} == {
-        (BLOCKED.key, "root", Purpose.ACT, Priority.BLOCKED)
+    assert {(each.event, each.about, each.purpose, each.priority) for each in loud} == {
+        (BLOCKED.key, "root", Purpose.ACTION, Priority.BLOCKED)
     }
     assert {each.id for each in quiet} < {each.id for each in loud}
     assert len({each.id for each in loud}) == 4
 
 
 def test_an_id_is_the_same_in_every_version_of_the_program() -> None:
-    """Else what waits while an upgrade is made would be told twice."""
+    """Else what waits while an upgrade is made would be posted twice."""
     assert delivery_id("key", SLACK, POST) == "zrdwmsyazg2a2xvfcats"
 
 
 keys = st.text(min_size=1, max_size=12)
-places = st.builds(
+destinations = st.builds(
     Destination, st.sampled_from(["slack", "discord"]), st.text(alphabet="C0123456789", max_size=8)
 )
-named = st.tuples(keys, places, st.sampled_from(DeliveryKind))
+named = st.tuples(keys, destinations, st.sampled_from(DeliveryKind))
 
 
 @given(named, named)
@@ -248,14 +252,14 @@ def test_a_topic_has_one_post_a_place_and_every_event_is_told_once_there(
         replace(level(f"{percent}%"), key=f"{account}:{percent}", counter=Counter(account, "o"))
         for account, percent in levels
     ]
-    plans = [planner(routing, places=(SLACK, DISCORD)) for _ in range(2)]
+    plans = [planner(routing, destinations=(SLACK, DISCORD)) for _ in range(2)]
     for plan in plans:
         for one in events:
-            plan.tell(one, seat())
+            plan.plan(one, seat())
     plan, again = plans
     assert plan.deliveries == again.deliveries
     assert len({each.id for each in plan.deliveries}) == len(plan.deliveries)
     posts = by_topic(plan.deliveries, POST)
     assert len(posts) == len(set(posts))
-    told = [(each.event, each.chat) for each in plan.deliveries if each.kind is not EDIT]
-    assert sorted(told) == sorted((one.key, chat) for one in events for chat in ("slack", "discord"))
+    posted = [(each.event, each.chat) for each in plan.deliveries if each.kind is not EDIT]
+    assert sorted(posted) == sorted((one.key, chat) for one in events for chat in ("slack", "discord"))

@@ -98,25 +98,25 @@ def test_who_may_know_all_of_an_alert(user: str, groups: tuple[str, ...], admitt
 def said(
     rows: Rows, *events: Event, place: Destination = SLACK, kind: DeliveryKind = DeliveryKind.POST
 ) -> Message:
-    card = PostContent("ref1", events, heading="2 at once" if len(events) > 1 else None, acts=ACTS)
+    card = PostContent("ref1", events, heading="2 at once" if len(events) > 1 else None, actions=ACTIONS)
     delivery = Delivery(
         id="d1",
         event=events[-1],
         chat=place.chat,
         channel=place.channel,
         claimed_by="one",
-        settle=False,
+        in_doubt=False,
         root=None,
         kind=kind,
         message=None,
         attempts=0,
         created_at=NOW,
-        card=card,
+        content=card,
     )
     return renderer({"ana": ANA, "bo": BO}, UTC, RoutingSettings(redaction=Redaction(rows)))(delivery)
 
 
-ACTS = (
+ACTIONS = (
     AlertAction(
         "act-1", BLOCKED.key, ActionKind.ACK, NOW, "ana", "slack", "ana", BLOCKED.kind, BLOCKED.severity
     ),
@@ -172,7 +172,7 @@ def test_of_a_pull_request_a_channel_reads_that_it_was_merged(rows: Rows) -> Non
 def test_no_message_lives_through_a_month_in_a_channel_that_must_not_know_whose_it_is() -> None:
     plan = Planner(RoutingSettings(redaction=Redaction("anonymous")), (SLACK,), [], {}, (), NOW)
     for level in ("50%", "80%"):
-        plan.tell(replace(event(EventKind.THRESHOLD_CROSSED), key=level, counter=Counter("a", "o")), ANA)
+        plan.plan(replace(event(EventKind.THRESHOLD_CROSSED), key=level, counter=Counter("a", "o")), ANA)
     kinds = [(each.channel, each.kind.value) for each in plan.deliveries]
     assert kinds == [
         ("C0TEAM", "post"),
@@ -221,7 +221,7 @@ def test_under_anonymous_a_channel_reads_the_same_whose_ever_it_is(
 def test_under_self_what_happens_to_a_seat_with_an_owner_queues_nothing_in_the_channel(minutes: int) -> None:
     plan = Planner(RoutingSettings(redaction=Redaction("self")), (SLACK, DISCORD), [], {}, (), NOW)
     for kind in OF_NUMBERS:
-        plan.tell(replace(event(kind, at=NOW + timedelta(minutes=minutes)), key=kind.value), ANA)
+        plan.plan(replace(event(kind, at=NOW + timedelta(minutes=minutes)), key=kind.value), ANA)
     assert {each.channel for each in plan.deliveries} == {"@UANA"}
 
 

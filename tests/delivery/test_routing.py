@@ -37,16 +37,16 @@ def at(text: str, zone: ZoneInfo) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
-def act(deed: ActionKind = ActionKind.SNOOZE, **more: object) -> AlertAction:
+def action(kind: ActionKind = ActionKind.SNOOZE, **more: object) -> AlertAction:
     plain = AlertAction(
         id="act-1",
         alert="seat_blocked:1",
-        deed=deed,
+        kind=kind,
         at=NOW,
         by="bo",
         platform="slack",
         seat="ana",
-        kind=EventKind.SEAT_BLOCKED,
+        event_kind=EventKind.SEAT_BLOCKED,
         severity=Severity.WARNING,
     )
     return replace(plain, **more)  # type: ignore[arg-type]  # a factory passes what it is given
@@ -202,7 +202,7 @@ def test_a_silence_of_some_seats_leaves_the_others_and_the_team_alone() -> None:
 def test_what_holds_longest_is_what_is_said() -> None:
     now = at("2026-04-30 03:00", BERLIN)
     short, long = (Silence(now, now + timedelta(hours=hours)) for hours in (1, 9))
-    snooze = act(until=now + timedelta(hours=6))
+    snooze = action(until=now + timedelta(hours=6))
     settings = RoutingSettings(quiet=NIGHT, silences=(short,))
     warning = event(EventKind.WINDOW_FULL)
     assert hold(warning, settings, [], now) == Hold(at("2026-04-30 07:00", BERLIN), "quiet hours")
@@ -219,20 +219,20 @@ def test_a_snooze_holds_back_its_seat_until_it_ends_or_something_worse_happens()
     def held(one: Event, snooze: AlertAction, now: datetime = NOW) -> Hold | None:
         return hold(one, RoutingSettings(), [snooze], now)
 
-    assert held(warning, act(until=until)) == Hold(until, "snoozed by bo")
-    assert held(replace(warning, severity=Severity.GOOD), act(until=until)) is not None
-    assert held(replace(warning, severity=Severity.CRITICAL), act(until=until)) is None
-    assert held(replace(warning, seat="bo"), act(until=until)) is None
-    assert held(warning, act(until=until), until) is None
-    assert held(warning, act(until=until, undone_at=NOW)) is None
-    assert held(warning, act(ActionKind.ACK, until=until)) is None
+    assert held(warning, action(until=until)) == Hold(until, "snoozed by bo")
+    assert held(replace(warning, severity=Severity.GOOD), action(until=until)) is not None
+    assert held(replace(warning, severity=Severity.CRITICAL), action(until=until)) is None
+    assert held(replace(warning, seat="bo"), action(until=until)) is None
+    assert held(warning, action(until=until), until) is None
+    assert held(warning, action(until=until, undone_at=NOW)) is None
+    assert held(warning, action(ActionKind.ACK, until=until)) is None
 
 
 def test_a_mute_is_about_one_kind_at_one_seat() -> None:
     blocked = event(EventKind.SEAT_BLOCKED)
-    mute = act(ActionKind.MUTE)
-    assert muted_by(blocked, [act(ActionKind.ACK), act(), mute], NOW) == mute
-    assert muted_by(blocked, [act(ActionKind.ACK), act()], NOW) is None
+    mute = action(ActionKind.MUTE)
+    assert muted_by(blocked, [action(ActionKind.ACK), action(), mute], NOW) == mute
+    assert muted_by(blocked, [action(ActionKind.ACK), action()], NOW) is None
     assert muted_by(replace(blocked, seat="bo"), [mute], NOW) is None
     assert muted_by(event(EventKind.WINDOW_FULL), [mute], NOW) is None
     assert muted_by(blocked, [replace(mute, undone_at=NOW)], NOW) is None

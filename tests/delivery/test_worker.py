@@ -20,13 +20,13 @@ from structlog.typing import EventDict
 
 from meterbot.chat import Chat
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import Delivery, DeliveryKind, NewDelivery, Queue
+from meterbot.core.deliveries import ChannelQueue, Delivery, DeliveryKind, NewDelivery
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery import worker as module
 from meterbot.delivery.worker import CLAIM_SECONDS, DOUBT_LIMIT, MAY_REPEAT, MOST_TRIES, DeliveryWorker
-from meterbot.store import FOR_EVER, Batch, Store, batches, deliveries, delivery_queue, workers
+from meterbot.store import FOR_EVER, Batch, Store, batches, deliveries, workers
 from meterbot.store.database import open_store
 from tests.chat.discord import rig as discord_rig
 from tests.chat.slack import rig as slack_rig
@@ -44,7 +44,7 @@ LONG = timedelta(hours=1)
 
 def rendered(delivery: Delivery) -> Message:
     """What is not given its words here names its events."""
-    return Message(delivery.card.heading or ", ".join(delivery.card.told), "")
+    return Message(delivery.content.heading or ", ".join(delivery.content.event_keys), "")
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Line:
             rng=jitter,
         )
 
-    async def waiting(self, chat: str = "wall") -> Queue | None:
+    async def waiting(self, chat: str = "wall") -> ChannelQueue | None:
         return next(
             (queue for queue in await self.store.read(deliveries.read_queues) if queue.chat == chat), None
         )
@@ -846,13 +846,13 @@ async def test_on_slack_a_second_post_is_taken_away_once_looking_is_allowed(
     await worker.drain()
     line.clock.advance(LONG)
     await worker.drain()
-    await worker.tidy()
+    await worker.delete_duplicates()
     assert len(workspace.messages()) == 2
-    (unsure,) = await line.store.read(lambda c: deliveries.unsure(c, "slack"))
+    (possible,) = await line.store.read(lambda c: deliveries.possible_duplicates(c, "slack"))
     workspace.scopes = may_look
-    await worker.tidy()
-    assert [message.ts for message in workspace.messages()] == [unsure.where.message]
-    assert await line.store.read(lambda c: deliveries.unsure(c, "slack")) == []
+    await worker.delete_duplicates()
+    assert [message.ts for message in workspace.messages()] == [possible.where.message]
+    assert await line.store.read(lambda c: deliveries.possible_duplicates(c, "slack")) == []
 
 
 async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(line: Line) -> None:
@@ -867,13 +867,13 @@ async def test_on_discord_a_second_post_is_taken_away_once_looking_is_allowed(li
         await worker.drain()
         line.clock.advance(LONG)
         await worker.drain()
-        await worker.tidy()
+        await worker.delete_duplicates()
         assert len(server.messages()) == 2
-        (unsure,) = await line.store.read(lambda c: deliveries.unsure(c, "discord"))
+        (possible,) = await line.store.read(lambda c: deliveries.possible_duplicates(c, "discord"))
         server.history_readable = True
-        await worker.tidy()
-        assert [message["id"] for message in server.messages()] == [unsure.where.message]
-        assert await line.store.read(lambda c: deliveries.unsure(c, "discord")) == []
+        await worker.delete_duplicates()
+        assert [message["id"] for message in server.messages()] == [possible.where.message]
+        assert await line.store.read(lambda c: deliveries.possible_duplicates(c, "discord")) == []
 
 
 # --- items that cannot be handled -------------------------------------------------------------------------------------
@@ -896,15 +896,15 @@ async def test_a_message_refused_for_its_content_fails_after_some_tries_and_hold
         wall.troubles.append(INVALID)
         line.clock.advance(LONG)
         await worker.drain()
-    (failed,) = await line.store.read(delivery_queue.failed)
+    (failed,) = await line.store.read(deliveries.failed)
     assert failed.reason == INVALID.reason
     line.clock.advance(LONG)
     assert not await worker.deliver_next("wall")
     assert await line.waiting() is None
-    assert await line.store.run(lambda tx: delivery_queue.retry_failed(tx, failed.id)) == 1
+    assert await line.store.run(lambda tx: deliveries.retry_failed(tx, failed.id)) == 1
     await worker.drain()
     assert wall.titles() == ["good", "bad"]
-    assert await line.store.read(delivery_queue.failed) == []
+    assert await line.store.read(deliveries.failed) == []
 
 
 async def test_of_several_in_one_refused_message_each_is_tried_alone(line: Line) -> None:
@@ -944,7 +944,7 @@ async def test_a_bug_of_ours_in_sending_is_tried_a_few_times_and_the_next_messag
     await line.queue("good")
     await worker.drain()
     assert wall.titles() == ["good"]
-    assert len(await line.store.read(delivery_queue.failed)) == 1
+    assert len(await line.store.read(deliveries.failed)) == 1
 
 
 async def test_a_doubt_that_cannot_be_looked_up_is_sent_again_after_a_while_and_marked(line: Line) -> None:

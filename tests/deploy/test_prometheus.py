@@ -36,11 +36,11 @@ def selectors(node: Any) -> list[Any]:
 
 async def told() -> dict[str, list[dict[str, str]]]:
     """Every sample's name, with the labels it comes with."""
-    tally = ProcessCounters()
-    tally.read("claude_ai", Health.OK, 0.2)
-    tally.delivery("slack", "delivered")
+    counters = ProcessCounters()
+    counters.read("claude_ai", Health.OK, 0.2)
+    counters.delivery("slack", "delivered")
     found: dict[str, list[dict[str, str]]] = {}
-    for family in text_string_to_metric_families(await scrape(Metrics(tally, take_rows))):
+    for family in text_string_to_metric_families(await scrape(Metrics(counters, take_rows))):
         for sample in family.samples:
             found.setdefault(sample.name, []).append(sample.labels)
     return found

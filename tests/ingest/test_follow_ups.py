@@ -91,7 +91,7 @@ async def test_a_block_that_is_acknowledged_or_muted_sends_no_reminder(
     await house.passes(HOUR)
     await house.reads("50")
     (blocked,) = await store.read(lambda c: event_log.open_alerts(c, [EventKind.SEAT_BLOCKED]))
-    act = AlertAction(
+    done = AlertAction(
         "a" * 20,
         blocked.key,
         action,
@@ -102,7 +102,7 @@ async def test_a_block_that_is_acknowledged_or_muted_sends_no_reminder(
         blocked.kind,
         Severity.CRITICAL,
     )
-    assert await store.run(lambda c: alert_actions.add(c, act))
+    await store.run(lambda c: alert_actions.add(c, done))
     await house.passes(5 * HOUR)
     assert reminders(house.walls["wall"]) == []
 

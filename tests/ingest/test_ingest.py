@@ -37,7 +37,8 @@ from meterbot.rules import Budget, RuleSettings
 from meterbot.store import (
     Store,
     counter_states,
-    delivery_queue,
+    delivery_claims,
+    delivery_outcomes,
     event_log,
     forgetting,
     history,
@@ -45,7 +46,7 @@ from meterbot.store import (
     source_states,
 )
 from meterbot.store.database import open_store
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -122,12 +123,12 @@ class Door:
         found = []
         while (
             one := await self.store.run(
-                lambda c: delivery_queue.claim(c, chat, Claim("w", later(days=300), 60))
+                lambda c: delivery_claims.claim(c, chat, Claim("w", later(days=300), 60))
             )
         ) is not None:
             found.append(one)
             await self.store.run(
-                lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), later(days=300))
+                lambda c: delivery_outcomes.mark_delivered(c, one, Posted("C1", one.id), later(days=300))
             )
         return found
 
@@ -356,7 +357,7 @@ async def test_a_crossed_threshold_tells_the_pace_and_when_the_cap_falls(store: 
         await door.take(snapshot(str(minute), later(minutes=minute)))
     levels = [one for one in await door.waiting() if one.event.kind is EventKind.THRESHOLD_CROSSED]
     assert levels
-    text = post(levels[-1].card, {}, UTC).text
+    text = post(levels[-1].content, {}, UTC).text
     assert "At $60.00/h the cap is reached around " in text
 
 

@@ -27,8 +27,8 @@ from meterbot.rules.pull_requests import (
 )
 from meterbot.sources.github import GitHub
 from meterbot.sources.http_client import HttpClient
-from meterbot.store import Store, delivery_queue, event_log, forgetting, pull_requests
-from meterbot.store.delivery_queue import Claim
+from meterbot.store import Store, delivery_claims, delivery_outcomes, event_log, forgetting, pull_requests
+from meterbot.store.delivery_claims import Claim
 from tests.ingest.test_ingest import snapshot
 from tests.simulator.github import GitHub as SimulatedGitHub
 from tests.simulator.github import rate_limited, refused
@@ -95,14 +95,14 @@ class Desk:
         titles = []
         while (
             one := await self.store.run(
-                lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+                lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
             )
         ) is not None:
             assert one.kind is DeliveryKind.POST
             if one.event.key.startswith("pull:"):
                 titles.append(said(one).title)
             await self.store.run(
-                lambda c: delivery_queue.mark_superseded(c, one, "seen", MERGED_AT + 900 * HOUR)
+                lambda c: delivery_outcomes.mark_superseded(c, one, "seen", MERGED_AT + 900 * HOUR)
             )
         return titles
 
@@ -196,7 +196,7 @@ async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk
     await desk.merges.step(MERGED_AT + LONGEST_WAIT)
     assert await desk.told() == ["PR #812: unknown (ana, app)"]
     await desk.merges.step(MERGED_AT + GIVEN_UP)
-    assert [one.told_at for one in await desk.store.read(pull_requests.still_open)] == [
+    assert [one.reported_at for one in await desk.store.read(pull_requests.still_open)] == [
         MERGED_AT + LONGEST_WAIT
     ]
 
@@ -253,13 +253,13 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) 
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     assert await desk.cost() == "$1.47"  # the record holds it all the same
     claimed = await store.run(
-        lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+        lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
     )
     while claimed is not None and not claimed.event.key.startswith("pull:"):
-        end = partial(delivery_queue.mark_superseded, delivery=claimed, reason="seen")
+        end = partial(delivery_outcomes.mark_superseded, delivery=claimed, reason="seen")
         await store.run(partial(end, now=MERGED_AT + 900 * HOUR))
         claimed = await store.run(
-            lambda c: delivery_queue.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
+            lambda c: delivery_claims.claim(c, "slack", Claim("w", MERGED_AT + 900 * HOUR, 60))
         )
     assert claimed is not None
     message = said(claimed)

@@ -12,8 +12,8 @@ from meterbot.ingest.ingest import ClockBehindError, Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
 from meterbot.rules import RuleSettings
-from meterbot.store import Batch, Store, deliveries, delivery_queue, event_log, history
-from meterbot.store.delivery_queue import Claim
+from meterbot.store import Batch, Store, deliveries, delivery_claims, delivery_outcomes, event_log, history
+from meterbot.store.delivery_claims import Claim
 from tests.rules.builders import extra, snapshot
 from tests.store.examples import delivery, event, write
 
@@ -33,9 +33,9 @@ async def stored(store: Store) -> list[Event]:
 
 async def send(store: Store, now: datetime) -> bool:
     """Delivers the next message; False when none waits."""
-    one = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", now, 60)))
+    one = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", now, 60)))
     if one is not None:
-        await store.run(lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), now))
+        await store.run(lambda c: delivery_outcomes.mark_delivered(c, one, Posted("C1", one.id), now))
     return one is not None
 
 
@@ -52,7 +52,7 @@ async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Stor
     await send(store, START + 80 * DAY)
     await retention(store).run(START + 100 * DAY)
     assert [one.key for one in await stored(store)] == ["new"]
-    told = await store.read(lambda c: deliveries.tellings(c, ["old", "new"]))
+    told = await store.read(lambda c: deliveries.postings(c, ["old", "new"]))
     assert [one.event for one in told] == ["new"]
 
 
@@ -106,7 +106,7 @@ async def test_what_still_waits_to_be_sent_is_not_forgotten(store: Store) -> Non
     await retention(store).run(START + 200 * DAY)
     assert {one.key for one in await stored(store)} == {"waits", "edited"}
     assert (
-        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", START + 200 * DAY, 60)))
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", START + 200 * DAY, 60)))
         is not None
     )
 
@@ -139,7 +139,7 @@ async def test_a_block_of_long_ago_still_ends_in_its_message(store: Store) -> No
     later = START + 200 * DAY
     await retention(store).run(later)
     await ingest.take([snapshot(later, metered=extra("50", cap="80"))], later)
-    edit = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w", later, 60)))
+    edit = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later, 60)))
     assert edit is not None
     assert edit.root is not None
 

@@ -81,6 +81,6 @@ def test_no_key_comes_twice_and_none_after_the_end(steps: list[tuple[float, int]
 @given(st.floats(-5, 40), st.integers(0, 9))
 def test_an_end_that_is_not_soon_has_nothing_to_tell(days: float, remembered: int) -> None:
     now = END - timedelta(days=days)
-    memory = SourceMemory(session_end=(END - timedelta(days=remembered)).date(), session_told=(7,))
+    memory = SourceMemory(session_end=(END - timedelta(days=remembered)).date(), alerted_session_days=(7,))
     if not ends_soon(END, now):
         assert watch_session(memory, END, SEAT, RuleSettings(), now) == (memory, ())

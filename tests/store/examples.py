@@ -17,7 +17,7 @@ from meterbot.core.models import (
     Snapshot,
 )
 from meterbot.core.money import Money
-from meterbot.store import Batch, Store, batches, delivery_queue, tables
+from meterbot.store import Batch, Store, batches, delivery_outcomes, tables
 
 NOW = datetime(2026, 4, 30, 10, tzinfo=UTC)
 ANA = Counter("account-ana", "org-1")
@@ -95,7 +95,7 @@ async def put_back(
 ) -> None:
     refused = state is DeliveryState.REFUSED
     await store.run(
-        lambda c: delivery_queue.mark_waiting(
+        lambda c: delivery_outcomes.mark_waiting(
             c, claimed, state, again, DestinationTrouble(why, NOW, refused=refused)
         )
     )

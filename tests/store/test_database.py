@@ -21,7 +21,7 @@ from meterbot.core.deliveries import (
     NewDelivery,
     Posting,
     Priority,
-    Waiting,
+    WaitingDelivery,
 )
 from meterbot.core.messages import Action, Field, Message, Posted, Section
 from meterbot.core.models import (
@@ -47,22 +47,23 @@ from meterbot.store import (
     Latest,
     Store,
     batches,
-    cards,
     counter_states,
     deliveries,
-    delivery_queue,
+    delivery_claims,
+    delivery_outcomes,
     event_log,
     forgetting,
     history,
     locks,
     notes,
+    post_contents,
     rule_memories,
     source_states,
     tables,
     workers,
 )
 from meterbot.store.database import open_store
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from tests.store.examples import (
     ANA,
     BO,
@@ -339,7 +340,7 @@ async def _queue(store: Store, *deliveries: NewDelivery) -> None:
 async def _take(store: Store, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> Delivery:
     """The next message, which there must be."""
     claimed = await store.run(
-        lambda c: delivery_queue.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
+        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
     )
     assert claimed is not None
     return claimed
@@ -347,7 +348,7 @@ async def _take(store: Store, minutes: float = 0, worker: str = "w1", chat: str 
 
 async def _claim(store: Store, minutes: float = 0, worker: str = "w1", chat: str = "slack") -> str | None:
     claimed = await store.run(
-        lambda c: delivery_queue.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
+        lambda c: delivery_claims.claim(c, chat, Claim(worker, later(minutes=minutes), 60))
     )
     return None if claimed is None else claimed.id
 
@@ -365,10 +366,10 @@ async def test_a_message_comes_back_as_it_was_queued(store: Store) -> None:
         footer="small",
     )
     await _queue(store, NewDelivery("d1", "e1", "slack", "C1", DeliveryKind.POST, message))
-    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", NOW, 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)))
     assert claimed is not None
     assert claimed.message == message
-    assert (claimed.attempts, claimed.settle, claimed.root) == (1, False, None)
+    assert (claimed.attempts, claimed.in_doubt, claimed.root) == (1, False, None)
     assert (claimed.created_at, claimed.first_tried_at) == (NOW, NOW)
 
 
@@ -377,7 +378,7 @@ async def test_only_one_message_of_a_line_is_claimed_at_a_time(store: Store) -> 
     first = await _take(store)
     assert first.id == "d1"
     assert await _claim(store) is None
-    await store.run(lambda c: delivery_queue.mark_delivered(c, first, Posted("C1", "1.0"), NOW))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, first, Posted("C1", "1.0"), NOW))
     assert await _claim(store) == "d2"
 
 
@@ -401,25 +402,25 @@ async def test_a_line_that_rests_holds_back_its_channel_and_no_other(store: Stor
 async def test_a_message_rests_after_another_as_long_as_its_platform_wants(store: Store) -> None:
     await _queue(store, delivery("d1", "e1"), delivery("d2", "e2"))
     taken = await _take(store)
-    await store.run(lambda c: delivery_queue.mark_delivered(c, taken, Posted("C1", "1.0"), NOW, pause=1.0))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, taken, Posted("C1", "1.0"), NOW, pause=1.0))
     assert (
-        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", later(seconds=0.9), 60)))
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=0.9), 60)))
         is None
     )
     assert (
-        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", later(seconds=1), 60)))
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(seconds=1), 60)))
         is not None
     )
 
 
 async def test_what_is_blocked_leaves_before_levels_renewals_and_digests(store: Store) -> None:
     lanes = (Priority.DIGEST, Priority.RENEWAL, Priority.THRESHOLD, Priority.BLOCKED, Priority.THRESHOLD)
-    queued = [replace(delivery(f"d{n}", f"e{n}"), lane=lane) for n, lane in enumerate(lanes)]
+    queued = [replace(delivery(f"d{n}", f"e{n}"), priority=lane) for n, lane in enumerate(lanes)]
     await _queue(store, *queued)
     left = []
     for _ in lanes:
         one = await _take(store)
-        await store.run(lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), NOW))
+        await store.run(lambda c: delivery_outcomes.mark_delivered(c, one, Posted("C1", one.id), NOW))
         left.append(one.id)
     assert left == ["d3", "d2", "d4", "d1", "d0"]
 
@@ -431,32 +432,32 @@ async def test_what_is_held_back_leaves_when_it_may_or_when_it_is_released(store
     await write(store, Batch(release=[("e2", Destination("slack", "C1"))]))
     second = await _take(store)
     assert second.id == "d2"
-    await store.run(lambda c: delivery_queue.mark_delivered(c, second, Posted("C1", "2.0"), NOW))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, second, Posted("C1", "2.0"), NOW))
     assert await _claim(store, 8 * 60 - 1) is None
     assert await _claim(store, 8 * 60) == "d1"
 
 
 async def test_a_claim_that_ran_out_and_a_doubt_are_to_be_settled(store: Store) -> None:
     await _queue(store, delivery("d1"))
-    await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", NOW, 60)))
+    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", NOW, 60)))
     assert (
-        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w2", later(seconds=59), 60)))
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=59), 60)))
         is None
     )
-    second = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w2", later(seconds=60), 60)))
+    second = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=60), 60)))
     assert second is not None
-    assert (second.settle, second.attempts, second.first_tried_at) == (True, 2, NOW)
+    assert (second.in_doubt, second.attempts, second.first_tried_at) == (True, 2, NOW)
     await put_back(store, second, DeliveryState.IN_DOUBT, later(minutes=3))
     third = await _take(store, 3)
-    assert third.settle
+    assert third.in_doubt
     await put_back(store, third, DeliveryState.QUEUED, later(minutes=4))
     fourth = await _take(store, 4)
-    assert not fourth.settle
+    assert not fourth.in_doubt
 
 
 async def test_a_clock_that_is_set_back_by_a_day_keeps_no_line_waiting_for_that_day(store: Store) -> None:
     await _queue(store, delivery("d1"))
-    claimed = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", later(days=1), 60)))
+    claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)))
     assert claimed is not None
     await put_back(store, claimed, DeliveryState.QUEUED, later(days=1, minutes=5))
     assert await _claim(store, 0) == "d1"
@@ -466,7 +467,7 @@ async def test_a_first_try_that_a_clock_noted_ahead_is_noted_anew_once_the_clock
     store: Store,
 ) -> None:
     await _queue(store, delivery("d1"))
-    ahead = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w1", later(days=1), 60)))
+    ahead = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(days=1), 60)))
     assert ahead is not None
     assert ahead.first_tried_at == later(days=1)
     await put_back(store, ahead, DeliveryState.IN_DOUBT, later(days=1))
@@ -474,9 +475,9 @@ async def test_a_first_try_that_a_clock_noted_ahead_is_noted_anew_once_the_clock
 
 
 async def test_a_doubt_is_settled_before_anything_else_leaves(store: Store) -> None:
-    await _queue(store, replace(delivery("d1", "e1"), lane=Priority.DIGEST))
+    await _queue(store, replace(delivery("d1", "e1"), priority=Priority.DIGEST))
     await put_back(store, await _take(store), DeliveryState.IN_DOUBT, NOW)
-    await _queue(store, replace(delivery("d2", "e2"), lane=Priority.BLOCKED))
+    await _queue(store, replace(delivery("d2", "e2"), priority=Priority.BLOCKED))
     assert (await _take(store)).id == "d1"
 
 
@@ -487,7 +488,7 @@ async def test_a_worker_that_lost_its_claim_cannot_put_the_delivery_back(store: 
     await put_back(store, first, DeliveryState.QUEUED, later(minutes=2))
     assert await _claim(store, 2) is None
     await store.run(
-        lambda c: delivery_queue.mark_superseded(c, first, "late", later(minutes=2))
+        lambda c: delivery_outcomes.mark_superseded(c, first, "late", later(minutes=2))
     )  # nor free the line that another has
     assert await _claim(store, 2) is None
     await put_back(store, second, DeliveryState.QUEUED, later(minutes=2))
@@ -497,13 +498,14 @@ async def test_a_worker_that_lost_its_claim_cannot_put_the_delivery_back(store: 
 async def test_the_line_of_a_dead_worker_is_free_at_once(store: Store) -> None:
     await _queue(store, delivery("d1"))
     await store.run(lambda c: workers.beat(c, "mortal", NOW, later(seconds=6)))
-    await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("mortal", NOW, 60)))
+    await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("mortal", NOW, 60)))
     assert (
-        await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w2", later(seconds=5), 60))) is None
+        await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=5), 60)))
+        is None
     )
-    taken = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("w2", later(seconds=6), 60)))
+    taken = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w2", later(seconds=6), 60)))
     assert taken is not None
-    assert (taken.id, taken.settle) == ("d1", True)
+    assert (taken.id, taken.in_doubt) == ("d1", True)
 
 
 async def test_a_line_that_rests_by_a_clock_that_was_a_day_ahead_rests_no_longer(store: Store) -> None:
@@ -515,11 +517,11 @@ async def test_a_line_that_rests_by_a_clock_that_was_a_day_ahead_rests_no_longer
 async def test_what_was_delivered_stays_delivered(store: Store) -> None:
     await _queue(store, delivery("d1"))
     claimed = await _take(store)
-    await store.run(lambda c: delivery_queue.mark_delivered(c, claimed, Posted("C1", "1.0"), NOW))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, claimed, Posted("C1", "1.0"), NOW))
     await put_back(store, claimed, DeliveryState.QUEUED, NOW)
-    await store.run(lambda c: delivery_queue.mark_superseded(c, claimed, "late", NOW))
+    await store.run(lambda c: delivery_outcomes.mark_superseded(c, claimed, "late", NOW))
     await store.run(
-        lambda c: delivery_queue.mark_delivered(c, claimed, Posted("C1", "2.0"), later(minutes=1))
+        lambda c: delivery_outcomes.mark_delivered(c, claimed, Posted("C1", "2.0"), later(minutes=1))
     )
     assert await _claim(store, 60) is None
     with store.engine.connect() as connection:
@@ -537,27 +539,29 @@ async def test_an_edit_knows_where_the_post_stands_at_its_own_destination(store:
     for id_, where in (("p1", Posted("D1", "1.0")), ("p2", Posted("C2", "2.0"))):
         post = await _take(store)
         assert post.id == id_
-        await store.run(lambda c: delivery_queue.mark_delivered(c, post, where, NOW))
+        await store.run(lambda c: delivery_outcomes.mark_delivered(c, post, where, NOW))
     first, second = await _take(store), await _take(store)
     assert (first.kind, first.root) == (DeliveryKind.EDIT, Posted("D1", "1.0"))
     assert (second.kind, second.root) == (DeliveryKind.REPLY, Posted("C2", "2.0"))
 
 
 async def test_nothing_of_a_thread_leaves_before_its_post(store: Store) -> None:
-    post = replace(delivery("p1"), lane=Priority.DIGEST)
+    post = replace(delivery("p1"), priority=Priority.DIGEST)
     await _queue(
-        store, post, replace(delivery("d1", "e2", kind=DeliveryKind.REPLY, about="e1"), lane=Priority.BLOCKED)
+        store,
+        post,
+        replace(delivery("d1", "e2", kind=DeliveryKind.REPLY, about="e1"), priority=Priority.BLOCKED),
     )
     first = await _take(store)
     assert first.id == "p1"
-    await store.run(lambda c: delivery_queue.mark_delivered(c, first, Posted("C1", "1.0"), NOW))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, first, Posted("C1", "1.0"), NOW))
     assert await _claim(store) == "d1"
 
 
 async def test_an_edit_of_a_post_that_never_was_has_no_root(store: Store) -> None:
     await _queue(store, delivery("p1"), delivery("d1", "e2", kind=DeliveryKind.EDIT, about="e1"))
     taken = await _take(store)
-    await store.run(lambda c: delivery_queue.mark_superseded(c, taken, "nothing to say", NOW))
+    await store.run(lambda c: delivery_outcomes.mark_superseded(c, taken, "nothing to say", NOW))
     claimed = await _take(store)
     assert (claimed.id, claimed.root) == ("d1", None)
 
@@ -573,12 +577,12 @@ async def test_where_an_alert_was_told_is_known_while_it_still_waits(store: Stor
     slack, discord = Destination("slack", "C1"), Destination("discord", "C1")
     first = Posting("e1", "e1", slack, "spend", waits=True)
     line = Posting("e2", "e1", slack, "spend", waits=True)
-    assert await store.read(lambda c: deliveries.tellings(c, ["e1"])) == [
+    assert await store.read(lambda c: deliveries.postings(c, ["e1"])) == [
         first,
         Posting("e1", "e1", discord, None, waits=True),
     ]
-    assert await store.read(lambda c: deliveries.tellings(c, ["e2"])) == [line]
-    assert await store.read(lambda c: deliveries.tellings(c, [], ["spend"])) == [first, line]
+    assert await store.read(lambda c: deliveries.postings(c, ["e2"])) == [line]
+    assert await store.read(lambda c: deliveries.postings(c, [], ["spend"])) == [first, line]
 
 
 async def test_queues_tell_how_much_waits_since_when_and_why(store: Store) -> None:
@@ -600,15 +604,17 @@ async def test_queues_tell_how_much_waits_since_when_and_why(store: Store) -> No
     assert (second.channel, second.waiting, second.trouble) == ("C2", 1, None)
     for _ in range(3):
         one = await _take(store, 90)
-        await store.run(lambda c: delivery_queue.mark_delivered(c, one, Posted("C1", one.id), NOW))
+        await store.run(lambda c: delivery_outcomes.mark_delivered(c, one, Posted("C1", one.id), NOW))
     assert await store.read(deliveries.read_queues) == []
 
 
 # Several in one message
 
 
-def _all_together(waiting: Sequence[Waiting], _trouble: DestinationTrouble | None, _now: datetime) -> Choice:
-    return Choice(tuple(each.id for each in waiting if each.rendered), "together")
+def _all_together(
+    waiting: Sequence[WaitingDelivery], _trouble: DestinationTrouble | None, _now: datetime
+) -> Choice:
+    return Choice(tuple(each.id for each in waiting if each.groupable), "together")
 
 
 def _rendered(number: int) -> NewDelivery:
@@ -617,7 +623,7 @@ def _rendered(number: int) -> NewDelivery:
 
 async def _bundle(store: Store, minutes: float = 0) -> Delivery:
     claimed = await store.run(
-        lambda c: delivery_queue.claim(c, "slack", Claim("w1", later(minutes=minutes), 60), _all_together)
+        lambda c: delivery_claims.claim(c, "slack", Claim("w1", later(minutes=minutes), 60), _all_together)
     )
     assert claimed is not None
     return claimed
@@ -626,39 +632,39 @@ async def _bundle(store: Store, minutes: float = 0) -> Delivery:
 async def test_what_is_told_together_is_one_message_and_each_event_is_on_its_card(store: Store) -> None:
     await _queue(store, *[_rendered(number) for number in range(3)])
     together = await _bundle(store)
-    assert together.card.heading == "together"
-    assert [event.key for event in together.card.events] == ["e0", "e1", "e2"]
-    await store.run(lambda c: delivery_queue.mark_delivered(c, together, Posted("C1", "1.0"), NOW))
+    assert together.content.heading == "together"
+    assert [event.key for event in together.content.events] == ["e0", "e1", "e2"]
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, together, Posted("C1", "1.0"), NOW))
     assert await store.read(deliveries.read_queues) == []
-    card = await store.read(lambda c: cards.of(c, "d1"))
-    assert card == together.card
+    card = await store.read(lambda c: post_contents.of(c, "d1"))
+    assert card == together.content
 
 
 async def test_a_post_is_found_and_taken_back_by_its_event_whatever_its_id_was_made_of(
     store: Store,
 ) -> None:
     await _queue(store, _rendered(1))
-    card = await store.read(lambda c: cards.of(c, "d1"))
+    card = await store.read(lambda c: post_contents.of(c, "d1"))
     assert card is not None
     place = Destination("slack", "C1")
-    assert await store.read(lambda c: cards.of_event(c, "e1", place)) == card
-    assert await store.read(lambda c: cards.of_event(c, "e1", Destination("slack", "C2"))) is None
-    assert not await store.run(lambda c: delivery_queue.withdraw(c, "e1", Destination("slack", "C2"), "why"))
-    assert await store.run(lambda c: delivery_queue.withdraw(c, "e1", place, "why"))
-    assert not await store.run(lambda c: delivery_queue.withdraw(c, "e1", place, "why"))
+    assert await store.read(lambda c: post_contents.of_event(c, "e1", place)) == card
+    assert await store.read(lambda c: post_contents.of_event(c, "e1", Destination("slack", "C2"))) is None
+    assert not await store.run(lambda c: deliveries.withdraw(c, "e1", Destination("slack", "C2"), "why"))
+    assert await store.run(lambda c: deliveries.withdraw(c, "e1", place, "why"))
+    assert not await store.run(lambda c: deliveries.withdraw(c, "e1", place, "why"))
 
 
 async def test_an_edit_of_what_was_told_together_edits_that_message(store: Store) -> None:
     await _queue(store, *[_rendered(number) for number in range(2)])
     together = await _bundle(store)
-    await store.run(lambda c: delivery_queue.mark_delivered(c, together, Posted("C1", "1.0"), NOW))
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, together, Posted("C1", "1.0"), NOW))
     end = replace(event("end"), resolves="e1")
     edit = replace(delivery("x", "end", kind=DeliveryKind.EDIT, about="e1"), message=None)
     await write(store, Batch(events=[end], deliveries=[edit]))
     claimed = await _take(store)
-    assert (claimed.root, claimed.card.ref) == (Posted("C1", "1.0"), together.id)
-    assert claimed.card.endings == {"e1": end}
-    assert claimed.shown == together.card.mark != claimed.card.mark
+    assert (claimed.root, claimed.content.ref) == (Posted("C1", "1.0"), together.id)
+    assert claimed.content.endings == {"e1": end}
+    assert claimed.shown_hash == together.content.content_hash != claimed.content.content_hash
 
 
 async def test_what_was_not_sent_together_is_chosen_anew(store: Store) -> None:
@@ -668,7 +674,7 @@ async def test_what_was_not_sent_together_is_chosen_anew(store: Store) -> None:
     await _queue(store, _rendered(2))
     again = await _bundle(store, 1)
     assert again.id != together.id
-    assert len(again.card.events) == 3
+    assert len(again.content.events) == 3
     assert [queue.waiting for queue in await store.read(deliveries.read_queues)] == [1]
 
 
@@ -677,7 +683,7 @@ async def test_what_may_have_been_sent_together_stays_together(store: Store) -> 
     together = await _bundle(store)
     await put_back(store, together, DeliveryState.IN_DOUBT, NOW)
     again = await _bundle(store, 1)
-    assert (again.id, again.settle, again.card.heading) == (together.id, True, "together")
+    assert (again.id, again.in_doubt, again.content.heading) == (together.id, True, "together")
 
 
 async def test_racing_workers_claim_each_delivery_once_and_in_order(store: Store, database_url: str) -> None:
@@ -688,11 +694,11 @@ async def test_racing_workers_claim_each_delivery_once_and_in_order(store: Store
 
     async def work(mine: Store, worker: str) -> None:
         while len(claimed) < count:
-            one = await mine.run(lambda c: delivery_queue.claim(c, "slack", Claim(worker, NOW, 60)))
+            one = await mine.run(lambda c: delivery_claims.claim(c, "slack", Claim(worker, NOW, 60)))
             if one is not None:
                 claimed.append((one.channel, one.id))
                 await mine.run(
-                    lambda c: delivery_queue.mark_delivered(c, one, Posted(one.channel, one.id), NOW)
+                    lambda c: delivery_outcomes.mark_delivered(c, one, Posted(one.channel, one.id), NOW)
                 )
 
     async with asyncio.timeout(30):

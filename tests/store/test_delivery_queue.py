@@ -8,8 +8,8 @@ from sqlalchemy import select, text
 
 from meterbot.core.deliveries import Delivery, DeliveryState, DestinationTrouble
 from meterbot.core.messages import Posted
-from meterbot.store import Batch, Store, delivery_queue, tables
-from meterbot.store.delivery_queue import Claim
+from meterbot.store import Batch, Store, delivery_claims, delivery_outcomes, tables
+from meterbot.store.delivery_claims import Claim
 from tests.store.examples import NOW, delivery, event, write
 
 Outcome = Callable[[Store, Delivery], Awaitable[None]]
@@ -17,21 +17,21 @@ Outcome = Callable[[Store, Delivery], Awaitable[None]]
 
 async def stands(store: Store, sent: Delivery) -> None:
     await store.run(
-        lambda c: delivery_queue.mark_delivered(c, sent, Posted("C1", "1.0"), NOW, held="the one before")
+        lambda c: delivery_outcomes.mark_delivered(c, sent, Posted("C1", "1.0"), NOW, held="the one before")
     )
 
 
 async def is_superseded(store: Store, sent: Delivery) -> None:
-    await store.run(lambda c: delivery_queue.mark_superseded(c, sent, "over", NOW))
+    await store.run(lambda c: delivery_outcomes.mark_superseded(c, sent, "over", NOW))
 
 
 async def is_reposted(store: Store, sent: Delivery) -> None:
-    await store.run(lambda c: delivery_queue.repost(c, sent, NOW))
+    await store.run(lambda c: delivery_outcomes.repost(c, sent, NOW))
 
 
 async def waits_again(store: Store, sent: Delivery) -> None:
     await store.run(
-        lambda c: delivery_queue.mark_waiting(
+        lambda c: delivery_outcomes.mark_waiting(
             c, sent, DeliveryState.QUEUED, NOW, DestinationTrouble("no answer", NOW)
         )
     )
@@ -42,7 +42,7 @@ async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Ou
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite locks the whole file: there is no order of locks")
     await write(store, Batch(events=[event()], deliveries=[delivery("d1")]))
-    sent = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60)))
+    sent = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)))
     assert sent is not None
     with store.engine.connect() as heir, store.engine.connect() as watch:
         heir.execute(select(tables.channel_queues).with_for_update())

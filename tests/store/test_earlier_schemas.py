@@ -15,7 +15,7 @@ from meterbot.store import (
     Batch,
     counter_states,
     deliveries,
-    delivery_queue,
+    delivery_claims,
     event_log,
     history,
     push_tokens,
@@ -23,7 +23,7 @@ from meterbot.store import (
     tables,
 )
 from meterbot.store.database import open_store, upgrade
-from meterbot.store.delivery_queue import Claim
+from meterbot.store.delivery_claims import Claim
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import bring_up_to_date, found_schema
 from meterbot.store.url import parse_url
@@ -148,9 +148,9 @@ async def test_an_earlier_database_is_read_and_written_on(database_url: str, rev
     )
     [waiting] = [queue for queue in await store.read(deliveries.read_queues) if queue.waiting]
     assert (waiting.chat, waiting.trouble) == ("slack", "slack did not answer in time")
-    doubtful = await store.run(lambda c: delivery_queue.claim(c, "slack", Claim("one", NOW, 60)))
+    doubtful = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NOW, 60)))
     assert doubtful is not None
-    assert doubtful.settle
+    assert doubtful.in_doubt
     assert (await store.read(sessions.read)).keys() == ({"ana", "bo", "cy"} if revision > "0001" else set())
     assert [token.seat for token in await store.read(push_tokens.read)] == (
         ["ana"] if revision > "0002" else []

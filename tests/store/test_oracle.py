@@ -12,8 +12,17 @@ from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery
 from meterbot.core.messages import Posted
 from meterbot.core.models import Sample
 from meterbot.core.money import Money
-from meterbot.store import FOR_EVER, Batch, Store, deliveries, delivery_queue, history, workers
-from meterbot.store.delivery_queue import Claim
+from meterbot.store import (
+    FOR_EVER,
+    Batch,
+    Store,
+    deliveries,
+    delivery_claims,
+    delivery_outcomes,
+    history,
+    workers,
+)
+from meterbot.store.delivery_claims import Claim
 from tests.store.examples import (
     ANA,
     BO,
@@ -140,17 +149,17 @@ async def test_deliveries_move_as_in_a_simple_list(
             oracle.write(key, new)
             continue
         now += timedelta(seconds=number)
-        claimed = await store.run(lambda c: delivery_queue.claim(c, str(where), Claim("w", now, 60)))
-        seen = claimed and (claimed.id, claimed.attempts, claimed.settle, claimed.root)
+        claimed = await store.run(lambda c: delivery_claims.claim(c, str(where), Claim("w", now, 60)))
+        seen = claimed and (claimed.id, claimed.attempts, claimed.in_doubt, claimed.root)
         assert seen == oracle.claim(str(where), now, 60)
         if claimed is None or how == "forget":
             continue
         posted, again = Posted("posted", str(count)), now + timedelta(seconds=30)
         oracle.finish(claimed.id, str(how), now if how in {"delivered", "superseded"} else again, posted)
         if how == "delivered":
-            await store.run(lambda c: delivery_queue.mark_delivered(c, claimed, posted, now))
+            await store.run(lambda c: delivery_outcomes.mark_delivered(c, claimed, posted, now))
         elif how == "superseded":
-            await store.run(lambda c: delivery_queue.mark_superseded(c, claimed, "over", now))
+            await store.run(lambda c: delivery_outcomes.mark_superseded(c, claimed, "over", now))
         else:
             await put_back(store, claimed, DeliveryState(str(how)), again)
     waiting = [one for one in oracle.lines if one.waits]

@@ -10,13 +10,13 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
-from meterbot.core.deliveries import Destination, FailedDelivery, Queue, all_queues
+from meterbot.core.deliveries import ChannelQueue, Destination, FailedDelivery, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, one_line
-from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, delivery_queue, notes, seat_agents, workers
+from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, notes, seat_agents, workers
 
 _MOST_SEATS = 30
 _MOST_LINES = 25
@@ -28,7 +28,7 @@ _TICK_LATE = timedelta(minutes=5)
 class DestinationStatus:
     """A channel's queue, and how its chat is connected; `connection` is None where no running bot says so."""
 
-    queue: Queue
+    queue: ChannelQueue
     connection: Connection | None = None
 
 
@@ -53,7 +53,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         view,
         await _destinations(context, now, last_tick),
         context.version,
-        [*context.remarks(), *machines, *plans, *_failed(await context.store.read(delivery_queue.failed))],
+        [*context.remarks(), *machines, *plans, *_failed(await context.store.read(deliveries.failed))],
         await _workers(context, now),
         last_tick=last_tick,
         agents=await context.store.read(seat_agents.read),

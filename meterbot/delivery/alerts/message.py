@@ -74,21 +74,21 @@ def action_text(action: AlertAction, tz: tzinfo) -> str:
     by = f"by {one_line(action.by, _NAME)}, {when(action.at, tz)}"
     until = "" if action.until is None else f": until {when(action.until, tz)}"
     seat = None if action.seat is None else one_line(action.seat, _NAME)
-    if action.deed is ActionKind.MUTE:
-        return f"“{action.kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
-    done = "Acknowledged" if action.deed is ActionKind.ACK else "Snoozed"
+    if action.kind is ActionKind.MUTE:
+        return f"“{action.event_kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
+    done = "Acknowledged" if action.kind is ActionKind.ACK else "Snoozed"
     return f"{done}{f' for {seat}' if seat else ''} {by}{until}."
 
 
 def _actions_taken(content: PostContent, tz: tzinfo) -> list[str]:
-    return [action_text(action, tz) for action in content.acts if action.undone_at is None]
+    return [action_text(action, tz) for action in content.actions if action.undone_at is None]
 
 
 def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
     why = button("Why?", "why", content.ref)
     if settled:
         return why
-    acknowledged = any(each.deed is ActionKind.ACK and each.undone_at is None for each in content.acts)
+    acknowledged = any(each.kind is ActionKind.ACK and each.undone_at is None for each in content.actions)
     mute = "Mute…" if len({each.kind for each in content.events}) > 1 else "Mute this rule"
     return (
         *(() if acknowledged else button("Acknowledge", "ack", content.ref)),
@@ -159,10 +159,10 @@ def renderer(seats: Seats, tz: tzinfo, routing: RoutingSettings) -> Callable[[De
     """Renders a delivery that has no message of its own, for those who read it at its destination."""
 
     def render(delivery: Delivery) -> Message:
-        place = Destination(delivery.chat, delivery.channel)
+        destination = Destination(delivery.chat, delivery.channel)
         if delivery.kind is not DeliveryKind.REPLY:
-            return post(routing.redaction.redact(delivery.card, seats, place), seats, tz)
-        event = routing.redaction.redact_event(delivery.event, seats, place)
+            return post(routing.redaction.redact(delivery.content, seats, destination), seats, tz)
+        event = routing.redaction.redact_event(delivery.event, seats, destination)
         return thread_line(event, seats, tz, broadcast=at_least(event.severity, routing.broadcast_from))
 
     return render

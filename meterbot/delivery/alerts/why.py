@@ -50,8 +50,10 @@ def _section(
 
 def _delivery(posting: Posting, tz: tzinfo) -> str:
     """`Delivery: slack C0123456789, Tue Apr 21 15:30`"""
-    channel = "a direct message" if posting.place.channel.startswith("@") else posting.place.channel
-    where = f"{posting.place.chat} {one_line(channel, 60)}".strip()
+    channel = (
+        "a direct message" if posting.destination.channel.startswith("@") else posting.destination.channel
+    )
+    where = f"{posting.destination.chat} {one_line(channel, 60)}".strip()
     if posting.waits:
         return f"Delivery: {where}, still waiting"
     return f"Delivery: {where}, {'with others' if posting.at is None else when(posting.at, tz)}"

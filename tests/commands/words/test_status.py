@@ -4,7 +4,7 @@ from meterbot.chat import Connection
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.commands.words.status import DestinationStatus, WorkerStatus, status
-from meterbot.core.deliveries import Queue
+from meterbot.core.deliveries import ChannelQueue
 from meterbot.core.messages import Message
 from meterbot.core.models import (
     Health,
@@ -19,7 +19,7 @@ from tests.teams import (
     state,
 )
 
-CONNECTED = DestinationStatus(Queue("slack", "C1", 0, None, None), Connection(up=True))
+CONNECTED = DestinationStatus(ChannelQueue("slack", "C1", 0, None, None), Connection(up=True))
 
 
 def test_status_tells_sources_and_destinations() -> None:
@@ -30,14 +30,14 @@ def test_status_tells_sources_and_destinations() -> None:
     )
     places = [
         DestinationStatus(
-            Queue("slack", "C0123", 4, None, None, held=4, held_until=NOW + timedelta(hours=1)),
+            ChannelQueue("slack", "C0123", 4, None, None, held=4, held_until=NOW + timedelta(hours=1)),
             Connection(up=True, since=NOW - timedelta(hours=2)),
         ),
         DestinationStatus(
-            Queue("discord", "42", 3, NOW - timedelta(minutes=4), "Missing Access"),
+            ChannelQueue("discord", "42", 3, NOW - timedelta(minutes=4), "Missing Access"),
             Connection(up=False, since=NOW - timedelta(minutes=4), detail="the gateway closed"),
         ),
-        DestinationStatus(Queue("console", "terminal", 1, None, None)),
+        DestinationStatus(ChannelQueue("console", "terminal", 1, None, None)),
     ]
     message = status(ailing, places, "1.2.3")
     assert message.severity is Severity.WARNING
@@ -115,6 +115,6 @@ def test_status_names_the_agent_that_a_seats_machine_runs() -> None:
 
 
 def test_what_is_held_on_purpose_is_no_trouble() -> None:
-    held = Queue("slack", "C1", 2, None, None, held=2, held_until=NOW + timedelta(hours=1))
+    held = ChannelQueue("slack", "C1", 2, None, None, held=2, held_until=NOW + timedelta(hours=1))
     places = [DestinationStatus(held, Connection(up=True))]
     assert status(view(reading("ana")), places, "1").severity is Severity.GOOD

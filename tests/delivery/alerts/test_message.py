@@ -43,17 +43,17 @@ FULL = replace(event(EventKind.WINDOW_FULL), seat="bo")
 ACK = AlertAction(
     "act-1", BLOCKED.key, ActionKind.ACK, NOW, "bo", "slack", "ana", BLOCKED.kind, BLOCKED.severity
 )
-SNOOZE = replace(ACK, id="act-2", deed=ActionKind.SNOOZE, until=LATER)
-MUTE = replace(ACK, id="act-3", deed=ActionKind.MUTE)
+SNOOZE = replace(ACK, id="act-2", kind=ActionKind.SNOOZE, until=LATER)
+MUTE = replace(ACK, id="act-3", kind=ActionKind.MUTE)
 
 
 def shown(
     *events: Event,
     ended: Mapping[str, Event] | None = None,
-    acts: Sequence[AlertAction] = (),
+    actions: Sequence[AlertAction] = (),
     heading: str | None = None,
 ) -> Message:
-    return post(PostContent("ref1", events, dict(ended or {}), tuple(acts), heading), SEATS, BERLIN)
+    return post(PostContent("ref1", events, dict(ended or {}), tuple(actions), heading), SEATS, BERLIN)
 
 
 def level(percent: str, minutes: int = 0) -> Event:
@@ -105,7 +105,7 @@ def test_a_resolved_card_offers_no_more_to_do_and_pings_nobody() -> None:
 
 
 def test_what_people_did_stands_below_the_words() -> None:
-    before, message = shown(BLOCKED), shown(BLOCKED, acts=[ACK, SNOOZE])
+    before, message = shown(BLOCKED), shown(BLOCKED, actions=[ACK, SNOOZE])
     assert plain(message.text) == (
         f"{plain(before.text)}\n"
         "Acknowledged for ana by bo, Thu Apr 30 12:00.\n"
@@ -116,11 +116,11 @@ def test_what_people_did_stands_below_the_words() -> None:
 
 def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
     undone = [replace(ACK, undone_at=LATER), replace(MUTE, undone_at=LATER)]
-    assert shown(BLOCKED, acts=undone) == shown(BLOCKED)
+    assert shown(BLOCKED, actions=undone) == shown(BLOCKED)
 
 
 @pytest.mark.parametrize(
-    ("act", "text"),
+    ("action", "text"),
     [
         (ACK, "Acknowledged for ana by bo, Thu Apr 30 12:00."),
         (SNOOZE, "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."),
@@ -132,9 +132,9 @@ def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
         ),
     ],
 )
-def test_an_act_is_one_sentence(act: AlertAction, text: str) -> None:
-    assert plain(action_text(act, BERLIN)) == text
-    assert action_line(act, BERLIN).title == action_text(act, BERLIN)
+def test_an_act_is_one_sentence(action: AlertAction, text: str) -> None:
+    assert plain(action_text(action, BERLIN)) == text
+    assert action_line(action, BERLIN).title == action_text(action, BERLIN)
 
 
 def test_whoever_acts_cannot_fill_the_card_with_a_name() -> None:
@@ -160,7 +160,7 @@ def test_several_in_one_message_have_a_line_each() -> None:
 
 def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
     ends = {BLOCKED.key: UNBLOCKED, FULL.key: replace(UNBLOCKED, resolves=FULL.key)}
-    message = shown(BLOCKED, FULL, ended=ends, heading="While Slack was unreachable, 3h", acts=[ACK])
+    message = shown(BLOCKED, FULL, ended=ends, heading="While Slack was unreachable, 3h", actions=[ACK])
     assert message.severity is Severity.GOOD
     assert all(plain(said).endswith("Resolved Thu Apr 30 14:00.") for said in message.sections[0].lines)
     assert message.owner == {}
@@ -219,9 +219,9 @@ def delivery(kind: DeliveryKind, one: Event) -> Delivery:
         message=None,
         attempts=1,
         created_at=NOW,
-        settle=False,
+        in_doubt=False,
         root=None,
-        card=PostContent("ref1", (BLOCKED, one)),
+        content=PostContent("ref1", (BLOCKED, one)),
     )
 
 
@@ -285,9 +285,9 @@ def seen(payload: Any) -> str:
     )
 
 
-def longest_acts() -> list[AlertAction]:
-    long = replace(ACK, by="_" * 100, seat="_" * 64, kind=EventKind.CHARGED_WITHIN_PLAN, until=LATER)
-    return [replace(long, id=deed.value, deed=deed) for deed in ActionKind]
+def longest_actions() -> list[AlertAction]:
+    long = replace(ACK, by="_" * 100, seat="_" * 64, event_kind=EventKind.CHARGED_WITHIN_PLAN, until=LATER)
+    return [replace(long, id=kind.value, kind=kind) for kind in ActionKind]
 
 
 @given(found=st.lists(told(), min_size=MOST_TOGETHER, max_size=MOST_TOGETHER), acted=st.booleans())
@@ -298,8 +298,8 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     ends = {str(number): end for number, (_, end) in enumerate(found) if end is not None}
     seats = {one.seat: seat(one.seat) for one in events if one.seat is not None}
     heading = "While Discord refused messages, 99d"
-    acts = tuple(longest_acts()) if acted else ()
-    message = post(PostContent("r" * 20, events, ends, acts, heading), seats, BERLIN)
+    actions = tuple(longest_actions()) if acted else ()
+    message = post(PostContent("r" * 20, events, ends, actions, heading), seats, BERLIN)
     slack = blocks.render(message)
     discord = embeds.post_payload(message, "d" * 20)
     assert limits.problems(slack) == []
@@ -310,8 +310,8 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
         for said in message.sections[0].lines:
             assert plain(said) in words
             assert not plain(said).partition(" Resolved")[0].endswith("…")
-        for act in acts:
-            assert plain(action_text(act, BERLIN)) in words
+        for action in actions:
+            assert plain(action_text(action, BERLIN)) in words
 
 
 def test_a_line_names_the_lower_levels_that_were_crossed_at_once_and_of_a_renewal_no_days() -> None:

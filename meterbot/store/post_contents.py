@@ -1,4 +1,4 @@
-"""What a post shows: the events told by it, what ended them, and what people did about them."""
+"""What a post has to show: its events, the events that ended them, and what people did about them."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ from sqlalchemy import Connection, Row, bindparam, or_, select
 from meterbot.core.deliveries import DeliveryKind, Destination, PostContent, Purpose
 from meterbot.store import alert_actions, tables
 
-# Statements that every message needs are made once: to build one takes longer than to run it.
+# These statements run for every message: building one takes longer than running it.
 _rows, _events = tables.deliveries.c, tables.events.c
 _IN_BUNDLE = or_(_rows.id == bindparam("ref"), _rows.bundle_id == bindparam("ref"))
-_OPENED = select(_rows.event).where(_rows.bundle_id == bindparam("ref"))
-_TOLD = (
+_BUNDLED_EVENTS = select(_rows.event).where(_rows.bundle_id == bindparam("ref"))
+_EVENTS = (
     select(_rows.sequence, _events.key, _events.event, _events.ended_by)
     .join_from(tables.deliveries, tables.events, _events.key == _rows.event)
     .where(
         _rows.chat == bindparam("chat"),
         _rows.channel == bindparam("channel"),
-        _rows.purpose == Purpose.TELL,
+        _rows.purpose == Purpose.ALERT,
         _rows.kind != DeliveryKind.EDIT,
-        or_(_IN_BUNDLE, _rows.about.in_(bindparam("opened", expanding=True))),
+        or_(_IN_BUNDLE, _rows.about.in_(bindparam("posted", expanding=True))),
     )
     .order_by(_rows.sequence)
 )
@@ -27,19 +27,19 @@ _ENDINGS = select(_events.key, _events.event).where(_events.key.in_(bindparam("k
 
 
 def of(connection: Connection, ref: str) -> PostContent | None:
-    """The card of a delivery's id; one that was told with others is on theirs."""
-    row = (connection.execute(select(tables.deliveries).where(_rows.id == ref))).first()
+    """The content of the post with this delivery id, or of the post that it was grouped into."""
+    row = connection.execute(select(tables.deliveries).where(_rows.id == ref)).first()
     if row is not None and row.bundle_id is not None:
         return of(connection, row.bundle_id)
     return None if row is None or row.kind != DeliveryKind.POST else read(connection, row)
 
 
-def of_event(connection: Connection, event: str, place: Destination) -> PostContent | None:
-    """The card of the post that tells an event at a place."""
+def of_event(connection: Connection, event: str, destination: Destination) -> PostContent | None:
+    """The content of an event's post at a destination."""
     query = select(_rows.id).where(
         _rows.event == event,
-        _rows.chat == place.chat,
-        _rows.channel == place.channel,
+        _rows.chat == destination.chat,
+        _rows.channel == destination.channel,
         _rows.kind == DeliveryKind.POST,
     )
     ref = connection.scalar(query.order_by(_rows.sequence.desc()).limit(1))
@@ -47,18 +47,18 @@ def of_event(connection: Connection, event: str, place: Destination) -> PostCont
 
 
 def read(connection: Connection, post: Row[Any]) -> PostContent:
-    """The card of a delivery's row that is a post."""
-    opened = [post.event]
+    """The content of a post, given its row."""
+    posted = [post.event]
     if post.heading is not None:
-        opened += connection.scalars(_OPENED, {"ref": post.id})
-    here = {"ref": post.id, "chat": post.chat, "channel": post.channel, "opened": opened}
-    rows = {row.key: row for row in connection.execute(_TOLD, here)}
-    ends = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
-    ending = (connection.execute(_ENDINGS, {"keys": [*ends]})).all() if ends else []
+        posted += connection.scalars(_BUNDLED_EVENTS, {"ref": post.id})
+    here = {"ref": post.id, "chat": post.chat, "channel": post.channel, "posted": posted}
+    rows = {row.key: row for row in connection.execute(_EVENTS, here)}
+    ended = {row.ended_by: row.key for row in rows.values() if row.ended_by is not None}
+    endings = connection.execute(_ENDINGS, {"keys": [*ended]}).all() if ended else []
     return PostContent(
         ref=post.id,
         events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),
-        endings={ends[row.key]: row.event for row in ending},
-        acts=tuple(alert_actions.about(connection, rows)),
+        endings={ended[row.key]: row.event for row in endings},
+        actions=tuple(alert_actions.about(connection, rows)),
         heading=post.heading,
     )

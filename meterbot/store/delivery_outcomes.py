@@ -1,0 +1,201 @@
+"""Recording what became of a claimed message, and freeing its channel's queue."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal, or_, select, update
+
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, DestinationTrouble
+from meterbot.core.messages import Posted
+from meterbot.store import tables
+from meterbot.store.column_types import Instant
+from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, WAITING, superseded
+from meterbot.store.delivery_claims import events_in
+
+# These statements run for every message: building one takes longer than running it.
+_rows, _queues = tables.deliveries.c, tables.channel_queues.c
+_OWN_QUEUE = and_(
+    _queues.chat == bindparam("its_chat"),
+    _queues.channel == bindparam("its_channel"),
+    _queues.claimed_by == bindparam("its_claimer"),
+)
+"""The delivery's queue, as long as its worker has claimed it."""
+_UPDATE_QUEUE = update(tables.channel_queues).where(_OWN_QUEUE)
+_UPDATE_UNDELIVERED = update(tables.deliveries).where(
+    _rows.id == bindparam("its_id"), _rows.state != DeliveryState.DELIVERED
+)
+_UPDATE = update(tables.deliveries).where(_rows.id == bindparam("its_id"))
+
+
+def mark_delivered(
+    connection: Connection,
+    delivery: Delivery,
+    where: Posted,
+    now: datetime,
+    pause: float = 0.0,
+    *,
+    sent: bool = True,
+    possible_duplicate: bool = False,
+    held: str | None = None,
+) -> None:
+    """Records that a message is in its channel. The queue pauses for `pause` seconds.
+
+    `sent`: this attempt put it there, so that its content is known; otherwise it was found there. `held`: why the
+    rest of the queue had to wait until now.
+    """
+    healthy = {"failures": 0, "trouble": None, "troubled_since": None, "refused": False}
+    own = _free_queue(connection, delivery, now + timedelta(seconds=pause), **healthy)
+    values: dict[str, Any] = {
+        "its_id": delivery.id,
+        "state": DeliveryState.DELIVERED,
+        "claimable_at": None,
+        "claimed_by": None,
+        "trouble": None,
+        "delivered_at": now,
+        "posted_channel": where.channel,
+        "posted_message": where.message,
+        "possible_duplicate": possible_duplicate,
+    }
+    content_hash = delivery.content.content_hash
+    if sent and delivery.kind is DeliveryKind.POST:
+        named = events_in(delivery.content, delivery.message, delivery.event.key)
+        values |= {"posted_events": named, "content_hash": content_hash}
+    # Even when the claim has run out: the message is there, whatever another worker has recorded since.
+    connection.execute(_UPDATE_UNDELIVERED, values)
+    if sent and delivery.kind is DeliveryKind.EDIT:
+        connection.execute(_UPDATE, {"its_id": delivery.content.ref, "content_hash": content_hash})
+    if held is not None and own:
+        rest = update(tables.deliveries).where(_rows.chat == delivery.chat, _rows.channel == delivery.channel)
+        waited = (_rows.claimable_at <= now, _rows.created_at < now, _rows.held.is_(None))
+        connection.execute(rest.where(*waited).values(held=held))
+
+
+def mark_superseded(connection: Connection, delivery: Delivery, reason: str, now: datetime) -> None:
+    """Records that the message is not sent, because of `reason`."""
+    _free_queue(connection, delivery, now)
+    connection.execute(update(tables.deliveries).where(*_this_attempt(delivery)).values(superseded(reason)))
+
+
+def mark_waiting(
+    connection: Connection,
+    delivery: Delivery,
+    state: DeliveryState,
+    again: datetime,
+    trouble: DestinationTrouble,
+) -> None:
+    """Puts a message back whose destination takes none; its queue pauses until `again`. Does nothing when another worker
+    has claimed the message since."""
+    connection.execute(select(_queues.free_at).where(_OWN_QUEUE).with_for_update(), _own_queue(delivery))
+    if _is_bundle(delivery) and state not in MAYBE_SENT:
+        changed = _unbundle(connection, delivery)
+    else:
+        back = update(tables.deliveries).where(*_this_attempt(delivery))
+        values = {"state": state, "claimable_at": AT_ONCE, "claimed_by": None, "trouble": trouble.reason}
+        changed = connection.execute(back.values(values)).rowcount
+    if changed:
+        since = func.coalesce(_queues.troubled_since, literal(trouble.since, Instant()))
+        worse = _UPDATE_QUEUE.values(
+            free_at=again,
+            claimed_by=None,
+            failures=_queues.failures + 1,
+            trouble=trouble.reason,
+            troubled_since=since,
+            refused=trouble.refused,
+        )
+        connection.execute(worse, _own_queue(delivery))
+
+
+def mark_own_failure(
+    connection: Connection, delivery: Delivery, reason: str, now: datetime, again: datetime | None
+) -> None:
+    """Records that the message itself is at fault: it is tried `again`, or fails for good (None). The queue goes on. After
+    the failure of a post that groups several messages, each of them is sent alone."""
+    _free_queue(connection, delivery, now)
+    if _is_bundle(delivery):
+        members = update(tables.deliveries).where(_rows.bundle_id == delivery.id)
+        connection.execute(members.values(own_failures=1))
+        _unbundle(connection, delivery)
+        return
+    values: dict[str, Any] = {
+        "own_failures": delivery.own_failures + 1,
+        "claimed_by": None,
+        "trouble": reason,
+        "claimable_at": again,
+    }
+    if again is None:
+        values["state"] = DeliveryState.FAILED
+    else:
+        values["state"] = DeliveryState.IN_DOUBT if delivery.in_doubt else DeliveryState.QUEUED
+    connection.execute(update(tables.deliveries).where(*_this_attempt(delivery)).values(values))
+
+
+def count_own_failure(connection: Connection, delivery: Delivery) -> None:
+    """Counts one more attempt that failed because of a bug of ours."""
+    counted = update(tables.deliveries).where(_rows.id == delivery.id)
+    connection.execute(counted.values(own_failures=delivery.own_failures + 1))
+
+
+def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
+    """Moves a post, with its edits and replies, to another channel; supersedes them where its event is posted there
+    already."""
+    _free_queue(connection, delivery, now)
+    events = delivery.content.events
+    key = events[0].key if events else delivery.event.key
+    moved = and_(
+        _rows.chat == delivery.chat,
+        _rows.channel == delivery.channel,
+        or_(_rows.id == delivery.id, _rows.event == key, _rows.about == key, _rows.bundle_id == delivery.id),
+    )
+    there = select(_rows.id).where(
+        _rows.chat == delivery.chat, _rows.channel == channel, _rows.event == delivery.event.key
+    )
+    if connection.execute(there.limit(1)).first() is not None:
+        connection.execute(update(tables.deliveries).where(moved, WAITING).values(superseded(note)))
+        return
+    connection.execute(update(tables.deliveries).where(moved).values(channel=channel))
+    _queue_again(connection, delivery, note=note)
+
+
+def repost(connection: Connection, delivery: Delivery, now: datetime) -> None:
+    """Makes a post of a reply whose thread is gone."""
+    _free_queue(connection, delivery, now)
+    _queue_again(connection, delivery, kind=DeliveryKind.POST, about=None)
+
+
+def _queue_again(connection: Connection, delivery: Delivery, **changes: object) -> None:
+    values = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "claimed_by": None, **changes}
+    connection.execute(update(tables.deliveries).where(_rows.id == delivery.id).values(values))
+
+
+def _free_queue(connection: Connection, delivery: Delivery, at: datetime, **changes: object) -> bool:
+    """Lets anybody claim the queue from `at` on. False when the delivery's worker no longer holds it."""
+    values = {**_own_queue(delivery), "free_at": at, "claimed_by": None, **changes}
+    return connection.execute(_UPDATE_QUEUE, values).rowcount == 1
+
+
+def _own_queue(delivery: Delivery) -> dict[str, str]:
+    return {
+        "its_chat": delivery.chat,
+        "its_channel": delivery.channel,
+        "its_claimer": delivery.claimed_by,
+    }
+
+
+def _this_attempt(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
+    """The delivery's row, unless another attempt has begun since."""
+    return _rows.id == delivery.id, _rows.attempts == delivery.attempts, WAITING
+
+
+def _is_bundle(delivery: Delivery) -> bool:
+    return delivery.content.heading is not None and delivery.kind is DeliveryKind.POST
+
+
+def _unbundle(connection: Connection, bundle: Delivery) -> int:
+    """Queues the members of a post that was not sent, so that the next choice is made by what holds then. Returns 0
+    when another worker has claimed the post since."""
+    gone = update(tables.deliveries).where(*_this_attempt(bundle))
+    changed = connection.execute(gone.values(superseded("not sent together"))).rowcount
+    if changed:
+        members = update(tables.deliveries).where(_rows.bundle_id == bundle.id)
+        connection.execute(members.values(state=DeliveryState.QUEUED, bundle_id=None, claimable_at=AT_ONCE))
+    return changed
