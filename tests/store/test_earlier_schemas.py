@@ -11,6 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, func, inspect, make_url, select, text
 
+from meterbot import rules
+from meterbot.core.models import EventKind
+from meterbot.rules import CounterMemory
 from meterbot.store import (
     Batch,
     counter_states,
@@ -157,6 +160,22 @@ async def test_an_earlier_database_is_read_and_written_on(database_url: str, rev
     )
     await write(store, Batch(events=[event()], deliveries=[delivery("d1", channel="new")]))
     assert event() in await store.read(lambda c: event_log.read_events(c, NOW))
+    await store.close()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_what_the_rules_remember_of_an_earlier_database_keeps_its_meaning(
+    database_url: str, revision: str
+) -> None:
+    await load(database_url, revision)
+    store = await open_store(database_url)
+    memories = [
+        rules.load(CounterMemory, row.memory) for row in await store.read(counter_states.read_readers)
+    ]
+    assert ("50%",) in {memory.alerted_levels for memory in memories}
+    assert any(memory.levels_reset_at for memory in memories)
+    assert any(memory.charge_alerted for memory in memories)
+    assert await store.read(lambda c: event_log.open_alerts(c, [EventKind.THRESHOLD_CROSSED]))
     await store.close()
 
 
