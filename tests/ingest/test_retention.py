@@ -85,7 +85,7 @@ async def test_a_clean_up_that_failed_is_done_again_at_once(store: Store) -> Non
     mine = retention(store)
     broken = Retention(store, 90 * DAY, 365 * DAY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("meterbot.ingest.retention.facts.old_events", _locked)
+        patch.setattr("meterbot.ingest.retention.event_log.old_events", _locked)
         with pytest.raises(OperationalError):
             await broken.run(START + 100 * DAY)
     assert [one.key for one in await stored(store)] == ["old"]
