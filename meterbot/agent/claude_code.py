@@ -26,7 +26,6 @@ from meterbot.agent.network import Answer, Problem, Refused, base_address, excha
 
 API = "https://api.anthropic.com"  # the only host that ever sees the sign-in's token
 PROGRAM_SECONDS = 60.0  # a throttled program tries several times before it answers
-PROFILE_SECONDS = 86_400.0
 SAVED_SECONDS = 6 * 3600.0
 
 # No session is kept, and no settings, hooks, MCP servers or skills are loaded.
@@ -39,11 +38,8 @@ REQUEST = {
     "request_id": "meterbot",
     "request": {"subtype": "get_usage", "skip_behaviors": True},
 }
-NOT_PASSED_ON = (
-    "CLAUDE_CODE_OAUTH_TOKEN",
-    "ANTHROPIC_",
-    "METERBOT_",
-)  # another account's, or not its business
+# They may belong to another account, or are not its business.
+NOT_PASSED_ON = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_", "METERBOT_")
 QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
 SIGN_IN = "sign in again: run `claude` and type /login"
 WRONG_KIND = f"this sign-in may not read usage, like the tokens of `claude setup-token`: {SIGN_IN}"
@@ -68,14 +64,9 @@ def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
             _api("/api/oauth/profile", _token())
         raise Refused("Anthropic asks Claude Code to wait, so it has no numbers now")
     else:
-        ids, usage = None, _usage_by_token()
-    org, account = ids or _verified_ids(state, now) or _unverified_ids(state)
-    try:
-        return snapshot(usage, org, account, at)
-    except Problem:
-        raise Refused(
-            "Anthropic sent nothing that this version knows: update it with a new join line"
-        ) from None
+        ids, usage = _verified_ids(state), _api("/api/oauth/usage", _token())
+    org, account = ids or _verified_ids(state)
+    return snapshot(usage, org, account, at)
 
 
 # What Claude Code notes in its files
@@ -109,18 +100,14 @@ def _noted_ids(since: float) -> tuple[str, str] | None:
     return _ids(_notes("oauthAccount"), ("organizationUuid",), ("accountUuid",)) if fresh else None
 
 
-def _fetched_at(usage: Any, now: float) -> float:
+def _fetched_at(usage: dict[str, Any], now: float) -> float:
     """When the program got these numbers: while it has to wait, it answers with those it saved."""
     saved, saved_ms = (_notes("cachedUsageUtilization", key) for key in ("utilization", "fetchedAtMs"))
-    marks = [
-        (window, field) for window in ("five_hour", "seven_day") for field in ("resets_at", "utilization")
-    ]
-    same = all(_at(saved, *mark) == _at(usage, *mark) for mark in marks)
-    if (
-        not same
-        or not any(_at(usage, *mark) for mark in marks[::2])
-        or not isinstance(saved_ms, (int, float))
-    ):
+    old, new = (
+        [_at(body, name, key) for name in ("five_hour", "seven_day") for key in ("resets_at", "utilization")]
+        for body in (saved, usage)
+    )
+    if old != new or not any(new) or not isinstance(saved_ms, (int, float)):
         return now
     return saved_ms / 1000 if 0 <= now - saved_ms / 1000 <= SAVED_SECONDS else now
 
@@ -130,13 +117,9 @@ def _fetched_at(usage: Any, now: float) -> float:
 
 def search_path() -> str:
     """PATH and the usual places of installers: a scheduler's PATH is shorter than a shell's."""
-    places = [
-        Path.home() / ".local/bin",
-        Path.home() / ".claude/local",
-        "/opt/homebrew/bin",
-        "/usr/local/bin",
-    ]
-    return os.pathsep.join([*filter(None, [os.environ.get("PATH")]), *map(str, places)])
+    home = str(Path.home())
+    usual = [f"{home}/.local/bin", f"{home}/.claude/local", "/opt/homebrew/bin", "/usr/local/bin"]
+    return os.pathsep.join([os.environ.get("PATH") or os.defpath, *usual])
 
 
 def _ask_program(directory: Path) -> dict[str, Any]:
@@ -225,37 +208,17 @@ def _keychain() -> Any:
     return held if _at(held, "claudeAiOauth", "accessToken") else None
 
 
-def _usage_by_token() -> Any:
+def _verified_ids(state: dict[str, Any]) -> tuple[str, str]:
+    """The organization and account of the sign-in, asked once for each token. Raises `Problem`."""
     token = _token()
-    try:
-        return _api("/api/oauth/usage", token)
-    except NotSignedIn:
-        renewed = _token()  # Claude Code may have renewed it meanwhile
-        if renewed == token:
-            raise
-        return _api("/api/oauth/usage", renewed)
-
-
-def _verified_ids(state: dict[str, Any], now: float) -> tuple[str, str] | None:
-    """The organization and account of the sign-in, asked once a day for each token; None if nobody can tell now."""
-    try:
-        token = _token()
-        mark = hashlib.sha256(token.encode()).hexdigest()[:16]
-        known = state.get("account") or {}
-        if known.get("token") != mark or not 0 <= now - known["asked"] < PROFILE_SECONDS:
-            ids = _ids(_api("/api/oauth/profile", token), ("organization", "uuid"), ("account", "uuid"))
-            known = state["account"] = {"token": mark, "ids": ids, "asked": now}
-    except Problem:
-        return None
-    return (known["ids"][0], known["ids"][1]) if known["ids"] else None
-
-
-def _unverified_ids(state: dict[str, Any]) -> tuple[str, None]:
-    """The organization in Claude Code's notes, without an account. Raises `Refused`."""
-    noted = _ids(_notes("oauthAccount"), ("organizationUuid",), ("organizationUuid",))
-    if noted is None or state.get("account"):
-        raise Refused("cannot verify whose numbers these are, so they are not sent: run `claude` once")
-    return noted[0], None
+    mark = hashlib.sha256(token.encode()).hexdigest()[:16]
+    known = state.get("account") or {}
+    if known.get("token") != mark:
+        ids = _ids(_api("/api/oauth/profile", token), ("organization", "uuid"), ("account", "uuid"))
+        if ids is None:
+            raise Refused("cannot verify whose numbers these are, so they are not sent: run `claude` once")
+        known = state["account"] = {"token": mark, "ids": ids}
+    return known["ids"][0], known["ids"][1]
 
 
 def _api(path: str, token: str) -> Any:

@@ -1,7 +1,8 @@
 """What may leave this machine: numbers, flags, dates, ids and code words, in the fields that are listed here.
 
 Everything else stays here: names, e-mail addresses, card details, free text, and every field that is new to this
-version. A listed field with an unexpected value is left out, and `errors` names the field without quoting the value.
+version. Where a listed field holds something unexpected, `{}` is sent in its place, and meterbot decides what that
+means.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import Any
 
 from meterbot.agent.network import Problem
 
-LARGEST = 256 * 1024  # bytes that meterbot accepts in one request
-
 FLAG = re.compile("true|false")
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -29,11 +28,10 @@ EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 SECRET = re.compile(r"sk-ant-|mbpush_|xox[a-z]-|xapp-|\beyJ")
 
 SNAPSHOT = ("org_uuid", "account_uuid", "fetched_at", "stale", "usage", "overage", "subscription")
-WINDOW = re.compile(r"(five_hour|seven_day)(?!_breakdown$)(_[a-z0-9_]{1,60})?")
 # Objects and lists of objects. A scope, a model and a surface may also be a mere label.
 OBJECTS = re.compile(
     "usage|limits|model_scoped|extra_usage|spend|used|limit|balance|overage|subscription|scheduled_downgrade"
-    "|gift_details|scope|model|surface"
+    "|gift_details|scope|model|surface|(five_hour|seven_day)(?!_breakdown$)(_[a-z0-9_]{1,60})?"
 )
 VALUES = {
     FLAG: "stale is_active is_enabled user_disabled spend_limit_reached credits_ever_enabled enabled auto_reload "
@@ -68,16 +66,11 @@ def parse_json(text: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def snapshot(usage: Any, org: str, account: str | None, fetched_at: float) -> dict[str, Any]:
-    """What is sent for one body of `/usage`, read at `fetched_at` (seconds since 1970). Raises `Problem`."""
-    at = datetime.fromtimestamp(fetched_at, timezone.utc).isoformat(timespec="milliseconds")
-    whole = {
-        "org_uuid": org,
-        "account_uuid": account,
-        "fetched_at": at.replace("+00:00", "Z"),
-        "usage": usage,
-    }
-    return _snapshot(whole, SNAPSHOT)
+def snapshot(usage: Any, org: str, account: str, fetched_at: float) -> dict[str, Any]:
+    """What is sent for one body of `/usage`, read at `fetched_at` (seconds since 1970)."""
+    moment = datetime.fromtimestamp(fetched_at, timezone.utc).isoformat(timespec="milliseconds")
+    at = moment.replace("+00:00", "Z")
+    return only_listed({"org_uuid": org, "account_uuid": account, "fetched_at": at, "usage": usage}, SNAPSHOT)
 
 
 def from_claude_meter(text: bytes, *, email: bool = False) -> list[dict[str, Any]]:
@@ -85,52 +78,34 @@ def from_claude_meter(text: bytes, *, email: bool = False) -> list[dict[str, Any
     try:
         value = parse_json(text)
     except ValueError:
-        raise Problem("the input is not JSON: pass what `claude-meter --json` prints") from None
+        value = None
     items = value if isinstance(value, list) else [value]
-    if not items:
-        raise Problem("the input is an empty list: claude-meter could not read anything")
-    return [_snapshot(item, (*SNAPSHOT, "account_email") if email else SNAPSHOT) for item in items]
+    if not items or not all(isinstance(item, dict) for item in items):
+        raise Problem("this is not what `claude-meter --json` prints: an object, or a list of them")
+    return [only_listed(item, (*SNAPSHOT, "account_email") if email else SNAPSHOT) for item in items]
 
 
 def render(snapshots: list[dict[str, Any]]) -> bytes:
-    """The bytes to send. Raises `Problem` if meterbot would refuse their size."""
-    text = json.dumps(snapshots[0] if len(snapshots) == 1 else snapshots, indent=1) + "\n"
-    if len(text) > LARGEST:
-        raise Problem(f"the snapshots are larger than the {LARGEST // 1024} KiB that meterbot accepts")
-    return text.encode()
+    """The bytes to send."""
+    return (json.dumps(snapshots[0] if len(snapshots) == 1 else snapshots, indent=1) + "\n").encode()
 
 
-def _snapshot(value: Any, fields: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise Problem("the input holds something that is not a snapshot: an object with org_uuid and usage")
-    errors: list[str] = []
-    allowed = {name: _allowed(value.get(name), name, name, errors) for name in fields}
-    kept = {name: None if part is ... else part for name, part in allowed.items()}
-    for name in ("org_uuid", "fetched_at"):
-        if kept[name] is None:
-            raise Problem(f"a snapshot has no {name}, or an invalid one")
-    if not any(isinstance(kept[name], dict) and kept[name] for name in ("usage", "overage")):
-        raise Problem("a snapshot holds no number that this version knows")
-    theirs = value.get("errors")
-    if isinstance(theirs, list) and theirs:
-        errors.append(f"the sender reported {len(theirs)} errors; their text is not sent")
-    return {**kept, "stale": kept["stale"] is True, "errors": errors}
+def only_listed(value: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """A snapshot without everything that is not listed. Of its errors, only their number is told."""
+    errors = value.get("errors")
+    number = len(errors) if isinstance(errors, list) else 0
+    return {**{name: _allowed(value.get(name), name) for name in fields}, "errors": [{}] * number}
 
 
-def _allowed(value: Any, name: str, path: str, errors: list[str]) -> Any:
-    """The part of the field `name` that may be sent; `...` if there is none."""
-    opens = OBJECTS.fullmatch(name) or WINDOW.fullmatch(name)
-    if opens and isinstance(value, dict):
-        known = [key for key in value if key in FIELDS or OBJECTS.fullmatch(key) or WINDOW.fullmatch(key)]
-        parts = {key: _allowed(value[key], key, f"{path}.{key}", errors) for key in known}
-        return {key: part for key, part in parts.items() if part is not ...}
-    if opens and isinstance(value, list):
-        items = [_allowed(item, name, f"{path}[{at}]", errors) for at, item in enumerate(value[:40])]
-        return [item for item in items if item is not ...]
-    if value is None or (name in FIELDS and _fits(value, FIELDS[name])):
-        return value
-    errors.append(f"{path}: left out, unexpected value")
-    return ...
+def _allowed(value: Any, name: str) -> Any:
+    """The part of the field `name` that may be sent."""
+    if OBJECTS.fullmatch(name):
+        if isinstance(value, dict):
+            known = [key for key in value if key in FIELDS or OBJECTS.fullmatch(key)]
+            return {key: _allowed(value[key], key) for key in known}
+        if isinstance(value, list):
+            return [_allowed(item, name) for item in value[:40]]
+    return value if value is None or (name in FIELDS and _fits(value, FIELDS[name])) else {}
 
 
 def _fits(value: Any, pattern: re.Pattern[str]) -> bool:

@@ -22,32 +22,26 @@ from meterbot.agent.claude_code import profile, read
 from meterbot.agent.document import from_claude_meter, parse_json, render
 from meterbot.agent.network import VERSION, Problem, Refused, UsageProblem, base_address, exchange
 from meterbot.agent.scheduler import (
-    Schedule,
     folder,
     read_settings,
+    schedule,
     settings_file,
+    start,
+    stop,
     write_private,
     write_settings,
 )
 
 # Seconds. Anthropic allows few readings, and every program of the account shares them.
 SHORTEST, EVERY, LONGEST = 300, 900, 6 * 3600
-READ_LADDER, SEND_LADDER = (300, 900, 1800, 3600), (30, 60, 120, 300, 900)
+LADDER = (300, 900, 1800, 3600)  # waits after one refusal, two, and so on
 RUN_SECONDS = 300  # a run that takes longer is stuck, in a name lookup for instance
-
-ADVICE = {
-    401: "meterbot does not know this token: ask `/claude-spend join` for a new line",
-    403: "something in front of meterbot refuses the request: ask the operator",
-    404: "there is no meterbot at this address: check METERBOT_URL",
-    409: "meterbot knows this seat with another account: sign in to the seat's own account with `claude`; if the "
-    "account has changed, the operator runs `meterbot seat forget NAME --account`",
-}
 
 
 class Agent:
     """Reads Claude Code when it is time, and sends what meterbot does not have yet.
 
-    `path` holds what is remembered between runs: deadlines, ids and the last reading, no secret. Times are seconds
+    `path` holds what is remembered between runs: a deadline, ids and the last reading, no secret. Times are seconds
     since 1970. `chance` gives 0 to 1.
     """
 
@@ -58,10 +52,16 @@ class Agent:
         self._state: dict[str, Any] = {}
 
     def once(self, send: Callable[[bytes], str]) -> str:
-        """Reads and sends, as far as it is time for either; says what came of it. Raises `Problem`."""
+        """Reads if it is time, and sends what was not sent yet; says what came of it. Raises `Problem`."""
         with self._alone():
             self._read_if_due()
-            return self._send_if_due(send)
+            if not self._state.get("sent"):
+                outcome = send(self._body())
+                self._save(sent=True)
+                return outcome
+            if self._state.get("refusal"):
+                raise Problem(self._why_not())
+            return f"nothing new to send; next reading {self._next()}"
 
     def body(self) -> bytes:
         """The bytes that would be sent now. Raises `Problem`."""
@@ -72,63 +72,40 @@ class Agent:
     def send_again(self) -> None:
         """Lets the next run send the last reading, which another meterbot may have."""
         with self._alone():
-            self._save(sent=False, send_after=0)
+            self._save(sent=False)
 
     def pause(self) -> float:
         """Seconds until the next run has something to do."""
-        waits = [self._state.get(name, 0) - self._now() for name in ("read_after", "send_after")]
-        return min((wait for wait in waits if 0 < wait <= LONGEST), default=self._every)
+        wait: float = self._state.get("read_after", 0) - self._now()
+        return wait if 0 < wait <= LONGEST else self._every
 
     def _read_if_due(self) -> None:
         now = self._now()
-        if not self._is_due("read_after"):
+        # A deadline further away than any wait was set while the clock was wrong.
+        if 0 < self._state.get("read_after", 0) - now <= LONGEST:
             return
         try:
             snapshots = [read(self._state, now, self._path.parent)]
         except Refused as refusal:
+            failures = self._state.get("failures", 0) + 1
             # A retry exactly on time was seen to cost another hour, and "0 seconds" is no permission.
-            self._wait("read", refusal.wait, READ_LADDER, 300 * self._chance())
-            self._save(refusal=str(refusal))
-            raise Problem(f"{refusal}; next try {self._next('read_after')}") from None
+            wait = max(refusal.wait, LADDER[min(failures, len(LADDER)) - 1]) + 300 * self._chance()
+            self._save(failures=failures, refusal=str(refusal), read_after=now + min(wait, LONGEST))
+            raise Problem(self._why_not()) from None
         # Earlier than the interval, so that a scheduler's next run is not a moment too soon.
-        self._save(read_failures=0, read_after=now + self._every * 0.8, snapshots=snapshots, sent=False)
-
-    def _send_if_due(self, send: Callable[[bytes], str]) -> str:
-        if self._state.get("sent"):
-            if self._state.get("read_failures"):
-                raise Problem(f"{self._state.get('refusal')}; next try {self._next('read_after')}")
-            return f"nothing new to send; next reading {self._next('read_after')}"
-        if not self._is_due("send_after"):
-            raise Problem(f"meterbot could not take the last reading; next try {self._next('send_after')}")
-        body = self._body()
-        try:
-            outcome = send(body)
-        except Refused as refusal:
-            if not refusal.final:  # otherwise a person has to act, and their next run is worth a try
-                self._wait("send", refusal.wait, SEND_LADDER, 30 * self._chance())
-            raise
-        self._save(sent=True, send_failures=0, send_after=0)
-        return outcome
+        due = now + self._every * 0.8
+        self._save(failures=0, refusal="", read_after=due, snapshots=snapshots, sent=False)
 
     def _body(self) -> bytes:
         if not self._state.get("snapshots"):
-            raise Problem(
-                f"{self._state.get('refusal', 'nothing was read')}; next try {self._next('read_after')}"
-            )
+            raise Problem(self._why_not())
         return render(self._state["snapshots"])
 
-    def _is_due(self, deadline: str) -> bool:
-        """Whether it has passed. One further away than any wait was set while the clock was wrong."""
-        wait: float = self._state.get(deadline, 0) - self._now()
-        return wait <= 0 or wait > LONGEST
+    def _why_not(self) -> str:
+        return f"{self._state.get('refusal') or 'nothing was read'}; next try {self._next()}"
 
-    def _wait(self, what: str, asked: float, ladder: tuple[int, ...], more: float) -> None:
-        failures = self._state.get(f"{what}_failures", 0) + 1
-        wait = max(asked, ladder[min(failures, len(ladder)) - 1]) + more
-        self._save(**{f"{what}_failures": failures, f"{what}_after": self._now() + min(wait, LONGEST)})
-
-    def _next(self, deadline: str) -> str:
-        return time.strftime("after %H:%M", time.localtime(self._state.get(deadline, 0)))
+    def _next(self) -> str:
+        return time.strftime("after %H:%M", time.localtime(self._state.get("read_after", 0)))
 
     def _save(self, **changes: Any) -> None:
         self._state.update(changes)
@@ -175,14 +152,11 @@ def send(body: bytes) -> str:
     told, status = _texts(answer.body), answer.status
     if status in {200, 202}:
         return f"{told['seat']}: {told['spent']} sent" if {"seat", "spent"} <= told.keys() else "sent"
+    if "error" in told:
+        raise Problem("; ".join([told["error"], *filter(None, [told.get("remedy")])]) + f" ({status})")
     if status in {408, 425, 429} or status >= 500:
-        raise Refused(f"meterbot cannot take the reading now ({status})", answer.wait)
-    why = (
-        "the address redirects elsewhere: set the final one"
-        if status < 400
-        else told.get("error", "update the agent")
-    )
-    raise Refused(f"{ADVICE.get(status, f'meterbot refuses the reading: {why}')} ({status})", final=True)
+        raise Problem(f"meterbot cannot take the reading now; the next run sends it ({status})")
+    raise Problem(f"this is no answer of meterbot: is METERBOT_URL the right and final address? ({status})")
 
 
 def _texts(body: bytes) -> dict[str, str]:
@@ -192,22 +166,15 @@ def _texts(body: bytes) -> dict[str, str]:
     except ValueError:
         told = None
     texts = told.items() if isinstance(told, dict) else ()
-    return {name: re.sub("[^ -~€£¥]", "?", text)[:200] for name, text in texts if isinstance(text, str)}
+    return {name: re.sub("[^ -~€£¥]", "?", text)[:300] for name, text in texts if isinstance(text, str)}
 
 
 def destination() -> tuple[str, str]:
     """The push token and the address of the settings. Raises `UsageProblem`."""
-    url, token, file = (
-        os.environ.get(name, "").strip()
-        for name in ("METERBOT_URL", "METERBOT_PUSH_TOKEN", "METERBOT_PUSH_TOKEN_FILE")
-    )
-    if not url or not (token or file):
+    url, token = (os.environ.get(name, "").strip() for name in ("METERBOT_URL", "METERBOT_PUSH_TOKEN"))
+    if not url or not token:
         missing = "METERBOT_PUSH_TOKEN" if url else "METERBOT_URL"
         raise UsageProblem(f"{missing} is not set: `/claude-spend join` gives you a line that sets all of it")
-    try:
-        token = token or Path(file).expanduser().read_text("utf-8-sig").strip()
-    except (OSError, ValueError):
-        raise UsageProblem("cannot read the file that METERBOT_PUSH_TOKEN_FILE names") from None
     if not re.fullmatch("[!-~]+", token):
         raise UsageProblem("METERBOT_PUSH_TOKEN has characters that no token has: paste it whole")
     base = base_address(url, "METERBOT_URL")
@@ -221,7 +188,6 @@ def join(url: str, code: str, program: list[str], every: int) -> int:
     told = _texts(answer.body)
     if answer.status != 200 or not {"seat", "token"} <= told.keys():
         raise Problem(told.get("error", f"meterbot does not accept this code ({answer.status})"))
-    os.environ.pop("METERBOT_PUSH_TOKEN_FILE", None)
     os.environ.update(METERBOT_URL=base, METERBOT_PUSH_TOKEN=told["token"])
     agent = Agent(state_file(), every, time.time)
     agent.send_again()
@@ -243,13 +209,13 @@ def state_file() -> Path:
 def install(program: list[str], every: int) -> None:
     """Starts scheduled runs with this shell's settings. Raises `Problem`."""
     write_settings()
-    Schedule([*program, "--env-file", str(settings_file())], every).install()
+    start([*program, "--env-file", str(settings_file())], every)
     print(f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall")
 
 
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
-    Schedule(program, EVERY).remove()
+    stop(schedule(program, EVERY))
     script = [Path(word) for word in program if word.endswith("meterbot-agent.py")]
     for path in [settings_file(), state_file(), state_file().with_suffix(".lock"), *script]:
         if path.exists():
@@ -264,16 +230,9 @@ def main(arguments: list[str], program: list[str]) -> int:
     )
     add = parser.add_argument
     add("action", nargs="*", help="install, uninstall, or join URL CODE; without one, read and send once")
-    add(
-        "--from",
-        dest="source",
-        default="claude-code",
-        metavar="claude-code|FILE|-",
-        help="where the numbers are",
-    )
+    add("--from", dest="source", default="claude-code", metavar="claude-code|FILE|-", help="what to read")
     add("--every", metavar="TIME", help="one reading about every 15m (or 1h, ...), until stopped")
     add("--dry-run", action="store_true", help="show the exact bytes that would be sent, and send nothing")
-    add("--url", metavar="URL", help="where meterbot is; otherwise METERBOT_URL")
     add("--email", action="store_true", help="send the e-mail address in claude-meter's JSON, too")
     add("--env-file", metavar="PATH", help="settings, one NAME=VALUE per line; install writes such a file")
     add("--version", action="version", version=VERSION)
@@ -292,8 +251,6 @@ def _act(options: argparse.Namespace, program: list[str]) -> int:
         os.environ.update(read_settings(Path(options.env_file).expanduser()))
     elif action == "install" and settings_file().exists():
         os.environ.update({**read_settings(settings_file()), **os.environ})
-    if options.url:
-        os.environ["METERBOT_URL"] = options.url
     every = _seconds(options.every or os.environ.get("METERBOT_EVERY") or "15m")
     os.environ["METERBOT_EVERY"] = f"{every}s"
     if action == "join" and len(words) == 2:
@@ -322,10 +279,7 @@ def _push(options: argparse.Namespace, every: int) -> None:
     ours = options.source == "claude-code"
     if options.dry_run:
         body = agent.body() if ours else _from_claude_meter(options)
-        print(
-            f"these {len(body)} bytes would be sent as POST with the push token; nothing is sent",
-            file=sys.stderr,
-        )
+        print(f"these {len(body)} bytes would be sent; nothing is sent", file=sys.stderr)
         sys.stdout.buffer.write(body)
         return
     destination()

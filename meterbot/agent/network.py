@@ -32,12 +32,11 @@ class UsageProblem(Problem):
 
 
 class Refused(Problem):
-    """Somebody was asked and refused. `wait`: the seconds they asked for. `final`: trying again changes nothing."""
+    """Somebody was asked and refused. `wait`: the seconds they asked for."""
 
-    def __init__(self, sentence: str, wait: float = 0.0, *, final: bool = False) -> None:
+    def __init__(self, sentence: str, wait: float = 0.0) -> None:
         super().__init__(sentence)
         self.wait = wait
-        self.final = final
 
 
 class Answer(NamedTuple):
@@ -68,10 +67,9 @@ def base_address(text: str, name: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in {"http", "https"} or not re.fullmatch("[!-~]+", text):
-        raise UsageProblem(f"{name} is not an address like https://meterbot.example.com")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise UsageProblem(f"{name} must be a plain address, without a name, a password, ? or #")
+    plain = re.fullmatch("https?://[!-~]+", text) and not re.search("[@?#]", text)
+    if not host or not plain:
+        raise UsageProblem(f"{name} must be a plain address like https://meterbot.example.com")
     if parts.scheme == "http" and not _is_this_machine(host) and os.environ.get("METERBOT_ALLOW_HTTP") != "1":
         raise UsageProblem(
             f"{name} is http, so everybody on the way could read the token: use https "

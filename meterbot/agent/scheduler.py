@@ -14,20 +14,176 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from meterbot.agent.claude_code import profile
 from meterbot.agent.network import Problem, UsageProblem
 
 # What a scheduled run needs of this shell's environment.
 KEPT = re.compile(
-    "METERBOT_(URL|PUSH_TOKEN|PUSH_TOKEN_FILE|EVERY|ALLOW_HTTP|ANTHROPIC_API)|CLAUDE_CONFIG_DIR|PATH"
+    "METERBOT_(URL|PUSH_TOKEN|EVERY|ALLOW_HTTP|ANTHROPIC_API)|CLAUDE_CONFIG_DIR|PATH"
     "|HTTPS_PROXY|https_proxy|NO_PROXY|no_proxy|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS"
 )
+SERVICE = """\
+[Unit]
+Description=Sends this seat's Claude usage to meterbot
+
+[Service]
+Type=oneshot
+ExecStart={command}
+TimeoutStartSec=10min
+"""
+TIMER = """\
+[Unit]
+Description=Sends this seat's Claude usage to meterbot
+
+[Timer]
+OnStartupSec=2min
+OnUnitInactiveSec={pause}s
+RandomizedDelaySec={spread}s
+
+[Install]
+WantedBy=timers.target
+"""
+TASK = (
+    "Register-ScheduledTask -Force -TaskName {label}"
+    " -Action (New-ScheduledTaskAction -Execute {program} -Argument {arguments})"
+    " -Trigger (New-ScheduledTaskTrigger -Once -At (Get-Date)"
+    " -RepetitionInterval (New-TimeSpan -Seconds {seconds}))"
+    " -Settings (New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries"
+    " -StartWhenAvailable -ExecutionTimeLimit (New-TimeSpan -Minutes 10))"
+)
+
+
+class Command(NamedTuple):
+    """A command, and its standard input."""
+
+    words: list[str]
+    text: str = ""
+
+
+class Schedule(NamedTuple):
+    """How a scheduler starts the agent: its files with their text, and the commands that start and stop it."""
+
+    files: dict[Path, str]
+    start: list[Command]
+    stop: list[Command]
 
 
 def label() -> str:
     """What the timer, task or service is called."""
     return f"meterbot-push{profile()}"
+
+
+def schedule(command: list[str], seconds: int) -> Schedule | None:
+    """How this machine starts `command` about every `seconds`; None if it has no scheduler."""
+    if sys.platform == "win32":
+        return _task_scheduler(command, seconds)
+    if sys.platform == "darwin":
+        return _launchd(command, seconds)
+    if _run(Command(["systemctl", "--user", "show-environment"])).returncode == 0:
+        return _systemd(command, seconds)
+    return _cron(command, seconds) if shutil.which("crontab") else None
+
+
+def start(command: list[str], seconds: int) -> None:
+    """Starts the scheduled runs, instead of those of an earlier installation. Raises `Problem`."""
+    made = schedule(command, seconds)
+    if made is None:
+        raise Problem(f"no scheduler found here: keep this running: {_quoted(command)} --every {seconds}s")
+    stop(made)
+    for path, text in made.files.items():
+        write_private(path, text)
+    for each in made.start:
+        ran = _run(each)
+        if ran.returncode:
+            raise Problem(f"`{_quoted(each.words)}` failed: {ran.stderr.strip()[:300]}")
+
+
+def stop(made: Schedule | None) -> None:
+    """Stops the scheduled runs and deletes their files."""
+    for command in made.stop if made else ():
+        _run(command)
+    for path in filter(Path.exists, made.files if made else ()):
+        path.unlink()
+
+
+def _systemd(command: list[str], seconds: int) -> Schedule:
+    units = folder("XDG_CONFIG_HOME", ".config").parent / "systemd/user"
+    systemctl, timer = ["systemctl", "--user"], f"{label()}.timer"
+    return Schedule(
+        {
+            units / f"{label()}.service": SERVICE.format(command=" ".join(map(_systemd_word, command))),
+            units / timer: TIMER.format(pause=seconds * 4 // 5, spread=seconds * 2 // 5),
+        },
+        [Command([*systemctl, "daemon-reload"]), Command([*systemctl, "enable", "--now", timer])],
+        [Command([*systemctl, "disable", "--now", timer])],
+    )
+
+
+def _launchd(command: list[str], seconds: int) -> Schedule:
+    name, log = f"io.github.{label()}", str(Path.home() / f"Library/Logs/{label()}.log")
+    path, domain = Path.home() / f"Library/LaunchAgents/{name}.plist", f"gui/{os.getuid()}"
+    job = {
+        "Label": name,
+        "ProgramArguments": command,
+        "StartInterval": seconds,
+        "RunAtLoad": True,
+        "ProcessType": "Background",
+        "StandardOutPath": log,
+        "StandardErrorPath": log,
+    }
+    return Schedule(
+        {path: plistlib.dumps(job).decode()},
+        [Command(["launchctl", "bootstrap", domain, str(path)])],
+        [Command(["launchctl", "bootout", f"{domain}/{name}"])],
+    )
+
+
+def _task_scheduler(command: list[str], seconds: int) -> Schedule:
+    program = re.sub(r"python\.exe$", "pythonw.exe", command[0])  # the same without a window
+    program, arguments = (
+        "'" + text.replace("'", "''") + "'" for text in (program, subprocess.list2cmdline(command[1:]))
+    )
+    script = TASK.format(label=label(), program=program, arguments=arguments, seconds=seconds)
+    return Schedule(
+        {},
+        [Command(["powershell", "-NoProfile", "-NonInteractive", "-Command", script])],
+        [Command(["schtasks", "/Delete", "/TN", label(), "/F"])],
+    )
+
+
+def _cron(command: list[str], seconds: int) -> Schedule:
+    minutes = min(max(seconds // 60, 5), 60)  # the agent itself keeps to a longer interval
+    times = f"{random.randrange(minutes)}-59/{minutes}"  # noqa: S311 - to spread the load
+    line = f"{times} * * * * {_quoted(command)} >/dev/null 2>&1 # {label()}\n".replace("%", r"\%")
+    before = _run(Command(["crontab", "-l"])).stdout.splitlines(keepends=True)
+    others = "".join(each for each in before if not each.endswith(f"# {label()}\n"))
+    change = ["crontab", "-"]
+    return Schedule({}, [Command(change, others + line)], [Command(change, others)])
+
+
+def _run(command: Command) -> subprocess.CompletedProcess[str]:
+    words, text = command
+    try:
+        return subprocess.run(words, input=text, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        return subprocess.CompletedProcess(words, 1, "", str(failure))
+
+
+def _quoted(command: list[str]) -> str:
+    return " ".join(map(shlex.quote, command))
+
+
+def _systemd_word(word: str) -> str:
+    """A word of `ExecStart`, where `%` and `$` have a meaning even inside quotes."""
+    if re.fullmatch(r"[\w./,:=+-]+", word, re.ASCII):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"'
+
+
+# Files
 
 
 def folder(variable: str, default: str) -> Path:
@@ -74,126 +230,3 @@ def write_private(path: Path, text: str) -> None:
         new.replace(path)
     except OSError as failure:
         raise Problem(f"cannot write {path}: {failure.strerror}") from None
-
-
-class Schedule:
-    """How this machine starts `command` about every `seconds`."""
-
-    def __init__(self, command: list[str], seconds: int) -> None:
-        self.files: dict[Path, str] = {}
-        self.start: list[list[str]] = []
-        self.stop: list[list[str]] = []
-        self.cron_line = self.missing = ""
-        if sys.platform == "win32":
-            self._task_scheduler(command, seconds)
-        elif sys.platform == "darwin":
-            self._launchd(command, seconds)
-        elif _run(["systemctl", "--user", "show-environment"]).returncode == 0:
-            self._systemd(command, seconds)
-        elif shutil.which("crontab"):
-            minutes = min(max(seconds // 60, 5), 60)  # the agent itself keeps to a longer interval
-            times = f"{random.randrange(minutes)}-59/{minutes}"  # noqa: S311 - to spread the load
-            self.cron_line = f"{times} * * * * {_quoted(command)} >/dev/null 2>&1 # {label()}".replace(
-                "%", r"\%"
-            )
-        else:
-            self.missing = (
-                f"no scheduler found here: keep this running: {_quoted(command)} --every {seconds}s"
-            )
-
-    def install(self) -> None:
-        """Starts the scheduled runs, instead of those of an earlier installation. Raises `Problem`."""
-        if self.missing:
-            raise Problem(self.missing)
-        self.remove()
-        for path, text in self.files.items():
-            write_private(path, text)
-        for command in self.start:
-            ran = _run(command)
-            if ran.returncode:
-                raise Problem(f"`{_quoted(command)}` failed: {ran.stderr.strip()[:300]}")
-        if self.cron_line:
-            _change_crontab(self.cron_line)
-
-    def remove(self) -> None:
-        """Stops the scheduled runs and deletes their files. Raises `Problem`."""
-        for command in self.stop:
-            _run(command)
-        for path in filter(Path.exists, self.files):
-            path.unlink()
-        if self.cron_line:
-            _change_crontab("")
-
-    def _systemd(self, command: list[str], seconds: int) -> None:
-        units = folder("XDG_CONFIG_HOME", ".config").parent / "systemd/user"
-        about = "[Unit]\nDescription=Sends this seat's Claude usage to meterbot\n"
-        words = " ".join(_systemd_word(word) for word in command)
-        self.files[units / f"{label()}.service"] = (
-            f"{about}\n[Service]\nType=oneshot\nExecStart={words}\nTimeoutStartSec=10min\n"
-        )
-        self.files[units / f"{label()}.timer"] = (
-            f"{about}\n[Timer]\nOnStartupSec=2min\nOnUnitInactiveSec={seconds * 4 // 5}s\n"
-            f"RandomizedDelaySec={seconds * 2 // 5}s\n\n[Install]\nWantedBy=timers.target\n"
-        )
-        systemctl, timer = ["systemctl", "--user"], f"{label()}.timer"
-        self.start = [[*systemctl, "daemon-reload"], [*systemctl, "enable", "--now", timer]]
-        self.stop = [[*systemctl, "disable", "--now", timer]]
-
-    def _launchd(self, command: list[str], seconds: int) -> None:
-        name, log = f"io.github.{label()}", str(Path.home() / f"Library/Logs/{label()}.log")
-        path = Path.home() / f"Library/LaunchAgents/{name}.plist"
-        job = {
-            "Label": name,
-            "ProgramArguments": command,
-            "StartInterval": seconds,
-            "RunAtLoad": True,
-            "ProcessType": "Background",
-            "StandardOutPath": log,
-            "StandardErrorPath": log,
-        }
-        self.files[path] = plistlib.dumps(job).decode()
-        self.start = [["launchctl", "bootstrap", f"gui/{os.getuid()}", str(path)]]
-        self.stop = [["launchctl", "bootout", f"gui/{os.getuid()}/{name}"]]
-
-    def _task_scheduler(self, command: list[str], seconds: int) -> None:
-        program = re.sub(r"python\.exe$", "pythonw.exe", command[0])  # the same without a window
-        program, arguments = (
-            "'" + text.replace("'", "''") + "'" for text in (program, subprocess.list2cmdline(command[1:]))
-        )
-        script = (
-            f"Register-ScheduledTask -Force -TaskName {label()}"
-            f" -Action (New-ScheduledTaskAction -Execute {program} -Argument {arguments})"
-            " -Trigger (New-ScheduledTaskTrigger -Once -At (Get-Date)"
-            f" -RepetitionInterval (New-TimeSpan -Seconds {seconds}))"
-            " -Settings (New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries"
-            " -StartWhenAvailable -ExecutionTimeLimit (New-TimeSpan -Minutes 10))"
-        )
-        self.start = [["powershell", "-NoProfile", "-NonInteractive", "-Command", script]]
-        self.stop = [["schtasks", "/Delete", "/TN", label(), "/F"]]
-
-
-def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired) as failure:
-        return subprocess.CompletedProcess(command, 1, "", str(failure))
-
-
-def _change_crontab(line: str) -> None:
-    before = _run(["crontab", "-l"]).stdout.splitlines()
-    lines = [other for other in before if not other.endswith(f"# {label()}")] + [line] * bool(line)
-    ran = _run(["crontab", "-"], "".join(f"{each}\n" for each in lines))
-    if ran.returncode:
-        raise Problem(f"crontab refused the change: {ran.stderr.strip()[:300]}")
-
-
-def _quoted(command: list[str]) -> str:
-    return " ".join(shlex.quote(word) for word in command)
-
-
-def _systemd_word(word: str) -> str:
-    """A word of `ExecStart`, where `%` and `$` have a meaning even inside quotes."""
-    if re.fullmatch(r"[\w./,:=+-]+", word, re.ASCII):
-        return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"'

@@ -32,7 +32,7 @@ _BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
 _AGENT = re.compile(r"meterbot-agent/(?P<version>[\w.+-]{1,40})", re.ASCII)
 _PREFIX = 16
 """Characters of a token that tell failing ones apart."""
-_WHAT_TO_SEND = "send the header `Authorization: Bearer <push token>`; `meterbot seat add NAME` makes a token"
+_WHAT_TO_SEND = "ask `/claude-spend join` for a new line; another program sends the header `Authorization: Bearer <push token>`"
 
 log = get_logger(__name__)
 

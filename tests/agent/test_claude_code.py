@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -49,46 +48,33 @@ async def test_the_token_reads_the_usage_and_whose_it_is(
     assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
     assert reading["fetched_at"] == "2026-04-20T10:00:00.000Z"
     assert [(asked.route, asked.token) for asked in anthropic.requests] == [
-        ("usage", ACCESS),
         ("profile", ACCESS),
+        ("usage", ACCESS),
     ]
     assert anthropic.requests[0].headers["User-Agent"].startswith("meterbot-agent/")
     anthropic.assert_expected_only()
 
 
-async def test_whose_token_it_is_is_asked_once_for_each_day_and_token(
-    home: Home, anthropic: AnthropicApi
-) -> None:
+async def test_whose_token_it_is_is_asked_once_for_each_token(home: Home, anthropic: AnthropicApi) -> None:
     state: dict[str, Any] = {}
     for _ in range(2):
         await read(home, state)
+        home.clock.advance(timedelta(days=1))
     assert routes(anthropic).count("profile") == 1
-    home.clock.advance(timedelta(days=1))
-    await read(home, state)
-    assert routes(anthropic).count("profile") == 2
     anthropic.sign_in("sk-ant-oat01-another", account=OTHER_ACCOUNT)
     home.sign_in("sk-ant-oat01-another")
     assert (await read(home, state))["account_uuid"] == OTHER_ACCOUNT
     assert "another" not in json.dumps(state)
 
 
-async def test_without_a_profile_the_account_is_unknown(home: Home, anthropic: AnthropicApi) -> None:
-    home.note_account()
-    anthropic.fail("profile", Reply(status=529))
-    reading = await read(home)
-    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, None)
-
-
-async def test_an_account_that_was_verified_once_is_not_sent_as_unknown(
+async def test_without_a_profile_nothing_is_read_and_nothing_sent(
     home: Home, anthropic: AnthropicApi
 ) -> None:
     home.note_account()
-    state: dict[str, Any] = {}
-    await read(home, state)
     anthropic.fail("profile", Reply(status=529))
-    home.clock.advance(timedelta(days=1))
-    with pytest.raises(Refused, match="whose numbers these are"):
-        await read(home, state)
+    with pytest.raises(Refused, match="cannot answer now"):
+        await read(home)
+    assert routes(anthropic) == ["profile"]
 
 
 async def test_numbers_that_may_be_anybodys_are_not_sent(home: Home, anthropic: AnthropicApi) -> None:
@@ -131,10 +117,11 @@ async def test_notes_that_the_program_has_not_checked_now_are_verified(
 
 
 @pytest.mark.parametrize("checked", [None, NOW - timedelta(seconds=2)], ids=["never", "before"])
-async def test_notes_that_nobody_can_verify_name_no_account(home: Home, checked: Any) -> None:
+async def test_notes_that_nobody_can_verify_are_not_sent(home: Home, checked: Any) -> None:
     home.note_account(checked=checked)
     home.install_claude(answer(READING))
-    assert (await read(home))["account_uuid"] is None
+    with pytest.raises(NotSignedIn, match="not signed in here"):
+        await read(home)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +140,7 @@ async def test_where_the_program_cannot_tell_the_token_does(
 ) -> None:
     home.install_claude(told)
     await read(home)
-    assert routes(anthropic) == ["usage", "profile"]
+    assert routes(anthropic) == ["profile", "usage"]
 
 
 async def test_an_older_program_that_does_not_know_the_request_is_no_failure(
@@ -161,7 +148,7 @@ async def test_an_older_program_that_does_not_know_the_request_is_no_failure(
 ) -> None:
     home.install_claude({"error": "Unsupported control request subtype: get_usage"}, subtype="error")
     await read(home)
-    assert routes(anthropic) == ["usage", "profile"]
+    assert routes(anthropic) == ["profile", "usage"]
 
 
 async def test_while_the_program_has_to_wait_its_token_is_not_used_instead(
@@ -207,14 +194,14 @@ async def test_numbers_that_the_program_had_saved_are_dated_by_when_it_got_them(
     home: Home, saved: object, age: timedelta, told: str
 ) -> None:
     fetched = int((NOW - age).timestamp() * 1000)
-    home.note_account(cachedUsageUtilization={"fetchedAtMs": fetched, "utilization": saved})
+    home.note_account(checked=NOW, cachedUsageUtilization={"fetchedAtMs": fetched, "utilization": saved})
     home.install_claude(answer(READING))
     assert (await read(home))["fetched_at"] == told
 
 
 @pytest.mark.parametrize("bad", [None, "soon", 1e300, {}])
 async def test_a_saved_time_that_is_none_does_not_matter(home: Home, bad: object) -> None:
-    home.note_account(cachedUsageUtilization={"fetchedAtMs": bad, "utilization": READING})
+    home.note_account(checked=NOW, cachedUsageUtilization={"fetchedAtMs": bad, "utilization": READING})
     home.install_claude(answer(READING))
     assert (await read(home))["fetched_at"] == "2026-04-20T10:00:00.000Z"
 
@@ -223,7 +210,7 @@ async def test_a_saved_time_that_is_none_does_not_matter(home: Home, bad: object
 
 
 async def test_no_prompt_is_sent_to_the_program(home: Home) -> None:
-    home.note_account()
+    home.note_account(checked=NOW)
     home.install_claude(answer(READING))
     await read(home)
     arguments, _, directory, request = json.loads((home.path / "seen.json").read_text())
@@ -240,7 +227,7 @@ async def test_it_is_started_apart_from_secrets_projects_and_other_accounts(home
         HTTPS_PROXY="http://proxy.example:1",
         NODE_EXTRA_CA_CERTS="/ca.pem",
     )
-    home.note_account()
+    home.note_account(checked=NOW)
     home.install_claude(answer(READING))
     await read(home)
     _, env, _, _ = json.loads((home.path / "seen.json").read_text())
@@ -263,7 +250,7 @@ async def test_a_program_that_leaves_without_an_answer_is_no_failure(
     if source.startswith("#!"):
         path.write_text(source)
     await read(home)
-    assert routes(anthropic) == ["usage", "profile"]
+    assert routes(anthropic) == ["profile", "usage"]
 
 
 async def test_a_program_that_hangs_is_ended_with_all_it_started(
@@ -294,11 +281,11 @@ import time; time.sleep(300)
         assert heard == b"started"
     finally:
         os.close(descriptor)
-    assert routes(anthropic) == ["usage", "profile"]
+    assert routes(anthropic) == ["profile", "usage"]
 
 
 async def test_the_place_where_an_installer_put_it_is_looked_at(home: Home) -> None:
-    home.note_account()
+    home.note_account(checked=NOW)
     home.install_claude(answer(READING))
     (home.path / ".local/bin").mkdir(parents=True)
     (home.path / "bin/claude").rename(home.path / ".local/bin/claude")
@@ -308,41 +295,10 @@ async def test_the_place_where_an_installer_put_it_is_looked_at(home: Home) -> N
 # The sign-in.
 
 
-class Renewal(asyncio.Event):
-    """Claude Code renews its token while an answer is under way."""
-
-    def __init__(self, home: Home, token: str) -> None:
-        super().__init__()
-        self._home, self._token = home, token
-
-    async def wait(self) -> Literal[True]:
-        self._home.sign_in(self._token)
-        return True
-
-
-async def test_a_token_that_was_renewed_meanwhile_is_read_again(
-    home: Home, anthropic: AnthropicApi, ana: SignIn
-) -> None:
-    ana.token = "sk-ant-oat01-renewed"
-    anthropic.fail("usage", replace(token_invalid(), until=Renewal(home, ana.token)))
-    assert (await read(home))["account_uuid"] == ACCOUNT
-    assert [asked.token for asked in anthropic.requests] == [ACCESS, ana.token, ana.token]
-
-
-async def test_a_renewed_token_that_is_refused_as_well_is_not_tried_on_and_on(
-    home: Home, anthropic: AnthropicApi
-) -> None:
-    refusal = token_invalid()
-    anthropic.fail("usage", replace(refusal, until=Renewal(home, "sk-ant-oat01-renewed")), refusal)
-    with pytest.raises(NotSignedIn, match="sign in again"):
-        await read(home)
-    assert len(anthropic.requests) == 2
-
-
 async def test_when_a_token_expires_is_for_the_server_to_say(home: Home, anthropic: AnthropicApi) -> None:
     home.sign_in(until=NOW - timedelta(days=1))
     await read(home)
-    assert routes(anthropic) == ["usage", "profile"]
+    assert routes(anthropic) == ["profile", "usage"]
 
 
 @pytest.mark.parametrize(
@@ -361,8 +317,6 @@ async def test_when_a_token_expires_is_for_the_server_to_say(home: Home, anthrop
             0.0,
         ),
         (Reply(body="<html>sign in to the hotel</html>"), "want you to sign in", 0.0),
-        (Reply(body=None), "nothing that this version knows", 0.0),
-        (Reply(body={"new": {"shape": EMAIL}}), "nothing that this version knows", 0.0),
         (Reply(body={"type": "error", "error": {"type": "rate_limit_error"}}), "too often", 0.0),
     ],
     ids=[
@@ -375,8 +329,6 @@ async def test_when_a_token_expires_is_for_the_server_to_say(home: Home, anthrop
         "overloaded",
         "redirect",
         "web page",
-        "null",
-        "new shape",
         "error of status 200",
     ],
 )

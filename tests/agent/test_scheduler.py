@@ -3,6 +3,7 @@
 import ast
 import os
 import plistlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from meterbot.agent import main, scheduler
 from meterbot.agent.network import Problem, UsageProblem
-from meterbot.agent.scheduler import Schedule, read_settings, settings_file
+from meterbot.agent.scheduler import read_settings, schedule, settings_file, start, stop
 from tests.agent.rig import PUSH_TOKEN, Home, program
 
 COMMAND = ["/usr/bin/python3", "/home/ana/meterbot-agent.py"]
@@ -36,7 +37,7 @@ def calls(log: Path) -> list[str]:
 
 def test_on_linux_a_user_timer_runs_it(home: Home) -> None:
     log = recording(home, "systemctl")
-    Schedule(COMMAND, 900).install()
+    start(COMMAND, 900)
     units = home.path / ".config/systemd/user"
     assert (
         "ExecStart=/usr/bin/python3 /home/ana/meterbot-agent.py\n"
@@ -44,7 +45,7 @@ def test_on_linux_a_user_timer_runs_it(home: Home) -> None:
     )
     assert "OnUnitInactiveSec=720s\nRandomizedDelaySec=360s\n" in (units / "meterbot-push.timer").read_text()
     assert calls(log)[-1] == "(['--user', 'enable', '--now', 'meterbot-push.timer'], '')"
-    Schedule(COMMAND, 900).remove()
+    stop(schedule(COMMAND, 900))
     assert calls(log)[-1] == "(['--user', 'disable', '--now', 'meterbot-push.timer'], '')"
     assert list(units.iterdir()) == []
 
@@ -57,7 +58,7 @@ def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None
     odd = tmp_path / "an odd 100% place"
     odd.mkdir()
     (odd / "python").symlink_to(sys.executable)
-    Schedule([str(odd / "python"), "-c", 'print("$HOME")'], 900).install()
+    start([str(odd / "python"), "-c", 'print("$HOME")'], 900)
     units = [str(path) for path in (home.path / ".config/systemd/user").iterdir()]
     (tmp_path / "run").mkdir(mode=0o700)
     ran = subprocess.run(  # noqa: S603 - as found
@@ -79,45 +80,63 @@ def test_a_path_with_signs_of_systemd_is_quoted() -> None:
 def test_on_a_mac_a_launch_agent_runs_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     log = recording(home, "launchctl")
-    Schedule(COMMAND, 900).install()
+    start(COMMAND, 900)
     path = home.path / "Library/LaunchAgents/io.github.meterbot-push.plist"
     job = plistlib.loads(path.read_bytes())
     assert (job["ProgramArguments"], job["StartInterval"], job["RunAtLoad"]) == (COMMAND, 900, True)
     assert calls(log)[-1] == f"(['bootstrap', 'gui/{os.getuid()}', {str(path)!r}], '')"
-    Schedule(COMMAND, 900).remove()
+    stop(schedule(COMMAND, 900))
     assert not path.exists()
 
 
 def test_on_windows_a_task_runs_it_without_a_window(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     log = recording(home, "powershell")
-    Schedule(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"], 900).install()
+    start(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"], 900)
     ((arguments, _),) = map(ast.literal_eval, calls(log))
     assert "-Execute 'C:/Program Files/it''s/pythonw.exe' -Argument '\"C:/a b/agent.py\"')" in arguments[-1]
     assert "-AllowStartIfOnBatteries" in arguments[-1]
 
 
+def crontab(home: Home, table: str) -> Path:
+    """A crontab that keeps its table in a file."""
+    path = home.path / "table"
+    path.write_text(table)
+    source = f"""import pathlib, sys
+path = pathlib.Path({str(path)!r})
+print(path.read_text(), end="") if sys.argv[1] == "-l" else path.write_text(sys.stdin.read())
+"""
+    program(home.path / "bin", "crontab", source)
+    return path
+
+
 def test_without_systemd_cron_runs_it_and_other_lines_stay(home: Home) -> None:
-    log = recording(home, "crontab", answer="0 1 * * * backup\n0 * * * * old # meterbot-push\n")
-    Schedule([*COMMAND, "100%"], 900).install()
-    change = calls(log)[-1]
-    assert "0 1 * * * backup\\n" in change
-    assert "old" not in change
-    assert "-59/15 * * * * /usr/bin/python3 /home/ana/meterbot-agent.py 100\\\\% >/dev/null" in change
-    Schedule(COMMAND, 900).remove()
-    assert calls(log)[-1] == "(['-'], '0 1 * * * backup\\n')"
+    recording(home, "systemctl", status=1)
+    other = "0 1 * * * backup '100\\%'\n0 * * * * other # meterbot-push-0123abcd\n"
+    table = crontab(home, other + "0 * * * * old # meterbot-push\n")
+    start([*COMMAND, "it's", "100%"], 900)
+    kept, line = table.read_text()[: len(other)], table.read_text()[len(other) :]
+    assert kept == other
+    assert re.fullmatch(
+        r"\d+-59/15 \* \* \* \* /usr/bin/python3 /home/ana/meterbot-agent.py "
+        r"""'it'"'"'s' '?100\\%'? >/dev/null 2>&1 # meterbot-push\n""",
+        line,
+    )
+    stop(schedule(COMMAND, 900))
+    assert table.read_text() == other
 
 
 def test_where_there_is_no_scheduler_a_person_is_told_what_to_run(home: Home) -> None:
     with pytest.raises(Problem, match=r"no scheduler found here: keep this running: .* --every 900s"):
-        Schedule(COMMAND, 900).install()
+        start(COMMAND, 900)
     assert home.files() == {}
 
 
 def test_a_scheduler_that_refuses_is_quoted(home: Home) -> None:
-    recording(home, "crontab", status=1)
-    with pytest.raises(Problem, match="crontab refused the change"):
-        Schedule(COMMAND, 900).install()
+    recording(home, "systemctl", status=1)
+    program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
+    with pytest.raises(Problem, match="not allowed to use crontab"):
+        start(COMMAND, 900)
 
 
 def test_the_token_is_in_the_one_file_that_only_its_user_may_read(home: Home) -> None:

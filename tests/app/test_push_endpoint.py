@@ -335,7 +335,7 @@ async def test_without_the_seat_s_token_nothing_is_read_or_stored(
 ) -> None:
     told = await sqlite.send(b"not even json", token=None, headers=headers)
     assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
-    assert "meterbot seat add" in told.body["remedy"]
+    assert "ask `/claude-spend join` for a new line" in told.body["remedy"]
     assert await sqlite.store.read(counter_states.read_latest) == []
 
 
