@@ -1,7 +1,7 @@
-"""This process among the others on its database: it says that it is alive, and learns which leases are its own.
+"""The heartbeat of this process among the others on its database, and the leases that it holds.
 
-One that cannot say so any more, because the database is out of reach, stops what it does alone before another takes it
-for dead. On a database of its own nobody is told anything, and every lease is its own from the start.
+A process that cannot write its heartbeat gives up its leases before another process takes them. A process that has the
+database to itself writes no heartbeat and holds every lease from the start.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy
 
+from meterbot.app.jobs import PeriodicJobs
 from meterbot.chat import Connection
 from meterbot.core.clock import Clock
 from meterbot.core.lease import Lease
-from meterbot.core.log import LoggedState, get_logger
+from meterbot.core.log import get_logger
 from meterbot.store import (
     ALIVE_SECONDS,
     BEAT_SECONDS,
@@ -43,7 +44,7 @@ class Heartbeat:
         self._alive = False
         self._when_lost: list[Callable[[], object]] = []
         self._end: asyncio.TimerHandle | None = None
-        self._beating: asyncio.Task[None] | None = None
+        self._jobs = PeriodicJobs()
 
     def alive(self) -> bool:
         """Whether nobody can have taken this process for dead."""
@@ -57,7 +58,8 @@ class Heartbeat:
         """Begins. Raises what the store raises."""
         await self.beat()
         if not self._store.sole:
-            self._beating = asyncio.create_task(self._keep_beating(), name="presence")
+            self._jobs.add(self.beat, BEAT_SECONDS)
+            self._jobs.start(BEAT_SECONDS)
 
     async def ticked(self, at: datetime, connections: Mapping[str, Connection]) -> None:
         """Notes for `status` in any process that this one works, and how its chats are connected. Raises what the store
@@ -79,9 +81,7 @@ class Heartbeat:
 
     async def leave(self) -> None:
         """Ends: others take over at once. Raises nothing."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        await self._jobs.stop()
         self._lose()
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
@@ -107,21 +107,6 @@ class Heartbeat:
                     lease=lease.name,
                 )
             lease.turn(held=lease.name in held)
-
-    async def _keep_beating(self) -> None:
-        failing = LoggedState(
-            log,
-            "cannot tell the other processes that this one is alive, still trying",
-            "the other processes know again that this one is alive",
-        )
-        while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            try:
-                await self.beat()
-            except Exception as error:  # noqa: BLE001 - logged
-                failing.begins(error)
-            else:
-                failing.ends()
 
     def _lives_from(self, began: float) -> None:
         self._alive = True

@@ -51,6 +51,8 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Iterab
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("meterbot").setLevel(level)
+    # At WARNING, it says of every run that is left out that the one before it has not ended.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread

@@ -1,18 +1,16 @@
-"""The running bot: its parts, connected, and what drives them by the clock."""
+"""The running bot: its parts, and the periodic jobs that drive them."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import meterbot
 from meterbot.app.health import BotHealth
 from meterbot.app.heartbeat import Heartbeat
+from meterbot.app.jobs import PeriodicJobs
 from meterbot.app.watchdog import Watchdog
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
@@ -21,7 +19,7 @@ from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease
-from meterbot.core.log import LoggedState, get_logger
+from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -97,37 +95,33 @@ class Bot:
     """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
     seen: tuple[float, Mapping[str, SourceState]] | None = None
     """When the health of the seats was last read, and how it was."""
-    _tidying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    jobs: PeriodicJobs = field(default_factory=PeriodicJobs)
     replaced: asyncio.Event = field(default_factory=asyncio.Event)
     """The database's file is another one now."""
     ended_by: StartError | None = None
-    _failing: dict[str, LoggedState] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
-        """Polls and tells until `stop` is set; what is running then is finished, and nothing is lost."""
+        """Reads seats and delivers alerts until `stop` is set, then finishes what runs. Raises `StartError` where the
+        database's file was replaced."""
         self.awake_since = self.clock.now()
-        telling = asyncio.create_task(self.notify.run(), name="notify")
-        jobs = [
-            asyncio.create_task(self._every(seconds * tick_seconds, job), name=job.__name__)
-            for job, seconds in (
-                (self.tick, 1.0),
-                (self.sweep, SWEEP_SECONDS),
-                (self.note_tick, WRITE_SECONDS),
-                (self.check_channels, CHANNELS_SECONDS),
-                (self.calculate_merges, MERGES_SECONDS),
-                (self.digest, SWEEP_SECONDS),
-                (self.look, LOOK_SECONDS),
-                (self.end_round, ROUND_SECONDS),
-            )
-        ]
-        # What may wait as long as a machine's clock is set back is kept by the hour of the day.
-        scheduler = AsyncIOScheduler(timezone=UTC)
-        scheduler.add_job(self._tidy_now, "interval", seconds=TIDY_SECONDS * tick_seconds, **_COARSE)
-        scheduler.start()
+        delivering = asyncio.create_task(self.notify.run(), name="delivery")
+        for job, seconds in (
+            (self.tick, 1.0),
+            (self.sweep, SWEEP_SECONDS),
+            (self.note_tick, WRITE_SECONDS),
+            (self.check_channels, CHANNELS_SECONDS),
+            (self.calculate_merges, MERGES_SECONDS),
+            (self.digest, SWEEP_SECONDS),
+            (self.look, LOOK_SECONDS),
+            (self.end_round, ROUND_SECONDS),
+            (self.tidy, TIDY_SECONDS),
+        ):
+            self.jobs.add(job, seconds * tick_seconds)
+        self.jobs.start(tick_seconds)
         self.last_tick = self.awake_since
         self.written_at = self.connected_at = self.awake_since
-        await self.attempt(self.note_tick)
-        await self.attempt(self.check_channels)
+        await self.jobs.attempt(self.note_tick)
+        await self.jobs.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
         self.watch.started()
         ends = [asyncio.create_task(event.wait()) for event in (stop, self.replaced)]
@@ -140,39 +134,8 @@ class Bot:
                 end.cancel()
             log.info("stopping")
             self.watch.stopping()
-            scheduler.shutdown(wait=False)
-            for job in jobs:
-                job.cancel()
             self.notify.stop()
-            await asyncio.gather(self.poller.close(), _ended(telling))
-            await asyncio.gather(*jobs, return_exceptions=True)
-
-    async def _every(self, seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-        # By the loop's time: a machine's clock that is set back by a day must not halt the bot for that day.
-        while True:
-            await asyncio.sleep(seconds)
-            await self.attempt(job)
-
-    async def _tidy_now(self) -> None:
-        # The scheduler would warn of each that it leaves out, and call it an error that its end cuts one short.
-        if self._tidying.locked():
-            return
-        with suppress(asyncio.CancelledError):
-            async with self._tidying:
-                await self.attempt(self.tidy)
-
-    async def attempt(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Runs one periodic job; a failure is logged, and the job runs again at its next turn."""
-        name = getattr(job, "__name__", "job")
-        if name not in self._failing:
-            began, ended = "a job fails, it will be tried again", "a job works again"
-            self._failing[name] = LoggedState(log, began, ended, job=name)
-        try:
-            await job()
-        except Exception as error:  # noqa: BLE001 - logged
-            self._failing[name].begins(error)
-        else:
-            self._failing[name].ends()
+            await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
     async def step(self) -> None:
         """Does everything that is due now, and returns when it is done: for a clock that does not run meanwhile."""
@@ -308,13 +271,12 @@ class Bot:
         )
 
 
-_COARSE = {"coalesce": True, "max_instances": 3, "misfire_grace_time": None}
 _FAREWELL_SECONDS = 4.0
 
 
-async def _ended(telling: asyncio.Task[None]) -> None:
+async def _ended(delivering: asyncio.Task[None]) -> None:
     """Lets the messages being sent arrive; one that takes too long is in doubt, and the next start looks for it."""
-    _, unfinished = await asyncio.wait([telling], timeout=_FAREWELL_SECONDS)
+    _, unfinished = await asyncio.wait([delivering], timeout=_FAREWELL_SECONDS)
     for task in unfinished:
         task.cancel()
-    await asyncio.gather(telling, return_exceptions=True)
+    await asyncio.gather(delivering, return_exceptions=True)

@@ -190,7 +190,7 @@ async def test_a_postgresql_that_restarts_halts_the_bot_and_no_more(three: Team,
             await watched(three).until_read(1, seconds=STARTED)
             await asyncio.to_thread(server.stop)
             three.block("ana")
-            await process.line(bot.stderr, lambda line: "cannot tell the other processes" in line)
+            await process.line(bot.stderr, lambda line: '"job": "beat"' in line)
             await asyncio.to_thread(server.ensure_postgres_running)
             await three.discord.until(lambda: told(three.on_discord(), "ana is BLOCKED"), seconds=STARTED)
             await three.slack.until(lambda: told(three.on_slack(), "ana is BLOCKED"), seconds=STARTED)

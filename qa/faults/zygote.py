@@ -19,16 +19,17 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import apscheduler.schedulers.base
 import httpx  # noqa: F401 - imported once, for all
 from discord.state import ConnectionState
 from pydantic import BaseModel
 
-from meterbot.app import build, heartbeat, log_setup, serve
+from meterbot.app import build, heartbeat, jobs, log_setup, serve
 from meterbot.app.config import load
 from meterbot.chat.discord import chat as _discord  # noqa: F401 - imported once, for all
 from meterbot.chat.slack.chat import SlackChat
@@ -186,6 +187,18 @@ def _ping_seldom() -> None:
     defaults["ping_interval"] = _PING_SECONDS
 
 
+def _schedule_by(page: Page) -> None:
+    """apscheduler reads the machine's clock, which is the schedule's here, with its jumps."""
+
+    class WallTime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return page.wall.astimezone(tz)
+
+    for module in (apscheduler.schedulers.base, jobs):
+        setattr(module, "datetime", WallTime)  # noqa: B010
+
+
 def _let_gateways_be_silent() -> None:
     """discord.py's heart beats in a thread of its own, in real time: on ours it would seem to have stopped."""
     begin = ConnectionState.__init__
@@ -210,6 +223,7 @@ def _live(birth: Birth, director: socket.socket) -> None:
         slot = page.slot(birth.slot)
         count_points(slot)
         engine._BUSY_MS = engine._PATIENT_MS = _BUSY_MS
+        _schedule_by(page)
         _beat_seldom()
         _ping_seldom()
         _let_gateways_be_silent()

@@ -200,7 +200,7 @@ async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_bac
                 with closing(sqlite3.connect(sqlite.removeprefix("sqlite:///"))) as connection:
                     connection.execute(f"ALTER TABLE {now} RENAME TO {then}")
                 for _ in range(3):
-                    await bot.attempt(bot.note_tick)
+                    await bot.jobs.attempt(bot.note_tick)
     assert [(one["log_level"], one["event"]) for one in logs] == [
         ("error", "a job fails, it will be tried again"),
         ("info", "a job works again"),
@@ -219,7 +219,7 @@ async def test_a_bug_of_a_job_is_logged_although_the_job_fails_already(
     async with assembled(three.config(sqlite), clock) as bot:
         with capture_logs() as logs:
             for _ in range(4):
-                await bot.attempt(job)
+                await bot.jobs.attempt(job)
     assert [type(one["exc_info"]) for one in logs] == [OSError, KeyError]
 
 
@@ -239,7 +239,7 @@ async def test_a_bot_ends_when_its_database_file_is_another_one(
     async with running(three.config(sqlite), clock) as bot:
         ending = asyncio.create_task(bot.run(asyncio.Event()))
         _take_away(path, how)
-        await bot.attempt(bot.note_tick)
+        await bot.jobs.attempt(bot.note_tick)
         with pytest.raises(StartError, match="the database's file was replaced or moved"):
             await asyncio.wait_for(ending, 20)
 
@@ -266,7 +266,7 @@ async def test_a_job_that_is_cut_off_at_the_end_is_no_failure(
 
     async with assembled(three.config(sqlite), clock) as bot:
         with capture_logs() as logs:
-            job = asyncio.create_task(bot.attempt(unending))
+            job = asyncio.create_task(bot.jobs.attempt(unending))
             await begun.wait()
             job.cancel()
             await asyncio.wait([job])
