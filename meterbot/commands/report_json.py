@@ -11,7 +11,7 @@ from meterbot.commands.org_lines import ESTIMATE
 from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.seat_lines import is_metered, seat_lines
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
-from meterbot.core.models import ExtraUsage, Snapshot, Subscription, Window
+from meterbot.core.models import Balance, ExtraUsage, Snapshot, Subscription, Window
 from meterbot.core.money import Money, percent, plain, rounded
 from meterbot.core.org_spend import (
     OrgCosts,
@@ -124,6 +124,18 @@ def _extra_json(extra: ExtraUsage | None, block: Block | None) -> dict[str, obje
         "blocked": block is not None,
         "blocked_reason": None if block is None else block.reason,
         "blocked_until": None if block is None or block.until is None else stamp(block.until),
+        **_balance_json(extra.balance),
+    }
+
+
+def _balance_json(balance: Balance | None) -> dict[str, object]:
+    """Prepaid credits: `balance` is null where it is not known."""
+    at = None if balance is None else balance.at
+    return {
+        "balance": None if balance is None else plain(balance.amount),
+        "balance_currency": None if balance is None else balance.amount.currency,
+        "balance_read_at": None if at is None else stamp(at),
+        "auto_reload": None if balance is None else balance.auto_reload,
     }
 
 

@@ -35,6 +35,7 @@ def seat_lines(
     value = extra_usage_value(snapshot, now, tz)
     if value is not None:
         rows.append(("Extra usage", value))
+        rows += _balance_rows(snapshot, now)
     if snapshot.org_spend is not None:
         rows += spend_rows(snapshot.org_spend)
     rows += _billing_rows(snapshot.subscription)
@@ -68,6 +69,16 @@ def extra_usage_value(snapshot: Snapshot, now: datetime, tz: tzinfo) -> str | No
         return value
     until = f" until {local_day(block.until, tz)}" if block.until else ""
     return f"{value}  BLOCKED{until}"
+
+
+def _balance_rows(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
+    balance = None if snapshot.extra_usage is None else snapshot.extra_usage.balance
+    if balance is None:
+        return []
+    older = balance.at is not None and balance.at < snapshot.fetched_at
+    asides = ["the organization's"] * balance.shared + ["auto-reload on"] * bool(balance.auto_reload)
+    asides += [f"as of {age(balance.at, now)}"] if older and balance.at is not None else []
+    return [("Prepaid credits", f"{show(balance.amount)} left" + (f" ({', '.join(asides)})" if asides else ""))]
 
 
 def is_metered(extra: ExtraUsage, block: Block | None) -> bool:

@@ -65,6 +65,22 @@ class WindowPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """Prepaid credits that are left. `auto_reload` None: not known. `shared`: they are the whole organization's. `at`: when
+    it was read; None: with the rest of its reading."""
+
+    amount: Money
+    auto_reload: bool | None = None
+    shared: bool = False
+    at: datetime | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is left, and nothing is known to fill it up again: the next prompt beyond the plan is refused."""
+        return self.amount.minor == 0 and self.auto_reload is not True
+
+
+@dataclass(frozen=True, slots=True)
 class ExtraUsage:
     """This period's metered spend, as far as the bodies said.
 
@@ -88,8 +104,8 @@ class ExtraUsage:
     why_known: bool = True
     comparable: bool = True
     """False when `used` is before a discount, so that used ≥ cap proves nothing."""
-    balance: Money | None = None
-    """Prepaid credits that are left; None where the source does not say."""
+    balance: Balance | None = None
+    """None where the source does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +269,7 @@ class EventKind(StrEnum):
     SEAT_BLOCKED = "seat_blocked"
     SEAT_UNBLOCKED = "seat_unblocked"
     CHARGED_WITHIN_PLAN = "charged_within_plan"
+    BALANCE_LOW = "balance_low"
     METERING_CHANGED = "metering_changed"
     WINDOW_FULL = "window_full"
     WINDOW_RESET = "window_reset"

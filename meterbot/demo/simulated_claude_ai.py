@@ -7,7 +7,7 @@
         ...  # read from server.url
         server.assert_expected_only()
 
-It knows the four routes that are read. Anything else that arrives is answered like the real one would and recorded in
+It knows the five routes that are read. Anything else that arrives is answered like the real one would and recorded in
 `unexpected`.
 """
 
@@ -24,8 +24,13 @@ from aiohttp import web
 
 from meterbot.demo.server import Reply, Server, error, not_found, send
 
-_ORGANIZATION = re.compile("/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details)")
-_PARTS = {"usage": "usage", "overage_spend_limit": "overage", "subscription_details": "subscription"}
+_ORGANIZATION = re.compile("/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details|prepaid/credits)")
+_PARTS = {
+    "usage": "usage",
+    "overage_spend_limit": "overage",
+    "subscription_details": "subscription",
+    "prepaid/credits": "credits",
+}
 
 CHALLENGE_PAGE = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 
@@ -64,6 +69,9 @@ class SimulatedOrganization:
     disabled_reason: str | None = None
     disabled_until: datetime | None = None
     out_of_credits: bool = False
+    balance: Decimal | None = None
+    """Prepaid credits that are left; None: none were ever bought."""
+    auto_reload: bool | None = None
     status: str = "active"
     next_charge: date | None = None
     billing_interval: str = "monthly"
@@ -116,6 +124,19 @@ class SimulatedOrganization:
             "discount_ends_at": None,
         }
 
+    def credits(self) -> dict[str, Any]:
+        bought = self.balance is not None
+        money = {"amount_minor": float(self.balance or 0), "currency": self.currency, "exponent": self.decimals}
+        reload = None if self.auto_reload is None else {"enabled": self.auto_reload}
+        return {
+            "amount": float(self.balance or 0),
+            "currency": self.currency if bought else None,
+            "balance": {"money": money if bought else None, "credits": None},
+            "auto_reload_settings": reload,
+            "pending_invoice_amount_cents": None,
+            "last_paid_purchase_cents": None,
+        }
+
     def subscription(self) -> dict[str, Any]:
         return {
             "status": self.status,
@@ -164,7 +185,7 @@ class Received:
 
 
 class ClaudeAi(Server[Received]):
-    """The server. Routes are named `account`, `usage`, `overage`, `subscription`."""
+    """The server. Routes are named `account`, `usage`, `overage`, `subscription`, `credits`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,6 +251,8 @@ class ClaudeAi(Server[Received]):
             return Reply(body=organization.usage())
         if received.route == "subscription":
             return Reply(body=organization.subscription())
+        if received.route == "credits":
+            return Reply(body=organization.credits())
         asked_for = re.search("account_uuid=([^&]+)", received.path)
         row = organization.overage(asked_for and asked_for[1])
         return not_found() if row is None else Reply(body=row)

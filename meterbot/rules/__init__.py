@@ -46,6 +46,7 @@ always there, null when not known.
 | `charged_within_plan` | used, before, before_at, rise, period, windows (all of them) |
 | `cap_forecast` | used, cap, percent, period, pace (per hour), over_hours (text), cap_eta, ends, low, likely, high (of the month's forecast) |
 | `spend_spike` | used, cap, percent, period, pace (per hour), over_hours (text), usual (what nine of ten busy hours stay within), times (text), hours |
+| `balance_low` | balance, level, auto_reload, shared (with the organization), next (`refused`, `plan` or null), full_windows |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_reset` | window, resets_at (of the next one) |
 | `window_full` | window, resets_at, reset_due (a reset that is overdue: then `resets_at` is null), next (`billed`, `refused` or null), used, cap |

@@ -50,11 +50,12 @@ def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: da
     return Block(
         reason=reason,
         until=until if until is not None and until > now else None,
-        hard=_any_full(windows),
+        hard=any_full(windows),
     )
 
 
-def _any_full(windows: Iterable[Window] | None) -> bool | None:
+def any_full(windows: Iterable[Window] | None) -> bool | None:
+    """None: not known, because no window was read or one has no number."""
     if windows is None:
         return None
     known = list(windows)

@@ -6,7 +6,7 @@ from datetime import datetime
 from meterbot.core import money
 from meterbot.core.models import Event, LastKnown, Sample, Snapshot
 from meterbot.core.money import Money
-from meterbot.rules import billing, blocked, metering, spend, windows
+from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
@@ -38,6 +38,7 @@ _STEPS: tuple[Rule, ...] = (
     windows.watch_windows,
     blocked.watch_block,
     spend.watch_thresholds,
+    balance.watch_balance,
     metering.watch_metering,
     billing.watch_renewal,
     billing.watch_subscription,

@@ -25,17 +25,17 @@ def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list
         if not step.uncapped:
             held.append(step)
         elif cap == "none" and step.amount is not None:
-            uncapped.append(_restated(step.amount.minor, used))
+            uncapped.append(restated(step.amount.minor, used))
     if uncapped:
         top = max(amount.minor for amount in uncapped)
         unit = UNCAPPED_STEP.minor
         last = used.minor.scaleb(default_places(used.currency) - used.exponent) // unit * unit
-        uncapped += [_restated(last, used)] if last > top else []
+        uncapped += [restated(last, used)] if last > top else []
     return [*held, *(Threshold(amount=amount, uncapped=True) for amount in uncapped)]
 
 
-def _restated(minor: Decimal, used: Money) -> Money:
-    """As many hundredths (yen, won) in the seat's currency."""
+def restated(minor: Decimal, used: Money) -> Money:
+    """As many hundredths (yen, won) in the currency of `used`."""
     return Money(minor, used.currency, default_places(used.currency))
 
 

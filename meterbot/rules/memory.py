@@ -71,6 +71,8 @@ class CounterMemory:
 
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
 
+    `alerted_balance_levels` are the levels that the prepaid balance was below, the lowest first.
+
     `subscription_trouble` is the key of the open alert about an unpaid plan.
 
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
@@ -106,6 +108,7 @@ class CounterMemory:
     risk: Risk | None = None
     spike_at: datetime | None = None
     alerted_renewals: dict[date, tuple[int, ...]] = field(default_factory=dict)
+    alerted_balance_levels: tuple[str, ...] = ()
     subscription: SeenSubscription | None = None
     subscription_trouble: str | None = None
 

@@ -1,7 +1,7 @@
 """What is known of a counter: the newest snapshot, completed with the last good values."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from meterbot.core.models import ExtraUsage, Health, LastKnown, Snapshot, Subscription
 from meterbot.core.money import Money
@@ -9,6 +9,8 @@ from meterbot.core.org_spend import completed as completed_spend
 from meterbot.rules.months import CLOCK_SKEW, calendar_month
 from meterbot.rules.window_trend import extended
 
+_BALANCE_HOLDS = timedelta(days=1)
+"""A balance that was not read for longer is not known any more."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -41,7 +43,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
         if extra.used is None and last.used is not None:
             extra_usage_at = last_at  # a reason was read, and no amount
             extra = _apart(extra, last)
-        extra = _completed(extra, last)
+        extra = _completed(extra, last, at)
     subscription = snapshot.subscription
     if keep_subscription:
         subscription = old.subscription
@@ -54,7 +56,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
         org_name=snapshot.org_name or old.org_name,
         tier=snapshot.tier or old.tier,
         windows=old.windows if keep_windows else snapshot.windows,
-        extra_usage=extra,
+        extra_usage=None if extra is None else _balance_dated(extra, at),
         subscription=subscription,
         org_spend=completed_spend(snapshot.org_spend, old.org_spend),
     )
@@ -77,16 +79,16 @@ def from_future(known: LastKnown, now: datetime) -> bool:
 def undated(known: LastKnown) -> LastKnown:
     """What is known when nobody can say since when: whose it is, its units and settings, but no amount and no window."""
     old = known.snapshot
-    extra = None if old.extra_usage is None else without_amounts(old.extra_usage)
+    extra = None if old.extra_usage is None else replace(without_amounts(old.extra_usage), balance=None)
     return LastKnown(
         replace(old, fetched_at=_LONG_AGO, windows=(), extra_usage=extra, subscription=None, org_spend=None)
     )
 
 
 def _first(snapshot: Snapshot) -> LastKnown:
-    at = snapshot.fetched_at
+    at, extra = snapshot.fetched_at, snapshot.extra_usage
     return LastKnown(
-        snapshot=snapshot,
+        snapshot=snapshot if extra is None else replace(snapshot, extra_usage=_balance_dated(extra, at)),
         windows_at=_when(at, read=snapshot.windows_read),
         extra_usage_at=_when(at, read=snapshot.extra_usage_read),
         subscription_at=_when(at, read=snapshot.subscription_read),
@@ -153,7 +155,17 @@ def _apart(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
     return replace(extra, cap=None, cap_known=False, comparable=False)
 
 
-def _completed(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
+def _balance_dated(extra: ExtraUsage, at: datetime) -> ExtraUsage:
+    """With when the balance was read, so that it can be shown with its age once it is not read any more."""
+    if extra.balance is None or extra.balance.at is not None:
+        return extra
+    return replace(extra, balance=replace(extra.balance, at=at))
+
+
+def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
+    held = last.balance
+    if extra.balance is None and held is not None and held.at is not None and at - held.at <= _BALANCE_HOLDS:
+        extra = replace(extra, balance=held)
     if extra.enabled is None or extra.used is None or not extra.currency:
         extra = replace(
             extra,

@@ -20,7 +20,8 @@ _SYMBOL = re.compile(rf"(?P<symbol>[^\d\s]+)\s*{_NUMBER}")
 class Threshold:
     """A level: a percentage of the cap, or an amount. Exactly one of the two is set.
 
-    `uncapped`: an amount that holds only for seats without a cap, and is meant in the seat's own currency.
+    `uncapped`: an amount of the defaults, meant in the seat's own currency; of `thresholds` it holds only for seats
+    without a cap.
     """
 
     percent: Decimal | None = None
@@ -64,6 +65,10 @@ DEFAULT_THRESHOLDS = (
 )
 
 
+DEFAULT_BALANCE_LEVELS = (Threshold(amount=money.of_major(Decimal(10), "USD"), uncapped=True),)
+"""Ten, in the balance's own currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """A limit on the sum of all seats in one currency within a calendar month (UTC)."""
@@ -83,6 +88,8 @@ class RuleSettings:
     """
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
+    balance_levels: tuple[Threshold, ...] = DEFAULT_BALANCE_LEVELS
+    """Amounts. That nothing is left is told in any case."""
     renewal_days: tuple[int, ...] = (3,)
     renewal_hour: int = 9
     budgets: tuple[Budget, ...] = ()

@@ -90,7 +90,9 @@ def _next_prompt(reading: CleanReading) -> str | None:
     """What becomes of a prompt while a window is full; None when the state of extra usage was not read."""
     if reading.metering is None:
         return None
-    return "billed" if reading.metering == "on" and block_in(reading) is None else "refused"
+    balance = None if reading.extra is None else reading.extra.balance
+    paid = reading.metering == "on" and block_in(reading) is None and not (balance and balance.empty)
+    return "billed" if paid else "refused"
 
 
 def last_full(memory: CounterMemory, reading: CleanReading) -> datetime | None:

@@ -12,7 +12,8 @@ REPOSITORY = "[0-9A-Za-z_.-]{1,100}/[0-9A-Za-z_.-]{1,100}"
 
 _ALLOWED_PATH = re.compile(
     "/api/account"
-    f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details)"
+    f"|/api/organizations/{_ID}/(usage|overage_spend_limit(\\?account_uuid={_ID})?|subscription_details"
+    "|prepaid/credits)"
     "|/api/oauth/(usage|profile)"
     f"|/v1/organizations/(me|cost_report\\?starting_at={_MIDNIGHT}&ending_at={_MIDNIGHT}&bucket_width=1d&limit=31{_PAGE}"
     f"|usage_report/claude_code\\?starting_at={_DAY}&limit=1000{_PAGE}"

@@ -28,8 +28,8 @@ RETRY_PAUSES = (1.5, 3.0, 5.0)
 
 
 class ClaudeAiSource:
-    """Reads one seat: its account (kept for an hour), then usage, overage and subscription of each organization, one
-    request at a time.
+    """Reads one seat: its account (kept for an hour), then usage, overage, subscription and prepaid credits of each
+    organization, one request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
     `read_before`: what was read of this seat in earlier processes: an organization among them that refuses to be read is

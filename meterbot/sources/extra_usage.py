@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
 
-from meterbot.core.models import ExtraUsage, ReasonClass
+from meterbot.core.models import Balance, ExtraUsage, ReasonClass
 from meterbot.core.money import Money, default_exponent, plain
 from meterbot.sources.disabled_reasons import FETCH_ERROR, best_reason, known_class
 from meterbot.sources.fields import DriftNotes, read
@@ -136,7 +136,7 @@ def _merge(
         disabled_until=row.disabled_until if row else None,
         why_known=why_known and not (row and row.disabled_reason == FETCH_ERROR),
         comparable=not _is_before_discount(row, used, notes, differ=differ),
-        balance=_balance(statements, scales),
+        balance=_balance(statements, scales, shared=team),
     )
 
 
@@ -146,9 +146,12 @@ def _cap_statement(statements: Sequence[Statement]) -> Statement | None:
     return decided or next((each for each in statements if each.null_cap), None)
 
 
-def _balance(statements: Sequence[Statement], scales: "_Scales") -> Money | None:
-    stated = _first(each.balance for each in statements)
-    return None if stated is None or stated.currency is None else scales.money(stated)
+def _balance(statements: Sequence[Statement], scales: "_Scales", *, shared: bool) -> Balance | None:
+    by = next((each for each in statements if each.balance is not None), None)
+    if by is None or by.balance is None or by.balance.currency is None:
+        return None
+    amount = scales.money(by.balance)
+    return None if amount is None else Balance(amount, by.auto_reload, shared)
 
 
 class _Scales:

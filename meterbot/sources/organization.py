@@ -1,11 +1,13 @@
-"""One organization of a seat, read from claude.ai: usage, then overage, then subscription, one request at a time."""
+"""One organization of a seat, read from claude.ai: usage, then overage, subscription and prepaid credits, one request at a
+time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from meterbot.core.log import get_logger
 from meterbot.core.models import Window
 from meterbot.sources.account import Organization
+from meterbot.sources.balance import balance_of
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes, kind
 from meterbot.sources.responses import Cause, Missing, SourceError
@@ -70,6 +72,8 @@ async def read_organization(
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, found)
         if body is not Missing.FAILED:
             found.billing = billing_of(None if body is Missing.ABSENT else body, found.notes)
+    if not found.ended:
+        await _balance(session, organization, f"{at}/prepaid/credits", now, found)
     conclude(found)
     return found
 
@@ -133,13 +137,36 @@ async def _overage(
     return overage_row(body, found.notes, account=account, org=organization.uuid, team=organization.team)
 
 
-async def _optional(session: Session, path: str, part: str, now: datetime, found: OrgReading) -> object:
+async def _balance(
+    session: Session, organization: Organization, path: str, now: datetime, found: OrgReading
+) -> None:
+    """Asks for the prepaid credits where extra usage is metered and `/usage` has not told them already. To be denied is an
+    answer: most members of an organization may not see its billing."""
+    extra = found.metering.extra
+    if extra is None or extra.balance is not None:
+        return
+    body = await _optional(session, path, "credits", now, found, denied_is_absent=True)
+    if isinstance(body, Missing):
+        return
+    balance = balance_of(body, found.notes, shared=organization.team)
+    found.metering = replace(found.metering, extra=replace(extra, balance=balance))
+
+
+async def _optional(
+    session: Session,
+    path: str,
+    part: str,
+    now: datetime,
+    found: OrgReading,
+    *,
+    denied_is_absent: bool = False,
+) -> object:
     """The body of an optional answer, or why there is none. Other trouble than 404 is recorded, and ends the reading
     if it concerns the session."""
     try:
         return await session.get(path, now)
     except SourceError as trouble:
-        if trouble.cause is Cause.ABSENT:
+        if trouble.cause is Cause.ABSENT or (denied_is_absent and trouble.cause is Cause.DENIED):
             return Missing.ABSENT
         found.errors.append(f"{part}: {trouble.sentence}")
         found.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from meterbot.sources.balance import auto_reload
 from meterbot.sources.disabled_reasons import FETCH_ERROR
 from meterbot.sources.fields import DriftNotes, read
 from meterbot.sources.responses import Missing
@@ -37,6 +38,7 @@ class Statement:
     currency: str | None
     scale: int | None
     balance: StatedAmount | None = None
+    auto_reload: bool | None = None
 
     @property
     def unlimited(self) -> bool:
@@ -99,6 +101,7 @@ def spend_statement(value: object, notes: DriftNotes) -> Statement | None:
         currency=next((amount.currency for amount in known if amount.currency), None),
         scale=next((amount.exponent for amount in known if amount.exponent is not None), None),
         balance=_of_shape(read(AmountShape, shape.balance, "spend.balance", notes)),
+        auto_reload=auto_reload(shape.auto_reload),
     )
 
 

@@ -58,6 +58,7 @@ class SpendShape(Shape):
     enabled: Flag = None
     disabled_reason: Text = None
     balance: Any = None
+    auto_reload: Any = None
 
 
 class ExtraUsageShape(Shape):
@@ -93,6 +94,21 @@ class OverageShape(Shape):
     spend_limit_amount_cents: Number = None
     balance_cents: Number = None
     spend_limit_currency: Currency = None
+
+
+class CreditsShape(Shape):
+    """`/prepaid/credits`. The currency is null where nothing was ever bought."""
+
+    amount: Number = None
+    currency: Currency = None
+    balance: Any = None
+    auto_reload_settings: Any = None
+
+
+class CreditsBalanceShape(Shape):
+    """`balance` of `/prepaid/credits`."""
+
+    money: Any = None
 
 
 class GiftShape(Shape):

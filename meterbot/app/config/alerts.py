@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ValidationInfo, field_validator, model_vali
 from meterbot.app.config.secrets import Table, Vault
 from meterbot.app.config.types import (
     Amount,
+    AmountLevel,
     Clock,
     Currency,
     Days,
@@ -31,7 +32,7 @@ from meterbot.app.config.types import (
     fits,
 )
 from meterbot.core.models import EventKind, Severity
-from meterbot.rules.settings import DEFAULT_THRESHOLDS, Threshold
+from meterbot.rules.settings import DEFAULT_BALANCE_LEVELS, DEFAULT_THRESHOLDS, Threshold
 
 
 def _each_once(levels: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
@@ -63,6 +64,7 @@ def _has_its_chat(target: str, info: ValidationInfo) -> str:
 Levels = Annotated[Many[Level], AfterValidator(_each_once)]
 """In the order they are written; two spellings of one level, as `80%` and `80.0%`, are one."""
 SeatLevels = Annotated[Many[SeatLevel], AfterValidator(_each_once)]
+BalanceLevels = Annotated[Many[AmountLevel], AfterValidator(_each_once)]
 KnownSeat = Annotated[SeatName, AfterValidator(_is_configured)]
 Place = Annotated[Target, AfterValidator(_has_its_chat)]
 
@@ -148,6 +150,7 @@ class AlertsConfig(Table):
     """`[alerts]`: which alerts there are, and how they are posted."""
 
     thresholds: SeatLevels = DEFAULT_THRESHOLDS
+    balance_levels: BalanceLevels = DEFAULT_BALANCE_LEVELS
     renewal_days: Many[Days] = (3,)
     source_grace: Duration = timedelta(minutes=30)
     push_silence: Duration = timedelta(days=3)

@@ -203,6 +203,7 @@ class Config(Table):
         )
         return RuleSettings(
             thresholds=self.alerts.thresholds,
+            balance_levels=self.alerts.balance_levels,
             renewal_days=self.alerts.renewal_days,
             budgets=tuple(budgets),
             source_grace=self.alerts.source_grace,

@@ -129,6 +129,13 @@ def _seat_threshold(text: str) -> Threshold:
     return threshold
 
 
+def _amount_level(text: str) -> Threshold:
+    threshold = _threshold(text)
+    if threshold.amount is None:
+        raise _NoSuchValueError
+    return threshold
+
+
 def _seat_name(text: str) -> str:
     if text == "share":
         raise ValueError("must be another word: `/claude-spend share` posts an answer in the channel")
@@ -190,6 +197,10 @@ Amount = Annotated[
 Currency = Annotated[str, Text('be the three letters of a currency, like "USD"', "[A-Za-z]{3}", str.upper)]
 Level = Annotated[Threshold, Text(_THRESHOLD, convert=_threshold, examples=_LEVELS)]
 SeatLevel = Annotated[Threshold, Text(_THRESHOLD, convert=_seat_threshold, examples=_LEVELS)]
+AmountLevel = Annotated[
+    Threshold,
+    Text('be an amount like "$10.00" or "10.00 EUR"', convert=_amount_level, examples=("$10.00", "10.00 EUR")),
+]
 Kind = Annotated[EventKind, Field(strict=False)]
 MinimumSeverity = Annotated[Severity, Field(strict=False)]
 Clock = Annotated[time, Text('be a time of day like "22:00"', r"([01]\d|2[0-3]):[0-5]\d", time.fromisoformat)]

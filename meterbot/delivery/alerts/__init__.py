@@ -23,6 +23,7 @@ _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
     EventKind.SPEND_SPIKE: pace.spend_spike,
     EventKind.SEAT_BLOCKED: limits.seat_blocked,
     EventKind.SEAT_UNBLOCKED: limits.seat_unblocked,
+    EventKind.BALANCE_LOW: limits.balance_low,
     EventKind.METERING_CHANGED: limits.metering_changed,
     EventKind.WINDOW_FULL: limits.window_full,
     EventKind.WINDOW_RESET: limits.window_reset,

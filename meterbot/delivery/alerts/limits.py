@@ -70,6 +70,29 @@ def seat_unblocked(facts: EventFacts) -> AlertText:
     )
 
 
+def balance_low(facts: EventFacts) -> AlertText:
+    left, next_prompt, shared = facts.money("balance"), facts.text("next"), facts.event.facts.get("shared")
+    whose = f"{facts.who}'s organization" if shared else facts.who
+    if left is None or left.minor:
+        amount = "few prepaid credits" if left is None else f"{show(left, grouped=True)} of prepaid credits"
+        follows = "Once they are used up, prompts are refused while a plan window is full."
+        return AlertText(
+            f"{whose} has {amount} left", facts.remedy(Situation.BALANCE_LOW), (follows,)
+        )
+    if facts.event.facts.get("auto_reload") is True:
+        action = "Auto-reload is on. If the balance stays at 0, check the payment method."
+        return AlertText(f"{whose} has no prepaid credits left", action)
+    full = facts.items("full_windows")
+    which = f" ({windows(full, facts.tz, facts.event.at)})" if full else ""
+    follows = {
+        "refused": f"The plan quota is used up too{which}: the next prompt is refused.",
+        "plan": "The plan still works until one of its windows is full. Then the next prompt is refused.",
+    }.get(next_prompt or "", "The next prompt is refused if a plan window is full; the windows were not read.")
+    return AlertText(
+        f"{whose} has no prepaid credits left", facts.remedy(Situation.BALANCE_EMPTY), (follows,)
+    )
+
+
 def metering_changed(facts: EventFacts) -> AlertText:
     states = [_METERING[str(new)] for new in _new_states(facts)]
     situation = next((each for _, _, each in states if each is not None), None)

@@ -1,0 +1,78 @@
+"""The rule about prepaid credits: they run low, or out."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from meterbot.core import money
+from meterbot.core.models import Balance, Event, EventKind, Severity
+from meterbot.core.money import Money
+from meterbot.rules.blocked import any_full, block_in
+from meterbot.rules.clean_reading import CleanReading, window_facts
+from meterbot.rules.facts import money_fact
+from meterbot.rules.levels import restated
+from meterbot.rules.memory import CounterMemory
+from meterbot.rules.settings import Threshold
+
+
+def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
+    """The balance fell below a level, or to 0: each once, the lowest alone, until credits are bought. A balance that fills
+    up by itself has no level but 0. A seat that is blocked for its balance is told so, and not of the balance again."""
+    balance = None if reading.extra is None else reading.extra.balance
+    if balance is None:
+        return memory, []
+    below = _levels_above(balance, reading.settings.balance_levels)
+    told = [level for level in memory.alerted_balance_levels if level in below]
+    new = [level for level in below if level not in told]
+    memory = replace(memory, alerted_balance_levels=tuple(below))
+    if not new or below[0] in told:
+        return memory, []
+    return memory, [_low(memory, reading, balance, new)]
+
+
+def _levels_above(balance: Balance, steps: tuple[Threshold, ...]) -> list[str]:
+    """The levels that the balance is below, the lowest first, as `5.00 USD`; 0 is one of its own."""
+    left = balance.amount
+    levels = [] if balance.auto_reload else [_in_currency(step, left) for step in steps]
+    above = [level for level in levels if level is not None and left.major < level.major]
+    zero = [restated(Decimal(0), left)] if left.minor == 0 else []
+    return [
+        f"{money.plain(level)} {level.currency}"
+        for level in [*zero, *sorted(above, key=lambda each: each.major)]
+    ]
+
+
+def _in_currency(step: Threshold, left: Money) -> Money | None:
+    if step.amount is None or step.uncapped:
+        return None if step.amount is None else restated(step.amount.minor, left)
+    return step.amount if step.amount.currency == left.currency else None
+
+
+def _low(memory: CounterMemory, reading: CleanReading, balance: Balance, new: list[str]) -> Event:
+    block = block_in(reading)
+    told_as_block = memory.block is not None and (block is None or block.reason != "cap")
+    refused = _next_prompt(reading, balance)
+    return reading.event(
+        EventKind.BALANCE_LOW,
+        new[0],
+        reading.stamp,
+        reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {new[0]}",
+        severity=Severity.CRITICAL if refused == "refused" else Severity.WARNING,
+        level=new[0],
+        muted_by=memory.block.key if memory.block is not None and told_as_block else None,
+        initial=not memory.extra_seen,
+        facts={
+            "balance": money_fact(balance.amount),
+            "level": new[0],
+            "auto_reload": balance.auto_reload,
+            "shared": balance.shared,
+            "next": refused,
+            "full_windows": window_facts(reading.full_windows),
+        },
+    )
+
+
+def _next_prompt(reading: CleanReading, balance: Balance) -> str | None:
+    """What becomes of a prompt once nothing is left: `refused` while a window is full, `plan` while none is."""
+    if not balance.empty:
+        return None
+    return {True: "refused", False: "plan", None: None}[any_full(reading.windows)]
