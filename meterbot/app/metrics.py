@@ -181,12 +181,15 @@ def _of_seats(health: BotHealth) -> Iterator[Metric]:
 
 def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
     """This month's amounts, in whole units of the currency. A counter that several seats share appears once."""
-    spent, caps, blocked = list[_Series](), list[_Series](), list[_Series]()
+    spent, caps, blocked, known = list[_Series](), list[_Series](), list[_Series](), list[_Series]()
     for row in rows:
         extra = row.snapshot.extra_usage
-        if row.counter is None or row.beside or not row.counted:
+        if row.counter is None or row.beside:
             continue
         seat, org = row.seat.name, row.counter.org
+        known.append(([seat, org], int(row.known)))
+        if not row.counted:
+            continue
         if row.extra_known:
             blocked.append(([seat, org], int(row.block is not None)))
         if row.used is not None:
@@ -195,6 +198,12 @@ def _of_money(rows: Iterable[SeatRow]) -> Iterator[Metric]:
             caps.append(([seat, org, extra.cap.currency], float(extra.cap.major)))
     money = ["seat", "org", "currency"]
     yield _gauges("meterbot_seat_spent", "Extra usage of this month, in units of the currency.", money, spent)
+    yield _gauges(
+        "meterbot_seat_spent_known",
+        "1 where this month's extra usage is known, also where none is metered.",
+        ["seat", "org"],
+        known,
+    )
     yield _gauges("meterbot_seat_cap", "The cap on extra usage, in units of the currency.", money, caps)
     yield _gauges("meterbot_seat_blocked", "1 while the seat is blocked.", ["seat", "org"], blocked)
 

@@ -156,7 +156,7 @@ def _spent(
         own = {row.counter: row for row in reversed(rows) if row.seat.name in seats}
         rows = [row for row in rows if row in own.values()]
     else:
-        rows = [row for row in rows if row.counted]
+        rows = [row for row in rows if row.counted or not row.extra_known]
     found: dict[str, _Amount] = {}
     for row in rows:
         amount = _spent_by(row, known, since, view.report.as_of)

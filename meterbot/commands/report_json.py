@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from meterbot.commands.org_lines import ESTIMATE
 from meterbot.commands.outlooks import Outlooks
-from meterbot.commands.seat_lines import is_metered, seat_lines
+from meterbot.commands.seat_lines import amount_known, is_metered, seat_lines
 from meterbot.commands.team_report import SeatRow, TeamReport, Total
 from meterbot.core.models import Balance, ExtraUsage, Snapshot, Subscription, Window
 from meterbot.core.money import Money, percent, plain, rounded
@@ -29,7 +29,10 @@ from meterbot.rules.outlook import Forecast
 def snapshot_json(
     snapshot: Snapshot, now: datetime, tz: tzinfo, *, emails: bool = False
 ) -> dict[str, object]:
-    """One reading for machines: amounts as strings, percentages as numbers, instants in UTC, unknown as null."""
+    """One reading for machines: amounts as strings, percentages as numbers, instants in UTC, unknown as null.
+
+    `known`: what was spent is known, also where nothing is metered (`extra_usage` null).
+    """
     block = block_of(snapshot.extra_usage, snapshot.windows, now)
     return {
         "seat": snapshot.seat,
@@ -41,6 +44,7 @@ def snapshot_json(
         "health": snapshot.health.value,
         "plan": snapshot.tier,
         "extra_usage": _extra_json(snapshot.extra_usage, block),
+        "known": amount_known(snapshot),
         "windows": [_window_json(window) for window in snapshot.windows],
         "subscription": _subscription_json(snapshot.subscription),
         "org_spend": _org_spend_json(snapshot.org_spend, emails=emails),
@@ -53,7 +57,7 @@ def snapshot_json(
 def spend_json(
     report: TeamReport, tz: tzinfo, headings: Outlooks | None = None, *, emails: bool = False
 ) -> dict[str, object]:
-    """The team for machines, the same numbers that the chat answers."""
+    """The team for machines, the same numbers that the chat answers. `unknown`: the seats that no total contains."""
     return {
         "as_of": stamp(report.as_of),
         "seats_total": report.seats,
@@ -69,6 +73,7 @@ def spend_json(
             }
             for gone in report.missing
         ],
+        "unknown": sorted({row.seat.name for row in report.rows if not row.known and not row.beside}),
         "duplicates": [list(group) for group in report.duplicates],
     }
 
@@ -80,6 +85,8 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     shown["plan"] = row.snapshot.tier or row.seat.plan
     if row.counter is None:
         shown["fetched_at"] = None
+    if not row.beside:
+        shown["known"] = row.known
     per_hour = None if row.pace is None else _plain(row.pace.per_hour)
     return {**shown, "age_seconds": age, "counted": row.counted, "per_hour": per_hour}
 

@@ -49,6 +49,15 @@ def row_value(row: SeatRow, view: View) -> str:
     return extra_usage_value(row.snapshot, view.report.as_of, view.tz) or "not metered"
 
 
+def not_in_sums(rows: Iterable[SeatRow]) -> str:
+    """How many seats have never told what they spend, so that no sum contains them; empty where there is none."""
+    number = len({row.seat.name for row in rows if not row.extra_known and not row.beside})
+    verb = "is" if number == 1 else "are"
+    return (
+        f"The spend of {count(number, 'seat')} {verb} not known and not in these numbers." if number else ""
+    )
+
+
 def row_note(row: SeatRow, view: View) -> str:
     """How old the number is, and why it is not newer."""
     health = row.snapshot.health
@@ -86,6 +95,12 @@ def cap_cell(row: SeatRow) -> str:
     if extra.cap is not None:
         return show(extra.cap, grouped=True)
     return "" if extra.cap_known else "unknown"
+
+
+def credits_cell(row: SeatRow) -> str:
+    """The prepaid credits that are left, where they are known."""
+    balance = None if row.snapshot.extra_usage is None else row.snapshot.extra_usage.balance
+    return "" if balance is None else show(balance.amount, grouped=True)
 
 
 def used_cell(row: SeatRow) -> str:

@@ -78,7 +78,19 @@ def _balance_rows(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
     older = balance.at is not None and balance.at < snapshot.fetched_at
     asides = ["the organization's"] * balance.shared + ["auto-reload on"] * bool(balance.auto_reload)
     asides += [f"as of {age(balance.at, now)}"] if older and balance.at is not None else []
-    return [("Prepaid credits", f"{show(balance.amount)} left" + (f" ({', '.join(asides)})" if asides else ""))]
+    return [
+        ("Prepaid credits", f"{show(balance.amount)} left" + (f" ({', '.join(asides)})" if asides else ""))
+    ]
+
+
+def amount_known(snapshot: Snapshot) -> bool:
+    """This reading tells what was spent: an amount, or that nothing is metered."""
+    if snapshot.org_spend is not None:
+        return snapshot.org_spend.costs is not None
+    extra = snapshot.extra_usage
+    if not snapshot.extra_usage_read:
+        return False
+    return extra is None or extra.used is not None or not is_metered(extra, None)
 
 
 def is_metered(extra: ExtraUsage, block: Block | None) -> bool:

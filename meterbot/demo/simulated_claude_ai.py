@@ -24,7 +24,9 @@ from aiohttp import web
 
 from meterbot.demo.server import Reply, Server, error, not_found, send
 
-_ORGANIZATION = re.compile("/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details|prepaid/credits)")
+_ORGANIZATION = re.compile(
+    "/api/organizations/([^/]+)/(usage|overage_spend_limit|subscription_details|prepaid/credits)"
+)
 _PARTS = {
     "usage": "usage",
     "overage_spend_limit": "overage",
@@ -126,7 +128,11 @@ class SimulatedOrganization:
 
     def credits(self) -> dict[str, Any]:
         bought = self.balance is not None
-        money = {"amount_minor": float(self.balance or 0), "currency": self.currency, "exponent": self.decimals}
+        money = {
+            "amount_minor": float(self.balance or 0),
+            "currency": self.currency,
+            "exponent": self.decimals,
+        }
         reload = None if self.auto_reload is None else {"enabled": self.auto_reload}
         return {
             "amount": float(self.balance or 0),

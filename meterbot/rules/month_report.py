@@ -63,7 +63,9 @@ def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *,
         "totals": [money_fact(amount) for amount in finals.values()],
         "previous": _facts(money.totals(before)) if len(before) == len(known) else None,
         "seats": [row.facts for row in sorted(known, key=_most_first)] if named else None,
-        "unknown": len(rows) - len(known),
+        "unknown": sum(
+            row.final is None and not _unmetered(one.memory) for row, one in zip(rows, accounts, strict=True)
+        ),
         "open": sum(_still_open(month, one.memory) for one in accounts),
         "blocked_hours": sum(row.blocked_hours for row in known),
         "fees": _facts(fees),
@@ -98,6 +100,11 @@ class _Row:
             "previous": money_fact(self.previous),
             "blocked_hours": self.blocked_hours,
         }
+
+
+def _unmetered(memory: CounterMemory) -> bool:
+    """Extra usage was never set up: there is nothing that could be read."""
+    return memory.used is None and memory.metering == "unmetered"
 
 
 def _row(month: str, one: AccountMonth) -> _Row:

@@ -30,7 +30,10 @@ def balance_of(body: object, notes: DriftNotes, *, shared: bool) -> Balance | No
     if minor is None or currency is None:
         return None
     scale = default_places(currency) if stated.exponent is None else stated.exponent
-    return Balance(Money(minor, currency, scale), auto_reload(shape.auto_reload_settings), shared)
+    reloads = auto_reload(shape.auto_reload_settings)
+    if shape.auto_reload_settings is None and "auto_reload_settings" in shape.model_fields_set:
+        reloads = False  # null: never set up
+    return Balance(Money(minor, currency, scale), reloads, shared)
 
 
 def auto_reload(settings: object) -> bool | None:

@@ -143,6 +143,11 @@ async def test_what_seats_spent_each_counter_once_and_unknown_is_no_series() -> 
         'meterbot_seat_blocked{org="org-ana",seat="ana"}': 0,
         'meterbot_seat_blocked{org="org-cleo",seat="cleo"}': 0,
         'meterbot_seat_blocked{org="org-dan",seat="dan"}': 1,
+        'meterbot_seat_spent_known{org="org-ana",seat="ana"}': 1,
+        'meterbot_seat_spent_known{org="org-ana",seat="ana-work"}': 1,
+        'meterbot_seat_spent_known{org="org-cleo",seat="cleo"}': 1,
+        'meterbot_seat_spent_known{org="org-dan",seat="dan"}': 1,
+        'meterbot_seat_spent_known{org="org-eve",seat="eve"}': 0,
     }  # fmt: skip
 
 

@@ -51,7 +51,12 @@ def test_a_reading_has_the_pinned_shape() -> None:
             "blocked": False,
             "blocked_reason": None,
             "blocked_until": None,
+            "balance": None,
+            "balance_currency": None,
+            "balance_read_at": None,
+            "auto_reload": None,
         },
+        "known": True,
         "windows": [{"name": "five_hour", "utilization": 41.0, "resets_at": "2026-04-30T12:00:00Z"}],
         "subscription": {
             "status": "active",
@@ -167,6 +172,7 @@ def test_the_team_has_the_pinned_shape() -> None:
                 "remedy": "Run `meterbot push` on the seat's machine with the seat's push token.",
             },
         ],
+        "unknown": ["cy"],
         "duplicates": [["ana", "ana-work"]],
     }
     short = [(each["seat"], each["health"], each["age_seconds"], each["counted"]) for each in seats]

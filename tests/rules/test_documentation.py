@@ -8,6 +8,7 @@ from meterbot import rules
 from meterbot.commands.digest import DigestReader, Schedule, digest_event
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import (
+    Balance,
     Counter,
     Event,
     EventKind,
@@ -49,7 +50,9 @@ def documented() -> dict[str, set[str]]:
 def one_of_each() -> list[Event]:
     watch = Watch(RuleSettings(kinds=frozenset(EventKind)))
     seen = [
-        snapshot(NOON, metered=extra("0"), windows=(window(),), billing=subscription()),
+        snapshot(
+            NOON, metered=extra("0", balance=Balance(usd("3"))), windows=(window(),), billing=subscription()
+        ),
         snapshot(NOON + MINUTE, metered=extra("30"), windows=(window(),)),
         snapshot(NOON + HOUR, metered=extra("50"), windows=(window("100"),)),
         snapshot(NOON + HOUR + MINUTE, windows=(window("100", NOON + HOUR + MINUTE),)),

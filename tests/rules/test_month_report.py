@@ -98,6 +98,13 @@ def test_the_hours_of_a_block_count_as_far_as_they_lie_in_the_month() -> None:
     assert closed(account("ana", usd("2"), hours)).facts["blocked_hours"] == 5
 
 
+def test_a_seat_where_nothing_is_metered_is_not_one_that_could_not_be_read() -> None:
+    free = AccountMonth("fay", CounterMemory(metering="unmetered"), (), None)
+    hidden = AccountMonth("ent", CounterMemory(), (), None)
+    assert closed(account("ana", usd("1")), free).facts["unknown"] == 0
+    assert closed(account("ana", usd("1")), free, hidden).facts["unknown"] == 1
+
+
 def test_a_counter_that_was_not_read_is_said_to_be_in_no_sum_and_one_that_has_not_started_again_to_be_open() -> (
     None
 ):

@@ -20,7 +20,7 @@ from tests.sources.served import (
     serving,
 )
 
-TICK = ["usage", "overage", "subscription"]
+TICK = ["usage", "overage", "subscription", "credits"]
 TOO_MANY = error(429, "rate_limit_error", "Rate limited.", retry_after="120")
 UNAUTHORIZED = error(401, "authentication_error", "Invalid authentication credentials")
 FORBIDDEN = error(403, "permission_error", "Forbidden")
@@ -61,7 +61,7 @@ async def test_each_organization_gets_a_snapshot_and_api_only_ones_are_left_out(
         (ORG, "$1.00"),
         (OTHER_ORG, "$2.00"),
     ]
-    assert asked == [None, *[ORG] * 3, *[OTHER_ORG] * 3]
+    assert asked == [None, *[ORG] * 4, *[OTHER_ORG] * 4]
 
 
 async def test_an_organization_named_twice_is_read_once() -> None:
@@ -292,7 +292,7 @@ async def test_404_on_usage_looks_once_whether_the_account_still_has_the_organiz
         del served.account.organizations[0]
         served.server.fail("usage", not_found())
         (snapshot,) = await served.read(NOW + timedelta(minutes=1))
-        assert served.paths()[7:] == ["usage", "account", *TICK]
+        assert served.paths()[9:] == ["usage", "account", *TICK]
         served.server.unexpected.clear()  # the organization was the account's when it was asked for
     assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
 
@@ -360,7 +360,7 @@ async def test_a_failing_overage_row_is_an_error_and_says_nothing_of_a_block(rep
         served.organization.used = Decimal(1720)
         served.server.fail_always("overage", reply)
         snapshot = await served.read_one()
-        assert served.paths()[-1] == "subscription"
+        assert served.paths()[-1] == "credits"
     assert snapshot.health is Health.OK
     assert snapshot.errors[0].startswith("overage: ")
     assert snapshot.extra_usage_read
@@ -378,7 +378,7 @@ async def test_a_failing_subscription_is_an_error_and_not_the_word_that_there_is
     assert snapshot.errors[0].startswith("subscription: ")
 
 
-@pytest.mark.parametrize("route", ["overage", "subscription"])
+@pytest.mark.parametrize("route", ["overage", "subscription", "credits"])
 @pytest.mark.parametrize(
     ("reply", "health"),
     [
@@ -417,7 +417,7 @@ async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
         served.account.rotate_to.extend([second, third])
         await served.read()
         sent = [request.session_keys for request in served.server.requests]
-    assert sent == [(KEY,), (second,), (third,), (third,)]
+    assert sent == [(KEY,), (second,), *[(third,)] * 3]
     assert served.source.session_key == third
 
 
@@ -447,7 +447,7 @@ async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> N
     ],
     ids=range(12),
 )
-@pytest.mark.parametrize("route", ["account", "usage", "overage", "subscription"])
+@pytest.mark.parametrize("route", ["account", *TICK])
 async def test_the_session_shows_nowhere_whatever_comes_back(
     route: str, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from meterbot.core.models import Health, Seat, Snapshot
+from meterbot.core.models import Balance, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgSpend
-from meterbot.demo.server import Reply, error
+from meterbot.demo.server import Reply, error, not_found
+from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.rules.blocked import block_of
 from meterbot.sources.claude_login import Login
 from meterbot.sources.pushed import snapshots_of
 from tests.sources import signed_in as oauth
 from tests.sources.administered import administering
-from tests.sources.served import ACCOUNT, ORG, SOME_USAGE, read_bodies
+from tests.sources.served import ACCOUNT, ORG, SOME_USAGE, read_bodies, serving
 
 NOW = datetime(2026, 11, 29, 10, tzinfo=UTC)
 CASES = Path(__file__).parents[1] / "data/cases"
@@ -296,8 +297,70 @@ def test_the_prepaid_balance_is_read_where_its_unit_is_stated(
     }
     snapshot = pushed({**SOME_USAGE, "spend": spend})
     assert snapshot.extra_usage is not None
-    assert (snapshot.extra_usage.used, snapshot.extra_usage.balance) == (usd(700), expected)
+    balance = snapshot.extra_usage.balance
+    assert (snapshot.extra_usage.used, balance and balance.amount) == (usd(700), expected)
     assert snapshot.health is Health.OK
+
+
+REFUSED = error(403, "permission_error", "Forbidden")
+MONEY = {"amount_minor": 1290, "currency": "USD", "exponent": 2}
+
+
+@pytest.mark.parametrize(
+    ("reply", "balance", "drift", "errors"),
+    [
+        (Reply(body={"amount": 1290, "currency": "USD"}), Balance(usd(1290)), 0, 0),
+        (Reply(body={"amount": 0, "currency": "JPY"}), Balance(Money(Decimal(0), "JPY", 0)), 0, 0),
+        (Reply(body={"amount": -1, "currency": "USD"}), None, 0, 0),
+        (Reply(body={"amount": -2, "currency": "USD"}), None, 1, 0),
+        (Reply(body={"amount": 5, "currency": None}), None, 0, 0),
+        (Reply(body={"amount": 5, "balance": {"money": MONEY}}), Balance(usd(1290)), 0, 0),
+        (Reply(body={"amount": 1290, "currency": "USD", "balance": "much"}), Balance(usd(1290)), 1, 0),
+        (Reply(body={"amount": 9, "currency": "USD", "auto_reload_settings": {"is_enabled": False}}),
+         Balance(usd(9), auto_reload=False), 0, 0),
+        (Reply(body={"amount": 9, "currency": "USD", "auto_reload_settings": {"threshold": 5}}),
+         Balance(usd(9), auto_reload=True), 0, 0),
+        (Reply(body={"amount": 9, "currency": "USD", "auto_reload_settings": 7}), Balance(usd(9)), 0, 0),
+        (Reply(body=None), None, 0, 0),
+        (Reply(body=[]), None, 1, 0),
+        (Reply(body={}), None, 1, 0),
+        (not_found(), None, 0, 0),
+        (REFUSED, None, 0, 0),
+        (error(529, "overloaded_error", "Overloaded"), None, 0, 1),
+        (Reply(body="{"), None, 0, 1),
+        (Reply(drop=True), None, 0, 1),
+    ],
+)  # fmt: skip
+async def test_what_the_answer_of_the_prepaid_credits_lacks_costs_the_balance_alone(
+    reply: Reply, balance: Balance | None, drift: int, errors: int
+) -> None:
+    async with serving() as served:
+        served.server.fail_always("credits", reply)
+        snapshot = await served.read_one(NOW)
+    assert (snapshot.health, snapshot.extra_usage_read, snapshot.windows_read) == (Health.OK, True, True)
+    assert snapshot.extra_usage is not None
+    assert snapshot.extra_usage.balance == balance
+    assert (len(snapshot.drift), len(snapshot.errors)) == (drift, errors)
+    assert all(note.startswith("credits") for note in (*snapshot.drift, *snapshot.errors))
+
+
+async def test_the_prepaid_credits_are_asked_for_only_where_usage_does_not_tell_them() -> None:
+    spend = {"used": {"amount_minor": 700, "currency": "USD", "exponent": 2}, "limit": None, "balance": MONEY}
+    for usage, asked in ((SOME_USAGE, False), ({**SOME_USAGE, "spend": spend}, False)):
+        async with serving() as served:
+            served.server.fail_always("usage", Reply(body=usage))
+            served.server.fail_always("overage", not_found())
+            await served.read_one(NOW)
+            assert ("credits" in served.paths()) is asked
+
+
+async def test_credits_of_a_shared_organization_are_marked_as_its_own() -> None:
+    async with serving(
+        SimulatedOrganization(ORG, capabilities=["raven", "chat"], balance=Decimal(700))
+    ) as served:
+        extra = (await served.read_one(NOW)).extra_usage
+    assert extra is not None
+    assert extra.balance == Balance(usd(700), auto_reload=False, shared=True)
 
 
 @pytest.mark.parametrize(

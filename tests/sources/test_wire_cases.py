@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from meterbot.core.models import Health, ReasonClass, Snapshot
+from meterbot.core.models import Balance, Health, ReasonClass, Snapshot
+from meterbot.core.money import Money as Amount
 from meterbot.core.money import percent, plain, rounded
 from meterbot.demo.server import Reply, not_found
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
@@ -464,20 +465,19 @@ EXPECTED: dict[str, Expected | NotRead] = {
     ),
     "sub_next_charge_null": _sub(next_charge_date=None),
     "sub_list": Expected(subscription_read=False, drift=("subscription: expected an object, got a list",)),
-    **dict.fromkeys(
-        [
-            "prepaid_normal",
-            "prepaid_cad",
-            "prepaid_small",
-            "prepaid_never_bought",
-            "prepaid_auto_reload",
-            "prepaid_bool",
-            "prepaid_missing_amount",
-            "prepaid_404",
-        ],
-        NotRead(),
-    ),
 }
+
+BALANCES: dict[str, tuple[Balance | None, tuple[str, ...]]] = {
+    "prepaid_normal": (Balance(Amount(Decimal(10000), "USD", 2), auto_reload=False), ()),
+    "prepaid_cad": (Balance(Amount(Decimal(39947), "CAD", 2), auto_reload=False), ()),
+    "prepaid_small": (Balance(Amount(Decimal(1290), "USD", 2), auto_reload=False), ()),
+    "prepaid_never_bought": (None, ()),
+    "prepaid_auto_reload": (Balance(Amount(Decimal(500), "USD", 2), auto_reload=True), ()),
+    "prepaid_bool": (None, ("credits.amount: expected a number, got a boolean",)),
+    "prepaid_missing_amount": (None, ()),
+    "prepaid_404": (None, ()),
+}
+"""The balance that a `/prepaid/credits` case gives, and the drift it brings."""
 
 
 def _path(case: dict[str, Any]) -> str:
@@ -490,7 +490,7 @@ REFUSED = [case for case in CASES if isinstance(EXPECTED.get(case["name"]), NotR
 
 
 def test_no_case_is_left_without_an_expectation() -> None:
-    assert {case["name"] for case in CASES} == set(EXPECTED)
+    assert {case["name"] for case in CASES} == {*EXPECTED, *BALANCES}
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: str(case["name"]))
@@ -517,10 +517,23 @@ async def test_a_recorded_answer_is_read_as_expected(case: dict[str, Any]) -> No
         _check_windows(snapshot, expected)
         _check_subscription(snapshot, expected)
     assert snapshots[0].org_uuid == expected.org
-    assert served.paths() == [*expected.paths]
+    assert [path for path in served.paths() if path != "credits"] == [*expected.paths]
     rows = [request.path for request in served.server.requests if request.route == "overage"]
     if not case["endpoint"].endswith("/account"):
         assert all(("account_uuid=" in path) is expected.team for path in rows)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["name"] in BALANCES], ids=lambda case: case["name"]
+)
+async def test_a_recorded_balance_is_read_as_expected(case: dict[str, Any]) -> None:
+    expected, drift = BALANCES[case["name"]]
+    async with serving(expected_account=ACCOUNT) as served:
+        served.server.fail_always("credits", Reply(case["status"], case["body"], case["headers"]))
+        snapshot = await served.read_one()
+    assert snapshot.extra_usage is not None
+    assert (snapshot.extra_usage.balance, snapshot.drift) == (expected, drift)
+    assert (snapshot.health, snapshot.errors) == (Health.OK, ())
 
 
 def _script(served: Served, case: dict[str, Any]) -> None:

@@ -199,7 +199,9 @@ Level = Annotated[Threshold, Text(_THRESHOLD, convert=_threshold, examples=_LEVE
 SeatLevel = Annotated[Threshold, Text(_THRESHOLD, convert=_seat_threshold, examples=_LEVELS)]
 AmountLevel = Annotated[
     Threshold,
-    Text('be an amount like "$10.00" or "10.00 EUR"', convert=_amount_level, examples=("$10.00", "10.00 EUR")),
+    Text(
+        'be an amount like "$10.00" or "10.00 EUR"', convert=_amount_level, examples=("$10.00", "10.00 EUR")
+    ),
 ]
 Kind = Annotated[EventKind, Field(strict=False)]
 MinimumSeverity = Annotated[Severity, Field(strict=False)]

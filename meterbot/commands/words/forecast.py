@@ -12,7 +12,7 @@ from meterbot.commands.daily import DailySpend, days_of
 from meterbot.commands.outlooks import Outlooks, SeatOutlook, TeamOutlook
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import outlooks_with_hours
-from meterbot.commands.rows import NAME_COLUMNS, compact_table, seat_name, spent_cell
+from meterbot.commands.rows import NAME_COLUMNS, compact_table, not_in_sums, seat_name, spent_cell
 from meterbot.commands.words.team import rest_note
 from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
@@ -39,6 +39,7 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
     by_row = {id(one.row): one for one in outlooks.seats}
     shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in outlooks.seats)]
     lines = [_team_line(one) for one in outlooks.team] or ["No amount is known yet."]
+    lines += filter(None, [not_in_sums(view.report.rows)])
     notes = tuple(line for one in shown for line in _near(one, view))[:_MOST_ROWS]
     return Message(
         title=f"Where {now:%B} is heading",

@@ -13,6 +13,7 @@ from meterbot.commands.context import NOT_SHOWN, CommandContext, Request
 from meterbot.commands.daily import DailySpend, days_of, first_hour, stretch_of
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import hours_joined
+from meterbot.commands.rows import not_in_sums
 from meterbot.core.messages import (
     Chart,
     ChartKind,
@@ -87,7 +88,9 @@ def history_answer(view: View, found: Sequence[DailySpend], number: int, seats: 
         text = "Nothing is known about these days."
         return Message(title, f"{title}: {text}", text=text, actions=actions)
     total = amounts_text(days.total for days in found)
-    facts = tuple(dict.fromkeys(fact for days in found for fact in _facts(days)))
+    rows = [row for row in view.report.rows if not seats or row.seat.name in seats]
+    told = [fact for days in found for fact in _facts(days)]
+    facts = tuple(dict.fromkeys(filter(None, [*told, not_in_sums(rows)])))
     return Message(
         title=f"{title}: {total}",
         fallback=f"{title}: {' '.join(_summary(days) for days in found)}",

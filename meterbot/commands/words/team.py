@@ -13,6 +13,7 @@ from meterbot.commands.rows import (
     cap_cell,
     charge_lines,
     compact_table,
+    credits_cell,
     missing_lines,
     row_value,
     seat_name,
@@ -132,6 +133,7 @@ _COLUMNS = (
     Column("Spent", numeric=True),
     Column("Cap", numeric=True, compact="of {}"),
     Column("Used"),
+    Column("Credits", numeric=True, compact="{} of credits left"),
     Column("State"),
 )
 
@@ -147,7 +149,14 @@ def seats_table(view: View, lately: Mapping[str, str] | None = None) -> tuple[Ta
     if not listed_rows and not note:
         return ()
     rows = [
-        (seat_name(row, view), spent_cell(row), cap_cell(row), used_cell(row), state_cell(row, view))
+        (
+            seat_name(row, view),
+            spent_cell(row),
+            cap_cell(row),
+            used_cell(row),
+            credits_cell(row),
+            state_cell(row, view),
+        )
         for row in listed_rows
     ]
     if lately is None:

@@ -76,9 +76,7 @@ def balance_low(facts: EventFacts) -> AlertText:
     if left is None or left.minor:
         amount = "few prepaid credits" if left is None else f"{show(left, grouped=True)} of prepaid credits"
         follows = "Once they are used up, prompts are refused while a plan window is full."
-        return AlertText(
-            f"{whose} has {amount} left", facts.remedy(Situation.BALANCE_LOW), (follows,)
-        )
+        return AlertText(f"{whose} has {amount} left", facts.remedy(Situation.BALANCE_LOW), (follows,))
     if facts.event.facts.get("auto_reload") is True:
         action = "Auto-reload is on. If the balance stays at 0, check the payment method."
         return AlertText(f"{whose} has no prepaid credits left", action)
@@ -87,7 +85,9 @@ def balance_low(facts: EventFacts) -> AlertText:
     follows = {
         "refused": f"The plan quota is used up too{which}: the next prompt is refused.",
         "plan": "The plan still works until one of its windows is full. Then the next prompt is refused.",
-    }.get(next_prompt or "", "The next prompt is refused if a plan window is full; the windows were not read.")
+    }.get(
+        next_prompt or "", "The next prompt is refused if a plan window is full; the windows were not read."
+    )
     return AlertText(
         f"{whose} has no prepaid credits left", facts.remedy(Situation.BALANCE_EMPTY), (follows,)
     )

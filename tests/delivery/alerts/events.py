@@ -64,6 +64,14 @@ FACTS: dict[EventKind, dict[str, object]] = {
         "rise": usd("0.80"),
         "windows": ROOM,
     },
+    EventKind.BALANCE_LOW: {
+        "balance": usd("4.20"),
+        "level": "10.00 USD",
+        "auto_reload": False,
+        "shared": False,
+        "next": None,
+        "full_windows": [],
+    },
     EventKind.METERING_CHANGED: {
         "changes": [{"what": "cap", "from": usd("50"), "to": usd("100")}],
         "used": usd("42"),

@@ -4,7 +4,15 @@ import pytest
 
 from meterbot.core.inline import plain
 from meterbot.core.models import EventKind
-from tests.delivery.alerts.events import said, usd
+from meterbot.delivery.alerts import alert
+from tests.delivery.alerts.events import BERLIN, FULL, changed, said, usd
+from tests.teams import seat
+
+BUY_NOW = "To continue now, buy credits (Settings → Usage (https://claude.ai/settings/usage))."
+BUY_LATER = (
+    "Buy credits (Settings → Usage (https://claude.ai/settings/usage)) if work must continue; "
+    "otherwise extra usage stops at 0."
+)
 
 
 def lines(kind: EventKind, **facts: Any) -> list[str]:
@@ -131,3 +139,67 @@ def test_a_full_window_says_what_happens_to_the_next_prompt(following: str | Non
 @pytest.mark.parametrize("resets", [None, "2026-04-30T09:00:00Z"])
 def test_a_window_whose_reset_is_unknown_or_has_passed_has_no_until(resets: str | None) -> None:
     assert "until" not in said(EventKind.WINDOW_FULL, resets_at=resets, next="refused").text
+
+
+@pytest.mark.parametrize(
+    ("facts", "title", "text"),
+    [
+        (
+            {},
+            "ana has $4.20 of prepaid credits left",
+            [BUY_LATER, "Once they are used up, prompts are refused while a plan window is full."],
+        ),
+        (
+            {"balance": usd("0"), "next": "refused", "full_windows": FULL},
+            "ana has no prepaid credits left",
+            [
+                BUY_NOW,
+                "The plan quota is used up too (5-hour until Thu Apr 30 14:00): the next prompt is refused.",
+            ],
+        ),
+        (
+            {"balance": usd("0"), "next": "plan"},
+            "ana has no prepaid credits left",
+            [
+                BUY_NOW,
+                "The plan still works until one of its windows is full. Then the next prompt is refused.",
+            ],
+        ),
+        (
+            {"balance": usd("0"), "next": None},
+            "ana has no prepaid credits left",
+            [BUY_NOW, "The next prompt is refused if a plan window is full; the windows were not read."],
+        ),
+        (
+            {"balance": usd("0"), "auto_reload": True},
+            "ana has no prepaid credits left",
+            ["Auto-reload is on. If the balance stays at 0, check the payment method."],
+        ),
+        (
+            {"shared": True},
+            "ana's organization has $4.20 of prepaid credits left",
+            [BUY_LATER, "Once they are used up, prompts are refused while a plan window is full."],
+        ),
+    ],
+)
+def test_credits_that_run_low_say_what_becomes_of_the_next_prompt(
+    facts: dict[str, Any], title: str, text: list[str]
+) -> None:
+    message = said(EventKind.BALANCE_LOW, **facts)
+    assert (plain(message.title), plain(message.text).splitlines()) == (title, text)
+
+
+@pytest.mark.parametrize(
+    ("plan", "who"),
+    [
+        ("max_5x", None),
+        ("team", "owner or admin"),
+        ("enterprise", "owner or admin"),
+        (None, "owner or admin"),
+    ],
+)
+@pytest.mark.parametrize("left", ["4.20", "0"])
+def test_who_buys_credits_depends_on_the_plan(plan: str | None, who: str | None, left: str) -> None:
+    text = alert(changed(EventKind.BALANCE_LOW, balance=usd(left), next="plan"), seat(plan=plan), BERLIN).text
+    assert ("owner or admin" in text) is (who is not None)
+    assert "buy credits" in text.lower()
