@@ -11,7 +11,7 @@ import discord
 from discord.http import Route
 
 from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
-from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, reason_of
+from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, parsing, reason_of
 from meterbot.core.clock import ahead
 from meterbot.core.findings import Check, Status
 from meterbot.core.proxies import proxy_for
@@ -95,7 +95,7 @@ class DiscordCheck:
                 Check("discord_guild", Status.WARN, sentence, f"set guild_id = {at} under [discord]")
             )
         try:
-            return found + await self._in_time(self._on_server(judged_by, thread=thread))
+            return found + await self._on_server(judged_by, thread=thread)
         except FAILURES as error:
             sentence = f"the server {at} could not be checked: {reason_of(error)}"
             return [*found, Check("discord_guild", Status.FAIL, sentence, self._invitation())]
@@ -103,9 +103,9 @@ class DiscordCheck:
     async def _on_server(self, channel_id: int, *, thread: bool) -> list[Check]:
         assert self.guild_id is not None  # noqa: S101 - the caller knows the server
         assert self._client.user is not None  # noqa: S101 - logged in
-        guild = await self._client.fetch_guild(self.guild_id, with_counts=False)
-        me = await guild.fetch_member(self._client.user.id)
-        channel = await guild.fetch_channel(channel_id)
+        guild = await self._in_time(self._client.fetch_guild(self.guild_id, with_counts=False))
+        me = await self._in_time(guild.fetch_member(self._client.user.id))
+        channel = await self._in_time(guild.fetch_channel(channel_id))
         held = channel.permissions_for(me)
         found = [Check("discord_guild", Status.OK, f"the bot is on the server {guild.name}")]
         wanted = dict(PERMISSIONS)
@@ -132,7 +132,9 @@ class DiscordCheck:
     async def _command(self) -> Check:
         """Whether the command can be offered on the server: the invitation has to have said so."""
         try:
-            await self._client.http.get_guild_commands(self._client.application_id or 0, self.guild_id or 0)
+            await self._in_time(
+                self._client.http.get_guild_commands(self._client.application_id or 0, self.guild_id or 0)
+            )
         except discord.Forbidden:
             sentence = "the bot may not offer /claude-spend on the server"
             return Check("discord_command", Status.WARN, sentence, self._invitation())
@@ -142,12 +144,13 @@ class DiscordCheck:
         """Whether a WebSocket to Discord's gateway can be opened from here; starts no session. After `bot`."""
         try:
             about = await self._in_time(self._client.http.request(Route("GET", "/gateway/bot")))
-            await self._in_time(self._greet(f"{about['url']}?v=10&encoding=json"))
+            with parsing():
+                url, left = about["url"], about["session_start_limit"]["remaining"]
+            await self._in_time(self._greet(f"{url}?v=10&encoding=json"))
         except FAILURES as error:
             sentence = f"no WebSocket to Discord's gateway can be opened ({type(error).__name__})"
             remedy = "let wss://gateway.discord.gg through the proxy or firewall"
             return Check("discord_gateway", Status.FAIL, sentence, remedy)
-        left = about["session_start_limit"]["remaining"]
         return Check("discord_gateway", Status.OK, f"the gateway answers; {left} sessions are left today")
 
     async def _greet(self, url: str) -> None:
@@ -174,7 +177,8 @@ class DiscordCheck:
 
     async def _in_time(self, asked: Awaitable[Answer]) -> Answer:
         async with asyncio.timeout(self._seconds):
-            return await asked
+            with parsing():
+                return await asked
 
     async def _answered(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams

@@ -1,12 +1,11 @@
-"""discord.py, set up our way: no intents, no cache, one command with its menu entries, and what happens handed to a
-listener."""
+"""discord.py's client, set up our way: no intents, no cache, one command with its menu entries."""
 
 import asyncio
 import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import discord
@@ -16,6 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from meterbot.chat.command_words import COMPLETIONS
+from meterbot.chat.discord.listen import DiscordListener
 from meterbot.chat.discord.modals import written_in
 from meterbot.chat.discord.render import words_of
 from meterbot.core.log import get_logger
@@ -50,21 +50,6 @@ _DESCRIPTION = ", ".join(_EXAMPLES[:-1])[:100]  # more is refused
 log = get_logger(__name__)
 
 
-class InteractionHandler(Protocol):
-    """Who hears of what happens on a gateway connection."""
-
-    def came_up(self) -> None: ...
-
-    def went_down(self) -> None: ...
-
-    async def asked(
-        self, interaction: discord.Interaction, words: tuple[str, ...], text: str | None = None
-    ) -> None:
-        """A person used the command, pressed one of our buttons or sent one of our forms, with the `text` in it. Raises
-        nothing."""
-        ...
-
-
 class SessionLimitError(Exception):
     """Discord's daily allowance of gateway sessions is nearly used up; the rest is kept for a restart by a person."""
 
@@ -72,14 +57,16 @@ class SessionLimitError(Exception):
 class BotClient(discord.Client):
     """One login, and at most one gateway connection: its end is final.
 
-    `identify_pause`: seconds before a second identify on the same connection.
+    `moved` is called with True when the connection comes up and with False when it goes down. `identify_pause`: seconds
+    before a second identify on the same connection.
     """
 
     def __init__(
         self,
-        listener: InteractionHandler,
+        listener: DiscordListener,
         guild_id: int | None,
         *,
+        moved: Callable[[bool], None],
         identify_pause: float,
         trace: aiohttp.TraceConfig,
     ) -> None:
@@ -87,6 +74,7 @@ class BotClient(discord.Client):
         super().__init__(
             intents=discord.Intents.none(),
             max_messages=None,
+            enable_debug_events=True,  # for `on_socket_raw_receive`
             max_ratelimit_timeout=30.0,
             http_trace=trace,
             proxy=proxy_for(Route.BASE),
@@ -97,6 +85,7 @@ class BotClient(discord.Client):
         for menu in _menus(listener):
             self.tree.add_command(menu, guild=_guild(guild_id))
         self._listener = listener
+        self._moved = moved
         self._identify_pause = identify_pause
         self._last_change = 0.0
         self._short_lived = 0
@@ -117,15 +106,22 @@ class BotClient(discord.Client):
             await asyncio.sleep(self._identify_pause)
 
     async def on_connect(self) -> None:
-        self._listener.came_up()
+        self._moved(True)
 
     async def on_resumed(self) -> None:
-        self._listener.came_up()
+        self._moved(True)
+
+    async def on_socket_raw_receive(self, message: str) -> None:
+        """Keeps the roles of people who ask. discord.py shows only roles that it has in its cache, which is empty without
+        an intent."""
+        event = json.loads(message)
+        if event.get("t") == "INTERACTION_CREATE" and (member := event["d"].get("member")) is not None:
+            self._listener.keep_roles(int(event["d"]["id"]), tuple(member["roles"]))
 
     async def on_disconnect(self) -> None:
         """discord.py resumes or identifies again without a growing pause: after a few short connections this client ends,
         and its owner waits before the next one."""
-        self._listener.went_down()
+        self._moved(False)
         now = asyncio.get_running_loop().time()
         self._short_lived = self._short_lived + 1 if now - self._last_change < _SHORT_SECONDS else 0
         self._last_change = now
@@ -182,7 +178,7 @@ class _Tree(app_commands.CommandTree[BotClient]):
             )
 
 
-def _command(listener: InteractionHandler) -> app_commands.Command[Any, ..., None]:
+def _command(listener: DiscordListener) -> app_commands.Command[Any, ..., None]:
     @app_commands.command(name=COMMAND, description="What the team's Claude seats have really spent")
     @app_commands.describe(query=_DESCRIPTION)
     async def claude_spend(interaction: discord.Interaction, query: str = "") -> None:
@@ -202,7 +198,7 @@ def _command(listener: InteractionHandler) -> app_commands.Command[Any, ..., Non
     return claude_spend
 
 
-def _menus(listener: InteractionHandler) -> tuple[app_commands.ContextMenu, ...]:
+def _menus(listener: DiscordListener) -> tuple[app_commands.ContextMenu, ...]:
     """The entries in the menu of a person, which is about their seats, and of a message, which is about the team."""
 
     async def of_person(interaction: discord.Interaction, who: discord.Member | discord.User) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from meterbot.chat import Form
-from meterbot.chat.discord.render import Payload
+from meterbot.chat.discord.limits import Payload
 
 LONGEST = 4000
 """Characters that Discord lets a person write into a box."""

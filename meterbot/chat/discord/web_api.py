@@ -1,7 +1,8 @@
 """Requests to Discord's REST API, and what is known when one fails."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -15,15 +16,29 @@ from meterbot.chat.discord.client import BotClient
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.text import one_line
 
-NONSENSE = (KeyError, TypeError, ValueError)
-"""What reading an answer raises that is not Discord's: a proxy's page, or half of one."""
-FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, *NONSENSE)
-"""What discord.py raises for what the outside does."""
+NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
+
+
+class NotDiscordError(Exception):
+    """An answer makes no sense: it is a proxy's page, or half of an answer."""
+
+
+FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, NotDiscordError)
+"""What goes wrong outside of the bot."""
+
+
+@contextmanager
+def parsing() -> Iterator[None]:
+    """Only around the parsing of an answer, here or in discord.py: elsewhere these errors are bugs of ours."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotDiscordError(NOT_DISCORD) from error
+
 
 NEW_TOKEN = (
     "Discord rejects the bot's token: reset it on the Bot page of the developer portal, set DISCORD_TOKEN"  # noqa: S105 - advice
 )
-NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
 _UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
 _MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
 _INVALID = {50006, 50035}
@@ -95,7 +110,8 @@ class DiscordWeb:
                 client = self._new_client()
                 try:
                     async with asyncio.timeout(self._patience):
-                        await client.login(self._token)
+                        with parsing():
+                            await client.login(self._token)
                 except BaseException:
                     await client.close()
                     raise
@@ -112,13 +128,14 @@ class DiscordWeb:
 
     async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
         """The answer's JSON. Raises `SendError`."""
-        tries = _Tries()
+        tries, route = _Tries(), Route(method, path, **ids)
         body = {} if json is None else {"json": json}
         try:
             client = await self.client()
             _tries.set(tries)
             async with asyncio.timeout(self._patience):
-                return await client.http.request(Route(method, path, **ids), params=query, **body)
+                with parsing():
+                    return await client.http.request(route, params=query, **body)
         except FAILURES as error:
             raise _send_error(error, tries) from error
         finally:
@@ -151,7 +168,7 @@ def _judge(error: BaseException) -> tuple[Outcome, str]:
         return _judge_answer(error.status, error.code, error.text)
     if isinstance(error, TimeoutError):
         return Outcome.NOT_SENT, "Discord did not answer in time"
-    if isinstance(error, NONSENSE):
+    if isinstance(error, NotDiscordError):
         return Outcome.NOT_SENT, NOT_DISCORD
     return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from meterbot.chat import Answer, Question
-from meterbot.chat.discord.chat import STANDING_BY
+from meterbot.chat.discord.connection import STANDING_BY
 from meterbot.chat.discord.pictures import draw
 from meterbot.chat.discord.render import hidden_mark
 from meterbot.core.clock import ManualClock

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.chat.discord.limits import problems
 from meterbot.chat.discord.modals import LONGEST, form_payload, written_in
-from meterbot.chat.discord.render import answer_payload, problems
+from meterbot.chat.discord.render import answer_payload
 from meterbot.core.messages import Action, Message
 from tests.chat.discord.rig import (
     CALLBACK,

@@ -7,17 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.chat.discord.limits import Payload, problems, units
 from meterbot.chat.discord.render import (
-    Payload,
     answer_payload,
     carries,
     cut,
     line_payload,
     post_payload,
-    problems,
     reply_payload,
     text_payload,
-    units,
     words_of,
 )
 from meterbot.core.inline import instant, link

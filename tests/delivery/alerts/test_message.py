@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterbot.chat.discord import limits as discord_limits
 from meterbot.chat.discord import render as embeds
 from meterbot.chat.slack import limits
 from meterbot.chat.slack import render as blocks
@@ -303,7 +304,7 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     slack = blocks.render(message)
     discord = embeds.post_payload(message, "d" * 20)
     assert limits.problems(slack) == []
-    assert embeds.problems(discord) == []
+    assert discord_limits.problems(discord) == []
     for payload in (slack["blocks"], discord["embeds"]):
         words = seen(payload)
         assert heading in words
