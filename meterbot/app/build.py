@@ -122,7 +122,7 @@ async def assembled(
         if config.http is not None:
             await _listen(closing, bot, config, config.http)
         elif any(seat.source == PUSH for seat in config.seats):
-            log.warning("nobody_can_push", why="nothing listens: add [http], or set PORT")
+            log.warning("nobody can push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
             closing.push_async_callback(chat.close)
         await start_chats(chats.values(), bot.commands)

@@ -107,7 +107,7 @@ class GitHubEndpoint:
             ) from None
         if not signed(body, request.headers.get("X-Hub-Signature-256", ""), self._secrets):
             self._failures.wait(address, self._now())
-            log.warning("hook_refused", why="the signature is wrong")
+            log.warning("a request to the GitHub webhook was refused", why="the signature is wrong")
             raise _Answer(
                 401,
                 error="X-Hub-Signature-256 is missing or wrong",
@@ -129,7 +129,7 @@ class GitHubEndpoint:
         if isinstance(merged, str):
             return _Answer(202, status="ignored", why=merged)
         taken = await self._merges.take(merged, delivery, self._now())
-        log.info("pull_request_merged", pull=merged.name, taken=taken.value)
+        log.info("a pull request was merged", pull=merged.name, taken=taken.value)
         if taken in {HookReceipt.NEW, HookReceipt.KNOWN}:
             return _Answer(
                 202 if taken is HookReceipt.NEW else 200, status=taken.value, pull_request=merged.name

@@ -92,10 +92,10 @@ class JoinEndpoint:
         traded = await trade_code(self._store, code[:_LONGEST_CODE], self._now())
         if traded is None:
             self._count(request)
-            log.warning("join_refused")
+            log.warning("a request to join was refused")
             return web.json_response({"error": EXPIRED}, status=404, headers=_PRIVATE)
         seat, token = traded
-        log.info("push_token_made", seat=seat)
+        log.info("a push token was made", seat=seat)
         return web.json_response({"seat": seat, "token": token}, headers=_PRIVATE)
 
     def _wait(self, request: web.Request) -> web.Response | None:

@@ -119,7 +119,7 @@ class PushEndpoint:
             key = f"{address} {header['token'][:_PREFIX] if header else ''}"
             _hold_up(self._token_failures.wait(key, now), "this token")
             _hold_up(self._address_failures.wait(address, now), "this address")
-            log.warning("push_refused", why="no token" if header is None else "unknown token")
+            log.warning("a push was refused", why="no token" if header is None else "unknown token")
             missing = (
                 "there is no push token in this request" if header is None else "this push token is not known"
             )
@@ -129,7 +129,7 @@ class PushEndpoint:
 
     def _answer(self, seat: str, receipt: PushReceipt) -> web.Response:
         if receipt.refused is not None:
-            log.warning("push_refused", seat=seat, why=receipt.refused)
+            log.warning("a push was refused", seat=seat, why=receipt.refused)
             remedy = (
                 "sign in to the seat's own account on this machine; if the seat is meant to be another account from "
                 f"now on, the operator runs `meterbot seat forget {seat} --account`"

@@ -140,7 +140,7 @@ class Console:
                 reply = await answer(question)
                 await self._show(reply.message)
         except SendError as error:
-            log.warning("console_commands_ended", reason=error.reason)
+            log.warning("the console takes no more commands", reason=error.reason)
 
     def _stamp(self) -> str:
         """`Wed Apr 8 14:00`"""

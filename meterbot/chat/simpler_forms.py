@@ -27,16 +27,16 @@ async def send_best(
         try:
             payload = form()
         except SendError as failure:
-            log.warning("message_form_invalid", chat=platform, reason=failure.reason)
+            log.warning("a form of a message is invalid", chat=platform, reason=failure.reason)
             continue
         except Exception:
             # A bug of ours in the rendering: the content still has to arrive.
-            log.exception("message_rendering_failed", chat=platform)
+            log.exception("a message could not be rendered", chat=platform)
             continue
         try:
             return await send(payload)
         except SendError as failure:
             if failure.outcome is not Outcome.INVALID:
                 raise
-            log.warning("message_form_refused", chat=platform, reason=failure.reason)
+            log.warning("a form of a message was refused", chat=platform, reason=failure.reason)
     return await send(last())

@@ -81,6 +81,6 @@ class Commands:
         try:
             return await function(self.context, request)
         except Exception:
-            log.exception("answer_failed", platform=question.platform, command=request.word)
+            log.exception("answering a question failed", platform=question.platform, command=request.word)
             text = "Something went wrong while I answered this. Please try again in a minute; the log has the reason."
             return Answer(notice("No answer", text, Severity.WARNING), invalid=question.text is not None)

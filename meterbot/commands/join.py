@@ -136,14 +136,14 @@ class JoinCommand:
                 await chat.post(b32encode(mark).decode().lower()[:20], f"@{owner}", message)
             except SendError as error:
                 log.warning(
-                    "direct_message_not_posted",
+                    "a direct message was not posted",
                     purpose=purpose,
                     seat=seat.name,
                     chat=chat.name,
                     reason=error.reason,
                 )
                 continue
-            log.info("direct_message_posted", purpose=purpose, seat=seat.name, chat=chat.name)
+            log.info("a direct message was posted", purpose=purpose, seat=seat.name, chat=chat.name)
             return chat.name
         return None
 
@@ -183,7 +183,7 @@ class JoinCommand:
                 return await self._wait_for_approval(seat, question, held, now)
             await self._hold(seat, None)
         code = await make_code(self._store, seat.name, now)
-        log.info("join_code_made", seat=seat.name, platform=question.platform)
+        log.info("a join code was made", seat=seat.name, platform=question.platform)
         return _line_message(seat.name, url.rstrip("/"), code, self._terms.agent_digest)
 
     async def _token_there(self, seat: Seat, now: datetime) -> Message | None:
@@ -216,7 +216,9 @@ class JoinCommand:
         if seat is None or held is None or held.approved:
             return Answer(notice("Nothing to approve", "Nobody is waiting for this any more."))
         await self._hold(seat, replace(held, at=now, approved=True))
-        log.info("join_approved", seat=seat.name, platform=question.platform, by=question.user)
+        log.info(
+            "a request to join was approved", seat=seat.name, platform=question.platform, by=question.user
+        )
         text = f"The owner of {seat.name} can ask /claude-spend join {seat.name} again, within a day."
         return Answer(
             Message("Approved", f"Approved. {text}", Severity.GOOD, text, owner=seat.owner), public=True
@@ -262,7 +264,9 @@ class JoinCommand:
                 await chat.post(b32encode(mark).decode().lower()[:20], chat.destination, message)
                 arrived = True
             except SendError as error:
-                log.warning("join_request_not_posted", seat=seat.name, chat=chat.name, reason=error.reason)
+                log.warning(
+                    "a request to join was not posted", seat=seat.name, chat=chat.name, reason=error.reason
+                )
                 arrived |= error.outcome is Outcome.IN_DOUBT
         return arrived
 

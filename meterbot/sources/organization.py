@@ -111,7 +111,7 @@ class UnknownKeys:
         new = [key for key in keys if key not in self._listed][: _MOST_LISTED - len(self._listed)]
         if new:
             self._listed.update(new)
-            log.info("usage_keys_unknown", seat=self._seat, keys=new)
+            log.info("an answer has unknown keys", seat=self._seat, keys=new)
 
 
 def _is_known(key: str) -> bool:

@@ -61,4 +61,4 @@ async def test_a_bot_that_cannot_hear_its_seats_says_so(tmp_path: Path) -> None:
     stream = io.StringIO()
     log_setup.set_up(stream)
     async with assembled(configured(tmp_path), ManualClock(NOW), terminal=(None, io.StringIO())):
-        assert "nobody_can_push" in stream.getvalue()
+        assert "nobody can push" in stream.getvalue()

@@ -323,7 +323,9 @@ async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Sto
         "Something went wrong while I answered this. Please try again in a minute; the log has the reason."
     )
     assert not answer.public
-    assert [(line["event"], line["log_level"]) for line in logged] == [("answer_failed", "error")]
+    assert [(line["event"], line["log_level"]) for line in logged] == [
+        ("answering a question failed", "error")
+    ]
     assert (await ask(commands(store), "help")).message.title == "What you can ask"
 
 

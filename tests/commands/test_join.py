@@ -168,7 +168,7 @@ async def test_without_an_address_the_operator_s_part_is_named(store: Store, clo
 async def test_the_code_is_in_no_log(store: Store, clock: ManualClock) -> None:
     with capture_logs() as logs:
         code = code_in(await join(joining(store, clock)))
-    assert [log["event"] for log in logs] == ["join_code_made"]
+    assert [log["event"] for log in logs] == ["a join code was made"]
     assert code not in str(logs)
     assert hide(f"GET /join/{code}") == "GET /join/[hidden]"
 

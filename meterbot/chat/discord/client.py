@@ -192,7 +192,7 @@ def _command(listener: DiscordListener) -> app_commands.Command[Any, ..., None]:
         try:
             await asked.response.autocomplete(choices)
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            log.warning("completion_not_shown", chat="discord", error=str(error))
+            log.warning("completions were not shown", chat="discord", error=str(error))
         return choices
 
     return claude_spend

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from json import dumps
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,9 +128,10 @@ class DiscordWeb:
         return str(user.id) if user else ""
 
     async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
-        """The answer's JSON. Raises `SendError`."""
+        """The answer's JSON. Raises `SendError`; TypeError for a payload that is no JSON."""
         tries, route = _Tries(), Route(method, path, **ids)
         body = {} if json is None else {"json": json}
+        dumps(json)  # discord.py encodes it, too, but within `parsing`
         try:
             client = await self.client()
             _tries.set(tries)

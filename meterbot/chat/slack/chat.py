@@ -103,7 +103,7 @@ class SlackChat:
             await self.close()
             raise
         except SendError as outage:
-            log.warning("chat_not_connected", chat="slack", reason=outage.reason)
+            log.warning("not connected", chat="slack", reason=outage.reason)
             self._trouble = outage.reason
             self._keeper = asyncio.create_task(self._sign_in_later(self._listener, outage))
         else:
@@ -226,9 +226,9 @@ class SlackChat:
             self._connection = Connection(up, datetime.now(UTC), detail)
             if up:
                 self._connected.set()
-                log.info("chat_connected", chat="slack")
+                log.info("connected", chat="slack")
             else:
-                log.warning("chat_not_connected", chat="slack", reason=detail)
+                log.warning("not connected", chat="slack", reason=detail)
         elif detail != self._connection.detail:
             self._connection = Connection(up, self._connection.since, detail)
         return self._connection
@@ -359,7 +359,7 @@ def _check_scopes(granted: str | None) -> None:
         names = " and ".join(scope.names)
         if scope.vital:
             raise StartError(f"the Slack app lacks the bot scope {names}: add it and reinstall the app")
-        log.warning("slack_scope_missing", chat="slack", scope=names, lost=scope.lost)
+        log.warning("the Slack app lacks a scope", chat="slack", scope=names, lost=scope.lost)
 
 
 def _from(since: datetime) -> dict[str, str]:

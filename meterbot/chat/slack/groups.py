@@ -31,13 +31,15 @@ class SlackGroups:
                 answer = await self._web.call("usergroups.users.list", params={"usergroup": group})
                 self._members[group] = frozenset(map(str, answer.get("users") or ()))
                 if self._trouble.pop(group, None):
-                    log.info("user_group_known_again", chat="slack", group=group)
+                    log.info("a user group can be read again", chat="slack", group=group)
             except SendError as failure:
                 if failure.outcome is Outcome.REFUSED:
                     self._members[group] = frozenset()
                 if self._trouble.get(group) != failure.reason:
                     self._trouble[group] = failure.reason
-                    log.warning("user_group_unknown", chat="slack", group=group, reason=failure.reason)
+                    log.warning(
+                        "a user group cannot be read", chat="slack", group=group, reason=failure.reason
+                    )
 
     async def keep(self) -> None:
         """Until it is cancelled, asks again every ten minutes. Without groups there is nothing to ask."""

@@ -62,4 +62,4 @@ class SlackHome:
         try:
             await send_best("slack", forms, publish)
         except SendError as failure:
-            log.warning("home_tab_not_shown", chat="slack", reason=failure.reason)
+            log.warning("the home tab was not shown", chat="slack", reason=failure.reason)

@@ -106,7 +106,7 @@ class SlackListener:
             bolt_request = await to_bolt_request(request)
         except (ValueError, AttributeError, TypeError, RecursionError) as error:
             # Bolt parses the body before it verifies the signature, and trusts its shape.
-            log.warning("slack_request_unreadable", chat="slack", error=type(error).__name__)
+            log.warning("a request is not from Slack", chat="slack", error=type(error).__name__)
             return web.Response(status=400, text="not a request from Slack")
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
@@ -174,7 +174,7 @@ class SlackListener:
         try:
             await send_best("slack", forms_of(answer.message), send)
         except SendError as failure:
-            log.warning("mention_not_answered", chat="slack", reason=failure.reason)
+            log.warning("a mention was not answered", chat="slack", reason=failure.reason)
 
     async def _on_home(self, body: dict[str, Any], event: dict[str, Any]) -> None:
         """Somebody opened the bot's Home tab."""
@@ -201,7 +201,7 @@ class SlackListener:
         try:
             await self._web.call("views.open", json={"trigger_id": trigger, "view": view})
         except SendError as failure:
-            log.warning("modal_not_opened", chat="slack", reason=failure.reason)
+            log.warning("a modal was not opened", chat="slack", reason=failure.reason)
             return False
         return True
 
@@ -263,7 +263,7 @@ class SlackListener:
         try:
             await self._web.call("views.update", json={"view_id": view_id, "view": message_view(message)})
         except SendError as failure:
-            log.warning("form_result_not_shown", chat="slack", reason=failure.reason)
+            log.warning("the result of a form was not shown", chat="slack", reason=failure.reason)
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
@@ -292,12 +292,12 @@ class SlackListener:
             return await self._answer(question)
         except Exception:
             # A person is waiting: any answer is better than silence.
-            log.exception("answer_failed", chat="slack")
+            log.exception("answering a question failed", chat="slack")
             return _FAILED
 
     async def _respond(self, url: str | None, answer: Answer, thread: str | None = None) -> None:
         if url is None:
-            log.warning("answer_not_shown", chat="slack", reason="Slack gave no response_url")
+            log.warning("an answer was not shown", chat="slack", reason="Slack gave no response_url")
             return
         target: Payload = {
             "response_type": "in_channel" if answer.public else "ephemeral",
@@ -313,7 +313,7 @@ class SlackListener:
         try:
             await send_best("slack", forms_of(answer.message), send)
         except SendError as failure:
-            log.warning("answer_not_shown", chat="slack", reason=failure.reason)
+            log.warning("an answer was not shown", chat="slack", reason=failure.reason)
 
 
 def _team_of(body: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from meterbot.chat.discord.client import set_up_library
+from meterbot.chat.discord.web_api import DiscordWeb
 from meterbot.core.errors import Outcome, StartError
 from meterbot.core.messages import Posted
 from tests.chat.discord.rig import (
@@ -206,3 +208,12 @@ async def test_the_token_never_shows_whatever_fails(
         with pytest.raises(StartError) as raised:
             await wrong.start(Answers())
         watch.assert_hidden(secret, *shown, raised.value)
+
+
+async def test_a_payload_that_is_no_json_is_a_bug_of_ours_and_no_failure_of_discord(
+    discord: DiscordSimulator,
+) -> None:
+    set_up_library(discord.api_url)
+    web = DiscordWeb(discord.token, lambda: pytest.fail("nothing is sent"), 5.0)
+    with pytest.raises(TypeError):
+        await web.call("POST", "/channels/{channel_id}/messages", {"content": object()}, channel_id="1")

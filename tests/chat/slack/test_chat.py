@@ -471,7 +471,7 @@ async def test_a_bug_in_our_rendering_is_a_traceback_and_the_alert_arrives(
     async with rig() as r, logged() as lines:
         await r.chat.post("d" * 16, r.slack.channel, alert())
         assert "ana is BLOCKED" in r.slack.messages()[0].text
-        assert "message_rendering_failed" in lines.events
+        assert "a message could not be rendered" in lines.events
 
 
 async def test_a_person_who_takes_no_direct_messages_is_told_apart() -> None:

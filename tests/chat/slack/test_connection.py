@@ -142,7 +142,7 @@ async def test_a_lost_connection_is_logged_once_when_it_goes_and_once_when_it_re
             r.slack.drop_sockets()
             await r.slack.until(lambda: r.slack.hellos == 2)
             await r.slack.until(lambda: r.chat.connection().up)
-            assert lines.events == ["chat_not_connected", "chat_connected"]
+            assert lines.events == ["not connected", "connected"]
 
 
 def test_the_librarys_log_loses_tickets_tracebacks_and_repetitions() -> None:

@@ -110,7 +110,7 @@ async def test_a_shared_answer_whose_receipt_was_lost_is_not_shared_twice() -> N
     async with rig() as r, logged() as lines:
         r.slack.fail("response_url", dropped())
         await r.slack.answer(await r.slack.slash("/claude-spend", "share"))
-        await r.slack.until(lambda: "answer_not_shown" in lines.events)
+        await r.slack.until(lambda: "an answer was not shown" in lines.events)
 
         assert len(r.slack.messages()) == 1
 
@@ -124,7 +124,7 @@ async def test_a_failing_answer_is_told_without_its_details() -> None:
         said = await r.slack.answer(await r.slack.slash("/claude-spend"))
 
         assert "went wrong" in said.text
-        assert "answer_failed" in lines.events
+        assert "answering a question failed" in lines.events
         assert "sk-ant-planted" not in str(said.payload)
 
 

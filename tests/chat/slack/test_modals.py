@@ -116,7 +116,7 @@ async def test_a_late_answer_that_slack_does_not_take_is_logged(
         await r.chat.start(slow, r.forms)
         r.slack.fail("views.update", refused("not_found"))
         await r.slack.submit((await opened(r))[1], "right")
-        await r.slack.until(lambda: "form_result_not_shown" in lines.events)
+        await r.slack.until(lambda: "the result of a form was not shown" in lines.events)
 
 
 async def test_an_answer_that_never_comes_does_not_outlive_the_chat(monkeypatch: pytest.MonkeyPatch) -> None:
