@@ -249,7 +249,7 @@ class Changes:
     ) -> None:
         """Of a counter that rose: where its pace leads."""
         state, seat = self.states[counter], self.risen[counter]
-        rise = RisenCounter(counter, seat, samples, hours)
+        rise = RisenCounter(counter, seat, samples, hours, state.known.snapshot.tier)
         memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
         self._set_state(counter, state.known, memory)
         self.events += events

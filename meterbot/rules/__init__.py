@@ -50,7 +50,7 @@ always there, null when not known.
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_reset` | window, resets_at (of the next one) |
 | `window_full` | window, resets_at, reset_due (a reset that is overdue: then `resets_at` is null), next (`billed`, `refused` or null), used, cap |
-| `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, known_at (of an earlier reading; null: read now), plan, used, previous_final |
+| `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, known_at (of an earlier reading; null: read now), used, previous_final |
 | `subscription_changed` | changes: list of {what: `status`, `ends_on`, `changes_to` or `paused_until`; from, to} |
 | `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
 | `source_down` | health, since, detail, remedy, last_ok_at |
@@ -66,8 +66,8 @@ The team's `period_closed`, of no counter, has instead: period, totals, previous
 {seat, final, previous, blocked_hours}; null where channels may not see them), unknown (accounts that are in no sum), open (not
 started again yet), blocked_hours, fees, seat_days, covered_days (of them those without extra usage).
 
-Whatever a reading of a counter brings also has `readings`: a list of {at, used}, the one before and the one that
-brought it. To `threshold_crossed` and `budget_crossed` the door adds `pace` (per hour) and `cap_eta` where they are known.
+Whatever a reading of a counter brings also has `plan`, as the account says it, and `readings`: a list of {at, used},
+the one before and the one that brought it. To `threshold_crossed` and `budget_crossed` the door adds `pace` (per hour) and `cap_eta` where they are known.
 An event that says a change of settings as well has the `changes` of `metering_changed`, which it mutes.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
 In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount

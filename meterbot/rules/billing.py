@@ -113,7 +113,6 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
             "known_at": None if reading.subscription_read else instant(reading.merged.subscription_at),
-            "plan": reading.merged.snapshot.tier,
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
         },

@@ -123,7 +123,7 @@ class CleanReading:
             resolves=resolves,
             initial=initial,
             muted_by=muted_by,
-            facts={**facts, "readings": self.readings},
+            facts={**facts, "plan": self.merged.snapshot.tier, "readings": self.readings},
         )
 
 

@@ -51,13 +51,14 @@ def needs_hours(
 
 @dataclass(frozen=True, slots=True)
 class RisenCounter:
-    """A counter that rose: the seat that brought it, its samples of the last 24 hours with that reading, and its hours of
-    four weeks."""
+    """A counter that rose: the seat that brought it, its samples of the last 24 hours with that reading, its hours of
+    four weeks, and the account's plan."""
 
     counter: Counter
     seat: str
     samples: Sequence[Sample]
     hours: Sequence[Hour]
+    plan: str | None = None
 
 
 def watch_pace(
@@ -123,6 +124,7 @@ class _About:
                 "percent": None if share is None else f"{share:f}",
                 "period": period,
                 **facts,
+                "plan": self.rise.plan,
                 "readings": readings,
             },
         )

@@ -17,6 +17,7 @@ from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge
 from tests.agent.rig import ACCESS, ACCOUNT, EMAIL, NOW, ORG, PUSH_TOKEN, REFRESH, Home, program
 from tests.agent.rig import credentials as kept
 from tests.simulator.anthropic_api import AnthropicApi, SignIn, rate_limited, scope_missing, token_invalid
+from tests.wire.played import case
 
 READING = {
     "five_hour": {"utilization": 46, "resets_at": "2026-04-20T12:00:00.665316+00:00"},
@@ -458,3 +459,16 @@ async def test_the_organization_of_another_sign_in_is_not_mixed_in(
     home.install_claude(answer(READING))
     reading = await read(home)
     assert (reading["org_uuid"], reading["account_uuid"]) == (OTHER_ORG, OTHER_ACCOUNT)
+
+
+async def test_numbers_are_not_sent_as_those_of_an_account_that_is_only_noted(
+    home: Home, anthropic: AnthropicApi
+) -> None:
+    given = case("push_state_file_names_another_account")
+    noted = given["home"][".claude.json"]["oauthAccount"]
+    home.note_account(noted["accountUuid"], noted["organizationUuid"])
+    home.install_claude(given["get_usage_reply"])
+    reading = await read(home)
+    assert reading["usage"]["extra_usage"]["used_credits"] == 9900
+    assert (reading["org_uuid"], reading["account_uuid"]) == (ORG, ACCOUNT)
+    assert routes(anthropic) == ["profile"]

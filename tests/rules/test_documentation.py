@@ -110,7 +110,7 @@ def test_every_kind_of_event_has_the_facts_that_are_documented() -> None:
     assert {event.kind for event in events} == set(EventKind)
     for event in events:
         joined = set() if event.kind in HAVE_CHANGES else {"changes"}
-        facts = set(event.facts) - {"readings"} - joined
+        facts = set(event.facts) - {"readings", "plan"} - joined
         assert (event.kind, facts) == (event.kind, documented()[event.kind.value])
 
 
@@ -122,6 +122,7 @@ def test_every_event_of_a_counter_names_the_readings_that_were_compared() -> Non
         assert isinstance(readings, list)
         assert readings
         assert all(set(reading) == {"at", "used"} for reading in readings)
+        assert "plan" in event.facts
 
 
 def test_every_event_says_what_was_compared() -> None:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,18 +18,8 @@ from meterbot.sources.pushed import snapshots_of
 from tests.sources import signed_in as oauth
 from tests.sources.administered import administering
 from tests.sources.served import ACCOUNT, ORG, SOME_USAGE, read_bodies, serving
-
-NOW = datetime(2026, 11, 29, 10, tzinfo=UTC)
-CASES = Path(__file__).parents[1] / "data/cases"
-
-
-def case(name: str) -> dict[str, Any]:
-    """`now+2h` and the like become instants."""
-    text = (CASES / f"{name}.json").read_text("utf-8")
-    for words, offset in {"now+2h": 2, "now-2h": -2, "now+3d": 72}.items():
-        text = text.replace(f'"{words}"', json.dumps((NOW + timedelta(hours=offset)).isoformat()))
-    read: dict[str, Any] = json.loads(text)
-    return read
+from tests.wire.played import NOON as NOW
+from tests.wire.played import case
 
 
 def pushed(usage: object, *, plan: str | None = None, **more: object) -> Snapshot:

@@ -1,0 +1,138 @@
+"""Cases of the wire, each through every source that can carry it: what is read, which events follow, what alerts say.
+
+Reports of others are in tests/data/cases. Cases of our own are in tests/data/cases/own, a file for each kind.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meterbot.core.messages import Message
+from meterbot.core.money import plain
+from meterbot.rules.blocked import block_of
+from tests.wire.played import CASES, NOON, SOURCES, Bodies, Played, bodies, case, played
+
+TESTS = Path(__file__).parents[1]
+FEWEST = 3
+
+
+def own_cases() -> Iterator[tuple[str, dict[str, Any], str]]:
+    for file in sorted((CASES / "own").glob("*.json")):
+        for each in json.loads(file.read_text("utf-8")):
+            for source in each.get("sources", SOURCES):
+                yield f"{file.stem}: {each['name']} ({source})", each, source
+
+
+OWN = list(own_cases())
+
+
+def readings_of(case: dict[str, Any]) -> list[Bodies]:
+    return [
+        bodies(NOON + timedelta(hours=each["hours"]), each["usage"], each.get("overage"))
+        for each in case["readings"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "source"), [pytest.param(case, source, id=id_) for id_, case, source in OWN]
+)
+async def test_a_case_holds_through_every_source_that_can_carry_it(case: dict[str, Any], source: str) -> None:
+    found = await played(source, case.get("plan"), readings_of(case), kinds=case.get("kinds", ()))
+    expect = case["expect"]
+    assert shown(found, expect) == {name: expect[name] for name in expect if name not in {"said", "unsaid"}}
+    texts = "\n".join(written(message) for message in found.messages)
+    for words in expect.get("said", ()):
+        assert words in texts
+    for words in expect.get("unsaid", ()):
+        assert words not in texts
+
+
+def shown(found: Played, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What was read last, and what followed from all of it, as far as the case says something of it."""
+    last = found.snapshots[-1]
+    extra = last.extra_usage
+    facts = {
+        "windows": {window.name: str(window.utilization) for window in last.windows},
+        "used": None if extra is None or extra.used is None else f"{plain(extra.used)} {extra.used.currency}",
+        "cap": None if extra is None or extra.cap is None else f"{plain(extra.cap)} {extra.cap.currency}",
+        "blocked": block_of(extra, last.windows, last.fetched_at) is not None,
+        "events": found.kinds,
+        "spent": {code: plain(amount) for code, amount in found.spent().items()} if found.samples else {},
+    }
+    return {name: facts[name] for name in facts if name in wanted}
+
+
+def written(message: Message) -> str:
+    return "\n".join(
+        [message.title, message.text, *(line for part in message.sections for line in part.lines)]
+    )
+
+
+def usage(used: int, cap: int | None = 5000, five_hour: int = 40) -> dict[str, Any]:
+    extra = {"is_enabled": True, "monthly_limit": cap, "used_credits": used, "currency": "USD"}
+    windows = {"five_hour": {"utilization": five_hour}, "seven_day": {"utilization": 50}}
+    return {**windows, "extra_usage": extra}
+
+
+def hourly(*usages: dict[str, Any]) -> list[Bodies]:
+    return [bodies(NOON + timedelta(hours=number), each) for number, each in enumerate(usages)]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_what_a_counter_returns_to_was_not_spent_anew(source: str) -> None:
+    amounts = [
+        re.findall(r"(?:used|five_hour) (\d+)", each) for each in case("counter_dips_and_returns")["pushes"]
+    ]
+    readings = hourly(*(usage(int(used), five_hour=int(window)) for used, window in amounts))
+    spent = (await played(source, "max_20x", readings)).spent()
+    assert {code: plain(amount) for code, amount in spent.items()} == {"USD": "1.00"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_spend_without_a_cap_is_told_with_the_default_levels(source: str) -> None:
+    pushes = case("uncapped_seat_default_thresholds")["pushes"]
+    used = [int(amount) for each in pushes for amount in re.findall(r"used (\d+)", each)]
+    found = await played(source, "max_20x", hourly(*(usage(each, cap=None, five_hour=100) for each in used)))
+    assert found.kinds == [["window_full"], ["threshold_crossed"], ["threshold_crossed"]]
+    assert "passed $100.00: $106.31" in written(found.messages[-1])
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_a_member_who_is_blocked_is_told_to_ask_an_admin(source: str) -> None:
+    given = case("team_member_blocked_remedy")
+    found = await played(source, given["seat"]["plan"], [bodies(NOON, given["usage"])])
+    (blocked,) = [message for message in found.messages if "BLOCKED" in message.title]
+    assert "ask an owner or admin of the organization to raise the spend limit" in blocked.text
+    assert not any("claude.ai/settings" in written(message) for message in found.messages)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_a_window_that_is_full_after_its_reset_says_so_and_no_until(source: str) -> None:
+    given = case("window_full_reset_in_the_past")
+    (message,) = (await played(source, "max_20x", [bodies(NOON, given["usage"])])).messages
+    assert "Its reset was due at" in message.text
+    assert "but the window is still full" in message.text
+    assert "until" not in message.text
+
+
+def test_every_kind_has_several_cases_of_our_own() -> None:
+    for file in (CASES / "own").glob("*.json"):
+        assert len(json.loads(file.read_text("utf-8"))) >= FEWEST, file.name
+
+
+def test_every_case_is_loaded_by_a_test() -> None:
+    """A file that is only named, in a comment or a text, is not loaded: a call `case("name")` is looked for."""
+    called = {
+        node.args[0].value
+        for file in TESTS.rglob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "case"
+        if node.args and isinstance(node.args[0], ast.Constant)
+    }
+    assert {file.stem for file in CASES.glob("*.json")} - called == set()
