@@ -1,8 +1,6 @@
-"""The examples in README.md and docs/alerts.md, made by the program itself. `python -m tests.examples` writes them where
-they stand, and what it writes whole: docs/commands.md and tests/data/demo-month.txt.
+"""Writes the examples in README.md and docs/alerts.md, and all of docs/commands.md and tests/data/demo-month.txt.
 
-The team, the services and the amounts are those of `meterbot demo`; rules, store, deliveries and words are the real
-ones.
+The team, the services and the amounts are those of `meterbot demo`; the messages come from the real program.
 """
 
 import asyncio
@@ -36,17 +34,17 @@ README = ROOT / "README.md"
 ALERTS = ROOT / "docs/alerts.md"
 PICTURE = ROOT / "docs/images/console.svg"
 MONTH = ROOT / "tests/data/demo-month.txt"
-"""What `meterbot demo --once` tells: every run prints the same, so a changed word shows in the diff."""
+"""What `meterbot demo --once` prints: always the same, so that a changed word shows in the diff."""
 
 _STEP = timedelta(hours=3)
-"""Longer than the demo's interval and its jitter together: every seat is read at every step, and always the same."""
+"""Longer than the demo's interval and its jitter together, so that every step reads every seat."""
 _LATER = timedelta(minutes=2)
 _COLUMNS = 84
 _TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": str(_COLUMNS)}
 _PLACE = r"(?<=<!-- rendered: {name} -->\n)```text\n.*?```\n"
 
 
-# As the rules give it with such facts.
+# What the rules give to such events; the others are warnings.
 _SEVERITIES = {
     EventKind.SPEND_STARTED: Severity.INFO,
     EventKind.SEAT_BLOCKED: Severity.CRITICAL,
@@ -63,7 +61,7 @@ _SEVERITIES = {
 
 
 class _Screen(io.StringIO):
-    """What takes itself for a terminal gets colours and boxes."""
+    """A terminal, so that rich draws colours and boxes."""
 
     def isatty(self) -> bool:
         return True
@@ -71,7 +69,7 @@ class _Screen(io.StringIO):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """`texts`: name → block for the README. `picture`: an SVG of a terminal. `alerts`: kind → block for its page."""
+    """`texts`: name → block for the README. `picture`: an SVG of a terminal. `alerts`: kind → its whole text."""
 
     texts: Mapping[str, str]
     picture: str
@@ -97,8 +95,7 @@ async def examples() -> Examples:
 
 
 async def _alerts() -> dict[str, str]:
-    """What the console says of every kind, with the facts that the tests of its words begin with. They were compared
-    with nothing: the small print that would say with what is left out."""
+    """kind → the console's message about the first example of the tests of that kind, without its footer."""
     messages = {
         kind.value: replace(said(kind), severity=_SEVERITIES.get(kind, Severity.WARNING))
         for kind in EventKind
@@ -119,7 +116,7 @@ def _april(day: int) -> datetime:
 
 
 async def _played(screen: io.StringIO, start: datetime, steps: int, question: str) -> str:
-    """What stands on the terminal after some steps of the demo, and the answer to a question."""
+    """What the terminal shows after some steps of the demo, with the answer to a question."""
     clock = ManualClock(start)
     bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
@@ -142,7 +139,7 @@ def _panels(ansi: str) -> list[str]:
 
 
 def _one(said: Sequence[str], title: str) -> str:
-    """The message of this title, in a panel or after its time."""
+    """The message with this title, in a panel or after its time."""
     (found,) = (text for text in said if _title(text).startswith(title))
     return found
 
@@ -153,7 +150,7 @@ def _title(text: str) -> str:
 
 
 def _picture(ansi: str) -> str:
-    """As rich draws it, but with the reader's own font: a picture in a README fetches nothing."""
+    """An SVG that rich draws, without its web font: a picture in a README must not download anything."""
     screen = Terminal(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     screen.print(Text.from_ansi(ansi.rstrip("\n")))
     drawn = screen.export_svg(title="meterbot demo", unique_id="console")
@@ -161,13 +158,26 @@ def _picture(ansi: str) -> str:
 
 
 def placed(page: str, texts: Mapping[str, str]) -> str:
-    """The page with every block at its mark. Raises `LookupError` where a mark is missing."""
+    """The page with every block at its mark. Raises `LookupError` if a mark is missing."""
     for name, text in texts.items():
         block = f"```text\n{text.rstrip()}\n```\n".replace("\\", r"\\")
         page, count = re.subn(_PLACE.format(name=name), block, page, flags=re.DOTALL)
         if count != 1:
             raise LookupError(f"the page has {count} marks for the example {name}: <!-- rendered: {name} -->")
     return page
+
+
+def alerts_page(page: str, alerts: Mapping[str, str]) -> str:
+    """The page with each kind's first line in its row, and with the whole text of those that have a mark."""
+    for kind, text in alerts.items():
+        page = re.sub(
+            rf"(?<=^\| `{kind}` \|)(.*?)\|.*\|$", rf"\1| {_first_line(text)} |", page, flags=re.MULTILINE
+        )
+    return placed(page, {kind: text for kind, text in alerts.items() if f"rendered: {kind} -->" in page})
+
+
+def _first_line(text: str) -> str:
+    return _title(text).removeprefix("WARNING ").removeprefix("CRITICAL ")
 
 
 def _month() -> str:
@@ -178,7 +188,7 @@ def _month() -> str:
 def main() -> None:
     made = asyncio.run(examples())
     README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
-    ALERTS.write_text(placed(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
+    ALERTS.write_text(alerts_page(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(made.picture, "utf-8")
     MONTH.write_text(_month(), "utf-8")

@@ -35,15 +35,14 @@ def commands() -> list[tuple[str, Any]]:
 
 
 def commands_page() -> str:
-    rows = [_row(name, command) for name, command in commands()]
-    return "\n".join([_INTRODUCTION, "| command | does | takes |", "|---|---|---|", *rows, ""])
+    return "\n".join([_INTRODUCTION, *(_line(name, command) for name, command in commands()), ""])
 
 
-def _row(name: str, command: Any) -> str:
+def _line(name: str, command: Any) -> str:
     context = command.make_context(name, [], resilient_parsing=True)
     sentence, *_ = re.split(r"\.\s", re.sub(r"\s+", " ", command.help))
     takes = [_spelled(param, context) for param in command.params if _is_listed(param)]
-    return f"| `{name}` | {_cell(sentence.rstrip('.'))} | {', '.join(takes)} |"
+    return f"- `{name}`: {sentence.rstrip('.')}." + (f" Takes {', '.join(takes)}." if takes else "")
 
 
 def _is_listed(param: Any) -> bool:
@@ -60,8 +59,4 @@ def _spelled(param: Any, context: Any) -> str:
     if param.param_type_name == "argument":
         return f"`{_name(param)}`"
     words: str = param.get_help_record(context)[0]
-    return f"`{_cell(words)}`"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return f"`{words}`"
