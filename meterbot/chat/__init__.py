@@ -1,8 +1,8 @@
-"""The contract of a chat: a place where messages are posted and `/claude-spend` is asked.
+"""The contract of a chat: it posts messages and receives `/claude-spend`.
 
-A member renders a `Message` in its platform's markup (escaping every text, cutting to the platform's limits with
-"and N more", mentioning only `Message.owner`), validates the payload before it leaves, and turns every failure into
-a `SendError` that says what is known. It retries nothing that could have arrived: that is `notify`'s decision.
+A chat renders a `Message` in its platform's markup (it escapes every text, cuts to the platform's limits with "and N
+more", and mentions only `Message.owner`), validates it before sending, and turns every failure into a `SendError`
+that says what is known. It never retries what may have arrived: the delivery worker decides that.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,14 +13,13 @@ from typing import Protocol
 from meterbot.core.messages import Message, Posted
 
 LOOK_BACK = timedelta(hours=25)
-"""How far a lost message is looked for before our first attempt, for our clock may have been a day ahead when that was
-noted; and before the newest message of the channel, for it may be ahead by more, and then only the platform's tells."""
+"""How far back a lost message is searched: before our first attempt, because our clock may have been a day ahead
+then, and before the channel's newest message, because then only the platform's clock counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Words a person typed after `/claude-spend`, or a button they pressed (`words` = the action's id, split at
-    colons)."""
+    """The words after `/claude-spend`, or a pressed button (`words` = its action's id, split at colons)."""
 
     words: tuple[str, ...]
     platform: str
@@ -29,13 +28,13 @@ class Question:
     """The person's id on the platform."""
     channel: str = ""
     text: str | None = None
-    """What they wrote into a form; then `words` are the form's."""
+    """The text of a form; `words` are then the form's."""
     name: str = ""
-    """What the platform calls them, for people to read."""
+    """The person's name on the platform."""
     groups: tuple[str, ...] = ()
-    """The user groups or roles they have there, as far as the platform says."""
+    """The person's user groups or roles, if the platform sends them."""
     pressed: Posted | None = None
-    """The message whose button it was."""
+    """The message with the pressed button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +49,23 @@ class HomePage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a question; `public` posts it to the channel instead of showing it to the asker alone.
+    """The answer to a question; `public` posts it to the channel instead of showing it only to the person who asked.
 
-    `invalid`: the text of a form was not accepted. Where the platform can, the form stays open for correction, with the
-    message's text beside it.
+    `invalid`: the text of a form was not accepted. If the platform can do that, the form stays open for correction,
+    with the message's text beside it.
     """
 
     message: Message
     public: bool = False
     invalid: bool = False
     page: HomePage | None = None
-    """The asker's own page; its first message is `message`."""
+    """The person's own page; its first message is `message`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One box to write in. What is written comes back as a `Question` with `words` and the `text`.
-
-    Joined with colons the words have at most 80 characters, the title at most 24, the label 45, the hint 100.
-    """
+    """A form with one box. Its text comes back as a `Question` with `words` and the `text`. Joined with colons the
+    words have at most 80 characters, the title at most 24, the label 45, the hint 100."""
 
     words: tuple[str, ...]
     title: str
@@ -77,21 +74,21 @@ class Form:
 
 
 Answerer = Callable[[Question], Awaitable[Answer]]
-"""Answers from the store. Raises nothing: a failure is an answer, too."""
+"""Answers from the store. Never raises: a failure is an answer, too."""
 
 Forms = Callable[[Question], Form | None]
-"""The form that a question opens, or None: then it is answered. From memory, at once: on Discord a form is the first
-reaction, or none."""
+"""The form that a question opens, or None if it is answered instead. It must not wait for anything: Discord accepts a
+form only as the first reaction."""
 
 
 def no_forms(_: Question) -> Form | None:
-    """For an answerer that lets nobody write more than a command."""
+    """For chats without forms."""
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How a chat is doing: `since` is when `up` last changed, `detail` one sentence when it is down."""
+    """The state of a chat: `since` is when `up` last changed, `detail` one sentence if it is down."""
 
     up: bool
     since: datetime | None = None
@@ -115,36 +112,35 @@ class Chat(Protocol):
     def connection(self) -> Connection: ...
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
-        """Checks the credentials, connects, and keeps reconnecting until `close`.
-
-        Raises `StartError` for what waiting will not cure (a wrong token); an outage is not one of them.
-        """
+        """Checks the credentials, connects, and reconnects until `close`. Raises `StartError` if waiting will not
+        help (a wrong token), but not for an outage."""
         ...
 
     async def close(self) -> None: ...
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
-        """Posts one message carrying `delivery` (16-24 characters [a-z0-9]) so that `find` can see it. A channel that is
-        `@` and a person's id is a direct message to them. Raises `SendError`."""
+        """Posts one message that carries `delivery` (16-24 characters [a-z0-9]) for `find`. A channel that is `@` and
+        a person's id is a direct message to them. Raises `SendError`."""
         ...
 
     async def edit(self, delivery: str, where: Posted, message: Message) -> None:
-        """Replaces a posted message; repeating it is harmless. Raises `SendError`."""
+        """Replaces a posted message; may be repeated. Raises `SendError`."""
         ...
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        """One line in the message's thread, pinging nobody; one that is `loud` is seen in the channel, too. Raises
-        `SendError`."""
+        """One line in the message's thread, without mentions; if `loud`, also in the channel. Raises `SendError`."""
         ...
 
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
     ) -> list[Posted]:
-        """The messages that carry `delivery`, the first one first: how a doubt is settled. Looked through are those that
-        were posted after `since`, and those of the `LOOK_BACK` before the channel's newest. None when it is certain that
-        there is none. Raises `SendError` when it cannot be told."""
+        """The messages that carry `delivery`, the first one first; this settles whether a message arrived.
+
+        It searches messages posted after `since` and within `LOOK_BACK` before the channel's newest. None if there
+        certainly is none. Raises `SendError` if that cannot be known.
+        """
         ...
 
     async def delete(self, where: Posted) -> None:
-        """Takes back a message of ours; harmless when it is gone. Raises `SendError`."""
+        """Deletes a message of ours; harmless if it is gone. Raises `SendError`."""
         ...

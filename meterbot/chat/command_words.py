@@ -1,12 +1,12 @@
-"""The words after `/claude-spend`: what help, completion and the commands themselves share."""
+"""The words after `/claude-spend`, for help, completion and the commands themselves."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class CommandWord:
-    """`arguments` is how help shows them; a word without any takes none. `examples` are offered as completions. A word
-    without `help` is asked by buttons alone."""
+    """`arguments` is how help shows them; a word without any takes none. `examples` are offered as completions. A
+    word without `help` is used only by buttons."""
 
     name: str
     help: str = ""
@@ -58,7 +58,7 @@ WORDS = (
     CommandWord("unmute", arguments="ID"),
     CommandWord("approve", arguments="NAME"),
 )
-"""Everything that can be asked. `share` beside any of them answers in the channel."""
+"""Every word, and `share`, which posts the answer in the channel."""
 
 HELP_WORDS = tuple(word for word in WORDS if word.help)
 COMPLETIONS = tuple(text for word in HELP_WORDS for text in (word.examples or (word.name,)))

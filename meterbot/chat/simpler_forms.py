@@ -1,4 +1,4 @@
-"""Sends the best form of a message that a platform accepts, so that a form it refuses loses no message."""
+"""Sends the best form of a message that a platform accepts, so that a refused form loses no message."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -17,11 +17,9 @@ async def send_best(
     forms: Sequence[Callable[[], Payload]],
     send: Callable[[Payload], Awaitable[Sent]],
 ) -> Sent:
-    """Tries the forms in order, the richest first; `send` raises `SendError`.
-
-    Only a form that cannot be rendered, or that the platform says is invalid, leads to the next one: then nothing was
-    posted. Raises the last form's `SendError`.
-    """
+    """Tries the forms in order, the richest first; `send` raises `SendError`. Only a form that cannot be rendered, or
+    that the platform calls invalid, leads to the next one: then nothing was posted. Raises the last form's
+    `SendError`."""
     *richer, last = forms
     for form in richer:
         try:
@@ -30,7 +28,7 @@ async def send_best(
             log.warning("a form of a message is invalid", chat=platform, reason=failure.reason)
             continue
         except Exception:
-            # A bug of ours in the rendering: the content still has to arrive.
+            # A bug in our rendering must not lose the content.
             log.exception("a message could not be rendered", chat=platform)
             continue
         try:

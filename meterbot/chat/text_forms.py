@@ -24,7 +24,7 @@ def without_natives(message: Message, width: int) -> Message:
 
 
 def message_lines(message: Message) -> list[str]:
-    """The whole message as lines of text, for where there is no markup at all."""
+    """The whole message as lines of text, for places without markup."""
     lines = [message.title, *message.text.splitlines()]
     lines += [f"{field.name}: {field.value}" for field in message.fields]
     for section in message.sections:

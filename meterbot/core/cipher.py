@@ -1,4 +1,4 @@
-"""Secrets that must be stored: encrypted with keys that stand outside the database."""
+"""Encrypts secrets that must be stored, with keys that are not in the database."""
 
 import hmac
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ def new_key() -> str:
 
 
 class Cipher:
-    """Encrypts with the first of its keys and decrypts with any of them. `keys` as `new_key` makes them; at least one."""
+    """Encrypts with the first of its keys and decrypts with all of them. `keys` as `new_key` makes them; at least
+    one."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = [key.encode() for key in keys]
@@ -25,11 +26,11 @@ class Cipher:
         return "Cipher(…)"
 
     def encrypt(self, seat: str, text: str) -> str:
-        """Only for this seat: moved to another's row, it does not decrypt."""
+        """Only for this seat: another seat's value does not decrypt."""
         return self._newest.encrypt(f"{seat}\n{text}".encode()).decode()
 
     def decrypt(self, seat: str, ciphertext: str) -> str | None:
-        """None when it is not of these keys, not of this seat, or damaged."""
+        """None if it was encrypted with another key or for another seat, or is damaged."""
         return _decrypted(self._all, seat, ciphertext)
 
     def can_decrypt(self, seat: str, ciphertext: str | None) -> bool:
@@ -41,7 +42,7 @@ class Cipher:
         return _decrypted(self._newest, seat, ciphertext) is not None
 
     def fingerprints(self, seat: str, text: str) -> tuple[str, ...]:
-        """What names a secret without telling it, under each key, the first key's first."""
+        """A digest of the secret under each key, the first key's first."""
         message = b"\n".join([_FINGERPRINT, seat.encode(), text.encode()])
         return tuple(hmac.digest(key, message, "sha256").hex() for key in self._keys)
 

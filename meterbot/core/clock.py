@@ -1,4 +1,4 @@
-"""Where the time comes from. Only the edges hold a clock; everything else is told the time."""
+"""The clock. Only the outermost code reads it; everything else gets the time as an argument."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """`now` is aware and in UTC. `speed` is how many seconds pass on it per real second."""
+    """`now` is aware and in UTC. `speed`: seconds of this clock in one real second."""
 
     @property
     def speed(self) -> float: ...
@@ -25,7 +25,7 @@ class SystemClock:
 
 
 def ahead(date_header: str | None, now: datetime) -> timedelta | None:
-    """By how much the clock of a server that sent this `Date` is ahead of ours; None where it says none."""
+    """How far the clock of the server that sent this `Date` is ahead of ours; None if it sent none."""
     try:
         return parsedate_to_datetime(date_header or "").astimezone(UTC) - now
     except ValueError:
@@ -33,8 +33,8 @@ def ahead(date_header: str | None, now: datetime) -> timedelta | None:
 
 
 class FastClock:
-    """Starts at `start` and runs `speed` times as fast as the machine's: demonstrations. One that is `held` stands
-    still until it begins: what it takes to be ready is no part of the story."""
+    """For demonstrations: starts at `start` and runs `speed` times as fast as the machine's clock. A clock that is
+    `held` waits until the demonstration is ready."""
 
     def __init__(self, start: datetime, speed: float, *, held: bool = False) -> None:
         self.speed = speed

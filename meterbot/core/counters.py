@@ -1,4 +1,4 @@
-"""What this process has done since it was started, counted as Prometheus likes it."""
+"""Counters of this process, for Prometheus."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,7 @@ from meterbot.core.models import Health
 
 @dataclass(frozen=True, slots=True)
 class ReadRound:
-    """The reads that ended within a while: how many, how many brought nothing certain, how long they took in all, and
-    the slowest of them."""
+    """The readings of a while: how many, how many failed, how long they took together, and the slowest."""
 
     reads: int = 0
     failed: int = 0
@@ -19,7 +18,7 @@ class ReadRound:
 
 
 class ProcessCounters:
-    """Counters have labels of which there are few, and never a seat's name: a seat that is removed leaves nothing."""
+    """No counter has a seat's name as a label, so a removed seat leaves nothing."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -52,7 +51,7 @@ class ProcessCounters:
         self._round = ReadRound()
 
     def read(self, source: str, result: Health, seconds: float) -> None:
-        """A read has ended."""
+        """Counts a reading."""
         self._reads.labels(source, result.value).inc()
         self._seconds.labels(source).observe(seconds)
         so_far = self._round
@@ -64,14 +63,14 @@ class ProcessCounters:
         )
 
     def delivery(self, chat: str, outcome: str) -> None:
-        """An attempt to deliver has ended."""
+        """Counts an attempt to deliver."""
         self._deliveries.labels(chat, outcome).inc()
 
     def failed(self, kind: str) -> None:
-        """Something was given up, so that what is behind it goes on."""
+        """Counts something that was given up, so that other work goes on."""
         self._failed.labels(kind).inc()
 
     def end_round(self) -> ReadRound:
-        """What was read since the last time this was asked."""
+        """The readings since the last call."""
         ended, self._round = self._round, ReadRound()
         return ended

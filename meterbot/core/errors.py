@@ -1,28 +1,28 @@
-"""The failures that change what meterbot does next. A text here is read by a person: no secret, no traceback."""
+"""The errors that change what meterbot does next. People read their texts: no secret, no traceback."""
 
 from enum import StrEnum
 
 
 class MeterbotError(Exception):
-    """The root: everything meterbot raises on purpose."""
+    """The base class of meterbot's own errors."""
 
 
 class Outcome(StrEnum):
-    """What is known about a message whose sending failed."""
+    """What is known about a message that could not be sent."""
 
     NOT_SENT = "not_sent"
-    """The platform said no for now, or was never reached: send again later."""
+    """The platform refused for now, or was not reached: send again later."""
     IN_DOUBT = "in_doubt"
-    """The request left and no answer came: look before sending again."""
+    """The request was sent and no answer came: look before sending again."""
     REFUSED = "refused"
-    """The platform will keep saying no until a person changes something."""
+    """The platform refuses until a person changes something."""
     GONE = "gone"
-    """The message that is to be edited or answered was deleted, or is closed for ever: nothing is left to send."""
+    """The message to edit or answer was deleted, or is closed for ever: there is nothing to send."""
     INVALID = "invalid"
-    """The platform refuses this message for its content, in plain text too: only this message is at fault, and others
-    in the same channel can be sent."""
+    """The platform refuses this message for its content, also as plain text. Other messages in the channel can be
+    sent."""
     NO_DIRECT = "no_direct"
-    """The person does not accept direct messages from the bot: they have to be told elsewhere."""
+    """The person does not accept direct messages from the bot: use another destination."""
 
 
 LOOKUP_EXHAUSTED = "lookup_exhausted"
@@ -30,11 +30,8 @@ LOOKUP_EXHAUSTED = "lookup_exhausted"
 
 
 class SendError(MeterbotError):
-    """A delivery that did not end in a known message.
-
-    `retry_after`: seconds the platform asked us to wait, or None. `code`: the platform's own word for it, where it has
-    one and we know it.
-    """
+    """A delivery failed or is in doubt. `retry_after`: seconds the platform asked to wait, or None. `code`: the
+    platform's own word for it, if known."""
 
     def __init__(
         self, outcome: Outcome, reason: str, retry_after: float | None = None, code: str | None = None
@@ -47,8 +44,8 @@ class SendError(MeterbotError):
 
 
 class StartError(MeterbotError):
-    """A part that cannot start as configured; the text says what to do."""
+    """A part cannot start with this configuration; the text says what to do."""
 
 
 class UnavailableError(StartError):
-    """A part that cannot start now, although nothing has to change: a later start may succeed."""
+    """A part cannot start now, but may later without any change."""

@@ -1,11 +1,11 @@
-"""What a look at something found: one sentence, and what to do about it."""
+"""The findings of `meterbot check`: one sentence each, and what to do."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """`warn` is worth a look, `fail` keeps meterbot from doing its work."""
+    """`warn` is worth a look; with `fail`, something does not work."""
 
     OK = "ok"
     WARN = "warn"
@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. `id` never changes, and comes once per finding; `remedy` is there unless all is well."""
+    """One thing that was checked. `id` never changes; `remedy` is empty only if all is well."""
 
     id: str
     status: Status
@@ -23,5 +23,5 @@ class Check:
 
     @property
     def page(self) -> str:
-        """Where more is said of it."""
+        """Where the documentation explains it."""
         return f"docs/checks.md#{self.id}"

@@ -1,8 +1,8 @@
 """Instants and links inside a text, as values that each chat renders in its own way.
 
-`str(Instant(...))` and `str(Link(...))` are marks of private-use characters, so that they can stand in any f-string.
-A chat takes the text apart with `pieces`; whatever cannot render them uses `plain`. Foreign text cannot forge a mark:
-`core.text.one_line` removes private-use characters.
+`str(Instant(...))` and `str(Link(...))` are marks of private-use characters, so they fit in any f-string. A chat
+splits the text with `pieces`; a chat that cannot render them uses `plain`. Foreign text cannot contain a mark,
+because `core.text.one_line` removes private-use characters.
 """
 
 import re
@@ -26,7 +26,7 @@ class InstantStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A point in time, shown in each reader's own zone where the platform can; elsewhere as `shown`."""
+    """A point in time, shown in each reader's own zone if the platform can do that; otherwise as `shown`."""
 
     at: datetime
     shown: str
@@ -42,7 +42,7 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A web page (`https:` or `http:`). Where links have no labels, both are shown."""
+    """A web page (`https:` or `http:`). Both its label and its address are shown if links cannot have labels."""
 
     url: str
     label: str
@@ -52,7 +52,7 @@ class Link:
 
 
 def instant(at: datetime, tz: tzinfo, *, relative: bool = False) -> str:
-    """The mark of an instant; `tz` is the zone that is used where the reader's own is not known."""
+    """The mark of an instant; `tz` is used if the reader's own zone is unknown."""
     return str(Instant(at, moment(at, tz), InstantStyle.RELATIVE if relative else InstantStyle.FULL))
 
 

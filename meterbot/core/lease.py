@@ -1,15 +1,15 @@
-"""Something that one process at a time does: whether it is this one's turn, and waiting until that changes."""
+"""Work that only one process may do at a time: whether it is this one's turn, and waiting until that changes."""
 
 import asyncio
 
 GATEWAY = "discord.gateway"
 """The lease of the one process that listens to Discord; all of them send."""
 SWEEP = "sweep"
-"""The lease of the one process that looks for what becomes true by waiting, for all seats."""
+"""The lease of the one process that checks, for all seats, what happens just because time passes."""
 
 
 class Lease:
-    """By name. Who knows whose turn it is says so with `turn`."""
+    """By name. The owner of the leases calls `turn`."""
 
     def __init__(self, name: str, *, held: bool = False) -> None:
         self.name = name
@@ -26,9 +26,9 @@ class Lease:
         came.set()
 
     async def gained(self) -> None:
-        """Waits until it is this process's turn; not at all while it is."""
+        """Waits until it is this process's turn."""
         await self._held.wait()
 
     async def lost(self) -> None:
-        """Waits until it is not any more."""
+        """Waits until it is no longer this process's turn."""
         await self._free.wait()

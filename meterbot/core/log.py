@@ -1,12 +1,12 @@
-"""Loggers, without the tracebacks that structlog draws where it finds rich: they would show local variables, and rich is
-a tenth of what a bot would load to start."""
+"""Loggers without the tracebacks that structlog draws with rich: they would show local variables, and loading rich
+takes a tenth of the start."""
 
 import sys
 from typing import Any
 
 _hidden = "structlog" not in sys.modules and "rich" not in sys.modules
 if _hidden:
-    sys.modules["rich"] = None  # type: ignore[assignment]  # to an import, this says that there is none
+    sys.modules["rich"] = None  # type: ignore[assignment] # marks rich as not installed while structlog is imported
 import structlog  # noqa: E402 - not before it
 from structlog.typing import EventDict, Processor  # noqa: E402
 
@@ -19,7 +19,7 @@ __all__ = ["EventDict", "LoggedState", "Processor", "error_of", "get_logger", "s
 
 
 class LoggedState:
-    """A state that is logged when it begins and when it ends, and not in between, unless its error becomes another."""
+    """A state that is logged when it begins, when its error changes, and when it ends."""
 
     def __init__(self, logger: Any, began: str, ended: str, **facts: object) -> None:
         self._logger, self._facts = logger, facts
@@ -41,7 +41,7 @@ class LoggedState:
 
 
 def error_of(exc_info: object) -> BaseException | None:
-    """The error of a log line, as the many ways of telling it name it."""
+    """The error of a log line, from each of the ways to name it."""
     if exc_info is True:
         return sys.exc_info()[1]
     if isinstance(exc_info, tuple):

@@ -1,7 +1,7 @@
-"""Alerts and answers as chat-neutral messages: the content, before any platform's markup.
+"""Alerts and answers as chat-neutral messages, without any platform's markup.
 
-Every text in a `Message` is plain: the chats escape it, so that a seat named `<!channel>` is shown and pings nobody.
-Instants and links stand inside a text as marks of `core.inline`.
+Every text in a `Message` is plain: the chats escape it, so a seat named `<!channel>` is shown and notifies nobody.
+Instants and links are marks of `core.inline` inside a text.
 """
 
 from dataclasses import dataclass, field
@@ -21,19 +21,20 @@ class Action:
 
 
 def button(label: str, *words: str) -> tuple[Action, ...]:
-    """A button that comes back as `words`; none where the id would not fit, rather than one for another seat."""
+    """A button that comes back as `words`; none if the id would be too long, because a cut one could name another
+    seat."""
     id_ = ":".join(words)
     return (Action(id_, label),) if len(id_) <= 80 else ()
 
 
 def buttons(*words: str) -> tuple[Action, ...]:
-    """What an answer for one person's eyes carries: ask again, and show it to the channel."""
+    """The buttons of an answer that one person sees: refresh, and share it in the channel."""
     return button("Refresh", "refresh", *words) + button("Share", "share", *words)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A name and a value, shown side by side with others where the platform can."""
+    """A name and a value; shown beside others if the platform can do that."""
 
     name: str
     value: str
@@ -41,8 +42,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of lines under an optional heading. `fixed` keeps the columns (a monospaced block); `verbatim`, inside
-    such a block, adds nothing to a line, so that it can be copied."""
+    """Lines under an optional heading. `fixed` keeps columns (a monospaced block); `verbatim`, inside such a block,
+    adds nothing to a line, so it can be copied."""
 
     lines: tuple[str, ...]
     heading: str | None = None
@@ -52,10 +53,8 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `numeric` aligns it to the right.
-
-    `compact` is how a cell reads where a row is a line of text, such as `of {}`; an empty `compact` leaves it out there.
-    """
+    """A table's column. `numeric` aligns it to the right. `compact` is how a cell reads if a row is a line of text,
+    such as `of {}`; an empty `compact` leaves it out there."""
 
     name: str
     numeric: bool = False
@@ -78,7 +77,7 @@ class Table:
 
 
 class ChartKind(StrEnum):
-    """Bars of several series are stacked where the platform can, else grouped."""
+    """Bars of several series are stacked if the platform can do that, else grouped."""
 
     BAR = "bar"
     LINE = "line"
@@ -88,7 +87,7 @@ class ChartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line, or one colour of bars: a value for each of the chart's labels, None where it is not known."""
+    """One line, or one colour of bars: a value for each of the chart's labels, None if unknown."""
 
     name: str
     values: tuple[Decimal | None, ...]
@@ -96,11 +95,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Numbers to be drawn. `labels` are the places on the x axis, or the segments of a pie (which has one series).
-
-    `unit` is what the values count, such as `USD`. `summary` says in a sentence or two what the chart shows. Slack draws
-    at most 20 labels of 20 characters, 6 series and a title of 50 characters: build within that.
-    """
+    """A chart. `labels` are on the x axis, or the segments of a pie (which has one series). `unit` is what the values
+    count, such as `USD`. `summary` says in a sentence or two what the chart shows. Slack draws at most 20 labels of
+    20 characters, 6 series and a title of 50 characters, so charts stay within that."""
 
     title: str
     kind: ChartKind
@@ -135,19 +132,19 @@ class Message:
     footer: str = ""
     command: str = ""
     loud: bool = False
-    """For a line in a thread: also broadcast it to the channel, where the platform hides threads."""
+    """For a line in a thread: also broadcast it to the channel, because some platforms hide threads."""
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a message stands. `channel` is what the platform answered, which may differ from what was asked."""
+    """Where a message was posted. `channel` is the platform's answer, which may differ from what was requested."""
 
     channel: str
     message: str
 
 
 def notice(title: str, text: str, severity: Severity = Severity.INFO) -> Message:
-    """A short answer of one thought."""
+    """A short answer without fields or tables."""
     return Message(title=title, fallback=f"{stopped(title)} {text}", severity=severity, text=text)

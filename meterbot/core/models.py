@@ -1,7 +1,6 @@
-"""The facts: what one reading says, what is known of a counter and of a source.
+"""The facts: what one reading says, and what is known of a counter and of a source. Immutable values.
 
-Frozen values without behaviour beyond questions about themselves. Instants are aware and in UTC, a date
-is a date, None is "unknown" unless a field says otherwise.
+Instants are aware and in UTC. None means unknown unless a field says otherwise.
 """
 
 from collections import defaultdict
@@ -31,7 +30,7 @@ class Health(StrEnum):
 
 
 class ReasonClass(StrEnum):
-    """What kind of thing a `disabled_reason` is."""
+    """The kinds of `disabled_reason`."""
 
     CAP = "cap"
     BALANCE = "balance"
@@ -43,8 +42,8 @@ class ReasonClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rolling quota. `name` is the wire's (`five_hour`) or `seven_day_<scope>`; utilization is 0-100 and may
-    exceed it."""
+    """A rolling quota. `name` is the service's (`five_hour`) or `seven_day_<scope>`; utilization is in percent and
+    may exceed 100."""
 
     name: str
     utilization: Decimal | None
@@ -82,11 +81,8 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class ExtraUsage:
-    """This period's metered spend, as far as the bodies said.
-
-    `cap` is None both for "no cap" and for "not known": `cap_known` tells them apart. `why_known` is False when
-    the overage row could not be read, so that silence about a block is not taken for its end.
-    """
+    """This period's metered spend. `cap` is None both for "no cap" and for "unknown": `cap_known` distinguishes them.
+    `why_known` is False if the overage row could not be read: then the absence of a block proves nothing."""
 
     enabled: bool | None
     used: Money | None
@@ -94,38 +90,38 @@ class ExtraUsage:
     cap_known: bool = True
     currency: str | None = None
     assumed: tuple[str, ...] = ()
-    """`currency`, `scale`: what no body stated."""
+    """`currency`, `scale`: not in any body."""
     out_of_credits: bool | None = None
     spend_limit_reached: bool | None = None
     reason: str | None = None
-    """The wire's `disabled_reason`, raw."""
+    """The `disabled_reason` as the service sent it."""
     reason_class: ReasonClass | None = None
     disabled_until: datetime | None = None
     why_known: bool = True
     comparable: bool = True
-    """False when `used` is before a discount, so that used ≥ cap proves nothing."""
+    """False if `used` is before a discount, so that reaching the cap proves nothing."""
     balance: Balance | None = None
     """None where the source does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The plan's own billing. A calendar day stays a day; `next_charge_at` is set when the instant is known."""
+    """The plan's own billing. `next_charge_at` is set if the instant is known and not only the day."""
 
     status: str | None
     next_charge_date: date | None
     next_charge_at: datetime | None = None
     billing_interval: str | None = None
     ends_on: date | None = None
-    """Set to end on this day, so that no charge comes."""
+    """It ends on this day, so there is no charge."""
     gift: bool = False
-    """Paid through by a gift, or on a schedule of its own: no ordinary renewal."""
+    """Paid by a gift or on a special schedule: there is no ordinary renewal."""
     changes_to: str | None = None
-    """The plan a scheduled downgrade goes to."""
+    """The plan of a scheduled downgrade."""
     paused_until: date | None = None
-    """No charge comes before this day. Of an instant, its UTC day."""
+    """There is no charge before this day; of an instant, its UTC day."""
     configured: bool = False
-    """The operator said when it renews: no source did."""
+    """The day comes from the configuration, not from a source."""
 
 
 _SEAT = "seat:"
@@ -133,14 +129,14 @@ _SEAT = "seat:"
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """The identity of money: one counter on Anthropic's side."""
+    """The identity of money: one counter at Anthropic."""
 
     account: str
     org: str
 
     @classmethod
     def of_seat(cls, seat: str, org: str) -> "Counter":
-        """Where the source cannot say whose account it is, the seat stands in for it."""
+        """The seat replaces the account if the source does not know the account."""
         return cls(f"{_SEAT}{seat}", org)
 
     def __hash__(self) -> int:
@@ -148,7 +144,7 @@ class Counter:
 
     @property
     def named(self) -> bool:
-        """Whose account it is, is known."""
+        """The account is known."""
         return not self.account.startswith(_SEAT)
 
     def __str__(self) -> str:
@@ -157,7 +153,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a month's tokens of one machine would cost at list prices: charged to nobody, and in no sum with spend.
+    """What one machine's tokens of a month would cost at list prices. It is not charged and never added to spend.
     `month` is like `2026-04`, `by` is the program that calculated it."""
 
     amount: Money
@@ -167,7 +163,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A program on the seat's machine that slows it down of its own accord. `on` None: not known."""
+    """A program on the seat's machine that slows Claude Code down. `on` None: unknown."""
 
     tool: str
     on: bool | None
@@ -178,10 +174,10 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one reading says of one (account, org), or that nothing could be read (`org_uuid` None).
+    """What one reading says of one (account, organization), or that nothing could be read (`org_uuid` None).
 
     A part that was read and is absent (404, null) has `…_read` True and a value of None; a part that failed has
-    `…_read` False: the last good value stands. `health` is the source's, as this reading found it.
+    `…_read` False, and the last good value stays. `health` is the source's.
     """
 
     seat: str
@@ -199,13 +195,13 @@ class Snapshot:
     subscription: Subscription | None = None
     subscription_read: bool = False
     org_spend: OrgSpend | None = None
-    """Of `admin_api` alone. Its parts that were not read are None in it."""
+    """Only from `admin_api`. Parts that were not read are None in it."""
     detail: str | None = None
-    """One sentence for a person on what is wrong with the source; never text from a body."""
+    """One sentence about a problem of the source; never text from a body."""
     retry_at: datetime | None = None
-    """The floor a refusal set on the next read."""
+    """The earliest next reading after a refusal."""
     tier: str | None = None
-    """The plan as the account says it: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
+    """The plan that the account names: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
     estimate: Estimate | None = None
     throttle: Throttle | None = None
     drift: tuple[str, ...] = ()
@@ -213,7 +209,7 @@ class Snapshot:
 
     @property
     def counter(self) -> Counter | None:
-        """The counter that was read; None when nothing was."""
+        """The counter that was read; None if none was."""
         if self.org_uuid is None:
             return None
         if self.account_uuid is None:
@@ -223,22 +219,20 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class LastKnown:
-    """What is known of a counter: the newest snapshot with the last good value of every part it lacked.
-
-    The `_at` instants are when each part was last read; None = never.
-    """
+    """What is known of a counter: the newest snapshot, with the last good value of each part that it lacks. The `_at`
+    instants are when each part was last read; None is never."""
 
     snapshot: Snapshot
     windows_at: datetime | None = None
     extra_usage_at: datetime | None = None
     subscription_at: datetime | None = None
     trail: dict[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
-    """A few earlier points of each window, the oldest first: as many as it takes to say when it will be full."""
+    """A few earlier points of each window, the oldest first, to estimate when it will be full."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """A seat's source as it stands: its health, since when, and when it may be asked again."""
+    """The state of a seat's source: its health, since when, and when it may be read again."""
 
     seat: str
     health: Health = Health.NEVER_SEEN
@@ -246,9 +240,9 @@ class SourceState:
     detail: str | None = None
     last_ok_at: datetime | None = None
     failures: int = 0
-    """Refusals in a row: the step of the back-off ladder."""
+    """Refusals in a row, which decide how long to wait."""
     next_due: datetime | None = None
-    """Not before this instant, restarts included."""
+    """Not before this instant, also after a restart."""
 
 
 class Severity(StrEnum):
@@ -290,12 +284,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, and the evidence for it.
+    """Something that happened, and its evidence.
 
-    `key` is unique for ever: it names counter, rule, level and period or episode, in ids and never in labels.
-    `resolves` is the key of the alert that this event ends. `facts` holds what the message needs, as JSON values
-    (amounts as `{"minor","currency","exponent"}`, instants as ISO strings); `reason` says what was compared with
-    what.
+    `key` is unique for ever: it contains counter, rule, level, and period or episode, as ids. `resolves` is the key
+    of the alert that this event ends. `facts` has what the message needs, as JSON values (amounts as
+    `{"minor","currency","exponent"}`, instants as ISO strings); `reason` says what was compared with what.
     """
 
     key: str
@@ -309,15 +302,15 @@ class Event:
     level: str | None = None
     resolves: str | None = None
     initial: bool = False
-    """Already true at the first snapshot: worded as a state."""
+    """It already held at the first snapshot, so it is worded as a state."""
     muted_by: str | None = None
-    """The key of the worse event that says it already: recorded, not told."""
+    """The key of the worse event that includes this one: then this one is stored and not posted."""
     facts: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One point of a counter's history. `used` is None where it was not known."""
+    """One point of a counter's history. `used` is None if it was unknown."""
 
     at: datetime
     counter: Counter
@@ -325,12 +318,12 @@ class Sample:
     cap: Money | None
     blocked: bool
     counted_from: Money | None = None
-    """What of `used` is already counted as spent, where that is not the reading before: 0 in a new period, and after a
-    dip the highest amount of the period, because what the counter returns to was not spent anew."""
+    """The amount up to which spend is already counted, if that is not the previous reading: 0 in a new period, and
+    after a dip the highest amount of the period, because the return to it is no new spend."""
 
 
 class HasCounter(Protocol):
-    """What is of one counter: a sample, an hour."""
+    """A value of one counter: a sample, an hour."""
 
     @property
     def counter(self) -> Counter: ...
@@ -340,7 +333,7 @@ Item = TypeVar("Item", bound=HasCounter)
 
 
 def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
-    """Those of each counter, in the order they came in; of one that has none, an empty list."""
+    """The values of each counter in their order; an empty list if there are none."""
     found: defaultdict[Counter, list[Item]] = defaultdict(list)
     for item in items:
         found[item.counter].append(item)
@@ -357,7 +350,7 @@ class Seat:
     plan: str | None = None
     plan_price: Money | None = None
     list_price: bool = False
-    """The price is what the account's plan is listed at: none was configured."""
+    """The price is the plan's list price, because none was configured."""
     owner: dict[str, str] = field(default_factory=dict)
     """Platform → id there: `{"slack": "U0123", "discord": "1234"}`."""
     interval: float = 60.0
@@ -365,16 +358,16 @@ class Seat:
 
     @property
     def stale_after(self) -> timedelta:
-        """How long nothing new may come before its source, which reports no failure, is called stale."""
+        """How long a source that reports no failures may be silent before it is stale."""
         return timedelta(seconds=3 * self.interval)
 
     @property
     def beside(self) -> bool:
-        """Its numbers are an organization's own API spend: shown beside the seats, never summed with them."""
+        """Its numbers are an organization's API spend: shown beside the seats, never added to them."""
         return self.source == "admin_api"
 
     def covers(self, org: str) -> bool:
-        """Whether this organization is among those it is to be read for."""
+        """Whether the configuration includes this organization."""
         return not self.organizations or org in self.organizations
 
     renews_on: int | None = None
@@ -384,10 +377,10 @@ class Seat:
 REFUSALS = frozenset(
     {Health.SESSION_EXPIRED, Health.CHALLENGED, Health.RATE_LIMITED, Health.UNREACHABLE, Health.REFUSED}
 )
-"""The kinds of health in which a source gave no answer to build on."""
+"""The health words of readings without a usable answer."""
 
 
-# Of several organizations read in one tick, the worst speaks for the source.
+# If several organizations were read, the worst health is the source's.
 _WORST_FIRST = (
     Health.SESSION_EXPIRED,
     Health.CHALLENGED,
@@ -402,10 +395,10 @@ _WORST_FIRST = (
 
 
 def worst(tick: Sequence[Snapshot]) -> Snapshot:
-    """The one of a tick's snapshots whose health speaks for the source."""
+    """The snapshot of one reading whose health is the source's."""
     return min(tick, key=lambda snapshot: _WORST_FIRST.index(snapshot.health))
 
 
 def failures_after(failures: int, health: Health) -> int:
-    """The refusals in a row once this answer is counted: one answer to build on begins anew."""
+    """Refusals in a row after this answer: a usable answer resets them."""
     return failures + 1 if health in REFUSALS else 0

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-# Wide enough that no sum of accepted amounts (10^12 minor units each) is ever rounded.
+# No sum of accepted amounts (10^12 minor units each) is ever rounded.
 _EXACT = Context(prec=60)
 
 LARGEST_MINOR = Decimal(10) ** 12
-"""Amounts above this are taken for garbage, not money."""
+"""A larger amount is an error, not money."""
 
 # ISO 4217: the currencies whose minor unit is not a hundredth.
 _EXPONENTS = {
@@ -64,7 +64,7 @@ class Money:
 
 
 def default_exponent(currency: str) -> int | None:
-    """The ISO 4217 scale where it is not 2; None when 2 would be an assumption the caller must mark."""
+    """The ISO 4217 scale if it is not 2; None if 2 would be an assumption that the caller must mark."""
     return _EXPONENTS.get(currency)
 
 
@@ -121,8 +121,8 @@ def totals(amounts: Iterable[Money]) -> dict[str, Money]:
 
 
 def split(amount: Money, ways: int) -> list[Money]:
-    """Parts as equal as whole minor units allow, or the amount's own fractions of them; they add up to it exactly. What
-    does not divide goes to the first parts, one unit each."""
+    """As equal parts as whole minor units (or the amount's own fractions) allow; their sum is exact. The first parts
+    get the remainder, one unit each."""
     places = max(-int(amount.minor.normalize(_EXACT).as_tuple().exponent), 0)
     each, rest = divmod(int(amount.minor.scaleb(places, _EXACT)), ways)
     units = [each + 1] * rest + [each] * (ways - rest)
@@ -130,14 +130,14 @@ def split(amount: Money, ways: int) -> list[Money]:
 
 
 def percent(used: Money, cap: Money) -> Decimal | None:
-    """used / cap × 100, not rounded and not clamped. None without a positive cap or across currencies."""
+    """used / cap × 100, not rounded and not limited to 100. None without a positive cap or with two currencies."""
     if cap.minor <= 0 or used.currency != cap.currency:
         return None
     return _EXACT.divide(_EXACT.multiply(used.major, Decimal(100)), cap.major)
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """Half up, the one rule for everything that is shown."""
+    """Half up, the rule for everything that is shown."""
     return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_EXACT)
 
 

@@ -9,8 +9,8 @@ Rows = Literal["named", "anonymous", "self"]
 
 @dataclass(frozen=True, slots=True)
 class Operators:
-    """Those who see every seat under its name, for their own eyes, and may do what its owner may about its alerts:
-    by platform, people, and the groups or roles whose members they are."""
+    """People who see every seat under its name, in answers that only they see, and may do with its alerts what its
+    owner may. By platform: people, and groups or roles."""
 
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)

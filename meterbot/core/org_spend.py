@@ -1,7 +1,7 @@
-"""What an API organization itself spent this month: beside the seats, and in no sum with them.
+"""What an API organization itself spent this month: shown beside the seats, never added to them.
 
-Two different ledgers, which are never added up: `OrgCosts` is charged, `OrgEstimates` is what Claude Code's use would
-cost at list prices. Each part was read, or is None.
+`OrgCosts` is charged; `OrgEstimates` is what Claude Code would cost at list prices. The two are never added up. A
+part that was not read is None.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class PersonEstimate:
 
 @dataclass(frozen=True, slots=True)
 class OrgEstimates:
-    """Claude Code's use at list prices, over everyone. `by_person` is empty where names are not asked for."""
+    """Claude Code's use at list prices, of everybody. `by_person` is empty unless names are requested."""
 
     amounts: tuple[Money, ...]
     people: int
@@ -46,11 +46,8 @@ class OrgEstimates:
 
 @dataclass(frozen=True, slots=True)
 class PersonLimit:
-    """A person's monthly limit and what of it is spent. `limit` None is unlimited, 0 is included usage only.
-
-    `used_old`: the service says 0 where it said more before, which is how it says that it does not know; `used` is
-    what it said then.
-    """
+    """A person's monthly limit and spend. `limit` None is unlimited, 0 is included usage only. `used_old`: the
+    service sends 0 after a higher amount if it does not know the amount; `used` is then that higher amount."""
 
     user: str
     limit: Money | None
@@ -61,7 +58,7 @@ class PersonLimit:
 
 @dataclass(frozen=True, slots=True)
 class OrgLimits:
-    """The limits of everyone; none where the organization has no such thing or the key may not see it."""
+    """Everybody's limits; none if the organization has none or the key may not read them."""
 
     people: tuple[PersonLimit, ...]
     complete: bool
@@ -70,8 +67,8 @@ class OrgLimits:
 
 @dataclass(frozen=True, slots=True)
 class OrgSpend:
-    """`month`: the UTC month it is of, `2026-10`. `last_month`: the costs of the month before, on the first day of a month:
-    the service knows whole days only, so nothing is known of the new month yet."""
+    """`month`: the UTC month, `2026-10`. `last_month`: on the first day of a month, the costs of the month before,
+    because the service has whole days only."""
 
     month: str
     costs: OrgCosts | None = None
@@ -85,7 +82,7 @@ def month_name(at: datetime) -> str:
 
 
 def completed(new: OrgSpend | None, last: OrgSpend | None) -> OrgSpend | None:
-    """The newest reading with the last good value of every part of the same month that it lacks."""
+    """The newest reading, with the last good value of each part of the same month that it lacks."""
     if new is None or last is None or new.month != last.month:
         return new if new is not None else last
     keep_costs = last.costs is not None and (
@@ -118,10 +115,8 @@ def _known_use(person: PersonLimit, known: Mapping[str, PersonLimit]) -> PersonL
 
 
 def projection(spend: OrgSpend) -> tuple[Money, ...]:
-    """What the month comes to if it goes on as it went on average: a straight line, in whole minor units.
-
-    Nothing in the first day, nor while the costs are not complete.
-    """
+    """The month's total at its average pace, in whole minor units. None on the first day, and while the costs are
+    incomplete."""
     costs = spend.costs
     if costs is None or not costs.complete:
         return ()

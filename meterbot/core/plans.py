@@ -1,4 +1,4 @@
-"""Claude's plans: their names, and what a month of each is listed at."""
+"""Claude's plans: names and monthly list prices."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,14 +18,14 @@ LIST_PRICES = {
 
 
 def list_price(plan: str | None) -> Money | None:
-    """What a month is listed at; None for no plan, an unknown one, and one whose price depends on the contract."""
+    """The monthly list price; None for no plan, an unknown plan, and a plan whose price depends on the contract."""
     price = LIST_PRICES.get(plan or "")
     return None if price is None else of_major(price, "USD")
 
 
 def plan_mismatch(seat: str, configured: str | None, told: Iterable[str | None]) -> str | None:
-    """What to correct where an account says, of all its organizations, that it is on another plan than the configured
-    one. None where one agrees, or where either is not known: a plan of one's own naming is nobody's to compare."""
+    """The correction if the account's plan differs from the configured one. None if one of its organizations agrees,
+    or if either is unknown."""
     known = sorted({plan for plan in told if plan is not None})
     if configured not in LIST_PRICES or not known or any(_agree(configured, plan) for plan in known):
         return None
@@ -33,7 +33,7 @@ def plan_mismatch(seat: str, configured: str | None, told: Iterable[str | None])
 
 
 def _agree(configured: str, told: str) -> bool:
-    """`max` and `team` are said where nobody tells which of them."""
+    """`max` and `team` stand for plans whose exact size is unknown."""
     return configured == told or configured.startswith(f"{told}_")
 
 

@@ -1,7 +1,7 @@
 """Which proxy the environment names for an address: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 
-The libraries are given the answer instead of being told to look themselves: aiohttp looks `wss` up under a name that
-nobody sets, and with its `trust_env` it also sends passwords from ~/.netrc and starts a thread for every request.
+The libraries do not read these variables themselves: aiohttp looks for `WSS_PROXY`, which nobody sets, and its
+`trust_env` also sends passwords from ~/.netrc and starts a thread for every request.
 """
 
 from ipaddress import ip_address
@@ -12,7 +12,7 @@ _SCHEMES = {"wss": "https", "ws": "http"}
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy's URL, which may hold a password; None for an address that is asked directly. Loopback always is."""
+    """The proxy's URL, which may contain a password; None for an address without a proxy. Loopback has none."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -29,7 +29,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def without_password(proxy: str) -> str:
-    """The proxy's URL fit to show."""
+    """The proxy's URL without its password."""
     scheme, _, rest = proxy.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 

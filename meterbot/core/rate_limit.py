@@ -1,13 +1,11 @@
-"""How often somebody may do something, in memory that is bounded."""
+"""Rate limits in bounded memory."""
 
 from datetime import datetime, timedelta
 
 
 class RateLimiter:
-    """`burst` times at once, and once more every `seconds` after that, for each key.
-
-    At most `keys` are remembered; of more than that, those who were quiet longest are forgiven.
-    """
+    """For each key, `burst` times at once and one more every `seconds`. At most `keys` are remembered; those that
+    were quiet longest are forgotten."""
 
     def __init__(self, burst: int, seconds: float, keys: int = 10_000) -> None:
         self._step = timedelta(seconds=seconds)
@@ -16,7 +14,7 @@ class RateLimiter:
         self._free_at: dict[str, datetime] = {}  # when all is forgiven; the key used last stands last
 
     def wait(self, key: str, now: datetime) -> float:
-        """Counts once. Seconds to wait: 0.0 when it may be done now; what may not is not counted."""
+        """Counts one use. Seconds to wait: 0.0 if it is allowed now; a use that is not allowed is not counted."""
         free_at = self._known(key, now)
         ahead = free_at - now - self._room
         if ahead > timedelta(0):
@@ -33,5 +31,5 @@ class RateLimiter:
 
     def _known(self, key: str, now: datetime) -> datetime:
         free_at = self._free_at.get(key, now)
-        # Nobody is ever farther ahead than this, unless the clock was set back since.
+        # No wait is longer than this, unless the clock was set back.
         return now if free_at > now + self._room + self._step else max(free_at, now)

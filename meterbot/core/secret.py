@@ -1,11 +1,11 @@
-"""What counts as a secret, and how a text is cleared of every one before a person or a log sees it."""
+"""What counts as a secret, and how secrets are removed from texts before a person or a log sees them."""
 
 import re
 from urllib.parse import quote
 
 HIDDEN = "[hidden]"
 
-# What each service's secrets look like wherever they turn up.
+# The form of each service's secrets, in any text.
 _TOKENS = re.compile(
     r"""sk-ant-[\w-]+                                # Anthropic: session keys, OAuth tokens, API and admin keys
       | mbpush_[\w-]+                               # our own, with which a machine pushes
@@ -16,7 +16,7 @@ _TOKENS = re.compile(
     re.VERBOSE,
 )
 _OURS = re.compile(r"(sk-ant-|mbpush_)[\w-]+", re.ASCII)
-# What is secret for the place where it stands: the first group stays, the rest goes.
+# Secret because of its place: the first group stays, the rest is removed.
 _PLACES = re.compile(
     r"""(\bsessionKey\w*=)[^;\s"']+                                    # a cookie
       | (\bAuthorization['"]?\s*[:=,]\s*['"]?(?:\w+\s+)?)[^\s"',)]+    # a header
@@ -32,25 +32,24 @@ _PLACES = re.compile(
 )
 _EMAIL = re.compile(r"(?<![\w.+/-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
-_SHORTEST = 6  # anything shorter would blot out ordinary words, and protects nothing
+_SHORTEST = 6  # hiding a shorter value would hide ordinary words
 
 _known: set[str] = set()
 
 
 def remember(value: str) -> None:
-    """From now on `hide` knows this value, for as long as the process lives. Of many seats' keys there is nothing to
-    remember: their form tells."""
+    """Makes `hide` remember this value while the process lives. Keys of a known form need not be remembered."""
     if len(value) >= _SHORTEST and not _OURS.fullmatch(value):
         _known.update({value, quote(value, safe="")})
 
 
 def forget_all() -> None:
-    """Only the shapes are known again: for tests, which load many configurations in one process."""
+    """Forgets the remembered values, for tests that load many configurations in one process."""
     _known.clear()
 
 
 def hide(text: str) -> str:
-    """The text with every remembered value, everything shaped like a secret and every e-mail address replaced."""
+    """The text with every remembered value, everything with the form of a secret, and every e-mail address replaced."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     text = _PLACES.sub(lambda found: "".join(filter(None, found.groups())) + HIDDEN, text)
@@ -58,5 +57,5 @@ def hide(text: str) -> str:
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text holds something shaped like a secret of a service we know."""
+    """Whether a text contains something with the form of a known service's secret."""
     return _TOKENS.search(text) is not None or "sessionKey=" in text

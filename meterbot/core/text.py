@@ -1,7 +1,5 @@
-"""Phrases that lines, alerts and answers share: days, instants, spans of time, windows, counts.
-
-Instants come in UTC and are shown in the zone that is passed in; days are shown without a leading zero.
-"""
+"""Phrases for lines, alerts and answers: days, instants, durations, windows, counts. Instants are in UTC and are
+shown in the zone that is passed; days have no leading zero."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,7 +19,7 @@ WINDOW_ORDER = tuple(_WINDOWS)
 
 
 def window_label(name: str) -> str:
-    """`seven_day_design` → `7-day Design`; a name of no known form is shown as it is, without underscores."""
+    """`seven_day_design` → `7-day Design`; an unknown name is shown as it is, without underscores."""
     if name in _WINDOWS:
         return _WINDOWS[name]
     scope = name.removeprefix("seven_day_")
@@ -112,19 +110,19 @@ def count(number: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:
-    """`ana`, `ana and bo`, `ana, bo and 12 more`: nobody is dropped silently."""
+    """`ana`, `ana and bo`, `ana, bo and 12 more`."""
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def sentence(text: str) -> str:
-    """A capital at its beginning and a full stop at its end."""
+    """With a capital at the beginning and a full stop at the end."""
     return stopped(f"{text[:1].upper()}{text[1:]}")
 
 
 def stopped(text: str) -> str:
-    """With a full stop, unless it ends in its own."""
+    """With a full stop, unless it already has one."""
     return text if text.endswith((".", "…", "?")) else f"{text}."
 
 
@@ -139,7 +137,8 @@ def amounts_text(sums: Iterable[Money]) -> str:
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """Foreign text on one line: control characters, line breaks and direction marks become spaces, the end is cut."""
+    """Foreign text on one line: control characters, line breaks and direction marks become spaces, and a long text is
+    cut."""
     if not text.isprintable():
         text = "".join(" " if category(char)[0] in "CZ" else char for char in text)
     words = " ".join(text.split())

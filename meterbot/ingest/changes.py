@@ -1,4 +1,4 @@
-"""What a batch of snapshots does to what was known: pure, in the order in which they came."""
+"""What a batch of snapshots changes, in the order in which they came. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -37,9 +37,9 @@ from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.renewals import as_configured
 from meterbot.store import Batch, CounterState, Latest
 
-# A tick of these is all that the seat is a member of; a push may be of one organization alone.
+# One reading of these sources covers all organizations of the seat; a push may be of one alone.
 _COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
-# What arrives by itself may have been read long ago, on a machine that was offline since.
+# A push may have been read long ago, on a machine that was offline since.
 _DELIVERED = "push"
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,10 +50,8 @@ M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
 
 
 class Changes:
-    """Begins with what was known and ends with what is; `batch` is the difference.
-
-    `states` must hold what is stored of every counter that the snapshots may be of: `counters_of` names them.
-    """
+    """Begins with the known state and ends with the new one; `batch` is the difference. `states` must contain every
+    counter that the snapshots may belong to: `counters_of` names them."""
 
     def __init__(
         self,
@@ -78,12 +76,12 @@ class Changes:
         self.set_back: dict[Counter, datetime] = {}
         self._displaced: set[tuple[str, Counter]] = set()
         self.risen: dict[Counter, str] = {}
-        """Counters that a clean reading found higher than the one before, and the seat that brought it."""
+        """Counters whose reading is higher than the one before, with the seat that read it."""
         self.news: list[Snapshot] = []
-        """The snapshots taken that brought something new."""
+        """The snapshots that contained something new."""
 
     def take(self, seat: Seat, tick: Sequence[Snapshot], now: datetime) -> None:
-        """One tick of one seat. An old, repeated or future-dated one changes nothing."""
+        """One reading of one seat. An old, repeated or future-dated one changes nothing."""
         news = [snapshot for snapshot in tick if self._take_one(seat, snapshot, now)]
         self.news += news
         if news:
@@ -91,18 +89,18 @@ class Changes:
             self._settle(seat, worst(news), now)
 
     def displace(self, counter: Counter, seats: Iterable[str]) -> None:
-        """Forgets what these seats sent of a counter that is not theirs: its values, its history and their rows."""
+        """Forgets what these seats sent of a counter that is not theirs: values, history and rows."""
         self.states.pop(counter, None)
         self._counter_memories.pop(counter, None)
         self.set_back[counter] = _LONG_AGO
         self._displaced |= {(seat, counter) for seat in seats}
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
-        """What shows that one of these is not the seat's account's: `account` or `email`."""
+        """What shows that one of these belongs to another account: `account` or `email`."""
         return rules.stranger(self._source_memory(seat.name), snapshots)
 
     def wait(self, seat: Seat, now: datetime) -> None:
-        """What becomes true of a source by waiting."""
+        """What becomes true of a source because time passes."""
         state = self._present_source(seat.name, now)
         if (
             state.health is Health.OK
@@ -115,7 +113,7 @@ class Changes:
         self.watch_source(seat, now)
 
     def watch_source(self, seat: Seat, now: datetime) -> None:
-        """Once per seat, when all its ticks are taken: what lies between them is over already."""
+        """Once per seat, after all its readings, because what lies between them is over already."""
         before = self._source_memory(seat.name)
         memory, events = rules.watch_source(before, self.source(seat.name), seat, self._settings, now)
         self._set_source_memory(seat.name, memory)
@@ -132,7 +130,7 @@ class Changes:
         return self.sources.get(seat) or SourceState(seat)
 
     def _present_source(self, seat: str, now: datetime) -> SourceState:
-        """The source as it stands, without an instant from before the clock was set back."""
+        """The source's state, without times from before the clock was set back."""
         state = self.source(seat)
         since, last_ok_at = _not_ahead(state.since, now), _not_ahead(state.last_ok_at, now)
         if since is not state.since or last_ok_at is not state.last_ok_at:
@@ -140,7 +138,7 @@ class Changes:
         return state
 
     def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
-        """What is to be written: only what differs from what was stored."""
+        """What must be stored: only differences."""
         return Batch(
             latest=[
                 Latest(seat, counter, known)
@@ -180,7 +178,7 @@ class Changes:
             self.events += verdict.events
             if verdict.risen:
                 self.risen[counter] = seat.name
-        # Of two seats with one counter, the second brings the counter nothing new, but its own row all the same.
+        # If two seats have one counter, the second adds nothing to the counter, but has a row of its own.
         before = self.latest.get((seat.name, counter))
         own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
         if own is None:
@@ -190,19 +188,19 @@ class Changes:
         return True
 
     def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
-        """What is known of a seat whose readings did not say so far whose account they are of."""
+        """What is known of a seat whose readings have not named an account so far."""
         counter = Counter.of_seat(seat.name, org)
         return self.states.get(counter) if (seat.name, counter) in self.latest else None
 
     def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
-        """A reading that does not say whose account it is belongs to the seat's last known one."""
+        """A reading that does not name its account belongs to the seat's last known one."""
         if snapshot.account_uuid is not None:
             return snapshot
         accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
         return replace(snapshot, account_uuid=next(accounts, None))
 
     def _leave_others(self, seat: Seat, tick: Sequence[Snapshot]) -> None:
-        """Takes back the rows of an account that the seat no longer is, and of organizations it has left."""
+        """Deletes the seat's rows of an account that it no longer is, and of organizations that it has left."""
         seen = {snapshot.counter for snapshot in tick if snapshot.counter is not None}
         accounts = {counter.account for counter in seen if counter.named}
         complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
@@ -216,7 +214,7 @@ class Changes:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            if now - last_ok_at > seat.stale_after:  # a machine that was offline delivers what it had
+            if now - last_ok_at > seat.stale_after:  # A machine that was offline sends its older readings
                 health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(
             old,
@@ -247,7 +245,7 @@ class Changes:
     def watch_pace(
         self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
     ) -> None:
-        """Of a counter that rose: where its pace leads."""
+        """Where the pace of a counter that rose leads."""
         state, seat = self.states[counter], self.risen[counter]
         rise = RisenCounter(counter, seat, samples, hours, state.known.snapshot.tier)
         memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)
@@ -255,14 +253,14 @@ class Changes:
         self.events += events
 
     def watch_team(self, readings: Iterable[TeamShare], now: datetime) -> None:
-        """The team's sum over what each counter adds to it."""
+        """The team's total, from each counter's share."""
         before = rules.load(TeamMemory, self.memories.get(TEAM_MEMORY))
         memory, events = rules.watch_team(before, readings, self._settings, now)
         self._remember(TEAM_MEMORY, before, memory)
         self.events += events
 
     def watch_destinations(self, ailing: Iterable[DestinationProblem], now: datetime) -> None:
-        """Which places take no messages, and which do again."""
+        """Which destinations accept no messages, and which do again."""
         before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
         memory, events = rules.watch_destinations(before, ailing, self._settings, now)
         self._remember(DESTINATION_MEMORY, before, memory)
@@ -285,8 +283,7 @@ class Changes:
 
 
 def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
-    """Whether waiting may make something of a source: it has trouble, or has been silent for too long, or the clock was set
-    back. What is well stays well until then, and its alert ended with the reading that said so."""
+    """Whether time may change a source: it fails, or has been silent for too long, or the clock was set back."""
     if state is None:
         return False
     if (
@@ -308,7 +305,7 @@ def counts_in_team(seat: Seat, counter: Counter) -> bool:
 
 
 def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[Counter]:
-    """Every counter that these snapshots may turn out to be of, given what their seats last were."""
+    """Every counter that these snapshots may belong to, given the last accounts of their seats."""
     snapshots = [snapshot for snapshot in snapshots if snapshot.org_uuid is not None]
     accounts = {one.counter.account for one in latest}
     nameless = {snapshot.org_uuid for snapshot in snapshots if snapshot.account_uuid is None}
@@ -318,7 +315,7 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
 
 
 def _newest(verdict: CounterUpdate, counter: Counter, snapshot: Snapshot) -> list[Sample]:
-    """The point that this reading is of the counter's history: none without a clean amount."""
+    """This reading's point in the counter's history; None without a clean amount."""
     costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
     if costs is not None and costs.complete and len(costs.amounts) == 1:
         return [Sample(snapshot.fetched_at, counter, costs.amounts[0], None, blocked=False)]

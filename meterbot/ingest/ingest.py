@@ -1,7 +1,7 @@
-"""The one door for a new fact, polled or pushed.
+"""Stores new facts, polled or pushed.
 
-One transaction per batch, which runs whole on the database's thread: what was known is read, the rules are asked, and
-knowledge, history, events and the deliveries they cause are written together. Posting comes after the commit.
+There is one transaction per batch, which runs on the database's thread: it reads the known state, applies the rules,
+and writes knowledge, history, events and their deliveries together. Posting comes after the commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,21 +40,21 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PushReceipt:
-    """What became of a push: how many snapshots were new, how many old or repeated. `refused`: why none was stored."""
+    """The result of a push: how many snapshots were new, how many old or repeated. `refused`: why none was stored."""
 
     new: int = 0
     unchanged: int = 0
     refused: str | None = None
     spent: str | None = None
-    """What was sent, for the person at the machine."""
+    """The sent amounts, for the person at the machine."""
 
 
 class ClockBehindError(Exception):
-    """The clock shows more than a day before the newest stored reading: nothing is stored, nothing is lost."""
+    """The clock is more than a day behind the newest stored reading: nothing is stored or lost."""
 
 
 class Ingest:
-    """`wake` is called after a commit that brought events."""
+    """`wake` is called after a commit with events."""
 
     def __init__(self, store: Store, recorder: Recorder, wake: Callable[[], None]) -> None:
         self._store = store
@@ -64,7 +64,7 @@ class Ingest:
         self._wake = wake
         self._plans_logged: set[str] = set()
         self.clock_behind: timedelta | None = None
-        """By how much the clock is behind the newest stored reading, while that is more than a day."""
+        """How far the clock is behind the newest stored reading, while that is more than a day."""
 
     async def take(
         self,
@@ -74,11 +74,11 @@ class Ingest:
         *,
         reader: str | None = None,
     ) -> list[Event]:
-        """Stores snapshots of configured seats, in their order, and what follows from them; returns the new events.
+        """Stores snapshots of configured seats, in their order, with all consequences; returns the new events.
 
-        `next_due`: seat → when it may be read again. With a `reader`, the worker that had claimed these seats, they are
-        given back; the snapshots of a seat that another worker has claimed since are dropped. When this raises, nothing
-        was written and the same call may be repeated.
+        `next_due`: seat → when it may be read again. With a `reader`, the worker that had claimed these seats, they
+        are given back; the snapshots of a seat that another worker has claimed since are dropped. If this raises,
+        nothing was written and the same call may be repeated.
         """
         events = await self._store.run(lambda tx: self._take(tx, snapshots, now, next_due or {}, reader))
         self._announce(events)
@@ -86,17 +86,15 @@ class Ingest:
         return events
 
     async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> PushReceipt:
-        """Stores what a configured seat's machine pushed: all of it, or none where a snapshot is of another account.
-
-        Such a refusal becomes the health of the seat's source.
-        """
+        """Stores what a configured seat's machine pushed: all of it, or nothing if a snapshot belongs to another
+        account. Such a refusal becomes the health of the seat's source."""
         receipt, events = await self._store.run(lambda tx: self._receive(tx, seat, snapshots, now))
         self._announce(events)
         return receipt
 
     async def record(self, find: Callable[[Connection], Sequence[Event]], now: datetime) -> list[Event]:
-        """Stores events that come from elsewhere than a reading. `find` runs in the same transaction and may write, too.
-        When this raises, nothing was written."""
+        """Stores events that do not come from a reading. `find` runs in the same transaction and may write, too. If
+        this raises, nothing was written."""
         events = await self._store.run(lambda tx: self._record(tx, find, now))
         self._announce(events)
         return events
@@ -144,7 +142,7 @@ class Ingest:
         return PushReceipt(len(changes.news), len(wanted) - len(changes.news)), events
 
     def _other_owner(self, connection: Connection, seat: Seat, pushed: Sequence[Snapshot]) -> Seat | None:
-        """The seat of somebody else that holds a counter which these snapshots name."""
+        """The other owner's seat that holds a counter in these snapshots."""
         named = {one.counter for one in pushed if one.account_uuid is not None and one.counter is not None}
         return refused_for(seat, self._holders(connection, named))
 
@@ -155,7 +153,7 @@ class Ingest:
     def _displace(
         self, connection: Connection, changes: Changes, seat: Seat, tick: Sequence[Snapshot]
     ) -> None:
-        """What others only claimed to be of this seat's account is forgotten, before its own reading is stored."""
+        """Before the seat's own reading is stored, deletes what others only claimed of its account."""
         if not is_verified(seat):
             return
         new = {one.counter for one in tick if one.counter is not None and one.account_uuid is not None}
@@ -179,7 +177,7 @@ class Ingest:
         return self._recorder.record(connection, changes, now)
 
     def _load(self, connection: Connection, snapshots: Sequence[Snapshot]) -> Changes:
-        """What was known of everything that these snapshots may change, and may be changed by this transaction alone."""
+        """The known state of everything that these snapshots may change, locked for this transaction."""
         names = {snapshot.seat for snapshot in snapshots}
         sources = source_states.lock_sources(connection, names)
         latest = counter_states.read_latest(connection, names)
@@ -204,7 +202,7 @@ class Ingest:
         self._watch_paces(connection, changes, now)
 
     def _watch_paces(self, connection: Connection, changes: Changes, now: datetime) -> None:
-        """Asks where the counters that rose are heading; the history is read only where that may tell something."""
+        """Checks the pace of the counters that rose; reads the history only if the rules need it."""
         watched = [
             counter
             for counter in changes.risen
@@ -223,7 +221,7 @@ class Ingest:
             changes.watch_pace(counter, samples[counter], hours[counter], now)
 
     def _is_behind(self, connection: Connection, changes: Changes, now: datetime) -> bool:
-        """Whether the clock must be wrong: what it would call the future is the history, which must not be dropped."""
+        """Whether the clock must be wrong: otherwise the history would count as future and be dropped."""
         newest = max((known.snapshot.fetched_at for known in changes.latest.values()), default=now)
         behind = newest - now if newest - now > DAY else None
         if behind is not None and notes.clock_is_confirmed(connection, now):
@@ -258,7 +256,7 @@ class Ingest:
 
 
 def forget_account(connection: Connection, seat: str) -> bool:
-    """Lets a seat be another account from now on; its history stays. False when nothing was known of it."""
+    """Lets a seat belong to another account from now on; its history stays. False if nothing was known of it."""
     source_states.lock_sources(connection, [seat])
     name = source_memory_name(seat)
     memory = rules.load(SourceMemory, rule_memories.read_memories(connection, [name]).get(name))

@@ -10,20 +10,19 @@ CODE_LASTS = timedelta(minutes=10)
 
 
 async def make_code(store: Store, seat: str, now: datetime) -> str:
-    """A code for a seat, instead of the one before. The database keeps its digest."""
+    """A new code for a seat, which replaces the old one. The database stores its digest."""
     code = secrets.token_urlsafe(24)
     await store.run(lambda tx: join_codes.write(tx, digest(code), seat, now, now + CODE_LASTS))
     return code
 
 
 async def seat_of_code(store: Store, code: str, now: datetime) -> str | None:
-    """Which seat a code is for, while it is good. Looking does not use it up: chats fetch the links they show."""
+    """The seat of a valid code. This does not use it up, because chats fetch the links that they show."""
     return await store.read(lambda c: join_codes.read(c, digest(code), now))
 
 
 async def trade_code(store: Store, code: str, now: datetime) -> tuple[str, str] | None:
-    """The seat of a code and a new push token, instead of the seat's old one. None if the code is not good, or was
-    used before."""
+    """The seat of a code and a new push token, which replaces the old one. None if the code is invalid or used."""
     token = new_token()
 
     def trade(tx: Connection) -> str | None:

@@ -1,7 +1,8 @@
-"""Reads the seats that are due: one read at a time per seat, whichever worker does it. `schedule` says when a seat is due.
+"""Reads the seats that are due: one reading at a time per seat, whichever worker does it.
 
-The deadlines are in memory and looked at every second. When some have passed, the database is asked once for all of
-them: it knows which worker reads which seat, and what another worker has read meanwhile.
+`schedule` says when a seat is due. The deadlines are in memory and checked every second. When some have passed, the
+database is asked once for all of them: it knows which worker reads which seat, and what another worker has read
+meanwhile.
 """
 
 import asyncio
@@ -24,14 +25,14 @@ from meterbot.store import Store, leases, source_states
 from meterbot.store.errors import is_outage
 
 READ_SECONDS = 90.0
-"""Real seconds after which a read is given up."""
+"""Real seconds after which a reading is given up."""
 _RETRY = timedelta(seconds=5)
 _LOOK_AGAIN = timedelta(seconds=2)
-"""When a seat that another worker is reading is looked at again: a dead worker's seats must not stay unread for long."""
+"""When a seat that another worker is reading is checked again: a dead worker's seats must not stay unread for long."""
 _CLAIM_SECONDS = 15.0
 _TOGETHER = 50
 _MOST_TRIES = 3
-"""After so many failures of its own a reading is given up."""
+"""After so many failed attempts to store it, a reading is given up."""
 _CLOSE_SECONDS = 5.0
 
 log = get_logger(__name__)
@@ -39,7 +40,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """What one read at `at` brought, and how often storing it alone has failed."""
+    """The result of one reading at `at`, and how often storing it alone has failed."""
 
     seat: str
     at: datetime
@@ -48,11 +49,11 @@ class _Finished:
 
 
 class Poller:
-    """Reads seats by their sources and hands what it read to `ingest`; `concurrency` reads at once at most.
+    """Reads seats by their sources and passes the results to `ingest`; at most `concurrency` readings at once.
 
-    A seat is due again only once its last reading is stored: a database that is away halts the reading, loses nothing
-    and forgets no deadline. `worker` names this process to the others, `alive` says whether they take it for alive.
-    `prepare` is awaited with the seats that were taken, before the first of them is read.
+    A seat is due again only once its last reading is stored, so a database outage stops the reading, loses nothing
+    and forgets no deadline. `worker` names this process, `alive` says whether the others consider it alive. `prepare`
+    is awaited with the claimed seats before the first of them is read.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class Poller:
         self._closed = False
 
     async def tick(self, now: datetime) -> None:
-        """Starts the reads that are due and the storing of what has been read; waits for neither. Raises what the store
-        raises while deadlines or claims cannot be had."""
+        """Starts the readings that are due and stores finished ones; waits for neither. Raises the store's errors if
+        deadlines or claims cannot be read."""
         if self._closed:
             return
         self._notice_clock(now)
@@ -108,7 +109,7 @@ class Poller:
             await self._begin(now)
 
     def _notice_clock(self, now: datetime) -> None:
-        """Lets no deadline stand that is from before the clock was set back."""
+        """Corrects deadlines from before the clock was set back."""
         if self._last_tick is not None and now < self._last_tick - CLOCK_SKEW:
             self._due = [(self._first_due(self._state(name), now), name) for _, name in self._due]
             heapq.heapify(self._due)
@@ -120,7 +121,8 @@ class Poller:
         return first_due(state, seat.interval, now, seat.source, new_seats=new_seats)
 
     async def _begin(self, now: datetime) -> None:
-        """Begins to read what is due and free; no more than can be read soon, so that other workers read the rest."""
+        """Begins to read seats that are due and free; no more than it can read soon, so that other workers read the
+        rest."""
         due: dict[str, datetime] = {}
         while self._due and self._due[0][0] <= now and len(self._running) + len(due) < self._most:
             when, name = heapq.heappop(self._due)
@@ -137,7 +139,7 @@ class Poller:
             for name, when in due.items():
                 self._put_back(name, when)
             raise
-        # While the claim waited, others may have taken this worker for dead, and its seats for free.
+        # Meanwhile others may have considered this worker dead, and taken its seats.
         may_read = self._alive() and not self._closed
         for name, when in due.items():
             self._know(claims.states.get(name) or SourceState(name))
@@ -149,7 +151,7 @@ class Poller:
                 self._put_back(name, when)
 
     def _when_read_elsewhere(self, name: str, now: datetime) -> datetime:
-        """When a seat that another worker reads, or has read since, is looked at again."""
+        """When a seat that another worker reads, or has read since, is checked again."""
         stored = self._state(name).next_due or now
         if stored > latest(self._seats[name].interval, now):
             return now + _LOOK_AGAIN
@@ -159,7 +161,7 @@ class Poller:
         self._waiting[name] = when
         task = asyncio.create_task(self._read(name), name=f"read {name}")
         self._running[name] = task
-        # Not in the task: one that is cancelled before its first step runs no line of its own.
+        # Not in the task: a task that is cancelled before its first step runs none of its own lines.
         task.add_done_callback(lambda _: self._stopped(name, task))
 
     def _stopped(self, name: str, task: asyncio.Task[None]) -> None:
@@ -169,18 +171,18 @@ class Poller:
             self._put_back(name, self._clock.now())
 
     def let_go(self) -> None:
-        """Gives up what is being read: another process may take it over now. What was read already is kept, and stored
-        if nobody did."""
+        """Cancels the current readings, because another process may take them over now. Finished readings are kept,
+        and stored if nobody else did."""
         for task in self._running.values():
             task.cancel()
 
     def lag(self, now: datetime) -> timedelta:
-        """By how much the seat that waits longest to be read is late."""
+        """How late the most overdue seat is."""
         due = min([*self._waiting.values(), *(when for when, _ in self._due[:1])], default=now)
         return max(now - due, timedelta(0))
 
     async def drain(self) -> None:
-        """Waits until everything that is being read is stored, or was tried to be."""
+        """Waits until every current reading is stored or was tried to be."""
         if self._running:
             await asyncio.wait(self._running.values())
         if self._storing is not None:
@@ -188,7 +190,7 @@ class Poller:
         await self._store_finished()
 
     async def close(self) -> None:
-        """Gives up what is being read and stores what was. Returns within seconds."""
+        """Cancels the current readings and stores the finished ones. Returns within seconds."""
         self._closed = True
         given_up = dict(self._running)
         self.let_go()
@@ -230,7 +232,7 @@ class Poller:
         except TimeoutError:
             return (self._unanswered(name, at, f"no answer within {READ_SECONDS:.0f} seconds"),)
         except Exception:
-            # A source says every failure of the outside with a health word: this one is our own.
+            # A source reports every outside failure as a health word, so this is a bug of ours.
             log.exception("a reader failed", seat=name)
             return (self._unanswered(name, at, "the reader itself failed; the log says more"),)
         return snapshots or (self._unanswered(name, at, "the reader found nothing to read"),)
@@ -239,8 +241,8 @@ class Poller:
         return Snapshot(name, self._seats[name].source, at, Health.UNREACHABLE, detail=detail)
 
     async def _store_finished(self) -> None:
-        """Readings that finished together share a transaction. One that fails by itself is tried alone, so that it
-        holds up no other."""
+        """Readings that finished together share a transaction. One that fails by itself is stored alone, so that it
+        delays no other."""
         # Those that failed before are tried last, and alone.
         readings, self._finished = sorted(self._finished, key=lambda one: one.failures), []
         again_at = None
@@ -286,7 +288,7 @@ class Poller:
             log.error("readings could not be stored, they are kept", seats=seats, exc_info=error)
 
     async def _failed_alone(self, reading: _Finished, error: Exception) -> list[_Finished]:
-        """One that cannot be stored itself: after some tries the seat has that as its health, and is read again."""
+        """A reading that cannot be stored: after some attempts the seat gets that as its health, and is read again."""
         failures = reading.failures + 1
         log.error("a reading could not be stored", seat=reading.seat, tries=failures, exc_info=error)
         if failures < _MOST_TRIES:
@@ -306,17 +308,19 @@ class Poller:
         due = {reading.seat: self._next_due(reading, now) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
         await self._ingest.take(snapshots, now, due, reader=self._worker)
-        # And it may have been set back while they were stored: `tick` has put right what was in the heap then.
+        # The clock may also have been set back while they were stored; `tick` has corrected only the deadlines that
+        # existed then.
         set_back = max(now - self._clock.now(), timedelta(0))
         for reading in readings:
             health, state = worst(reading.snapshots).health, self._state(reading.seat)
             failures = failures_after(state.failures, health)
-            # If another process has read the seat meanwhile, this is not what is stored, and the next claim finds out.
+            # If another process has read the seat meanwhile, the stored deadline differs, and the next claim notices
+            # that.
             self._know(replace(state, health=health, failures=failures, next_due=due[reading.seat]))
             self._put_back(reading.seat, due[reading.seat] - set_back)
 
     def _next_due(self, reading: _Finished, now: datetime) -> datetime:
-        # The clock may have been set back since: a deadline by the old time would leave the seat unread until then.
+        # The clock may have been set back: a deadline by the old time would leave the seat unread until then.
         set_back = max(reading.at - now, timedelta(0))
         at = reading.at - set_back
         still = stillness(self._still.get(reading.seat), reading.snapshots, at)

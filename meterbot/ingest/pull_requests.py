@@ -1,6 +1,7 @@
-"""Merged pull requests: taken in from GitHub, their commits asked for, their cost calculated, and reported once.
+"""Merged pull requests: receives them from GitHub, reads their commits, calculates their cost, and posts each once.
 
-What GitHub sends is only stored, so that it is answered at once; `step` does the rest, and again as readings come in.
+A request of GitHub is only stored, so that it is answered at once; `step` does the rest, and again as readings come
+in.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ from meterbot.store import pull_requests as records
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
-"""Between the attempts at a pull request's commits. After the last one its cost is calculated without them."""
+"""Between the attempts to read a pull request's commits. After the last one its cost is calculated without them."""
 
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
@@ -47,7 +48,7 @@ log = get_logger(__name__)
 
 
 class HookReceipt(StrEnum):
-    """What became of a merged pull request."""
+    """What happened to a merged pull request."""
 
     NEW = "taken"
     KNOWN = "known already"
@@ -56,7 +57,7 @@ class HookReceipt(StrEnum):
 
 
 class PullRequestTracker:
-    """`repositories`: patterns of those that count, all when there are none. `shown`: the channel may read what a
+    """`repositories`: patterns of those that count, all if there are none. `shown`: the channel may read what a
     single seat spent."""
 
     def __init__(
@@ -80,7 +81,7 @@ class PullRequestTracker:
     async def take(
         self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
     ) -> HookReceipt:
-        """Stores it, once. `delivery` is the id under which it came."""
+        """Stores it, once. `delivery` is GitHub's id of the request."""
         if self._repositories and not any(fnmatchcase(merged.repo, each) for each in self._repositories):
             return HookReceipt.ELSEWHERE
         seats = seats_of(merged.author, self._seats.values())
@@ -94,7 +95,7 @@ class PullRequestTracker:
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def step(self, now: datetime) -> None:
-        """Asks for the commits that are due, and calculates again what readings may have changed."""
+        """Reads commits that are due, and recalculates what readings may have changed."""
         for record in await self._store.read(records.still_open):
             if record.due_at is not None and record.due_at <= now:
                 await self._ask(record, now)
@@ -120,7 +121,7 @@ class PullRequestTracker:
         await self._store.run(lambda tx: records.write(tx, [answered]))
 
     async def _listed(self, merged: Merged, now: datetime) -> Sequence[Commit]:
-        if self._read_commits is None:  # there was a token when it was taken in
+        if self._read_commits is None:  # there was a token when it was stored
             raise CommitsUnreadError(NO_TOKEN)
         return await self._read_commits(merged, now)
 
@@ -132,7 +133,7 @@ class PullRequestTracker:
         return replace(record, due_at=now + pause)
 
     def _log_health(self, trouble: str | None) -> None:
-        """When it begins to fail and when it ends, not each time."""
+        """Logs when it begins to fail and when it ends, not each time."""
         if trouble is not None and not self._failing:
             log.warning("commits of pull requests cannot be read", why=trouble)
         elif trouble is None and self._failing:
@@ -140,7 +141,7 @@ class PullRequestTracker:
         self._failing = trouble is not None
 
     def _reckon(self, connection: Connection, *, key: Key, now: datetime) -> list[Event]:
-        """What this pull request costs, and what those cost then that share with it. Its event, when it is time."""
+        """The cost of this pull request and of those that share with it, and its event if it is time."""
         locks.names(connection, ["pull requests"])  # one changes the bills of those that share with it
         record = records.one(connection, key)
         if record is None or not record.open or not record.pull.ready:
@@ -165,7 +166,7 @@ class PullRequestTracker:
         return [_posted_if_it_cost(merged_event(final.pull, now, shown=self._shown))] if tells else []
 
     def _placed(self, pull: PullRequest, connection: Connection) -> PullRequest:
-        """On the counters that its seats read now, unless it is on some already."""
+        """On the counters that its seats read now, unless it has some already."""
         if pull.counters:
             return pull
         return replace(
@@ -175,7 +176,7 @@ class PullRequestTracker:
 
 
 def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
-    """What these cost, and for that, what they share with those in the record that were under way at the same time."""
+    """The cost of these, and of overlapping ones in the record with which they share."""
     own = {pull.key for pull in pulls}
     counters = {counter for pull in pulls for counter in pull.counters}
     span = WorkWindow(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
@@ -190,8 +191,8 @@ def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key
 async def month_so_far(
     store: Store, seats: Mapping[str, Seat], names: Iterable[str], now: datetime
 ) -> PullRequestMonth:
-    """The UTC month's pull requests of these seats, and what of the spend of those that have a GitHub login falls to
-    none."""
+    """The UTC month's pull requests of these seats, and which part of the spend of seats with a GitHub login belongs
+    to none."""
     month = calendar_month(now)
     window = WorkWindow(month_start(month), now)
     mine = [name for name in names if seats[name].owner.get("github") and not seats[name].beside]
@@ -203,7 +204,7 @@ async def month_so_far(
 
 
 def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
-    """It is still to be told, or its seats were read since it was calculated."""
+    """It is not posted yet, or its seats were read since it was calculated."""
     bill = record.pull.bill
     if bill is None or record.reported_at is None:
         return True
@@ -214,7 +215,7 @@ def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
 def counters_of(
     names: Sequence[str], seats: Mapping[str, Seat], latest: Sequence[Latest]
 ) -> tuple[Counter, ...]:
-    """All that these seats read; none while one of them reads none, because its part would be missing."""
+    """All counters of these seats; none if one seat has none, because its part would be missing."""
     found = {
         name: {
             one.counter
@@ -233,7 +234,7 @@ def _on(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[Pull
 
 
 def _posted_if_it_cost(event: Event) -> Event:
-    """A pull request that cost nothing, and will not cost more, is recorded and not posted."""
+    """A pull request that cost nothing, and will not cost more, is stored and not posted."""
     amounts = event.facts.get("amounts")
     free = isinstance(amounts, list) and not any(
         amount.minor for amount in map(fact_money, amounts) if amount

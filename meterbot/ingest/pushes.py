@@ -1,4 +1,4 @@
-"""Who may push for which seat, and what becomes of what they push. The same over HTTP and in a chat."""
+"""Who may push for which seat, and what happens to a push. The same over HTTP and in a chat."""
 
 import hmac
 import secrets
@@ -14,24 +14,25 @@ from meterbot.sources import PushReader
 from meterbot.store import PushToken, Store, push_tokens, seat_agents
 
 PUSH = "push"
-"""The source of a seat that is not asked, but sends."""
+"""The source of a seat whose machine sends the numbers."""
 
 _PREFIX = "mbpush_"
 
 
 def new_token() -> str:
-    """A token that nobody can guess. It is shown once; what is kept is its `digest`."""
+    """A random token. It is shown once; only its `digest` is stored."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def digest(token: str) -> str:
-    """SHA-256 in hexadecimal digits: of 256 random bits, nobody finds the way back."""
+    """SHA-256 in hexadecimal digits; 256 random bits cannot be guessed from it."""
     return sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class PushReceiver:
-    """Takes pushes for the configured seats whose source is `push`; `digests` are the configured tokens' by seat."""
+    """Receives pushes for the configured seats whose source is `push`; `digests` are those of the configured tokens,
+    by seat."""
 
     seats: Mapping[str, Seat]
     digests: Mapping[str, str]
@@ -40,17 +41,17 @@ class PushReceiver:
     read: PushReader
 
     async def seat_of(self, token: str) -> str | None:
-        """The seat that this token may write, and no other. A token made or revoked a moment ago counts."""
+        """The only seat that this token may write. Includes a token that was made or revoked a moment ago."""
         sent = digest(token)
         found = None
-        # Every stored token is compared, each in the same time: how long it takes tells nothing.
+        # Every stored token is compared in the same time, so the duration reveals nothing.
         for seat, known in [*self.digests.items(), *_pairs(await self.store.read(push_tokens.read))]:
             if hmac.compare_digest(sent, known) and self.accepts(seat):
                 found = seat
         return found
 
     def accepts(self, seat: str) -> bool:
-        """Whether pushes for this seat are taken at all."""
+        """Whether this seat accepts pushes."""
         return seat in self.seats and self.seats[seat].source == PUSH
 
     async def receive(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
@@ -60,7 +61,7 @@ class PushReceiver:
         return replace(receipt, spent=_spent(snapshots[-1]))
 
     async def note_agent(self, seat: str, version: str) -> bool:
-        """Remembers which version of the agent a seat's machine runs. Whether it is the seat's first."""
+        """Stores the version of the agent on a seat's machine. Returns whether it is the seat's first."""
         before = (await self.store.read(seat_agents.read)).get(seat)
         if before != version:
             await self.store.run(lambda tx: seat_agents.write(tx, seat, version))
@@ -68,7 +69,7 @@ class PushReceiver:
 
 
 def _spent(snapshot: Snapshot) -> str:
-    """`$4.20 of $50.00`: what the machine's person reads after a push."""
+    """`$4.20 of $50.00`: for the person at the machine, after a push."""
     extra = snapshot.extra_usage
     if extra is None or extra.used is None:
         return "extra usage unknown, the rest"

@@ -1,4 +1,4 @@
-"""From what a batch changed to what is stored: muted events, their pace, the deliveries they cause, one write."""
+"""From a batch's changes to what is stored: muted events, their pace, their deliveries, in one write."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from meterbot.store import Connection, alert_actions, batches, deliveries, event
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Stores what changed, with the deliveries that follow from it."""
+    """Stores the changes with the deliveries that follow from them."""
 
     seats: Mapping[str, Seat]
     destinations: Sequence[Destination]
@@ -66,7 +66,7 @@ class Recorder:
         return planner
 
     def _with_paces(self, connection: Connection, changes: Changes, now: datetime) -> list[Event]:
-        """A crossed level gets its pace, measured with this batch's samples included."""
+        """Adds the pace to a crossed level, measured with this batch's samples."""
         crossed = {
             event.counter
             for event in changes.events
@@ -81,7 +81,7 @@ class Recorder:
         ]
 
     def _month_to_report(self, connection: Connection, changes: Changes, now: datetime) -> str | None:
-        """The month that the team's report will cover, if a seat's month closes in this batch."""
+        """The month that the team's report will cover, if a seat's month ends in this batch."""
         if len(self.seats) == 1 or self.routing.redaction.rows != "named":
             return None
         closing = [event for event in changes.events if event.kind is EventKind.PERIOD_CLOSED]
@@ -94,7 +94,8 @@ class Recorder:
         return rules.month_to_report(reported, now)
 
     def _in_report(self, event: Event, reported: str | None) -> Event:
-        """Mutes a seat's closed month that the team's report says, where channels may read it seat by seat."""
+        """Mutes a seat's closed month if the team's report includes it, which requires that channels may see single
+        seats."""
         period = event.facts.get("period")
         if event.kind is not EventKind.PERIOD_CLOSED or event.seat is None or not isinstance(period, str):
             return event
@@ -120,7 +121,7 @@ def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
     if event.kind is not EventKind.THRESHOLD_CROSSED:
         return event
     used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
-    # A batch may hold later readings, too: what is said of an event does not rest on how readings were batched.
+    # A batch may contain later readings, but an event must not depend on how readings were batched.
     speed = pace([sample for sample in samples if sample.at <= event.at], now)
     period = event.facts["period"]
     ends = month_end(period[:7] if isinstance(period, str) else calendar_month(now))

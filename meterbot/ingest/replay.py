@@ -1,7 +1,7 @@
-"""What a set of rules would have told on the recorded history, beside what was told then.
+"""The alerts that other rules would have sent on the stored history, beside those that were sent.
 
-The history keeps of each reading what was used, the cap, and whether the seat was blocked: what rests on anything else
-cannot be told again, and is counted instead.
+The history has for each reading the amount, the cap, and whether the seat was blocked. Alerts that need more cannot
+be replayed, and are only counted.
 """
 
 from bisect import bisect_left
@@ -29,7 +29,7 @@ from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_alerts import DAY
 
 WARM_UP = HABIT
-"""What lies before the first day shown, and is only what the rules begin with."""
+"""Readings before the first day shown, with which the rules begin."""
 REPRODUCED = frozenset(
     {
         EventKind.SPEND_STARTED,
@@ -46,12 +46,12 @@ _NEAR = timedelta(days=1)
 _A_FEW = 1000
 
 Progress = Callable[[int, int], None]
-"""Hears how many readings of how many are done."""
+"""Receives how many of how many readings are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One event: as these rules have it, as it was told, or both."""
+    """One event: as these rules have it, as it was sent, or both."""
 
     replayed: Event | None
     fired: Event | None
@@ -66,8 +66,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """`elsewhere`: what was told and rests on what the history does not keep, by kind. `known_since`: where the history
-    begins, if that is after the first day asked for."""
+    """`elsewhere`: alerts that need more than the history, by kind. `known_since`: where the history begins, if that
+    is after the first requested day."""
 
     since: datetime
     until: datetime
@@ -87,8 +87,8 @@ def replay(
     memories: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Replay:
-    """`samples`, in order of time, begin `WARM_UP` before `since` where the history does. `memories` hold what owners have
-    set for their seats; `progress` is called now and then."""
+    """`samples`, in order of time, begin `WARM_UP` before `since` if the history does. `memories` contain what owners
+    have set for their seats; `progress` is called now and then."""
     past = [event for event in fired if since <= event.at <= until]
     own = [event for event in past if _is_reproduced(event)]
     told = [
@@ -112,13 +112,13 @@ def _is_reproduced(event: Event) -> bool:
 
 @dataclass(slots=True)
 class _Past:
-    """What is known of one counter so far: its samples, and the hours that are over."""
+    """What is known of one counter so far: its samples, and the finished hours."""
 
     samples: list[Sample] = field(default_factory=list)
     ats: list[datetime] = field(default_factory=list)
     over: list[Hour] = field(default_factory=list)
     begun: int = 0
-    """Where the samples of the newest hour begin."""
+    """The first sample of the newest hour."""
 
     def add(self, sample: Sample) -> None:
         if self.ats and hour_of(sample.at) != hour_of(self.ats[-1]):
@@ -131,11 +131,11 @@ class _Past:
         return hours_of(self.samples[max(0, self.begun - 1) :], hour_of(self.ats[-1]))
 
     def since(self, start: datetime) -> list[Sample]:
-        """The samples from `start` on, and the last one before."""
+        """The samples since `start`, and the last one before."""
         return self.samples[max(0, bisect_left(self.ats, start) - 1) :]
 
     def hours(self, start: datetime) -> list[Hour]:
-        """The hours from the one of `start` on, and the last one before."""
+        """The hours since `start`, and the last one before."""
         first = bisect_left(self.over, hour_of(start), key=lambda hour: hour.at)
         return [*self.over[max(0, first - 1) :], *self._newest()]
 
@@ -147,7 +147,7 @@ def replayed(
     memories: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> list[Event]:
-    """Everything that the rules find, reading by reading, as the door asks them."""
+    """Everything that the rules find, reading by reading, as in `ingest`."""
     fold = Changes(settings, sources={}, memories=memories or {})
     history = {counter: _Past() for counter in seats}
     team: dict[Counter, TeamShare] = {}
@@ -181,7 +181,7 @@ def _watch_pace(fold: Changes, sample: Sample, own: _Past, settings: RuleSetting
 
 
 def _reading(sample: Sample, seat: Seat) -> Snapshot:
-    """What the history says of a reading, and nothing that it does not: above all no windows and no reason."""
+    """A reading with only what the history contains: no windows and no reason of a block."""
     used, cap = sample.used, sample.cap
     over = used is not None and cap is not None and used.currency == cap.currency and used.major >= cap.major
     extra = ExtraUsage(
@@ -190,7 +190,7 @@ def _reading(sample: Sample, seat: Seat) -> Snapshot:
         cap=cap,
         currency=None if used is None else used.currency,
         out_of_credits=sample.blocked,
-        # Not blocked over its cap is what an administrator or its owner has switched off.
+        # Above its cap and not blocked means that its owner or an administrator has switched it off.
         reason_class=ReasonClass.USER_OFF if over and not sample.blocked else None,
     )
     named = sample.counter.named
@@ -258,7 +258,7 @@ def _row_json(row: Row) -> dict[str, object]:
 
 
 def as_text(found: Replay, tz: tzinfo) -> str:
-    """A table, and under it what it cannot hold."""
+    """A table, and below it what it cannot contain."""
     cells = [("when", "seat", "event", "these rules", "told then")]
     cells += [
         (

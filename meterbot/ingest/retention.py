@@ -1,7 +1,5 @@
-"""What is old becomes less: hours of minutes, a coarser history, and what was told long ago forgotten.
-
-In many short transactions, so that a reading and a command wait for one of them at most.
-"""
+"""Thins out the history, and deletes old events with their messages. In many short transactions, so that a reading or
+a command waits for one of them at most."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +22,7 @@ from meterbot.store import (
 )
 
 PAUSE = timedelta(hours=6)
-"""How often is looked whether something has become old."""
+"""How often it checks for old data."""
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVENTS_AT_ONCE = 200
 
@@ -41,12 +39,12 @@ class Retention:
         self._last: datetime | None = None
 
     async def run(self, now: datetime) -> None:
-        """Once in a `PAUSE`, however often it is called. It goes on from where it was when it is cut off."""
+        """Runs once in a `PAUSE`, however often it is called. If interrupted, it continues there."""
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
         newest = await self._store.read(history.newest)
         if newest is not None and newest - now > _DAY:
-            return  # the clock is behind: nothing is known to be old
+            return  # the clock is behind, so no age is certain
         while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
             pass
         stretches = 0
@@ -86,7 +84,7 @@ def _forget(connection: Connection, events: list[Event], now: datetime) -> int:
 
 
 def _past(connection: Connection, events: list[Event], now: datetime) -> list[Event]:
-    """Those that nothing will ask for again."""
+    """Those that no rule needs again."""
     states = counter_states.read_states(
         connection, {event.counter for event in events if event.counter is not None}
     )

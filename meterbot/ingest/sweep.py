@@ -1,7 +1,5 @@
-"""What becomes true by waiting: a silent source is stale, a session ends soon, a month is over, a budget is crossed.
-
-One worker at a time does it for everybody, in a periodic job.
-"""
+"""What becomes true because time passes: a silent source is stale, a session ends soon, a month is over, a budget is
+crossed. One worker at a time checks this for everybody, in a periodic job."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -35,7 +33,7 @@ from meterbot.store import (
 
 
 class Sweep:
-    """`wake` is called after a commit that brought events; `session_ends` says when the sessions in use end, by seat."""
+    """`wake` is called after a commit with events; `session_ends` says when the current sessions end, by seat."""
 
     def __init__(
         self,
@@ -54,8 +52,7 @@ class Sweep:
         self._session_ends = session_ends
 
     async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
-        """Returns the events that were new. A source is not blamed for the time before `awake_since`, when nobody read
-        it: its patience begins again then."""
+        """Returns the new events. Before `awake_since` nobody read the sources, so their grace time begins then."""
         ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
         if self._settings.budgets:
@@ -97,7 +94,7 @@ class Sweep:
         return self._recorder.record(connection, changes, now)
 
     def _problems(self, connection: Connection) -> list[DestinationProblem]:
-        """The channels that take no messages."""
+        """The channels that accept no messages."""
         chats = {place.chat for place in self._recorder.destinations}
         return [
             DestinationProblem(queue.chat, queue.channel, queue.trouble, queue.troubled_since, queue.refused)
@@ -108,7 +105,7 @@ class Sweep:
     def _shares(
         self, readers: Iterable[CounterReader], sources: Mapping[str, SourceState]
     ) -> list[TeamShare]:
-        """What each counter adds to the team's sum, once, however many seats read it."""
+        """Each counter's share of the team's total, once, however many seats read it."""
         healthy = {name for name, state in sources.items() if state.health is Health.OK}
         by_name: dict[Counter, list[str]] = {}
         memories: dict[Counter, str | None] = {}
@@ -138,7 +135,7 @@ class Sweep:
             CLOSED_MONTH
         )
         month = rules.month_to_report(reported, now)
-        if month is None or len(self._seats) == 1:  # one seat's own closing says all
+        if month is None or len(self._seats) == 1:  # with one seat, its own closing says everything
             closed = calendar_month(last_month(now)) if month or not reported else reported
             if closed != reported:
                 await self._store.run(lambda tx: rule_memories.write_memories(tx, {CLOSED_MONTH: closed}))
@@ -187,7 +184,7 @@ class Sweep:
         return self._recorder.record(connection, changes, now)
 
     def _remind(self, connection: Connection, now: datetime) -> None:
-        """Says again, where that is configured, that a seat is still blocked; once for each interval."""
+        """Reminds, if configured, that a seat is still blocked; once for each interval."""
         interval = self._routing.repeat_interval
         if interval is None:
             return

@@ -1,4 +1,4 @@
-"""The rules about the subscription: what changed, and the next charge."""
+"""Rules about the subscription: its changes, and the next charge."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -12,11 +12,11 @@ from meterbot.rules.renewals import next_charge
 
 _TROUBLE = {"past_due", "unpaid", "expired"}
 _NO_CHARGE = {*_TROUBLE, "canceled", "paused"}
-"""Statuses in which no ordinary charge comes next."""
+"""Statuses without an ordinary next charge."""
 
 
 def watch_subscription(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """Status, end, scheduled change or pause are not what they were."""
+    """The status, end, scheduled change or pause has changed."""
     new, old = reading.subscription, memory.subscription
     if not reading.subscription_read or new is None:
         return memory, []
@@ -52,7 +52,8 @@ def _severity(seen: SeenSubscription, trouble: str | None) -> Severity:
 
 
 def _seen(new: Subscription, old: SeenSubscription | None, *, drifted: bool) -> SeenSubscription:
-    """A missing status is unknown. The others are told by being there; when a field was rejected, nothing is."""
+    """A missing status is unknown. The other fields are absent if they do not apply; after a rejected field nothing
+    is reported."""
     kept = old if drifted and old is not None else None
     return SeenSubscription(
         status=new.status or (old.status if old else None),
@@ -69,10 +70,10 @@ def _json(value: str | date | datetime | None) -> str | None:
 
 
 def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The next charge is one of the configured numbers of days away, or fewer and that was not told. Each number is
-    told once per charge, the smallest alone, from `renewal_hour` on in the configured time zone.
+    """The next charge is one of the configured numbers of days away, or closer and not yet reported.
 
-    A charge known from an earlier reading is told all the same, with `known_at`.
+    Each number is reported once per charge, only the smallest, from `renewal_hour` on in the configured time zone. A
+    charge from an earlier reading counts, too, with `known_at`.
     """
     subscription = reading.merged.snapshot.subscription
     local = reading.now.astimezone(reading.settings.timezone)
@@ -121,7 +122,7 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
 
 
 def _charge_to_announce(subscription: Subscription) -> date | None:
-    """None when no ordinary charge comes: set to end, a gift, ended, not paid, or paused beyond it."""
+    """None without an ordinary charge: set to end, a gift, ended, unpaid, or paused until later."""
     day = next_charge(subscription)
     if day is None or subscription.gift or subscription.status in _NO_CHARGE:
         return None

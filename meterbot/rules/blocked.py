@@ -22,8 +22,8 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`until` is set while the wire's date is ahead. `hard`: a plan window is full too, so the next prompt is
-    refused; None when the windows are unknown."""
+    """`until` is set while the service's date is ahead. `hard`: a plan window is full too, so the next prompt is
+    refused; None if the windows are unknown."""
 
     reason: Literal["cap", "balance", "unknown"]
     until: datetime | None
@@ -31,7 +31,7 @@ class Block:
 
 
 def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: datetime) -> Block | None:
-    """The block these facts prove, or None. None is "no evidence of a block", not a proof of its end."""
+    """The block that these facts prove, or None. None is no proof that there is no block."""
     if extra is None:
         return None
     over_cap = _spent_its_cap(extra)
@@ -42,7 +42,7 @@ def block_of(extra: ExtraUsage | None, windows: Iterable[Window] | None, now: da
     elif extra.spend_limit_reached or (over_cap and extra.reason_class not in _SWITCHED_OFF):
         reason = "cap"
     elif extra.out_of_credits:
-        # Below the cap, the prepaid credits are what ran out; over it, either may be meant.
+        # Below the cap the prepaid credits must have run out; above it, it may be either.
         reason = "cap" if over_cap else "unknown" if extra.used is None else "balance"
     else:
         return None
@@ -72,7 +72,7 @@ def _spent_its_cap(extra: ExtraUsage) -> bool:
 
 
 def watch_block(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """Blocked, and no longer. The end needs evidence from the same quarter as the beginning."""
+    """A block begins, or ends. Its end needs evidence from the same place as its beginning."""
     block, open_block = block_in(reading), memory.block
     if block is not None and reading.extra is not None:
         why = reading.extra.why_known
@@ -95,7 +95,7 @@ def watch_block(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMe
 
 
 def block_in(reading: CleanReading) -> Block | None:
-    """The block that this snapshot proves by itself."""
+    """The block that this snapshot alone proves."""
     extra, carried = reading.extra, reading.merged.snapshot.extra_usage
     if extra is None:
         return None
@@ -105,7 +105,8 @@ def block_in(reading: CleanReading) -> Block | None:
         and carried
         and carried.reason_class in _SWITCHED_OFF
     ):
-        # Last known to be switched off, which would explain a spent cap: no block until the reason can be read.
+        # Extra usage was last known to be off, which would explain a spent cap: no block until the reason can be
+        # read.
         extra = replace(extra, reason_class=carried.reason_class)
     return block_of(extra, reading.windows, reading.now)
 
@@ -120,7 +121,7 @@ def _proves_the_end(block: OpenBlock, memory: CounterMemory, reading: CleanReadi
 
 
 def _may_be_unmetered(memory: CounterMemory, reading: CleanReading) -> bool:
-    """Money that was spent does not vanish before its month ends: until then, "nothing is metered" is doubtful."""
+    """Spend does not vanish before its month ends, so until then "nothing is metered" is doubtful."""
     if memory.used is None or memory.period is None or memory.used.minor == 0:
         return True
     return month_of(reading.at) > memory.period[:7]

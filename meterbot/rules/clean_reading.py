@@ -1,4 +1,4 @@
-"""What one snapshot really read, as the rules of a counter see it."""
+"""What one snapshot really read, for the rules of a counter."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,11 +27,10 @@ from meterbot.rules.settings import RuleSettings
 
 @dataclass(frozen=True, slots=True)
 class CleanReading:
-    """The parts and fields that this snapshot read cleanly; None is "not read", never a value carried over.
+    """The parts and fields that this snapshot read; None is "not read", never a carried-over value.
 
-    `merged` alone holds carried-over values, for what is only mentioned. `before` is what was used according to the
-    last reading before that knew it, of `before_at`. `switched` is the currency of the amounts
-    before, when they were in another one.
+    Only `merged` has carried-over values, to mention them. `before` is the last known amount before this reading,
+    from `before_at`. `switched` is the old currency if it changed.
     """
 
     counter: Counter
@@ -54,7 +53,7 @@ class CleanReading:
 
     @property
     def limit(self) -> Money | None:
-        """The cap where there is one."""
+        """The cap, if there is one."""
         return self.cap if isinstance(self.cap, Money) else None
 
     @property
@@ -63,7 +62,7 @@ class CleanReading:
 
     @property
     def metering(self) -> Metering | None:
-        """In one word, whether money can be spent beyond the plan, and if not, by whose will."""
+        """One word: can money be spent beyond the plan, and if not, who decided that?"""
         extra = self.extra
         if extra is None:
             return "unmetered" if self.extra_read else None
@@ -77,13 +76,12 @@ class CleanReading:
 
     @property
     def stamp(self) -> str:
-        """Names what begins with this reading in keys; no two accepted readings of a counter share one."""
+        """The reading's part in keys; no two readings of a counter share one."""
         return instant(self.at) or ""
 
     @property
     def readings(self) -> list[dict[str, object]]:
-        """The two readings that were compared: when each was read, and what it said was used. The first is left out
-        where there was none."""
+        """The two readings that were compared, each with its time and amount; only one if there was none before."""
         now: dict[str, object] = {"at": instant(self.at), "used": money_fact(self.used)}
         if self.before_at is None:
             return [now]
@@ -110,7 +108,7 @@ class CleanReading:
         muted_by: str | None = None,
         initial: bool = False,
     ) -> Event:
-        """`what` ends the key: it names level, period or episode."""
+        """`what` ends the key: level, period or episode."""
         return Event(
             key=":".join([kind.value, str(self.counter), *what]),
             kind=kind,
@@ -128,7 +126,7 @@ class CleanReading:
 
 
 Rule = Callable[[CounterMemory, CleanReading], tuple[CounterMemory, list[Event]]]
-"""One rule: takes and returns the memory, and what happened."""
+"""One rule: takes the memory, and returns it with the events."""
 
 
 def clean_reading(
@@ -169,7 +167,7 @@ def clean_reading(
 
 
 def _cap(extra: ExtraUsage | None) -> Cap | None:
-    """Null means "no cap" only while extra usage is on: when it is off, null is also what was never set up."""
+    """Null means "no cap" only while extra usage is on: when it is off, null may also mean "never set up"."""
     if extra is None or not extra.cap_known:
         return None
     if extra.cap is not None:

@@ -1,4 +1,4 @@
-"""One counter, one new snapshot: everything that happened, in the order in which it is told."""
+"""The events of one new snapshot of a counter, in the order in which they are posted."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,10 +17,9 @@ from meterbot.rules.spend import close_period
 
 @dataclass(frozen=True, slots=True)
 class CounterUpdate:
-    """What follows from a snapshot. `changed` is False when it was old, repeated or future-dated: nothing is to be
-    written then. `sample` is the reading's point in the history: None without a clean amount. `set_back`: what was known
-    was from the future, and so is the end of the history. `risen`: the reading is higher than the one before, so that
-    the pace is to be looked at."""
+    """The result of a snapshot. `changed` is False if it was old, repeated or future-dated, so nothing is stored.
+    `sample` is the history's new point; None without a clean amount. `set_back`: the known values were from the
+    future, and so is the end of the history. `risen`: the amount is higher than before, so the pace must be checked."""
 
     memory: CounterMemory
     known: LastKnown | None
@@ -31,7 +30,7 @@ class CounterUpdate:
     risen: bool = False
 
 
-# The order matters: a period opens before its levels are watched, a block mutes the levels of its own reading.
+# The order matters: a period begins before its levels are checked, and a block mutes the levels of its own reading.
 _STEPS: tuple[Rule, ...] = (
     close_period,
     spend.watch_spend,
@@ -52,7 +51,7 @@ def watch_counter(
     settings: RuleSettings,
     now: datetime,
 ) -> CounterUpdate:
-    """The events between what is known of the snapshot's (account, org) and the snapshot."""
+    """The events between the known values of the snapshot's (account, organization) and the snapshot."""
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
@@ -81,7 +80,8 @@ def record_late(
     settings: RuleSettings,
     now: datetime,
 ) -> CounterUpdate:
-    """What a snapshot that arrived too late to be news adds: known values and a point of the history, but no event."""
+    """The result of a snapshot that arrived too late for alerts: known values and a point of the history, but no
+    event."""
     merged, counter = merge(known, snapshot, now), snapshot.counter
     if merged is None or counter is None:
         return CounterUpdate(memory, known, changed=False)
@@ -96,7 +96,7 @@ def record_late(
 def _present(
     known: LastKnown | None, memory: CounterMemory, now: datetime
 ) -> tuple[LastKnown | None, CounterMemory, bool]:
-    """What a reading of now is compared with, and whether it was from the future."""
+    """The values to compare with, and whether they were from the future."""
     if known is None or not from_future(known, now):
         return known, memory, False
     return undated(known), set_back(memory, now), True
@@ -123,7 +123,7 @@ def _sample(before: CounterMemory, after: CounterMemory, reading: CleanReading) 
 
 
 def _counted_from(before: CounterMemory, after: CounterMemory, used: Money) -> Money | None:
-    """None where it is the sample before."""
+    """None if it equals the sample before."""
     last = before.late_used or before.used
     if last is None or last.currency != used.currency:
         return None
@@ -138,7 +138,7 @@ def _highest(*amounts: Money | None) -> Money | None:
 
 
 def _remembered_late(memory: CounterMemory, after: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """Only what the history needs to count each amount once."""
+    """What the history needs to count each amount once."""
     used = reading.used
     if used is None or reading.switched is not None or memory.used is None:
         return memory
@@ -149,7 +149,7 @@ def _remembered_late(memory: CounterMemory, after: CounterMemory, reading: Clean
 
 
 def _remembered(before: CounterMemory, memory: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """What this reading read, as the base of the next."""
+    """This reading as the base of the next."""
     why_known = reading.extra is not None and reading.extra.why_known
     return replace(
         memory,

@@ -1,4 +1,4 @@
-"""The rule about the places where alerts go: one that takes no messages is told at the others."""
+"""The rule about destinations: one that accepts no messages is reported at the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from meterbot.rules.memory import DestinationMemory
 from meterbot.rules.settings import RuleSettings
 
 _REFUSED_GRACE = timedelta(minutes=1)
-"""A refusal does not heal by itself, so that nothing is gained by waiting longer."""
+"""A refusal does not end by itself, so it is reported sooner."""
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationProblem:
-    """Why messages wait at a place, and since when. `refused`: a person has to change something."""
+    """Why messages wait at a destination, and since when. `refused`: a person must change something."""
 
     chat: str
     channel: str

@@ -14,7 +14,7 @@ def money_fact(amount: Money | None) -> dict[str, object] | None:
 
 
 def fact_money(fact: object) -> Money | None:
-    """The inverse of `money_fact`. Raises ValueError on anything else."""
+    """The reverse of `money_fact`. Raises ValueError for anything else."""
     match fact:
         case None:
             return None

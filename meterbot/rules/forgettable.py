@@ -1,4 +1,4 @@
-"""Which events of long ago may be forgotten."""
+"""Which old events may be deleted."""
 
 from datetime import date, datetime, timedelta
 
@@ -7,17 +7,17 @@ from meterbot.rules.memory import CounterMemory, SourceMemory, TeamMemory
 from meterbot.rules.months import month_start
 
 _EARLY = timedelta(days=1)
-"""A period's first events may be dated a little before its month: clocks differ, and resets come late."""
+"""A period's first events may have a time slightly before its month: clocks differ, and resets come late."""
 
 
 def can_be_forgotten(
     event: Event, counter: CounterMemory, source: SourceMemory, team: TeamMemory, now: datetime
 ) -> bool:
-    """Whether nothing will ever ask for an event again: its key cannot recur, and no alert of it is open.
+    """Whether no rule will need an event again: its key cannot come again, and no alert of it is open.
 
-    Keys name a reading's instant, a period or a day. Readings come in order of time, so the first never recur; the
-    others do not once the period is over and the day has passed. The memories are of the event's counter and seat,
-    and the team's.
+    Keys contain a reading's time, a period or a day. Readings come in order, so the first kind cannot come again; the
+    others cannot once the period is over and the day has passed. The memories are those of the event's counter and
+    seat, and of the team.
     """
     if event.key in {None if counter.block is None else counter.block.key, source.down}:
         return False
@@ -28,7 +28,7 @@ def can_be_forgotten(
 
 
 def _awaited(event: Event) -> date:
-    """The day that the key names where it is one to come: of a charge, or of a session's end."""
+    """The day in the key, if it lies ahead: of a charge, or of a session's end."""
     fact = {EventKind.RENEWAL_NEAR: "date", EventKind.SESSION_EXPIRING: "ends_at"}.get(event.kind)
     day = None if fact is None else event.facts[fact]
     return date.fromisoformat(day[:10]) if isinstance(day, str) else event.at.date()

@@ -1,4 +1,4 @@
-"""Spend hour by hour: what a history comes to when nobody asks for the minutes."""
+"""Spend hour by hour, calculated from the history."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BlockSpan:
-    """From the first reading that found a seat blocked to the first that did not; None while it is blocked."""
+    """From the first reading with a block to the first without; None while it lasts."""
 
     start: datetime
     end: datetime | None = None
@@ -24,11 +24,9 @@ class BlockSpan:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What a counter spent in the hour that begins at `at`, and how it stood at its last reading in that hour.
-
-    Of an hour without a reading there is none; of one with two currencies there are two. `blocks` are the blocks that a
-    reading of this hour saw, and that ended in it or had not ended.
-    """
+    """What a counter spent in the hour that begins at `at`, and its state at the last reading in that hour. There is
+    none for an hour without a reading, and two for an hour with two currencies. `blocks` are the blocks seen in this
+    hour that ended in it or had not ended."""
 
     at: datetime
     counter: Counter
@@ -40,12 +38,12 @@ class Hour:
 
 
 def hour_of(at: datetime) -> datetime:
-    """The beginning of the hour that an instant lies in."""
+    """The beginning of an instant's hour."""
     return at - (at - _EPOCH) % HOUR
 
 
 def hours_of(samples: Sequence[Sample], since: datetime) -> list[Hour]:
-    """The hours from `since` on, which is the beginning of one. The samples are of one counter, in order of time, with
+    """The hours from `since`, which is the beginning of one. The samples are of one counter, in order of time, with
     the last one before."""
     known = [sample for sample in samples if sample.used is not None]
     pairs = [
@@ -73,7 +71,8 @@ def _open_block(samples: Sequence[Sample]) -> datetime | None:
 def _blocks(
     since: datetime | None, samples: Iterable[Sample]
 ) -> tuple[tuple[BlockSpan, ...], datetime | None]:
-    """The blocks that these readings saw, and since when there is one at the end. `since`: as before them."""
+    """The blocks that these readings saw, and since when the last one lasts. `since`: since when a block lasted
+    before them."""
     spans = []
     for sample in samples:
         if sample.blocked:
@@ -85,8 +84,8 @@ def _blocks(
 
 
 def joined(hours: Iterable[Hour], key: Callable[[datetime], Hashable]) -> list[Hour]:
-    """As few hours as say the same of every stretch that `key` tells from the next: those of one counter that follow each
-    other in one stretch, all of them blocked or none, become one that begins with the first and stands as the last."""
+    """Joins consecutive hours with the same `key` and the same state of the block: the result begins like the first
+    and ends like the last."""
     runs = groupby(hours, key=lambda hour: (hour.counter, hour.spent.currency, hour.blocked, key(hour.at)))
     return [_run(list(run)) for _, run in runs]
 
@@ -105,7 +104,7 @@ def spent_in(hours: Iterable[Hour], start: datetime, end: datetime) -> dict[str,
 
 
 def last_month(now: datetime) -> datetime:
-    """Where the month before the one of `now` begins."""
+    """The beginning of the month before `now`'s."""
     return month_start(calendar_month(month_start(calendar_month(now)) - HOUR))
 
 
@@ -116,8 +115,8 @@ def this_day_of_last_month(now: datetime) -> datetime:
 
 
 def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | None:
-    """What one counter, which has now used so much, had spent in the month before by the same day and hour; None where
-    that month is not known from its beginning."""
+    """What one counter, which has now used so much, had spent in the month before until the same day and hour; None
+    if that month is not known from its beginning."""
     began = last_month(now)
     if not hours or hours[0].at > began:
         return None
@@ -127,7 +126,7 @@ def by_this_day(hours: Sequence[Hour], used: Money, now: datetime) -> Money | No
 
 
 def block_spans(hours: Iterable[Hour], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """When one counter was blocked within [start, end), from the readings that found it so. `hours` are in order."""
+    """When one counter was blocked within [start, end), as readings saw it. `hours` are in order."""
     found: list[tuple[datetime, datetime]] = []
     since: datetime | None = None
     for hour in hours:

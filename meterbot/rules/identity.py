@@ -1,4 +1,4 @@
-"""Whose readings a seat brings: a seat that suddenly speaks for another account."""
+"""Notices when a seat's readings are suddenly those of another account."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,14 +17,14 @@ _ONE_READING = timedelta(minutes=1)
 def watch_identity(
     memory: SourceMemory, snapshot: Snapshot, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
-    """Whether the seat's readings are suddenly somebody else's. Each new identity is reported once.
+    """Whether the readings suddenly belong to another account. Each new identity is reported once.
 
-    Without an account id (claude-meter's JSON has none) the email and the organization stand in for it; what is read
-    within a minute are memberships of one account.
+    Without an account id (claude-meter's JSON has none), the e-mail address and the organization replace it; readings
+    within a minute may be of several organizations of one account.
     """
     at = snapshot.fetched_at
     if memory.identity_at is not None and memory.identity_at > now + CLOCK_SKEW:
-        memory = replace(memory, identity_at=None)  # the clock was set back since
+        memory = replace(memory, identity_at=None)  # the clock was set back meanwhile
     if snapshot.org_uuid is None or (memory.identity_at is not None and at < memory.identity_at):
         return memory, ()
     seen = _identities(snapshot)
@@ -48,7 +48,7 @@ def watch_identity(
 
 
 def stranger(memory: SourceMemory, snapshots: Iterable[Snapshot]) -> str | None:
-    """`account` or `email`: what shows that one of these is of another account than the seat's readings before it."""
+    """`account` or `email`: which of them shows that one of these snapshots belongs to another account than before."""
     past = memory.identities
     for snapshot in snapshots:
         seen = _identities(snapshot)
@@ -60,19 +60,19 @@ def stranger(memory: SourceMemory, snapshots: Iterable[Snapshot]) -> str | None:
 
 
 def _identities(snapshot: Snapshot) -> list[str]:
-    """`account:…`, `email:…`, `organization:…`, as far as they are known."""
+    """`account:…`, `email:…`, `organization:…`, as far as known."""
     identities = [f"organization:{snapshot.org_uuid}"]
     if snapshot.account_uuid is not None:
         identities.append(f"account:{snapshot.account_uuid}")
     if snapshot.account_email is not None:
-        # Enough to tell two apart, without keeping the address once more.
+        # Enough to distinguish two addresses without storing them.
         address = snapshot.account_email.strip().lower()
         identities.append(f"email:{sha256(address.encode()).hexdigest()[:16]}")
     return identities
 
 
 def _changed(past: Sequence[str], seen: Sequence[str]) -> str | None:
-    """Which of them is new where another was known. Where the account is known, only the account counts."""
+    """Which identity is new although another one was known. If the account is known, only the account counts."""
     by_kind = {identity.partition(":")[0]: identity for identity in seen}
     for kind in ["account"] if "account" in by_kind else ["email", "organization"]:
         known = any(identity.startswith(f"{kind}:") for identity in past)

@@ -1,4 +1,4 @@
-"""What a counter spent between two instants, from its samples: those of one counter, in order of time."""
+"""What a counter spent between two instants, from the samples of one counter in order of time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from meterbot.rules.months import calendar_month, month_of
 
 @dataclass(frozen=True, slots=True)
 class Increase:
-    """What was spent between `since`, the reading before, and `at`; 0 for the first reading."""
+    """What was spent between `since`, the previous reading, and `at`; 0 for the first reading."""
 
     since: datetime | None
     at: datetime
@@ -20,9 +20,9 @@ class Increase:
 
 
 def increases(samples: Iterable[Sample]) -> Iterator[Increase]:
-    """One for each known reading, period by period; a value in another currency is a new base.
+    """One increase for each known reading. A value in another currency is a new base.
 
-    A reading is compared with the one before, or with its own `counted_from`. Where that is not stored, a fall over the
+    A reading is compared with the one before, or with its own `counted_from`. Without a stored one, a fall over the
     end of a month counts the new value, and any other fall counts nothing.
     """
     last: Sample | None = None
@@ -47,8 +47,8 @@ def _base(last: Sample | None, sample: Sample, used: Money) -> Money:
 
 
 def spend_between(samples: Sequence[Sample], start: datetime, end: datetime) -> dict[str, Money] | None:
-    """The sum of increases in (start, end], per currency; None without a reading at or before `start`. Over adjoining
-    spans the sums add up exactly."""
+    """The sum of increases in (start, end], per currency; None without a reading at or before `start`. Adjoining
+    spans add up exactly."""
     if not any(sample.at <= start and sample.used is not None for sample in samples):
         return None
     seen = [one for one in increases(samples) if one.at <= end]

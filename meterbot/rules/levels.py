@@ -1,4 +1,4 @@
-"""Levels against amounts."""
+"""Compares amounts with levels."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -18,8 +18,9 @@ def reached(step: Threshold, used: Money, cap: Money | None) -> bool:
 
 
 def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list[Threshold]:
-    """The levels that hold for a seat with this cap. Those for seats without one are restated in the seat's currency;
-    above the highest of them there is one more at every further `UNCAPPED_STEP`, of which the last one reached is listed."""
+    """The levels of a seat with this cap. Default amounts for seats without a cap are converted to the seat's
+    currency; above the highest there is one more at every further `UNCAPPED_STEP`, of which only the last one reached
+    is listed."""
     held, uncapped = [], []
     for step in steps:
         if not step.uncapped:
@@ -40,7 +41,7 @@ def restated(minor: Decimal, used: Money) -> Money:
 
 
 def in_order(steps: Iterable[Threshold], cap: Money | None) -> list[Threshold]:
-    """Lowest first, percentages compared with amounts by what they come to."""
+    """Lowest first; percentages are compared with amounts by what they amount to."""
 
     def comes_to(step: Threshold) -> tuple[Decimal, bool]:
         if step.amount is not None:

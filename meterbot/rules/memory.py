@@ -1,4 +1,4 @@
-"""What the rules remember between two readings, as JSON text."""
+"""The rules' memory between two readings, as JSON text."""
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -10,13 +10,13 @@ from meterbot.core.money import Money
 from meterbot.rules.months import calendar_month
 
 Cap = Money | Literal["none"]
-"""A cap, or that there is none; None then means that it is not known."""
+"""A cap or none; None itself means unknown."""
 Metering = Literal["on", "off", "paused", "unmetered"]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBlock:
-    """A block that was told. `period` is the last one it was seen in. `why`: the overage row vouched for it, so only
+    """A block that was posted. `period` is the last one it was seen in. `why`: it was in the overage row, so only
     that row can end it."""
 
     key: str
@@ -27,7 +27,7 @@ class OpenBlock:
 
 @dataclass(frozen=True, slots=True)
 class FullWindow:
-    """The last time a window was full, told with `key`. `cleared`: it was seen below 100 % since `seen_at`."""
+    """The last time a window was full, posted with `key`. `cleared`: it was below 100 % at a reading since `seen_at`."""
 
     resets_at: datetime | None
     cleared: bool = False
@@ -37,7 +37,7 @@ class FullWindow:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """That the cap would fall, as it was told: in which period, under which cap, and when a reading last showed it."""
+    """The risk of a reached cap: in which period, under which cap, and when a reading last showed it."""
 
     period: str | None
     cap: Money
@@ -46,7 +46,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class SeenSubscription:
-    """The parts of a subscription whose change is told."""
+    """The parts of a subscription whose changes are posted."""
 
     status: str | None
     ends_on: date | None
@@ -114,11 +114,8 @@ class CounterMemory:
 
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
-    """What still holds of a memory from the future, once the clock was set back to `now`.
-
-    When anything was is not known any more; a period that has not begun yet is forgotten with all that was of it, so
-    that its levels are told when they are reached.
-    """
+    """What stays valid of a memory from the future, after the clock was set back to `now`. All times are dropped, and
+    a period that has not begun yet with all its levels, so that these are posted when they are reached."""
     block = memory.block and replace(memory.block, since=min(memory.block.since, now))
     risk = memory.risk and replace(memory.risk, seen_at=min(memory.risk.seen_at, now))
     memory = replace(
@@ -141,8 +138,8 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
 
 @dataclass(frozen=True, slots=True)
 class SourceMemory:
-    """Of one seat's source. `down` is the key of the open alert; `identities` are all that it ever spoke for;
-    `alerted_session_days` are the numbers of days before `session_end` (a day in UTC) that were alerted."""
+    """The memory of one seat's source. `down` is the key of the open alert; `identities` are all that it has ever
+    reported; `alerted_session_days` are the numbers of days before `session_end` (a day in UTC) that were alerted."""
 
     unhealthy_since: datetime | None = None
     down: str | None = None
@@ -154,7 +151,8 @@ class SourceMemory:
 
 @dataclass(frozen=True, slots=True)
 class TeamMemory:
-    """Of the budgets of `month`, by budget id: the levels alerted, and when some were dropped (part of later keys)."""
+    """The memory of the budgets of `month`, by budget id: the levels that were alerted, and when some were dropped
+    (part of later keys)."""
 
     month: str | None = None
     alerted_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -163,7 +161,7 @@ class TeamMemory:
 
 @dataclass(frozen=True, slots=True)
 class DestinationMemory:
-    """The places that were told to take no messages, and the key of the open alert of each."""
+    """The destinations that were reported to accept no messages, with the key of each open alert."""
 
     down: dict[str, str] = field(default_factory=dict)
 
@@ -175,19 +173,19 @@ _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
 def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Made when it is first needed: a start does without."""
+    """Created when first needed, which makes the start faster."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
 
 
 def dump(memory: CounterMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
-    """JSON text, without what is as in an empty memory."""
+    """JSON text without default values."""
     return _adapter(type(memory)).dump_json(memory, exclude_defaults=True).decode()
 
 
 def load(kind: type[_Memory], text: str | None) -> _Memory:
-    """An empty memory when there is no text yet. Raises ValueError on text that `dump` did not write."""
+    """An empty memory if there is no text yet. Raises ValueError for a text that `dump` did not write."""
     if text is None:
         return kind()
     memory: _Memory = _adapter(kind).validate_json(text)

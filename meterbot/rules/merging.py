@@ -15,11 +15,11 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKnown | None:
-    """`known` with the snapshot's news, or None when an old, repeated or future-dated snapshot changes nothing.
+    """`known` with the snapshot's values, or None if an old, repeated or future-dated snapshot changes nothing.
 
-    A part that was not read keeps its last good value and that value's age; inside extra usage and the subscription
-    so does a field that was rejected. A stale snapshot only fills what was never known. What is known from the future
-    gives way.
+    A part that was not read keeps its last good value and that value's age, and so does a rejected field of extra
+    usage or the subscription. A stale snapshot only fills in what was never known. Known values from the future are
+    dropped.
     """
     if snapshot.fetched_at > now + CLOCK_SKEW or snapshot.org_uuid is None:
         return None
@@ -72,12 +72,12 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
 
 
 def from_future(known: LastKnown, now: datetime) -> bool:
-    """Read by a clock that was ahead, and was set back since: no reading would be newer for as long."""
+    """The known values were read while the clock was ahead, and it was set back since."""
     return known.snapshot.fetched_at > now + CLOCK_SKEW
 
 
 def undated(known: LastKnown) -> LastKnown:
-    """What is known when nobody can say since when: whose it is, its units and settings, but no amount and no window."""
+    """What stays known without a trustworthy time: identity, units and settings, but no amount and no window."""
     old = known.snapshot
     extra = None if old.extra_usage is None else replace(without_amounts(old.extra_usage), balance=None)
     return LastKnown(
@@ -101,12 +101,12 @@ def _when(at: datetime, *, read: bool) -> datetime | None:
 
 
 def subscription_drifted(snapshot: Snapshot) -> bool:
-    """Some field of the subscription was rejected, so that a missing one proves nothing."""
+    """A field of the subscription was rejected, so a missing one proves nothing."""
     return any(note.startswith("subscription") for note in snapshot.drift)
 
 
 def fields_read(snapshot: Snapshot, last: ExtraUsage | None) -> ExtraUsage | None:
-    """The fields of extra usage that the snapshot can vouch for, in the units last known of the counter."""
+    """The fields of extra usage that the snapshot really read, in the last known units of the counter."""
     extra = snapshot.extra_usage
     if extra is None:
         return None
@@ -119,8 +119,8 @@ def fields_read(snapshot: Snapshot, last: ExtraUsage | None) -> ExtraUsage | Non
 
 
 def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
-    """An assumed currency or scale gives way to the one last known: a body that leaves its currency out for once
-    would otherwise look like a switch to dollars."""
+    """Replaces an assumed currency or scale by the last known one: otherwise a body without a currency would look
+    like a switch to dollars."""
     keep_currency = "currency" in extra.assumed and last.currency is not None
     keep_scale = "scale" in extra.assumed
     if not keep_currency and not keep_scale:
@@ -141,7 +141,7 @@ def _in_known_units(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
 
 
 def without_amounts(extra: ExtraUsage) -> ExtraUsage:
-    """The counter has returned to 0 since, and with it any block: only the settings still hold."""
+    """The counter has returned to 0 since, so any block has ended: only the settings still hold."""
     return replace(
         extra, used=None, out_of_credits=None, spend_limit_reached=None, reason=None, reason_class=None,
         disabled_until=None, why_known=False,
@@ -149,7 +149,7 @@ def without_amounts(extra: ExtraUsage) -> ExtraUsage:
 
 
 def _apart(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
-    """Where only the cap was read: an amount of an earlier reading proves nothing against it, and has no percent of it."""
+    """Only the cap was read: an amount of an earlier reading proves nothing against it."""
     if not extra.cap_known or extra.cap == last.cap:
         return extra
     return replace(extra, cap=None, cap_known=False, comparable=False)
@@ -176,7 +176,7 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
     if not extra.cap_known and extra.comparable:
         extra = replace(extra, cap=last.cap, cap_known=last.cap_known)
     if extra.why_known or not last.why_known:
-        # A source that never reads the row says all it knows each time: there is nothing to carry over.
+        # A source that never reads the row has nothing to carry over.
         return extra
     return replace(
         extra,

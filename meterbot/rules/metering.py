@@ -11,9 +11,10 @@ from meterbot.rules.memory import Cap, CounterMemory
 
 
 def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """Extra usage switched on, off or paused; the cap raised, lowered, set or removed; another currency.
+    """Extra usage was switched on, off or paused; the cap was raised, lowered, set or removed; the currency changed.
 
-    A block switches extra usage off by itself: that is told as a block, and only a state without one is compared.
+    A block switches extra usage off by itself, and is reported as a block, so only states without a block are
+    compared.
     """
     changes = []
     if reading.switched is not None and reading.used is not None:
@@ -53,7 +54,7 @@ def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
         return memory
     why = extra is None or extra.why_known or extra.reason_class is not None
     if word == "off" and not why and memory.metering_why and memory.metering is not None:
-        # Off for a reason that could not be read: it may be a block, or the pause already told.
+        # Off for an unreadable reason: it may be a block, or the pause that was already reported.
         return memory
     why = why or (memory.metering_why and word == memory.metering)
     if (word, why) == (memory.metering, memory.metering_why):
@@ -63,7 +64,7 @@ def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
 
 def _same_cap(a: Cap, b: Cap) -> bool:
     if isinstance(a, Money) and isinstance(b, Money):
-        # A cap in another currency is told with the first amount in it.
+        # A cap in another currency is reported with the first amount in it.
         return a.currency != b.currency or a.major == b.major
     return a == b
 

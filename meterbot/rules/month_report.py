@@ -1,4 +1,4 @@
-"""What a month came to: the team's report once its counters have started again."""
+"""The report on a month, once the team's counters have started again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from meterbot.rules.months import RESET_LAG, calendar_month, month_end, month_st
 
 @dataclass(frozen=True, slots=True)
 class AccountMonth:
-    """One counter that is in the team's sum: the seat it is shown as, what the rules remember of it, its hours of the
-    month and of the one before, and what its plan costs."""
+    """One counter in the team's total: its seat, the rules' memory of it, its hours of the month and of the one
+    before, and its plan's cost."""
 
     seat: str
     memory: CounterMemory
@@ -25,18 +25,18 @@ class AccountMonth:
 
 
 def month_report_key(month: str) -> str:
-    """Of the report; what a seat's own closing is muted by."""
+    """The report's key, which mutes the seats' own reports."""
     return f"{EventKind.PERIOD_CLOSED.value}:team:{month}"
 
 
 def month_to_report(reported: str | None, now: datetime) -> str | None:
-    """The month before this one, if it was not reported yet. None at first: what was before is nobody's report."""
+    """The month before this one, if it was not reported yet. None at first, because earlier months were not watched."""
     before = calendar_month(last_month(now))
     return before if reported is not None and reported < before else None
 
 
 def is_settled(month: str, memories: Sequence[CounterMemory], now: datetime) -> bool:
-    """Whether every counter with spend has started again, or is too late for one that will."""
+    """Whether every counter with spend has started again, or is too late to."""
     return now >= month_end(month) + RESET_LAG or not any(_still_open(month, each) for each in memories)
 
 
@@ -46,7 +46,7 @@ def _still_open(month: str, memory: CounterMemory) -> bool:
 
 
 def month_report(month: str, accounts: Sequence[AccountMonth], now: datetime, *, named: bool) -> Event | None:
-    """The report; None when nothing is known of the month. Single seats are in it where channels may see them."""
+    """The report; None if nothing is known of the month. Includes single seats if channels may see them."""
     start, end = month_start(month), month_end(month)
     rows = [_row(month, one) for one in accounts]
     known = [row for row in rows if row.final is not None]
@@ -127,7 +127,7 @@ def _row(month: str, one: AccountMonth) -> _Row:
 
 
 def _final(month: str, one: AccountMonth) -> Money | None:
-    """What the counter said last before it started again, or says still."""
+    """The counter's last amount before it started again, or now."""
     memory = one.memory
     if memory.period is None:
         return None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clocks of meterbot, of a pushing machine and of the service may be apart."""
+"""How far the clocks of meterbot, of a pushing machine and of the service may differ."""
 RESET_LAG = timedelta(hours=6)
 """How long after midnight the service may still show last month's counter."""
 
@@ -31,7 +31,7 @@ def month_end(month: str) -> datetime:
 
 
 def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bool:
-    """Whether a counter whose period began in `month` has begun a new one, when `before` became `after` at `at`.
+    """Whether a counter whose period began in `month` has started again, when `before` became `after` at `at`.
 
     A new month alone proves nothing, because the reset may be late. A fall proves it, even minutes before midnight.
     Six hours into the month the service has started again, so a higher amount is the new month's. The same amount
@@ -46,13 +46,13 @@ def rolled_over(month: str, before: Decimal, after: Decimal, at: datetime) -> bo
 
 
 def month_after(month: str, at: datetime) -> str:
-    """The month of the period that is first seen at `at`, when the one before began in `month`."""
+    """The month of the period that begins at `at`, after one that began in `month`."""
     current = calendar_month(at)
     return current if current > month else month_of(at)
 
 
 def opening_month(used: Decimal, at: datetime) -> str:
-    """The month of a counter that is first read at `at`: in the first six hours, money may still be last month's."""
+    """The month of a counter that is first read at `at`: in the first six hours it may still be last month's."""
     month = calendar_month(at)
     if used > 0 and at < month_start(month) + RESET_LAG:
         return calendar_month(month_start(month) - CLOCK_SKEW)

@@ -1,4 +1,4 @@
-"""Several events of one reading that are one fact: one of them is posted and says the others too."""
+"""Posts events of one reading that are one fact as one message."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,11 +7,8 @@ from meterbot.core.models import Event, EventKind
 
 
 def one_post_per_fact(events: Sequence[Event]) -> tuple[Event, ...]:
-    """The same events, with those that another one reports marked by `muted_by`.
-
-    Spend that starts because a window is full reports the window. A changed cap is reported by the end of a block, or by
-    the level that the new cap crossed.
-    """
+    """The same events, with `muted_by` on those that another one includes. A spend that starts because a window is
+    full includes the window. The end of a block, or the level that a new cap crosses, includes the changed cap."""
     found = {event.kind: event for event in events if event.muted_by is None}
     changed, full = found.get(EventKind.METERING_CHANGED), EventKind.WINDOW_FULL
     started = found.get(EventKind.SPEND_STARTED)

@@ -1,7 +1,7 @@
-"""Where the spend is heading: what a seat, or the team, will probably have spent when the month ends.
+"""Forecasts: what a seat or the team will probably have spent when the month ends.
 
-From what it spent on each of the last days, working days and weekends apart. People's days differ a lot, so that the
-answer is a range: four months of five should end inside it. An estimate, and the only place where amounts are floats.
+Estimated from the spend of the last days, working days and weekends apart. Days differ a lot, so the answer is a
+range: four of five months should end inside it. This is the only place where amounts are floats.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,19 +16,19 @@ from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
 
 FEWEST_DAYS = 3
-"""Whole days that must be known: of fewer nothing is foretold."""
+"""With fewer known whole days there is no forecast."""
 HABIT = timedelta(days=28)
 _DAY = timedelta(days=1)
 _SOON = timedelta(days=2)
 _TENTH = 1.2816
 """How many standard deviations from the mean a tenth lies, on either side."""
 _SPREAD = 1.3
-"""Days that follow each other are alike, so that a month scatters more than its days would if they were not."""
+"""Consecutive days are alike, so a month varies more than the sum of independent days."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemainingSpend:
-    """What is still to come, in minor units: its mean and variance, and how many days that rests on."""
+    """The remaining spend in minor units: mean and variance, and the number of days it is based on."""
 
     mean: float
     variance: float
@@ -51,7 +51,7 @@ class Forecast:
 
 
 def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -> RemainingSpend | None:
-    """From the hours of one counter, in one currency. None when fewer than three whole days are known."""
+    """From the hours of one counter in one currency. None if fewer than three whole days are known."""
     today = now.astimezone(UTC).date()
     first = max((known_since + _DAY - timedelta(microseconds=1)).date(), today - HABIT)
     days = {first + number * _DAY: 0.0 for number in range((today - first).days)}
@@ -69,7 +69,7 @@ def rest_of_month(hours: Iterable[Hour], known_since: datetime, now: datetime) -
 
 
 def _classes(days: dict[date, float], weights: dict[date, float]) -> list[tuple[list[float], float]]:
-    """Working days and weekends apart, once there are enough of either."""
+    """Working days and weekends apart, if there are enough of both."""
     apart = [
         (
             [spent for day, spent in days.items() if (day.weekday() >= 5) is weekend],
@@ -83,13 +83,13 @@ def _classes(days: dict[date, float], weights: dict[date, float]) -> list[tuple[
 
 
 def _part(spent: Sequence[float], days: float) -> tuple[float, float]:
-    """Mean and variance of so many days, when these were seen: they scatter, and so does the mean that is known."""
+    """Mean and variance of so many days, estimated from these: both the days and their known mean vary."""
     scatter = variance(spent)
     return fmean(spent) * days, scatter * days + scatter * days**2 / len(spent)
 
 
 def forecast(used: Money, rest: RemainingSpend | None, now: datetime) -> Forecast | None:
-    """None when nothing is foretold."""
+    """None without a forecast."""
     if rest is None:
         return None
     low, high = _tenths(rest)
@@ -98,8 +98,8 @@ def forecast(used: Money, rest: RemainingSpend | None, now: datetime) -> Forecas
 
 
 def cap_is_at_risk(at: datetime, cap: Money, forecast: Forecast | None, now: datetime) -> bool:
-    """Whether a cap that the present pace reaches at `at` is worth a warning: it is near, or the month's forecast, which
-    must be known, says so too. The alert and the answers both ask here."""
+    """Whether to warn of a cap that the present pace reaches at `at`: it is near, or the month's forecast agrees.
+    Alerts and answers share this rule."""
     return at - now <= _SOON or (forecast is not None and forecast.likely.major >= cap.major)
 
 

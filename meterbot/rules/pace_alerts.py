@@ -1,13 +1,12 @@
-"""The rules about pace: a cap that will fall before the counter starts again, and a spend far above a seat's habit.
+"""Rules about pace: a cap that will be reached, and unusual spend. Both check only readings that are higher than the
+one before, from three readings on.
 
-Both look only when a clean reading is higher than the one before, and from three readings on.
+`cap_forecast`: at the pace of the last 24 hours the cap is reached before the counter starts again, and the month's
+forecast agrees or it is within two days. It is one episode and is reported once. It ends with the period, when a
+raised cap is enough, and after a week without the risk: a quiet weekend does not end it.
 
-The cap will fall: at the pace of the last 24 hours it does before the counter starts again; and the month's forecast says
-so too, or it does within two days. That is one episode, told once. It ends with the period, when a reading shows that a raised
-cap will hold, and when no reading has shown it for a week: a quiet weekend is no recovery.
-
-A spike: over the last hour the seat spends three times as fast as nine of ten of its busy hours in four weeks, and at
-least a hundred of the smallest unit (a dollar). At most once a day, and not before ten busy hours are known.
+`spend_spike`: the last hour's spend is three times what nine of ten busy hours in four weeks stay within, and at
+least a hundred minor units (a dollar). At most once a day, and only if ten busy hours are known.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ from meterbot.rules.settings import RuleSettings
 DAY = timedelta(hours=24)
 _CALM = timedelta(days=7)
 _AGAIN = timedelta(hours=1)
-"""How long a risk that was seen need not be looked for again."""
+"""How long a known risk need not be checked again."""
 _FAR_ABOVE = 3
 _NINE_OF_TEN = 9, 10
 _FEWEST_BUSY_HOURS = 10
@@ -37,14 +36,14 @@ _LEAST_MINOR = 100
 
 
 def needs_samples(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
-    """Whether the samples of the last 24 hours may bring an event, after a rise."""
+    """Whether the samples of the last 24 hours may cause an event, after a rise."""
     return _may_fall(memory, settings, now) or _may_spike(memory, settings, now)
 
 
 def needs_hours(
     memory: CounterMemory, samples: Sequence[Sample], settings: RuleSettings, now: datetime
 ) -> bool:
-    """Whether the hours of four weeks are needed as well: to tell a risk from a busy day, or a spike from a habit."""
+    """Whether the hours of four weeks are needed, to distinguish a risk from a busy day, or a spike from a habit."""
     risk = _may_fall(memory, settings, now) and _falls(memory, pace(samples, now, (DAY,)), now) is not None
     return risk or (_may_spike(memory, settings, now) and pace(samples, now, (HOUR,)) is not None)
 
@@ -64,7 +63,7 @@ class RisenCounter:
 def watch_pace(
     memory: CounterMemory, rise: RisenCounter, settings: RuleSettings, now: datetime
 ) -> tuple[CounterMemory, list[Event]]:
-    """Whether the cap will fall, and whether this is a spike."""
+    """Whether the cap will be reached, and whether this is a spike."""
     about = _About(memory, rise, now)
     events: list[Event] = []
     if _may_fall(memory, settings, now):
@@ -153,7 +152,7 @@ def _ends(memory: CounterMemory, now: datetime) -> datetime:
 
 
 def _falls(memory: CounterMemory, speed: Pace | None, now: datetime) -> datetime | None:
-    """When the cap does at this pace; None when the counter starts again first."""
+    """When the cap is reached at this pace; None if the counter starts again first."""
     cap, used = memory.cap, memory.used
     if used is None or not isinstance(cap, Money):
         return None
@@ -223,5 +222,5 @@ def _spike(about: _About) -> Event | None:
 
 
 def _busy(hours: Iterable[Hour], currency: str, before: datetime) -> list[Money]:
-    """What was spent in each hour that began before then and in which anything was."""
+    """The spend of each hour with spend that began before then."""
     return [hour.spent for hour in _in_currency(hours, currency) if hour.at < before and hour.spent.minor > 0]

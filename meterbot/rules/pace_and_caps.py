@@ -19,7 +19,7 @@ PACE_WINDOWS = (
 )
 _FEWEST_POINTS = 3
 _LEAST_COVERED = 3
-"""A window's readings cover at least the third of it: ten minutes of the shortest."""
+"""The readings must cover a third of the window: ten minutes of the shortest."""
 _TICK = timedelta(microseconds=1)
 _TICKS_PER_HOUR = timedelta(hours=1) // _TICK
 
@@ -35,8 +35,7 @@ class Pace:
 def pace(
     samples: Sequence[Sample], now: datetime, windows: Iterable[timedelta] = PACE_WINDOWS
 ) -> Pace | None:
-    """Over the shortest of the windows that holds at least three readings and is covered by them for a third; None
-    when no window is."""
+    """Over the shortest window with at least three readings that cover a third of it; None if there is none."""
     points = [sample for sample in samples if sample.used is not None and sample.at <= now]
     if not points or points[-1].used is None:
         return None
@@ -56,8 +55,8 @@ def pace(
 
 
 def _known_since(points: Sequence[Sample], first: Sample, start: datetime) -> datetime:
-    """From when on the spend of a window is known: from its `first` reading, or from its `start` when the counter had
-    did not change until then. Of a quiet stretch the history keeps the ends alone."""
+    """Since when the window's spend is known: from its `first` reading, or from its `start` if the counter did not
+    change until then. The history stores only the ends of a quiet time."""
     before = [sample for sample in points if sample.at <= start]
     return start if before and before[-1].used == first.used else first.at
 
@@ -65,8 +64,8 @@ def _known_since(points: Sequence[Sample], first: Sample, start: datetime) -> da
 def cap_eta(
     used: Money, cap: Money | None, pace: Pace | None, now: datetime, ends: datetime
 ) -> datetime | None:
-    """When `used` reaches `cap` at this pace; `now` if it has. None without a cap, without spend, across currencies,
-    and when the counter starts again first, at `ends`."""
+    """When `used` reaches `cap` at this pace; `now` if it has. None without a cap, without spend, with two
+    currencies, and if the counter starts again first, at `ends`."""
     if cap is None or pace is None or not used.currency == cap.currency == pace.per_hour.currency:
         return None
     left = money.subtract(cap, used).major

@@ -1,4 +1,4 @@
-"""What a month's pull requests cost together, and how much of the month's spend belongs to none of them. Pure."""
+"""The cost of a month's pull requests, and how much of the month's spend belongs to none of them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,11 +14,9 @@ from meterbot.rules.pull_requests import Bill, PullRequest, WorkWindow, attribut
 
 @dataclass(frozen=True, slots=True)
 class PullRequestMonth:
-    """The pull requests merged in a month, the newest first, and what the counters behind them rose in it.
-
-    `medians`: per currency, of those whose cost is known. `spent`: per currency; `unmerged` is how much of it falls to
-    no merged pull request.
-    """
+    """The pull requests merged in a month, the newest first, and what their counters rose in it. `medians`: per
+    currency, of those with a known cost. `spent`: per currency; `unmerged` is the part that belongs to no merged pull
+    request."""
 
     month: str
     pulls: tuple[PullRequest, ...]

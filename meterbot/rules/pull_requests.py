@@ -1,8 +1,7 @@
-"""What a pull request cost: what its author's counters rose between its first commit and its last. Pure.
+"""The cost of a pull request: what its author's counters rose between its first and its last commit.
 
-A counter is read now and then, and what is read within the window counts: (start, end]. While several pull requests of
-one counter are under way at once they share what it rises, in equal parts. So what all of them cost, with what falls to
-none, is exactly what the counter rose.
+A reading belongs to the window (start, end]. Pull requests of one counter that overlap share what it rises in equal
+parts. All of them and the rest add up exactly to what the counter rose.
 """
 
 from collections import defaultdict
@@ -29,23 +28,23 @@ from meterbot.rules.increases import Increase, increases
 from meterbot.rules.months import CLOCK_SKEW
 
 LONGEST_WAIT = timedelta(hours=1)
-"""How long a merged pull request waits to be told for the reading that settles it."""
+"""How long a merged pull request waits for the reading that settles its cost, before it is posted."""
 GIVEN_UP = timedelta(days=30)
-"""After so long no reading that settles it is waited for any more."""
+"""After this time it is settled without that reading."""
 LISTED_COMMITS = 250
-"""GitHub lists no more of one pull request."""
+"""GitHub lists no more commits of one pull request."""
 
 NO_WINDOW_FULL = "no plan window was full"
 _NOTHING = Money(Decimal(0), "USD", 2)
 
 K = TypeVar("K", bound=Hashable)
 Key = tuple[str, int, str]
-"""Repository, number and merge commit: a repository that was made anew counts from 1 again."""
+"""Repository, number and merge commit: a repository that was created again counts from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merged pull request as GitHub tells of it. `repo` is `owner/name`; it and `author`, a login, in lower case."""
+    """A merged pull request from GitHub. `repo` (`owner/name`) and `author` (a login) are in lower case."""
 
     repo: str
     number: int
@@ -65,7 +64,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Whose it is, as far as GitHub knows, when it was written, and when it was put where it is now."""
+    """A commit: its author, if GitHub knows them, when it was written, and when it was put where it is now."""
 
     author: str | None
     authored_at: datetime
@@ -74,7 +73,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Commits:
-    """When the work began and ended, as its commits are dated."""
+    """When the work began and ended, from the commits' dates."""
 
     first_at: datetime
     last_at: datetime
@@ -82,7 +81,7 @@ class Commits:
 
 @dataclass(frozen=True, slots=True)
 class WorkWindow:
-    """(start, end]: what is read at `start` was spent before."""
+    """(start, end]: a reading at `start` was spent before."""
 
     start: datetime
     end: datetime
@@ -96,12 +95,11 @@ class WorkWindow:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a pull request cost, as far as readings have come in.
+    """The cost of a pull request as far as readings have come in.
 
-    `amounts`: one for each currency; None is unknown, and `why` says why. Of nothing, `why` says why it is nothing.
-    `shared`: the pull requests with which something was shared. `later`: what was only read after the end, by the next
-    reading, so that some of it may be this one's. `settled`: no reading to come can change what was read within the
-    window. `read_at`: the newest reading up to the end.
+    `amounts`: one for each currency; None is unknown, and `why` says why. If it is nothing, `why` says why. `shared`:
+    the pull requests that share a part. `later`: the rise in the next reading after the end, some of which may belong
+    here. `settled`: no reading to come can change it. `read_at`: the newest reading up to the end.
     """
 
     amounts: tuple[Money, ...] | None
@@ -114,10 +112,8 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A merged pull request, whose seats and counters it is on, and what is known of its commits and its cost.
-
-    `commits` None: not known, `no_commits` says why; with neither they are still asked for, and there is no bill yet.
-    """
+    """A merged pull request with its seats and counters, and what is known of its commits and cost. `commits` None:
+    unknown, and `no_commits` says why; without either they are still to be read, and there is no bill yet."""
 
     merged: Merged
     seats: tuple[str, ...]
@@ -132,13 +128,13 @@ class PullRequest:
 
     @property
     def ready(self) -> bool:
-        """All is known that will be known of its window."""
+        """Nothing more will be known of its window."""
         return self.commits is not None or self.no_commits is not None
 
     @property
     def window(self) -> WorkWindow:
-        """From the first commit to the last. To the merge where that is all one instant, and from the opening to the
-        merge where the commits are not known."""
+        """From the first commit to the last; to the merge if all commits have one time; from the opening to the merge
+        if the commits are unknown."""
         merged = self.merged
         if self.commits is None:
             return WorkWindow(min(merged.opened_at, merged.merged_at), merged.merged_at)
@@ -147,12 +143,12 @@ class PullRequest:
 
     @property
     def counted(self) -> bool:
-        """It takes part in what counters rise: what it cost is known."""
+        """Its cost is known, so it shares what counters rise."""
         return self.bill is not None and self.bill.amounts is not None
 
 
 def seats_of(author: str, seats: Iterable[Seat]) -> tuple[str, ...]:
-    """A person's seats, by their login at GitHub."""
+    """A person's seats, by their GitHub login."""
     own = (
         seat.name
         for seat in seats
@@ -162,8 +158,8 @@ def seats_of(author: str, seats: Iterable[Seat]) -> tuple[str, ...]:
 
 
 def commits_of(listed: Sequence[Commit], merged: Merged) -> Commits | None:
-    """The span of the author's own commits, or of all where none is known to be theirs. Of a list that was cut short
-    the last commit is not known: the merge stands for it."""
+    """The span of the author's own commits, or of all if none is known to be theirs. If the list was cut, the merge
+    is its end."""
     own = [commit for commit in listed if commit.author == merged.author] or listed
     if not own:
         return None
@@ -174,7 +170,7 @@ def commits_of(listed: Sequence[Commit], merged: Merged) -> Commits | None:
 
 @dataclass(slots=True)
 class Attribution(Generic[K]):
-    """What each got, per currency, with whom it shared, and what fell to none."""
+    """Each one's share per currency, with whom it shared, and the rest."""
 
     shares: dict[K, list[Money]] = field(default_factory=lambda: defaultdict(list))
     partners: dict[K, set[K]] = field(default_factory=lambda: defaultdict(set))
@@ -182,10 +178,10 @@ class Attribution(Generic[K]):
 
 
 def attribute(rises: Iterable[Increase], windows: Mapping[K, WorkWindow]) -> Attribution[K]:
-    """Divides what one counter rose among the windows that hold it. The shares and the rest are all of it, exactly.
+    """Divides what one counter rose among the windows that contain it; the shares and the rest are exactly all of it.
 
-    What the same ones share is summed before it is divided, so that a unit that does not divide is at stake once and
-    not at every reading; it goes to the first in the order of `windows`.
+    Rises with the same windows are summed before they are divided, so at most one unit each does not divide evenly;
+    the first of `windows` gets it.
     """
     together: dict[tuple[K, ...], list[Money]] = defaultdict(list)
     for rise in rises:
@@ -208,8 +204,8 @@ def bills(
     samples: Mapping[Counter, Sequence[Sample]],
     standing: Mapping[Counter, LastKnown],
 ) -> dict[Key, Bill]:
-    """What each of these costs that is ready. `pulls` are all whose windows meet those that matter; `samples` begin
-    with the last reading before the first of the windows; `standing` is the newest knowledge."""
+    """The cost of each pull request that is ready. `pulls` are all whose windows overlap; `samples` begin with the
+    last reading before the first window; `standing` is the newest knowledge."""
     ready = {pull.key: pull for pull in sorted(pulls, key=_order) if pull.ready}
     unknown = {key: why for key, pull in ready.items() if (why := _why_unknown(pull, samples, standing))}
     shares: dict[Key, list[Money]] = defaultdict(list)
@@ -267,7 +263,7 @@ def _unmetered(known: LastKnown | None) -> bool:
 def _settled(
     pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
 ) -> bool:
-    """Each counter was read at the end or after it: readings come in order, so none from before is to come."""
+    """Each counter was read at or after the end; readings come in order, so no earlier one will come."""
     for counter, some in points.items():
         known = standing.get(counter)
         read = [point.at for point in some if point.used is not None]
@@ -284,7 +280,7 @@ def _explained(
     points: Mapping[Counter, Sequence[Sample]],
     standing: Mapping[Counter, LastKnown],
 ) -> Bill:
-    """With what a reader must know of the amount: what came too late to be in it, and why nothing is nothing."""
+    """Adds what a reader must know: what was read too late, and why nothing is nothing."""
     window = pull.window
     straddling = [
         rise
@@ -334,7 +330,7 @@ def _extra(known: LastKnown | None) -> ExtraUsage | None:
 
 
 def merged_event(pull: PullRequest, now: datetime, *, shown: bool) -> Event:
-    """What the channel is told. With `shown` False it holds nothing that is for the seat's owner alone."""
+    """What the channel sees. With `shown` False it contains nothing that is only for the seat's owner."""
     merged, window, bill = pull.merged, pull.window, pull.bill or Bill(None)
     span = "from its first commit to its last" if pull.commits else "from its opening to its merge"
     facts: dict[str, object] = {"repo": merged.repo, "number": merged.number, "shown": shown}

@@ -1,4 +1,4 @@
-"""When a plan renews by the operator's word, for the sources that cannot know it."""
+"""Renewals that the operator configured, for sources that cannot know them."""
 
 from calendar import monthrange
 from dataclasses import replace
@@ -8,7 +8,7 @@ from meterbot.core.models import Snapshot, Subscription
 
 
 def next_renewal(day: int, today: date) -> date:
-    """The first such day of a month from today on; in a month without it, the last one."""
+    """The next such day of a month, today included; in a shorter month, its last day."""
     this_month = _day_of(day, today.year, today.month)
     if this_month >= today:
         return this_month
@@ -16,7 +16,7 @@ def next_renewal(day: int, today: date) -> date:
 
 
 def as_configured(snapshot: Snapshot, day: int | None, today: date) -> Snapshot:
-    """The snapshot with the configured renewal, where no source has ever told one. It counts as not read."""
+    """The snapshot with the configured renewal, if no source has ever reported one. It counts as not read."""
     told = snapshot.subscription is not None and not snapshot.subscription.configured
     if told or snapshot.subscription_read or snapshot.org_uuid is None:
         return snapshot
@@ -29,7 +29,7 @@ def _day_of(day: int, year: int, month: int) -> date:
 
 
 def next_charge(subscription: Subscription) -> date | None:
-    """The day of the next charge; None when unknown or when the subscription ends before it comes."""
+    """The day of the next charge; None if unknown, or if the subscription ends before."""
     day = subscription.next_charge_date
     if day is None and subscription.next_charge_at is not None:
         day = subscription.next_charge_at.date()

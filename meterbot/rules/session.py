@@ -1,4 +1,4 @@
-"""Will a seat's session end soon, as far as its cookie said when."""
+"""Whether a seat's session ends soon, if its cookie says when."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,19 +9,19 @@ from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings
 
 SESSION_DAYS = (7, 3, 1)
-"""How many days before its end a session is told of."""
+"""How many days before its end a session is reported."""
 
 
 def ends_soon(ends_at: datetime, now: datetime) -> bool:
-    """Whether there may be something to tell of this end."""
+    """Whether this end may be worth an alert."""
     return timedelta(0) < ends_at - now <= timedelta(days=max(SESSION_DAYS))
 
 
 def watch_session(
     memory: SourceMemory, ends_at: datetime, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
-    """The end is one of `SESSION_DAYS` away, or fewer and that was not told. Each number is reported once per day of the
-    end, the smallest alone; a renewal moves the end, and what was told of the former one counts no more."""
+    """The end is one of `SESSION_DAYS` away, or closer and not yet reported. Each number is reported once per day of
+    the end, only the smallest. A renewal moves the end, which starts again."""
     day, left = ends_at.astimezone(UTC).date(), ends_at - now
     told = memory.alerted_session_days if memory.session_end == day else ()
     reached = [days for days in SESSION_DAYS if timedelta(0) < left <= timedelta(days=days)]

@@ -1,4 +1,4 @@
-"""What the rules are told to watch for."""
+"""The rules' settings."""
 
 import re
 from dataclasses import dataclass, field
@@ -82,10 +82,8 @@ TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDO
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """`timezone` decides which day it is, and when it is `renewal_hour`; `kinds` are the events that are told at all.
-
-    A source is down after `source_grace`, and a pushed seat that is merely silent after `push_silence`.
-    """
+    """`timezone` decides which day it is, and when it is `renewal_hour`; `kinds` are the events that are posted at
+    all. A source is down after `source_grace`, a silent pushing seat after `push_silence`."""
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
     balance_levels: tuple[Threshold, ...] = DEFAULT_BALANCE_LEVELS
@@ -95,10 +93,10 @@ class RuleSettings:
     budgets: tuple[Budget, ...] = ()
     source_grace: timedelta = timedelta(minutes=30)
     push_silence: timedelta = timedelta(days=3)
-    """How long the machine of a push seat may send nothing before that is told."""
+    """How long the machine of a push seat may be silent before an alert."""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     kinds: frozenset[EventKind] = TOLD_BY_DEFAULT
 
     def enabled(self, *events: Event | None) -> tuple[Event, ...]:
-        """Those of these events whose kind is told at all."""
+        """Those of these events whose kind is posted at all."""
         return tuple(event for event in events if event is not None and event.kind in self.kinds)

@@ -1,4 +1,4 @@
-"""What a seat cannot know itself of a counter, and another seat that reads the same one does."""
+"""Completes what a seat knows of a counter with what another seat of the same counter knows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,10 +17,8 @@ class Shared:
 
 
 def completed(own: LastKnown, others: Mapping[str, LastKnown]) -> Shared:
-    """What a seat knows of a counter, with the parts that it never read as the newest of the others read them.
-
-    `others`: by the seat's name. Why a seat is blocked is taken from a reading of the same month (UTC) as the amount.
-    """
+    """A seat's knowledge of a counter, with parts that it never read taken from the newest other reading. `others`:
+    by the seat's name. The reason of a block must be from the same month (UTC) as the amount."""
     known, through = own, dict[str, str]()
     for name in sorted(others, key=lambda name: others[name].snapshot.fetched_at, reverse=True):
         other = others[name]
@@ -43,7 +41,7 @@ def completed(own: LastKnown, others: Mapping[str, LastKnown]) -> Shared:
 
 
 def _with_why(known: LastKnown, other: LastKnown) -> LastKnown | None:
-    """With what the other knows of a block; None where that is nothing new, or of another month."""
+    """With the other's knowledge of a block; None if that is nothing new, or of another month."""
     extra, told = known.snapshot.extra_usage, other.snapshot.extra_usage
     if extra is None or extra.why_known or told is None or not told.why_known:
         return None

@@ -1,4 +1,4 @@
-"""Is a seat's source down, or back."""
+"""Whether a seat's source is down, or works again."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,10 +13,10 @@ from meterbot.rules.settings import RuleSettings
 def watch_source(
     memory: SourceMemory, state: SourceState, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
-    """One alert per stretch of ill health that outlasts the grace time, ended by a healthy reading.
+    """One alert per outage that lasts longer than the grace time, ended by a healthy reading.
 
-    Changing from one ailment to another is the same stretch. Waiting for the first reading is none. To be called when
-    the state changes and as time passes.
+    A change from one failure to another is the same outage. Waiting for the first reading is none. Called when the
+    state changes and as time passes.
     """
     if state.health is Health.NEVER_SEEN:
         return memory, ()
@@ -36,7 +36,7 @@ def watch_source(
 def _is_late(
     state: SourceState, seat: Seat, lasted: timedelta, settings: RuleSettings, now: datetime
 ) -> bool:
-    """A machine that sends nothing may be a laptop that is switched off, which is no failure."""
+    """A silent machine may be a laptop that is switched off, which is no failure."""
     if seat.source == "push" and state.health is Health.STALE and state.last_ok_at is not None:
         return now - state.last_ok_at > settings.push_silence
     return lasted > settings.source_grace

@@ -1,4 +1,4 @@
-"""The rules about money: periods, the first dollar, levels, and charges while the plan had room."""
+"""Rules about money: periods, the first dollar, levels, and charges while the plan had room."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,14 +23,14 @@ from meterbot.rules.settings import Threshold, parse_threshold
 from meterbot.rules.windows import last_full
 
 _LATE_CHARGE = timedelta(minutes=15)
-"""A charge may appear this long after the window that caused it was full."""
+"""How long after a full window a charge may still be its consequence."""
 _SHORTEST_WINDOW = timedelta(hours=5)
 
 
 def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """Opens the first period, and the next one when the counter rolled over.
+    """Begins the first period, and the next one when the counter has started again.
 
-    A fall without a boundary is an adjustment (a refund, a grant) or a dip: it closes nothing and re-arms nothing.
+    A fall without a month's end is an adjustment (a refund, a grant) or a dip: it ends nothing and resets no level.
     Another currency is a new base, too.
     """
     used, before = reading.used, memory.used
@@ -50,19 +50,19 @@ def close_period(memory: CounterMemory, reading: CleanReading) -> tuple[CounterM
     closed = _closed(memory, reading, before)
     final = None if memory.period_unread else before
     memory = _next_period(memory, reading, final)
-    # A month in which nothing was spent ends without a word, and one in which the seat was not read has no end.
+    # A month without spend ends without an event, and one in which the seat was not read has no known end.
     return memory, [closed] if final is not None and final.minor > 0 else []
 
 
 def _first_period(memory: CounterMemory, reading: CleanReading, used: Money) -> CounterMemory:
-    # Where extra usage was not set up at first, nothing had been spent, and the first dollar is still to come.
+    # If extra usage was not set up at first, nothing had been spent, so the first dollar is still to come.
     spend = used.minor > 0 if memory.spend is None else memory.spend
     period = opening_month(used.minor, reading.at)
     return replace(memory, period=period, period_unread=period < calendar_month(reading.at), spend=spend)
 
 
 def _of_this_month(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """The amount of the first reading was this month's after all: what was told of it stays told."""
+    """The amount of the first reading was this month's after all: what was posted about it stays posted."""
     month, risk, block = calendar_month(reading.at), memory.risk, memory.block
     return replace(
         memory,
@@ -107,13 +107,14 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
 
 
 def _boundary_passed(memory: CounterMemory, reading: CleanReading) -> bool:
-    """A `disabled_until` lies between the two readings."""
+    """A `disabled_until` is between the two readings."""
     until = memory.disabled_until
     return until is not None and memory.used_at is not None and memory.used_at < until <= reading.at
 
 
 def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The first dollar, and charges while the plan had room. When they are one charge, the first dollar tells both."""
+    """The first dollar, and charges while the plan had room. If one charge is both, the first dollar includes the
+    other."""
     memory, charged = _watch_charges_within_plan(memory, reading)
     memory, started = _watch_first_dollar(memory, reading, within_plan=bool(charged))
     if started and EventKind.SPEND_STARTED in reading.settings.kinds:
@@ -124,7 +125,7 @@ def watch_spend(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMe
 def _watch_first_dollar(
     memory: CounterMemory, reading: CleanReading, *, within_plan: bool
 ) -> tuple[CounterMemory, list[Event]]:
-    """Used went from 0 to more. Spend that was there when the counter was first seen did not."""
+    """Used went from 0 to more. Spend that was there at the first reading does not count."""
     if memory.spend is None and reading.metering == "unmetered":
         return replace(memory, spend=False), []
     if reading.used is None or reading.used.minor <= 0 or memory.spend is not False:
@@ -149,7 +150,7 @@ def _watch_first_dollar(
 def _watch_charges_within_plan(
     memory: CounterMemory, reading: CleanReading
 ) -> tuple[CounterMemory, list[Event]]:
-    """Used rose above all it was in the period although every window had room all the while. Once a period."""
+    """Used rose above the period's peak although every window had room meanwhile. Once a period."""
     used, peak = reading.used, memory.peak
     if used is None or (peak is not None and used.major <= peak.major):
         return memory, []
@@ -186,9 +187,9 @@ def _had_room(memory: CounterMemory, reading: CleanReading) -> bool:
 
 
 def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The highest of the levels newly reached, once a period; percentages again after the cap was raised above them.
+    """The highest of the newly reached levels, once a period; percentages again after the cap was raised above them.
 
-    A refund re-arms nothing. While the seat is blocked its levels are recorded, not told.
+    A refund resets no level. While the seat is blocked, its levels are stored and not posted.
     """
     used, cap = reading.used, reading.limit
     if used is None or (reading.extra is not None and not reading.extra.comparable):
@@ -235,7 +236,8 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
 
 
 def _muted_by(memory: CounterMemory, reading: CleanReading) -> str | None:
-    """The open block of this period. One of an earlier period that nothing confirmed since must not silence for ever."""
+    """The open block of this period. An earlier period's block that no reading confirmed must not mute alerts for
+    ever."""
     block = memory.block
     if block is None or block.period != memory.period or EventKind.SEAT_BLOCKED not in reading.settings.kinds:
         return None
@@ -243,7 +245,7 @@ def _muted_by(memory: CounterMemory, reading: CleanReading) -> str | None:
 
 
 def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:
-    """A higher level of the same kind was told already: this one was added to the configuration since."""
+    """A higher level of the same kind was posted already: this one was added to the configuration since."""
     higher = [other.level for other in crossed if _above(other, step)]
     return any(level in told for level in higher) or (step.uncapped and _passed(step, told))
 
@@ -255,7 +257,7 @@ def _above(other: Threshold, step: Threshold) -> bool:
 
 
 def _passed(step: Threshold, told: Iterable[str]) -> bool:
-    """A higher amount was told: the counter has dipped and rises again."""
+    """A higher amount was posted: the counter has dipped and rises again."""
     amounts = [parse_threshold(level).amount for level in told if not level.endswith("%")]
     return any(
         amount is not None

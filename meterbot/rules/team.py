@@ -1,4 +1,4 @@
-"""The team's sum against its budgets."""
+"""Compares the team's total with its budgets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,11 +16,8 @@ from meterbot.rules.settings import Budget, RuleSettings
 
 @dataclass(frozen=True, slots=True)
 class TeamShare:
-    """What one counter adds to the sum: `used` in the period that began in `month` (`2026-05`).
-
-    `complete` is False when there may be more than `used` says: nothing was read, or not lately. Without `metered`
-    nothing has been added since that month.
-    """
+    """One counter's share of the total: `used` in the period that began in `month` (`2026-05`). `complete` is False
+    if there may be more: nothing was read, or not recently. Without `metered` nothing was added since that month."""
 
     counter: Counter
     used: Money | None
@@ -30,7 +27,7 @@ class TeamShare:
 
 
 def team_share(counter: Counter, memory: CounterMemory, *, fresh: bool) -> TeamShare:
-    """What a counter's memory adds. `fresh`: its source is healthy."""
+    """A counter's share, from its memory. `fresh`: its source is healthy."""
     month = None if memory.period is None else memory.period[:7]
     metered = memory.metering != "unmetered"
     known = memory.used is not None or not metered
@@ -40,10 +37,8 @@ def team_share(counter: Counter, memory: CounterMemory, *, fresh: bool) -> TeamS
 def watch_team(
     memory: TeamMemory, readings: Iterable[TeamShare], settings: RuleSettings, now: datetime
 ) -> tuple[TeamMemory, tuple[Event, ...]]:
-    """Budgets of this UTC month. A counter counts once, and not while it still shows last month's amount.
-
-    An incomplete sum is a lower bound: it may cross a level, but only a complete one below the level re-arms it.
-    """
+    """The budgets of this UTC month. A counter counts once, and not while it still shows last month's amount. An
+    incomplete total is a lower bound: it may cross a level, but only a complete one below the level resets it."""
     month = calendar_month(now)
     first = memory.month is None
     if memory.month != month:

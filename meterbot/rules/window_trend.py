@@ -1,4 +1,4 @@
-"""When a rolling window will be full: from the few points of it that are kept."""
+"""When a rolling window will be full, from its last points."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -11,13 +11,13 @@ _WEEKLY_SPACING = timedelta(hours=8)
 _MOST = 4
 _FEWEST = 3
 _SAME_RESET = timedelta(minutes=5)
-"""The wire's reset times of one and the same reset differ from poll to poll."""
+"""The service's times of one reset differ a little from reading to reading."""
 
 Trail = Mapping[str, tuple[WindowPoint, ...]]
 
 
 def extended(trail: Trail, windows: Iterable[Window], at: datetime) -> dict[str, tuple[WindowPoint, ...]]:
-    """The trail with a new reading of all windows. A window that was reset, or fell, begins anew."""
+    """The points with a new reading of all windows. A window that was reset, or fell, begins again."""
     found = {}
     for window in windows:
         if window.utilization is None:
@@ -45,8 +45,8 @@ def _spacing(name: str) -> timedelta:
 
 
 def full_at(window: Window, trail: Trail, read_at: datetime) -> datetime | None:
-    """When the window, as it was at `read_at`, will be full if it goes on as it did. None when it is full, when there
-    are not three points yet, when it does not change, and when it resets first."""
+    """When the window of `read_at` will be full at its pace. None if it is full, has fewer than three points, does
+    not change, or resets first."""
     points = [point for point in trail.get(window.name, ()) if point.at < read_at]
     if window.full or window.utilization is None or len(points) + 1 < _FEWEST:
         return None

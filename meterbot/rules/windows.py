@@ -1,4 +1,4 @@
-"""The rules about rolling windows: full ones."""
+"""Rules about rolling windows that are full."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,11 +11,11 @@ from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.memory import CounterMemory, FullWindow
 
 _SAME_RESET = timedelta(minutes=5)
-"""The wire's reset times of one and the same reset differ from poll to poll."""
+"""The service's times of one reset differ a little from reading to reading."""
 
 
 def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """A window reached 100 %: once until it resets, however often it is seen there. And that it has reset."""
+    """A window reached 100 %, reported once until it resets; and it has reset."""
     if reading.windows is None:
         return memory, []
     events = []
@@ -44,7 +44,7 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
 
 
 def _same_episode(last: FullWindow, window: Window, at: datetime) -> bool:
-    """No reset lies between the two readings. A reset moment that merely moves is none."""
+    """There is no reset between the two readings. A reset time that only moves is none."""
     if last.resets_at is None or window.resets_at is None or last.seen_at is None:
         return not last.cleared
     if last.cleared:
@@ -87,7 +87,7 @@ def _reset(reading: CleanReading, window: Window, full: str) -> Event:
 
 
 def _next_prompt(reading: CleanReading) -> str | None:
-    """What becomes of a prompt while a window is full; None when the state of extra usage was not read."""
+    """What happens to a prompt while a window is full; None if the state of extra usage was not read."""
     if reading.metering is None:
         return None
     balance = None if reading.extra is None else reading.extra.balance

@@ -1,9 +1,8 @@
-"""The contract of a source: how a seat's snapshots are read.
+"""How a seat's snapshots are read.
 
-The way of an answer, which the members share: `transport` fetches it (GET of a listed path, no jar), `verdict` says
-what it means or which health word it is, `exact_json` parses it, `fields` takes the known fields of the shapes in
-`wire` one by one and notes what does not fit, and `windows`, `extra_usage`, `subscription` and `account` put the facts
-together.
+`http_client` fetches an answer, `responses` decides what it means, `exact_json` parses it, `fields` reads the known
+fields of the shapes in `wire` one by one and notes what does not fit, and `windows`, `extra_usage`, `subscription`
+and `account` make values of them.
 """
 
 from collections.abc import Sequence
@@ -16,23 +15,20 @@ from meterbot.rules.pull_requests import Commit, Merged
 
 
 class Source(Protocol):
-    """Reads one seat. One per seat, made by `app.py`; it holds the seat's secret and shows it to nobody."""
+    """Reads one seat. It holds the seat's secret and never shows it."""
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
-        """One tick: a snapshot per organization, or one with `org_uuid` None and the health that explains it.
+        """One snapshot for each organization, or one with `org_uuid` None and the health that explains it.
 
-        Never raises for what the outside does; every failure is a health word. `fetched_at` is `now`. A part whose
-        main value was refused (an amount, a main window, the next charge) has `…_read` False, as if it had failed,
-        and holds what else could be taken.
+        Never raises for a failure of the service: every failure is a health word. `fetched_at` is `now`. If the main
+        value of a part was rejected (an amount, a main window, the next charge), its `…_read` is False.
         """
         ...
 
 
 class UnusablePushError(MeterbotError):
-    """A pushed document of which nothing is taken. The text is a sentence in our words, without a value of it.
-
-    `field`: the one to correct, such as `[0].fetched_at`; None where the document is no JSON at all.
-    """
+    """A pushed document that is rejected as a whole. The text never contains a value of the document. `field` is the
+    one to correct, such as `[0].fetched_at`; None if the document is not JSON."""
 
     def __init__(self, sentence: str, field: str | None = None) -> None:
         super().__init__(sentence)
@@ -41,27 +37,27 @@ class UnusablePushError(MeterbotError):
 
 
 class PushReader(Protocol):
-    """Reads what a seat's own machine sends, which is never asked."""
+    """Reads what a seat's own machine sends."""
 
     def __call__(self, seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
-        """The document's snapshots, the oldest first: all of them, or `UnusablePushError`."""
+        """All snapshots of the document, the oldest first. Raises `UnusablePushError`."""
         ...
 
 
 class UnusableHookError(MeterbotError):
-    """What arrived at a webhook is not what GitHub sends. The text is a sentence in our words, without a value of it."""
+    """A webhook request is not what GitHub sends. The text never contains a value of it."""
 
 
 class HookReader(Protocol):
-    """Reads what GitHub sends to a webhook, once its signature was found right."""
+    """Reads GitHub's webhook requests, after their signature was checked."""
 
     def __call__(self, event: str, document: bytes) -> Merged | str:
-        """A pull request that was merged; of all else, why it is of no concern. Raises `UnusableHookError`."""
+        """The merged pull request, or why the event does not matter. Raises `UnusableHookError`."""
         ...
 
 
 class CommitsUnreadError(MeterbotError):
-    """The commits could not be read. `retry_after`: the seconds GitHub asked to wait, or None."""
+    """The commits could not be read. `retry_after`: the seconds that GitHub asked to wait, or None."""
 
     def __init__(self, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(sentence)
@@ -70,7 +66,7 @@ class CommitsUnreadError(MeterbotError):
 
 
 class CommitReader(Protocol):
-    """Asks which commits a pull request has."""
+    """Reads the commits of a pull request."""
 
     async def __call__(self, merged: Merged, now: datetime) -> Sequence[Commit]:
         """The oldest first, at most 250. Raises `CommitsUnreadError`."""

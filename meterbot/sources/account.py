@@ -1,4 +1,4 @@
-"""Whose session it is and which organizations it reads, from an `/api/account` body."""
+"""Whose session it is and which organizations it belongs to, from an `/api/account` body."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ _MOST_ORGANIZATIONS = 50
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """`team`: shared by several people (Team, Enterprise), so that its own counter is nobody's seat. `tier`: its plan."""
+    """`team`: shared by several people (Team, Enterprise), so its own counter is not one seat's. `tier`: its plan."""
 
     uuid: str
     name: str | None
@@ -29,7 +29,7 @@ class AccountInfo:
     organizations: tuple[Organization, ...] | None
 
     def completed_by(self, known: "AccountInfo") -> "AccountInfo":
-        """This account, with what its body did not say taken from an earlier one."""
+        """This account, completed with an earlier one."""
         return AccountInfo(
             uuid=self.uuid or known.uuid,
             email=self.email or known.email,
@@ -38,7 +38,8 @@ class AccountInfo:
 
 
 def account_of(body: object, notes: DriftNotes) -> AccountInfo:
-    """The account a body describes, each organization once; one whose id is no UUID is left out with a note."""
+    """The account that a body describes, each organization once. An organization without a valid UUID is left out
+    with a note."""
     shape = read(AccountShape, body, "account", notes)
     if shape is None:
         if body is None:
@@ -69,7 +70,7 @@ def _organization(item: object, path: str, notes: DriftNotes) -> Organization | 
         return None
     shape = read(OrganizationShape, membership.organization, f"{path}.organization", notes)
     if shape is None or shape.uuid is None:
-        # The membership has a uuid, too, but of another object: never taken instead.
+        # The membership has a UUID of its own, which is not the organization's.
         if shape is not None and "uuid" not in shape.model_fields_set:
             notes.reject(f"{path}.organization.uuid", "a UUID", "nothing")
         return None

@@ -1,11 +1,9 @@
-"""An API organization's own spend, read with an admin key.
+"""Reads an API organization's own spend with an admin key.
 
-What is charged (`cost_report`) is required: its trouble is the source's. What Claude Code's use would cost at list
-prices (`usage_report/claude_code`), and the limits of an Enterprise (`spend_limits/effective`), are optional: where the
-key may not see them they are left out, and not asked for again.
-
-At most a hundred requests a minute are answered, for all who ask for the organization: one at a time, a bounded number
-for each reading, and a day that cannot change any more is asked for once.
+`cost_report` (what is charged) is required: if it fails, the source fails. `usage_report/claude_code` (what Claude
+Code would cost at list prices) and `spend_limits/effective` (Enterprise only) are optional: if the key may not read
+them, they are not requested again. Anthropic allows a hundred requests a minute for the organization, so requests are
+sent one at a time, their number is limited for each reading, and a day that is over is read only once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,9 +29,9 @@ from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
 
 MOST_PAGES = 10
-"""Of one report. What does not end by then is not whole."""
+"""Pages of one report. A longer report is incomplete."""
 MOST_REQUESTS = 40
-"""After so many, the days that are still missing wait for the next reading."""
+"""Requests for each reading. Days that are still missing wait for the next reading."""
 
 _VERSION = "2023-06-01"
 _ROOT = "/v1/organizations"
@@ -57,7 +55,7 @@ class _Organization:
 
 @dataclass(slots=True)
 class _Found:
-    """What one reading gave so far; `trouble` is what it ended with."""
+    """What one reading has found so far; `trouble` is why it ended early."""
 
     spend: OrgSpend
     trouble: SourceError | None = None
@@ -66,7 +64,7 @@ class _Found:
 
 
 class AdminApiSource:
-    """Reads one organization. `name_people`: with the e-mail addresses and key names that the reports give."""
+    """Reads one organization. `name_people`: keep the e-mail addresses and key names of the reports."""
 
     def __init__(
         self, seat: Seat, key: str, transport: HttpClient, base_url: str, *, name_people: bool = False
@@ -86,7 +84,8 @@ class AdminApiSource:
         return f"AdminApiSource({self._seat.name!r})"
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
-        """One snapshot: its `org_spend` has what could be read of this UTC month. Never raises for what comes back."""
+        """One snapshot, whose `org_spend` has what could be read of this UTC month. Never raises for a failure of the
+        service."""
         found = _Found(OrgSpend(month_name(now)))
         self._asked = 0
         try:
@@ -114,7 +113,7 @@ class AdminApiSource:
     async def _optional(
         self, name: str, part: Callable[[datetime, _Found], Awaitable[None]], now: datetime, found: _Found
     ) -> None:
-        """Raises only what concerns the whole source."""
+        """Raises only for failures of the whole source."""
         if name not in self._denied:
             try:
                 await part(now, found)
@@ -125,7 +124,7 @@ class AdminApiSource:
                     raise
                 else:
                     found.errors.append(f"{name}: {trouble.sentence}")
-        if name in self._denied and name == "claude_code":  # that most have no limits is nothing to tell
+        if name in self._denied and name == "claude_code":  # most keys have no limits: not worth a note
             found.errors.append(f"{name}: left out, this key may not read it: {self._denied[name]}")
 
     # The organization.
@@ -146,7 +145,7 @@ class AdminApiSource:
         today = now.astimezone(UTC).date()
         first = today.replace(day=1)
         if today == first:
-            # The report knows whole days only. A range without one is refused, and looks like a wrong request.
+            # The report has whole days only; without one the API refuses the range like a malformed request.
             last_month = (first - timedelta(days=1)).replace(day=1)
             found.spend = replace(
                 found.spend, last_month=await self._costs_between(last_month, first, now, found)
@@ -155,7 +154,7 @@ class AdminApiSource:
             found.spend = replace(found.spend, costs=await self._costs_between(first, today, now, found))
 
     async def _costs_between(self, start: date, end: date, now: datetime, found: _Found) -> OrgCosts:
-        """The costs of the whole days from `start` to before `end`, which are of one month."""
+        """The costs of the whole days from `start` until before `end`, all in one month."""
         path = f"{_ROOT}/cost_report?starting_at={start}T00:00:00Z&ending_at={end}T00:00:00Z&bucket_width=1d&limit=31"
         report = await self._pages(path, "cost_report", now, found.notes)
         return costs_of(report, f"{start:%Y-%m}", now, found.notes)
@@ -163,7 +162,7 @@ class AdminApiSource:
     async def _read_estimates(self, now: datetime, found: _Found) -> None:
         month = days_of_month(now)
         self._days = {day: held for day, held in self._days.items() if day in month}
-        # The newest first: where the requests do not suffice, the past is read next time.
+        # The newest first: if the requests run out, the next reading fills in older days.
         for day in reversed(month):
             if day not in self._final and self._asked < MOST_REQUESTS:
                 await self._read_day(day, now, found.notes)
@@ -189,7 +188,7 @@ class AdminApiSource:
     # The wire.
 
     async def _pages(self, path: str, name: str, now: datetime, notes: DriftNotes) -> Listing:
-        """A report to its end. A cursor that comes back, or pages without end, leave it not whole."""
+        """All pages of a report. Incomplete if a cursor comes back or the pages do not end."""
         items: list[object] = []
         seen: set[str] = set()
         page = page_of(await self._get(path, now), name, notes)

@@ -1,6 +1,6 @@
-"""The Admin API's reports, added up: what is charged, what Claude Code's use would cost, and who may spend how much.
+"""Adds up the Admin API's reports: what is charged, what Claude Code would cost at list prices, and the spend limits.
 
-Whatever cannot be taken is noted and leaves the sum incomplete; nothing is ever guessed into it.
+A value that cannot be read is noted and makes the sum incomplete. Nothing is guessed.
 """
 
 import re
@@ -41,7 +41,7 @@ _UNNAMED = "(unnamed)"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The items of a report over all its pages. `whole` False: there are more, or some could not be read."""
+    """The items of all pages of a report. `whole` False: there are more, or some could not be read."""
 
     items: tuple[object, ...]
     whole: bool
@@ -49,7 +49,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """One page, and the cursor of the next; `whole` False: where it goes on could not be read."""
+    """One page and the next cursor. `whole` False: the next cursor could not be read."""
 
     items: tuple[object, ...]
     next: str | None
@@ -58,7 +58,7 @@ class ReportPage:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One UTC day of Claude Code's use: amounts and pull requests by name. `people` are those with an address."""
+    """One UTC day of Claude Code's use: amounts and pull requests by name. `people` have an e-mail address."""
 
     amounts: dict[str, tuple[Money, ...]]
     pull_requests: dict[str, int]
@@ -67,7 +67,7 @@ class Day:
 
 
 def page_of(body: object, path: str, notes: DriftNotes) -> ReportPage:
-    """The page that a body is. One that does not say whether it is the last is not taken for the last."""
+    """The page in a body. If the body does not say whether it is the last, there may be more."""
     shape = read(PageShape, body, path, notes)
     if shape is None:
         if body is None:
@@ -93,7 +93,7 @@ def page_of(body: object, path: str, notes: DriftNotes) -> ReportPage:
 
 
 def costs_of(report: Listing, month: str, now: datetime, notes: DriftNotes) -> OrgCosts:
-    """The month's costs. A day told twice is counted once, and makes the sum doubtful."""
+    """The month's costs. A day that comes twice is counted once and makes the sum incomplete."""
     amounts: list[Money] = []
     days: set[datetime] = set()
     whole = report.whole
@@ -132,7 +132,7 @@ def _costs_of_day(bucket: BucketShape, path: str, notes: DriftNotes) -> tuple[li
 
 
 def day_of(report: Listing, notes: DriftNotes) -> Day:
-    """One day of the Claude Code report. One person has a row for each kind of terminal."""
+    """One day of the Claude Code report. A person has one row for each kind of terminal."""
     amounts: dict[str, list[Money]] = defaultdict(list)
     pull_requests: dict[str, int] = defaultdict(int)
     people: set[str] = set()
@@ -214,7 +214,7 @@ def limits_of(report: Listing, now: datetime, notes: DriftNotes, *, name_people:
 
 
 def _is_of_a_person(row: LimitRowShape) -> bool:
-    """A person's monthly limit that is on: rows of API keys, of the organization, of days and weeks are others."""
+    """A person's active monthly limit. Rows of API keys, of the organization, and of days and weeks are skipped."""
     if row.is_enabled is False or row.period not in {None, "monthly"} or row.actor is None:
         return False
     actor = read(LimitActorShape, row.actor, "actor", DriftNotes())
@@ -242,7 +242,7 @@ def _limit_of(row: LimitRowShape, path: str, notes: DriftNotes, *, name_people: 
 
 
 def _section(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
-    """A section that cannot be null."""
+    """A section that must not be null."""
     if value is None:
         notes.reject(path, "an object", "null")
     return read(shape, value, path, notes)

@@ -1,4 +1,4 @@
-"""The shapes of the Admin API's answers, as far as they are read. Every amount is in cents or another minor unit."""
+"""The fields that are read from the Admin API's answers. Every amount is in cents or another minor unit."""
 
 from typing import Any
 
@@ -53,20 +53,20 @@ class UsageShape(Shape):
 
 
 class ActorShape(Shape):
-    """Who: a person has an e-mail address, an API key a name."""
+    """Who used it: a person has an e-mail address, an API key a name."""
 
     email_address: Email = None
     api_key_name: Text = None
 
 
 class CoreMetricsShape(Shape):
-    """What was done on that day, as far as it is of use here."""
+    """What was done on that day, as far as it is used here."""
 
     pull_requests_by_claude_code: Number = None
 
 
 class ModelShape(Shape):
-    """What one model was used for."""
+    """The use of one model."""
 
     estimated_cost: Any = None
 
@@ -79,7 +79,7 @@ class EstimateShape(Shape):
 
 
 class LimitRowShape(Shape):
-    """Somebody's limit in one period. `amount` null is unlimited."""
+    """A limit in one period. `amount` null is unlimited."""
 
     is_enabled: Flag = None
     actor: Any = None
@@ -90,7 +90,7 @@ class LimitRowShape(Shape):
 
 
 class LimitActorShape(Shape):
-    """Whose limit it is: a person has a `user_id`; an API key has an id of its own."""
+    """The limit's owner: a person has a `user_id`; an API key has an id of its own."""
 
     type: Text = None
     user_id: Text = None

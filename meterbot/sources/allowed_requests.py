@@ -1,4 +1,4 @@
-"""What meterbot may ask for: the same addresses also accept writes, so everything else is refused before it leaves."""
+"""The paths that meterbot may request. The same addresses also accept writes, so all other requests are refused here."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ class ForbiddenRequestError(ValueError):
 
 
 def check_request(path: str, headers: Mapping[str, str]) -> None:
-    """Raises `ForbiddenRequestError` for a path that is not on the list, or a header that could carry another one."""
+    """Raises `ForbiddenRequestError` for a path that is not on the list, or a header that could contain another
+    header."""
     if not _ALLOWED_PATH.fullmatch(path):
         raise ForbiddenRequestError("meterbot does not read this path")
     if not all(_HEADER_VALUE.fullmatch(value) for value in headers.values()):

@@ -1,10 +1,11 @@
-"""A seat read from claude.ai with the cookie of its session.
+"""Reads a seat from claude.ai with its session cookie.
 
-Which health a snapshot gets: `ok` when the required answer (`/usage`) was read and every number in the answers could
-be taken, even if an optional answer failed (then `errors` says so, and that part is not read). `drifted` when a main
-window or an amount was there and could not be taken from any answer. Otherwise the word of the trouble that ended the
-reading, also when it came with an optional answer: what was read before it is kept. After trouble that concerns the
-whole session (challenge, rate limit, expiry, no connection) nothing more is asked, for no organization of the seat.
+The health is `ok` if the required answer (`/usage`) was read and every number could be parsed, even if an optional
+answer failed (`errors` says so). It is `drifted` if a main window or an amount was there but could not be parsed from
+any answer. Otherwise it is the word of the failure that ended the reading; what was read before stays.
+
+After a failure of the whole session (challenge, rate limit, expiry, no connection) nothing more is requested for the
+seat.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ _ACCOUNT_AGE = timedelta(hours=1)
 _YOUNG = timedelta(minutes=1)
 
 RETRY_PAUSES = (1.5, 3.0, 5.0)
-"""Seconds within which a key that was just issued becomes valid."""
+"""Seconds until a new key becomes valid."""
 
 
 class ClaudeAiSource:
@@ -70,11 +71,12 @@ class ClaudeAiSource:
 
     @property
     def session_key(self) -> str:
-        """The newest session key, as claude.ai renewed it. A secret."""
+        """The newest session key. A secret."""
         return self._session.key
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
-        """One snapshot per organization that can be read, or one without any. Never raises for what comes back."""
+        """One snapshot for each organization that can be read, or one without any. Never raises for a failure of the
+        service."""
         self._first_read_at = self._first_read_at or now
         errors: list[str] = []
         try:
@@ -108,7 +110,7 @@ class ClaudeAiSource:
     # The account.
 
     async def _current_account(self, now: datetime, errors: list[str]) -> AccountInfo:
-        """The account, asked for again when an hour has passed or something spoke against what is held."""
+        """The account, requested again after an hour or when an answer contradicted it."""
         held, at = self._account, self._account_at
         if held is not None and at is not None and timedelta(0) <= now - at < _ACCOUNT_AGE:
             return held
@@ -117,7 +119,7 @@ class ClaudeAiSource:
         except SourceError as trouble:
             if held is None or trouble.cause not in {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}:
                 raise
-            # The list of organizations hardly ever changes: the numbers need not wait for it.
+            # The list of organizations hardly ever changes, so the numbers need not wait for it.
             errors.append(f"account: {trouble.sentence}; the last known one is used")
             return held
 
@@ -149,7 +151,7 @@ class ClaudeAiSource:
             await self._pause(pauses.pop(0))
 
     def _to_read(self, account: AccountInfo, errors: list[str]) -> list[Organization]:
-        """The organizations to read. Raises `SourceError` when there is none."""
+        """The organizations to read. Raises `SourceError` if there are none."""
         members = account.organizations or ()
         if not members:
             raise SourceError(Cause.DENIED, "no organization: the account is a member of none")
@@ -182,8 +184,8 @@ class ClaudeAiSource:
     async def _without_usage(
         self, organization: Organization, trouble: SourceError, now: datetime
     ) -> SourceError:
-        """401 and 404 on `/usage` leave open whether the session has ended or only this organization cannot be read:
-        the account tells."""
+        """Finds out what a 401 or 404 on `/usage` means: the session has ended if the account cannot be read either,
+        otherwise only this organization cannot be read."""
         try:
             fresh = self._account if self._account_at == now else await self._read_account(now)
         except SourceError as about_account:
@@ -213,7 +215,7 @@ class ClaudeAiSource:
     def _unread(
         self, now: datetime, trouble: SourceError, organization: Organization | None = None
     ) -> Snapshot:
-        """A snapshot that says only why there is nothing in it."""
+        """A snapshot that only says why it is empty."""
         return self._snapshot(now, organization, OrgReading(trouble=trouble, errors=[trouble.sentence]))
 
     def _snapshot(self, now: datetime, organization: Organization | None, found: OrgReading) -> Snapshot:
@@ -239,7 +241,7 @@ class ClaudeAiSource:
         )
 
     def _with_account(self, snapshot: Snapshot, errors: list[str]) -> Snapshot:
-        """The snapshot with whose it is, and with what was odd about that."""
+        """The snapshot with its account, and with notes on that account."""
         switched = self._account_uuid not in {None, self._expected_account}
         sentence = "the session belongs to another account than before: is it the right seat's?"
         return replace(

@@ -1,11 +1,9 @@
-"""A seat read with the OAuth token of a Claude Code sign-in, which is read where Claude Code keeps it.
+"""Reads a seat with the OAuth token of Claude Code's sign-in.
 
-The token is never renewed here: renewing it would sign the person out. When it is no longer accepted its store is
-looked at once more, as Claude Code may have renewed it meanwhile.
-
-A `/usage` answer does not say whose it is, and a token can be another one tomorrow: the profile is asked for once with
-every token, and daily. Nothing is read for a token whose profile is not known. What this source cannot know stays
-unknown: the next charge, and the overage row with its reasons.
+The token is never renewed here: that would sign the person out. If it is refused, it is loaded once more, because
+Claude Code may have renewed it. A `/usage` answer does not say whose it is, so the profile is read once for each
+token and daily; without a profile nothing is read. This source cannot know the next charge and the overage row with
+its reasons.
 """
 
 from datetime import datetime, timedelta
@@ -21,15 +19,13 @@ from meterbot.sources.responses import Cause, Missing, SourceError
 
 _PROFILE_AGE = timedelta(days=1)
 
-# Trouble of the profile alone, for which the numbers of a token that is known need not wait.
+# Failures of the profile alone do not stop the reading if the token's profile is known.
 _OF_THE_PROFILE = {Cause.FAILING, Cause.UNREADABLE, Cause.DRIFTED}
 
 
 class ClaudeCodeSource:
-    """Reads one seat: the profile of its token, then the usage.
-
-    `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
-    """
+    """Reads one seat: the profile of its token, then the usage. `expected_account`: the known account of this seat;
+    another one is reported with an error."""
 
     def __init__(
         self,
@@ -55,7 +51,7 @@ class ClaudeCodeSource:
         return f"ClaudeCodeSource({self._seat.name!r})"
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
-        """The snapshot of the token's organization, or one without any. Never raises for what comes back."""
+        """The snapshot of the token's organization, or one without any. Never raises for a failure of the service."""
         found = OrgReading()
         try:
             profile = await self._read_with_newest(now, found)
@@ -66,7 +62,7 @@ class ClaudeCodeSource:
         return (self._snapshot(now, profile, found),)
 
     async def _read_with_newest(self, now: datetime, found: OrgReading) -> Profile:
-        """Whose it is. A token that is refused is read anew from its store, once."""
+        """The token's profile. A refused token is loaded once more."""
         token = await current_token(self._sign_in.store, now)
         for _ in range(2):
             try:
@@ -98,7 +94,7 @@ class ClaudeCodeSource:
         return profile
 
     async def _current_profile(self, token: str, now: datetime, errors: list[str]) -> Profile:
-        """Asked for again when a day has passed, and before anything is read with another token."""
+        """The profile, requested again after a day and before anything is read with another token."""
         held, at = self._profile, self._profile_at
         if token != self._profile_token:
             held = None
@@ -147,7 +143,7 @@ class ClaudeCodeSource:
         )
 
     def _remarks(self, profile: Profile) -> list[str]:
-        """What a person should know about whose numbers these are."""
+        """Notes on the token's account."""
         switched = profile.account != self._expected_account
         told = (
             ["the token belongs to another account than before: is it the right seat's?"] if switched else []
@@ -156,7 +152,7 @@ class ClaudeCodeSource:
 
 
 def _metering(usage: dict[str, object] | None, profile: Profile, notes: DriftNotes) -> Metering:
-    """There is no overage row here. A null alone leaves open whether anything is metered; the profile may know."""
+    """Completes the usage from the profile, which may know whether extra usage is on. There is no overage row here."""
     silent = usage is not None and usage.get("extra_usage") is None and usage.get("spend") is None
     row = Missing.ABSENT if silent and profile.metered is False else Missing.FAILED
     return metering_of(usage, row, notes, enterprise=profile.tier == "enterprise")

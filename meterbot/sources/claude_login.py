@@ -1,6 +1,6 @@
-"""What Claude Code keeps of its sign-in: the file `.credentials.json`, read and never written.
+"""Claude Code's sign-in: the file `.credentials.json`, which is read and never written.
 
-Its access token lives for hours and is renewed by Claude Code alone: renewing it here would sign the person out.
+Its access token is valid for hours, and only Claude Code renews it: renewing it here would sign the person out.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from meterbot.core.errors import MeterbotError
 
 READING_SCOPE = "user:profile"
-"""Without it a token can spend the plan, and not read what is left of it."""
+"""Without this scope a token can spend the plan, but not read its usage."""
 
 RUN_CLAUDE = "run `claude` once on that machine"
 
@@ -31,20 +31,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LoginTrouble(StrEnum):
-    """Why there is no token to use."""
+    """Why there is no usable token."""
 
     SIGNED_OUT = "signed_out"
-    """A person signs in again."""
+    """A person must sign in again."""
     WRONG_KIND = "wrong_kind"
-    """It may not read usage, now or later."""
+    """It may never read usage."""
     CLOSED = "closed"
-    """The file may not be read."""
+    """The file cannot be opened."""
     UNREADABLE = "unreadable"
-    """Perhaps being written just now."""
+    """Perhaps it is being written just now."""
 
 
 class LoginError(MeterbotError):
-    """No usable sign-in. The text is one sentence in our words; nothing of the file is in it."""
+    """There is no usable sign-in. The text never contains a part of the file."""
 
     def __init__(self, trouble: LoginTrouble, sentence: str) -> None:
         super().__init__(sentence)
@@ -54,21 +54,21 @@ class LoginError(MeterbotError):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An access token, a secret. `expires_at` and `scopes` are None where the file does not say."""
+    """An access token, a secret. `expires_at` and `scopes` are None if the file does not say."""
 
     token: str = field(repr=False)
     expires_at: datetime | None = None
     scopes: tuple[str, ...] | None = None
 
     def check(self, now: datetime) -> None:
-        """Raises `LoginError` when the token is known to be of no use at this moment."""
+        """Raises `LoginError` if the token cannot be used now."""
         self.check_kind()
         if self.expires_at is not None and self.expires_at <= now:
             when = self.expires_at.strftime("%Y-%m-%d %H:%M UTC")
             raise LoginError(LoginTrouble.SIGNED_OUT, f"the token expired at {when}: {RUN_CLAUDE}")
 
     def check_kind(self) -> None:
-        """Raises `LoginError` when the token is of a kind that is never of use."""
+        """Raises `LoginError` if the token is of a kind that can never be used."""
         other = next((kind for start, kind in _OTHER_KINDS.items() if self.token.startswith(start)), None)
         sentence = None
         if not _TOKEN.fullmatch(self.token):
@@ -82,7 +82,7 @@ class Login:
 
 
 def read_token(path: Path) -> Login:
-    """The access token that stands alone in a file at this moment. Raises `LoginError`; blocks on the disk."""
+    """Reads a file that contains only an access token. Raises `LoginError`; blocks on the disk."""
     try:
         token = _bytes_of(path, "token file").decode().strip()
     except UnicodeDecodeError:
@@ -93,12 +93,12 @@ def read_token(path: Path) -> Login:
 
 
 def read_login(path: Path) -> Login:
-    """The sign-in that the file holds at this moment. Raises `LoginError`; blocks on the disk."""
+    """Reads the sign-in from the file. Raises `LoginError`; blocks on the disk."""
     text = _bytes_of(path, "credentials file")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        # Without its chain: the error holds the document, and that holds the tokens.
+        # Without its cause: that error contains the document with the tokens.
         sentence = "the credentials file is not JSON (perhaps it is being written just now)"
         raise LoginError(LoginTrouble.UNREADABLE, sentence) from None
     return login_of(document)
@@ -115,7 +115,7 @@ def _bytes_of(path: Path, what: str) -> bytes:
 
 
 def login_of(document: object) -> Login:
-    """The sign-in in the file's JSON value. Raises `LoginError`."""
+    """The sign-in in the file's JSON. Raises `LoginError`."""
     held = document.get("claudeAiOauth") if isinstance(document, dict) else None
     if not isinstance(held, dict):
         others = isinstance(document, dict) and "mcpOAuth" in document
@@ -135,7 +135,7 @@ def login_of(document: object) -> Login:
 
 
 def _instant(milliseconds: object) -> datetime | None:
-    """None for what is no time: then the answers tell whether the token is still good."""
+    """None for an invalid time: then the service decides whether the token is still good."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return None
     try:

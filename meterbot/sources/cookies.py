@@ -1,4 +1,4 @@
-"""The cookie of a session of claude.ai: how it is sent, and how an answer renews it."""
+"""The session cookie of claude.ai: how it is sent, and how an answer renews it."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from meterbot.sources.allowed_requests import ForbiddenRequestError
 
 _COOKIE_VALUE = re.compile(
     r"[!#-+\--:<-\[\]-~]+"
-)  # RFC 6265: no control, blank, quote, comma, semicolon, backslash
+)  # RFC 6265 forbids control characters, blanks, quotes, commas, semicolons and backslashes.
 _USUAL = "sk-ant-"
 _USUAL_KEY = re.compile(rf"{_USUAL}[A-Za-z0-9_-]{{20,1000}}")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -25,24 +25,24 @@ _SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A session key as an answer set it. `ends_at` is None when the cookie does not say."""
+    """A session key that an answer has set. `ends_at` is None if the cookie does not say."""
 
     key: str = field(repr=False)
     ends_at: datetime | None
 
 
 def cookie_header(session_key: str) -> dict[str, str]:
-    """The header that carries the session. Raises `ForbiddenRequestError` for a key no cookie can hold."""
+    """The header with the session. Raises `ForbiddenRequestError` for a key that no cookie can contain."""
     if not _COOKIE_VALUE.fullmatch(session_key):
         raise ForbiddenRequestError("a session key with characters that no cookie has")
     return {"Cookie": f"sessionKey={session_key}"}
 
 
 def renewed_session(status: int, headers: httpx.Headers, held: str, now: datetime) -> Renewal | None:
-    """The session key that a successful response sets by `Set-Cookie`; None when it sets none, or deletes it.
+    """The session key that a successful response sets; None if it sets none, or deletes it.
 
-    Where `held` has the usual form, only a key of that form replaces it: a proxy on the way can set cookies, too, and
-    must not cost the seat its session.
+    If `held` has the usual form, only a key of that form replaces it: a proxy can set cookies, too, and must not end
+    the session.
     """
     if not 200 <= status < 300:
         return None
@@ -51,7 +51,7 @@ def renewed_session(status: int, headers: httpx.Headers, held: str, now: datetim
     for line in headers.get_list("set-cookie"):
         pair, *attributes = (part.strip() for part in line.split(";"))
         name, _, value = pair.partition("=")
-        # Exactly this name: `sessionKeyLC` and others look like it and are no session.
+        # Exactly this name: claude.ai also sets `sessionKeyLC` and others.
         if name.strip() != "sessionKey" or not form.fullmatch(value):
             continue
         ends_at = _end(attributes, now)
@@ -61,13 +61,13 @@ def renewed_session(status: int, headers: httpx.Headers, held: str, now: datetim
 
 
 def _end(attributes: list[str], now: datetime) -> datetime | None:
-    """`Max-Age` counts before `Expires`; one that is not well-formed does not count."""
+    """`Max-Age` wins over `Expires`; a malformed one is ignored."""
     given = dict(attribute.lower().partition("=")[::2] for attribute in attributes)
     age = given.get("max-age", "").strip()
     if _SECONDS.fullmatch(age):
         return now + timedelta(seconds=max(int(age), 0))
     expires = given.get("expires", "").strip()
-    # However badly written, this year means that the cookie is to be deleted.
+    # Whatever its format, this year deletes the cookie.
     return _EPOCH if "1970" in expires else _instant(expires)
 
 
@@ -78,5 +78,5 @@ def _instant(text: str) -> datetime | None:
     hour, minute, second = map(int, clock)
     try:
         return datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
-    except ValueError:  # the 30th of February
+    except ValueError:  # Such as the 30th of February.
         return None

@@ -7,7 +7,7 @@ from meterbot.core.models import ReasonClass
 
 _CLASSES = {
     "self_selected_spend_limit_reached": ReasonClass.CAP,
-    "org_level_disabled_until": ReasonClass.CAP,  # a monthly cap was reached, whatever the name says
+    "org_level_disabled_until": ReasonClass.CAP,  # A monthly cap was reached, despite the name.
     "org_spend_cap_reached": ReasonClass.CAP,
     "out_of_credits": ReasonClass.BALANCE,
     "overage_not_provisioned": ReasonClass.NEVER_SET_UP,
@@ -22,7 +22,7 @@ FETCH_ERROR = "fetch_error"
 
 
 def known_class(reason: str | None) -> ReasonClass | None:
-    """None for a reason that is not listed: it is shown as it is, and no cause is claimed."""
+    """None for a reason that is not listed: it is then shown as it is."""
     if reason is None:
         return None
     return _CLASSES.get(reason) or (ReasonClass.ADMIN if _ADMIN_FAMILIES.fullmatch(reason) else None)

@@ -1,4 +1,4 @@
-"""JSON as it was written: exact numbers, and marks where a value cannot be trusted."""
+"""JSON with exact numbers, and with marks in place of ambiguous values."""
 
 import json
 from dataclasses import dataclass
@@ -6,21 +6,19 @@ from decimal import Decimal
 
 
 class NotJsonError(ValueError):
-    """Bytes that are not one JSON document in UTF-8. The text never quotes them."""
+    """Not one JSON document in UTF-8. The text never quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Stands where the document has a value that means nothing certain; `what` says why, in our words."""
+    """Replaces an ambiguous value of the document; `what` says why."""
 
     what: str
 
 
 def parse(document: bytes) -> object:
-    """The document's value: numbers as exact `Decimal`, doubtful values as `Unusable`.
-
-    Raises `NotJsonError`, and `RecursionError` for nesting deeper than any answer needs.
-    """
+    """The document's value, with numbers as exact `Decimal` and ambiguous values as `Unusable`. Raises
+    `NotJsonError`, and `RecursionError` for nesting that is too deep."""
     try:
         text = document.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -39,7 +37,7 @@ def _number(literal: str) -> Decimal | Unusable:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Of a key stated twice nobody knows which is meant: neither is taken."""
+    """A key that is there twice is ambiguous, so neither value is used."""
     values = dict(pairs)
     if len(values) < len(pairs):
         seen: set[str] = set()

@@ -1,9 +1,9 @@
-"""One organization's extra usage, put together from the bodies that show it.
+"""One organization's extra usage, combined from the bodies that show it.
 
-One counter stands in up to three places. The first that states an amount wins: `spend` (with a limit or something
-used), `extra_usage`, the overage row. Only the row knows until when a seat is blocked and whether its credits are out.
-Where two places differ, a note says so. On a shared organization `/usage` may show everybody's total: a member's own row
-that says something else wins there.
+One counter is in up to three places. The first that has an amount wins: `spend` (with a limit or a used amount),
+`extra_usage`, the overage row. Only the row says until when a seat is blocked and whether its credits are used up. A
+note says where two places differ. In a shared organization `/usage` may show everybody's total, so a member's own row
+wins there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,8 +38,8 @@ _SECTIONS = {"extra_usage", "spend", "overage"}
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """`extra` None with `read` True: not metered. `read` False: these bodies do not tell the amount used, and `extra` holds
-    what else they tell. `lost`: an amount was there and could not be read."""
+    """`extra` None with `read` True: not metered. `read` False: the bodies do not contain the amount used, and
+    `extra` has what else they say. `lost`: an amount was there but could not be parsed."""
 
     extra: ExtraUsage | None
     read: bool
@@ -56,8 +56,8 @@ def metering_of(
 ) -> Metering:
     """What is metered, from a `/usage` body (None: it could not be read) and the seat's overage row.
 
-    `team`: several people share the organization. `enterprise`: its plan is Enterprise, where dollars that are all null
-    are hidden from the seat and not zero.
+    `team`: several people share the organization. `enterprise`: its plan is Enterprise, where null amounts are
+    hidden, not zero.
     """
     extra = None if usage is None else read(ExtraUsageShape, usage.get("extra_usage"), "extra_usage", notes)
     row = overage if isinstance(overage, OverageShape) else None
@@ -116,7 +116,7 @@ def _merge(
     used_by = next((each for each in statements if each.used is not None), None)
     cap_by = _cap_statement(statements)
     if team and differ and cap_by is not None and cap_by.cap is None:
-        cap_by = None  # a member's null cap may also be one that nobody assigned
+        cap_by = None  # A member's null cap may also mean that nobody set one.
     used = None if used_by is None else scales.money(used_by.used)
     cap = None if cap_by is None else scales.money(cap_by.cap)
     if extra is not None and extra.spend_limit_reached and used and cap:
@@ -141,7 +141,7 @@ def _merge(
 
 
 def _cap_statement(statements: Sequence[Statement]) -> Statement | None:
-    """The first with a cap, or with the word that there is none; failing both, any whose cap is null."""
+    """The first place with a cap or with "no cap"; otherwise any place whose cap is null."""
     decided = next((each for each in statements if each.cap is not None or each.unlimited), None)
     return decided or next((each for each in statements if each.null_cap), None)
 
@@ -155,7 +155,7 @@ def _balance(statements: Sequence[Statement], scales: "_Scales", *, shared: bool
 
 
 class _Scales:
-    """Currencies and scales: each amount's own, else its siblings', else the standard's, else assumed."""
+    """Currencies and scales: the amount's own, else those of its siblings, else the standard's, else assumed."""
 
     def __init__(self, statements: Iterable[Statement]) -> None:
         statements = list(statements)
@@ -191,7 +191,7 @@ class _Scales:
 
 
 def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> bool:
-    """Notes where two places differ; True when `/usage` and the row differ in what was used."""
+    """Notes where two places differ; True if `/usage` and the row differ in the amount used."""
     usage = [each for each in statements if each.place != "overage" and each.says_something]
     row = next((each for each in statements if each.place == "overage"), None)
     for one, other in pairwise(usage):
@@ -214,7 +214,7 @@ def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: D
 def _differ(
     what: str, one: tuple[str, Money | None], other: tuple[str, Money | None], notes: DriftNotes
 ) -> bool:
-    """Notes a difference. Less than one minor unit in `used` is rounding: some places carry fractions."""
+    """Notes a difference. Less than one minor unit in `used` is rounding: some places have fractions."""
     (here, a), (there, b) = one, other
     if a is None or b is None:
         return False
@@ -254,7 +254,7 @@ def _class_of(reason: str | None, extra: ExtraUsageShape | None) -> ReasonClass 
 def _is_before_discount(
     row: OverageShape | None, used: Money | None, notes: DriftNotes, *, differ: bool
 ) -> bool:
-    """Whether `used` counts what a discount takes off later, so that reaching the cap proves nothing."""
+    """Whether `used` contains what a discount later takes off, so that reaching the cap does not prove a block."""
     if row is None or row.used_credits_basis != "pre_discount" or not row.discount_percent:
         return False
     if used is None or differ:
@@ -264,13 +264,13 @@ def _is_before_discount(
 
 
 def _tells_why(extra: ExtraUsage) -> bool:
-    """A stated reason or flag is an answer, even with every amount null."""
+    """A reason or a flag is an answer, even if every amount is null."""
     named = extra.reason_class not in {None, ReasonClass.UNKNOWN}
     return named or bool(extra.out_of_credits or extra.spend_limit_reached)
 
 
 def _is_not_metered(extra: ExtraUsage) -> bool:
-    """Never set up, or switched off by its owner, with nothing spent."""
+    """Never set up, or switched off by its owner without any spend."""
     if extra.used is not None and extra.used.minor > 0:
         return False
     if extra.reason_class is ReasonClass.NEVER_SET_UP:
@@ -281,13 +281,13 @@ def _is_not_metered(extra: ExtraUsage) -> bool:
 
 
 def _says_nothing(extra: ExtraUsage) -> bool:
-    """No amount and no stated reason, only that nothing was ever enabled."""
+    """No amount and no reason, only that it was never enabled."""
     no_reason = extra.reason is None and extra.reason_class is not ReasonClass.USER_OFF
     return extra.used is None and extra.cap is None and no_reason
 
 
 def _amount_rejected(extra: ExtraUsage, notes: DriftNotes) -> bool:
-    """An amount that is not known stood in a body and was refused."""
+    """An amount was in a body and was rejected."""
     if extra.used is not None and extra.cap_known:
         return False
     paths = _SECTIONS | (_USED_PATHS if extra.used is None else set())

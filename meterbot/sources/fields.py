@@ -1,7 +1,8 @@
-"""Fields of a foreign body, read one by one: a field of the wrong type is left out with a note and costs no other.
+"""Reads the fields of a foreign body one by one. A field of the wrong type is left out with a note; the others still
+count.
 
-A shape is a pydantic model whose fields have the types below and default to None. `read` fills it and never fails.
-A note names the field and the kind of thing found there, never the value itself, which may be a secret.
+A shape is a pydantic model whose fields have the types below and default to None. `read` fills it and never fails. A
+note names the field and the kind of value found, never the value itself, which may be a secret.
 """
 
 import re
@@ -37,7 +38,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 @dataclass(slots=True)
 class DriftNotes:
-    """What did not look as expected: `drift` for a person (bounded), `rejected` the paths of fields left out."""
+    """Notes on unexpected fields: `drift` is text for people (bounded), `rejected` has the paths of rejected fields."""
 
     drift: list[str] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
@@ -53,7 +54,7 @@ class DriftNotes:
 
 
 class Shape(BaseModel):
-    """A section of a body. Null and missing are both None; `model_fields_set` tells them apart."""
+    """A section of a body. Null and missing are both None; `model_fields_set` distinguishes them."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -68,7 +69,7 @@ class _Place:
 
 
 class _WrongError(Exception):
-    """A value that is not what the field holds."""
+    """A value of the wrong type."""
 
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(expected)
@@ -77,7 +78,7 @@ class _WrongError(Exception):
 
 
 def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> AnyShape | None:
-    """The section at `path`, or None when it is null or no object (then with a note)."""
+    """The section at `path`, or None if it is null or no object (then with a note)."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -87,7 +88,7 @@ def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> 
 
 
 def kind(value: object) -> str:
-    """What sort of thing a JSON value is, in words."""
+    """The kind of a JSON value, in words."""
     if isinstance(value, Unusable):
         return value.what
     names: dict[type, str] = {
@@ -101,7 +102,7 @@ def kind(value: object) -> str:
 
 
 def printable(text: str) -> str | None:
-    """Foreign text made fit to show: one line, at most 80 characters, nothing secret. None if nothing is left."""
+    """Foreign text that is safe to show: one line, at most 80 characters, nothing secret. None if nothing is left."""
     shown = text[: 4 * _LONGEST_TEXT]
     if not shown.isprintable():
         shown = "".join(filter(str.isprintable, shown))
@@ -114,7 +115,7 @@ def uuid(value: object) -> str | None:
 
 
 def _tolerant(convert: Callable[[Any, Callable[[str], None]], object]) -> PlainValidator:
-    """A field that is None where `convert` refuses the value; `convert` may also note what it forgave."""
+    """A field that is None if `convert` rejects the value; `convert` may also note what it corrected."""
 
     def validate(value: object, info: ValidationInfo) -> object:
         if value is None:
@@ -147,7 +148,7 @@ def _number(value: object, forgive: Callable[[str], None]) -> Decimal:
 
 
 def _amount(value: object, forgive: Callable[[str], None]) -> Decimal:
-    """Where amounts are told as strings: `"12345.00"`."""
+    """Amounts that are sent as strings: `"12345.00"`."""
     if isinstance(value, str):
         if not _AMOUNT.fullmatch(value):
             raise _WrongError("an amount", "another text")
@@ -177,7 +178,7 @@ def _text(value: object, _: Callable[[str], None]) -> str | None:
 
 
 def _email(value: object, _: Callable[[str], None]) -> str:
-    """Personal, and shown only where asked for; every other text has its addresses hidden."""
+    """Personal, and shown only on request; addresses in all other texts are hidden."""
     if not isinstance(value, str):
         raise _WrongError("an e-mail address", kind(value))
     if not _EMAIL.fullmatch(value) or not value.isprintable() or secret.looks_secret(value):
@@ -212,7 +213,7 @@ def _instant(value: object, forgive: Callable[[str], None]) -> datetime:
         raise _WrongError("a time", "a number far from any") from None
 
 
-@lru_cache(maxsize=1024)  # a window says its end with every reading
+@lru_cache(maxsize=1024)  # a window has the same end in every reading
 def _rfc3339(text: str) -> datetime:
     try:
         if _INSTANT.fullmatch(text) and int(text[:4]) in _YEARS:
@@ -229,7 +230,7 @@ def _sane(moment: datetime) -> datetime:
 
 
 def _day(value: object, forgive: Callable[[str], None]) -> date:
-    """A calendar day. It names no instant, so no time zone is ever applied to it."""
+    """A calendar day. It is no instant, so no time zone applies to it."""
     if not isinstance(value, str):
         raise _WrongError("a day", kind(value))
     if _INSTANT.fullmatch(value):
@@ -244,7 +245,7 @@ def _day(value: object, forgive: Callable[[str], None]) -> date:
 
 
 def _day_or_instant(value: object, forgive: Callable[[str], None]) -> date:
-    """Where some answers name a day and others a time: the (UTC) day."""
+    """For fields that are sometimes a day and sometimes a time: the UTC day."""
     if isinstance(value, str) and _DAY.fullmatch(value):
         return _day(value, forgive)
     return _instant(value, forgive).date()
@@ -253,9 +254,9 @@ def _day_or_instant(value: object, forgive: Callable[[str], None]) -> date:
 Number = Annotated[Decimal | None, _tolerant(_number)]
 """0 to 10^12, exact."""
 AmountText = Annotated[Decimal | None, _tolerant(_amount)]
-"""The same, told as a string of digits."""
+"""The same, sent as a string of digits."""
 Scale = Annotated[int | None, _tolerant(_scale)]
-"""How many decimals a currency's minor unit stands for."""
+"""The number of decimals of a currency's minor unit."""
 Flag = Annotated[bool | None, _tolerant(_flag)]
 Text = Annotated[str | None, _tolerant(_text)]
 Email = Annotated[str | None, _tolerant(_email)]

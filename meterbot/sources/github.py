@@ -1,4 +1,4 @@
-"""GitHub: what it sends when a pull request was merged, and which commits a pull request has."""
+"""GitHub's webhook requests about merged pull requests, and the commits of a pull request."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _YEARS = range(2000, 2101)
 
 
 def _repository(value: str) -> str:
-    # A name of dots alone would lead elsewhere.
+    # A name that consists of dots would change the path.
     if not re.fullmatch(REPOSITORY, value) or any(not part.strip(".") for part in value.split("/")):
         raise ValueError("should be owner/name")
     return value.lower()
@@ -47,7 +47,7 @@ _Sha = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
 
 
 class _Shape(BaseModel):
-    """A part of what GitHub says; what is not named here is passed over."""
+    """A part of GitHub's JSON; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -88,7 +88,7 @@ class _GitCommit(_Shape):
 
 
 class _Account(_Shape):
-    """An empty object where GitHub knows no account for a commit's e-mail address."""
+    """An empty object if GitHub knows no account for a commit's e-mail address."""
 
     login: _Login | None = None
 
@@ -137,7 +137,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 class GitHub:
-    """Lists commits, by GET alone. While GitHub says that enough was asked, nothing is."""
+    """Lists commits with GET requests. Sends none while GitHub's rate limit lasts."""
 
     def __init__(self, transport: HttpClient, base_url: str, token: str) -> None:
         self._transport = transport
@@ -181,7 +181,7 @@ class GitHub:
             raise CommitsUnreadError(f"GitHub's list of commits has a new form: {_sentence(error)}") from None
 
     def _rest(self, now: datetime) -> float | None:
-        """Seconds until GitHub may be asked again, if it said that enough was."""
+        """Seconds until GitHub may be asked again, if its rate limit was reached."""
         if self._rests_until is None or now >= self._rests_until:
             return None
         return (self._rests_until - now).total_seconds()
@@ -194,7 +194,7 @@ class GitHub:
 
 
 def _refused(answer: HttpResponse, wait: float | None) -> CommitsUnreadError:
-    """`wait`: the seconds that GitHub asked for."""
+    """`wait`: the seconds that GitHub asked to wait."""
     if answer.status == 429 or (answer.status == 403 and wait is not None):
         return CommitsUnreadError(f"GitHub answers no more requests for now ({answer.status})", wait)
     sentence = {
@@ -206,7 +206,7 @@ def _refused(answer: HttpResponse, wait: float | None) -> CommitsUnreadError:
 
 
 def _commit(listed: _Listed) -> Commit | None:
-    """None without a date. Of the two that git keeps, one stands for the other where it is missing or absurd."""
+    """None without a date. git keeps two dates: if one is missing or absurd, the other is used."""
     author, committer = _dated(listed.commit.author), _dated(listed.commit.committer)
     authored, committed = author or committer, committer or author
     if authored is None or committed is None:

@@ -18,15 +18,15 @@ from meterbot.sources.responses import Cause, SourceError
 
 _HEADERS = {"User-Agent": f"meterbot/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _CONNECT_SECONDS = 10.0
-_LONGEST_HEADER_LINE = 65_536  # security headers and cookies outgrow aiohttp's 8 KiB
+_LONGEST_HEADER_LINE = 65_536  # Security headers and cookies can exceed aiohttp's limit of 8 KiB.
 
 OnHeaders = Callable[[int, httpx.Headers], Awaitable[None]]
-"""Gets the status and the headers before the body is read. It may take its time: the deadline waits for it."""
+"""Called with status and headers before the body is read. The deadline does not run meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """`body` is decompressed. Headers and body come from outside and may hold secrets."""
+    """`body` is decompressed. Headers and body come from outside and may contain secrets."""
 
     status: int
     headers: httpx.Headers
@@ -37,11 +37,11 @@ class HttpResponse:
 
 
 class HttpClient:
-    """Shared by everything that leaves the bot over HTTP, chats aside. Nothing of one request stays for the next: cookies
-    travel as a header, and there is no cookie jar. Redirects are not followed.
+    """The client for all HTTP requests except those of the chats. Requests share no state: cookies are sent as a
+    header, and there is no cookie jar. Redirects are not followed.
 
     `deadline`: seconds for one whole request. `largest`: bytes of a decompressed body. `connections`: how many may be
-    open at once; further requests wait. `idle`: seconds that a connection is kept for the next poll.
+    open at once; further requests wait. `idle`: seconds that an unused connection is kept.
     """
 
     def __init__(
@@ -72,15 +72,13 @@ class HttpClient:
     async def get(
         self, base: str, path: str, headers: Mapping[str, str], on_headers: OnHeaders | None = None
     ) -> HttpResponse:
-        """The response to `GET base + path`, whatever its status.
-
-        Raises `ForbiddenRequestError` for a request that must not leave, `SourceError` when no whole response came.
-        """
+        """The response to `GET base + path`, whatever its status. Raises `ForbiddenRequestError` for a request that
+        must not be sent, `SourceError` if there is no complete response."""
         check_request(path, headers)
         return await self._fetch(base, path, headers, on_headers)
 
     async def ping(self, url: str) -> int:
-        """The status of `GET url`, an address from the configuration. Raises `SourceError` when there is none."""
+        """The status of `GET url`, an address from the configuration. Raises `SourceError` if there is none."""
         return (await self._fetch(url, "", {}, None)).status
 
     async def _fetch(
@@ -103,7 +101,7 @@ class HttpClient:
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as failure:
-            # Without its chain: the libraries' exceptions hold the request, and that holds the session.
+            # Without its cause: the libraries' exceptions contain the request with the session.
             raise SourceError(Cause.UNREACHABLE, _sentence(failure)) from None
 
     async def _body(self, response: httpx.Response) -> bytes:
@@ -113,7 +111,7 @@ class HttpClient:
             "",
             "gzip",
             "x-gzip",
-        }:  # encodings in a row multiply what a chunk grows to
+        }:  # Several encodings in a row multiply the size of a chunk.
             raise SourceError(
                 Cause.UNREADABLE, "the response is compressed in a way meterbot did not ask for"
             )
@@ -128,7 +126,7 @@ class HttpClient:
         return bytes(body)
 
     def _route(self, base: str) -> AiohttpTransport:
-        """The way to an address: one pool of connections for each proxy, and one for all that needs none."""
+        """The connection pool for an address: one for each proxy, and one without a proxy."""
         proxy = proxy_for(base)
         if proxy not in self._transports:
             self._transports[proxy] = AiohttpTransport(verify=_trusted(), client=lambda: self._session(proxy))
@@ -159,13 +157,14 @@ async def _pause(limit: asyncio.Timeout, work: Awaitable[None]) -> None:
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """One for the process, for it takes as long to make as twenty readings. SSL_CERT_FILE and SSL_CERT_DIR count."""
+    """One for the whole process, because creating it takes as long as twenty readings. SSL_CERT_FILE and SSL_CERT_DIR
+    apply."""
     return httpx.create_ssl_context()
 
 
 @lru_cache(maxsize=8)
 def _address(configured: str) -> str:
-    """Raises for what is no HTTP address."""
+    """Raises if this is not an HTTP address."""
     url = httpx.URL(configured)
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("not an address")
@@ -190,6 +189,6 @@ _SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def _sentence(failure: BaseException) -> str:
-    """What happened, in our words. httpx's exceptions are coarser than aiohttp's, which are their causes."""
+    """What happened, in our own words. httpx's exceptions are coarser than aiohttp's, which are their causes."""
     cause = failure.__cause__ if isinstance(failure, httpx.HTTPError) and failure.__cause__ else failure
     return next((text for kind, text in _SENTENCES if isinstance(cause, kind)), "the connection failed")

@@ -1,4 +1,4 @@
-"""Where the OAuth token of a Claude Code sign-in comes from, and the answers read with it."""
+"""Where the OAuth token of Claude Code's sign-in comes from, and the answers that are read with it."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from meterbot.sources.http_client import HttpClient
 from meterbot.sources.responses import Cause, SourceError, reading
 
 Store = Callable[[], Login]
-"""Reads the sign-in where it is kept, as it is now. May block; raises `LoginError`. Only ever reads."""
+"""Loads the sign-in. May block; raises `LoginError`. Never writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Where a token is kept, and what a person does when it is no longer accepted."""
+    """Where a token is kept, and what a person must do if it is refused."""
 
     store: Store
     remedy: str
@@ -34,10 +34,12 @@ _CAUSES = {
 
 
 async def current_token(store: Store, now: datetime) -> str:
-    """The token to ask with. Raises `SourceError` when there is none, without asking anybody."""
+    """The token to use. Raises `SourceError` if there is none, without a request."""
     try:
         login = await asyncio.to_thread(store)
-        if not secret.looks_secret(login.token):  # tokens of the usual form are known to be secret by it
+        if not secret.looks_secret(
+            login.token
+        ):  # So that this token is hidden in logs even if its form is unusual.
             secret.remember(login.token)
         login.check(now)
     except LoginError as error:
@@ -46,11 +48,11 @@ async def current_token(store: Store, now: datetime) -> str:
 
 
 async def ask(transport: HttpClient, base_url: str, path: str, token: str, now: datetime) -> object:
-    """The JSON value that `path` answers. Raises `SourceError` for everything else."""
+    """The JSON that `path` answers. Raises `SourceError` otherwise."""
     headers = {
         "Authorization": f"Bearer {token}",
         "anthropic-beta": "oauth-2025-04-20",
-        # Without it the edge answers 429 to a client that asked for nothing yet.
+        # Without this header the service answers 429 even to the first request.
         "anthropic-version": "2023-06-01",
         "Accept": "application/json",
     }

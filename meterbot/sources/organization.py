@@ -31,10 +31,8 @@ _OF_THE_SESSION = {Cause.SESSION, Cause.REGION, Cause.SCOPE, Cause.CHALLENGED, C
 
 @dataclass(slots=True)
 class OrgReading:
-    """What the answers gave so far.
-
-    `trouble` is what the reading ended with; `distrusts_account`: an answer spoke against the account as it is held.
-    """
+    """The results so far. `trouble` is the failure that ended the reading; `distrusts_account`: an answer
+    contradicted the known account."""
 
     windows: tuple[Window, ...] = ()
     windows_read: bool = False
@@ -48,14 +46,15 @@ class OrgReading:
 
     @property
     def ended(self) -> bool:
-        """The trouble is the whole session's: nothing more should be asked with it now."""
+        """The failure concerns the whole session, so nothing more should be requested with it."""
         return self.trouble is not None and self.trouble.cause in {*_OF_THE_SESSION, Cause.UNREACHABLE}
 
 
 async def read_organization(
     session: Session, organization: Organization, account: str | None, now: datetime
 ) -> OrgReading:
-    """Every part on its own: what one answer lacks costs the others nothing. `account` is the seat's account uuid."""
+    """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
+    UUID."""
     found = OrgReading()
     at = f"/api/organizations/{organization.uuid}"
     try:
@@ -79,7 +78,7 @@ async def read_organization(
 
 
 def conclude(found: OrgReading) -> None:
-    """Says what is missing once every answer is in."""
+    """Notes what is missing after the last answer."""
     if not found.metering.read and not found.metering.lost:
         found.errors.append(NO_AMOUNT)
     if found.trouble is None and (not found.windows_read or found.metering.lost):
@@ -87,7 +86,7 @@ def conclude(found: OrgReading) -> None:
 
 
 def take_usage(value: object, found: OrgReading) -> dict[str, object] | None:
-    """Takes the windows of a `/usage` body. Returns the body, if there is anything in it that is known."""
+    """Takes the windows of a `/usage` body. Returns the body if it contains anything known."""
     if not isinstance(value, dict):
         found.notes.reject("usage", "an object", kind(value))
         return None
@@ -101,7 +100,7 @@ def take_usage(value: object, found: OrgReading) -> dict[str, object] | None:
 
 
 class UnknownKeys:
-    """New keys appear without notice and are ignored; each is logged once, for the maintainers."""
+    """New keys appear without notice and are ignored; each is logged once, for the developers."""
 
     def __init__(self, seat: str) -> None:
         self._seat = seat
@@ -130,7 +129,7 @@ async def _overage(
         if account is None:
             found.errors.append("overage: not asked for, as the account's id is unknown")
             return Missing.FAILED
-        path += f"?account_uuid={account}"  # without it, the row is the whole organization's
+        path += f"?account_uuid={account}"  # Without the account the row would be the whole organization's.
     body = await _optional(session, path, "overage", now, found)
     if isinstance(body, Missing):
         return body
@@ -161,8 +160,8 @@ async def _optional(
     *,
     denied_is_absent: bool = False,
 ) -> object:
-    """The body of an optional answer, or why there is none. Other trouble than 404 is recorded, and ends the reading
-    if it concerns the session."""
+    """The body of an optional answer, or why there is none. A failure other than 404 is recorded, and ends the
+    reading if it concerns the session."""
     try:
         return await session.get(path, now)
     except SourceError as trouble:
@@ -176,5 +175,5 @@ async def _optional(
 
 
 def worst(notes: DriftNotes) -> str:
-    """The first note on something that was lost."""
+    """The first note about a rejected value."""
     return next((note for note in notes.drift if note.partition(":")[0] in notes.rejected), notes.drift[0])

@@ -1,4 +1,4 @@
-"""Whose OAuth token it is and what it reads, from an `/api/oauth/profile` body."""
+"""The account and organization of an OAuth token, from an `/api/oauth/profile` body."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ _UNPAID = {"past_due", "unpaid"}
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`lapsed`: one sentence on a subscription that is no longer paid for, None when nothing says so. `metered` False:
-    extra usage is switched off, or was never on."""
+    """`lapsed`: one sentence about a subscription that is no longer paid, else None. `metered` False: extra usage is
+    off."""
 
     account: str
     org: str
@@ -25,7 +25,7 @@ class Profile:
 
 
 def profile_of(body: object, notes: DriftNotes) -> Profile | None:
-    """The profile a body describes; None, with a note, when it does not say whose it is or of which organization."""
+    """The profile in a body; None, with a note, if its account or organization is missing."""
     shape = read(ProfileShape, body, "profile", notes)
     if shape is None:
         if body is None:
@@ -59,7 +59,7 @@ def _note_missing(path: str, notes: DriftNotes) -> None:
 
 
 def _lapsed(organization: ProfileOrganizationShape) -> str | None:
-    """What was paid once may still be answered: old windows, and a plan that is over."""
+    """The service may still answer for a plan that has ended, with old windows."""
     status = (organization.subscription_status or "").lower()
     if status in _ENDED:
         return f"the subscription has lapsed: its status is {status.replace('_', ' ')}"

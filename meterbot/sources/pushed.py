@@ -1,10 +1,12 @@
-"""A seat as its own machine sends it: claude-meter's JSON, with bodies re-serialised by that program or as they were.
+"""Reads what a seat's own machine sends: claude-meter's JSON, with bodies as the server sent them or as that program
+wrote them.
 
-What the document has to say for itself (whose it is, when it was read) must be right, or nothing is taken. The bodies
-in it are read like answers of claude.ai, field by field. A body that is null or missing was not read: that proves no
-block, no end of one, and no renewal. Which health a snapshot gets: `stale` when the sender says that it repeats an
-older reading, `unreachable` when there is no number in it at all, `drifted` when a main window or an amount was there
-and could not be taken, else `ok`.
+The document's own fields (whose it is, when it was read) must be right, or the whole document is rejected. The bodies
+in it are read like answers of claude.ai, field by field. A body that is null or missing was not read: it proves no
+block, no end of a block and no renewal.
+
+The health is `stale` if the sender repeats an older reading, `unreachable` if there is no number at all, `drifted` if
+a main window or an amount was there but could not be parsed, else `ok`.
 """
 
 import re
@@ -24,7 +26,7 @@ from meterbot.sources.usage_statements import overage_row
 from meterbot.sources.wire import EstimateShape, OverageShape, PushShape, ThrottleShape
 
 MOST_SNAPSHOTS = 100
-"""In one document."""
+"""Snapshots in one document."""
 
 _STRICT = ("org_uuid", "account_uuid", "fetched_at", "stale")
 _SECTIONS = ("usage", "overage", "subscription")
@@ -49,7 +51,7 @@ def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, 
     if len(value) > MOST_SNAPSHOTS:
         raise UnusablePushError(f"more than {MOST_SNAPSHOTS} snapshots in one request: send fewer", "body")
     found = [_snapshot(seat, item, f"{_ROOT}[{place}]", now) for place, item in enumerate(value)]
-    # An older one that came first would be kept out by a newer one of the same organization.
+    # Otherwise a newer one of the same organization would make the store ignore an older one behind it.
     return tuple(sorted(found, key=lambda snapshot: snapshot.fetched_at))
 
 
@@ -85,7 +87,7 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
 
 
 def _envelope(value: object, path: str, notes: DriftNotes, now: datetime) -> tuple[PushShape, datetime]:
-    """The object, and when it was read. Raises `UnusablePushError`, naming the field, where these are not certain."""
+    """The object, and when it was read. Raises `UnusablePushError` with the field if these are not certain."""
     sent = read(PushShape, value, path, notes)
     if sent is None:
         raise _refused(path, f"expected an object, got {kind(value)}")
@@ -111,7 +113,7 @@ def _refused(path: str, sentence: str) -> UnusablePushError:
 
 
 def _said(notes: DriftNotes, path: str) -> str:
-    """What was noted of a rejected field."""
+    """The note about a rejected field."""
     return next(note.removeprefix(f"{path}: ") for note in notes.drift if note.startswith(f"{path}: "))
 
 
@@ -119,7 +121,7 @@ def _said(notes: DriftNotes, path: str) -> str:
 
 
 def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
-    """Every body on its own: what one lacks costs the others nothing."""
+    """Reads each body on its own: what one lacks does not affect the others."""
     found = OrgReading(notes=notes)
     usage = None if sent.usage is None else take_usage(sent.usage, found)
     plan = seat.plan or ""
@@ -136,7 +138,7 @@ def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
 
 
 def _overage(seat: Seat, sent: PushShape, notes: DriftNotes) -> OverageShape | Missing:
-    """The seat's own row. Only the configured plan tells here whether a row of an organization is everybody's."""
+    """The seat's own row. Only the configured plan says whether an organization's row is everybody's."""
     if sent.overage is None:
         return Missing.FAILED
     shared = (seat.plan or "").startswith(_SHARED_PLANS)
@@ -144,7 +146,7 @@ def _overage(seat: Seat, sent: PushShape, notes: DriftNotes) -> OverageShape | M
 
 
 def _estimate(sent: PushShape, notes: DriftNotes) -> Estimate | None:
-    """All of it, or nothing: an amount of no known month or currency would only mislead."""
+    """All of it or nothing: an amount without its month or currency would mislead."""
     shape = read(EstimateShape, sent.list_price_estimate, "list_price_estimate", notes)
     if shape is None or shape.amount_minor is None or shape.currency is None or shape.exponent is None:
         return None
@@ -180,7 +182,7 @@ def _any_number(found: OrgReading) -> bool:
 
 
 def _errors(sent: PushShape, found: OrgReading) -> list[str]:
-    """In our words: those of the sender may hold anything."""
+    """In our own words: the sender's text may contain anything."""
     number = len(sent.errors) if isinstance(sent.errors, list) else int(bool(sent.errors))
     errors = [f"the seat's machine met {number} error{'s' if number > 1 else ''}"] if number else []
     if _any_number(found) and not found.metering.read and not found.metering.lost:

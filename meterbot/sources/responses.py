@@ -1,4 +1,4 @@
-"""What an answer that is no reading means: which health word, what a person reads, and how long to wait at least."""
+"""What a failed answer means: its health word, a text for people, and how long to wait at least."""
 
 import re
 from collections.abc import Mapping
@@ -11,47 +11,47 @@ from meterbot.core.models import Health
 from meterbot.sources.exact_json import NotJsonError, parse
 
 LONGEST_WAIT = 6 * 3600.0
-"""Seconds; a `Retry-After` beyond it is not believed."""
+"""Seconds; a longer `Retry-After` is ignored."""
 
 
 class Cause(StrEnum):
-    """Why there is no reading: what a caller decides by."""
+    """Why there is no reading; callers decide by it."""
 
     SESSION = "session"
-    """The credential is said to be no longer accepted."""
+    """The service says that the credential is no longer accepted."""
     UNAUTHORIZED = "unauthorized"
-    """A bare 401: the credential, or only its right to this organization."""
+    """A bare 401: either the credential or only its access to this organization is refused."""
     REGION = "region"
-    """The address or the country is refused, for everybody."""
+    """The address or the country is refused."""
     SCOPE = "scope"
     """A credential of the wrong kind."""
     KEY = "key"
-    """An API key that is not accepted: it does not expire, it was taken back."""
+    """An API key that was revoked; such keys do not expire."""
     SPEND_LIMIT = "spend_limit"
-    """The organization's own spend limit is reached: no rate limit, although the status is the same."""
+    """The organization's own spend limit is reached. The status is 429, but this is no rate limit."""
     DENIED = "denied"
-    """This route only."""
+    """Only this route is refused."""
     BAD_ID = "bad_id"
     ABSENT = "absent"
-    """404: on an optional route an answer."""
+    """404, which is an answer of an optional route."""
     CHALLENGED = "challenged"
     RATE_LIMITED = "rate_limited"
     FAILING = "failing"
-    """The service answered that it cannot, for now."""
+    """The service says that it cannot answer for now."""
     UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
-    """Broken on the way, or not from the service at all."""
+    """The answer was broken on the way, or does not come from the service."""
     DRIFTED = "drifted"
-    """Whole and well-formed, but not what this route answers."""
+    """Complete and well-formed, but not an answer of this route."""
 
 
 class Missing(Enum):
     """Why an optional answer has no body."""
 
     ABSENT = "absent"
-    """404: an answer, there is no such thing here."""
+    """404: it does not exist."""
     FAILED = "failed"
-    """It could not be read: nothing is known of it."""
+    """It could not be read, so nothing is known."""
 
 
 _HEALTH = {
@@ -74,10 +74,8 @@ _HEALTH = {
 
 
 class SourceError(MeterbotError):  # expected and handled: no error of ours
-    """No reading. The text is one sentence in our words; nothing of the answer is in it but its status.
-
-    `retry_after`: the seconds the service asked for, or None.
-    """
+    """There is no reading. The text never contains a part of the answer except its status. `retry_after`: the seconds
+    that the service asked to wait, or None."""
 
     def __init__(self, cause: Cause, sentence: str, retry_after: float | None = None) -> None:
         super().__init__(sentence)
@@ -87,16 +85,17 @@ class SourceError(MeterbotError):  # expected and handled: no error of ours
 
     @property
     def health(self) -> Health:
-        """The word for a source whose required answer this is."""
+        """The health word if this answer was required."""
         return _HEALTH[self.cause]
 
     def retry_at(self, now: datetime) -> datetime | None:
-        """The floor the service set on the next read. "At once" sets none: our own back-off decides."""
+        """The earliest next reading that the service asked for. A `Retry-After` of 0 is ignored: the back-off
+        decides."""
         return now + timedelta(seconds=self.retry_after) if self.retry_after else None
 
 
 def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> object:
-    """The JSON value of an answer (numbers exact). Raises `SourceError` for every answer that is no reading."""
+    """The JSON of an answer (with exact numbers). Raises `SourceError` if the answer is no reading."""
     wait = retry_after(headers.get("retry-after"), now)
     if _is_challenge(headers, body):
         raise SourceError(Cause.CHALLENGED, f"the edge asks for a browser challenge ({status})", wait)
@@ -112,7 +111,7 @@ def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a `Retry-After` header, 0 to six hours: a number or an HTTP date. None when absent or senseless."""
+    """Seconds of a `Retry-After` header (a number or an HTTP date), 0 to six hours. None if it is absent or invalid."""
     if value is None:
         return None
     value = value.strip()
@@ -172,7 +171,8 @@ def _refused(
 def _forbidden(shown: str, error: dict[str, object], wait: float | None, *, html: bool) -> SourceError:
     message, code = _text(error, "message").lower(), _error_code(error)
     if html and not error:
-        # Something between us and the service, perhaps passing: neither the session nor the account is at fault.
+        # Something between us and the service refuses, perhaps for a moment: it says nothing about the session or the
+        # account.
         return SourceError(
             Cause.UNREACHABLE, f"access was denied on the way, cause unclear ({shown}, a web page)", wait
         )
@@ -203,7 +203,7 @@ def _parsed(headers: Mapping[str, str], body: bytes) -> object:
 
 
 def _error_of(body: bytes) -> dict[str, object]:
-    """The error a refusal's body describes; empty when it has none that can be read."""
+    """The error in a body; empty if there is none."""
     try:
         return _envelope(parse(body)) or {}
     except (NotJsonError, RecursionError):
@@ -211,7 +211,7 @@ def _error_of(body: bytes) -> dict[str, object]:
 
 
 def _envelope(value: object) -> dict[str, object] | None:
-    """`{"type": "error", "error": {…}}`, also without the outer type or with a text for the error."""
+    """`{"type": "error", "error": {…}}`, also without the outer type, or with a text instead of the error."""
     if not isinstance(value, dict):
         return None
     error = value.get("error")

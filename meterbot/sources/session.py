@@ -1,4 +1,4 @@
-"""A session of claude.ai: the key that opens it, kept up to date, and the answers read with it."""
+"""A session of claude.ai: its current key, and the answers that are read with it."""
 
 from datetime import datetime
 from typing import Protocol
@@ -16,19 +16,19 @@ log = get_logger(__name__)
 
 
 class Keeper(Protocol):
-    """Keeps one seat's newest session key for longer than this process lives."""
+    """Stores one seat's newest session key beyond this process."""
 
     async def current(self) -> str:
-        """The key to use now: another process may have a newer one than this. Raises when that cannot be told."""
+        """The key to use now: another process may have a newer one. Raises if it cannot be read."""
         ...
 
     async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
-        """An answer set this key; the one before may not be accepted again. Never raises."""
+        """Stores a key that an answer set; the old key may be refused soon. Never raises."""
         ...
 
 
 class Session:
-    """One seat's session. Only it, and its keeper, hold the key."""
+    """One seat's session. Only this object and its keeper hold the key."""
 
     def __init__(self, key: str, http: HttpClient, base_url: str, keeper: Keeper | None = None) -> None:
         self._http = http
@@ -41,12 +41,12 @@ class Session:
 
     @property
     def key(self) -> str:
-        """The newest session key: claude.ai renews it with its answers, and the old one dies early. A secret."""
+        """The newest session key. A secret."""
         return self._key
 
     async def refresh(self) -> None:
-        """Takes up what the keeper has. Raises `SourceError` when it cannot be asked: a key that was renewed since would
-        be refused, and look like a session that has ended."""
+        """Loads the keeper's key. Raises `SourceError` if that fails: an outdated key would be refused, and look like
+        a session that has ended."""
         if self._keeper is None:
             return
         try:
@@ -56,7 +56,7 @@ class Session:
             raise SourceError(Cause.FAILING, "the stored session key could not be read") from None
 
     async def get(self, path: str, now: datetime) -> object:
-        """The JSON value that `path` answers. Raises `SourceError` for everything else."""
+        """The JSON that `path` answers. Raises `SourceError` otherwise."""
         try:
             cookie = cookie_header(self._key)
         except ForbiddenRequestError as problem:

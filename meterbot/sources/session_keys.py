@@ -1,9 +1,8 @@
-"""The seats' session keys beyond this process: claude.ai renews them, and a renewal that is lost ends the seat early.
+"""Stores the session keys that claude.ai renews, so that they survive a restart.
 
-A seat begins with the key it is configured with. What that key was renewed to is stored, encrypted, under a
-fingerprint of the configured one: when the operator configures another key, that one wins. Workers that share the
-database share the renewals, the newest one wins. Without a cipher nothing is stored, and a restart begins with the
-configured key again.
+A seat begins with its configured key. A renewal is stored, encrypted, with a fingerprint of the configured key: if
+the operator configures another key, that one wins. Processes that share the database share the renewals; the newest
+wins. Without a cipher nothing is stored, and a restart begins with the configured key.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,14 +17,14 @@ from meterbot.core.text import listed, one_line
 from meterbot.store import Store, StoredSession, sessions
 
 _SAME_END = timedelta(hours=1)
-"""A cookie's end that moves by less is not worth a write with every answer."""
+"""A smaller change of a cookie's end is not stored."""
 _INSTANT = timedelta(microseconds=1)
 
 log = get_logger(__name__)
 
 
 class Unkept(Enum):
-    """Why a seat's renewals are not kept."""
+    """Why a seat's renewals are not stored."""
 
     NO_KEY = "there is no METERBOT_SECRET_KEY"
     UNREADABLE = "what is stored was encrypted with another METERBOT_SECRET_KEY"
@@ -43,7 +42,7 @@ class _Held:
 
 
 class SeatSession:
-    """One seat's session key, kept. `configured` is the key it begins with."""
+    """One seat's session key. `configured` is the one it begins with."""
 
     def __init__(self, seat: str, configured: str, store: Store, cipher: Cipher | None) -> None:
         self._seat = seat
@@ -56,19 +55,19 @@ class SeatSession:
         self._learned: StoredSession | None = None
         self._fresh = False
         self.unkept = Unkept.NO_KEY if cipher is None else None
-        """Why renewals are not kept; None while they are."""
+        """Why renewals are not stored; None while they are."""
 
     def __repr__(self) -> str:
         return f"SeatSession({self._seat!r})"
 
     @property
     def ends_at(self) -> datetime | None:
-        """When the session in use ends, as far as that is known."""
+        """When the current session ends, if known."""
         return self._held.ends_at
 
     async def current(self) -> str:
-        """The newest key that is known, stored by this process or another. Raises what the store raises before it has
-        answered for the first time: the configured key may be long out of date."""
+        """The newest key, stored by this process or another. Raises the store's errors until it has answered once:
+        until then the configured key may be outdated."""
         if self._cipher is not None:
             try:
                 if not self._fresh:
@@ -82,11 +81,11 @@ class SeatSession:
         return self._held.key
 
     async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
-        """Takes up a renewal and stores it; when that fails, it is tried again before the next reading."""
+        """Uses and stores a renewal; if storing fails, it is tried again before the next reading."""
         old = self._held
         if key == old.key and (ends_at is None or _alike(ends_at, old.ends_at)):
             return
-        # Two renewals within one reading have one `now`, and a clock may be set back: the later is the newer one.
+        # Two renewals in one reading have the same `now`, and a clock can be set back: the later one is newer.
         at = now if old.renewed_at is None else max(now, old.renewed_at + _INSTANT)
         self._held, self._unsaved = _Held(key, at, ends_at), True
         try:
@@ -95,13 +94,13 @@ class SeatSession:
             log.exception("renewed session key not stored yet, it will be tried again", seat=self._seat)
 
     async def save(self) -> None:
-        """Stores a renewal that is not stored yet. Raises what the store raises."""
+        """Stores a renewal that is not stored yet. Raises the store's errors."""
         if not self._unsaved or self._cipher is None or self.unkept is not None:
             return
         held = self._held
         ciphertext = self._cipher.encrypt(self._seat, held.key)
         row = StoredSession(self._seat, self._fingerprints[0], ciphertext, held.renewed_at, held.ends_at)
-        # On the disk before the next request: claude.ai may not accept the key before it any more.
+        # It must be on the disk before the next request: claude.ai may refuse the old key from then on.
         renew = partial(sessions.renew, renewed=row, descends_from=self._fingerprints)
         if await self._store.run(renew, durable=True):
             self._unsaved = self._held is not held
@@ -109,8 +108,8 @@ class SeatSession:
             await self._look(self._cipher)
 
     def learn(self, row: StoredSession | None, *, fresh: bool = False) -> None:
-        """Takes up what another process may have stored. `fresh`: the seat is to be read now, and nobody else reads it, so
-        that there is no need to look once more."""
+        """Loads what another process may have stored. `fresh`: this process alone reads the seat now, so no second
+        look is needed."""
         if self._cipher is None or row is None:
             return
         if row != self._learned:
@@ -122,7 +121,7 @@ class SeatSession:
         self._fresh = fresh and self.unkept is None
 
     def begin(self) -> StoredSession | None:
-        """What is to be stored where nothing is yet; None once this process has looked: then it was forgotten."""
+        """What to store if nothing is stored yet; None once this process has looked: then the seat was forgotten."""
         return (
             None
             if self._begun or not self._fingerprints
@@ -130,8 +129,11 @@ class SeatSession:
         )
 
     async def _look(self, cipher: Cipher) -> None:
-        """Takes up what is stored, where it is newer. The first look makes the stored session one of the configured
-        key, unless it cannot be decrypted: then it stays, for the right METERBOT_SECRET_KEY may come back."""
+        """Uses the stored key if it is newer.
+
+        The first look deletes renewals of another configured key, unless they cannot be decrypted: the right
+        METERBOT_SECRET_KEY may come back.
+        """
         row = await self._row()
         unkept = self._unkept(cipher, row)
         begins = not self._begun and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
@@ -192,13 +194,12 @@ class Sessions:
         return f"Sessions({sorted(self.seats)})"
 
     async def refresh(self) -> None:
-        """Takes up what other processes renewed: they read these seats, too."""
+        """Loads what other processes renewed: they read these seats, too."""
         if self._stored and not self._store.sole:
             await self._learn(self.seats)
 
     async def prepare(self, seats: Iterable[str]) -> None:
-        """Takes up what is stored of seats that are to be read now, and of which this process alone has taken hold: one
-        question for all of them."""
+        """Loads the keys of seats that this process alone is going to read, with one query."""
         wanted = [seat for seat in seats if seat in self.seats]
         if not self._stored or not wanted:
             return
@@ -209,18 +210,18 @@ class Sessions:
             await self._learn([session.seat for session in begun], fresh=True)
 
     async def _learn(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
-        """Those of the seats of which something is stored."""
+        """The keys of seats for which something is stored."""
         rows = await self._store.read(lambda c: sessions.read(c, seats))
         for seat in seats:
             self.seats[seat].learn(rows.get(seat), fresh=fresh)
         return set(rows)
 
     def ends(self) -> dict[str, datetime]:
-        """When the sessions in use end, by seat, as far as that is known."""
+        """When the current sessions end, by seat, if known."""
         return {seat: session.ends_at for seat, session in self.seats.items() if session.ends_at is not None}
 
     def remarks(self) -> list[str]:
-        """What a person should know of how the keys are kept: one sentence for each cause."""
+        """Problems with storing the keys: one sentence for each cause."""
         said = []
         for why in Unkept:
             seats = [seat for seat, session in self.seats.items() if session.unkept is why]

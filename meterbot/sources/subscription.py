@@ -10,15 +10,15 @@ from meterbot.sources.wire import DowngradeShape, GiftShape, SubscriptionShape
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """`subscription` None with `read` True: there is none. `read` False: when the next charge comes is not known from
-    this body."""
+    """`subscription` None with `read` True: there is none. `read` False: this body does not say when the next charge
+    is."""
 
     subscription: Subscription | None
     read: bool
 
 
 def billing_of(body: object, notes: DriftNotes) -> Billing:
-    """The subscription a body describes. Neither the payment method nor its currency is looked at."""
+    """The subscription in a body. Neither the payment method nor its currency is read."""
     shape = read(SubscriptionShape, body, "subscription", notes)
     if shape is None:
         return Billing(None, read=body is None)
@@ -59,7 +59,7 @@ def _end(shape: SubscriptionShape, gift: GiftShape | None) -> date | None:
 
 
 def _ends_first(shape: SubscriptionShape) -> bool:
-    """A cancellation that is pending keeps the status `active` and names its end as the next charge."""
+    """A pending cancellation has the status `active` and names its end as the next charge."""
     if shape.plan_ending_at is not None and shape.next_charge_at is not None:
         return shape.next_charge_at >= shape.plan_ending_at
     end, charge = _end(shape, None), _next_charge(shape)

@@ -1,4 +1,4 @@
-"""Which plan an organization is on, from the words that accounts and profiles have for it."""
+"""An organization's plan, from the words in accounts and profiles."""
 
 import re
 from collections.abc import Collection
@@ -11,10 +11,8 @@ _SHARED_KINDS = {"raven", "claude_team", "claude_enterprise"}
 
 
 def is_shared(kinds: Collection[str], tier: str | None, seat: str | None) -> bool:
-    """Whether several people share the organization (Team, Enterprise), so that its counter is nobody's seat.
-
-    `kinds`: its capabilities, or its type.
-    """
+    """Whether several people share the organization (Team, Enterprise), so its counter is not one seat's. `kinds`:
+    its capabilities, or its type."""
     return (
         not _SHARED_KINDS.isdisjoint(kinds)
         or (tier or "").startswith(_SHARED_TIERS)
@@ -23,10 +21,10 @@ def is_shared(kinds: Collection[str], tier: str | None, seat: str | None) -> boo
 
 
 def tier_of(kinds: Collection[str], tier: str | None, seat: str | None) -> str | None:
-    """`pro`, `max_5x`, `max_20x`, `max`, `team`, `team_premium`, `enterprise` or `free`; None when they do not tell.
+    """`pro`, `max_5x`, `max_20x`, `max`, `team`, `team_premium`, `enterprise` or `free`; None if unknown.
 
-    `kinds`: the organization's capabilities, or its type; `tier`: its rate limit tier; `seat`: the member's seat tier.
-    A shared organization is looked for first: it may have the rate limits of a personal plan.
+    `kinds`: the organization's capabilities, or its type; `tier`: its rate limit tier; `seat`: the member's seat
+    tier. A shared organization may have the rate limits of a personal plan, so it is checked first.
     """
     words = {*kinds, tier or ""}
     if is_shared(kinds, tier, seat):

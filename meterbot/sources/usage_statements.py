@@ -1,4 +1,4 @@
-"""What each of the three places that show one counter says of it: `spend`, `extra_usage`, and the overage row."""
+"""What each of the three places with the counter says: `spend`, `extra_usage`, and the overage row."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +18,7 @@ _OVERAGE_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class StatedAmount:
-    """Minor units. `currency` and `scale` are None where the amount itself does not state them."""
+    """Minor units. `currency` and `scale` are None if the amount itself does not have them."""
 
     minor: Decimal
     currency: str | None
@@ -27,7 +27,7 @@ class StatedAmount:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`null_cap`: the place states its cap, as null."""
+    """`null_cap`: the place has a cap, and it is null."""
 
     place: Literal["spend", "extra_usage", "overage"]
     used: StatedAmount | None
@@ -42,14 +42,14 @@ class Statement:
 
     @property
     def unlimited(self) -> bool:
-        """A null cap means "no ceiling" while money can be spent; otherwise it may mean that no cap was ever set. A null
-        cap in `spend` stands beside real caps elsewhere and decides nothing."""
+        """A null cap means "no cap" while money can be spent; otherwise perhaps none was ever set. A null cap in
+        `spend` decides nothing, because real caps are in other places."""
         enabled = self.enabled is True and self.used is not None
         return self.null_cap and enabled and self.place != "spend"
 
     @property
     def says_something(self) -> bool:
-        """`spend` states a zero even where nothing was ever bought: that contradicts nobody."""
+        """`spend` has a zero even if nothing was ever bought, so its zero contradicts no other place."""
         if self.place != "spend":
             return True
         return self.cap is not None or (self.used is not None and self.used.minor > 0)
@@ -60,8 +60,8 @@ def overage_row(
 ) -> OverageShape | Missing:
     """The seat's own row of an `/overage_spend_limit` body.
 
-    `team`: several people share the organization, so its `limit_type: organization` row counts everybody's spend and is
-    nobody's seat. In a personal organization that row is the person's own.
+    `team`: several people share the organization, so its `limit_type: organization` row is everybody's. In a personal
+    organization that row is the person's own.
     """
     row = read(OverageShape, value, "overage", notes)
     if row is None:
@@ -97,7 +97,7 @@ def spend_statement(value: object, notes: DriftNotes) -> Statement | None:
         null_cap=shape.limit is None and "limit" in shape.model_fields_set,
         enabled=shape.enabled,
         reason=shape.disabled_reason,
-        # An amount that cannot be read still states its currency and scale, and others need them.
+        # An amount that cannot be parsed still has its currency and scale, which others need.
         currency=next((amount.currency for amount in known if amount.currency), None),
         scale=next((amount.exponent for amount in known if amount.exponent is not None), None),
         balance=_of_shape(read(AmountShape, shape.balance, "spend.balance", notes)),
@@ -164,7 +164,7 @@ def overage_statement(row: OverageShape, notes: DriftNotes) -> Statement:
 
 
 def _could_not_fetch(shape: ExtraUsageShape | OverageShape) -> bool:
-    """A zero beside this reason is no reading."""
+    """With this reason, zero is no reading."""
     return shape.disabled_reason == FETCH_ERROR and not shape.used_credits
 
 
@@ -173,6 +173,6 @@ def _stated(minor: Decimal | None, currency: str | None, scale: int | None) -> S
 
 
 def _is_null(shape: ExtraUsageShape | OverageShape, name: str, path: str, notes: DriftNotes) -> bool:
-    """Stated as null, as opposed to left out or rejected."""
+    """Present and null, not missing or rejected."""
     stated = name in shape.model_fields_set and getattr(shape, name) is None
     return stated and f"{path}.{name}" not in notes.rejected

@@ -17,9 +17,9 @@ _MOST = 40
 
 
 def windows_of(usage: dict[str, object], notes: DriftNotes) -> tuple[Window, ...]:
-    """Every window the body states, the two main ones first, each name once.
+    """Every window of the body, the two main ones first, each name once.
 
-    The classic keys win over `limits` and `model_scoped`, which fill in what those leave unknown. A null window is absent.
+    The classic keys win over `limits` and `model_scoped`, which fill in what is unknown. A null window is absent.
     """
     windows = _classic(usage, notes)
     newer = [*_limits(usage.get("limits"), notes), *_model_scoped(usage.get("model_scoped"), notes)]
@@ -39,7 +39,7 @@ def is_window(key: str) -> bool:
 
 
 def windows_lost(windows: tuple[Window, ...], notes: DriftNotes) -> bool:
-    """Whether a main window's utilization was there but could not be read."""
+    """Whether a main window's utilization was there but could not be parsed."""
     known = {window.name for window in windows if window.utilization is not None}
     return any(
         path in {name, f"{name}.utilization"} or path.startswith("limits")
@@ -55,7 +55,7 @@ def _classic(usage: dict[str, object], notes: DriftNotes) -> dict[str, Window]:
     for name in [*MAIN, *scoped[:_MOST]]:
         value = usage.get(name)
         if name not in MAIN and isinstance(value, dict) and "utilization" not in value:
-            continue  # a new section that merely shares the prefix
+            continue  # A new section that only has the same prefix.
         shape = read(WindowShape, value, name, notes)
         if shape is None:
             continue
@@ -85,7 +85,7 @@ def _limits(value: object, notes: DriftNotes) -> list[Window]:
 
 
 def _model_scoped(value: object, notes: DriftNotes) -> list[Window]:
-    """What some answers have instead of `limits`: the windows of single models."""
+    """Some answers have this instead of `limits`: the windows of single models."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -101,7 +101,7 @@ def _model_scoped(value: object, notes: DriftNotes) -> list[Window]:
 
 
 def _limit_names(limit: LimitShape) -> list[str]:
-    """The window's name, and the one to take when that is taken. Empty for kinds that are no window (`spend`)."""
+    """The window's name, and the one to use if that is taken. Empty for kinds that are no window (`spend`)."""
     if limit.kind == "weekly_scoped":
         return [f"seven_day_{scope}" for scope in _scopes(limit.scope) or ["scoped"]]
     name = _NAMED.get(limit.kind or "")
@@ -109,7 +109,7 @@ def _limit_names(limit: LimitShape) -> list[str]:
 
 
 def _scopes(scope: object) -> list[str]:
-    """In snake case: the model, else the surface; then both, which tells two surfaces of one model apart."""
+    """In snake case: the model, else the surface; then both, to distinguish two surfaces of one model."""
     if not isinstance(scope, dict):
         name = _label(scope)
         return [] if name is None else [name]

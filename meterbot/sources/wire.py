@@ -1,4 +1,4 @@
-"""The shapes of the answers, as far as they are read. Amounts are in minor units of their currency."""
+"""The fields that are read from the answers. Amounts are in minor units of their currency."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class LimitShape(Shape):
     percent: Number = None
     resets_at: Instant = None
     scope: Any = None
-    """A plain string, or `{model: {id, display_name}, surface}`, the surface a string or `{display_name}`."""
+    """A plain string, or `{model: {id, display_name}, surface}`, where the surface is a string or `{display_name}`."""
 
 
 class ModelWindowShape(WindowShape):
@@ -51,7 +51,7 @@ class AmountShape(Shape):
 
 
 class SpendShape(Shape):
-    """`spend` of `/usage`: the newest form of the counter. `used` is 0 where nothing was ever bought."""
+    """`spend` of `/usage`, the counter's newest form. `used` is 0 if nothing was ever bought."""
 
     used: Any = None
     limit: Any = None
@@ -62,7 +62,7 @@ class SpendShape(Shape):
 
 
 class ExtraUsageShape(Shape):
-    """`extra_usage` of `/usage`. `monthly_limit` null while enabled is "no ceiling"."""
+    """`extra_usage` of `/usage`. `monthly_limit` null while enabled means no cap."""
 
     is_enabled: Flag = None
     monthly_limit: Number = None
@@ -76,7 +76,7 @@ class ExtraUsageShape(Shape):
 
 
 class OverageShape(Shape):
-    """A row of `/overage_spend_limit`. The last four fields are older names of the ones above."""
+    """A row of `/overage_spend_limit`. The last four fields are older names of those above."""
 
     organization_uuid: Identity = None
     account_uuid: Identity = None
@@ -164,7 +164,7 @@ class OrganizationShape(Shape):
 
 
 class ProfileShape(Shape):
-    """`/api/oauth/profile`. The flat fields are what some answers have instead of `organization`."""
+    """`/api/oauth/profile`. Some answers have the flat fields instead of `organization`."""
 
     account: Any = None
     organization: Any = None
@@ -193,8 +193,8 @@ class ProfileOrganizationShape(Shape):
 
 
 class PushShape(Shape):
-    """claude-meter's JSON, one object for each organization. `usage` is either re-serialised from a fixed list of fields,
-    or the server's own body; `account_uuid` is ours."""
+    """claude-meter's JSON, one object for each organization. `usage` is either written from a fixed list of fields,
+    or the server's own body; `account_uuid` is meterbot's addition."""
 
     org_uuid: Identity = None
     account_uuid: Identity = None

@@ -17,7 +17,7 @@ _ABOUT = select(tables.alert_actions).where(_actions.alert.in_(bindparam("events
 
 
 def holding(connection: Connection, now: datetime) -> list[AlertAction]:
-    """The snoozes and mutes that still hold, the oldest first."""
+    """The snoozes and mutes that are still active, the oldest first."""
     lasts = or_(_actions.until.is_(None), _actions.until > now)
     query = select(tables.alert_actions).where(
         _actions.kind != ActionKind.ACK, _actions.undone_at.is_(None), lasts
@@ -26,7 +26,7 @@ def holding(connection: Connection, now: datetime) -> list[AlertAction]:
 
 
 def muted(connection: Connection) -> set[str]:
-    """The keys of the events that were muted without an end."""
+    """The keys of the events that were muted for ever."""
     query = select(_actions.alert).where(
         _actions.until.is_(None), _actions.undone_at.is_(None), _actions.kind == ActionKind.MUTE
     )
@@ -44,7 +44,7 @@ def add(connection: Connection, action: AlertAction) -> None:
 
 
 def undo(connection: Connection, action: str, now: datetime) -> bool:
-    """False when it was undone already."""
+    """False if it was undone already."""
     open_ = update(tables.alert_actions).where(_actions.id == action, _actions.undone_at.is_(None))
     return connection.execute(open_.values(undone_at=now)).rowcount == 1
 

@@ -1,4 +1,4 @@
-"""Copies of a SQLite database: made whole while a bot writes to it, put back only while none runs on it."""
+"""Copies of a SQLite database, made while a bot writes to it and restored only while none runs."""
 
 import os
 import sqlite3
@@ -26,8 +26,7 @@ _OF_POSTGRESQL = {
 
 
 def back_up(url: URL, target: Path | None, now: datetime) -> Path:
-    """Copies the database to a file that is not there yet, by default one beside it. A bot may write meanwhile. Raises
-    `StartError`."""
+    """Copies the database to a new file, by default beside it. A bot may run meanwhile. Raises `StartError`."""
     database = _file(url, "backup")
     target = target or database.with_name(f"{database.name}.{_stamp(now)}.backup")
     if target.exists():
@@ -39,8 +38,8 @@ def back_up(url: URL, target: Path | None, now: datetime) -> Path:
 
 
 def restore(url: URL, source: Path, now: datetime) -> Path | None:
-    """Puts a copy in the place of the database, and keeps what was there under the name that is returned; None where
-    nothing was. Refused while a bot runs on it, or if this version cannot read the copy. Raises `StartError`."""
+    """Replaces the database by a copy, and returns the name of the file that keeps the old one; None if there was
+    none. Refused while a bot runs, or if this version cannot read the copy. Raises `StartError`."""
     database = _file(url, "restore")
     with _told(f"cannot restore {source}"):
         if not source.is_file():
@@ -61,11 +60,11 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
 
 
 def before_migration(database: Path, schema: str, now: datetime) -> Path:
-    """A copy beside the database, of which only the newest few are kept. Raises `StartError`."""
+    """A copy beside the database; only the newest few are kept. Raises `StartError`."""
     database = database.resolve()
     target = database.with_name(f"{database.name}.{_stamp(now)}.schema-{schema}")
     with _told(f"cannot keep a copy of {database} before it is brought up to date, so it is left as it is"):
-        target.unlink(missing_ok=True)  # of this very second: an attempt that failed afterwards
+        target.unlink(missing_ok=True)  # from this very second: an attempt that failed afterwards
         _copy(database, target)
     copies = sorted(database.parent.glob(f"{database.name}.*.schema-*"))
     for old in copies[:-_COPIES]:
@@ -84,7 +83,7 @@ def _stamp(now: datetime) -> str:
 
 
 def _schema(path: Path) -> str:
-    """Which schema a file has. Raises `sqlite3.Error` where it is no database of ours, or damaged."""
+    """The schema of a file. Raises `sqlite3.Error` if it is damaged or not a meterbot database."""
     with closing(_opened(path)) as opened:
         (found,) = opened.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
@@ -97,12 +96,12 @@ def _schema(path: Path) -> str:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # Not read-only: what a bot wrote last is in a file beside it, which even a reader must be able to open.
+    # Not read-only: the newest writes are in a file beside it, which even a reader must be able to open.
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_SECONDS)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A whole copy for the eyes of the user alone, or none."""
+    """A complete copy that only the user can read, or none."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -129,7 +128,7 @@ def _put(source: Path, database: Path, now: datetime) -> Path | None:
         if kept.exists():
             raise FileExistsError(f"{kept} already exists: try again")
         _leave_wal(database)
-        # A damaged one may still have a file beside it, which would be read into any database of this name.
+        # A damaged database may still have a file beside it, which SQLite would read into a new one of this name.
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 database.with_name(f"{database.name}{suffix}").rename(f"{kept}{suffix}")
@@ -138,7 +137,8 @@ def _put(source: Path, database: Path, now: datetime) -> Path | None:
 
 
 def _leave_wal(database: Path) -> None:
-    """Makes it one file, which SQLite does only for the last who has it open; a damaged one stays as it is."""
+    """Merges the files beside it into one, which SQLite does only for its last user; a damaged database stays as it
+    is."""
     try:
         with closing(_opened(database)) as opened:
             opened.execute("PRAGMA journal_mode = DELETE")
@@ -151,7 +151,7 @@ def _leave_wal(database: Path) -> None:
 
 
 def _give_to_its_owner(database: Path, arriving: Path) -> None:
-    """An administrator restores for the user that the bot runs as."""
+    """Gives the file to the bot's user if an administrator restores it."""
     if os.name == "posix" and os.geteuid() == 0:
         owner = (database if database.exists() else database.parent).stat()
         for path in (arriving, lock_file.lock_path(database)):

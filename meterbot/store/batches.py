@@ -1,4 +1,4 @@
-"""Writes what one batch of facts changes, in the caller's transaction."""
+"""Stores the changes of one batch, in the caller's transaction."""
 
 from sqlalchemy import Connection
 
@@ -8,8 +8,8 @@ from meterbot.store.values import Batch
 
 
 def write(connection: Connection, batch: Batch) -> list[Event]:
-    """Writes all of it. An event whose key is stored already is left out, and so are its deliveries. Returns the events
-    that were new."""
+    """Stores everything. An event whose key is stored already is left out with its deliveries. Returns the new
+    events."""
     named = {one.counter for one in batch.latest} | {sample.counter for sample in batch.samples}
     named |= batch.states.keys() | {counter for _, counter in batch.gone} | batch.set_back.keys()
     ids = counter_states.make_ids(connection, named)

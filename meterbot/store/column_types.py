@@ -1,4 +1,4 @@
-"""How our values lie in columns: instants as numbers, money as text, dataclasses as JSON. The same on SQLite and PostgreSQL."""
+"""Column types: instants as numbers, money as text, dataclasses as JSON. The same on SQLite and PostgreSQL."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,7 @@ def text_of(money: Money) -> str:
 
 @lru_cache(maxsize=10_000)
 def money_of(text: str) -> Money:
-    # A history says most of its amounts many times over: caps, and amounts that did not change.
+    # A history contains most amounts many times: caps, and amounts that did not change.
     minor, _, unit = text.partition(" ")
     currency, _, exponent = (unit or "USD 2").rpartition(" ")
     return Money(Decimal(minor), currency, int(exponent))
@@ -92,7 +92,7 @@ def json_of(kind: Any, value: Any) -> str:
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Made when it is first needed."""
+    """Created when first needed."""
     return TypeAdapter(kind)
 
 

@@ -36,7 +36,7 @@ def make_ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter,
 
 
 def lock_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
-    """As `read_states`. Until the transaction ends no other one changes these counters, stored or not."""
+    """Like `read_states`. No other transaction changes these counters, stored or not, until this one ends."""
     wanted = set(wanted)
     if connection.dialect.name == "postgresql":
         new = wanted - ids(connection, wanted).keys()

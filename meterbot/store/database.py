@@ -1,4 +1,4 @@
-"""Opens a database on SQLite or PostgreSQL, and brings it to this version's schema."""
+"""Opens a database on SQLite or PostgreSQL and upgrades its schema."""
 
 import asyncio
 import sqlite3
@@ -28,19 +28,17 @@ from meterbot.store.url import parse_url, place_of
 from meterbot.store.values import Glance, StoredSession
 
 _SILENT_SECONDS = 2.0
-"""After so long the log says what a start waits for."""
+"""After so many seconds the log says what the start waits for."""
 _PEEK_SECONDS = 15.0
-"""Longer than SQLite waits for another's write to end."""
+"""Longer than SQLite waits for another program's write."""
 
 T = TypeVar("T")
 log = get_logger(__name__)
 
 
 async def open_store(url: str, *, as_worker: bool = False) -> Store:
-    """Opens the database and brings it to this version's schema. Raises `StartError`, without the URL's secrets.
-
-    `as_worker`: for a bot, of which a SQLite file takes one at a time.
-    """
+    """Opens the database and upgrades its schema. Raises `StartError` without the URL's secrets. `as_worker`: for a
+    bot, because a SQLite file takes only one."""
     parsed = parse_url(url)
     hold = await asyncio.to_thread(lock_file.hold, parsed) if as_worker else None
     engine = make_engine(parsed)
@@ -62,23 +60,23 @@ def _end_all_workers(engine: Engine) -> None:
 
 
 async def upgrade(url: str) -> None:
-    """Brings the database to this version's schema; harmless when it is there, and while others do the same."""
+    """Upgrades the database's schema; harmless if it is new already, and while others do the same."""
     store = await open_store(url)
     await store.close()
 
 
 async def back_up(url: str, target: Path | None, now: datetime) -> Path:
-    """Copies a SQLite database while it is used; returns where to. Raises `StartError`."""
+    """Copies a SQLite database while it is used; returns the copy's name. Raises `StartError`."""
     return await asyncio.to_thread(backup.back_up, parse_url(url), target, now)
 
 
 async def restore(url: str, source: Path, now: datetime) -> Path | None:
-    """Puts a copy in the place of a SQLite database that no bot uses; returns where that is kept. Raises `StartError`."""
+    """Replaces a SQLite database by a copy; returns the name of the old one. Raises `StartError`."""
     return await asyncio.to_thread(backup.restore, parse_url(url), source, now)
 
 
 async def is_there(url: str) -> bool:
-    """Whether there is something to open: a file; PostgreSQL is taken to be. Raises `StartError`."""
+    """Whether there is a database: a file; PostgreSQL is assumed to be there. Raises `StartError`."""
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":
         return True
@@ -86,8 +84,8 @@ async def is_there(url: str) -> bool:
 
 
 async def peek_sessions(url: str) -> dict[str, StoredSession]:
-    """The stored sessions of a database that is left as it is, even where it is not there yet. Raises `StartError`,
-    without the URL's secrets."""
+    """The stored sessions. Changes nothing, and does not create the database. Raises `StartError` without the URL's
+    secrets."""
     return await _peek(url, _stored_sessions) if await is_there(url) else {}
 
 
@@ -96,8 +94,8 @@ def _stored_sessions(connection: Connection) -> dict[str, StoredSession]:
 
 
 async def glance(url: str) -> Glance:
-    """The schema and the sources of a database that is left as it is, even where it is not there yet. Raises
-    `StartError`, without the URL's secrets."""
+    """The schema and the sources. Changes nothing, and does not create the database. Raises `StartError` without the
+    URL's secrets."""
     return await _peek(url, _seen) if await is_there(url) else Glance(None, newest_schema(), there=False)
 
 
@@ -141,11 +139,11 @@ async def _upgrade(engine: Engine, url: URL) -> None:
     finally:
         waiting.cancel()
     if failure is not None:
-        raise failure  # not above: no chained exception carries the connection's options along
+        raise failure  # A chained exception would contain the connection's options
 
 
 def _due(connection: Connection) -> tuple[bool, str | None]:
-    """Whether there is something to migrate, and from which schema; None where the database is empty."""
+    """Whether to migrate, and from which schema; None if the database is empty."""
     found, newest = found_schema(connection), newest_schema()
     if found is not None and found not in schemas():
         raise StartError(
@@ -165,7 +163,7 @@ def _migrate(engine: Engine, url: URL) -> None:
         elif due and found is not None:
             kept = None
             if url.get_backend_name() == "sqlite":
-                # The lock that is held keeps everybody from writing, and nobody from reading.
+                # This lock keeps others from writing, not from reading.
                 kept = backup.before_migration(Path(str(url.database)), found, datetime.now(UTC))
             log.info(
                 "bringing the database up to date",

@@ -1,4 +1,4 @@
-"""From a database's URL to an engine for SQLite or PostgreSQL."""
+"""Makes an engine for SQLite or PostgreSQL from a database's URL."""
 
 import sqlite3
 import time
@@ -12,13 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from meterbot.core.errors import StartError, UnavailableError
 
 READERS = 2
-"""Threads that read: one long answer does not hold up another."""
+"""Several threads read, so that one long answer does not delay another."""
 MOST_CONNECTIONS = READERS + 2
-"""How many a process holds at once: a small hosted PostgreSQL has twenty, and a new release meets the old one there."""
+"""Connections of one process: a small hosted PostgreSQL allows twenty, and an old and a new release may overlap."""
 _BUSY_MS = 10_000
-"""How long a SQLite connection waits for another's write to end."""
+"""Seconds that a SQLite connection waits for another's write."""
 _PATIENT_MS = 60_000
-"""How long it waits for another's migrations to end: SQLite's queue is not fair, and some programs may start at once."""
+"""Seconds that it waits for another's migrations: SQLite's queue is not fair, and several programs may start at once."""
 _WAL_PAUSE_MS = 50
 _POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
 _PATIENCE: dict[str, Any] = {
@@ -27,11 +27,11 @@ _PATIENCE: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-"""Seconds, so that a server that is gone without a word is noticed."""
+"""Seconds, to notice a server that disappeared."""
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine that names no parameter in its errors, and on SQLite says itself how a transaction begins."""
+    """An engine whose errors contain no parameters, and which begins SQLite's transactions itself."""
     if url.get_backend_name() == "postgresql":
         return _postgresql_engine(url)
     engine = create_engine(url, hide_parameters=True, **_POOL)
@@ -46,7 +46,7 @@ def _postgresql_engine(url: URL) -> Engine:
     options = {**_PATIENCE, **url.translate_connect_args(username="user", database="dbname"), **url.query}
 
     def connect() -> Any:
-        # A pooler in transaction mode may run each transaction on another connection: prepare nothing.
+        # A pooler in transaction mode may run each transaction on another connection, so nothing is prepared.
         return psycopg.connect(prepare_threshold=None, **options)
 
     engine = create_engine(
@@ -57,7 +57,7 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 def _hide_details(context: ExceptionContext) -> BaseException | None:
-    """PostgreSQL's DETAIL repeats the row that it refuses."""
+    """PostgreSQL's DETAIL contains the row that it refuses."""
     failed, original = context.sqlalchemy_exception, context.original_exception
     if not isinstance(failed, DBAPIError) or not str(original).strip().count("\n"):
         return None
@@ -90,7 +90,7 @@ _WRITE_DURABLY = ("PRAGMA synchronous = FULL", "BEGIN IMMEDIATE")
 
 
 def prepare(engine: Engine) -> None:
-    """Puts a SQLite file in WAL mode, which it keeps. Raises `sqlite3.Error` where the file cannot be opened."""
+    """Puts a SQLite file in WAL mode, which is permanent. Raises `sqlite3.Error` if the file cannot be opened."""
     if engine.dialect.name != "sqlite":
         return
     path = str(engine.url.database)
@@ -101,7 +101,8 @@ def prepare(engine: Engine) -> None:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
-                # The switch needs the file for itself and does not queue for it: programs that start together meet.
+                # The switch needs the file for itself and does not wait for it, but several programs may start at
+                # once.
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or left == 0:  # of several kinds
                     raise
                 time.sleep(_WAL_PAUSE_MS / 1000)
@@ -110,24 +111,24 @@ def prepare(engine: Engine) -> None:
 
 
 def for_writing(engine: Engine) -> Engine:
-    """SQLite's write lock is taken at the start: what the transaction reads stays true until its end."""
+    """Takes SQLite's write lock at the start, so what the transaction reads stays true until its end."""
     return engine.execution_options(sqlite_begin=_WRITE)
 
 
 def for_migrating(engine: Engine) -> Engine:
-    """As `for_writing`, and waits for another program's migration."""
+    """Like `for_writing`, but waits for another program's migration."""
     patient, again = (f"PRAGMA busy_timeout = {ms}" for ms in (_PATIENT_MS, _BUSY_MS))
     return engine.execution_options(sqlite_begin=(patient, *_WRITE, again))
 
 
 def for_durable_writing(engine: Engine) -> Engine:
-    """As `for_writing`, and on the disk when it returns, power cut or not."""
+    """Like `for_writing`; on the disk when it returns, even after a power cut."""
     return engine.execution_options(sqlite_begin=_WRITE_DURABLY)
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Whether a connection pooler stands before PostgreSQL: then the process that answers is not the one that the
-    connection began with."""
+    """Whether a connection pooler is in front of PostgreSQL: then another process answers than the one that was
+    connected to."""
     if connection.dialect.name != "postgresql":
         return False
     driver: Any = connection.connection.driver_connection
@@ -135,7 +136,7 @@ def is_pooled(connection: Connection) -> bool:
 
 
 def failure_of(error: BaseException) -> str:
-    """What went wrong, in the database's words, where those cannot carry a piece of the URL."""
+    """The database's own words, unless they may contain a part of the URL."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return failure_of(error.orig)
     if isinstance(error, sqlite3.Error):
@@ -154,18 +155,18 @@ _LASTING = ("authentication failed", "does not exist", "no pg_hba.conf entry", "
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether a later start may succeed although nobody changes anything."""
+    """Whether a later start may succeed without any change."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
     if type(error).__name__ != "OperationalError":
         return False
-    # While connecting, PostgreSQL's client gives no code but a sentence.
+    # While connecting, PostgreSQL's client gives a sentence instead of a code.
     state, text = getattr(error, "sqlstate", None), str(error)
     return state.startswith(_PASSING_STATES) if state else not any(words in text for words in _LASTING)
 
 
 def start_error(error: BaseException, sentence: str) -> StartError:
-    """`sentence` as the error of a start that `error` ended."""
+    """`sentence` as the error of a start, caused by `error`."""
     return (UnavailableError if may_pass(error) else StartError)(f"{sentence}: {failure_of(error)}")

@@ -1,4 +1,4 @@
-"""Tells trouble of the database from bugs of ours: the former is a warning of one line, the latter keeps its traceback."""
+"""Distinguishes failures of the database, which are one-line warnings, from bugs, which are logged with a traceback."""
 
 import sqlite3
 
@@ -26,7 +26,7 @@ def as_warning(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database could not do what it was asked to, whatever that was."""
+    """Whether the database failed, whatever it was asked to do."""
     if isinstance(error, NoConnectionFree | StoreTimeoutError | ClosedError):
         return True
     if isinstance(error, DBAPIError):

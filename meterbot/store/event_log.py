@@ -43,13 +43,13 @@ def events_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, Even
 
 
 def lock_event(connection: Connection, key: str) -> None:
-    """Until the transaction ends no other one acts on this event or deletes it."""
+    """Until the transaction ends, no other one uses or deletes this event."""
     query = select(tables.events.c.key).where(tables.events.c.key == key)
     connection.execute(query.with_for_update())
 
 
 def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:
-    """Told, and not ended, in order of time."""
+    """Posted and not ended, in order of time."""
     wanted = {kind.value for kind in kinds}
     told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.ALERT)
     query = select(tables.events.c.event).where(
@@ -59,7 +59,7 @@ def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Even
 
 
 def write_events(connection: Connection, events: Sequence[Event]) -> list[Event]:
-    """The ones whose key was not stored yet, each once."""
+    """The events whose key was not stored yet, each once."""
     if not events:
         return []
     first: dict[str, Event] = {}

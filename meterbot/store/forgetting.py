@@ -1,4 +1,4 @@
-"""Deleting what is stored of a seat, and old events."""
+"""Deletes what is stored of a seat, and old events."""
 
 from collections.abc import Iterable
 
@@ -14,9 +14,12 @@ _latest, _counters = tables.latest.c, tables.counters.c
 
 
 def forget(connection: Connection, seat: str) -> Forgotten:
-    """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads too
-    stays. What comes back is false when nothing was stored. History, states and deliveries follow counters and events by their foreign keys."""
-    # Who is reading it just now finds it taken away, and does not bring it back.
+    """Deletes what is stored of a seat, waiting deliveries and history included; a counter that another seat reads
+    stays. The result is false if nothing was stored.
+
+    Foreign keys delete history, states and deliveries together with counters and events.
+    """
+    # A process that reads the seat at this moment loses its lease, and stores nothing.
     connection.execute(delete(tables.leases).where(tables.leases.c.name == lease_of(seat)))
     source_states.lock_sources(connection, [seat])
     own, shared = _counters_of(connection, seat)
@@ -45,14 +48,14 @@ def forget(connection: Connection, seat: str) -> Forgotten:
 
 
 def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
-    """Deletes these events and their deliveries, except those of which something still waits to be sent, and those that
-    a mute without an end rests on. Returns how many."""
+    """Deletes these events and their deliveries, unless one still waits to be sent or a permanent mute needs the
+    event. Returns how many."""
     kept = deliveries.waited_for(connection) | alert_actions.muted(connection)
     return event_log.delete_events(connection, set(event_keys) - kept)
 
 
 def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]:
-    """The numbers of the counters that the seat alone reads or read, and of those that others read too."""
+    """The counters that only this seat reads or has read, and those that others read, too."""
     named = select(_counters.id).where(_counters.account == f"seat:{seat}")
     shown = select(_latest.counter).where(_latest.seat == seat)
     told = connection.scalars(select(tables.events.c.event).where(tables.events.c.seat == seat))

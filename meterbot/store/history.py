@@ -1,4 +1,4 @@
-"""Spend over time: what is kept of the samples, and how it is found again."""
+"""Spend over time: which samples are kept, and how they are found."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,17 +21,15 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a counter's history: its newest sample, and when the newest kept one was."""
+    """The end of a counter's history: its newest sample, and the time of the newest kept one."""
 
     newest: Sample
     kept_at: datetime
 
 
 def keep(tail: Tail | None, sample: Sample) -> tuple[Tail, list[Sample]]:
-    """The new end of the history, and the samples to keep: changes, and the ends of quiet stretches.
-
-    A quiet stretch ends with its month, so that every month in which a seat was read has a sample.
-    """
+    """The new end of the history, and the samples to keep: changes, and the ends of quiet times. A quiet time ends
+    with its month, so each month with a reading has a sample."""
     if tail is None:
         return Tail(sample, sample.at), [sample]
     newest, kept_at = tail.newest, tail.kept_at
@@ -74,7 +72,7 @@ def _tail_row(end: Tail, ids: dict[Counter, int]) -> dict[str, Any]:
 
 
 def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Counter, datetime]) -> None:
-    """Drops each of these counters' samples after its instant; the last one that stays is the newest again."""
+    """Deletes each counter's samples after its instant; the last remaining one is the newest again."""
     for counter, end in ends.items():
         number = ids[counter]
         connection.execute(
@@ -89,7 +87,7 @@ def set_back(connection: Connection, ids: dict[Counter, int], ends: Mapping[Coun
 
 
 def rolled_up_to(connection: Connection) -> datetime | None:
-    """Where the hours end that were written from the samples."""
+    """Until when hours have been calculated from the samples."""
     value = connection.scalar(select(_notes.value).where(_notes.name == _ROLLED_UP_TO))
     return None if value is None else datetime.fromisoformat(value)
 
@@ -99,14 +97,14 @@ def set_rolled_up_to(connection: Connection, end: datetime) -> None:
 
 
 def _roll_up_again_from(connection: Connection, at: datetime | None) -> None:
-    """A sample came, or went, in an hour that was written already, as when a machine was offline."""
+    """A sample was added or deleted in an hour that was calculated already, for example after a machine was offline."""
     if at is None or (end := rolled_up_to(connection)) is None or at >= end:
         return
     set_rolled_up_to(connection, hour_of(at))
 
 
 def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Sample]:
-    """The kept samples from `since` on, the last one before (and the last one that knew an amount), and the newest
+    """The kept samples since `since`, the last one before (and the last one with a known amount), and the newest
     reading, in order of time."""
     numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
@@ -132,14 +130,14 @@ def _in_order(
 
 
 def newest(connection: Connection) -> datetime | None:
-    """When the newest reading of any counter was."""
+    """The time of the newest reading of any counter."""
     at: datetime | None = connection.scalar(select(func.max(_tails.at, type_=_tails.at.type)))
     return at
 
 
 def last_before(since: datetime | BindParameter[Any], *, known: bool = False) -> Select[Any]:
-    """Of every counter the last kept sample before `since`; the last one that knew an amount, which is what a rise
-    is a rise from, when asked for a known one."""
+    """Each counter's last kept sample before `since`; the last one with an amount if `known` is requested, because a
+    rise starts from it."""
     # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
     # whole history.
     earlier = tables.history.alias()

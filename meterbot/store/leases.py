@@ -1,4 +1,4 @@
-"""Seats that are being read: each by one worker, and not again before its deadline."""
+"""Seats that are being read: each by one worker, and not before its next deadline."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,17 +10,18 @@ from meterbot.store.values import Claims
 
 
 def lease_of(seat: str) -> str:
-    """Under which name a seat is taken."""
+    """The name of a seat's lease."""
     return workers.SEAT_PREFIX + seat
 
 
 def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | None], now: datetime) -> Claims:
-    """Takes the seats whose deadline is still the one that was seen, and that nobody is reading."""
+    """Takes the seats that are still due at the known deadline and that nobody is reading."""
     taken = {
         name.removeprefix(workers.SEAT_PREFIX)
         for name in workers.take(connection, worker, map(lease_of, seen), now)
     }
-    # A reading is stored together with its deadline and the end of its lease: once the seat is taken, this is the newest.
+    # A reading is stored together with its deadline and the end of its lease, so after taking the seat this is the
+    # newest.
     states = source_states.read_sources(connection, seen)
     read_since = {seat for seat in taken if seen[seat] != (states[seat].next_due if seat in states else None)}
     if read_since:
@@ -29,7 +30,6 @@ def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | Non
 
 
 def release(connection: Connection, worker: str, seats: Iterable[str]) -> set[str]:
-    """Gives seats back. Returns the ones that the worker still had: another one that took it for dead may have read the
-    others since."""
+    """Gives seats back. Returns those that the worker still held: others may have been taken over meanwhile."""
     given = workers.give_back(connection, worker, map(lease_of, seats))
     return {name.removeprefix(workers.SEAT_PREFIX) for name in given}

@@ -1,4 +1,4 @@
-"""One bot at a time on a SQLite file: a lock of the operating system beside it, which dies with the process."""
+"""One bot at a time on a SQLite file: an operating system's lock, which ends with the process."""
 
 import os
 from io import TextIOWrapper
@@ -10,16 +10,14 @@ from meterbot.core.errors import StartError, UnavailableError
 
 
 def lock_path(database: Path) -> Path:
-    """What a running bot holds. The file stays when the bot is gone, and says nothing by being there."""
+    """The lock of a running bot. The file stays afterwards; its existence means nothing."""
     real = database.resolve()
     return real.with_name(f"{real.name}.lock")
 
 
 def hold(url: URL) -> TextIOWrapper | None:
-    """Keeps every other bot off a SQLite file until this is closed; None for PostgreSQL, which several may share.
-
-    Commands that work beside a running bot do not ask. Raises `StartError`.
-    """
+    """Keeps other bots off a SQLite file until this is closed; None for PostgreSQL, which several may share. Other
+    commands work beside a running bot. Raises `StartError`."""
     if url.get_backend_name() != "sqlite":
         return None
     import fcntl  # noqa: PLC0415 - not on Windows, where commands must still start
@@ -43,7 +41,7 @@ def hold(url: URL) -> TextIOWrapper | None:
     except OSError as error:
         file.close()
         raise StartError(f"cannot lock {path}: {error.strerror}. Is it on a network drive?") from None
-    # For a person to read: what counts is the lock.
+    # For people to read; only the lock counts.
     file.truncate()
     file.write(f"{os.getpid()}\n")
     file.flush()

@@ -1,7 +1,8 @@
-"""PostgreSQL's advisory locks, held until the transaction ends. SQLite's write lock does the same for every transaction.
+"""PostgreSQL's advisory locks, held until the transaction ends. SQLite's write lock does the same for every
+transaction.
 
-What is stored already is locked row by row where it is read. These locks are for what has no row yet, or no single one.
-To never wait for each other, transactions lock in this order, each kind sorted: names, leases, seats, counters.
+Stored rows are locked where they are read. These locks are for what has no row yet, or no single one. To avoid
+deadlocks, transactions lock in this order, each kind sorted: names, leases, seats, counters.
 """
 
 from collections.abc import Iterable
@@ -15,29 +16,29 @@ _NAMES = text(
 
 
 def names(connection: Connection, wanted: Iterable[str]) -> None:
-    """One transaction at a time works on what bears one of these names."""
+    """Only one transaction at a time uses these names."""
     ordered = sorted(set(wanted))
     if ordered and _is_postgresql(connection):
         connection.execute(_NAMES, {"names": ordered})
 
 
 def migration(connection: Connection) -> None:
-    """One process brings the schema up to date."""
+    """Only one process upgrades the schema."""
     _take(connection, "pg_advisory_xact_lock", _MIGRATION)
 
 
 def leases(connection: Connection) -> None:
-    """One transaction at a time takes over the leases of dead workers."""
+    """Only one transaction at a time takes over the leases of dead workers."""
     _take(connection, "pg_advisory_xact_lock", _LEASES)
 
 
 def adding_samples(connection: Connection) -> None:
-    """Many transactions may add samples at once, but none while hours are written from them."""
+    """Many transactions may add samples at once, but not while hours are calculated from them."""
     _take(connection, "pg_advisory_xact_lock_shared", _ROLLUP)
 
 
 def writing_hours(connection: Connection) -> None:
-    """Waits for the samples that are being added, so that none is missing in an hour that is written."""
+    """Waits for samples that are being added, so that none is missing in a calculated hour."""
     _take(connection, "pg_advisory_xact_lock", _ROLLUP)
 
 

@@ -21,7 +21,7 @@ def write(connection: Connection, name: str, value: str) -> None:
 
 
 def confirm_clock(connection: Connection, now: datetime) -> None:
-    """Notes that a person has looked: the clock is right now, and what is stored of a later time is wrong."""
+    """Notes that a person has checked the clock: it is right, and later times in the database are wrong."""
     write(connection, _CLOCK, now.isoformat())
 
 
@@ -32,6 +32,6 @@ def clock_is_confirmed(connection: Connection, now: datetime) -> bool:
 
 
 def salt(connection: Connection) -> str:
-    """Random, drawn when it is first asked for; everybody gets the same one from then on."""
+    """A random value, created when first needed and the same for everybody from then on."""
     insert_new(connection, tables.notes, [{"name": _SALT, "value": secrets.token_hex(16)}])
     return read(connection, _SALT) or ""

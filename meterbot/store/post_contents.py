@@ -1,4 +1,4 @@
-"""What a post has to show: its events, the events that ended them, and what people did about them."""
+"""What a post shows: its events, the events that ended them, and what people did about them."""
 
 from typing import Any
 

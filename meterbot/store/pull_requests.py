@@ -37,7 +37,7 @@ def add(connection: Connection, new: PullRecord) -> bool:
 
 
 def write(connection: Connection, records: Iterable[PullRecord]) -> None:
-    """All that may change but the attempts, which `claim` counts."""
+    """Everything that may change except the attempts, which `claim` counts."""
     rows = [
         {"of_repo": repo, "of_number": number, "of_merge": merge, **_changing(record)}
         for record in records
@@ -65,7 +65,7 @@ def _changing(record: PullRecord) -> dict[str, Any]:
 
 
 def claim(connection: Connection, key: Key, attempts: int, until: datetime) -> bool:
-    """Counts an attempt by an update that changed exactly one row."""
+    """Counts an attempt if the update changed exactly one row."""
     mine = _is(key) & (_pulls.attempts == attempts) & _pulls.due_at.is_not(None)
     statement = update(pull_requests).where(mine).values(attempts=attempts + 1, due_at=until)
     return (connection.execute(statement)).rowcount == 1
@@ -93,7 +93,7 @@ def within(connection: Connection, window: WorkWindow) -> list[PullRecord]:
 
 
 def forget(connection: Connection, seat: str) -> int:
-    """Deletes those that name the seat; how many."""
+    """Deletes the seat's pull requests; returns how many."""
     rows = connection.execute(select(_pulls.id, _pulls.pull))
     gone = [row.id for row in rows if seat in row.pull.seats]
     for number in gone:

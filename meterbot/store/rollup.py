@@ -1,4 +1,4 @@
-"""The history, hour by hour: written an hour late from the samples, so that a chart reads no minutes."""
+"""The history hour by hour, calculated one hour late from the samples, so that a chart need not read every sample."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _AT_ONCE = timedelta(hours=2)
 
 
 def roll_up(connection: Connection, now: datetime) -> bool:
-    """Writes the next few hours that are over. False when there are none."""
+    """Calculates the next few hours that are over. False if there are none."""
     locks.writing_hours(connection)
     start = _next(connection, history.rolled_up_to(connection))
     end = None if start is None else min(start + _AT_ONCE, hour_of(now))
@@ -53,7 +53,7 @@ def _next(connection: Connection, since: datetime | None) -> datetime | None:
 
 
 def read(connection: Connection, counters: Iterable[Counter], since: datetime) -> list[Hour]:
-    """The hours from the one of `since` on, and the last written one before; the newest from the samples."""
+    """The hours since `since`, and the last one before; the newest are calculated from the samples."""
     start = hour_of(since)
     numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}

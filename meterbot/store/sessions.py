@@ -1,4 +1,4 @@
-"""Renewed sessions, encrypted: a newer one replaces an older one, and never the other way round."""
+"""Renewed sessions, encrypted: only a newer one replaces an older one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict

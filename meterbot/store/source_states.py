@@ -1,4 +1,4 @@
-"""How each seat's source is doing, and when it is polled next."""
+"""The state of each seat's source, and its next reading."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,7 +14,7 @@ _HEALTH = {health.value: health for health in Health}
 
 
 def lock_sources(connection: Connection, seats: Iterable[str]) -> dict[str, SourceState]:
-    """As `read_sources`. Until the transaction ends no other one changes what is known of these seats, stored or not."""
+    """Like `read_sources`. No other transaction changes these seats, stored or not, until this one ends."""
     names = set(seats)
     if connection.dialect.name == "postgresql":
         query = select(tables.sources.c.seat)
@@ -49,5 +49,5 @@ def write_sources(connection: Connection, sources: Iterable[SourceState]) -> Non
 
 
 def read_team(connection: Connection) -> tuple[list[Latest], dict[str, SourceState]]:
-    """What is known of every seat, and how its source is doing, at the same moment."""
+    """What is known of every seat and of its source, at the same moment."""
     return counter_states.read_latest(connection), read_sources(connection)

@@ -1,4 +1,4 @@
-"""Many rows per statement, in the two dialects' common words."""
+"""Statements for many rows, in the words that both dialects have."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -30,7 +30,7 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
-    """Inserts the rows that collide with no stored one."""
+    """Inserts the rows whose key is not stored yet."""
     if rows:
         connection.execute(_insert_new(connection.dialect.name, table), rows)
 

@@ -1,4 +1,4 @@
-"""The database as the bot's event loop sees it: plain functions over a connection, run on threads of its own."""
+"""The database for the bot's event loop: functions over a connection, run on threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from meterbot.store.engine import READERS, for_durable_writing, for_writing
 from meterbot.store.thread import WorkerThreads
 
 WRITE_SECONDS = 60.0
-"""How long a caller waits for its transaction. SQLite itself gives up earlier on a file that another program locks."""
+"""Seconds that a caller waits for its transaction. SQLite itself gives up earlier if another program locks the file."""
 _CLOSE_SECONDS = 12.0
 """Longer than SQLite waits for a lock."""
 
@@ -45,7 +45,7 @@ class Store:
         self._read_threads = WorkerThreads("database reader", READERS)
 
     def is_replaced(self) -> bool:
-        """Whether another file lies where the SQLite database was opened: what is written goes nowhere."""
+        """Whether another file is now at the SQLite database's path, so that what is written is lost."""
         return self._file != _file_of(self.engine)
 
     @property
@@ -57,9 +57,9 @@ class Store:
         """Runs `work` as one write transaction: committed when it returns, rolled back when it raises.
 
         Transactions of one process run one after the other. A caller that is cancelled, or gives up after
-        `WRITE_SECONDS`, leaves no change behind, unless the commit has already begun. `durable`: the change survives a
-        power cut once this returns. `urgent`: on PostgreSQL it does not wait for the other transactions of this process.
-        Raises `StoreTimeoutError` and what the database raises.
+        `WRITE_SECONDS`, leaves no change behind, unless the commit has already begun. `durable`: the change survives
+        a power cut once this returns. `urgent`: on PostgreSQL it does not wait for the other transactions of this
+        process. Raises `StoreTimeoutError` and the database's errors.
         """
         abandoned = Event()
         engine = self._durable_writer if durable else self._writer
@@ -85,7 +85,7 @@ class Store:
             raise StoreTimeoutError("the database did not answer in time") from error
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work`, which only reads, beside the writer: SQLite's readers do not wait for it."""
+        """Runs `work`, which only reads, in parallel with the writer."""
 
         def look() -> T:
             with self.engine.connect() as connection:
@@ -94,14 +94,14 @@ class Store:
         return await asyncio.wrap_future(self._read_threads.submit(look))
 
     async def close(self) -> None:
-        """Finishes what was handed over; later calls raise `ClosedError`."""
+        """Finishes accepted work; later calls raise `ClosedError`."""
         for threads in (self._write_thread, self._urgent_thread, self._read_threads):
             threads.close()
         if await asyncio.to_thread(self._join):
             self.engine.dispose()
             if self._hold is not None:
                 self._hold.close()
-        else:  # it may still write: the lock on the file stays until the process ends
+        else:  # it may still write, so the lock on the file stays until the process ends
             log.error("the database hangs, and its current work is abandoned")
 
     def _join(self) -> bool:

@@ -67,7 +67,7 @@ latest = Table(
     Column("known", Json(LastKnown), nullable=False),
 )
 
-# Time first: neighbours in time are written together, so a tick touches the last page and no other.
+# Time first: rows with similar times are on the same page, so a round of readings changes only the last page.
 history = Table(
     "history",
     metadata,
@@ -80,7 +80,7 @@ history = Table(
     sqlite_with_rowid=False,
 )
 
-# What `history` comes to, hour by hour.
+# `history`, hour by hour.
 hours = Table(
     "hours",
     metadata,
@@ -95,7 +95,7 @@ hours = Table(
     sqlite_with_rowid=False,
 )
 
-# The newest sample of each counter, kept in `history` or not, and when the newest kept one was: 0 where it is itself.
+# The newest sample of each counter, kept in `history` or not, and when the newest kept one was: 0 if it is this one.
 tails = Table(
     "tails",
     metadata,
@@ -276,7 +276,8 @@ workers = Table(
     Column("alive_until", Instant, nullable=False),
 )
 
-# What one worker at a time has. No foreign key: it stands on its holder being alive, not on its row being there.
+# What only one worker may do at a time. No foreign key: what counts is that its holder lives, not that its row
+# exists.
 leases = Table(
     "leases",
     metadata,
@@ -284,7 +285,7 @@ leases = Table(
     Column("worker", String, nullable=False),
 )
 
-# `starts_at` and `ends_at` are the window, for finding those that meet.
+# `starts_at` and `ends_at` are the window, to find those that overlap.
 pull_requests = Table(
     "pull_requests",
     metadata,

@@ -1,7 +1,7 @@
-"""What is left of the history when it is old: the last sample of every hour or day, and every turn.
+"""Deletes samples of an old history: what stays is the last sample of every hour or day, and every turn.
 
-A counter's stretch between two turns only rises, so that its ends say what was spent in it. The file of a SQLite
-database is not made smaller: what is deleted leaves pages that the next samples are written to.
+Between two turns a counter only rises, so the ends say what was spent. The file of a SQLite database does not get
+smaller: new samples use the free pages.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,17 +33,17 @@ _DELETE = delete(tables.history).where(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _SAMPLES_AT_ONCE, _COUNTERS_AT_ONCE = 2_000, 10
-"""So that neither the event loop nor another writer waits long: what came before a counter's first samples is looked for
-in the whole history. One counter may have more samples of a day."""
+"""Small, so that neither the event loop nor another writer waits long: the sample before a counter's first one is
+searched in the whole history. One counter may have more samples in a day."""
 
 
 def superfluous(before: Sample | None, samples: Sequence[Sample], step: timedelta) -> list[Sample]:
-    """The samples of one counter, in order of time, that may go when one is to be left of every `step`; `before` is
-    the one before them, if there is any.
+    """The samples of one counter, in order of time, that may be deleted if one is to stay of every `step`; `before`
+    is the one before them.
 
-    What stays: the last of every step, the first of every month, and both ends of every turn, where `used` falls or the
-    currency, the cap or the block is another one. So no final amount of a period goes, and the spend between any two
-    samples that stay is what it was.
+    What stays: the last of every step, the first of every month, and both ends of every turn, where `used` falls or
+    the currency, the cap or the block changes. So a period's final amount stays, and the spend between any two
+    remaining samples does not change.
     """
     gone = []
     following = [*samples[1:], None]
@@ -76,7 +76,7 @@ def _floor(at: datetime, step: timedelta) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ThinningSpan:
-    """One day (UTC) of the history, and how many samples each counter has in it, by the counters' numbers."""
+    """One day (UTC) of the history, with the number of each counter's samples."""
 
     start: datetime
     samples: Mapping[int, int]
@@ -87,7 +87,7 @@ class ThinningSpan:
 
     @property
     def parts(self) -> Iterator[list[int]]:
-        """The counters, a few at once that have few samples together."""
+        """The counters in groups that together have few samples."""
         part: list[int] = []
         held = 0
         for counter, samples in self.samples.items():
@@ -101,7 +101,7 @@ class ThinningSpan:
 
 
 def next_stretch(connection: Connection, before: datetime, step: timedelta) -> ThinningSpan | None:
-    """The first day that was not thinned to `step` yet and lies before `before` as a whole."""
+    """The first whole day before `before` that was not thinned to `step` yet."""
     reached = connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
     first = select(func.min(_history.at, type_=_history.at.type))
     if reached is not None:
@@ -120,7 +120,7 @@ def next_stretch(connection: Connection, before: datetime, step: timedelta) -> T
 
 
 def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int], step: timedelta) -> None:
-    """Deletes what is superfluous of these counters' samples in the stretch."""
+    """Deletes these counters' superfluous samples in the stretch."""
     of = {"start": stretch.start, "end": stretch.end, "counters": counters}
     names = {number: Counter("", str(number)) for number in counters}
     before = {row.counter: sample_of(row, names[row.counter]) for row in connection.execute(_EARLIER, of)}
@@ -136,7 +136,7 @@ def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int],
 
 
 def remember(connection: Connection, stretch: ThinningSpan, step: timedelta) -> None:
-    """The stretch is thinned: the next one comes after it."""
+    """Records that the stretch is thinned, so the next one follows it."""
     upsert(connection, tables.notes, [{"name": _note(step), "value": stretch.end.isoformat()}])
 
 

@@ -1,4 +1,4 @@
-"""Threads that run functions for an event loop, in the order in which they were handed over."""
+"""Threads that run functions for an event loop, in order."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,14 +11,12 @@ T = TypeVar("T")
 
 
 class ClosedError(Exception):
-    """The threads take no more work."""
+    """The threads accept no more work."""
 
 
 class WorkerThreads:
-    """`count` threads that share one queue.
-
-    They are daemons: one that hangs on a dead disk or server does not keep the process from ending.
-    """
+    """`count` threads that share one queue. They are daemons, so one that hangs on a dead disk or server does not
+    keep the process from ending."""
 
     def __init__(self, name: str, count: int = 1) -> None:
         self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
@@ -30,7 +28,7 @@ class WorkerThreads:
             thread.start()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """The future is cancelled until a thread begins with it. Raises `ClosedError` after `close`."""
+        """The future can be cancelled until a thread begins with it. Raises `ClosedError` after `close`."""
         if self._closed:
             raise ClosedError("the database is closed")
         future: Future[T] = Future()
@@ -38,14 +36,14 @@ class WorkerThreads:
         return future
 
     def close(self) -> None:
-        """What was handed over before is still done."""
+        """Accepted work is still done."""
         if not self._closed:
             self._closed = True
             for _ in self._threads:
                 self._queue.put(None)
 
     def join(self, seconds: float) -> bool:
-        """Waits for the threads to end, after `close`. False: one of them still hangs."""
+        """Waits for the threads to end, after `close`. False if one still hangs."""
         end = monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - monotonic()))
@@ -58,7 +56,7 @@ class WorkerThreads:
                 continue
             try:
                 result = work()
-            except BaseException as error:  # noqa: BLE001 - who waits gets it, whatever it is
+            except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -1,7 +1,5 @@
-"""Reads `database_url`: a SQLite file, or PostgreSQL in any spelling that hosts hand out.
-
-Nothing here repeats the text: it may hold a password.
-"""
+"""Reads `database_url`: a SQLite file, or PostgreSQL in any spelling that hosts use. No error repeats the text, which
+may contain a password."""
 
 import re
 from typing import TYPE_CHECKING
@@ -17,17 +15,17 @@ if TYPE_CHECKING:
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://", re.ASCII)
 _FOR_OTHER_CLIENTS = {"pgbouncer", "connection_limit", "pool_timeout", "schema"}
-"""Parameters that some hosts add for an ORM in another language, and that libpq refuses."""
+"""Parameters that some hosts add for an ORM in another language, and that libpq rejects."""
 _ENCODED = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", " ": "%20"}
 _PORTS = re.compile(r"(?:\d*,)*\d*", re.ASCII)
 
 
 class UnusableUrlError(ValueError):
-    """Its text says why, and holds no piece of the URL."""
+    """The text says why, without any part of the URL."""
 
 
 def parse_url(text: str) -> URL:
-    """As `read_url`. Raises `StartError`."""
+    """Like `read_url`. Raises `StartError`."""
     why = ""
     try:
         return read_url(text)
@@ -37,7 +35,7 @@ def parse_url(text: str) -> URL:
 
 
 def read_url(text: str) -> URL:
-    """The URL with `sqlite` or `postgresql` as its scheme; of PostgreSQL's, all that libpq is to know is in it. Raises
+    """The URL with `sqlite` or `postgresql` as its scheme; PostgreSQL's contains everything that libpq needs. Raises
     `UnusableUrlError`."""
     if _POSTGRESQL.match(text):
         return _postgresql(text)
@@ -54,7 +52,7 @@ def read_url(text: str) -> URL:
 
 
 def place_of(url: URL) -> str:
-    """Where the database is, for a person: no user, no password, no options."""
+    """Where the database is, for people: no user, no password, no options."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     host = url.host or url.query.get("host") or "localhost"
@@ -70,7 +68,7 @@ def _postgresql(text: str) -> URL:
     found = _libpq_reads(f"postgresql://{_without(rest, _FOR_OTHER_CLIENTS)}")
     if found is None:
         raise UnusableUrlError(f'must be like "postgresql://user@host/name"{_unknown(rest)}')
-    # What has no place before the path of a URL is written behind it: several hosts, and a socket's directory.
+    # Several hosts, and a socket's directory, have no place before the path of a URL, so they are written behind it.
     several = {name: found.pop(name) for name in ("host", "port") if re.search("[,/]", found.get(name, ""))}
     port = found.pop("port", "")
     return URL.create(
@@ -85,7 +83,7 @@ def _postgresql(text: str) -> URL:
 
 
 def _unencoded(rest: str) -> str | None:
-    """The character of a user name or password that ends it too early, or that libpq cannot read."""
+    """A character in the user name or password that must be escaped."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if re.search(r"%(?![0-9A-Fa-f]{2})", authority):
         return "%"
@@ -103,7 +101,7 @@ def _unencoded(rest: str) -> str | None:
 
 
 def _libpq_reads(text: str) -> dict[str, str] | None:
-    """What libpq makes of a URL; None where it can make nothing of it."""
+    """libpq's reading of a URL; None if it rejects it."""
     from psycopg import ProgrammingError  # noqa: PLC0415 - only who uses PostgreSQL pays for it
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - as above
 
@@ -117,7 +115,7 @@ def _libpq_reads(text: str) -> dict[str, str] | None:
 
 
 def _without(rest: str, names: "Iterable[str]") -> str:
-    """The URL without these parameters, and with libpq's word for what SQLAlchemy calls `ssl`."""
+    """The URL without these parameters, and with libpq's name for SQLAlchemy's `ssl`."""
     path, _, query = rest.partition("?")
     kept = []
     for part in query.split("&"):
@@ -128,7 +126,7 @@ def _without(rest: str, names: "Iterable[str]") -> str:
 
 
 def _unknown(rest: str) -> str:
-    """Which parameter libpq does not know, if that is the reason."""
+    """The parameter that libpq does not know, if that is the reason."""
     from psycopg import pq  # noqa: PLC0415 - as above
 
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | _FOR_OTHER_CLIENTS | {"ssl"}

@@ -1,4 +1,4 @@
-"""The values that go into the database and come out of it. Every instant is aware UTC."""
+"""The values that are written to and read from the database. Every instant is aware UTC."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from meterbot.rules.pull_requests import PullRequest
 BEAT_SECONDS = 2.0
 """How often a worker says that it is alive."""
 ALIVE_SECONDS = 6.0
-"""How long it is taken for alive from then on; `store/workers.py` says why."""
+"""How long it counts as alive after that; `store/workers.py` says why."""
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
-"""Until when a worker lives that is alone on its database."""
+"""Until when the only worker on its database counts as alive."""
 CONNECTIONS = "connections"
 """The note in which a bot says, once a minute, how its chats are connected: JSON, {chat: {up, since, detail}}."""
 LAST_TICK = "last_tick"
-"""The note in which a bot says, once a minute, when it last looked after its seats: an instant in ISO's words."""
+"""The note in which a bot says, once a minute, when it last checked its seats: an ISO instant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest knowledge one seat brought of one counter."""
+    """The newest knowledge that one seat has of one counter."""
 
     seat: str
     counter: Counter
@@ -48,23 +48,20 @@ class CounterState:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A seat's session as it was last renewed, encrypted.
-
-    `fingerprint` names the configured session key that it descends from, without telling it. A session that was never
-    renewed has neither `ciphertext` nor `renewed_at`.
-    """
+    """A seat's last renewed session, encrypted. `fingerprint` identifies the configured session key that it began
+    with. A session that was never renewed has neither `ciphertext` nor `renewed_at`."""
 
     seat: str
     fingerprint: str
     ciphertext: str | None = field(default=None, repr=False)
     renewed_at: datetime | None = None
     ends_at: datetime | None = None
-    """When the session ends, as far as its cookie said."""
+    """When the session ends, if its cookie says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class PushToken:
-    """The token with which a seat's machine pushes: of each seat one. Of the token itself only its SHA-256 is kept."""
+    """The token with which a seat's machine pushes; one for each seat. Only its SHA-256 is stored."""
 
     seat: str
     sha256: str
@@ -83,7 +80,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Which seats a worker may read now, and how the sources of all that it asked for are, as far as that is stored."""
+    """Which seats a worker may read now, and the state of all the sources that it asked for."""
 
     taken: frozenset[str]
     states: Mapping[str, SourceState]
@@ -91,12 +88,9 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class PullRecord:
-    """A merged pull request in the record.
-
-    `delivery` is the id under which GitHub brought it. While it is `open`, what readings still come may change it;
-    `reported_at` is when the channel was told. At `due_at` its commits may be asked for, the next time after `attempts`
-    ones; None when there is nothing to ask any more.
-    """
+    """A merged pull request in the record. `delivery` is GitHub's id of the webhook request. While it is `open`,
+    later readings may change it; `reported_at` is when it was posted. At `due_at` its commits may be read, after
+    `attempts` failed ones; None if there is nothing to read any more."""
 
     pull: PullRequest
     delivery: str
@@ -109,7 +103,7 @@ class PullRecord:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much of what was deleted of a seat. `shared`: counters kept because another seat reads them too."""
+    """How much was deleted of a seat. `shared`: counters that stay because another seat reads them."""
 
     counters: int = 0
     points: int = 0
@@ -119,7 +113,7 @@ class Forgotten:
     sessions: int = 0
     pull_requests: int = 0
     others: int = 0
-    """Its present row, its source's health, what the rules remember of it."""
+    """A counter's current row, its source's health, and the rules' memory."""
     shared: int = 0
 
     def __bool__(self) -> bool:
@@ -128,10 +122,8 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Facts and their consequences, written together or not at all.
-
-    A sample that is not newer than the counter's newest is ignored. The email of a seat is never stored.
-    """
+    """Facts and their consequences, written together or not at all. A sample that is not newer than the counter's
+    newest is ignored. A seat's e-mail address is never stored."""
 
     latest: Sequence[Latest] = ()
     states: Mapping[Counter, CounterState] = field(default_factory=dict)
@@ -142,17 +134,19 @@ class Batch:
     events: Sequence[Event] = ()
     deliveries: Sequence[NewDelivery] = ()
     release: Sequence[tuple[str, Destination]] = ()
-    """Posts of these events at these places that are held back: what is to stand in their threads may not wait."""
+    """Posts of these events at these destinations that are held back: a reply in their thread may not wait."""
     gone: Sequence[tuple[str, Counter]] = ()
-    """`latest` rows to take back: the seat no longer reads that counter."""
+    """`latest` rows to delete: the seat no longer reads that counter."""
     set_back: Mapping[Counter, datetime] = field(default_factory=dict)
-    """Counters whose samples after this instant a clock dated that was ahead: dropped before the new ones come."""
+    """Counters whose samples after this instant had the time of a clock that was ahead: they are deleted before the
+    new ones are added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A database as it is. `there`: it can be opened without being made; `found`: its schema, None where it has none yet;
-    `newest`: this version's; `unknown`: it is of a later version. `sources` are known where the schema is the newest."""
+    """The state of a database. `there`: it can be opened without being created; `found`: its schema, None if it has
+    none yet; `newest`: this version's; `unknown`: it belongs to a later version. `sources` are known if the schema is
+    the newest."""
 
     found: str | None
     newest: str

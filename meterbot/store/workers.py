@@ -1,20 +1,20 @@
-"""Who works on this database, and what each has taken for itself: workers and leases.
+"""The processes on this database, and what each does alone: workers and leases.
 
-A worker is one running process. With every beat it says until when it is to be taken for alive; one that lets that
-time pass is dead, and whatever it had taken is free. A lease is what one worker at a time has, by name: Discord's
-gateway, or a seat while it is read. It ends when it is given back, or with its holder's life: nobody renews it.
+A worker is one running process. With every heartbeat it stores until when it counts as alive; after that time it is
+dead, and everything that it held is free.
 
-A claim in a table of its own rests on the same. Keep the worker's name in a column, and let `is_gone` say in the
-claiming statement whether that worker still lives:
+A lease is something that one worker does at a time, by name: Discord's gateway, or reading a seat. It ends when it is
+given back or when its holder dies; nobody renews it.
 
-    or_(rows.claimable_at <= now, is_gone(rows.claimed_by, now, unbelievable(now)))
+A claim in another table uses the same rule. Keep the worker's name in a column, and let `is_gone` decide in the
+claiming statement whether that worker is alive: or_(rows.claimable_at <= now, is_gone(rows.claimed_by, now,
+unbelievable(now))). A worker must have stored a heartbeat before its first claim, or it counts as dead; in the bot,
+`app/heartbeat.py` does that.
 
-Who claims so must have beaten before, or is taken for dead at once: in the bot, `presence.py` sees to it.
-
-Clocks: `now` is the worker's own, and one machine's is not another's. A worker beats every `BEAT_SECONDS` and is alive
-for `ALIVE_SECONDS` from then on, so that clocks may differ by two seconds, and a beat be late by one more, until
-somebody alive is taken for dead; and a dead one is found out ten seconds after its last beat at the latest, two of
-them for the clocks and two until somebody looks. Who cannot beat any more stops in time by its own clock.
+Clocks: `now` is the worker's own clock, and machines' clocks differ. A heartbeat comes every `BEAT_SECONDS` and is
+valid for `ALIVE_SECONDS`, so clocks may differ by two seconds, and a heartbeat may be one second late, before a
+living worker counts as dead. A dead one is noticed at most ten seconds after its last heartbeat: two for the clocks,
+two until somebody looks. A worker that cannot store its heartbeat stops in time by its own clock.
 """
 
 from collections.abc import Iterable
@@ -29,22 +29,22 @@ from meterbot.store.tables import leases, workers
 from meterbot.store.values import FOR_EVER, Worker
 
 SEAT_PREFIX = "seat:"
-"""Of the lease of a seat that is being read, of which there may be hundreds."""
+"""The lease of a seat that is being read; there may be hundreds."""
 _LONG_DEAD = timedelta(hours=1)
 
 
 At = datetime | ColumnElement[datetime]
-"""An instant, or where one is to be filled in."""
+"""An instant, or a parameter for one."""
 
 
 def is_gone(holder: ColumnElement[str], now: At, unbelievable: At) -> ColumnElement[bool]:
-    """Whether a column names a worker, and a dead one. `unbelievable` is that of now."""
+    """Whether a column names a dead worker. `unbelievable` is that of now."""
     alive = select(workers.c.name).where(_lives(now, unbelievable))
     return and_(holder.is_not(None), not_(holder.in_(alive)))
 
 
 def unbelievable(now: datetime) -> datetime:
-    """Who says to live beyond this said so before the clock was set back, or is alone here."""
+    """A worker that claims to live beyond this instant stored that before the clock was set back, or is alone here."""
     return now + _LONG_DEAD
 
 
@@ -56,9 +56,10 @@ def _lives(now: At, unbelievable: At) -> ColumnElement[bool]:
 def beat(
     connection: Connection, worker: str, now: datetime, alive_until: datetime, wanted: Iterable[str] = ()
 ) -> set[str]:
-    """Says that a worker is alive, which is how it begins, too, and takes those of the wanted leases that are free.
-    Returns which of them it holds."""
-    # First of all: who takes this worker for dead does so before the beat is seen, or not at all.
+    """Stores that a worker is alive, which also begins its life, and takes the free ones of the wanted leases.
+    Returns those that it holds."""
+    # First of all: another worker that considers this one dead decides before the heartbeat is visible, or not at
+    # all.
     locks.leases(connection)
     insert = dialect_insert(connection, workers).values(name=worker, since=now, alive_until=alive_until)
     connection.execute(
@@ -68,7 +69,7 @@ def beat(
 
 
 def leave(connection: Connection, worker: str, now: datetime) -> None:
-    """Ends a worker's life, and sweeps out the long dead."""
+    """Ends a worker's life, and deletes workers that died long ago."""
     locks.leases(connection)
     connection.execute(delete(leases).where(leases.c.worker == worker))
     ended = or_(workers.c.name == worker, workers.c.alive_until < now - _LONG_DEAD)
@@ -76,13 +77,13 @@ def leave(connection: Connection, worker: str, now: datetime) -> None:
 
 
 def leave_all(connection: Connection) -> None:
-    """Ends every life, where somebody knows that there is none any more."""
+    """Ends every life; only for when certainly none is alive."""
     connection.execute(delete(leases))
     connection.execute(delete(workers))
 
 
 def read(connection: Connection, now: datetime) -> list[Worker]:
-    """Who is alive, the oldest first, and what each holds; the seats that it is reading are not told."""
+    """The living workers, the oldest first, with their leases except those of seats."""
     query = (
         select(workers.c.name, workers.c.since, leases.c.name.label("lease"))
         .join_from(
@@ -101,7 +102,7 @@ def read(connection: Connection, now: datetime) -> list[Worker]:
 
 
 def take(connection: Connection, worker: str, wanted: Iterable[str], now: datetime) -> set[str]:
-    """Takes what is free of these leases; returns which of them the worker holds then."""
+    """Takes the free ones of these leases; returns those that the worker holds then."""
     names = set(wanted)
     if not names:
         return set()
@@ -112,7 +113,8 @@ def take(connection: Connection, worker: str, wanted: Iterable[str], now: dateti
     }
     dead = {name for name, row in held.items() if row.gone}
     if dead:
-        # A worker that comes back to life beats under the same lock: it is seen, or its leases are gone when it looks.
+        # A worker that comes back to life stores its heartbeat under the same lock: either it is seen, or its leases
+        # are gone when it looks.
         locks.leases(connection)
     free = names - held.keys() | dead
     return _take(connection, worker, free, now, from_dead=bool(dead)) if free else set()
@@ -133,13 +135,13 @@ def _take(
     taking = insert.on_conflict_do_update(
         index_elements=["name"], set_={"worker": insert.excluded.worker}, where=free
     )
-    # In order, so that two workers that take several never wait for each other in a circle.
+    # In order, so that two workers never wait for each other.
     rows = [{"name": name, "worker": worker} for name in sorted(names)]
     return {*connection.scalars(taking.returning(leases.c.name), rows)}
 
 
 def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[str]:
-    """Frees these leases; returns the ones that the worker still held."""
+    """Frees these leases; returns those that the worker still held."""
     query = select(leases.c.name).where(leases.c.worker == worker).order_by(leases.c.name).with_for_update()
     mine = {row.name for row in select_in(connection, query, leases.c.name, names)}
     if mine:

@@ -1,4 +1,4 @@
-"""Whether the bot can work on a Discord server: asks Discord, opens one WebSocket, posts nothing."""
+"""Checks whether the bot can work on a Discord server: calls Discord, opens one WebSocket, posts nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,8 @@ Answer = TypeVar("Answer")
 
 
 class DiscordCheck:
-    """One look. `ahead`: by how much Discord's clock is ahead of `now`, once Discord has answered; `guild_id`: the channel's server."""
+    """One check. `ahead`: how far Discord's clock is ahead of `now`, once Discord has answered; `guild_id`: the
+    channel's server."""
 
     def __init__(
         self, token: str, api_url: str, *, now: Callable[[], datetime], seconds: float = _SECONDS
@@ -72,7 +73,7 @@ class DiscordCheck:
         return Check("discord_token", Status.OK, f"Discord knows the bot ({self._client.user})")
 
     async def channel(self, channel_id: int, guild_id: int | None) -> list[Check]:
-        """Whether the bot is on the server, sees the channel, and may do there what it needs to. After `bot`."""
+        """Whether the bot is on the server, sees the channel, and has its permissions there. After `bot`."""
         try:
             about = await self._in_time(self._client.http.get_channel(channel_id))
         except FAILURES as error:
@@ -81,7 +82,7 @@ class DiscordCheck:
             sentence = f"{channel_id} is a {kind}: alerts cannot be posted there"
             remedy = "set [discord] channel_id to a text channel, or to one thread of the forum"
             return [Check("discord_channel", Status.FAIL, sentence, remedy)]
-        # Discord has no permissions for a thread itself: those of its parent count.
+        # Discord has no permissions for a thread itself: its parent's count.
         thread = about["type"] in _THREADS
         judged_by = int(str(about.get("parent_id") or channel_id)) if thread else channel_id
         found = [Check("discord_channel", Status.OK, f"the bot sees the channel {channel_id}")]
@@ -130,7 +131,7 @@ class DiscordCheck:
         return [*found, await self._command()]
 
     async def _command(self) -> Check:
-        """Whether the command can be offered on the server: the invitation has to have said so."""
+        """Whether the command can be offered on the server; the invitation must have allowed that."""
         try:
             await self._in_time(
                 self._client.http.get_guild_commands(self._client.application_id or 0, self.guild_id or 0)
@@ -141,7 +142,7 @@ class DiscordCheck:
         return Check("discord_command", Status.OK, "the bot may offer /claude-spend on the server")
 
     async def gateway(self) -> Check:
-        """Whether a WebSocket to Discord's gateway can be opened from here; starts no session. After `bot`."""
+        """Whether a WebSocket to Discord's gateway can be opened; starts no session. After `bot`."""
         try:
             about = await self._in_time(self._client.http.request(Route("GET", "/gateway/bot")))
             with parsing():

@@ -38,7 +38,7 @@ PERMISSIONS = {
         "a post whose answer was lost cannot be looked up, and is posted again",
     ),
 }
-"""Everything the invitation asks for: discord.py's name → Discord's, and what is lost without it."""
+"""Everything that the invitation asks for: discord.py's name → Discord's, and what is lost without it."""
 
 _NOTE = "discord.commands"
 _BY_CUSTOM_ID = {discord.InteractionType.component, discord.InteractionType.modal_submit}
@@ -51,7 +51,7 @@ log = get_logger(__name__)
 
 
 class SessionLimitError(Exception):
-    """Discord's daily allowance of gateway sessions is nearly used up; the rest is kept for a restart by a person."""
+    """Discord's daily number of gateway sessions is nearly used up; the rest is kept for a restart by a person."""
 
 
 class BotClient(discord.Client):
@@ -70,7 +70,7 @@ class BotClient(discord.Client):
         identify_pause: float,
         trace: aiohttp.TraceConfig,
     ) -> None:
-        # 30 s is the least discord.py accepts as the longest wait for a rate limit.
+        # discord.py accepts 30 s as the shortest maximum wait for a rate limit.
         super().__init__(
             intents=discord.Intents.none(),
             max_messages=None,
@@ -91,9 +91,9 @@ class BotClient(discord.Client):
         self._short_lived = 0
 
     async def listen(self, token: str) -> None:
-        """Connects and hands over events until the connection is lost for good, and says why by raising.
+        """Connects and passes on events until the connection is lost for good, and raises why.
 
-        Not discord.py's own reconnecting: when the very first connection fails, that dies of an AttributeError
+        Not discord.py's own reconnecting, which dies of an AttributeError if the very first connection fails
         (Rapptz/discord.py#10520). A session that Discord asks to resume is still resumed.
         """
         await self.login(token)
@@ -129,7 +129,7 @@ class BotClient(discord.Client):
             await self.close()
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        # Known by their custom_id alone, buttons and forms of before a restart still work.
+        # Buttons and forms are recognized by their custom_id alone, so those from before a restart still work.
         if interaction.type not in _BY_CUSTOM_ID:
             return
         data: Any = interaction.data
@@ -139,8 +139,8 @@ class BotClient(discord.Client):
             await self._listener.asked(interaction, words, written_in(data["components"]) if form else None)
 
     async def register_commands(self, note: Note, set_note: SetNote) -> bool:
-        """Tells Discord our commands if they, their scope or the application changed since the last time (Discord
-        counts registrations). False when there was nothing to tell. Needs a login."""
+        """Registers our commands with Discord if they, their scope or the application changed since the last time
+        (Discord counts registrations). False if nothing changed. Needs a login."""
         guild = _guild(self.guild_id)
         commands = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
         digest = hashlib.sha256(json.dumps(commands, sort_keys=True).encode()).hexdigest()
@@ -155,7 +155,7 @@ class BotClient(discord.Client):
         return True
 
     async def _clear_scope(self, held: str, application: str, scope: str) -> None:
-        """Takes the commands back where they were registered before: in two scopes they would show twice."""
+        """Removes the commands where they were registered before: in two scopes they would show twice."""
         old_application, _, rest = held.partition(" ")
         old_scope = rest.partition(" ")[0]
         if old_application != application or old_scope in {scope, ""}:
@@ -170,7 +170,7 @@ class _Tree(app_commands.CommandTree[BotClient]):
     async def on_error(
         self, interaction: discord.Interaction[BotClient], error: app_commands.AppCommandError
     ) -> None:
-        """For what never reaches our command, such as one of an earlier version."""
+        """For commands that are not ours any more, such as one of an earlier version."""
         log.warning("a Discord command failed", error=str(error))
         if not interaction.response.is_done():
             await interaction.response.send_message(
@@ -218,8 +218,8 @@ def _guild(guild_id: int | None) -> discord.Object | None:
 
 
 def set_up_library(api_url: str) -> None:
-    """What discord.py keeps for the whole process: where its REST API is (an attribute of a class), warnings at each
-    login of what we leave out on purpose (intents and voice), and every body it sends in its log."""
+    """What discord.py keeps for the whole process: the address of its REST API (an attribute of a class), its
+    warnings about intents and voice that we do not use, and the bodies in its log."""
     Route.BASE = api_url.rstrip("/")
     logging.getLogger("discord.state").setLevel(logging.ERROR)
     logging.getLogger("discord.http").setLevel(logging.INFO)
@@ -239,7 +239,7 @@ async def _point_at_gateway(client: BotClient) -> None:
 
 
 def invite_url(application_id: int, guild_id: int | None = None) -> str:
-    """The link that adds the bot to a server with exactly what it needs."""
+    """The link that adds the bot to a server with exactly the permissions it needs."""
     permissions = discord.Permissions(**dict.fromkeys(PERMISSIONS, True))
     guild: Any = _guild(guild_id) or discord.utils.MISSING
     return discord.utils.oauth_url(

@@ -14,8 +14,7 @@ _LABEL, _TEXT_INPUT, _PARAGRAPH = 18, 4, 2
 
 
 def form_payload(form: Form) -> Payload:
-    """The body of a first reaction that opens the form. Its id holds the words, so that a restart in between does no
-    harm."""
+    """The body of a first reaction that opens the form. Its id contains the words, so it survives a restart."""
     box = {
         "type": _TEXT_INPUT,
         "custom_id": "text",
@@ -29,7 +28,7 @@ def form_payload(form: Form) -> Payload:
 
 
 def written_in(components: Sequence[Any]) -> str:
-    """What stands in the box of a form that was sent."""
+    """The text in the box of a form that was sent."""
     return next(_values(components), "")
 
 

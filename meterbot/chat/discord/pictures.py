@@ -1,4 +1,4 @@
-"""Charts as a PNG. matplotlib, the extra `charts`, is imported when the first chart is drawn."""
+"""Charts as a PNG. matplotlib (the extra `charts`) is imported when the first chart is drawn."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _MOST_TICKS = 10
 _MOST_ALT = 1024
 _KEPT = 8
 
-# One thread: matplotlib keeps fonts and settings for the whole process, and answers keep their own threads.
+# One thread, because matplotlib keeps fonts and settings for the whole process.
 _painter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
 
@@ -88,7 +88,7 @@ def _draw_chart(axes: "Axes", chart: Chart) -> None:
 
 
 def _draw_bars(axes: "Axes", chart: Chart) -> None:
-    """Stacked; a part that is not known leaves a gap."""
+    """Stacked; an unknown part leaves a gap."""
     floor = [0.0] * len(chart.labels)
     for number, one in enumerate(chart.series):
         heights = [float(value or 0) for value in one.values]

@@ -1,7 +1,5 @@
-"""Message → Discord's JSON: escaped, cut to Discord's limits with "and N more", and checked before it leaves.
-
-Lengths are counted in UTF-16 code units, the strictest of the ways Discord may count.
-"""
+"""Renders a `Message` as Discord's JSON: escaped, cut to Discord's limits with "and N more", and checked before it is
+sent. Lengths are in UTF-16 code units, the strictest way in which Discord may count."""
 
 import re
 from bisect import bisect_right
@@ -29,7 +27,7 @@ from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
 
-# What of the 6000 characters each part may take; the description gets the rest.
+# The part of the 6000 characters for each; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
 _TEXT_WIDTH = 40
 _MORE_ROOM = len("… and 99999 more\n")
@@ -41,11 +39,11 @@ _COLOURS = {
     Severity.CRITICAL: 0xE74C3C,
 }
 
-_BREAK = "\u200b"  # zero-width: shows nothing, ends what would have been a mention, a link or a code block
+_BREAK = "\u200b"  # zero-width: invisible, and ends what would become a mention, a link or a code block
 
 # Control characters, line separators, half surrogates, and marks that turn the direction of all that follows.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-# What comes alive without markdown: mentions, custom emoji and timestamps, addresses, invitations.
+# What Discord interprets without markdown: mentions, custom emoji and timestamps, addresses, invitations.
 _LIVE = re.compile(r"@|<|:(?=//)|discord(?:app)?(?=\.)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"[\\*_~|`\[\]]|:(?=\w+:)")
 _LINK_END = re.compile(r"[\s()<>]")
@@ -55,7 +53,7 @@ _BUTTON = re.compile(r"mb:(.*?)(?::ref:[a-z0-9]+)?", re.DOTALL)
 
 
 def post_payload(message: Message, delivery: str) -> Payload:
-    """The body that posts or replaces a message; it carries `delivery` where `carries` finds it."""
+    """The body that posts or replaces a message; it carries `delivery`, which `carries` finds."""
     mark = f"ref:{delivery}"
     buttons = _buttons(message.actions, mark)
     hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
@@ -71,7 +69,7 @@ def post_payload(message: Message, delivery: str) -> Payload:
 
 
 def answer_payload(message: Message) -> Payload:
-    """The body that answers a question: nobody is mentioned, nothing needs to be found again."""
+    """The body that answers a question: without mentions and without a mark."""
     return {
         "content": "",
         "embeds": [_embed(message)],
@@ -91,7 +89,7 @@ def line_payload(text: str) -> Payload:
 
 
 def reply_payload(message: Message, delivery: str, root: str) -> Payload:
-    """One line under the message `root`, pinging nobody. If somebody has deleted the root, the line stands alone."""
+    """One line under the message `root`, without mentions. If somebody deleted the root, the line is posted alone."""
     hidden = hidden_mark(delivery)
     return {
         "content": cut(plain(message.fallback), CONTENT - len(hidden), _escaped) + hidden,
@@ -122,13 +120,13 @@ def text_payload(message: Message, delivery: str) -> Payload:
 
 
 def hidden_mark(delivery: str) -> str:
-    """64 characters without width that identify a delivery: readers see nothing, the channel's history returns them."""
+    """64 zero-width characters that identify a delivery: invisible to readers, but in the channel's history."""
     digest = int.from_bytes(sha256(delivery.encode()).digest()[:8])
     return f"{digest:064b}".translate({ord("0"): "\u200b", ord("1"): "\u200c"})
 
 
 def carries(posted: Mapping[str, Any], delivery: str) -> bool:
-    """Whether a message, as the channel's history returns it, was made for this delivery."""
+    """Whether a message from the channel's history was made for this delivery."""
     if posted["content"].endswith(hidden_mark(delivery)):
         return True
     buttons = [button for row in posted["components"] for button in row.get("components", [])]
@@ -136,7 +134,7 @@ def carries(posted: Mapping[str, Any], delivery: str) -> bool:
 
 
 def words_of(custom_id: str) -> tuple[str, ...] | None:
-    """What a pressed button asks; None when the button is none of ours."""
+    """The words of a pressed button; None if the button is not ours."""
     found = _BUTTON.fullmatch(custom_id)
     return tuple(found[1].split(":")) if found else None
 
@@ -151,7 +149,7 @@ def cut(text: str, limit: int, escape: Callable[[str], str]) -> str:
 
 
 def _calm(text: str) -> str:
-    """One line in which nothing pings, links or turns around."""
+    """One line without mentions, links or marks that change the direction."""
     return _LIVE.sub(lambda found: found[0] + _BREAK, _CONTROL.sub(" ", plain(text)))
 
 
@@ -177,12 +175,12 @@ def _live(piece: str | Instant | Link) -> str:
 
 
 def _fixed(text: str) -> str:
-    """For inside a code block: no two backticks meet, so none ends it."""
+    """For inside a code block: no two backticks touch, so the block does not end."""
     return _calm(text).replace("`", "`" + _BREAK)
 
 
 def _verbatim(text: str) -> str:
-    """A line that a person copies: nothing is added to it, except where it would end its code block."""
+    """A line for copying: unchanged, unless it would end its code block."""
     return _CONTROL.sub(" ", text).replace("```", f"``{_BREAK}`")
 
 
@@ -239,7 +237,7 @@ def _description(message: Message, room: int) -> str:
 
 
 def _section(section: Section, room: int) -> str | None:
-    """None when there is no room to begin it."""
+    """None if there is no room for it."""
     before = f"**{cut(section.heading, TITLE, _escaped)}**\n" if section.heading else ""
     after = ""
     if section.fixed:
@@ -295,5 +293,5 @@ def _owner(message: Message) -> str | None:
 
 
 def _mentions(owner: str | None) -> Payload:
-    """Discord parses users, roles and everyone unless told otherwise: always told."""
+    """Discord notifies users, roles and everyone unless a message forbids it, so every message does."""
     return {"parse": [], "users": [owner] if owner else [], "replied_user": False}

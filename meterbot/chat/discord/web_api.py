@@ -1,4 +1,4 @@
-"""Requests to Discord's REST API, and what is known when one fails."""
+"""Requests to Discord's REST API, and what is known if one fails."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class _Tries:
     """The HTTP requests of one call: discord.py may make several."""
 
     unanswered: int = 0
-    """How many left without an answer that proves that nothing was done (a 4xx)."""
+    """How many were sent without an answer that proves that nothing was done (a 4xx)."""
     retry_after: float | None = None
 
 
@@ -67,7 +67,7 @@ _tries: ContextVar[_Tries | None] = ContextVar("tries", default=None)
 
 
 def trace() -> aiohttp.TraceConfig:
-    """Keeps the count of the call that a request belongs to."""
+    """Counts the request for its call."""
     config = aiohttp.TraceConfig()
     config.on_request_headers_sent.append(_left)
     config.on_request_end.append(_answered)
@@ -92,10 +92,8 @@ async def _answered(
 
 
 class DiscordWeb:
-    """A login of its own for sending, without a gateway: messages leave while the gateway is down.
-
-    `patience`: seconds after which a call is given up.
-    """
+    """A login for sending, without a gateway, so that messages are sent while the gateway is down. `patience`:
+    seconds after which a call is given up."""
 
     def __init__(self, token: str, new_client: Callable[[], BotClient], patience: float) -> None:
         self._token = token
@@ -105,7 +103,7 @@ class DiscordWeb:
         self._logging_in = asyncio.Lock()
 
     async def client(self) -> BotClient:
-        """The logged-in client. Raises `FAILURES`; nothing was sent then."""
+        """The logged-in client. Raises `FAILURES`; then nothing was sent."""
         async with self._logging_in:
             if self._client is None:
                 client = self._new_client()
@@ -152,7 +150,7 @@ class DiscordWeb:
 def _send_error(error: BaseException, tries: _Tries) -> SendError:
     outcome, reason = _judge(error)
     if tries.unanswered:
-        # An earlier try may have arrived, whatever became of the last one.
+        # An earlier attempt may have arrived, whatever happened to the last one.
         outcome = Outcome.IN_DOUBT
     retry_after = tries.retry_after
     if isinstance(error, discord.RateLimited):
@@ -161,7 +159,7 @@ def _send_error(error: BaseException, tries: _Tries) -> SendError:
 
 
 def _judge(error: BaseException) -> tuple[Outcome, str]:
-    """What the error says, if no try before it was left without an answer."""
+    """What the error means if every earlier attempt was answered."""
     if isinstance(error, discord.RateLimited):
         return Outcome.NOT_SENT, "Discord asks for a pause"
     if isinstance(error, discord.LoginFailure):
@@ -176,7 +174,7 @@ def _judge(error: BaseException) -> tuple[Outcome, str]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What one of `FAILURES` says, in our words."""
+    """The text of one of `FAILURES`, in our own words."""
     return _judge(error)[1]
 
 

@@ -1,4 +1,4 @@
-"""Whether the bot can work in a Slack workspace: asks Slack, opens one WebSocket, posts nothing."""
+"""Checks whether the bot can work in a Slack workspace: calls Slack, opens one WebSocket, posts nothing."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,8 @@ _APP_PAGE = "generate an app-level token (xapp-…) with the scope connections:w
 
 
 class SlackCheck:
-    """One look. `ahead`: by how much Slack's clock is ahead of `now`, once Slack has answered; `team`: the workspace's name."""
+    """One check. `ahead`: how far Slack's clock is ahead of `now`, once Slack has answered; `team`: the workspace's
+    name."""
 
     def __init__(
         self, bot_token: str, api_url: str, *, now: Callable[[], datetime], seconds: float = _SECONDS
@@ -89,7 +90,7 @@ class SlackCheck:
             await socket.receive_json(timeout=self._seconds)
 
     async def channel(self, channel: str) -> Check:
-        """Whether the bot sits in the channel and may read it, as far as the scopes let one see."""
+        """Whether the bot is in the channel and may read it, as far as the scopes allow to see that."""
         try:
             await self._web.call(
                 "conversations.history", http_verb="GET", params={"channel": channel, "limit": "1"}
@@ -117,7 +118,7 @@ def _scopes(granted: str, *, direct_messages: bool) -> list[Check]:
 
 
 def _failed(id_: str, what: str, failure: SendError, page: str) -> Check:
-    """A refusal is told with what to do about it; an outage says nothing of what was to be looked at."""
+    """A refusal is reported with what to do; an outage says nothing about what was checked."""
     if failure.outcome is Outcome.REFUSED:
         sentence = f"Slack rejects {what}: {failure.code or failure.reason}"
         return Check(id_, Status.FAIL, sentence, REMEDIES.get(failure.code or "", page))

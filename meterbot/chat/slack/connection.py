@@ -1,4 +1,4 @@
-"""Slack's Socket Mode connection, made to recover from what the library's client does not."""
+"""Slack's Socket Mode connection, which also recovers where the library's client does not."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _QUERY = re.compile(r"\?[^\s'\")]+")
 
 
 class QuietLog(logging.Filter):
-    """For the libraries' log: no tickets out of URLs, no tracebacks, and no line twice in a row."""
+    """For the libraries' log: removes tickets from URLs, tracebacks, and repeated lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,10 +36,8 @@ class QuietLog(logging.Filter):
 
 
 class SlackSocket(SocketModeClient):
-    """`new_url` asks Slack for a one-use address; `heard` is called at every hello.
-
-    `trouble` says why no address was to be had, and is None while all is well.
-    """
+    """`new_url` asks Slack for a one-use address; `heard` is called at every hello. `trouble` says why there is no
+    address; None if all is well."""
 
     def __init__(
         self,
@@ -58,7 +56,8 @@ class SlackSocket(SocketModeClient):
         self.message_listeners.append(self._listen_for_hello)
 
     async def open(self, url: str | None) -> None:
-        """Connects, to `url` if it is still fresh; comes back when a socket stands, which may take an outage."""
+        """Connects, to `url` if it is still fresh; returns when a socket is open, which may take as long as an
+        outage."""
         await self.aiohttp_client_session.close()
         self.aiohttp_client_session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_HANDSHAKE_SECONDS)
@@ -68,7 +67,7 @@ class SlackSocket(SocketModeClient):
         await self.connect()  # type: ignore[no-untyped-call]
 
     async def issue_new_wss_url(self) -> str:
-        """The library's own gives up after one failure while an old socket is still open."""
+        """The library's own method gives up after one failure while an old socket is still open."""
         while True:
             try:
                 url = await self._new_url()
@@ -81,7 +80,7 @@ class SlackSocket(SocketModeClient):
                 return url
 
     def alive(self) -> bool:
-        """Slack greeted this very socket and answered one of the last pings: an open socket alone proves nothing."""
+        """Slack has greeted this socket and answered one of the last pings: an open socket alone proves nothing."""
         socket = self.current_session
         if socket is None or socket.closed or socket is not self._greeted:
             return False
@@ -89,7 +88,7 @@ class SlackSocket(SocketModeClient):
         return time.time() - last_word < _MISSED_PINGS * self.ping_interval
 
     def drop_stale_url(self) -> None:
-        """The library's `connect` tries the same one-use address for ever once a handshake with it has failed."""
+        """After a failed handshake the library's `connect` would try the same one-use address for ever."""
         if self.current_session is None or self.current_session.closed:
             self.wss_uri = None
 

@@ -1,7 +1,7 @@
 """Slack's native tables and charts: `table`, `data_table` and `data_visualization` blocks.
 
-https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block and its neighbours. Slack enforces some limits
-that the pages do not name: one table and two charts in a message, 20 labels in a chart.
+https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block and its neighbours. Some limits are not
+documented: one table and two charts in a message, 20 labels in a chart.
 """
 
 import re
@@ -20,7 +20,7 @@ MAX_LABELS, MAX_SERIES = 20, 6
 CHART_TITLE, CHART_LABEL, AXIS_LABEL = 50, 20, 50
 
 _SHORT_TABLE = 12
-"""Rows up to which a table is shown whole (`table`); a longer one is paged and sortable (`data_table`)."""
+"""A longer table is paged and sortable (`data_table`)."""
 _PAGE_ROWS = 15
 _CELL = 120
 _OUR_CELL_CHARACTERS = 8000
@@ -36,7 +36,7 @@ class NativeBudget:
 
 
 def table_block(table: Table, budget: NativeBudget) -> Block | None:
-    """The native table, or None when it has to be shown as text."""
+    """The native table, or None if it must be shown as text."""
     rows = [
         tuple(clipped(one_line(cell), _CELL) if cell_text(cell) != DASH else DASH for cell in row)
         for row in table.rows
@@ -50,7 +50,7 @@ def table_block(table: Table, budget: NativeBudget) -> Block | None:
 
 
 def chart_block(chart: Chart, budget: NativeBudget) -> Block | None:
-    """The native chart, or None when it has to be shown as text."""
+    """The native chart, or None if it must be shown as text."""
     drawn = _pie(chart) if chart.kind is ChartKind.PIE else _axes(chart)
     if budget.charts < 1 or drawn is None:
         return None

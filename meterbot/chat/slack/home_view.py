@@ -9,15 +9,15 @@ from meterbot.chat.slack.text import Block
 from meterbot.core.messages import Message
 
 HOME = "home"
-"""The question that draws the page, and the first word of the buttons that turn to one of its tabs."""
+"""The question of the page, and the first word of the buttons that open one of its tabs."""
 
 _BLOCKS = 100
 _ELSEWHERE = ("share:", "refresh:")
-"""Buttons of an answer in a channel that make no sense here."""
+"""Buttons that make sense only in a channel."""
 
 
 def home_view(page: HomePage, *, native: bool = True) -> Payload:
-    """The buttons of its tabs, where there are several, and the messages of this one, as far as Slack's hundred blocks go;
+    """The buttons of its tabs, if there are several, and the messages of this one, within Slack's hundred blocks;
     then buttons to refresh and for the history. Without `native`, tables and charts are text."""
     budget = NativeBudget() if native else NativeBudget(tables=0, charts=0)
     shown = [_blocks(number, message, budget) for number, message in enumerate(page.messages)]

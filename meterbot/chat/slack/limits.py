@@ -1,4 +1,4 @@
-"""What Slack would refuse in a payload: checked before it leaves, because a refusal loses the whole message."""
+"""Slack's limits, checked before a payload is sent: a refusal would lose the whole message."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ CONTEXT = 10
 ID = 255
 TEXT = 40_000
 ALL_BLOCKS = 13_200
-"""Not documented: `msg_blocks_too_long` was reported from about 13,200 characters of all blocks together. It is not
-known what is counted, so this counts the JSON, which is the most it can be; data blocks have limits of their own."""
+"""Undocumented: `msg_blocks_too_long` was reported from about 13,200 characters of all blocks together. What Slack
+counts is unknown, so this counts the JSON, the highest possible number; data blocks have limits of their own."""
 
 DATA_BLOCKS = {"table", "data_table", "data_visualization"}
 
@@ -34,7 +34,7 @@ def checked(payload: Payload) -> Payload:
 
 
 def problems(payload: Payload) -> list[str]:
-    """What Slack would refuse in a payload of `text` and `blocks`; empty when there is nothing."""
+    """What Slack would refuse in a payload of `text` and `blocks`; empty if nothing."""
     blocks = payload.get("blocks", [])
     return [
         *_text_problems("text", payload.get("text", ""), TEXT),

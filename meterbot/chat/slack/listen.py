@@ -1,5 +1,5 @@
 """Questions from people on Slack: slash commands, shortcuts and buttons, acknowledged at once and answered through
-`response_url`; mentions, answered beside them; and forms, answered where they were filled in."""
+`response_url`; mentions, answered in their thread; and forms."""
 
 import asyncio
 import html
@@ -51,10 +51,10 @@ _FAILED = Answer(notice("Something went wrong", "The details are in meterbot's l
 
 
 class SlackListener:
-    """Hands questions to `answer` and its answers back, or opens the form of `forms`.
+    """Passes questions to `answer` and sends its answers, or opens the form of `forms`.
 
-    With a `signing_secret` requests may come over HTTP. `groups_of` knows from memory which of the configured user groups
-    a person is in. `teams` are the workspaces whose people may use the bot (empty while its own is not known).
+    With a `signing_secret` requests may come over HTTP. `groups_of` knows from memory which of the configured user
+    groups a person is in. `teams` are the workspaces whose people may use the bot (empty until its own is known).
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class SlackListener:
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._home = SlackHome(web_api, self._ask, groups_of)
         self._app = AsyncApp(
-            name="slack_bolt.app",  # the name of a logger that Bolt sets up as it likes: not one of ours
+            name="slack_bolt.app",  # the name of a logger that Bolt configures: none of ours
             logger=logger,
             # Bolt gets no token: it would ask Slack about it before the first command is acknowledged.
             client=AsyncWebClient(logger=logger),
             authorize=_authorize,
             signing_secret=signing_secret or "",
         )
-        # Slack shows a time-out for a command or action without a listener.
+        # Slack shows a time-out for a command or action that has no listener.
         self._app.command(_EVERYTHING)(self._on_command)
         self._app.action(_EVERYTHING)(self._on_action)
         self._app.view(_EVERYTHING)(self._on_submission)
@@ -111,7 +111,7 @@ class SlackListener:
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     async def finish(self, seconds: float) -> None:
-        """Waits for the answers that are under way, at most so long, and gives up the rest."""
+        """Waits for the current answers for at most so long, and cancels the rest."""
         if self._answering:
             _, late = await asyncio.wait(self._answering, timeout=seconds)
             for task in late:
@@ -145,7 +145,7 @@ class SlackListener:
             await (self._on_home_action if at_home else self._handle)(body, question)
 
     async def _on_mention(self, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """`@meterbot spend`: answered where it was written, for that person alone, or with `share` in the thread."""
+        """`@meterbot spend`: answered in the same place, visible only to that person, or with `share` to everybody."""
         user = event.get("user")
         if not user or event.get("bot_id") or not self._first_time(body.get("event_id")):
             return
@@ -184,8 +184,8 @@ class SlackListener:
                 await self._home.draw(user, self._home.tab_of(user))
 
     async def _on_home_action(self, body: Mapping[str, Any], question: Question) -> None:
-        """A button on the Home tab has no `response_url`: it turns to a tab, or its answer is a modal and the tab is drawn
-        again."""
+        """A button on the Home tab has no `response_url`: it opens a tab, or its answer is a modal and the tab is
+        drawn again."""
         if not self._first_time(body.get("trigger_id")):
             return
         with self._under_way():
@@ -222,7 +222,7 @@ class SlackListener:
                 await self._respond(body.get("response_url"), answer, _thread(body))
 
     async def _reaction(self, body: Mapping[str, Any], question: Question) -> Answer | None:
-        """The answer, or None when a form was opened instead."""
+        """The answer, or None if a form was opened instead."""
         if self._is_foreign(body):
             return _refused(body)
         form = self._forms(question)
@@ -238,7 +238,7 @@ class SlackListener:
         return team is not None and bool(allowed) and team not in allowed
 
     async def _on_submission(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        """A filled-in form. No duplicate check: a form that arrives twice changes nothing the second time."""
+        """A filled-in form. No check for duplicates: a form that arrives twice changes nothing the second time."""
         if self._is_foreign(body):
             await ack(response_action="update", view=message_view(_refused(body).message))
             return
@@ -277,7 +277,7 @@ class SlackListener:
             self._answering.discard(task)
 
     def _first_time(self, trigger: str | None) -> bool:
-        """Slack delivers an interaction again when our acknowledgement was lost."""
+        """Slack sends an interaction again if our acknowledgement was lost."""
         if trigger is None:
             return True
         if trigger in self._handled:
@@ -291,7 +291,7 @@ class SlackListener:
         try:
             return await self._answer(question)
         except Exception:
-            # A person is waiting: any answer is better than silence.
+            # A person is waiting, so there must be an answer.
             log.exception("answering a question failed", chat="slack")
             return _FAILED
 
@@ -317,7 +317,7 @@ class SlackListener:
 
 
 def _team_of(body: Mapping[str, Any]) -> str | None:
-    """The workspace of the person who acts; in a shared channel it differs from the bot's."""
+    """The workspace of the person; in a shared channel it may not be the bot's."""
     event, user = body.get("event") or {}, body.get("user")
     if isinstance(user, Mapping):
         return user.get("team_id") or None
@@ -334,7 +334,7 @@ def _refused(body: Mapping[str, Any]) -> Answer:
 
 
 def _thread(body: Mapping[str, Any]) -> str | None:
-    """The thread in which a button was pressed or a shortcut used; None outside threads, and at what began one."""
+    """The thread of a pressed button or a used shortcut; None outside threads, and for a thread's first message."""
     message, container = body.get("message") or {}, body.get("container") or {}
     thread = message.get("thread_ts") or container.get("thread_ts")
     return None if thread == (message.get("ts") or container.get("message_ts")) else thread

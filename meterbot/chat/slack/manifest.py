@@ -1,5 +1,5 @@
-"""What the Slack app may do and why, and the manifest that asks for it: to paste at api.slack.com/apps → Create New App →
-From a manifest, or as a link that does it in one click."""
+"""What the Slack app may do and why, and the manifest that asks for it: to paste at api.slack.com/apps → Create New
+App → From a manifest, or as a link that creates the app in one click."""
 
 import json
 import textwrap
@@ -13,8 +13,8 @@ from meterbot.chat.slack.listen import COMMAND
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One thing that the bot may do. `names`: any of them will do. `lost`: what is, without it. `vital`: then nothing
-    is left."""
+    """One permission of the bot. `names`: any of them is enough. `lost`: what does not work without it. `vital`:
+    without it nothing works."""
 
     names: tuple[str, ...]
     purpose: str
@@ -105,8 +105,8 @@ settings:
 
 
 def manifest(http_url: str | None = None, *, direct_messages: bool = False) -> str:
-    """YAML for Socket Mode, or for HTTP mode with requests sent to `http_url` + `/slack/events`. `direct_messages` adds the
-    scopes that only routes to people need."""
+    """YAML for Socket Mode, or for HTTP mode with requests sent to `http_url` + `/slack/events`. `direct_messages`
+    adds the scopes for alerts to people."""
     url = None if http_url is None else json.dumps(f"{http_url.rstrip('/')}/slack/events")
     return _MANIFEST.format(
         command=COMMAND,

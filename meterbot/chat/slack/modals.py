@@ -1,4 +1,4 @@
-"""Forms as Slack's modals: a box to write in, and what became of it in its place."""
+"""Forms as Slack's modals: a box to write in, and then the result in its place."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ _ERROR = 300
 
 
 def form_view(form: Form) -> Payload:
-    """The modal with the box. It remembers the form's words, so that a restart in between does no harm."""
+    """The modal with the box. It contains the form's words, so it survives a restart."""
     hint = f"{form.hint} Slack takes at most {LONGEST} characters."
     element = {"type": "plain_text_input", "action_id": _BOX, "multiline": True, "max_length": LONGEST}
     box = {
@@ -40,14 +40,14 @@ def form_view(form: Form) -> Payload:
 
 
 def message_view(message: Message) -> Payload:
-    """A message as a modal. Buttons in it could not be answered: Slack gives them no address for that. Tables and charts
-    are text there."""
+    """A message as a modal, without buttons, because Slack gives them no address for an answer. Tables and charts are
+    text there."""
     blocks = checked(render_without_natives(replace(message, actions=())))["blocks"]
     return {"type": "modal", "title": _plain("meterbot"), "close": _plain("Done"), "blocks": blocks}
 
 
 def errors(message: Message) -> dict[str, str]:
-    """What stands in red below the box."""
+    """The red text below the box."""
     return {_BOX: one_line(message.text or message.title, _ERROR)}
 
 

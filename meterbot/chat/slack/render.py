@@ -1,7 +1,5 @@
-"""Message → Slack's Block Kit: pure rendering.
-
-Seats may be named by anybody, so every text is escaped (`slack.text`), and `Message.owner` is the only mention.
-"""
+"""Renders a `Message` as Slack's Block Kit. Seats can have any name, so every text is escaped (`slack.text`), and
+`Message.owner` is the only mention."""
 
 import json
 import re
@@ -73,7 +71,7 @@ def render_without_natives(message: Message) -> Payload:
 
 
 def render_text(message: Message) -> Payload:
-    """The whole message as text, without a single block: the last form that is tried."""
+    """The whole message as text, without any block: the last form that is tried."""
     lines = message_lines(replace(without_natives(message, _TEXT_WIDTH), actions=()))
     text = _EMOJI[message.severity] + "\n".join(lines)
     mention = _mention(message)
@@ -81,7 +79,7 @@ def render_text(message: Message) -> Payload:
 
 
 def render_line(message: Message) -> Payload:
-    """One line for a thread; mentions nobody."""
+    """One line for a thread, without mentions."""
     text = _fallback(message)
     return {"text": text, "blocks": [{"type": "section", "text": {"type": "plain_text", "text": text}}]}
 
@@ -109,7 +107,7 @@ def _mention(message: Message) -> str:
 
 
 def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Section]]:
-    """The native blocks, and as sections the tables and charts that cannot be native."""
+    """The native blocks, and the other tables and charts as sections."""
     blocks: list[Block] = []
     sections: list[Section] = []
     for table in message.tables:
@@ -173,7 +171,7 @@ def _buttons(actions: Sequence[Action]) -> list[Block]:
 
 
 def _sections(sections: Sequence[Section], room: int) -> list[Block]:
-    """As many sections as fit, each with as many lines as fit, and what was left out counted."""
+    """As many sections and lines as fit, and how many were left out."""
     blocks: list[Block] = []
     note = _size([_section(None, [_and_more(10**9)], fixed=False)])
     for index, section in enumerate(sections):
@@ -190,7 +188,7 @@ def _sections(sections: Sequence[Section], room: int) -> list[Block]:
 
 
 def _fitted(section: Section, room: int) -> Block | None:
-    """The section with its first lines, as many as `room` characters hold; None when not even one does."""
+    """The section with as many of its first lines as `room` characters hold; None if not even one fits."""
     heading = section.heading if section.heading and visible(section.heading) else None
     lines = [clipped(one_line(line), _OUR_LINE) for line in section.lines]
 

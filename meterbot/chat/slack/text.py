@@ -1,4 +1,4 @@
-"""Text for Slack: cleaned, cut and escaped, so that it is shown and never obeyed.
+"""Text for Slack: cleaned, cut and escaped, so that Slack shows it and does not interpret it.
 
 Slack reads control sequences (`<!channel>`) in `mrkdwn` and `plain_text`, so `&`, `<` and `>` are escaped there. Rich
 text has no control sequences.
@@ -45,7 +45,8 @@ def clipped(text: str, limit: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Without what JSON cannot carry or a reader cannot see coming: controls, lone surrogates, reordering."""
+    """Without characters that JSON cannot contain or that change the reading order: controls, lone surrogates,
+    direction marks."""
     return "".join(
         character
         for character in text.translate(_BIDI)
@@ -59,7 +60,7 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> bool:
-    """Whether a reader would see anything."""
+    """Whether anything in it is visible."""
     return any(
         not character.isspace() and unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Mn"}
         for character in plain(text)
@@ -67,7 +68,7 @@ def visible(text: str) -> bool:
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int | None:
-    """The largest of 0…most that fits, by halving: a smaller one fits wherever a larger one does."""
+    """The largest of 0…most that fits, by bisection: if a number fits, smaller ones do, too."""
     if fits(most):
         return most
     if not fits(0):

@@ -21,10 +21,10 @@ _LONGEST_WAIT = 3600.0
 _USUAL_WAIT = 30.0
 
 _LIMITED = {"ratelimited", "rate_limited"}
-# Slack says of `fatal_error` and `internal_error` that part of the work may have been done before it failed.
+# With `fatal_error` and `internal_error`, a part of the work may have been done.
 _UNSURE = {"fatal_error", "internal_error", "service_unavailable"}
 _NOT_READ = {"request_timeout"}
-# What is wrong with the message itself. `invalid_arguments` names a field, too: a wrong channel has codes of its own.
+# The message itself is wrong. `invalid_arguments` names a field, too; a wrong channel has codes of its own.
 _INVALID = {
     "invalid_arguments",
     "invalid_blocks",
@@ -45,9 +45,9 @@ _NO_DIRECT = {
     "user_not_visible",
     "users_list_not_supplied",
 }
-# A workspace that is being moved into an Enterprise organization: over within hours.
+# The workspace is being moved into an Enterprise organization, which takes hours.
 _PASSING = {"team_added_to_org", "org_login_required"}
-# A person deleted the message, the workspace closes messages to edits after a while, or it is not (any more) ours.
+# A person deleted the message, the workspace no longer allows edits, or the message is not ours.
 _GONE = {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 
 REMEDIES = {
@@ -116,7 +116,7 @@ class SlackWeb:
             failure = _unreadable(method, 200)
         else:
             return response.data if isinstance(response.data, dict) else {}, response.headers
-        # Not in the handler: the library's exceptions hold request and answer, and would ride along as context.
+        # Outside the handler, so that the library's exception with request and answer is not chained.
         raise failure
 
     async def respond(self, url: str, payload: Mapping[str, Any]) -> None:
@@ -140,7 +140,7 @@ class SlackWeb:
             await self._session.close()
 
     def _client(self) -> AsyncWebClient:
-        # No retry handlers: slack_sdk's default repeats a post whose connection broke, and so posts it twice.
+        # No retry handlers: slack_sdk's default sends a post again whose connection broke, and so posts it twice.
         client = AsyncWebClient(
             self._token, self._api_url, session=self._opened(), logger=self._logger, retry_handlers=[]
         )
@@ -149,8 +149,8 @@ class SlackWeb:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            # A fresh connection per call: posts are rare, and a kept one that the server has just closed would leave
-            # a post in doubt.
+            # A fresh connection per call: posts are rare, and a kept connection that the server has just closed would
+            # leave a post in doubt.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(force_close=True),
                 timeout=aiohttp.ClientTimeout(total=self._timeout, connect=self._timeout / 2),
@@ -184,7 +184,7 @@ def _outcome_of(code: str) -> Outcome:
 
 
 def _unreadable(method: str, status: int) -> SendError:
-    """No answer of Slack's own, but a proxy's, a gateway's or a maintenance page."""
+    """Not Slack's answer, but a proxy's, a gateway's or a maintenance page."""
     refused = 400 <= status < 500
     reason = f"the answer to {method} is not Slack's (HTTP {status})"
     return SendError(Outcome.REFUSED if refused else Outcome.IN_DOUBT, reason)
@@ -213,7 +213,7 @@ def _details(metadata: object) -> str:
 
 
 def _word(value: object) -> str | None:
-    """An error code, as long as it looks like one: the rest of a body is not repeated."""
+    """An error code, if it looks like one; other parts of a body are not repeated."""
     return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 

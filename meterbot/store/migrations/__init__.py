@@ -1,7 +1,5 @@
-"""The database's schema, step by step: which steps there are, and how alembic is told of them.
-
-alembic itself is imported by who has a step to take: it is a fifth of what a bot would load to start.
-"""
+"""The database's schema, step by step. alembic is imported only if there is a step: loading it is a fifth of the
+start."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 VERSION_TABLE = "meterbot_version"
-"""Names the schema's version; alembic's own name for it may be taken by a neighbour in the same database."""
+"""The table with the schema's version; another program in the same database may use alembic's own name."""
 
 # As alembic makes it.
 _version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
@@ -33,7 +31,7 @@ def settings(connection: Connection | None = None) -> "Config":
 
 @cache
 def schemas() -> frozenset[str]:
-    """Every schema that this version can bring up to date: `r0001_first_tables` makes 0001."""
+    """Every schema that this version can upgrade: `r0001_first_tables` makes 0001."""
     found = iter_modules([str(Path(__file__).parent / "versions")])
     return frozenset(module.name[1:].partition("_")[0] for module in found)
 
@@ -43,14 +41,14 @@ def newest_schema() -> str:
 
 
 def found_schema(connection: Connection) -> str | None:
-    """The schema of a database; None where it has none yet."""
+    """The schema of a database; None if it has none yet."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.scalar(select(_version.c.version_num))
 
 
 def make(connection: Connection) -> None:
-    """The newest schema in a database that has none, at once: what all steps, one after the other, would come to."""
+    """Creates the newest schema in an empty database, without the single steps."""
     if connection.dialect.name == "postgresql":
         tables.for_postgresql()
     tables.metadata.create_all(connection, checkfirst=False)
@@ -59,7 +57,7 @@ def make(connection: Connection) -> None:
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Takes the steps that are left."""
+    """Runs the remaining steps."""
     from alembic import command  # noqa: PLC0415 - see above
 
     command.upgrade(settings(connection), "head")
