@@ -1,0 +1,167 @@
+"""The rules about money, written a second time from their description and without the code that they test.
+
+One counter, in plain numbers: what a series of readings comes to, and which events follow. Amounts are minor units.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+PERCENTS = (50, 80, 95)
+AMOUNTS = (25_00, 50_00, 100_00)
+EVERY_FURTHER = 100_00
+CAP = {"self_selected_spend_limit_reached", "org_level_disabled_until", "out_of_credits"}
+SWITCHED_OFF = {"org_level_disabled", "member_zero_credit_limit"}
+RESET_MAY_LAG = timedelta(hours=6)
+CLOCKS_DIFFER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `full`: which windows are at
+    100 %, None where the windows are not known."""
+
+    at: datetime
+    used: Decimal | None
+    cap: Decimal | str | None
+    reason: str | None
+    reached: bool
+    windows: dict[str, int]
+
+    @property
+    def blocked(self) -> bool:
+        if self.reason in CAP or self.reached:
+            return True
+        over = self.used is not None and isinstance(self.cap, Decimal) and self.used >= self.cap
+        return over and bool(self.used) and self.reason not in SWITCHED_OFF
+
+
+@dataclass
+class Model:
+    """`scale`: a level's hundredths in minor units of the wire."""
+
+    scale: Decimal
+    at: datetime | None = None
+    used: Decimal | None = None
+    used_at: datetime | None = None
+    month: str = ""
+    unread_month: bool = False
+    peak: Decimal = Decimal(0)
+    started: bool | None = None
+    accused: bool = False
+    alerted: set[Decimal | int] = field(default_factory=set)
+    compared_cap: Decimal | str | None = None
+    block: str | None = None
+    windows_at: datetime | None = None
+    full: set[str] = field(default_factory=set)
+    full_at: datetime | None = None
+    spent: Decimal = Decimal(0)
+
+    def read(self, new: Facts) -> list[tuple[str, object]]:
+        """The events that are posted: kind, and level, amount or window."""
+        if self.at is not None and new.at <= self.at:
+            return []
+        events: list[tuple[str, object]] = []
+        if new.used is not None:
+            events += self._period(new, new.used)
+        started = self._first_dollar(new)
+        accused = self._charge(new)
+        events += [("spend_started", None)] if started else [("charged_within_plan", None)] if accused else []
+        full = self._windows(new)
+        events += [] if started else [("window_full", name) for name in full]
+        events += self._block(new)
+        events += self._levels(new)
+        if new.used is not None:
+            self.spent += max(new.used - self.peak, Decimal(0)) if self.used is not None else 0
+            self.peak, self.used, self.used_at = max(self.peak, new.used), new.used, new.at
+        self.at = new.at
+        return events
+
+    def _period(self, new: Facts, used: Decimal) -> list[tuple[str, object]]:
+        month = f"{new.at:%Y-%m}"
+        begin = new.at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        if self.used is None:
+            self.unread_month = used > 0 and new.at < begin + RESET_MAY_LAG
+            self.month = f"{begin - timedelta(days=1):%Y-%m}" if self.unread_month else month
+            return []
+        fell = used < self.used and f"{new.at + CLOCKS_DIFFER:%Y-%m}" > self.month
+        later = month > self.month
+        rose = later and (self.used == 0 or (used > self.used and new.at >= begin + RESET_MAY_LAG))
+        if not fell and not rose:
+            return []
+        unread, final = self.unread_month, self.used
+        self.unread_month, self.month = (
+            False,
+            max(month, f"{new.at + CLOCKS_DIFFER:%Y-%m}" if fell else month),
+        )
+        if unread and not fell:
+            return []
+        self.peak, self.started, self.accused, self.alerted = Decimal(0), False, False, set()
+        return [("period_closed", final)] if final > 0 and not unread else []
+
+    def _first_dollar(self, new: Facts) -> bool:
+        if new.used is None:
+            return False
+        began = self.started is False and new.used > 0
+        self.started = bool(self.started) or new.used > 0
+        return began
+
+    def _charge(self, new: Facts) -> bool:
+        if new.used is None or self.used is None or new.used <= self.peak or self.accused:
+            return False
+        if (
+            self.windows_at is None
+            or self.used_at is None
+            or any(level >= 100 for level in new.windows.values())
+        ):
+            return False
+        earlier = min(self.windows_at, self.used_at)
+        late = self.full_at is not None and self.full_at >= earlier - timedelta(minutes=15)
+        self.accused = new.at - earlier <= timedelta(hours=5) and not late
+        return self.accused
+
+    def _windows(self, new: Facts) -> list[str]:
+        full = [name for name, level in new.windows.items() if level >= 100]
+        found = [name for name in full if name not in self.full]
+        self.full, self.windows_at = set(full), new.at
+        self.full_at = new.at if full else self.full_at
+        return found
+
+    def _block(self, new: Facts) -> list[tuple[str, object]]:
+        if new.blocked:
+            begins, self.block = self.block is None, self.month
+            return [("seat_blocked", None)] if begins else []
+        if self.block is None or new.used is None or new.cap is None:
+            return []
+        self.block = None
+        return [("seat_unblocked", None)]
+
+    def _levels(self, new: Facts) -> list[tuple[str, object]]:
+        if new.used is None:
+            return []
+        percent = isinstance(new.cap, Decimal)
+        crossed: set[Decimal | int] = set()
+        if isinstance(new.cap, Decimal) and new.cap > 0:
+            crossed |= {each for each in PERCENTS if new.used * 100 >= new.cap * each}
+        elif new.cap == "none":
+            hundredths = new.used / self.scale
+            further = hundredths // EVERY_FURTHER * EVERY_FURTHER
+            crossed |= {Decimal(each) for each in AMOUNTS if hundredths >= each}
+            if further > AMOUNTS[-1]:
+                crossed.add(further)
+        old = self.compared_cap
+        if isinstance(old, Decimal) and (
+            new.cap == "none" or (isinstance(new.cap, Decimal) and new.cap > old)
+        ):
+            self.alerted -= {each for each in PERCENTS if each not in crossed}
+        self.compared_cap = old if new.cap is None else new.cap
+        untold = crossed - self.alerted
+        same_kind = {
+            each
+            for each in self.alerted
+            if isinstance(each, int) is percent and (not percent or each in crossed)
+        }
+        news = {each for each in untold if not any(other > each for other in same_kind)}
+        self.alerted |= untold
+        blocked = self.block is not None and self.block == self.month
+        return [("threshold_crossed", max(news))] if news and not blocked else []

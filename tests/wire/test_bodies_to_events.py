@@ -1,0 +1,167 @@
+"""Generated bodies of one counter, from the source's parser to events, against the model beside this file.
+
+Covered: amounts as numbers, texts, fractions, nulls and garbage; exponents 0 to 4 and several currencies; `extra_usage`
+alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by reason,
+flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a little or
+far into the future. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end,
+what was spent. Not covered: late pushes, reset moments of windows, and changed settings.
+
+HYPOTHESIS_PROFILE=search looks for new examples.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.core.models import Event, EventKind, Seat
+from meterbot.rules import RuleSettings, Threshold
+from meterbot.rules.blocked import block_of
+from meterbot.rules.increases import increases
+from meterbot.rules.settings import DEFAULT_THRESHOLDS
+from meterbot.sources import UnusablePushError
+from meterbot.sources.pushed import snapshots_of
+from tests.sources.served import ACCOUNT, ORG
+from tests.wire.model import CAP, CLOCKS_DIFFER, PERCENTS, SWITCHED_OFF, Facts, Model
+from tests.wire.played import Ingested
+
+LEVELS = (
+    *(Threshold(percent=Decimal(each)) for each in PERCENTS),
+    *(level for level in DEFAULT_THRESHOLDS if level.uncapped),
+)
+KINDS = {
+    "period_closed", "spend_started", "charged_within_plan", "window_full", "seat_blocked", "seat_unblocked",
+    "threshold_crossed",
+}  # fmt: skip
+STANDARD = {"USD": 2, "eur": 2, "JPY": 0}
+UNREADABLE: list[Any] = [None, True, "much", -1, 1e13, [1], {}]
+STEPS = [
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=2),
+]
+STARTS = [datetime(2026, 11, 12, 9, tzinfo=UTC), datetime(2026, 11, 30, 22, tzinfo=UTC), datetime(2026, 12, 1, 0, 30, tzinfo=UTC)]  # fmt: skip
+
+amounts = st.one_of(
+    st.integers(0, 12_000),
+    st.sampled_from([0, 1, 2500, 4000, 5000, 10_000, 31_000]),
+    st.integers(0, 12_000).map(str),
+    st.sampled_from([1234.5, 0.25, 4750.125]),
+    st.sampled_from(UNREADABLE),
+)
+
+
+@st.composite
+def series(draw: st.DrawFn) -> dict[str, Any]:
+    """One seat and its readings. Each is dated `skew` from when it arrives."""
+    readings, now = [], draw(st.sampled_from(STARTS))
+    cap = draw(st.sampled_from([5000, 5000, None, 0]))
+    for _ in range(draw(st.integers(2, 7))):
+        now += draw(st.sampled_from(STEPS))
+        cap = draw(st.sampled_from([cap, cap, cap, 10_000, 2000, None]))
+        readings.append(
+            {
+                "now": now,
+                "skew": timedelta(minutes=draw(st.sampled_from([0, 0, 0, 0, 4, -4, -30, 6]))),
+                "used": draw(amounts),
+                "cap": cap,
+                "reason": draw(st.sampled_from([None] * 6 + sorted(CAP | SWITCHED_OFF))),
+                "reached": draw(st.sampled_from([False] * 6 + [True])),
+                "five_hour": draw(st.sampled_from([10, 40, 100])),
+            }
+        )
+    places = draw(st.sampled_from(["extra", "both", "row"]))
+    currency, exponent = draw(st.sampled_from(sorted(STANDARD))), draw(st.integers(0, 4))
+    if places == "row":  # the row states no scale, and another one would be another amount
+        exponent = STANDARD[currency]
+    return {"places": places, "currency": currency, "exponent": exponent, "readings": readings}
+
+
+def document(given_: dict[str, Any], one: dict[str, Any]) -> bytes:
+    unit = {"currency": given_["currency"], "decimal_places": given_["exponent"]}
+    used, cap = one["used"], one["cap"]
+    extra = {"is_enabled": True, "monthly_limit": cap, "used_credits": used, "disabled_reason": one["reason"]}
+    extra |= {**unit, "spend_limit_reached": one["reached"]}
+    usage: dict[str, Any] = {"five_hour": {"utilization": one["five_hour"]}, "seven_day": {"utilization": 7}}
+    row = None
+    if given_["places"] == "both":
+        scale = {"currency": given_["currency"], "exponent": given_["exponent"]}
+        limit = None if cap is None else {"amount_minor": cap, **scale}
+        usage["spend"] = {"used": {"amount_minor": used, **scale}, "limit": limit, "enabled": True}
+    if given_["places"] == "row":
+        row = {"limit_type": "member", "account_uuid": ACCOUNT, "organization_uuid": ORG, "is_enabled": True}
+        row |= {"monthly_credit_limit": cap, "used_credits": used, "currency": given_["currency"]}
+        row |= {"disabled_reason": one["reason"], "out_of_credits": one["reached"]}
+        extra |= {"used_credits": 900_000, "monthly_limit": 800_000, "spend_limit_reached": True}
+    usage["extra_usage"] = extra
+    at = one["now"] + one["skew"]
+    whose = {"org_uuid": ORG, "account_uuid": ACCOUNT, "fetched_at": at.isoformat()}
+    return json.dumps({**whose, "usage": usage, "overage": row}).encode()
+
+
+def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
+    used, cap = one["used"], one["cap"]
+    number = None if any(used is bad for bad in UNREADABLE) else Decimal(str(used))
+    known: Decimal | str | None = Decimal(cap) if cap is not None else "none"
+    if cap is None and (number is None or given_["places"] == "row"):
+        known = None  # null may also be a cap that nobody set
+    windows = {"five_hour": one["five_hour"], "seven_day": 7}
+    return Facts(one["now"] + one["skew"], number, known, one["reason"], one["reached"], windows)
+
+
+def told(events: list[Event]) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for event in events:
+        if event.muted_by is not None or event.kind.value not in KINDS:
+            continue
+        what: object = None
+        if event.kind is EventKind.WINDOW_FULL:
+            what = event.facts["window"]
+        elif event.kind is EventKind.PERIOD_CLOSED:
+            what = Decimal(event.facts["final"]["minor"])  # type: ignore[index]
+        elif event.kind is EventKind.THRESHOLD_CROSSED and event.level is not None:
+            what = _level(event.level)
+        found.append((event.kind.value, what))
+    return found
+
+
+def _level(level: str) -> Decimal | int:
+    """`80%` as 80; `25.00 USD` and `2500 JPY` as 2500."""
+    if level.endswith("%"):
+        return int(level[:-1])
+    return Decimal(level.partition(" ")[0].replace(".", ""))
+
+
+@given(series())
+def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
+    plan = "team" if given_["places"] == "row" else "max_20x"
+    seat = Seat("ana", "push", plan=plan, interval=3600)
+    ingested = Ingested(seat, RuleSettings(thresholds=LEVELS))
+    standard = STANDARD[given_["currency"]]
+    model = Model(Decimal(10) ** (given_["exponent"] - standard))
+    for one in given_["readings"]:
+        if given_["places"] == "row" and any(one["used"] is bad for bad in UNREADABLE):
+            continue
+        try:
+            (snapshot,) = snapshots_of(seat, document(given_, one), one["now"])
+        except UnusablePushError:
+            assert one["skew"] > CLOCKS_DIFFER
+            continue
+        expected = facts(given_, one)
+        extra = snapshot.extra_usage
+        assert extra is not None
+        assert (extra.used and extra.used.minor) == expected.used
+        if extra.used is not None:
+            assert (extra.used.currency, extra.used.exponent) == (
+                given_["currency"].upper(),
+                given_["exponent"],
+            )
+        assert (block_of(extra, (), one["now"]) is not None) is expected.blocked
+        assert told(ingested.take(snapshot, one["now"])) == model.read(expected)
+    spent = [each.amount.minor for each in increases(ingested.changes.samples)]
+    assert sum(spent) == model.spent
