@@ -1,4 +1,4 @@
-"""What a command tells from the database: the team, its history, the status, pull requests."""
+"""What commands read from the database: the team, its history, the status, pull requests."""
 
 import asyncio
 import sys
@@ -54,13 +54,13 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 
 
 async def team_now(config: Config, now: datetime) -> TeamReport:
-    """The team as the database knows it."""
+    """The team, from the database."""
     async with opened(config) as store:
         return await current_report(store, Reports(config.seat_list(), config.timezone), now)
 
 
 async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
-    """The team as the database knows it, and where it is heading."""
+    """The team, from the database, with its forecasts."""
     async with opened(config) as store:
         report = await current_report(store, Reports(config.seat_list(), config.timezone), now)
         return report, await current_outlooks(store, report)
@@ -78,7 +78,8 @@ async def history_of(config: Config, since: datetime) -> list[dict[str, object]]
 async def replay_of(
     config: Config, settings: RuleSettings, since: datetime, now: datetime, progress: Progress | None = None
 ) -> Replay:
-    """What these rules would have told since then on the history of the configuration's seats, and what was told."""
+    """What these rules would have posted since then on the history of the configuration's seats, beside what was
+    posted."""
     async with opened(config) as store:
         readers = await _readers(store, config)
         samples = await store.read(lambda c: history.read(c, readers, since - WARM_UP))
@@ -90,7 +91,7 @@ async def replay_of(
 
 
 async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
-    """Every counter of the team's sum, and a seat that reads it."""
+    """Every counter of the team's total, with a seat that reads it."""
     configured = {seat.name: seat for seat in config.seat_list()}
     readers: dict[Counter, Seat] = {}
     for one in await store.read(counter_states.read_latest):
@@ -121,7 +122,7 @@ async def print_answer(config: Config, now: datetime, *questions: str) -> None:
 
 
 async def status_json(config: Config, now: datetime) -> dict[str, object]:
-    """How sources, destinations and processes are doing, as far as the database tells. Instants are ISO, in UTC."""
+    """The state of sources, destinations and processes, from the database. Instants are ISO, in UTC."""
     async with opened(config) as store:
         known = await store.read(source_states.read_sources)
         queues = await store.read(lambda c: deliveries.read_queues(c, now))
@@ -173,7 +174,7 @@ async def _print(message: Message) -> None:
 
 
 async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list[list[PullRequest]]:
-    """What the record holds under each of these numbers."""
+    """The stored pull requests with these numbers."""
     async with opened(config) as store:
         return [
             [one.pull for one in await store.read(partial(records.numbered, number=number))]

@@ -18,15 +18,15 @@ _NOREPLY = re.compile(r"(?:\d+\+)?(?P<login>[\w-]+)@users\.noreply\.github\.com"
 
 
 class CheckoutError(MeterbotError):
-    """The checkout does not tell; the text says what to do."""
+    """The checkout lacks something; the text says what to do."""
 
 
 class WhoseError(MeterbotError):
-    """It cannot be told whose seat a branch is of; the text says what to name."""
+    """The branch's seat is unclear; the text says what to name."""
 
 
 class _RefusedError(CheckoutError):
-    """git ran and said no."""
+    """git failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class LocalCommit:
 
     @property
     def login(self) -> str | None:
-        """The author's login at GitHub, where their address is the one GitHub gives out."""
+        """The author's GitHub login, if their address is the one that GitHub gives out."""
         match = _NOREPLY.fullmatch(self.email)
         return match["login"].lower() if match else None
 
 
 def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommit]:
-    """What `branch` has and `base` has not, the oldest first. Without a base it is the remote's default branch, or else
-    main or master. Raises `CheckoutError`."""
+    """The commits of `branch` that `base` does not have, the oldest first. Without a base it is the remote's default
+    branch, or else main or master. Raises `CheckoutError`."""
     tip = _commit_of(repo, branch)
     base_name, start = _base(repo, base)
     log = _git(
@@ -71,8 +71,8 @@ def branch_commits(repo: Path, branch: str, base: str | None) -> list[LocalCommi
 def authored(
     commits: Sequence[LocalCommit], seats: Sequence[Seat], named: str | None, email: str | None
 ) -> tuple[list[LocalCommit], list[str]]:
-    """A person's commits, and the seats they are on: the `named` one, or those of the login in the commits' addresses.
-    Raises `WhoseError`."""
+    """A person's commits and seats: the `named` seat, or those of the login in the commits' addresses. Raises
+    `WhoseError`."""
     own = [commit for commit in commits if email is None or commit.email.lower() == email.lower()]
     if not own:
         raise WhoseError(f"no commit of the branch has the address {email}: {_addresses(commits)}")
@@ -123,7 +123,7 @@ def _base(repo: Path, named: str | None) -> tuple[str, str]:
 
 
 def _commit_of(repo: Path, name: str) -> str:
-    """The commit's id: whatever the name is, git takes the rest of the command for what it is."""
+    """The commit's id, so that no name is mistaken for an option of git."""
     try:
         return _git(
             repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"

@@ -1,4 +1,4 @@
-"""What a command does once, whether or not the bot runs: test alerts, push tokens, stored sessions, the database."""
+"""What commands do once, whether or not the bot runs: test alerts, push tokens, stored sessions, the database."""
 
 import asyncio
 import secrets
@@ -40,8 +40,8 @@ from meterbot.store.database import open_store, peek_sessions, upgrade
 
 
 async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
-    """Posts a test message to every chat, through what posts the alerts, and says where each stands. `command`: which one
-    of ours does so."""
+    """Posts a test message to every chat, in the same way as alerts, and says where each is. `command`: which command
+    posts it."""
     chats = build_chats(
         config, SystemClock(), _no_note, _set_no_note, on_quit=None, terminal=(None, sys.stdout)
     )
@@ -73,7 +73,7 @@ async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
 
 
 async def _no_note(_: str) -> str | None:
-    """Nothing that posts needs a note."""
+    """For what posts and needs no note."""
     return None
 
 
@@ -82,13 +82,13 @@ async def _set_no_note(_name: str, _value: str) -> None:
 
 
 async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
-    """A new token to push with; None where there is one that shall not be replaced."""
+    """A new push token; None if there is one that must not be replaced."""
     async with opened(config) as store:
         return await make_token(store, seat, now, replace=replace)
 
 
 async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
-    """How every seat is doing, and whether it has a token."""
+    """The state of every seat, and whether it has a token."""
     async with opened(config) as store:
         return await overview(store, config.seat_list(), token_digests(config), now)
 
@@ -100,24 +100,24 @@ async def forget_seat(url: SecretStr, seat: str) -> Forgotten:
 
 
 async def revoke_push_token(url: SecretStr, seat: str) -> bool:
-    """Makes the seat's token worthless. False when it had none."""
+    """Makes the seat's token worthless. False if it had none."""
     async with opened_at(url) as store:
         return await store.run(lambda tx: push_tokens.revoke(tx, seat))
 
 
 async def forget_account(url: SecretStr, seat: str) -> bool:
-    """Lets the seat be another account from its next reading on. False when none was known."""
+    """Lets the seat belong to another account from its next reading on. False if none was known."""
     async with opened_at(url) as store:
         return await store.run(lambda tx: forget_account_of(tx, seat))
 
 
 async def stored_sessions(config: Config) -> dict[str, StoredSession]:
-    """By seat, as they are in the database, which stays as it is. Raises `StartError`."""
+    """By seat, from the database, which is not changed. Raises `StartError`."""
     return await peek_sessions(config.database_url.get_secret_value())
 
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:
-    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY does not decrypt; returns whose."""
+    """Deletes the stored session keys that the configured METERBOT_SECRET_KEY cannot decrypt; returns their seats."""
     cipher = Cipher(config.secret_keys)
     async with opened(config) as store:
         stored = (await store.read(sessions.read)).values()
@@ -126,7 +126,7 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
 
 
 async def upgrade_database(url: SecretStr) -> None:
-    """Runs the migrations that are due."""
+    """Runs the migrations that are left."""
     await upgrade(url.get_secret_value())
 
 
@@ -137,12 +137,12 @@ async def confirm_clock(url: SecretStr, now: datetime) -> None:
 
 
 async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
-    """Copies the database, even while it is in use; returns where to."""
+    """Copies the database, even while it is in use; returns the copy's name."""
     return await database.back_up(url.get_secret_value(), target, now)
 
 
 async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
-    """Puts a copy in the database's place; returns where that is kept, if there was one."""
+    """Replaces the database by a copy; returns the name of the old one, if there was one."""
     return await database.restore(url.get_secret_value(), source, now)
 
 
@@ -159,7 +159,7 @@ async def retry_failed(url: SecretStr, delivery: str | None) -> int:
 
 
 def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:
-    """The manifest, and the link that makes the app of it."""
+    """The manifest, and the link that creates the app from it."""
     from meterbot.chat.slack.manifest import creation_link, manifest
 
     return (

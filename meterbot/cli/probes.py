@@ -1,7 +1,5 @@
-"""Whether what meterbot needs of this machine can be used: a file as its database, an address to listen on.
-
-Nothing is changed by looking.
-"""
+"""Checks whether this machine has what meterbot needs: a file as its database, an address to listen on. Changes
+nothing."""
 
 import errno
 import socket
@@ -11,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE_SECONDS = 2.0
-"""A bot that runs writes for a moment; what is locked for longer is held."""
+"""A running bot writes for a moment; a longer lock belongs to something else."""
 
 
 def sqlite_trouble(path: Path) -> tuple[str, str] | None:
-    """What is wrong with a SQLite file that is there, and what to do; None where it can be read and written."""
+    """What is wrong with an existing SQLite file, and what to do; None if it can be read and written."""
     if path.is_dir():
         return f"{path} is a directory", "name a file in it: sqlite:///…/meterbot.db"
     try:
@@ -45,14 +43,14 @@ _REMEDIES = {
 
 
 def listening_trouble(host: str, port: int) -> OSError | None:
-    """Why nothing could listen there; None where something could. Port 0 is any that is free."""
+    """Why nothing could listen there; None if something could. Port 0 is any free one."""
     try:
         places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         return error
     troubles = [trouble for family, _, _, _, address in places if (trouble := _binding(family, address))]
     taken = next((trouble for trouble in troubles if trouble.errno == errno.EADDRINUSE), None)
-    # A name may stand for an address that this machine does not have, as ::1 where there is no IPv6.
+    # A name may also stand for an address that this machine does not have, such as ::1 without IPv6.
     return taken or (troubles[0] if len(troubles) == len(places) else None)
 
 

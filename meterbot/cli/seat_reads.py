@@ -32,12 +32,12 @@ log = get_logger(__name__)
 
 @dataclass
 class Renewed:
-    """What a seat's session key is renewed to while there is no database to keep it in."""
+    """Renewals of a seat's session key while there is no database to store them."""
 
     key: str = field(repr=False)
     ends_at: datetime | None = None
     at: datetime | None = None
-    """When it was renewed; None: it was not."""
+    """When it was renewed; None if it was not."""
 
     async def current(self) -> str:
         return self.key
@@ -49,9 +49,11 @@ class Renewed:
 async def read_seats(
     config: Config, names: Sequence[str], now: datetime, without_database: Mapping[str, Keeper] = _NO_KEEPERS
 ) -> list[Snapshot]:
-    """Reads the named seats (all, when none is named) once, side by side; stores nothing but what claude.ai renews a
-    session key to, and that only in a database that is there. `without_database`: who is told of it where none is, by
-    seat."""
+    """Reads the named seats (all, if none is named) once, in parallel. Stores only what claude.ai renews a session
+    key to, and only in an existing database.
+
+    `without_database` is called with the renewals of each seat that could not be stored.
+    """
     async with AsyncExitStack() as closing:
         seats = [seat for seat in config.seat_list() if seat.name in names or not names]
         sending = [seat for seat in seats if seat.source == PUSH]
@@ -81,7 +83,7 @@ async def read_seats(
 
 
 async def keep_renewed(config: Config, seat: str, renewed: Renewed) -> str | None:
-    """Stores what the configured session key was renewed to, encrypted. Returns why it cannot be kept, or None."""
+    """Stores the renewal of the configured session key, encrypted. Returns why it cannot be stored, or None."""
     assert renewed.at is not None  # noqa: S101 - it was renewed
     async with opened(config) as store, AsyncExitStack() as closing:
         session = build_sessions(config, closing, store).seats[seat]
@@ -111,11 +113,11 @@ async def _store_at_hand(config: Config, closing: AsyncExitStack) -> tuple[Store
 async def _last_pushed(
     store: Store | None, seats: Sequence[Seat], now: datetime, tz: tzinfo
 ) -> list[Snapshot]:
-    """What arrived last of seats that cannot be asked, with how their sources are doing now."""
+    """The last pushes of seats that cannot be read, with the current state of their sources."""
     latest, sources = ([], {}) if store is None else await store.read(source_states.read_team)
     return [row.snapshot for row in team_report(latest, sources, seats, now, tz).rows]
 
 
 def unread(snapshot: Snapshot) -> bool:
-    """Whether a seat could not be read, or not for certain."""
+    """Whether a seat could not be read reliably."""
     return snapshot.health is not Health.OK

@@ -1,4 +1,4 @@
-"""The databases of a campaign: a file for each schedule, or one of a few on a real PostgreSQL; and their faults."""
+"""The databases of a campaign, a file for each schedule or one of a few on a real PostgreSQL, and their faults."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _OTHERS = "from pg_stat_activity where datname = current_database() and pid <> p
 
 
 class Base(Protocol):
-    """Where the bots of a schedule keep what they know."""
+    """Where the bots of a schedule store their data."""
 
     @property
     def url(self) -> str: ...
@@ -71,7 +71,7 @@ class Sqlite:
 
 
 async def _begin(connection: sqlite3.Connection) -> None:
-    """Takes SQLite's write lock as soon as no bot has it: to wait for it inside SQLite would halt the director, for
+    """Takes SQLite's write lock as soon as no bot has it. Waiting for it inside SQLite would stop the director, for
     whom the bot that has it may be waiting."""
     for left in reversed(range(500)):
         try:
@@ -111,12 +111,12 @@ class Postgres:
             return await _number(connection, _WAITING)
 
     async def trouble(self, fault: Fault, world: World) -> None:
-        # From next door: who is in a database cannot close it.
+        # From another database: nobody can close the one that they are connected to.
         async with self._connected("postgres") as connection:
             name = str(parse_url(self.url).database)
             others = f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"  # noqa: S608 - our own name
             if fault.kind == "server crashed":
-                # One process that dies takes all with it: the server starts anew and recovers.
+                # One process that dies takes all with it: the server starts again and recovers.
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
             elif fault.kind == "connections cut":
                 await connection.execute(others)
@@ -158,7 +158,7 @@ async def _number(connection: Any, query: str) -> int:
 
 
 async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
-    """Does it again where the schedule beside has crashed the server meanwhile, or another fault did the same."""
+    """Repeats it if another schedule has crashed the server meanwhile, or another fault did the same."""
     for _ in range(10):
         with suppress(psycopg.Error):
             return await work()

@@ -1,4 +1,4 @@
-"""Many schedules, side by side on every core, and the report of what came of them."""
+"""Plays many schedules, in parallel on every core, and reports the results."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from tests import postgres
 
 _TEMPLATE = "template.db"
 SIDE_BY_SIDE = 3
-"""Schedules on one core at a time: while one waits for a process to begin, another goes on."""
+"""Schedules on one core at a time: while one waits for a process to start, another goes on."""
 
 
 @dataclass
@@ -87,9 +87,9 @@ class Campaign:
     workers: int = 2
     naive: bool = False
     show: bool = False
-    """Keep what was seen in the channels."""
+    """Keep what the channels showed."""
     seconds: float = 3600.0
-    """After which it ends, whatever is left."""
+    """Seconds after which it ends, whatever is left."""
 
     def run(self, progress: Callable[[Report], None] = lambda _: None) -> Report:
         """Plays them all. Leaves no process and no file behind."""
@@ -131,7 +131,7 @@ class Campaign:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             die_with_parent()
-            # On one core each with all its bots: to wake a thread on another is what costs most in so short lives.
+            # Each on one core with all its bots: waking a thread on another core costs most in such short lives.
             cores = sorted(os.sched_getaffinity(0))
             if self.workers <= len(cores):
                 os.sched_setaffinity(0, {cores[number]})
@@ -171,7 +171,7 @@ class Campaign:
 
 
 async def _base(url: str, folder: Path, place: Path) -> Base:
-    """An empty database: one of PostgreSQL, or a file where there is no URL."""
+    """An empty database: one on PostgreSQL, or a file if there is no URL."""
     if not url:
         return copy_of(folder / _TEMPLATE, place)
     base = Postgres(url)
@@ -184,5 +184,5 @@ def _outcome(said: dict[str, Any]) -> Outcome:
 
 
 def fast_folder() -> str | None:
-    """Memory, where there is such a place: a campaign writes thousands of databases."""
+    """In memory if possible, because a campaign writes thousands of databases."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own is made in it

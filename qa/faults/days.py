@@ -1,8 +1,8 @@
-"""`python -m qa.faults.days`: ninety days of two hundred seats, on a clock that leaps from step to step.
+"""`python -m qa.faults.days`: ninety days of two hundred seats, on a clock that jumps from step to step.
 
-The whole bot but for the wire: configuration, poller, readings of pushed documents, rules, store, retention, deliveries
-and the terminal as its chat. Each seat is read twice a day instead of every minute. The same seed tells the same, to
-the letter; and what the bot needs of memory, open files and disk levels off.
+This is the whole bot without the network: configuration, poller, readings of pushed documents, rules, store,
+retention, deliveries, and the terminal as its chat. Each seat is read twice a day instead of every minute. The same
+seed must give exactly the same messages, and memory, open files and disk must not grow.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def _workdays(until: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's months as a pure function of time: spends so many cents on every working day, until the cap."""
+    """One person's months as a pure function of time: so many cents on every working day, until the cap."""
 
     number: int
     daily: int
@@ -97,7 +97,7 @@ class _Wire:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the bot needs at one moment: kilobytes of memory, open files, kilobytes of database."""
+    """What the bot uses at one moment: kilobytes of memory, open files, kilobytes of database."""
 
     day: int
     memory: int
@@ -109,7 +109,7 @@ class Look:
 
 
 def grown(looks: Sequence[Look]) -> list[str]:
-    """What the bot needs clearly more of at the end than half-way, when whatever becomes old has begun to go. A sample a
+    """What the bot uses clearly more of at the end than half-way, when old data is being deleted already. A sample a
     day stays of every seat, and the month half-way was not over."""
     early, late = looks[len(looks) // 2], looks[-1]
     return [
@@ -125,7 +125,7 @@ def grown(looks: Sequence[Look]) -> list[str]:
 
 @dataclass
 class Days:
-    """What came of them. `trace` is a digest of every word that was told."""
+    """The result. `trace` is a digest of every message."""
 
     looks: list[Look] = field(default_factory=list)
     trace: str = ""
@@ -133,7 +133,7 @@ class Days:
 
 
 class _Ear(io.StringIO):
-    """Hears the terminal, and keeps a digest of what was said."""
+    """Reads the terminal, and keeps a digest of its text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
 
 @contextmanager
 def _without_network(accounts: Mapping[str, Account]) -> Iterator[None]:
-    """The bot's sources are ours."""
+    """Replaces the bot's sources by ours."""
     built = build_sources
 
     def ours(config: Any, *_args: Any, **_more: Any) -> dict[str, Source]:

@@ -15,7 +15,7 @@ def _pushed(
 
 
 FOUND = (
-    # The jobs were driven by the wall's clock, deadlines lay in the past's future, and a limit lasted for that day.
+    # The jobs used the machine's clock, deadlines lay in the old future, and a limit lasted for that day.
     _pushed("the clock is set back by a day", _ONE_SEAT, Fault("clock jump", 1, number=-_DAY)),
     _pushed(
         "the clock is set back by a day where seats are polled",
@@ -23,21 +23,21 @@ FOUND = (
         Fault("clock jump", 1, number=-_DAY),
         polled=True,
     ),
-    # The line of a destination was free again only a day later.
+    # The queue of a destination was free again only a day later.
     _pushed(
         "the clock is set right again while messages wait",
         _ONE_SEAT,
         Fault("clock jump", 1, number=_DAY, times=2),
         Fault("outage 503", 1, "slack", "any", 120),
     ),
-    # What was sent was looked for from the noted time of the first try on, a day after it was posted.
+    # The message was searched from the stored time of the first attempt, a day after it was posted.
     _pushed(
         "a post is lost while the clock is a day ahead",
         _ONE_SEAT,
         Fault("clock jump", 1, number=_DAY, times=2),
         Fault("reset", 1, "slack", "post", accept=True),
     ),
-    # Nor was it found from a day before that time on, where the clock was ahead by two.
+    # Nor was it found from a day before that time, because the clock was ahead by two.
     _pushed(
         "a post is lost while the clock is two days ahead",
         _ONE_SEAT,
@@ -45,13 +45,13 @@ FOUND = (
         Fault("clock jump", 1, number=_DAY),
         Fault("reset", 1, "slack", "post", accept=True),
     ),
-    # The line of the second level told nothing of the first, and the edit that did was overtaken by the third.
+    # The reply for the second level did not name the first, and the third overtook the edit that did.
     _pushed(
         "two levels at once are overtaken by a third",
         script(("ana",), ("ana", "15.60", 40), ("ana", "41.40", 1), ("ana", "48.10", 40)),
         Fault("outage 503", 1, "slack", "any", 120),
     ),
-    # What had just begun was told before what had begun and ended a day earlier.
+    # What had just begun was posted before what had begun and ended a day earlier.
     _pushed(
         "a seat is blocked again before its last block was told",
         script(
@@ -68,7 +68,7 @@ FOUND = (
         Fault("clock jump", 4, number=_DAY, times=2),
         Fault("kill point", 4, number=229),
     ),
-    # Not a bug of ours: a sender that gives up too soon loses all of it, and the oracle must notice.
+    # Not a bug of ours: a sender that gives up too soon loses everything, and the oracle must notice.
     _pushed(
         "Slack is away for longer than anybody tries",
         script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 1500)),
@@ -83,7 +83,8 @@ FOUND = (
         )
         for kind in ("reset", "drop", "500")
     ),
-    # A seat was not read for a day: the read that went on while the clock was set back named the next one by the old time.
+    # A seat was not read for a day: the reading that went on while the clock was set back set the next one by the old
+    # time.
     _pushed(
         "the clock is set back by a day while a seat is read",
         script(("ana",), ("ana", "30.70", 1), ("ana", "48.10", 240)),

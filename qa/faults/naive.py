@@ -1,7 +1,7 @@
 """How alerts are usually sent: post, then record; resend without looking, as slack_sdk does by default; give up after
-some tries.
+some attempts.
 
-The oracle has to find what that loses and doubles, or it would find nothing in meterbot either.
+The oracle must find what that loses and doubles: otherwise its silence about meterbot would mean nothing.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _TRIES = 2
 
 
 def take_over() -> None:
-    """Lets this process send the naive way: meterbot's own is replaced, in this process alone."""
+    """Makes this process send the naive way, instead of meterbot's."""
     DeliveryWorker._find_earlier = _do_not_look  # type: ignore[method-assign]
     DeliveryWorker._put_back = _give_up_soon  # type: ignore[method-assign]
     SlackWeb._client = _usual_client  # type: ignore[method-assign]

@@ -1,6 +1,6 @@
-"""Judges what stands in the channels at the end: nothing is missing, nothing is there twice, and the order is kept.
+"""Judges what the channels contain at the end: nothing is missing, nothing is there twice, and the order is kept.
 
-It looks at what people see and at the marks that messages carry; never at what the bot has stored.
+It looks at what people see and at the marks that messages carry, never at what the bot has stored.
 """
 
 import json
@@ -23,8 +23,8 @@ _MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A message in a channel. `at` orders them; `root` is the message whose thread it is in; `texts` is what it said,
-    the oldest first; `mark` is the delivery that it carries."""
+    """A message in a channel. `at` orders them; `root` is the message whose thread it is in; `texts` is its text
+    after each edit, the oldest first; `mark` is the delivery that it carries."""
 
     at: int
     root: str | None
@@ -54,7 +54,7 @@ class Verdict:
 
 
 def judge(story: Story, sightings: Iterable[Sighting]) -> Verdict:
-    """One channel against the story."""
+    """Compares one channel with the story."""
     seen = sorted(sightings, key=lambda each: each.at)
     return Verdict([*_lost(story, seen)], [*_doubled(seen)], [*_disordered(story, seen)])
 
@@ -67,7 +67,7 @@ def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
 
 
 def _times(fact: Fact, text: str) -> int:
-    """How often a message says it: one that tells several things at once has a line with the hour for each."""
+    """How often a message contains a fact: a message with several facts has a line with the hour for each."""
     lines = sum(fact.told_by(line) for line in text.splitlines() if _HOUR.match(line))
     return max(lines, int(fact.told_by(text)))
 
@@ -83,7 +83,7 @@ def _doubled(seen: list[Sighting]) -> Iterator[str]:
 
 
 def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
-    """Levels of a seat in their order, and a block before its end."""
+    """A seat's levels in their order, and a block before its end."""
     for seat in story.seats:
         chain = [fact for fact in story.facts if fact.seat == seat]
         for first, second in pairwise([fact for fact in chain if _is_level(fact)]):

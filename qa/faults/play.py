@@ -1,4 +1,4 @@
-"""Plays one schedule: a story, with its faults, on real bots; then all is healed, and what stands is judged."""
+"""Plays one schedule: a story with its faults, on real bots; then all faults end, and the channels are judged."""
 
 import asyncio
 import hashlib
@@ -25,18 +25,18 @@ from qa.faults.zygote import Birth, Zygote
 
 _TICK_SECONDS = 40.0
 _UNREAD_SECONDS = 3 * 3600.0
-"""Nothing that happens here keeps a seat unread for so long."""
+"""Nothing in a schedule keeps a seat unread for so long."""
 _QUIET_SECONDS = 6 * 3600.0
-"""So long after the last fault everything must have been told."""
+"""So long after the last fault everything must have been posted."""
 _PATIENCE_SECONDS = 900.0
-"""Real ones, after which a schedule is stuck."""
+"""Real seconds after which a schedule is stuck."""
 _MOST_STARTS = 400
 _TOKEN = "push-token-of-the-campaign"
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is played. The same seed, its name, is the same schedule."""
+    """What is played. The seed is its name: the same seed is the same schedule."""
 
     name: str
     story: Story
@@ -63,7 +63,7 @@ class Schedule:
 
 @dataclass
 class Outcome:
-    """What became of a schedule."""
+    """The result of a schedule."""
 
     name: str
     verdict: Verdict = field(default_factory=Verdict)
@@ -74,7 +74,7 @@ class Outcome:
     messages: int = 0
     told: int = 0
     seen: list[str] = field(default_factory=list)
-    """What stands in the channels, where that is asked for."""
+    """What the channels contain, if requested."""
 
     @property
     def good(self) -> bool:
@@ -92,7 +92,7 @@ class Outcome:
 
 
 class Play:
-    """One schedule on stage."""
+    """One schedule, while it is played."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class Play:
             self._claude.add_account(_session_key(seat), organizations=[SimulatedOrganization(_org(number))])
 
     async def _reach(self, seat: str, standing: Standing) -> None:
-        """Returns once a bot has stored that the seat stands so."""
+        """Returns once a bot has stored this state of the seat."""
         if self._schedule.polled:
             await self._let_read(seat, standing)
         else:
@@ -197,7 +197,8 @@ class Play:
             return False
 
     async def _let_read(self, seat: str, standing: Standing) -> None:
-        """A seat is read again only once its last reading is stored: the second read by the same process tells."""
+        """A seat is read again only once its last reading is stored, so the second reading by the same process proves
+        it."""
         organization = next(
             each for each in self._claude.accounts if each.session_key == _session_key(seat)
         ).organizations[0]
@@ -237,14 +238,14 @@ class Play:
             self._weather.arm(fault)
             return
         if fault.kind == "clock jump":
-            # At once: the seats' machines and the bot's have the same time.
+            # Immediately: the seats' machines have the same time as the bot's.
             self._world.page.move_wall(timedelta(seconds=fault.number))
         task = asyncio.create_task(self._trouble(fault))
         self._troubles.add(task)
         task.add_done_callback(self._trouble_is_over)
 
     def _trouble_is_over(self, task: asyncio.Task[None]) -> None:
-        """A fault that could not be done was not survived either."""
+        """A fault that did not happen was not survived either."""
         self._troubles.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.outcome.problems.append(f"a fault was not done: {error!r}")
@@ -316,7 +317,7 @@ class Play:
         return self._over
 
     def _next_cut(self) -> dict[str, int]:
-        """Where the life that begins is cut short, as `Slot.clear` takes it."""
+        """Where the new life is cut short, as in `Slot.clear`."""
         if not self._lives_to_cut:
             return {}
         fault = self._lives_to_cut.pop(0)
@@ -326,7 +327,7 @@ class Play:
     # The end.
 
     async def _become_quiet(self) -> None:
-        """Nothing goes wrong any more; returns once nothing is left to tell."""
+        """No more faults; returns once nothing is left to post."""
         self._weather.heal()
         self._lives_to_cut.clear()
         for bot in self._world.bots.values():
@@ -425,7 +426,7 @@ def _org(number: int) -> str:
 
 
 def _document(number: int, standing: Standing, page: Page) -> dict[str, Any]:
-    """What the seat's machine pushes. Its clock goes like the bot's."""
+    """What the seat's machine pushes. Its clock agrees with the bot's."""
     return {
         "org_uuid": _org(number),
         "account_uuid": f"aaaaaaaa-0000-4000-8000-{number:012d}",

@@ -1,4 +1,5 @@
-"""The stage of one schedule: the simulated platforms, the bots, and the time, which leaps once nothing moves."""
+"""The environment of one schedule: the simulated platforms, the bots, and the time, which jumps once everything
+waits."""
 
 import asyncio
 import heapq
@@ -27,13 +28,13 @@ from tests.simulator.slack import SlackSimulator
 SECOND = 1_000_000
 _ports = itertools.count()
 _LOOK_SECONDS = 0.02
-"""How often is looked whether nothing moves, when nobody says so."""
+"""How often it checks whether everything waits, if nobody reports it."""
 _TURNS = 12
-"""Of our event loop, in which a connection is accepted and its request has reached a platform."""
+"""Rounds of our event loop, in which a connection is accepted and its request has reached a platform."""
 
 
 class Weather(Protocol):
-    """What stands between a call and the platform."""
+    """Stands between a call and the platform."""
 
     async def serve(
         self, platform: str, call: str, request: web.Request, handler: Handler
@@ -41,7 +42,7 @@ class Weather(Protocol):
 
 
 class StormySlack(SlackSimulator):
-    """A Slack whose calls go through the weather."""
+    """A Slack whose calls meet the faults."""
 
     def __init__(self, weather: Weather, **more: Any) -> None:
         super().__init__(**more)
@@ -52,7 +53,7 @@ class StormySlack(SlackSimulator):
 
 
 class StormyDiscord(DiscordSimulator):
-    """A Discord whose calls go through the weather. `edits`: what messages said before, by id."""
+    """A Discord whose calls meet the faults. `edits`: what messages said before, by id."""
 
     def __init__(self, weather: Weather, **more: Any) -> None:
         super().__init__(**more)
@@ -84,7 +85,7 @@ class Bot:
 
 @dataclass
 class World:
-    """The time of one schedule and those who live in it. `calls`: how many requests the platforms are answering."""
+    """The time of one schedule, and everything that uses it. `calls`: how many requests the platforms are answering."""
 
     page: Page
     zygote: Zygote
@@ -125,7 +126,7 @@ class World:
         await future
 
     def pulse(self) -> None:
-        """Something has ended: perhaps now nothing moves."""
+        """Something has ended: perhaps everything waits now."""
         self._pulse.set()
 
     async def _conduct(self) -> None:
@@ -138,7 +139,7 @@ class World:
             seen = self._rests()
             if seen is None:
                 continue
-            # Whatever a bot has sent is in our sockets by now: it is taken up first, connections and all.
+            # Everything that a bot has sent is in our sockets by now: receive that first, with new connections.
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             if self._rests() == seen and not self._pulse.is_set() and self._all_asleep():
@@ -222,12 +223,12 @@ class World:
         self._signal(number, signal.SIGTERM)
 
     def _signal(self, number: int, what: signal.Signals) -> None:
-        # It is not reaped before its socket is read to the end, so the number is still its own.
+        # It is reaped only after its socket was read to the end, so the number is still its own.
         if number in self.bots:
             os.kill(self.bots[number].pid, what)
 
     def limit_files(self, size: int | None) -> None:
-        """No bot can write a file beyond this size: to it, the disk is full. None lifts it."""
+        """No bot can write a file beyond this size, so its disk is full. None removes the limit."""
         for bot in self.bots.values():
             hard = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)[1]
             soft = hard if size is None else size
@@ -253,8 +254,8 @@ def reset(request: web.Request) -> None:
 
 
 def free_port() -> int:
-    """One that nobody else is given: neither by the system, which gives only higher ones to those who ask for any, nor by
-    another process of a campaign."""
+    """A port that nobody else gets: neither from the system, which gives only higher ones, nor from another process
+    of a campaign."""
     mine = 20_000 + os.getpid() % 100 * 100
     for _ in range(100):
         port = mine + next(_ports) % 100

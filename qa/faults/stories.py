@@ -1,4 +1,4 @@
-"""Small stories of a few seats, and what a person must be told of each: by a simple model, not by the bot's rules.
+"""Small stories of a few seats, and what must be posted about each: by a simple model, not by the bot's rules.
 
 A seat spends, passes levels of its cap, is blocked, has its cap raised, begins a new month, cannot be read and can be
 again. Amounts are chosen so that no two readings look alike, and no percentage looks like a level by chance.
@@ -14,7 +14,7 @@ CAP = 50_00
 
 _PERCENTS = {0: (12, 31, 43), 50: (53, 61, 74), 80: (83, 88, 91), 95: (96, 97)}
 _RAISE = (23, 10)
-"""By this ratio a cap is raised: whatever was spent is below every level again."""
+"""By this ratio a cap is raised: then the spend is below every level again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Standing:
 
 
 UNBLOCKED = "no longer blocked|is BLOCKED.* Resolved "
-"""In a message of its own, or in the line of one that tells several things at once."""
+"""In a message of its own, or in a line of a message about several facts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What must be told of a seat, in words that all of `marks` (patterns) are found in."""
+    """A fact that must be posted about a seat, in words that match all of `marks` (patterns)."""
 
     seat: str
     marks: tuple[str, ...]
@@ -42,7 +42,7 @@ class Fact:
         return f"{self.seat}: {' … '.join(mark.replace(chr(92), '') for mark in self.marks)}"
 
     def told_by(self, text: str) -> bool:
-        """Whether a message says it. One that names several seats has a line for each."""
+        """Whether a message contains it. A message about several seats has a line for each."""
         others = [name for name in NAMES if name != self.seat and _word(name).search(text)]
         parts = text.splitlines() if others else [text]
         wanted = [_word(self.seat), *(re.compile(mark) for mark in self.marks)]
@@ -55,7 +55,7 @@ def _word(name: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change at Anthropic, what is told of it, and how many seconds pass after it."""
+    """One change at Anthropic, the facts that follow, and the seconds after it."""
 
     seat: str
     what: str
@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The seats, all with nothing spent at first, and the steps in their order."""
+    """The seats, at first without any spend, and the steps in their order."""
 
     seats: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -83,7 +83,7 @@ class Story:
 
 @dataclass
 class _Seat:
-    """The model: what was told of a seat's levels in this period."""
+    """The model: what was posted about a seat's levels in this period."""
 
     name: str
     standing: Standing = Standing()
@@ -101,7 +101,7 @@ class _Seat:
         return (*facts, *(self._fact(rf"(?<![\d.]){level}%", amount) for level in crossed))
 
     def block(self) -> tuple[Fact, ...]:
-        self.told = set(LEVELS)  # recorded, and not told: the block says more
+        self.told = set(LEVELS)  # stored and not posted: the block says more
         self.standing = replace(self.standing, used=self.standing.cap, blocked=True)
         return (self._fact("is BLOCKED", _amount(self.standing.cap)),)
 
@@ -126,7 +126,7 @@ def _amount(cents: int) -> str:
 
 
 def tell(rng: random.Random, most: int = 7) -> Story:
-    """A story by chance, of at most so many steps."""
+    """A random story of at most so many steps."""
     seats = NAMES[: min(rng.choice((1, 1, 1, 2, 2, 3, 4)), most // 2)]
     models = {name: _Seat(name) for name in seats}
     steps: list[Step] = []
@@ -139,7 +139,7 @@ def tell(rng: random.Random, most: int = 7) -> Story:
 
 
 def script(seats: tuple[str, ...], *acts: tuple[str, str, float]) -> Story:
-    """A story by hand: (seat, `blocked`, `lifted` or the dollars spent, the seconds after it) for each step."""
+    """A written story: for each step (seat, `blocked`, `lifted` or the dollars spent, the seconds after it)."""
     models = {name: _Seat(name) for name in seats}
     steps = []
     for name, what, pause in acts:

@@ -1,8 +1,8 @@
 """Time that passes only when everybody waits: one page of memory that the bots of a schedule and its director share.
 
-A bot's event loop tells the time from the page. Before it sleeps it writes down until when, and the director, once
-nothing moves any more, sets the page's time to the earliest of those instants. So an hour of waiting passes in no
-time, no time-out fires because the machine is busy, and every timer of every library keeps its proportions.
+A bot's event loop reads the time from the page. Before it sleeps it writes until when; once everything waits, the
+director sets the page's time to the earliest of those instants. So an hour of waiting takes no time, no time-out
+fires because the machine is busy, and the timers of all libraries keep their order.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from meterbot.store.thread import WorkerThreads
 
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
-"""The wall's time when a schedule begins: in the middle of a month and of a day."""
+"""The time when a schedule begins: in the middle of a month and of a day."""
 NEVER = 2**62
 
 _NOW, _WALL = 0, 1
@@ -56,12 +56,12 @@ class Page:
 
     @property
     def wall(self) -> datetime:
-        """What the clock on the wall of the bots' machine shows."""
+        """The clock of the bots' machine."""
         return EPOCH + timedelta(microseconds=self._numbers[_NOW] + self._numbers[_WALL])
 
     @property
     def true_time(self) -> datetime:
-        """What everybody else's clock shows."""
+        """The clock of everybody else."""
         return EPOCH + timedelta(microseconds=self._numbers[_NOW])
 
     def move_wall(self, by: timedelta) -> None:
@@ -76,7 +76,7 @@ class Page:
 
 
 class Slot:
-    """What one bot tells, and when it is to be killed: by itself, at the very point."""
+    """What one bot reports, and at which exact point it kills itself."""
 
     def __init__(self, numbers: "memoryview[int]", first: int) -> None:
         self._numbers = numbers
@@ -91,11 +91,11 @@ class Slot:
         self._numbers[self._first + _KILL_COMMIT] = kill_commit
 
     def kill_after(self, points: int) -> None:
-        """From now on so many callbacks."""
+        """Counts so many callbacks from now."""
         self._numbers[self._first + _KILL_AT] = self._numbers[self._first + _POINTS] + points
 
     def kill_at_commit(self, half: int) -> None:
-        """From now on: 2n is right before the n-th commit, 2n + 1 right after it."""
+        """Counts from now: 2n is right before the n-th commit, 2n + 1 right after it."""
         self._numbers[self._first + _KILL_COMMIT] = 2 * self._numbers[self._first + _COMMITS] + half
 
     def spare(self) -> None:
@@ -120,7 +120,7 @@ class Slot:
     # What the bot itself does.
 
     def sleep(self, deadline: int) -> bool:
-        """Says until when. True when nothing else is going on."""
+        """Writes until when. True if nothing else is going on."""
         self._numbers[self._first + _DEADLINE] = deadline
         self._numbers[self._first + _ASLEEP] = 1
         return not self._numbers[self._first + _BUSY]
@@ -171,7 +171,7 @@ class TrueClock:
 
 
 class _Selector(selectors.EpollSelector):
-    """Waits for files only: the time is the director's. It is told when nothing else is left to do."""
+    """Waits only for files: the director decides the time. It is told when there is nothing else to do."""
 
     def __init__(self, page: Page, slot: Slot, director: socket.socket) -> None:
         super().__init__()
@@ -224,8 +224,8 @@ def _drain(director: socket.socket) -> None:
 
 
 def count_points(slot: Slot) -> None:
-    """Makes every callback of the event loop, which is every way out of an `await`, and every commit a point at which
-    the process may die; and tells when the database is at work. For a process of its own: libraries are changed."""
+    """Makes every callback of the event loop (every `await` that continues) and every commit a point at which the
+    process may die, and reports when the database works. For a process of its own, because it changes libraries."""
     run = asyncio.Handle._run
 
     def counted_run(handle: asyncio.Handle) -> None:

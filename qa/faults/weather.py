@@ -1,4 +1,4 @@
-"""What goes wrong in a schedule: chosen by chance, written down beforehand, and done to the calls of the bots."""
+"""What goes wrong in a schedule: chosen at random, written down before it starts, and applied to the bots' calls."""
 
 import asyncio
 import random
@@ -27,8 +27,8 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong, from the beginning of step `step` on. `number` is whatever the kind counts: seconds,
-    callbacks, commits, milliseconds."""
+    """One fault, from the beginning of step `step`. `number` is what the kind counts: seconds, callbacks, commits,
+    milliseconds."""
 
     kind: str
     step: int
@@ -84,7 +84,7 @@ def _one(rng: random.Random, step: int, platforms: tuple[str, ...], database: st
 
 
 def group_of(platform: str, call: str) -> str:
-    """What a call is for: `post`, `edit`, `look`, or `start` for all that comes before."""
+    """The purpose of a call: `post`, `edit`, `look`, or `start` for all before."""
     if platform == "slack":
         if call.startswith("conversations."):
             return "look"
@@ -103,7 +103,7 @@ class _Armed:
 
 @dataclass
 class Weather:
-    """The faults that calls meet. `hits` counts what was really done."""
+    """The faults that calls meet. `hits` counts what really happened."""
 
     world: World
     hits: Counter[str] = field(default_factory=Counter)
@@ -120,7 +120,7 @@ class Weather:
             self._armed.append(_Armed(fault, fault.times))
 
     def heal(self) -> None:
-        """From now on all is well."""
+        """No more faults from now on."""
         self._armed.clear()
         self._outages.clear()
         self._healed.set()
@@ -170,7 +170,7 @@ class Weather:
         return web.Response()
 
     async def _hang(self) -> None:
-        """No answer, however long one waits: the time passes meanwhile."""
+        """No answer, however long the caller waits: the time passes meanwhile."""
         self.world.calls -= 1
         self.world.pulse()
         try:

@@ -1,6 +1,7 @@
-"""What `meterbot check` looks at: the configuration and what surrounds it, and with `--live` the services, too.
+"""The checks of `meterbot check`: the configuration and its surroundings, and with `--live` the services.
 
-Read downwards: surroundings (files, database, listener), secrets, pushes, and `live`, which alone talks to anybody.
+Read downwards: surroundings (files, database, listener), secrets, pushes, and `live`, the only one that uses the
+network.
 """
 
 import sys
@@ -36,9 +37,11 @@ def run_checks(
     cwd: Path,
     stored: Callable[[Config], Stored] | None = None,
 ) -> list[Check]:
-    """Every check, as far as the configuration allows. Nothing is changed, and no secret is shown. `stored` reads the
-    session keys in the database, and raises `StartError` where that cannot be read; without it PostgreSQL is not
-    contacted."""
+    """Every check that the configuration allows. Nothing is changed, and no secret is shown.
+
+    `stored` reads the session keys in the database, and raises `StartError` if that cannot be read; without it
+    PostgreSQL is not contacted.
+    """
     checks = [python(sys.version_info[:2])]
     try:
         config = load(path_arg, environ, cwd)
@@ -72,7 +75,7 @@ def run_checks(
 
 
 def _kept(config: Config, stored: Callable[[Config], Stored] | None) -> Stored | StartError | None:
-    """The session keys in the database, or why it cannot be read; None where nobody looks."""
+    """The session keys in the database, or why it cannot be read; None if it is not read."""
     try:
         return None if stored is None else stored(config)
     except StartError as error:
@@ -90,7 +93,7 @@ def as_json(checks: Sequence[Check]) -> list[dict[str, str | None]]:
 
 
 def as_text(checks: Sequence[Check]) -> str:
-    """One line per check; where there is something to do, with what, and where more is said of it."""
+    """One line per check, with what to do and where more is explained."""
     return "\n".join(
         f"{check.status:<4}  {check.id}: {check.sentence}"
         + (f" -> {check.remedy} ({check.page})" if check.remedy else "")

@@ -1,6 +1,6 @@
-"""What only the services themselves can tell: tokens, scopes, channels, permissions, seats, the schema, the clock.
+"""Checks that need the services: tokens, scopes, channels, permissions, seats, the schema, the clock.
 
-Nothing is posted or changed, but for a session key that claude.ai renews while it is read.
+Nothing is posted or changed, except a session key that claude.ai renews meanwhile.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from meterbot.chat.slack.check import SlackCheck
 
 READ_SECONDS = 60.0
-"""In which all seats together have to answer."""
+"""Seconds in which all seats together must answer."""
 
 _JUST_NOW = timedelta(minutes=1)
 _NOTICEABLE, _TOO_MUCH = timedelta(seconds=30), timedelta(minutes=5)
@@ -36,7 +36,7 @@ Now = Callable[[], datetime]
 
 
 async def look(config: Config, now: Now) -> list[Check]:
-    """Asks everybody at once; each finding in its place."""
+    """Contacts everybody at once; the findings keep their order."""
     database, known = await _database(config)
     (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(
         _slack(config, now), _discord(config, now), _seats(config, known, now())
@@ -54,7 +54,7 @@ async def _database(config: Config) -> tuple[Check, Glance | None]:
 
 
 def schema(seen: Glance) -> Check:
-    """Whether the database is that of this version."""
+    """Whether the database has this version's schema."""
     if seen.found is None:
         return Check(
             "schema", Status.OK, f"the database is empty: the first start makes schema {seen.newest}"
@@ -121,13 +121,13 @@ async def slack_channel(token: str, api: str, channel: str, now: Now) -> list[Ch
 
 
 async def discord_bot(token: str, api: str, now: Now) -> tuple[Check, int | None]:
-    """And the application's id, once the token is accepted."""
+    """Also the application's id, once the token is accepted."""
     async with _discord_check(token, api, now) as discord:
         return await discord.bot(), discord.application_id
 
 
 async def discord_channel(token: str, api: str, channel: int, now: Now) -> tuple[list[Check], int | None]:
-    """And the server that the channel is on."""
+    """Also the channel's server."""
     async with _discord_check(token, api, now) as discord:
         bot = await discord.bot()
         if bot.status is not Status.OK:
@@ -151,7 +151,7 @@ def _discord_check(token: str, api: str, now: Now) -> "DiscordCheck":
 
 
 async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Check]:
-    """One read of every seat that may be asked now; of those that push, what arrived last."""
+    """One reading of every seat that may be read now; for those that push, the last one that arrived."""
     seats = config.seat_list()
     if seen is None or (seen.there and seen.found != seen.newest):
         sentence = "no seat was read: upgrade the database first"
@@ -170,7 +170,7 @@ async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Che
 
 
 def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | None:
-    """What is known of a seat that is not asked now: it was just read, or the service asked for a pause."""
+    """What is known of a seat that is not read now: it was just read, or the service asked to wait."""
     if state is None or seat.source == PUSH:
         return None
     if state.health is Health.OK and state.last_ok_at is not None and now - state.last_ok_at < _JUST_NOW:
@@ -183,7 +183,7 @@ def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | Non
 
 
 def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check]:
-    """One finding for each seat that was read: of several organizations, the worst."""
+    """One finding for each seat that was read: the worst of its organizations."""
     sources = {seat.name: seat.source for seat in seats}
     worst: dict[str, Snapshot] = {}
     for shot in shots:
@@ -200,7 +200,7 @@ def readings(seats: Iterable[Seat], shots: Iterable[Snapshot]) -> Iterator[Check
 
 
 def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
-    """Whether an account is on the plan it is configured with: the fees are counted by that."""
+    """Whether an account has the configured plan, by which its fee is counted."""
     for seat in seats:
         told = [shot.tier for shot in shots if shot.seat == seat.name]
         if trouble := plan_mismatch(seat.name, seat.plan, told):
@@ -209,8 +209,8 @@ def plans(seats: Iterable[Seat], shots: Sequence[Snapshot]) -> Iterator[Check]:
 
 
 def clock(ahead: Mapping[str, timedelta | None]) -> Iterator[Check]:
-    """Whether this machine's clock is right; `ahead`: by how much each service's is ahead of it, which says so to the
-    second."""
+    """Whether this machine's clock is right. `ahead`: how far each service's clock is ahead of it, with a resolution
+    of a second."""
     known = {name: gap for name, gap in ahead.items() if gap is not None}
     if not known:
         return

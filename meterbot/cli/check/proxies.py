@@ -13,7 +13,7 @@ _SLACK_SOCKET = "wss://wss-primary.slack.com"
 
 
 def proxies(config: Config) -> Iterator[Check]:
-    """One line for each proxy, and one for what is asked directly beside it. None where there is no proxy."""
+    """One line for each proxy, and one for what is contacted directly. None if there is no proxy."""
     ways: defaultdict[str | None, list[str]] = defaultdict(list)
     for name, url in _addresses(config):
         ways[proxy_for(url)].append(name)
@@ -31,7 +31,7 @@ def proxies(config: Config) -> Iterator[Check]:
 
 
 def _addresses(config: Config) -> Iterator[tuple[str, str]]:
-    """What leaves this machine, by name. The dead man's switch's address is a secret, and only looked up."""
+    """What leaves this machine, by name. The dead man's switch's address is a secret, used only for the look-up."""
     sources = {seat.source for seat in config.seats}
     if "claude_ai" in sources:
         yield "claude.ai", config.endpoints.claude_ai

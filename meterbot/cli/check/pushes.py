@@ -1,4 +1,4 @@
-"""Whether the seats that push can."""
+"""Checks whether seats can push."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from meterbot.store.url import parse_url
 
 
 def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Status) -> Iterator[Check]:
-    """Whether seats that push can: something listens, what they send is not read on the way, and each has a token."""
+    """Whether seats can push: there is a listener, pushes travel encrypted, and each seat has a token."""
     seats = [seat for seat in config.seats if isinstance(seat, PushSeat)]
     if not seats:
         return
@@ -37,7 +37,7 @@ def pushes(config: Config, environ: Mapping[str, str], cwd: Path, database: Stat
 
 
 def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Check]:
-    """`without`: the seats for which the configuration names no token."""
+    """`without`: the seats for which the configuration has no token."""
     url = parse_url(config.database_url.get_secret_value())
     if without and not is_sqlite(config):
         sentence = f"tokens of {', '.join(without)}: not checked here, they are in PostgreSQL (see `meterbot seat list`)"
@@ -51,7 +51,7 @@ def _push_tokens(without: list[str], config: Config, cwd: Path) -> Iterator[Chec
 
 
 def _seats_with_token(path: Path) -> set[str]:
-    """As SQLite's file knows, which is not changed; none where there is no such file or table yet."""
+    """Reads SQLite's file without changing it; none if there is no such file or table yet."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             return {name for (name,) in connection.execute("SELECT seat FROM push_tokens")}

@@ -1,4 +1,4 @@
-"""Keys and tokens, as far as they tell without being tried."""
+"""Checks keys and tokens without using them."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,11 +8,11 @@ from meterbot.core.findings import Check, Status
 from meterbot.sources.claude_login import Login, LoginError, read_login
 
 Stored = Mapping[str, str | None]
-"""Seat → what its session key is stored as, encrypted."""
+"""Seat → its stored session key, encrypted."""
 
 
 def secret_key(config: Config, stored: Stored | None, database: Status) -> Iterator[Check]:
-    """Whether renewed session keys can be kept, and those that were kept can be used."""
+    """Whether renewed session keys can be stored, and stored ones can be used."""
     seats = [seat.name for seat in config.seats if seat.source == "claude_ai"]
     if not seats and not config.secret_key:
         return
@@ -60,7 +60,7 @@ def _no_secret_key(seats: list[str], kept: list[str]) -> Check:
 
 
 def tokens(config: Config) -> Iterator[Check]:
-    """Tokens that were mixed up, as far as their first letters tell."""
+    """Tokens that were swapped, judging by their first letters."""
     for seat in config.seats:
         if isinstance(seat, AdminApiSeat) and not seat.token.get_secret_value().startswith("sk-ant-admin"):
             sentence = f"the token of seat {seat.name} does not start with sk-ant-admin"
@@ -80,7 +80,7 @@ def tokens(config: Config) -> Iterator[Check]:
 
 
 def same_secrets(config: Config) -> Iterator[Check]:
-    """Seats that were meant to be two and are one. Tokens of Claude Code may be shared, see `sign_ins`."""
+    """Seats that are meant to be two and are one. Tokens of Claude Code may be shared, see `sign_ins`."""
     seats_of: dict[tuple[str, str], list[str]] = {}
     for seat in config.seats:
         if (own := _own_secret(seat)) is not None:
@@ -93,7 +93,7 @@ def same_secrets(config: Config) -> Iterator[Check]:
 
 
 def _own_secret(seat: SeatConfig) -> tuple[str, str] | None:
-    """(what it is called, its value)"""
+    """(its name, its value)"""
     match seat:
         case ClaudeAiSeat():
             return "session key", seat.session_key.get_secret_value()
@@ -105,7 +105,7 @@ def _own_secret(seat: SeatConfig) -> tuple[str, str] | None:
 
 
 def sign_ins(config: Config) -> Iterator[Check]:
-    """What the tokens of Claude Code are good for, as far as they say it themselves."""
+    """What tokens of Claude Code say about themselves."""
     seats_of: dict[str, list[str]] = {}
     for seat in config.seats:
         if not isinstance(seat, ClaudeCodeSeat):

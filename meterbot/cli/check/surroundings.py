@@ -1,4 +1,4 @@
-"""What stands around the configuration: Python, files and their modes, the database's place, the listener's address."""
+"""Checks around the configuration: Python, files and their modes, the database's place, the listener's address."""
 
 import errno
 import os
@@ -54,7 +54,7 @@ def postgresql(config: Config) -> str:
 
 
 def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Check:
-    """What can be said of the database without contacting one."""
+    """What is known about the database without contacting one."""
     url = parse_url(config.database_url.get_secret_value())
     if not is_sqlite(config):
         return Check("database", Status.OK, f"{postgresql(config)}, not contacted")
@@ -64,7 +64,7 @@ def database_place(config: Config, environ: Mapping[str, str], cwd: Path) -> Che
     path = cwd / str(url.database)
     if not path.parent.is_dir():
         return Check("database", Status.FAIL, f"{path.parent} is not a directory", f"mkdir -p {path.parent}")
-    # SQLite writes its journal beside the database, so that both must be writable.
+    # SQLite writes its journal beside the database, so both must be writable.
     closed = [place for place in (path.parent, path) if place.exists() and not os.access(place, os.W_OK)]
     if closed:
         remedy = "let the user that runs meterbot write to it"

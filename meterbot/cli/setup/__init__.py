@@ -1,5 +1,5 @@
-"""What `meterbot init` does: from nothing to a configuration that works, and a test alert in the channel.
+"""`meterbot init`: from nothing to a working configuration, and a test alert in the channel.
 
-Read downwards: asking (whom, and what was said in flags), secrets (where they come from and go to), chats and seats
-(one step each, tried as it is answered), draft (the text of config.toml; pure), keeping (the files), wizard (the story).
+Read downwards: prompts (who answers, and the flags), secrets (where they come from and go to), chats and seats (each
+answer is tried at once), draft (the text of config.toml; pure), files, wizard (the order of the steps).
 """

@@ -28,7 +28,7 @@ class SetupContext:
     say: Callable[[str], None]
 
     def try_out(self, check: Callable[[], Coroutine[Any, Any, list[Check]]]) -> list[Check]:
-        """What a service says. Prints what is right; with --offline, nothing is contacted."""
+        """The result of a service. Prints what is right; with --offline, nothing is contacted."""
         if self.flags.offline:
             return []
         found = asyncio.run(check())
@@ -61,7 +61,7 @@ class SetupContext:
                 if not failures:
                     return answer
                 problem = problem_of(failures)
-                default = answer  # often something else has to change, such as an invitation
+                default = answer  # often something else must change first, such as an invitation
             self.prompter.reject(problem, mistaken=mistaken)
             answer = None
 

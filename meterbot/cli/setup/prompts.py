@@ -29,7 +29,7 @@ class SecretPlace:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says; None, or an empty value, for what it leaves out."""
+    """The command line's answers; None, or an empty value, if there is none."""
 
     chats: tuple[str, ...] = ()
     """Of slack, discord and console."""
@@ -68,8 +68,8 @@ class Prompter(Protocol):
     def confirm(self, question: str) -> bool: ...
 
     def reject(self, problem: str, *, mistaken: bool = False) -> None:
-        """Says what is wrong with an answer, which is then asked for again; `mistaken`: it has the wrong form. Raises
-        `RefusedError` or `MistakenError` where nobody can answer again."""
+        """Says what is wrong with an answer, which is then asked again; `mistaken`: it has the wrong form. Raises
+        `RefusedError` or `MistakenError` if nobody can answer again."""
         ...
 
 

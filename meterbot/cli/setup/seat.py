@@ -1,4 +1,4 @@
-"""One seat: its name, plan, owner and source, and what the source needs."""
+"""The step for one seat: its name, plan, owner and source, and what the source needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
