@@ -20,6 +20,7 @@ UNNAMED = {stand_in.name: stand_in for stand_in in (A_SEAT, NO_OWNER)}
 
 _DATED = frozenset({EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED})
 _AMOUNTS = frozenset({"used", "previous_final", "plan"})
+_MEMBER = frozenset({"member", "member_name"})
 
 _CONSOLE, _AT_THE_CONSOLE = "console", "operator"
 _SOMEBODY = "its owner or an operator"
@@ -109,7 +110,7 @@ class Redaction:
             return replace(event, facts=facts, reason="the amount is for the seat's owner")
         if self.rows == "anonymous":
             # The day of a charge identifies the seat to people who know that day: then no amount may be beside it.
-            identifying = _AMOUNTS if event.kind in _DATED else frozenset[str]()
+            identifying = _AMOUNTS if event.kind in _DATED else _MEMBER
             facts = {fact: value for fact, value in event.facts.items() if fact not in identifying}
             return replace(event, seat=A_SEAT.name, facts=facts)
         return replace(event, seat=NO_OWNER.name, severity=Severity.INFO, facts={}, level=None, reason="")

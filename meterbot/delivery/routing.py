@@ -149,7 +149,8 @@ def topic_of(event: Event) -> str | None:
         amount = fact_money(event.facts.get("cap"))
         return None if amount is None else f"budget:{amount.minor} {amount.currency}:{period}"
     if event.kind in _SPEND and event.counter is not None and period is not None:
-        return f"spend:{event.counter}:{period}"
+        member = event.facts.get("member")
+        return f"spend:{event.counter}:{period}" + (f":{member}" if member else "")
     return None
 
 

@@ -118,7 +118,7 @@ def _unless_muted(event: Event, actions: Iterable[AlertAction], now: datetime) -
 
 
 def _with_pace(event: Event, samples: Sequence[Sample], now: datetime) -> Event:
-    if event.kind is not EventKind.THRESHOLD_CROSSED:
+    if event.kind is not EventKind.THRESHOLD_CROSSED or "member" in event.facts:
         return event
     used, cap = fact_money(event.facts["used"]), fact_money(event.facts["cap"])
     # A batch may contain later readings, but an event must not depend on how readings were batched.

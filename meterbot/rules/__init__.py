@@ -70,6 +70,8 @@ Whatever a reading of a counter brings also has `plan`, as the account says it, 
 the one before and the one that brought it. To `threshold_crossed` and `budget_crossed` the door adds `pace` (per hour) and `cap_eta` where they are known.
 An event that says a change of settings as well has the `changes` of `metering_changed`, which it mutes.
 `full_windows` and `windows` are lists of {window, utilization (text), resets_at}. `percent` is text, not rounded.
+A `threshold_crossed` of the limit of an API organization's member has `member`, an id, and `member_name`
+(null where names are not stored).
 In `metering` changes from and to are `on`, `off`, `paused` (by an admin) or `unmetered`; in `cap` changes an amount
 or null for no cap.
 """

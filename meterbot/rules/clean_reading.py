@@ -19,6 +19,7 @@ from meterbot.core.models import (
     Window,
 )
 from meterbot.core.money import Money
+from meterbot.core.org_spend import OrgLimits
 from meterbot.rules.facts import instant, money_fact
 from meterbot.rules.memory import Cap, CounterMemory, Metering
 from meterbot.rules.merging import fields_read, subscription_drifted
@@ -50,6 +51,8 @@ class CleanReading:
     subscription_read: bool
     subscription_drifted: bool
     subscription: Subscription | None
+    limits: OrgLimits | None
+    """Those of an organization's members."""
 
     @property
     def limit(self) -> Money | None:
@@ -121,7 +124,7 @@ class CleanReading:
             resolves=resolves,
             initial=initial,
             muted_by=muted_by,
-            facts={**facts, "plan": self.merged.snapshot.tier, "readings": self.readings},
+            facts={"plan": self.merged.snapshot.tier, "readings": self.readings, **facts},
         )
 
 
@@ -163,7 +166,15 @@ def clean_reading(
         subscription_read=current and snapshot.subscription_read,
         subscription_drifted=subscription_drifted(snapshot),
         subscription=snapshot.subscription,
+        limits=_limits(snapshot, merged) if current else None,
     )
+
+
+def _limits(snapshot: Snapshot, merged: LastKnown) -> OrgLimits | None:
+    """As they were read now; an amount that is only remembered is marked as old."""
+    if snapshot.org_spend is None or snapshot.org_spend.limits is None or merged.snapshot.org_spend is None:
+        return None
+    return merged.snapshot.org_spend.limits
 
 
 def _cap(extra: ExtraUsage | None) -> Cap | None:

@@ -8,6 +8,7 @@ from meterbot.core.models import Event, LastKnown, Sample, Snapshot
 from meterbot.core.money import Money
 from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
+from meterbot.rules.member_limits import watch_member_limits
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
 from meterbot.rules.one_post import one_post_per_fact
@@ -41,6 +42,7 @@ _STEPS: tuple[Rule, ...] = (
     metering.watch_metering,
     billing.watch_renewal,
     billing.watch_subscription,
+    watch_member_limits,
 )
 
 

@@ -71,6 +71,8 @@ class CounterMemory:
 
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
 
+    `member_levels` are the levels of their limits that an API organization's members have reached in `members_month`.
+
     `alerted_balance_levels` are the levels that the prepaid balance was below, the lowest first.
 
     `subscription_trouble` is the key of the open alert about an unpaid plan.
@@ -109,6 +111,8 @@ class CounterMemory:
     spike_at: datetime | None = None
     alerted_renewals: dict[date, tuple[int, ...]] = field(default_factory=dict)
     alerted_balance_levels: tuple[str, ...] = ()
+    members_month: str | None = None
+    member_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
     subscription_trouble: str | None = None
 

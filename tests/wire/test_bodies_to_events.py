@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, Seat
@@ -49,7 +49,8 @@ STARTS = [datetime(2026, 11, 12, 9, tzinfo=UTC), datetime(2026, 11, 30, 22, tzin
 
 amounts = st.one_of(
     st.integers(0, 12_000),
-    st.sampled_from([0, 1, 2500, 4000, 5000, 10_000, 31_000]),
+    st.sampled_from([0, 2500, 4000, 5000, 5000, 10_000]),
+    st.sampled_from([0, 2500, 4000, 5000, 5000, 10_000, 31_000]),
     st.integers(0, 12_000).map(str),
     st.sampled_from([1234.5, 0.25, 4750.125]),
     st.sampled_from(UNREADABLE),
@@ -137,6 +138,7 @@ def _level(level: str) -> Decimal | int:
     return Decimal(level.partition(" ")[0].replace(".", ""))
 
 
+@settings(max_examples=max(settings().max_examples, 250))
 @given(series())
 def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
     plan = "team" if given_["places"] == "row" else "max_20x"

@@ -52,6 +52,8 @@ class EventFacts:
     @property
     def who(self) -> str:
         name = self.event.seat if self.seat is None else self.seat.name
+        if (member := self.text("member_name") or self.text("member")) is not None and name is not None:
+            return f"{one_line(member, _NAME)} ({one_line(name, _NAME)})"
         return "The team" if name is None else one_line(name, _NAME)
 
     def text(self, fact: str) -> str | None:
