@@ -14,22 +14,26 @@ from meterbot.core.text import stopped
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button. `id` is `verb:argument` (at most 80 characters) and comes back when it is pressed."""
+    """A button. `id` is `verb:argument` (at most 80 characters) and comes back when it is pressed.
+
+    `typed` is the command that does the same, where there is no button; empty where a person can type none.
+    """
 
     id: str
     label: str
+    typed: str = ""
 
 
-def button(label: str, *words: str) -> tuple[Action, ...]:
+def button(label: str, *words: str, typed: str | None = None) -> tuple[Action, ...]:
     """A button that comes back as `words`; none if the id would be too long, because a cut one could name another
-    seat."""
+    seat. `typed`: the command that does the same, if it is not these words."""
     id_ = ":".join(words)
-    return (Action(id_, label),) if len(id_) <= 80 else ()
+    return (Action(id_, label, " ".join(words) if typed is None else typed),) if len(id_) <= 80 else ()
 
 
 def buttons(*words: str) -> tuple[Action, ...]:
     """The buttons of an answer that one person sees: refresh, and share it in the channel."""
-    return button("Refresh", "refresh", *words) + button("Share", "share", *words)
+    return button("Refresh", "refresh", *words, typed="") + button("Share", "share", *words, typed="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,18 +55,21 @@ def span(length: timedelta) -> str:
     return f"{amount}{unit}"
 
 
+_PART = r"(\d{1,6})\s*(m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:eeks?)?)"
+_UNITS = {
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+
 def parse_span(text: str) -> timedelta | None:
-    """`30m`, `2h`, `2d`, `1w` or `1h30m`, of at least a minute and at most a year; None for anything else."""
-    if not re.fullmatch(r"(\d{1,6}(m|min|h|d|w))+", text, re.ASCII):
+    """`30m`, `2 hours`, `2d`, `1w` or `1h30m`, of at least a minute and at most a year; None for anything else."""
+    if not re.fullmatch(rf"({_PART}\s*)+", text, re.ASCII):
         return None
-    parts = re.findall(r"(\d+)([mhdw])", text, re.ASCII)
-    units = {
-        "m": timedelta(minutes=1),
-        "h": timedelta(hours=1),
-        "d": timedelta(days=1),
-        "w": timedelta(weeks=1),
-    }
-    length = sum((int(number) * units[unit] for number, unit in parts), timedelta())
+    parts = re.findall(_PART, text, re.ASCII)
+    length = sum((int(number) * _UNITS[unit[0]] for number, unit in parts), timedelta())
     return length if timedelta(minutes=1) <= length <= timedelta(days=366) else None
 
 

@@ -12,7 +12,7 @@ from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpo
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line, parse_span
-from meterbot.delivery.alerts.message import action_line, action_text
+from meterbot.delivery.alerts.message import TEAM, action_line, action_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
@@ -109,7 +109,7 @@ class AlertActions:
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        until = await self._until(asked, words[2] if len(words) > 2 else "")
+        until = await self._until(asked, " ".join(words[2:]))
         if isinstance(until, Message):
             return Answer(until)
         new, action = await self._act(asked, asked.event, ActionKind.SNOOZE, until)
@@ -127,7 +127,7 @@ class AlertActions:
         return Answer(self._receipt(action, new=new))
 
     async def muted(self, question: Question, words: Sequence[str]) -> Answer:
-        """Lists the snoozes and mutes, each with a button that undoes it. `unmute ID` undoes one."""
+        """Lists the snoozes and mutes, each with a button that undoes it. `unmute ana` and `unmute 2` undo one."""
         now = self._now()
         holding = [
             action
@@ -135,11 +135,12 @@ class AlertActions:
             if self._admits(question, action.seat)
         ]
         if len(words) > 1:
-            return Answer(await self._undo([action for action in holding if action.id == words[1]], now))
+            wanted = self._holding_named(holding, words[1])
+            if len(wanted) < 2:
+                return Answer(await self._undo(wanted, now))
         if not holding:
             return Answer(notice("Nothing is muted", "Nobody has snoozed or muted anything."))
-        several = len(holding) > 1
-        numbers = [f"{number}. " if several else "" for number in range(1, len(holding) + 1)]
+        numbers = [f"{number}. " if len(holding) > 1 else "" for number in range(1, len(holding) + 1)]
         lines = "\n".join(
             f"{number}{action_text(action, self._tz)}"
             for number, action in zip(numbers, holding, strict=True)
@@ -148,10 +149,22 @@ class AlertActions:
             undo_button
             for number, each in zip(numbers[:5], holding[:5], strict=True)
             for undo_button in button(
-                f"Undo {number}{each.seat or 'the team'}, {each.event_kind.value}", "unmute", each.id
+                f"Undo {number}{each.seat or 'the team'}, {each.event_kind.value}",
+                "unmute",
+                each.id,
+                typed=f"unmute {number.strip('. ') or each.seat or TEAM}",
             )
         )
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
+
+    def _holding_named(self, holding: Sequence[AlertAction], text: str) -> list[AlertAction]:
+        """By the button's id, by the number in the list, or by the seat."""
+        name = self._seat_name(text) or text
+        return [
+            action
+            for number, action in enumerate(holding, 1)
+            if text in {action.id, str(number)} or name == (action.seat or TEAM)
+        ]
 
     async def _undo(self, found: Sequence[AlertAction], now: datetime) -> Message:
         if not found:
@@ -180,8 +193,13 @@ class AlertActions:
             return _NOT_YOURS  # whether the seat has an alert is private, too
         content = await self._store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
         if content is None:
-            return self._no_alert(words) if seat is None else _none_open(seat)
-        events = tuple(event for event in content.events if self._admits(question, event.seat))
+            return self._no_alert(words) if seat is None else _none_open(seat.name)
+        named = content.ref != wanted  # a name means the alerts of that seat alone, in a post about several, too
+        events = tuple(
+            event
+            for event in content.events
+            if self._admits(question, event.seat) and not (named and (event.seat or TEAM) != wanted)
+        )
         return _Asked(question, replace(content, events=events), self._now()) if events else _NOT_YOURS
 
     def _seat_name(self, text: str) -> str | None:
@@ -192,6 +210,11 @@ class AlertActions:
         return starting[0] if len(starting) == 1 else None
 
     def _no_alert(self, words: Sequence[str]) -> Message:
+        if words[1] == TEAM:
+            return _none_open("The team")
+        starting = [name for name in sorted(self._seats) if name.startswith(words[1])]
+        if len(starting) > 1:
+            return notice("Which seat?", f"Several begin with “{words[1]}”: {listed(starting)}.")
         near = get_close_matches(words[1], self._seats, n=1)
         return notice(_GONE.title, f"Did you mean “{words[0]} {near[0]}”?") if near else _GONE
 
@@ -202,10 +225,10 @@ class AlertActions:
         )
 
     def _newest_of(self, connection: Connection, seat: str) -> PostContent | None:
-        """The content of the newest post about an open alert of the seat."""
-        if seat not in self._seats:
+        """The content of the newest post about an open alert of the seat, or of the team."""
+        if seat not in self._seats and seat != TEAM:
             return None
-        mine = [event for event in event_log.open_alerts(connection, _ALERTS) if event.seat == seat]
+        mine = [event for event in event_log.open_alerts(connection, _ALERTS) if (event.seat or TEAM) == seat]
         postings = deliveries.postings(connection, [event.key for event in mine])
         by_event = {event.key: [each for each in postings if each.event == event.key] for event in mine}
         newest_first = [each for event in reversed(mine) for each in reversed(by_event[event.key])]
@@ -224,13 +247,15 @@ class AlertActions:
         if how_long == "renewal" and renewal is not None:
             return renewal
         ref = asked.content.ref
-        choices = button("1 hour", "snooze", ref, "1h") + button(
-            "Until tomorrow 09:00", "snooze", ref, "tomorrow"
-        )
+        name, who = asked.event.seat or TEAM, asked.event.seat or "the team"
+        offered = {"1h": "1 hour", "tomorrow": "Until tomorrow 09:00"}
         if renewal is not None:
-            day = local_day(renewal, self._tz)
-            choices += button(f"Until the renewal, {day}", "snooze", ref, "renewal")
-        who = asked.event.seat or "the team"
+            offered["renewal"] = f"Until the renewal, {local_day(renewal, self._tz)}"
+        choices = tuple(
+            choice
+            for time, label in offered.items()
+            for choice in button(label, "snooze", ref, time, typed=f"snooze {name} {time}")
+        )
         text = (
             f"Alerts of {one_line(who, 60)} up to this severity are held back until then. You can also type a "
             "time, such as 30m, 2h or 2d."
@@ -238,7 +263,9 @@ class AlertActions:
         if how_long == "renewal":
             text = f"The renewal of {one_line(who, 60)} is not known. {text}"
         elif how_long:
-            text = f"“{one_line(how_long, 40)}” is not a time. {text}"
+            near = get_close_matches(how_long, offered, n=1)
+            guess = f" Did you mean “snooze {name} {near[0]}”?" if near else ""
+            text = f"“{one_line(how_long, 40)}” is not a time.{guess} {text}"
         return Message("Snooze for how long?", "Snooze for how long?", text=text, actions=choices)
 
     async def _renewal(self, asked: _Asked) -> datetime | None:
@@ -324,7 +351,7 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
     """The event whose rule is to be muted, or a message that asks which one. A rule without a seat is the team's."""
     open_ = asked.content.open_at(asked.now) or asked.content.events
     rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
-    given = tuple(which)
+    given = _with_whole_kind(tuple(which), [rule[0] for rule in rules])
     wanted = [event for rule, event in rules.items() if rule[: len(given)] == given]
     if given in rules:
         wanted = [rules[given]]
@@ -339,12 +366,20 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
             "mute",
             asked.content.ref,
             *rule,
+            typed=f"mute {event.seat or TEAM} {rule[0]}",
         )
     ]
     said = listed([choice.label for choice in choices])
-    why = "This message contains several alerts." if wanted else "This message has no such alert."
-    text = f"{why} Which one do you want to mute: {said}?"
+    why = "This message contains several alerts." if wanted else f"This message has no alert “{one_line(' '.join(given), 40)}”."
+    near = get_close_matches(given[0], [rule[0] for rule in rules], n=1) if given and not wanted else []
+    text = f"{why} Did you mean “{near[0]}”?" if near else f"{why} Which one do you want to mute: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
+
+
+def _with_whole_kind(given: tuple[str, ...], kinds: Sequence[str]) -> tuple[str, ...]:
+    """The kind of alert may be the beginning of one."""
+    starting = {kind for kind in kinds if given and kind.startswith(given[0])}
+    return (*starting, *given[1:]) if len(starting) == 1 else given
 
 
 _CHOICES = 10

@@ -21,6 +21,8 @@ from meterbot.core.text import span
 
 LATE = timedelta(minutes=15)
 """An alert that waited longer may no longer hold."""
+_LATE_RENEWAL = timedelta(hours=6)
+"""A renewal stays true for the whole day."""
 MOST_TOGETHER = 12
 """So many fit into one message on every platform, one line each."""
 AT_ONCE = "at once"
@@ -111,4 +113,4 @@ def _is_over(each: WaitingDelivery, now: datetime) -> bool:
 
 
 def _is_late(each: WaitingDelivery, now: datetime) -> bool:
-    return now - each.created_at >= LATE
+    return now - each.created_at >= (_LATE_RENEWAL if each.event.kind is EventKind.RENEWAL_NEAR else LATE)

@@ -28,7 +28,7 @@ from meterbot.delivery.routing import (
 )
 
 COLLECT_RENEWALS = timedelta(minutes=10)
-"""A renewal waits so long, so that all renewals of one morning become one message."""
+"""A renewal that is found after the hour of posting waits so long, so that several become one message."""
 
 
 @dataclass
@@ -95,12 +95,19 @@ class Planner:
     def _may_hold(self) -> bool:
         return bool(self.routing.quiet or self.routing.silences or self.actions or self.quiets)
 
-    def _hold(self, event: Event, destination: Destination) -> Hold | None:
-        """For a direct message, its reader's own quiet hours count too."""
+    def _hold(self, event: Event, destination: Destination, at: datetime) -> Hold | None:
+        """What holds the event back at that time. For a direct message, its reader's own quiet hours count too."""
         own = self.quiets.get(event.seat or "") if destination.channel.startswith("@") else None
-        holds = [hold(event, self.routing, self.actions, self.now)]
-        holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), self.now)]
+        holds = [hold(event, self.routing, self.actions, at)]
+        holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), at)]
         return max(filter(None, holds), key=lambda each: each.until, default=None)
+
+    def _post_at(self, event: Event, kind: DeliveryKind) -> datetime | None:
+        """When a renewal is posted, with those of the other seats; None: at once."""
+        if event.kind is not EventKind.RENEWAL_NEAR or kind is not DeliveryKind.POST:
+            return None
+        soonest, named = self.now + COLLECT_RENEWALS, event.facts.get("post_at")
+        return max(soonest, datetime.fromisoformat(named)) if isinstance(named, str) else soonest
 
     def _queue(
         self,
@@ -114,10 +121,9 @@ class Planner:
     ) -> None:
         """`of`: the event whose priority it has, unless its own."""
         # An edit notifies nobody, so nothing holds it back.
-        held = None if kind is DeliveryKind.EDIT else self._hold(event, destination)
-        not_before = None if held is None else held.until
-        if held is None and event.kind is EventKind.RENEWAL_NEAR and kind is DeliveryKind.POST:
-            not_before = self.now + COLLECT_RENEWALS
+        post_at = self._post_at(event, kind)
+        held = None if kind is DeliveryKind.EDIT else self._hold(event, destination, post_at or self.now)
+        not_before = post_at if held is None else held.until
         if held is None and kind is DeliveryKind.REPLY and about is not None and self._may_hold:
             self.release.append((about, destination))
         self.deliveries.append(

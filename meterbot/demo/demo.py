@@ -210,7 +210,6 @@ database_url = "sqlite:///{database}"
 enabled = true
 
 [alerts]
-thresholds = ["50%", "80%", "95%", "$25.00"]
 source_grace = "2h"
 # A window that is full is every day's business here; quiet teams like to hear of the money only.
 mute = ["window_full"]

@@ -64,8 +64,9 @@ class Burst:
         passed = (at - self.start) / timedelta(hours=self.hours)
         return int(self.cents * min(max(passed, 0.0), 1.0))
 
-    def running(self, at: datetime) -> bool:
-        return self.start <= at < self.start + timedelta(hours=self.hours)
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(hours=self.hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Teammate:
     """From when on which cap, in cents; None = no ceiling."""
     bursts: tuple[Burst, ...]
     renews_on: int
-    """The day of every month on which the plan is charged."""
+    """The day of every month on which the plan is charged. The team bought three of its plans together, and then two."""
     signed_out: tuple[datetime, datetime] | None = None
     out_of_credits: tuple[datetime, datetime] | None = None
 
@@ -131,7 +132,7 @@ TEAM = (
         "ana", 1, "max_20x", "200.00", "default_claude_max_20x", "USD",
         caps=((START, 100_00), (_april(22, 9), 150_00)),
         bursts=(*_workdays(1, 20, 680, 11), Burst(_april(21, 12), 2, 480), *_workdays(22, 30, 430, 13)),
-        renews_on=27,
+        renews_on=15,
     ),
     Teammate(
         "bo", 2, "max_5x", "100.00", "default_claude_max_5x", "EUR",
@@ -143,13 +144,13 @@ TEAM = (
         "cleo", 3, "pro", "20.00", "claude_pro", "USD",
         caps=((START, None),),
         bursts=(*_workdays(6, 24, 240, 9), Burst(_april(28, 15), 3, 410)),
-        renews_on=9,
+        renews_on=15,
     ),
     Teammate(
         "dan", 4, "max_5x", "100.00", "default_claude_max_5x", "USD",
         caps=((START, 50_00),),
         bursts=_workdays(2, 23, 115, 15, 2),
-        renews_on=18,
+        renews_on=20,
         signed_out=(_april(13, 8), _april(14, 10)),
     ),
     Teammate(
@@ -199,8 +200,10 @@ def _within(span: tuple[datetime, datetime] | None, at: datetime) -> bool:
 
 
 def _five_hour(person: Teammate, at: datetime) -> Decimal:
-    """Full while work goes beyond the plan, otherwise filling up over the working day."""
-    if any(burst.running(at) for burst in person.bursts):
+    """Full from the moment at which work goes beyond the plan until it resets, otherwise filling up over the working
+    day."""
+    began = _next_multiple(at, hours=5) - timedelta(hours=5)
+    if any(burst.start <= at and burst.end > began for burst in person.bursts):
         return Decimal(100)
     busy = 8 <= at.hour < 18 and at.weekday() < 5
     return Decimal((at.hour * 13 + person.number * 17) % 80 + 5) if busy else Decimal(0)

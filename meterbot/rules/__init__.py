@@ -50,7 +50,7 @@ always there, null when not known.
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_reset` | window, resets_at (of the next one) |
 | `window_full` | window, resets_at, reset_due (a reset that is overdue: then `resets_at` is null), next (`billed`, `refused` or null), used, cap |
-| `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, known_at (of an earlier reading; null: read now), used, previous_final |
+| `renewal_near` | date, days, level, also, billing_interval, changes_to, configured, known_at (of an earlier reading; null: read now), post_at (null: at once), used, previous_final |
 | `subscription_changed` | changes: list of {what: `status`, `ends_on`, `changes_to` or `paused_until`; from, to} |
 | `period_closed` | period, final, final_at, previous_final, used (already spent in the new period) |
 | `source_down` | health, since, detail, remedy, last_ok_at |

@@ -1,7 +1,7 @@
 """Rules about the subscription: its changes, and the next charge."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from meterbot.core.models import Event, EventKind, Severity, Subscription
 from meterbot.core.text import count
@@ -72,12 +72,13 @@ def _json(value: str | date | datetime | None) -> str | None:
 def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The next charge is one of the configured numbers of days away, or closer and not yet reported.
 
-    Each number is reported once per charge, only the smallest, from `renewal_hour` on in the configured time zone. A
-    charge from an earlier reading counts, too, with `known_at`.
+    Each number is reported once per charge, only the smallest. `post_at` is `renewal_hour` of the day in the configured
+    time zone, so that the renewals of all seats become one post; None after that hour. A charge from an earlier reading
+    counts, too, with `known_at`.
     """
     subscription = reading.merged.snapshot.subscription
     local = reading.now.astimezone(reading.settings.timezone)
-    if subscription is None or local.hour < reading.settings.renewal_hour:
+    if subscription is None:
         return memory, []
     if subscription.configured and reading.merged.subscription_at is not None:
         return memory, []
@@ -114,11 +115,17 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
             "changes_to": subscription.changes_to,
             "configured": subscription.configured,
             "known_at": None if reading.subscription_read else instant(reading.merged.subscription_at),
+            "post_at": _post_at(local, reading.settings.renewal_hour),
             "used": money_fact(extra.used if extra else None),
             "previous_final": money_fact(memory.previous_final),
         },
     )
     return memory, [event]
+
+
+def _post_at(local: datetime, hour: int) -> str | None:
+    at = datetime.combine(local.date(), time(hour), local.tzinfo)
+    return instant(at.astimezone(UTC)) if local < at else None
 
 
 def _charge_to_announce(subscription: Subscription) -> date | None:

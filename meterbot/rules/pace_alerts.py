@@ -176,7 +176,7 @@ def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) 
     cap = "" if about.cap is None else f" of {money.show(about.cap)}"
     return about.event(
         EventKind.CAP_FORECAST,
-        Severity.INFO,
+        Severity.WARNING,
         f"at {money.show(speed.per_hour)} an hour over the last {span(speed.over)} the cap{cap} is reached at "
         f"{stamp(at)}{month}",
         {

@@ -60,7 +60,7 @@ def _plain(number: Decimal) -> Decimal:
 UNCAPPED_STEP = money.of_major(Decimal(100), "USD")
 """After the default amounts, a seat without a cap has a level at every further $100."""
 DEFAULT_THRESHOLDS = (
-    *(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95)),
+    *(Threshold(percent=Decimal(percent)) for percent in (80, 95)),
     *(Threshold(amount=money.of_major(Decimal(major), "USD"), uncapped=True) for major in (25, 50, 100)),
 )
 
@@ -82,7 +82,7 @@ TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDO
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """`timezone` decides which day it is, and when it is `renewal_hour`; `kinds` are the events that are posted at
+    """`timezone` decides which day it is. Renewals are posted at `renewal_hour`. `kinds` are the events that are posted at
     all. A source is down after `source_grace`, a silent pushing seat after `push_silence`."""
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS

@@ -47,7 +47,10 @@ _POST_OF = (
 
 
 def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Mapping[str, datetime]) -> None:
-    """Puts deliveries at the end of their queues, except those whose event is not among `created`."""
+    """Puts deliveries at the end of their queues, except those whose event is not among `created`.
+
+    A delivery that is planned for later, and not held back, counts as created then: it is not late before.
+    """
     rows = [
         {
             "id": new.id,
@@ -60,7 +63,7 @@ def queue(connection: Connection, deliveries: Iterable[NewDelivery], created: Ma
             "purpose": new.purpose,
             "topic": new.topic,
             "message": new.message,
-            "created_at": created[new.event],
+            "created_at": created[new.event] if new.held or new.not_before is None else new.not_before,
             "state": DeliveryState.QUEUED,
             "claimable_at": new.not_before or AT_ONCE,
             "held": new.held,

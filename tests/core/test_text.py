@@ -149,6 +149,9 @@ def test_a_bar_is_full_from_a_hundred_percent_on_and_its_number_is_never_clamped
     [
         ("30m", 30),
         ("90min", 90),
+        ("2 hours", 120),
+        ("1 day 12 hrs", 2160),
+        ("2h ", 120),
         ("2h", 120),
         ("1h30m", 90),
         ("2d", 2880),
@@ -156,7 +159,7 @@ def test_a_bar_is_full_from_a_hundred_percent_on_and_its_number_is_never_clamped
         ("0m", None),
         ("2", None),
     ]
-    + [(text, None) for text in ("", "h", "soon", "-2h", "2h ", "9999w", "1y")],
+    + [(text, None) for text in ("", "h", "soon", "-2h", "2 hoursheds", "9999w", "1y")],
 )
 def test_a_span_of_time_is_read_as_people_type_it(text: str, minutes: int | None) -> None:
     assert parse_span(text) == (None if minutes is None else timedelta(minutes=minutes))

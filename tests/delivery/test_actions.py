@@ -341,13 +341,14 @@ async def test_until_the_renewal_is_the_beginning_of_its_day_here(room: Room, wa
         ("2h", timedelta(hours=2)),
         ("2d", timedelta(days=2)),
         ("1h30m", timedelta(minutes=90)),
+        ("3 days", timedelta(days=3)),
     ],
 )
 async def test_a_snooze_lasts_as_long_as_is_typed(store: Store, typed: str, length: timedelta) -> None:
     room = Room(store, ManualClock(NOW), Wall("slack"))
     await room.spend("1", "12")
     at = room.clock.now()
-    said = await room.do("snooze", "an", typed)
+    said = await room.do("snooze", "an", *typed.split())
     assert said.title == "Snoozed"
     (action,) = await store.read(lambda c: alert_actions.holding(c, at))
     assert action.until is not None
@@ -464,11 +465,61 @@ async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: R
     assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
 
 
+async def test_a_rule_is_named_by_its_beginning_and_a_typo_of_one_is_answered_in_one_line(
+    room: Room, wall: Wall
+) -> None:
+    await alerted(room, wall)
+    await room.spend("11")
+    assert (await room.do("mute", "ana", "treshold")).text.endswith("Did you mean “threshold_crossed”?")
+    assert (await room.do("muted")).title == "Nothing is muted"
+    assert (await room.do("mute", "an", "thresh")).text.startswith("“threshold_crossed” of ana muted by bo")
+
+
+async def test_a_snooze_of_a_typo_names_the_word_that_was_meant(room: Room, wall: Wall) -> None:
+    await alerted(room, wall)
+    said = await room.do("snooze", "ana", "tomorow")
+    assert said.text.startswith("“tomorow” is not a time. Did you mean “snooze ana tomorrow”?")
+    assert [choice.typed for choice in said.actions] == ["snooze ana 1h", "snooze ana tomorrow"]
+
+
+async def test_of_a_post_about_several_seats_a_name_means_that_seat_alone(room: Room, wall: Wall) -> None:
+    blocked, down = EventKind.SEAT_BLOCKED, EventKind.SOURCE_DOWN
+    events = [
+        Event(f"{kind} {seat}", kind, NOW, Severity.CRITICAL, "so it is", seat)
+        for seat in ("ana", "bo", None)
+        for kind in (down, blocked)
+    ]
+    posts_ = [NewDelivery(each.key, each.key, "wall", "C1", DeliveryKind.POST) for each in events]
+    await room.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts_)))
+    await room.told()
+    assert len(posts(wall)) == 1
+    for name, seat in (("ana", "ana"), ("bo", "bo"), ("team", None)):
+        said = await room.do("mute", name, "seat_blocked")
+        (act, *_) = reversed(await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())))
+        assert (said.title, act.seat) == ("Muted", seat)
+    assert (await room.do("snooze", "ana", "2h")).text.startswith("Snoozed for ana")
+    assert await room.why_headings("bo") == ["bo is BLOCKED", "bo cannot be read"]
+
+
+async def test_what_is_muted_is_undone_by_its_seat_or_by_its_number(room: Room, wall: Wall) -> None:
+    await alerted(room, wall)
+    await room.do("mute", "ana")
+    (undo,) = (await room.do("muted")).actions
+    assert undo.typed == "unmute ana"
+    assert (await room.do("unmute", "an")).title == "Undone"
+    await room.do("snooze", "ana", "1h")
+    await room.do("snooze", "ana", "1d")
+    listed = await room.do("unmute", "ana")
+    assert [action.typed for action in listed.actions] == ["unmute 1", "unmute 2"]
+    assert (await room.do("unmute", "2")).title == "Undone"
+    assert len(await room.store.read(lambda c: alert_actions.holding(c, room.clock.now()))) == 1
+
+
 async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     for alert in (post.delivery, "ana"):
         which = await room.do("mute", alert, "window_full")
-        assert "has no such alert" in which.text
+        assert "has no alert “window_full”" in which.text
         assert [choice.label for choice in which.actions] == ["spend_started"]
     assert (await room.do("muted")).title == "Nothing is muted"
     assert (await room.do("ack", "bo")).text == "bo has no open alert."

@@ -52,7 +52,6 @@ _SEVERITIES = {
     EventKind.METERING_CHANGED: Severity.INFO,
     EventKind.RENEWAL_NEAR: Severity.INFO,
     EventKind.PERIOD_CLOSED: Severity.INFO,
-    EventKind.CAP_FORECAST: Severity.INFO,
     EventKind.SPEND_SPIKE: Severity.INFO,
     EventKind.SOURCE_UP: Severity.GOOD,
     EventKind.PULL_REQUEST_MERGED: Severity.INFO,

@@ -95,15 +95,20 @@ def test_a_charge_known_from_an_earlier_reading_is_told_with_its_age() -> None:
     assert event.facts["known_at"] == "2026-05-01T12:00:00Z"
 
 
-def test_by_default_a_renewal_is_told_once_at_nine_in_the_morning() -> None:
+def test_by_default_a_renewal_is_told_once_and_posted_at_nine_in_the_morning() -> None:
     watch = Watch(RuleSettings(timezone=ZoneInfo("Europe/Berlin")))
-    told = [at for d in range(8, 15) for h in range(24) for at in [day(d, h)] if see(watch, at)]
-    assert told == [day(11, 7)]
+    hours = [day(d, h) for d in range(8, 15) for h in range(24)]
+    told = [(at, event.facts["post_at"]) for at in hours for event in see(watch, at)]
+    assert told == [(day(10, 22), "2026-05-11T07:00:00Z")]
+
+
+def test_a_renewal_that_is_found_after_nine_is_posted_at_once() -> None:
+    assert only(see(Watch(), day(11, 9)), NEAR).facts["post_at"] is None
 
 
 @pytest.mark.parametrize(("zone", "expected"), [("America/New_York", 0), ("UTC", 1), ("Asia/Tokyo", 1)])
 def test_the_day_is_that_of_the_configured_zone(zone: str, expected: int) -> None:
-    watch = Watch(RuleSettings(renewal_days=(1,), renewal_hour=0, timezone=ZoneInfo(zone)))
+    watch = Watch(RuleSettings(renewal_days=(1,), timezone=ZoneInfo(zone)))
     assert len(see(watch, day(13, 2))) == expected
 
 
@@ -124,10 +129,12 @@ def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(
         at += timedelta(hours=hours)
         left = renewal.toordinal() - at.astimezone(tz).toordinal()
         due = {level for level in levels if 0 <= left <= level}
-        morning = at.astimezone(tz).hour >= 9
-        expected = [f"{min(due)}d"] if morning and due - told else []
-        told |= due if morning else set()
-        assert [event.level for event in see(watch, at, day=renewal)] == expected
+        expected = [f"{min(due)}d"] if due - told else []
+        told |= due
+        events = see(watch, at, day=renewal)
+        assert [event.level for event in events] == expected
+        early = at.astimezone(tz).hour < 9
+        assert [event.facts["post_at"] is not None for event in events] == [early] * len(events)
     assert len({event.key for event in watch.events}) == len(watch.events)
 
 

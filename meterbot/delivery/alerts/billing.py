@@ -1,13 +1,13 @@
 """Alerts about the subscription: changes, and the next charge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, tzinfo
 
 from meterbot.core.inline import instant as when
 from meterbot.core.messages import Field
-from meterbot.core.money import show
+from meterbot.core.money import Money, show, totals
 from meterbot.core.plans import list_price, plan_name
-from meterbot.core.text import day_text, one_line
+from meterbot.core.text import amounts_text, count, day_text, one_line
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, day_of, instant
 from meterbot.delivery.alerts.remedies import Situation
 
@@ -38,21 +38,38 @@ def _days_left(facts: EventFacts) -> str:
 
 def renewal_fee(facts: EventFacts) -> str | None:
     """As configured, or the list price of the account's plan where nothing is configured."""
-    if facts.seat is None:
+    fee, listed = _fee(facts)
+    if fee is None:
         return None
-    if facts.seat.plan_price is not None:
-        return show(facts.seat.plan_price, grouped=True)
-    listed = None if facts.seat.plan is not None else list_price(facts.text("plan"))
-    return None if listed is None else f"{show(listed, grouped=True)} (list price)"
+    return f"{show(fee, grouped=True)}{' (list price)' if listed else ''}"
 
 
-def renewals(several: list[EventFacts]) -> tuple[Field, ...]:
+def _fee(facts: EventFacts) -> tuple[Money | None, bool]:
+    """The amount, and whether it is a list price."""
+    if facts.seat is None:
+        return None, False
+    if facts.seat.plan_price is not None or facts.seat.plan is not None:
+        return facts.seat.plan_price, False
+    return list_price(facts.text("plan")), True
+
+
+def renewals(several: Sequence[EventFacts]) -> AlertText:
     """The next charges of several seats, a field each: `Mon Apr 27: $200.00`."""
-    named = []
-    for facts in sorted(several, key=lambda each: (str(each.event.facts.get("date")), each.who)):
-        day, fee = day_of(facts.event.facts.get("date")), renewal_fee(facts)
-        named.append(Field(facts.who, f"{_day(day)}{f': {fee}' if fee else ''}"))
-    return tuple(named)
+    ordered = sorted(several, key=lambda each: (str(each.event.facts.get("date")), each.who))
+    days = [day_of(facts.event.facts.get("date")) for facts in ordered]
+    fees = [_fee(facts)[0] for facts in ordered]
+    known = [fee for fee in fees if fee is not None]
+    on = f" on {_day(days[0])}" if len({*days}) == 1 and days[0] is not None else ""
+    total = f": {amounts_text(totals(known).values())}" if len(known) == len(fees) else ""
+    fields = tuple(
+        Field(facts.who, f"{_day(day)}{f': {fee}' if (fee := renewal_fee(facts)) else ''}")
+        for facts, day in zip(ordered, days, strict=True)
+    )
+    return AlertText(
+        f"{count(len(ordered), 'renewal')}{on}{total}",
+        "Cancel or change a plan in claude.ai before its day if you want to.",
+        fields=fields,
+    )
 
 
 def _day(day: date | None) -> str:

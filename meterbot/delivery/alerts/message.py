@@ -14,7 +14,7 @@ from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import count, one_line, span
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.billing import renewals
-from meterbot.delivery.alerts.event_facts import EventFacts
+from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least
@@ -23,6 +23,8 @@ Seats = Mapping[str, Seat]
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
+TEAM = "team"
+"""How people name the team where a command takes a seat."""
 
 
 def post(content: PostContent, seats: Seats, tz: tzinfo) -> Message:
@@ -85,40 +87,40 @@ def _actions_taken(content: PostContent, tz: tzinfo) -> list[str]:
 
 
 def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
-    why = button("Why?", "why", content.ref)
+    def act(label: str, verb: str, *more: str) -> tuple[Action, ...]:
+        return button(label, verb, content.ref, typed=" ".join([verb, name, *more]) if name else "")
+
+    seat = content.events[-1].seat
+    name = TEAM if seat is None else "" if seat in UNNAMED else seat
     if settled:
-        return why
+        return act("Why?", "why")
     acknowledged = any(each.kind is ActionKind.ACK and each.undone_at is None for each in content.actions)
     mute = "Mute…" if len({each.kind for each in content.events}) > 1 else "Mute this rule"
     return (
-        *(() if acknowledged else button("Acknowledge", "ack", content.ref)),
-        *button("Snooze…", "snooze", content.ref),
-        *button(mute, "mute", content.ref),
-        *why,
+        *(() if acknowledged else act("Acknowledge", "ack")),
+        *act("Snooze…", "snooze", "2h"),
+        *act(mute, "mute"),
+        *act("Why?", "why"),
     )
 
 
 def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
     """Unrelated events in one post, a line each. The title counts what the post lists."""
     open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
-    all_renewals = all(event.kind is EventKind.RENEWAL_NEAR for event in content.events)
-    lines = [] if all_renewals else [_entry(event, content, seats, tz) for event in content.events]
-    fields = (
-        renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
-        if all_renewals
-        else ()
-    )
-    number = count(len(content.events), "renewal" if all_renewals else "alert")
-    title = (
-        (number if all_renewals else f"{number} {AT_ONCE}") if heading == AT_ONCE else f"{heading}: {number}"
-    )
-    listed = [f"{field.name} {field.value}." for field in fields]
+    if all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
+        text = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
+        lines = []
+    else:
+        text = AlertText(f"{count(len(content.events), 'alert')} {AT_ONCE}")
+        lines = [_entry(event, content, seats, tz) for event in content.events]
+    title = text.title if heading == AT_ONCE else f"{heading}: {text.title.removesuffix(f' {AT_ONCE}')}"
+    listed = [f"{field.name} {field.value}." for field in text.fields]
     return Message(
         title=title,
         fallback=f"{title}. {' '.join([*lines, *listed])}",
         severity=_worst(event.severity for event in open_) if open_ else Severity.GOOD,
-        text="\n".join(_actions_taken(content, tz)),
-        fields=fields,
+        text="\n".join(filter(None, [text.action, *_actions_taken(content, tz)])),
+        fields=text.fields,
         sections=(Section(tuple(lines)),) if lines else (),
         actions=_buttons(content, settled=not open_),
         owner=_common_owner(open_, seats),
