@@ -7,9 +7,11 @@ nobody knows what was printed before, so a message that may not have been printe
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from typing import TextIO
+from decimal import Decimal
+from typing import Any, TextIO
 from unicodedata import category
 
 from rich import box
@@ -17,7 +19,7 @@ from rich.console import Console as Terminal
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from meterbot.chat import (
@@ -27,11 +29,11 @@ from meterbot.chat import (
     Question,
     no_forms,
 )
-from meterbot.chat.text_forms import without_natives
+from meterbot.chat.text_forms import bar, bar_lengths, cell_text, chart_table, without_natives
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Action, Message, Posted, Section
+from meterbot.core.messages import Chart, Column, Message, Posted, Section, Table
 from meterbot.core.models import Severity
 from meterbot.core.text import moment
 
@@ -47,7 +49,14 @@ _LONGEST_LINE = 4096
 _REMEMBERED = 1000
 _COMMAND = "/claude-spend"
 _BACKGROUND_PAUSE = 0.5
-_ANSWER_BUTTONS = ("refresh", "share")
+_MOST_HINTS = 6
+_BAR = 24
+_TABLE_STYLE: dict[str, Any] = {
+    "box": box.SIMPLE_HEAD,
+    "pad_edge": False,
+    "header_style": "dim",
+    "show_edge": False,
+}
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 log = get_logger(__name__)
@@ -147,9 +156,8 @@ class Console:
         return "" if self._now is None else moment(self._now(), self._tz)
 
     async def _show(self, message: Message, stamp: str = "") -> None:
-        message = without_natives(message, _WIDEST - 6)
         if self._screen is None:
-            await self._print(_stamped(stamp, _plain(message)))
+            await self._print(_stamped(stamp, _plain(without_natives(message, _WIDEST - 6))))
             return
         await self._print(_panel(message, stamp))
         if message.command:
@@ -271,13 +279,14 @@ def _panel(message: Message, stamp: str) -> Panel:
     parts: list[RenderableType] = [_text(message.text)] if message.text else []
     if message.fields:
         parts.append(_spaced(parts, _field_table(message)))
+    for table in message.tables:
+        parts.append(_spaced(parts, _table(table)))
+    for chart in message.charts:
+        parts.append(_spaced(parts, _chart(chart)))
     for section in message.sections:
         parts.append(_spaced(parts, _section(section)))
-    hints = _hints(message)
-    if hints or message.footer:
-        parts.append(
-            _spaced(parts, Text("\n".join([*hints, *[_clean(message.footer)] * bool(message.footer)]), "dim"))
-        )
+    if small := [line for line in (_hint(message), _clean(message.footer)) if line]:
+        parts.append(_spaced(parts, Text("\n".join(small), "dim")))
     return Panel(
         Group(*parts),
         title=Text(_one_line(message.title), f"bold {colour}"),
@@ -294,11 +303,30 @@ def _spaced(before: list[RenderableType], part: RenderableType) -> RenderableTyp
     return Padding(part, (1 if before else 0, 0, 0, 0))
 
 
-def _field_table(message: Message) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _field_table(message: Message) -> RichTable:
+    table = RichTable.grid(padding=(0, 2))
     for field in message.fields:
         table.add_row(Text(_one_line(field.name), "dim"), _text(field.value))
     return table
+
+
+def _table(table: Table) -> Group:
+    grid = RichTable(*(_one_line(column.name) for column in table.columns), **_TABLE_STYLE)
+    for place, column in enumerate(table.columns):
+        grid.columns[place].justify = "right" if column.numeric else "left"
+    for row in table.rows:
+        grid.add_row(*(_text(cell_text(cell)) for cell in row))
+    note = [Text(_clean(table.note), "dim")] if table.note else []
+    return Group(Text(_one_line(table.caption), "bold"), grid, *note)
+
+
+def _chart(chart: Chart) -> Group:
+    """Its numbers, and a bar of blocks behind each row."""
+    table, lengths = chart_table(chart), bar_lengths(chart)
+    most = max((length for length in lengths if length is not None), default=Decimal(0))
+    bars = [bar(length, most, _BAR) for length in lengths]
+    rows = tuple((*row, drawn or " ") for row, drawn in zip(table.rows, bars, strict=True))
+    return _table(replace(table, columns=(*table.columns, Column("")), rows=rows))
 
 
 def _section(section: Section) -> Group:
@@ -321,28 +349,17 @@ def _plain(message: Message) -> str:
         lines += [f"  {_one_line(section.heading)}:"] if section.heading else []
         lines += [f"    {_one_line(line)}" for line in section.lines]
     lines += [f"  {_one_line(message.command)}"] if message.command else []
-    lines += [f"  {hint}" for hint in _hints(message)]
+    lines += [f"  {hint}"] if (hint := _hint(message)) else []
     lines += [f"  ({_one_line(message.footer)})"] if message.footer else []
     return "\n".join(lines)
 
 
-def _hints(message: Message) -> list[str]:
-    """What to type instead of pressing a button; what can be done about the same thing stands on one line."""
-    verbs: dict[str, list[Action]] = {}
-    for action in message.actions:
-        verb, _, what = action.id.partition(":")
-        if verb not in _ANSWER_BUTTONS:
-            verbs.setdefault(what, []).append(action)
-    return [_hint(what, actions) for what, actions in verbs.items()]
-
-
-def _hint(what: str, actions: Sequence[Action]) -> str:
-    """`Show seat: type seat ana`, `type ack, snooze, mute or why 7xxjlljawr5kgxbsxb2n`"""
-    rest = f" {_one_line(what.replace(':', ' '))}" if what else ""
-    words = [_one_line(action.id.partition(":")[0]) for action in actions]
-    if len(words) == 1:
-        return f"{_one_line(actions[0].label)}: type {words[0]}{rest}"
-    return f"type {', '.join(words[:-1])} or {words[-1]}{rest}"
+def _hint(message: Message) -> str:
+    """What to type instead of pressing a button: `Type ack ana, snooze ana 2h, mute ana, why ana or seat ana`"""
+    typed = [_one_line(action.typed) for action in message.actions if action.typed][:_MOST_HINTS]
+    if not typed:
+        return ""
+    return f"Type {' or '.join(filter(None, [', '.join(typed[:-1]), typed[-1]]))}"
 
 
 def _one_line(text: str) -> str:

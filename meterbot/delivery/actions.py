@@ -194,7 +194,9 @@ class AlertActions:
         content = await self._store.read(lambda c: post_contents.of(c, wanted) or self._newest_of(c, wanted))
         if content is None:
             return self._no_alert(words) if seat is None else _none_open(seat.name)
-        named = content.ref != wanted  # a name means the alerts of that seat alone, in a post about several, too
+        named = (
+            content.ref != wanted
+        )  # a name means the alerts of that seat alone, in a post about several, too
         events = tuple(
             event
             for event in content.events
@@ -343,8 +345,8 @@ class AlertActions:
         )
 
 
-def _none_open(seat: Seat) -> Message:
-    return notice(_GONE.title, f"{seat.name} has no open alert.")
+def _none_open(who: str) -> Message:
+    return notice(_GONE.title, f"{who} has no open alert.")
 
 
 def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
@@ -370,7 +372,11 @@ def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
         )
     ]
     said = listed([choice.label for choice in choices])
-    why = "This message contains several alerts." if wanted else f"This message has no alert “{one_line(' '.join(given), 40)}”."
+    why = (
+        "This message contains several alerts."
+        if wanted
+        else f"This message has no alert “{one_line(' '.join(given), 40)}”."
+    )
     near = get_close_matches(given[0], [rule[0] for rule in rules], n=1) if given and not wanted else []
     text = f"{why} Did you mean “{near[0]}”?" if near else f"{why} Which one do you want to mute: {said}?"
     return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,10 +20,15 @@ from meterbot.chat.console import Console
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import (
     Action,
+    Chart,
+    ChartKind,
+    Column,
     Field,
     Message,
     Posted,
     Section,
+    Series,
+    Table,
 )
 from meterbot.core.models import Severity
 from meterbot.core.text import moment
@@ -39,7 +45,9 @@ ALERT = Message(
     fields=(Field("Spent", "$50.00 of $50.00 (100%)"), Field("Until", "Fri May 1 02:00")),
     sections=(Section(("bo   $50.00 / $50.00  BLOCKED", "cy   $1.00"), heading="Seats", fixed=True),),
     actions=(
-        Action("seat:bo", "Show seat"),
+        Action("ack:een37kczuza6zlt5xqqt", "Acknowledge", "ack bo"),
+        Action("snooze:een37kczuza6zlt5xqqt", "Snooze…", "snooze bo 2h"),
+        Action("seat:bo", "Show seat", "seat bo"),
         Action("refresh:team", "Refresh"),
         Action("share:team", "Share"),
     ),
@@ -56,7 +64,7 @@ CRITICAL bo is blocked
   Seats:
     bo   $50.00 / $50.00  BLOCKED
     cy   $1.00
-  Show seat: type seat bo
+  Type ack bo, snooze bo 2h or seat bo
   (Seat blocked: used $50.00 of $50.00)
 """
 
@@ -72,7 +80,7 @@ BOXED = """\
 │ bo   $50.00 / $50.00  BLOCKED                            │
 │ cy   $1.00                                               │
 │                                                          │
-│ Show seat: type seat bo                                  │
+│ Type ack bo, snooze bo 2h or seat bo                     │
 │ Seat blocked: used $50.00 of $50.00                      │
 ╰──────────────────────────────────────────────────────────╯
 """
@@ -106,6 +114,56 @@ async def test_a_pipe_gets_plain_text() -> None:
 
 async def test_a_terminal_gets_a_box() -> None:
     assert COLOUR.sub("", await printed(ALERT, Screen())) == BOXED
+
+
+TEAM = Message(
+    title="Spend",
+    fallback="Spend",
+    tables=(
+        Table(
+            "Seats",
+            (Column("Seat"), Column("Spent", numeric=True), Column("State")),
+            (("ana", "$100.00", "BLOCKED"), ("bo", "$8.00", "")),
+            note="and 2 more: $1.00",
+        ),
+    ),
+    charts=(
+        Chart(
+            "Spend",
+            ChartKind.BAR,
+            ("Apr 1", "Apr 2", "Apr 3"),
+            (Series("ana", (Decimal("4.00"), Decimal("1.00"), None)),),
+            unit="USD",
+        ),
+    ),
+)
+
+DRAWN = """\
+╭─ Spend ──────────────────────────────────────────────────╮
+│ Seats                                                    │
+│ Seat     Spent   State                                   │
+│ ────────────────────────                                 │
+│ ana    $100.00   BLOCKED                                 │
+│ bo       $8.00   –                                       │
+│ and 2 more: $1.00                                        │
+│                                                          │
+│ Spend (USD)                                              │
+│          ana                                             │
+│ ───────────────────────────────────────                  │
+│ Apr 1   4.00   ████████████████████████                  │
+│ Apr 2   1.00   ██████                                    │
+│ Apr 3      –   –                                         │
+╰──────────────────────────────────────────────────────────╯
+"""
+
+
+async def test_a_terminal_gets_tables_and_bars_beside_the_numbers_of_a_chart() -> None:
+    assert COLOUR.sub("", await printed(TEAM, Screen())) == DRAWN
+
+
+async def test_nobody_has_to_type_an_id_of_twenty_letters() -> None:
+    for stdout in (io.StringIO(), Screen()):
+        assert "een37kczuza6zlt5xqqt" not in await printed(ALERT, stdout)
 
 
 async def test_a_critical_alert_is_red_and_no_color_is_honoured() -> None:

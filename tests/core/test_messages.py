@@ -2,11 +2,13 @@ from meterbot.core.messages import Action, button, buttons
 
 
 def test_a_button_comes_back_as_its_words() -> None:
-    assert button("Show seat", "seat", "ana") == (Action("seat:ana", "Show seat"),)
+    assert button("Show seat", "seat", "ana") == (Action("seat:ana", "Show seat", "seat ana"),)
 
 
 def test_an_id_that_does_not_fit_makes_no_button_rather_than_one_for_another_seat() -> None:
-    assert button("Show seat", "seat", "x" * 75) == (Action(f"seat:{'x' * 75}", "Show seat"),)
+    assert button("Show seat", "seat", "x" * 75) == (
+        Action(f"seat:{'x' * 75}", "Show seat", f"seat {'x' * 75}"),
+    )
     assert button("Show seat", "seat", "x" * 76) == ()
 
 

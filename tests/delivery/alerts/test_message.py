@@ -31,6 +31,7 @@ from meterbot.delivery.alerts.message import (
     thread_line,
 )
 from meterbot.delivery.grouping import AT_ONCE, MOST_TOGETHER
+from meterbot.delivery.redaction import A_SEAT
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.rules.pull_requests import Bill, Merged, PullRequest, merged_event
 from tests.delivery.alerts.events import BERLIN, FACTS, event
@@ -331,12 +332,31 @@ def renewal(name: str, day: str) -> Event:
 
 def test_the_renewals_of_a_morning_are_one_message_with_the_next_first() -> None:
     message = shown(renewal("ana", "2026-05-02"), renewal("bo", "2026-05-01"), heading=AT_ONCE)
-    assert message.title == "2 renewals"
+    assert message.title == "2 renewals: $400.00"
     assert [(field.name, field.value) for field in message.fields] == [
         ("bo", "Fri May 1: $200.00"),
         ("ana", "Sat May 2: $200.00"),
     ]
-    assert message.fallback == "2 renewals. bo Fri May 1: $200.00. ana Sat May 2: $200.00."
+    assert message.fallback == "2 renewals: $400.00. bo Fri May 1: $200.00. ana Sat May 2: $200.00."
+
+
+def test_renewals_of_one_day_say_the_day_in_the_title() -> None:
+    message = shown(renewal("ana", "2026-05-02"), renewal("bo", "2026-05-02"), heading=AT_ONCE)
+    assert message.title == "2 renewals on Sat May 2: $400.00"
+
+
+def test_renewals_of_which_one_has_no_known_price_have_no_sum() -> None:
+    message = shown(renewal("ana", "2026-05-02"), renewal("nobody", "2026-05-02"), heading=AT_ONCE)
+    assert message.title == "2 renewals on Sat May 2"
+
+
+def test_an_alert_says_what_to_type_where_there_are_no_buttons() -> None:
+    typed = [action.typed for action in shown(level("50%")).actions]
+    assert typed == ["ack ana", "snooze ana 2h", "mute ana", "why ana", "seat ana"]
+
+
+def test_a_post_that_names_no_seat_offers_nothing_to_type() -> None:
+    assert {action.typed for action in shown(replace(level("50%"), seat=A_SEAT.name)).actions} == {""}
 
 
 def test_a_post_of_two_seats_on_one_account_keeps_the_name_it_began_with() -> None:
