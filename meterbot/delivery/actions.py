@@ -14,6 +14,7 @@ from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line, parse_span
 from meterbot.delivery.alerts.message import TEAM, action_line, action_text
 from meterbot.delivery.alerts.why import why
+from meterbot.delivery.mutes import rule_to_mute
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import at_least, priority_of
@@ -120,7 +121,7 @@ class AlertActions:
         asked = await self._asked(question, words)
         if isinstance(asked, Message):
             return Answer(asked)
-        event = _to_mute(asked, words[2:])
+        event = rule_to_mute(asked.content, asked.now, words[2:])
         if isinstance(event, Message):
             return Answer(event)
         new, action = await self._act(asked, event, ActionKind.MUTE, None)
@@ -349,46 +350,6 @@ def _none_open(who: str) -> Message:
     return notice(_GONE.title, f"{who} has no open alert.")
 
 
-def _to_mute(asked: _Asked, which: Sequence[str]) -> Event | Message:
-    """The event whose rule is to be muted, or a message that asks which one. A rule without a seat is the team's."""
-    open_ = asked.content.open_at(asked.now) or asked.content.events
-    rules = {(event.kind.value, *([event.seat] if event.seat else [])): event for event in open_}
-    given = _with_whole_kind(tuple(which), [rule[0] for rule in rules])
-    wanted = [event for rule, event in rules.items() if rule[: len(given)] == given]
-    if given in rules:
-        wanted = [rules[given]]
-    if len(wanted) == 1:
-        return wanted[0]
-    several = len({event.seat for event in rules.values()}) > 1
-    choices = [
-        choice
-        for rule, event in rules.items()
-        for choice in button(
-            f"{rule[0]} of {event.seat or 'the team'}" if several else rule[0],
-            "mute",
-            asked.content.ref,
-            *rule,
-            typed=f"mute {event.seat or TEAM} {rule[0]}",
-        )
-    ]
-    said = listed([choice.label for choice in choices])
-    why = (
-        "This message contains several alerts."
-        if wanted
-        else f"This message has no alert “{one_line(' '.join(given), 40)}”."
-    )
-    near = get_close_matches(given[0], [rule[0] for rule in rules], n=1) if given and not wanted else []
-    text = f"{why} Did you mean “{near[0]}”?" if near else f"{why} Which one do you want to mute: {said}?"
-    return Message("Mute which rule?", "Mute which rule?", text=text, actions=tuple(choices[:_CHOICES]))
-
-
-def _with_whole_kind(given: tuple[str, ...], kinds: Sequence[str]) -> tuple[str, ...]:
-    """The kind of alert may be the beginning of one."""
-    starting = {kind for kind in kinds if given and kind.startswith(given[0])}
-    return (*starting, *given[1:]) if len(starting) == 1 else given
-
-
-_CHOICES = 10
 _RECEIPTS = {
     ActionKind.ACK: ("Acknowledged", "It was already acknowledged", False),
     ActionKind.SNOOZE: ("Snoozed", "It is already snoozed", True),
