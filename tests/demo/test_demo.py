@@ -74,9 +74,7 @@ def test_the_month_tells_its_story_in_order(played: Ended) -> None:
 
 
 def test_the_month_has_at_most_25_posts(played: Ended) -> None:
-    titles = re.findall(
-        r"(?<!^)(?:\n|^)(> /claude-spend.*\n)?" + AT.removeprefix("^") + "(.*)", played.stdout
-    )
+    titles = re.findall(rf"^(> /claude-spend.*\n)?{AT.removeprefix('^')}(.*)", played.stdout, re.MULTILINE)
     posts = [title for question, _, title in titles if not question]
     assert 20 <= len(posts) <= 25, "\n".join(posts)
 
