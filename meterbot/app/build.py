@@ -229,6 +229,7 @@ def _connected(
         read_commits=read_commits,
         repositories=() if config.github is None else config.github.repositories,
         shown=config.privacy.rows == "named",
+        counters=counters,
     )
     digests = DigestSender(
         store,

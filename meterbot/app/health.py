@@ -47,6 +47,8 @@ class BotHealth:
     """Chat → when the oldest message that is to be delivered now was queued."""
     failed: Mapping[str, int] = field(default_factory=dict)
     """Chat → how many messages were given up by a fault of their own."""
+    failed_pulls: int = 0
+    """How many merged pull requests were given up, because their cost could not be calculated."""
     seats: Mapping[str, SourceState] = field(default_factory=dict)
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Chat → why its messages cannot be delivered, in the platform's words."""
@@ -109,6 +111,11 @@ class BotHealth:
             f"{count(failed, 'message')} for {name} failed: meterbot failed lists and retries them"
             for name, failed in self.failed.items()
         ]
+        if self.failed_pulls:
+            found.append(
+                f"the cost of {count(self.failed_pulls, 'pull request')} could not be calculated: meterbot failed "
+                "lists and retries them"
+            )
         found += [
             f"{count(self.waiting.get(name, 0), 'message')} for {name} cannot be delivered: "
             f"{one_line(trouble)}"

@@ -29,7 +29,7 @@ from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
 from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
-from meterbot.store import Store, deliveries, source_states, workers
+from meterbot.store import Store, deliveries, pull_requests, source_states, workers
 
 TICK_SECONDS = 1.0
 """How often the seats that are due are looked for."""
@@ -236,8 +236,9 @@ class Bot:
                 )
                 alive = await self.store.read(lambda c: workers.read(c, now))
                 failed = Counter(each.chat for each in await self.store.read(deliveries.failed))
+                failed_pulls = len(await self.store.read(pull_requests.failed))
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
-            queues, sources, alive, failed, database = [], {}, [], Counter[str](), False
+            queues, sources, alive, failed, failed_pulls, database = [], {}, [], Counter[str](), 0, False
         # What is stored of a chat or a seat that has left the configuration is no concern here.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting, held = Counter(dict.fromkeys(self.chats, 0)), Counter[str]()
@@ -260,6 +261,7 @@ class Bot:
             wrong_channels=self.wrong_channels,
             held=held,
             failed={name: number for name, number in failed.items() if name in self.chats},
+            failed_pulls=failed_pulls,
             chats={name: chat.connection() for name, chat in self.chats.items()},
             waiting=waiting,
             oldest=oldest,

@@ -85,14 +85,15 @@ def db_restore(
 
 
 @cli.command("failed")
-def failed_messages(
+def failed_items(
     context: typer.Context,
-    retry: Annotated[str | None, typer.Option(metavar="ID", help="Send this one again, or `all`.")] = None,
+    retry: Annotated[str | None, typer.Option(metavar="ID", help="Try this one again, or `all`.")] = None,
     config: ConfigPath = None,
 ) -> None:
-    """List or retry messages that could not be posted.
+    """List or retry messages and pull requests that were given up.
 
-    A message fails when the platform refuses it for its content again and again. Other messages go on.
+    A message is given up when the platform refuses it for its content again and again, a pull request when its cost cannot
+    be calculated. The others continue.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations
@@ -101,9 +102,12 @@ def failed_messages(
     log_setup.set_up()
     if retry is not None:
         number = done(operations.retry_failed(url, None if retry == "all" else retry))
-        print(f"queued again: {number}")
+        print(f"taken up again: {number}")
         raise typer.Exit(0 if number else 1)
-    for each in done(operations.failed_messages(url)):
+    messages, pulls = done(operations.failed_items(url))
+    for each in messages:
         print(
             f"{each.id}  {each.created_at:%Y-%m-%d %H:%M} UTC  {each.chat} {each.channel}  {each.event}: {each.reason}"
         )
+    for pull in pulls:
+        print(f"{pull.name}  {pull.received_at:%Y-%m-%d %H:%M} UTC  {pull.reason}")

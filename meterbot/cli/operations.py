@@ -26,6 +26,7 @@ from meterbot.core.messages import Message
 from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.ingest import forget_account as forget_account_of
 from meterbot.store import (
+    FailedPull,
     Forgotten,
     Store,
     StoredSession,
@@ -33,6 +34,7 @@ from meterbot.store import (
     deliveries,
     forgetting,
     notes,
+    pull_requests,
     push_tokens,
     sessions,
 )
@@ -146,16 +148,17 @@ async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
     return await database.restore(url.get_secret_value(), source, now)
 
 
-async def failed_messages(url: SecretStr) -> list[FailedDelivery]:
-    """The messages that were given up."""
+async def failed_items(url: SecretStr) -> tuple[list[FailedDelivery], list[FailedPull]]:
+    """The messages and the pull requests that were given up."""
     async with opened_at(url) as store:
-        return await store.read(deliveries.failed)
+        return await store.read(deliveries.failed), await store.read(pull_requests.failed)
 
 
-async def retry_failed(url: SecretStr, delivery: str | None) -> int:
-    """Queues a failed message again, or all (None); returns how many."""
+async def retry_failed(url: SecretStr, item: str | None) -> int:
+    """Takes up a failed message or pull request again, or all (None); returns how many."""
     async with opened_at(url) as store:
-        return await store.run(lambda tx: deliveries.retry_failed(tx, delivery))
+        messages = await store.run(lambda tx: deliveries.retry_failed(tx, item))
+        return messages + await store.run(lambda tx: pull_requests.retry_failed(tx, item))
 
 
 def slack_manifest(http_url: str | None, *, direct_messages: bool = False) -> tuple[str, str]:

@@ -47,7 +47,8 @@ class ProcessCounters:
             ["kind"],
             registry=self.registry,
         )
-        self._failed.labels("reading")
+        for kind in ("message", "reading", "pull_request"):
+            self._failed.labels(kind)
         self._round = ReadRound()
 
     def read(self, source: str, result: Health, seconds: float) -> None:

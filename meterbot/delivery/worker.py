@@ -45,8 +45,6 @@ _STOP_SECONDS = 2.0
 MOST_TRIES = 3
 """A message that is at fault itself is given up after so many attempts."""
 _OWN_PAUSE = 60.0
-DOUBT_LIMIT = timedelta(minutes=30)
-"""A message in doubt that cannot be looked up for so long is sent again."""
 MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
 _NO_DIRECT = (
     "The recipient does not accept direct messages from meterbot. They can allow them: on Slack in the app's "
@@ -145,9 +143,16 @@ class DeliveryWorker:
         if await self._store.read(lambda c: delivery_claims.ready_queue(c, name, now)) is None:
             return False
         claim, choose = Claim(self._worker, now, CLAIM_SECONDS), self._choose[name]
-        delivery = await self._store.run(
-            lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
-        )
+        try:
+            delivery = await self._store.run(
+                lambda tx: delivery_claims.claim(tx, name, claim, choose), durable=True
+            )
+        except ValueError:
+            failed = await self._store.run(lambda tx: delivery_outcomes.fail_unreadable(tx, name))
+            if not failed:
+                raise
+            log.exception("gave up on messages that this version cannot read", messages=failed)
+            return True
         if delivery is None:
             return False
         if (needless := _needless(delivery)) is not None:
@@ -273,6 +278,10 @@ class DeliveryWorker:
             message = delivery.message or self._render(delivery)
         except Exception:
             log.exception("an alert cannot be rendered", delivery=delivery.id, kind=delivery.event.kind.value)
+            several = len(delivery.content.events) > 1 and not delivery.own_failures
+            if delivery.kind is DeliveryKind.EDIT or (several and delivery.kind is DeliveryKind.POST):
+                # What stands is better than an edit without content, and the other events can be rendered.
+                raise SendError(Outcome.INVALID, "meterbot could not format the message") from None
             message = _UNRENDERED
         return message if delivery.note is None else _with_note(message, delivery.note)
 
@@ -283,9 +292,7 @@ class DeliveryWorker:
         try:
             found = await chat.find(delivery.id, delivery.channel, since, delivery.root)
         except SendError as error:
-            waited = self._clock.now() - (delivery.first_tried_at or delivery.created_at)
-            exhausted = error.code == LOOKUP_EXHAUSTED and waited >= DOUBT_LIMIT
-            if error.outcome is not Outcome.REFUSED and not exhausted:
+            if error.outcome is not Outcome.REFUSED and error.code != LOOKUP_EXHAUSTED:
                 raise
             # The bot may not look, or cannot any more: a second post is better than a lost alert.
             log.warning("cannot check whether a message arrived, so it is sent", reason=error.reason)
@@ -305,7 +312,11 @@ class DeliveryWorker:
         unchecked = delivery.id in self._unchecked
         pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
         held = None if trouble is None else while_out(delivery.chat, trouble, now)
-        record = partial(delivery_outcomes.mark_delivered, sent=sent, possible_duplicate=unchecked, held=held)
+        # Discord answers a repeated nonce with the message that stands, so what that one says is not known.
+        known = sent and not unchecked
+        record = partial(
+            delivery_outcomes.mark_delivered, sent=known, possible_duplicate=unchecked, held=held
+        )
         await self._store.run(lambda tx: record(tx, delivery, where, now, pause))
         self._counters.delivery(delivery.chat, "delivered")
         self._unchecked.discard(delivery.id)
@@ -360,7 +371,9 @@ class DeliveryWorker:
 
 
 def _with_note(message: Message, note: str) -> Message:
-    return replace(message, text="\n".join(filter(None, [message.text, note])))
+    # A reply shows the fallback alone.
+    fallback = f"{message.fallback or message.title} {note}"
+    return replace(message, text="\n".join(filter(None, [message.text, note])), fallback=fallback)
 
 
 def _needless(delivery: Delivery) -> str | None:

@@ -35,6 +35,9 @@ from meterbot.store import (
     source_states,
 )
 
+UNSTORABLE = "what was read could not be stored; the log says more"
+"""The health's detail of a seat whose reading cannot be stored by its own fault."""
+
 log = get_logger(__name__)
 
 

@@ -17,7 +17,7 @@ from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
-from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.ingest import UNSTORABLE, Ingest
 from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
@@ -294,8 +294,9 @@ class Poller:
         if failures < _MOST_TRIES:
             return [replace(reading, failures=failures)]
         self._counters.failed("reading")
-        why = "what was read could not be stored; the log says more"
-        instead = _Finished(reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, why),))
+        instead = _Finished(
+            reading.seat, reading.at, (self._unanswered(reading.seat, reading.at, UNSTORABLE),)
+        )
         try:
             await self._store_these([instead])
         except Exception:

@@ -5,13 +5,15 @@ in.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import partial
 
+from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Seat, by_counter
 from meterbot.ingest.ingest import Ingest
@@ -36,11 +38,14 @@ from meterbot.rules.pull_requests import (
 from meterbot.sources import CommitReader, CommitsUnreadError
 from meterbot.store import Connection, Latest, PullRecord, Store, counter_states, history, locks
 from meterbot.store import pull_requests as records
+from meterbot.store.errors import is_outage
 
 NO_TOKEN = "no GitHub token is configured"  # noqa: S105 - a sentence
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360))
 """Between the attempts to read a pull request's commits. After the last one its cost is calculated without them."""
 
+MOST_TRIES = 3
+"""A pull request that fails by its own fault so often is set aside."""
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
 
@@ -69,6 +74,7 @@ class PullRequestTracker:
         read_commits: CommitReader | None = None,
         repositories: Sequence[str] = (),
         shown: bool = True,
+        counters: ProcessCounters | None = None,
     ) -> None:
         self._store = store
         self._seats = seats
@@ -77,6 +83,8 @@ class PullRequestTracker:
         self._repositories = [pattern.lower() for pattern in repositories]
         self._shown = shown
         self._failing = False
+        self._counters = counters or ProcessCounters()
+        self._tries: defaultdict[Key, int] = defaultdict(int)
 
     async def take(
         self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
@@ -95,15 +103,59 @@ class PullRequestTracker:
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
     async def step(self, now: datetime) -> None:
-        """Reads commits that are due, and recalculates what readings may have changed."""
+        """Reads commits that are due, and recalculates what readings may have changed. A pull request that fails again and
+        again is set aside; the others continue."""
+        for key, why in (await self._store.read(records.unreadable)).items():
+            await self._set_aside(key, why)
         for record in await self._store.read(records.still_open):
             if record.due_at is not None and record.due_at <= now:
-                await self._ask(record, now)
+                await self._attempt(record, self._ask(record, now))
         ready = [record for record in await self._store.read(records.still_open) if record.pull.ready]
         latest = await self._store.read(counter_states.read_latest) if ready else []
         for record in ready:
             if _may_change(record, latest):
-                await self._ingest.record(partial(self._reckon, key=record.pull.key, now=now), now)
+                find = partial(self._reckon, key=record.pull.key, now=now)
+                await self._attempt(record, self._ingest.record(find, now))
+
+    async def _attempt(self, record: PullRecord, work: Awaitable[object]) -> None:
+        """Counts a failure of our own against the pull request that causes it, which may be one that shares with it."""
+        try:
+            await work
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("a pull request could not be calculated", pull=record.pull.merged.name)
+            for key in await self._causes(record):
+                self._tries[key] += 1
+                if self._tries[key] >= MOST_TRIES:
+                    await self._set_aside(key, f"it could not be calculated: {type(error).__name__}")
+
+    async def _causes(self, record: PullRecord) -> list[Key]:
+        window = record.pull.window
+        try:
+            near = await self._store.read(lambda c: records.meeting(c, window))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            near = []  # its own window cannot be compared
+        pulls = {one.pull.key: one.pull for one in [*near, record]}
+        return [key for key, pull in pulls.items() if await self._fails_alone(pull)] or [record.pull.key]
+
+    async def _fails_alone(self, pull: PullRequest) -> bool:
+        try:
+            await self._store.read(lambda c: _bills(c, [pull]))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            return True
+        return False
+
+    async def _set_aside(self, key: Key, reason: str) -> None:
+        repo, number, _ = key
+        log.error("gave up on a pull request", pull=f"{repo}#{number}", reason=reason)
+        await self._store.run(lambda tx: records.set_aside(tx, key, reason))
+        self._tries.pop(key, None)
+        self._counters.failed("pull_request")
 
     async def _ask(self, record: PullRecord, now: datetime) -> None:
         pull = record.pull
@@ -181,11 +233,14 @@ def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key
     counters = {counter for pull in pulls for counter in pull.counters}
     span = WorkWindow(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
     stored = [one for one in records.meeting(connection, span) if one.pull.key not in own]
-    everybody = [*pulls, *(one.pull for one in _on(counters, stored))]
-    counters = {counter for pull in everybody for counter in pull.counters}
-    samples = by_counter(history.read(connection, counters, min(pull.window.start for pull in everybody)))
+    return _bills(connection, [*pulls, *(one.pull for one in _on(counters, stored))])
+
+
+def _bills(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
+    counters = {counter for pull in pulls for counter in pull.counters}
+    samples = by_counter(history.read(connection, counters, min(pull.window.start for pull in pulls)))
     states = counter_states.read_states(connection, counters)
-    return bills(everybody, samples, {counter: state.known for counter, state in states.items()})
+    return bills(pulls, samples, {counter: state.known for counter, state in states.items()})
 
 
 async def month_so_far(

@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from meterbot.core.models import Seat, Snapshot
+from meterbot.core.log import get_logger
+from meterbot.core.models import Health, Seat, Snapshot
 from meterbot.core.money import show
-from meterbot.ingest.ingest import Ingest, PushReceipt
+from meterbot.ingest.ingest import UNSTORABLE, ClockBehindError, Ingest, PushReceipt
 from meterbot.sources import PushReader
 from meterbot.store import PushToken, Store, push_tokens, seat_agents
+from meterbot.store.errors import is_outage
+
+log = get_logger(__name__)
 
 PUSH = "push"
 """The source of a seat whose machine sends the numbers."""
@@ -55,10 +59,28 @@ class PushReceiver:
         return seat in self.seats and self.seats[seat].source == PUSH
 
     async def receive(self, seat: str, document: bytes, now: datetime) -> PushReceipt:
-        """Stores what a seat's machine sent. Raises `UnusablePushError`; then nothing was stored."""
+        """Stores what a seat's machine sent. Raises `UnusablePushError` or what the store raises; then nothing was stored.
+
+        A push that cannot be stored by its own fault becomes the health of the seat.
+        """
         snapshots = self.read(self.seats[seat], document, now)
-        receipt = await self.ingest.receive(seat, snapshots, now)
+        try:
+            receipt = await self.ingest.receive(seat, snapshots, now)
+        except ClockBehindError:
+            raise
+        except Exception as error:
+            if not is_outage(error):
+                await self.ingest.take(
+                    [Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now
+                )
+            raise
         return replace(receipt, spent=_spent(snapshots[-1]))
+
+    async def _note_unstorable(self, seat: str, now: datetime) -> None:
+        try:
+            await self.ingest.take([Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now)
+        except Exception:
+            log.exception("a failed push could not be noted", seat=seat)
 
     async def note_agent(self, seat: str, version: str) -> bool:
         """Stores the version of the agent on a seat's machine. Returns whether it is the seat's first."""

@@ -90,6 +90,19 @@ def json_of(kind: Any, value: Any) -> str:
     return text
 
 
+def value_of(kind: Any, text: str) -> Any:
+    """The inverse of `json_of`. Raises ValueError."""
+    return _reader(kind)(text)
+
+
+def is_readable(kind: Any, text: str) -> bool:
+    try:
+        value_of(kind, text)
+    except ValueError:
+        return False
+    return True
+
+
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     """Created when first needed."""

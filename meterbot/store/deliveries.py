@@ -107,7 +107,8 @@ def _queued_post(event: str, destination: Destination) -> ColumnElement[bool]:
 def postings(connection: Connection, keys: Iterable[str], topics: Iterable[str] = ()) -> list[Posting]:
     """Where these events, and those of these topics, were posted or are queued, in the order of queueing."""
     named = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
-    valid = or_(_rows.state != DeliveryState.SUPERSEDED, _rows.bundle_id.is_not(None))
+    given_up = _rows.state.in_((DeliveryState.SUPERSEDED, DeliveryState.FAILED))
+    valid = or_(~given_up, _rows.bundle_id.is_not(None))
     query = select(tables.deliveries).where(
         named, valid, _rows.purpose == Purpose.ALERT, _rows.heading.is_(None)
     )

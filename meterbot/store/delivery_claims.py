@@ -6,7 +6,7 @@ sent. Every transaction locks a channel's queue before its deliveries, or two wo
 
 from base64 import b32encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -246,6 +246,9 @@ def _claim_message(connection: Connection, row: Row[Any], queue: Row[Any], claim
     in_doubt = row.state in MAYBE_SENT
     root = row if row.kind == DeliveryKind.POST else post_of(connection, row)
     content = post_contents.read(connection, row if root is None else root)
+    if row.kind == DeliveryKind.POST and row.own_failures and content.heading is None:
+        # Another event of the post may be what is refused: it becomes a reply.
+        content = replace(content, events=(row.happened,))
     # Noted by a clock that was ahead? The lost message can only be newer than the present attempt.
     first_tried_at = min(row.first_tried_at or claim.now, claim.now)
     values = {

@@ -3,13 +3,26 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
-from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, DestinationTrouble
+from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, DestinationTrouble, Purpose
 from meterbot.core.messages import Posted
+from meterbot.core.models import Event
 from meterbot.store import tables
-from meterbot.store.column_types import Instant
-from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, WAITING, superseded
+from meterbot.store.column_types import Instant, is_readable
+from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, superseded
 from meterbot.store.delivery_claims import events_in
 
 # These statements run for every message: building one takes longer than running it.
@@ -123,10 +136,58 @@ def mark_own_failure(
         "claimable_at": again,
     }
     if again is None:
-        values["state"] = DeliveryState.FAILED
+        said_by_reply = delivery.kind is DeliveryKind.EDIT and _has_reply(connection, delivery)
+        values["state"] = DeliveryState.SUPERSEDED if said_by_reply else DeliveryState.FAILED
     else:
         values["state"] = DeliveryState.IN_DOUBT if delivery.in_doubt else DeliveryState.QUEUED
-    connection.execute(update(tables.deliveries).where(*_this_attempt(delivery)).values(values))
+    changed = connection.execute(
+        update(tables.deliveries).where(*_this_attempt(delivery)).values(values)
+    ).rowcount
+    if changed and again is None and delivery.kind is DeliveryKind.POST:
+        _hand_over_thread(connection, delivery.event.key, delivery.chat, delivery.channel)
+
+
+def _has_reply(connection: Connection, edit: Delivery) -> bool:
+    """Whether a reply says what this edit would have shown."""
+    reply = select(_rows.sequence).where(
+        _rows.event == edit.event.key,
+        _rows.chat == edit.chat,
+        _rows.channel == edit.channel,
+        _rows.kind == DeliveryKind.REPLY,
+    )
+    return connection.execute(reply.limit(1)).first() is not None
+
+
+def _hand_over_thread(connection: Connection, event: str, chat: str, channel: str) -> None:
+    """Makes a post of the first alert that was to be a reply to a post that failed; the rest belongs to that post."""
+    thread = and_(_rows.about == event, _rows.chat == chat, _rows.channel == channel, WAITING)
+    replies = (
+        MESSAGES.where(thread, _rows.kind == DeliveryKind.REPLY, _rows.purpose == Purpose.ALERT)
+        .where(_rows.message.is_(None))
+        .order_by(_rows.sequence)
+    )
+    for row in connection.execute(replies):
+        if row.happened.resolves is None:
+            first = update(tables.deliveries).where(_rows.sequence == row.sequence)
+            connection.execute(first.values(kind=DeliveryKind.POST, about=None))
+            connection.execute(update(tables.deliveries).where(thread).values(about=row.event))
+            return
+
+
+def fail_unreadable(connection: Connection, chat: str) -> int:
+    """Fails the chat's waiting messages whose events this version cannot read; returns how many."""
+    waiting = select(_rows.sequence, type_coerce(tables.events.c.event, Text).label("text")).join_from(
+        tables.deliveries, tables.events, tables.events.c.key == _rows.event
+    )
+    unreadable = [
+        row.sequence
+        for row in connection.execute(waiting.where(_rows.chat == chat, WAITING))
+        if not is_readable(Event, row.text)
+    ]
+    failed = update(tables.deliveries).where(_rows.sequence.in_(unreadable), WAITING)
+    reason = "this version of meterbot cannot read what is stored of it"
+    values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": reason}
+    return connection.execute(failed.values(values)).rowcount
 
 
 def count_own_failure(connection: Connection, delivery: Delivery) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
-from meterbot.core.deliveries import DeliveryKind, Destination, PostContent, Purpose
+from meterbot.core.deliveries import DeliveryKind, DeliveryState, Destination, PostContent, Purpose
 from meterbot.store import alert_actions, tables
 
 # These statements run for every message: building one takes longer than running it.
@@ -19,6 +19,7 @@ _EVENTS = (
         _rows.channel == bindparam("channel"),
         _rows.purpose == Purpose.ALERT,
         _rows.kind != DeliveryKind.EDIT,
+        _rows.state != DeliveryState.FAILED,
         or_(_IN_BUNDLE, _rows.about.in_(bindparam("posted", expanding=True))),
     )
     .order_by(_rows.sequence)

@@ -1,17 +1,34 @@
 """The record of merged pull requests."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
-from meterbot.rules.pull_requests import Key, WorkWindow
+from meterbot.rules.pull_requests import Key, PullRequest, WorkWindow
+from meterbot.store.column_types import value_of
 from meterbot.store.statements import insert_new
 from meterbot.store.tables import pull_requests
-from meterbot.store.values import PullRecord
+from meterbot.store.values import FailedPull, PullRecord
 
 _pulls = pull_requests.c
+_ROWS = select(
+    *(column for column in _pulls if column.name != "pull"), type_coerce(_pulls.pull, Text).label("text")
+)
+"""What is stored of a pull request stays text: one that cannot be read must not hide the others."""
 
 
 def add(connection: Connection, new: PullRecord) -> bool:
@@ -79,6 +96,40 @@ def still_open(connection: Connection) -> list[PullRecord]:
     return _read(connection, _pulls.open)
 
 
+def unreadable(connection: Connection) -> dict[Key, str]:
+    """The open ones that this version cannot read, and why."""
+    found = {}
+    for row in connection.execute(_ROWS.where(_pulls.open)):
+        try:
+            _record(row)
+        except ValueError as error:
+            found[(row.repo, row.number, row.merge)] = f"{type(error).__name__} in what is stored of it"
+    return found
+
+
+def set_aside(connection: Connection, key: Key, reason: str) -> None:
+    """Gives a pull request up: no other shares with it from now on."""
+    given_up = {"open": False, "due_at": None, "failed_because": reason}
+    connection.execute(update(pull_requests).where(_is(key)).values(given_up))
+
+
+def failed(connection: Connection) -> list[FailedPull]:
+    """Those that were given up, the oldest first."""
+    rows = connection.execute(_ROWS.where(_pulls.failed_because.is_not(None)).order_by(_pulls.id))
+    return [FailedPull(row.repo, row.number, row.received_at, row.failed_because) for row in rows]
+
+
+def retry_failed(connection: Connection, name: str | None = None) -> int:
+    """Opens a failed one again, named `owner/repo#12`, or all; returns how many."""
+    repo, _, number = (name or "").rpartition("#")
+    given_up = update(pull_requests).where(_pulls.failed_because.is_not(None))
+    if name is not None:
+        given_up = given_up.where(
+            _pulls.repo == repo, _pulls.number == int(number if number.isdecimal() else 0)
+        )
+    return connection.execute(given_up.values(open=True, failed_because=None)).rowcount
+
+
 def numbered(connection: Connection, number: int) -> list[PullRecord]:
     return list(reversed(_read(connection, _pulls.number == number)))
 
@@ -94,11 +145,19 @@ def within(connection: Connection, window: WorkWindow) -> list[PullRecord]:
 
 def forget(connection: Connection, seat: str) -> int:
     """Deletes the seat's pull requests; returns how many."""
-    rows = connection.execute(select(_pulls.id, _pulls.pull))
-    gone = [row.id for row in rows if seat in row.pull.seats]
+    rows = connection.execute(select(_pulls.id, type_coerce(_pulls.pull, Text).label("text")))
+    gone = [row.id for row in rows if _names(row.text, seat)]
     for number in gone:
         connection.execute(delete(pull_requests).where(_pulls.id == number))
     return len(gone)
+
+
+def _names(text: str, seat: str) -> bool:
+    try:
+        pull: PullRequest = value_of(PullRequest, text)
+    except ValueError:
+        return f'"{seat}"' in text
+    return seat in pull.seats
 
 
 def _is(key: Key) -> ColumnElement[bool]:
@@ -107,20 +166,26 @@ def _is(key: Key) -> ColumnElement[bool]:
 
 
 def _meets(window: WorkWindow) -> ColumnElement[bool]:
-    return (_pulls.starts_at < window.end) & (_pulls.ends_at > window.start)
+    meets = (_pulls.starts_at < window.end, _pulls.ends_at > window.start)
+    return and_(*meets, _pulls.failed_because.is_(None))
 
 
 def _read(connection: Connection, wanted: ColumnElement[bool]) -> list[PullRecord]:
-    rows = connection.execute(select(pull_requests).where(wanted).order_by(_pulls.merged_at, _pulls.id))
-    return [
-        PullRecord(
-            pull=row.pull,
-            delivery=row.delivery,
-            received_at=row.received_at,
-            open=row.open,
-            reported_at=row.reported_at,
-            attempts=row.attempts,
-            due_at=row.due_at,
-        )
-        for row in rows
-    ]
+    """Those that can be read."""
+    found = []
+    for row in connection.execute(_ROWS.where(wanted).order_by(_pulls.merged_at, _pulls.id)):
+        with suppress(ValueError):  # `unreadable` says which
+            found.append(_record(row))
+    return found
+
+
+def _record(row: Any) -> PullRecord:
+    return PullRecord(
+        pull=value_of(PullRequest, row.text),
+        delivery=row.delivery,
+        received_at=row.received_at,
+        open=row.open,
+        reported_at=row.reported_at,
+        attempts=row.attempts,
+        due_at=row.due_at,
+    )

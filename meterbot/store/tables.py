@@ -303,6 +303,7 @@ pull_requests = Table(
     Column("open", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Instant),
+    Column("failed_because", Text),
     UniqueConstraint("repo", "number", "merge", name="pull_requests_repo_number_merge"),
     UniqueConstraint("delivery", name="pull_requests_delivery"),
     Index("pull_requests_number", "number"),

@@ -102,6 +102,20 @@ class PullRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedPull:
+    """A merged pull request that was given up, and why."""
+
+    repo: str
+    number: int
+    received_at: datetime
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.repo}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """How much was deleted of a seat. `shared`: counters that stay because another seat reads them."""
 

@@ -11,6 +11,7 @@ import time
 
 from qa.faults.campaign import Campaign, Report
 from qa.faults.found import FOUND
+from qa.faults.items import EVERY
 from qa.faults.play import Schedule
 
 _SILENT_SECONDS = 5.0
@@ -55,6 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="cores to use (%(default)s)")
     parser.add_argument("--naive", action="store_true", help="send the way one usually does: it has to fail")
     parser.add_argument("--replay", metavar="SEED", type=int, help="play this one, and show the channels")
+    parser.add_argument("--items", action="store_true", help="only schedules with a bad item")
     parser.add_argument("--found", action="store_true", help="play those that once found a bug")
     parser.add_argument("--seconds", type=float, default=4 * 3600.0, help="end after so long (%(default)g)")
     return parser.parse_args()
@@ -63,9 +65,13 @@ def _options() -> argparse.Namespace:
 def _schedules(options: argparse.Namespace) -> tuple[Schedule, ...]:
     if options.found:
         return FOUND
-    seeds = (
-        [options.replay] if options.replay is not None else range(options.seed, options.seed + options.runs)
-    )
+    if options.replay is not None:
+        seeds = range(options.replay, options.replay + 1)
+    elif options.items:
+        first = -(-options.seed // EVERY) * EVERY
+        seeds = range(first, first + EVERY * options.runs, EVERY)
+    else:
+        seeds = range(options.seed, options.seed + options.runs)
     bots = 2 if options.database == "postgresql" else 1
     return tuple(Schedule.of(seed, options.database, bots=bots) for seed in seeds)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from meterbot.store import tables
 from meterbot.store.database import upgrade
-from meterbot.store.engine import make_engine
+from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.url import parse_url
 from qa.faults.stage import World
 from qa.faults.weather import Fault
@@ -38,6 +39,10 @@ class Base(Protocol):
 
     async def trouble(self, fault: Fault, world: World) -> None:
         """Does what goes wrong with a database."""
+        ...
+
+    async def run(self, work: Callable[[Connection], T], world: World) -> T:
+        """Runs it as one write transaction, as soon as the database takes one."""
         ...
 
 
@@ -68,6 +73,25 @@ class Sqlite:
             await world.sleep(fault.number)
         finally:
             world.limit_files(None)
+
+    async def run(self, work: Callable[[Connection], T], world: World) -> T:
+        return await _run(self.url, work, world)
+
+
+async def _run(url: str, work: Callable[[Connection], T], world: World) -> T:
+    def now() -> T:
+        engine = for_writing(make_engine(parse_url(url)))
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        finally:
+            engine.dispose()
+
+    for _ in range(400):
+        with suppress(OperationalError):
+            return await asyncio.to_thread(now)
+        await world.sleep(2)
+    return await asyncio.to_thread(now)
 
 
 async def _begin(connection: sqlite3.Connection) -> None:
@@ -102,6 +126,7 @@ class Postgres:
             while await _number(connection, f"select count(*) {_OTHERS}"):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.01)
             await connection.execute(f"truncate {names}")
+            await connection.execute("drop trigger if exists item_fault on latest")
 
     async def waiting(self) -> int:
         return await _even_if_it_crashes(self._waiting)
@@ -126,6 +151,9 @@ class Postgres:
                 await world.sleep(fault.number)
         if fault.kind == "database down":
             await self._admit("true")
+
+    async def run(self, work: Callable[[Connection], T], world: World) -> T:
+        return await _run(self.url, work, world)
 
     async def _admit(self, anybody: str) -> None:
         async def alter() -> None:

@@ -63,8 +63,8 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`lost: 0, doubled: 0, out of order: 0, other problems: 0`"""
-        wrong = {"lost": "lost", "doubled": "doubled", "out of order": "disordered"}
+        """`lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0`"""
+        wrong = {"lost": "lost", "doubled": "doubled", "out of order": "disordered", "held up": "held"}
         counts = {**{word: self.count(what) for word, what in wrong.items()}, "other problems": self.problems}
         return ", ".join(f"{what}: {number:,}" for what, number in counts.items())
 

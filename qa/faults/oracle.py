@@ -6,7 +6,7 @@ It looks at what people see and at the marks that messages carry, never at what 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,18 +18,21 @@ from tests.simulator.discord_objects import Json
 from tests.simulator.slack_objects import SlackMessage
 
 _HOUR = re.compile(r"\w{3} \w{3} \d+ \d\d:\d\d: ")
+_INVISIBLE = re.compile("[\u200b\u200c]{64}")
+"""The mark of a message without buttons."""
 _MARK = re.compile(r"\bref:([a-z0-9]{16,24})\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A message in a channel. `at` orders them; `root` is the message whose thread it is in; `texts` is its text
-    after each edit, the oldest first; `mark` is the delivery that it carries."""
+    after each edit, the oldest first; `mark` is the delivery that it carries; `second` is when it was posted, in seconds since 1970."""
 
     at: int
     root: str | None
     mark: str | None
     texts: tuple[str, ...]
+    second: float = 0.0
 
     def __str__(self) -> str:
         place = "" if self.root is None else f" in the thread of {self.root}"
@@ -46,11 +49,14 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    """What came later than it had to."""
 
     def add(self, other: "Verdict") -> None:
         self.lost += other.lost
         self.doubled += other.doubled
         self.disordered += other.disordered
+        self.held += other.held
 
 
 def judge(story: Story, sightings: Iterable[Sighting]) -> Verdict:
@@ -114,13 +120,25 @@ def _level(fact: Fact) -> int:
     return int(re.findall(r"\d+", fact.marks[0])[-1])
 
 
+def held_up(facts: Iterable[Fact], since: float, seconds: float, seen: Sequence[Sighting]) -> list[str]:
+    """Those of the facts that were told, but not within so many seconds since then."""
+    late = []
+    for fact in facts:
+        told = [each.second for each in seen if any(fact.told_by(text) for text in each.texts)]
+        first = min((second for second in told if second >= since), default=since)
+        if first > since + seconds:
+            late.append(f"{fact} was told after {first - since:.0f} s")
+    return late
+
+
 def on_slack(messages: Iterable[SlackMessage], bot: str) -> list[Sighting]:
     return [
         Sighting(
             at=int(message.ts.replace(".", "")),
             root=message.thread_ts,
             mark=message.delivery,
-            texts=tuple("\n".join(_strings(payload)) for payload in (*message.edits, message.payload)),
+            texts=tuple(words_of(payload) for payload in (*message.edits, message.payload)),
+            second=float(message.ts),
         )
         for message in messages
         if message.by.get("user") == bot
@@ -132,7 +150,7 @@ def on_discord(messages: Iterable[Json], edits: dict[str, list[Json]], bot: str)
     for message in messages:
         if message["author"]["id"] != bot:
             continue
-        marks = _MARK.findall(json.dumps(message))
+        marks = _MARK.findall(json.dumps(message)) or _INVISIBLE.findall(message["content"])
         versions = [*edits.get(message["id"], []), message]
         shown = [{key: version[key] for key in ("content", "embeds")} for version in versions]
         sightings.append(
@@ -140,10 +158,16 @@ def on_discord(messages: Iterable[Json], edits: dict[str, list[Json]], bot: str)
                 at=int(message["id"]),
                 root=(message.get("message_reference") or {}).get("message_id"),
                 mark=marks[0] if marks else None,
-                texts=tuple(_MARK.sub("", "\n".join(_strings(version))) for version in shown),
+                texts=tuple(_INVISIBLE.sub("", _MARK.sub("", words_of(version))) for version in shown),
+                second=datetime.fromisoformat(message["timestamp"]).timestamp(),
             )
         )
     return sightings
+
+
+def words_of(payload: Any) -> str:
+    """What a payload says, as people read it."""
+    return "\n".join(_strings(payload))
 
 
 _WORDS = {"text", "content", "title", "description", "name", "value"}

@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import json
 import random
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,10 +15,21 @@ from typing import Any
 
 import aiohttp
 
+from meterbot.core.deliveries import Destination
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
 from qa.faults import weather
 from qa.faults.bases import Base
-from qa.faults.oracle import Sighting, Verdict, judge, on_discord, on_slack
+from qa.faults.items import (
+    EVERY,
+    HOOK_SECRET,
+    LATE_SECONDS,
+    SPARE_CENTS,
+    SPARE_SEAT,
+    Item,
+    Stage,
+    choose_item,
+)
+from qa.faults.oracle import Sighting, Verdict, held_up, judge, on_discord, on_slack
 from qa.faults.stage import StormyDiscord, StormySlack, World, free_port
 from qa.faults.stories import Standing, Story, tell
 from qa.faults.virtual import Page, TrueClock
@@ -44,6 +57,8 @@ class Schedule:
     platforms: tuple[str, ...]
     polled: bool
     bots: int
+    item: Fault | None = None
+    """What is wrong with a single item."""
 
     @classmethod
     def of(cls, seed: int, database: str, *, bots: int) -> "Schedule":
@@ -52,13 +67,20 @@ class Schedule:
         story = tell(rng, most=4 if polled else 7)
         platforms = rng.choice((("slack",), ("slack",), ("discord",), ("slack", "discord")))
         faults = weather.choose(rng, len(story.steps), platforms, database)
-        return cls(str(seed), story, faults, platforms, polled, bots)
+        item = None
+        if seed % EVERY == 0:
+            item = choose_item(rng, story, platforms)
+            # At most two others, and often none: then every fact must be told soon.
+            quiet = [fault for fault in faults if fault.kind != "clock jump"]
+            faults = tuple(quiet[: rng.choice((0, 0, 1, 2))])
+        return cls(str(seed), story, faults, platforms, polled, bots, item)
 
     def lines(self) -> list[str]:
         what = f"{self.name}: {', '.join(self.story.seats)} on {' and '.join(self.platforms)}"
         how = f"{'polled' if self.polled else 'pushed'}, {self.bots} at once"
         steps = [f"  step {number}: {step}" for number, step in enumerate(self.story.steps)]
-        return [f"{what}, {how}", *steps, *(f"  {fault}" for fault in self.faults)]
+        faults = self.faults if self.item is None else (self.item, *self.faults)
+        return [f"{what}, {how}", *steps, *(f"  {fault}" for fault in faults)]
 
 
 @dataclass
@@ -79,7 +101,8 @@ class Outcome:
     @property
     def good(self) -> bool:
         verdict = self.verdict
-        return not (verdict.lost or verdict.doubled or verdict.disordered or self.problems)
+        wrong = (verdict.lost, verdict.doubled, verdict.disordered, verdict.held, self.problems)
+        return not any(wrong)
 
     def lines(self) -> list[str]:
         verdict = self.verdict
@@ -87,6 +110,7 @@ class Outcome:
             *(f"  lost: {each}" for each in verdict.lost),
             *(f"  doubled: {each}" for each in verdict.doubled),
             *(f"  out of order: {each}" for each in verdict.disordered),
+            *(f"  held up: {each}" for each in verdict.held),
             *(f"  problem: {each}" for each in self.problems),
         ]
 
@@ -118,6 +142,10 @@ class Play:
         self._claude = ClaudeAi()
         self._ports = [free_port() for _ in range(schedule.bots)]
         self._toml = ""
+        self._began: list[float] = []
+        """When each step began, in seconds since 1970 by the true clock."""
+        self._clock = clock
+        self._item = None if schedule.item is None else Item(schedule.item, schedule.story, self._stage())
         self._over = False
         self._troubles: set[asyncio.Task[None]] = set()
         self._lives_to_cut = [fault for fault in schedule.faults if fault.step < 0 and _cuts_life(fault)]
@@ -156,18 +184,25 @@ class Play:
 
     async def _tell_story(self) -> None:
         await self._arm(-1)
+        if self._has_spare_seat:
+            self._enroll(SPARE_SEAT)
         for seat in self._schedule.story.seats:
             self._enroll(seat)
             await self._reach(seat, Standing())
+        if self._item is not None:
+            await self._prepare_item(self._item)
         for number, step in enumerate(self._schedule.story.steps):
             await self._arm(number)
+            if self._item is not None and self._item.fault.step == number:
+                await self._begin_item(self._item)
+            self._began.append(self._clock.now().timestamp())
             await self._reach(step.seat, step.standing)
             await self._world.sleep(step.pause)
 
     def _enroll(self, seat: str) -> None:
         if self._schedule.polled:
-            number = self._schedule.story.seats.index(seat) + 1
-            self._claude.add_account(_session_key(seat), organizations=[SimulatedOrganization(_org(number))])
+            organization = SimulatedOrganization(_org(self._number(seat)))
+            self._claude.add_account(_session_key(seat), organizations=[organization])
 
     async def _reach(self, seat: str, standing: Standing) -> None:
         """Returns once a bot has stored this state of the seat."""
@@ -177,39 +212,65 @@ class Play:
             await self._push(seat, standing)
 
     async def _push(self, seat: str, standing: Standing) -> None:
-        headers = {"Authorization": f"Bearer {_TOKEN}-{seat}"}
-        number = self._schedule.story.seats.index(seat) + 1
-        for attempt in range(400):
-            living = sorted(self._world.bots)
-            if living:
-                url = f"http://127.0.0.1:{self._ports[self._rng.choice(living)]}/api/v1/snapshots"
-                document = _document(number, standing, self._world.page)
-                if await self._sent(url, document, headers):
-                    return
-            await self._world.sleep(min(2 * 1.2**attempt, 60))
-        self.outcome.problems.append(f"{seat}'s push was never stored")
+        headers = {"Authorization": f"Bearer {_TOKEN}-{seat}", "Content-Type": "application/json"}
+        number = self._number(seat)
 
-    async def _sent(self, url: str, document: dict[str, Any], headers: dict[str, str]) -> bool:
+        def body() -> bytes:
+            return json.dumps(_document(number, standing, self._world.page)).encode()
+
+        await self._deliver("/api/v1/snapshots", body, headers)
+
+    def _number(self, seat: str) -> int:
+        return [*self._schedule.story.seats, SPARE_SEAT].index(seat) + 1
+
+    async def _deliver(self, path: str, body: Callable[[], bytes], headers: dict[str, str]) -> None:
+        """Sends a request until a bot takes it."""
+        for attempt in range(400):
+            if (url := self._some_bot()) is not None and await self._sent(url + path, body(), headers):
+                return
+            await self._world.sleep(min(2 * 1.2**attempt, 60))
+        self.outcome.problems.append(f"what was sent to {path} was never stored")
+
+    def _some_bot(self) -> str | None:
+        living = sorted(self._world.bots)
+        return f"http://127.0.0.1:{self._ports[self._rng.choice(living)]}" if living else None
+
+    async def _sent(self, url: str, body: bytes, headers: dict[str, str]) -> bool:
         try:
-            async with self._http.post(url, json=document, headers=headers) as response:
+            async with self._http.post(url, data=body, headers=headers) as response:
                 return response.status == 202
         except (aiohttp.ClientError, TimeoutError):
             return False
 
+    async def _ask(self, path: str) -> str:
+        """A path's answer, once a bot gives one."""
+        for _ in range(400):
+            if (url := self._some_bot()) is not None:
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with self._http.get(url + path) as response:
+                        return await response.text()
+            await self._world.sleep(5)
+        return ""
+
     async def _let_read(self, seat: str, standing: Standing) -> None:
         """A seat is read again only once its last reading is stored, so the second reading by the same process proves
         it."""
+        organization = self._stand(seat, standing)
+        until = self._world.now + round(_UNREAD_SECONDS * 1e6)
+        while self._world.now < until:
+            if await self._read_twice(organization.uuid):
+                return
+        self.outcome.problems.append(f"{seat} was not read for {_UNREAD_SECONDS / 3600:.0f} hours")
+
+    def _stand(self, seat: str, standing: Standing) -> SimulatedOrganization:
+        """Sets what claude.ai says of the seat from now on."""
         organization = next(
             each for each in self._claude.accounts if each.session_key == _session_key(seat)
         ).organizations[0]
         organization.used, organization.cap = Decimal(standing.used), standing.cap
         organization.disabled_reason = _REASON if standing.blocked else None
         organization.five_hour = Decimal(100)
-        until = self._world.now + round(_UNREAD_SECONDS * 1e6)
-        while self._world.now < until:
-            if await self._read_twice(organization.uuid):
-                return
-        self.outcome.problems.append(f"{seat} was not read for {_UNREAD_SECONDS / 3600:.0f} hours")
+        return organization
 
     async def _read_twice(self, organization: str) -> bool:
         births, before = self._world.births, len(self._claude.requests)
@@ -228,6 +289,40 @@ class Play:
 
     # What goes wrong.
 
+    def _stage(self) -> Stage:
+        return Stage(
+            self._base,
+            self._world,
+            self._weather,
+            self._slack,
+            self._discord,
+            self._places(),
+            self._deliver,
+            self._ask,
+        )
+
+    def _places(self) -> tuple[Destination, ...]:
+        channels = {"slack": self._slack.channel, "discord": self._discord.channel_id}
+        return tuple(Destination(name, channels[name]) for name in self._schedule.platforms)
+
+    @property
+    def _has_spare_seat(self) -> bool:
+        return self._item is not None and self._item.kind == "unstorable reading"
+
+    async def _prepare_item(self, item: Item) -> None:
+        item.note_start()
+        # What has just been read stands before what comes: instants of GitHub have whole seconds.
+        await self._world.sleep(2)
+
+    async def _begin_item(self, item: Item) -> None:
+        await item.begin()
+        if self._has_spare_seat:
+            standing = Standing(SPARE_CENTS)
+            if self._schedule.polled:
+                self._stand(SPARE_SEAT, standing)
+            else:
+                self._start(self._push(SPARE_SEAT, standing))
+
     async def _arm(self, step: int) -> None:
         for fault in self._schedule.faults:
             if fault.step == step and not (step < 0 and _cuts_life(fault)):
@@ -240,7 +335,10 @@ class Play:
         if fault.kind == "clock jump":
             # Immediately: the seats' machines have the same time as the bot's.
             self._world.page.move_wall(timedelta(seconds=fault.number))
-        task = asyncio.create_task(self._trouble(fault))
+        self._start(self._trouble(fault))
+
+    def _start(self, trouble: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(trouble)
         self._troubles.add(task)
         task.add_done_callback(self._trouble_is_over)
 
@@ -332,6 +430,8 @@ class Play:
         self._lives_to_cut.clear()
         for bot in self._world.bots.values():
             bot.slot.spare()
+        if self._item is not None:
+            await self._item.settle()
         until = self._world.now + round(_QUIET_SECONDS * 1e6)
         quiet = 0
         while quiet < 2 and self._world.now < until:
@@ -339,7 +439,7 @@ class Play:
             waiting = await self._base.waiting()
             quiet = quiet + 1 if waiting == 0 else 0
         if quiet < 2:
-            self.outcome.problems.append(
+            self.outcome.verdict.held.append(
                 f"{waiting} deliveries still wait after {_QUIET_SECONDS / 3600:.0f} hours"
             )
 
@@ -355,10 +455,12 @@ class Play:
         story = self._schedule.story
         if "slack" in self._schedule.platforms:
             seen = on_slack(self._slack.channels[self._slack.channel].messages, self._slack.bot["user"])
-            self._take(seen)
+            self._take("slack", seen)
         if "discord" in self._schedule.platforms:
             seen = on_discord(self._discord.messages(), self._discord.edits, self._discord.bot["id"])
-            self._take(seen)
+            self._take("discord", seen)
+        if self._item is not None:
+            self.outcome.problems += self._item.problems
         self.outcome.told = len(story.facts) * len(self._schedule.platforms)
         self.outcome.problems += [
             f"unexpected: {each}" for each in (*self._slack.unexpected, *self._discord.unexpected)
@@ -367,8 +469,15 @@ class Play:
             if any(words in line for words in ("a chat failed", "a reader failed", "was never retrieved")):
                 self.outcome.problems.append(line[:600])
 
-    def _take(self, seen: list[Sighting]) -> None:
-        self.outcome.verdict.add(judge(self._schedule.story, seen))
+    def _take(self, platform: str, seen: list[Sighting]) -> None:
+        story = self._schedule.story
+        verdict = judge(story, seen)
+        if self._item is not None:
+            self._item.judge(platform, verdict, seen)
+            if not self._schedule.faults:
+                for step, began in zip(story.steps, self._began, strict=True):
+                    verdict.held += held_up(step.facts, began, LATE_SECONDS, seen)
+        self.outcome.verdict.add(verdict)
         self.outcome.messages += len(seen)
         if self._show:
             self.outcome.seen += [str(each) for each in sorted(seen, key=lambda each: each.at)]
@@ -381,7 +490,8 @@ class Play:
             "SLACK_BOT_TOKEN": self._slack.bot_token,
             "SLACK_APP_TOKEN": self._slack.app_token,
             "DISCORD_TOKEN": self._discord.token,
-            **{f"KEY_{seat.upper()}": _session_key(seat) for seat in self._schedule.story.seats},
+            "GITHUB_WEBHOOK_SECRET": HOOK_SECRET,
+            **{f"KEY_{seat.upper()}": _session_key(seat) for seat in self._seats()},
         }
         page, log = str(self._folder / "page"), str(self._folder / "log")
         return Birth(page, number, environ, log, _TICK_SECONDS, naive=self._naive)
@@ -399,15 +509,24 @@ class Play:
                 '[http]\nbind = "127.0.0.1:PORT"',
                 f'[endpoints]\nslack_api = "{self._slack.api_url}"\ndiscord_api = "{self._discord.api_url}"',
                 f'claude_ai = "{self._claude.url}"',
-                *(self._seat(seat) for seat in self._schedule.story.seats),
+                *(["[github]"] if self._has_pulls else []),
+                *(self._seat(seat) for seat in self._seats()),
             ]
         )
 
+    @property
+    def _has_pulls(self) -> bool:
+        return self._item is not None and self._item.kind.endswith("pull request")
+
+    def _seats(self) -> list[str]:
+        return [*self._schedule.story.seats, *([SPARE_SEAT] if self._has_spare_seat else [])]
+
     def _seat(self, seat: str) -> str:
+        owner = f'\nowner = {{ github = "{seat}" }}' if self._has_pulls else ""
         if self._schedule.polled:
-            return f'[[seats]]\nname = "{seat}"\nsource = "claude_ai"\nsession_key_env = "KEY_{seat.upper()}"'
+            return f'[[seats]]\nname = "{seat}"\nsource = "claude_ai"\nsession_key_env = "KEY_{seat.upper()}"{owner}'
         digest = hashlib.sha256(f"{_TOKEN}-{seat}".encode()).hexdigest()
-        return f'[[seats]]\nname = "{seat}"\nsource = "push"\npush_token_sha256 = "{digest}"'
+        return f'[[seats]]\nname = "{seat}"\nsource = "push"\npush_token_sha256 = "{digest}"{owner}'
 
 
 _REASON = "self_selected_spend_limit_reached"

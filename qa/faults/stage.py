@@ -41,6 +41,10 @@ class Weather(Protocol):
     ) -> web.StreamResponse: ...
 
 
+FLOOD = {"slack": 4_200, "discord": 3_200}
+"""Messages: more than are looked through for one that may have arrived."""
+
+
 class StormySlack(SlackSimulator):
     """A Slack whose calls meet the faults."""
 
@@ -50,6 +54,12 @@ class StormySlack(SlackSimulator):
 
     async def _serve_call(self, request: web.Request) -> web.StreamResponse:
         return await self._weather.serve("slack", request.match_info["method"], request, super()._serve_call)
+
+    async def flood(self) -> None:
+        """People write thousands of messages after the newest, where that one is."""
+        newest = self.channels[self.channel].messages[-1]
+        for _ in range(FLOOD["slack"]):
+            self._add(self.channel, {"text": "well"}, {"user": self.user}, newest.thread_ts)
 
 
 class StormyDiscord(DiscordSimulator):
@@ -65,6 +75,11 @@ class StormyDiscord(DiscordSimulator):
             return await super(StormyDiscord, self)._served(again, path, handler)
 
         return await self._weather.serve("discord", f"{request.method} {path}", request, inner)
+
+    async def flood(self) -> None:
+        """People write thousands of messages."""
+        for _ in range(FLOOD["discord"]):
+            await self.say("well")
 
     async def _edit_message(self, request: web.Request) -> web.Response:
         before = self._message(request)

@@ -3,10 +3,12 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from qa.faults.refusals import Refusal
 from qa.faults.stage import SECOND, World, reset
 from tests.simulator import discord_faults
 from tests.simulator.discord_faults import Handler
@@ -107,6 +109,9 @@ class Weather:
 
     world: World
     hits: Counter[str] = field(default_factory=Counter)
+    refusal: Refusal | None = None
+    """What a platform refuses, whatever else goes wrong."""
+    flood: Callable[[], Awaitable[None]] | None = None
     _armed: list[_Armed] = field(default_factory=list)
     _outages: dict[str, tuple[str, int]] = field(default_factory=dict)
     _healed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -128,8 +133,16 @@ class Weather:
     async def serve(
         self, platform: str, call: str, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        fault = self._next(platform, group_of(platform, call))
+        group = group_of(platform, call)
+        fault = self._next(platform, group)
         self.world.calls += 1
+        refusal = self.refusal
+        if refusal is not None:
+            inner = handler
+
+            async def handler(again: web.Request) -> web.StreamResponse:
+                return await refusal.answer(platform, group, again) or await inner(again)
+
         try:
             if fault is None:
                 return await handler(request)
@@ -160,7 +173,9 @@ class Weather:
             return await self._end_bot(fault, request, answer, handler)
         if fault.kind == "hang":
             await self._hang()
-        if fault.kind in {"drop", "hang"}:
+        if fault.kind == "flood" and self.flood is not None:
+            await self.flood()
+        if fault.kind in {"drop", "hang", "flood"}:
             if request.transport is not None:
                 request.transport.abort()
         elif fault.kind == "reset":

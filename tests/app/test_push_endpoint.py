@@ -28,7 +28,7 @@ from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
-from meterbot.ingest.ingest import Ingest, forget_account
+from meterbot.ingest.ingest import UNSTORABLE, Ingest, forget_account
 from meterbot.ingest.pushes import PushReceiver, digest, new_token
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.sweep import Sweep
@@ -635,6 +635,19 @@ async def test_a_bug_is_logged_in_the_middle_of_an_outage(sqlite: Door) -> None:
         await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE latest"))
         await sqlite.send(MANY)
     assert [line["event"] for line in logged] == ["pushes cannot be stored", "a request failed"]
+
+
+async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(sqlite: Door) -> None:
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON latest WHEN new.seat = 'bo' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    await sqlite.store.run(lambda tx: tx.exec_driver_sql(refuse))
+    assert (await sqlite.send(body())).status == 503
+    assert (await sqlite.send(body(), token=TOKENS["cy"])).status == 202
+    health = await sqlite.store.read(source_states.read_sources)
+    assert (health["bo"].health, health["bo"].detail) == (Health.UNREACHABLE, UNSTORABLE)
+    assert health["cy"].health is Health.OK
+    await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TRIGGER refuse"))
+    assert (await sqlite.send(body(at=NOW + timedelta(minutes=1)))).status == 202
+    assert (await sqlite.store.read(source_states.read_sources))["bo"].health is Health.OK
 
 
 async def test_a_push_is_stored_although_the_agents_version_is_not(sqlite: Door) -> None:

@@ -68,6 +68,8 @@ class Wall:
         self.standing: list[Standing] = []
         self.troubles: Troubles = deque()
         self.finding: Troubles = deque()
+        self.refused_word: str | None = None
+        """No message that says it is taken."""
         self.calls: list[tuple[str, str]] = []
         self.hanging = asyncio.Event()
         """Set once a call hangs."""
@@ -129,6 +131,9 @@ class Wall:
         self.standing.remove(same[-1])
 
     async def _add(self, what: str, new: Standing) -> Posted:
+        if self.refused_word is not None and self.refused_word in new.message.title:
+            raise SendError(Outcome.INVALID, f"{self.refused_word} is not taken")
+
         def stand() -> None:
             self.standing.append(new)
             self.arrived.set()

@@ -1,12 +1,16 @@
 """Merged pull requests on real databases, with a GitHub on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from meterbot.core.deliveries import Delivery, DeliveryKind, Destination
 from meterbot.core.messages import Message
@@ -14,7 +18,14 @@ from meterbot.core.models import EventKind, Seat, Snapshot
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest, forget_account
-from meterbot.ingest.pull_requests import NO_TOKEN, PAUSES, HookReceipt, PullRequestTracker, month_so_far
+from meterbot.ingest.pull_requests import (
+    MOST_TRIES,
+    NO_TOKEN,
+    PAUSES,
+    HookReceipt,
+    PullRequestTracker,
+    month_so_far,
+)
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.rules.pull_requests import (
@@ -386,3 +397,60 @@ async def test_a_token_that_was_taken_away_leaves_nothing_waiting(
     await Desk(store).merges.step(MERGED_AT)
     assert (await asking.pull()).no_commits == NO_TOKEN
     assert github.requests == []
+
+
+BAD = merged(666, merge="bad")
+
+
+async def store_bad(desk: Desk, change: Callable[[str], str]) -> None:
+    """Stores a pull request, and changes what is stored of it."""
+    await desk.take(BAD)
+    (stored,) = await desk.store.read(
+        lambda c: [*c.scalars(text("select pull from pull_requests where number = 666"))]
+    )
+    rows = text("update pull_requests set pull = :pull where number = 666")
+    await desk.store.run(lambda tx: tx.execute(rows, {"pull": change(stored)}))
+
+
+async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_are_told(desk: Desk) -> None:
+    await store_bad(desk, lambda stored: stored.replace('"merged"', '"merged_by_another_version"'))
+    await spent_between_its_commits(desk)
+    await desk.take()
+    with capture_logs() as logs:
+        await desk.merges.step(MERGED_AT + MINUTE)
+    assert len(await desk.told()) == 1
+    (failed,) = await desk.store.read(pull_requests.failed)
+    assert (failed.name, failed.received_at) == ("acme/app#666", MERGED_AT)
+    assert "ValidationError" in failed.reason
+    assert [entry["pull"] for entry in logs if entry["log_level"] == "error"] == ["acme/app#666"]
+
+
+async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that_shares_with_it_is_told(
+    desk: Desk,
+) -> None:
+    """Its instants have no time zone, so comparing them with others raises: the failure is its own, not the other's."""
+    await spent_between_its_commits(desk)
+    await desk.take()
+    await desk.merges.step(MERGED_AT)
+    await desk.take(merged(813, merge="good"), delivery="another")
+    counters = json.dumps([asdict(each) for each in (await desk.pull()).counters])
+
+    def change(stored: str) -> str:
+        with_counters = stored.replace('"counters":[]', f'"counters":{counters}')
+        return re.sub(r'(_at":"[^"]*)Z"', r'\1"', with_counters)
+
+    await store_bad(desk, change)
+    for tick in range(MOST_TRIES + 1):
+        await desk.merges.step(MERGED_AT + tick * MINUTE)
+    assert len(await desk.told()) == 2
+    (failed,) = await desk.store.read(pull_requests.failed)
+    assert (failed.name, failed.reason) == ("acme/app#666", "it could not be calculated: TypeError")
+    assert await desk.store.run(lambda tx: pull_requests.retry_failed(tx, "acme/app#1")) == 0
+    assert await desk.store.run(lambda tx: pull_requests.retry_failed(tx, "acme/app#666")) == 1
+    assert await desk.store.read(pull_requests.failed) == []
+
+
+async def test_what_is_stored_of_a_seat_is_deleted_even_where_it_cannot_be_read(desk: Desk) -> None:
+    await store_bad(desk, lambda stored: stored.replace('"merged"', '"merged_by_another_version"'))
+    gone = await desk.store.run(lambda tx: forgetting.forget(tx, "ana"))
+    assert gone.pull_requests == 1

@@ -264,8 +264,14 @@ class SlackChat:
         return self._direct[channel]
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
-        line = {**checked(render_line(message)), "reply_broadcast": message.loud}
-        return await self._post(delivery, {"channel": where.channel, "thread_ts": where.message, **line})
+        async def post(line: Payload) -> Posted:
+            place = {"channel": where.channel, "thread_ts": where.message, "reply_broadcast": message.loud}
+            return await self._post(delivery, {**place, **line})
+
+        def text() -> Payload:
+            return {"text": render_line(message)["text"]}
+
+        return await send_best(self.name, [lambda: checked(render_line(message)), text], post)
 
     async def _post(self, delivery: str, payload: Payload) -> Posted:
         posted = await self._web.call(

@@ -10,13 +10,22 @@ from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
-from meterbot.core.deliveries import ChannelQueue, Destination, FailedDelivery, all_queues
+from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Column, Message, Section, Table, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, one_line
-from meterbot.store import CONNECTIONS, LAST_TICK, deliveries, notes, seat_agents, workers
+from meterbot.store import (
+    CONNECTIONS,
+    LAST_TICK,
+    Store,
+    deliveries,
+    notes,
+    pull_requests,
+    seat_agents,
+    workers,
+)
 
 _MOST_SEATS = 30
 _MOST_LINES = 25
@@ -53,7 +62,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         view,
         await _destinations(context, now, last_tick),
         context.version,
-        [*context.remarks(), *machines, *plans, *_failed(await context.store.read(deliveries.failed))],
+        [*context.remarks(), *machines, *plans, *await _failed(context.store)],
         await _workers(context, now),
         last_tick=last_tick,
         agents=await context.store.read(seat_agents.read),
@@ -61,12 +70,20 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     return Answer(message, request.public)
 
 
-def _failed(found: Sequence[FailedDelivery]) -> list[str]:
-    """The messages that were given up, in one line; `meterbot failed` names them."""
-    if not found:
-        return []
-    last = one_line(found[-1].reason)
-    return [f"{count(len(found), 'message')} could not be posted (last reason: {last}). Run meterbot failed."]
+async def _failed(store: Store) -> list[str]:
+    """What was given up, a line for each kind; `meterbot failed` names them."""
+    messages, pulls = await store.read(deliveries.failed), await store.read(pull_requests.failed)
+    given_up = {
+        f"{count(len(messages), 'message')} could not be posted": [one.reason for one in messages],
+        f"The cost of {count(len(pulls), 'pull request')} could not be calculated": [
+            one.reason for one in pulls
+        ],
+    }
+    return [
+        f"{what} (last reason: {one_line(reasons[-1])}). Run meterbot failed."
+        for what, reasons in given_up.items()
+        if reasons
+    ]
 
 
 async def _workers(context: CommandContext, now: datetime) -> list[WorkerStatus]:
