@@ -152,6 +152,14 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """When a session of claude.ai ends. `estimated`: its cookie does not say, and it is counted from the sign-in."""
+
+    at: datetime
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What one machine's tokens of a month would cost at list prices. It is not charged and never added to spend.
     `month` is like `2026-04`, `by` is the program that calculated it."""

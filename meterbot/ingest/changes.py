@@ -14,6 +14,7 @@ from meterbot.core.models import (
     LastKnown,
     Sample,
     Seat,
+    SessionEnd,
     Snapshot,
     SourceState,
     failures_after,
@@ -119,10 +120,10 @@ class Changes:
         self._set_source_memory(seat.name, memory)
         self.events += events
 
-    def watch_session(self, seat: Seat, ends_at: datetime, now: datetime) -> None:
-        """Whether the seat's session, which ends at `ends_at`, ends soon."""
+    def watch_session(self, seat: Seat, end: SessionEnd, now: datetime) -> None:
+        """Whether the seat's session ends soon."""
         before = self._source_memory(seat.name)
-        memory, events = rules.watch_session(before, ends_at, seat, self._settings, now)
+        memory, events = rules.watch_session(before, end, seat, self._settings, now)
         self._set_source_memory(seat.name, memory)
         self.events += events
 

@@ -1,12 +1,12 @@
 """What becomes true because time passes: a silent source is stale, a session ends soon, a month is over, a budget is
 crossed. One worker at a time checks this for everybody, in a periodic job."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from meterbot import rules
 from meterbot.core.deliveries import Purpose
-from meterbot.core.models import Counter, Event, EventKind, Health, SourceState, by_counter
+from meterbot.core.models import Counter, Event, EventKind, Health, SessionEnd, SourceState, by_counter
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
@@ -41,7 +41,7 @@ class Sweep:
         recorder: Recorder,
         wake: Callable[[], None],
         *,
-        session_ends: Callable[[], Mapping[str, datetime]] = dict,
+        session_ends: Callable[[datetime], Awaitable[Mapping[str, SessionEnd]]] | None = None,
     ) -> None:
         self._store = store
         self._recorder = recorder
@@ -53,7 +53,8 @@ class Sweep:
 
     async def run(self, now: datetime, awake_since: datetime | None = None) -> list[Event]:
         """Returns the new events. Before `awake_since` nobody read the sources, so their grace time begins then."""
-        ending = {name: at for name, at in self._session_ends().items() if rules.ends_soon(at, now)}
+        ends = {} if self._session_ends is None else await self._session_ends(now)
+        ending = {name: end for name, end in ends.items() if rules.ends_soon(end, now)}
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
         if self._settings.budgets:
             readers, sources = await self._store.read(_team)
@@ -70,7 +71,7 @@ class Sweep:
         connection: Connection,
         now: datetime,
         awake_since: datetime | None,
-        ending: Mapping[str, datetime],
+        ending: Mapping[str, SessionEnd],
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
         sources = source_states.read_sources(connection)
@@ -88,8 +89,9 @@ class Sweep:
         )
         for seat in waiting:
             changes.wait(seat, now)
-        for name, ends_at in ending.items():
-            changes.watch_session(self._seats[name], ends_at, now)
+        for name, end in ending.items():
+            if changes.source(name).health is not Health.SESSION_EXPIRED:
+                changes.watch_session(self._seats[name], end, now)
         changes.watch_destinations(self._problems(connection), now)
         return self._recorder.record(connection, changes, now)
 

@@ -8,7 +8,7 @@
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
-    watch_session(memory, ends_at, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
+    watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
     watch_destinations(memory, ailing, settings, now) -> (DestinationMemory, events)  as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     team_share(counter, memory, fresh=...) -> Reading                           what a counter adds to that sum
@@ -59,7 +59,7 @@ always there, null when not known.
 | `destination_up` | chat, channel |
 | `identity_changed` | what (`account`, `email` or `organization`), org |
 | `digest` | day, every |
-| `session_expiring` | ends_at, level, also (the levels reached with it) |
+| `session_expiring` | ends_at, estimated (its cookie does not say when), level (`0d`: the estimated end has passed), also (the levels reached with it) |
 | `pull_request_merged` | repo, number, shown (False: the rest is null, and for its owner alone), seats, start, end, no_commits (why it is from the opening to the merge), amounts (null: unknown), why, shared (names of others), later (what the next reading after the end rose), settled, read_at |
 
 The team's `period_closed`, of no counter, has instead: period, totals, previous (null where one is not known), seats (list of

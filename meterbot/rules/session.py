@@ -1,9 +1,9 @@
-"""Whether a seat's session ends soon, if its cookie says when."""
+"""Whether a seat's session ends soon: as its cookie says, or as its age suggests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from meterbot.core.models import Event, EventKind, Seat, Severity
+from meterbot.core.models import Event, EventKind, Seat, SessionEnd, Severity
 from meterbot.rules.facts import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings
@@ -12,19 +12,26 @@ SESSION_DAYS = (7, 3, 1)
 """How many days before its end a session is reported."""
 
 
-def ends_soon(ends_at: datetime, now: datetime) -> bool:
+OVERDUE = timedelta(days=14)
+"""How long after an estimated end that nobody was alerted to an alert still makes sense."""
+
+
+def ends_soon(end: SessionEnd, now: datetime) -> bool:
     """Whether this end may be worth an alert."""
-    return timedelta(0) < ends_at - now <= timedelta(days=max(SESSION_DAYS))
+    return (-OVERDUE if end.estimated else timedelta(0)) < end.at - now <= timedelta(days=max(SESSION_DAYS))
 
 
 def watch_session(
-    memory: SourceMemory, ends_at: datetime, seat: Seat, settings: RuleSettings, now: datetime
+    memory: SourceMemory, end: SessionEnd, seat: Seat, settings: RuleSettings, now: datetime
 ) -> tuple[SourceMemory, tuple[Event, ...]]:
     """The end is one of `SESSION_DAYS` away, or closer and not yet reported. Each number is reported once per day of
-    the end, only the smallest. A renewal moves the end, which starts again."""
-    day, left = ends_at.astimezone(UTC).date(), ends_at - now
+    the end, only the smallest. A renewal moves the end, which starts again. An estimated end that has passed and was never
+    reported is reported as `0d`, because many sessions last longer."""
+    day, left = end.at.astimezone(UTC).date(), end.at - now
     told = memory.alerted_session_days if memory.session_end == day else ()
     reached = [days for days in SESSION_DAYS if timedelta(0) < left <= timedelta(days=days)]
+    if left <= timedelta(0) and end.estimated and ends_soon(end, now) and not told:
+        reached = [0]
     new = [days for days in reached if days not in told]
     if not new or EventKind.SESSION_EXPIRING not in settings.kinds:
         return memory, ()
@@ -35,13 +42,20 @@ def watch_session(
         kind=EventKind.SESSION_EXPIRING,
         at=now,
         severity=Severity.WARNING,
-        reason=f"the session's cookie ends at {instant(ends_at)}, {level[:-1]} days or fewer from now",
+        reason=_reason(end, level),
         seat=seat.name,
         level=level,
         facts={
-            "ends_at": instant(ends_at),
+            "ends_at": instant(end.at),
+            "estimated": end.estimated,
             "level": level,
             "also": [f"{days}d" for days in new[:-1]],
         },
     )
     return memory, (event,)
+
+
+def _reason(end: SessionEnd, level: str) -> str:
+    if end.estimated:
+        return f"the session is expected to end at {instant(end.at)}: its cookie does not say when"
+    return f"the session's cookie ends at {instant(end.at)}, {level[:-1]} days or fewer from now"

@@ -13,11 +13,14 @@ from functools import partial
 
 from meterbot.core.cipher import Cipher
 from meterbot.core.log import get_logger
+from meterbot.core.models import SessionEnd
 from meterbot.core.text import listed, one_line
 from meterbot.store import Store, StoredSession, sessions
 
 _SAME_END = timedelta(hours=1)
 """A smaller change of a cookie's end is not stored."""
+_USUAL_AGE = timedelta(days=28)
+"""How long after the sign-in a session usually ends."""
 _INSTANT = timedelta(microseconds=1)
 
 log = get_logger(__name__)
@@ -54,6 +57,7 @@ class SeatSession:
         self._unsaved = False
         self._learned: StoredSession | None = None
         self._fresh = False
+        self._begun_at: datetime | None = None
         self.unkept = Unkept.NO_KEY if cipher is None else None
         """Why renewals are not stored; None while they are."""
 
@@ -61,9 +65,23 @@ class SeatSession:
         return f"SeatSession({self._seat!r})"
 
     @property
-    def ends_at(self) -> datetime | None:
-        """When the current session ends, if known."""
-        return self._held.ends_at
+    def end(self) -> SessionEnd | None:
+        """When the current session ends: as its cookie says, else as its age suggests."""
+        if self._held.ends_at is not None:
+            return SessionEnd(self._held.ends_at)
+        since = self._held.renewed_at or self._begun_at
+        return None if since is None else SessionEnd(since + _USUAL_AGE, estimated=True)
+
+    async def note_beginning(self, now: datetime) -> None:
+        """Counts the session's age from now, unless an earlier process has stored when it began. Without a cipher nothing is
+        stored, so each process starts again."""
+        known = self._begun or self._learned is not None or self._cipher is None
+        if self.end is not None or not known:
+            return
+        self._begun_at = now
+        if self.unkept is None:
+            seat, fingerprints = self._seat, self._fingerprints
+            await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, now))
 
     async def current(self) -> str:
         """The newest key, stored by this process or another. Raises the store's errors until it has answered once:
@@ -154,6 +172,7 @@ class SeatSession:
             self._take_up(cipher, row)
 
     def _take_up(self, cipher: Cipher, row: StoredSession) -> None:
+        self._begun_at = row.begun_at or self._begun_at
         if row.ciphertext is None or row.renewed_at is None:
             return
         if self._held.renewed_at is None or row.renewed_at >= self._held.renewed_at:
@@ -216,9 +235,11 @@ class Sessions:
             self.seats[seat].learn(rows.get(seat), fresh=fresh)
         return set(rows)
 
-    def ends(self) -> dict[str, datetime]:
-        """When the current sessions end, by seat, if known."""
-        return {seat: session.ends_at for seat, session in self.seats.items() if session.ends_at is not None}
+    async def ends(self, now: datetime) -> dict[str, SessionEnd]:
+        """When the current sessions end, by seat, if known or estimated."""
+        for session in self.seats.values():
+            await session.note_beginning(now)
+        return {seat: session.end for seat, session in self.seats.items() if session.end is not None}
 
     def remarks(self) -> list[str]:
         """Problems with storing the keys: one sentence for each cause."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
@@ -21,7 +22,9 @@ def read(connection: Connection, seats: Iterable[str] | None = None) -> dict[str
     else:
         rows = select_in(connection, query, _stored.seat, seats)
     return {
-        row.seat: StoredSession(row.seat, row.fingerprint, row.ciphertext, row.renewed_at, row.ends_at)
+        row.seat: StoredSession(
+            row.seat, row.fingerprint, row.ciphertext, row.renewed_at, row.ends_at, row.begun_at
+        )
         for row in rows
     }
 
@@ -36,6 +39,12 @@ def start(connection: Connection, new: StoredSession, instead_of: StoredSession 
 
 def start_all(connection: Connection, new: Sequence[StoredSession]) -> None:
     insert_new(connection, sessions, [asdict(one) for one in new])
+
+
+def begin(connection: Connection, seat: str, fingerprints: Iterable[str], at: datetime) -> None:
+    """Notes when the configured key was first used, once."""
+    mine = (_stored.seat == seat, _stored.fingerprint.in_(list(fingerprints)))
+    connection.execute(update(sessions).where(*mine, _stored.begun_at.is_(None)).values(begun_at=at))
 
 
 def renew(connection: Connection, renewed: StoredSession, descends_from: Iterable[str]) -> bool:

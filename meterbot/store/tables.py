@@ -241,6 +241,7 @@ sessions = Table(
     Column("ciphertext", Text),
     Column("renewed_at", Instant),
     Column("ends_at", Instant),
+    Column("begun_at", Instant),
 )
 
 push_tokens = Table(

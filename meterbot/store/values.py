@@ -57,6 +57,8 @@ class StoredSession:
     renewed_at: datetime | None = None
     ends_at: datetime | None = None
     """When the session ends, if its cookie says so."""
+    begun_at: datetime | None = None
+    """When the configured key was first used; None for a renewed one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from meterbot.core.models import (
     Health,
     ReasonClass,
     Seat,
+    SessionEnd,
     SourceState,
 )
 from meterbot.rules import (
@@ -76,7 +77,7 @@ def one_of_each() -> list[Event]:
         memory, new = rules.watch_identity(memory, other, watch.settings, NOON)
         events += new
     memory, new = rules.watch_session(
-        memory, NOON + timedelta(days=2), Seat("ana", "claude_ai"), watch.settings, NOON
+        memory, SessionEnd(NOON + timedelta(days=2)), Seat("ana", "claude_ai"), watch.settings, NOON
     )
     events += new
     pull = PullRequest(Merged("acme/app", 1, "c0ffee", "ana", NOON, NOON), ("ana",))

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import Event, EventKind, Seat
+from meterbot.core.models import Event, EventKind, Seat, SessionEnd
 from meterbot.rules import RuleSettings, SourceMemory, dump, load
 from meterbot.rules.session import ends_soon, watch_session
 
@@ -13,12 +14,16 @@ SEAT = Seat("ana", "claude_ai", owner={"slack": "UANA"})
 END = datetime(2026, 5, 10, 12, tzinfo=UTC)
 
 
-def watched(*steps: tuple[float, datetime], settings: RuleSettings | None = None) -> list[Event]:
+def watched(
+    *steps: tuple[float, datetime], settings: RuleSettings | None = None, estimated: bool = False
+) -> list[Event]:
     """Events of (days before END, the end known then)."""
     memory, events = SourceMemory(), list[Event]()
     for days, ends_at in steps:
         now = END - timedelta(days=days)
-        memory, new = watch_session(memory, ends_at, SEAT, settings or RuleSettings(), now)
+        memory, new = watch_session(
+            memory, SessionEnd(ends_at, estimated), SEAT, settings or RuleSettings(), now
+        )
         memory = load(SourceMemory, dump(memory))
         events += new
     return events
@@ -55,7 +60,30 @@ def test_the_key_names_seat_day_and_level() -> None:
     (event,) = watched((3, END))
     assert event.key == "session_expiring:ana:2026-05-10:3d"
     assert (event.kind, event.seat) == (EventKind.SESSION_EXPIRING, "ana")
-    assert event.facts == {"ends_at": "2026-05-10T12:00:00Z", "level": "3d", "also": ["7d"]}
+    assert event.facts == {
+        "ends_at": "2026-05-10T12:00:00Z",
+        "estimated": False,
+        "level": "3d",
+        "also": ["7d"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        ([28, 7, 3, 1, 0, -1, -9], ["7d", "3d", "1d"]),
+        ([28, -0.1, -1, -9], ["0d"]),
+        ([28, 0, -13.9], ["0d"]),
+        ([28, 2, -1], ["3d"]),
+        ([28, -14, -40], []),
+    ],
+)
+def test_an_estimated_end_that_nobody_was_told_of_is_told_once_it_has_passed(
+    days: list[float], told: list[str]
+) -> None:
+    events = watched(*((day, END) for day in days), estimated=True)
+    assert [event.level for event in events] == told
+    assert all(event.facts["estimated"] for event in events)
 
 
 def test_a_muted_kind_is_not_told() -> None:
@@ -78,9 +106,11 @@ def test_no_key_comes_twice_and_none_after_the_end(steps: list[tuple[float, int]
     assert len({event.key for event in steady}) == len(steady)
 
 
-@given(st.floats(-5, 40), st.integers(0, 9))
+@given(st.floats(-30, 40), st.integers(0, 9))
 def test_an_end_that_is_not_soon_has_nothing_to_tell(days: float, remembered: int) -> None:
     now = END - timedelta(days=days)
     memory = SourceMemory(session_end=(END - timedelta(days=remembered)).date(), alerted_session_days=(7,))
-    if not ends_soon(END, now):
-        assert watch_session(memory, END, SEAT, RuleSettings(), now) == (memory, ())
+    for estimated in (False, True):
+        end = SessionEnd(END, estimated)
+        if not ends_soon(end, now):
+            assert watch_session(memory, end, SEAT, RuleSettings(), now) == (memory, ())

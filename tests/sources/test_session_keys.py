@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from meterbot.core.cipher import Cipher, new_key
-from meterbot.core.models import Health, Seat
+from meterbot.core.models import Health, Seat, SessionEnd
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount
 from meterbot.sources.claude_ai import ClaudeAiSource
@@ -71,9 +71,35 @@ async def test_the_end_of_a_session_is_known_to_the_next_process(store: Store) -
     first = await begun(store, K1)
     await first.renewed(SECOND, later(days=28), NOW)
     sessions = Sessions({"ana": CONFIGURED, "bo": THIRD}, store, Cipher([K1]))
-    assert sessions.ends() == {}
+    assert await sessions.ends(NOW) == {}
     await sessions.seats["ana"].current()
-    assert sessions.ends() == {"ana": later(days=28)}
+    assert await sessions.ends(NOW) == {"ana": SessionEnd(later(days=28))}
+
+
+async def test_without_a_stated_end_the_age_counts_from_the_first_use_and_from_each_renewal(
+    store: Store,
+) -> None:
+    async def end(now: datetime, key: str = CONFIGURED, renewal: str | None = None) -> SessionEnd:
+        """In a process of its own."""
+        here = Sessions({"ana": key}, store, Cipher([K1]))
+        await here.prepare(["ana"])
+        await here.seats["ana"].current()
+        if renewal is not None:
+            await here.seats["ana"].renewed(renewal, None, now)
+        return (await here.ends(now))["ana"]
+
+    assert await end(NOW) == SessionEnd(later(days=28), estimated=True)
+    assert await end(later(days=9)) == SessionEnd(later(days=28), estimated=True)
+    assert await end(later(days=10), renewal=SECOND) == SessionEnd(later(days=38), estimated=True)
+    assert await end(later(days=12)) == SessionEnd(later(days=38), estimated=True)
+    assert await end(later(days=13), key=THIRD) == SessionEnd(later(days=41), estimated=True)
+
+
+async def test_without_a_cipher_each_process_counts_anew(store: Store) -> None:
+    for now in (NOW, later(days=5)):
+        here = Sessions({"ana": CONFIGURED}, store, None)
+        for at in (now, now + timedelta(days=1)):
+            assert await here.ends(at) == {"ana": SessionEnd(now + timedelta(days=28), estimated=True)}
 
 
 async def test_another_configured_key_wins_and_the_stored_one_is_dropped(store: Store) -> None:
@@ -118,7 +144,7 @@ async def test_without_a_secret_key_nothing_is_stored_and_it_is_said_once(store:
             await one.current()
             await one.renewed(SECOND, later(days=3), NOW)
     assert await sessions.seats["ana"].current() == SECOND
-    assert sessions.ends() == {"ana": later(days=3), "bo": later(days=3)}
+    assert await sessions.ends(NOW) == dict.fromkeys(("ana", "bo"), SessionEnd(later(days=3)))
     assert await store.read(kept.read) == {}
     assert [(entry["log_level"], entry["seats"]) for entry in logs] == [("warning", ["ana", "bo"])]
     assert sessions.remarks() == [

@@ -14,6 +14,7 @@ _CAUSES: Mapping[str, str] = {
     Health.UNREACHABLE: "the service cannot be reached",
     Health.REFUSED: "access is refused",
 }
+_NO_END = "Its cookie does not say when it ends. Sessions usually end about 28 days after the sign-in."
 _SESSION_LEFT = {"7d": "in 7 days or less", "3d": "in 3 days or less", "1d": "within a day"}
 
 
@@ -53,8 +54,12 @@ def identity_changed(facts: EventFacts) -> AlertText:
 
 def session_expiring(facts: EventFacts) -> AlertText:
     ends, left = facts.when("ends_at"), _SESSION_LEFT.get(facts.text("level") or "", "soon")
+    when = f"ends {f'on {ends}' if ends else left}"
+    estimated = facts.event.facts.get("estimated") is True
+    if estimated:
+        when = "will probably end soon" if facts.text("level") == "0d" else f"probably {when}"
     return AlertText(
-        f"{facts.who}: the claude.ai session ends {f'on {ends}' if ends else left}",
+        f"{facts.who}: the claude.ai session {when}",
         "Sign in to claude.ai again, give the new session key to the operator of meterbot, and restart meterbot.",
-        ("After that, this seat cannot be read.",),
+        ("After that, this seat cannot be read.", *([_NO_END] if estimated else [])),
     )

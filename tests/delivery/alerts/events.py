@@ -142,7 +142,12 @@ FACTS: dict[EventKind, dict[str, object]] = {
     },
     EventKind.DESTINATION_UP: {"chat": "slack", "channel": "C0123456789"},
     EventKind.IDENTITY_CHANGED: {"what": "email", "org": "org-ana"},
-    EventKind.SESSION_EXPIRING: {"ends_at": "2026-05-03T09:00:00Z", "level": "3d", "also": []},
+    EventKind.SESSION_EXPIRING: {
+        "ends_at": "2026-05-03T09:00:00Z",
+        "estimated": False,
+        "level": "3d",
+        "also": [],
+    },
     EventKind.PULL_REQUEST_MERGED: {
         "repo": "acme/app",
         "number": 812,

@@ -1,3 +1,5 @@
+import pytest
+
 from meterbot.core.inline import plain
 from meterbot.core.models import EventKind, Health
 from meterbot.delivery.alerts import text_of
@@ -38,6 +40,21 @@ def test_a_session_that_ends_soon_says_when_and_how_it_is_renewed() -> None:
     assert plain(message.title) == "ana: the claude.ai session ends on Sun May 3 11:00"
     assert message.text.startswith("Sign in to claude.ai again")
     assert message.owner == {"slack": "UANA"}
+
+
+@pytest.mark.parametrize(
+    ("level", "title"),
+    [
+        ("7d", "ana: the claude.ai session probably ends on Sun May 3 11:00"),
+        ("1d", "ana: the claude.ai session probably ends on Sun May 3 11:00"),
+        ("0d", "ana: the claude.ai session will probably end soon"),
+    ],
+)
+def test_an_end_that_no_cookie_states_is_only_probable(level: str, title: str) -> None:
+    message = said(EventKind.SESSION_EXPIRING, estimated=True, level=level)
+    assert plain(message.title) == title
+    assert "Its cookie does not say when it ends." in message.text
+    assert "cookie" not in said(EventKind.SESSION_EXPIRING).text
 
 
 def test_another_account_is_not_new_spend() -> None:
