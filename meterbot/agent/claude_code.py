@@ -190,7 +190,9 @@ def _token() -> str:
         raise NotSignedIn(f"Claude Code's .credentials.json cannot be read: {SIGN_IN}") from None
     token, scopes = (_at(held, "claudeAiOauth", key) for key in ("accessToken", "scopes"))
     if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
-        hint = " (if you use it inside WSL, run this inside WSL)" if sys.platform.startswith("win") else ""
+        other = "on Windows" if os.environ.get("WSL_DISTRO_NAME") else ""
+        other = "inside WSL" if sys.platform.startswith("win") else other
+        hint = f" (if you use it {other}, run this {other})" if other else ""
         raise NotSignedIn(f"Claude Code is not signed in here: run `claude` and type /login{hint}")
     if isinstance(scopes, list) and scopes and "user:profile" not in scopes:
         raise NotSignedIn(WRONG_KIND)

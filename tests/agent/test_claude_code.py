@@ -418,13 +418,33 @@ def test_without_a_sign_in_in_the_keychain_the_file_counts(
     assert claude_code._token() == "of-the-file"
 
 
-def test_on_windows_a_missing_sign_in_may_be_in_wsl(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    home.sign_in("")
-    with pytest.raises(NotSignedIn, match=r"type /login$"):
+@pytest.mark.parametrize("sign_in", [None, ""])
+@pytest.mark.parametrize(
+    ("platform", "distribution", "hint"),
+    [
+        ("linux", None, ""),
+        ("darwin", None, ""),
+        ("win32", None, " (if you use it inside WSL, run this inside WSL)"),
+        ("linux", "Ubuntu-24.04", " (if you use it on Windows, run this on Windows)"),
+    ],
+)
+def test_a_missing_sign_in_may_be_on_the_other_side_of_wsl(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    sign_in: str | None,
+    platform: str,
+    distribution: str | None,
+    hint: str,
+) -> None:
+    if sign_in is not None:
+        home.sign_in(sign_in)
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.delenv("WSL_DISTRO_NAME", raising=False)
+    if distribution is not None:
+        monkeypatch.setenv("WSL_DISTRO_NAME", distribution)
+    with pytest.raises(NotSignedIn) as refusal:
         claude_code._token()
-    monkeypatch.setattr("sys.platform", "win32")
-    with pytest.raises(NotSignedIn, match="inside WSL"):
-        claude_code._token()
+    assert str(refusal.value) == f"Claude Code is not signed in here: run `claude` and type /login{hint}"
 
 
 @pytest.mark.parametrize(
