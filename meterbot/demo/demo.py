@@ -211,8 +211,9 @@ enabled = true
 
 [alerts]
 source_grace = "2h"
-# A window that is full is every day's business here; quiet teams like to hear of the money only.
-mute = ["window_full"]
+# A window that is full is every day's business here; quiet teams like to hear of the money only. All sessions of the demo
+# begin on the same day, and would be expected to end on the same day.
+mute = ["window_full", "session_expiring"]
 
 [[alerts.budgets]]
 amount = "250.00"

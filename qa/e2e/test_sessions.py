@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -145,6 +146,39 @@ async def test_the_end_of_a_session_is_told_in_time_once_for_each_level_and_with
     ana.session_ends = clock.now() + timedelta(days=2)
     await lived(three, sqlite, clock)
     assert ends_told(three)[3:] == [f"ana: the claude.ai session ends on {moment(ana.session_ends, UTC)}"]
+
+
+async def test_a_session_whose_cookie_says_nothing_is_told_by_its_age(
+    three: Team, sqlite: str, clock: ManualClock
+) -> None:
+    await lived(three, sqlite, clock)
+    for day in (20, 21, 25, 27, 28, 29):
+        clock.advance(NOW + timedelta(days=day, minutes=30) - clock.now())
+        await lived(three, sqlite, clock)
+        await lived(three, sqlite, clock)
+    said = [re.search(_PROBABLE_END, json.dumps(message)) for message in three.discord.messages()]
+    ends = [found[0] for found in said if found is not None]
+    assert len(ends) == 3
+    assert set(ends) == {"ana: the claude.ai session probably ends on Wed May 13 10:02"}
+
+
+_PROBABLE_END = r"ana: the claude\.ai session probably ends on [^\"]*?\d\d:\d\d"
+
+
+async def test_credits_that_run_out_are_told_once_for_each_level(
+    three: Team, sqlite: str, clock: ManualClock
+) -> None:
+    organization = three.accounts["ana"].organizations[0]
+    for cents in (3000, 900, 700, 0, 0):
+        organization.balance = Decimal(cents)
+        await lived(three, sqlite, clock)
+        clock.advance(timedelta(minutes=5))
+    said = [json.dumps(message) for message in three.discord.messages()]
+    told = [
+        [amount for amount in ("$9.00", "$7.00", "no") if f"ana has {amount} " in message] for message in said
+    ]
+    assert [amounts for amounts in told if amounts] == [["$9.00"], ["no"]]
+    three.claude.assert_expected_only()
 
 
 def ends_told(three: Team) -> list[str]:

@@ -431,6 +431,7 @@ def test_without_a_sign_in_in_the_keychain_the_file_counts(
 def test_a_missing_sign_in_may_be_on_the_other_side_of_wsl(
     home: Home,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     sign_in: str | None,
     platform: str,
     distribution: str | None,
