@@ -40,8 +40,8 @@ def build_chats(
     terminal: tuple[TextIO | None, TextIO],
     gateway: Lease | None = None,
 ) -> dict[str, Chat]:
-    """The configured chats, not started. A platform's library is imported only where it is used. `note` and `set_note`
-    keep small things, such as which commands Discord knows."""
+    """The configured chats, not started. A platform's library is imported only if it is used. `note` and `set_note`
+    store small facts, such as which commands Discord knows."""
     chats: list[Chat] = []
     if config.slack is not None:
         from meterbot.chat.slack.chat import SlackChat  # noqa: PLC0415
@@ -81,7 +81,7 @@ def build_chats(
 
 
 async def start_chats(chats: Iterable[Chat], commands: Commands) -> None:
-    """Connects all of them side by side, and tells of every one that cannot."""
+    """Connects all of them in parallel, and logs each one that cannot connect."""
     outcomes = await asyncio.gather(
         *(chat.start(commands.answer, commands.form) for chat in chats), return_exceptions=True
     )

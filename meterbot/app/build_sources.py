@@ -25,18 +25,18 @@ from meterbot.store import Latest, Store
 READS_AT_ONCE = 16
 _MOST_AT_ONCE = 256
 _READ_SECONDS = 1.2
-"""What a reading may take if all seats are to be read within their interval."""
+"""How long a reading may take if all seats must be read within their interval."""
 
 
 def open_http(config: Config, closing: AsyncExitStack) -> HttpClient:
-    """The client for everything that leaves over HTTP, chats aside."""
+    """The client for all HTTP requests except those of the chats."""
     http = HttpClient(connections=reads_at_once(config))
     closing.push_async_callback(http.aclose)
     return http
 
 
 def reads_at_once(config: Config) -> int:
-    """As few as keep up with the seats, for the services' sake."""
+    """As few as can keep up with the seats."""
     needed = sum(_READ_SECONDS / seat.interval for seat in config.seat_list() if seat.source != PUSH)
     return min(max(READS_AT_ONCE, ceil(needed)), _MOST_AT_ONCE)
 
@@ -58,7 +58,7 @@ def token_digests(config: Config) -> dict[str, str]:
 
 
 def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
-    """The seats' session keys; what is not stored yet is, before the store is closed."""
+    """The seats' session keys; what is not stored yet is stored before the store is closed."""
     configured = {
         seat.name: seat.session_key.get_secret_value()
         for seat in config.seats
@@ -78,8 +78,8 @@ def build_sources(
     *,
     patient: bool,
 ) -> dict[str, Source]:
-    """One reader for each seat. `patient`: the bot goes on and stores what it reads, so it waits until a key that was just
-    issued is accepted, and names people only where the configuration says so."""
+    """One reader for each seat. `patient`: the bot stores what it reads and can wait, so it waits until a new key is
+    accepted, and names people only if the configuration says so."""
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
     accounts, read_before = _accounts(latest), _read_before(latest)
@@ -117,7 +117,7 @@ def build_sources(
 
 
 def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
-    """Which account each seat was last, as far as its readings said."""
+    """Each seat's last account, from its readings."""
     by_age = sorted(latest, key=lambda one: one.known.snapshot.fetched_at)
     known = {one.seat: one.known.snapshot.account_uuid for one in by_age}
     return {seat: account for seat, account in known.items() if account is not None}

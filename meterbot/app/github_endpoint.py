@@ -1,7 +1,7 @@
-"""`POST /hooks/github`: what GitHub sends when a pull request was merged.
+"""`POST /hooks/github`: GitHub's requests about merged pull requests.
 
-Nothing is believed before its signature was found right, over the very bytes that came; and what is new is only stored,
-so that GitHub has its answer at once.
+Nothing is believed before the signature over the received bytes was checked. A new request is only stored, so that
+GitHub gets its answer at once.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ PATH = "/hooks/github"
 LARGEST = 2 * 1024 * 1024
 """Bytes of a body. GitHub's are tens of KiB; a long description makes them larger."""
 READ_SECONDS = 8.0
-"""GitHub itself waits ten."""
+"""GitHub itself waits ten seconds."""
 
 _LONGEST_ID = 200
 
@@ -31,8 +31,8 @@ log = get_logger(__name__)
 
 
 def signed(body: bytes, signature: str, secrets: Sequence[str]) -> bool:
-    """Whether `signature`, an `X-Hub-Signature-256`, was made of these bytes with one of the secrets. How long it takes
-    tells nothing."""
+    """Whether `signature`, an `X-Hub-Signature-256`, was made of these bytes with one of the secrets. Takes the same
+    time for every wrong one."""
     right = False
     for secret in secrets:
         made = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -52,8 +52,8 @@ class _Answer(Exception):  # noqa: N818 - an answer, not an error of ours
 
 
 class GitHubEndpoint:
-    """Answers webhooks. Several `secrets` are a rotation: each is good. An address may fail 10 times, and twice a minute
-    after that."""
+    """Answers webhooks. Several `secrets` are a rotation: each is valid. An address may fail 10 times, and twice a
+    minute after that."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class GitHubEndpoint:
         return [("POST", PATH, self.post)]
 
     async def post(self, request: web.Request) -> web.Response:
-        """Always JSON: what became of it, or what is wrong and what to do. GitHub shows it with the delivery."""
+        """Always JSON: the result, or what is wrong and what to do. GitHub shows it with the delivery."""
         try:
             body = await self._signed_body(request)
             answer = await self._taken(request, body)

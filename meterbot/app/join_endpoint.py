@@ -1,7 +1,7 @@
 """`GET /agent` and `/join/CODE`: what a person's machine needs to send its numbers.
 
-A GET shows what would be done: a page in a browser, the script for `curl`. Only a POST uses the code up, because chats
-fetch the links they show.
+A GET shows what would be done: a page in a browser, the script for `curl`. Only a POST uses the code up, because
+chats fetch the links that they show.
 """
 
 import math

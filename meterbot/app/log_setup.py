@@ -1,4 +1,4 @@
-"""Logs go to standard error: for eyes on a terminal, as JSON lines elsewhere, and never with a secret in them."""
+"""Logs to standard error: text on a terminal, JSON lines elsewhere, and never a secret."""
 
 import logging
 import os
@@ -17,10 +17,8 @@ _TELLING = re.compile("authorization|cookie|token|password|secret|session[_-]?ke
 
 
 def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Iterable[Processor] = ()) -> None:
-    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`, and past each of `also`.
-
-    Our own parts are heard from `level` up, everyone else's from WARNING: libraries log bodies below that.
-    """
+    """Routes structlog, the standard library's loggers, warnings and uncaught exceptions to `stream`, and past each
+    of `also`. Our own loggers log from `level` up, all others from WARNING, because libraries log bodies below that."""
     stream = stream or sys.stderr
     before: list[Processor] = [
         structlog.stdlib.add_logger_name,
@@ -51,7 +49,7 @@ def set_up(stream: TextIO | None = None, level: int = logging.INFO, also: Iterab
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("meterbot").setLevel(level)
-    # At WARNING, it says of every run that is left out that the one before it has not ended.
+    # At WARNING it logs every run that is skipped because the one before has not ended.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
@@ -68,7 +66,7 @@ def _renderer(stream: TextIO) -> Processor:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Says nothing of a record that cannot be written: the standard library would print its arguments."""
+    """Logs nothing about a record that cannot be written: the standard library would print its arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
         self.stream.write(
@@ -77,12 +75,12 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def _hide(_logger: object, _method: str, event: EventDict) -> EventDict:
-    # The standard library's record and structlog's marks travel along under these names, and are not written.
+    # The standard library's record and structlog's marks are in the event under these names, and are not written.
     return {name: value if name.startswith("_") else _hidden(value, name) for name, value in event.items()}
 
 
 def cleared(document: dict[str, Any]) -> dict[str, Any]:
-    """The same without secrets and addresses of persons, however deep they stand."""
+    """The same without secrets and e-mail addresses, at any depth."""
     return {secret.hide(name): _hidden(value, name) for name, value in document.items()}
 
 

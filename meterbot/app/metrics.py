@@ -36,7 +36,7 @@ async def _no_rows() -> Sequence[SeatRow]:
 
 
 class Metrics:
-    """Decides who gets an answer, and makes it. With a token, only requests with the token; without one, amounts are
+    """Decides who gets an answer, and makes it. Requests must have the token; without a configured token, amounts are
     only for requests from this machine."""
 
     def __init__(

@@ -1,8 +1,5 @@
-"""`POST /api/v1/snapshots`: pushes over HTTP.
-
-The token is looked at before anything else, and a valid one is always accepted: somebody else's failures behind the
-same address do not count against it. No body is read before that.
-"""
+"""`POST /api/v1/snapshots`: pushes over HTTP. The token is checked before the body is read. A valid token is always
+accepted, whatever else fails from the same address."""
 
 import asyncio
 import math
@@ -31,14 +28,14 @@ READ_SECONDS = 15.0
 _BEARER = re.compile(r"Bearer +(?P<token>[!-~]{1,512}) *", re.IGNORECASE)
 _AGENT = re.compile(r"meterbot-agent/(?P<version>[\w.+-]{1,40})", re.ASCII)
 _PREFIX = 16
-"""Characters of a token that tell failing ones apart."""
+"""Characters of a token by which failed ones are distinguished."""
 _WHAT_TO_SEND = "ask `/claude-spend join` for a new line; another program sends the header `Authorization: Bearer <push token>`"
 
 log = get_logger(__name__)
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
-    """The answer to a request that is not taken."""
+    """The answer to a refused request."""
 
     def __init__(self, status: int, error: str, remedy: str, **more: str | int) -> None:
         super().__init__(error)
@@ -63,7 +60,7 @@ class PushEndpoint:
         trusted_proxies: Networks = (),
         connected: Callable[[str, str], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`connected` is called once for each seat, with what its agent sent first."""
+        """`connected` is called once for each seat, with the first numbers of its agent."""
         self._connected = connected
         self._notices: set[asyncio.Task[None]] = set()
         self._receiver = receiver
@@ -78,7 +75,7 @@ class PushEndpoint:
         return [("POST", path, self.post) for path in PATHS]
 
     async def post(self, request: web.Request) -> web.Response:
-        """Always JSON: what became of it, or what is wrong and what to do."""
+        """Always JSON: the result, or what is wrong and what to do."""
         try:
             seat = await self._seat(request)
             document = await _body(request)
@@ -110,7 +107,7 @@ class PushEndpoint:
             notice.add_done_callback(self._notices.discard)
 
     async def _seat(self, request: web.Request) -> str:
-        """Whose token it is. Raises `_Refusal`."""
+        """The token's seat. Raises `_Refusal`."""
         now = self._now()
         header = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         seat = None if header is None else await self._receiver.seat_of(header["token"])
@@ -148,7 +145,7 @@ def _hold_up(seconds: float, who: str) -> None:
 
 
 async def _body(request: web.Request) -> bytes:
-    """The body, read no further than it may be long. Raises `_Refusal`."""
+    """The body, of at most the allowed length. Raises `_Refusal`."""
     if request.content_type != "application/json":
         raise _Refusal(
             415, "the body is not declared as JSON", "send the header `Content-Type: application/json`"

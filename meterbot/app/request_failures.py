@@ -1,4 +1,4 @@
-"""What the log says of requests that fail."""
+"""Logs failed requests."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from meterbot.store.errors import is_outage
 
 
 class RequestFailures:
-    """Logs an outage of the database when it begins and when it ends, and every other failure each time: a bug of ours
-    must not hide behind an outage."""
+    """Logs an outage of the database when it begins and when it ends, and every other failure each time, so that an
+    outage hides no bug."""
 
     def __init__(self, logger: Any, what: str) -> None:
         """`what` is requested, in the plural: `pushes`."""

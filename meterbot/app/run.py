@@ -32,27 +32,27 @@ from meterbot.sources.session_keys import Sessions
 from meterbot.store import Store, deliveries, pull_requests, source_states, workers
 
 TICK_SECONDS = 1.0
-"""How often the seats that are due are looked for."""
+"""How often due seats are looked for."""
 SWEEP_SECONDS = 30.0
-"""How often is looked for what time alone makes true."""
+"""How often the bot checks what becomes true because time passes."""
 MANY = 500
-"""Seats, from which on their health is read with every sweep only."""
+"""With more seats, their health is read only with every sweep."""
 TIDY_SECONDS = 60.0
-"""How often is looked whether it is time to make what is old less."""
+"""How often the bot checks for old data to thin out."""
 ROUND_SECONDS = 60.0
-"""How often the log is told what was read."""
+"""How often the readings are logged."""
 WRITE_SECONDS = 10.0
 """How often the last tick is stored, which also shows whether the database can be written to."""
 CHANNELS_SECONDS = 600.0
-"""How often it is checked that alerts can be posted to the configured channels."""
+"""How often the bot checks that alerts can be posted to the configured channels."""
 LOOK_SECONDS = 5.0
-"""How often those who watch the bot are told how it is doing."""
+"""How often the bot reports its health."""
 _ANSWER_SECONDS = 10.0
-"""After which a database that says nothing is one that does not answer."""
+"""After which the database counts as not answering."""
 MERGES_SECONDS = 10.0
 """How often the cost of merged pull requests is calculated."""
 ASLEEP = timedelta(minutes=5)
-"""Ticks farther apart mean that the machine was suspended: no source is to blame for that time."""
+"""Ticks farther apart mean that the machine was suspended, which is no failure of a source."""
 
 log = get_logger(__name__)
 
@@ -64,7 +64,7 @@ async def no_channel_problems() -> Mapping[str, str]:
 
 @dataclass
 class Bot:
-    """The parts, connected. `run` drives them by the clock; a demonstration may drive them itself."""
+    """The connected parts. `run` drives them by the clock; a demonstration may drive them itself."""
 
     clock: Clock
     store: Store
@@ -92,17 +92,17 @@ class Bot:
     connected_at: datetime | None = None
     wrong_channels: Mapping[str, str] = field(default_factory=dict)
     awake_since: datetime | None = None
-    """Since when seats are asked without a break; None while a demonstration drives the parts itself."""
+    """Since when seats are read without a break; None while a demonstration drives the parts itself."""
     seen: tuple[float, Mapping[str, SourceState]] | None = None
-    """When the health of the seats was last read, and how it was."""
+    """When the health of the seats was last read, and the result."""
     jobs: PeriodicJobs = field(default_factory=PeriodicJobs)
     replaced: asyncio.Event = field(default_factory=asyncio.Event)
-    """The database's file is another one now."""
+    """The database's file was replaced."""
     ended_by: StartError | None = None
 
     async def run(self, stop: asyncio.Event, tick_seconds: float = TICK_SECONDS) -> None:
-        """Reads seats and delivers alerts until `stop` is set, then finishes what runs. Raises `StartError` where the
-        database's file was replaced."""
+        """Reads seats and delivers alerts until `stop` is set, then finishes what is running. Raises `StartError` if
+        the database's file was replaced."""
         self.awake_since = self.clock.now()
         delivering = asyncio.create_task(self.notify.run(), name="delivery")
         for job, seconds in (
@@ -138,7 +138,7 @@ class Bot:
             await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
     async def step(self) -> None:
-        """Does everything that is due now, and returns when it is done: for a clock that does not run meanwhile."""
+        """Does everything that is due now, and returns when it is done; for a clock that stands still meanwhile."""
         await self.presence.beat()
         await self.tick()
         await self.poller.drain()
@@ -150,7 +150,7 @@ class Bot:
         await self.tidy()
 
     async def tick(self) -> None:
-        """Starts the reads that are due, and lets waiting deliveries have another try."""
+        """Starts the readings that are due, and lets waiting deliveries try again."""
         now = self.clock.now()
         if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
             self.awake_since = now
@@ -159,7 +159,7 @@ class Bot:
         await self.poller.tick(now)
 
     async def sweep(self) -> None:
-        """Finds what time alone makes true."""
+        """Finds what becomes true because time passes."""
         await self.sessions.refresh()
         if self.turn.held:
             await self.waiting.run(self.clock.now(), self.awake_since)
@@ -180,7 +180,7 @@ class Bot:
             self.written_at = self.clock.now()
 
     async def check_channels(self) -> None:
-        """Finds configured channels that nothing can be posted to; logs each when it begins and when it ends."""
+        """Finds configured channels that cannot be posted to; logs each when it begins and when it ends."""
         found = await self.channel_problems()
         for name in found.keys() - self.wrong_channels.keys():
             log.error("alerts cannot be posted to the configured channel", chat=name, why=found[name])
@@ -189,20 +189,20 @@ class Bot:
         self.wrong_channels = found
 
     async def tidy(self) -> None:
-        """Makes what is old less, and what stands twice once."""
+        """Thins out old data, and deletes duplicate messages."""
         await self.retention.run(self.clock.now())
         await self.notify.delete_duplicates()
 
     async def calculate_merges(self) -> None:
-        """Finds what merged pull requests cost."""
+        """Calculates the cost of merged pull requests."""
         await self.merges.step(self.clock.now())
 
     async def digest(self) -> None:
-        """Tells those whose hour has come what has changed."""
+        """Queues the digests that are due."""
         await self.digests.step(self.clock.now())
 
     async def end_round(self) -> None:
-        """Says in the log what was read since the last time, if anything was."""
+        """Logs what was read since the last time, if anything was."""
         ended = self.counters.end_round()
         if ended.reads:
             log.info(
@@ -214,11 +214,11 @@ class Bot:
             )
 
     async def look(self) -> None:
-        """Reports the bot's health to those who watch it."""
+        """Reports the bot's health."""
         await self.watch.report(await self.health())
 
     async def _health(self) -> Mapping[str, SourceState]:
-        """Of every seat. Of very many not with every look where the database is asked, for that has better to do."""
+        """The health of every seat. If there are very many, it is not read with every check, to spare the database."""
         at = monotonic()
         if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
             self.seen = at, await self.store.read(source_states.read_sources)
@@ -277,7 +277,8 @@ _FAREWELL_SECONDS = 4.0
 
 
 async def _ended(delivering: asyncio.Task[None]) -> None:
-    """Lets the messages being sent arrive; one that takes too long is in doubt, and the next start looks for it."""
+    """Waits for the messages that are being sent; one that takes too long is in doubt, and the next start looks for
+    it."""
     _, unfinished = await asyncio.wait([delivering], timeout=_FAREWELL_SECONDS)
     for task in unfinished:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Errors of our own, reported to Sentry where that is asked for: no secrets, no variables, nobody's name or address."""
+"""Reports our own errors to Sentry, if configured: no secrets, no variables, no names or e-mail addresses."""
 
 import sys
 from typing import Any
@@ -27,7 +27,7 @@ def reporter(dsn: str) -> Processor:
             dsn,
             release=meterbot.__version__,
             server_name="meterbot",  # not the machine's own
-            default_integrations=False,  # they look at arguments, threads and other libraries' logs
+            default_integrations=False,  # they use arguments, threads and other libraries' logs
             auto_enabling_integrations=False,
             include_local_variables=False,
             include_source_context=False,
@@ -38,7 +38,7 @@ def reporter(dsn: str) -> Processor:
         )
     except BadDsn:
         bad = True
-    if bad:  # told here, where no chained exception can carry the address along
+    if bad:  # here, so that no chained exception contains the address
         raise StartError("SENTRY_DSN is not the address of a project, like https://key@sentry.example/1")
 
     def report(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -52,12 +52,12 @@ def reporter(dsn: str) -> Processor:
 def _clear(event: Any, _hint: Any) -> Any:
     for value in event.get("exception", {}).get("values", ()):
         for frame in (value.get("stacktrace") or {}).get("frames", ()):
-            frame.pop("abs_path", None)  # a folder is often called after a person
+            frame.pop("abs_path", None)  # a folder is often named after a person
     return cleared(event)
 
 
 def flush() -> None:
-    """Lets what was reported arrive; waits a moment at most, and not at all where nothing is reported."""
+    """Waits a moment until reported errors have arrived; not at all if nothing is reported."""
     if (sentry_sdk := sys.modules.get("sentry_sdk")) is not None:
         sentry_sdk.flush(timeout=_FLUSH_SECONDS)
 

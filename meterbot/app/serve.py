@@ -1,4 +1,4 @@
-"""Runs the bot until a signal ends it, and starts it anew when one asks for that."""
+"""Runs the bot until a signal ends it, and starts it again when a signal asks for that."""
 
 import asyncio
 import gc
@@ -43,7 +43,7 @@ class _Turn:
     async def serve(self, config: Config, clock: Clock, tick_seconds: float) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs is in a task
-        # Connecting to a platform that hangs may take long: until then, a signal cancels that.
+        # Connecting to a platform that hangs may take long, so a signal cancels that.
         _handle((signal.SIGTERM, signal.SIGINT), task.cancel)
         _handle(_HANGUP, self._hang_up)
         try:
@@ -82,8 +82,8 @@ def _handle(numbers: tuple[signal.Signals, ...], handler: Callable[[], object]) 
 
 
 def spare_garbage() -> None:
-    """Excludes everything that exists now from garbage collection, and looks seldom through what comes: most of that is
-    what is known of the seats, which stays."""
+    """Excludes everything that exists now from garbage collection, and makes later collections rare: most new objects
+    are knowledge about the seats, which stays."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
     gc.enable()

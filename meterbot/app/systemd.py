@@ -10,7 +10,7 @@ log = get_logger(__name__)
 
 
 class Systemd:
-    """Sends one datagram per word, and waits for nobody. Without a socket in the environment it says nothing."""
+    """Sends one datagram per word, and never waits. Without a socket in the environment it sends nothing."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
@@ -18,15 +18,15 @@ class Systemd:
         self._failing = False
 
     def ready(self) -> None:
-        """The bot does its work from now on."""
+        """The bot works from now on."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """Keeps the watchdog quiet for another while."""
+        """Resets the watchdog."""
         self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`; the same again is not sent."""
+        """One line for `systemctl status`; the same line is not sent twice."""
         line = secret.hide(" ".join(text.split()))
         if line != self._status:
             self._send(f"STATUS={line}")
@@ -51,7 +51,8 @@ class Systemd:
 
 
 def _address(written: str) -> str | None:
-    """Of a socket in the file system, or of an abstract one, which is written with an @. Others we cannot reach."""
+    """The address of a socket in the file system, or of an abstract one, which is written with an @. Other kinds
+    cannot be reached."""
     if written.startswith("@"):
         return "\0" + written[1:]
     if written and not written.startswith("/"):

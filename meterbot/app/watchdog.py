@@ -13,16 +13,14 @@ from meterbot.sources.responses import SourceError
 
 PING_EVERY = timedelta(minutes=1)
 _PING_SECONDS = 10.0
-_WELL = {Health.OK, Health.NEVER_SEEN}  # that nothing has come yet is no failure
+_WELL = {Health.OK, Health.NEVER_SEEN}  # no push yet is no failure
 
 log = get_logger(__name__)
 
 
 class DeadMansSwitch:
-    """An address that meterbot asks while all is well: the service there raises the alarm when it stops asking.
-
-    The address is a secret: anybody who knows it can keep the alarm silent.
-    """
+    """An address that meterbot requests while all is well: the service there raises the alarm when the requests stop.
+    The address is a secret, because anybody who knows it can keep the alarm silent."""
 
     def __init__(self, url: str, http: HttpClient) -> None:
         self._url = url
@@ -31,7 +29,7 @@ class DeadMansSwitch:
         self._failing = False
 
     async def ping(self, now: datetime) -> None:
-        """Asks, at most once a minute. A failure is logged when it begins and when it ends."""
+        """Requests it, at most once a minute. A failure is logged when it begins and when it ends."""
         if self._pinged_at is not None and timedelta(0) <= now - self._pinged_at < PING_EVERY:
             return
         self._pinged_at = now
