@@ -138,7 +138,7 @@ class Bot:
             await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
     async def step(self) -> None:
-        """Does everything that is due now, and returns when it is done; for a clock that stands still meanwhile."""
+        """Does everything that is due now, and returns when it is done; for a clock that does not run."""
         await self.presence.beat()
         await self.tick()
         await self.poller.drain()
