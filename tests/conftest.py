@@ -104,7 +104,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables: a copy of it takes no time, to make them anew for every test does."""
+    """A database with its tables: a copy takes no time, creating them for every test does."""
     path = tmp_path_factory.mktemp("template") / "meterbot.db"
     _apart(upgrade(f"sqlite:///{path}"))
     return path

@@ -34,6 +34,15 @@ INSTEAD = {
     r"told are": "meterbot alerts on",
     r"is told once": "is reported once",
     r"st(?:and|ands|ood) still": "does not change",
+    r"stands? in for": "replaces",
+    r"anew": "again",
+    r"likewise": "also",
+    r"lest|thereby|henceforth|hence|foretold": "so, then, forecast",
+    r"re-arm(?:s|ed)?": "reset a level",
+    r"vouch(?:es|ed)?(?: for)?": "confirm",
+    r"what becomes of": "what happens to",
+    r"(?:is|are) to blame": "because of",
+    r"takes? itself for": "is",
 }
 _PATTERN = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 

@@ -26,7 +26,7 @@ _PLACES = re.compile(
       | (/join/)[\w-]{20,}                                            # a code to join
       | ([?&]ticket=)[^&\s"']+                                         # Slack's WebSocket address
       | (\bhooks\.slack\.com/\w+/)[^\s"']+                             # Slack's address for one answer
-      | (/(?:webhooks|interactions)/\d+/)[^\s/?"']+                    # Discord's, likewise
+      | (/(?:webhooks|interactions)/\d+/)[^\s/?"']+                    # Discord's, too
     """,
     re.VERBOSE | re.IGNORECASE,
 )

@@ -13,9 +13,9 @@ from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.operators import Operators, Rows
 
 A_SEAT = Seat("A seat", "")
-"""Stands in for a seat that may not be named. No configured seat can have this name."""
+"""The name of a seat that may not be named. No configured seat can have this name."""
 NO_OWNER = Seat("A seat without an owner", "")
-"""Stands in for the seat of an alert that nobody here may read."""
+"""The name of the seat of an alert that nobody here may read."""
 UNNAMED = {stand_in.name: stand_in for stand_in in (A_SEAT, NO_OWNER)}
 
 _DATED = frozenset({EventKind.RENEWAL_NEAR, EventKind.SUBSCRIPTION_CHANGED})

@@ -21,14 +21,14 @@
 `load(CounterMemory, None)` is the memory of a counter never seen.
 
 A fact fires only when everything it rests on was read in this very snapshot: a value that was rejected, not read or
-carried over neither fires nor re-arms. A condition that already holds at the first reading is reported once, with `initial`.
+carried over neither causes an event nor resets a level. A condition that already holds at the first reading is reported once, with `initial`.
 
 A period ends when `used` falls and a boundary lies between the two readings, or, once the UTC month is another one,
 when it falls at all, when there was nothing spent, or when it is higher than before although a late reset (six hours)
 is ruled out. A counter that does not change was not reset and stays in its old period. Any other fall is an adjustment:
-it is the base of what follows, closes nothing and re-arms nothing. A level re-arms with a new period, and a percentage
+it is the base of what follows, ends nothing and resets no level. A level is reset with a new period, and a percentage
 also when the cap is raised (or removed) so that `used` is below it again. A block ends on evidence from where it began:
-if the overage row vouched for it, only that row can end it.
+if it was in the overage row, only that row can end it.
 
 Of what says the same in one reading, one is told and mutes the other (`muted_by`): a block the levels, the first dollar
 the charge within the plan.

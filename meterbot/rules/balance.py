@@ -72,7 +72,7 @@ def _low(memory: CounterMemory, reading: CleanReading, balance: Balance, new: li
 
 
 def _next_prompt(reading: CleanReading, balance: Balance) -> str | None:
-    """What becomes of a prompt once nothing is left: `refused` while a window is full, `plan` while none is."""
+    """What happens to a prompt once nothing is left: `refused` while a window is full, `plan` while none is."""
     if not balance.empty:
         return None
     return {True: "refused", False: "plan", None: None}[any_full(reading.windows)]

@@ -54,7 +54,7 @@ def bare_aiohttp(client: aiohttp.ClientSession, url: str) -> Poll:
 
 
 def bots_own(transport: HttpClient, url: str) -> Poll:
-    """The readers as the bot makes them. The clock they are told passes no hour, after which the account is read anew."""
+    """The readers as the bot makes them. The clock they are told passes no hour, after which the account is read again."""
     began = datetime(2026, 4, 30, 10, tzinfo=UTC)
     readers = [
         ClaudeAiSource(

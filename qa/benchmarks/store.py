@@ -157,7 +157,7 @@ async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     await store.close()
     store = await open_store(f"sqlite:///{folder}/log.db")
-    with store.engine.connect() as holding:  # a reader keeps the log from being begun anew
+    with store.engine.connect() as holding:  # a reader keeps the log from being started again
         holding.exec_driver_sql("SELECT count(*) FROM counters")
         before = file.stat().st_size if file.exists() else 0
         for tick in range(ticks, ticks + 5):
@@ -214,7 +214,7 @@ async def year(folder: Path) -> list[Line]:
     return [
         Line("a hundred seats for a year", "≤ 0.25 GB", "", "a week × 52; every second minute", f"{size:.2f} GB", size, 0.25),
         Line("the team's answer, a year behind it, beside a day", "≤ 1.2 ×", measure.microseconds(costs["team day"]), "", measure.microseconds(costs["team year"]), measure.ratio(costs["team year"], costs["team day"]), 1.2),
-        Line("a seat's history for its answer, likewise", "≤ 1.2 ×", measure.microseconds(costs["seat day"]), "", measure.microseconds(costs["seat year"]), measure.ratio(costs["seat year"], costs["seat day"]), 1.2),
+        Line("a seat's history for its answer, too", "≤ 1.2 ×", measure.microseconds(costs["seat day"]), "", measure.microseconds(costs["seat year"]), measure.ratio(costs["seat year"], costs["seat day"]), 1.2),
     ]  # fmt: skip
 
 

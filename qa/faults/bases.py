@@ -170,7 +170,7 @@ class Postgres:
             try:
                 connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True, **other)
                 break
-            except psycopg.Error:  # it starts anew
+            except psycopg.Error:  # it starts again
                 if not left:
                     raise
                 await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What Sentry is told, by a server that stands in for it."""
+"""What is reported to Sentry, received by a local server."""
 
 import asyncio
 import gzip

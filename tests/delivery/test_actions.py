@@ -629,15 +629,15 @@ async def test_a_thread_that_is_gone_is_posted_anew_and_found_by_the_name_of_its
     await room.spend("2")
     wall.troubles.extend([SendError(Outcome.GONE, "message_not_found")] * 2)  # the edit and the line
     await room.spend("11")
-    _, anew = posts(wall)
-    assert anew.message.title == "ana passed 20% of the cap: $11.00 of $50.00 (22%)"
+    _, second = posts(wall)
+    assert second.message.title == "ana passed 20% of the cap: $11.00 of $50.00 (22%)"
     assert thread(wall, post) == []
-    assert await room.why_headings("ana") == await room.why_headings(anew.delivery)
+    assert await room.why_headings("ana") == await room.why_headings(second.delivery)
     await room.do("ack", "ana")
-    assert len(thread(wall, anew)) == 1
+    assert len(thread(wall, second)) == 1
     await room.spend("16")
     assert len(posts(wall)) == 2
-    assert thread(wall, anew)[-1] == "ana passed 30% of the cap: $16.00 of $50.00 (32%)."
+    assert thread(wall, second)[-1] == "ana passed 30% of the cap: $16.00 of $50.00 (32%)."
 
 
 # --- on Slack -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What leaves next: nothing is dropped, a burst is one message, and what is over is summed up with the reason."""
+"""What is sent next: nothing is dropped, a burst is one message, and alerts that no longer hold are summarised."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -2,7 +2,7 @@
 
 What it forks is what `python -m meterbot` would have become: a process with its own number, memory, descriptors,
 directory, environment, signals and exit status. Only the second that Python takes to import a bot is saved, some
-hundreds of times. What asks for more of Python than a fork can give, as another seed for its hashes, is started anew.
+hundreds of times. A process that needs what a fork cannot give, such as another hash seed, is started separately.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ async def started(
     *words: str, environ: Mapping[str, str] | None = None, cwd: Path, stdin: bytes | None = None
 ) -> AsyncIterator[Process]:
     """`meterbot <words>`, killed with the block if it has not ended. `stdin` None is an empty one."""
-    begin = anew if any(name.startswith("PYTHON") for name in environ or {}) else nursery.piped
+    begin = spawned if any(name.startswith("PYTHON") for name in environ or {}) else nursery.piped
     process = await begin(words, environ=surroundings(environ), cwd=cwd, stdin=stdin is not None)
     if process.stdin is not None and stdin:
         process.stdin.write(stdin)
@@ -53,8 +53,8 @@ async def started(
         await ended(process)
 
 
-async def anew(words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool) -> Process:
-    """As it is in life, with a Python of its own."""
+async def spawned(words: tuple[str, ...], *, environ: Mapping[str, str], cwd: Path, stdin: bool) -> Process:
+    """A process with a Python of its own, as in production."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "meterbot", *words, env=environ, cwd=cwd,
         stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,

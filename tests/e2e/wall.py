@@ -17,7 +17,7 @@ class KilledError(BaseException):
 
 
 class Trouble(Enum):
-    """What becomes of a call."""
+    """What happens to a call."""
 
     NONE = auto()
     NOT_SENT = auto()

@@ -231,16 +231,16 @@ def test_blocks_and_their_ends_alternate_and_belong_together(stream: list[Act]) 
 
 @given(streams)
 def test_a_block_begins_with_proof_and_ends_with_proof_of_the_same_kind(stream: list[Act]) -> None:
-    blocked = vouched = False
+    blocked = confirmed = False
     for seen, act, _ in readings(stream):
         metered = seen.extra_usage
         if act.spoilt in {"noise", "stale", "all"} or metered is None:
             continue
         used, cap = metered.used, metered.cap
         if metered.out_of_credits or (used and cap and 0 < used.minor >= cap.minor):
-            vouched = (blocked and vouched) or act.spoilt != "why"
+            confirmed = (blocked and confirmed) or act.spoilt != "why"
             blocked = True
-        elif act.spoilt not in {"used", "cap"} and not (act.spoilt == "why" and vouched):
+        elif act.spoilt not in {"used", "cap"} and not (act.spoilt == "why" and confirmed):
             blocked = False
     assert (play(stream).memory.block is not None) == blocked
 

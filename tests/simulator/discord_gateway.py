@@ -108,7 +108,7 @@ class Gateway:
         await self._tell(_RECONNECT)
 
     async def invalidate(self, *, resumable: bool = False) -> None:
-        """Op 9: identify anew, or resume if `resumable`."""
+        """Op 9: identify again, or resume if `resumable`."""
         if not resumable:
             self._sessions.clear()
         await self._tell(_INVALID, resumable)

@@ -107,7 +107,7 @@ async def test_days_that_cannot_change_any_more_are_asked_for_once() -> None:
             "the fourth was not over for a day when it was read last"
         )
         assert await days(noon + DAY) == ["06", "05"]
-        assert await days(datetime(2026, 11, 1, tzinfo=UTC)) == ["01"], "another month begins anew"
+        assert await days(datetime(2026, 11, 1, tzinfo=UTC)) == ["01"], "another month starts again"
 
 
 async def test_a_past_day_that_could_not_be_read_in_full_is_asked_for_again() -> None:

@@ -1,4 +1,4 @@
-"""Transactions on the database's thread: what becomes of one that nobody waits for, and of a thread that hangs."""
+"""Transactions on the database's thread: what happens to one that nobody waits for, and to a thread that hangs."""
 
 import asyncio
 from pathlib import Path
