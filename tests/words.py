@@ -1,4 +1,4 @@
-"""Words that make a text hard to read, in everything that people read: `python -m tests.words` lists where they are."""
+"""Finds words that make a text hard to read, in everything that people read: `python -m tests.words`."""
 
 import re
 import sys

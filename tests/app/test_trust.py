@@ -1,4 +1,4 @@
-"""What docs/privacy.md promises of hosts, of what is stored, and of telemetry."""
+"""docs/privacy.md is right about hosts, stored data and telemetry."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def literal_hosts(text: str) -> Iterator[str]:
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Every text that a program holds, without its comments."""
+    """Every text in a program, without its comments."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
@@ -101,7 +101,7 @@ token_env = "ADMIN_KEY"
 async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
     hosts_asked: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default addresses, which no other test uses. The gateways' names are asked once Discord and Slack have let the bot in."""
+    """Uses the default addresses, unlike all other tests. The gateways' names are looked up only after Discord and Slack have accepted the bot."""
     monkeypatch.chdir(tmp_path)
     tokens = {"BO_TOKEN": "sk-ant-oat01-planted-planted", "ADMIN_KEY": "sk-ant-admin01-planted-planted"}
     tokens["GITHUB_TOKEN"] = "github_pat_planted"
@@ -132,7 +132,7 @@ def test_every_table_of_the_database_is_told_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(tables.metadata.tables))
 def test_every_column_that_can_hold_a_word_is_told(name: str) -> None:
-    """Numbers, flags and instants name nobody; a text may."""
+    """A text may name a person; numbers, flags and instants cannot."""
     columns = tables.metadata.tables[name].columns
     worded = [column.name for column in columns if not isinstance(column.type, _WORDLESS)]
     told = codes([STORED[name][2]])
@@ -149,7 +149,7 @@ _WORDLESS = (BigInteger, Integer, Boolean, Instant, Amount)
 REPORTING_HOME = {"analytics-python", "amplitude-analytics", "bugsnag", "datadog", "ddtrace", "google-analytics-data",
     "honeycomb-beeline", "logfire", "mixpanel", "newrelic", "opentelemetry-api", "opentelemetry-sdk", "posthog",
     "rollbar", "scarf-sdk", "segment-analytics-python", "statsd"}  # fmt: skip
-"""Libraries whose purpose is to tell somebody else how a program is used."""
+"""Libraries whose purpose is to report how a program is used."""
 
 
 def test_no_part_of_an_installation_is_there_to_report_home() -> None:
@@ -157,5 +157,5 @@ def test_no_part_of_an_installation_is_there_to_report_home() -> None:
 
 
 def test_no_library_is_extended_by_a_plugin_that_nobody_asked_for() -> None:
-    """pydantic loads what announces itself as its plugin, and hands it every value that is checked."""
+    """pydantic loads every installed plugin, and passes it every value that is validated."""
     assert not [*metadata.entry_points(group="pydantic")]

@@ -96,7 +96,7 @@ class Screen(io.StringIO):
 
 
 def on(stdout: io.TextIOBase, **environ: str) -> Console:
-    """A console that nobody types on."""
+    """A console without input."""
     return Console(None, stdout, environ={"TERM": "xterm-256color", "COLUMNS": "60", **environ})  # type: ignore[arg-type]  # StringIO is a text stream
 
 

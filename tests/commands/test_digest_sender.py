@@ -1,4 +1,4 @@
-"""Who is told what has changed, on a real store and over the ordinary queue."""
+"""Who gets a digest, with a real store and the ordinary queue."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -72,7 +72,7 @@ class Desk:
         await self.store.run(lambda c: batches.write(c, batch))
 
     async def look(self, now: datetime) -> list[tuple[str, str]]:
-        """What stands on the wall after a look: where, and its title."""
+        """The posted messages: where, and their titles."""
         await self.digests.step(now)
         clock = ManualClock(now)
         await self.store.run(lambda c: workers.beat(c, "one", now, now + 3650 * DAY))

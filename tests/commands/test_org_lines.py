@@ -1,4 +1,4 @@
-"""What is said of an API organization."""
+"""The text about an API organization."""
 
 from datetime import UTC
 from decimal import Decimal

@@ -95,7 +95,7 @@ def test_two_colleagues_who_swap_their_numbers_change_nothing_that_one_sees(
 
 
 def test_nor_does_it_where_one_of_them_is_not_read_any_more() -> None:
-    """The list of what is not read names it for everyone: its row must not."""
+    """The list of missing seats names it for everyone, so its row must not."""
     one = {"ana": 100, "bo": 200, "cleo": 300, "dee": 400}
     swapped = {**one, "bo": 300, "cleo": 200}
     assert every_view(team, one, "bo") == every_view(team, swapped, "bo")
@@ -112,7 +112,7 @@ def test_one_persons_number_changes_one_row_and_the_sums(cents: dict[str, int], 
 @settings(max_examples=12)
 @given(cents=st.fixed_dictionaries(dict.fromkeys(NAMES, CENTS)))
 def test_neither_place_nor_label_goes_with_an_amount(cents: dict[str, int]) -> None:
-    """Every row of another stands in every place, and all are called the same."""
+    """Every row of another person appears in every place, and all have the same name."""
     order: dict[str, set[int]] = {name: set() for name in NAMES[1:]}
     for number in range(80):
         view = asked(cents, str(number))

@@ -1,4 +1,4 @@
-"""What is stored can be read with the right key alone, and only as what it was stored as."""
+"""Only the right key decrypts a stored value, and only for its own seat."""
 
 import pytest
 from hypothesis import given

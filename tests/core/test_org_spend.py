@@ -1,4 +1,4 @@
-"""What is known of an organization's month, and where it leads."""
+"""An organization's month: what is known, and its forecast."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -101,7 +101,7 @@ class Room:
     async def spend(
         self, *used: str, of: str = "ana", cap: str = "50", subscription: Subscription | None = None
     ) -> None:
-        """Reads these amounts of the cap, a minute apart, and tells what they bring."""
+        """Reads these amounts of the cap, a minute apart, and posts their alerts."""
         for amount in used:
             now = self.clock.advance(timedelta(minutes=1))
             extra = ExtraUsage(enabled=True, used=dollars(amount), cap=dollars(cap))
@@ -136,7 +136,7 @@ class Room:
         return [section.heading for section in (await self.do("why", which)).sections]
 
     async def do(self, *words: str, by: str = "bo") -> Message:
-        """Somebody presses a button, or types; what it brings is told."""
+        """Somebody presses a button, or types; the result is posted."""
         do: dict[str, Do] = {
             "why": self.handling.why,
             "ack": self.handling.acknowledge,
@@ -182,7 +182,7 @@ def buttons(message: Message) -> list[str]:
 
 
 async def alerted(room: Room, wall: Wall) -> Standing:
-    """The seat ana has begun to spend, and that stands on the wall."""
+    """The seat ana has begun to spend, and that is posted."""
     await room.spend("0", "1")
     (post,) = posts(wall)
     return post

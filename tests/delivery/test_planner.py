@@ -1,4 +1,4 @@
-"""Which deliveries an event causes: a post of its own, or an edit of one that stands and a line in its thread."""
+"""Which deliveries an event causes: a post of its own, or an edit of an earlier post and a reply in its thread."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

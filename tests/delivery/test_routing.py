@@ -1,4 +1,4 @@
-"""What is held back until when, where it is told, and which message it joins."""
+"""What is held back until when, where it is posted, and which message it joins."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta

@@ -44,7 +44,7 @@ LONG = timedelta(hours=1)
 
 
 def rendered(delivery: Delivery) -> Message:
-    """What is not given its words here names its events."""
+    """A post without a text here names its events."""
     return Message(delivery.content.heading or ", ".join(delivery.content.event_keys), "")
 
 

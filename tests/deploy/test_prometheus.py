@@ -1,4 +1,4 @@
-"""The alert rules against the metrics that there are."""
+"""The alert rules use only metrics that exist."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What README.md, docs/ and deploy/ say is true of the program."""
+"""README.md, docs/ and deploy/ agree with the program."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the agent sends is what the bot reads: the same numbers as if it had read them itself."""
+"""The bot reads from the agent's JSON the same numbers as if it had read them itself."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which facts prove a block, which do not, and what is said of it."""
+"""Which facts prove a block, which do not, and what the alert says."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

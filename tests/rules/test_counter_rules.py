@@ -114,7 +114,7 @@ def spoil(clean: Snapshot, how: str) -> Snapshot:
 
 
 def readings(stream: list[Act], truth: Truth | None = None) -> Iterator[tuple[Snapshot, Act, datetime]]:
-    """Every snapshot as it arrives and the time it is then; after some, noise that must change nothing."""
+    """Every snapshot with the time of its arrival; some are followed by noise that must change nothing."""
     truth = truth or Truth()
     for act in stream:
         truth.act(act)
@@ -261,7 +261,7 @@ def test_what_was_spent_is_what_the_history_adds_up_to(stream: list[Act]) -> Non
     peak = 0
     for act in stream:
         truth.act(act)
-        # A counter that was reset and already stands as high again looks like one that was not reset.
+        # A counter that was reset and is already as high again looks like one that was not reset.
         assume(not (truth.reset and before and truth.used >= before))
         if before is not None:
             spent += truth.used if truth.reset else max(0, truth.used - peak)

@@ -1,4 +1,4 @@
-"""The range holds what it says, over months that nobody fitted it to."""
+"""The range is right as often as it says, over months that it was not fitted to."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The end of a session: told 7, 3 and 1 days before, once for each end."""
+"""The end of a session is reported 7, 3 and 1 days before, once for each end."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`config.example.toml` says all there is to say, and can be used as it is."""
+"""`config.example.toml` has every key, and is a valid configuration."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whatever a message says, Discord takes it, and nobody is pinged but its owner."""
+"""Discord accepts every message, and only its owner is mentioned."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""A person's Home tab on Slack: what stands there, how soon, and what can be changed there."""
+"""A person's Home tab on Slack: what it shows, how soon, and what can be changed there."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""docs/checks.md says something of every check there is, and of no other."""
+"""docs/checks.md explains every check, and no other."""
 
 import re
 from pathlib import Path

@@ -159,7 +159,7 @@ def test_where_only_ones_own_is_shown_the_others_are_but_a_sum() -> None:
 
 @given(cents=st.integers(0, 10**9), currency=st.sampled_from(["USD", "EUR"]))
 def test_an_estimate_is_in_no_sum_and_no_forecast(cents: int, currency: str) -> None:
-    """What a machine's tokens would cost at list prices is charged to nobody."""
+    """The list price of a machine's tokens is never added to the spend."""
     estimate = Estimate(Money(Decimal(cents), currency, 2), "2026-04", "ccusage")
     answers = []
     for shot in (snapshot(), snapshot(estimate=estimate)):

@@ -1,4 +1,4 @@
-"""Events with good facts, for tests of what is said about them."""
+"""Events with valid facts, for tests of the alerts' texts."""
 
 from dataclasses import replace
 from datetime import datetime
