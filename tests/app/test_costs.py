@@ -66,7 +66,7 @@ class Costs:
         return len(self.server.requests), len(self.statements), len(self.begun)
 
     async def pass_minutes(self, minutes: int) -> list[str]:
-        """What is asked for meanwhile, in order: the routes."""
+        """The requested routes, in order."""
         self.server.requests.clear()
         for _ in range(minutes):
             self.clock.advance(timedelta(minutes=1))

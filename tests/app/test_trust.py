@@ -53,7 +53,7 @@ def texts(path: Path) -> Iterator[str]:
 
 
 _GATEWAY = str(DiscordWebSocket.DEFAULT_GATEWAY.host)
-"""discord.py's own, as it is before a test sends its gateway elsewhere."""
+"""discord.py's default, before a test replaces it."""
 SOURCES = sorted((ROOT / "meterbot").rglob("*.py"))
 
 

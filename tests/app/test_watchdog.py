@@ -65,7 +65,7 @@ async def alarm(port: int = 0) -> AsyncIterator[Alarm]:
 
 @pytest.fixture
 def heard(tmp_path: Path) -> Iterator[tuple[Systemd, socket.socket]]:
-    """systemd, and what it hears."""
+    """systemd, and what it receives."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"{tmp_path}/notify")
         listening.setblocking(False)

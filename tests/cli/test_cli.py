@@ -255,7 +255,7 @@ async def test_a_snapshot_is_json_as_promised(claude: ClaudeAi, tmp_path: Path) 
 
 
 def only(found: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
-    """What is promised may be added to: without the additions."""
+    """Without additions to the promised fields, which are allowed."""
     return {
         key: only(found[key], value) if isinstance(value, dict) else found[key] for key, value in like.items()
     }
@@ -491,7 +491,7 @@ def test_an_export_that_makes_no_sense_is_status_2(tmp_path: Path, words: tuple[
 
 
 async def _spend(folder: Path) -> None:
-    """Twelve hours of yesterday, as they were told with the usual rules."""
+    """Twelve hours of yesterday, with the alerts of the default rules."""
     seats = {"ana": Seat("ana", "push")}
     store = await open_store(f"sqlite:///{folder}/m.db")
     ingest = Ingest(store, Recorder(seats, (), RuleSettings()), lambda: None)

@@ -1,4 +1,4 @@
-"""A Claude Code seat over hours, with whatever the service does: poller, door, store and client are the real ones."""
+"""A Claude Code seat over hours, with failures of the service; poller, ingest, store and client are real."""
 
 import random
 from collections.abc import AsyncIterator
@@ -57,7 +57,7 @@ class House:
         self.server.assert_expected_only()
 
     def restart(self) -> None:
-        """Only what is stored is known afterwards."""
+        """Afterwards only stored values are known."""
         seats = {"ana": Seat("ana", "claude_code", interval=900)}
         sign_in = SignIn(lambda: self.login, REMEDY)
         source = ClaudeCodeSource(seats["ana"], sign_in, self.transport, self.server.url)

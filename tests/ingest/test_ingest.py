@@ -119,7 +119,7 @@ class Door:
         return [event.kind.value for event in await self.ingest.take(snapshots, now)]
 
     async def waiting(self, chat: str = "slack") -> list[Delivery]:
-        """Everything queued for a chat, delivered as it is asked for."""
+        """Everything queued for a chat, delivered in order."""
         found = []
         while (
             one := await self.store.run(

@@ -1,4 +1,4 @@
-"""Whatever one token sends, no other owner's alerts, levels, totals or history change."""
+"""No push with one token changes another owner's alerts, levels, totals or history."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""When seats are read. The store, the rules and the door are real; the sources are fakes that wait to be told."""
+"""When seats are read. Store, rules and ingest are real; the sources are fakes that a test controls."""
 
 import asyncio
 import random

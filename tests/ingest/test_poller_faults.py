@@ -17,7 +17,7 @@ from tests.ingest.test_poller import FakeSource, House
 
 
 class Unstorable(FakeSource):
-    """Answers with something that no column takes, as long as it is `bad`."""
+    """While `bad`, answers with something that no column accepts."""
 
     bad = True
 

@@ -64,7 +64,7 @@ def said(delivery: Delivery) -> Message:
 
 
 class Desk:
-    """Merges over a database, and what is fed into it."""
+    """Merged pull requests with a database, and its input."""
 
     def __init__(self, store: Store, github: GitHub | None = None, **more: object) -> None:
         self.store = store

@@ -119,7 +119,7 @@ async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Sto
 
 
 async def test_a_forgotten_event_is_not_told_again(store: Store) -> None:
-    """The counter stands at its cap for half a year: period, levels and block stay what they were."""
+    """The counter is at its cap for half a year: period, levels and block do not change."""
     ingest = door(store)
     told = [await ingest.take([snapshot(START, metered=extra("10"))], START)]
     for day in range(1, 200, 9):

@@ -100,7 +100,7 @@ json_values = st.recursive(
 
 
 def sent(body: object) -> Any:
-    """The body as it is after the wire."""
+    """The body after it was sent and parsed."""
     return parse(json.dumps(body).encode())
 
 

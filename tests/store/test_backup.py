@@ -37,7 +37,7 @@ def url(file: Path) -> str:
 
 @pytest.fixture
 async def used(url: str) -> AsyncIterator[Store]:
-    """A store in which something stands, and which stays open."""
+    """A store that contains something and stays open."""
     opened = await open_store(url)
     await write(opened, Batch(events=[event("e1")]))
     yield opened

@@ -60,7 +60,7 @@ async def of(url: str, look: Callable[[Connection], Any]) -> Any:
 
 
 def shape(connection: Connection) -> Shape:
-    """Every table with its columns, keys and indexes, whatever order they were made in."""
+    """Every table with its columns, keys and indexes, in a fixed order."""
     seen = inspect(connection)
     return {
         table: {

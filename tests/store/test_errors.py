@@ -1,4 +1,4 @@
-"""What the database cannot do for the moment is told in a line; what we do wrong is told with all that helps to find it."""
+"""A failure of the database is logged in one line, a bug of ours with its traceback."""
 
 import io
 import json

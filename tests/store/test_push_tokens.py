@@ -1,4 +1,4 @@
-"""The tokens with which seats push, and what is left of a seat that was forgotten."""
+"""Push tokens, and what is left of a seat that was forgotten."""
 
 from dataclasses import replace
 

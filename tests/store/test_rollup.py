@@ -1,4 +1,4 @@
-"""The hours tell what the samples told, whether they were rolled up or not."""
+"""The hours contain what the samples did, rolled up or not."""
 
 from collections.abc import Sequence
 from dataclasses import replace

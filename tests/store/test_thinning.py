@@ -205,7 +205,7 @@ async def test_a_reading_after_the_thinning_joins_the_history(store: Store) -> N
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL has its autovacuum
 async def test_the_file_levels_off(store: Store) -> None:
-    """What is deleted leaves pages that the next samples are written to: no vacuum is needed."""
+    """New samples use the pages of deleted ones, so no vacuum is needed."""
     sizes = []
     for week in range(8):
         samples = [sample(week * 10_080 + minute, str(minute)) for minute in range(0, 10_080, 30)]

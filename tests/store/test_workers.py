@@ -1,4 +1,4 @@
-"""Workers and what they take: one has it at a time, nobody alive loses it, and the dead keep nothing."""
+"""Workers and leases: one holder at a time, no living worker loses one, and dead workers keep none."""
 
 import asyncio
 from datetime import datetime, timedelta

@@ -42,7 +42,7 @@ def parts(annotation: Any) -> Iterator[type]:
 
 
 def sections(text: str) -> dict[str, str]:
-    """The text under each table's header, commented or not; what is inline counts as its own table."""
+    """The text under each table's header, commented or not; an inline table counts as its own table."""
     found = dict[str, str]()
     table = ""
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""`[github]`: how GitHub tells of merged pull requests."""
+"""`[github]`: the webhook for merged pull requests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The key that stored session keys are encrypted with: where it is found, and what is wrong with it."""
+"""The key that encrypts stored session keys: where it is found, and which mistakes are reported."""
 
 from base64 import urlsafe_b64decode
 from pathlib import Path

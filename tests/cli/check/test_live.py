@@ -1,4 +1,4 @@
-"""What the services themselves tell, and what is made of it."""
+"""What the services answer, and the findings."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
