@@ -239,7 +239,7 @@ class Bot:
                 failed_pulls = len(await self.store.read(pull_requests.failed))
         except Exception:  # noqa: BLE001 - whatever is wrong with the database, it does not answer
             queues, sources, alive, failed, failed_pulls, database = [], {}, [], Counter[str](), 0, False
-        # What is stored of a chat or a seat that has left the configuration is no concern here.
+        # Chats and seats that have left the configuration do not count, although something is stored of them.
         queues = [queue for queue in queues if queue.chat in self.chats]
         waiting, held = Counter(dict.fromkeys(self.chats, 0)), Counter[str]()
         for queue in queues:
