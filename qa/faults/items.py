@@ -141,7 +141,7 @@ class Item:
         }
         await self.stage.deliver("/hooks/github", lambda: body, headers)
 
-    # What becomes of it.
+    # What happens to it.
 
     async def settle(self) -> None:
         """Everything else is healed. Waits until the bad item is set aside as it should be."""
