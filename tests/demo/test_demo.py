@@ -40,7 +40,7 @@ def test_every_run_tells_the_same(played: Ended) -> None:
 STORY = [
     f"{AT}ana started extra usage",
     f"{AT}PR #41: \\$6.80 of extra usage \\(ana",
-    f"{AT}ana will reach the \\$100.00 cap around",
+    f"{AT}WARNING ana will reach the \\$100.00 cap around",
     f"{AT}bo started extra usage",
     f"{AT}3 renewals$",
     "^> /claude-spend$",
