@@ -23,6 +23,7 @@ from meterbot.core.deliveries import FailedDelivery
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
+from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.ingest import forget_account as forget_account_of
 from meterbot.store import (
@@ -38,7 +39,7 @@ from meterbot.store import (
     push_tokens,
     sessions,
 )
-from meterbot.store.database import open_store, peek_sessions, upgrade
+from meterbot.store.database import open_store, peek_memories, peek_sessions, upgrade
 
 
 async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
@@ -116,6 +117,12 @@ async def forget_account(url: SecretStr, seat: str) -> bool:
 async def stored_sessions(config: Config) -> dict[str, StoredSession]:
     """By seat, from the database, which is not changed. Raises `StartError`."""
     return await peek_sessions(config.database_url.get_secret_value())
+
+
+async def stored_settings(config: Config) -> dict[str, str]:
+    """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises `StartError`."""
+    names = [seat_settings.name_of(seat.name) for seat in config.seats]
+    return await peek_memories(config.database_url.get_secret_value(), names)
 
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:

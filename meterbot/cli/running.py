@@ -92,8 +92,13 @@ def check(
 
         return {seat: row.ciphertext for seat, row in done(operations.stored_sessions(settings)).items()}
 
+    def owners_settings(settings: "Config") -> "dict[str, str]":
+        from meterbot.cli import operations
+
+        return done(operations.stored_settings(settings))
+
     path = config or context.find_root().obj
-    found = checks.run_checks(path, os.environ, Path.cwd(), stored)
+    found = checks.run_checks(path, os.environ, Path.cwd(), stored, owners_settings)
     if live and checks.exit_status(found) != 2:
         from meterbot.app import log_setup
         from meterbot.cli.check.live import look

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
-from meterbot.store import backup, lock_file, locks, sessions, source_states, tables, workers
+from meterbot.store import backup, lock_file, locks, rule_memories, sessions, source_states, tables, workers
 from meterbot.store.engine import (
     for_migrating,
     for_writing,
@@ -91,6 +91,16 @@ async def peek_sessions(url: str) -> dict[str, StoredSession]:
 
 def _stored_sessions(connection: Connection) -> dict[str, StoredSession]:
     return sessions.read(connection) if inspect(connection).has_table(tables.sessions.name) else {}
+
+
+async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:
+    """The rules' memories of these names. Changes nothing, and does not create the database. Raises `StartError`."""
+
+    def look(connection: Connection) -> dict[str, str]:
+        there = inspect(connection).has_table(tables.memories.name)
+        return rule_memories.read_memories(connection, names) if there else {}
+
+    return await _peek(url, look) if await is_there(url) else {}
 
 
 async def glance(url: str) -> Glance:

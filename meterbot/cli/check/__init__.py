@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from meterbot.app.config import Config, ConfigError, find, load, secret_files
+from meterbot.cli.check.levels import levels
 from meterbot.cli.check.proxies import proxies
 from meterbot.cli.check.pushes import pushes
 from meterbot.cli.check.secrets import Stored, same_secrets, secret_key, sign_ins, tokens
@@ -36,11 +37,12 @@ def run_checks(
     environ: Mapping[str, str],
     cwd: Path,
     stored: Callable[[Config], Stored] | None = None,
+    settings: Callable[[Config], Mapping[str, str]] | None = None,
 ) -> list[Check]:
     """Every check that the configuration allows. Nothing is changed, and no secret is shown.
 
     `stored` reads the session keys in the database, and raises `StartError` if that cannot be read; without it
-    PostgreSQL is not contacted.
+    PostgreSQL is not contacted. `settings` reads what the seats' owners have set.
     """
     checks = [python(sys.version_info[:2])]
     try:
@@ -63,6 +65,8 @@ def run_checks(
     elif usable and kept is not None and not is_sqlite(config):
         database = Check("database", Status.OK, f"{postgresql(config)} answers")
     checks += [timezone(config), database, chats(config)]
+    own = settings(config) if settings is not None and isinstance(kept, Mapping) else {}
+    checks += levels(config, own)
     checks += secret_key(config, kept if isinstance(kept, Mapping) else None, database.status)
     checks += tokens(config)
     checks += same_secrets(config)

@@ -17,6 +17,7 @@ from meterbot.app.config import SCHEMA, Config, ConfigError, EndpointsConfig, lo
 from meterbot.app.config.types import Zone
 from meterbot.cli import operations, seat_reads
 from meterbot.cli.check import as_text, exit_status, live
+from meterbot.cli.check.levels import levels_text
 from meterbot.cli.setup import chats
 from meterbot.cli.setup.context import SetupContext
 from meterbot.cli.setup.draft import DraftTable, Value, drafted
@@ -79,6 +80,7 @@ def init(
         _say_secrets(context, path)
         for seat in added.seats:
             _finish_seat(context, seat, config, added)
+        say(f"Alerts at {levels_text(config.alerts.thresholds)} (thresholds in [alerts]).")
         return _post_test_alert(context, config, place)
     except KeyboardInterrupt:
         say(

@@ -46,7 +46,16 @@ def test_a_sound_set_up_is_all_well(tmp_path: Path) -> None:
     checks = checked(tmp_path, environ={**ENVIRON, "METERBOT_SECRET_KEY": new_key()})
     assert [(check.id, check.status) for check in checks] == [
         (name, Status.OK)
-        for name in ("python", "config", "config_mode", "timezone", "database", "chats", "secret_key")
+        for name in (
+            "python",
+            "config",
+            "config_mode",
+            "timezone",
+            "database",
+            "chats",
+            "levels",
+            "secret_key",
+        )
     ]
     assert exit_status(checks) == 0
 

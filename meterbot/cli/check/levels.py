@@ -1,0 +1,33 @@
+"""Which levels hold for which seat."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from meterbot.app.config import Config
+from meterbot.core.findings import Check, Status
+from meterbot.core.money import show
+from meterbot.delivery import seat_settings
+from meterbot.delivery.seat_settings import levels_said
+from meterbot.rules import Threshold
+from meterbot.rules.settings import UNCAPPED_STEP
+
+
+def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:
+    """The configured levels, and those of each seat whose owner has set others. `memories`: as they are stored."""
+    own = {seat.name: seat_settings.of(seat.name, memories).thresholds for seat in config.seats}
+    set_by_owner = {name: steps for name, steps in own.items() if steps is not None}
+    whom = "every seat" if not set_by_owner else "every other seat"
+    if len(set_by_owner) < len(own):
+        yield Check("levels", Status.OK, f"{whom}: {levels_text(config.alerts.thresholds)}")
+    for name, steps in set_by_owner.items():
+        yield Check("levels", Status.OK, f"{name}, set by its owner: {levels_text(steps)}")
+
+
+def levels_text(steps: Sequence[Threshold]) -> str:
+    """`80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00`"""
+    always = [step for step in steps if not step.uncapped]
+    uncapped = [step for step in steps if step.uncapped]
+    if uncapped:
+        further = f"{levels_said(uncapped)} and every further {show(UNCAPPED_STEP)}"
+        return f"{levels_said(always)}; without a cap: {further}"
+    amounts = any(step.amount is not None for step in always)
+    return levels_said(always) + ("" if amounts else "; without a cap: none")
