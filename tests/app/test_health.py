@@ -51,3 +51,13 @@ def test_no_secret_is_in_the_notes() -> None:
     down = Connection(up=False, detail="refused planted-secret-0123456789")
     (note,) = BotHealth(NOW, "1", database=True, last_tick=NOW, chats={"slack": down}).notes()
     assert note == "slack is not connected: refused [hidden]"
+
+
+def test_what_was_given_up_is_a_note_and_no_reason_to_restart() -> None:
+    health = BotHealth(NOW, "1", database=True, last_tick=NOW, failed={"slack": 2}, failed_pulls=1)
+    assert health.notes() == [
+        "2 messages for slack failed: meterbot failed lists and retries them",
+        "the cost of 1 pull request could not be calculated: meterbot failed lists and retries them",
+    ]
+    assert health.problems() == []
+    assert not health.stuck

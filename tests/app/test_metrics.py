@@ -104,14 +104,16 @@ async def test_how_the_bot_is_doing() -> None:
     found = series(await scrape(Metrics()))
     (build,) = (name for name in found if name.startswith("meterbot_build_info"))
     assert re.fullmatch(r'meterbot_build_info\{python="3\.\d+\.\d+\S*",version="1\.2\.3"\}', build)
-    created = 'meterbot_failed_items_created{kind="reading"}'
-    assert {name: value for name, value in found.items() if name not in {build, created}} == {
+    counted = {name for name in found if name.startswith("meterbot_failed_items_created")}
+    assert {name: value for name, value in found.items() if name not in {build, *counted}} == {
         "meterbot_ready": 1,
         "meterbot_database_up": 1,
         "meterbot_database_writable": 1,
         "meterbot_last_tick_timestamp_seconds": NOW.timestamp() - 1,
         "meterbot_poll_lag_seconds": 4,
+        'meterbot_failed_items_total{kind="message"}': 0,
         'meterbot_failed_items_total{kind="reading"}': 0,
+        'meterbot_failed_items_total{kind="pull_request"}': 0,
         'meterbot_chat_connected{chat="slack"}': 1,
         'meterbot_chat_connected{chat="discord"}': 0,
         'meterbot_deliveries_waiting{chat="slack"}': 2,
