@@ -90,11 +90,11 @@ async def assembled(
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
-        gateway, turn = Lease(GATEWAY), Lease(SWEEP)
-        wanted = [turn, gateway] if config.discord is not None else [turn]
-        presence = Heartbeat(store, _worker(), clock, wanted)
-        closing.push_async_callback(presence.leave)
-        await presence.join()
+        gateway, sweep_lease = Lease(GATEWAY), Lease(SWEEP)
+        wanted = [sweep_lease, gateway] if config.discord is not None else [sweep_lease]
+        heartbeat = Heartbeat(store, _worker(), clock, wanted)
+        closing.push_async_callback(heartbeat.leave)
+        await heartbeat.join()
         sessions = build_sessions(config, closing, store)
         http = open_http(config, closing)
         sources = build_sources(
@@ -111,8 +111,8 @@ async def assembled(
             sources,
             chats,
             sessions=sessions,
-            presence=presence,
-            turn=turn,
+            heartbeat=heartbeat,
+            sweep_lease=sweep_lease,
             read_commits=commit_reader(config, http),
             http=http,
             concurrency=concurrency or reads_at_once(config),
@@ -141,7 +141,7 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
     routes += JoinEndpoint(bot.store, http.public_url, bot.clock.now, proxies).routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values
-        routes += GitHubEndpoint(bot.merges, read_hook, secrets_, bot.clock.now, proxies).routes()
+        routes += GitHubEndpoint(bot.pull_requests, read_hook, secrets_, bot.clock.now, proxies).routes()
     names = [urlsplit(http.public_url).hostname or ""] if http.public_url else []
     names += [address.host for address in http.addresses]
     metrics = Metrics(bot.counters, rows, secret_value(config.watch.metrics_token), names)
@@ -163,8 +163,8 @@ def _connected(
     chats: Mapping[str, Chat],
     *,
     sessions: Sessions,
-    presence: Heartbeat,
-    turn: Lease,
+    heartbeat: Heartbeat,
+    sweep_lease: Lease,
     read_commits: CommitReader | None,
     http: HttpClient,
     concurrency: int,
@@ -176,11 +176,11 @@ def _connected(
     routing = config.routing_settings()
     routing = replace(routing, redaction=replace(routing.redaction, salt=salt))
     render = renderer(seats, config.timezone, routing)
-    notify = DeliveryWorker(
+    delivery_worker = DeliveryWorker(
         store,
         chats,
         clock,
-        worker=presence.worker,
+        worker=heartbeat.worker,
         render=render,
         group_threshold=routing.group_threshold,
         rng=rng,
@@ -189,8 +189,8 @@ def _connected(
     destinations = [Destination(chat.name, chat.destination) for chat in chats.values()]
     rules = config.rule_settings()
     recorder = Recorder(seats, destinations, rules, routing)
-    ingest = Ingest(store, recorder, notify.wake)
-    sweep = Sweep(store, recorder, notify.wake, session_ends=sessions.ends)
+    ingest = Ingest(store, recorder, delivery_worker.wake)
+    sweep = Sweep(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
     receiver = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     context = CommandContext(
         store,
@@ -202,7 +202,7 @@ def _connected(
         thresholds=rules.thresholds,
         chats=list(chats.values()),
         remarks=sessions.remarks,
-        wake=notify.wake,
+        wake=delivery_worker.wake,
         receiver=receiver,
         joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
     )
@@ -213,16 +213,16 @@ def _connected(
         ingest,
         store,
         clock,
-        worker=presence.worker,
-        alive=presence.alive,
+        worker=heartbeat.worker,
+        alive=heartbeat.alive,
         concurrency=concurrency,
         rng=rng,
         counters=counters,
         prepare=sessions.prepare,
     )
-    presence.when_lost(poller.let_go)
+    heartbeat.when_lost(poller.let_go)
     retention = Retention(store, config.storage.keep_changes, config.storage.keep_hours)
-    merges = PullRequestTracker(
+    pull_requests = PullRequestTracker(
         store,
         seats,
         ingest,
@@ -236,7 +236,7 @@ def _connected(
         config.digest_readers(destinations),
         context.report,
         lambda report: current_outlooks(store, report),
-        notify.wake,
+        delivery_worker.wake,
         tz=config.timezone,
         routing=routing,
     )
@@ -249,17 +249,17 @@ def _connected(
         poller,
         ingest,
         sweep,
-        notify,
+        delivery_worker,
         commands,
         receiver,
         retention,
-        merges,
+        pull_requests,
         digests,
         counters,
         Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url, http)),
         sessions,
-        presence,
-        turn,
+        heartbeat,
+        sweep_lease,
         partial(channel_problems, config, clock.now),
     )
 

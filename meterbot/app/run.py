@@ -72,18 +72,18 @@ class Bot:
     seats: frozenset[str]
     poller: Poller
     ingest: Ingest
-    waiting: Sweep
-    notify: DeliveryWorker
+    sweeper: Sweep
+    delivery_worker: DeliveryWorker
     commands: Commands
     receiver: PushReceiver
     retention: Retention
-    merges: PullRequestTracker
+    pull_requests: PullRequestTracker
     digests: DigestSender
     counters: ProcessCounters
-    watch: Watchdog
+    watchdog: Watchdog
     sessions: Sessions
-    presence: Heartbeat
-    turn: Lease
+    heartbeat: Heartbeat
+    sweep_lease: Lease
     """Held by the one worker that sweeps for all."""
     channel_problems: Callable[[], Awaitable[Mapping[str, str]]] = no_channel_problems
     """Chat → why nothing can be posted to its channel."""
@@ -93,7 +93,7 @@ class Bot:
     wrong_channels: Mapping[str, str] = field(default_factory=dict)
     awake_since: datetime | None = None
     """Since when seats are read without a break; None while a demonstration drives the parts itself."""
-    seen: tuple[float, Mapping[str, SourceState]] | None = None
+    seat_health: tuple[float, Mapping[str, SourceState]] | None = None
     """When the health of the seats was last read, and the result."""
     jobs: PeriodicJobs = field(default_factory=PeriodicJobs)
     replaced: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,7 +104,7 @@ class Bot:
         """Reads seats and delivers alerts until `stop` is set, then finishes what is running. Raises `StartError` if
         the database's file was replaced."""
         self.awake_since = self.clock.now()
-        delivering = asyncio.create_task(self.notify.run(), name="delivery")
+        delivering = asyncio.create_task(self.delivery_worker.run(), name="delivery")
         for job, seconds in (
             (self.tick, 1.0),
             (self.sweep, SWEEP_SECONDS),
@@ -112,7 +112,7 @@ class Bot:
             (self.check_channels, CHANNELS_SECONDS),
             (self.calculate_merges, MERGES_SECONDS),
             (self.digest, SWEEP_SECONDS),
-            (self.look, LOOK_SECONDS),
+            (self.report_health, LOOK_SECONDS),
             (self.end_round, ROUND_SECONDS),
             (self.tidy, TIDY_SECONDS),
         ):
@@ -123,7 +123,7 @@ class Bot:
         await self.jobs.attempt(self.note_tick)
         await self.jobs.attempt(self.check_channels)
         log.info("started", version=meterbot.__version__, chats=sorted(self.chats))
-        self.watch.started()
+        self.watchdog.started()
         ends = [asyncio.create_task(event.wait()) for event in (stop, self.replaced)]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -133,20 +133,20 @@ class Bot:
             for end in ends:
                 end.cancel()
             log.info("stopping")
-            self.watch.stopping()
-            self.notify.stop()
+            self.watchdog.stopping()
+            self.delivery_worker.stop()
             await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
     async def step(self) -> None:
         """Does everything that is due now, and returns when it is done; for a clock that does not run."""
-        await self.presence.beat()
+        await self.heartbeat.beat()
         await self.tick()
         await self.poller.drain()
         await self.sweep()
         await self.note_tick()
         await self.calculate_merges()
         await self.digest()
-        await self.notify.drain()
+        await self.delivery_worker.drain()
         await self.tidy()
 
     async def tick(self) -> None:
@@ -155,14 +155,14 @@ class Bot:
         if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
             self.awake_since = now
         self.last_tick = now
-        self.notify.wake()
+        self.delivery_worker.wake()
         await self.poller.tick(now)
 
     async def sweep(self) -> None:
         """Finds what becomes true because time passes."""
         await self.sessions.refresh()
-        if self.turn.held:
-            await self.waiting.run(self.clock.now(), self.awake_since)
+        if self.sweep_lease.held:
+            await self.sweeper.run(self.clock.now(), self.awake_since)
 
     async def note_tick(self) -> None:
         """Stores the last tick, for `status` in any process."""
@@ -174,7 +174,7 @@ class Bot:
             self.replaced.set()
             raise self.ended_by
         if self.last_tick is not None:
-            await self.presence.ticked(
+            await self.heartbeat.ticked(
                 self.last_tick, {chat.name: chat.connection() for chat in self.chats.values()}
             )
             self.written_at = self.clock.now()
@@ -191,11 +191,11 @@ class Bot:
     async def tidy(self) -> None:
         """Thins out old data, and deletes duplicate messages."""
         await self.retention.run(self.clock.now())
-        await self.notify.delete_duplicates()
+        await self.delivery_worker.delete_duplicates()
 
     async def calculate_merges(self) -> None:
         """Calculates the cost of merged pull requests."""
-        await self.merges.step(self.clock.now())
+        await self.pull_requests.step(self.clock.now())
 
     async def digest(self) -> None:
         """Queues the digests that are due."""
@@ -213,16 +213,16 @@ class Bot:
                 slowest=round(ended.slowest, 2),
             )
 
-    async def look(self) -> None:
+    async def report_health(self) -> None:
         """Reports the bot's health."""
-        await self.watch.report(await self.health())
+        await self.watchdog.report(await self.health())
 
     async def _health(self) -> Mapping[str, SourceState]:
         """The health of every seat. If there are very many, it is not read with every check, to spare the database."""
         at = monotonic()
-        if len(self.seats) < MANY or self.seen is None or at - self.seen[0] > SWEEP_SECONDS:
-            self.seen = at, await self.store.read(source_states.read_sources)
-        return self.seen[1]
+        if len(self.seats) < MANY or self.seat_health is None or at - self.seat_health[0] > SWEEP_SECONDS:
+            self.seat_health = at, await self.store.read(source_states.read_sources)
+        return self.seat_health[1]
 
     async def health(self) -> BotHealth:
         """The health of this process, of the chats, and of the seats."""

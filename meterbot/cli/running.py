@@ -101,10 +101,10 @@ def check(
     found = checks.run_checks(path, os.environ, Path.cwd(), stored, owners_settings)
     if live and checks.exit_status(found) != 2:
         from meterbot.app import log_setup
-        from meterbot.cli.check.live import look
+        from meterbot.cli.check.live import live_checks
 
         log_setup.set_up()
-        found += done(look(configured(context, path), lambda: datetime.now(UTC)))
+        found += done(live_checks(configured(context, path), lambda: datetime.now(UTC)))
     if as_json:
         print_json(checks.as_json(found))
     else:

@@ -108,7 +108,7 @@ class DigestSender:
         locks.names(connection, [reader.name])
         before = _state(connection, reader)
         if before is None:
-            return self._begin(connection, draft, now), False
+            return self._first_state(connection, draft, now), False
         day = due(reader.schedule, now, before)
         if day is None or before != known:
             return before, False  # another worker was here
@@ -142,7 +142,7 @@ class DigestSender:
         )
         return Batch(memories={reader.name: dump(state)}, events=(event,), deliveries=(delivery,))
 
-    def _begin(self, connection: Connection, draft: _Draft, now: datetime) -> DigestState | None:
+    def _first_state(self, connection: Connection, draft: _Draft, now: datetime) -> DigestState | None:
         passed = due(draft.reader.schedule, now, None)
         if draft.content_hash is None or passed is None:
             return None

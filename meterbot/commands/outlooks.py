@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.core.money import Money, totals
+from meterbot.rules.forecast import Forecast, RemainingSpend, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
-from meterbot.rules.outlook import Forecast, RemainingSpend, cap_is_at_risk, forecast, rest_of_month
-from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
+from meterbot.rules.pace import Pace, cap_eta, pace
 from meterbot.rules.window_trend import full_at
 
 

@@ -10,10 +10,10 @@ from meterbot.commands.outlooks import Outlooks, outlooks
 from meterbot.commands.reports import Reports, with_paces
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.months import calendar_month
-from meterbot.rules.outlook import HABIT
-from meterbot.rules.pace_and_caps import PACE_WINDOWS, pace
+from meterbot.rules.pace import PACE_WINDOWS, pace
 from meterbot.store import Store, history, rollup, source_states
 
 _MANY_SEATS = 200

@@ -23,7 +23,7 @@ from meterbot.core.org_spend import (
 )
 from meterbot.core.text import stamp
 from meterbot.rules.blocked import Block, block_of
-from meterbot.rules.outlook import Forecast
+from meterbot.rules.forecast import Forecast
 
 
 def snapshot_json(

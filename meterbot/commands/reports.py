@@ -16,7 +16,7 @@ from meterbot.core.plans import list_price
 from meterbot.rules import remedy, without_amounts
 from meterbot.rules.blocked import block_of
 from meterbot.rules.months import calendar_month
-from meterbot.rules.pace_and_caps import pace
+from meterbot.rules.pace import pace
 from meterbot.rules.renewals import as_configured
 from meterbot.rules.shared_counters import Shared, completed
 
@@ -138,10 +138,10 @@ class Reports:
         """The stored part while it is valid, otherwise a new one."""
         part = self._parts.get(configured.name)
         if part is None or not part.made_at <= now < part.until:
-            part = self._parts[configured.name] = self._made(configured, now)
+            part = self._parts[configured.name] = self._build_part(configured, now)
         return part
 
-    def _made(self, configured: Seat, now: datetime) -> _Part:
+    def _build_part(self, configured: Seat, now: datetime) -> _Part:
         known = self._known.get(configured.name, {})
         seat = _priced(configured, known.values())
         state = _present_state(seat, self._sources.get(seat.name), known.values(), now)

@@ -103,7 +103,9 @@ def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
             info.name,
             (info.source or "?") + ("" if info.configured else " (not configured)"),
             info.health.value.replace("_", " "),
-            "never read" if info.last_reading is None else f"last reading {_shown(info.last_reading, tz)}",
+            "never read"
+            if info.last_reading is None
+            else f"last reading {_minute_text(info.last_reading, tz)}",
             _token_text(info, tz),
         )
         for info in infos
@@ -115,12 +117,12 @@ def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _shown(at: datetime, tz: tzinfo) -> str:
+def _minute_text(at: datetime, tz: tzinfo) -> str:
     return f"{at.astimezone(tz):%Y-%m-%d %H:%M}"
 
 
 def _token_text(info: SeatInfo, tz: tzinfo) -> str:
-    made = [] if info.token_made_at is None else [f"token made {_shown(info.token_made_at, tz)}"]
+    made = [] if info.token_made_at is None else [f"token made {_minute_text(info.token_made_at, tz)}"]
     named = ["token in the configuration"] if info.token_configured else []
     if info.source == pushes.PUSH and not made + named:
         return f"no token yet: meterbot seat add {info.name}"

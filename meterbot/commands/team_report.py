@@ -14,7 +14,7 @@ from meterbot.core.models import Counter, Health, Seat, Snapshot, WindowPoint
 from meterbot.core.money import Money, percent
 from meterbot.core.plans import plan_mismatch
 from meterbot.rules.blocked import Block
-from meterbot.rules.pace_and_caps import Pace
+from meterbot.rules.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)

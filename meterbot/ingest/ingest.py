@@ -17,8 +17,8 @@ from meterbot.delivery import seat_settings
 from meterbot.ingest.changes import Changes, counters_of
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import SourceMemory
+from meterbot.rules.forecast import HABIT
 from meterbot.rules.memory import source_memory_name
-from meterbot.rules.outlook import HABIT
 from meterbot.rules.ownership import displaced_by, is_verified, refused_for
 from meterbot.rules.pace_alerts import DAY
 from meterbot.store import (

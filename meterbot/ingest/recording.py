@@ -12,10 +12,10 @@ from meterbot.delivery.planner import Planner
 from meterbot.delivery.routing import Quiet, RoutingSettings, muted_by, topic_of
 from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings, fact_money, money_fact
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import CLOSED_MONTH
 from meterbot.rules.months import calendar_month, month_end, month_of
-from meterbot.rules.pace_and_caps import PACE_WINDOWS, cap_eta, pace
+from meterbot.rules.pace import PACE_WINDOWS, cap_eta, pace
 from meterbot.store import Connection, alert_actions, batches, deliveries, event_log, history, rule_memories
 
 

@@ -24,8 +24,8 @@ from meterbot.core.models import (
 from meterbot.core.text import moment, stamp
 from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings, TeamShare, needs_hours, needs_samples, team_share
+from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, hour_of, hours_of
-from meterbot.rules.outlook import HABIT
 from meterbot.rules.pace_alerts import DAY
 
 WARM_UP = HABIT

@@ -78,7 +78,7 @@ or null for no cap.
 
 from meterbot.rules.counter_rules import CounterUpdate, record_late, watch_counter
 from meterbot.rules.destinations import DestinationProblem, watch_destinations
-from meterbot.rules.facts import fact_money, money_fact
+from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.forgettable import can_be_forgotten
 from meterbot.rules.identity import stranger, watch_identity
 from meterbot.rules.memory import (

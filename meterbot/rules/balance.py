@@ -8,7 +8,7 @@ from meterbot.core.models import Balance, Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.blocked import any_full, block_in
 from meterbot.rules.clean_reading import CleanReading, window_facts
-from meterbot.rules.facts import money_fact
+from meterbot.rules.fact_json import money_fact
 from meterbot.rules.levels import restated
 from meterbot.rules.memory import CounterMemory
 from meterbot.rules.settings import Threshold

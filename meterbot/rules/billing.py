@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from meterbot.core.models import Event, EventKind, Severity, Subscription
 from meterbot.core.text import count
 from meterbot.rules.clean_reading import CleanReading
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, SeenSubscription
 from meterbot.rules.renewals import next_charge
 

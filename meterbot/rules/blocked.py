@@ -8,7 +8,7 @@ from typing import Literal
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, ExtraUsage, ReasonClass, Severity, Window
 from meterbot.rules.clean_reading import CleanReading, window_facts
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import CounterMemory, OpenBlock
 from meterbot.rules.months import month_of
 

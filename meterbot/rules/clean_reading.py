@@ -20,7 +20,7 @@ from meterbot.core.models import (
 )
 from meterbot.core.money import Money
 from meterbot.core.org_spend import OrgLimits
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import Cap, CounterMemory, Metering
 from meterbot.rules.merging import fields_read, subscription_drifted
 from meterbot.rules.settings import RuleSettings

@@ -8,10 +8,10 @@ from meterbot.core.models import Event, LastKnown, Sample, Snapshot
 from meterbot.core.money import Money
 from meterbot.rules import balance, billing, blocked, metering, spend, windows
 from meterbot.rules.clean_reading import CleanReading, Rule, clean_reading
+from meterbot.rules.duplicate_alerts import mark_duplicates
 from meterbot.rules.member_limits import watch_member_limits
 from meterbot.rules.memory import CounterMemory, set_back
 from meterbot.rules.merging import from_future, merge, undated
-from meterbot.rules.one_post import one_post_per_fact
 from meterbot.rules.settings import RuleSettings
 from meterbot.rules.spend import close_period
 
@@ -63,7 +63,7 @@ def watch_counter(
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
-    told = one_post_per_fact(settings.enabled(*events))
+    told = mark_duplicates(settings.enabled(*events))
     return CounterUpdate(
         _remembered(before, memory, reading),
         merged,

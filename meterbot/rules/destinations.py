@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Severity
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import DestinationMemory
 from meterbot.rules.settings import RuleSettings
 

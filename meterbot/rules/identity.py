@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from meterbot.core.models import Event, EventKind, Severity, Snapshot
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.settings import RuleSettings

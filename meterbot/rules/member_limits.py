@@ -7,7 +7,7 @@ from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.core.org_spend import PersonLimit
 from meterbot.rules.clean_reading import CleanReading
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.memory import CounterMemory
 from meterbot.rules.months import RESET_LAG, calendar_month, month_start

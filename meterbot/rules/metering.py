@@ -6,7 +6,7 @@ from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
-from meterbot.rules.facts import fact_money, money_fact
+from meterbot.rules.fact_json import fact_money, money_fact
 from meterbot.rules.memory import Cap, CounterMemory
 
 

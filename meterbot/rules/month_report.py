@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
-from meterbot.rules.facts import money_fact
+from meterbot.rules.fact_json import money_fact
 from meterbot.rules.hours import HOUR, Hour, blocked_for, last_month, spent_in
 from meterbot.rules.memory import CounterMemory
 from meterbot.rules.months import RESET_LAG, calendar_month, month_end, month_start

@@ -17,12 +17,12 @@ from meterbot.core import money
 from meterbot.core.models import Counter, Event, EventKind, Sample, Severity
 from meterbot.core.money import Money
 from meterbot.core.text import span, stamp
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
+from meterbot.rules.forecast import Forecast, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.hours import HOUR, Hour, hour_of
 from meterbot.rules.memory import CounterMemory, Risk
 from meterbot.rules.months import month_end
-from meterbot.rules.outlook import Forecast, cap_is_at_risk, forecast, rest_of_month
-from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
+from meterbot.rules.pace import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)

@@ -23,7 +23,7 @@ from meterbot.core.models import (
     Severity,
 )
 from meterbot.core.money import Money
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.increases import Increase, increases
 from meterbot.rules.months import CLOCK_SKEW
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Seat, SessionEnd, Severity
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.settings import RuleSettings
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterbot.core.models import Event, EventKind, Health, Seat, Severity, SourceState
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import SourceMemory
 from meterbot.rules.remedies import remedy
 from meterbot.rules.settings import RuleSettings

@@ -8,7 +8,7 @@ from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading, window_facts
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import in_order, levels_for, reached
 from meterbot.rules.memory import Cap, CounterMemory
 from meterbot.rules.months import (

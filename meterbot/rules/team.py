@@ -7,7 +7,7 @@ from datetime import datetime
 from meterbot.core import money
 from meterbot.core.models import Counter, Event, EventKind, Severity
 from meterbot.core.money import Money
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import in_order, reached
 from meterbot.rules.memory import CounterMemory, TeamMemory
 from meterbot.rules.months import calendar_month

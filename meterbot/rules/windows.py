@@ -7,7 +7,7 @@ from meterbot.core.models import Event, EventKind, Severity, Window
 from meterbot.core.text import window_label
 from meterbot.rules.blocked import block_in
 from meterbot.rules.clean_reading import CleanReading
-from meterbot.rules.facts import instant, money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.memory import CounterMemory, FullWindow
 
 _SAME_RESET = timedelta(minutes=5)

@@ -54,7 +54,7 @@ class _Organization:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Answers:
     """What one reading has found so far; `trouble` is why it ended early."""
 
     spend: OrgSpend
@@ -86,7 +86,7 @@ class AdminApiSource:
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """One snapshot, whose `org_spend` has what could be read of this UTC month. Never raises for a failure of the
         service."""
-        found = _Found(OrgSpend(month_name(now)))
+        found = _Answers(OrgSpend(month_name(now)))
         self._asked = 0
         try:
             self._organization = self._organization or await self._whose(now, found)
@@ -97,7 +97,7 @@ class AdminApiSource:
             await self._read_parts(now, found)
         return (self._snapshot(now, found),)
 
-    async def _read_parts(self, now: datetime, found: _Found) -> None:
+    async def _read_parts(self, now: datetime, found: _Answers) -> None:
         try:
             await self._read_costs(now, found)
             await self._optional("claude_code", self._read_estimates, now, found)
@@ -111,7 +111,7 @@ class AdminApiSource:
             found.trouble = SourceError(Cause.DRIFTED, f"the month's costs could not be read in full ({why})")
 
     async def _optional(
-        self, name: str, part: Callable[[datetime, _Found], Awaitable[None]], now: datetime, found: _Found
+        self, name: str, part: Callable[[datetime, _Answers], Awaitable[None]], now: datetime, found: _Answers
     ) -> None:
         """Raises only for failures of the whole source."""
         if name not in self._denied:
@@ -129,7 +129,7 @@ class AdminApiSource:
 
     # The organization.
 
-    async def _whose(self, now: datetime, found: _Found) -> _Organization:
+    async def _whose(self, now: datetime, found: _Answers) -> _Organization:
         body = await self._get(f"{_ROOT}/me", now)
         shape = read(OrgShape, body, "me", found.notes)
         if shape is None or shape.id is None:
@@ -141,7 +141,7 @@ class AdminApiSource:
 
     # The parts.
 
-    async def _read_costs(self, now: datetime, found: _Found) -> None:
+    async def _read_costs(self, now: datetime, found: _Answers) -> None:
         today = now.astimezone(UTC).date()
         first = today.replace(day=1)
         if today == first:
@@ -153,13 +153,13 @@ class AdminApiSource:
         else:
             found.spend = replace(found.spend, costs=await self._costs_between(first, today, now, found))
 
-    async def _costs_between(self, start: date, end: date, now: datetime, found: _Found) -> OrgCosts:
+    async def _costs_between(self, start: date, end: date, now: datetime, found: _Answers) -> OrgCosts:
         """The costs of the whole days from `start` until before `end`, all in one month."""
         path = f"{_ROOT}/cost_report?starting_at={start}T00:00:00Z&ending_at={end}T00:00:00Z&bucket_width=1d&limit=31"
         report = await self._pages(path, "cost_report", now, found.notes)
         return costs_of(report, f"{start:%Y-%m}", now, found.notes)
 
-    async def _read_estimates(self, now: datetime, found: _Found) -> None:
+    async def _read_estimates(self, now: datetime, found: _Answers) -> None:
         month = days_of_month(now)
         self._days = {day: held for day, held in self._days.items() if day in month}
         # The newest first: if the requests run out, the next reading fills in older days.
@@ -178,7 +178,7 @@ class AdminApiSource:
         if now - over >= _FINAL_AFTER and self._days[day].whole:
             self._final.add(day)
 
-    async def _read_limits(self, now: datetime, found: _Found) -> None:
+    async def _read_limits(self, now: datetime, found: _Answers) -> None:
         report = await self._pages(
             f"{_ROOT}/spend_limits/effective?limit=100", "spend_limits", now, found.notes
         )
@@ -219,7 +219,7 @@ class AdminApiSource:
 
     # What is told.
 
-    def _snapshot(self, now: datetime, found: _Found) -> Snapshot:
+    def _snapshot(self, now: datetime, found: _Answers) -> Snapshot:
         trouble, organization = found.trouble, self._organization
         return Snapshot(
             seat=self._seat.name,

@@ -17,7 +17,7 @@ from meterbot.core.models import Counter, Health, Seat, Snapshot
 from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
-from meterbot.sources.organization import OrgReading, UnknownKeys, read_organization
+from meterbot.sources.organization import OrganizationAnswers, UnknownKeysLog, read_organization
 from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
 
@@ -64,7 +64,7 @@ class ClaudeAiSource:
         self._first_read_at: datetime | None = None
         self._read_before = set(read_before)
         self._unreadable: set[str] = set()
-        self._unknown_keys = UnknownKeys(seat.name)
+        self._unknown_keys = UnknownKeysLog(seat.name)
 
     def __repr__(self) -> str:
         return f"ClaudeAiSource({self._seat.name!r})"
@@ -170,7 +170,7 @@ class ClaudeAiSource:
 
     # One organization.
 
-    async def _organization(self, organization: Organization, now: datetime) -> OrgReading:
+    async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
         found = await read_organization(self._session, organization, self._account_uuid, now)
         self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
@@ -216,9 +216,13 @@ class ClaudeAiSource:
         self, now: datetime, trouble: SourceError, organization: Organization | None = None
     ) -> Snapshot:
         """A snapshot that only says why it is empty."""
-        return self._snapshot(now, organization, OrgReading(trouble=trouble, errors=[trouble.sentence]))
+        return self._snapshot(
+            now, organization, OrganizationAnswers(trouble=trouble, errors=[trouble.sentence])
+        )
 
-    def _snapshot(self, now: datetime, organization: Organization | None, found: OrgReading) -> Snapshot:
+    def _snapshot(
+        self, now: datetime, organization: Organization | None, found: OrganizationAnswers
+    ) -> Snapshot:
         trouble = found.trouble
         return Snapshot(
             seat=self._seat.name,

@@ -13,7 +13,7 @@ from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn, ask, current_token
-from meterbot.sources.organization import OrgReading, UnknownKeys, conclude, take_usage
+from meterbot.sources.organization import OrganizationAnswers, UnknownKeysLog, conclude, parse_usage
 from meterbot.sources.profile import Profile, profile_of
 from meterbot.sources.responses import Cause, Missing, SourceError
 
@@ -45,23 +45,23 @@ class ClaudeCodeSource:
         self._profile_token: str | None = None
         self._profile_at: datetime | None = None
         self._profile_drift: tuple[str, ...] = ()
-        self._unknown_keys = UnknownKeys(seat.name)
+        self._unknown_keys = UnknownKeysLog(seat.name)
 
     def __repr__(self) -> str:
         return f"ClaudeCodeSource({self._seat.name!r})"
 
     async def read(self, now: datetime) -> tuple[Snapshot, ...]:
         """The snapshot of the token's organization, or one without any. Never raises for a failure of the service."""
-        found = OrgReading()
+        found = OrganizationAnswers()
         try:
             profile = await self._read_with_newest(now, found)
         except SourceError as trouble:
-            unread = OrgReading(trouble=trouble, errors=[*found.errors, trouble.sentence])
+            unread = OrganizationAnswers(trouble=trouble, errors=[*found.errors, trouble.sentence])
             return (self._snapshot(now, None, unread),)
         self._unknown_keys.note(found.unknown_keys)
         return (self._snapshot(now, profile, found),)
 
-    async def _read_with_newest(self, now: datetime, found: OrgReading) -> Profile:
+    async def _read_with_newest(self, now: datetime, found: OrganizationAnswers) -> Profile:
         """The token's profile. A refused token is loaded once more."""
         token = await current_token(self._sign_in.store, now)
         for _ in range(2):
@@ -75,7 +75,7 @@ class ClaudeCodeSource:
                 break
         raise SourceError(Cause.SESSION, f"the token is no longer accepted (401): {self._sign_in.remedy}")
 
-    async def _read_with(self, token: str, now: datetime, found: OrgReading) -> Profile:
+    async def _read_with(self, token: str, now: datetime, found: OrganizationAnswers) -> Profile:
         profile = await self._current_profile(token, now, found.errors)
         wanted = {organization.lower() for organization in self._seat.organizations}
         if wanted and profile.org not in wanted:
@@ -88,7 +88,7 @@ class ClaudeCodeSource:
             found.trouble = trouble
             found.errors.append(f"usage: {trouble.sentence}")
             return profile
-        usage = take_usage(body, found)
+        usage = parse_usage(body, found)
         found.metering = _metering(usage, profile, found.notes)
         conclude(found)
         return profile
@@ -119,7 +119,7 @@ class ClaudeCodeSource:
         self._expected_account = self._expected_account or profile.account
         return profile
 
-    def _snapshot(self, now: datetime, profile: Profile | None, found: OrgReading) -> Snapshot:
+    def _snapshot(self, now: datetime, profile: Profile | None, found: OrganizationAnswers) -> Snapshot:
         trouble = found.trouble
         remarks = [] if profile is None else self._remarks(profile)
         return Snapshot(

@@ -63,7 +63,7 @@ AnyShape = TypeVar("AnyShape", bound=Shape)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _FieldPath:
     path: str
     notes: DriftNotes
 
@@ -84,7 +84,7 @@ def read(shape: type[AnyShape], value: object, path: str, notes: DriftNotes) -> 
     if not isinstance(value, dict):
         notes.reject(path, "an object", kind(value))
         return None
-    return shape.model_validate(value, context=_Place(path, notes))
+    return shape.model_validate(value, context=_FieldPath(path, notes))
 
 
 def kind(value: object) -> str:
@@ -120,7 +120,7 @@ def _tolerant(convert: Callable[[Any, Callable[[str], None]], object]) -> PlainV
     def validate(value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
-        place = cast("_Place", info.context)
+        place = cast("_FieldPath", info.context)
         path = f"{place.path}.{info.field_name}"
         try:
             return convert(value, lambda note: place.notes.add(f"{path}: {note}"))

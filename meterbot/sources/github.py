@@ -87,7 +87,7 @@ class _GitCommit(_Shape):
     committer: _Signature | None = None
 
 
-class _Account(_Shape):
+class _Author(_Shape):
     """An empty object if GitHub knows no account for a commit's e-mail address."""
 
     login: _Login | None = None
@@ -95,7 +95,7 @@ class _Account(_Shape):
 
 class _Listed(_Shape):
     commit: _GitCommit
-    author: _Account | None = None
+    author: _Author | None = None
 
 
 _PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict(defer_build=True))

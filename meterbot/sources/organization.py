@@ -30,7 +30,7 @@ _OF_THE_SESSION = {Cause.SESSION, Cause.REGION, Cause.SCOPE, Cause.CHALLENGED, C
 
 
 @dataclass(slots=True)
-class OrgReading:
+class OrganizationAnswers:
     """The results so far. `trouble` is the failure that ended the reading; `distrusts_account`: an answer
     contradicted the known account."""
 
@@ -52,54 +52,58 @@ class OrgReading:
 
 async def read_organization(
     session: Session, organization: Organization, account: str | None, now: datetime
-) -> OrgReading:
+) -> OrganizationAnswers:
     """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
     UUID."""
-    found = OrgReading()
+    answers = OrganizationAnswers()
     at = f"/api/organizations/{organization.uuid}"
     try:
-        usage = take_usage(await session.get(f"{at}/usage", now), found)
+        usage = parse_usage(await session.get(f"{at}/usage", now), answers)
     except SourceError as trouble:
-        found.trouble = trouble
-        found.errors.append(f"usage: {trouble.sentence}")
-        found.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
-        return found
-    overage = await _overage(session, organization, account, now, found)
+        answers.trouble = trouble
+        answers.errors.append(f"usage: {trouble.sentence}")
+        answers.distrusts_account = trouble.cause in {Cause.SESSION, Cause.DENIED}
+        return answers
+    overage = await _overage(session, organization, account, now, answers)
     enterprise = organization.tier == "enterprise"
-    found.metering = metering_of(usage, overage, found.notes, team=organization.team, enterprise=enterprise)
-    if not found.ended:
-        body = await _optional(session, f"{at}/subscription_details", "subscription", now, found)
+    answers.metering = metering_of(
+        usage, overage, answers.notes, team=organization.team, enterprise=enterprise
+    )
+    if not answers.ended:
+        body = await _optional(session, f"{at}/subscription_details", "subscription", now, answers)
         if body is not Missing.FAILED:
-            found.billing = billing_of(None if body is Missing.ABSENT else body, found.notes)
-    if not found.ended:
-        await _balance(session, organization, f"{at}/prepaid/credits", now, found)
-    conclude(found)
-    return found
+            answers.billing = billing_of(None if body is Missing.ABSENT else body, answers.notes)
+    if not answers.ended:
+        await _balance(session, organization, f"{at}/prepaid/credits", now, answers)
+    conclude(answers)
+    return answers
 
 
-def conclude(found: OrgReading) -> None:
+def conclude(answers: OrganizationAnswers) -> None:
     """Notes what is missing after the last answer."""
-    if not found.metering.read and not found.metering.lost:
-        found.errors.append(NO_AMOUNT)
-    if found.trouble is None and (not found.windows_read or found.metering.lost):
-        found.trouble = SourceError(Cause.DRIFTED, f"an answer has changed its form ({worst(found.notes)})")
+    if not answers.metering.read and not answers.metering.lost:
+        answers.errors.append(NO_AMOUNT)
+    if answers.trouble is None and (not answers.windows_read or answers.metering.lost):
+        answers.trouble = SourceError(
+            Cause.DRIFTED, f"an answer has changed its form ({worst(answers.notes)})"
+        )
 
 
-def take_usage(value: object, found: OrgReading) -> dict[str, object] | None:
+def parse_usage(value: object, answers: OrganizationAnswers) -> dict[str, object] | None:
     """Takes the windows of a `/usage` body. Returns the body if it contains anything known."""
     if not isinstance(value, dict):
-        found.notes.reject("usage", "an object", kind(value))
+        answers.notes.reject("usage", "an object", kind(value))
         return None
-    found.unknown_keys = [key for key in value if not _is_known(key) and _is_presentable(key)]
+    answers.unknown_keys = [key for key in value if not _is_known(key) and _is_presentable(key)]
     if not any(key in _USAGE_KEYS or is_window(key) for key in value):
-        found.notes.reject("usage", "its fields", "none of them")
+        answers.notes.reject("usage", "its fields", "none of them")
         return None
-    found.windows = windows_of(value, found.notes)
-    found.windows_read = not windows_lost(found.windows, found.notes)
+    answers.windows = windows_of(value, answers.notes)
+    answers.windows_read = not windows_lost(answers.windows, answers.notes)
     return value
 
 
-class UnknownKeys:
+class UnknownKeysLog:
     """New keys appear without notice and are ignored; each is logged once, for the developers."""
 
     def __init__(self, seat: str) -> None:
@@ -122,33 +126,37 @@ def _is_presentable(key: str) -> bool:
 
 
 async def _overage(
-    session: Session, organization: Organization, account: str | None, now: datetime, found: OrgReading
+    session: Session,
+    organization: Organization,
+    account: str | None,
+    now: datetime,
+    answers: OrganizationAnswers,
 ) -> OverageShape | Missing:
     path = f"/api/organizations/{organization.uuid}/overage_spend_limit"
     if organization.team:
         if account is None:
-            found.errors.append("overage: not asked for, as the account's id is unknown")
+            answers.errors.append("overage: not asked for, as the account's id is unknown")
             return Missing.FAILED
         path += f"?account_uuid={account}"  # Without the account the row would be the whole organization's.
-    body = await _optional(session, path, "overage", now, found)
+    body = await _optional(session, path, "overage", now, answers)
     if isinstance(body, Missing):
         return body
-    return overage_row(body, found.notes, account=account, org=organization.uuid, team=organization.team)
+    return overage_row(body, answers.notes, account=account, org=organization.uuid, team=organization.team)
 
 
 async def _balance(
-    session: Session, organization: Organization, path: str, now: datetime, found: OrgReading
+    session: Session, organization: Organization, path: str, now: datetime, answers: OrganizationAnswers
 ) -> None:
     """Asks for the prepaid credits where extra usage is metered and `/usage` has not told them already. To be denied is an
     answer: most members of an organization may not see its billing."""
-    extra = found.metering.extra
+    extra = answers.metering.extra
     if extra is None or extra.balance is not None:
         return
-    body = await _optional(session, path, "credits", now, found, denied_is_absent=True)
+    body = await _optional(session, path, "credits", now, answers, denied_is_absent=True)
     if isinstance(body, Missing):
         return
-    balance = balance_of(body, found.notes, shared=organization.team)
-    found.metering = replace(found.metering, extra=replace(extra, balance=balance))
+    balance = balance_of(body, answers.notes, shared=organization.team)
+    answers.metering = replace(answers.metering, extra=replace(extra, balance=balance))
 
 
 async def _optional(
@@ -156,7 +164,7 @@ async def _optional(
     path: str,
     part: str,
     now: datetime,
-    found: OrgReading,
+    answers: OrganizationAnswers,
     *,
     denied_is_absent: bool = False,
 ) -> object:
@@ -167,10 +175,10 @@ async def _optional(
     except SourceError as trouble:
         if trouble.cause is Cause.ABSENT or (denied_is_absent and trouble.cause is Cause.DENIED):
             return Missing.ABSENT
-        found.errors.append(f"{part}: {trouble.sentence}")
-        found.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}
+        answers.errors.append(f"{part}: {trouble.sentence}")
+        answers.distrusts_account |= trouble.cause in {Cause.UNAUTHORIZED, Cause.SESSION}
         if trouble.cause in _OF_THE_SESSION:
-            found.trouble = trouble
+            answers.trouble = trouble
         return Missing.FAILED
 
 

@@ -19,7 +19,7 @@ from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import DriftNotes, kind, read
-from meterbot.sources.organization import NO_AMOUNT, OrgReading, take_usage, worst
+from meterbot.sources.organization import NO_AMOUNT, OrganizationAnswers, parse_usage, worst
 from meterbot.sources.responses import Missing
 from meterbot.sources.subscription import billing_of
 from meterbot.sources.usage_statements import overage_row
@@ -50,16 +50,16 @@ def snapshots_of(seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, 
         raise UnusablePushError("an empty list: there is nothing to store", "body")
     if len(value) > MOST_SNAPSHOTS:
         raise UnusablePushError(f"more than {MOST_SNAPSHOTS} snapshots in one request: send fewer", "body")
-    found = [_snapshot(seat, item, f"{_ROOT}[{place}]", now) for place, item in enumerate(value)]
+    snapshots = [_snapshot(seat, item, f"{_ROOT}[{place}]", now) for place, item in enumerate(value)]
     # Otherwise a newer one of the same organization would make the store ignore an older one behind it.
-    return tuple(sorted(found, key=lambda snapshot: snapshot.fetched_at))
+    return tuple(sorted(snapshots, key=lambda snapshot: snapshot.fetched_at))
 
 
 def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
     notes = DriftNotes()
     sent, fetched_at = _envelope(value, path, notes, now)
-    found = _found(seat, sent, notes)
-    health, detail = _health(sent, found)
+    answers = _answers(seat, sent, notes)
+    health, detail = _health(sent, answers)
     estimate, throttle = _estimate(sent, notes), _throttle(sent, notes, now)
     return Snapshot(
         seat=seat.name,
@@ -69,17 +69,17 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
         account_uuid=sent.account_uuid,
         account_email=sent.account_email,
         org_uuid=sent.org_uuid,
-        windows=found.windows,
-        windows_read=found.windows_read,
-        extra_usage=found.metering.extra,
-        extra_usage_read=found.metering.read,
-        subscription=found.billing.subscription,
-        subscription_read=found.billing.read,
+        windows=answers.windows,
+        windows_read=answers.windows_read,
+        extra_usage=answers.metering.extra,
+        extra_usage_read=answers.metering.read,
+        subscription=answers.billing.subscription,
+        subscription_read=answers.billing.read,
         estimate=estimate,
         throttle=throttle,
         detail=detail,
         drift=tuple(note.removeprefix(f"{path}.") for note in notes.drift),
-        errors=tuple(_errors(sent, found)),
+        errors=tuple(_errors(sent, answers)),
     )
 
 
@@ -120,12 +120,12 @@ def _said(notes: DriftNotes, path: str) -> str:
 # The numbers.
 
 
-def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
+def _answers(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrganizationAnswers:
     """Reads each body on its own: what one lacks does not affect the others."""
-    found = OrgReading(notes=notes)
-    usage = None if sent.usage is None else take_usage(sent.usage, found)
+    answers = OrganizationAnswers(notes=notes)
+    usage = None if sent.usage is None else parse_usage(sent.usage, answers)
     plan = seat.plan or ""
-    found.metering = metering_of(
+    answers.metering = metering_of(
         usage,
         _overage(seat, sent, notes),
         notes,
@@ -133,8 +133,8 @@ def _found(seat: Seat, sent: PushShape, notes: DriftNotes) -> OrgReading:
         enterprise=plan.startswith("enterprise"),
     )
     if sent.subscription is not None:
-        found.billing = billing_of(sent.subscription, notes)
-    return found
+        answers.billing = billing_of(sent.subscription, notes)
+    return answers
 
 
 def _overage(seat: Seat, sent: PushShape, notes: DriftNotes) -> OverageShape | Missing:
@@ -167,24 +167,24 @@ def _throttle(sent: PushShape, notes: DriftNotes, now: datetime) -> Throttle | N
     return Throttle(shape.tool or "", shape.enabled, shape.throttling, shape.delay_seconds, shape.as_of)
 
 
-def _health(sent: PushShape, found: OrgReading) -> tuple[Health, str | None]:
+def _health(sent: PushShape, answers: OrganizationAnswers) -> tuple[Health, str | None]:
     if sent.stale:
         return Health.STALE, "the seat's machine repeats an older reading: it could not get a new one"
-    if found.metering.lost or (sent.usage is not None and not found.windows_read):
-        return Health.DRIFTED, f"what the seat's machine sends has changed its form ({worst(found.notes)})"
-    if not _any_number(found):
+    if answers.metering.lost or (sent.usage is not None and not answers.windows_read):
+        return Health.DRIFTED, f"what the seat's machine sends has changed its form ({worst(answers.notes)})"
+    if not _any_number(answers):
         return Health.UNREACHABLE, "the seat's machine sends, but could read nothing"
     return Health.OK, None
 
 
-def _any_number(found: OrgReading) -> bool:
-    return found.windows_read or found.metering.read or found.billing.read
+def _any_number(answers: OrganizationAnswers) -> bool:
+    return answers.windows_read or answers.metering.read or answers.billing.read
 
 
-def _errors(sent: PushShape, found: OrgReading) -> list[str]:
+def _errors(sent: PushShape, answers: OrganizationAnswers) -> list[str]:
     """In our own words: the sender's text may contain anything."""
     number = len(sent.errors) if isinstance(sent.errors, list) else int(bool(sent.errors))
     errors = [f"the seat's machine met {number} error{'s' if number > 1 else ''}"] if number else []
-    if _any_number(found) and not found.metering.read and not found.metering.lost:
+    if _any_number(answers) and not answers.metering.read and not answers.metering.lost:
         errors.append(NO_AMOUNT)
     return errors

@@ -34,7 +34,7 @@ class Session:
         self._http = http
         self._base_url = base_url
         self._keeper = keeper
-        self._take_up(key.strip())
+        self._use(key.strip())
 
     def __repr__(self) -> str:
         return "Session(…)"
@@ -50,7 +50,7 @@ class Session:
         if self._keeper is None:
             return
         try:
-            self._take_up(await self._keeper.current())
+            self._use(await self._keeper.current())
         except Exception:
             log.exception("the stored session key could not be read")
             raise SourceError(Cause.FAILING, "the stored session key could not be read") from None
@@ -71,10 +71,10 @@ class Session:
         renewal = renewed_session(status, headers, self._key, now)
         if renewal is None:
             return
-        self._take_up(renewal.key)
+        self._use(renewal.key)
         if self._keeper is not None:
             await self._keeper.renewed(renewal.key, renewal.ends_at, now)
 
-    def _take_up(self, key: str) -> None:
+    def _use(self, key: str) -> None:
         self._key = key
         secret.remember(key)

@@ -36,7 +36,7 @@ class Unkept(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _SessionKey:
     """A session key. `renewed_at` None: the configured one."""
 
     key: str = field(repr=False)
@@ -51,11 +51,11 @@ class SeatSession:
         self._seat = seat
         self._store = store
         self._cipher = cipher
-        self._held = _Held(configured.strip())
-        self._fingerprints = () if cipher is None else cipher.fingerprints(seat, self._held.key)
-        self._begun = False
+        self._session_key = _SessionKey(configured.strip())
+        self._fingerprints = () if cipher is None else cipher.fingerprints(seat, self._session_key.key)
+        self._loaded = False
         self._unsaved = False
-        self._learned: StoredSession | None = None
+        self._adopted: StoredSession | None = None
         self._fresh = False
         self._begun_at: datetime | None = None
         self.unkept = Unkept.NO_KEY if cipher is None else None
@@ -67,21 +67,21 @@ class SeatSession:
     @property
     def end(self) -> SessionEnd | None:
         """When the current session ends: as its cookie says, else as its age suggests."""
-        if self._held.ends_at is not None:
-            return SessionEnd(self._held.ends_at)
-        since = self._held.renewed_at or self._begun_at
+        if self._session_key.ends_at is not None:
+            return SessionEnd(self._session_key.ends_at)
+        since = self._session_key.renewed_at or self._begun_at
         return None if since is None else SessionEnd(since + _USUAL_AGE, estimated=True)
 
     async def note_beginning(self, now: datetime) -> None:
         """Counts the session's age from now, unless an earlier process has stored when it began. Without a cipher nothing is
         stored, so each process starts again."""
-        known = self._begun or self._learned is not None or self._cipher is None
+        known = self._loaded or self._adopted is not None or self._cipher is None
         if self.end is not None or not known:
             return
         self._begun_at = now
         if self.unkept is None:
             seat, fingerprints = self._seat, self._fingerprints
-            await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, now))
+            await self._store.run(lambda tx: sessions.first_row(tx, seat, fingerprints, now))
 
     async def current(self) -> str:
         """The newest key, stored by this process or another. Raises the store's errors until it has answered once:
@@ -89,23 +89,23 @@ class SeatSession:
         if self._cipher is not None:
             try:
                 if not self._fresh:
-                    await self._look(self._cipher)
+                    await self._load(self._cipher)
                 self._fresh = False
                 await self.save()
             except Exception:
-                if not self._begun:
+                if not self._loaded:
                     raise
                 log.exception("stored session key not read, the last one is used", seat=self._seat)
-        return self._held.key
+        return self._session_key.key
 
     async def renewed(self, key: str, ends_at: datetime | None, now: datetime) -> None:
         """Uses and stores a renewal; if storing fails, it is tried again before the next reading."""
-        old = self._held
+        old = self._session_key
         if key == old.key and (ends_at is None or _alike(ends_at, old.ends_at)):
             return
         # Two renewals in one reading have the same `now`, and a clock can be set back: the later one is newer.
         at = now if old.renewed_at is None else max(now, old.renewed_at + _INSTANT)
-        self._held, self._unsaved = _Held(key, at, ends_at), True
+        self._session_key, self._unsaved = _SessionKey(key, at, ends_at), True
         try:
             await self.save()
         except Exception:
@@ -115,38 +115,40 @@ class SeatSession:
         """Stores a renewal that is not stored yet. Raises the store's errors."""
         if not self._unsaved or self._cipher is None or self.unkept is not None:
             return
-        held = self._held
-        ciphertext = self._cipher.encrypt(self._seat, held.key)
-        row = StoredSession(self._seat, self._fingerprints[0], ciphertext, held.renewed_at, held.ends_at)
+        session_key = self._session_key
+        ciphertext = self._cipher.encrypt(self._seat, session_key.key)
+        row = StoredSession(
+            self._seat, self._fingerprints[0], ciphertext, session_key.renewed_at, session_key.ends_at
+        )
         # It must be on the disk before the next request: claude.ai may refuse the old key from then on.
         renew = partial(sessions.renew, renewed=row, descends_from=self._fingerprints)
         if await self._store.run(renew, durable=True):
-            self._unsaved = self._held is not held
+            self._unsaved = self._session_key is not session_key
         else:
-            await self._look(self._cipher)
+            await self._load(self._cipher)
 
-    def learn(self, row: StoredSession | None, *, fresh: bool = False) -> None:
+    def adopt_stored(self, row: StoredSession | None, *, fresh: bool = False) -> None:
         """Loads what another process may have stored. `fresh`: this process alone reads the seat now, so no second
         look is needed."""
         if self._cipher is None or row is None:
             return
-        if row != self._learned:
+        if row != self._adopted:
             if self._unkept(self._cipher, row) is not None:
                 return
-            self._take_up(self._cipher, row)
-            self._learned = row
-        self._begun |= fresh
+            self._adopt(self._cipher, row)
+            self._adopted = row
+        self._loaded |= fresh
         self._fresh = fresh and self.unkept is None
 
-    def begin(self) -> StoredSession | None:
+    def first_row(self) -> StoredSession | None:
         """What to store if nothing is stored yet; None once this process has looked: then the seat was forgotten."""
         return (
             None
-            if self._begun or not self._fingerprints
+            if self._loaded or not self._fingerprints
             else StoredSession(self._seat, self._fingerprints[0])
         )
 
-    async def _look(self, cipher: Cipher) -> None:
+    async def _load(self, cipher: Cipher) -> None:
         """Uses the stored key if it is newer.
 
         The first look deletes renewals of another configured key, unless they cannot be decrypted: the right
@@ -154,7 +156,7 @@ class SeatSession:
         """
         row = await self._row()
         unkept = self._unkept(cipher, row)
-        begins = not self._begun and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
+        begins = not self._loaded and unkept in {Unkept.FORGOTTEN, Unkept.SUPERSEDED}
         if begins or (self.unkept is Unkept.UNREADABLE and row is None):
             if row is not None and row.ciphertext is not None:
                 log.info(
@@ -167,18 +169,18 @@ class SeatSession:
             unkept = self._unkept(cipher, row)
         if unkept is not None and unkept is not self.unkept:
             log.warning("renewals of this seat's session key are not kept", seat=self._seat, why=unkept.value)
-        self._begun, self.unkept = True, unkept
+        self._loaded, self.unkept = True, unkept
         if row is not None and unkept is None:
-            self._take_up(cipher, row)
+            self._adopt(cipher, row)
 
-    def _take_up(self, cipher: Cipher, row: StoredSession) -> None:
+    def _adopt(self, cipher: Cipher, row: StoredSession) -> None:
         self._begun_at = row.begun_at or self._begun_at
         if row.ciphertext is None or row.renewed_at is None:
             return
-        if self._held.renewed_at is None or row.renewed_at >= self._held.renewed_at:
+        if self._session_key.renewed_at is None or row.renewed_at >= self._session_key.renewed_at:
             key = cipher.decrypt(self._seat, row.ciphertext)
             assert key is not None  # noqa: S101 - looked at already
-            self._held, self._unsaved = _Held(key, row.renewed_at, row.ends_at), False
+            self._session_key, self._unsaved = _SessionKey(key, row.renewed_at, row.ends_at), False
 
     async def _row(self) -> StoredSession | None:
         return (await self._store.read(lambda c: sessions.read(c, [self._seat]))).get(self._seat)
@@ -215,24 +217,24 @@ class Sessions:
     async def refresh(self) -> None:
         """Loads what other processes renewed: they read these seats, too."""
         if self._stored and not self._store.sole:
-            await self._learn(self.seats)
+            await self._adopt_stored(self.seats)
 
     async def prepare(self, seats: Iterable[str]) -> None:
         """Loads the keys of seats that this process alone is going to read, with one query."""
         wanted = [seat for seat in seats if seat in self.seats]
         if not self._stored or not wanted:
             return
-        there = await self._learn(wanted, fresh=True)
-        new = {seat: self.seats[seat].begin() for seat in wanted if seat not in there}
+        there = await self._adopt_stored(wanted, fresh=True)
+        new = {seat: self.seats[seat].first_row() for seat in wanted if seat not in there}
         if begun := [session for session in new.values() if session is not None]:
             await self._store.run(lambda tx: sessions.start_all(tx, begun))
-            await self._learn([session.seat for session in begun], fresh=True)
+            await self._adopt_stored([session.seat for session in begun], fresh=True)
 
-    async def _learn(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
+    async def _adopt_stored(self, seats: Collection[str], *, fresh: bool = False) -> set[str]:
         """The keys of seats for which something is stored."""
         rows = await self._store.read(lambda c: sessions.read(c, seats))
         for seat in seats:
-            self.seats[seat].learn(rows.get(seat), fresh=fresh)
+            self.seats[seat].adopt_stored(rows.get(seat), fresh=fresh)
         return set(rows)
 
     async def ends(self, now: datetime) -> dict[str, SessionEnd]:

@@ -149,11 +149,11 @@ async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
     async with assembled(three.config(sqlite), clock) as bot:
         bot.awake_since = clock.now()
         await bot.sweep()
-        await bot.notify.drain()
+        await bot.delivery_worker.drain()
         assert three.on_slack() == before
         bot.awake_since = None
         await bot.sweep()
-        await bot.notify.drain()
+        await bot.delivery_worker.drain()
         await told(bot, clock)
     assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
 

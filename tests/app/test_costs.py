@@ -166,7 +166,7 @@ async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
             patch.setattr(costs.bot.store, "_hold", None)  # as where several processes share a PostgreSQL
             for many, reads in ((4, 3), (3, 1)):
                 patch.setattr("meterbot.app.run.MANY", many)
-                costs.bot.seen = None
+                costs.bot.seat_health = None
                 costs.statements.clear()
                 for _ in range(3):
                     assert len((await costs.bot.health()).seats) == 3
@@ -185,7 +185,7 @@ async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stal
         assert len(idle) <= 3 * 3 + 1
         for _ in range(10):
             await costs.pass_minutes(3)
-            await costs.bot.waiting.run(costs.clock.now())
+            await costs.bot.sweeper.run(costs.clock.now())
             assert {
                 state.health for state in (await costs.bot.store.read(source_states.read_sources)).values()
             } == {Health.OK}

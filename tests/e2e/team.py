@@ -173,4 +173,4 @@ async def told(bot: Bot, clock: ManualClock) -> None:
         for each in await bot.store.read(lambda c: deliveries.read_queues(c, clock.now()))
     ):
         clock.advance(timedelta(seconds=1))
-        await bot.notify.drain()
+        await bot.delivery_worker.drain()

@@ -503,7 +503,7 @@ async def test_neither_the_database_nor_the_log_nor_a_repr_shows_a_secret(
     assert failure
     rows = await store.read(kept.read)
     await store.close()
-    said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._held!r} {cipher!r} {rows!r} {sessions.remarks()}"
+    said = f"{logs} {caplog.text} {failure} {sessions!r} {ana!r} {ana._session_key!r} {cipher!r} {rows!r} {sessions.remarks()}"
     stored = files_of(tmp_path)
     for secret in (CONFIGURED, SECOND, THIRD, K1, K2):
         assert secret not in said

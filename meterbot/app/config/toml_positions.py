@@ -92,7 +92,7 @@ class _Scanner:
         while True:
             self._skip()
             here = self._position()
-            keys.append((_unquoted(self._take(_KEY)), here))
+            keys.append((_unquoted(self._match(_KEY)), here))
             self._skip()
             if not self._text.startswith(".", self._at):
                 return keys
@@ -105,9 +105,9 @@ class _Scanner:
             case "{":
                 self._inline_table(path)
             case '"' | "'":
-                self._take(_STRING)
+                self._match(_STRING)
             case _:
-                self._take(_PLAIN)
+                self._match(_PLAIN)
 
     def _array(self, path: Path) -> None:
         index = 0
@@ -132,9 +132,9 @@ class _Scanner:
         return False
 
     def _skip(self) -> None:
-        self._take(_SPACE)
+        self._match(_SPACE)
 
-    def _take(self, pattern: re.Pattern[str]) -> str:
+    def _match(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self._text, self._at)
         if match is None:
             raise ValueError("not a document that tomli accepts")

@@ -35,7 +35,7 @@ _HARMLESS = {Health.STALE, Health.RATE_LIMITED, Health.NEVER_SEEN}
 Now = Callable[[], datetime]
 
 
-async def look(config: Config, now: Now) -> list[Check]:
+async def live_checks(config: Config, now: Now) -> list[Check]:
     """Contacts everybody at once; the findings keep their order."""
     database, known = await _database(config)
     (slack, slack_clock), (discord, discord_clock), seats = await asyncio.gather(

@@ -65,7 +65,7 @@ class SecretCollector:
     ) -> KeptSecret:
         """The secret, once it passes `check`; with `may_be_kept`, a person may keep one that does not, because a service
         that is down says nothing about it. Raises `RefusedError`."""
-        kept = self._found(spec, given) or self._typed(spec)
+        kept = self._existing(spec, given) or self._typed(spec)
         while failures := failures_of(check(kept)):
             self._prompter.reject(problem_of(failures))
             if may_be_kept and self._prompter.confirm("Keep it anyway?"):
@@ -76,11 +76,11 @@ class SecretCollector:
 
     def make(self, spec: SecretSpec, value: str) -> KeptSecret:
         """A secret with this new value, unless there is one already."""
-        kept = self._found(spec, SecretPlace()) or self._new(spec, value)
+        kept = self._existing(spec, SecretPlace()) or self._new(spec, value)
         self.kept.append(kept)
         return kept
 
-    def _found(self, spec: SecretSpec, given: SecretPlace) -> KeptSecret | None:
+    def _existing(self, spec: SecretSpec, given: SecretPlace) -> KeptSecret | None:
         file = f"{FOLDER}/{spec.file}"
         try:
             if given.env is not None:

@@ -18,9 +18,9 @@ from meterbot.core.inline import instant
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Series, Table, buttons
 from meterbot.core.money import Money, rounded, show
 from meterbot.core.text import day_text, moment, one_line, sentence, window_label
+from meterbot.rules.forecast import FEWEST_DAYS, Forecast
 from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
-from meterbot.rules.outlook import FEWEST_DAYS, Forecast
 
 _MOST_ROWS = 30
 _DAYS_A_LABEL = 2

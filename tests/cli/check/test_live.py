@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from meterbot.cli.check import live
 from meterbot.cli.check.live import (
     clock,
-    look,
+    live_checks,
     plans,
     readings,
     schema,
@@ -55,7 +55,7 @@ def troubles(checks: list[Check]) -> list[tuple[str, Status]]:
 async def test_a_sound_team_is_all_well_and_nothing_is_posted_or_made(
     three: Team, sqlite: str, tmp_path: Path
 ) -> None:
-    checks = await look(three.config(sqlite), present)
+    checks = await live_checks(three.config(sqlite), present)
     assert troubles(checks) == []
     assert [check.id for check in checks] == [
         "schema",
@@ -76,7 +76,7 @@ async def test_what_fails_is_told_side_by_side_and_no_secret_with_it(
     three.discord.invited = False
     three.accounts["ana"].signed_in = False
     with watching(caplog, capsys) as watch:
-        checks = await look(three.config(sqlite, SLACK_APP_TOKEN="xapp-planted-wrong"), present)
+        checks = await live_checks(three.config(sqlite, SLACK_APP_TOKEN="xapp-planted-wrong"), present)
         for secret in (*SECRETS, "xapp-planted-wrong"):
             watch.assert_hidden(secret, checks)
     assert troubles(checks) == [
@@ -92,7 +92,7 @@ async def test_a_seat_whose_service_asked_for_a_pause_is_not_asked(three: Team, 
     pausing = SourceState("ana", Health.RATE_LIMITED, failures=1, next_due=present() + timedelta(hours=1))
     await store.run(lambda c: batches.write(c, Batch(sources=[pausing])))
     await store.close()
-    checks = await look(three.config(sqlite), present)
+    checks = await live_checks(three.config(sqlite), present)
     assert troubles(checks) == [("seat_read", Status.WARN)]
     asking = {key for request in three.claude.requests for key in request.session_keys}
     assert asking == {SESSION_KEYS["bo"], SESSION_KEYS["cy"]}
@@ -102,7 +102,7 @@ async def test_a_read_that_takes_too_long_is_given_up(
     three: Team, sqlite: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "READ_SECONDS", 0.0)
-    checks = await look(three.config(sqlite), present)
+    checks = await live_checks(three.config(sqlite), present)
     assert troubles(checks) == [("seat_read", Status.FAIL)]
 
 
@@ -134,14 +134,14 @@ async def test_another_schema_is_told_and_no_seat_is_read(
     seen = await glance(sqlite)
     assert (seen.found, seen.unknown) == (found, unknown)
     status = Status.FAIL if unknown else Status.WARN
-    checks = await look(three.config(sqlite), present)
+    checks = await live_checks(three.config(sqlite), present)
     assert troubles(checks) == [("schema", status), ("seat_read", Status.WARN)]
     assert three.claude.requests == []
 
 
 async def test_a_database_that_is_none_is_told(three: Team, sqlite: str, tmp_path: Path) -> None:
     (tmp_path / "meterbot.db").write_bytes(bytes(range(1, 256)) * 64)
-    assert troubles(await look(three.config(sqlite), present))[0] == ("schema", Status.FAIL)
+    assert troubles(await live_checks(three.config(sqlite), present))[0] == ("schema", Status.FAIL)
 
 
 def test_a_schema_of_a_later_version_fails() -> None:

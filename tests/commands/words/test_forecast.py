@@ -20,8 +20,8 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Estimate, Sample, Window, WindowPoint
 from meterbot.core.money import Money
 from meterbot.core.operators import Rows
+from meterbot.rules.forecast import Forecast
 from meterbot.rules.hours import Hour
-from meterbot.rules.outlook import Forecast
 from tests.teams import (
     NOW,
     extra,

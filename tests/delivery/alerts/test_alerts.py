@@ -10,7 +10,7 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery.alerts import alert, resolution_line, resolved
 from meterbot.rules import money_fact
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from tests.delivery.alerts.events import (
     BERLIN,
     FACTS,

@@ -10,7 +10,7 @@ from meterbot.core.inline import plain
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind
 from meterbot.delivery.alerts.why import why
-from meterbot.rules.facts import instant
+from meterbot.rules.fact_json import instant
 from tests.delivery.alerts.events import BERLIN, FACTS, event, usd
 from tests.teams import NOW, seat
 

@@ -10,7 +10,7 @@ from meterbot.core.models import Counter, Sample
 from meterbot.core.money import Money
 from meterbot.rules.increases import increases, spend_between
 from meterbot.rules.months import month_end, month_of, opening_month, rolled_over
-from meterbot.rules.pace_and_caps import Pace, cap_eta, pace
+from meterbot.rules.pace import Pace, cap_eta, pace
 
 NOW = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

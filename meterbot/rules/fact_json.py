@@ -1,4 +1,4 @@
-"""The JSON values inside `Event.facts`."""
+"""Money and instants as JSON, for `Event.facts`."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

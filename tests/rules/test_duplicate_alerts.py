@@ -1,14 +1,14 @@
 from dataclasses import replace
 
 from meterbot.core.models import Event, EventKind
-from meterbot.rules.one_post import one_post_per_fact
+from meterbot.rules.duplicate_alerts import mark_duplicates
 from tests.delivery.alerts.events import event
 
 CHANGED = event(EventKind.METERING_CHANGED)
 
 
 def posted(*events: Event) -> list[EventKind]:
-    return [each.kind for each in one_post_per_fact(events) if each.muted_by is None]
+    return [each.kind for each in mark_duplicates(events) if each.muted_by is None]
 
 
 def test_spend_that_starts_because_a_window_is_full_is_one_post() -> None:
@@ -18,7 +18,7 @@ def test_spend_that_starts_because_a_window_is_full_is_one_post() -> None:
 
 def test_a_changed_cap_is_reported_by_the_end_of_the_block_or_by_the_level_that_it_crossed() -> None:
     for kind in (EventKind.SEAT_UNBLOCKED, EventKind.THRESHOLD_CROSSED):
-        reporter, muted = one_post_per_fact([event(kind), CHANGED])
+        reporter, muted = mark_duplicates([event(kind), CHANGED])
         assert reporter.facts["changes"] == CHANGED.facts["changes"]
         assert muted.muted_by == reporter.key
 

@@ -9,8 +9,8 @@ import pytest
 
 from meterbot.core.models import Counter
 from meterbot.core.money import Money
+from meterbot.rules.forecast import Forecast, forecast, rest_of_month
 from meterbot.rules.hours import Hour
-from meterbot.rules.outlook import Forecast, forecast, rest_of_month
 
 ANA = Counter("acc", "org")
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from meterbot.core.models import Event, EventKind
 
 
-def one_post_per_fact(events: Sequence[Event]) -> tuple[Event, ...]:
+def mark_duplicates(events: Sequence[Event]) -> tuple[Event, ...]:
     """The same events, with `muted_by` on those that another one includes. A spend that starts because a window is
     full includes the window. The end of a block, or the level that a new cap crosses, includes the changed cap."""
     found = {event.kind: event for event in events if event.muted_by is None}
