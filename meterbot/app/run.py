@@ -35,31 +35,26 @@ TICK_SECONDS = 1.0
 """How often due seats are looked for."""
 SWEEP_SECONDS = 30.0
 """How often the bot checks what becomes true because time passes."""
-MANY = 500
+MANY_SEATS = 500
 """With more seats, their health is read only with every sweep."""
 TIDY_SECONDS = 60.0
 """How often the bot checks for old data to thin out."""
 ROUND_SECONDS = 60.0
 """How often the readings are logged."""
 WRITE_SECONDS = 10.0
-"""How often the last tick is stored, which also shows whether the database can be written to."""
+"""Between two writes of the last tick, which also show whether the database can be written to."""
 CHANNELS_SECONDS = 600.0
 """How often the bot checks that alerts can be posted to the configured channels."""
-LOOK_SECONDS = 5.0
+HEALTH_SECONDS = 5.0
 """How often the bot reports its health."""
 _ANSWER_SECONDS = 10.0
 """After which the database counts as not answering."""
-MERGES_SECONDS = 10.0
+PULL_REQUESTS_SECONDS = 10.0
 """How often the cost of merged pull requests is calculated."""
 ASLEEP = timedelta(minutes=5)
 """Ticks farther apart mean that the machine was suspended, which is no failure of a source."""
 
 log = get_logger(__name__)
-
-
-async def no_channel_problems() -> Mapping[str, str]:
-    """For a bot whose channels nobody can check."""
-    return {}
 
 
 @dataclass
@@ -84,9 +79,9 @@ class Bot:
     sessions: Sessions
     heartbeat: Heartbeat
     sweep_lease: Lease
-    """Held by the one worker that sweeps for all."""
-    channel_problems: Callable[[], Awaitable[Mapping[str, str]]] = no_channel_problems
-    """Chat → why nothing can be posted to its channel."""
+    """Held by the one process that runs the sweep for all."""
+    channel_problems: Callable[[], Awaitable[Mapping[str, str]]]
+    """Finds, for each chat, why nothing can be posted to its channel."""
     last_tick: datetime | None = None
     written_at: datetime | None = None
     connected_at: datetime | None = None
@@ -110,9 +105,9 @@ class Bot:
             (self.sweep, SWEEP_SECONDS),
             (self.note_tick, WRITE_SECONDS),
             (self.check_channels, CHANNELS_SECONDS),
-            (self.calculate_merges, MERGES_SECONDS),
+            (self.calculate_merges, PULL_REQUESTS_SECONDS),
             (self.digest, SWEEP_SECONDS),
-            (self.report_health, LOOK_SECONDS),
+            (self.report_health, HEALTH_SECONDS),
             (self.end_round, ROUND_SECONDS),
             (self.tidy, TIDY_SECONDS),
         ):
@@ -165,7 +160,7 @@ class Bot:
             await self.sweeper.run(self.clock.now(), self.awake_since)
 
     async def note_tick(self) -> None:
-        """Stores the last tick, for `status` in any process."""
+        """Stores the last tick, for `status` in every process."""
         if self.store.is_replaced():
             self.ended_by = StartError(
                 "the database's file was replaced or moved while the bot ran, so nothing more would be stored: "
@@ -220,7 +215,11 @@ class Bot:
     async def _health(self) -> Mapping[str, SourceState]:
         """The health of every seat. If there are very many, it is not read with every check, to spare the database."""
         at = monotonic()
-        if len(self.seats) < MANY or self.seat_health is None or at - self.seat_health[0] > SWEEP_SECONDS:
+        if (
+            len(self.seats) < MANY_SEATS
+            or self.seat_health is None
+            or at - self.seat_health[0] > SWEEP_SECONDS
+        ):
             self.seat_health = at, await self.store.read(source_states.read_sources)
         return self.seat_health[1]
 

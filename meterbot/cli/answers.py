@@ -53,12 +53,6 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 """Everybody who can run commands on this machine sees every seat and may change every setting."""
 
 
-async def team_now(config: Config, now: datetime) -> TeamReport:
-    """The team, from the database."""
-    async with opened(config) as store:
-        return await current_report(store, Reports(config.seat_list(), config.timezone), now)
-
-
 async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team, from the database, with its forecasts."""
     async with opened(config) as store:

@@ -6,7 +6,6 @@ from meterbot.chat import Answer, Form, Question
 from meterbot.chat.command_words import WORDS
 from meterbot.commands.context import CommandContext, Request, parse
 from meterbot.commands.words import (
-    alert_actions,
     forecast,
     help,  # noqa: A004 - the word
     history,
@@ -32,12 +31,12 @@ FUNCTIONS: Mapping[str, Callable[[CommandContext, Request], Awaitable[Answer]]] 
     "history": history.answer,
     "renewals": renewals.answer,
     "pr": pull_requests.answer,
-    "why": alert_actions.why,
-    "ack": alert_actions.acknowledge,
-    "snooze": alert_actions.snooze,
-    "mute": alert_actions.mute,
-    "muted": alert_actions.muted,
-    "unmute": alert_actions.muted,
+    "why": lambda context, request: context.actions.why(request.question, request.words),
+    "ack": lambda context, request: context.actions.acknowledge(request.question, request.words),
+    "snooze": lambda context, request: context.actions.snooze(request.question, request.words),
+    "mute": lambda context, request: context.actions.mute(request.question, request.words),
+    "muted": lambda context, request: context.actions.muted(request.question, request.words),
+    "unmute": lambda context, request: context.actions.muted(request.question, request.words),
     "settings": settings.answer,
     "join": joining.join,
     "approve": joining.approve,

@@ -26,25 +26,28 @@ from meterbot.rules.pace import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
 
 DAY = timedelta(hours=24)
-_CALM = timedelta(days=7)
-_AGAIN = timedelta(hours=1)
+_RISK_FORGOTTEN_AFTER = timedelta(days=7)
+_RISK_CHECK_INTERVAL = timedelta(hours=1)
 """How long a known risk need not be checked again."""
-_FAR_ABOVE = 3
-_NINE_OF_TEN = 9, 10
+_SPIKE_FACTOR = 3
+_PERCENTILE = 9, 10
 _FEWEST_BUSY_HOURS = 10
 _LEAST_MINOR = 100
 
 
 def needs_samples(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
     """Whether the samples of the last 24 hours may cause an event, after a rise."""
-    return _may_fall(memory, settings, now) or _may_spike(memory, settings, now)
+    return _may_reach_cap(memory, settings, now) or _may_spike(memory, settings, now)
 
 
 def needs_hours(
     memory: CounterMemory, samples: Sequence[Sample], settings: RuleSettings, now: datetime
 ) -> bool:
     """Whether the hours of four weeks are needed, to distinguish a risk from a busy day, or a spike from a habit."""
-    risk = _may_fall(memory, settings, now) and _falls(memory, pace(samples, now, (DAY,)), now) is not None
+    risk = (
+        _may_reach_cap(memory, settings, now)
+        and _cap_reached_at(memory, pace(samples, now, (DAY,)), now) is not None
+    )
     return risk or (_may_spike(memory, settings, now) and pace(samples, now, (HOUR,)) is not None)
 
 
@@ -64,25 +67,25 @@ def watch_pace(
     memory: CounterMemory, rise: RisenCounter, settings: RuleSettings, now: datetime
 ) -> tuple[CounterMemory, list[Event]]:
     """Whether the cap will be reached, and whether this is a spike."""
-    about = _About(memory, rise, now)
+    check = _PaceCheck(memory, rise, now)
     events: list[Event] = []
-    if _may_fall(memory, settings, now):
-        memory, event = _watch_cap(about)
+    if _may_reach_cap(memory, settings, now):
+        memory, event = _check_cap(check)
         events += [] if event is None else [event]
-    if _may_spike(memory, settings, now) and (event := _spike(about)) is not None:
+    if _may_spike(memory, settings, now) and (event := _spike(check)) is not None:
         memory = replace(memory, spike_at=now)
         events.append(event)
     return memory, events
 
 
-def _may_fall(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
+def _may_reach_cap(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
     if EventKind.CAP_FORECAST not in settings.kinds or memory.block is not None:
         return False
     used, cap, risk = memory.used, memory.cap, memory.risk
     if used is None or not isinstance(cap, Money) or cap.currency != used.currency or used.major >= cap.major:
         return False
     known = risk is not None and risk.period == memory.period and risk.cap == cap
-    return risk is None or not known or now - risk.seen_at >= _AGAIN
+    return risk is None or not known or now - risk.seen_at >= _RISK_CHECK_INTERVAL
 
 
 def _may_spike(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
@@ -92,7 +95,7 @@ def _may_spike(memory: CounterMemory, settings: RuleSettings, now: datetime) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
+class _PaceCheck:
     memory: CounterMemory
     rise: RisenCounter
     now: datetime
@@ -129,18 +132,18 @@ class _About:
         )
 
 
-def _watch_cap(about: _About) -> tuple[CounterMemory, Event | None]:
-    memory, now, cap, risk = about.memory, about.now, about.cap, about.memory.risk
-    speed = about.over(DAY)
-    said = _month(memory, about.rise.hours, now)
-    at = _falls(memory, speed, now)
-    if speed is None or cap is None or at is None or not cap_is_at_risk(at, cap, said, now):
+def _check_cap(check: _PaceCheck) -> tuple[CounterMemory, Event | None]:
+    memory, now, cap, risk = check.memory, check.now, check.cap, check.memory.risk
+    speed = check.over(DAY)
+    month_forecast = _month(memory, check.rise.hours, now)
+    at = _cap_reached_at(memory, speed, now)
+    if speed is None or cap is None or at is None or not cap_is_at_risk(at, cap, month_forecast, now):
         over = risk is not None and speed is not None and cap is not None and _raised(risk.cap, cap)
         return (replace(memory, risk=None) if over else memory), None
     seen = replace(memory, risk=Risk(memory.period, cap, now))
-    if risk is not None and risk.period == memory.period and now - risk.seen_at < _CALM:
+    if risk is not None and risk.period == memory.period and now - risk.seen_at < _RISK_FORGOTTEN_AFTER:
         return seen, None
-    return seen, _will_fall(about, speed, at, said)
+    return seen, _cap_forecast(check, speed, at, month_forecast)
 
 
 def _raised(old: Money, new: Money) -> bool:
@@ -151,7 +154,7 @@ def _ends(memory: CounterMemory, now: datetime) -> datetime:
     return now if memory.period is None else month_end(memory.period[:7])
 
 
-def _falls(memory: CounterMemory, speed: Pace | None, now: datetime) -> datetime | None:
+def _cap_reached_at(memory: CounterMemory, speed: Pace | None, now: datetime) -> datetime | None:
     """When the cap is reached at this pace; None if the counter starts again first."""
     cap, used = memory.cap, memory.used
     if used is None or not isinstance(cap, Money):
@@ -171,10 +174,14 @@ def _in_currency(hours: Iterable[Hour], currency: str) -> list[Hour]:
     return [hour for hour in hours if hour.spent.currency == currency]
 
 
-def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) -> Event:
-    month = "" if said is None else f", and the month would end at about {money.show(said.likely)}"
-    cap = "" if about.cap is None else f" of {money.show(about.cap)}"
-    return about.event(
+def _cap_forecast(check: _PaceCheck, speed: Pace, at: datetime, month_forecast: Forecast | None) -> Event:
+    month = (
+        ""
+        if month_forecast is None
+        else f", and the month would end at about {money.show(month_forecast.likely)}"
+    )
+    cap = "" if check.cap is None else f" of {money.show(check.cap)}"
+    return check.event(
         EventKind.CAP_FORECAST,
         Severity.WARNING,
         f"at {money.show(speed.per_hour)} an hour over the last {span(speed.over)} the cap{cap} is reached at "
@@ -182,10 +189,10 @@ def _will_fall(about: _About, speed: Pace, at: datetime, said: Forecast | None) 
         {
             **_speed_facts(speed),
             "cap_eta": instant(at),
-            "ends": instant(_ends(about.memory, about.now)),
-            "low": None if said is None else money_fact(said.low),
-            "likely": None if said is None else money_fact(said.likely),
-            "high": None if said is None else money_fact(said.high),
+            "ends": instant(_ends(check.memory, check.now)),
+            "low": None if month_forecast is None else money_fact(month_forecast.low),
+            "likely": None if month_forecast is None else money_fact(month_forecast.likely),
+            "high": None if month_forecast is None else money_fact(month_forecast.high),
         },
     )
 
@@ -194,20 +201,20 @@ def _speed_facts(speed: Pace) -> dict[str, object]:
     return {"pace": money_fact(speed.per_hour), "over_hours": f"{speed.over / HOUR:.2f}"}
 
 
-def _spike(about: _About) -> Event | None:
-    speed = about.over(HOUR)
+def _spike(check: _PaceCheck) -> Event | None:
+    speed = check.over(HOUR)
     if speed is None:
         return None
-    busy = _busy(about.rise.hours, speed.per_hour.currency, hour_of(about.now - HOUR))
+    busy = _busy(check.rise.hours, speed.per_hour.currency, hour_of(check.now - HOUR))
     if len(busy) < _FEWEST_BUSY_HOURS:
         return None
-    part, whole = _NINE_OF_TEN
+    part, whole = _PERCENTILE
     usual = sorted(busy, key=lambda spent: spent.major)[(len(busy) * part - 1) // whole]
     fast = speed.per_hour
-    if fast.minor < _LEAST_MINOR or fast.major < usual.major * _FAR_ABOVE:
+    if fast.minor < _LEAST_MINOR or fast.major < usual.major * _SPIKE_FACTOR:
         return None
     times = fast.major / usual.major
-    return about.event(
+    return check.event(
         EventKind.SPEND_SPIKE,
         Severity.INFO,
         f"{money.show(fast)} an hour over the last {span(speed.over)}; 90% of its {len(busy)} busy hours in "

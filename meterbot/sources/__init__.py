@@ -5,7 +5,7 @@ fields of the shapes in `wire` one by one and notes what does not fit, and `wind
 and `account` make values of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -36,24 +36,18 @@ class UnusablePushError(MeterbotError):
         self.field = field
 
 
-class PushReader(Protocol):
-    """Reads what a seat's own machine sends."""
-
-    def __call__(self, seat: Seat, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
-        """All snapshots of the document, the oldest first. Raises `UnusablePushError`."""
-        ...
+PushReader = Callable[[Seat, bytes, datetime], tuple[Snapshot, ...]]
+"""Parses the document that a seat's own machine sent, at an instant. Returns all its snapshots, the oldest first. Raises
+`UnusablePushError`."""
 
 
 class UnusableHookError(MeterbotError):
     """A webhook request is not what GitHub sends. The text never contains a value of it."""
 
 
-class HookReader(Protocol):
-    """Reads GitHub's webhook requests, after their signature was checked."""
-
-    def __call__(self, event: str, document: bytes) -> Merged | str:
-        """The merged pull request, or why the event does not matter. Raises `UnusableHookError`."""
-        ...
+HookReader = Callable[[str, bytes], Merged | str]
+"""Parses an event and its document that GitHub sent, after the signature was checked. Returns a merged pull request, or why
+the event is ignored. Raises `UnusableHookError`."""
 
 
 class CommitsUnreadError(MeterbotError):
@@ -65,9 +59,5 @@ class CommitsUnreadError(MeterbotError):
         self.retry_after = retry_after
 
 
-class CommitReader(Protocol):
-    """Reads the commits of a pull request."""
-
-    async def __call__(self, merged: Merged, now: datetime) -> Sequence[Commit]:
-        """The oldest first, at most 250. Raises `CommitsUnreadError`."""
-        ...
+CommitReader = Callable[[Merged, datetime], Awaitable[Sequence[Commit]]]
+"""Asks which commits a pull request has: the oldest first, at most 250. Raises `CommitsUnreadError`."""

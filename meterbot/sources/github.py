@@ -102,7 +102,7 @@ _PAGE: TypeAdapter[list[_Listed]] = TypeAdapter(list[_Listed], config=ConfigDict
 
 
 def read_hook(event: str, document: bytes) -> Merged | str:
-    """See `HookReader`."""
+    """A `HookReader`."""
     if event != "pull_request":
         return "meterbot has no use for this event"
     try:
@@ -153,7 +153,7 @@ class GitHub:
         return "GitHub(…)"
 
     async def commits(self, merged: Merged, now: datetime) -> Sequence[Commit]:
-        """See `CommitReader`."""
+        """A `CommitReader`."""
         found: list[_Listed] = []
         for number in range(1, _MOST_PAGES + 1):
             page = await self._page(merged, number, now)

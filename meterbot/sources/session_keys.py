@@ -81,7 +81,7 @@ class SeatSession:
         self._begun_at = now
         if self.unkept is None:
             seat, fingerprints = self._seat, self._fingerprints
-            await self._store.run(lambda tx: sessions.first_row(tx, seat, fingerprints, now))
+            await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, now))
 
     async def current(self) -> str:
         """The newest key, stored by this process or another. Raises the store's errors until it has answered once:

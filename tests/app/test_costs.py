@@ -165,7 +165,7 @@ async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
         with monkeypatch.context() as patch:
             patch.setattr(costs.bot.store, "_hold", None)  # as where several processes share a PostgreSQL
             for many, reads in ((4, 3), (3, 1)):
-                patch.setattr("meterbot.app.run.MANY", many)
+                patch.setattr("meterbot.app.run.MANY_SEATS", many)
                 costs.bot.seat_health = None
                 costs.statements.clear()
                 for _ in range(3):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from meterbot.chat import Answer, HomePage
 from meterbot.commands.context import CommandContext, Request
 from meterbot.commands.readings import off_loop
-from meterbot.commands.words import alert_actions, history, seat, settings
+from meterbot.commands.words import history, seat, settings
 from meterbot.commands.words.team import team
 
 _MINE, _TEAM = "mine", "team"
@@ -25,7 +25,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         answers = [
             await seat.own_seats(context, alone, view),
             await settings.answer(context, alone),
-            await alert_actions.muted(context, alone),
+            await context.actions.muted(alone.question, alone.words),
         ]
         messages = tuple(one.message for one in answers)
     else:
