@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from meterbot.app.config import SOURCES, Config, load
 from meterbot.app.web import application
 from meterbot.chat.command_words import HELP_WORDS
-from meterbot.chat.discord import web_api as rest
+from meterbot.chat.discord import failures as rest
 from meterbot.chat.slack import web_api
 from meterbot.cli import cli
 from meterbot.core.cipher import new_key

@@ -10,18 +10,11 @@ import discord
 from meterbot.chat import LOOK_BACK, Answerer, Connection, Forms, no_forms
 from meterbot.chat.discord.client import API_URL, BotClient, Note, SetNote, set_up_library
 from meterbot.chat.discord.connection import DiscordGateway
+from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN, NOT_DISCORD, NotDiscordError, parsing
 from meterbot.chat.discord.limits import Payload, checked
 from meterbot.chat.discord.listen import DiscordListener
 from meterbot.chat.discord.render import carries, post_payload, reply_payload, text_payload
-from meterbot.chat.discord.web_api import (
-    FAILURES,
-    NEW_TOKEN,
-    NOT_DISCORD,
-    DiscordWeb,
-    NotDiscordError,
-    parsing,
-    trace,
-)
+from meterbot.chat.discord.web_api import DiscordWeb, trace
 from meterbot.chat.simpler_forms import send_best
 from meterbot.core.clock import Clock
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError, StartError

@@ -11,7 +11,7 @@ import discord
 from discord.http import Route
 
 from meterbot.chat.discord.client import PERMISSIONS, invite_url, set_up_library
-from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, parsing, reason_of
+from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN, parsing, reason_of
 from meterbot.core.clock import ahead
 from meterbot.core.findings import Check, Status
 from meterbot.core.proxies import proxy_for

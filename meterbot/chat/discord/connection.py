@@ -10,7 +10,8 @@ import discord
 
 from meterbot.chat import Connection
 from meterbot.chat.discord.client import BotClient, Note, SessionLimitError, SetNote
-from meterbot.chat.discord.web_api import FAILURES, NEW_TOKEN, DiscordWeb
+from meterbot.chat.discord.failures import FAILURES, NEW_TOKEN
+from meterbot.chat.discord.web_api import DiscordWeb
 from meterbot.core.clock import Clock
 from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease

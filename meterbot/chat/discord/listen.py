@@ -1,20 +1,22 @@
 """Questions from people on Discord: commands, buttons and forms, deferred at once and answered by webhook."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 import discord
 from discord.http import Route
 
 from meterbot.chat import Answer, Answerer, Form, Forms, Question, no_forms
+from meterbot.chat.discord.failures import refusal_of
 from meterbot.chat.discord.limits import Payload, checked
 from meterbot.chat.discord.modals import form_payload
 from meterbot.chat.discord.pictures import draw, summary, with_file
-from meterbot.chat.discord.render import answer_payload, line_payload
+from meterbot.chat.discord.render import answer_payload, line_payload, text_payload
+from meterbot.chat.simpler_forms import send_best
 from meterbot.core.errors import SendError
 from meterbot.core.log import get_logger
-from meterbot.core.messages import Chart, Posted
+from meterbot.core.messages import Chart, Message, Posted
 
 _REMEMBERED = 1000
 
@@ -94,12 +96,29 @@ async def _respond(interaction: discord.Interaction, answer: Answer | None) -> N
         failed = line_payload("Something went wrong. The details are in meterbot's log.")
         await _webhook(interaction, "PATCH", "/messages/@original", failed)
         return
-    payload, charts = checked(answer_payload(answer.message)), answer.message.charts
-    if not answer.public:
-        await _webhook(interaction, "PATCH", "/messages/@original", payload, charts)
-        return
-    await _webhook(interaction, "PATCH", "/messages/@original", line_payload("Shared with the channel."))
-    await _webhook(interaction, "POST", "", payload, charts)
+    if answer.public:
+        await _webhook(interaction, "PATCH", "/messages/@original", line_payload("Shared with the channel."))
+        await _send(interaction, "POST", "", answer.message)
+    else:
+        await _send(interaction, "PATCH", "/messages/@original", answer.message)
+
+
+async def _send(interaction: discord.Interaction, method: str, path: str, message: Message) -> None:
+    """Sends an answer in the best form that Discord accepts: with its charts as a picture, without, as text."""
+
+    async def send(form: Payload) -> None:
+        try:
+            await _webhook(interaction, method, path, form["body"], form["charts"])
+        except discord.HTTPException as error:
+            raise refusal_of(error) from error
+
+    forms: list[Callable[[], Payload]] = [
+        lambda: {"body": checked(answer_payload(message)), "charts": ()},
+        lambda: {"body": checked(text_payload(message, None)), "charts": ()},
+    ]
+    if message.charts:
+        forms.insert(0, lambda: {"body": checked(answer_payload(message)), "charts": message.charts})
+    await send_best("discord", forms, send)
 
 
 async def _webhook(

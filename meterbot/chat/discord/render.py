@@ -98,9 +98,10 @@ def reply_payload(message: Message, delivery: str, root: str) -> Payload:
     }
 
 
-def text_payload(message: Message, delivery: str) -> Payload:
-    """The whole message without an embed or buttons: the last form that is tried."""
-    hidden, owner = hidden_mark(delivery), _owner(message)
+def text_payload(message: Message, delivery: str | None) -> Payload:
+    """The whole message without an embed or buttons: the last form that is tried. An answer, which has no `delivery`,
+    mentions nobody."""
+    hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
     mention = f"<@{owner}> " if owner else ""
     lines = message_lines(without_natives(message, _TEXT_WIDTH))
     shown, room = [], CONTENT - len(mention) - len(hidden) - _MORE_ROOM

@@ -1,8 +1,7 @@
 """Requests to Discord's REST API, and what is known if one fails."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from json import dumps
@@ -14,44 +13,8 @@ import discord
 from discord.http import Route
 
 from meterbot.chat.discord.client import BotClient
+from meterbot.chat.discord.failures import FAILURES, judge, parsing
 from meterbot.core.errors import Outcome, SendError
-from meterbot.core.text import one_line
-
-NOT_DISCORD = "something that is not Discord answered: is a proxy in between?"
-
-
-class NotDiscordError(Exception):
-    """An answer makes no sense: it is a proxy's page, or half of an answer."""
-
-
-FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, NotDiscordError)
-"""What goes wrong outside of the bot."""
-
-
-@contextmanager
-def parsing() -> Iterator[None]:
-    """Only around the parsing of an answer, here or in discord.py: elsewhere these errors are bugs of ours."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise NotDiscordError(NOT_DISCORD) from error
-
-
-NEW_TOKEN = (
-    "Discord rejects the bot's token: reset it on the Bot page of the developer portal, set DISCORD_TOKEN"  # noqa: S105 - advice
-)
-_UNKNOWN_CHANNEL, _UNKNOWN_MESSAGE = 10003, 10008
-_MISSING_ACCESS, _MISSING_PERMISSIONS = 50001, 50013
-_INVALID = {50006, 50035}
-_GONE = {_UNKNOWN_MESSAGE, 50005}  # 50005: another application's message
-_NO_DIRECT = {50007, 50278}
-_ADVICE = {
-    _UNKNOWN_CHANNEL: "Discord knows no such channel: check channel_id under [discord]",
-    _UNKNOWN_MESSAGE: "the message is no longer in the channel",
-    _MISSING_ACCESS: "the bot cannot see the channel: invite it with `meterbot discord invite`, give it View Channel",
-    _MISSING_PERMISSIONS: "the bot may not write in the channel: give it Send Messages, Embed Links and"
-    " Read Message History there",
-}
 
 
 @dataclass(slots=True)
@@ -148,7 +111,7 @@ class DiscordWeb:
 
 
 def _send_error(error: BaseException, tries: _Tries) -> SendError:
-    outcome, reason = _judge(error)
+    outcome, reason = judge(error)
     if tries.unanswered:
         # An earlier attempt may have arrived, whatever happened to the last one.
         outcome = Outcome.IN_DOUBT
@@ -156,47 +119,6 @@ def _send_error(error: BaseException, tries: _Tries) -> SendError:
     if isinstance(error, discord.RateLimited):
         retry_after = error.retry_after
     return SendError(outcome, reason, retry_after if outcome is not Outcome.REFUSED else None)
-
-
-def _judge(error: BaseException) -> tuple[Outcome, str]:
-    """What the error means if every earlier attempt was answered."""
-    if isinstance(error, discord.RateLimited):
-        return Outcome.NOT_SENT, "Discord asks for a pause"
-    if isinstance(error, discord.LoginFailure):
-        return Outcome.REFUSED, NEW_TOKEN
-    if isinstance(error, discord.HTTPException):
-        return _judge_answer(error.status, error.code, error.text)
-    if isinstance(error, TimeoutError):
-        return Outcome.NOT_SENT, "Discord did not answer in time"
-    if isinstance(error, NotDiscordError):
-        return Outcome.NOT_SENT, NOT_DISCORD
-    return Outcome.NOT_SENT, f"Discord cannot be reached ({type(error).__name__})"
-
-
-def reason_of(error: BaseException) -> str:
-    """The text of one of `FAILURES`, in our own words."""
-    return _judge(error)[1]
-
-
-def _judge_answer(status: int, code: int, text: str) -> tuple[Outcome, str]:
-    if status == 429:
-        return Outcome.NOT_SENT, "Discord asks for a pause"
-    if status >= 500:
-        return Outcome.NOT_SENT, f"Discord is out of order (status {status})"
-    if status == 401:
-        return Outcome.REFUSED, NEW_TOKEN
-    return _judge_refusal(status, code, text)
-
-
-def _judge_refusal(status: int, code: int, text: str) -> tuple[Outcome, str]:
-    if code in _GONE:
-        return Outcome.GONE, _ADVICE.get(code, "the message belongs to another application")
-    if code in _NO_DIRECT:
-        return Outcome.NO_DIRECT, "the person does not accept direct messages from the bot"
-    if code in _INVALID or status == 413:
-        # Discord's own words name the refused field.
-        return Outcome.INVALID, f"Discord refuses the message: {one_line(text, 300)}"
-    return Outcome.REFUSED, _ADVICE.get(code, f"Discord refuses (status {status}, code {code})")
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

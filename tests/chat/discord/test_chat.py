@@ -417,6 +417,37 @@ async def test_a_picture_is_attached_with_its_words(discord: DiscordSimulator, p
     assert "1.50" in said["embeds"][0]["description"]
 
 
+ORIGINAL = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
+NUMBERS = Chart("Spend", ChartKind.BAR, ("Apr 1",), (Series("ana", (Decimal("1.50"),)),), "USD", "ana $1.50")
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+async def test_a_refused_answer_is_sent_again_without_its_picture_and_then_as_text(
+    discord: DiscordSimulator, refusals: int
+) -> None:
+    async def answer(_: Question) -> Answer:
+        return Answer(alert(charts=(NUMBERS,)))
+
+    await draw((NUMBERS,))
+    async with logged() as lines:
+        chat = chat_on(discord)
+        await chat.start(answer)
+        try:
+            await discord.until(lambda: discord.commands and discord.gateway.live)
+            discord.fail("PATCH", ORIGINAL, refused(400, 50035, "embeds.0 is odd"), times=refusals)
+            said = await discord.answer_to(await discord.slash("history"))
+        finally:
+            await chat.close()
+    assert said["attachments"] == []
+    if refusals == 1:
+        assert "1.50" in said["embeds"][0]["description"]
+    else:
+        assert said["embeds"] == []
+        assert "Spent: $50.00" in said["content"]
+        assert "1.50" in said["content"]
+    assert sum("embeds.0 is odd" in str(line) for line in lines) == refusals
+
+
 async def test_a_button_works_after_a_restart(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         posted = await chat.post(DELIVERY, discord.channel_id, alert())
