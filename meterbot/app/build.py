@@ -52,12 +52,12 @@ from meterbot.core.log import get_logger
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.ingest.pushes import PUSH, PushReceiver
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import Retention
-from meterbot.ingest.sweep import Sweep
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.github import read_hook
 from meterbot.sources.http_client import HttpClient
@@ -190,7 +190,7 @@ def _connected(
     rules = config.rule_settings()
     recorder = Recorder(seats, destinations, rules, routing)
     ingest = Ingest(store, recorder, delivery_worker.wake)
-    sweep = Sweep(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
+    sweep = PeriodicChecks(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
     receiver = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
     context = CommandContext(
         store,

@@ -128,7 +128,7 @@ class GitHubEndpoint:
             raise _Answer(422, error=str(bad)) from None
         if isinstance(merged, str):
             return _Answer(202, status="ignored", why=merged)
-        taken = await self._merges.take(merged, delivery, self._now())
+        taken = await self._merges.add(merged, delivery, self._now())
         log.info("a pull request was merged", pull=merged.name, taken=taken.value)
         if taken in {HookReceipt.NEW, HookReceipt.KNOWN}:
             return _Answer(

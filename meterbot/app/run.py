@@ -23,11 +23,11 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.poller import Poller
 from meterbot.ingest.pull_requests import PullRequestTracker
 from meterbot.ingest.pushes import PushReceiver
 from meterbot.ingest.retention import Retention
-from meterbot.ingest.sweep import Sweep
 from meterbot.sources.session_keys import Sessions
 from meterbot.store import Store, deliveries, pull_requests, source_states, workers
 
@@ -67,7 +67,7 @@ class Bot:
     seats: frozenset[str]
     poller: Poller
     ingest: Ingest
-    sweeper: Sweep
+    sweeper: PeriodicChecks
     delivery_worker: DeliveryWorker
     commands: Commands
     receiver: PushReceiver

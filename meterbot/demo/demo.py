@@ -104,7 +104,7 @@ async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None
                 opened_at=pull.first_commit,
                 merged_at=pull.merged_at,
             )
-            await bot.pull_requests.take(merged, name, until, Commits(pull.first_commit, pull.last_commit))
+            await bot.pull_requests.add(merged, name, until, Commits(pull.first_commit, pull.last_commit))
 
 
 async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:

@@ -41,7 +41,7 @@ from meterbot.store import Batch, CounterState, Latest
 # One reading of these sources covers all organizations of the seat; a push may be of one alone.
 _COMPLETE_SOURCES = frozenset({"claude_ai", "claude_code", "admin_api"})
 # A push may have been read long ago, on a machine that was offline since.
-_DELIVERED = "push"
+_PUSHED = "push"
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,13 +81,13 @@ class Changes:
         self.news: list[Snapshot] = []
         """The snapshots that contained something new."""
 
-    def take(self, seat: Seat, tick: Sequence[Snapshot], now: datetime) -> None:
+    def apply(self, seat: Seat, reading: Sequence[Snapshot], now: datetime) -> None:
         """One reading of one seat. An old, repeated or future-dated one changes nothing."""
-        news = [snapshot for snapshot in tick if self._take_one(seat, snapshot, now)]
+        news = [snapshot for snapshot in reading if self._apply_one(seat, snapshot, now)]
         self.news += news
         if news:
-            self._leave_others(seat, [self._with_account(seat, snapshot) for snapshot in news])
-            self._settle(seat, worst(news), now)
+            self._drop_other_counters(seat, [self._with_account(seat, snapshot) for snapshot in news])
+            self._update_source(seat, worst(news), now)
 
     def displace(self, counter: Counter, seats: Iterable[str]) -> None:
         """Forgets what these seats sent of a counter that is not theirs: values, history and rows."""
@@ -100,7 +100,7 @@ class Changes:
         """What shows that one of these belongs to another account: `account` or `email`."""
         return rules.stranger(self._source_memory(seat.name), snapshots)
 
-    def wait(self, seat: Seat, now: datetime) -> None:
+    def check_age(self, seat: Seat, now: datetime) -> None:
         """What becomes true of a source because time passes."""
         state = self._present_source(seat.name, now)
         if (
@@ -155,7 +155,7 @@ class Changes:
             gone=sorted((self._known_latest.keys() - self.latest.keys()) | self._displaced, key=str),
         )
 
-    def _take_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
+    def _apply_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
         """Whether the snapshot brought anything new."""
         today = now.astimezone(self._settings.timezone).date()
         named = as_configured(self._with_account(seat, snapshot), seat.renews_on, today)
@@ -167,7 +167,7 @@ class Changes:
         state = self.states.get(counter) or self._nameless_state(seat, counter.org)
         memory = self._memory_in(counter, state)
         known = state.known if state else None
-        late = seat.source == _DELIVERED and now - snapshot.fetched_at > seat.stale_after
+        late = seat.source == _PUSHED and now - snapshot.fetched_at > seat.stale_after
         watch = rules.record_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
         verdict = watch(memory, known, named, settings, now)
@@ -200,17 +200,17 @@ class Changes:
         accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
         return replace(snapshot, account_uuid=next(accounts, None))
 
-    def _leave_others(self, seat: Seat, tick: Sequence[Snapshot]) -> None:
+    def _drop_other_counters(self, seat: Seat, reading: Sequence[Snapshot]) -> None:
         """Deletes the seat's rows of an account that it no longer is, and of organizations that it has left."""
-        seen = {snapshot.counter for snapshot in tick if snapshot.counter is not None}
+        seen = {snapshot.counter for snapshot in reading if snapshot.counter is not None}
         accounts = {counter.account for counter in seen if counter.named}
-        complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in tick)
+        complete = seat.source in _COMPLETE_SOURCES and all(one.health is Health.OK for one in reading)
         for counter in [counter for name, counter in self.latest if name == seat.name]:
             other_account = bool(accounts) and counter.account not in accounts
             if counter not in seen and (other_account or complete):
                 del self.latest[seat.name, counter]
 
-    def _settle(self, seat: Seat, said: Snapshot, now: datetime) -> None:
+    def _update_source(self, seat: Seat, said: Snapshot, now: datetime) -> None:
         old = self._present_source(seat.name, now)
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
@@ -260,10 +260,10 @@ class Changes:
         self._remember(TEAM_MEMORY, before, memory)
         self.events += events
 
-    def watch_destinations(self, ailing: Iterable[DestinationProblem], now: datetime) -> None:
+    def watch_destinations(self, problems: Iterable[DestinationProblem], now: datetime) -> None:
         """Which destinations accept no messages, and which do again."""
         before = rules.load(DestinationMemory, self.memories.get(DESTINATION_MEMORY))
-        memory, events = rules.watch_destinations(before, ailing, self._settings, now)
+        memory, events = rules.watch_destinations(before, problems, self._settings, now)
         self._remember(DESTINATION_MEMORY, before, memory)
         self.events += events
 

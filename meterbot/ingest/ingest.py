@@ -69,7 +69,7 @@ class Ingest:
         self.clock_behind: timedelta | None = None
         """How far the clock is behind the newest stored reading, while that is more than a day."""
 
-    async def take(
+    async def store_snapshots(
         self,
         snapshots: Sequence[Snapshot],
         now: datetime,
@@ -83,26 +83,28 @@ class Ingest:
         are given back; the snapshots of a seat that another worker has claimed since are dropped. If this raises,
         nothing was written and the same call may be repeated.
         """
-        events = await self._store.run(lambda tx: self._take(tx, snapshots, now, next_due or {}, reader))
+        events = await self._store.run(
+            lambda tx: self._store_snapshots(tx, snapshots, now, next_due or {}, reader)
+        )
         self._announce(events)
         self._compare_plans(snapshots)
         return events
 
-    async def receive(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> PushReceipt:
+    async def store_push(self, seat: str, snapshots: Sequence[Snapshot], now: datetime) -> PushReceipt:
         """Stores what a configured seat's machine pushed: all of it, or nothing if a snapshot belongs to another
         account. Such a refusal becomes the health of the seat's source."""
-        receipt, events = await self._store.run(lambda tx: self._receive(tx, seat, snapshots, now))
+        receipt, events = await self._store.run(lambda tx: self._store_push(tx, seat, snapshots, now))
         self._announce(events)
         return receipt
 
-    async def record(self, find: Callable[[Connection], Sequence[Event]], now: datetime) -> list[Event]:
+    async def store_events(self, find: Callable[[Connection], Sequence[Event]], now: datetime) -> list[Event]:
         """Stores events that do not come from a reading. `find` runs in the same transaction and may write, too. If
         this raises, nothing was written."""
-        events = await self._store.run(lambda tx: self._record(tx, find, now))
+        events = await self._store.run(lambda tx: self._store_events(tx, find, now))
         self._announce(events)
         return events
 
-    def _take(
+    def _store_snapshots(
         self,
         connection: Connection,
         snapshots: Sequence[Snapshot],
@@ -122,7 +124,7 @@ class Ingest:
             changes.sources[name] = replace(changes.source(name), next_due=due)
         return self._recorder.record(connection, changes, now)
 
-    def _receive(
+    def _store_push(
         self, connection: Connection, seat: str, snapshots: Sequence[Snapshot], now: datetime
     ) -> tuple[PushReceipt, list[Event]]:
         configured = self._seats[seat]
@@ -170,7 +172,7 @@ class Ingest:
                 )
                 changes.displace(counter, names)
 
-    def _record(
+    def _store_events(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime
     ) -> list[Event]:
         events = [event for event in find(connection) if event.kind in self._settings.kinds]
@@ -199,7 +201,7 @@ class Ingest:
         for (name, _), tick in groupby(snapshots, key=_tick):
             seat, snapshots_of_tick = self._seats[name], list(tick)
             self._displace(connection, changes, seat, snapshots_of_tick)
-            changes.take(seat, snapshots_of_tick, now)
+            changes.apply(seat, snapshots_of_tick, now)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
             changes.watch_source(self._seats[name], now)
         self._watch_paces(connection, changes, now)

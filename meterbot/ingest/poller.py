@@ -18,7 +18,7 @@ from meterbot.core.counters import ProcessCounters
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
 from meterbot.ingest.ingest import UNSTORABLE, Ingest
-from meterbot.ingest.schedule import Stillness, first_due, latest, next_due, stillness
+from meterbot.ingest.schedule import IdleState, first_due, idle_state, latest, next_due
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.sources import Source
 from meterbot.store import Store, leases, source_states
@@ -84,7 +84,7 @@ class Poller:
         self._counters = counters or ProcessCounters()
         self._prepare = prepare
         self._states: dict[str, SourceState] | None = None
-        self._still: dict[str, Stillness] = {}
+        self._still: dict[str, IdleState] = {}
         self._due: list[tuple[datetime, str]] = []
         self._waiting: dict[str, datetime] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -308,7 +308,7 @@ class Poller:
         now = self._clock.now()
         due = {reading.seat: self._next_due(reading, now) for reading in readings}
         snapshots = [snapshot for reading in readings for snapshot in reading.snapshots]
-        await self._ingest.take(snapshots, now, due, reader=self._worker)
+        await self._ingest.store_snapshots(snapshots, now, due, reader=self._worker)
         # The clock may also have been set back while they were stored; `tick` has corrected only the deadlines that
         # existed then.
         set_back = max(now - self._clock.now(), timedelta(0))
@@ -324,7 +324,7 @@ class Poller:
         # The clock may have been set back: a deadline by the old time would leave the seat unread until then.
         set_back = max(reading.at - now, timedelta(0))
         at = reading.at - set_back
-        still = stillness(self._still.get(reading.seat), reading.snapshots, at)
+        still = idle_state(self._still.get(reading.seat), reading.snapshots, at)
         self._still[reading.seat] = still
         retries = [
             snapshot.retry_at - set_back for snapshot in reading.snapshots if snapshot.retry_at is not None

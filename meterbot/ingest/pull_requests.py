@@ -58,7 +58,7 @@ class HookReceipt(StrEnum):
     NEW = "taken"
     KNOWN = "known already"
     ELSEWHERE = "its repository is not among the configured ones"
-    NOBODYS = "no seat has its author as owner.github"
+    NO_SEAT = "no seat has its author as owner.github"
 
 
 class PullRequestTracker:
@@ -86,7 +86,7 @@ class PullRequestTracker:
         self._counters = counters or ProcessCounters()
         self._tries: defaultdict[Key, int] = defaultdict(int)
 
-    async def take(
+    async def add(
         self, merged: Merged, delivery: str, now: datetime, commits: Commits | None = None
     ) -> HookReceipt:
         """Stores it, once. `delivery` is GitHub's id of the request."""
@@ -94,7 +94,7 @@ class PullRequestTracker:
             return HookReceipt.ELSEWHERE
         seats = seats_of(merged.author, self._seats.values())
         if not seats:
-            return HookReceipt.NOBODYS
+            return HookReceipt.NO_SEAT
         asked_for = commits is None and self._read_commits is not None
         why = None if commits is not None or asked_for else NO_TOKEN
         pull = PullRequest(merged, seats, commits=commits, no_commits=why)
@@ -114,8 +114,8 @@ class PullRequestTracker:
         latest = await self._store.read(counter_states.read_latest) if ready else []
         for record in ready:
             if _may_change(record, latest):
-                find = partial(self._reckon, key=record.pull.key, now=now)
-                await self._attempt(record, self._ingest.record(find, now))
+                find = partial(self._calculate, key=record.pull.key, now=now)
+                await self._attempt(record, self._ingest.store_events(find, now))
 
     async def _attempt(self, record: PullRecord, work: Awaitable[object]) -> None:
         """Counts a failure of our own against the pull request that causes it, which may be one that shares with it."""
@@ -192,16 +192,16 @@ class PullRequestTracker:
             log.info("commits of pull requests can be read again")
         self._failing = trouble is not None
 
-    def _reckon(self, connection: Connection, *, key: Key, now: datetime) -> list[Event]:
+    def _calculate(self, connection: Connection, *, key: Key, now: datetime) -> list[Event]:
         """The cost of this pull request and of those that share with it, and its event if it is time."""
         locks.names(connection, ["pull requests"])  # one changes the bills of those that share with it
         record = records.one(connection, key)
         if record is None or not record.open or not record.pull.ready:
             return []
-        pull = self._placed(record.pull, connection)
+        pull = self._with_counters(record.pull, connection)
         record, before = replace(record, pull=pull), record
         others = [one for one in records.meeting(connection, pull.window) if one.pull.key != key]
-        sharing = [record, *_on(pull.counters, others)]
+        sharing = [record, *_sharing(pull.counters, others)]
         made = calculated(connection, [each.pull for each in sharing])
         changed = [replace(each, pull=replace(each.pull, bill=made[each.pull.key])) for each in sharing]
         bill = made[key]
@@ -217,7 +217,7 @@ class PullRequestTracker:
         records.write(connection, news)
         return [_posted_if_it_cost(merged_event(final.pull, now, shown=self._shown))] if tells else []
 
-    def _placed(self, pull: PullRequest, connection: Connection) -> PullRequest:
+    def _with_counters(self, pull: PullRequest, connection: Connection) -> PullRequest:
         """On the counters that its seats read now, unless it has some already."""
         if pull.counters:
             return pull
@@ -233,7 +233,7 @@ def calculated(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key
     counters = {counter for pull in pulls for counter in pull.counters}
     span = WorkWindow(min(pull.window.start for pull in pulls), max(pull.window.end for pull in pulls))
     stored = [one for one in records.meeting(connection, span) if one.pull.key not in own]
-    return _bills(connection, [*pulls, *(one.pull for one in _on(counters, stored))])
+    return _bills(connection, [*pulls, *(one.pull for one in _sharing(counters, stored))])
 
 
 def _bills(connection: Connection, pulls: Sequence[PullRequest]) -> dict[Key, Bill]:
@@ -282,7 +282,7 @@ def counters_of(
     return tuple(sorted(set().union(*found.values()), key=str)) if all(found.values()) else ()
 
 
-def _on(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[PullRecord]:
+def _sharing(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[PullRecord]:
     """Those that are ready and on one of the counters."""
     wanted = set(counters)
     return [one for one in records if one.pull.ready and wanted.intersection(one.pull.counters)]

@@ -65,12 +65,12 @@ class PushReceiver:
         """
         snapshots = self.read(self.seats[seat], document, now)
         try:
-            receipt = await self.ingest.receive(seat, snapshots, now)
+            receipt = await self.ingest.store_push(seat, snapshots, now)
         except ClockBehindError:
             raise
         except Exception as error:
             if not is_outage(error):
-                await self.ingest.take(
+                await self.ingest.store_snapshots(
                     [Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now
                 )
             raise
@@ -78,7 +78,9 @@ class PushReceiver:
 
     async def _note_unstorable(self, seat: str, now: datetime) -> None:
         try:
-            await self.ingest.take([Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now)
+            await self.ingest.store_snapshots(
+                [Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now
+            )
         except Exception:
             log.exception("a failed push could not be noted", seat=seat)
 

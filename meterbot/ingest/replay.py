@@ -148,7 +148,7 @@ def replayed(
     progress: Progress | None = None,
 ) -> list[Event]:
     """Everything that the rules find, reading by reading, as in `ingest`."""
-    fold = Changes(settings, sources={}, memories=memories or {})
+    changes = Changes(settings, sources={}, memories=memories or {})
     history = {counter: _Past() for counter in seats}
     team: dict[Counter, TeamShare] = {}
     for number, sample in enumerate(samples):
@@ -158,26 +158,26 @@ def replayed(
             continue
         own = history[sample.counter]
         own.add(sample)
-        fold.risen.clear()
-        fold.samples.clear()
-        fold.news.clear()
-        fold.take(seats[sample.counter], [_reading(sample, seats[sample.counter])], sample.at)
-        if sample.counter in fold.risen:
-            _watch_pace(fold, sample, own, settings)
+        changes.risen.clear()
+        changes.samples.clear()
+        changes.news.clear()
+        changes.apply(seats[sample.counter], [_reading(sample, seats[sample.counter])], sample.at)
+        if sample.counter in changes.risen:
+            _watch_pace(changes, sample, own, settings)
         if settings.budgets:
-            memory = fold.counter_memory(sample.counter)
+            memory = changes.counter_memory(sample.counter)
             team[sample.counter] = team_share(sample.counter, memory, fresh=True)
-            fold.watch_team(team.values(), sample.at)
-    return [event for event in fold.events if _is_reproduced(event)]
+            changes.watch_team(team.values(), sample.at)
+    return [event for event in changes.events if _is_reproduced(event)]
 
 
-def _watch_pace(fold: Changes, sample: Sample, own: _Past, settings: RuleSettings) -> None:
-    now, memory = sample.at, fold.counter_memory(sample.counter)
+def _watch_pace(changes: Changes, sample: Sample, own: _Past, settings: RuleSettings) -> None:
+    now, memory = sample.at, changes.counter_memory(sample.counter)
     if not needs_samples(memory, settings, now):
         return
     recent = own.since(now - DAY)
     if needs_hours(memory, recent, settings, now):
-        fold.watch_pace(sample.counter, recent, own.hours(now - HABIT), now)
+        changes.watch_pace(sample.counter, recent, own.hours(now - HABIT), now)
 
 
 def _reading(sample: Sample, seat: Seat) -> Snapshot:

@@ -37,30 +37,30 @@ _LADDERS = {
 class PollSchedule:
     """What differs between kinds of sources.
 
-    `swing`: the time between two readings varies by this share of the interval; None: readings keep to the seat's own
-    moments, with a little jitter. `rungs`: seconds to wait after the first, second, … refusal in a row, instead of
-    the usual waits; the last one is repeated. `lag`: after a refusal with rungs, at most so many random seconds more.
-    `rests`: a seat whose numbers do not change is read half as often; its numbers never get older than two and a half
+    `variation`: the time between two readings varies by this share of the interval; None: readings keep to the seat's own
+    moments, with a little jitter. `waits`: seconds to wait after the first, second, … refusal in a row, instead of
+    the usual waits; the last one is repeated. `lag`: after a refusal with waits, at most so many random seconds more.
+    `slows_down`: a seat whose numbers do not change is read half as often; its numbers never get older than two and a half
     intervals, so they are not stale. `until_restart`: these refusals wait for a person, who replaces the credential
     and restarts meterbot: then the seat is read at once.
     """
 
-    swing: float | None = None
-    rungs: Mapping[Health, tuple[float, ...]] = field(default_factory=dict)
+    variation: float | None = None
+    waits: Mapping[Health, tuple[float, ...]] = field(default_factory=dict)
     lag: float = 0.0
-    rests: bool = False
+    slows_down: bool = False
     until_restart: frozenset[Health] = frozenset({Health.SESSION_EXPIRED, Health.REFUSED})
 
 
 _USUAL = PollSchedule()
-_CADENCES = {
-    "claude_ai": PollSchedule(rests=True),
+_SCHEDULES = {
+    "claude_ai": PollSchedule(slows_down=True),
     # Its limit is five requests in 300 seconds, for all programs of the account together. A client that returned at
     # exactly the second of Retry-After was refused for another hour. Its sign-in is replaced without a restart, and
     # several restarts must not use up the limit.
     "claude_code": PollSchedule(
-        swing=0.2,
-        rungs={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)},
+        variation=0.2,
+        waits={Health.RATE_LIMITED: (300.0, 900.0, 1800.0, 3600.0)},
         lag=300.0,
         until_restart=frozenset(),
     ),
@@ -68,7 +68,7 @@ _CADENCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stillness:
+class IdleState:
     """Since when a seat's readings have been the same: `said` identifies their content. `watched`: a window is nearly
     full."""
 
@@ -80,12 +80,12 @@ class Stillness:
         return not self.watched and now - self.since >= IDLE_AFTER
 
 
-def stillness(before: Stillness | None, tick: Sequence[Snapshot], at: datetime) -> Stillness:
+def idle_state(before: IdleState | None, tick: Sequence[Snapshot], at: datetime) -> IdleState:
     """With the reading of `at`. Reset times are ignored, because they change with every reading."""
     full = [(window.name, window.utilization) for one in tick for window in one.windows]
     said = hash((*full, *((one.health, one.org_uuid, one.extra_usage, one.subscription) for one in tick)))
     since = before.since if before is not None and before.said == said and before.since <= at else at
-    return Stillness(said, since, any(share is not None and share >= _NEARLY_FULL for _, share in full))
+    return IdleState(said, since, any(share is not None and share >= _NEARLY_FULL for _, share in full))
 
 
 def phase(seat: str, interval: float) -> float:
@@ -111,28 +111,28 @@ def next_due(
     refusal: growing waits, with `retry_at` as the earliest time. `source` is the kind of source, which may have rules
     of its own.
     """
-    cadence = _CADENCES.get(source, _USUAL)
+    schedule = _SCHEDULES.get(source, _USUAL)
     lag = 0.0
-    if health in cadence.rungs:
-        rungs = cadence.rungs[health]
-        due = now + timedelta(seconds=rungs[min(state.failures, len(rungs) - 1)])
-        lag = rng.uniform(0, cadence.lag)
+    if health in schedule.waits:
+        waits = schedule.waits[health]
+        due = now + timedelta(seconds=waits[min(state.failures, len(waits) - 1)])
+        lag = rng.uniform(0, schedule.lag)
     elif health in REFUSALS:
         first, longest = _LADDERS[health]
         wait = min(max(first, interval) * 2.0 ** min(state.failures, 30), max(longest, interval))
         due = now + timedelta(seconds=wait * rng.uniform(1, 1 + 2 * _JITTER))
-    elif cadence.swing is not None:
-        due = now + timedelta(seconds=interval * rng.uniform(1 - cadence.swing, 1 + cadence.swing))
+    elif schedule.variation is not None:
+        due = now + timedelta(seconds=interval * rng.uniform(1 - schedule.variation, 1 + schedule.variation))
     else:
-        due = _next_place(state.seat, interval, now) + timedelta(
-            seconds=interval * (rng.uniform(-_JITTER, _JITTER) + (idle and cadence.rests))
+        due = _next_phase(state.seat, interval, now) + timedelta(
+            seconds=interval * (rng.uniform(-_JITTER, _JITTER) + (idle and schedule.slows_down))
         )
     if retry_at is not None:
         due = max(due, retry_at)
     return min(due + timedelta(seconds=lag), latest(interval, now))
 
 
-def _next_place(seat: str, interval: float, now: datetime) -> datetime:
+def _next_phase(seat: str, interval: float, now: datetime) -> datetime:
     """The seat's first moment at least half an interval away, so that jitter neither doubles nor skips a reading."""
     place = _EPOCH + timedelta(seconds=phase(seat, interval))
     step = timedelta(seconds=interval)
@@ -154,7 +154,7 @@ def first_due(
     if state.next_due is None:
         spread = max(_FIRST_READS, _FIRST_READ_EACH * new_seats)
         return now + timedelta(seconds=phase(state.seat, min(interval, spread)))
-    keep = state.health not in _CADENCES.get(source, _USUAL).until_restart
+    keep = state.health not in _SCHEDULES.get(source, _USUAL).until_restart
     if keep and now < state.next_due <= latest(interval, now):
         return state.next_due
     return now + timedelta(seconds=phase(state.seat, min(interval, _CATCH_UP)))

@@ -18,7 +18,7 @@ def claim(connection: Connection, worker: str, seen: Mapping[str, datetime | Non
     """Takes the seats that are still due at the known deadline and that nobody is reading."""
     taken = {
         name.removeprefix(workers.SEAT_PREFIX)
-        for name in workers.take(connection, worker, map(lease_of, seen), now)
+        for name in workers.claim_leases(connection, worker, map(lease_of, seen), now)
     }
     # A reading is stored together with its deadline and the end of its lease, so after taking the seat this is the
     # newest.

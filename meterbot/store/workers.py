@@ -65,7 +65,7 @@ def beat(
     connection.execute(
         insert.on_conflict_do_update(index_elements=["name"], set_={"alive_until": alive_until})
     )
-    return take(connection, worker, wanted, now)
+    return claim_leases(connection, worker, wanted, now)
 
 
 def leave(connection: Connection, worker: str, now: datetime) -> None:
@@ -101,7 +101,7 @@ def read(connection: Connection, now: datetime) -> list[Worker]:
     return [Worker(name, since, tuple(names)) for (name, since), names in held.items()]
 
 
-def take(connection: Connection, worker: str, wanted: Iterable[str], now: datetime) -> set[str]:
+def claim_leases(connection: Connection, worker: str, wanted: Iterable[str], now: datetime) -> set[str]:
     """Takes the free ones of these leases; returns those that the worker holds then."""
     names = set(wanted)
     if not names:
@@ -117,7 +117,7 @@ def take(connection: Connection, worker: str, wanted: Iterable[str], now: dateti
         # are gone when it looks.
         locks.leases(connection)
     free = names - held.keys() | dead
-    return _take(connection, worker, free, now, from_dead=bool(dead)) if free else set()
+    return _claim(connection, worker, free, now, from_dead=bool(dead)) if free else set()
 
 
 def _holders(now: datetime) -> Select[Any]:
@@ -126,7 +126,7 @@ def _holders(now: datetime) -> Select[Any]:
     )
 
 
-def _take(
+def _claim(
     connection: Connection, worker: str, names: Iterable[str], now: datetime, *, from_dead: bool
 ) -> set[str]:
     insert = dialect_insert(connection, leases)

@@ -156,7 +156,7 @@ async def _rehearse(url: str, folder: Path) -> None:
     config = load(None, {"METERBOT_CONFIG_TOML": toml, "METERBOT_SECRET_KEY": new_key()}, folder)
     async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
         for cents in ("0", "2000", "4500", "5000", "100"):
-            await bot.ingest.take([_spent(cents, clock.now())], clock.now())
+            await bot.ingest.store_snapshots([_spent(cents, clock.now())], clock.now())
             for _ in range(2):
                 await bot.step()
                 clock.advance(timedelta(minutes=20))

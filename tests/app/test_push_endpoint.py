@@ -29,9 +29,9 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
 from meterbot.ingest.ingest import UNSTORABLE, Ingest, forget_account
+from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.pushes import PushReceiver, digest, new_token
 from meterbot.ingest.recording import Recorder
-from meterbot.ingest.sweep import Sweep
 from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import (
@@ -484,7 +484,7 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 
 async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_lasts(door: Door) -> None:
     settings = RuleSettings(push_silence=timedelta(hours=2))
-    sweep = Sweep(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
+    sweep = PeriodicChecks(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
     await door.send(body(0))
     told: list[int] = []
     for minutes in range(0, 300, 5):
@@ -498,7 +498,9 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
 
 
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
-    sweep = Sweep(door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
+    sweep = PeriodicChecks(
+        door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None
+    )
     assert await sweep.run(NOW + timedelta(days=30)) == []
     assert await door.store.read(source_states.read_sources) == {}
 

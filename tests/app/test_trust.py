@@ -109,7 +109,7 @@ async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
     clock = ManualClock(datetime(2026, 4, 15, 10, tzinfo=UTC))
     merged = Merged("acme/app", 812, "c0ffee", "ana", clock.now(), clock.now())
     async with assembled(config, clock) as bot:
-        await bot.pull_requests.take(merged, "d1", clock.now())
+        await bot.pull_requests.add(merged, "d1", clock.now())
         await bot.calculate_merges()
         for _ in range(3):  # by then each seat's turn has come
             clock.advance(timedelta(minutes=20))

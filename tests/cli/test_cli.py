@@ -501,7 +501,7 @@ async def _spend(folder: Path) -> None:
         cap = Money(Decimal(5000), "USD", 2)
         extra = ExtraUsage(enabled=True, used=used, cap=cap, currency="USD")
         shot = Snapshot("ana", "push", at, Health.OK, account_uuid="a", org_uuid="o")
-        await ingest.take([replace(shot, extra_usage=extra, extra_usage_read=True)], at)
+        await ingest.store_snapshots([replace(shot, extra_usage=extra, extra_usage_read=True)], at)
     await store.close()
 
 

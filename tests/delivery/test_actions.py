@@ -117,7 +117,7 @@ class Room:
                 subscription=subscription,
                 subscription_read=subscription is not None,
             )
-            await self.ingest.take([read], now)
+            await self.ingest.store_snapshots([read], now)
         await self.told()
 
     async def told(self) -> None:

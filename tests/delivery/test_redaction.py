@@ -34,7 +34,7 @@ SLACK, DISCORD, CONSOLE = (
     Destination("console", "terminal"),
 )
 ANA, BO = seat("ana"), seat("bo")
-NOBODYS = replace(seat("ana"), owner={})
+NO_SEAT = replace(seat("ana"), owner={})
 BOSS = Operators({"slack": frozenset({"UBOSS"})}, {"slack": frozenset({"SLEADS"})})
 BLOCKED = event(EventKind.SEAT_BLOCKED)
 OF_NUMBERS = sorted(
@@ -56,11 +56,11 @@ def channels(rows: Rows, of: Seat, *places: Destination, operators: Operators | 
         ("named", ANA, (SLACK, DISCORD), ["C0TEAM", "1000"]),
         ("anonymous", ANA, (SLACK,), ["C0TEAM", "@UANA"]),
         ("anonymous", ANA, (SLACK, DISCORD), ["C0TEAM", "1000", "@UANA"]),
-        ("anonymous", NOBODYS, (SLACK,), ["C0TEAM"]),
+        ("anonymous", NO_SEAT, (SLACK,), ["C0TEAM"]),
         ("self", ANA, (SLACK,), ["@UANA"]),
         ("self", ANA, (SLACK, DISCORD), ["@UANA"]),
         ("self", ANA, (Destination("slack", "@UANA"),), ["@UANA"]),
-        ("self", NOBODYS, (SLACK, DISCORD), ["C0TEAM", "1000"]),
+        ("self", NO_SEAT, (SLACK, DISCORD), ["C0TEAM", "1000"]),
     ],
 )
 def test_where_an_alert_goes(rows: Rows, of: Seat, places: Sequence[Destination], told: list[str]) -> None:
@@ -68,7 +68,7 @@ def test_where_an_alert_goes(rows: Rows, of: Seat, places: Sequence[Destination]
 
 
 def test_operators_are_told_of_a_seat_that_nobody_can_be_told_of() -> None:
-    assert channels("self", NOBODYS, SLACK, DISCORD, operators=BOSS) == ["@UBOSS"]
+    assert channels("self", NO_SEAT, SLACK, DISCORD, operators=BOSS) == ["@UBOSS"]
     assert channels("self", ANA, SLACK, operators=BOSS) == ["@UANA"]
 
 

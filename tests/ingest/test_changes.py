@@ -23,7 +23,7 @@ def test_what_waiting_cannot_change_would_not_have_been_changed(
     state = SourceState("ana", health, since, last_ok_at=last_ok_at)
     remembered = {source_memory_name("ana"): rules.dump(SourceMemory(identities=("one",), identity_at=NOW))}
     fold = Changes(RuleSettings(source_grace=timedelta(0)), sources={"ana": state}, memories=remembered)
-    fold.wait(ANA, NOW)
+    fold.check_age(ANA, NOW)
     left = fold.batch(())
     if not may_change(state, ANA, NOW):
         assert (left.sources, left.memories, left.events) == ([], {}, [])

@@ -13,8 +13,8 @@ from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
-from meterbot.ingest.sweep import Sweep
 from meterbot.rules import RuleSettings
 from meterbot.store import Store, alert_actions, event_log, workers
 from tests.e2e.wall import Wall
@@ -34,7 +34,7 @@ class House:
         places = [Destination(name, "C1") for name in walls]
         recorder = Recorder(seats, places, RuleSettings(), routing)
         self.ingest = Ingest(store, recorder, lambda: None)
-        self.sweep = Sweep(store, recorder, lambda: None)
+        self.sweep = PeriodicChecks(store, recorder, lambda: None)
         self.notify = DeliveryWorker(
             store,
             self.walls,
@@ -45,7 +45,7 @@ class House:
         )
 
     async def reads(self, used: str, cap: str = "50") -> None:
-        await self.ingest.take([snapshot(used, self.clock.now(), cap=cap)], self.clock.now())
+        await self.ingest.store_snapshots([snapshot(used, self.clock.now(), cap=cap)], self.clock.now())
         await self.passes(timedelta(0))
 
     async def passes(self, time: timedelta) -> None:

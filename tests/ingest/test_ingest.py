@@ -31,8 +31,8 @@ from meterbot.delivery.alerts.message import post, renderer
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.recording import Recorder
-from meterbot.ingest.sweep import Sweep
 from meterbot.rules import Budget, RuleSettings
 from meterbot.store import (
     Store,
@@ -108,7 +108,7 @@ class Door:
         configured = {one.name: one for one in seats or (seat(),)}
         recorder = Recorder(configured, PLACES, rules or RuleSettings())
         self.ingest = Ingest(store, recorder, self._wake)
-        self.sweep = Sweep(store, recorder, self._wake).run
+        self.sweep = PeriodicChecks(store, recorder, self._wake).run
 
     def _wake(self) -> None:
         self.woken += 1
@@ -116,7 +116,7 @@ class Door:
     async def take(self, *snapshots: Snapshot, now: datetime | None = None) -> list[str]:
         """The kinds of the events that were new."""
         now = now or max(one.fetched_at for one in snapshots)
-        return [event.kind.value for event in await self.ingest.take(snapshots, now)]
+        return [event.kind.value for event in await self.ingest.store_snapshots(snapshots, now)]
 
     async def waiting(self, chat: str = "slack") -> list[Delivery]:
         """Everything queued for a chat, delivered in order."""
@@ -425,7 +425,7 @@ async def test_the_worst_organization_speaks_for_the_source(store: Store) -> Non
 
 async def test_the_next_due_time_is_stored_with_what_the_read_brought(store: Store) -> None:
     door = Door(store)
-    await door.ingest.take([snapshot("1")], NOW, {"ana": later(seconds=61)})
+    await door.ingest.store_snapshots([snapshot("1")], NOW, {"ana": later(seconds=61)})
     assert (await store.read(source_states.read_sources))["ana"].next_due == later(seconds=61)
     await door.take(snapshot("2", later(seconds=61)))
     assert (await store.read(source_states.read_sources))["ana"].next_due == later(seconds=61)
@@ -681,11 +681,11 @@ async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Store, r
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings(), routing)
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = Sweep(store, recorder, lambda: None)
+    sweep = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(ana: str, bo: str, at: datetime) -> None:
         shots = [snapshot(used, at, of=of, account=of) for of, used in (("ana", ana), ("bo", bo))]
-        await ingest.take(shots, at)
+        await ingest.store_snapshots(shots, at)
         await sweep.run(at)
 
     may = datetime(2026, 5, 1, tzinfo=UTC)
@@ -724,10 +724,10 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     seats = {name: seat(name) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = Sweep(store, recorder, lambda: None)
+    sweep = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(of: str, used: str, at: datetime) -> None:
-        await ingest.take([snapshot(used, at, of=of, account=of)], at)
+        await ingest.store_snapshots([snapshot(used, at, of=of, account=of)], at)
         await sweep.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 3, tzinfo=UTC)
@@ -762,11 +762,11 @@ async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Store
     seats = {name: seat(name) for name in ("ana", "bo", "cy")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = Sweep(store, recorder, lambda: None)
+    sweep = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(at: datetime, **used: str) -> None:
         shots = [snapshot(amount, at, of=of, account=of) for of, amount in used.items()]
-        await ingest.take(shots, at)
+        await ingest.store_snapshots(shots, at)
         await sweep.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)

@@ -36,7 +36,7 @@ class Team:
         self.events: list[Event] = []
 
     async def push(self, name: str, shot: Snapshot) -> str | None:
-        return (await self.door.ingest.receive(name, [shot], shot.fetched_at)).refused
+        return (await self.door.ingest.store_push(name, [shot], shot.fetched_at)).refused
 
     async def known_of_ana(self) -> tuple[object, ...]:
         """Her rows, what the rules remember of her counter, its history, and every event of it."""

@@ -75,7 +75,7 @@ class Desk:
         self.merges = PullRequestTracker(store, SEATS, self.ingest, read_commits=read, **more)  # type: ignore[arg-type]  # passed on
 
     async def reads(self, used: str, at: datetime, of: str = "ana") -> None:
-        await self.ingest.take([self._snapshot(used, at, of)], at)
+        await self.ingest.store_snapshots([self._snapshot(used, at, of)], at)
 
     @staticmethod
     def _snapshot(used: str, at: datetime, of: str) -> Snapshot:
@@ -86,7 +86,7 @@ class Desk:
     ) -> HookReceipt:
         one = one or merged()
         commits = Commits(START, START + hours * HOUR)
-        return await self.merges.take(one, delivery or f"d-{one.name}-{one.merge}", MERGED_AT, commits)
+        return await self.merges.add(one, delivery or f"d-{one.name}-{one.merge}", MERGED_AT, commits)
 
     async def pull(self, number: int = 812) -> PullRequest:
         (record,) = await self.store.read(lambda c: pull_requests.numbered(c, number))
@@ -164,7 +164,7 @@ async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store:
     assert await desk.take() is HookReceipt.ELSEWHERE
     assert await desk.take(replace(merged(), repo="acme/website")) is HookReceipt.NEW
     assert (
-        await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is HookReceipt.NOBODYS
+        await desk.take(replace(merged(), repo="acme/api", author="dependabot[bot]")) is HookReceipt.NO_SEAT
     )
     assert [one.pull.merged.name for one in await store.read(pull_requests.still_open)] == [
         "acme/website#812"
@@ -237,7 +237,7 @@ async def test_the_shares_stay_exact_when_a_neighbours_neighbour_comes(desk: Des
     for number in (1, 3, 2):
         start, end = spans[number]
         commits = Commits(START + start * HOUR, START + end * HOUR)
-        await desk.merges.take(merged(number), f"d{number}", MERGED_AT, commits)
+        await desk.merges.add(merged(number), f"d{number}", MERGED_AT, commits)
         await desk.merges.step(MERGED_AT + MINUTE)
     amounts = [(await desk.bill(number)).amounts for number in spans]
     cents = [int(amount[0].minor) for amount in amounts if amount]
@@ -296,7 +296,7 @@ async def test_a_seats_new_account_changes_nothing_of_what_was_reckoned(desk: De
     await desk.merges.step(MERGED_AT + 2 * MINUTE)
     await desk.store.run(lambda c: forget_account(c, "ana"))
     other = replace(snapshot("9", MERGED_AT + HOUR, of="ana", account="acc-other"), source="push")
-    await desk.ingest.take([other], MERGED_AT + HOUR)
+    await desk.ingest.store_snapshots([other], MERGED_AT + HOUR)
     await desk.take(merged(812))
     await desk.merges.step(MERGED_AT + 2 * HOUR)
     assert (await desk.cost(811), await desk.cost(812)) == ("$1.47", None)
@@ -325,7 +325,7 @@ async def test_its_commits_are_asked_for_after_github_has_its_answer(
     github.merge(
         "acme/app", 812, "ana", commits=[START, START + 3 * HOUR], opened_at=START, merged_at=MERGED_AT
     )
-    assert await asking.merges.take(merged(), "d1", MERGED_AT) is HookReceipt.NEW
+    assert await asking.merges.add(merged(), "d1", MERGED_AT) is HookReceipt.NEW
     assert github.requests == []
     await asking.merges.step(MERGED_AT + MINUTE)
     assert len(github.requests) == 1
@@ -335,7 +335,7 @@ async def test_its_commits_are_asked_for_after_github_has_its_answer(
 
 async def test_without_a_token_it_counts_from_its_opening_and_says_so(desk: Desk) -> None:
     await spent_between_its_commits(desk)
-    await desk.merges.take(merged(), "d1", MERGED_AT)
+    await desk.merges.add(merged(), "d1", MERGED_AT)
     await desk.merges.step(MERGED_AT + MINUTE)
     (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["no_commits"] == NO_TOKEN
@@ -346,7 +346,7 @@ async def test_a_failing_github_is_asked_again_later_and_later_and_at_last_done_
     asking: Desk, github: SimulatedGitHub
 ) -> None:
     github.fail_always("commits", refused(502, "Bad Gateway"))
-    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asking.merges.add(merged(), "d1", MERGED_AT)
     now = MERGED_AT
     for asked, pause in enumerate(PAUSES, start=1):
         await asking.merges.step(now)
@@ -362,7 +362,7 @@ async def test_a_failing_github_is_asked_again_later_and_later_and_at_last_done_
 async def test_after_a_failure_the_next_answer_counts(asking: Desk, github: SimulatedGitHub) -> None:
     github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
     github.fail("commits", refused(500, "Server Error"))
-    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asking.merges.add(merged(), "d1", MERGED_AT)
     await asking.merges.step(MERGED_AT)
     assert not (await asking.pull()).ready
     await asking.merges.step(MERGED_AT + PAUSES[0])
@@ -372,7 +372,7 @@ async def test_after_a_failure_the_next_answer_counts(asking: Desk, github: Simu
 async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: SimulatedGitHub) -> None:
     for number in (811, 812):
         github.merge("acme/app", number, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
-        await asking.merges.take(merged(number), f"d{number}", MERGED_AT)
+        await asking.merges.add(merged(number), f"d{number}", MERGED_AT)
     github.fail("commits", rate_limited(MERGED_AT + 40 * MINUTE))
     await asking.merges.step(MERGED_AT)
     await asking.merges.step(MERGED_AT + 39 * MINUTE)
@@ -384,7 +384,7 @@ async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: Sim
 
 async def test_of_two_workers_one_asks(asking: Desk, github: SimulatedGitHub) -> None:
     github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
-    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asking.merges.add(merged(), "d1", MERGED_AT)
     await asyncio.gather(*(asking.merges.step(MERGED_AT + MINUTE) for _ in range(4)))
     assert len(github.requests) == 1
     assert (await asking.pull()).ready
@@ -393,7 +393,7 @@ async def test_of_two_workers_one_asks(asking: Desk, github: SimulatedGitHub) ->
 async def test_a_token_that_was_taken_away_leaves_nothing_waiting(
     asking: Desk, store: Store, github: SimulatedGitHub
 ) -> None:
-    await asking.merges.take(merged(), "d1", MERGED_AT)
+    await asking.merges.add(merged(), "d1", MERGED_AT)
     await Desk(store).merges.step(MERGED_AT)
     assert (await asking.pull()).no_commits == NO_TOKEN
     assert github.requests == []

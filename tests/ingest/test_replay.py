@@ -209,7 +209,7 @@ def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tup
             extra_usage_read=True,
         )  # fmt: skip
         fold.risen.clear()
-        fold.take(seat, [shot], at)
+        fold.apply(seat, [shot], at)
         history = fold.samples
         if fold.risen:
             fold.watch_pace(COUNTER, history, hours_of(history, history[0].at - HOUR), at)

@@ -62,20 +62,20 @@ async def test_a_clock_that_is_behind_deletes_no_history_and_stores_nothing_unti
     ingest, end = door(store), START + 30 * DAY
     for day in range(30):
         at = START + day * DAY
-        await ingest.take([snapshot(at, metered=extra(str(day + 1)))], at)
+        await ingest.store_snapshots([snapshot(at, metered=extra(str(day + 1)))], at)
     before = await store.read(lambda c: history.read(c, [ANA], START))
     assert len(before) == 30
     behind = end - 21 * DAY
     with capture_logs() as logs:
         for _ in range(3):
-            assert await ingest.take([snapshot(behind, metered=extra("31"))], behind) == []
+            assert await ingest.store_snapshots([snapshot(behind, metered=extra("31"))], behind) == []
         with pytest.raises(ClockBehindError):
-            await ingest.receive("ana", [snapshot(behind, metered=extra("31"))], behind)
+            await ingest.store_push("ana", [snapshot(behind, metered=extra("31"))], behind)
         await retention(store).run(behind)
     assert await store.read(lambda c: history.read(c, [ANA], START)) == before
     assert ingest.clock_behind
     assert [line["log_level"] for line in logs] == ["error"]
-    await ingest.take([snapshot(end, metered=extra("31"))], end)
+    await ingest.store_snapshots([snapshot(end, metered=extra("31"))], end)
     assert not ingest.clock_behind
     assert len(await store.read(lambda c: history.read(c, [ANA], START))) == 31
 
@@ -121,10 +121,10 @@ async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Sto
 async def test_a_forgotten_event_is_not_told_again(store: Store) -> None:
     """The counter is at its cap for half a year: period, levels and block do not change."""
     ingest = door(store)
-    told = [await ingest.take([snapshot(START, metered=extra("10"))], START)]
+    told = [await ingest.store_snapshots([snapshot(START, metered=extra("10"))], START)]
     for day in range(1, 200, 9):
         now = START + day * DAY
-        told.append(await ingest.take([snapshot(now, metered=extra("50"))], now))
+        told.append(await ingest.store_snapshots([snapshot(now, metered=extra("50"))], now))
         await retention(store).run(now)
     kinds = [one.kind for events in told for one in events]
     assert sorted(kinds) == ["seat_blocked", "threshold_crossed"]
@@ -132,13 +132,13 @@ async def test_a_forgotten_event_is_not_told_again(store: Store) -> None:
 
 async def test_a_block_of_long_ago_still_ends_in_its_message(store: Store) -> None:
     ingest = door(store)
-    await ingest.take([snapshot(START, metered=extra("10"))], START)
-    await ingest.take([snapshot(START + DAY, metered=extra("50"))], START + DAY)
+    await ingest.store_snapshots([snapshot(START, metered=extra("10"))], START)
+    await ingest.store_snapshots([snapshot(START + DAY, metered=extra("50"))], START + DAY)
     while await send(store, START + DAY):
         pass
     later = START + 200 * DAY
     await retention(store).run(later)
-    await ingest.take([snapshot(later, metered=extra("50", cap="80"))], later)
+    await ingest.store_snapshots([snapshot(later, metered=extra("50", cap="80"))], later)
     edit = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later, 60)))
     assert edit is not None
     assert edit.root is not None
@@ -166,7 +166,7 @@ async def test_the_history_is_hourly_then_daily(store: Store) -> None:
     ingest = door(store)
     for minutes in range(0, 3 * 24 * 60, 30):
         now = START + timedelta(minutes=minutes)
-        await ingest.take([snapshot(now, metered=extra(f"{1 + minutes / 1000:.3f}"))], now)
+        await ingest.store_snapshots([snapshot(now, metered=extra(f"{1 + minutes / 1000:.3f}"))], now)
 
     async def number(now: datetime) -> int:
         await retention(store).run(now)

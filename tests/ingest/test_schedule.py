@@ -24,9 +24,9 @@ from meterbot.ingest.schedule import (
     IDLE_AFTER,
     LONGEST_WAIT,
     first_due,
+    idle_state,
     next_due,
     phase,
-    stillness,
 )
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -240,21 +240,21 @@ def _reading(minutes: float, used: int = 0, full: int = 20, resets: float = 300)
 
 
 def test_a_seat_is_idle_once_nothing_has_changed_for_an_hour() -> None:
-    still = stillness(None, _reading(0), NOW)
+    still = idle_state(None, _reading(0), NOW)
     assert not still.is_idle(NOW)
     for minutes in (30, 60):
-        still = stillness(still, _reading(minutes, resets=300 + minutes), later(minutes=minutes))
+        still = idle_state(still, _reading(minutes, resets=300 + minutes), later(minutes=minutes))
     assert still.is_idle(NOW + IDLE_AFTER)
-    assert not stillness(still, _reading(61, used=1), later(minutes=61)).is_idle(later(minutes=61))
-    assert not stillness(still, _reading(61, full=21), later(minutes=61)).is_idle(later(minutes=61))
+    assert not idle_state(still, _reading(61, used=1), later(minutes=61)).is_idle(later(minutes=61))
+    assert not idle_state(still, _reading(61, full=21), later(minutes=61)).is_idle(later(minutes=61))
 
 
 def test_a_seat_whose_window_is_nearly_full_is_not_idle() -> None:
-    still = stillness(stillness(None, _reading(0, full=80), NOW), _reading(90, full=80), later(minutes=90))
+    still = idle_state(idle_state(None, _reading(0, full=80), NOW), _reading(90, full=80), later(minutes=90))
     assert still.since == NOW
     assert not still.is_idle(later(minutes=90))
 
 
 def test_a_clock_that_was_set_back_makes_no_seat_idle() -> None:
-    still = stillness(stillness(None, _reading(600), later(minutes=600)), _reading(0), NOW)
+    still = idle_state(idle_state(None, _reading(600), later(minutes=600)), _reading(0), NOW)
     assert still.since == NOW

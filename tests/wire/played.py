@@ -145,7 +145,7 @@ class Ingested:
 
     def take(self, snapshot: Snapshot, now: datetime) -> list[Event]:
         before = len(self.changes.events)
-        self.changes.take(self.seat, [snapshot], now)
+        self.changes.apply(self.seat, [snapshot], now)
         return self.changes.events[before:]
 
     def counter(self) -> Counter:

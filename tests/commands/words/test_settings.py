@@ -158,7 +158,7 @@ async def told(store: Store, used: str, at: datetime, routing: RoutingSettings |
         extra_usage=ExtraUsage(enabled=True, used=money(used), cap=money("100")),
         extra_usage_read=True,
     )
-    return [str(event.level) for event in await door.take([read], at)]
+    return [str(event.level) for event in await door.store_snapshots([read], at)]
 
 
 async def test_the_levels_of_a_seat_are_those_that_its_owner_set(store: Store) -> None:

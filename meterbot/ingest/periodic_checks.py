@@ -32,7 +32,7 @@ from meterbot.store import (
 )
 
 
-class Sweep:
+class PeriodicChecks:
     """`wake` is called after a commit with events; `session_ends` says when the current sessions end, by seat."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Sweep:
             self._settings, sources=sources, memories=rule_memories.read_memories(connection, memories)
         )
         for seat in waiting:
-            changes.wait(seat, now)
+            changes.check_age(seat, now)
         for name, end in ending.items():
             if changes.source(name).health is not Health.SESSION_EXPIRED:
                 changes.watch_session(self._seats[name], end, now)
