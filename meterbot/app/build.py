@@ -30,6 +30,7 @@ from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.join_endpoint import JoinEndpoint
+from meterbot.app.known_seats import known_seats
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import Bot
@@ -40,6 +41,7 @@ from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.invitations import Invitations
 from meterbot.commands.join import JoinCommand, JoinTerms
 from meterbot.commands.readings import current_outlooks
 from meterbot.commands.team_report import SeatRow
@@ -49,6 +51,7 @@ from meterbot.core.deliveries import Destination
 from meterbot.core.errors import StartError, UnavailableError
 from meterbot.core.lease import GATEWAY, SWEEP, Lease
 from meterbot.core.log import get_logger
+from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.message import renderer
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
@@ -110,6 +113,7 @@ async def assembled(
             store,
             sources,
             chats,
+            seats=await known_seats(config, store),
             sessions=sessions,
             heartbeat=heartbeat,
             sweep_lease=sweep_lease,
@@ -121,7 +125,7 @@ async def assembled(
         )
         if config.http is not None:
             await _listen(closing, bot, config, config.http)
-        elif any(seat.source == PUSH for seat in config.seats):
+        elif any(seat.source == PUSH for seat in bot.seats.values()):
             log.warning("nobody can push", why="nothing listens: add [http], or set PORT")
         for chat in chats.values():
             closing.push_async_callback(chat.close)
@@ -135,9 +139,7 @@ async def _listen(closing: AsyncExitStack, bot: Bot, config: Config, http: HttpC
 
     routes = [route for chat in bot.chats.values() for route in _routes(chat)]
     proxies = http.trusted_proxies
-    joining = bot.commands.context.joining
-    connected = None if joining is None else joining.connected
-    routes += PushEndpoint(bot.receiver, bot.clock.now, proxies, connected).routes()
+    routes += PushEndpoint(bot.receiver, bot.clock.now, proxies).routes()
     routes += JoinEndpoint(bot.store, http.public_url, bot.clock.now, proxies).routes()
     if config.github is not None:
         secrets_ = config.github.webhook_secret.values
@@ -162,6 +164,7 @@ def _connected(
     sources: Mapping[str, Source],
     chats: Mapping[str, Chat],
     *,
+    seats: SeatDirectory,
     sessions: Sessions,
     heartbeat: Heartbeat,
     sweep_lease: Lease,
@@ -171,7 +174,6 @@ def _connected(
     salt: str,
     rng: random.Random | None,
 ) -> Bot:
-    seats = {seat.name: seat for seat in config.seat_list()}
     counters = ProcessCounters()
     routing = config.routing_settings()
     routing = replace(routing, redaction=replace(routing.redaction, salt=salt))
@@ -191,7 +193,17 @@ def _connected(
     recorder = Recorder(seats, destinations, rules, routing)
     ingest = Ingest(store, recorder, delivery_worker.wake)
     sweep = PeriodicChecks(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
-    receiver = PushReceiver(seats, token_digests(config), store, ingest, snapshots_of)
+    receiver = PushReceiver(
+        seats,
+        token_digests(config),
+        store,
+        ingest,
+        snapshots_of,
+        chats=list(chats),
+        redaction=routing.redaction,
+        wake=delivery_worker.wake,
+    )
+    invitations = Invitations(store, seats, list(chats), routing.redaction, delivery_worker.wake)
     context = CommandContext(
         store,
         seats,
@@ -205,6 +217,7 @@ def _connected(
         wake=delivery_worker.wake,
         receiver=receiver,
         joining=JoinCommand(seats, store, _terms(config), chats=list(chats.values()), now=clock.now),
+        invitations=invitations,
     )
     commands = Commands(context)
     poller = Poller(
@@ -233,7 +246,7 @@ def _connected(
     )
     digests = DigestSender(
         store,
-        config.digest_readers(destinations),
+        lambda: config.digest_readers(destinations, seats.invited),
         context.report,
         lambda report: current_outlooks(store, report),
         delivery_worker.wake,
@@ -245,7 +258,7 @@ def _connected(
         clock,
         store,
         chats,
-        frozenset(seats),
+        seats,
         poller,
         ingest,
         sweep,
@@ -260,6 +273,7 @@ def _connected(
         sessions,
         heartbeat,
         sweep_lease,
+        invitations,
         partial(channel_problems, config, clock.now),
     )
 

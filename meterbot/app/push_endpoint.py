@@ -1,12 +1,10 @@
 """`POST /api/v1/snapshots`: pushes over HTTP. The token is checked before the body is read. A valid token is always
 accepted, whatever else fails from the same address."""
 
-import asyncio
 import math
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from aiohttp import web
 
@@ -58,11 +56,7 @@ class PushEndpoint:
         receiver: PushReceiver,
         now: Callable[[], datetime],
         trusted_proxies: Networks = (),
-        connected: Callable[[str, str], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`connected` is called once for each seat, with the first numbers of its agent."""
-        self._connected = connected
-        self._notices: set[asyncio.Task[None]] = set()
         self._receiver = receiver
         self._now = now
         self._trusted_proxies = trusted_proxies
@@ -90,21 +84,14 @@ class PushEndpoint:
                 503, "meterbot could not store this just now", "send the same again later", retry_after=60
             ).response()
         try:
-            if agent := _AGENT.match(request.headers.get("User-Agent", "")):
-                await self._note(seat, agent["version"], receipt)
+            agent = _AGENT.match(request.headers.get("User-Agent", ""))
+            if agent is not None and receipt.refused is None:
+                await self._receiver.note_agent(seat, agent["version"], receipt.spent or "", self._now())
         except Exception as error:  # noqa: BLE001 - logged; the push itself is stored
             self._failures.failed(error)
         else:
             self._failures.stored()
         return self._answer(seat, receipt)
-
-    async def _note(self, seat: str, version: str, receipt: PushReceipt) -> None:
-        first = await self._receiver.note_agent(seat, version)
-        if first and receipt.refused is None and self._connected is not None:
-            # The machine does not wait for the chat.
-            notice = asyncio.create_task(self._connected(seat, receipt.spent or ""))
-            self._notices.add(notice)
-            notice.add_done_callback(self._notices.discard)
 
     async def _seat(self, request: web.Request) -> str:
         """The token's seat. Raises `_Refusal`."""

@@ -15,12 +15,14 @@ from meterbot.app.watchdog import Watchdog
 from meterbot.chat import Chat
 from meterbot.commands.commands import Commands
 from meterbot.commands.digest_sender import DigestSender
+from meterbot.commands.invitations import Invitations
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.errors import StartError
 from meterbot.core.lease import Lease
 from meterbot.core.log import get_logger
 from meterbot.core.models import SourceState
+from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.worker import DeliveryWorker
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.periodic_checks import PeriodicChecks
@@ -64,7 +66,7 @@ class Bot:
     clock: Clock
     store: Store
     chats: Mapping[str, Chat]
-    seats: frozenset[str]
+    seats: SeatDirectory
     poller: Poller
     ingest: Ingest
     sweeper: PeriodicChecks
@@ -80,6 +82,7 @@ class Bot:
     heartbeat: Heartbeat
     sweep_lease: Lease
     """Held by the one process that runs the sweep for all."""
+    invitations: Invitations
     channel_problems: Callable[[], Awaitable[Mapping[str, str]]]
     """Finds, for each chat, why nothing can be posted to its channel."""
     last_tick: datetime | None = None
@@ -156,6 +159,7 @@ class Bot:
     async def sweep(self) -> None:
         """Finds what becomes true because time passes."""
         await self.sessions.refresh()
+        await self.invitations.refresh()
         if self.sweep_lease.held:
             await self.sweeper.run(self.clock.now(), self.awake_since)
 

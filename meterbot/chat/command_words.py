@@ -50,7 +50,7 @@ WORDS = (
         aliases=("thresholds", "levels", "quiet"),
     ),
     CommandWord("join", "the command that lets your own machine send your seat's numbers", "[NAME]"),
-    CommandWord("invite", "operators only: ask a seat's owner to connect their machine", "NAME"),
+    CommandWord("invite", "operators only: ask people to connect their machines", "NAME [@PERSON]"),
     CommandWord("report", "paste your seat's numbers by hand", "[NAME]"),
     CommandWord("status", "meterbot's own health: sources, destinations, version"),
     CommandWord("help", "this list", "[WORD]"),

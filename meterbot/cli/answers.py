@@ -9,6 +9,7 @@ from functools import partial
 
 import meterbot
 from meterbot.app.config import Config
+from meterbot.app.known_seats import known_seats
 from meterbot.chat import Question
 from meterbot.cli.checkout import LocalCommit
 from meterbot.cli.operations import opened
@@ -24,6 +25,7 @@ from meterbot.core.deliveries import all_queues
 from meterbot.core.messages import Message
 from meterbot.core.models import Counter, Seat, SourceState
 from meterbot.core.operators import Operators
+from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.seat_settings import name_of
@@ -56,7 +58,9 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team, from the database, with its forecasts."""
     async with opened(config) as store:
-        report = await current_report(store, Reports(config.seat_list(), config.timezone), now)
+        report = await current_report(
+            store, Reports((await known_seats(config, store)).values(), config.timezone), now
+        )
         return report, await current_outlooks(store, report)
 
 
@@ -86,10 +90,10 @@ async def replay_of(
 
 async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
     """Every counter of the team's total, with a seat that reads it."""
-    configured = {seat.name: seat for seat in config.seat_list()}
+    seats = await known_seats(config, store)
     readers: dict[Counter, Seat] = {}
     for one in await store.read(counter_states.read_latest):
-        seat = configured.get(one.seat)
+        seat = seats.get(one.seat)
         if seat is not None and counts_in_team(seat, one.counter):
             readers.setdefault(one.counter, seat)
     return readers
@@ -98,7 +102,7 @@ async def _readers(store: Store, config: Config) -> dict[Counter, Seat]:
 async def print_answer(config: Config, now: datetime, *questions: str) -> None:
     """Prints what `/claude-spend` answers to each of these questions."""
     async with opened(config) as store:
-        seats = {seat.name: seat for seat in config.seat_list()}
+        seats = await known_seats(config, store)
         context = CommandContext(
             store,
             seats,
@@ -122,8 +126,9 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         queues = await store.read(lambda c: deliveries.read_queues(c, now))
         alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
         last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
-        team = await current_report(store, Reports(config.seat_list(), config.timezone), now)
-    states = [known.get(seat.name) or SourceState(seat.name) for seat in config.seats]
+        seats = await known_seats(config, store)
+        team = await current_report(store, Reports(seats.values(), config.timezone), now)
+    states = [known.get(name) or SourceState(name) for name in seats]
     return {
         "as_of": stamp(now),
         "version": meterbot.__version__,
@@ -178,8 +183,8 @@ async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list
 
 async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMonth:
     """This month's, of all seats."""
-    seats = {seat.name: seat for seat in config.seat_list()}
     async with opened(config) as store:
+        seats = await known_seats(config, store)
         return await month_so_far(store, seats, seats, now)
 
 
@@ -187,18 +192,17 @@ async def branch_cost(
     config: Config, commits: Sequence[LocalCommit], names: Sequence[str], now: datetime
 ) -> PullRequest:
     """What a branch of these seats cost so far, as if it were merged now. Nothing is stored."""
-    seats = {seat.name: seat for seat in config.seat_list()}
     first = min(commit.authored_at for commit in commits)
     last = max(max(commit.authored_at, commit.committed_at) for commit in commits)
     merged = Merged("", 0, commits[-1].id, "", opened_at=first, merged_at=now)
 
-    def calculate(connection: Connection) -> PullRequest:
+    def calculate(connection: Connection, seats: SeatDirectory) -> PullRequest:
         counters = counters_of(names, seats, counter_states.read_latest(connection, names))
         pull = PullRequest(merged, tuple(names), counters, Commits(first, last))
         return replace(pull, bill=calculated(connection, [pull])[pull.key])
 
     async with opened(config) as store:
-        return await store.read(calculate)
+        return await store.read(partial(calculate, seats=await known_seats(config, store)))
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,10 @@ import meterbot
 from meterbot.app.build_chats import build_chats
 from meterbot.app.build_sources import token_digests
 from meterbot.app.config import Config
+from meterbot.app.known_seats import known_seats
 from meterbot.chat import Chat
+from meterbot.commands.invitations import Invitations, Invited, new_seat
+from meterbot.commands.join_lines import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
 from meterbot.core.clock import SystemClock
@@ -23,9 +27,11 @@ from meterbot.core.deliveries import FailedDelivery
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.findings import Check, Status
 from meterbot.core.messages import Message
+from meterbot.core.seats import SeatDirectory
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.arrival_check import arrival_check
 from meterbot.ingest.ingest import forget_account as forget_account_of
+from meterbot.ingest.join_codes import make_code
 from meterbot.store import (
     FailedPull,
     Forgotten,
@@ -34,12 +40,14 @@ from meterbot.store import (
     database,
     deliveries,
     forgetting,
+    invited_seats,
     notes,
     pull_requests,
     push_tokens,
     sessions,
 )
 from meterbot.store.database import open_store, peek_memories, peek_sessions, upgrade
+from meterbot.store.invited_seats import InvitedSeat
 
 
 async def try_alerts(config: Config, now: datetime, command: str) -> list[Check]:
@@ -93,7 +101,44 @@ async def make_push_token(config: Config, seat: str, now: datetime, *, replace: 
 async def seat_overview(config: Config, now: datetime) -> list[SeatInfo]:
     """The state of every seat, and whether it has a token."""
     async with opened(config) as store:
-        return await overview(store, config.seat_list(), token_digests(config), now)
+        return await overview(store, await known_seats(config, store), token_digests(config), now)
+
+
+async def all_seats(config: Config) -> SeatDirectory:
+    """The configured and the invited seats."""
+    async with opened(config) as store:
+        return await known_seats(config, store)
+
+
+async def invite(config: Config, owners: Mapping[str, dict[str, str] | None], now: datetime) -> list[Invited]:
+    """Invites seats by name; None: with the owner that is known. The running bot sends the direct messages. Raises
+    `NotInvitedError`."""
+    async with opened(config) as store:
+        seats = await known_seats(config, store)
+        wanted = [
+            seats[name] if name in seats and owner is None else new_seat(name, owner or {})
+            for name, owner in owners.items()
+        ]
+        redaction = replace(config.routing_settings().redaction, salt=await store.run(notes.salt))
+        chats = [place.chat for place in config.places() if place.chat != "console"]
+        return await Invitations(store, seats, chats, redaction).invite(wanted, now)
+
+
+async def join_line(config: Config, seat: str, url: str, now: datetime) -> str:
+    """The line with a new code for a seat's machine."""
+    async with opened(config) as store:
+        return unix_line(url, await make_code(store, seat, now))
+
+
+async def invited(config: Config) -> list[InvitedSeat]:
+    async with opened(config) as store:
+        return await store.read(invited_seats.read)
+
+
+async def remove_invitation(url: SecretStr, seat: str) -> bool:
+    """Removes an invited seat and keeps its numbers. False when it was not invited."""
+    async with opened_at(url) as store:
+        return await store.run(lambda tx: invited_seats.remove(tx, seat))
 
 
 async def forget_seat(url: SecretStr, seat: str) -> Forgotten:

@@ -52,14 +52,15 @@ def seat_add(
     from meterbot.commands import seat_admin
 
     settings = configured(context, config)
-    known = {each.name: each for each in settings.seat_list()}
+    log_setup.set_up()
+    known = done(operations.all_seats(settings))
     if name not in known:
         refuse(
-            f"{name} is not in the configuration. Add this, then run the command again:\n\n{seat_admin.toml_block(name)}"
+            f"{name} is not in the configuration. Add this, or run meterbot seat invite {name}, then run the command "
+            f"again:\n\n{seat_admin.toml_block(name)}"
         )
     if (source := known[name].source) != "push":
         refuse(f'{name} has source = "{source}"; only seats with source = "push" have a push token')
-    log_setup.set_up()
     token = done(operations.make_push_token(settings, name, datetime.now(UTC), replace=replace))
     if token is None:
         print(f"{name} already has a token: --replace makes a new one", file=sys.stderr)
@@ -78,6 +79,64 @@ def seat_add(
                 f"Replace {address} with your bot's address, which neither --url nor [http] public_url names.",
                 file=sys.stderr,
             )
+
+
+@seat.command("invite")
+def seat_invite(
+    context: typer.Context,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME[=OWNER]…",
+            help="Seats, each with its owner's Slack member id or Discord user id, such as bo=U0123456789.",
+        ),
+    ],
+    config: ConfigPath = None,
+) -> None:
+    """Invite people to connect their machines.
+
+    A seat that is not in the configuration is made in the database. The running bot sends each owner a direct message
+    with a button for the line; where it cannot, the line is printed.
+    """
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands.invitations import NotInvitedError, owner_of
+
+    settings = configured(context, config)
+    log_setup.set_up()
+    now = datetime.now(UTC)
+    url = settings.http and settings.http.public_url
+    try:
+        owners = {
+            name: owner_of(owner) if equals else None
+            for name, equals, owner in (text.partition("=") for text in names)
+        }
+        invited = done(operations.invite(settings, owners, now))
+    except NotInvitedError as error:
+        refuse(str(error))
+    for each in invited:
+        print(each.sentence)
+        if each.needs_line and url:
+            print(
+                f"It works once, within ten minutes:\n\n    {done(operations.join_line(settings, each.seat.name, url, now))}\n"
+            )
+        elif each.needs_line:
+            print(f"Set [http] public_url to get a line for {each.seat.name}.", file=sys.stderr)
+
+
+@seat.command("export")
+def seat_export(context: typer.Context, config: ConfigPath = None) -> None:
+    """Print the invited seats as entries for the configuration.
+
+    Once they are there, remove each from the database with `meterbot seat forget NAME --invitation`.
+    """
+    from meterbot.app import log_setup
+    from meterbot.cli import operations
+    from meterbot.commands.invitations import as_toml
+
+    settings = configured(context, config)
+    log_setup.set_up()
+    print(as_toml(done(operations.invited(settings))), end="")
 
 
 @seat.command("list")
@@ -111,6 +170,10 @@ def seat_forget(
         bool,
         typer.Option("--account", help="Forget only which account the seat belongs to, so it can change."),
     ] = False,
+    invitation: Annotated[
+        bool,
+        typer.Option("--invitation", help="Remove only the invited seat; its numbers and its token stay."),
+    ] = False,
 ) -> None:
     """Delete everything that is stored about a seat.
 
@@ -120,16 +183,20 @@ def seat_forget(
     from meterbot.cli import operations
     from meterbot.commands import seat_admin
 
-    if token and account:
-        refuse("--token and --account exclude each other; without either, everything is deleted")
+    if token + account + invitation > 1:
+        refuse("--token, --account and --invitation exclude each other; without them, everything is deleted")
     url = database_url(context, config)
     log_setup.set_up()
     if not yes:
-        what = "the push token" if token else "the account" if account else "everything stored"
+        only = {"the push token": token, "the account": account, "the invitation": invitation}
+        what = next((part for part, wanted in only.items() if wanted), "everything stored")
         confirm(f"Delete {what} about {name}?")
     if token:
         gone = done(operations.revoke_push_token(url, name))
         text = f"the token of {name} no longer works" if gone else f"{name} has no stored token"
+    elif invitation:
+        gone = done(operations.remove_invitation(url, name))
+        text = f"{name} is not an invited seat any more" if gone else f"{name} is not an invited seat"
     elif account:
         gone = done(operations.forget_account(url, name))
         text = (

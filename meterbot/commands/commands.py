@@ -78,6 +78,8 @@ class Commands:
         if function is None or (request.arguments and not _TAKES_ARGUMENTS[request.word]):
             return Answer(help.unknown(self.context, request))
         try:
+            if self.context.invitations is not None:
+                await self.context.invitations.refresh()
             return await function(self.context, request)
         except Exception:
             log.exception("answering a question failed", platform=question.platform, command=request.word)

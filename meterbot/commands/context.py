@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from meterbot.chat import Answer, Chat, Question
 from meterbot.chat.command_words import WORDS
+from meterbot.commands.invitations import Invitations
 from meterbot.commands.join import JoinCommand
 from meterbot.commands.privacy import View
 from meterbot.commands.readings import current_report
@@ -27,7 +28,7 @@ from meterbot.rules import Threshold
 from meterbot.rules.hours import Hour
 from meterbot.store import Store
 
-_MENTION = re.compile(r"<@!?(?P<id>\w+)(\|[^>]*)?>")
+_MENTION = re.compile(r"<@!?(?P<id>\w+)(\|(?P<name>[^>]*))?>")
 _SKIPPED = {"/claude-spend", "claude-spend", "spend", "refresh"}
 _MOST_NAMES = 20
 _WORD_BY_NAME = {name: word.name for word in WORDS for name in (word.name, *word.aliases)}
@@ -67,8 +68,8 @@ def parse(question: Question) -> Request:
 @dataclass
 class CommandContext:
     """What answers are made from. `now` tells the time, `redaction` who may see whose numbers, `remarks` what people
-    should know about the set-up. `chats` are those running here, `places` all configured destinations. `receiver` and
-    `joining` are None where seats cannot be fed by hand."""
+    should know about the set-up. `chats` are those running here, `places` all configured destinations. `receiver`,
+    `joining` and `invitations` are None where seats cannot be fed by hand."""
 
     store: Store
     seats: Mapping[str, Seat]
@@ -83,6 +84,7 @@ class CommandContext:
     wake: Callable[[], None] = lambda: None
     receiver: PushReceiver | None = None
     joining: JoinCommand | None = None
+    invitations: Invitations | None = None
     actions: AlertActions = field(init=False)
     pastes: RateLimiter = field(init=False, default_factory=lambda: RateLimiter(burst=6, seconds=30))
     """Each seat may be pasted six times at once and twice a minute."""
@@ -91,7 +93,8 @@ class CommandContext:
     )
 
     def __post_init__(self) -> None:
-        self._reports = Reports(self.seats.values(), self.tz)
+        self._members: tuple[Seat, ...] = ()
+        self._reports = Reports((), self.tz)
         self._one_report_at_a_time = asyncio.Lock()
         self.actions = AlertActions(
             self.store, self.seats, self.wake, now=self.now, tz=self.tz, redaction=self.redaction
@@ -100,6 +103,9 @@ class CommandContext:
     async def report(self, now: datetime) -> TeamReport:
         """The team at `now`. Seats without news are taken from the report before."""
         async with self._one_report_at_a_time:
+            members = tuple(self.seats.values())
+            if members != self._members:
+                self._members, self._reports = members, Reports(members, self.tz)
             return await current_report(self.store, self._reports, now)
 
     async def view(self, request: Request) -> View:
@@ -121,8 +127,8 @@ class CommandContext:
 
     def named(self, text: str, platform: str) -> list[str]:
         """Seats by name, by a unique beginning of it, or by a mention of their owner."""
-        if match := _MENTION.fullmatch(text):
-            return self.owned(platform, match["id"].upper())
+        if person := mention(text):
+            return self.owned(platform, person[0])
         if text in self.seats:
             return [text]
         starting = [name for name in self.seats if text and name.startswith(text)]
@@ -143,6 +149,12 @@ class CommandContext:
     def none_of_yours(self, question: Question) -> Message:
         how = f'owner = {{ {question.platform} = "{question.user}" }}'
         return notice("No seat is yours", f"To make one yours, its configuration needs {how}.")
+
+
+def mention(text: str) -> tuple[str, str] | None:
+    """The id of the person that a word mentions, and their name there, empty where the chat does not say it."""
+    match = _MENTION.fullmatch(text)
+    return None if match is None else (match["id"].upper(), match["name"] or "")
 
 
 def unavailable(request: Request) -> Answer:

@@ -47,11 +47,11 @@ def _state(connection: Connection, reader: DigestReader) -> DigestState | None:
 
 @dataclass
 class DigestSender:
-    """`report` makes the team's report, `outlooks` its forecasts; `wake` is called after something was queued. Each
+    """`readers` tells who gets digests now, `report` makes the team's report, `outlooks` its forecasts; `wake` is called after something was queued. Each
     reader's state is stored, so that a restart neither repeats nor forgets a digest."""
 
     store: Store
-    readers: Sequence[DigestReader]
+    readers: Callable[[], Sequence[DigestReader]]
     report: Report
     outlooks: OutlooksOf
     wake: Callable[[], None]
@@ -63,7 +63,7 @@ class DigestSender:
 
     async def step(self, now: datetime) -> None:
         """Queues every digest that is due. A new reader's first digest compares with the state at their first step."""
-        waiting = [each for each in self.readers if self._is_waiting(each, now)]
+        waiting = [each for each in self.readers() if self._is_waiting(each, now)]
         if not waiting:
             return
         report = await self.report(now)

@@ -95,58 +95,6 @@ class JoinCommand:
         async with self._one_at_a_time:
             return Answer(await self._joined(seat, question, self._terms.url, new=new))
 
-    async def invite(self, seats: Sequence[Seat]) -> Message:
-        """Asks the seats' owners in direct messages to connect their machines; says which could be asked."""
-        lines = [await self._invited(seat) for seat in seats]
-        title = "Invitations"
-        return Message(title, f"{title}: {' '.join(lines)}", text="\n".join(lines))
-
-    async def _invited(self, seat: Seat) -> str:
-        if seat.source != PUSH:
-            return f"{seat.name}: the bot reads this seat itself."
-        title = f"Connect {seat.name} to meterbot"
-        text = (
-            "Your team's meterbot shows what each Claude seat spends. Your own machine sends the numbers: one line does "
-            "it, and no sign-in leaves your machine. The button shows the line, which then works for ten minutes."
-        )
-        message = Message(
-            title, f"{title}. {text}", text=text, actions=button("Show my line", VERB, seat.name)
-        )
-        if not any(chat.name in seat.owner for chat in self._chats):
-            return f"{seat.name}: not invited, it has no owner on a chat configured here."
-        chat = await self._tell_owner(seat, "invite", message)
-        if chat is None:
-            return f"{seat.name}: not invited, no chat could deliver a direct message."
-        return f"{seat.name}: its owner has a direct message on {chat}."
-
-    async def connected(self, seat: str, spent: str) -> None:
-        """Tells the owner that the seat's first number has arrived."""
-        title = f"{seat} is connected: {spent}"
-        if seat in self._seats:
-            await self._tell_owner(self._seats[seat], "connected", Message(title, title, Severity.GOOD))
-
-    async def _tell_owner(self, seat: Seat, purpose: str, message: Message) -> str | None:
-        """Sends a direct message on the first chat that delivers it. The chat's name, or None."""
-        for chat in self._chats:
-            owner = seat.owner.get(chat.name)
-            if owner is None:
-                continue
-            mark = sha256(f"{purpose}\n{seat.name}\n{chat.name}\n{self._now().isoformat()}".encode()).digest()
-            try:
-                await chat.post(b32encode(mark).decode().lower()[:20], f"@{owner}", message)
-            except SendError as error:
-                log.warning(
-                    "a direct message was not posted",
-                    purpose=purpose,
-                    seat=seat.name,
-                    chat=chat.name,
-                    reason=error.reason,
-                )
-                continue
-            log.info("a direct message was posted", purpose=purpose, seat=seat.name, chat=chat.name)
-            return chat.name
-        return None
-
     async def remarks(self, seats: Iterable[str]) -> list[str]:
         """Which of these seats have no machine yet, and whose machines run an older agent."""
         pushing = [

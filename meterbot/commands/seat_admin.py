@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from meterbot.agent.main import LONGEST, SHORTEST
 from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
+from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes
 from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_states
@@ -21,6 +22,7 @@ class SeatInfo:
     name: str
     source: str | None
     configured: bool
+    invited: bool
     health: Health
     last_reading: datetime | None
     token_made_at: datetime | None
@@ -68,15 +70,15 @@ def toml_block(seat: str) -> str:
 
 
 async def overview(
-    store: Store, seats: Sequence[Seat], digests: Mapping[str, str], now: datetime
+    store: Store, seats: SeatDirectory, digests: Mapping[str, str], now: datetime
 ) -> list[SeatInfo]:
-    """The configured seats in the order of the configuration, then those of which something is stored, by name."""
+    """The configured seats in the order of the configuration, then the invited ones and those of which something is
+    stored, by name."""
     latest, sources = await store.read(source_states.read_team)
     tokens = {token.seat: token.made_at for token in await store.read(push_tokens.read)}
-    configured = {seat.name for seat in seats}
     known_sources = {one.seat: one.known.snapshot.source for one in latest}
-    left = sorted({*sources, *tokens, *known_sources} - configured)
-    everyone = [*seats, *(Seat(name, known_sources.get(name, "")) for name in left)]
+    left = sorted({*sources, *tokens, *known_sources} - seats.keys())
+    everyone = [*seats.values(), *(Seat(name, known_sources.get(name, "")) for name in left)]
     report = team_report(latest, sources, everyone, now)
     health = {row.seat.name: row.snapshot.health for row in report.rows}
     read = {one.seat: one.known.snapshot.fetched_at for one in latest}
@@ -86,7 +88,8 @@ async def overview(
         SeatInfo(
             name=seat.name,
             source=seat.source or None,
-            configured=seat.name in configured,
+            configured=seats.is_configured(seat.name),
+            invited=seat.name in seats and not seats.is_configured(seat.name),
             health=health[seat.name],
             last_reading=read.get(seat.name),
             token_made_at=tokens.get(seat.name),
@@ -101,7 +104,8 @@ def overview_text(infos: Sequence[SeatInfo], tz: tzinfo) -> str:
     rows = [
         (
             info.name,
-            (info.source or "?") + ("" if info.configured else " (not configured)"),
+            (info.source or "?")
+            + ("" if info.configured else " (invited)" if info.invited else " (not configured)"),
             info.health.value.replace("_", " "),
             "never read"
             if info.last_reading is None
@@ -125,7 +129,7 @@ def _token_text(info: SeatInfo, tz: tzinfo) -> str:
     made = [] if info.token_made_at is None else [f"token made {_minute_text(info.token_made_at, tz)}"]
     named = ["token in the configuration"] if info.token_configured else []
     if info.source == pushes.PUSH and not made + named:
-        return f"no token yet: meterbot seat add {info.name}"
+        return "not joined yet" if info.invited else f"no token yet: meterbot seat add {info.name}"
     return ", ".join(made + named)
 
 

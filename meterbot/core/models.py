@@ -288,6 +288,8 @@ class EventKind(StrEnum):
     SESSION_EXPIRING = "session_expiring"
     PULL_REQUEST_MERGED = "pull_request_merged"
     DIGEST = "digest"
+    NOTICE = "notice"
+    """A direct message to a seat's owner: an invitation, or that the first number has arrived."""
 
 
 @dataclass(frozen=True, slots=True)

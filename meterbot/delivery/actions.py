@@ -33,7 +33,7 @@ MORNING = time(9)
 """When "tomorrow" is."""
 _REPEATED_CLICK = timedelta(minutes=2)
 """Of two snoozes whose ends differ by less, the second is a repeated click."""
-_ALERTS = frozenset(EventKind) - {EventKind.DIGEST}
+_ALERTS = frozenset(EventKind) - {EventKind.DIGEST, EventKind.NOTICE}
 _GONE = notice("No such alert", "Name a seat, as in “why ana”, or press the button below the alert.")
 _NOT_YOURS = notice("Not shown", "Only a seat's owner and the operators may see its alerts here.")
 _OVER = notice("It is over", "This alert is already resolved.")

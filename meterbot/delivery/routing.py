@@ -23,6 +23,7 @@ _PRIORITIES: Mapping[EventKind, Priority] = {
     EventKind.SUBSCRIPTION_CHANGED: Priority.RENEWAL,
     EventKind.SESSION_EXPIRING: Priority.RENEWAL,
     EventKind.DIGEST: Priority.DIGEST,
+    EventKind.NOTICE: Priority.DIGEST,
 }
 
 _SPEND = frozenset(

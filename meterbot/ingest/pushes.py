@@ -2,17 +2,21 @@
 
 import hmac
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
 from meterbot.core.log import get_logger
-from meterbot.core.models import Health, Seat, Snapshot
+from meterbot.core.messages import Message
+from meterbot.core.models import Health, Severity, Snapshot
 from meterbot.core.money import show
+from meterbot.core.seats import SeatDirectory
+from meterbot.delivery.notices import owner_place, queue_notice
+from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import UNSTORABLE, ClockBehindError, Ingest, PushReceipt
 from meterbot.sources import PushReader
-from meterbot.store import PushToken, Store, push_tokens, seat_agents
+from meterbot.store import Connection, PushToken, Store, invited_seats, push_tokens, seat_agents
 from meterbot.store.errors import is_outage
 
 log = get_logger(__name__)
@@ -35,21 +39,28 @@ def digest(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PushReceiver:
-    """Receives pushes for the configured seats whose source is `push`; `digests` are those of the configured tokens,
-    by seat."""
+    """Receives pushes for the seats whose source is `push`; `digests` are those of the configured tokens, by seat."""
 
-    seats: Mapping[str, Seat]
+    seats: SeatDirectory
     digests: Mapping[str, str]
     store: Store
     ingest: Ingest
     read: PushReader
+    chats: Sequence[str] = ()
+    """Where owners can be told something, by name."""
+    redaction: Redaction = field(default_factory=Redaction)
+    wake: Callable[[], None] = lambda: None
+    """Called after something was queued."""
 
     async def seat_of(self, token: str) -> str | None:
-        """The only seat that this token may write. Includes a token that was made or revoked a moment ago."""
+        """The only seat that this token may write. Includes a token that was made or revoked a moment ago, and a seat
+        that another process invited."""
         sent = digest(token)
         found = None
+        tokens, invited = await self.store.read(lambda c: (push_tokens.read(c), invited_seats.read(c)))
+        self.seats.set_invited([each.seat for each in invited])
         # Every stored token is compared in the same time, so the duration reveals nothing.
-        for seat, known in [*self.digests.items(), *_pairs(await self.store.read(push_tokens.read))]:
+        for seat, known in [*self.digests.items(), *_pairs(tokens)]:
             if hmac.compare_digest(sent, known) and self.accepts(seat):
                 found = seat
         return found
@@ -84,12 +95,25 @@ class PushReceiver:
         except Exception:
             log.exception("a failed push could not be noted", seat=seat)
 
-    async def note_agent(self, seat: str, version: str) -> bool:
-        """Stores the version of the agent on a seat's machine. Returns whether it is the seat's first."""
+    async def note_agent(self, seat: str, version: str, spent: str, now: datetime) -> None:
+        """Stores the version of the agent on a seat's machine. With the first one, it queues the message to the owner."""
         before = (await self.store.read(seat_agents.read)).get(seat)
-        if before != version:
-            await self.store.run(lambda tx: seat_agents.write(tx, seat, version))
-        return before is None
+        if before == version:
+            return
+
+        def write(tx: Connection) -> bool:
+            seat_agents.write(tx, seat, version)
+            place = owner_place(self.seats[seat], self.chats)
+            if before is not None or place is None:
+                return False
+            title = f"{seat} is connected: {spent}"
+            message = Message(title, title, Severity.GOOD)
+            return queue_notice(
+                tx, f"connected:{seat}", seat, place=place, message=message, redaction=self.redaction, now=now
+            )
+
+        if await self.store.run(write):
+            self.wake()
 
 
 def _spent(snapshot: Snapshot) -> str:

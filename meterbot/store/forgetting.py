@@ -33,6 +33,7 @@ def forget(connection: Connection, seat: str) -> Forgotten:
         delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
         delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
         delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
+        delete(tables.invited_seats).where(tables.invited_seats.c.name == seat),
     ]
     return Forgotten(
         others=sum([_deleted(connection, statement) for statement in others]),

@@ -37,6 +37,7 @@ class House:
     discord: DiscordSimulator
     url: str
     database: Path
+    config: str
 
     async def push(self, token: str, document: str) -> int:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -104,7 +105,7 @@ async def opened(
         }
         async with assembled(load(None, environ, folder), SystemClock()) as bot:
             await discord.until(lambda: discord.commands and discord.gateway.live)
-            yield House(bot, slack, discord, url, file)
+            yield House(bot, slack, discord, url, file, environ["METERBOT_CONFIG_TOML"])
         assert slack.unexpected == discord.unexpected == problems == []
 
 

@@ -10,20 +10,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from meterbot.app.agent_script import agent_script
+from meterbot.app.run import Bot
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import push_tokens, seat_agents
-from qa.e2e.test_handing_in import House, command_on_slack, opened
+from qa.e2e.test_handing_in import House, command_on_slack, document, opened
 from tests.agent.rig import ACCESS, ACCOUNT, ORG, credentials, program
 from tests.agent.test_main import python
+from tests.e2e import process
 from tests.e2e.browser import CHROMIUM, browsing
 from tests.e2e.tls import make_certificate, server_context, tls_proxy
 from tests.ports import free_port
 from tests.simulator.anthropic_api import AnthropicApi
+from tests.simulator.slack import SlackSimulator
 
 A_MINUTE = 60.0
 
@@ -79,6 +83,22 @@ def machine(folder: Path, interpreter: str, site: Site, anthropic: AnthropicApi)
     }
 
 
+@asynccontextmanager
+async def running(bot: Bot) -> AsyncIterator[None]:
+    """The bot's own loop, which delivers what waits."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(bot.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+def posted(slack: SlackSimulator, text: str) -> list[dict[str, Any]]:
+    return [call for call in slack.called("chat.postMessage") if text in str(call)]
+
+
 async def shell(line: str, env: dict[str, str]) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",
@@ -114,13 +134,8 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         assert status == 0
 
         slack = site.house.slack
-        await slack.until(
-            lambda: [
-                call
-                for call in slack.called("chat.postMessage")
-                if "ana is connected: $4.20 of $50.00" in str(call)
-            ]
-        )
+        async with running(site.house.bot):
+            await slack.until(lambda: posted(slack, "ana is connected: $4.20 of $50.00"))
 
         agents = await site.house.bot.store.read(seat_agents.read)
         assert agents == {"ana": agent_script().version}
@@ -131,6 +146,29 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         status, said = await shell(f"python3 {script} uninstall", env)
         assert (status, "deleted" in said, script.exists()) == (0, True, False)
         assert not list((folder / ".config/meterbot").iterdir())
+
+
+async def test_a_person_who_was_invited_at_the_terminal_joins_without_a_restart(
+    site: Site, tmp_path: Path
+) -> None:
+    slack, bot = site.house.slack, site.house.bot
+    environ = {"METERBOT_CONFIG_TOML": site.house.config, "SLACK_BOT_TOKEN": slack.bot_token}
+    environ |= {"SLACK_APP_TOKEN": slack.app_token, "DISCORD_TOKEN": site.house.discord.token}
+    async with running(bot):
+        ended = await process.meterbot("seat", "invite", "cleo=UCLEO1", environ=environ, cwd=tmp_path)
+        assert (ended.status, ended.stdout) == (0, "cleo: its owner gets a direct message on slack.\n")
+        await slack.until(lambda: posted(slack, "Connect cleo to meterbot"))
+        assert "join:cleo" in str(posted(slack, "Connect cleo to meterbot"))
+        address = (await site.line("UCLEO1")).split()[2]
+        async with site.session() as session, session.post(address) as traded:
+            token = (await traded.json())["token"]
+        assert await site.house.push(token, document(site.house)) == 202
+        team = await slack.answer(await slack.slash("/claude-spend", "", user="UANA1"))
+        assert "cleo" in str(team.payload)
+        assert "$17.20" in str(team.payload)
+        ended = await process.meterbot("seat", "forget", "cleo", "--yes", environ=environ, cwd=tmp_path)
+        assert ended.status == 0
+        assert await site.house.push(token, document(site.house)) == 401
 
 
 async def test_a_code_works_once_and_for_its_own_seat(site: Site) -> None:

@@ -28,6 +28,7 @@ from meterbot.app.web import HttpServer, application
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination
 from meterbot.core.models import Counter, Health, Seat
+from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.ingest import UNSTORABLE, Ingest, forget_account
 from meterbot.ingest.periodic_checks import PeriodicChecks
 from meterbot.ingest.pushes import PushReceiver, digest, new_token
@@ -57,7 +58,7 @@ ORG = "11111111-1111-4111-8111-111111111111"
 OTHER_ORG = "11111111-1111-4111-8111-111111111112"
 EMAIL = "planted.person@example.com"
 SEATS = {
-    "bo": Seat("bo", "push", interval=900.0),
+    "bo": Seat("bo", "push", interval=900.0, owner={"slack": "UBO"}),
     "cy": Seat("cy", "push", interval=900.0, organizations=(ORG,)),
     "ana": Seat("ana", "claude_ai"),
 }
@@ -133,7 +134,14 @@ async def opened(store: Store) -> AsyncIterator[Door]:
     await store.run(lambda c: push_tokens.write(c, PushToken("bo", digest(TOKENS["bo"]), NOW)))
     clock = ManualClock(NOW)
     ingest = Ingest(store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None)
-    reception = PushReceiver(SEATS, {"cy": digest(TOKENS["cy"])}, store, ingest, snapshots_of)
+    reception = PushReceiver(
+        SeatDirectory(SEATS.values()),
+        {"cy": digest(TOKENS["cy"])},
+        store,
+        ingest,
+        snapshots_of,
+        chats=["slack"],
+    )
 
     async def health() -> BotHealth:
         raise NotImplementedError
@@ -543,6 +551,19 @@ async def test_the_version_of_a_seat_s_agent_is_remembered(sqlite: Door) -> None
     assert await sqlite.store.read(seat_agents.read) == {"bo": "0.1.0+0123abcd"}
     await sqlite.store.run(lambda tx: forgetting.forget(tx, "bo"))
     assert await sqlite.store.read(seat_agents.read) == {}
+
+
+async def test_the_owner_is_told_once_that_the_first_number_has_arrived(door: Door) -> None:
+    async def told() -> list[tuple[str, str]]:
+        rows = await door.store.read(lambda c: c.execute(tables.deliveries.select()).all())
+        return [(row.channel, row.message.title) for row in rows if row.channel.startswith("@")]
+
+    agent = {"User-Agent": "meterbot-agent/1.0"}
+    await door.send(body(account_uuid=None, org_uuid="../x"), headers=agent)
+    assert await told() == []
+    await door.send(body(), headers=agent)
+    await door.send(body(), headers={"User-Agent": "meterbot-agent/2.0"})
+    assert await told() == [("@UBO", "bo is connected: $17.20 of $50.00")]
 
 
 @pytest.mark.parametrize(

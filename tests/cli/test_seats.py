@@ -156,3 +156,51 @@ def test_the_token_itself_is_in_no_file(typed: Typed, tmp_path: Path) -> None:
     token = typed.token()
     assert token.encode() not in stored(tmp_path)
     assert digest(token).encode() in stored(tmp_path)
+
+
+# Invitations.
+
+
+def test_people_are_invited_without_an_entry_in_the_configuration(typed: Typed, tmp_path: Path) -> None:
+    said = typed("invite", "cleo=U0123ABC", "dan", "ana")
+    assert said.exit_code == 0
+    assert "cleo: no message was sent, its owner is on no chat" in said.stdout
+    assert "ana: the bot reads this seat itself." in said.stdout
+    assert "Set [http] public_url to get a line for dan." in said.stderr
+    shown = typed("list").stdout
+    assert re.search(r"cleo +push \(invited\) +never seen +never read +not joined yet", shown)
+    assert typed("add", "cleo", "--url", URL).exit_code == 0
+    exported = typed("export").stdout
+    assert exported == (
+        '[[seats]]\nname = "cleo"\nsource = "push"\nowner = { slack = "U0123ABC" }\n\n'
+        '[[seats]]\nname = "dan"\nsource = "push"\n'
+    )
+    both = typed("list", METERBOT_CONFIG_TOML=BOT.format(tmp_path) + exported)
+    assert both.exit_code == 1
+    assert "cleo and dan: in the configuration, and invited, too" in str(both.exception)
+    for name in ("cleo", "dan"):
+        assert typed("forget", name, "--invitation", "--yes").exit_code == 0
+    assert typed("forget", "dan", "--invitation", "--yes").exit_code == 1
+    moved = typed("list", METERBOT_CONFIG_TOML=BOT.format(tmp_path) + exported)
+    assert "(invited)" not in moved.stdout
+    assert re.search(r"cleo +push +never seen +never read +token made", moved.stdout)
+
+
+def test_where_no_chat_reaches_them_the_line_is_printed(typed: Typed, tmp_path: Path) -> None:
+    public = BOT.format(tmp_path) + '[http]\npublic_url = "https://public.example"\n'
+    said = typed("invite", "cleo", METERBOT_CONFIG_TOML=public)
+    assert re.search(r"curl -fsSL https://public\.example/join/[\w-]{32} \| python3 -", said.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cleo=ana"], "is no owner"),
+        (["Cleo"], "cannot be a seat's name"),
+        (["bo=U0123ABC"], "in the configuration"),
+    ],
+)
+def test_an_invitation_that_is_wrong_is_refused(typed: Typed, words: list[str], said: str) -> None:
+    refused = typed("invite", "dan", *words)
+    assert (refused.exit_code, said in refused.stderr) == (2, True)
+    assert "dan" not in typed("list").stdout

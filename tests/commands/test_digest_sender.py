@@ -45,7 +45,7 @@ class Desk:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
         self.routing = routing or RoutingSettings()
         self.digests = DigestSender(
-            store, readers, self._report, self._headings, self._wake, tz=UTC, routing=self.routing
+            store, lambda: readers, self._report, self._headings, self._wake, tz=UTC, routing=self.routing
         )
 
     async def _report(self, now: datetime) -> TeamReport:

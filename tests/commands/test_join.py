@@ -13,9 +13,11 @@ from structlog.testing import capture_logs
 from meterbot.chat import Answer, Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
+from meterbot.commands.invitations import Invitations
 from meterbot.commands.join import APPROVAL_HOLDS, ASKED_AGAIN_AFTER, JoinCommand, JoinTerms
 from meterbot.core.clock import ManualClock
 from meterbot.core.operators import Operators
+from meterbot.core.seats import SeatDirectory
 from meterbot.core.secret import hide
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.join_codes import CODE_LASTS, seat_of_code, trade_code
@@ -188,26 +190,6 @@ async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
     assert await door.remarks(["bo"]) == []
 
 
-async def test_an_invitation_is_a_direct_message_with_a_button_for_the_line(
-    store: Store, clock: ManualClock
-) -> None:
-    slack, discord = Wall("slack"), Wall("discord")
-    slack.troubles.append(Trouble.REFUSED)
-    both = replace(SEATS["ana"], owner={"slack": "UANA", "discord": "7"})
-    door = JoinCommand({}, store, JoinTerms(URL), chats=[slack, discord], now=clock.now)
-    nobody = replace(SEATS["bo"], owner={})
-    said = (await door.invite([both, SEATS["bo"], SEATS["cy"], nobody])).text.splitlines()
-    assert said == [
-        "ana: its owner has a direct message on discord.",
-        "bo: its owner has a direct message on slack.",
-        "cy: the bot reads this seat itself.",
-        "bo: not invited, it has no owner on a chat configured here.",
-    ]
-    [(to_ana, to_bo)] = [(discord.standing[0], slack.standing[0])]
-    assert (to_ana.channel, to_bo.channel) == ("@7", "@UBO")
-    assert [action.id for action in to_ana.message.actions] == ["join:ana"]
-
-
 @pytest.mark.parametrize(
     ("user", "platform", "title"),
     [("UANA", "slack", "Not allowed"), ("UBOSS", "slack", "Invitations"), ("me", "console", "Invitations")],
@@ -215,20 +197,19 @@ async def test_an_invitation_is_a_direct_message_with_a_button_for_the_line(
 async def test_only_operators_invite(
     store: Store, clock: ManualClock, user: str, platform: str, title: str
 ) -> None:
-    wall = Wall("slack")
     operators = Operators({"slack": frozenset({"UBOSS"})})
+    seats = SeatDirectory(SEATS.values())
     context = CommandContext(
         store,
-        SEATS,
+        seats,
         clock.now,
         UTC,
         "1",
         redaction=Redaction(operators=operators),
-        joining=joining(store, clock, [wall]),
+        invitations=Invitations(store, seats, ["slack"], Redaction()),
     )
     answer = await Commands(context).answer(Question(("invite", "ana"), platform, user))
     assert answer.message.title == title
-    assert len(wall.standing) == (title == "Invitations")
 
 
 # Where somebody has to approve.

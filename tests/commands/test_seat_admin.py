@@ -16,6 +16,7 @@ from meterbot.commands.seat_admin import (
     toml_block,
 )
 from meterbot.core.models import Health, Seat, SourceState
+from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import digest
 from meterbot.store import Batch, Forgotten, Latest, Store, push_tokens
 from meterbot.store.database import open_store
@@ -74,12 +75,13 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
             ],
         ),
     )
-    infos = await overview(store, SEATS, {"cy": "0" * 64}, later(seconds=1))
+    infos = await overview(store, SeatDirectory(SEATS), {"cy": "0" * 64}, later(seconds=1))
     assert [info.as_json() for info in infos] == [
         {
             "seat": "bo",
             "source": "push",
             "configured": True,
+            "invited": False,
             "health": "never_seen",
             "last_reading": None,
             "token_made_at": "2026-04-30T10:00:00Z",
@@ -89,6 +91,7 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
             "seat": "ana",
             "source": "claude_ai",
             "configured": True,
+            "invited": False,
             "health": "ok",
             "last_reading": "2026-04-30T10:00:00Z",
             "token_made_at": None,
@@ -98,6 +101,7 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
             "seat": "cy",
             "source": "push",
             "configured": True,
+            "invited": False,
             "health": "never_seen",
             "last_reading": None,
             "token_made_at": None,
@@ -107,6 +111,7 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
             "seat": "gone",
             "source": None,
             "configured": False,
+            "invited": False,
             "health": "refused",
             "last_reading": None,
             "token_made_at": None,
@@ -125,14 +130,14 @@ async def test_the_overview_tells_how_each_is_doing_without_a_secret(store: Stor
 
 
 async def test_a_push_seat_without_a_token_is_told_how_to_get_one(store: Store) -> None:
-    (info,) = await overview(store, SEATS[:1], {}, NOW)
+    (info,) = await overview(store, SeatDirectory(SEATS[:1]), {}, NOW)
     assert overview_text([info], UTC).endswith("no token yet: meterbot seat add bo")
     assert overview_text([], UTC) == ""
 
 
 async def test_silence_shows_although_no_bot_runs(store: Store) -> None:
     await write(store, Batch(latest=[Latest("bo", ANA, known("bo"))]))
-    (info,) = await overview(store, SEATS[:1], {}, later(minutes=46))
+    (info,) = await overview(store, SeatDirectory(SEATS[:1]), {}, later(minutes=46))
     assert info.health is Health.STALE
 
 

@@ -173,6 +173,8 @@ class AlertsConfig(Table):
     def _leaves_digests(cls, value: tuple[EventKind, ...]) -> tuple[EventKind, ...]:
         if EventKind.DIGEST in value:
             raise ValueError("cannot contain digest: leave out the [digest] table instead")
+        if EventKind.NOTICE in value:
+            raise ValueError("cannot contain notice: it answers an invitation, and is no alert")
         return value
 
 

@@ -18,7 +18,7 @@ from meterbot.app.config.infrastructure import (
     StorageConfig,
     WatchConfig,
 )
-from meterbot.app.config.seats import AnySeat, BaseSeat, ClaudeAiSeat, SeatConfig, SeatDigestConfig
+from meterbot.app.config.seats import AnySeat, ClaudeAiSeat, SeatConfig, SeatDigestConfig
 from meterbot.app.config.secrets import SecretKeys, Table, Usual
 from meterbot.app.config.types import DatabaseUrl, Duration, Many, Weekday, Zone
 from meterbot.commands.digest import DigestReader, Schedule
@@ -125,14 +125,16 @@ class Config(Table):
         found += [Destination("console", "terminal")] if self.console_enabled else []
         return tuple(found)
 
-    def digest_readers(self, places: Iterable[Destination]) -> tuple[DigestReader, ...]:
+    def digest_readers(
+        self, places: Iterable[Destination], invited: Iterable[Seat] = ()
+    ) -> tuple[DigestReader, ...]:
         """Who gets a digest, and when: channels, owners, operators. A person gets one on each chat; the first of their
         seats with a `digest` says when."""
-        places = tuple(places)
+        places, invited = tuple(places), tuple(invited)
         to = () if self.digest is None else self.digest.to
         readers = [DigestReader(place, self._schedule(None)) for place in places if "channel" in to]
         for chat in [place.chat for place in places if place.chat != "console"]:
-            readers += self._owners_digests(chat, everybody="owner" in to)
+            readers += self._owners_digests(chat, invited, everybody="owner" in to)
             if "operators" in to:
                 readers += [
                     DigestReader(Destination(chat, f"@{who}"), self._schedule(None), operator=True)
@@ -140,16 +142,18 @@ class Config(Table):
                 ]
         return tuple(readers)
 
-    def _owners_digests(self, chat: str, *, everybody: bool) -> Iterable[DigestReader]:
-        owned: defaultdict[str, list[BaseSeat]] = defaultdict(list)
-        for seat in self.seats:
-            if (who := getattr(seat.owner, chat)) is not None:
-                owned[str(who)].append(seat)
-        for who, seats in owned.items():
-            own = next((seat.digest for seat in seats if seat.digest is not None), None)
+    def _owners_digests(
+        self, chat: str, invited: Iterable[Seat], *, everybody: bool
+    ) -> Iterable[DigestReader]:
+        schedules = {seat.name: seat.digest for seat in self.seats}
+        owned: defaultdict[str, list[str]] = defaultdict(list)
+        for seat in [*self.seat_list(), *invited]:
+            if chat in seat.owner:
+                owned[seat.owner[chat]].append(seat.name)
+        for who, names in owned.items():
+            own = next((schedules[name] for name in names if schedules.get(name) is not None), None)
             if everybody if own is None else own.every != "never":
-                names = tuple(seat.name for seat in seats)
-                yield DigestReader(Destination(chat, f"@{who}"), self._schedule(own), names)
+                yield DigestReader(Destination(chat, f"@{who}"), self._schedule(own), tuple(names))
 
     def _schedule(self, own: SeatDigestConfig | None) -> Schedule:
         """A seat's schedule; what it leaves out is as in `[digest]`."""

@@ -214,7 +214,7 @@ class _Loader:
 
     def _refuse_double_names(self) -> None:
         seats = self._document.get("seats")
-        if seats == []:
+        if seats == [] and not self._may_invite():
             self._refuse(("seats",), "is empty: every person has a [[seats]] table")
         names: dict[object, str] = {}
         for number, seat in enumerate(seats if isinstance(seats, list) else []):
@@ -224,7 +224,14 @@ class _Loader:
             if isinstance(name, str):
                 names.setdefault(name, written(("seats", number)))
 
+    def _may_invite(self) -> bool:
+        """Whether people can be invited, so that the configuration needs no seat."""
+        http = self._document.get("http")
+        return isinstance(http, dict) and "public_url" in http
+
     def _let_environment_win(self) -> None:
+        if self._may_invite():
+            self._document.setdefault("seats", [])
         self._document.setdefault("watch", {})  # the environment may have its secrets without the table
         if url := self._environ.get("DATABASE_URL"):
             self._document["database_url"] = url

@@ -28,6 +28,7 @@ from meterbot.cli.check.surroundings import (
 )
 from meterbot.core.errors import StartError
 from meterbot.core.findings import Check, Status
+from meterbot.core.text import count
 
 __all__ = ["Check", "Status", "as_json", "as_text", "exit_status", "run_checks"]
 
@@ -53,8 +54,8 @@ def run_checks(
             for problem in error.problems
         ]
     found = find(path_arg, environ, cwd)
-    seats = len(config.seats)
-    checks.append(Check("config", Status.OK, f"{found.label}: {seats} seat{'s' if seats > 1 else ''}"))
+    seats = count(len(config.seats), "seat")
+    checks.append(Check("config", Status.OK, f"{found.label}: {seats}"))
     checks += config_file(config, found.path, environ)
     checks += open_files(secret_files(config))
     database = database_place(config, environ, cwd)

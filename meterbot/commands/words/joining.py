@@ -1,8 +1,13 @@
 """`join`, `approve` and `invite`: how a person's own machine gets its token."""
 
+from collections.abc import Sequence
+
 from meterbot.chat import Answer
-from meterbot.commands.context import CommandContext, Request, unavailable
-from meterbot.core.messages import notice
+from meterbot.commands.context import CommandContext, Request, mention, unavailable
+from meterbot.commands.invitations import NotInvitedError, new_seat
+from meterbot.core.messages import Message, notice
+from meterbot.core.models import Seat
+from meterbot.core.text import one_line
 
 
 async def join(context: CommandContext, request: Request) -> Answer:
@@ -20,13 +25,45 @@ async def approve(context: CommandContext, request: Request) -> Answer:
 async def invite(context: CommandContext, request: Request) -> Answer:
     question = request.question
     operators = context.redaction.operators
-    if context.joining is None:
+    if context.invitations is None:
         return unavailable(request)
     if question.platform != "console" and not operators.include(
         question.platform, question.user, question.groups
     ):
         return Answer(notice("Not allowed", "Only operators can invite: see [privacy] operators."))
-    named = [name for text in request.arguments for name in context.named(text, question.platform)]
-    if not named:
-        return Answer(notice("Which seat?", "Ask “invite NAME” with a seat's name, or mention its owner."))
-    return Answer(await context.joining.invite([context.seats[name] for name in dict.fromkeys(named)]))
+    try:
+        seats = _wanted(context, request.arguments, question.platform)
+        invited = await context.invitations.invite(seats.values(), context.now())
+    except NotInvitedError as error:
+        return Answer(notice("Nobody was invited", str(error)))
+    lines = [each.sentence for each in invited]
+    return Answer(Message("Invitations", f"Invitations: {' '.join(lines)}", text="\n".join(lines)))
+
+
+def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dict[str, Seat]:
+    """Known seats, by name or by a mention of their owner, and new ones: a name with a mention of its owner behind it,
+    or a mention in which the chat says the person's name. Raises `NotInvitedError`."""
+    found: dict[str, Seat] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        person = mention(word)
+        if person is None and rest and (owner := mention(rest[0])) is not None:
+            del rest[0]
+            found[word] = _with_owner(context, word, {platform: owner[0]})
+        elif known := context.named(word, platform):
+            found |= {name: context.seats[name] for name in known}
+        elif person is not None and person[1]:
+            found[person[1]] = _with_owner(context, person[1], {platform: person[0]})
+        else:
+            raise NotInvitedError(
+                f"“{one_line(word, 40)}” is no known seat. For a new one, ask “invite NAME @person”."
+            )
+    if not found:
+        raise NotInvitedError("Ask “invite NAME” with a seat's name, or “invite NAME @person” for a new one.")
+    return found
+
+
+def _with_owner(context: CommandContext, name: str, owner: dict[str, str]) -> Seat:
+    there = context.seats.get(name)
+    return there if there is not None and owner.items() <= there.owner.items() else new_seat(name, owner)

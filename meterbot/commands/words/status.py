@@ -7,13 +7,14 @@ from datetime import datetime, timedelta, tzinfo
 
 from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
+from meterbot.commands.invitations import invitation_status
 from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
-from meterbot.core.messages import Column, Message, Section, Table, buttons
+from meterbot.core.messages import Action, Column, Message, Section, Table, button, buttons
 from meterbot.core.models import Severity
 from meterbot.core.text import age, count, one_line
 from meterbot.store import (
@@ -58,14 +59,23 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     machines = [] if context.joining is None else await context.joining.remarks(row.seat.name for row in seen)
+    invitations = await invitation_status(context.store, [row.seat.name for row in seen], now)
+    remind = invitations.late[:5] if view.operator and context.invitations is not None else ()
     message = status(
         view,
         await _destinations(context, now, last_tick),
         context.version,
-        [*context.remarks(), *machines, *plans, *await _failed(context.store)],
+        [
+            *context.remarks(),
+            *machines,
+            *invitations.sentences,
+            *plans,
+            *await _failed(context.store),
+        ],
         await _workers(context, now),
         last_tick=last_tick,
         agents=await context.store.read(seat_agents.read),
+        remind=remind,
     )
     return Answer(message, request.public)
 
@@ -125,10 +135,11 @@ def status(
     *,
     last_tick: datetime | None = None,
     agents: Mapping[str, str] | None = None,
+    remind: Sequence[str] = (),
 ) -> Message:
     """What meterbot cannot read, what it cannot post, and what `remarks` say about the set-up. `processes`: the workers on
     a shared database. `last_tick`: when one of them last looked after its seats. `agents`: the version of the agent on
-    each seat's machine."""
+    each seat's machine. `remind`: the seats whose owners the reader may remind to join."""
     report, tz, now = view.report, view.tz, view.report.as_of
     sources = len({row.seat.name for row in report.rows})
     well = sources - len(report.missing)
@@ -161,9 +172,13 @@ def status(
             ),
             *([Section(tuple(remarks), heading="Set-up")] if remarks else []),
         ),
-        actions=() if view.public else buttons("status"),
+        actions=() if view.public else (*_reminder(remind), *buttons("status")),
         footer=f"meterbot {version}",
     )
+
+
+def _reminder(seats: Sequence[str]) -> tuple[Action, ...]:
+    return button("Remind to join", "invite", *seats) if seats else ()
 
 
 def _last_reading(report: TeamReport) -> str:

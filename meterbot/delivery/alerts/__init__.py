@@ -37,6 +37,7 @@ _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
     EventKind.SESSION_EXPIRING: source.session_expiring,
     EventKind.PULL_REQUEST_MERGED: pull_requests.pull_request_merged,
     EventKind.DIGEST: spend.digest,
+    EventKind.NOTICE: source.a_notice,
 }
 
 log = get_logger(__name__)

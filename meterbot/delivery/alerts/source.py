@@ -63,3 +63,8 @@ def session_expiring(facts: EventFacts) -> AlertText:
         "Sign in to claude.ai again, give the new session key to the operator of meterbot, and restart meterbot.",
         ("After that, this seat cannot be read.", *([_NO_END] if estimated else [])),
     )
+
+
+def a_notice(facts: EventFacts) -> AlertText:
+    """The stand-in for a direct message whose own text is gone."""
+    return AlertText(f"{facts.who}: {facts.text('title') or 'a message from meterbot'}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.app.config import Bind, ClaudeAiSeat, ConfigError, find, load, load_database_url
+from meterbot.app.config import Bind, ClaudeAiSeat, ConfigError, find, load, load_database_url, load_text
 from meterbot.core import secret
 from meterbot.core.models import EventKind, Seat
 from meterbot.core.money import Money
@@ -247,6 +247,12 @@ rows = "self"
         '15:1 seats[1].plan_price: must be an amount like "50.00", got -1',
         '16:2 privcy: is not a known key; did you mean "privacy"?',
     ]
+
+
+def test_where_people_can_be_invited_no_seat_is_needed() -> None:
+    for seats in ("", "seats = []\n"):
+        text = f'{seats}[http]\npublic_url = "https://meterbot.example.com"\n'
+        assert load_text(text, "config.toml", {}, Path()).seat_list() == ()
 
 
 @pytest.mark.parametrize(

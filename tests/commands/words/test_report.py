@@ -17,6 +17,7 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
+from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import stamp
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.ingest import Ingest
@@ -52,7 +53,7 @@ class Desk:
         self.file = file
         self.clock = ManualClock(NOW)
         ingest = Ingest(store, Recorder(SEATS, (), RuleSettings()), lambda: None)
-        self.receiver = PushReceiver(SEATS, {}, store, ingest, snapshots_of)
+        self.receiver = PushReceiver(SeatDirectory(SEATS.values()), {}, store, ingest, snapshots_of)
         self.commands = Commands(
             CommandContext(
                 store,

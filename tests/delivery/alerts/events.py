@@ -36,6 +36,7 @@ OF_NO_SEAT = {
 
 FACTS: dict[EventKind, dict[str, object]] = {
     EventKind.DIGEST: {"day": "2026-04-30", "every": "day"},
+    EventKind.NOTICE: {"title": "Connect ana to meterbot"},
     EventKind.SPEND_STARTED: {
         **SPENT,
         "used": usd("0.42"),

@@ -1,0 +1,176 @@
+"""Invitations: a seat that waits for its person, and the direct message that asks them to connect their machine."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from meterbot.commands.join import VERB
+from meterbot.core.messages import Message, button
+from meterbot.core.models import Seat
+from meterbot.core.seats import SeatDirectory
+from meterbot.core.text import listed, one_line
+from meterbot.delivery.notices import owner_place, queue_notice
+from meterbot.delivery.redaction import Redaction
+from meterbot.ingest.pushes import PUSH
+from meterbot.store import Connection, Store, invited_seats, push_tokens
+from meterbot.store.invited_seats import InvitedSeat
+
+LATE_AFTER = timedelta(days=3)
+
+_NAME = re.compile("[a-z0-9._-]{1,64}")
+_OWNER = re.compile(r"(<@!?|@)?((?P<slack>[UW][A-Z0-9]{2,20})|(?P<discord>[1-9][0-9]{4,19}))(\|[^>]*)?>?")
+
+
+class NotInvitedError(Exception):
+    """Why nobody was invited, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """What became of one invitation. `chat`: where its owner gets a direct message; None: nowhere. `again`: they had
+    one today already."""
+
+    seat: Seat
+    chat: str | None = None
+    again: bool = False
+
+    @property
+    def needs_line(self) -> bool:
+        """Whether the operator has to pass the line on."""
+        return self.chat is None and self.seat.source == PUSH
+
+    @property
+    def sentence(self) -> str:
+        if self.seat.source != PUSH:
+            return f"{self.seat.name}: the bot reads this seat itself."
+        if self.chat is None:
+            return f"{self.seat.name}: no message was sent, its owner is on no chat that is configured here."
+        if self.again:
+            return f"{self.seat.name}: its owner already got a direct message on {self.chat} today."
+        return f"{self.seat.name}: its owner gets a direct message on {self.chat}."
+
+
+def new_seat(name: str, owner: dict[str, str]) -> Seat:
+    """A seat to invite. Raises `NotInvitedError`."""
+    if not _NAME.fullmatch(name):
+        raise NotInvitedError(
+            f"“{one_line(name, 40)}” cannot be a seat's name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen."
+        )
+    return InvitedSeat(name, owner, datetime.now(UTC)).seat
+
+
+def owner_of(text: str) -> dict[str, str]:
+    """The owner that a member id or a mention names. Raises `NotInvitedError`."""
+    found = _OWNER.fullmatch(text)
+    if found is None:
+        raise NotInvitedError(
+            f"“{one_line(text, 40)}” is no owner: use a Slack member id (U0123456789) or a Discord user id."
+        )
+    return {platform: who for platform, who in found.groupdict().items() if who is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Invitations:
+    """Invites seats. `chats`: where owners can be written to, by name; `wake` is called after something was queued."""
+
+    store: Store
+    seats: SeatDirectory
+    chats: Sequence[str]
+    redaction: Redaction
+    wake: Callable[[], None] = lambda: None
+
+    async def refresh(self) -> None:
+        """Learns of seats that another process invited or removed."""
+        self.seats.set_invited([each.seat for each in await self.store.read(invited_seats.read)])
+
+    async def invite(self, wanted: Iterable[Seat], now: datetime) -> list[Invited]:
+        """Makes the seats that are new, and queues a direct message for each, at most one a day. Raises
+        `NotInvitedError`; then nobody was invited."""
+        seats = list(wanted)
+        invited = await self.store.run(lambda tx: self._write(tx, seats, now))
+        await self.refresh()
+        self.wake()
+        return invited
+
+    def _write(self, connection: Connection, wanted: Sequence[Seat], now: datetime) -> list[Invited]:
+        known = {each.name: each for each in invited_seats.read(connection)}
+        return [self._invited(connection, known.get(seat.name), seat, now) for seat in wanted]
+
+    def _invited(
+        self, connection: Connection, known: InvitedSeat | None, seat: Seat, now: datetime
+    ) -> Invited:
+        if self.seats.is_configured(seat.name):
+            if seat.owner != self.seats[seat.name].owner:
+                raise NotInvitedError(f"{seat.name} is in the configuration: change its owner there.")
+        elif known is None or not known.owner:
+            at = now if known is None else known.invited_at
+            invited_seats.write(connection, InvitedSeat(seat.name, seat.owner, at))
+        elif seat.owner != known.owner:
+            raise NotInvitedError(
+                f"{seat.name} is invited for another person: run meterbot seat forget {seat.name} first."
+            )
+        place = owner_place(seat, self.chats)
+        if place is None or seat.source != PUSH:
+            return Invited(seat)
+        key = f"invite:{seat.name}:{now.astimezone(UTC):%Y-%m-%d}"
+        new = queue_notice(
+            connection, key, seat.name, place=place, message=_message(seat), redaction=self.redaction, now=now
+        )
+        return Invited(seat, place.chat, again=not new)
+
+
+def _message(seat: Seat) -> Message:
+    title = f"Connect {seat.name} to meterbot"
+    text = (
+        "Your team's meterbot shows what each Claude seat spends. Your own machine sends the numbers: one line does "
+        "it, and no sign-in leaves your machine. The button shows the line, which then works for ten minutes."
+    )
+    actions = button("Show my line", VERB, seat.name)
+    return Message(title, f"{title}. {text}", text=text, actions=actions)
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationStatus:
+    """Which invited seats have joined, and which have not; `late`: for three days or longer."""
+
+    joined: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        found = [f"Invited and joined: {listed(self.joined, 10)}."] if self.joined else []
+        if self.waiting:
+            found.append(f"Invited, not joined yet: {listed(self.waiting, 10)}.")
+        if self.late:
+            command = f"/claude-spend invite {' '.join(self.late[:10])}"
+            found.append(
+                f"Not joined 3 days after the invitation: {listed(self.late, 10)}. Remind: {command}"
+            )
+        return found
+
+
+async def invitation_status(store: Store, names: Collection[str], now: datetime) -> InvitationStatus:
+    """How the invitations of these seats are doing. A seat has joined once its machine has a push token."""
+    invited, tokens = await store.read(lambda c: (invited_seats.read(c), push_tokens.read(c)))
+    connected = {token.seat for token in tokens}
+    asked = [each for each in invited if each.name in names]
+    absent = [each for each in asked if each.name not in connected]
+    return InvitationStatus(
+        tuple(each.name for each in asked if each.name in connected),
+        tuple(each.name for each in absent if now - each.invited_at < LATE_AFTER),
+        tuple(each.name for each in absent if now - each.invited_at >= LATE_AFTER),
+    )
+
+
+def as_toml(seats: Iterable[InvitedSeat]) -> str:
+    """Entries for the configuration."""
+    return "\n".join(map(_toml, seats))
+
+
+def _toml(seat: InvitedSeat) -> str:
+    owner = ", ".join(f"{platform} = {json.dumps(who)}" for platform, who in seat.owner.items())
+    named = f'[[seats]]\nname = {json.dumps(seat.name)}\nsource = "push"\n'
+    return f"{named}owner = {{ {owner} }}\n" if owner else named

@@ -1,0 +1,44 @@
+"""Direct messages to a seat's owner that are no alerts: an invitation, and that the first number has arrived.
+
+They wait in the delivery queue like alerts, so each arrives, and arrives once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from meterbot.core.deliveries import DeliveryKind, Destination, NewDelivery, Priority
+from meterbot.core.messages import Message
+from meterbot.core.models import Event, EventKind, Seat
+from meterbot.delivery.planner import delivery_id
+from meterbot.delivery.redaction import Redaction
+from meterbot.store import Batch, Connection, batches
+
+
+def owner_place(seat: Seat, chats: Sequence[str]) -> Destination | None:
+    """The owner's direct messages on the first of these chats where they are known."""
+    return next((Destination(chat, f"@{seat.owner[chat]}") for chat in chats if chat in seat.owner), None)
+
+
+def queue_notice(
+    connection: Connection,
+    key: str,
+    seat: str,
+    *,
+    place: Destination,
+    message: Message,
+    redaction: Redaction,
+    now: datetime,
+) -> bool:
+    """Queues a direct message. False, and nothing is queued, if the same `key` was queued before."""
+    facts: dict[str, object] = {"title": message.title}
+    event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat, facts=facts)
+    delivery = NewDelivery(
+        id=delivery_id(redaction.salted(key), place, DeliveryKind.POST),
+        event=key,
+        chat=place.chat,
+        channel=place.channel,
+        kind=DeliveryKind.POST,
+        message=message,
+        priority=Priority.DIGEST,
+    )
+    return bool(batches.write(connection, Batch(events=(event,), deliveries=(delivery,))))

@@ -1,0 +1,262 @@
+"""Seats that wait for their person: who is invited, what arrives, and who has joined."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.app.config import load_text
+from meterbot.app.known_seats import known_seats
+from meterbot.chat import Question
+from meterbot.commands.commands import Commands
+from meterbot.commands.context import CommandContext
+from meterbot.commands.invitations import (
+    LATE_AFTER,
+    Invitations,
+    NotInvitedError,
+    as_toml,
+    invitation_status,
+    new_seat,
+    owner_of,
+)
+from meterbot.core.clock import ManualClock
+from meterbot.core.errors import StartError
+from meterbot.core.models import Seat
+from meterbot.core.operators import Operators
+from meterbot.core.seats import SeatDirectory
+from meterbot.delivery.redaction import Redaction
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.pushes import PushReceiver, digest
+from meterbot.ingest.recording import Recorder
+from meterbot.rules import RuleSettings
+from meterbot.sources.pushed import snapshots_of
+from meterbot.store import PushToken, Store, forgetting, invited_seats, push_tokens, tables
+from meterbot.store.database import open_store
+from meterbot.store.invited_seats import InvitedSeat
+from tests.teams import NOW, seat
+
+OPERATORS = Operators({"slack": frozenset({"UBOSS"})})
+BO = new_seat("bo", {"slack": "UBO"})
+
+
+def inviting(store: Store, configured: Iterable[Seat] = (), chats: Sequence[str] = ("slack",)) -> Invitations:
+    return Invitations(store, SeatDirectory(configured), chats, Redaction())
+
+
+async def queued(store: Store) -> list[tuple[str, str, str]]:
+    """Chat, channel and event of every queued message."""
+    rows = await store.read(lambda c: c.execute(tables.deliveries.select()).all())
+    return sorted((row.chat, row.channel, row.event) for row in rows)
+
+
+async def test_an_invited_seat_waits_and_its_person_gets_one_message_a_day(store: Store) -> None:
+    invitations = inviting(store)
+    (first,) = await invitations.invite([BO], NOW)
+    (second,) = await invitations.invite([BO], NOW + timedelta(hours=1))
+    assert first.sentence == "bo: its owner gets a direct message on slack."
+    assert second.sentence == "bo: its owner already got a direct message on slack today."
+    assert invitations.seats["bo"] == BO
+    assert len(await queued(store)) == 1
+    (third,) = await invitations.invite([BO], NOW + timedelta(days=1))
+    assert not third.again
+    assert [(chat, channel) for chat, channel, _ in await queued(store)] == [("slack", "@UBO")] * 2
+    (kept,) = await store.read(invited_seats.read)
+    assert kept == InvitedSeat("bo", {"slack": "UBO"}, NOW)
+
+
+async def test_a_seat_without_an_owner_on_a_chat_waits_and_the_operator_passes_the_line_on(
+    store: Store,
+) -> None:
+    invitations = inviting(store, [seat("cy")])
+    seats = [new_seat("dan", {}), new_seat("eve", {"discord": "77777"}), seat("cy")]
+    invited = await invitations.invite(seats, NOW)
+    assert [each.needs_line for each in invited] == [True, True, False]
+    assert "the bot reads this seat itself" in invited[2].sentence
+    assert await queued(store) == []
+    assert [*invitations.seats] == ["cy", "dan", "eve"]
+    (named,) = await invitations.invite([new_seat("dan", {"slack": "UDAN"})], NOW)
+    assert named.chat == "slack"
+
+
+async def test_nobody_is_invited_where_one_of_them_cannot_be(store: Store) -> None:
+    invitations = inviting(store, [seat("ana", "push")])
+    await invitations.invite([BO], NOW)
+    before = await queued(store)
+    for wrong, said in (
+        ("bo", "for another person: run meterbot seat forget bo"),
+        ("ana", "in the configuration"),
+    ):
+        with pytest.raises(NotInvitedError, match=said):
+            await invitations.invite([new_seat("cleo", {}), new_seat(wrong, {"slack": "U9"})], NOW)
+    assert (await queued(store), [*invitations.seats]) == (before, ["ana", "bo"])
+
+
+async def test_a_seat_that_another_process_invited_may_push_at_once(database_url: str) -> None:
+    store, other = await open_store(database_url), None
+    try:
+        directory = SeatDirectory([])
+        ingest = Ingest(store, Recorder(directory, [], RuleSettings()), lambda: None)
+        receiver = PushReceiver(directory, {}, store, ingest, snapshots_of)
+        other = store if database_url.startswith("sqlite") else await open_store(database_url)
+        await inviting(other).invite([BO], NOW)
+        await other.run(lambda tx: push_tokens.write(tx, PushToken("bo", digest("t"), NOW)))
+        assert await receiver.seat_of("t") == "bo"
+        await other.run(lambda tx: invited_seats.remove(tx, "bo"))
+        assert await receiver.seat_of("t") is None
+    finally:
+        await store.close()
+        if other is not None and other is not store:
+            await other.close()
+
+
+async def test_a_name_in_both_places_is_an_error_that_says_what_to_do(store: Store) -> None:
+    config = load_text('[[seats]]\nname = "bo"\nsource = "push"\n', "config.toml", {}, Path())
+    assert [*await known_seats(config, store)] == ["bo"]
+    await store.run(lambda tx: invited_seats.write(tx, InvitedSeat("bo", {}, NOW)))
+    with pytest.raises(
+        StartError, match=r"bo: in the configuration, and invited, too.*seat forget bo --invitation"
+    ):
+        await known_seats(config, store)
+
+
+async def test_forgetting_a_seat_forgets_its_invitation(store: Store) -> None:
+    await inviting(store).invite([BO], NOW)
+    assert await store.run(lambda tx: forgetting.forget(tx, "bo"))
+    assert await store.read(invited_seats.read) == []
+    assert await queued(store) == []
+
+
+NAMES = st.from_regex("[a-z0-9._-]{1,64}", fullmatch=True)
+OWNERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "slack": st.from_regex("[UW][A-Z0-9]{2,12}", fullmatch=True),
+        "discord": st.integers(10_000, 2**63).map(str),
+    },
+)
+
+
+@given(st.dictionaries(NAMES, OWNERS, min_size=1, max_size=4))
+def test_what_is_exported_is_a_configuration_of_the_same_seats(people: dict[str, dict[str, str]]) -> None:
+    invited = [InvitedSeat(name, owner, NOW) for name, owner in people.items()]
+    config = load_text(as_toml(invited), "config.toml", {}, Path()) if invited else None
+    assert [] if config is None else [*config.seat_list()] == [each.seat for each in invited]
+
+
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [
+        ("U0123ABC", {"slack": "U0123ABC"}),
+        ("<@U0123ABC|ana>", {"slack": "U0123ABC"}),
+        ("@W0123", {"slack": "W0123"}),
+        ("123456789012345678", {"discord": "123456789012345678"}),
+        ("<@!123456789012345678>", {"discord": "123456789012345678"}),
+    ],
+)
+def test_an_owner_is_an_id_or_a_mention(text: str, owner: dict[str, str]) -> None:
+    assert owner_of(text) == owner
+
+
+@pytest.mark.parametrize("text", ["", "ana", "@ana", "u0123", "12", "U0123 U4567"])
+def test_what_is_no_owner_is_said(text: str) -> None:
+    with pytest.raises(NotInvitedError, match="is no owner"):
+        owner_of(text)
+
+
+# In a chat.
+
+
+def commands(store: Store, invitations: Invitations | None, clock: ManualClock) -> Commands:
+    seats = SeatDirectory([seat("ana", "push")]) if invitations is None else invitations.seats
+    redaction = Redaction(operators=OPERATORS)
+    return Commands(
+        CommandContext(store, seats, clock.now, UTC, "1", redaction=redaction, invitations=invitations)
+    )
+
+
+async def ask(asked: Commands, words: str, user: str = "UBOSS") -> str:
+    message = (await asked.answer(Question(tuple(words.split()), "slack", user))).message
+    lines = [line for section in message.sections for line in section.lines]
+    return "\n".join([message.title, message.text, *lines, *(action.id for action in message.actions)])
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("invite ana", ["ana"]),
+        ("invite bo <@U7>", ["bo"]),
+        ("invite <@U7|bo> cleo <@U8|c>", ["bo", "cleo"]),
+        ("invite <@UANA|whatever>", ["ana"]),
+        ("invite ana <@UANA|a>", ["ana"]),
+    ],
+)
+async def test_an_operator_invites_by_name_and_mention(store: Store, words: str, names: list[str]) -> None:
+    invitations = inviting(store, [seat("ana", "push")])
+    said = await ask(commands(store, invitations, ManualClock(NOW)), words)
+    assert said.splitlines()[1:] == [f"{name}: its owner gets a direct message on slack." for name in names]
+    assert [*invitations.seats] == list(dict.fromkeys(["ana", *names]))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("invite bo", "“bo” is no known seat"),
+        ("invite <@U7>", "“<@u7>” is no known seat"),
+        ("invite", "“invite NAME @person” for a new one"),
+        ("invite b/o <@U7>", "cannot be a seat's name"),
+        ("invite ana <@U7>", "ana is in the configuration"),
+    ],
+)
+async def test_an_invitation_that_cannot_be_understood_invites_nobody(
+    store: Store, words: str, said: str
+) -> None:
+    assert said in await ask(commands(store, inviting(store, [seat("ana", "push")]), ManualClock(NOW)), words)
+    assert (await queued(store), await store.read(invited_seats.read)) == ([], [])
+
+
+async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_others(store: Store) -> None:
+    clock = ManualClock(NOW)
+    invitations = inviting(store)
+    await invitations.invite([BO, new_seat("cleo", {"slack": "UC"}), new_seat("dan", {"slack": "UD"})], NOW)
+    await store.run(lambda tx: push_tokens.write(tx, PushToken("bo", digest("bo"), NOW)))
+    clock.advance(LATE_AFTER - timedelta(seconds=1))
+    asked = commands(store, invitations, clock)
+    said = await ask(asked, "status")
+    assert "Invited and joined: bo.\nInvited, not joined yet: cleo and dan." in said
+    assert "invite:" not in said
+    clock.advance(timedelta(seconds=1))
+    said = await ask(asked, "status")
+    assert (
+        "Not joined 3 days after the invitation: cleo and dan. Remind: /claude-spend invite cleo dan" in said
+    )
+    assert "invite:cleo:dan" in said
+    assert "invite:" not in await ask(asked, "status", user="UBO")
+    assert "cleo: its owner gets a direct message" in await ask(asked, "invite cleo dan")
+    assert "cleo: its owner already got a direct message" in await ask(asked, "invite cleo dan")
+
+
+async def test_a_seat_nobody_was_asked_about_is_in_no_status(store: Store) -> None:
+    await inviting(store).invite([BO], NOW)
+    assert (await invitation_status(store, ["ana"], NOW)).sentences == []
+
+
+async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:
+    both = [inviting(store), inviting(store)]
+    invited = await asyncio.gather(*(each.invite([BO], NOW) for each in both))
+    assert sorted(each.again for (each,) in invited) == [False, True]
+    assert len(await queued(store)) == 1
+
+
+def test_the_configuration_comes_first() -> None:
+    ana = seat("ana", "push")
+    seats = SeatDirectory([ana], [replace(ana, owner={"slack": "U9"}), BO])
+    assert dict(seats) == {"ana": ana, "bo": BO}
+    values, items = iter(seats.values()), iter(seats.items())
+    next(values), next(items)
+    seats.set_invited([])
+    assert ([*values], [*items], [*seats]) == ([BO], [("bo", BO)], ["ana"])
