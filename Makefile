@@ -33,7 +33,7 @@ test: check
 	$(say) 'peers: servers that others wrote'
 	@$(VENV)/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -r s $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile -r s $(ARGS)
 
 quick: $(VENV)/.test
 	$(say) 'lint'

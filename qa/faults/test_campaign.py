@@ -32,13 +32,13 @@ def campaign(*words: str, tmp_path: Path) -> tuple[int, str]:
 
 
 def test_no_fault_loses_or_doubles_a_message_on_sqlite(tmp_path: Path) -> None:
-    status, report = campaign("--runs", "16", "--seed", "1", "--workers", "1", tmp_path=tmp_path)
+    status, report = campaign("--runs", "8", "--seed", "1", "--workers", "1", tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report
     assert status == 0, report
 
 
 def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path: Path) -> None:
-    words = ("--runs", "4", "--seed", "1", "--workers", "1", "--database", "postgresql")
+    words = ("--runs", "2", "--seed", "1", "--workers", "1", "--database", "postgresql")
     status, report = campaign(*words, tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report
     assert status == 0, report
