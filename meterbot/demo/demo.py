@@ -210,6 +210,7 @@ database_url = "sqlite:///{database}"
 enabled = true
 
 [alerts]
+thresholds = ["80%", "95%"]
 source_grace = "2h"
 # A window that is full is every day's business here; quiet teams like to hear of the money only. All sessions of the demo
 # begin on the same day, and would be expected to end on the same day.

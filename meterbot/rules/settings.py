@@ -60,7 +60,7 @@ def _plain(number: Decimal) -> Decimal:
 UNCAPPED_STEP = money.of_major(Decimal(100), "USD")
 """After the default amounts, a seat without a cap has a level at every further $100."""
 DEFAULT_THRESHOLDS = (
-    *(Threshold(percent=Decimal(percent)) for percent in (80, 95)),
+    *(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95)),
     *(Threshold(amount=money.of_major(Decimal(major), "USD"), uncapped=True) for major in (25, 50, 100)),
 )
 

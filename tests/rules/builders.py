@@ -27,7 +27,6 @@ from meterbot.rules import (
     watch_pace,
 )
 from meterbot.rules.hours import hours_of
-from meterbot.rules.settings import DEFAULT_THRESHOLDS, Threshold
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -87,15 +86,11 @@ def snapshot(
     return replace(base, **fields)
 
 
-HALF = RuleSettings(thresholds=(Threshold(percent=Decimal(50)), *DEFAULT_THRESHOLDS))
-"""The default rules, and a level at half of the cap."""
-
-
 class Watch:
     """One counter. The memory goes through its text form between any two snapshots, as in a restart."""
 
     def __init__(self, settings: RuleSettings | None = None) -> None:
-        self.settings = settings or HALF
+        self.settings = settings or RuleSettings()
         self.memory = CounterMemory()
         self.known: LastKnown | None = None
         self.now = NOON

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +9,6 @@ from meterbot.core.models import Event, EventKind, ReasonClass, Severity
 from meterbot.rules import RuleSettings, fact_money, parse_threshold
 from meterbot.rules.increases import spend_between
 from tests.rules.builders import (
-    HALF,
     HOUR,
     MINUTE,
     NOON,
@@ -219,10 +217,10 @@ def test_an_amount_beside_a_rejected_currency_crosses_nothing() -> None:
 
 
 def test_disabled_kinds_are_not_told_but_remembered() -> None:
-    watch = Watch(replace(HALF, kinds=frozenset(EventKind) - {CROSSED}))
+    watch = Watch(RuleSettings(kinds=frozenset(EventKind) - {CROSSED}))
     watch.uses("1")
     assert watch.uses("26") == []
-    watch.settings = HALF
+    watch.settings = RuleSettings()
     assert watch.uses("27") == []
 
 
