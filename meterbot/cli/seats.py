@@ -87,7 +87,7 @@ def seat_invite(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME[=OWNER]…",
+            metavar="NAME[=OWNER]",
             help="Seats, each with its owner's Slack member id or Discord user id, such as bo=U0123456789.",
         ),
     ],

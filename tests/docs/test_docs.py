@@ -129,6 +129,7 @@ def test_a_written_command_can_be_typed(page: str, line: str) -> None:
         "meterbot discord invite",
         "meterbot seat add",
         "meterbot seat forget",
+        "meterbot seat invite",
         "meterbot db restore",
     }
     parse(f"{line} 1" if named else line)
