@@ -22,6 +22,8 @@ from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
 
 _ACCOUNT_AGE = timedelta(hours=1)
+_BALANCE_AGE = timedelta(minutes=15)
+"""Prepaid credits are not asked for more often: they are one request of four."""
 _YOUNG = timedelta(minutes=1)
 
 RETRY_PAUSES = (1.5, 3.0, 5.0)
@@ -64,6 +66,7 @@ class ClaudeAiSource:
         self._first_read_at: datetime | None = None
         self._read_before = set(read_before)
         self._unreadable: set[str] = set()
+        self._balance_asked_at: dict[str, datetime] = {}
         self._unknown_keys = UnknownKeysLog(seat.name)
 
     def __repr__(self) -> str:
@@ -171,7 +174,11 @@ class ClaudeAiSource:
     # One organization.
 
     async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
-        found = await read_organization(self._session, organization, self._account_uuid, now)
+        asked = self._balance_asked_at.get(organization.uuid)
+        due = asked is None or not timedelta(0) <= now - asked < _BALANCE_AGE
+        found = await read_organization(self._session, organization, self._account_uuid, now, balance=due)
+        if due:
+            self._balance_asked_at[organization.uuid] = now
         self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
             self._account_at = None

@@ -51,10 +51,10 @@ class OrganizationAnswers:
 
 
 async def read_organization(
-    session: Session, organization: Organization, account: str | None, now: datetime
+    session: Session, organization: Organization, account: str | None, now: datetime, *, balance: bool = True
 ) -> OrganizationAnswers:
     """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
-    UUID."""
+    UUID; `balance` says whether the prepaid credits are due to be read."""
     answers = OrganizationAnswers()
     at = f"/api/organizations/{organization.uuid}"
     try:
@@ -73,7 +73,7 @@ async def read_organization(
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, answers)
         if body is not Missing.FAILED:
             answers.billing = billing_of(None if body is Missing.ABSENT else body, answers.notes)
-    if not answers.ended:
+    if balance and not answers.ended:
         await _balance(session, organization, f"{at}/prepaid/credits", now, answers)
     conclude(answers)
     return answers

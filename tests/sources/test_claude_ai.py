@@ -20,7 +20,9 @@ from tests.sources.served import (
     serving,
 )
 
-TICK = ["usage", "overage", "subscription", "credits"]
+TICK = ["usage", "overage", "subscription"]
+FIRST = [*TICK, "credits"]
+"""The credits are asked for every quarter of an hour."""
 TOO_MANY = error(429, "rate_limit_error", "Rate limited.", retry_after="120")
 UNAUTHORIZED = error(401, "authentication_error", "Invalid authentication credentials")
 FORBIDDEN = error(403, "permission_error", "Forbidden")
@@ -33,7 +35,7 @@ async def test_a_healthy_seat_is_read_whole() -> None:
         seat = served.organization
         seat.used, seat.five_hour_resets, seat.next_charge = Decimal(1720), NOW, date(2026, 5, 14)
         snapshot = await served.read_one()
-        assert served.paths() == ["account", *TICK]
+        assert served.paths() == ["account", *FIRST]
     assert snapshot.health is Health.OK
     assert (snapshot.windows_read, snapshot.extra_usage_read, snapshot.subscription_read) == (True,) * 3
     assert snapshot.extra_usage is not None
@@ -121,7 +123,7 @@ async def test_the_account_is_asked_for_once_an_hour() -> None:
     async with serving() as served:
         for minutes in (0, 1, 59, 60, 61):
             await served.read(NOW + timedelta(minutes=minutes))
-        assert served.paths() == ["account", *TICK, *TICK, *TICK, "account", *TICK, *TICK]
+        assert served.paths() == ["account", *FIRST, *TICK, *FIRST, "account", *TICK, *TICK]
 
 
 async def test_a_switch_of_the_account_is_told_and_reported_under_the_new_one() -> None:
@@ -207,7 +209,7 @@ async def test_an_established_session_that_ends_is_expired_at_once() -> None:
         snapshot = await served.read_one(NOW + timedelta(minutes=2))
         assert (snapshot.org_uuid, snapshot.health) == (None, Health.SESSION_EXPIRED)
         assert served.pauses == []
-        assert served.paths() == ["account", *TICK, "usage", "account"]
+        assert served.paths() == ["account", *FIRST, "usage", "account"]
         served.account.signed_in = True
         assert (await served.read_one(NOW + timedelta(minutes=3))).health is Health.OK
 
@@ -240,7 +242,7 @@ async def test_an_organization_this_session_cannot_read_is_dropped_and_costs_no_
         assert (snapshot.org_uuid, snapshot.health) == (OTHER_ORG, Health.OK)
         assert snapshot.errors == (f"organization {ORG}: not readable with this session, left out",)
         await served.read(NOW + timedelta(minutes=1))
-        assert served.paths() == ["account", "usage", *TICK, *TICK]
+        assert served.paths() == ["account", "usage", *FIRST, *TICK]
         assert len(await served.read(NOW + timedelta(hours=1))) == 2
 
 
@@ -393,7 +395,7 @@ async def test_trouble_in_mid_tick_keeps_what_was_read_and_asks_nothing_more(
     async with serving(SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG)) as served:
         served.server.fail(route, reply)
         first, second = await served.read()
-        assert served.paths() == ["account", *TICK[: TICK.index(route) + 1]]
+        assert served.paths() == ["account", *FIRST[: FIRST.index(route) + 1]]
     assert (first.health, second.health) == (health, health)
     assert first.windows_read
     assert first.extra_usage_read
@@ -447,7 +449,7 @@ async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> N
     ],
     ids=range(12),
 )
-@pytest.mark.parametrize("route", ["account", *TICK])
+@pytest.mark.parametrize("route", ["account", *FIRST])
 async def test_the_session_shows_nowhere_whatever_comes_back(
     route: str, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,11 +90,12 @@ class DiscordWeb:
 
     async def call(self, method: str, path: str, json: Any = None, query: Any = None, **ids: str) -> Any:
         """The answer's JSON. Raises `SendError`; TypeError for a payload that is no JSON."""
-        tries, route = _Tries(), Route(method, path, **ids)
+        tries = _Tries()
         body = {} if json is None else {"json": json}
         dumps(json)  # discord.py encodes it, too, but within `parsing`
         try:
             client = await self.client()
+            route = Route(method, path, **ids)  # only now: the client sets the address that it starts with
             _tries.set(tries)
             async with asyncio.timeout(self._patience):
                 with parsing():
