@@ -86,9 +86,16 @@ class Heartbeat:
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 now = self._clock.now()
-                await self._store.run(lambda tx: workers.leave(tx, self.worker, now))
+                await self._store.run(lambda tx: self._sign_off(tx, now))
         except Exception:
             log.exception("could not sign off: others take over a few seconds later")
+
+    def _sign_off(self, transaction: sqlalchemy.Connection, now: datetime) -> None:
+        workers.leave(transaction, self.worker, now)
+        if not workers.read(transaction, now):
+            notes.write(
+                transaction, CONNECTIONS, "{}"
+            )  # so that `status` calls no chat connected from now on
 
     async def beat(self) -> None:
         """Raises what the store raises, or `TimeoutError`."""

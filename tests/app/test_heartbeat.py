@@ -8,9 +8,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
 
 from meterbot.app.heartbeat import Heartbeat
+from meterbot.chat import Connection
 from meterbot.core.clock import ManualClock, SystemClock
 from meterbot.core.lease import Lease
-from meterbot.store import ALIVE_SECONDS, Store, tables, workers
+from meterbot.store import ALIVE_SECONDS, CONNECTIONS, Store, notes, tables, workers
 from meterbot.store.database import open_store
 from tests.store.examples import NOW, later
 
@@ -27,6 +28,17 @@ async def test_the_first_holds_the_lease_and_the_second_when_the_first_leaves(st
     assert [lease.held for lease in leases] == [False, True]
     assert [worker.name for worker in await store.read(lambda c: workers.read(c, NOW))] == ["w1"]
     await two.leave()
+
+
+async def test_only_the_last_to_leave_says_that_no_chat_is_connected(store: Store) -> None:
+    one, two = (Heartbeat(store, name, ManualClock(NOW)) for name in ("one", "two"))
+    await one.join()
+    await two.join()
+    await two.ticked(NOW, {"slack": Connection(up=True)})
+    await one.leave()
+    assert '"up": true' in (await store.read(lambda c: notes.read(c, CONNECTIONS)) or "")
+    await two.leave()
+    assert await store.read(lambda c: notes.read(c, CONNECTIONS)) == "{}"
 
 
 async def test_who_finds_itself_replaced_lets_go(store: Store) -> None:
