@@ -4,7 +4,7 @@ Instants are aware and in UTC. None means unknown unless a field says otherwise.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -382,33 +382,3 @@ class Seat:
 
     renews_on: int | None = None
     """The day of the month on which the plan is charged, for sources that cannot know it."""
-
-
-REFUSALS = frozenset(
-    {Health.SESSION_EXPIRED, Health.CHALLENGED, Health.RATE_LIMITED, Health.UNREACHABLE, Health.REFUSED}
-)
-"""The health words of readings without a usable answer."""
-
-
-# If several organizations were read, the worst health is the source's.
-_WORST_FIRST = (
-    Health.SESSION_EXPIRED,
-    Health.CHALLENGED,
-    Health.REFUSED,
-    Health.RATE_LIMITED,
-    Health.UNREACHABLE,
-    Health.DRIFTED,
-    Health.STALE,
-    Health.NEVER_SEEN,
-    Health.OK,
-)
-
-
-def worst(tick: Sequence[Snapshot]) -> Snapshot:
-    """The snapshot of one reading whose health is the source's."""
-    return min(tick, key=lambda snapshot: _WORST_FIRST.index(snapshot.health))
-
-
-def failures_after(failures: int, health: Health) -> int:
-    """Refusals in a row after this answer: a usable answer resets them."""
-    return failures + 1 if health in REFUSALS else 0

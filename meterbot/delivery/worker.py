@@ -16,7 +16,6 @@ from meterbot.chat import LOOK_BACK, Chat
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import (
-    ActionKind,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -28,6 +27,7 @@ from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
 from meterbot.delivery.grouping import grouping, while_out
+from meterbot.delivery.needless import needless
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
 from meterbot.store.delivery_claims import Claim
 
@@ -155,8 +155,8 @@ class DeliveryWorker:
             return True
         if delivery is None:
             return False
-        if (needless := _needless(delivery)) is not None:
-            await self._supersede(delivery, needless)
+        if (why := needless(delivery)) is not None:
+            await self._supersede(delivery, why)
             return True
         try:
             where, sent = await self._send(self._chats[name], delivery)
@@ -374,34 +374,6 @@ def _with_note(message: Message, note: str) -> Message:
     # A reply shows the fallback alone.
     fallback = f"{message.fallback or message.title} {note}"
     return replace(message, text="\n".join(filter(None, [message.text, note])), fallback=fallback)
-
-
-def _needless(delivery: Delivery) -> str | None:
-    """Why nothing has to be sent; None when something has."""
-    if delivery.kind is DeliveryKind.POST:
-        return None
-    if delivery.root is None:
-        return "the message it refers to was never posted"
-    if delivery.kind is DeliveryKind.EDIT:
-        unchanged = delivery.message is None and delivery.shown_hash == delivery.content.content_hash
-        return "the message shows it already" if unchanged else None
-    if delivery.purpose is Purpose.ALERT:
-        return (
-            "the message already said so when it was posted"
-            if delivery.event.key in delivery.posted_events
-            else None
-        )
-    return _needless_reminder(delivery) if delivery.purpose is Purpose.REMINDER else None
-
-
-def _needless_reminder(reminder: Delivery) -> str | None:
-    if reminder.event.key in reminder.content.endings:
-        return "it is over"
-    acknowledged = any(
-        action.kind is ActionKind.ACK and action.alert == reminder.event.key and action.undone_at is None
-        for action in reminder.content.actions
-    )
-    return "somebody is taking care of it" if acknowledged else None
 
 
 def _queue(delivery: Delivery) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from meterbot import rules
 from meterbot.core.deliveries import NewDelivery
+from meterbot.core.health import failures_after, worst
 from meterbot.core.models import (
     Counter,
     Event,
@@ -17,8 +18,6 @@ from meterbot.core.models import (
     SessionEnd,
     Snapshot,
     SourceState,
-    failures_after,
-    worst,
 )
 from meterbot.delivery import seat_settings
 from meterbot.rules import (

@@ -15,8 +15,9 @@ from time import monotonic
 
 from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
+from meterbot.core.health import failures_after, worst
 from meterbot.core.log import get_logger
-from meterbot.core.models import Health, Seat, Snapshot, SourceState, failures_after, worst
+from meterbot.core.models import Health, Seat, Snapshot, SourceState
 from meterbot.ingest.ingest import UNSTORABLE, Ingest
 from meterbot.ingest.schedule import IdleState, first_due, idle_state, latest, next_due
 from meterbot.rules.months import CLOCK_SKEW

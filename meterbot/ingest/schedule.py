@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from meterbot.core.models import REFUSALS, Health, Snapshot, SourceState
+from meterbot.core.health import REFUSALS
+from meterbot.core.models import Health, Snapshot, SourceState
 
 LONGEST_WAIT = 6 * 3600.0
 """Seconds. No refusal, whatever its `Retry-After`, leaves a seat unread for longer, unless its interval is longer."""

@@ -19,7 +19,8 @@ from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
 from meterbot.core.clock import ManualClock
-from meterbot.core.models import REFUSALS, ExtraUsage, Health, Seat, Snapshot
+from meterbot.core.health import REFUSALS
+from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot
 from meterbot.core.money import Money
 from meterbot.ingest.ingest import Ingest
 from meterbot.ingest.poller import Poller

@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.core.models import (
-    REFUSALS,
-    ExtraUsage,
-    Health,
-    Seat,
-    Snapshot,
-    SourceState,
-    Window,
-)
+from meterbot.core.health import REFUSALS
+from meterbot.core.models import ExtraUsage, Health, Seat, Snapshot, SourceState, Window
 from meterbot.core.money import Money
 from meterbot.ingest.schedule import (
     IDLE_AFTER,
