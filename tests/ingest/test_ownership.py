@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meterbot.commands.readings import current_report
+from meterbot.commands.reports import Reports
 from meterbot.core.models import Counter, Event, Seat, Snapshot
-from meterbot.store import Store, counter_states, history
+from meterbot.store import Store, counter_states, event_log, history
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import NOW, Door, seat, snapshot
 from tests.store.examples import emptied
@@ -39,11 +41,17 @@ class Team:
         return (await self.door.ingest.store_push(name, [shot], shot.fetched_at)).refused
 
     async def known_of_ana(self) -> tuple[object, ...]:
-        """Her rows, what the rules remember of her counter, its history, and every event of it."""
+        """Her readings, what the rules remember of her counter, its history, her events, and her rows in the report, in
+        which `counted` says what is in the team's total."""
         rows = await self.store.read(lambda c: counter_states.read_latest(c, ["ana"]))
         states = await self.store.read(lambda c: counter_states.read_states(c, [COUNTER]))
         samples = await self.store.read(lambda c: history.read(c, [COUNTER], NOW - timedelta(days=90)))
-        return rows, states, samples
+        events = [
+            one for one in await self.store.read(lambda c: event_log.read_events(c, NOW)) if one.seat == "ana"
+        ]
+        report = await current_report(self.store, Reports([ANA, BO]), rows[0].known.snapshot.fetched_at)
+        told = [row for row in report.rows if row.seat.name == "ana"]
+        return rows, states, samples, events, told
 
 
 async def test_a_push_that_names_another_owners_account_is_refused(tmp_path: Path) -> None:
@@ -63,7 +71,7 @@ async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(
         assert await team.push("bo", snapshot("49", of="bo")) is None
         kinds = await team.door.take(snapshot("1", NOW + timedelta(minutes=5)))
         assert kinds == []  # as on a first reading: nothing fell, nothing was told of her before
-        rows, _, samples = await team.known_of_ana()
+        rows, _, samples, *_ = await team.known_of_ana()
         assert isinstance(samples, list)
         assert [sample.used for sample in samples] == [snapshot("1").extra_usage.used]  # type: ignore[union-attr]  # it has one
         assert rows
@@ -98,7 +106,7 @@ _moves = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=_moves)
 async def test_whatever_bo_sends_ana_is_as_if_he_had_sent_nothing(
     store: Store, moves: Sequence[tuple[str, int, int, str | None, str]]
