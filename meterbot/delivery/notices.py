@@ -30,8 +30,7 @@ def queue_notice(
     now: datetime,
 ) -> bool:
     """Queues a direct message. False, and nothing is queued, if the same `key` was queued before."""
-    facts: dict[str, object] = {"title": message.title}
-    event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat, facts=facts)
+    event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat)
     delivery = NewDelivery(
         id=delivery_id(redaction.salted(key), place, DeliveryKind.POST),
         event=key,

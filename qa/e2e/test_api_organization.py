@@ -99,7 +99,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
         kinds = {event.kind for event in await bot.store.read(lambda c: event_log.read_events(c, NOW))}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"
-        assert "team-api" not in screen.getvalue()
+        assert "148.45" not in screen.getvalue()
 
 
 async def test_the_rate_comes_from_the_history(organization: AdminApi, tmp_path: Path) -> None:

@@ -61,9 +61,8 @@ def choose_item(rng: random.Random, story: Story, platforms: tuple[str, ...]) ->
         return Fault(kind, rng.choice(steps[1:]))
     if kind == "refused message":
         # Only a message with an amount of its own can be told from the others.
-        return Fault(
-            kind, rng.choice([step for step in steps if story.steps[step].what == "spends"]), platform
-        )
+        spends = [step for step in steps if story.steps[step].what == "spends" and story.steps[step].facts]
+        return Fault(kind, rng.choice(spends), platform)
     return Fault(kind, rng.choice(steps), "" if kind.endswith(("event", "reading")) else platform)
 
 

@@ -42,7 +42,7 @@ STORY = [
     f"{AT}PR #41: \\$6.80 of extra usage \\(ana",
     f"{AT}WARNING ana will reach the \\$100.00 cap around",
     f"{AT}bo started extra usage",
-    f"{AT}3 renewals$",
+    f"{AT}3 renewals on Wed Apr 15: \\$420.00$",
     "^> /claude-spend$",
     "dan +\\$8.05 .* session expired",
     f"{AT}WARNING dan cannot be read: the sign-in has expired",

@@ -66,5 +66,5 @@ def session_expiring(facts: EventFacts) -> AlertText:
 
 
 def a_notice(facts: EventFacts) -> AlertText:
-    """The stand-in for a direct message whose own text is gone."""
-    return AlertText(f"{facts.who}: {facts.text('title') or 'a message from meterbot'}")
+    """The stand-in for a direct message whose own text is gone. It may stand in a channel that must not read names."""
+    return AlertText(f"{facts.who}: a message from meterbot")
