@@ -130,7 +130,9 @@ def _counted_from(before: CounterMemory, after: CounterMemory, used: Money) -> M
     if last is None or last.currency != used.currency:
         return None
     base = before.late_peak or money.zero(used) if after.period_at != before.period_at else before.peak
-    return None if base is None or base.major == last.major else base
+    # A fall is always stored with its base: after an early reset it would look like the end of the month.
+    as_before = base is None or (base.major == last.major and used.major >= last.major)
+    return None if as_before else base
 
 
 def _highest(*amounts: Money | None) -> Money | None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, ReasonClass, Severity
 from meterbot.rules import RuleSettings, fact_money, parse_threshold
-from meterbot.rules.increases import spend_between
+from meterbot.rules.increases import increases, spend_between
 from tests.rules.builders import (
     HOUR,
     MINUTE,
@@ -345,6 +345,17 @@ def test_what_a_counter_returns_to_after_a_dip_was_not_spent_anew() -> None:
     for start in range(6):  # whichever reading is the last one before
         found = spend_between(watch.samples[start:], watch.samples[start].at, watch.now)
         assert found == {"USD": usd("2") if start < 3 else usd("1")}
+
+
+def test_a_dip_after_an_early_reset_is_not_a_second_reset() -> None:
+    watch = Watch()
+    for at, used in [
+        (datetime(2026, 4, 30, 23, tzinfo=UTC), "3"),
+        (datetime(2026, 4, 30, 23, 56, tzinfo=UTC), "2"),
+        (datetime(2026, 5, 1, tzinfo=UTC), "1"),
+    ]:
+        watch.see(snapshot(at, metered=extra(used)))
+    assert [one.amount for one in increases(watch.samples)] == [usd("0"), usd("2"), usd("0")]
 
 
 def test_a_new_period_within_a_month_is_counted_from_nothing() -> None:

@@ -39,6 +39,7 @@ KINDS = {
 STANDARD = {"USD": 2, "eur": 2, "JPY": 0}
 UNREADABLE: list[Any] = [None, True, "much", -1, 1e13, [1], {}]
 STEPS = [
+    timedelta(0),
     timedelta(minutes=1),
     timedelta(minutes=10),
     timedelta(hours=1),
