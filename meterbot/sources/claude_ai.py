@@ -67,6 +67,7 @@ class ClaudeAiSource:
         self._read_before = set(read_before)
         self._unreadable: set[str] = set()
         self._balance_asked_at: dict[str, datetime] = {}
+        self._row_alone: set[str] = set()
         self._unknown_keys = UnknownKeysLog(seat.name)
 
     def __repr__(self) -> str:
@@ -176,7 +177,16 @@ class ClaudeAiSource:
     async def _organization(self, organization: Organization, now: datetime) -> OrganizationAnswers:
         asked = self._balance_asked_at.get(organization.uuid)
         due = asked is None or not timedelta(0) <= now - asked < _BALANCE_AGE
-        found = await read_organization(self._session, organization, self._account_uuid, now, balance=due)
+        found = await read_organization(
+            self._session,
+            organization,
+            self._account_uuid,
+            now,
+            balance=due,
+            row_alone=organization.uuid in self._row_alone,
+        )
+        if found.metering.row_alone:
+            self._row_alone.add(organization.uuid)
         if due:
             self._balance_asked_at[organization.uuid] = now
         self._unknown_keys.note(found.unknown_keys)

@@ -51,10 +51,17 @@ class OrganizationAnswers:
 
 
 async def read_organization(
-    session: Session, organization: Organization, account: str | None, now: datetime, *, balance: bool = True
+    session: Session,
+    organization: Organization,
+    account: str | None,
+    now: datetime,
+    *,
+    balance: bool = True,
+    row_alone: bool = False,
 ) -> OrganizationAnswers:
     """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
-    UUID; `balance` says whether the prepaid credits are due to be read."""
+    UUID; `balance` says whether the prepaid credits are due to be read, `row_alone` whether the member's amounts were in the
+    member's row alone before."""
     answers = OrganizationAnswers()
     at = f"/api/organizations/{organization.uuid}"
     try:
@@ -67,7 +74,12 @@ async def read_organization(
     overage = await _overage(session, organization, account, now, answers)
     enterprise = organization.tier == "enterprise"
     answers.metering = metering_of(
-        usage, overage, answers.notes, team=organization.team, enterprise=enterprise
+        usage,
+        overage,
+        answers.notes,
+        team=organization.team,
+        enterprise=enterprise,
+        row_alone=row_alone,
     )
     if not answers.ended:
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, answers)

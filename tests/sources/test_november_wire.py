@@ -226,6 +226,26 @@ async def test_the_members_own_row_wins_over_the_organizations_total(
     assert extra.cap_known is (cap is not None), "a member's null cap is not taken for no cap here"
 
 
+@pytest.mark.parametrize(
+    "row",
+    [error(500, "api_error"), member(used_credits="much"), not_found()],
+    ids=["fails", "unreadable", "gone"],
+)
+async def test_without_its_row_a_member_never_gets_the_organizations_total(row: object) -> None:
+    organization = SimulatedOrganization(ORG)
+    organization.capabilities = ["raven", "chat"]
+    async with serving(organization) as served:
+        served.server.fail_always("usage", Reply(body=totals()))
+        served.server.fail_always("overage", Reply(body=member()))
+        first = await served.read_one(NOW)
+        assert first.extra_usage is not None
+        assert first.extra_usage.used == usd(1200)
+        served.server.fail_always("overage", row if isinstance(row, Reply) else Reply(body=row))
+        second = await served.read_one(NOW + timedelta(minutes=1))
+    assert not second.extra_usage_read
+    assert second.extra_usage is None or second.extra_usage.used is None
+
+
 async def test_a_personal_organization_keeps_the_order_of_trust() -> None:
     extra = (await by_cookie(totals(), member(), team=False)).extra_usage
     assert extra is not None
