@@ -26,18 +26,18 @@ def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list
         if not step.uncapped:
             held.append(step)
         elif cap == "none" and step.amount is not None:
-            uncapped.append(restated(step.amount.minor, used))
+            uncapped.append(step.amount.minor)
     if uncapped:
-        top = max(amount.minor for amount in uncapped)
-        unit = UNCAPPED_STEP.minor
-        last = used.minor.scaleb(default_places(used.currency) - used.exponent) // unit * unit
-        uncapped += [restated(last, used)] if last > top else []
-    return [*held, *(Threshold(amount=amount, uncapped=True) for amount in uncapped)]
+        unit, places = UNCAPPED_STEP.minor, min(default_places(used.currency), 2)
+        last = used.minor.scaleb(places - used.exponent) // unit * unit
+        uncapped += [last] if last > max(uncapped) else []
+    return [*held, *(Threshold(amount=restated(amount, used), uncapped=True) for amount in uncapped)]
 
 
-def restated(minor: Decimal, used: Money) -> Money:
-    """As many hundredths (yen, won) in the currency of `used`."""
-    return Money(minor, used.currency, default_places(used.currency))
+def restated(hundredths: Decimal, used: Money) -> Money:
+    """The same number of hundredths in the currency of `used`; of yen or won where it has none: $25.00 is ¥2,500."""
+    places = default_places(used.currency)
+    return Money(hundredths.scaleb(max(places - 2, 0)), used.currency, places)
 
 
 def in_order(steps: Iterable[Threshold], cap: Money | None) -> list[Threshold]:
