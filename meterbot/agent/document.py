@@ -91,7 +91,7 @@ def render(snapshots: list[dict[str, Any]]) -> bytes:
 
 
 def only_listed(value: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    """A snapshot without everything that is not listed. Of its errors, only their number is told."""
+    """A snapshot without everything that is not listed. Of its errors only the number is sent."""
     errors = value.get("errors")
     number = len(errors) if isinstance(errors, list) else 0
     return {**{name: _allowed(value.get(name), name) for name in fields}, "errors": [{}] * number}

@@ -81,7 +81,7 @@ def build_chats(
 
 
 async def start_chats(chats: Iterable[Chat], commands: Commands) -> None:
-    """Connects all of them in parallel, and logs each one that cannot connect."""
+    """Connects all of them in parallel. Raises one `StartError` that names each chat that cannot connect."""
     outcomes = await asyncio.gather(
         *(chat.start(commands.answer, commands.form) for chat in chats), return_exceptions=True
     )

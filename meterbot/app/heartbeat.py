@@ -59,7 +59,7 @@ class Heartbeat:
         await self.beat()
         if not self._store.sole:
             self._jobs.add(self.beat, BEAT_SECONDS)
-            self._jobs.start(BEAT_SECONDS)
+            self._jobs.start(BEAT_SECONDS / 4)
 
     async def ticked(self, at: datetime, connections: Mapping[str, Connection]) -> None:
         """Notes for `status` in any process that this one works, and how its chats are connected. Raises what the store
@@ -93,9 +93,7 @@ class Heartbeat:
     def _sign_off(self, transaction: sqlalchemy.Connection, now: datetime) -> None:
         workers.leave(transaction, self.worker, now)
         if not workers.read(transaction, now):
-            notes.write(
-                transaction, CONNECTIONS, "{}"
-            )  # so that `status` calls no chat connected from now on
+            notes.write(transaction, CONNECTIONS, "{}")  # or `status` would show its chats as connected
 
     async def beat(self) -> None:
         """Raises what the store raises, or `TimeoutError`."""

@@ -31,7 +31,7 @@ class PeriodicJobs:
     def add(self, job: Job, seconds: float) -> None:
         """Runs `job` every so many seconds. It is named after its function in the log."""
         every = _Every(timedelta(seconds=seconds))
-        # Late is better than never: no run is left out because its time has passed.
+        # Without this, apscheduler skips a run that starts more than a second late.
         self._scheduler.add_job(self._run, every, [job], name=_name(job), misfire_grace_time=None)
 
     def start(self, check_seconds: float) -> None:

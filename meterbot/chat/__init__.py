@@ -136,8 +136,8 @@ class Chat(Protocol):
     ) -> list[Posted]:
         """The messages that carry `delivery`, the first one first; this settles whether a message arrived.
 
-        It searches messages posted after `since` and within `LOOK_BACK` before the channel's newest. None if there
-        certainly is none. Raises `SendError` if that cannot be known.
+        It searches messages posted after `since` and within `LOOK_BACK` before the channel's newest. Empty if
+        there certainly is none. Raises `SendError` if that cannot be known.
         """
         ...
 

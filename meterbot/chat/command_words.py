@@ -33,15 +33,15 @@ WORDS = (
     ),
     CommandWord("renewals", "which subscription is charged when", aliases=("renewal",)),
     CommandWord("pr", "what a merged pull request cost, or all of this month", "[NUMBER]", aliases=("prs",)),
-    CommandWord("why", "why a seat's newest alert was sent", "SEAT"),
+    CommandWord("why", "why a seat's newest open alert was sent", "SEAT"),
     CommandWord(
         "ack",
-        "acknowledge a seat's newest alert: no more reminders",
+        "acknowledge a seat's newest open alert: no more reminders",
         "SEAT",
         aliases=("acknowledge", "acknowledged"),
     ),
     CommandWord("snooze", "snooze a seat's alerts for 30m, 2h, 2d, or until tomorrow", "SEAT [TIME]"),
-    CommandWord("mute", "mute the type of a seat's newest alert", "SEAT"),
+    CommandWord("mute", "mute the type of a seat's newest open alert", "SEAT"),
     CommandWord("muted", "list snoozes and mutes, and undo them", aliases=("snoozed", "mutes")),
     CommandWord(
         "settings",

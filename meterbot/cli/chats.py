@@ -19,7 +19,11 @@ def slack_manifest(
         typer.Option(metavar="URL", help="For mode http: the address at which Slack reaches the bot."),
     ] = None,
     direct_messages: Annotated[
-        bool, typer.Option("--direct-messages", help="With the scopes for routes that alert people directly.")
+        bool,
+        typer.Option(
+            "--direct-messages",
+            help="With the scopes for direct messages: invitations, and routes and digests to people.",
+        ),
     ] = False,
 ) -> None:
     """Print the Slack app's manifest, and the link that makes the app.

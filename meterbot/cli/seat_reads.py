@@ -52,7 +52,7 @@ async def read_seats(
     """Reads the named seats (all, if none is named) once, in parallel. Stores only what claude.ai renews a session
     key to, and only in an existing database.
 
-    `without_database` is called with the renewals of each seat that could not be stored.
+    `without_database`: the keeper, by seat, that receives a renewal if there is no database.
     """
     async with AsyncExitStack() as closing:
         seats = [seat for seat in config.seat_list() if seat.name in names or not names]

@@ -22,7 +22,7 @@ seat = typer.Typer(help="Manage the seats: push tokens, state, stored data.", no
 cli.add_typer(seat, name="seat")
 
 
-SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat's name in the configuration.")]
+SeatName = Annotated[str, typer.Argument(metavar="NAME", help="The seat's name.")]
 
 
 @seat.command("add")
@@ -196,7 +196,7 @@ def seat_forget(
         text = f"the token of {name} no longer works" if gone else f"{name} has no stored token"
     elif invitation:
         gone = done(operations.remove_invitation(url, name))
-        text = f"{name} is not an invited seat any more" if gone else f"{name} is not an invited seat"
+        text = f"{name} is no longer invited" if gone else f"{name} is not an invited seat"
     elif account:
         gone = done(operations.forget_account(url, name))
         text = (

@@ -109,12 +109,13 @@ class Invitations:
             invited_seats.write(connection, InvitedSeat(seat.name, seat.owner, at))
         elif seat.owner != known.owner:
             raise NotInvitedError(
-                f"{seat.name} is invited for another person: run meterbot seat forget {seat.name} first."
+                f"{seat.name} is invited for another person: run meterbot seat forget {seat.name} --invitation first "
+                "(without --invitation it also deletes the seat's numbers)."
             )
         place = owner_place(seat, self.chats)
         if place is None or seat.source != PUSH:
             return Invited(seat)
-        key = f"invite:{seat.name}:{now.astimezone(UTC):%Y-%m-%d}"
+        key = f"invite:{seat.name}:{place.chat}:{place.channel}:{now.astimezone(UTC):%Y-%m-%d}"
         new = queue_notice(
             connection, key, seat.name, place=place, message=_message(seat), redaction=self.redaction, now=now
         )

@@ -14,7 +14,7 @@ def new_key() -> str:
 
 
 class Cipher:
-    """Encrypts with the first of its keys and decrypts with all of them. `keys` as `new_key` makes them; at least
+    """Encrypts with the first of its keys and decrypts with any of them. `keys` as `new_key` makes them; at least
     one."""
 
     def __init__(self, keys: Sequence[str]) -> None:

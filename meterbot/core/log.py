@@ -19,7 +19,7 @@ __all__ = ["EventDict", "LoggedState", "Processor", "error_of", "get_logger", "s
 
 
 class LoggedState:
-    """A state that is logged when it begins, when its error changes, and when it ends."""
+    """A state that is logged when it begins, when the type of its error changes, and when it ends."""
 
     def __init__(self, logger: Any, began: str, ended: str, **facts: object) -> None:
         self._logger, self._facts = logger, facts

@@ -63,7 +63,7 @@ class Planner:
         for destination in redaction.destinations(event, seat, routed):
             if destination == _unreachable(event):
                 continue  # its own trouble cannot be posted there
-            # A post that one seat's events join through a month would tell which anonymous alerts are of one seat.
+            # A post that one seat's events join through a month would show which anonymous alerts belong to the same seat.
             topic = topic_to_join if redaction.may_see(event, seat, destination) else None
             about = self._post_of(topic, destination)
             if about is None:

@@ -26,6 +26,7 @@ from meterbot.core.deliveries import (
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
+from meterbot.core.models import EventKind
 from meterbot.delivery.grouping import grouping, while_out
 from meterbot.delivery.needless import needless
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
@@ -214,7 +215,8 @@ class DeliveryWorker:
             await self._failed_itself(delivery, error.reason)
             return
         if error.outcome is Outcome.NO_DIRECT:
-            if delivery.kind is DeliveryKind.POST:
+            # A notice is written for its person alone, names and amounts included.
+            if delivery.kind is DeliveryKind.POST and delivery.event.kind is not EventKind.NOTICE:
                 await self._move_to_channel(delivery, error)
             else:
                 await self._supersede(delivery, error.reason)

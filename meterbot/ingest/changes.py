@@ -315,7 +315,7 @@ def counters_of(snapshots: Iterable[Snapshot], latest: Iterable[Latest]) -> set[
 
 
 def _newest(verdict: CounterUpdate, counter: Counter, snapshot: Snapshot) -> list[Sample]:
-    """This reading's point in the counter's history; None without a clean amount."""
+    """This reading's point in the counter's history; empty without a clean amount."""
     costs = None if snapshot.org_spend is None else snapshot.org_spend.costs
     if costs is not None and costs.complete and len(costs.amounts) == 1:
         return [Sample(snapshot.fetched_at, counter, costs.amounts[0], None, blocked=False)]

@@ -129,6 +129,8 @@ class PullRequestTracker:
                 self._tries[key] += 1
                 if self._tries[key] >= MOST_TRIES:
                     await self._set_aside(key, f"it could not be calculated: {type(error).__name__}")
+        else:
+            self._tries.pop(record.pull.key, None)
 
     async def _causes(self, record: PullRecord) -> list[Key]:
         window = record.pull.window

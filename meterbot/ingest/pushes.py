@@ -81,9 +81,7 @@ class PushReceiver:
             raise
         except Exception as error:
             if not is_outage(error):
-                await self.ingest.store_snapshots(
-                    [Snapshot(seat, PUSH, now, Health.UNREACHABLE, detail=UNSTORABLE)], now
-                )
+                await self._note_unstorable(seat, now)
             raise
         return replace(receipt, spent=_spent(snapshots[-1]))
 

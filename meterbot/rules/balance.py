@@ -6,7 +6,7 @@ from decimal import Decimal
 from meterbot.core import money
 from meterbot.core.models import Balance, Event, EventKind, Severity
 from meterbot.core.money import Money
-from meterbot.rules.blocked import any_full, block_in
+from meterbot.rules.blocked import any_full, block_in, muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.fact_json import money_fact
 from meterbot.rules.levels import restated
@@ -15,8 +15,8 @@ from meterbot.rules.settings import Threshold
 
 
 def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
-    """The balance fell below a level, or to 0: each once, the lowest alone, until credits are bought. A balance that fills
-    up by itself has no level but 0. A seat that is blocked for its balance is told so, and not of the balance again."""
+    """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only the
+    lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert."""
     balance = None if reading.extra is None else reading.extra.balance
     if balance is None:
         return memory, []
@@ -30,7 +30,7 @@ def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
 
 
 def _levels_above(balance: Balance, steps: tuple[Threshold, ...]) -> list[str]:
-    """The levels that the balance is below, the lowest first, as `5.00 USD`; 0 is one of its own."""
+    """The levels that the balance is below, the lowest first, as `5.00 USD`; a balance of 0 adds the level 0."""
     left = balance.amount
     levels = [] if balance.auto_reload else [_in_currency(step, left) for step in steps]
     above = [level for level in levels if level is not None and left.major < level.major]
@@ -49,23 +49,22 @@ def _in_currency(step: Threshold, left: Money) -> Money | None:
 
 def _low(memory: CounterMemory, reading: CleanReading, balance: Balance, new: list[str]) -> Event:
     block = block_in(reading)
-    told_as_block = memory.block is not None and (block is None or block.reason != "cap")
-    refused = _next_prompt(reading, balance)
+    next_prompt = _next_prompt(reading, balance)
     return reading.event(
         EventKind.BALANCE_LOW,
         new[0],
         reading.stamp,
         reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {new[0]}",
-        severity=Severity.CRITICAL if refused == "refused" else Severity.WARNING,
+        severity=Severity.CRITICAL if next_prompt == "refused" else Severity.WARNING,
         level=new[0],
-        muted_by=memory.block.key if memory.block is not None and told_as_block else None,
+        muted_by=None if block is not None and block.reason == "cap" else muted_by_block(memory, reading),
         initial=not memory.extra_seen,
         facts={
             "balance": money_fact(balance.amount),
             "level": new[0],
             "auto_reload": balance.auto_reload,
             "shared": balance.shared,
-            "next": refused,
+            "next": next_prompt,
             "full_windows": window_facts(reading.full_windows),
         },
     )

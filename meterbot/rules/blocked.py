@@ -154,3 +154,12 @@ def _state(reading: CleanReading) -> str:
     if reading.limit is not None:
         return f"used {used} of {money.show(reading.limit)}"
     return f"used {used}, no cap" if reading.cap == "none" else f"used {used}"
+
+
+def muted_by_block(memory: CounterMemory, reading: CleanReading) -> str | None:
+    """The open block of this period. An earlier period's block that no reading confirmed must not mute alerts for
+    ever."""
+    block = memory.block
+    if block is None or block.period != memory.period or EventKind.SEAT_BLOCKED not in reading.settings.kinds:
+        return None
+    return block.key

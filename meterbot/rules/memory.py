@@ -69,7 +69,7 @@ class CounterMemory:
     The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
     raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
 
-    The pace: `risk` is the open episode of it, `spike_at` when a spike was last told.
+    The pace: `risk` is the open episode of it, `spike_at` when a spike was last posted.
 
     `member_levels` are the levels of their limits that an API organization's members have reached in `members_month`.
 

@@ -87,7 +87,7 @@ class RuleSettings:
 
     thresholds: tuple[Threshold, ...] = DEFAULT_THRESHOLDS
     balance_levels: tuple[Threshold, ...] = DEFAULT_BALANCE_LEVELS
-    """Amounts. That nothing is left is told in any case."""
+    """Amounts. A balance of 0 is always reported."""
     renewal_days: tuple[int, ...] = (3,)
     renewal_hour: int = 9
     budgets: tuple[Budget, ...] = ()

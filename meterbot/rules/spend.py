@@ -7,6 +7,7 @@ from datetime import timedelta
 from meterbot.core import money
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
+from meterbot.rules.blocked import muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import in_order, levels_for, reached
@@ -230,18 +231,9 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
         severity=Severity.CRITICAL if share is not None and share >= 100 else Severity.WARNING,
         level=highest.level,
         initial=initial,
-        muted_by=_muted_by(memory, reading),
+        muted_by=muted_by_block(memory, reading),
         facts={**reading.amounts(), "period": memory.period, "level": highest.level, "also": also},
     )
-
-
-def _muted_by(memory: CounterMemory, reading: CleanReading) -> str | None:
-    """The open block of this period. An earlier period's block that no reading confirmed must not mute alerts for
-    ever."""
-    block = memory.block
-    if block is None or block.period != memory.period or EventKind.SEAT_BLOCKED not in reading.settings.kinds:
-        return None
-    return block.key
 
 
 def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:

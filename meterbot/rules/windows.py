@@ -90,7 +90,8 @@ def _next_prompt(reading: CleanReading) -> str | None:
     """What happens to a prompt while a window is full; None if the state of extra usage was not read."""
     if reading.metering is None:
         return None
-    balance = None if reading.extra is None else reading.extra.balance
+    known = reading.merged.snapshot.extra_usage  # credits are not read every time
+    balance = None if known is None else known.balance
     paid = reading.metering == "on" and block_in(reading) is None and not (balance and balance.empty)
     return "billed" if paid else "refused"
 

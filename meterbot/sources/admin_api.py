@@ -217,7 +217,7 @@ class AdminApiSource:
                 raise SourceError(Cause.KEY, f"the admin key is not accepted ({answer.status})") from None
             raise
 
-    # What is told.
+    # The snapshot.
 
     def _snapshot(self, now: datetime, found: _Answers) -> Snapshot:
         trouble, organization = found.trouble, self._organization

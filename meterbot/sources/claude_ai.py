@@ -187,7 +187,7 @@ class ClaudeAiSource:
         )
         if found.metering.row_alone:
             self._row_alone.add(organization.uuid)
-        if due:
+        if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
         self._unknown_keys.note(found.unknown_keys)
         if found.distrusts_account:
@@ -217,7 +217,7 @@ class ClaudeAiSource:
             )
         return SourceError(trouble.cause, f"{trouble.sentence}, although the account names the organization")
 
-    # What is told.
+    # The snapshot.
 
     @property
     def _account_uuid(self) -> str | None:

@@ -77,7 +77,7 @@ def metering_of(
         statements, extra = [each for each in statements if each.place == "overage"], None
         notes.add("usage: not this member's own amounts, the member's row counts")
         if row is None:
-            return Metering(None, read=False, lost=False, row_alone=True)
+            return Metering(None, read=False, lost=False, row_alone=row_alone)
     result = _merge(
         statements,
         scales,
@@ -85,7 +85,7 @@ def metering_of(
         row,
         notes,
         why_known=overage is not Missing.FAILED,
-        differ=differ,
+        differ=differ or row_alone,
         team=team,
     )
     unsure = "currency" in result.assumed and any(path.endswith("currency") for path in notes.rejected)

@@ -56,8 +56,8 @@ async def read_organization(
     account: str | None,
     now: datetime,
     *,
-    balance: bool = True,
-    row_alone: bool = False,
+    balance: bool,
+    row_alone: bool,
 ) -> OrganizationAnswers:
     """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
     UUID; `balance` says whether the prepaid credits are due to be read, `row_alone` whether the member's amounts were in the

@@ -78,10 +78,10 @@ class SeatSession:
         known = self._loaded or self._adopted is not None or self._cipher is None
         if self.end is not None or not known:
             return
-        self._begun_at = now
         if self.unkept is None:
             seat, fingerprints = self._seat, self._fingerprints
             await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, now))
+        self._begun_at = now
 
     async def current(self) -> str:
         """The newest key, stored by this process or another. Raises the store's errors until it has answered once:

@@ -125,9 +125,7 @@ def mark_own_failure(
     the failure of a post that groups several messages, each of them is sent alone."""
     _free_queue(connection, delivery, now)
     if _is_bundle(delivery):
-        members = update(tables.deliveries).where(_rows.bundle_id == delivery.id)
-        connection.execute(members.values(own_failures=1))
-        _unbundle(connection, delivery)
+        _send_members_alone(connection, delivery)
         return
     values: dict[str, Any] = {
         "own_failures": delivery.own_failures + 1,
@@ -198,17 +196,23 @@ def count_own_failure(connection: Connection, delivery: Delivery) -> None:
 
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:
     """Moves a post, with its edits and replies, to another channel; supersedes them where its event is posted there
-    already."""
+    already. A post that groups several messages does not move: each of them is sent alone, and moves by itself."""
     _free_queue(connection, delivery, now)
+    if _is_bundle(delivery):
+        _send_members_alone(connection, delivery)
+        return
     events = delivery.content.events
     key = events[0].key if events else delivery.event.key
     moved = and_(
         _rows.chat == delivery.chat,
         _rows.channel == delivery.channel,
-        or_(_rows.id == delivery.id, _rows.event == key, _rows.about == key, _rows.bundle_id == delivery.id),
+        or_(_rows.id == delivery.id, _rows.event == key, _rows.about == key),
     )
     there = select(_rows.id).where(
-        _rows.chat == delivery.chat, _rows.channel == channel, _rows.event == delivery.event.key
+        _rows.chat == delivery.chat,
+        _rows.channel == channel,
+        _rows.event == delivery.event.key,
+        _rows.state != DeliveryState.FAILED,
     )
     if connection.execute(there.limit(1)).first() is not None:
         connection.execute(update(tables.deliveries).where(moved, WAITING).values(superseded(note)))
@@ -249,6 +253,12 @@ def _this_attempt(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:
 
 def _is_bundle(delivery: Delivery) -> bool:
     return delivery.content.heading is not None and delivery.kind is DeliveryKind.POST
+
+
+def _send_members_alone(connection: Connection, bundle: Delivery) -> None:
+    members = update(tables.deliveries).where(_rows.bundle_id == bundle.id)
+    connection.execute(members.values(own_failures=1))
+    _unbundle(connection, bundle)
 
 
 def _unbundle(connection: Connection, bundle: Delivery) -> int:

@@ -16,9 +16,9 @@ READERS = 2
 MOST_CONNECTIONS = READERS + 2
 """Connections of one process: a small hosted PostgreSQL allows twenty, and an old and a new release may overlap."""
 _BUSY_MS = 10_000
-"""Seconds that a SQLite connection waits for another's write."""
+"""Milliseconds that a SQLite connection waits for another's write."""
 _PATIENT_MS = 60_000
-"""Seconds that it waits for another's migrations: SQLite's queue is not fair, and several programs may start at once."""
+"""Milliseconds that it waits for another's migrations: SQLite's queue is not fair, and several programs may start at once."""
 _WAL_PAUSE_MS = 50
 _POOL: dict[str, Any] = {"pool_size": MOST_CONNECTIONS, "max_overflow": 0}
 _PATIENCE: dict[str, Any] = {

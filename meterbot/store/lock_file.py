@@ -1,4 +1,4 @@
-"""One bot at a time on a SQLite file: an operating system's lock, which ends with the process."""
+"""One bot at a time on a SQLite file: a lock of the operating system, which ends with the process."""
 
 import os
 from io import TextIOWrapper

@@ -108,8 +108,8 @@ def unreadable(connection: Connection) -> dict[Key, str]:
 
 
 def set_aside(connection: Connection, key: Key, reason: str) -> None:
-    """Gives a pull request up: no other shares with it from now on."""
-    given_up = {"open": False, "due_at": None, "failed_because": reason}
+    """Gives a pull request up: no other shares with it from now on. It stays due, for a later `retry_failed`."""
+    given_up = {"open": False, "failed_because": reason}
     connection.execute(update(pull_requests).where(_is(key)).values(given_up))
 
 

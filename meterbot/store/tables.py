@@ -24,7 +24,7 @@ from meterbot.store.column_types import Amount, Instant, Json
 # SQLite numbers rows by itself only in a column of exactly this type.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
-# What is said of SQLite alone holds of PostgreSQL, too; see `for_postgresql`.
+# Arguments named sqlite_… apply to PostgreSQL, too; see `for_postgresql`.
 metadata = MetaData()
 
 

@@ -95,11 +95,10 @@ def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
         for first, second in pairwise([fact for fact in chain if _is_level(fact)]):
             if LEVELS.index(_level(first)) < LEVELS.index(_level(second)):
                 yield from _swapped(first, second, seen)
-        for mark in ("is BLOCKED",):
-            began = [fact for fact in chain if mark in fact.marks]
-            ended = [fact for fact in chain if UNBLOCKED in fact.marks]
-            if began and ended:
-                yield from _swapped(began[0], ended[0], seen)
+        began = [fact for fact in chain if "is BLOCKED" in fact.marks]
+        ended = [fact for fact in chain if UNBLOCKED in fact.marks]
+        if began and ended:
+            yield from _swapped(began[0], ended[0], seen)
 
 
 def _swapped(first: Fact, second: Fact, seen: list[Sighting]) -> Iterator[str]:

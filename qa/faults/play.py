@@ -408,7 +408,7 @@ class Play:
             if self._world.births > _MOST_STARTS:
                 self.outcome.problems.append("it does not stay up")
                 return
-            if not self._ending():
+            if not self._over:
                 await self._world.sleep(self._rng.choice((1.0, 5.0, 90.0)))
 
     def _ending(self) -> bool:

@@ -343,7 +343,7 @@ async def test_without_the_seat_s_token_nothing_is_read_or_stored(
 ) -> None:
     told = await sqlite.send(b"not even json", token=None, headers=headers)
     assert (told.status, told.headers["WWW-Authenticate"]) == (401, "Bearer")
-    assert "ask `/claude-spend join` for a new line" in told.body["remedy"]
+    assert "type `/claude-spend join` in the chat for a new line" in told.body["remedy"]
     assert await sqlite.store.read(counter_states.read_latest) == []
 
 
@@ -657,7 +657,8 @@ async def test_a_bug_is_logged_in_the_middle_of_an_outage(sqlite: Door) -> None:
         await sqlite.send(MANY)
         await sqlite.store.run(lambda tx: tx.exec_driver_sql("DROP TABLE latest"))
         await sqlite.send(MANY)
-    assert [line["event"] for line in logged] == ["pushes cannot be stored", "a request failed"]
+    noted = "a failed push could not be noted"
+    assert [line["event"] for line in logged] == ["pushes cannot be stored", noted, "a request failed"]
 
 
 async def test_a_push_that_cannot_be_stored_is_the_health_of_its_seat_alone(sqlite: Door) -> None:

@@ -131,6 +131,15 @@ async def test_forgetting_a_seat_forgets_its_invitation(store: Store) -> None:
     assert await queued(store) == []
 
 
+async def test_another_person_of_the_same_seat_gets_a_message_of_their_own_on_the_same_day(
+    store: Store,
+) -> None:
+    await inviting(store).invite([BO], NOW)
+    await store.run(lambda tx: invited_seats.remove(tx, "bo"))
+    (again,) = await inviting(store).invite([new_seat("bo", {"slack": "U999"})], NOW)
+    assert (again.chat, again.again) == ("slack", False)
+
+
 NAMES = st.from_regex("[a-z0-9._-]{1,64}", fullmatch=True)
 OWNERS = st.fixed_dictionaries(
     {},
@@ -144,8 +153,8 @@ OWNERS = st.fixed_dictionaries(
 @given(st.dictionaries(NAMES, OWNERS, min_size=1, max_size=4))
 def test_what_is_exported_is_a_configuration_of_the_same_seats(people: dict[str, dict[str, str]]) -> None:
     invited = [InvitedSeat(name, owner, NOW) for name, owner in people.items()]
-    config = load_text(as_toml(invited), "config.toml", {}, Path()) if invited else None
-    assert [] if config is None else [*config.seat_list()] == [each.seat for each in invited]
+    config = load_text(as_toml(invited), "config.toml", {}, Path())
+    assert [*config.seat_list()] == [each.seat for each in invited]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,9 @@ class Line:
         await self.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[delivery])))
         return key
 
-    async def happen(self, *keys: str, ends: str | None = None, about: str | None = None) -> None:
+    async def happen(
+        self, *keys: str, ends: str | None = None, about: str | None = None, channels: Sequence[str] = ("C1",)
+    ) -> None:
         """Queues a post, in the words of its moment, for each of these events; or the end of one, without any. Those that
         are `about` an earlier event are replies to its post."""
         now = self.clock.now()
@@ -82,7 +84,11 @@ class Line:
             over = Event(f"end of {ends}", EventKind.SPEND_STARTED, now, Severity.GOOD, "so", resolves=ends)
             events.append(over)
         kind = POST if about is None else REPLY
-        posts = [NewDelivery(f"{next(self.ids):020d}", key, "wall", "C1", kind, about=about) for key in keys]
+        posts = [
+            NewDelivery(f"{next(self.ids):020d}", key, "wall", channel, kind, about=about)
+            for key in keys
+            for channel in channels
+        ]
         await self.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts)))
 
     def worker(self, *chats: Chat, name: str = "one") -> DeliveryWorker:
@@ -1023,4 +1029,29 @@ async def test_who_takes_no_direct_messages_has_the_alert_posted_in_the_channel(
     (post,) = [each for each in wall.standing if each.thread is None]
     assert "does not accept direct messages" in post.message.text
     assert wall.titles(thread=post.delivery) == ["no longer blocked"]
+    assert await line.waiting() is None
+
+
+async def test_a_group_of_direct_messages_that_is_refused_goes_to_the_channel_one_by_one_and_once(
+    line: Line,
+) -> None:
+    """One of them is in the channel already."""
+    wall = Wall()
+    await line.happen("both", channels=("C1", "@UANA"))
+    await line.happen("one", "two", "three", channels=["@UANA"])
+    wall.takes_no_direct = True
+    await line.worker(wall).drain()
+    assert sorted(wall.titles()) == ["both", "one", "three", "two"]
+    assert await line.waiting() is None
+
+
+async def test_a_notice_that_is_refused_never_goes_to_the_channel(line: Line) -> None:
+    wall = Wall()
+    wall.takes_no_direct = True
+    event = Event("connected:ana", EventKind.NOTICE, NOW, Severity.GOOD, "so", "ana")
+    words = Message("ana is connected: $4.20", "ana is connected: $4.20")
+    notice = NewDelivery(f"{1:020d}", event.key, "wall", "@UANA", POST, words)
+    await line.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[notice])))
+    await line.worker(wall).drain()
+    assert wall.standing == []
     assert await line.waiting() is None

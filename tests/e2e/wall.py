@@ -70,6 +70,8 @@ class Wall:
         self.finding: Troubles = deque()
         self.refused_word: str | None = None
         """No message that says it is taken."""
+        self.takes_no_direct = False
+        """Direct messages are refused."""
         self.calls: list[tuple[str, str]] = []
         self.hanging = asyncio.Event()
         """Set once a call hangs."""
@@ -100,6 +102,8 @@ class Wall:
                 await self.arrived.wait()
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        if self.takes_no_direct and channel.startswith("@"):
+            raise SendError(Outcome.NO_DIRECT, "the person does not accept direct messages from the bot")
         return await self._add("post", Standing(delivery, channel, message))
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:

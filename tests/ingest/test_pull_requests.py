@@ -450,6 +450,23 @@ async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that
     assert await desk.store.read(pull_requests.failed) == []
 
 
+async def test_a_pull_request_set_aside_before_its_commits_were_read_is_due_again_after_a_retry(
+    asking: Desk, github: SimulatedGitHub
+) -> None:
+    await spent_between_its_commits(asking)
+    github.merge(
+        "acme/app", 812, "ana", commits=[START, START + 3 * HOUR], opened_at=START, merged_at=MERGED_AT
+    )
+    await asking.merges.add(merged(), "d1", MERGED_AT)
+    key = (await asking.pull()).key
+    await asking.store.run(lambda tx: pull_requests.set_aside(tx, key, "a bug"))
+    await asking.merges.step(MERGED_AT + MINUTE)
+    assert github.requests == []
+    await asking.store.run(pull_requests.retry_failed)
+    await asking.merges.step(MERGED_AT + MINUTE)
+    assert await asking.cost() == "$1.47"
+
+
 async def test_what_is_stored_of_a_seat_is_deleted_even_where_it_cannot_be_read(desk: Desk) -> None:
     await store_bad(desk, lambda stored: stored.replace('"merged"', '"merged_by_another_version"'))
     gone = await desk.store.run(lambda tx: forgetting.forget(tx, "ana"))

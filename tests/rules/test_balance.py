@@ -54,6 +54,20 @@ def test_each_level_is_told_once_until_credits_are_bought(
     assert [level for left in balances for level in levels(seen.has(left))] == told
 
 
+def test_a_block_that_is_not_posted_mutes_nothing() -> None:
+    seen = Credits(RuleSettings(kinds=frozenset(EventKind) - {EventKind.SEAT_BLOCKED}))
+    seen.has("30")
+    events = seen.has("0", reason_class=ReasonClass.BALANCE, reason="out_of_credits", enabled=False)
+    assert [event.muted_by for event in events if event.kind is EventKind.BALANCE_LOW] == [None]
+
+
+def test_a_window_that_fills_between_two_readings_of_the_credits_knows_that_none_are_left() -> None:
+    seen = Credits(RuleSettings())
+    seen.has("0")
+    (full,) = [event for event in seen.has(None, windows=FULL) if event.kind is EventKind.WINDOW_FULL]
+    assert full.facts["next"] == "refused"
+
+
 @pytest.mark.parametrize(
     ("left", "level"),
     [

@@ -1,8 +1,10 @@
 """The schema: the first process to open the database makes it, once."""
 
 import asyncio
+import json
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,7 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from meterbot.core.errors import StartError
-from meterbot.store import Batch, counter_states, event_log, tables
+from meterbot.core.models import Balance, Counter, ExtraUsage, Health, LastKnown, Snapshot
+from meterbot.core.money import Money
+from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import VERSION_TABLE, bring_up_to_date, newest_schema, schemas, settings
@@ -48,6 +52,35 @@ def test_the_steps_are_those_that_alembic_finds() -> None:
     scripts = ScriptDirectory.from_config(settings())
     assert schemas() == {script.revision for script in scripts.walk_revisions()}
     assert newest_schema() == scripts.get_current_head()
+
+
+async def test_a_balance_that_was_a_bare_amount_is_still_known(database_url: str) -> None:
+    money = Money(Decimal(1240), "USD", 2)
+    extra = ExtraUsage(enabled=True, used=money, cap=None, currency="USD", balance=Balance(money))
+    shot = Snapshot("ana", "claude_ai", NOW, Health.OK, "acc", None, "org", extra_usage=extra)
+    known, counter = LastKnown(shot, NOW, NOW, NOW), Counter("acc", "org")
+    written = Batch(latest=[Latest("ana", counter, known)], states={counter: CounterState(known, "{}")})
+    store = await open_store(database_url)
+    await write(store, written)
+    await store.run(_write_bare_balances)
+    await store.close()
+    await upgrade(database_url)
+    store = await open_store(database_url)
+    assert [each.known for each in await store.read(counter_states.read_latest)] == [known]
+    states = await store.read(lambda c: counter_states.read_states(c, [counter]))
+    assert [each.known for each in states.values()] == [known]
+    await store.close()
+
+
+def _write_bare_balances(connection: Connection) -> None:
+    """As the schema before 0017 has them."""
+    for table in ("states", "latest"):
+        (stored,) = connection.execute(text(f"SELECT known FROM {table}")).scalars()  # noqa: S608 - our own names
+        values = json.loads(stored)
+        values["snapshot"]["extra_usage"]["balance"] = values["snapshot"]["extra_usage"]["balance"]["amount"]
+        change = text(f"UPDATE {table} SET known = :known")  # noqa: S608 - our own names
+        connection.execute(change, {"known": json.dumps(values)})
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0016'"))  # noqa: S608 - our own name
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:

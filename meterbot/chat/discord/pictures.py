@@ -8,10 +8,13 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from meterbot.core.log import get_logger
 from meterbot.core.messages import Chart, ChartKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+log = get_logger(__name__)
 
 FILE_NAME = "claude-spend.png"
 _BACKGROUND, _INK, _FAINT = "#1e1f22", "#e6e8eb", "#44474d"
@@ -27,10 +30,15 @@ _painter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
 
 async def draw(charts: Sequence[Chart]) -> bytes | None:
-    """The charts below each other as one PNG; None without charts, or where matplotlib is not installed."""
+    """The charts below each other as one PNG; None without charts, where matplotlib is not installed, or cannot draw
+    them: the numbers are also text."""
     if not charts:
         return None
-    return await asyncio.get_running_loop().run_in_executor(_painter, _png, tuple(charts))
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_painter, _png, tuple(charts))
+    except Exception:
+        log.exception("a chart could not be drawn")
+        return None
 
 
 def summary(charts: Sequence[Chart]) -> str:

@@ -21,7 +21,7 @@ class Scope:
     lost: str
     vital: bool = False
     optional: bool = False
-    """Needed for direct messages only."""
+    """Needed for direct messages only: invitations, routes and digests."""
 
     def granted(self, scopes: Iterable[str]) -> bool:
         return not {*self.names}.isdisjoint(scopes)
@@ -46,8 +46,8 @@ SCOPES = (
     ),
     Scope(
         ("im:write",),
-        "Send an alert to a seat's owner in a direct message, where a route in the configuration says so. Leave it out if"
-        " none does.",
+        "Send direct messages to a seat's owner: invitations, and alerts and digests where the configuration says so. Leave"
+        " it out if you use neither.",
         "nobody can get a direct message",
         optional=True,
     ),

@@ -133,7 +133,7 @@ _COLUMNS = (
     Column("Spent", numeric=True),
     Column("Cap", numeric=True, compact="of {}"),
     Column("Used"),
-    Column("Credits", numeric=True, compact="{} of credits left"),
+    Column("Credits", numeric=True, compact="{} in credits left"),
     Column("State"),
 )
 

@@ -67,7 +67,7 @@ def renewals(several: Sequence[EventFacts]) -> AlertText:
     )
     return AlertText(
         f"{count(len(ordered), 'renewal')}{on}{total}",
-        "Cancel or change a plan in claude.ai before its day if you want to.",
+        "To avoid a charge, cancel or change the plan in claude.ai before that day.",
         fields=fields,
     )
 
