@@ -101,9 +101,12 @@ def start(command: list[str], seconds: int) -> None:
 
 
 def stop(made: Schedule | None) -> None:
-    """Stops the scheduled runs and deletes their files."""
+    """Stops the scheduled runs and deletes their files. Raises `Problem` if the crontab cannot be changed; elsewhere a
+    failure means that nothing was scheduled."""
     for command in made.stop if made else ():
-        _run(command)
+        ran = _run(command)
+        if ran.returncode and command.words[0] == "crontab":
+            raise Problem(f"crontab refused the change: {ran.stderr.strip()[:300]}")
     for path in filter(Path.exists, made.files if made else ()):
         path.unlink()
 
@@ -157,8 +160,12 @@ def _cron(command: list[str], seconds: int) -> Schedule:
     minutes = min(max(seconds // 60, 5), 60)  # the agent itself keeps to a longer interval
     times = f"{random.randrange(minutes)}-59/{minutes}"  # noqa: S311 - to spread the load
     line = f"{times} * * * * {_quoted(command)} >/dev/null 2>&1 # {label()}\n".replace("%", r"\%")
-    before = _run(Command(["crontab", "-l"])).stdout.splitlines(keepends=True)
-    others = "".join(each for each in before if not each.endswith(f"# {label()}\n"))
+    listed = _run(Command(["crontab", "-l"]))
+    missing = any(words in listed.stderr.lower() for words in ("no crontab", "no such file"))
+    if listed.returncode and not missing:  # to write it anew would delete the other lines
+        raise Problem(f"the crontab cannot be read: {listed.stderr.strip()[:300]}")
+    before = listed.stdout.splitlines()
+    others = "".join(f"{each}\n" for each in before if not each.endswith(f"# {label()}"))
     change = ["crontab", "-"]
     return Schedule({}, [Command(change, others + line)], [Command(change, others)])
 

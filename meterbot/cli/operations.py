@@ -18,7 +18,7 @@ from meterbot.app.build_sources import token_digests
 from meterbot.app.config import Config
 from meterbot.app.known_seats import known_seats
 from meterbot.chat import Chat
-from meterbot.commands.invitations import Invitations, Invited, new_seat
+from meterbot.commands.invitations import Invitations, Invited, seat_for
 from meterbot.commands.join_lines import unix_line
 from meterbot.commands.seat_admin import SeatInfo, make_token, overview
 from meterbot.core.cipher import Cipher
@@ -115,10 +115,7 @@ async def invite(config: Config, owners: Mapping[str, dict[str, str] | None], no
     `NotInvitedError`."""
     async with opened(config) as store:
         seats = await known_seats(config, store)
-        wanted = [
-            seats[name] if name in seats and owner is None else new_seat(name, owner or {})
-            for name, owner in owners.items()
-        ]
+        wanted = [seat_for(seats, name, owner or {}) for name, owner in owners.items()]
         redaction = replace(config.routing_settings().redaction, salt=await store.run(notes.salt))
         chats = [place.chat for place in config.places() if place.chat != "console"]
         return await Invitations(store, seats, chats, redaction).invite(wanted, now)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from meterbot.core.text import listed, one_line
 from meterbot.delivery.notices import owner_place, queue_notice
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import PUSH
-from meterbot.store import Connection, Store, invited_seats, push_tokens
+from meterbot.store import Connection, Store, invited_seats, locks, push_tokens
 from meterbot.store.invited_seats import InvitedSeat
 
 LATE_AFTER = timedelta(days=3)
@@ -50,6 +50,12 @@ class Invited:
         if self.again:
             return f"{self.seat.name}: its owner already got a direct message on {self.chat} today."
         return f"{self.seat.name}: its owner gets a direct message on {self.chat}."
+
+
+def seat_for(seats: Mapping[str, Seat], name: str, owner: dict[str, str]) -> Seat:
+    """The known seat of this person, or a new one. Raises `NotInvitedError`."""
+    there = seats.get(name)
+    return there if there is not None and owner.items() <= there.owner.items() else new_seat(name, owner)
 
 
 def new_seat(name: str, owner: dict[str, str]) -> Seat:
@@ -95,6 +101,7 @@ class Invitations:
         return invited
 
     def _write(self, connection: Connection, wanted: Sequence[Seat], now: datetime) -> list[Invited]:
+        locks.names(connection, ["invited seats"])
         known = {each.name: each for each in invited_seats.read(connection)}
         return [self._invited(connection, known.get(seat.name), seat, now) for seat in wanted]
 

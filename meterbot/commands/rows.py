@@ -50,8 +50,8 @@ def row_value(row: SeatRow, view: View) -> str:
 
 
 def not_in_sums(rows: Iterable[SeatRow]) -> str:
-    """How many seats have never told what they spend, so that no sum contains them; empty where there is none."""
-    number = len({row.seat.name for row in rows if not row.extra_known and not row.beside})
+    """Says how many seats' spend is unknown, so that no sum contains it; empty if there is none."""
+    number = len({row.seat.name for row in rows if not row.known and not row.beside})
     verb = "is" if number == 1 else "are"
     return (
         f"The spend of {count(number, 'seat')} {verb} not known and not in these numbers." if number else ""

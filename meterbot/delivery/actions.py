@@ -54,9 +54,9 @@ class _Asked:
     @property
     def event(self) -> Event:
         """The most severe open event, and the newest of those; the newest event when none is open."""
-        chosen = self.content.events[-1]
-        for event in self.content.open_at(self.now):
-            if chosen.key in self.content.endings or at_least(event.severity, chosen.severity):
+        chosen, open_ = self.content.events[-1], self.content.open_at(self.now)
+        for event in open_:
+            if chosen not in open_ or at_least(event.severity, chosen.severity):
                 chosen = event
         return chosen
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Text,
     and_,
     bindparam,
@@ -17,10 +18,17 @@ from sqlalchemy import (
     update,
 )
 
-from meterbot.core.deliveries import Delivery, DeliveryKind, DeliveryState, DestinationTrouble, Purpose
-from meterbot.core.messages import Posted
+from meterbot.core.deliveries import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Destination,
+    DestinationTrouble,
+    Purpose,
+)
+from meterbot.core.messages import Message, Posted
 from meterbot.core.models import Event
-from meterbot.store import tables
+from meterbot.store import post_contents, tables
 from meterbot.store.column_types import Instant, is_readable
 from meterbot.store.deliveries import AT_ONCE, MAYBE_SENT, MESSAGES, WAITING, superseded
 from meterbot.store.delivery_claims import events_in
@@ -152,6 +160,8 @@ def _has_reply(connection: Connection, edit: Delivery) -> bool:
         _rows.chat == edit.chat,
         _rows.channel == edit.channel,
         _rows.kind == DeliveryKind.REPLY,
+        _rows.purpose == edit.purpose,
+        _rows.state != DeliveryState.FAILED,
     )
     return connection.execute(reply.limit(1)).first() is not None
 
@@ -173,19 +183,31 @@ def _hand_over_thread(connection: Connection, event: str, chat: str, channel: st
 
 
 def fail_unreadable(connection: Connection, chat: str) -> int:
-    """Fails the chat's waiting messages whose events this version cannot read; returns how many."""
-    waiting = select(_rows.sequence, type_coerce(tables.events.c.event, Text).label("text")).join_from(
-        tables.deliveries, tables.events, tables.events.c.key == _rows.event
-    )
-    unreadable = [
-        row.sequence
-        for row in connection.execute(waiting.where(_rows.chat == chat, WAITING))
-        if not is_readable(Event, row.text)
-    ]
+    """Fails the chat's waiting messages that this version cannot read; returns how many. Only where each can be read by
+    itself, those whose post cannot be read."""
+    event, message = (type_coerce(column, Text) for column in (tables.events.c.event, _rows.message))
+    waiting = select(
+        _rows.sequence, _rows.channel, _rows.event, _rows.about, event.label("text"), message.label("words")
+    ).join_from(tables.deliveries, tables.events, tables.events.c.key == _rows.event)
+    rows = connection.execute(waiting.where(_rows.chat == chat, WAITING)).all()
+    unreadable = [row.sequence for row in rows if not _is_readable(row)]
+    unreadable = unreadable or [row.sequence for row in rows if not _has_readable_post(connection, chat, row)]
     failed = update(tables.deliveries).where(_rows.sequence.in_(unreadable), WAITING)
     reason = "this version of meterbot cannot read what is stored of it"
     values = {"state": DeliveryState.FAILED, "claimable_at": None, "claimed_by": None, "trouble": reason}
     return connection.execute(failed.values(values)).rowcount
+
+
+def _is_readable(row: Row[Any]) -> bool:
+    return is_readable(Event, row.text) and (row.words is None or is_readable(Message, row.words))
+
+
+def _has_readable_post(connection: Connection, chat: str, row: Row[Any]) -> bool:
+    try:
+        post_contents.of_event(connection, row.about or row.event, Destination(chat, row.channel))
+    except ValueError:
+        return False
+    return True
 
 
 def count_own_failure(connection: Connection, delivery: Delivery) -> None:

@@ -126,6 +126,24 @@ def test_without_systemd_cron_runs_it_and_other_lines_stay(home: Home) -> None:
     assert table.read_text() == other
 
 
+def test_a_last_line_without_a_line_break_stays_a_line_of_its_own(home: Home) -> None:
+    recording(home, "systemctl", status=1)
+    table = crontab(home, "0 1 * * * backup")
+    start(COMMAND, 900)
+    assert table.read_text().splitlines()[0] == "0 1 * * * backup"
+
+
+def test_a_crontab_that_cannot_be_read_or_changed_is_left_alone_and_said(home: Home) -> None:
+    recording(home, "systemctl", status=1)
+    crontab(home, "0 1 * * * backup\n")
+    made = schedule(COMMAND, 900)
+    program(home.path / "bin", "crontab", "import sys\nsys.exit('the disk is full')")
+    with pytest.raises(Problem, match="crontab refused the change: the disk is full"):
+        stop(made)
+    with pytest.raises(Problem, match="the crontab cannot be read: the disk is full"):
+        schedule(COMMAND, 900)
+
+
 def test_where_there_is_no_scheduler_a_person_is_told_what_to_run(home: Home) -> None:
     with pytest.raises(Problem, match=r"no scheduler found here: keep this running: .* --every 900s"):
         start(COMMAND, 900)

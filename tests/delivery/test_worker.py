@@ -1055,3 +1055,31 @@ async def test_a_notice_that_is_refused_never_goes_to_the_channel(line: Line) ->
     await line.worker(wall).drain()
     assert wall.standing == []
     assert await line.waiting() is None
+
+
+async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_others_are_sent(
+    line: Line,
+) -> None:
+    wall = Wall()
+    worker = line.worker(wall)
+    await line.happen("posted")
+    await worker.drain()
+    await line.happen("reply", about="posted")
+    await line.queue("elsewhere", channel="C2")
+    await line.queue("good")
+    future = "update events set event = replace(event, 'spend_started', 'of_the_future') where key = 'posted'"
+    await line.store.run(lambda tx: tx.execute(text(future)))
+    await worker.drain()
+    assert (wall.titles()[1:], wall.titles("C2")) == (["good"], ["elsewhere"])
+    assert [each.event for each in await line.store.read(deliveries.failed)] == ["reply"]
+
+
+async def test_a_message_whose_own_text_cannot_be_read_fails_and_the_others_are_sent(line: Line) -> None:
+    wall = Wall()
+    await line.queue("bad")
+    await line.queue("good")
+    broken = "update deliveries set message = '{\"title\": 1}' where message like '%bad%'"
+    await line.store.run(lambda tx: tx.execute(text(broken)))
+    await line.worker(wall).drain()
+    assert wall.titles() == ["good"]
+    assert len(await line.store.read(deliveries.failed)) == 1

@@ -122,7 +122,9 @@ async def test_a_window_that_is_full_after_its_reset_says_so_and_no_until(source
 
 
 def test_every_kind_has_several_cases_of_our_own() -> None:
-    for file in (CASES / "own").glob("*.json"):
+    files = [*(CASES / "own").glob("*.json")]
+    assert files
+    for file in files:
         assert len(json.loads(file.read_text("utf-8"))) >= FEWEST, file.name
 
 
@@ -135,4 +137,6 @@ def test_every_case_is_loaded_by_a_test() -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "case"
         if node.args and isinstance(node.args[0], ast.Constant)
     }
-    assert {file.stem for file in CASES.glob("*.json")} - called == set()
+    files = {file.stem for file in CASES.glob("*.json")}
+    assert files
+    assert files - called == set()

@@ -16,7 +16,7 @@ def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:
     own = {seat.name: seat_settings.of(seat.name, memories).thresholds for seat in config.seats}
     set_by_owner = {name: steps for name, steps in own.items() if steps is not None}
     whom = "every seat" if not set_by_owner else "every other seat"
-    if len(set_by_owner) < len(own):
+    if not own or len(set_by_owner) < len(own):
         yield Check("levels", Status.OK, f"{whom}: {levels_text(config.alerts.thresholds)}")
     for name, steps in set_by_owner.items():
         yield Check("levels", Status.OK, f"{name}, set by its owner: {levels_text(steps)}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from meterbot.chat import Answer
 from meterbot.commands.context import CommandContext, Request, mention, unavailable
-from meterbot.commands.invitations import NotInvitedError, new_seat
+from meterbot.commands.invitations import NotInvitedError, seat_for
 from meterbot.core.messages import Message, notice
 from meterbot.core.models import Seat
 from meterbot.core.text import one_line
@@ -50,11 +50,11 @@ def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dic
         person = mention(word)
         if person is None and rest and (owner := mention(rest[0])) is not None:
             del rest[0]
-            found[word] = _with_owner(context, word, {platform: owner[0]})
+            found[word] = seat_for(context.seats, word, {platform: owner[0]})
         elif known := context.named(word, platform):
             found |= {name: context.seats[name] for name in known}
         elif person is not None and person[1]:
-            found[person[1]] = _with_owner(context, person[1], {platform: person[0]})
+            found[person[1]] = seat_for(context.seats, person[1], {platform: person[0]})
         else:
             raise NotInvitedError(
                 f"“{one_line(word, 40)}” is no known seat. For a new one, ask “invite NAME @person”."
@@ -62,8 +62,3 @@ def _wanted(context: CommandContext, words: Sequence[str], platform: str) -> dic
     if not found:
         raise NotInvitedError("Ask “invite NAME” with a seat's name, or “invite NAME @person” for a new one.")
     return found
-
-
-def _with_owner(context: CommandContext, name: str, owner: dict[str, str]) -> Seat:
-    there = context.seats.get(name)
-    return there if there is not None and owner.items() <= there.owner.items() else new_seat(name, owner)
