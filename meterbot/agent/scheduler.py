@@ -162,7 +162,7 @@ def _cron(command: list[str], seconds: int) -> Schedule:
     line = f"{times} * * * * {_quoted(command)} >/dev/null 2>&1 # {label()}\n".replace("%", r"\%")
     listed = _run(Command(["crontab", "-l"]))
     missing = any(words in listed.stderr.lower() for words in ("no crontab", "no such file"))
-    if listed.returncode and not missing:  # to write it anew would delete the other lines
+    if listed.returncode and not missing:  # a new one would be without the other lines
         raise Problem(f"the crontab cannot be read: {listed.stderr.strip()[:300]}")
     before = listed.stdout.splitlines()
     others = "".join(f"{each}\n" for each in before if not each.endswith(f"# {label()}"))
