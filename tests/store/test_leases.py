@@ -67,8 +67,10 @@ async def test_reading_and_giving_back_are_one_step_for_everybody_else(
     await asyncio.to_thread(released.wait)
     waiting = asyncio.create_task(other.run(lambda c: leases.claim(c, "two", {"ana": DUE}, NOW)))
     go_on.set()
-    claims = await waiting
+    # Before the end of that transaction the other sees the lease, afterwards the new deadline: it never takes the seat.
+    assert (await waiting).taken == frozenset()
     await giving
+    claims = await other.run(lambda c: leases.claim(c, "two", {"ana": DUE}, NOW))
     await other.close()
     assert (claims.taken, claims.states["ana"].next_due) == (frozenset(), later(minutes=1))
 
