@@ -79,6 +79,8 @@ def application(
     app.router.add_get("/metrics", scrape)
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)
+        if method == "GET":  # who looks before downloading, as with `curl -I`, asks for the headers alone
+            app.router.add_route("HEAD", path, handler)
     return app
 
 

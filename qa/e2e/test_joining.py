@@ -211,6 +211,8 @@ async def test_the_agent_is_served_with_its_version_and_digest(site: Site) -> No
         assert answer.headers["X-Meterbot-Agent-Version"] == script.version
         assert answer.headers["X-Meterbot-Agent-SHA256"] == script.digest
         tag = answer.headers["ETag"]
+        async with session.head(f"{site.url}/agent") as looked:
+            assert (looked.status, looked.headers["X-Meterbot-Agent-SHA256"]) == (200, script.digest)
         async with session.get(f"{site.url}/agent", headers={"If-None-Match": tag}) as again:
             assert again.status == 304
 
