@@ -8,7 +8,6 @@ from math import ceil
 
 from meterbot.app.config import AdminApiSeat, ClaudeAiSeat, ClaudeCodeSeat, Config, PushSeat
 from meterbot.core.cipher import Cipher
-from meterbot.core.models import Counter
 from meterbot.ingest.pushes import PUSH
 from meterbot.sources import CommitReader, Source
 from meterbot.sources.admin_api import AdminApiSource
@@ -82,7 +81,9 @@ def build_sources(
     accepted, and names people only if the configuration says so."""
     pauses = RETRY_PAUSES if patient else ()
     seats = {seat.name: seat for seat in config.seat_list()}
-    accounts, read_before = _accounts(latest), _read_before(latest)
+    accounts, by_seat = _accounts(latest), defaultdict(list)
+    for one in latest:
+        by_seat[one.seat].append(one)
     sources: dict[str, Source] = {}
     for each in config.seats:
         seat, known = seats[each.name], accounts.get(each.name)
@@ -94,7 +95,7 @@ def build_sources(
                     http,
                     config.endpoints.claude_ai,
                     expected_account=known,
-                    read_before=read_before.get(each.name, ()),
+                    known=by_seat[each.name],
                     keeper=keepers.get(each.name),
                     retry_pauses=pauses,
                 )
@@ -121,15 +122,6 @@ def _accounts(latest: Iterable[Latest]) -> dict[str, str]:
     by_age = sorted(latest, key=lambda one: one.known.snapshot.fetched_at)
     known = {one.seat: one.known.snapshot.account_uuid for one in by_age}
     return {seat: account for seat, account in known.items() if account is not None}
-
-
-def _read_before(latest: Iterable[Latest]) -> Mapping[str, list[Counter]]:
-    """The counters of which something was read, by seat."""
-    found: defaultdict[str, list[Counter]] = defaultdict(list)
-    for one in latest:
-        if one.known.windows_at is not None or one.known.extra_usage_at is not None:
-            found[one.seat].append(one.counter)
-    return found
 
 
 def _sign_in(seat: ClaudeCodeSeat) -> SignIn:

@@ -212,6 +212,8 @@ class Snapshot:
     """The plan that the account names: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
     estimate: Estimate | None = None
     throttle: Throttle | None = None
+    usage_is_total: bool = False
+    """`/usage` has the whole organization's amounts, or once had: only the member's own row has the seat's."""
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 
@@ -236,6 +238,11 @@ class LastKnown:
     subscription_at: datetime | None = None
     trail: dict[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
     """A few earlier points of each window, the oldest first, to estimate when it will be full."""
+
+    @property
+    def anything_read(self) -> bool:
+        """A window or an amount was read at some time."""
+        return self.windows_at is not None or self.extra_usage_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from meterbot.sources.http_client import HttpClient
 from meterbot.sources.organization import OrganizationAnswers, UnknownKeysLog, read_organization
 from meterbot.sources.responses import Cause, SourceError
 from meterbot.sources.session import Keeper, Session
+from meterbot.store import Latest
 
 _ACCOUNT_AGE = timedelta(hours=1)
 _BALANCE_AGE = timedelta(minutes=15)
@@ -35,8 +36,8 @@ class ClaudeAiSource:
     organization, one request at a time.
 
     `expected_account`: the account this seat is known to be; another one is reported as it is, with an error.
-    `read_before`: what was read of this seat in earlier processes: an organization among them that refuses to be read is
-    trouble to tell, and one that never could be read is left out.
+    `known`: what earlier processes read of this seat: an organization that was read and now refuses is trouble to tell, and
+    one that never could be read is left out.
     `keeper`: keeps the session key as claude.ai renews it; without one, a renewed key ends with this object.
     `retry_pauses`: a session key can be refused for some seconds after it was issued; in the first minute a refusal is
     tried again after each of these, in seconds, by awaiting `pause`.
@@ -50,7 +51,7 @@ class ClaudeAiSource:
         base_url: str,
         *,
         expected_account: str | None = None,
-        read_before: Iterable[Counter] = (),
+        known: Iterable[Latest] = (),
         keeper: Keeper | None = None,
         retry_pauses: Sequence[float] = RETRY_PAUSES,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -64,10 +65,11 @@ class ClaudeAiSource:
         self._account_at: datetime | None = None
         self._account_drift: tuple[str, ...] = ()
         self._first_read_at: datetime | None = None
-        self._read_before = set(read_before)
+        known = list(known)
+        self._read_before = {one.counter for one in known if one.known.anything_read}
         self._unreadable: set[str] = set()
         self._balance_asked_at: dict[str, datetime] = {}
-        self._row_alone: set[str] = set()
+        self._usage_is_total = {one.counter.org for one in known if one.known.snapshot.usage_is_total}
         self._unknown_keys = UnknownKeysLog(seat.name)
 
     def __repr__(self) -> str:
@@ -183,10 +185,10 @@ class ClaudeAiSource:
             self._account_uuid,
             now,
             balance=due,
-            row_alone=organization.uuid in self._row_alone,
+            usage_is_total=organization.uuid in self._usage_is_total,
         )
-        if found.metering.row_alone:
-            self._row_alone.add(organization.uuid)
+        if found.metering.usage_is_total:
+            self._usage_is_total.add(organization.uuid)
         if due and found.trouble is None:
             self._balance_asked_at[organization.uuid] = now
         self._unknown_keys.note(found.unknown_keys)
@@ -257,6 +259,7 @@ class ClaudeAiSource:
             detail=None if trouble is None else trouble.sentence,
             retry_at=None if trouble is None else trouble.retry_at(now),
             tier=None if organization is None else organization.tier,
+            usage_is_total=found.metering.usage_is_total,
             drift=tuple(found.notes.drift),
             errors=tuple(found.errors),
         )

@@ -39,13 +39,13 @@ _SECTIONS = {"extra_usage", "spend", "overage"}
 @dataclass(frozen=True, slots=True)
 class Metering:
     """`extra` None with `read` True: not metered. `read` False: the bodies do not contain the amount used, and
-    `extra` has what else they say. `lost`: an amount was there but could not be parsed. `row_alone`: `/usage` has the
-    organization's amounts, so only the row has the member's."""
+    `extra` has what else they say. `lost`: an amount was there but could not be parsed. `usage_is_total`: `/usage` has the
+    organization's amounts, and only the row has the member's."""
 
     extra: ExtraUsage | None
     read: bool
     lost: bool
-    row_alone: bool = False
+    usage_is_total: bool = False
 
 
 def metering_of(
@@ -55,12 +55,12 @@ def metering_of(
     *,
     team: bool = False,
     enterprise: bool = False,
-    row_alone: bool = False,
+    usage_is_total: bool = False,
 ) -> Metering:
     """What is metered, from a `/usage` body (None: it could not be read) and the seat's overage row.
 
     `team`: several people share the organization. `enterprise`: its plan is Enterprise, where null amounts are
-    hidden, not zero. `row_alone`: an earlier reading showed that `/usage` has the organization's amounts.
+    hidden, not zero. `usage_is_total`: an earlier reading showed that `/usage` has the organization's amounts.
     """
     extra = None if usage is None else read(ExtraUsageShape, usage.get("extra_usage"), "extra_usage", notes)
     row = overage if isinstance(overage, OverageShape) else None
@@ -72,12 +72,12 @@ def metering_of(
     )
     scales = _Scales(statements)
     differ = _note_differences(statements, scales, notes)
-    row_alone = team and (differ or row_alone)
-    if row_alone:  # `/usage` shows the organization's total
+    usage_is_total = team and (differ or usage_is_total)
+    if usage_is_total:  # `/usage` shows the organization's total
         statements, extra = [each for each in statements if each.place == "overage"], None
         notes.add("usage: not this member's own amounts, the member's row counts")
         if row is None:
-            return Metering(None, read=False, lost=False, row_alone=row_alone)
+            return Metering(None, read=False, lost=False, usage_is_total=usage_is_total)
     result = _merge(
         statements,
         scales,
@@ -85,22 +85,22 @@ def metering_of(
         row,
         notes,
         why_known=overage is not Missing.FAILED,
-        differ=differ or row_alone,
+        differ=differ or usage_is_total,
         team=team,
     )
     unsure = "currency" in result.assumed and any(path.endswith("currency") for path in notes.rejected)
     lost = unsure or _amount_rejected(result, notes)
     if not lost and _is_not_metered(result):
         if enterprise and _says_nothing(result):
-            return Metering(None, read=False, lost=False, row_alone=row_alone)
+            return Metering(None, read=False, lost=False, usage_is_total=usage_is_total)
         answered = bool(statements) or (usage is not None and overage is Missing.ABSENT)
-        return Metering(None, read=answered, lost=False, row_alone=row_alone)
+        return Metering(None, read=answered, lost=False, usage_is_total=usage_is_total)
     known = result.used is not None and not unsure
     return Metering(
         result if statements else None,
         read=known or (not lost and _tells_why(result)),
         lost=lost,
-        row_alone=row_alone,
+        usage_is_total=usage_is_total,
     )
 
 

@@ -57,11 +57,11 @@ async def read_organization(
     now: datetime,
     *,
     balance: bool,
-    row_alone: bool,
+    usage_is_total: bool,
 ) -> OrganizationAnswers:
     """Reads each part on its own: what one answer lacks does not affect the others. `account` is the seat's account
-    UUID; `balance` says whether the prepaid credits are due to be read, `row_alone` whether the member's amounts were in the
-    member's row alone before."""
+    UUID; `balance` says whether the prepaid credits are due to be read, `usage_is_total` whether an earlier
+    `/usage` had the organization's amounts."""
     answers = OrganizationAnswers()
     at = f"/api/organizations/{organization.uuid}"
     try:
@@ -79,7 +79,7 @@ async def read_organization(
         answers.notes,
         team=organization.team,
         enterprise=enterprise,
-        row_alone=row_alone,
+        usage_is_total=usage_is_total,
     )
     if not answers.ended:
         body = await _optional(session, f"{at}/subscription_details", "subscription", now, answers)

@@ -191,6 +191,36 @@ async def test_an_organization_read_before_a_restart_stays_in_the_total_when_it_
     assert state.health is Health.REFUSED
 
 
+@pytest.mark.parametrize("spent", ["12", "0"])
+async def test_a_restart_does_not_forget_whose_amounts_a_teams_usage_has(
+    three: Team, clock: ManualClock, sqlite: str, spent: str
+) -> None:
+    """The row fails at the first reading after the restart, when `/usage` still has everybody's amounts."""
+    (organization,) = three.accounts["ana"].organizations
+    organization.capabilities = ["raven", "chat"]
+    everybody = {
+        "is_enabled": True,
+        "monthly_limit": 800_000,
+        "used_credits": 100_100,
+        "currency": "USD",
+        "decimal_places": 2,
+    }
+    three.spend("ana", spent)
+    three.claude.fail_always(
+        "usage", server.Reply(body={"five_hour": {"utilization": 1}, "extra_usage": everybody})
+    )
+    async with running(three.config(sqlite), clock):
+        pass
+    three.claude.fail_always("overage", server.error(500, "api_error", "Internal server error"))
+    async with assembled(three.config(sqlite), clock) as bot:
+        await play(bot, clock, rounds=2)
+        (row,) = [one for one in await bot.store.read(counter_states.read_latest) if one.seat == "ana"]
+    assert row.known.snapshot.usage_is_total
+    extra = row.known.snapshot.extra_usage
+    assert extra is not None
+    assert str(extra.used) == f"${spent}.00"
+
+
 async def test_a_database_that_is_away_is_logged_when_it_goes_and_when_it_is_back(
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from meterbot.core.models import Counter, Seat, Snapshot
+from meterbot.core.models import Seat, Snapshot
 from meterbot.demo.server import Reply
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedAccount, SimulatedOrganization
 from meterbot.sources.claude_ai import ClaudeAiSource
 from meterbot.sources.http_client import HttpClient
+from meterbot.store import Latest
 
 ORG = "11111111-1111-4111-8111-111111111111"
 OTHER_ORG = "11111111-1111-4111-8111-111111111112"
@@ -57,7 +58,7 @@ async def serving(
     wanted: tuple[str, ...] = (),
     key: str = KEY,
     expected_account: str | None = None,
-    read_before: Iterable[Counter] = (),
+    known: Iterable[Latest] = (),
     deadline: float = 5.0,
     largest: int = 2_000_000,
 ) -> AsyncIterator[Served]:
@@ -78,7 +79,7 @@ async def serving(
             transport,
             server.url,
             expected_account=expected_account,
-            read_before=read_before,
+            known=known,
             pause=pause,
         )
         yield Served(server, transport, account, seat, source, pauses)

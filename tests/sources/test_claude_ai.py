@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from meterbot.core.models import Counter, Health
+from meterbot.core.models import Counter, Health, LastKnown, Snapshot
 from meterbot.demo.server import Reply, error, not_found
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization, challenge, session_expired
+from meterbot.store import Latest
 from tests.chat.secrets import Watch
 from tests.sources.served import (
     ACCOUNT,
@@ -268,9 +269,10 @@ async def test_the_only_organization_that_was_read_before_is_reported_as_refused
 
 
 async def test_what_an_earlier_process_read_is_not_left_out() -> None:
-    before = [Counter(ACCOUNT, ORG)]
+    snapshot = Snapshot("ana", "claude_ai", NOW, Health.OK, account_uuid=ACCOUNT, org_uuid=ORG)
+    before = Latest("ana", Counter(ACCOUNT, ORG), LastKnown(snapshot, windows_at=NOW))
     async with serving(
-        SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG), read_before=before
+        SimulatedOrganization(ORG), SimulatedOrganization(OTHER_ORG), known=[before]
     ) as served:
         served.server.fail("usage", UNAUTHORIZED)
         refused, healthy = await served.read()
