@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
-from rich.console import Console as Terminal
 from rich.text import Text
 
 from meterbot.chat import Question
@@ -32,15 +31,13 @@ from tests.teams import NOW
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 ALERTS = ROOT / "docs/alerts.md"
-PICTURE = ROOT / "docs/images/console.svg"
 MONTH = ROOT / "tests/data/demo-month.txt"
 """What `meterbot demo --once` prints: always the same, so that a changed word shows in the diff."""
 
 _STEP = timedelta(hours=3)
 """Longer than the demo's interval and its jitter together, so that every step reads every seat."""
 _LATER = timedelta(minutes=2)
-_COLUMNS = 84
-_TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": str(_COLUMNS)}
+_TERMINAL = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "84"}
 _PLACE = r"(?<=<!-- rendered: {name} -->\n)```text\n.*?```\n"
 
 
@@ -59,38 +56,19 @@ _SEVERITIES = {
 }
 
 
-class _Screen(io.StringIO):
-    """A terminal, so that rich draws colours and boxes."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """`texts`: name → block for the README. `picture`: an SVG of a terminal. `alerts`: kind → its whole text."""
+    """`texts`: name → block for the README. `alerts`: kind → its whole text."""
 
     texts: Mapping[str, str]
-    picture: str
     alerts: Mapping[str, str]
 
 
 async def examples() -> Examples:
-    """Everything the README shows, as the program says it now."""
-    plain = await _played(io.StringIO(), _april(21), 3, "/claude-spend")
+    """Everything that the README and docs/alerts.md show, as the program says it now."""
+    plain = await _played(_april(21), 3, "/claude-spend")
     said = re.split(r"(?<=\n)(?=\S)", plain)
-    texts = {
-        "alert": _one(said, "CRITICAL ana is BLOCKED: "),
-        "team": _one(said, "CRITICAL Claude spend, April 2026: "),
-    }
-    first = _panels(await _played(_Screen(), _april(1), 2, "status"))
-    later = _panels(await _played(_Screen(), _april(21), 3, "seat ana"))
-    shown = [
-        _one(first, "ana started extra usage"),
-        _one(later, "ana is BLOCKED"),
-        _one(later, "ana: $"),
-    ]
-    return Examples(texts, _picture("".join(shown)), await _alerts())
+    return Examples({"team": _one(said, "CRITICAL Claude spend, April 2026: ")}, await _alerts())
 
 
 async def _alerts() -> dict[str, str]:
@@ -114,9 +92,9 @@ def _april(day: int) -> datetime:
     return datetime(2026, 4, day, 6, 30, tzinfo=UTC)
 
 
-async def _played(screen: io.StringIO, start: datetime, steps: int, question: str) -> str:
+async def _played(start: datetime, steps: int, question: str) -> str:
     """What the terminal shows after some steps of the demo, with the answer to a question."""
-    clock = ManualClock(start)
+    screen, clock = io.StringIO(), ManualClock(start)
     bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
         async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
@@ -133,27 +111,15 @@ async def _played(screen: io.StringIO, start: datetime, steps: int, question: st
     return screen.getvalue()
 
 
-def _panels(ansi: str) -> list[str]:
-    return [part + "\n" for part in re.split(r"\n(?=\x1b\[[\d;]*m╭)", ansi)]
-
-
 def _one(said: Sequence[str], title: str) -> str:
-    """The message with this title, in a panel or after its time."""
+    """The message with this title, after its time."""
     (found,) = (text for text in said if _title(text).startswith(title))
     return found
 
 
 def _title(text: str) -> str:
     line = Text.from_ansi(text).plain.splitlines()[0]
-    return re.sub(r"^\w{3} \w{3} \d+ [\d:]{5}  ", "", line.strip("╭─╮ "))
-
-
-def _picture(ansi: str) -> str:
-    """An SVG that rich draws, without its web font: a picture in a README must not download anything."""
-    screen = Terminal(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
-    screen.print(Text.from_ansi(ansi.rstrip("\n")))
-    drawn = screen.export_svg(title="meterbot demo", unique_id="console")
-    return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+    return re.sub(r"^\w{3} \w{3} \d+ [\d:]{5}  ", "", line.strip())
 
 
 def placed(page: str, texts: Mapping[str, str]) -> str:
@@ -188,8 +154,6 @@ def main() -> None:
     made = asyncio.run(examples())
     README.write_text(placed(README.read_text("utf-8"), made.texts), "utf-8")
     ALERTS.write_text(alerts_page(ALERTS.read_text("utf-8"), made.alerts), "utf-8")
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    PICTURE.write_text(made.picture, "utf-8")
     MONTH.write_text(_month(), "utf-8")
     (ROOT / "docs/commands.md").write_text(reference.commands_page(), "utf-8")
 

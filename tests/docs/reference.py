@@ -1,4 +1,4 @@
-"""docs/commands.md: every command with its options, from the program's own help."""
+"""docs/commands.md: every command with its arguments, from the program's own help."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from meterbot.cli import cli
 _INTRODUCTION = """\
 # Every command
 
-`meterbot COMMAND --help` explains each option; `make docs` writes this page.
+`meterbot COMMAND --help` explains the options.
 
 Commands find the configuration as [configuration.md](configuration.md) says, or take `-c PATH`. Exit status: 0 done, 1
 something failed, 2 wrong usage or configuration. With `--json`, standard output is one JSON document.
@@ -39,24 +39,14 @@ def commands_page() -> str:
 
 
 def _line(name: str, command: Any) -> str:
-    context = command.make_context(name, [], resilient_parsing=True)
     sentence, *_ = re.split(r"\.\s", re.sub(r"\s+", " ", command.help))
-    takes = [_spelled(param, context) for param in command.params if _is_listed(param)]
-    return f"- `{name}`: {sentence.rstrip('.')}." + (f" Takes {', '.join(takes)}." if takes else "")
+    takes = [
+        _spelled(param) for param in command.params if param.param_type_name == "argument" and param.help
+    ]
+    return f"- `{' '.join([name, *takes])}`: {sentence.rstrip('.')}."
 
 
-def _is_listed(param: Any) -> bool:
-    """All but `--config`, which nearly every command takes."""
-    return bool(param.help and param.name != "config")
-
-
-def _name(argument: Any) -> str:
+def _spelled(argument: Any) -> str:
     several = "…" if argument.nargs != 1 else ""
-    return f"{argument.metavar or argument.name.upper()}{several}"
-
-
-def _spelled(param: Any, context: Any) -> str:
-    if param.param_type_name == "argument":
-        return f"`{_name(param)}`"
-    words: str = param.get_help_record(context)[0]
-    return f"`{words}`"
+    spelled = f"{argument.metavar or argument.name.upper()}{several}"
+    return spelled if argument.required else f"[{spelled}]"
