@@ -85,7 +85,7 @@ class Changes:
         news = [snapshot for snapshot in reading if self._apply_one(seat, snapshot, now)]
         self.news += news
         if news:
-            self._drop_other_counters(seat, [self._with_account(seat, snapshot) for snapshot in news])
+            self._drop_other_counters(seat, [self.with_account(seat, snapshot) for snapshot in news])
             self._update_source(seat, worst(news), now)
 
     def displace(self, counter: Counter, seats: Iterable[str]) -> None:
@@ -98,6 +98,13 @@ class Changes:
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
         """What shows that one of these belongs to another account: `account` or `email`."""
         return rules.stranger(self._source_memory(seat.name), snapshots)
+
+    def with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
+        """A reading that does not name its account belongs to the seat's last known one."""
+        if snapshot.account_uuid is not None:
+            return snapshot
+        accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
+        return replace(snapshot, account_uuid=next(accounts, None))
 
     def check_age(self, seat: Seat, now: datetime) -> None:
         """What becomes true of a source because time passes."""
@@ -157,7 +164,7 @@ class Changes:
     def _apply_one(self, seat: Seat, snapshot: Snapshot, now: datetime) -> bool:
         """Whether the snapshot brought anything new."""
         today = now.astimezone(self._settings.timezone).date()
-        named = as_configured(self._with_account(seat, snapshot), seat.renews_on, today)
+        named = as_configured(self.with_account(seat, snapshot), seat.renews_on, today)
         counter = named.counter
         if counter is None:
             return snapshot.fetched_at <= now + CLOCK_SKEW
@@ -191,13 +198,6 @@ class Changes:
         """What is known of a seat whose readings have not named an account so far."""
         counter = Counter.of_seat(seat.name, org)
         return self.states.get(counter) if (seat.name, counter) in self.latest else None
-
-    def _with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
-        """A reading that does not name its account belongs to the seat's last known one."""
-        if snapshot.account_uuid is not None:
-            return snapshot
-        accounts = (counter.account for name, counter in self.latest if name == seat.name and counter.named)
-        return replace(snapshot, account_uuid=next(accounts, None))
 
     def _drop_other_counters(self, seat: Seat, reading: Sequence[Snapshot]) -> None:
         """Deletes the seat's rows of an account that it no longer is, and of organizations that it has left."""

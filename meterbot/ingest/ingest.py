@@ -133,7 +133,9 @@ class Ingest:
         if self._is_behind(connection, changes, now):
             raise ClockBehindError
         refused = _refusal(changes.stranger(configured, wanted), any_wanted=bool(wanted))
-        if refused is None and (holder := self._other_owner(connection, configured, wanted)) is not None:
+        # A push that names no account counts for the seat's last known one.
+        named = [changes.with_account(configured, one) for one in wanted]
+        if refused is None and (holder := self._other_owner(connection, configured, named)) is not None:
             log.warning(
                 "a push names an account that another owner's seat reports", seat=seat, holder=holder.name
             )

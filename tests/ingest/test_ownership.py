@@ -6,11 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meterbot.commands.readings import current_report
-from meterbot.commands.reports import Reports
 from meterbot.core.models import Counter, Event, Seat, Snapshot
 from meterbot.store import Store, counter_states, event_log, history
 from meterbot.store.database import open_store
@@ -49,7 +48,7 @@ class Team:
         events = [
             one for one in await self.store.read(lambda c: event_log.read_events(c, NOW)) if one.seat == "ana"
         ]
-        report = await current_report(self.store, Reports([ANA, BO]), rows[0].known.snapshot.fetched_at)
+        report = await current_report(self.store, [ANA, BO], rows[0].known.snapshot.fetched_at)
         told = [row for row in report.rows if row.seat.name == "ana"]
         return rows, states, samples, events, told
 
@@ -108,6 +107,7 @@ _moves = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=_moves)
+@example(moves=[("bo", 0, 1, "account-1", "org-2"), ("bo", 0, 1, None, "org-1")])
 async def test_whatever_bo_sends_ana_is_as_if_he_had_sent_nothing(
     store: Store, moves: Sequence[tuple[str, int, int, str | None, str]]
 ) -> None:
