@@ -18,7 +18,6 @@ from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.readings import current_outlooks, current_report
-from meterbot.commands.reports import Reports
 from meterbot.commands.team_report import TeamReport, plan_troubles
 from meterbot.commands.words import pull_requests
 from meterbot.core.deliveries import all_queues
@@ -58,9 +57,8 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team, from the database, with its forecasts."""
     async with opened(config) as store:
-        report = await current_report(
-            store, Reports((await known_seats(config, store)).values(), config.timezone), now
-        )
+        seats = await known_seats(config, store)
+        report = await current_report(store, seats.values(), now, config.timezone)
         return report, await current_outlooks(store, report)
 
 
@@ -127,7 +125,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
         alive = [] if store.sole else await store.read(lambda c: workers.read(c, now))
         last_tick = await store.read(lambda c: notes.read(c, LAST_TICK))
         seats = await known_seats(config, store)
-        team = await current_report(store, Reports(seats.values(), config.timezone), now)
+        team = await current_report(store, seats.values(), now, config.timezone)
     states = [known.get(name) or SourceState(name) for name in seats]
     return {
         "as_of": stamp(now),

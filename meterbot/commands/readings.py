@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from meterbot.commands.outlooks import Outlooks, outlooks
-from meterbot.commands.reports import Reports, with_paces
+from meterbot.commands.reports import team_report, with_paces
 from meterbot.commands.team_report import SeatRow, TeamReport
-from meterbot.core.models import Counter, Sample, by_counter
+from meterbot.core.models import Counter, Sample, Seat, by_counter
 from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.months import calendar_month
 from meterbot.rules.pace import PACE_WINDOWS, pace
-from meterbot.store import Store, history, rollup, source_states
+from meterbot.store import Connection, Store, history, rollup, source_states
 
 _MANY_SEATS = 200
 _COUNTERS_AT_ONCE = 30
@@ -32,10 +32,14 @@ async def off_loop(
     return await asyncio.to_thread(work, *values, **named)
 
 
-async def current_report(store: Store, reports: Reports, now: datetime) -> TeamReport:
-    """The team as the store knows it."""
-    latest, sources = await store.read(source_states.read_team)
-    report = await off_loop(len(latest), reports.at, latest, sources, now)
+async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz: tzinfo = UTC) -> TeamReport:
+    """The team as the store knows it. `tz`: the zone of configured renewal days."""
+    members = tuple(seats)
+
+    def made(connection: Connection) -> TeamReport:
+        return team_report(*source_states.read_team(connection), members, now, tz)
+
+    report = await store.read(made)
     beside = {row.counter for row in report.rows if row.beside and row.counter is not None}
     if not beside:
         return report

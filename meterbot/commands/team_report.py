@@ -23,7 +23,7 @@ class SeatRow:
 
     `snapshot` has the source's present health, and amounts of this UTC month only; `outdated`: the last amount is older.
     `read_at` is when the money was last read, or else the windows. `counted` marks the one row of each counter that is in
-    the totals. `windows_at` is when the windows were read. `through`: which parts are known through which other seat.
+    the totals, if it has an amount for them. `windows_at` is when the windows were read. `through`: which parts are known through which other seat.
     """
 
     seat: Seat
@@ -60,6 +60,7 @@ class SeatRow:
             self, "known", self.extra_known and not self.outdated and (used is not None or not metered)
         )
         object.__setattr__(self, "beside", self.seat.beside)
+        object.__setattr__(self, "counted", self.counted and used is not None and not self.beside)
         amount = Decimal(0) if used is None else used.major
         object.__setattr__(self, "rank", (self.block is None, used is None, -amount, self.seat.name))
 

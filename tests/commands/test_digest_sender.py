@@ -9,7 +9,6 @@ from meterbot.commands.digest import DigestReader, Schedule
 from meterbot.commands.digest_sender import DigestSender
 from meterbot.commands.outlooks import Outlooks
 from meterbot.commands.readings import current_outlooks, current_report
-from meterbot.commands.reports import Reports
 from meterbot.commands.team_report import TeamReport
 from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import Destination, Priority
@@ -49,7 +48,7 @@ class Desk:
         )
 
     async def _report(self, now: datetime) -> TeamReport:
-        return await current_report(self.store, Reports(SEATS.values()), now)
+        return await current_report(self.store, SEATS.values(), now)
 
     async def _headings(self, report: TeamReport) -> Outlooks:
         return await current_outlooks(self.store, report)

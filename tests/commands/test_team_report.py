@@ -2,18 +2,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from threading import Thread
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.commands.reports import Reports, team_report
+from meterbot.commands.reports import team_report
 from meterbot.commands.team_report import SeatRow, TeamReport
 from meterbot.core.models import (
     Counter,
     Health,
-    LastKnown,
     ReasonClass,
     Seat,
     SourceState,
@@ -334,73 +332,3 @@ def test_the_day_of_a_configured_renewal_is_the_teams_own() -> None:
         subscription = row_of(team, "ana").snapshot.subscription
         assert subscription is not None
         assert subscription.next_charge_date == day
-
-
-@st.composite
-def _weeks(draw: st.DrawFn) -> list[tuple[timedelta, str, str, bool]]:
-    """What is read of three seats over some days, two of them with one counter: after which pause, of whom, how much, and
-    whether it was blocked."""
-    pauses = st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(minutes=4), timedelta(hours=15)])
-    names = st.sampled_from(["ana", "ana-work", "bo"])
-    steps = st.tuples(pauses, names, st.sampled_from(["0", "17", "50"]), st.booleans())
-    return draw(st.lists(steps, max_size=8))
-
-
-@given(_weeks(), st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/Los_Angeles")]))
-def test_a_report_made_of_earlier_parts_is_the_one_that_is_made_anew(
-    week: list[tuple[timedelta, str, str, bool]], tz: ZoneInfo
-) -> None:
-    seats = [replace(seat(name), renews_on=1) for name in ("ana", "ana-work", "bo", "new")]
-    known: dict[str, Reading] = {}
-    states: dict[str, SourceState] = {}
-    reports = Reports(seats, tz)
-    now = datetime(2026, 4, 29, 20, tzinfo=UTC)
-    for pause, name, used, blocked in week:
-        now += pause
-        for _ in range(2):
-            assert reports.at(list(known.values()), dict(states), now) == team_report(
-                list(known.values()), states, seats, now, tz
-            )
-            now += pause / 2
-        until = now + timedelta(hours=1) if blocked else None
-        spent = replace(extra(used, "50"), disabled_until=until, out_of_credits=blocked)
-        counter = ONE if name != "bo" else Counter("account-bo", "org-bo")
-        shot = replace(snapshot(name, extra_usage=spent), fetched_at=now)
-        known[name] = replace(reading(shot, counter=counter), known=LastKnown(shot, None, now, now))
-        states[name] = SourceState(name, Health.OK, now, last_ok_at=now, next_due=now + timedelta(minutes=1))
-    assert reports.at(list(known.values()), dict(states), now) == team_report(
-        list(known.values()), states, seats, now, tz
-    )
-
-
-def test_a_report_waits_for_the_one_that_is_being_made() -> None:
-    reports, made = Reports([seat("ana")]), list[TeamReport]()
-
-    class Slow(dict[str, SourceState]):
-        """While the first report looks at it, a second one is asked for."""
-
-        second = Thread(target=lambda: made.append(reports.at([], {}, NOW)))
-
-        def get(self, name: str) -> SourceState | None:  # type: ignore[override]  # what is asked here
-            if not self.second.ident:
-                self.second.start()
-                self.second.join(0.05)
-                assert self.second.is_alive()
-            return super().get(name)
-
-    sources = Slow(ana=state("ana"))
-    assert reports.at([], sources, NOW).missing
-    sources.second.join(10)
-    assert made == [team_report([], {}, [seat("ana")], NOW)]
-
-
-def test_a_seat_of_which_nothing_is_new_is_not_reckoned_again() -> None:
-    known = [reading(snapshot(name, extra_usage=extra("17"))) for name in ("ana", "bo")]
-    states = {name: state(name) for name in ("ana", "bo")}
-    seats = [seat("ana"), seat("bo")]
-    reports = Reports(seats)
-    before = reports.at(known, states, NOW)
-    known = [known[0], reading(snapshot("bo", extra_usage=extra("18")))]
-    after = reports.at(known, states, NOW)
-    assert row_of(after, "ana") is row_of(before, "ana")
-    assert row_of(after, "bo").used == money("18")
