@@ -45,6 +45,13 @@ FOUND = (
         Fault("clock jump", 1, number=_DAY),
         Fault("reset", 1, "slack", "post", accept=True),
     ),
+    # A bot stored nothing for two days, because its clock had been ahead by so much.
+    _pushed(
+        "the clock is two days ahead and is set right while seats spend",
+        _ONE_SEAT,
+        Fault("clock jump", -1, number=_DAY),
+        Fault("clock jump", 0, number=_DAY, times=2),
+    ),
     # The reply for the second level did not name the first, and the third overtook the edit that did.
     _pushed(
         "two levels at once are overtaken by a third",
