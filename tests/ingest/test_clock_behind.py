@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -120,7 +121,7 @@ async def test_what_was_spent_behind_the_clock_is_no_pace(store: Store) -> None:
 
 
 async def test_a_budget_is_compared_with_the_newest_month_and_told_once(store: Store) -> None:
-    settings = RuleSettings(budgets=(Budget(usd(50), (parse_threshold("50%"), parse_threshold("100%"))),))
+    settings = RuleSettings(budgets=(Budget(usd("50"), (parse_threshold("50%"), parse_threshold("100%"))),))
     ingest = await a_month(store)
     checks = PeriodicChecks(store, recorder(settings), lambda: None)
     told = await checks.run(NEWEST)
@@ -137,7 +138,12 @@ async def test_a_push_with_the_right_time_is_taken_while_our_own_clock_is_behind
     def parse(seat: Seat, _: bytes, now: datetime) -> tuple[Snapshot, ...]:
         if now < NEWEST:
             raise FuturePushError("fetched_at: is in the future", "fetched_at")
-        of_bo = {"seat": seat.name, "source": seat.source, "account_uuid": "bo", "org_uuid": "of-bo"}
+        of_bo: dict[str, Any] = {
+            "seat": seat.name,
+            "source": seat.source,
+            "account_uuid": "bo",
+            "org_uuid": "of-bo",
+        }
         return (snapshot(NEWEST + MINUTE, metered=extra("60", "100"), **of_bo),)
 
     ingest = await a_month(store)
