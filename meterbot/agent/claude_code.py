@@ -38,7 +38,7 @@ REQUEST = {
     "request_id": "meterbot",
     "request": {"subtype": "get_usage", "skip_behaviors": True},
 }
-# They may belong to another account, or are not its business.
+# They may belong to another account, or are meterbot's own.
 NOT_PASSED_ON = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_", "METERBOT_")
 QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
 SIGN_IN = "sign in again: run `claude` and type /login"
@@ -123,7 +123,7 @@ def search_path() -> str:
 
 
 def _ask_program(directory: Path) -> dict[str, Any]:
-    """What the installed program answers; empty where there is none, or it does not know the request."""
+    """The installed program's answer; empty if there is no program, or if it does not know the request."""
     program = shutil.which("claude", path=search_path())
     if program is None:
         return {}

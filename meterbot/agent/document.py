@@ -53,7 +53,7 @@ FIELDS = {name: pattern for pattern, names in VALUES.items() for name in names.s
 def parse_json(text: bytes) -> Any:
     """The value of a JSON document. Raises `ValueError`.
 
-    Of NaN, infinity, and a key that stands twice in an object, `...` remains, which fits no field.
+    NaN, infinity, and a key that an object has twice become `...`, which no field accepts.
     """
     try:
         return json.loads(

@@ -1,4 +1,4 @@
-"""The command: reads and sends once or again and again, or installs itself.
+"""The command: reads and sends once or repeatedly, or installs itself.
 
 Exit status: 0 done, 1 it ran and something failed, 2 wrong usage or settings.
 """
@@ -52,7 +52,8 @@ class Agent:
         self._state: dict[str, Any] = {}
 
     def once(self, send: Callable[[bytes], str]) -> str:
-        """Reads if it is time, and sends what was not sent yet; says what came of it. Raises `Problem`."""
+        """Reads if it is time, and sends what was not sent yet; returns the result as a sentence. Raises
+        `Problem`."""
         with self._alone():
             self._read_if_due()
             if not self._state.get("sent"):
@@ -70,7 +71,7 @@ class Agent:
             return self._body()
 
     def send_again(self) -> None:
-        """Lets the next run send the last reading, which another meterbot may have."""
+        """Makes the next run send the last reading again, for another meterbot that may not have it."""
         with self._alone():
             self._save(sent=False)
 
@@ -145,7 +146,7 @@ else:
 
 
 def send(body: bytes) -> str:
-    """Sends snapshots to the meterbot of the settings; what came of it, in a sentence. Raises `Problem`."""
+    """Sends snapshots to the meterbot of the settings; returns the result as a sentence. Raises `Problem`."""
     token, url = destination()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     answer = exchange("POST", url, headers, body)

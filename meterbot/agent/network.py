@@ -32,7 +32,7 @@ class UsageProblem(Problem):
 
 
 class Refused(Problem):
-    """Somebody was asked and refused. `wait`: the seconds they asked for."""
+    """A service refused a request, or did not answer. `wait`: the seconds that it asked to wait."""
 
     def __init__(self, sentence: str, wait: float = 0.0) -> None:
         super().__init__(sentence)

@@ -12,7 +12,7 @@ import meterbot
 from meterbot import agent
 
 MODULES = ("network", "document", "claude_code", "scheduler", "main")
-"""In an order in which each needs only those before it."""
+"""Each module needs only those before it."""
 
 _PLACEHOLDER = 'VERSION = "source"  # the served script has its version here'
 _HEADER = f'''#!/usr/bin/env python3
@@ -68,12 +68,12 @@ def _merged_imports(sources: Iterable[str]) -> str:
 
 
 def _is_left_out(node: ast.ImportFrom) -> bool:
-    """What is in the script itself, or stands at its top."""
+    """Whether the module is part of the script, or its import is already at the script's top."""
     return (node.module or "").startswith(("meterbot", "__future__"))
 
 
 def _without_imports(source: str) -> str:
-    """A module's text, its docstring as a comment above it."""
+    """A module's text, with its docstring as a comment above it."""
     tree = ast.parse(source)
     lines = source.splitlines()
     for node in tree.body:

@@ -70,7 +70,7 @@ from meterbot.store import Store, counter_states, errors, notes
 from meterbot.store.database import open_store
 
 outage_as_warning = errors.as_warning
-"""A step for `log.set_up`: the database's failures are not the bot's."""
+"""A step for `log.set_up`: a failure of the database is a warning, not an error of the bot."""
 
 log = get_logger(__name__)
 
@@ -279,7 +279,7 @@ def _connected(
 
 
 def _terms(config: Config) -> JoinTerms:
-    """On which terms people get tokens by asking."""
+    """How `join` gives people tokens."""
     url = None if config.http is None else config.http.public_url
     script = agent_script()
     return JoinTerms(
@@ -288,11 +288,12 @@ def _terms(config: Config) -> JoinTerms:
 
 
 def _routes(chat: Chat) -> list[Route]:
-    """What a chat wants to receive over HTTP; most want nothing."""
+    """The HTTP routes of a chat; most have none."""
     routes: list[Route] = getattr(chat, "routes", list)()
     return routes
 
 
 def _worker() -> str:
-    """What this process is called among those that share a database; on Heroku by its dyno, such as `web.1`."""
+    """This process's name among those that share a database; on Heroku it begins with the dyno, such as
+    `web.1`."""
     return f"{os.environ.get('DYNO') or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -19,7 +19,7 @@ SetNote = Callable[[str, str], Awaitable[None]]
 
 
 def notes_of(store: Store) -> tuple[Note, SetNote]:
-    """How a chat reads and keeps small things."""
+    """The functions with which a chat reads and stores small facts."""
 
     async def note(name: str) -> str | None:
         return await store.read(lambda c: notes.read(c, name))

@@ -41,7 +41,7 @@ def reads_at_once(config: Config) -> int:
 
 
 def commit_reader(config: Config, http: HttpClient) -> CommitReader | None:
-    """Asks GitHub, where there is a token for it."""
+    """The reader of commits at GitHub; None without a token."""
     if config.github is None or config.github.token is None:
         return None
     return GitHub(http, config.endpoints.github_api, config.github.token.get_secret_value()).commits
@@ -57,7 +57,7 @@ def token_digests(config: Config) -> dict[str, str]:
 
 
 def build_sessions(config: Config, closing: AsyncExitStack, store: Store) -> Sessions:
-    """The seats' session keys; what is not stored yet is stored before the store is closed."""
+    """The seats' session keys; at the end it stores the renewals that are not stored yet."""
     configured = {
         seat.name: seat.session_key.get_secret_value()
         for seat in config.seats

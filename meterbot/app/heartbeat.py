@@ -47,23 +47,23 @@ class Heartbeat:
         self._jobs = PeriodicJobs()
 
     def alive(self) -> bool:
-        """Whether nobody can have taken this process for dead."""
+        """Whether no other process can consider this one dead."""
         return self._alive
 
     def when_lost(self, stop: Callable[[], object]) -> None:
-        """`stop` is called when it must be feared that another process takes over."""
+        """`stop` is called when another process may take over."""
         self._when_lost.append(stop)
 
     async def join(self) -> None:
-        """Begins. Raises what the store raises."""
+        """Starts the heartbeat. Raises what the store raises."""
         await self.beat()
         if not self._store.sole:
             self._jobs.add(self.beat, BEAT_SECONDS)
             self._jobs.start(BEAT_SECONDS / 4)
 
     async def ticked(self, at: datetime, connections: Mapping[str, Connection]) -> None:
-        """Notes for `status` in any process that this one works, and how its chats are connected. Raises what the store
-        raises."""
+        """Stores, for `status` in any process, that this one works and how its chats are connected. Raises
+        what the store raises."""
         states = {
             chat: {
                 "up": each.up,
@@ -80,7 +80,7 @@ class Heartbeat:
         await self._store.run(write)
 
     async def leave(self) -> None:
-        """Ends: others take over at once. Raises nothing."""
+        """Ends the heartbeat, so that others take over at once. Never raises."""
         await self._jobs.stop()
         self._lose()
         try:
@@ -96,7 +96,7 @@ class Heartbeat:
             notes.write(transaction, CONNECTIONS, "{}")  # or `status` would show its chats as connected
 
     async def beat(self) -> None:
-        """Raises what the store raises, or `TimeoutError`."""
+        """Stores one heartbeat. Raises what the store raises, or `TimeoutError`."""
         began, now = asyncio.get_running_loop().time(), self._clock.now()
         until = FOR_EVER if self._store.sole else now + timedelta(seconds=ALIVE_SECONDS)
         async with asyncio.timeout(None if self._store.sole else _ANSWER_SECONDS):

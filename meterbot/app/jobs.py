@@ -85,7 +85,8 @@ class PeriodicJobs:
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # apscheduler has no types
-    """From each start of a job to the next. Where the clock was set forward, one run stands for all that were missed."""
+    """The time from each start of a job to the next. After the clock was set forward, one run replaces all
+    missed ones."""
 
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval

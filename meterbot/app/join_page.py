@@ -90,7 +90,7 @@ sign-in leaves your machine. It looks like this:</p>
 
 
 def expired_page() -> str:
-    """What a used, old or mistyped code shows."""
+    """The page for a used, old or mistyped code."""
     return _page(
         "This link is no longer valid",
         "<p>It was used, or it is older than ten minutes. Ask <code>/claude-spend join</code> in the chat again.</p>",

@@ -193,11 +193,9 @@ class Bot:
         await self.delivery_worker.delete_duplicates()
 
     async def calculate_merges(self) -> None:
-        """Calculates the cost of merged pull requests."""
         await self.pull_requests.step(self.clock.now())
 
     async def digest(self) -> None:
-        """Queues the digests that are due."""
         await self.digests.step(self.clock.now())
 
     async def end_round(self) -> None:
@@ -213,7 +211,6 @@ class Bot:
             )
 
     async def report_health(self) -> None:
-        """Reports the bot's health."""
         await self.watchdog.report(await self.health())
 
     async def _health(self) -> Mapping[str, SourceState]:

@@ -82,8 +82,8 @@ def _handle(numbers: tuple[signal.Signals, ...], handler: Callable[[], object]) 
 
 
 def spare_garbage() -> None:
-    """Excludes everything that exists now from garbage collection, and makes later collections rare: most new objects
-    are knowledge about the seats, which stays."""
+    """Excludes everything that exists now from garbage collection, and makes later collections rare: most new
+    objects are stored knowledge about the seats."""
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
     gc.enable()

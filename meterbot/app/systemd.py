@@ -44,7 +44,7 @@ class Systemd:
                 sender.sendto(word.encode(), self._address)
         except OSError as error:
             if not self._failing:
-                log.warning("systemd cannot be told how the bot is doing", why=error.strerror or str(error))
+                log.warning("the bot's state cannot be reported to systemd", why=error.strerror or str(error))
             self._failing = True
         else:
             self._failing = False
@@ -56,5 +56,5 @@ def _address(written: str) -> str | None:
     if written.startswith("@"):
         return "\0" + written[1:]
     if written and not written.startswith("/"):
-        log.warning("NOTIFY_SOCKET is not understood: systemd will not be told how the bot is doing")
+        log.warning("NOTIFY_SOCKET is not understood: the bot's state is not reported to systemd")
     return written if written.startswith("/") else None

@@ -9,7 +9,6 @@ _FINGERPRINT = b"meterbot: fingerprint of a configured session key"
 
 
 def new_key() -> str:
-    """A key for `Cipher`, for METERBOT_SECRET_KEY."""
     return Fernet.generate_key().decode()
 
 
@@ -34,7 +33,7 @@ class Cipher:
         return _decrypted(self._all, seat, ciphertext)
 
     def can_decrypt(self, seat: str, ciphertext: str | None) -> bool:
-        """Where there is nothing to decrypt, it can."""
+        """True also for None: there is nothing to decrypt."""
         return ciphertext is None or self.decrypt(seat, ciphertext) is not None
 
     def is_newest(self, seat: str, ciphertext: str) -> bool:

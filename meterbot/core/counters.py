@@ -9,7 +9,8 @@ from meterbot.core.models import Health
 
 @dataclass(frozen=True, slots=True)
 class ReadRound:
-    """The readings of a while: how many, how many failed, how long they took together, and the slowest."""
+    """The readings since the last log line: how many, how many failed, their total duration, and the
+    slowest."""
 
     reads: int = 0
     failed: int = 0
@@ -52,7 +53,6 @@ class ProcessCounters:
         self._round = ReadRound()
 
     def read(self, source: str, result: Health, seconds: float) -> None:
-        """Counts a reading."""
         self._reads.labels(source, result.value).inc()
         self._seconds.labels(source).observe(seconds)
         so_far = self._round
@@ -64,11 +64,10 @@ class ProcessCounters:
         )
 
     def delivery(self, chat: str, outcome: str) -> None:
-        """Counts an attempt to deliver."""
         self._deliveries.labels(chat, outcome).inc()
 
     def failed(self, kind: str) -> None:
-        """Counts something that was given up, so that other work goes on."""
+        """Counts an item that was given up so that the others continue."""
         self._failed.labels(kind).inc()
 
     def end_round(self) -> ReadRound:

@@ -1,4 +1,4 @@
-"""Deliveries: which message goes where, in which order, and what became of it.
+"""Deliveries: which message goes where, in which order, and with which result.
 
 Each event has one delivery per destination: a post of its own, or a reply in the thread of an earlier post. A post shows
 its `PostContent`: events, the events that ended them, and what people did about them. It is rendered when it is sent, so
@@ -54,8 +54,6 @@ class Priority(IntEnum):
 
 
 class ActionKind(StrEnum):
-    """What a person can do about an alert."""
-
     ACK = "ack"
     SNOOZE = "snooze"
     MUTE = "mute"
@@ -245,7 +243,7 @@ class PossibleDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDelivery:
-    """A delivery that may be sent now, with what the choice of the next message depends on."""
+    """A delivery that may be sent now, with the facts on which the choice of the next message depends."""
 
     id: str
     kind: DeliveryKind
@@ -261,7 +259,7 @@ class WaitingDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is sent next: one delivery as it is, or several in one message with a heading."""
+    """The next message: one delivery as it is, or several in one message with a heading."""
 
     ids: tuple[str, ...]
     heading: str | None = None
@@ -275,7 +273,6 @@ had until now."""
 def first_come(
     waiting: Sequence[WaitingDelivery], _trouble: DestinationTrouble | None, _now: datetime
 ) -> Choice:
-    """One after the other."""
     return Choice((waiting[0].id,))
 
 

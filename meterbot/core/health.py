@@ -25,7 +25,7 @@ _WORST_FIRST = (
 
 
 def worst(reading: Sequence[Snapshot]) -> Snapshot:
-    """The snapshot of one reading whose health is the source's."""
+    """The snapshot with the worst health of one reading; its health is the source's."""
     return min(reading, key=lambda snapshot: _WORST_FIRST.index(snapshot.health))
 
 

@@ -41,7 +41,7 @@ class LoggedState:
 
 
 def error_of(exc_info: object) -> BaseException | None:
-    """The error of a log line, from each of the ways to name it."""
+    """The error of a log line, however the call named it."""
     if exc_info is True:
         return sys.exc_info()[1]
     if isinstance(exc_info, tuple):

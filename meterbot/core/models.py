@@ -42,8 +42,8 @@ class ReasonClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rolling quota. `name` is the service's (`five_hour`) or `seven_day_<scope>`; utilization is in percent and
-    may exceed 100."""
+    """A rolling quota. `name` is the service's (`five_hour`) or `seven_day_<scope>`; utilization is in
+    percent and may exceed 100."""
 
     name: str
     utilization: Decimal | None
@@ -350,7 +350,7 @@ Item = TypeVar("Item", bound=HasCounter)
 
 
 def by_counter(items: Iterable[Item]) -> defaultdict[Counter, list[Item]]:
-    """The values of each counter in their order; an empty list if there are none."""
+    """The values of each counter in their order; an empty list for a counter without values."""
     found: defaultdict[Counter, list[Item]] = defaultdict(list)
     for item in items:
         found[item.counter].append(item)

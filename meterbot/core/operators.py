@@ -9,8 +9,8 @@ Rows = Literal["named", "anonymous", "self"]
 
 @dataclass(frozen=True, slots=True)
 class Operators:
-    """People who see every seat under its name, in answers that only they see, and may do with its alerts what its
-    owner may. By platform: people, and groups or roles."""
+    """People who see every seat under its name, in answers that only they see, and may act on its alerts like
+    its owner. By platform: people, and groups or roles."""
 
     people: Mapping[str, frozenset[str]] = field(default_factory=dict)
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)

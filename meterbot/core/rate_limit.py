@@ -11,7 +11,7 @@ class RateLimiter:
         self._step = timedelta(seconds=seconds)
         self._room = self._step * (burst - 1)
         self._keys = keys
-        self._free_at: dict[str, datetime] = {}  # when all is forgiven; the key used last stands last
+        self._free_at: dict[str, datetime] = {}  # when the burst is whole again; the last used key last
 
     def wait(self, key: str, now: datetime) -> float:
         """Counts one use. Seconds to wait: 0.0 if it is allowed now; a use that is not allowed is not counted."""

@@ -40,7 +40,7 @@ class Config(Table):
     poll_interval: Duration = timedelta(seconds=60)
     database_url: DatabaseUrl = SecretStr("sqlite:///meterbot.db")
     secret_key: Annotated[SecretKeys | None, Usual("METERBOT_SECRET_KEY")] = None
-    """What the stored session keys are encrypted with."""
+    """The keys that encrypt stored session keys, the newest first."""
     slack: SlackConfig | None = None
     discord: DiscordConfig | None = None
     console: ConsoleConfig | None = None
@@ -167,7 +167,6 @@ class Config(Table):
         )
 
     def routing_settings(self) -> RoutingSettings:
-        """Which alerts go where, and when."""
         alerts = self.alerts
         return RoutingSettings(
             routes=tuple(
@@ -200,7 +199,6 @@ class Config(Table):
         return local.astimezone(UTC)
 
     def rule_settings(self) -> RuleSettings:
-        """What the rules look for."""
         budgets = (
             Budget(money.of_major(budget.amount, budget.currency), budget.thresholds)
             for budget in self.alerts.budgets

@@ -87,7 +87,7 @@ class BaseSeat(Table):
 
     @property
     def price(self) -> Money | None:
-        """A month of its plan; None where that is not known."""
+        """The monthly price of its plan; None if unknown."""
         return None
 
 

@@ -168,8 +168,8 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A secret that is still to be found. `env` and `file` are what the table says, `credential` is systemd's name for
-    it, `instead` are the keys that would do as well."""
+    """A secret that is still to be found. `env` and `file` are what the table says, `credential` is systemd's
+    name for it, `instead` are the keys that can replace it."""
 
     key: str
     literal: bool
@@ -181,12 +181,12 @@ class Wanted:
     instead: tuple[str, ...] = ()
 
     def is_there(self, vault: Vault) -> bool:
-        """Whether there is anything to say of it: it is named, it is where it usually is, or it is missing."""
+        """Whether it is named, is in its usual place, or is missing although it is needed."""
         named = self.literal or self.env is not None or self.file is not None
         return named or self.needed or self.usual(vault) is not None
 
     def usual(self, vault: Vault) -> str | None:
-        """The environment variable or the credential that has it, though no key says so."""
+        """The environment variable or the credential that has it although no key names it."""
         for name in (self.variable, self.variable and f"{self.variable}_FILE"):
             if name and vault.environ.get(name):
                 return name
@@ -255,7 +255,7 @@ class Table(BaseModel):
 
     @classmethod
     def needs(cls, values: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
-        """The secrets that a table with these values cannot do without, each with the keys that would do instead."""
+        """The secrets that a table with these values requires, each with the keys that can replace it."""
         del values
         return {name: () for name in cls.secrets() if cls.model_fields[name].is_required()}
 

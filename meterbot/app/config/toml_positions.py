@@ -1,6 +1,6 @@
-"""Where each key of a TOML document stands, which no TOML parser for Python tells.
+"""The position of each key in a TOML document, which no TOML parser for Python reports.
 
-The document is one that tomli has accepted: this reads the same shapes and judges nothing.
+This module reads only documents that tomli has accepted, and checks nothing.
 """
 
 import re
@@ -121,7 +121,7 @@ class _Scanner:
             self._pair(path)
 
     def _next_item(self, end: str) -> bool:
-        """Steps over the opening bracket or the comma to the next item; False at, and past, the end."""
+        """Moves past the opening bracket or the comma to the next item; False at, and past, the end."""
         self._skip()
         if self._text[self._at] != end:
             self._at += 1

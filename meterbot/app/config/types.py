@@ -174,7 +174,7 @@ def database_url(text: str) -> SecretStr:
 
 
 def _midnight(value: object) -> object:
-    """A TOML date stands for its beginning."""
+    """A TOML date means its midnight."""
     return (
         datetime.combine(value, time(0))
         if isinstance(value, date) and not isinstance(value, datetime)
