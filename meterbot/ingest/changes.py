@@ -32,7 +32,13 @@ from meterbot.rules import (
     TeamShare,
 )
 from meterbot.rules.hours import Hour
-from meterbot.rules.memory import DESTINATION_MEMORY, TEAM_MEMORY, source_memory_name
+from meterbot.rules.memory import (
+    DESTINATION_MEMORY,
+    TEAM_MEMORY,
+    BalanceMemory,
+    balance_memory_name,
+    source_memory_name,
+)
 from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.renewals import as_configured
 from meterbot.store import Batch, CounterState, Latest
@@ -46,7 +52,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 K = TypeVar("K")
 V = TypeVar("V")
-M = TypeVar("M", SourceMemory, TeamMemory, DestinationMemory)
+M = TypeVar("M", BalanceMemory, SourceMemory, TeamMemory, DestinationMemory)
 
 
 class Changes:
@@ -184,7 +190,12 @@ class Changes:
         if at is not None:
             self.untimed[counter] = at - now
             named = replace(named, fetched_at=at)
+        shared = has_shared_balance(snapshot)
+        if shared:
+            memory = replace(memory, balance=self._shared_balance(counter.org))
         verdict = watch(memory, known, named, settings, at or now)
+        if shared:
+            self._remember(balance_memory_name(counter.org), memory.balance, verdict.memory.balance)
         if verdict.changed and verdict.known is not None:
             self._set_state(
                 counter, verdict.known, replace(verdict.memory, untimed_at=at or verdict.memory.untimed_at)
@@ -277,6 +288,9 @@ class Changes:
         self._remember(DESTINATION_MEMORY, before, memory)
         self.events += events
 
+    def _shared_balance(self, org: str) -> BalanceMemory:
+        return rules.load(BalanceMemory, self.memories.get(balance_memory_name(org)))
+
     def _source_memory(self, seat: str) -> SourceMemory:
         if seat not in self._source_memories:
             self._source_memories[seat] = rules.load(
@@ -309,6 +323,12 @@ def may_change(state: SourceState | None, seat: Seat, now: datetime) -> bool:
 
 def _not_ahead(at: datetime | None, now: datetime) -> datetime | None:
     return now if at is not None and at > now + CLOCK_SKEW else at
+
+
+def has_shared_balance(snapshot: Snapshot) -> bool:
+    """It has prepaid credits that the members of its organization share."""
+    balance = None if snapshot.extra_usage is None else snapshot.extra_usage.balance
+    return balance is not None and balance.shared
 
 
 def counts_in_team(seat: Seat, counter: Counter) -> bool:

@@ -14,11 +14,11 @@ from meterbot.core.log import get_logger
 from meterbot.core.models import Counter, Event, Health, Seat, Snapshot, by_counter
 from meterbot.core.plans import plan_mismatch
 from meterbot.delivery import seat_settings
-from meterbot.ingest.changes import Changes, counters_of
+from meterbot.ingest.changes import Changes, counters_of, has_shared_balance
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import SourceMemory
 from meterbot.rules.forecast import HABIT
-from meterbot.rules.memory import source_memory_name
+from meterbot.rules.memory import balance_memory_name, source_memory_name
 from meterbot.rules.ownership import displaced_by, is_verified, refused_for
 from meterbot.rules.pace_alerts import DAY
 from meterbot.store import (
@@ -186,6 +186,9 @@ class Ingest:
         sources = source_states.lock_sources(connection, names)
         latest = counter_states.read_latest(connection, names)
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names)]
+        memories += {
+            balance_memory_name(one.org_uuid) for one in snapshots if one.org_uuid and has_shared_balance(one)
+        }
         states = counter_states.lock_states(connection, counters_of(snapshots, latest))
         ahead = any(rules.from_future(state.known, now) for state in states.values())
         return Changes(

@@ -6,27 +6,31 @@ from decimal import Decimal
 from meterbot.core import money
 from meterbot.core.models import Balance, Event, EventKind, Severity
 from meterbot.core.money import Money
-from meterbot.rules.blocked import any_full, block_in, muted_by_block
+from meterbot.rules.blocked import Block, any_full, block_in, muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
-from meterbot.rules.fact_json import money_fact
+from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import restated
-from meterbot.rules.memory import CounterMemory
+from meterbot.rules.memory import BalanceMemory, CounterMemory
 from meterbot.rules.settings import Threshold
 
 
 def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
     """The balance fell below a level, or to 0. Each level is reported once until credits are bought; of several, only the
-    lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert."""
+    lowest. With auto-reload only 0 counts. A seat that is blocked because of its balance gets no second alert.
+
+    The caller passes the organization's memory with each of its seats that share the balance, so that one of them reports it."""
     balance = None if reading.extra is None else reading.extra.balance
     if balance is None:
         return memory, []
     below = _levels_above(balance, reading.settings.balance_levels)
-    told = [level for level in memory.alerted_balance_levels if level in below]
-    new = [level for level in below if level not in told]
-    memory = replace(memory, alerted_balance_levels=tuple(below))
-    if not new or below[0] in told:
+    last = memory.balance
+    if tuple(below) == last.levels or (last.changed_at is not None and reading.at < last.changed_at):
         return memory, []
-    return memory, [_low(memory, reading, balance, new)]
+    memory = replace(memory, balance=BalanceMemory(tuple(below), reading.at))
+    new = [level for level in below if level not in last.levels]
+    if not new or below[0] in last.levels:
+        return memory, []
+    return memory, [_low(memory, reading, balance, new, last)]
 
 
 def _levels_above(balance: Balance, steps: tuple[Threshold, ...]) -> list[str]:
@@ -47,17 +51,20 @@ def _in_currency(step: Threshold, left: Money) -> Money | None:
     return step.amount if step.amount.currency == left.currency else None
 
 
-def _low(memory: CounterMemory, reading: CleanReading, balance: Balance, new: list[str]) -> Event:
+def _low(
+    memory: CounterMemory, reading: CleanReading, balance: Balance, new: list[str], last: BalanceMemory
+) -> Event:
     block = block_in(reading)
     next_prompt = _next_prompt(reading, balance)
-    return reading.event(
+    # Seats that read a shared balance at the same time make the same key, and the store keeps one of their events.
+    whose = reading.counter.org if balance.shared else str(reading.counter)
+    since = "" if last.changed_at is None else f":{instant(last.changed_at)}"
+    event = reading.event(
         EventKind.BALANCE_LOW,
-        new[0],
-        reading.stamp,
         reason=f"{money.show(balance.amount)} of prepaid credits are left, the level is {new[0]}",
         severity=Severity.CRITICAL if next_prompt == "refused" else Severity.WARNING,
         level=new[0],
-        muted_by=None if block is not None and block.reason == "cap" else muted_by_block(memory, reading),
+        muted_by=muted_by_block(memory, reading) if _says_it(block, balance) else None,
         initial=not memory.extra_seen,
         facts={
             "balance": money_fact(balance.amount),
@@ -68,6 +75,13 @@ def _low(memory: CounterMemory, reading: CleanReading, balance: Balance, new: li
             "full_windows": window_facts(reading.full_windows),
         },
     )
+    return replace(event, key=f"{event.kind.value}:{whose}:{new[0]}{since}")
+
+
+def _says_it(block: Block | None, balance: Balance) -> bool:
+    """The alert about a block of the seat says what this one would. Of a shared balance only a block by that balance does."""
+    reason = None if block is None else block.reason
+    return reason == "balance" if balance.shared else reason != "cap"
 
 
 def _next_prompt(reading: CleanReading, balance: Balance) -> str | None:

@@ -55,6 +55,14 @@ class SeenSubscription:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceMemory:
+    """The levels that a prepaid balance was last below, the lowest first, and the reading that changed them."""
+
+    levels: tuple[str, ...] = ()
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CounterMemory:
     """Of one (account, org). Every value was read, none was carried over.
 
@@ -73,7 +81,7 @@ class CounterMemory:
 
     `member_levels` are the levels of their limits that an API organization's members have reached in `members_month`.
 
-    `alerted_balance_levels` are the levels that the prepaid balance was below, the lowest first.
+    `balance` is the organization's if its members share the prepaid credits.
 
     `subscription_trouble` is the key of the open alert about an unpaid plan.
 
@@ -112,7 +120,7 @@ class CounterMemory:
     risk: Risk | None = None
     spike_at: datetime | None = None
     alerted_renewals: dict[date, tuple[int, ...]] = field(default_factory=dict)
-    alerted_balance_levels: tuple[str, ...] = ()
+    balance: BalanceMemory = BalanceMemory()
     members_month: str | None = None
     member_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
@@ -130,6 +138,9 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         block=block,
         risk=risk,
         spike_at=memory.spike_at and min(memory.spike_at, now),
+        balance=replace(
+            memory.balance, changed_at=memory.balance.changed_at and min(memory.balance.changed_at, now)
+        ),
         period_at=memory.period_at and min(memory.period_at, now),
         used_at=memory.used_at and min(memory.used_at, now),
         windows_at=None,
@@ -174,7 +185,7 @@ class DestinationMemory:
     down: dict[str, str] = field(default_factory=dict)
 
 
-_Memory = TypeVar("_Memory", CounterMemory, SourceMemory, TeamMemory, DestinationMemory)
+_Memory = TypeVar("_Memory", CounterMemory, BalanceMemory, SourceMemory, TeamMemory, DestinationMemory)
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
@@ -187,7 +198,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
     return _ADAPTERS[kind]
 
 
-def dump(memory: CounterMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
+def dump(memory: CounterMemory | BalanceMemory | SourceMemory | TeamMemory | DestinationMemory) -> str:
     """JSON text without default values."""
     return _adapter(type(memory)).dump_json(memory, exclude_defaults=True).decode()
 
@@ -206,3 +217,8 @@ TEAM_MEMORY, DESTINATION_MEMORY, CLOSED_MONTH = "team", "destinations", "closed 
 def source_memory_name(seat: str) -> str:
     """The name under which the rules' memory of a seat's source is stored."""
     return f"source:{seat}"
+
+
+def balance_memory_name(org: str) -> str:
+    """The name under which the memory of a balance that an organization's members share is stored."""
+    return f"balance:{org}"

@@ -58,6 +58,7 @@ class SeatSession:
         self._adopted: StoredSession | None = None
         self._fresh = False
         self._begun_at: datetime | None = None
+        self._beginning_stored = False
         self.unkept = Unkept.NO_KEY if cipher is None else None
         """Why renewals are not stored; None while they are."""
 
@@ -73,15 +74,16 @@ class SeatSession:
         return None if since is None else SessionEnd(since + _USUAL_AGE, estimated=True)
 
     async def note_beginning(self, now: datetime) -> None:
-        """Counts the session's age from now, unless an earlier process has stored when it began. Without a cipher nothing is
-        stored, so each process starts again."""
+        """Counts the session's age from now, unless an earlier process has stored when it began. It is stored as soon as
+        something may be; without a cipher that is never, so each process starts again."""
         known = self._loaded or self._adopted is not None or self._cipher is None
-        if self.end is not None or not known:
+        if self.end is None and known:
+            self._begun_at = now
+        begun_at, seat, fingerprints = self._begun_at, self._seat, self._fingerprints
+        if begun_at is None or self._beginning_stored or self.unkept is not None:
             return
-        if self.unkept is None:
-            seat, fingerprints = self._seat, self._fingerprints
-            await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, now))
-        self._begun_at = now
+        await self._store.run(lambda tx: sessions.begin(tx, seat, fingerprints, begun_at))
+        self._beginning_stored = True
 
     async def current(self) -> str:
         """The newest key, stored by this process or another. Raises the store's errors until it has answered once:
@@ -175,6 +177,7 @@ class SeatSession:
 
     def _adopt(self, cipher: Cipher, row: StoredSession) -> None:
         self._begun_at = row.begun_at or self._begun_at
+        self._beginning_stored = row.begun_at is not None
         if row.ciphertext is None or row.renewed_at is None:
             return
         if self._session_key.renewed_at is None or row.renewed_at >= self._session_key.renewed_at:

@@ -187,6 +187,20 @@ async def test_once_the_unreadable_is_discarded_renewals_are_kept_again(store: S
     assert await session(store, K2).current() == THIRD
 
 
+async def test_a_beginning_that_could_not_be_stored_is_stored_once_it_can_be(store: Store) -> None:
+    await renewed(store, K1)
+    end = {"ana": SessionEnd(later(days=28), estimated=True)}
+    here = Sessions({"ana": CONFIGURED}, store, Cipher([K2]))
+    await here.seats["ana"].current()
+    assert await here.ends(NOW) == end
+    await store.run(lambda c: kept.forget(c, "ana"))
+    await here.seats["ana"].current()
+    assert await here.ends(later(days=1)) == end
+    again = Sessions({"ana": CONFIGURED}, store, Cipher([K2]))
+    await again.seats["ana"].current()
+    assert await again.ends(later(days=2)) == end
+
+
 # --- more than one worker ---------------------------------------------------------------------------------------------
 
 

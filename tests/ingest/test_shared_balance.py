@@ -1,0 +1,127 @@
+"""Prepaid credits that the members of an organization share: one alert, whichever seats read them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meterbot.core.models import (
+    Balance,
+    Counter,
+    Event,
+    EventKind,
+    ExtraUsage,
+    Health,
+    ReasonClass,
+    Seat,
+    Snapshot,
+)
+from meterbot.core.money import Money
+from meterbot.ingest.changes import Changes
+from meterbot.rules import RuleSettings, parse_threshold
+from meterbot.store import CounterState, Store
+from tests.ingest.test_ingest import Door, store
+
+__all__ = ["store"]
+
+NOW = datetime(2026, 11, 12, 9, tzinfo=UTC)
+SEATS = {name: Seat(name, "claude_ai", plan="team", interval=900) for name in ("ana", "bo", "cy")}
+RULES = RuleSettings(balance_levels=(parse_threshold("$20"), parse_threshold("$5")))
+
+
+def reading(name: str, cents: int, minutes: int, *, org: str = "acme", **extra: object) -> Snapshot:
+    """One member's: $10 of $50 used, and what the organization has left."""
+    balance = Balance(Money(Decimal(cents), "USD", 2), shared=True)
+    used, cap = Money(Decimal(1000), "USD", 2), Money(Decimal(5000), "USD", 2)
+    metered = replace(ExtraUsage(enabled=True, used=used, cap=cap, currency="USD", balance=balance), **extra)  # type: ignore[arg-type]  # a factory passes what it is given
+    return Snapshot(
+        name,
+        "claude_ai",
+        NOW + timedelta(minutes=minutes),
+        Health.OK,
+        account_uuid=f"account of {name}",
+        org_uuid=org,
+        extra_usage=metered,
+        extra_usage_read=True,
+    )
+
+
+def low(events: Sequence[Event]) -> list[str | None]:
+    return [event.level for event in events if event.kind is EventKind.BALANCE_LOW and event.muted_by is None]
+
+
+def played(*readings: Snapshot) -> list[str | None]:
+    """Each with what the last one left stored, as after a restart."""
+    memories, states = dict[str, str](), dict[Counter, CounterState]()
+    found: list[str | None] = []
+    for one in readings:
+        changes = Changes(RULES, sources={}, memories=memories, states=states)
+        changes.apply(SEATS[one.seat], [one], one.fetched_at)
+        memories, states = dict(changes.memories), dict(changes.states)
+        found += low(changes.events)
+    return found
+
+
+async def test_one_alert_is_stored_for_all_seats_of_an_organization(store: Store) -> None:
+    door = Door(store, *SEATS.values(), rules=RULES)
+    told = await door.take(*[reading(name, 400, 0) for name in SEATS])
+    told += await door.take(*[reading(name, 300, 15) for name in SEATS])
+    assert told.count("balance_low") == 1
+
+
+def test_it_comes_again_after_credits_were_bought() -> None:
+    readings = [
+        reading("ana", 400, 0),
+        reading("bo", 400, 1),
+        reading("bo", 9000, 10),
+        reading("ana", 400, 20),
+    ]
+    assert played(*readings, reading("bo", 400, 21)) == ["5.00 USD", "5.00 USD"]
+
+
+def test_a_reading_from_before_the_last_change_proves_nothing() -> None:
+    late = replace(reading("bo", 9000, 9))
+    assert played(reading("ana", 9000, 0), reading("ana", 400, 10), late, reading("cy", 400, 12)) == [
+        "5.00 USD"
+    ]
+
+
+def test_two_processes_that_see_it_at_once_make_one_event() -> None:
+    seen = [Changes(RULES, sources={}, memories={}) for _ in range(2)]
+    for changes, name in zip(seen, ("ana", "bo"), strict=True):
+        changes.apply(SEATS[name], [reading(name, 400, 0)], NOW)
+    one, other = (
+        [event.key for event in each.events if event.kind is EventKind.BALANCE_LOW] for each in seen
+    )
+    assert one == other == ["balance_low:acme:5.00 USD"]
+
+
+def test_organizations_are_told_apart() -> None:
+    assert played(reading("ana", 400, 0), reading("bo", 400, 0, org="other")) == ["5.00 USD", "5.00 USD"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("out_of_credits", []), ("org_level_disabled", ["5.00 USD"]), ("org_spend_cap_reached", ["5.00 USD"])],
+)
+def test_only_a_block_by_the_balance_says_it_for_everybody(reason: str, told: list[str]) -> None:
+    kinds = {
+        "out_of_credits": ReasonClass.BALANCE,
+        "org_level_disabled": ReasonClass.ADMIN,
+        "org_spend_cap_reached": ReasonClass.CAP,
+    }
+    assert played(reading("ana", 400, 0, reason=reason, reason_class=kinds[reason])) == told
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(SEATS)), st.integers(0, 30)), max_size=10))
+def test_many_seats_tell_what_one_would(readings: list[tuple[str, int]]) -> None:
+    dollars = [each for _, each in readings]
+    levels = [[0] * (each == 0) + [level for level in (5, 20) if each < level] for each in dollars]
+    expected = [f"{now[0]}.00 USD" for before, now in pairwise([[], *levels]) if now and now[0] not in before]
+    seen = [reading(name, each * 100, at) for at, (name, each) in enumerate(readings)]
+    assert played(*seen) == expected
