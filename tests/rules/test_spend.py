@@ -436,6 +436,7 @@ def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence() -> N
     watch.see(seen[0])
     event = only(watch.see(seen[1]), CHARGED)
     assert fact_money(event.facts["rise"]) == usd("1")
+    assert event.reason == "used went from $1.00 to $2.00 while none of the windows that were read was full"
     assert watch.see(seen[2]) == []
 
 
