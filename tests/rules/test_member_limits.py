@@ -24,14 +24,14 @@ SETTINGS = RuleSettings(thresholds=tuple(map(parse_threshold, ["50%", "80%", "$2
 
 async def crossed(*readings: tuple[datetime, Sequence[tuple[str, str | None, str]]]) -> list[list[Event]]:
     """The alerts of each reading. A reading: who, their limit, what they spent."""
-    taken = Ingested(SEAT, SETTINGS)
+    ingested = Ingested(SEAT, SETTINGS)
     found, keys = [], set[str]()
     async with administering() as admin:
         for at, people in readings:
             admin.server.limits = None
             for who, limit, spent in people:
                 admin.server.limit(f"{who}@example.com", limit, spent, user=f"user_{who}")
-            events = taken.take(await admin.read(at), at)
+            events = ingested.read(await admin.read(at), at)
             # The event log takes a key once.
             found.append([event for event in events if event.kind is CROSSED and event.key not in keys])
             keys |= {event.key for event in events}

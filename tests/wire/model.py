@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-PERCENTS = (50, 80, 95)
 AMOUNTS = (25_00, 50_00, 100_00)
 EVERY_FURTHER = 100_00
+LOW_BALANCE = Decimal(10_00)
 CAP = {"self_selected_spend_limit_reached", "org_level_disabled_until", "out_of_credits"}
 SWITCHED_OFF = {"org_level_disabled", "member_zero_credit_limit"}
 RESET_MAY_LAG = timedelta(hours=6)
@@ -18,8 +18,9 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Facts:
-    """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `full`: which windows are at
-    100 %, None where the windows are not known."""
+    """One reading. `used` None: not readable. `cap` 0 or more, "none", or None for unknown. `windows`: how full each is.
+    `late`: it arrived too long after it was made to bring alerts. `percents` and `off` are what is configured then: the
+    levels of a cap, and the kinds of events that nobody wants."""
 
     at: datetime
     used: Decimal | None
@@ -27,6 +28,10 @@ class Facts:
     reason: str | None
     reached: bool
     windows: dict[str, int]
+    balance: Decimal | None
+    late: bool
+    percents: tuple[int, ...]
+    off: frozenset[str]
 
     @property
     def blocked(self) -> bool:
@@ -56,26 +61,41 @@ class Model:
     full: set[str] = field(default_factory=set)
     full_at: datetime | None = None
     spent: Decimal = Decimal(0)
+    below: list[Decimal] = field(default_factory=list)
 
     def read(self, new: Facts) -> list[tuple[str, object]]:
         """The events that are posted: kind, and level, amount or window."""
         if self.at is not None and new.at <= self.at:
+            return []
+        if new.late:
+            self.at = new.at
+            self._spend(new)
             return []
         events: list[tuple[str, object]] = []
         if new.used is not None:
             events += self._period(new, new.used)
         started = self._first_dollar(new)
         accused = self._charge(new)
+        started = started and "spend_started" not in new.off
         events += [("spend_started", None)] if started else [("charged_within_plan", None)] if accused else []
         full = self._windows(new)
         events += [] if started else [("window_full", name) for name in full]
         events += self._block(new)
-        events += self._levels(new)
+        muting = self.block is not None and self.block == self.month and "seat_blocked" not in new.off
+        crossed = self._levels(new)
+        events += [] if muting else crossed
+        events += self._balance(new, muting=muting)
+        self._spend(new)
+        if new.used is not None:
+            self.used, self.used_at = new.used, new.at
+        self.at = new.at
+        return [event for event in events if event[0] not in new.off]
+
+    def _spend(self, new: Facts) -> None:
+        """What was spent since the reading before, however late it arrives; a return after a dip is no new spend."""
         if new.used is not None:
             self.spent += max(new.used - self.peak, Decimal(0)) if self.used is not None else 0
-            self.peak, self.used, self.used_at = max(self.peak, new.used), new.used, new.at
-        self.at = new.at
-        return events
+            self.peak = max(self.peak, new.used)
 
     def _period(self, new: Facts, used: Decimal) -> list[tuple[str, object]]:
         month = f"{new.at:%Y-%m}"
@@ -142,7 +162,7 @@ class Model:
         percent = isinstance(new.cap, Decimal)
         crossed: set[Decimal | int] = set()
         if isinstance(new.cap, Decimal) and new.cap > 0:
-            crossed |= {each for each in PERCENTS if new.used * 100 >= new.cap * each}
+            crossed |= {each for each in new.percents if new.used * 100 >= new.cap * each}
         elif new.cap == "none":
             hundredths = new.used / self.scale
             further = hundredths // EVERY_FURTHER * EVERY_FURTHER
@@ -153,7 +173,7 @@ class Model:
         if isinstance(old, Decimal) and (
             new.cap == "none" or (isinstance(new.cap, Decimal) and new.cap > old)
         ):
-            self.alerted -= {each for each in PERCENTS if each not in crossed}
+            self.alerted -= {each for each in new.percents if each not in crossed}
         self.compared_cap = old if new.cap is None else new.cap
         untold = crossed - self.alerted
         same_kind = {
@@ -163,5 +183,15 @@ class Model:
         }
         news = {each for each in untold if not any(other > each for other in same_kind)}
         self.alerted |= untold
-        blocked = self.block is not None and self.block == self.month
-        return [("threshold_crossed", max(news))] if news and not blocked else []
+        return [("threshold_crossed", max(news))] if news else []
+
+    def _balance(self, new: Facts, *, muting: bool) -> list[tuple[str, object]]:
+        """A block says it already, unless it is one of the cap."""
+        if new.balance is None:
+            return []
+        below = [Decimal(0)] if new.balance == 0 else []
+        below += [LOW_BALANCE] if new.balance / self.scale < LOW_BALANCE else []
+        news = bool(below) and below[0] not in self.below
+        self.below = below
+        of_the_cap = new.blocked and new.reason != "out_of_credits"
+        return [("balance_low", below[0])] if news and (of_the_cap or not muting) else []

@@ -19,6 +19,7 @@ from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings
 from meterbot.rules.increases import spend_between
 from meterbot.sources.pushed import snapshots_of
+from meterbot.store import Latest
 from tests.sources import signed_in as oauth
 from tests.sources.served import ACCOUNT, ORG, serving
 
@@ -137,16 +138,27 @@ class Played:
 
 
 class Ingested:
-    """Takes snapshots as the database's door does, one tick at a time."""
+    """Takes snapshots as the database's door does, one reading at a time."""
 
     def __init__(self, seat: Seat, settings: RuleSettings) -> None:
         self.seat = seat
+        self.settings = settings
         self.changes = Changes(settings, sources={}, memories={})
+        self.samples: list[Sample] = []
 
-    def take(self, snapshot: Snapshot, now: datetime) -> list[Event]:
-        before = len(self.changes.events)
+    def read(self, snapshot: Snapshot, now: datetime, settings: RuleSettings | None = None) -> list[Event]:
+        """The events. Other `settings` are as after a restart."""
+        stored = self.changes
+        self.changes = Changes(
+            settings or self.settings,
+            sources=stored.sources,
+            memories=stored.memories,
+            latest=[Latest(seat, counter, known) for (seat, counter), known in stored.latest.items()],
+            states=stored.states,
+        )
         self.changes.apply(self.seat, [snapshot], now)
-        return self.changes.events[before:]
+        self.samples += self.changes.samples
+        return self.changes.events
 
     def counter(self) -> Counter:
         return next(iter(self.changes.states))
@@ -162,8 +174,8 @@ async def played(
         found, ingested = Played(seat), Ingested(seat, settings)
         for given in readings:
             snapshot = await read(given)
-            events = ingested.take(snapshot, given.at)
+            events = ingested.read(snapshot, given.at)
             found.snapshots.append(snapshot)
             found.told.append([event for event in events if event.muted_by is None])
-        found.samples = ingested.changes.samples
+        found.samples = ingested.samples
         return found

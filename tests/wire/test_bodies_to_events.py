@@ -3,8 +3,9 @@
 Covered: amounts as numbers, texts, fractions, nulls and garbage; exponents 0 to 4 and several currencies; `extra_usage`
 alone, `spend` beside it, and a team's total beside the member's own row; no cap, and caps that change; blocks by reason,
 flag and cap; full windows; borders of a month; dips; readings that repeat, come out of order, or are dated a little or
-far into the future. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end,
-what was spent. Not covered: late pushes, reset moments of windows, and changed settings.
+far into the future, or arrive hours late within a month; prepaid credits; levels and kinds that are configured otherwise
+in between. Held for each reading: the amount, whether it blocks, and the events that are posted; at the end, what was
+spent. Not covered: reset moments of windows, `disabled_until`, and forecasts.
 
 HYPOTHESIS_PROFILE=search looks for new examples.
 """
@@ -25,17 +26,18 @@ from meterbot.rules.settings import DEFAULT_THRESHOLDS
 from meterbot.sources import UnusablePushError
 from meterbot.sources.pushed import snapshots_of
 from tests.sources.served import ACCOUNT, ORG
-from tests.wire.model import CAP, CLOCKS_DIFFER, PERCENTS, SWITCHED_OFF, Facts, Model
+from tests.wire.model import CAP, CLOCKS_DIFFER, SWITCHED_OFF, Facts, Model
 from tests.wire.played import Ingested
 
-LEVELS = (
-    *(Threshold(percent=Decimal(each)) for each in PERCENTS),
-    *(level for level in DEFAULT_THRESHOLDS if level.uncapped),
-)
+AMOUNT_LEVELS = tuple(level for level in DEFAULT_THRESHOLDS if level.uncapped)
+PERCENTS = [(50, 80, 95), (50, 80, 95), (50, 80, 95), (50, 90), (80,), ()]
 KINDS = {
     "period_closed", "spend_started", "charged_within_plan", "window_full", "seat_blocked", "seat_unblocked",
-    "threshold_crossed",
+    "threshold_crossed", "balance_low",
 }  # fmt: skip
+OFF = [frozenset[str]()] * 6 + [frozenset({kind}) for kind in sorted(KINDS)]
+LATE = timedelta(hours=4)
+"""Longer than a seat may be silent here."""
 STANDARD = {"USD": 2, "eur": 2, "JPY": 0}
 UNREADABLE: list[Any] = [None, True, "much", -1, 1e13, [1], {}]
 STEPS = [
@@ -61,7 +63,9 @@ amounts = st.one_of(
 @st.composite
 def series(draw: st.DrawFn) -> dict[str, Any]:
     """One seat and its readings. Each is dated `skew` from when it arrives."""
-    readings, now = [], draw(st.sampled_from(STARTS))
+    start = draw(st.sampled_from(STARTS))
+    readings: list[dict[str, Any]] = []
+    now, late = start, [0, -240] if start == STARTS[0] else [0]
     cap = draw(st.sampled_from([5000, 5000, None, 0]))
     for _ in range(draw(st.integers(2, 7))):
         now += draw(st.sampled_from(STEPS))
@@ -69,12 +73,15 @@ def series(draw: st.DrawFn) -> dict[str, Any]:
         readings.append(
             {
                 "now": now,
-                "skew": timedelta(minutes=draw(st.sampled_from([0, 0, 0, 0, 4, -4, -30, 6]))),
+                "skew": timedelta(minutes=draw(st.sampled_from([0, 0, 0, 4, -4, -30, 6, *late]))),
                 "used": draw(amounts),
                 "cap": cap,
                 "reason": draw(st.sampled_from([None] * 6 + sorted(CAP | SWITCHED_OFF))),
                 "reached": draw(st.sampled_from([False] * 6 + [True])),
                 "five_hour": draw(st.sampled_from([10, 40, 100])),
+                "balance": draw(st.sampled_from([None, 0, 500, 2000, 90_000])),
+                "percents": draw(st.sampled_from(PERCENTS)),
+                "off": draw(st.sampled_from(OFF)),
             }
         )
     places = draw(st.sampled_from(["extra", "both", "row"]))
@@ -95,6 +102,8 @@ def document(given_: dict[str, Any], one: dict[str, Any]) -> bytes:
         scale = {"currency": given_["currency"], "exponent": given_["exponent"]}
         limit = None if cap is None else {"amount_minor": cap, **scale}
         usage["spend"] = {"used": {"amount_minor": used, **scale}, "limit": limit, "enabled": True}
+        if one["balance"] is not None:
+            usage["spend"]["balance"] = {"amount_minor": one["balance"], **scale}
     if given_["places"] == "row":
         row = {"limit_type": "member", "account_uuid": ACCOUNT, "organization_uuid": ORG, "is_enabled": True}
         row |= {"monthly_credit_limit": cap, "used_credits": used, "currency": given_["currency"]}
@@ -113,7 +122,16 @@ def facts(given_: dict[str, Any], one: dict[str, Any]) -> Facts:
     if cap is None and (number is None or given_["places"] == "row"):
         known = None  # null may also be a cap that nobody set
     windows = {"five_hour": one["five_hour"], "seven_day": 7}
-    return Facts(one["now"] + one["skew"], number, known, one["reason"], one["reached"], windows)
+    left = None if one["balance"] is None or given_["places"] != "both" else Decimal(one["balance"])
+    late = one["skew"] <= -LATE
+    at, configured = one["now"] + one["skew"], (one["percents"], one["off"])
+    return Facts(at, number, known, one["reason"], one["reached"], windows, left, late, *configured)
+
+
+def configured(one: dict[str, Any]) -> RuleSettings:
+    percents = tuple(Threshold(percent=Decimal(each)) for each in one["percents"])
+    kinds = RuleSettings().kinds - {EventKind(kind) for kind in one["off"]}
+    return RuleSettings(thresholds=(*percents, *AMOUNT_LEVELS), kinds=kinds)
 
 
 def told(events: list[Event]) -> list[tuple[str, object]]:
@@ -126,7 +144,7 @@ def told(events: list[Event]) -> list[tuple[str, object]]:
             what = event.facts["window"]
         elif event.kind is EventKind.PERIOD_CLOSED:
             what = Decimal(event.facts["final"]["minor"])  # type: ignore[index]
-        elif event.kind is EventKind.THRESHOLD_CROSSED and event.level is not None:
+        elif event.kind in {EventKind.THRESHOLD_CROSSED, EventKind.BALANCE_LOW} and event.level is not None:
             what = _level(event.level)
         found.append((event.kind.value, what))
     return found
@@ -144,11 +162,13 @@ def _level(level: str) -> Decimal | int:
 def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
     plan = "team" if given_["places"] == "row" else "max_20x"
     seat = Seat("ana", "push", plan=plan, interval=3600)
-    ingested = Ingested(seat, RuleSettings(thresholds=LEVELS))
+    ingested = Ingested(seat, RuleSettings())
     standard = STANDARD[given_["currency"]]
     model = Model(Decimal(10) ** (given_["exponent"] - standard))
     for one in given_["readings"]:
         if given_["places"] == "row" and any(one["used"] is bad for bad in UNREADABLE):
+            continue
+        if one["skew"] <= -LATE and model.used is None:
             continue
         try:
             (snapshot,) = snapshots_of(seat, document(given_, one), one["now"])
@@ -165,6 +185,6 @@ def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) 
                 given_["exponent"],
             )
         assert (block_of(extra, (), one["now"]) is not None) is expected.blocked
-        assert told(ingested.take(snapshot, one["now"])) == model.read(expected)
-    spent = [each.amount.minor for each in increases(ingested.changes.samples)]
+        assert told(ingested.read(snapshot, one["now"], configured(one))) == model.read(expected)
+    spent = [each.amount.minor for each in increases(ingested.samples)]
     assert sum(spent) == model.spent
