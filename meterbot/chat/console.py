@@ -190,7 +190,7 @@ def _words(line: str) -> tuple[str, ...] | None:
 
 
 async def _lines_of(stream: TextIO | None) -> AsyncIterator[str]:
-    """What is typed, line by line, until it ends. No thread: one that waits for a key could not be ended."""
+    """The typed lines. Uses no thread, because a thread that waits for a key cannot be ended."""
     held = b""
     async for chunk in _chunks_of(stream):
         *lines, held = (held + chunk).split(b"\n")
@@ -226,7 +226,7 @@ async def _chunks_of(stream: TextIO | None) -> AsyncIterator[bytes]:
 
 
 async def _wait_until_readable(fd: int, readable: asyncio.Event) -> bool:
-    """False for what is always readable and cannot be waited for: a file, /dev/null."""
+    """Returns False for a file and /dev/null, which are always readable and cannot be waited for."""
     loop = asyncio.get_running_loop()
     readable.clear()
     try:
@@ -251,7 +251,7 @@ def _is_elsewhere(fd: int) -> bool:
 
 
 def _screen(stdout: TextIO, environ: Mapping[str, str]) -> Terminal | None:
-    """What draws boxes; None where plain text is wanted."""
+    """The rich console that draws boxes; None for plain text."""
     screen = Terminal(file=stdout, _environ=environ, highlight=False, markup=False, emoji=False)
     return screen if screen.is_terminal and not screen.is_dumb_terminal else None
 

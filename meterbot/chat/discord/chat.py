@@ -36,7 +36,7 @@ class DiscordChat:
 
     name = "discord"
     pause = 0.0
-    """Discord says itself when to wait, and its library obeys."""
+    """discord.py waits as long as Discord demands."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class DiscordChat:
     async def find(
         self, delivery: str, channel: str, since: datetime, thread: Posted | None = None
     ) -> list[Posted]:
-        # Replies stand in the channel itself; the mark tells them apart.
+        # Discord's replies are messages of the channel; only the mark distinguishes them.
         channel = await self._channel(channel) if thread is None else thread.channel
         me = await self._web.my_id()
         newest = await self._newest(channel)
@@ -204,7 +204,7 @@ def _forms(message: Message, delivery: str) -> tuple[Callable[[], Payload], ...]
 
 @contextmanager
 def _reading_success() -> Iterator[None]:
-    """Around the parsing of a successful answer: if it makes no sense, nobody knows what was done."""
+    """For parsing a successful answer: if that fails, it is unknown whether the message was posted."""
     try:
         with parsing():
             yield

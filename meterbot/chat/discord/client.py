@@ -112,8 +112,8 @@ class BotClient(discord.Client):
         self._moved(True)
 
     async def on_socket_raw_receive(self, message: str) -> None:
-        """Keeps the roles of people who ask. discord.py shows only roles that it has in its cache, which is empty without
-        an intent."""
+        """Remembers the roles of people who ask. discord.py shows only roles that it has in its cache, which is empty
+        without an intent."""
         event = json.loads(message)
         if event.get("t") == "INTERACTION_CREATE" and (member := event["d"].get("member")) is not None:
             self._listener.keep_roles(int(event["d"]["id"]), tuple(member["roles"]))
@@ -170,7 +170,7 @@ class _Tree(app_commands.CommandTree[BotClient]):
     async def on_error(
         self, interaction: discord.Interaction[BotClient], error: app_commands.AppCommandError
     ) -> None:
-        """For commands that are not ours any more, such as one of an earlier version."""
+        """Handles commands that are not ours any more, such as one of an earlier version."""
         log.warning("a Discord command failed", error=str(error))
         if not interaction.response.is_done():
             await interaction.response.send_message(
@@ -218,8 +218,8 @@ def _guild(guild_id: int | None) -> discord.Object | None:
 
 
 def set_up_library(api_url: str) -> None:
-    """What discord.py keeps for the whole process: the address of its REST API (an attribute of a class), its
-    warnings about intents and voice that we do not use, and the bodies in its log."""
+    """Sets what discord.py has once per process: the address of its REST API (an attribute of a class), no warnings
+    about intents and voice that we do not use, and no bodies in its log."""
     Route.BASE = api_url.rstrip("/")
     logging.getLogger("discord.state").setLevel(logging.ERROR)
     logging.getLogger("discord.http").setLevel(logging.INFO)

@@ -85,7 +85,7 @@ class DiscordGateway:
                 await asyncio.sleep(next(pauses))
 
     async def _stand_by(self) -> None:
-        """Until this process may listen. It can send all the same."""
+        """Waits until this process may listen. Meanwhile it can send."""
         pauses = _pauses(self._first_pause)
         while not self._lease.held:
             try:
@@ -109,7 +109,6 @@ class DiscordGateway:
             await _cancelled([listening, losing], _CLOSE_SECONDS + 0.1)
 
     async def _listen(self) -> None:
-        """One gateway connection, from beginning to end."""
         client = self._new_client()
         try:
             await client.listen(self._token)
@@ -161,7 +160,7 @@ class DiscordGateway:
             log.warning("not connected", chat="discord", reason=detail)
 
     async def _register(self, note: Note, set_note: SetNote) -> None:
-        """Registers the commands, however long it takes."""
+        """Registers the commands, and retries until that works."""
         logged = ""
         for pause in _pauses(self._first_pause):
             try:
@@ -178,8 +177,8 @@ class DiscordGateway:
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]], patience: float) -> None:
-    """Cancels them, again after `patience` seconds: discord.py connects in a `wait_for`, which in Python 3.11 loses a
-    cancellation that comes when the connection is just made or fails."""
+    """Cancels the tasks, again after `patience` seconds: discord.py connects in a `wait_for`, which in Python 3.11
+    loses a cancellation that comes when the connection is just made or fails."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:

@@ -17,12 +17,13 @@ class NotDiscordError(Exception):
 
 
 FAILURES = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, NotDiscordError)
-"""What goes wrong outside of the bot."""
+"""The exceptions that are caused outside the bot."""
 
 
 @contextmanager
 def parsing() -> Iterator[None]:
-    """Only around the parsing of an answer, here or in discord.py: elsewhere these errors are bugs of ours."""
+    """Turns errors of parsing an answer, here or in discord.py, into `NotDiscordError`. Used nowhere else, because
+    elsewhere these errors are bugs of ours."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:

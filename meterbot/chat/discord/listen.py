@@ -32,7 +32,6 @@ class DiscordListener:
         self._roles: OrderedDict[int, tuple[str, ...]] = OrderedDict()
 
     def start(self, answer: Answerer, forms: Forms) -> None:
-        """What answers questions from now on."""
         self._answer, self._forms = answer, forms
 
     def keep_roles(self, interaction: int, roles: tuple[str, ...]) -> None:

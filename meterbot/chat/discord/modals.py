@@ -28,7 +28,7 @@ def form_payload(form: Form) -> Payload:
 
 
 def written_in(components: Sequence[Any]) -> str:
-    """The text in the box of a form that was sent."""
+    """The text in the box of a submitted form."""
     return next(_values(components), "")
 
 

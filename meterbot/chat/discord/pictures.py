@@ -30,7 +30,7 @@ _painter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="charts")
 
 
 async def draw(charts: Sequence[Chart]) -> bytes | None:
-    """The charts below each other as one PNG; None without charts, where matplotlib is not installed, or cannot draw
+    """The charts below each other as one PNG. None without charts, or if matplotlib is not installed or cannot draw
     them: the numbers are also text."""
     if not charts:
         return None

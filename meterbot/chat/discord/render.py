@@ -186,7 +186,7 @@ def _verbatim(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """For where Discord wants at least one character."""
+    """At least one character, for fields that Discord does not accept empty."""
     return text if text.strip() else _BREAK
 
 

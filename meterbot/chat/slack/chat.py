@@ -30,7 +30,7 @@ _library_log.addFilter(QuietLog())
 _METADATA = "meterbot_delivery"
 _PAGE = 200
 _PAGES = 20
-_FEW = 15  # of one alone Slack may leave out that one
+_FEW = 15  # if only one is requested, Slack may return none
 _CLOCKS_APART = timedelta(minutes=5)
 _GREETING_SECONDS = 10.0
 _LONGEST_PAUSE = 60.0
@@ -134,7 +134,7 @@ class SlackChat:
         return self._allow_teams | {own} if isinstance(own, str) else frozenset()
 
     def routes(self) -> list[Route]:
-        """What HTTP mode needs served to Slack: (method, path, handler)."""
+        """The routes that Slack calls in HTTP mode: (method, path, handler)."""
         return [("POST", "/slack/events", self._receive)] if self._mode == "http" else []
 
     def _check_settings(self) -> None:
@@ -196,7 +196,7 @@ class SlackChat:
         await self._stay_connected(listener, url)
 
     async def _stay_connected(self, listener: SlackListener, url: str | None) -> None:
-        """In Socket Mode until it is cancelled, beginning with the socket at `url`."""
+        """Keeps Socket Mode connected until it is cancelled, starting with the socket at `url`."""
         if url is None:
             self._observe()
             return

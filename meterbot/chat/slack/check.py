@@ -90,7 +90,7 @@ class SlackCheck:
             await socket.receive_json(timeout=self._seconds)
 
     async def channel(self, channel: str) -> Check:
-        """Whether the bot is in the channel and may read it, as far as the scopes allow to see that."""
+        """Whether the bot is in the channel and may read it, as far as its scopes allow to check that."""
         try:
             await self._web.call(
                 "conversations.history", http_verb="GET", params={"channel": channel, "limit": "1"}

@@ -42,7 +42,7 @@ class SlackGroups:
                     )
 
     async def keep(self) -> None:
-        """Until it is cancelled, asks again every ten minutes. Without groups there is nothing to ask."""
+        """Asks again every ten minutes until it is cancelled. Does nothing without groups."""
         while self._members:
             await asyncio.sleep(REFRESH_SECONDS)
             await self.refresh()

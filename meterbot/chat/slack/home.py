@@ -29,7 +29,7 @@ class SlackHome:
         self._ask = ask
         self._groups_of = groups_of
         self._tabs: dict[str, str] = {}
-        """The tab that each person who opened the page since the start looks at."""
+        """Person → the tab that they looked at last, since the start."""
         self._requests: Counter[str] = Counter()
         self._publishing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 

@@ -267,7 +267,7 @@ class SlackListener:
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
-        """The current task is waited for at the end."""
+        """Makes `finish` wait for the current task."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in a task
         self._answering.add(task)

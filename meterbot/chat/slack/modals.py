@@ -52,7 +52,7 @@ def errors(message: Message) -> dict[str, str]:
 
 
 def submitted(view: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    """The words of a form, and what was written into its box."""
+    """The words of a submitted form, and the text in its box."""
     written = view["state"]["values"][_BOX][_BOX]["value"]
     return tuple(view["private_metadata"].split(":")), written or ""
 
