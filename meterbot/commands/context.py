@@ -66,9 +66,9 @@ def parse(question: Question) -> Request:
 
 @dataclass
 class CommandContext:
-    """What answers are made from. `now` tells the time, `redaction` who may see whose numbers, `remarks` what people
-    should know about the set-up. `chats` are those running here, `places` all configured destinations. `receiver`,
-    `joining` and `invitations` are None where seats cannot be fed by hand."""
+    """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `remarks` are
+    notes about the set-up. `chats` are those running here, `places` all configured destinations. `receiver`, `joining`
+    and `invitations` are None where no seat can push."""
 
     store: Store
     seats: Mapping[str, Seat]
@@ -129,7 +129,7 @@ class CommandContext:
         return starting if len(starting) == 1 else []
 
     def no_such_seat(self, text: str) -> Message:
-        """Which seats there are, after a name that is none of them."""
+        """The answer to an unknown seat's name, with the names that exist."""
         if text.startswith("@"):
             return notice("Which seat?", "This chat did not say whose name that is. Name the seat instead.")
         near = get_close_matches(text, self.seats, n=1)
@@ -152,5 +152,5 @@ def mention(text: str) -> tuple[str, str] | None:
 
 
 def unavailable(request: Request) -> Answer:
-    """For what only a running bot can do."""
+    """The answer to a word that only a running bot can carry out."""
     return Answer(notice("Not here", f"“{request.word}” works only in the bot's chats."))

@@ -31,7 +31,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class DayRange:
-    """How long a seat was blocked."""
+    """When a seat was blocked: its first and last day."""
 
     label: str
     start: datetime

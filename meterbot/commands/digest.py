@@ -70,7 +70,7 @@ class DigestReader:
 
 @dataclass(frozen=True, slots=True)
 class DigestState:
-    """What a reader was last sent. `day` is the last day that was handled, `at` when the content of `content_hash` was
+    """The last digest of a reader. `day` is the last day that was handled, `at` when the content of `content_hash` was
     current, `digest` the day of the last digest that was queued and `since` where it began; None before the first."""
 
     day: date
@@ -125,7 +125,7 @@ def message(
     since: datetime,
     outlooks: Outlooks = NOWHERE,
 ) -> Message:
-    """The digest: what was spent since the last one, how it stands now, and where that leads."""
+    """The digest: what was spent since the last one, the current numbers, and the forecast."""
     spent = _spent(view, reader.seats, samples, since)
     amounts = _sum([*spent.values()])
     late = view.report.as_of - since > 1.5 * reader.schedule.span
@@ -148,7 +148,7 @@ def message(
 def _spent(
     view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime
 ) -> dict[str, _Amount]:
-    """What each seat spent since then: the reader's own, or of a team every seat that is counted."""
+    """What each seat spent since then: the reader's own seats, or every counted seat of a team."""
     known = by_counter(samples)
     rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
     if seats:

@@ -29,8 +29,8 @@ class NotInvitedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """What became of one invitation. `chat`: where its owner gets a direct message; None: nowhere. `again`: they had
-    one today already."""
+    """The result of one invitation. `chat`: where its owner gets a direct message; None: nowhere. `again`: the owner
+    got one today already."""
 
     seat: Seat
     chat: str | None = None
@@ -88,7 +88,7 @@ class Invitations:
     wake: Callable[[], None] = lambda: None
 
     async def refresh(self) -> None:
-        """Learns of seats that another process invited or removed."""
+        """Loads the seats that another process invited or removed."""
         self.seats.set_invited([each.seat for each in await self.store.read(invited_seats.read)])
 
     async def invite(self, wanted: Iterable[Seat], now: datetime) -> list[Invited]:
@@ -161,7 +161,7 @@ class InvitationStatus:
 
 
 async def invitation_status(store: Store, names: Collection[str], now: datetime) -> InvitationStatus:
-    """How the invitations of these seats are doing. A seat has joined once its machine has a push token."""
+    """Who has joined. A seat has joined once its machine has a push token."""
     invited, tokens = await store.read(lambda c: (invited_seats.read(c), push_tokens.read(c)))
     connected = {token.seat for token in tokens}
     asked = [each for each in invited if each.name in names]

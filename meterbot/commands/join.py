@@ -1,4 +1,4 @@
-"""`join`: the line with which a person's own machine sends their seat's numbers, for their eyes only."""
+"""`join`: the line with which a person's own machine sends their seat's numbers. Only they see it."""
 
 import asyncio
 import json
@@ -135,7 +135,7 @@ class JoinCommand:
         return _line_message(seat.name, url.rstrip("/"), code, self._terms.agent_digest)
 
     async def _token_there(self, seat: Seat, now: datetime) -> Message | None:
-        """What a person should know before a new token is made."""
+        """The warning that a new token would replace an existing one."""
         made = [
             token.made_at for token in await self._store.read(push_tokens.read) if token.seat == seat.name
         ]
@@ -155,7 +155,7 @@ class JoinCommand:
     # Where somebody has to approve.
 
     async def approve(self, question: Question, words: Sequence[str]) -> Answer:
-        """Lets the owner who asked make a token; said where everyone reads it."""
+        """Lets the owner who asked make a token. Everybody in the channel sees the answer."""
         name = " ".join(words[1:])
         if not self._may_approve(question):
             return Answer(notice("Not approved", "Only those named under [push] approvers may approve."))
@@ -197,7 +197,7 @@ class JoinCommand:
         )
 
     async def _post(self, seat: Seat, request: _Request) -> bool:
-        """Whether it may stand somewhere."""
+        """Whether the request was posted, as far as is known, on any chat."""
         title = f"The owner of {seat.name} asks to send its numbers"
         text = (
             f"They asked on {request.platform}. If you approve, they can make a token with which their machine sends numbers "

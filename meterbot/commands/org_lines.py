@@ -1,4 +1,4 @@
-"""An API organization's spend in words. Costs and estimates are never summed."""
+"""An API organization's spend as text. Costs and estimates are never summed."""
 
 from meterbot.core.money import percent, show
 from meterbot.core.org_spend import (

@@ -16,8 +16,8 @@ from meterbot.rules.window_trend import full_at
 
 @dataclass(frozen=True, slots=True)
 class SeatOutlook:
-    """One row's. `cap_at`: when the cap is reached at the present pace, None if not this month. `full`: the windows that
-    fill up before they reset, and when."""
+    """The outlook of one row. `cap_at`: when the cap is reached at the present pace, None if not this month. `full`:
+    the windows that fill up before they reset, and when."""
 
     row: SeatRow
     pace: Pace | None
@@ -48,7 +48,7 @@ class TeamOutlook:
 
 @dataclass(frozen=True, slots=True)
 class Outlooks:
-    """Of every row with a counter, API organizations aside."""
+    """The outlooks of every row with a counter, except API organizations."""
 
     seats: tuple[SeatOutlook, ...]
     team: tuple[TeamOutlook, ...]

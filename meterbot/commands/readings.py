@@ -1,4 +1,4 @@
-"""What answers read from the store: the team's report, where it is heading, spend by the hour."""
+"""What answers read from the store: the team's report, its forecasts, spend by the hour."""
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
@@ -47,12 +47,12 @@ async def current_report(store: Store, seats: Iterable[Seat], now: datetime, tz:
 
 
 async def current_outlooks(store: Store, report: TeamReport) -> Outlooks:
-    """Where the report's seats are heading."""
+    """The outlooks of the report's seats."""
     return (await outlooks_with_hours(store, report))[0]
 
 
 async def outlooks_with_hours(store: Store, report: TeamReport) -> tuple[Outlooks, list[Hour]]:
-    """Where the report's seats are heading, and the hours of four weeks on which that rests, joined by UTC day."""
+    """The outlooks of the report's seats, and the hours of four weeks on which they are based, joined by UTC day."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
     recent = await store.read(lambda c: history.read(c, counters, now - PACE_WINDOWS[3]))
@@ -65,7 +65,7 @@ async def outlooks_with_hours(store: Store, report: TeamReport) -> tuple[Outlook
 
 
 def _with_pace(samples: Iterable[Sample], now: datetime) -> list[Sample]:
-    """The samples of those counters whose pace they show."""
+    """The samples of the counters for which they show a pace."""
     return [sample for own in by_counter(samples).values() if pace(own, now) for sample in own]
 
 

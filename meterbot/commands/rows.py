@@ -1,4 +1,4 @@
-"""How a row of the report is shown: its amount, its age, its price, its next charge."""
+"""A row of the report as text: its amount, its age, its price, its next charge."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ def not_in_sums(rows: Iterable[SeatRow]) -> str:
 
 
 def row_note(row: SeatRow, view: View) -> str:
-    """How old the number is, and why it is not newer."""
+    """How old the number is, and why there is no newer one."""
     health = row.snapshot.health
     if row.read_at is None:
         return health_text(health) if health is not Health.OK else "never read"
@@ -129,7 +129,7 @@ def state_cell(row: SeatRow, view: View) -> str:
 
 def _freshness(row: SeatRow, now: datetime) -> list[str]:
     health = row.snapshot.health
-    # Why a blocked seat is not read stands in the list of missing seats: here the block comes first.
+    # The list of missing seats says why a blocked seat is not read; here the block comes first.
     parts = [] if health is Health.OK or row.block is not None else [health_text(health)]
     if row.read_at is None:
         return parts or ["never read"]

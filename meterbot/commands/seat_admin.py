@@ -17,7 +17,7 @@ from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_stat
 
 @dataclass(frozen=True, slots=True)
 class SeatInfo:
-    """One seat, configured or only stored. `source` is None where it is not known any more."""
+    """One seat, configured or only stored. `source` is None if it is not known any more."""
 
     name: str
     source: str | None

@@ -84,7 +84,7 @@ def _balance_rows(snapshot: Snapshot, now: datetime) -> list[tuple[str, str]]:
 
 
 def amount_known(snapshot: Snapshot) -> bool:
-    """This reading tells what was spent: an amount, or that nothing is metered."""
+    """Whether this reading says what was spent: an amount, or that nothing is metered."""
     if snapshot.org_spend is not None:
         return snapshot.org_spend.costs is not None
     extra = snapshot.extra_usage
@@ -94,7 +94,8 @@ def amount_known(snapshot: Snapshot) -> bool:
 
 
 def is_metered(extra: ExtraUsage, block: Block | None) -> bool:
-    """Money can be spent, was spent, or its lack blocks the seat. Set up and unused counts as metered."""
+    """Whether money can be spent, was spent, or its lack blocks the seat. Extra usage that is set up and unused counts
+    as metered."""
     spent = extra.used is not None and extra.used.minor > 0
     usable = extra.enabled is not False and extra.reason_class is not ReasonClass.NEVER_SET_UP
     return spent or usable or block is not None

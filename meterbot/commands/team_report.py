@@ -38,13 +38,13 @@ class SeatRow:
     block: Block | None = None
     trail: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
     pace: Pace | None = None
-    """How fast an API organization spends: of rows that are `beside` alone."""
+    """How fast an API organization spends; only for rows that are `beside`."""
 
     metered: bool = field(init=False, compare=False)
     used: Money | None = field(init=False, compare=False)
     """This month's amount, None when unknown or not metered."""
     known: bool = field(init=False, compare=False)
-    """What it spent this month is known, also where nothing is metered."""
+    """Whether this month's amount is known, or known not to be metered."""
     beside: bool = field(init=False, compare=False)
     rank: tuple[bool, bool, Decimal, str] = field(init=False, compare=False)
     """Blocked ones first, then by amount, then by name."""

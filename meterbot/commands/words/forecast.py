@@ -134,7 +134,7 @@ def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
 
 
 def _near(one: SeatOutlook, view: View) -> list[str]:
-    """What fills up, of a seat that the reader knows by name."""
+    """The windows and caps that fill up, of a seat that the reader knows by name."""
     if not view.may_see(one.row.seat.name):
         return []
     return [f"{one_line(one.row.seat.name, NAME_COLUMNS)}: {line}" for line in _filling(one, view)]

@@ -16,7 +16,7 @@ async def answer(_context: CommandContext, _request: Request) -> Answer:
 
 
 def help_message(text: str = "") -> Message:
-    """Every word that people can ask. `text` stands before the list."""
+    """Every word that people can ask. `text` is shown before the list."""
     lines = tuple(f"{word.usage}: {word.help}" for word in HELP_WORDS)
     names = ", ".join(word.name for word in HELP_WORDS)
     share = "Type these after /claude-spend. Add “share” to answer in the channel instead of to you alone."

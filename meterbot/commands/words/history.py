@@ -59,7 +59,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
 
 
 async def days(context: CommandContext, view: View, seats: Sequence[str], number: int) -> Answer:
-    """So many days of these seats, or of the team."""
+    """The last days of these seats, or of the team."""
     since = first_hour(number, view.report.as_of, context.tz)
     rows = [row for row in view.report.rows if (not seats or row.seat.name in seats) and not row.beside]
     counters = {row.counter for row in rows if row.counter is not None}

@@ -15,7 +15,7 @@ from meterbot.sources import UnusablePushError
 
 
 class _NotStoredError(Exception):
-    """Why nothing of it was stored, for the person who pasted it."""
+    """Why nothing was stored, for the person who pasted it."""
 
 
 def form(context: CommandContext, request: Request) -> Form | None:
@@ -32,7 +32,7 @@ def form(context: CommandContext, request: Request) -> Form | None:
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
-    """Stores what was pasted. Where it is refused, nothing is stored, and the answer says why."""
+    """Stores what was pasted. If it is refused, nothing is stored, and the answer says why."""
     if context.receiver is None:
         return unavailable(request)
     seat = _seat(context, request)

@@ -163,7 +163,7 @@ def _facts(row: SeatRow, view: View, ahead: _Ahead, gone: MissingSeat | None) ->
 
 
 def _of_the_machine(row: SeatRow, view: View) -> list[str]:
-    """What only the seat's own machine knows. It is never spend and in no sum."""
+    """The rows with what only the seat's own machine knows. It is never spend and in no sum."""
     facts, estimate, throttle = [], row.snapshot.estimate, row.snapshot.throttle
     if estimate is not None:
         month = date.fromisoformat(f"{estimate.month}-01")
@@ -216,7 +216,7 @@ def _notes(row: SeatRow) -> list[str]:
 
 
 def block_sentence(block: Block, tz: tzinfo) -> str:
-    """Which limit, how hard, and until when."""
+    """Which limit blocks the seat, whether prompts are refused, and until when."""
     why = {
         "cap": "its extra usage cap is reached",
         "balance": "its prepaid credits are used up",

@@ -1,4 +1,4 @@
-"""`settings`: what people set for their own seats, and what holds there now."""
+"""`settings`: the thresholds and quiet hours that people set for their own seats."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def form(context: CommandContext, request: Request) -> Form | None:
 
 
 async def answer(context: CommandContext, request: Request) -> Answer:
-    """What is set; or what was written, stored. The same again changes nothing."""
+    """Shows the settings, or stores the written ones. To store the same again changes nothing."""
     question = request.question
     setting, name = (*request.arguments[:2], "", "")[:2]
     if not name and setting in {"", *_FORMS}:

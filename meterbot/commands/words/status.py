@@ -115,7 +115,7 @@ async def _destinations(
 
 
 def _noted(note: str | None) -> dict[str, Connection]:
-    """What the running bot noted about its chats."""
+    """How the running bot's chats are connected, as it stored that."""
     return {
         chat: Connection(
             each["up"],
@@ -137,9 +137,9 @@ def status(
     agents: Mapping[str, str] | None = None,
     remind: Sequence[str] = (),
 ) -> Message:
-    """What meterbot cannot read, what it cannot post, and what `remarks` say about the set-up. `processes`: the workers on
-    a shared database. `last_tick`: when one of them last looked after its seats. `agents`: the version of the agent on
-    each seat's machine. `remind`: the seats whose owners the reader may remind to join."""
+    """What meterbot cannot read or post, and `remarks` about the set-up. `processes`: the workers on a shared database.
+    `last_tick`: when one of them last checked its seats. `agents`: the version of the agent on each seat's machine.
+    `remind`: the seats whose owners the reader may remind to join."""
     report, tz, now = view.report, view.tz, view.report.as_of
     sources = len({row.seat.name for row in report.rows})
     well = sources - len(report.missing)
