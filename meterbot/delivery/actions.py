@@ -159,7 +159,7 @@ class AlertActions:
         return Answer(Message("Snoozed and muted", "Snoozed and muted", text=lines, actions=undo))
 
     def _holding_named(self, holding: Sequence[AlertAction], text: str) -> list[AlertAction]:
-        """By the button's id, by the number in the list, or by the seat."""
+        """The snoozes and mutes named by a button's id, by the number in the list, or by the seat."""
         name = self._seat_name(text) or text
         return [
             action

@@ -24,7 +24,7 @@ LATE = timedelta(minutes=15)
 _LATE_RENEWAL = timedelta(hours=6)
 """A renewal stays true for the whole day."""
 MOST_TOGETHER = 12
-"""So many fit into one message on every platform, one line each."""
+"""This many fit into one message on every platform, one line each."""
 AT_ONCE = "at once"
 """The heading where the events have only their time in common."""
 _WHILE = "while "
@@ -108,7 +108,7 @@ def _capital(words: str) -> str:
 
 
 def _is_over(each: WaitingDelivery, now: datetime) -> bool:
-    """It has waited long, and no longer holds."""
+    """Whether it has waited long and no longer holds."""
     return _is_late(each, now) and (each.ended or not lasts(each.event, now))
 
 

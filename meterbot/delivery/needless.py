@@ -4,7 +4,7 @@ from meterbot.core.deliveries import ActionKind, Delivery, DeliveryKind, Purpose
 
 
 def needless(delivery: Delivery) -> str | None:
-    """Why nothing has to be sent; None when something has."""
+    """Why nothing has to be sent; None if something has."""
     if delivery.kind is DeliveryKind.POST:
         return None
     if delivery.root is None:

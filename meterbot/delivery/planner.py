@@ -28,7 +28,7 @@ from meterbot.delivery.routing import (
 )
 
 COLLECT_RENEWALS = timedelta(minutes=10)
-"""A renewal that is found after the hour of posting waits so long, so that several become one message."""
+"""A renewal that is found after the hour of posting waits this long, so that several become one message."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Planner:
         return bool(self.routing.quiet or self.routing.silences or self.actions or self.quiets)
 
     def _hold(self, event: Event, destination: Destination, at: datetime) -> Hold | None:
-        """What holds the event back at that time. For a direct message, its reader's own quiet hours count too."""
+        """What holds the event back at that time. For a direct message, the reader's own quiet hours count too."""
         own = self.quiets.get(event.seat or "") if destination.channel.startswith("@") else None
         holds = [hold(event, self.routing, self.actions, at)]
         holds += [] if own is None else [hold(event, RoutingSettings(quiet=own), (), at)]
@@ -119,7 +119,7 @@ class Planner:
         about: str | None = None,
         topic: str | None = None,
     ) -> None:
-        """`of`: the event whose priority it has, unless its own."""
+        """`of`: the event whose priority the delivery gets; None for `event` itself."""
         # An edit notifies nobody, so nothing holds it back.
         post_at = self._post_at(event, kind)
         held = None if kind is DeliveryKind.EDIT else self._hold(event, destination, post_at or self.now)

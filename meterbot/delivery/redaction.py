@@ -32,14 +32,15 @@ _OPEN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """What `rows` hides from whom. `salt` is secret, and the same wherever one database is worked on."""
+    """Which readers may see what, by `rows`. `salt` is secret, and the same for all processes of one database."""
 
     rows: Rows = "named"
     operators: Operators = field(default_factory=Operators)
     salt: str = field(default="", repr=False)
 
     def salted(self, key: str) -> str:
-        """What the visible id of a message is made of. Not the key alone: anybody could try the keys of all seats."""
+        """The base of a message's visible id. It is not the key alone, because anybody could try the keys of all
+        seats."""
         return f"{self.salt}\n{key}" if self.salt else key
 
     def may_see(self, event: Event, seat: Seat | None, destination: Destination) -> bool:
@@ -117,7 +118,7 @@ class Redaction:
 
 
 def _holds_back(event: Event) -> bool:
-    """A merged pull request that was recorded without what it cost."""
+    """Whether a merged pull request was recorded without its cost."""
     return event.kind is EventKind.PULL_REQUEST_MERGED and event.facts.get("shown") is not True
 
 

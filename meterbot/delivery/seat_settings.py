@@ -1,4 +1,4 @@
-"""What a seat's owner has set for it instead of what is configured: its levels, and their own quiet hours. Pure."""
+"""A seat owner's own settings, which replace the configured ones: levels and quiet hours. Pure."""
 
 import json
 import re
@@ -28,15 +28,15 @@ class SeatSettings:
 
     thresholds: tuple[Threshold, ...] | None = None
     quiet: Quiet | None = None
-    """Hours in which direct messages about the seat wait, unless they are as loud as it allows."""
+    """Hours in which direct messages about the seat wait, unless they are at least as severe as it allows."""
 
     def over(self, settings: RuleSettings) -> RuleSettings:
-        """What the rules watch for at this seat."""
+        """The rules' settings for this seat."""
         return settings if self.thresholds is None else replace(settings, thresholds=self.thresholds)
 
 
 def name_of(seat: str) -> str:
-    """Under which they are stored."""
+    """The name under which they are stored."""
     return f"settings:{seat}"
 
 
@@ -128,7 +128,7 @@ def _days(word: str) -> list[int] | None:
 
 
 def _day(word: str) -> int | None:
-    """By its name, or so much of it that it can be no other."""
+    """A day by its name or a unique beginning of it."""
     fitting = (day for day, name in enumerate(_NAMES) if len(word) >= _SHORT and name.startswith(word))
     return next(fitting, None)
 
@@ -138,7 +138,7 @@ def _clock(hours: re.Match[str], group: int) -> time:
 
 
 def _zone(word: str) -> ZoneInfo:
-    """By its IANA name, in whatever case: what is typed as a command arrives in lower case."""
+    """A zone by its IANA name in upper or lower case, because commands arrive in lower case."""
     known = {name.lower(): name for name in available_timezones()}
     if word.lower() not in known:
         said = f"“{one_line(word, 40)}” is not a time zone: write it like Europe/Berlin."

@@ -44,7 +44,7 @@ _LONGEST_ASKED = 3600.0
 _STOP_SECONDS = 2.0
 
 MOST_TRIES = 3
-"""A message that is at fault itself is given up after so many attempts."""
+"""After this many attempts, a message that is itself at fault is given up."""
 _OWN_PAUSE = 60.0
 MAY_REPEAT = "This may be a repeat: meterbot could not check whether it was posted before."
 _NO_DIRECT = (
@@ -99,7 +99,6 @@ class DeliveryWorker:
         """Deliveries in doubt that are sent although the bot cannot look whether they arrived."""
 
     def wake(self) -> None:
-        """Looks now for something to send."""
         for waker in self._wakers.values():
             waker.set()
 
@@ -252,7 +251,7 @@ class DeliveryWorker:
             log.exception("could not record that a message may have arrived", delivery=delivery.id)
 
     async def _send(self, chat: Chat, delivery: Delivery) -> tuple[Posted, bool]:
-        """Where the message is, and whether this attempt put it there."""
+        """Returns where the message is, and whether this attempt put it there."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 return await self._send_once(chat, delivery)
@@ -282,7 +281,7 @@ class DeliveryWorker:
             log.exception("an alert cannot be rendered", delivery=delivery.id, kind=delivery.event.kind.value)
             several = len(delivery.content.events) > 1 and not delivery.own_failures
             if delivery.kind is DeliveryKind.EDIT or (several and delivery.kind is DeliveryKind.POST):
-                # What stands is better than an edit without content, and the other events can be rendered.
+                # The posted message is better than an edit without content, and the other events can be rendered.
                 raise SendError(Outcome.INVALID, "meterbot could not format the message") from None
             message = _UNRENDERED
         return message if delivery.note is None else _with_note(message, delivery.note)
@@ -304,7 +303,6 @@ class DeliveryWorker:
         return await self._delete_copies(chat, delivery.id, found)
 
     async def _delete_copies(self, chat: Chat, delivery: str, found: Sequence[Posted]) -> Posted | None:
-        """Deletes all but the first."""
         for extra in found[1:]:
             log.info("a message was posted twice, the second copy is deleted", delivery=delivery)
             await chat.delete(extra)
@@ -314,7 +312,7 @@ class DeliveryWorker:
         unchecked = delivery.id in self._unchecked
         pause, now, trouble = self._chats[delivery.chat].pause, self._clock.now(), delivery.trouble
         held = None if trouble is None else while_out(delivery.chat, trouble, now)
-        # Discord answers a repeated nonce with the message that stands, so what that one says is not known.
+        # Discord answers a repeated nonce with the existing message, whose content is not known here.
         known = sent and not unchecked
         record = partial(
             delivery_outcomes.mark_delivered, sent=known, possible_duplicate=unchecked, held=held
