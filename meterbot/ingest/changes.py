@@ -1,4 +1,4 @@
-"""What a batch of snapshots changes, in the order in which they came. Pure functions."""
+"""The changes that a batch of snapshots causes, in the order in which they came. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -106,7 +106,7 @@ class Changes:
         self._displaced |= {(seat, counter) for seat in seats}
 
     def stranger(self, seat: Seat, snapshots: Sequence[Snapshot]) -> str | None:
-        """What shows that one of these belongs to another account: `account` or `email`."""
+        """The part of the identity, `account` or `email`, which shows that one of these belongs to another account."""
         return rules.stranger(self._source_memory(seat.name), snapshots)
 
     def with_account(self, seat: Seat, snapshot: Snapshot) -> Snapshot:
@@ -117,7 +117,7 @@ class Changes:
         return replace(snapshot, account_uuid=next(accounts, None))
 
     def check_age(self, seat: Seat, now: datetime) -> None:
-        """What becomes true of a source because time passes."""
+        """Applies the rules that depend on time alone to a source."""
         state = self._present_source(seat.name, now)
         if (
             state.health is Health.OK
@@ -155,7 +155,7 @@ class Changes:
         return state
 
     def batch(self, deliveries: Sequence[NewDelivery]) -> Batch:
-        """What must be stored: only differences."""
+        """The differences, which must be stored."""
         return Batch(
             latest=[
                 Latest(seat, counter, known)
@@ -216,7 +216,7 @@ class Changes:
         return True
 
     def _nameless_state(self, seat: Seat, org: str) -> CounterState | None:
-        """What is known of a seat whose readings have not named an account so far."""
+        """The state of a seat whose readings have not named an account so far."""
         counter = Counter.of_seat(seat.name, org)
         return self.states.get(counter) if (seat.name, counter) in self.latest else None
 
@@ -267,7 +267,7 @@ class Changes:
     def watch_pace(
         self, counter: Counter, samples: Sequence[Sample], hours: Sequence[Hour], now: datetime
     ) -> None:
-        """Where the pace of a counter that rose leads."""
+        """Applies the rules about pace to a counter that rose."""
         state, seat = self.states[counter], self.risen[counter]
         rise = RisenCounter(counter, seat, samples, hours, state.known.snapshot.tier)
         memory, events = rules.watch_pace(self.counter_memory(counter), rise, self._settings, now)

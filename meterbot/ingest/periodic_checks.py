@@ -157,7 +157,7 @@ class PeriodicChecks:
     def _settled_accounts(
         self, connection: Connection, month: str, now: datetime
     ) -> list[AccountMonth] | None:
-        """What the report is made of; None while readings of the month may still come."""
+        """The accounts of the report; None while readings of the month may still come."""
         readers = sorted(
             (
                 one

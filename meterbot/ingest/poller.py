@@ -33,7 +33,7 @@ _LOOK_AGAIN = timedelta(seconds=2)
 _CLAIM_SECONDS = 15.0
 _TOGETHER = 50
 _MOST_TRIES = 3
-"""After so many failed attempts to store it, a reading is given up."""
+"""After this many failed attempts to store it, a reading is given up."""
 _CLOSE_SECONDS = 5.0
 
 log = get_logger(__name__)
@@ -183,7 +183,7 @@ class Poller:
         return max(now - due, timedelta(0))
 
     async def drain(self) -> None:
-        """Waits until every current reading is stored or was tried to be."""
+        """Waits until every current reading was stored, or failed to be."""
         if self._running:
             await asyncio.wait(self._running.values())
         if self._storing is not None:

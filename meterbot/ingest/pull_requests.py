@@ -45,7 +45,7 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360
 """Between the attempts to read a pull request's commits. After the last one its cost is calculated without them."""
 
 MOST_TRIES = 3
-"""A pull request that fails by its own fault so often is set aside."""
+"""After this many failures of its own, a pull request is set aside."""
 _ASKING = timedelta(minutes=5)
 """An attempt takes less; after this time another worker may make the next."""
 
@@ -220,7 +220,7 @@ class PullRequestTracker:
         return [_posted_if_it_cost(merged_event(final.pull, now, shown=self._shown))] if tells else []
 
     def _with_counters(self, pull: PullRequest, connection: Connection) -> PullRequest:
-        """On the counters that its seats read now, unless it has some already."""
+        """The pull request with the counters that its seats read now, unless it has some already."""
         if pull.counters:
             return pull
         return replace(
@@ -261,7 +261,7 @@ async def month_so_far(
 
 
 def _may_change(record: PullRecord, latest: Iterable[Latest]) -> bool:
-    """It is not posted yet, or its seats were read since it was calculated."""
+    """Whether it is not posted yet, or its seats were read since it was calculated."""
     bill = record.pull.bill
     if bill is None or record.reported_at is None:
         return True
@@ -285,7 +285,7 @@ def counters_of(
 
 
 def _sharing(counters: Iterable[Counter], records: Iterable[PullRecord]) -> list[PullRecord]:
-    """Those that are ready and on one of the counters."""
+    """The pull requests that are ready and on one of the counters."""
     wanted = set(counters)
     return [one for one in records if one.pull.ready and wanted.intersection(one.pull.counters)]
 

@@ -49,7 +49,7 @@ class PushReceiver:
     ingest: Ingest
     read: PushReader
     chats: Sequence[str] = ()
-    """Where owners can be told something, by name."""
+    """The chats on which owners get direct messages, by name."""
     redaction: Redaction = field(default_factory=Redaction)
     wake: Callable[[], None] = lambda: None
     """Called after something was queued."""

@@ -82,7 +82,7 @@ class IdleState:
 
 
 def idle_state(before: IdleState | None, tick: Sequence[Snapshot], at: datetime) -> IdleState:
-    """With the reading of `at`. Reset times are ignored, because they change with every reading."""
+    """The state after the reading of `at`. Reset times are ignored, because they change with every reading."""
     full = [(window.name, window.utilization) for one in tick for window in one.windows]
     said = hash((*full, *((one.health, one.org_uuid, one.extra_usage, one.subscription) for one in tick)))
     since = before.since if before is not None and before.said == said and before.since <= at else at
