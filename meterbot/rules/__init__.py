@@ -10,7 +10,7 @@
     time_after(known, memory, now) -> datetime | None                           when a reading counts while the clock is far behind
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
     watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
-    watch_destinations(memory, ailing, settings, now) -> (DestinationMemory, events)  as time passes
+    watch_destinations(memory, problems, settings, now) -> (DestinationMemory, events)  as time passes
     watch_team(memory, readings, settings, now) -> (TeamMemory, events)         the team's sum
     team_share(counter, memory, fresh=...) -> TeamShare                           what a counter adds to that sum
     month_to_report(reported, now) -> str | None, is_settled(month, memories, now), month_report(month, accounts, now, named=...)
@@ -31,8 +31,8 @@ it is the base of what follows, ends nothing and resets no level. A level is res
 also when the cap is raised (or removed) so that `used` is below it again. A block ends on evidence from where it began:
 if it was in the overage row, only that row can end it.
 
-Of what says the same in one reading, one is told and mutes the other (`muted_by`): a block the levels, the first dollar
-the charge within the plan.
+If two events of one reading say the same, one is posted and mutes the other (`muted_by`): a block mutes the
+levels, the first dollar the charge within the plan.
 
 What each event's `facts` hold. Amounts are `money_fact`s, instants ISO strings in UTC, days ISO dates; every key is
 always there, null when not known.
@@ -46,7 +46,7 @@ always there, null when not known.
 | `seat_unblocked` | used, cap, percent, since |
 | `charged_within_plan` | used, before, before_at, rise, period, windows (all of them) |
 | `cap_forecast` | used, cap, percent, period, pace (per hour), over_hours (text), cap_eta, ends, low, likely, high (of the month's forecast) |
-| `spend_spike` | used, cap, percent, period, pace (per hour), over_hours (text), usual (what nine of ten busy hours stay within), times (text), hours |
+| `spend_spike` | used, cap, percent, period, pace (per hour), over_hours (text), usual (the 90th percentile of the busy hours), times (text), hours |
 | `balance_low` | balance, level, auto_reload, shared (with the organization), next (`refused`, `plan` or null), full_windows |
 | `metering_changed` | changes: list of {what: `metering`, `cap` or `currency`; from, to}, used, cap, wire_reason |
 | `window_reset` | window, resets_at (of the next one) |

@@ -29,10 +29,10 @@ class DestinationProblem:
 
 
 def watch_destinations(
-    memory: DestinationMemory, ailing: Iterable[DestinationProblem], settings: RuleSettings, now: datetime
+    memory: DestinationMemory, problems: Iterable[DestinationProblem], settings: RuleSettings, now: datetime
 ) -> tuple[DestinationMemory, list[Event]]:
     """Once per episode, after a grace time; and its end."""
-    found = {each.place: each for each in ailing}
+    found = {each.place: each for each in problems}
     down, events = dict(memory.down), list[Event]()
     for place, each in sorted(found.items()):
         grace = _REFUSED_GRACE if each.refused else settings.source_grace

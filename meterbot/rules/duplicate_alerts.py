@@ -1,4 +1,4 @@
-"""Posts events of one reading that are one fact as one message."""
+"""Marks events of one reading that say the same, so that they become one message."""
 
 from collections.abc import Sequence
 from dataclasses import replace

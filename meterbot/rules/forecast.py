@@ -89,7 +89,6 @@ def _part(spent: Sequence[float], days: float) -> tuple[float, float]:
 
 
 def forecast(used: Money, rest: RemainingSpend | None, now: datetime) -> Forecast | None:
-    """None without a forecast."""
     if rest is None:
         return None
     low, high = _tenths(rest)

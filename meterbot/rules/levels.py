@@ -35,7 +35,8 @@ def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list
 
 
 def restated(hundredths: Decimal, used: Money) -> Money:
-    """The same number of hundredths in the currency of `used`; of yen or won where it has none: $25.00 is ¥2,500."""
+    """The level's number of hundredths in the currency of `used`, also of yen or won, which have none: $25.00 is
+    ¥2,500."""
     places = default_places(used.currency)
     return Money(hundredths.scaleb(max(places - 2, 0)), used.currency, places)
 

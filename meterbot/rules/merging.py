@@ -73,12 +73,12 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
 
 
 def from_future(known: LastKnown, now: datetime) -> bool:
-    """The known values were read while the clock was ahead, and it was set back since."""
+    """Whether the known values were read while the clock was ahead, and it was set back since."""
     return known.snapshot.fetched_at > now + CLOCK_SKEW
 
 
 def undated(known: LastKnown) -> LastKnown:
-    """What stays known without a trustworthy time: identity, units and settings, but no amount and no window."""
+    """The values that need no trustworthy time: identity, units and settings, but no amount and no window."""
     old = known.snapshot
     extra = None if old.extra_usage is None else replace(without_amounts(old.extra_usage), balance=None)
     return LastKnown(
@@ -102,7 +102,7 @@ def _when(at: datetime, *, read: bool) -> datetime | None:
 
 
 def subscription_drifted(snapshot: Snapshot) -> bool:
-    """A field of the subscription was rejected, so a missing one proves nothing."""
+    """Whether a field of the subscription was rejected, so that a missing one proves nothing."""
     return any(note.startswith("subscription") for note in snapshot.drift)
 
 
@@ -150,7 +150,7 @@ def without_amounts(extra: ExtraUsage) -> ExtraUsage:
 
 
 def _apart(extra: ExtraUsage, last: ExtraUsage) -> ExtraUsage:
-    """Only the cap was read: an amount of an earlier reading proves nothing against it."""
+    """Marks a cap that was read alone: an amount of an earlier reading proves nothing against it."""
     if not extra.cap_known or extra.cap == last.cap:
         return extra
     return replace(extra, cap=None, cap_known=False, comparable=False)

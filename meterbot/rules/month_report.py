@@ -103,7 +103,7 @@ class _Row:
 
 
 def _unmetered(memory: CounterMemory) -> bool:
-    """Extra usage was never set up: there is nothing that could be read."""
+    """Whether extra usage was never set up, so that nothing could be read."""
     return memory.used is None and memory.metering == "unmetered"
 
 

@@ -5,8 +5,8 @@ one before, from three readings on.
 forecast agrees or it is within two days. It is one episode and is reported once. It ends with the period, when a
 raised cap is enough, and after a week without the risk: a quiet weekend does not end it.
 
-`spend_spike`: the last hour's spend is three times what nine of ten busy hours in four weeks stay within, and at
-least a hundred minor units (a dollar). At most once a day, and only if ten busy hours are known.
+`spend_spike`: the last hour's spend is three times the 90th percentile of the busy hours in four weeks, and at least
+a hundred minor units (a dollar). At most once a day, and only if ten busy hours are known.
 """
 
 from collections.abc import Iterable, Sequence

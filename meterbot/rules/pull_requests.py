@@ -128,7 +128,7 @@ class PullRequest:
 
     @property
     def ready(self) -> bool:
-        """Nothing more will be known of its window."""
+        """Whether its window is final."""
         return self.commits is not None or self.no_commits is not None
 
     @property
@@ -143,7 +143,7 @@ class PullRequest:
 
     @property
     def counted(self) -> bool:
-        """Its cost is known, so it shares what counters rise."""
+        """Whether its cost is known, so that it shares what counters rise."""
         return self.bill is not None and self.bill.amounts is not None
 
 
@@ -263,7 +263,7 @@ def _unmetered(known: LastKnown | None) -> bool:
 def _settled(
     pull: PullRequest, points: Mapping[Counter, Sequence[Sample]], standing: Mapping[Counter, LastKnown]
 ) -> bool:
-    """Each counter was read at or after the end; readings come in order, so no earlier one will come."""
+    """Whether each counter was read at or after the end. Readings come in order, so no earlier one will come."""
     for counter, some in points.items():
         known = standing.get(counter)
         read = [point.at for point in some if point.used is not None]

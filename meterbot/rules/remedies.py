@@ -51,5 +51,4 @@ _REMEDIES_OF_SOURCE = {
 
 
 def remedy(health: Health, source: str) -> str:
-    """What a person can do about it, in one line."""
     return _REMEDIES_OF_SOURCE.get((source, health), _REMEDIES[health])

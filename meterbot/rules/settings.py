@@ -77,7 +77,7 @@ class Budget:
     thresholds: tuple[Threshold, ...] = (Threshold(percent=Decimal(80)), Threshold(percent=Decimal(100)))
 
 
-TOLD_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDOW_RESET}
+POSTED_BY_DEFAULT = frozenset(EventKind) - {EventKind.SPEND_SPIKE, EventKind.WINDOW_RESET}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class RuleSettings:
     push_silence: timedelta = timedelta(days=3)
     """How long the machine of a push seat may be silent before an alert."""
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    kinds: frozenset[EventKind] = TOLD_BY_DEFAULT
+    kinds: frozenset[EventKind] = POSTED_BY_DEFAULT
 
     def enabled(self, *events: Event | None) -> tuple[Event, ...]:
-        """Those of these events whose kind is posted at all."""
+        """The events whose kind is posted at all."""
         return tuple(event for event in events if event is not None and event.kind in self.kinds)

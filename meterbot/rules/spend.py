@@ -63,7 +63,8 @@ def _first_period(memory: CounterMemory, reading: CleanReading, used: Money) -> 
 
 
 def _of_this_month(memory: CounterMemory, reading: CleanReading) -> CounterMemory:
-    """The amount of the first reading was this month's after all: what was posted about it stays posted."""
+    """Corrects the memory if the first reading's amount was this month's after all: what was posted about it stays
+    posted."""
     month, risk, block = calendar_month(reading.at), memory.risk, memory.block
     return replace(
         memory,
@@ -108,7 +109,7 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
 
 
 def _boundary_passed(memory: CounterMemory, reading: CleanReading) -> bool:
-    """A `disabled_until` is between the two readings."""
+    """Whether a `disabled_until` is between the two readings."""
     until = memory.disabled_until
     return until is not None and memory.used_at is not None and memory.used_at < until <= reading.at
 
@@ -177,7 +178,7 @@ def _watch_charges_within_plan(
 
 
 def _had_room(memory: CounterMemory, reading: CleanReading) -> bool:
-    """No window can have been full between the two readings, nor shortly before the first."""
+    """Whether no window can have been full between the two readings, nor shortly before the first."""
     if not reading.windows or any(window.utilization is None for window in reading.windows):
         return False
     if memory.windows_at is None or memory.used_at is None:
@@ -237,7 +238,7 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
 
 
 def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:
-    """A higher level of the same kind was posted already: this one was added to the configuration since."""
+    """Whether a higher level of the same kind was posted already: this one was added to the configuration since."""
     higher = [other.level for other in crossed if _above(other, step)]
     return any(level in told for level in higher) or (step.uncapped and _passed(step, told))
 
@@ -249,7 +250,7 @@ def _above(other: Threshold, step: Threshold) -> bool:
 
 
 def _passed(step: Threshold, told: Iterable[str]) -> bool:
-    """A higher amount was posted: the counter has dipped and rises again."""
+    """Whether a higher amount was posted: the counter has dipped and rises again."""
     amounts = [parse_threshold(level).amount for level in told if not level.endswith("%")]
     return any(
         amount is not None

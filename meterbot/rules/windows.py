@@ -44,7 +44,7 @@ def watch_windows(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
 
 
 def _same_episode(last: FullWindow, window: Window, at: datetime) -> bool:
-    """There is no reset between the two readings. A reset time that only moves is none."""
+    """Whether no reset is between the two readings. A reset time that only moves is none."""
     if last.resets_at is None or window.resets_at is None or last.seen_at is None:
         return not last.cleared
     if last.cleared:
