@@ -1,4 +1,4 @@
-"""What kind of thing each `disabled_reason` of extra usage is."""
+"""The kind of each `disabled_reason` of extra usage."""
 
 import re
 from collections.abc import Iterable

@@ -273,13 +273,13 @@ def _is_before_discount(
 
 
 def _tells_why(extra: ExtraUsage) -> bool:
-    """A reason or a flag is an answer, even if every amount is null."""
+    """Whether there is a reason or a flag: that is an answer, even if every amount is null."""
     named = extra.reason_class not in {None, ReasonClass.UNKNOWN}
     return named or bool(extra.out_of_credits or extra.spend_limit_reached)
 
 
 def _is_not_metered(extra: ExtraUsage) -> bool:
-    """Never set up, or switched off by its owner without any spend."""
+    """Whether extra usage was never set up, or was switched off by its owner without any spend."""
     if extra.used is not None and extra.used.minor > 0:
         return False
     if extra.reason_class is ReasonClass.NEVER_SET_UP:
@@ -290,13 +290,13 @@ def _is_not_metered(extra: ExtraUsage) -> bool:
 
 
 def _says_nothing(extra: ExtraUsage) -> bool:
-    """No amount and no reason, only that it was never enabled."""
+    """Whether the bodies have no amount and no reason, only that extra usage was never enabled."""
     no_reason = extra.reason is None and extra.reason_class is not ReasonClass.USER_OFF
     return extra.used is None and extra.cap is None and no_reason
 
 
 def _amount_rejected(extra: ExtraUsage, notes: DriftNotes) -> bool:
-    """An amount was in a body and was rejected."""
+    """Whether an amount was in a body and was rejected."""
     if extra.used is not None and extra.cap_known:
         return False
     paths = _SECTIONS | (_USED_PATHS if extra.used is None else set())

@@ -159,8 +159,8 @@ async def _overage(
 async def _balance(
     session: Session, organization: Organization, path: str, now: datetime, answers: OrganizationAnswers
 ) -> None:
-    """Asks for the prepaid credits where extra usage is metered and `/usage` has not told them already. To be denied is an
-    answer: most members of an organization may not see its billing."""
+    """Reads the prepaid credits if extra usage is metered and `/usage` does not contain them. A refusal is an answer,
+    too: most members of an organization may not see its billing."""
     extra = answers.metering.extra
     if extra is None or extra.balance is not None:
         return

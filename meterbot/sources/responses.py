@@ -1,4 +1,4 @@
-"""What a failed answer means: its health word, a text for people, and how long to wait at least."""
+"""The meaning of a failed answer: its health word, a text for people, and how long to wait at least."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What each of the three places with the counter says: `spend`, `extra_usage`, and the overage row."""
+"""The statements of the three places with the counter: `spend`, `extra_usage`, and the overage row."""
 
 from dataclasses import dataclass
 from decimal import Decimal
