@@ -111,6 +111,6 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @cache
 def _reader(kind: Any) -> Callable[[str], Any]:
-    # What waits in a line is read with every message that leaves it, and what is known of a counter is mostly what is
-    # known of its one seat. Nobody changes a value that was read.
+    # A waiting delivery is read each time another one leaves its queue, and a counter's state is mostly the same value
+    # as its seat's. Nobody changes a value that was read.
     return lru_cache(maxsize=_VALUES_KEPT)(_adapter(kind).validate_json)

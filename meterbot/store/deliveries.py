@@ -1,6 +1,6 @@
 """The deliveries: queued with their events, looked up by event or destination, retried by people.
 
-`delivery_claims` hands the next one to a worker, `delivery_outcomes` records what became of it.
+`delivery_claims` hands the next one to a worker, `delivery_outcomes` records its result.
 """
 
 from collections.abc import Iterable, Mapping

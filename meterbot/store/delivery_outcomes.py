@@ -1,4 +1,4 @@
-"""Recording what became of a claimed message, and freeing its channel's queue."""
+"""Records the result of a claimed message, and frees its channel's queue."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -49,7 +49,7 @@ def lock_event(connection: Connection, key: str) -> None:
 
 
 def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:
-    """Posted and not ended, in order of time."""
+    """The alerts that were posted and have not ended, in order of time."""
     wanted = {kind.value for kind in kinds}
     told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.ALERT)
     query = select(tables.events.c.event).where(

@@ -123,7 +123,6 @@ def read(connection: Connection, counters: Iterable[Counter], since: datetime) -
 def _in_order(
     newest: Iterable[Sample], rows: Iterable[Row[Any]], names: Mapping[int, Counter]
 ) -> list[Sample]:
-    """Each once."""
     found = {(sample.at, sample.counter): sample for sample in newest}
     found |= {(row.at, names[row.counter]): sample_of(row, names[row.counter]) for row in rows}
     return [found[key] for key in sorted(found, key=lambda key: (key[0], str(key[1])))]

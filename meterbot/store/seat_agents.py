@@ -7,7 +7,6 @@ from meterbot.store.tables import seat_agents
 
 
 def read(connection: Connection) -> dict[str, str]:
-    """Version by seat."""
     return {row.seat: row.version for row in connection.execute(select(seat_agents))}
 
 

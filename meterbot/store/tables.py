@@ -29,7 +29,8 @@ metadata = MetaData()
 
 
 def for_postgresql() -> None:
-    """Says of PostgreSQL what is said of SQLite. To say it above would load its dialect, and its driver, on every start."""
+    """Gives PostgreSQL the indexes' conditions. Written in the tables, they would load its dialect and its driver on
+    every start."""
     for table in metadata.tables.values():
         for index in table.indexes:
             if (where := index.dialect_options["sqlite"]["where"]) is not None:
