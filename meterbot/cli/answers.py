@@ -180,7 +180,7 @@ async def recorded_pull_requests(config: Config, numbers: Sequence[int]) -> list
 
 
 async def month_of_pull_requests(config: Config, now: datetime) -> PullRequestMonth:
-    """This month's, of all seats."""
+    """This month's pull requests, of all seats."""
     async with opened(config) as store:
         seats = await known_seats(config, store)
         return await month_so_far(store, seats, seats, now)
@@ -204,5 +204,4 @@ async def branch_cost(
 
 
 async def print_branch(config: Config, name: str, pull: PullRequest) -> None:
-    """A branch's cost on the terminal."""
     await _print(pull_requests.branch(name, pull, config.timezone))

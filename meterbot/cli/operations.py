@@ -84,12 +84,11 @@ async def _tried(chat: Chat, message: Message, now: datetime) -> Check:
 
 
 async def _no_note(_: str) -> str | None:
-    """For what posts and needs no note."""
     return None
 
 
 async def _set_no_note(_name: str, _value: str) -> None:
-    """As `_no_note`."""
+    """Stores nothing."""
 
 
 async def make_push_token(config: Config, seat: str, now: datetime, *, replace: bool) -> str | None:
@@ -177,7 +176,6 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
 
 
 async def upgrade_database(url: SecretStr) -> None:
-    """Runs the migrations that are left."""
     await upgrade(url.get_secret_value())
 
 

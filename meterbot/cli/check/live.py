@@ -170,7 +170,7 @@ async def _seats(config: Config, seen: Glance | None, now: datetime) -> list[Che
 
 
 def unasked(seat: Seat, state: SourceState | None, now: datetime) -> Check | None:
-    """What is known of a seat that is not read now: it was just read, or the service asked to wait."""
+    """The finding about a seat that is not read now: it was just read, or the service asked to wait."""
     if state is None or seat.source == PUSH:
         return None
     if state.health is Health.OK and state.last_ok_at is not None and now - state.last_ok_at < _JUST_NOW:

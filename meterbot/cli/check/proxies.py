@@ -31,7 +31,8 @@ def proxies(config: Config) -> Iterator[Check]:
 
 
 def _addresses(config: Config) -> Iterator[tuple[str, str]]:
-    """What leaves this machine, by name. The dead man's switch's address is a secret, used only for the look-up."""
+    """The addresses that this machine contacts, by name. The dead man's switch's address is a secret, used only for the
+    look-up."""
     sources = {seat.source for seat in config.seats}
     if "claude_ai" in sources:
         yield "claude.ai", config.endpoints.claude_ai

@@ -80,7 +80,7 @@ def tokens(config: Config) -> Iterator[Check]:
 
 
 def same_secrets(config: Config) -> Iterator[Check]:
-    """Seats that are meant to be two and are one. Tokens of Claude Code may be shared, see `sign_ins`."""
+    """Seats with the same secret, which are one account. Tokens of Claude Code may be shared, see `sign_ins`."""
     seats_of: dict[tuple[str, str], list[str]] = {}
     for seat in config.seats:
         if (own := _own_secret(seat)) is not None:
@@ -105,7 +105,7 @@ def _own_secret(seat: SeatConfig) -> tuple[str, str] | None:
 
 
 def sign_ins(config: Config) -> Iterator[Check]:
-    """What tokens of Claude Code say about themselves."""
+    """The findings about the tokens of Claude Code, from their own content."""
     seats_of: dict[str, list[str]] = {}
     for seat in config.seats:
         if not isinstance(seat, ClaudeCodeSeat):

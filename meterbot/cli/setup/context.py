@@ -28,7 +28,7 @@ class SetupContext:
     say: Callable[[str], None]
 
     def try_out(self, check: Callable[[], Coroutine[Any, Any, list[Check]]]) -> list[Check]:
-        """The result of a service. Prints what is right; with --offline, nothing is contacted."""
+        """Returns the result of a service. Prints what is right; with --offline, nothing is contacted."""
         if self.flags.offline:
             return []
         found = asyncio.run(check())
