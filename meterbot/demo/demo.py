@@ -1,4 +1,4 @@
-"""The whole bot on a simulated claude.ai and a team of five: no account, no token, nothing kept.
+"""The whole bot on a simulated claude.ai and a team of five: no account, no token, nothing stored.
 
 Everything but claude.ai and the clock is real: configuration, poller, store, rules, deliveries, console.
 """
@@ -40,7 +40,7 @@ _GOODBYE = "That was the month. Your own team's: see README.md."
 
 
 async def play_once() -> None:
-    """Plays the month in one go, step by step, and ends with the team as it stands."""
+    """Plays the month in one go, step by step, and ends with the team's answer."""
     clock = ManualClock(month.START)
     print(f"{_HELLO}\n")
     # One read at a time and the same jitter, so that every run tells the same.
@@ -92,7 +92,7 @@ async def _direct_until_end(bot: Bot, clock: Clock, direct: Callable[[], None], 
 
 
 async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
-    """Tells the bot what was merged in (since, until], as GitHub would."""
+    """Reports to the bot what was merged in (since, until], as GitHub would."""
     for pull in month.PULLS:
         if since < pull.merged_at <= until:
             name = f"demo-{pull.number}"
@@ -108,7 +108,7 @@ async def _merge_what_is_due(bot: Bot, since: datetime, until: datetime) -> None
 
 
 async def _ask_what_is_due(bot: Bot, since: datetime, until: datetime) -> None:
-    """Asks in the place of the team what falls into the half-open span."""
+    """Asks the team's questions of the half-open span."""
     for at, words in month.QUESTIONS:
         if since <= at < until:
             await _ask(bot, words)
@@ -132,7 +132,7 @@ async def _stage(
     rng: random.Random | None = None,
     poll_interval: str = "2h",
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
-    """A bot for the team, and what brings the team's accounts to the present moment."""
+    """A bot for the team, and the function that brings the team's accounts to the present moment."""
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
         async with ClaudeAi() as claude:
             accounts = {

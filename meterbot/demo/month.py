@@ -80,7 +80,7 @@ class Teammate:
     tier: str
     currency: str
     caps: tuple[tuple[datetime, int | None], ...]
-    """From when on which cap, in cents; None = no ceiling."""
+    """(from when, the cap in cents); None is no cap."""
     bursts: tuple[Burst, ...]
     renews_on: int
     """The day of every month on which the plan is charged. The team bought three of its plans together, and then two."""

@@ -1,4 +1,4 @@
-"""What the simulated services of Anthropic have in common: a server on loopback whose answers can be scripted."""
+"""The base of Anthropic's simulated services: a server on loopback whose answers can be scripted."""
 
 import asyncio
 import json
@@ -11,7 +11,6 @@ from typing import Generic, Self, TypeVar
 from aiohttp import web
 
 Request = TypeVar("Request")
-"""What is kept of a request."""
 
 
 @dataclass(slots=True)
@@ -77,7 +76,7 @@ class Server(ABC, Generic[Request]):
         self._always[route] = reply
 
     def heal(self) -> None:
-        """No scripted reply is left."""
+        """Removes every scripted reply."""
         self._replies.clear()
         self._always.clear()
 

@@ -165,7 +165,7 @@ class SimulatedAccount:
     signed_in: bool = True
     rotate_to: deque[str] = field(default_factory=deque)
     session_ends: datetime | None = None
-    """When the cookie of a renewed session says that it ends; None: it does not say."""
+    """When a renewed session ends, as its cookie says; None: the cookie does not say."""
 
     def body(self) -> dict[str, Any]:
         return {
