@@ -1,1 +1,1 @@
-"""What takes minutes or hours: campaigns of faults, benchmarks, and whole processes from end to end."""
+"""Tests that take minutes or hours: fault campaigns, benchmarks, and whole processes from end to end."""

@@ -1,4 +1,4 @@
-"""The fixtures of tests/ hold here, too: no way out of this machine, and the databases."""
+"""The fixtures of tests/ are used here, too: no connection leaves this machine, and the databases."""
 
 from tests.conftest import (  # noqa: F401 - pytest finds fixtures by their names
     _as_before,

@@ -30,7 +30,7 @@ PATIENCE = 300.0
 
 @dataclass
 class Watch:
-    """Tells how long each step took."""
+    """Prints how long each step took."""
 
     commands: int = 0
     begun: float = field(default_factory=time.monotonic)
@@ -43,7 +43,7 @@ class Watch:
 
 
 def readme_commands() -> list[str]:
-    """Those of "Install", to be typed in a checkout."""
+    """The commands of "Install", to be typed in a checkout."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (block,) = re.findall(r"^## Install\n\n.*\n\n((?: {4}.*\n)+)", readme, re.MULTILINE)
     return [line.strip() for line in block.splitlines()]
@@ -55,7 +55,7 @@ def procfile() -> dict[str, str]:
 
 
 def environ(home: Path, **more: str) -> dict[str, str]:
-    """A new account's on this machine; with what the network here asks of everybody."""
+    """The environment of a new account on this machine, with what the network here requires."""
     network = {
         name: value for name, value in os.environ.items() if re.search("CERT|CA_BUNDLE|_proxy$|_PROXY$", name)
     }
@@ -73,7 +73,7 @@ async def run(command: str, folder: Path, env: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def running(command: str, folder: Path, env: Mapping[str, str]) -> AsyncIterator[None]:
-    """A bot, ended as a host ends it."""
+    """A running bot, stopped as a host stops it."""
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", command, cwd=folder, env=env, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -127,7 +127,8 @@ async def here(folder: Path) -> None:
 
 
 async def on_a_dyno(folder: Path) -> None:
-    """The build, the release line and the worker line; the source read-only, the configuration in variables alone."""
+    """The build, the release line and the worker line, with the source read-only and the configuration only in
+    variables."""
     app, built = folder / "app", folder / "built"
     await run(f"git clone -q {ROOT} {app} && rm -rf {app}/.git", folder, environ(folder))
     with postgres.running() as server:

@@ -1,4 +1,4 @@
-"""A whole bot with an API organization beside a seat: what it stores, tells and leaves out of every total."""
+"""A whole bot with an API organization beside a seat: what it stores, shows and leaves out of every total."""
 
 import asyncio
 import io
@@ -75,7 +75,7 @@ async def running(
 
 
 async def step(bot: Bot, clock: ManualClock, minutes: int = 16, *, every: int = 1) -> None:
-    """Everything that is due within the next minutes, looked for at every so many of them."""
+    """Does everything that is due within the next minutes, checking at this interval."""
     for _ in range(0, minutes, every):
         await bot.step()
         clock.advance(every * MINUTE)
@@ -188,7 +188,7 @@ async def test_a_new_month_begins_with_nothing(organization: AdminApi, tmp_path:
 
 
 def no_trace(directory: Path, secret: bytes) -> None:
-    """Of what was planted, in any file of the database."""
+    """Checks that no file of the database contains what was planted."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if secret in path.read_bytes()]

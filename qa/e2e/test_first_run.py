@@ -52,7 +52,7 @@ def nothing_told(told: str) -> None:
 
 
 async def typed_so_far(screen: Screen, three: Team) -> None:
-    """Up to the channel of Slack."""
+    """The answers up to Slack's channel."""
     await screen.answers("Where should alerts go", "slack")
     await screen.sees("https://api.slack.com/apps?new_app=1&manifest_yaml=")
     await screen.answers("bot token (xoxb-…)", BOT_TOKEN)

@@ -51,7 +51,7 @@ class House:
         return {row.seat for row in await self.bot.store.read(counter_states.read_latest)}
 
     def seen_by_others(self) -> str:
-        """What stands in the channels, and what the database holds."""
+        """Everything in the channels and in the database."""
         with closing(sqlite3.connect(self.database)) as database, database:
             dump = "\n".join(database.iterdump())
         messages = [message.payload for message in self.slack.messages()] + self.discord.messages()

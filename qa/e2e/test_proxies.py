@@ -153,7 +153,7 @@ token_env = "ADMIN_KEY"
 
 
 async def merged(github: GitHub, port: int) -> None:
-    """A pull request was merged, and the bot is told."""
+    """Reports a merged pull request to the bot."""
     now = datetime.now(UTC)
     opened, commit = now - timedelta(hours=2), now - timedelta(hours=1)
     pull = github.merge("acme/app", 7, "ana", commits=[commit], opened_at=opened, merged_at=now)

@@ -49,7 +49,7 @@ def sqlite(tmp_path: Path) -> str:
 
 
 async def lived(three: Team, database: str, clock: ManualClock, **environ: str) -> dict[str, Health]:
-    """A bot starts, reads everybody, and ends; how the sources are then."""
+    """Starts a bot, lets it read everybody, and ends it; returns the sources' states then."""
     async with assembled(three.config(database, **environ), clock) as bot:
         await bot.step()
         await play(bot, clock)
@@ -182,7 +182,7 @@ async def test_credits_that_run_out_are_told_once_for_each_level(
 
 
 def ends_told(three: Team) -> list[str]:
-    """What Discord's messages say about the end of ana's session, alone or together with other things."""
+    """What Discord's messages say about the end of ana's session, alone or together with other alerts."""
     said = (re.search(_ENDS, json.dumps(message)) for message in three.discord.messages())
     return [found[0] for found in said if found is not None]
 

@@ -1,4 +1,4 @@
-"""Who watches a running bot: systemd over a real socket, a dead man's switch, and the lines of its log."""
+"""Monitoring of a running bot: systemd over a real socket, a dead man's switch, and the lines of its log."""
 
 import asyncio
 import json

@@ -18,9 +18,9 @@ from tests.e2e.team import NAMES, Team, team
 from tests.simulator.slack_faults import hanging
 
 TAKEN_OVER = 10.0
-"""Seconds after a death until everything that the dead one did is done by another."""
+"""Seconds after a death until another process does everything that the dead one did."""
 STARTED = 60.0
-"""Seconds in which a process has started, on a machine that is busy."""
+"""Seconds within which a process has started, on a busy machine."""
 EVERY = 4.0
 
 pytestmark = pytest.mark.timeout(240)
@@ -44,7 +44,7 @@ class Watched(list[Received]):
         return [len(times) for times in self.begun.values()]
 
     async def until_read(self, times: int, seconds: float) -> None:
-        """Waits until every seat was begun to be read so many times."""
+        """Waits until every seat's reading was started this many times."""
         async with asyncio.timeout(seconds):
             while len(self.begun) < len(NAMES) or min(self.numbers()) < times:
                 self.changed.clear()
@@ -67,7 +67,7 @@ async def three() -> AsyncIterator[Team]:
 
 @pytest.fixture
 async def environ(three: Team, postgres_server: str) -> AsyncIterator[dict[str, str]]:
-    """As Heroku hands it over: the database in a variable, and by its old name."""
+    """The environment on Heroku: the database in a variable, under its old name."""
     async with postgres.fresh_database(postgres_server) as url:
         toml = three.toml("sqlite:///not-this-one.db", poll_interval=f"{EVERY:.0f}s")
         database = url.replace("postgresql://", "postgres://", 1)

@@ -1,7 +1,7 @@
 """`python -m qa.faults --runs 10000`: the fault campaign.
 
-Exits with 0 if nothing was lost, doubled or out of order, and prints each schedule in which something was. `--replay
-SEED` plays one of them again and shows the channels.
+Exits with 0 if nothing was lost, doubled or out of order, and prints each schedule with a problem. `--replay SEED`
+plays one of them again and shows the channels.
 """
 
 import argparse

@@ -34,15 +34,15 @@ class Base(Protocol):
     def url(self) -> str: ...
 
     async def waiting(self) -> int:
-        """How many deliveries are not done."""
+        """The number of deliveries that are not finished."""
         ...
 
     async def trouble(self, fault: Fault, world: World) -> None:
-        """Does what goes wrong with a database."""
+        """Applies a fault to the database."""
         ...
 
     async def run(self, work: Callable[[Connection], T], world: World) -> T:
-        """Runs it as one write transaction, as soon as the database takes one."""
+        """Runs `work` as one write transaction, as soon as the database accepts one."""
         ...
 
 
@@ -95,8 +95,8 @@ async def _run(url: str, work: Callable[[Connection], T], world: World) -> T:
 
 
 async def _begin(connection: sqlite3.Connection) -> None:
-    """Takes SQLite's write lock as soon as no bot has it. Waiting for it inside SQLite would stop the director, for
-    whom the bot that has it may be waiting."""
+    """Takes SQLite's write lock as soon as no bot has it. It does not wait inside SQLite, which would stop the
+    director, for whom the bot with the lock may be waiting."""
     for left in reversed(range(500)):
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -115,7 +115,7 @@ class Postgres:
     url: str
 
     async def empty(self) -> None:
-        """Ends what a killed bot may have left running, and deletes every row."""
+        """Closes the connections that a killed bot may have left open, and deletes every row."""
         await _even_if_it_crashes(self._empty)
 
     async def _empty(self) -> None:
@@ -186,7 +186,7 @@ async def _number(connection: Any, query: str) -> int:
 
 
 async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
-    """Repeats it if another schedule has crashed the server meanwhile, or another fault did the same."""
+    """Repeats `work` if another schedule or another fault has crashed the server meanwhile."""
     for _ in range(10):
         with suppress(psycopg.Error):
             return await work()
@@ -194,7 +194,7 @@ async def _even_if_it_crashes(work: Callable[[], Awaitable[T]]) -> T:
 
 
 async def make_databases(server: str, count: int) -> list[str]:
-    """The URLs of so many migrated databases."""
+    """The URLs of `count` migrated databases."""
     url = parse_url(server)
     engine = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
     names = [f"meterbot_faults_{number}" for number in range(count)]
@@ -208,7 +208,6 @@ async def make_databases(server: str, count: int) -> list[str]:
 
 
 def copy_of(template: Path, folder: Path) -> Sqlite:
-    """A migrated file of a schedule's own."""
     path = folder / "meterbot.db"
     shutil.copy(template, path)
     return Sqlite(path)

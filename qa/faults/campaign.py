@@ -80,19 +80,17 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Which schedules are played, and how."""
-
     schedules: tuple[Schedule, ...]
     database: str = "sqlite"
     workers: int = 2
     naive: bool = False
     show: bool = False
-    """Keep what the channels showed."""
+    """Keep the channels' contents."""
     seconds: float = 3600.0
-    """Seconds after which it ends, whatever is left."""
+    """Seconds after which the campaign ends, even if schedules are left."""
 
     def run(self, progress: Callable[[Report], None] = lambda _: None) -> Report:
-        """Plays them all. Leaves no process and no file behind."""
+        """Plays all schedules. Leaves no process and no file behind."""
         report, deadline = Report(), time.monotonic() + self.seconds
         urls: list[str] = []
         with ExitStack() as stack:

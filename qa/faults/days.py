@@ -41,13 +41,13 @@ _CAP = 50_00
 
 @cache  # for all accounts
 def _workdays(until: date) -> int:
-    """Of the month, up to and with this day."""
+    """The working days of the month, up to and including this day."""
     return sum(until.replace(day=day).weekday() < 5 for day in range(1, until.day + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's months as a pure function of time: so many cents on every working day, until the cap."""
+    """One person's months as a pure function of time: the same cents on every working day, until the cap."""
 
     number: int
     daily: int
@@ -97,7 +97,7 @@ class _Wire:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the bot uses at one moment: kilobytes of memory, open files, kilobytes of database."""
+    """The bot's resources at one moment: kilobytes of memory, open files, kilobytes of database."""
 
     day: int
     memory: int
@@ -109,8 +109,8 @@ class Look:
 
 
 def grown(looks: Sequence[Look]) -> list[str]:
-    """What the bot uses clearly more of at the end than half-way, when old data is being deleted already. A sample a
-    day stays of every seat, and the month half-way was not over."""
+    """The resources of which the bot uses clearly more at the end than half-way, when it already deletes old data. The
+    history may grow: it keeps one sample a day of every seat."""
     early, late = looks[len(looks) // 2], looks[-1]
     return [
         name
@@ -147,7 +147,6 @@ class _Ear(io.StringIO):
 
 
 def play(seats: int, days: int, seed: int) -> Days:
-    """Plays so many days of so many seats."""
     with tempfile.TemporaryDirectory(prefix="meterbot-days-", dir=fast_folder()) as folder:
         return asyncio.run(_play(Path(folder), seats, days, seed))
 
@@ -175,7 +174,6 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
 
 @contextmanager
 def _without_network(accounts: Mapping[str, Account]) -> Iterator[None]:
-    """Replaces the bot's sources by ours."""
     built = build_sources
 
     def ours(config: Any, *_args: Any, **_more: Any) -> dict[str, Source]:

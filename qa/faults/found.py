@@ -1,4 +1,4 @@
-"""The bugs that campaigns have found, each as the schedule that shows it."""
+"""The bugs that campaigns have found, each with a schedule that shows it."""
 
 from qa.faults.play import Schedule
 from qa.faults.stories import Story, script

@@ -42,19 +42,19 @@ ITEM_FAULTS = (
     "incalculable pull request",
 )
 EVERY = 7
-"""One of so many schedules has a bad item."""
+"""One schedule in this many has a bad item."""
 SPARE_SEAT = "zed"
-"""The seat whose reading cannot be stored. It is in no story."""
+"""The seat whose reading cannot be stored. No story uses it."""
 SPARE_CENTS = 10_00
 HOOK_SECRET = "webhook-secret-of-the-campaign"
 _REPO, _BAD_PULL, _GOOD_PULL = "acme/app", 666, 12
 LATE_SECONDS = 900.0
-"""After so long without any other fault, a fact was held up."""
+"""A fact that takes longer than this, without any other fault, was held up."""
 _WAIT_SECONDS = 2 * 3600.0
 
 
 def choose_item(rng: random.Random, story: Story, platforms: tuple[str, ...]) -> Fault:
-    """The item fault of a schedule. It concerns what happens at its step."""
+    """The item fault of a schedule. It affects what happens at its step."""
     kind, platform = rng.choice(ITEM_FAULTS), rng.choice(platforms)
     steps = range(len(story.steps))
     if kind.endswith("pull request"):
@@ -68,7 +68,7 @@ def choose_item(rng: random.Random, story: Story, platforms: tuple[str, ...]) ->
 
 @dataclass
 class Stage:
-    """What an item fault acts on."""
+    """The parts of a schedule that an item fault changes."""
 
     base: Base
     world: World
@@ -84,7 +84,7 @@ class Stage:
 
 @dataclass
 class Item:
-    """The bad item of one schedule. `problems` is what should not have become of it."""
+    """The bad item of one schedule. `problems`: what went wrong with it beyond the fault itself."""
 
     fault: Fault
     story: Story
@@ -125,7 +125,7 @@ class Item:
             await self._merge()
 
     async def _merge(self) -> None:
-        """A bad pull request, stored by another version, and then a good one."""
+        """Stores a bad pull request of another version, and then a good one."""
         assert self._began_at is not None
         merged_at, author = self.stage.world.page.wall, self.story.steps[0].seat
         bad = SimulatedPull(_REPO, _BAD_PULL, author, self._began_at, merged_at)
@@ -143,7 +143,7 @@ class Item:
     # What happens to it.
 
     async def settle(self) -> None:
-        """Everything else is healed. Waits until the bad item is set aside as it should be."""
+        """Runs after all other faults have ended. Waits until the bad item is set aside as it should be."""
         if self.kind == "unstorable reading":
             await self._until(
                 "the seat's health does not say that its reading cannot be stored", _cannot_store
@@ -163,7 +163,7 @@ class Item:
             self.problems.append(f"messages failed: {failed}")
 
     async def _judge_failed(self) -> None:
-        """Only the bad messages, each with its reason."""
+        """Checks that only the bad messages failed, each with its reason."""
         words = SLACK_WORDS if self.fault.platform == "slack" else DISCORD_WORDS
         most = len(self._facts)
         if self.kind == "unreadable event":
@@ -195,12 +195,12 @@ class Item:
     # What stands in the channels.
 
     def excuses(self, platform: str) -> tuple[Fact, ...]:
-        """The facts that need not be told there, and must not be."""
+        """The facts that need not, and must not, be in the channels."""
         bad = self.kind == "refused message" and platform == self.fault.platform
         return self._facts if bad else ()
 
     def judge(self, platform: str, verdict: Verdict, seen: list[Sighting]) -> None:
-        """Takes from the verdict what the bad item excuses, and adds what it does not."""
+        """Removes from the verdict what the bad item excuses, and adds what it does not."""
         excused = self.excuses(platform)
         for fact in excused:
             if any(fact.told_by(each) for sighting in seen for each in sighting.texts):
@@ -277,7 +277,7 @@ _STORE = {
 
 
 def _refuse_rows(connection: Connection) -> None:
-    """Nothing that is read of the spare seat can be stored from now on."""
+    """From now on the database refuses every reading of the spare seat."""
     for statement in _REFUSE[connection.dialect.name]:
         connection.execute(text(statement))
 

@@ -1,7 +1,7 @@
-"""How alerts are usually sent: post, then record; resend without looking, as slack_sdk does by default; give up after
+"""The usual way to send alerts: post, then record; resend without looking, as slack_sdk does by default; give up after
 some attempts.
 
-The oracle must find what that loses and doubles: otherwise its silence about meterbot would mean nothing.
+The oracle must find what it loses and doubles: otherwise finding nothing wrong with meterbot would prove nothing.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _TRIES = 2
 
 
 def take_over() -> None:
-    """Makes this process send the naive way, instead of meterbot's."""
+    """Makes this process send in the naive way."""
     DeliveryWorker._find_earlier = _do_not_look  # type: ignore[method-assign]
     DeliveryWorker._put_back = _give_up_soon  # type: ignore[method-assign]
     SlackWeb._client = _usual_client  # type: ignore[method-assign]

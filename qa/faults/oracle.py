@@ -1,6 +1,6 @@
-"""Judges what the channels contain at the end: nothing is missing, nothing is there twice, and the order is kept.
+"""Judges what the channels contain at the end: nothing is missing, nothing is there twice, and the order is right.
 
-It looks at what people see and at the marks that messages carry, never at what the bot has stored.
+It reads only what people see and the marks that messages carry, never what the bot has stored.
 """
 
 import json
@@ -44,13 +44,13 @@ class Sighting:
 
 @dataclass
 class Verdict:
-    """What is wrong on one platform, in words."""
+    """The problems on one platform, in words."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     disordered: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
-    """What came later than it had to."""
+    """The facts that came too late."""
 
     def add(self, other: "Verdict") -> None:
         self.lost += other.lost
@@ -73,7 +73,7 @@ def _lost(story: Story, seen: list[Sighting]) -> Iterator[str]:
 
 
 def _times(fact: Fact, text: str) -> int:
-    """How often a message contains a fact: a message with several facts has a line with the hour for each."""
+    """How often a message contains a fact. A message with several facts has a line with the hour for each."""
     lines = sum(fact.told_by(line) for line in text.splitlines() if _HOUR.match(line))
     return max(lines, int(fact.told_by(text)))
 
@@ -89,7 +89,7 @@ def _doubled(seen: list[Sighting]) -> Iterator[str]:
 
 
 def _disordered(story: Story, seen: list[Sighting]) -> Iterator[str]:
-    """A seat's levels in their order, and a block before its end."""
+    """Finds levels of a seat out of order, and the end of a block before its beginning."""
     for seat in story.seats:
         chain = [fact for fact in story.facts if fact.seat == seat]
         for first, second in pairwise([fact for fact in chain if _is_level(fact)]):
@@ -120,7 +120,7 @@ def _level(fact: Fact) -> int:
 
 
 def held_up(facts: Iterable[Fact], since: float, seconds: float, seen: Sequence[Sighting]) -> list[str]:
-    """Those of the facts that were told, but not within so many seconds since then."""
+    """The facts that were posted, but later than this many seconds after they happened."""
     late = []
     for fact in facts:
         told = [each.second for each in seen if any(fact.told_by(text) for text in each.texts)]
@@ -189,6 +189,6 @@ def _strings(node: Any, key: str = "") -> Iterator[str]:
 
 
 def _instants(line: str) -> str:
-    """With each instant as a person reads it."""
+    """The text with each instant as a person reads it."""
     line = re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", line)
     return re.sub(r"<t:(\d+):\w>", lambda mark: moment(datetime.fromtimestamp(int(mark[1]), UTC), UTC), line)

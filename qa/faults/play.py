@@ -38,9 +38,9 @@ from qa.faults.zygote import Birth, Zygote
 
 _TICK_SECONDS = 40.0
 _UNREAD_SECONDS = 3 * 3600.0
-"""Nothing in a schedule keeps a seat unread for so long."""
+"""The longest time for which a fault keeps a seat unread."""
 _QUIET_SECONDS = 6 * 3600.0
-"""So long after the last fault everything must have been posted."""
+"""This long after the last fault, everything must have been posted."""
 _PATIENCE_SECONDS = 900.0
 """Real seconds after which a schedule is stuck."""
 _MOST_STARTS = 400
@@ -49,7 +49,7 @@ _TOKEN = "push-token-of-the-campaign"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is played. The seed is its name: the same seed is the same schedule."""
+    """One schedule. Its seed is its name: the same seed gives the same schedule."""
 
     name: str
     story: Story
@@ -58,7 +58,7 @@ class Schedule:
     polled: bool
     bots: int
     item: Fault | None = None
-    """What is wrong with a single item."""
+    """The fault of a single item."""
 
     @classmethod
     def of(cls, seed: int, database: str, *, bots: int) -> "Schedule":
@@ -96,7 +96,7 @@ class Outcome:
     messages: int = 0
     told: int = 0
     seen: list[str] = field(default_factory=list)
-    """What the channels contain, if requested."""
+    """The channels' contents, if requested."""
 
     @property
     def good(self) -> bool:
@@ -116,7 +116,7 @@ class Outcome:
 
 
 class Play:
-    """One schedule, while it is played."""
+    """A schedule that is being played."""
 
     def __init__(
         self,
@@ -243,7 +243,7 @@ class Play:
             return False
 
     async def _ask(self, path: str) -> str:
-        """A path's answer, once a bot gives one."""
+        """The answer to a request, once a bot gives one."""
         for _ in range(400):
             if (url := self._some_bot()) is not None:
                 with suppress(aiohttp.ClientError, TimeoutError):
@@ -253,8 +253,7 @@ class Play:
         return ""
 
     async def _let_read(self, seat: str, standing: Standing) -> None:
-        """A seat is read again only once its last reading is stored, so the second reading by the same process proves
-        it."""
+        """Waits until a process has read the seat twice, because that proves that its first reading is stored."""
         organization = self._stand(seat, standing)
         until = self._world.now + round(_UNREAD_SECONDS * 1e6)
         while self._world.now < until:
@@ -263,7 +262,7 @@ class Play:
         self.outcome.problems.append(f"{seat} was not read for {_UNREAD_SECONDS / 3600:.0f} hours")
 
     def _stand(self, seat: str, standing: Standing) -> SimulatedOrganization:
-        """Sets what claude.ai says of the seat from now on."""
+        """Sets claude.ai's numbers of the seat from now on."""
         organization = next(
             each for each in self._claude.accounts if each.session_key == _session_key(seat)
         ).organizations[0]
@@ -343,7 +342,7 @@ class Play:
         task.add_done_callback(self._trouble_is_over)
 
     def _trouble_is_over(self, task: asyncio.Task[None]) -> None:
-        """A fault that did not happen was not survived either."""
+        """Reports a fault that could not be applied: the bot has not survived it."""
         self._troubles.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.outcome.problems.append(f"a fault was not done: {error!r}")
@@ -399,7 +398,7 @@ class Play:
                 await gateway.invalidate(resumable=kind == "gateway resumable")
 
     async def _supervise(self, number: int) -> None:
-        """Starts a bot again whenever it has ended, as systemd would."""
+        """Starts a bot again whenever it has ended, as systemd does."""
         while not self._over:
             kill = self._next_cut() if number == 0 else {}
             status = await self._world.start(number, self._birth(number), **kill).ended
@@ -415,7 +414,7 @@ class Play:
         return self._over
 
     def _next_cut(self) -> dict[str, int]:
-        """Where the new life is cut short, as in `Slot.clear`."""
+        """The point at which the next process is killed, as in `Slot.clear`."""
         if not self._lives_to_cut:
             return {}
         fault = self._lives_to_cut.pop(0)
@@ -425,7 +424,7 @@ class Play:
     # The end.
 
     async def _become_quiet(self) -> None:
-        """No more faults; returns once nothing is left to post."""
+        """Ends all faults, and returns once nothing is left to post."""
         self._weather.heal()
         self._lives_to_cut.clear()
         for bot in self._world.bots.values():

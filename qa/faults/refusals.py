@@ -1,4 +1,4 @@
-"""What a platform refuses for good: one message for its content or its form, or every edit of one message."""
+"""Permanent refusals of a platform: of one message for its content or its form, or of every edit of one message."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _RICH = {"slack": "blocks", "discord": "embeds"}
 
 @dataclass
 class Refusal:
-    """Refuses on one platform. `kind` is that of the fault; `facts`: the ones that no message may tell."""
+    """A refusal on one platform. `kind` is the fault's; `facts`: the ones that no message may contain."""
 
     kind: str
     platform: str
@@ -26,7 +26,7 @@ class Refusal:
     _uneditable: str | None = field(default=None)
 
     async def answer(self, platform: str, group: str, request: web.Request) -> web.StreamResponse | None:
-        """The platform's no, or None where it takes the call."""
+        """The platform's refusal, or None if it accepts the call."""
         if platform != self.platform or group not in {"post", "edit"} or request.method == "DELETE":
             return None
         sent = _sent(await request.read())

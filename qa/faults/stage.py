@@ -28,13 +28,13 @@ from tests.simulator.slack import SlackSimulator
 SECOND = 1_000_000
 _ports = itertools.count()
 _LOOK_SECONDS = 0.02
-"""How often it checks whether everything waits, if nobody reports it."""
+"""How often the director checks whether everything waits, if nobody reports it."""
 _TURNS = 12
-"""Rounds of our event loop, in which a connection is accepted and its request has reached a platform."""
+"""Rounds of our event loop in which a connection is accepted and its request reaches a platform."""
 
 
 class Weather(Protocol):
-    """Stands between a call and the platform."""
+    """Applies faults between a call and the platform."""
 
     async def serve(
         self, platform: str, call: str, request: web.Request, handler: Handler
@@ -42,11 +42,11 @@ class Weather(Protocol):
 
 
 FLOOD = {"slack": 4_200, "discord": 3_200}
-"""Messages: more than are looked through for one that may have arrived."""
+"""More messages than the bot searches for one that may have arrived."""
 
 
 class StormySlack(SlackSimulator):
-    """A Slack whose calls meet the faults."""
+    """A simulated Slack with faults."""
 
     def __init__(self, weather: Weather, **more: Any) -> None:
         super().__init__(**more)
@@ -56,14 +56,14 @@ class StormySlack(SlackSimulator):
         return await self._weather.serve("slack", request.match_info["method"], request, super()._serve_call)
 
     async def flood(self) -> None:
-        """People write thousands of messages after the newest, where that one is."""
+        """Adds thousands of people's messages after the newest one, where that is."""
         newest = self.channels[self.channel].messages[-1]
         for _ in range(FLOOD["slack"]):
             self._add(self.channel, {"text": "well"}, {"user": self.user}, newest.thread_ts)
 
 
 class StormyDiscord(DiscordSimulator):
-    """A Discord whose calls meet the faults. `edits`: what messages said before, by id."""
+    """A simulated Discord with faults. `edits`: earlier texts of messages, by id."""
 
     def __init__(self, weather: Weather, **more: Any) -> None:
         super().__init__(**more)
@@ -77,7 +77,7 @@ class StormyDiscord(DiscordSimulator):
         return await self._weather.serve("discord", f"{request.method} {path}", request, inner)
 
     async def flood(self) -> None:
-        """People write thousands of messages."""
+        """Adds thousands of people's messages."""
         for _ in range(FLOOD["discord"]):
             await self.say("well")
 
@@ -141,7 +141,7 @@ class World:
         await future
 
     def pulse(self) -> None:
-        """Something has ended: perhaps everything waits now."""
+        """Reports that something has ended, so that everything may be waiting now."""
         self._pulse.set()
 
     async def _conduct(self) -> None:
@@ -161,7 +161,7 @@ class World:
                 self._leap(seen)
 
     def _rests(self) -> dict[int, tuple[int, int]] | None:
-        """Until when everybody sleeps; None while somebody does not."""
+        """The next instant at which somebody wakes up; None while somebody is working."""
         if self.calls:
             return None
         rests = {}
@@ -243,7 +243,7 @@ class World:
             os.kill(self.bots[number].pid, what)
 
     def limit_files(self, size: int | None) -> None:
-        """No bot can write a file beyond this size, so its disk is full. None removes the limit."""
+        """Limits the size of files that a bot can write, like a full disk. None removes the limit."""
         for bot in self.bots.values():
             hard = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)[1]
             soft = hard if size is None else size
@@ -269,8 +269,7 @@ def reset(request: web.Request) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody else gets: neither from the system, which gives only higher ones, nor from another process
-    of a campaign."""
+    """A port that nothing else uses: the system gives only higher ones, and no other process of a campaign gets it."""
     mine = 20_000 + os.getpid() % 100 * 100
     for _ in range(100):
         port = mine + next(_ports) % 100

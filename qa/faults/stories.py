@@ -14,12 +14,12 @@ CAP = 50_00
 
 _PERCENTS = {0: (12, 31, 43), 50: (53, 61, 74), 80: (83, 88, 91), 95: (96, 97)}
 _RAISE = (23, 10)
-"""By this ratio a cap is raised: then the spend is below every level again."""
+"""The ratio by which a cap is raised: the spend is then below every level again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What Anthropic's counter says of a seat, in cents."""
+    """Anthropic's counter of a seat, in cents."""
 
     used: int = 0
     cap: int = CAP
@@ -42,7 +42,7 @@ class Fact:
         return f"{self.seat}: {' … '.join(mark.replace(chr(92), '') for mark in self.marks)}"
 
     def told_by(self, text: str) -> bool:
-        """Whether a message contains it. A message about several seats has a line for each."""
+        """Whether a message contains the fact. A message about several seats has a line for each."""
         others = [name for name in NAMES if name != self.seat and _word(name).search(text)]
         parts = text.splitlines() if others else [text]
         wanted = [_word(self.seat), *(re.compile(mark) for mark in self.marks)]
@@ -121,12 +121,12 @@ class _Seat:
 
 
 def _amount(cents: int) -> str:
-    """A pattern that finds it, with or without a comma among its thousands."""
+    """A pattern that finds the amount with or without a thousands separator."""
     return rf"\$(?:{re.escape(f'{cents / 100:,.2f}')}|{re.escape(f'{cents / 100:.2f}')})"
 
 
 def tell(rng: random.Random, most: int = 7) -> Story:
-    """A random story of at most so many steps."""
+    """A random story of at most `most` steps."""
     seats = NAMES[: min(rng.choice((1, 1, 1, 2, 2, 3, 4)), most // 2)]
     models = {name: _Seat(name) for name in seats}
     steps: list[Step] = []

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from meterbot.store.thread import WorkerThreads
 
 EPOCH = datetime(2026, 4, 14, 10, tzinfo=UTC)
-"""The time when a schedule begins: in the middle of a month and of a day."""
+"""The time at which a schedule begins: in the middle of a month and of a day."""
 NEVER = 2**62
 
 _NOW, _WALL = 0, 1
@@ -83,19 +83,19 @@ class Slot:
         self._first = first
 
     def clear(self, *, kill_at: int = 0, kill_commit: int = 0) -> None:
-        """For a new bot. `kill_at`: the number of the callback before which it dies. `kill_commit`: 2n is right before
-        the n-th commit, 2n + 1 right after it. 0 is never."""
+        """Prepares the slot for a new bot. `kill_at`: the number of the callback before which it dies. `kill_commit`:
+        2n is right before the n-th commit, 2n + 1 right after it. 0 is never."""
         for place in range(_EACH):
             self._numbers[self._first + place] = 0
         self._numbers[self._first + _KILL_AT] = kill_at
         self._numbers[self._first + _KILL_COMMIT] = kill_commit
 
     def kill_after(self, points: int) -> None:
-        """Counts so many callbacks from now."""
+        """Kills the bot after this many callbacks from now."""
         self._numbers[self._first + _KILL_AT] = self._numbers[self._first + _POINTS] + points
 
     def kill_at_commit(self, half: int) -> None:
-        """Counts from now: 2n is right before the n-th commit, 2n + 1 right after it."""
+        """Kills the bot at a commit, counted from now: 2n is right before the n-th commit, 2n + 1 right after it."""
         self._numbers[self._first + _KILL_COMMIT] = 2 * self._numbers[self._first + _COMMITS] + half
 
     def spare(self) -> None:
@@ -120,7 +120,7 @@ class Slot:
     # What the bot itself does.
 
     def sleep(self, deadline: int) -> bool:
-        """Writes until when. True if nothing else is going on."""
+        """Writes the time until which the bot sleeps. True if nothing else is going on."""
         self._numbers[self._first + _DEADLINE] = deadline
         self._numbers[self._first + _ASLEEP] = 1
         return not self._numbers[self._first + _BUSY]
@@ -130,7 +130,7 @@ class Slot:
         self._numbers[self._first + _SEQUENCE] += 1
 
     def busy(self, change: int) -> None:
-        """Work that the event loop does not see, as in a database, begins or ends."""
+        """Notes that work which the event loop does not see, as in a database, begins or ends."""
         self._numbers[self._first + _BUSY] += change
 
     def pass_point(self) -> None:

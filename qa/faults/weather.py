@@ -1,4 +1,4 @@
-"""What goes wrong in a schedule: chosen at random, written down before it starts, and applied to the bots' calls."""
+"""The faults of a schedule: chosen at random, written down before it starts, and applied to the bots' calls."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from tests.simulator.discord_faults import Handler
 from tests.simulator.discord_objects import Json
 
 CALL_FAULTS = ("drop", "reset", "hang", "500", "502", "503", "429", "kill", "term")
-"""What may happen to one call. With `accept`, it took effect first."""
+"""A fault of one call. With `accept`, the call took effect first."""
 _OUTAGES = ("drop", "503", "429", "hang")
 _ANY_TIME = ("kill point", "kill commit", "kill", "term")
 _SOCKETS = {
@@ -49,7 +49,6 @@ class Fault:
 
 
 def choose(rng: random.Random, steps: int, platforms: tuple[str, ...], database: str) -> tuple[Fault, ...]:
-    """The faults of a schedule."""
     faults = [_one(rng, rng.randrange(-1, steps), platforms, database) for _ in range(rng.randint(1, 5))]
     return tuple(sorted(faults, key=lambda fault: fault.step))
 
@@ -105,12 +104,12 @@ class _Armed:
 
 @dataclass
 class Weather:
-    """The faults that calls meet. `hits` counts what really happened."""
+    """The faults of calls. `hits` counts those that really happened."""
 
     world: World
     hits: Counter[str] = field(default_factory=Counter)
     refusal: Refusal | None = None
-    """What a platform refuses, whatever else goes wrong."""
+    """The permanent refusals of a platform."""
     flood: Callable[[], Awaitable[None]] | None = None
     _armed: list[_Armed] = field(default_factory=list)
     _outages: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -125,7 +124,7 @@ class Weather:
             self._armed.append(_Armed(fault, fault.times))
 
     def heal(self) -> None:
-        """No more faults from now on."""
+        """Ends all faults."""
         self._armed.clear()
         self._outages.clear()
         self._healed.set()
@@ -185,7 +184,7 @@ class Weather:
         return web.Response()
 
     async def _hang(self) -> None:
-        """No answer, however long the caller waits: the time passes meanwhile."""
+        """Gives no answer, however long the caller waits: the time passes meanwhile."""
         self.world.calls -= 1
         self.world.pulse()
         try:

@@ -1,6 +1,6 @@
-"""Where bots come from: a process that has imported everything once and forks one real process per start.
+"""A process that has imported everything once and forks one real process for each start of a bot.
 
-It has no thread and no event loop. What it forks is the same as `meterbot run`, but for the time, which is the
+It has no thread and no event loop. A forked bot is the same as `meterbot run`, except for the time, which is the
 schedule's, and for the points at which it may be told to die.
 """
 
@@ -45,18 +45,17 @@ from qa.faults.virtual import EPOCH, Loop, Page, WallClock, count_points
 
 STARTED_BADLY, FAILED = 3, 4
 _PING_SECONDS = 120.0
-"""Slack's sockets are pinged less often than in life, where it is every ten seconds: it is most of what idling costs."""
+"""Slack's sockets are pinged less often than in production (every ten seconds), because pings are most of what idling
+costs."""
 _BUSY_MS = 1_000
-"""How long SQLite waits for a lock, in real time: its waiting is not ours to shorten."""
+"""How long SQLite waits for a lock, in real time, which the schedule cannot shorten."""
 _CALM = 10
-"""So many times slower than in life do bots on one database say that they live: their beats are what idling costs."""
+"""Heartbeats of bots on one database are slower by this factor, because they are most of what idling costs."""
 _DIE_WITH_PARENT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What a bot starts with."""
-
     page: str
     slot: int
     environ: Mapping[str, str]
@@ -126,8 +125,8 @@ def _serve(orders: socket.socket, url: str) -> None:
 
 
 def _warm_up(url: str) -> None:
-    """Does once what every bot would do in its life: loads what is loaded at first use, compiles what it asks the
-    database."""
+    """Does in advance what every bot would do in its life: loads what is loaded at first use, and compiles its database
+    statements."""
     # Nobody speaks TLS here, and the certificates of the world take longer to read than all the rest.
     setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_more: None)  # noqa: B010
     with tempfile.TemporaryDirectory() as folder:
@@ -172,7 +171,7 @@ def _spent(cents: str, now: datetime) -> Snapshot:
 
 
 def die_with_parent() -> None:
-    """Nothing is left behind, whichever process is killed."""
+    """Makes this process die with its parent, so that nothing is left behind, whichever process is killed."""
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
@@ -188,7 +187,7 @@ def _ping_seldom() -> None:
 
 
 def _schedule_by(page: Page) -> None:
-    """apscheduler reads the machine's clock, which is the schedule's here, with its jumps."""
+    """Makes apscheduler use the schedule's clock, with its jumps, instead of the machine's."""
 
     class WallTime(datetime):
         @classmethod
@@ -200,7 +199,8 @@ def _schedule_by(page: Page) -> None:
 
 
 def _let_gateways_be_silent() -> None:
-    """discord.py's heart beats in a thread of its own, in real time: on ours it would seem to have stopped."""
+    """Turns off discord.py's heartbeat timeout: its thread runs in real time, so on the schedule's clock the heartbeat
+    would seem to have stopped."""
     begin = ConnectionState.__init__
 
     def patient(state: Any, **options: Any) -> None:
@@ -210,7 +210,7 @@ def _let_gateways_be_silent() -> None:
 
 
 def _live(birth: Birth, director: socket.socket) -> None:
-    """One bot's life, in a process of its own: what `meterbot run` does."""
+    """Runs one bot in a process of its own, as `meterbot run` does."""
     status = FAILED
     try:
         die_with_parent()
