@@ -1,4 +1,4 @@
-"""`make bench`: everything that is measured, as one table."""
+"""`make bench`: all measurements, as one table."""
 
 import argparse
 import asyncio

@@ -74,8 +74,6 @@ class _Connection(asyncio.Protocol):
 
 
 class Floor:
-    """As many connections as requests in flight."""
-
     def __init__(self, upstream: Running, in_flight: int) -> None:
         self._upstream, self._in_flight = upstream, in_flight
         self._free: list[_Connection] = []

@@ -1,4 +1,4 @@
-"""Taking turns, and the lines of the table."""
+"""Alternating measurements, and the lines of the table."""
 
 import asyncio
 import gc
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from meterbot.app import log_setup
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-"""What this process could use before `prepare` bound it."""
+"""The cores that this process could use before `prepare` bound it."""
 
 Work = Callable[[], Awaitable[int]]
-"""Does a bounded piece of work and says of how many things it was."""
+"""Does a bounded piece of work and returns how many items it processed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One goal, and what was measured. `ours` and `floor` in the unit that they name; `value` is held against `goal`."""
+    """A goal, and what was measured. `ours` and `floor` are in their own unit; `value` is compared with `goal`."""
 
     what: str
     goal: str
@@ -51,7 +51,6 @@ def table(lines: Iterable[Line]) -> str:
 
 
 def quiet() -> None:
-    """Only what goes wrong is logged."""
     log_setup.set_up(level=logging.WARNING)
 
 
@@ -60,20 +59,20 @@ def counted(number: int, what: str) -> str:
 
 
 def prepare() -> None:
-    """Keeps this process on the first core it may use, as far as the system can, and quiet."""
+    """Binds this process to the first core it may use, if the system can do that, and makes it quiet."""
     quiet()
     bind(CORES[:1])
 
 
 def bind(cores: Iterable[int]) -> None:
-    """Keeps this process and what it starts on these cores, as far as the system can; of none, wherever it is."""
+    """Binds this process and its children to these cores, if the system can do that; without cores, it changes nothing."""
     if cores := set(cores):
         os.sched_setaffinity(0, cores)
 
 
 async def in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, list[float]]:
-    """Microseconds of CPU per thing, by name, a value for each round; every second round goes backwards. A round
-    before them warms everything up."""
+    """Microseconds of CPU per item, by name: one value for each round. Every second round runs in reverse order. A
+    round before them warms everything up."""
     costs: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name in works if number % 2 else reversed(list(works)):
@@ -86,7 +85,6 @@ async def in_turns(works: Mapping[str, Work], rounds: int) -> dict[str, list[flo
 
 
 def ratio(ours: Sequence[float], other: Sequence[float]) -> float:
-    """The median of the ratios of the same round."""
     return statistics.median(a / b for a, b in zip(ours, other, strict=True))
 
 
@@ -95,7 +93,7 @@ def microseconds(values: Sequence[float]) -> str:
 
 
 async def at_once(poll: Callable[[int], Awaitable[object]], numbers: Iterable[int], in_flight: int) -> int:
-    """Polls each seat once, so many at a time; says how many that were."""
+    """Polls each seat once, with this many requests at a time; returns the number of seats."""
     waiting, done = iter(numbers), 0
 
     async def one_after_another() -> None:

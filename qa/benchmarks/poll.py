@@ -1,7 +1,7 @@
-"""What it costs to read a seat: `python -m qa.benchmarks.poll`.
+"""The cost of reading a seat: `python -m qa.benchmarks.poll`.
 
-The floor, the bare GETs of a stock httpx and of aiohttp, and the bot's own reader, which also holds the errors, the
-drift and the sessions apart. All ask for the three answers of a reading whose account is known.
+Compares the floor, the bare GETs of a stock httpx and of aiohttp, and the bot's own reader, which also handles errors,
+drift and sessions. All request the three answers of a reading whose account is known.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from qa.benchmarks.measure import Line
 SEATS = 128
 ROUNDS = 5
 _POLLS = {"floor": 1500, "aiohttp": 400, "httpx": 100, "ours": 300}
-"""So many that each turn is about as long."""
+"""Readings in a turn, so that all turns take about as long."""
 
 Poll = Callable[[int], Awaitable[object]]
 
@@ -54,7 +54,8 @@ def bare_aiohttp(client: aiohttp.ClientSession, url: str) -> Poll:
 
 
 def bots_own(transport: HttpClient, url: str) -> Poll:
-    """The readers as the bot makes them. The clock they are told passes no hour, after which the account is read again."""
+    """The readers as the bot makes them. Their clock stays within an hour, after which the account would be read
+    again."""
     began = datetime(2026, 4, 30, 10, tzinfo=UTC)
     readers = [
         ClaudeAiSource(
@@ -75,7 +76,7 @@ def bots_own(transport: HttpClient, url: str) -> Poll:
 async def costs(
     served: upstream.Running, in_flight: int, rounds: int, share: float = 1.0
 ) -> dict[str, list[float]]:
-    """Microseconds of CPU per reading, by who reads."""
+    """Microseconds of CPU per reading, by reader."""
     least = floor.Floor(served, in_flight)
     await least.open()
     async with (
@@ -123,7 +124,7 @@ async def lines(rounds: int = ROUNDS) -> list[Line]:
 
 
 async def short() -> float:
-    """What a reading costs beside the bare requests of a stock httpx, in some seconds."""
+    """The cost of a reading compared with the bare requests of a stock httpx, measured in a few seconds."""
     with upstream.running() as served:
         found = await costs(served, 8, 2, share=0.15)
     return measure.ratio(found["ours"], found["httpx"])

@@ -1,4 +1,5 @@
-"""Where it goes, as shares, which survive a busy machine: `make bench ARGS="--profile tick"`."""
+"""Where time and memory go, as shares, which are meaningful on a busy machine, too: `make bench ARGS="--profile
+tick"`."""
 
 import asyncio
 import cProfile
@@ -37,7 +38,7 @@ _MOST = 40
 
 
 class _Here(ThreadPoolExecutor):
-    """Does at once what would be done in a thread, where no profiler sees it."""
+    """Runs at once what would run in a thread, where no profiler sees it."""
 
     def submit(self, work: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -55,7 +56,7 @@ async def of_tick() -> str:
 
 @asynccontextmanager
 async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
-    """A bot that has read ten thousand seats, and looked after them once."""
+    """A bot that has read ten thousand seats and checked them once."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, of = Path(name), store.counters(whole.MOST)
         config = load(None, whole.environment(whole.MOST, "http://127.0.0.1:9", folder, 60.0), folder)
@@ -84,13 +85,13 @@ async def of_answer() -> str:
 
 
 async def of_sweep() -> str:
-    """What time alone makes true of ten thousand seats that are well."""
+    """A sweep over ten thousand healthy seats."""
     async with _known(ManualClock(store.BEGAN)) as bot:
         return await _profiled(bot.sweep)
 
 
 async def of_memory(seats: int = 2_000) -> str:
-    """What a seat takes, as Python allocates it: its configuration, its reader, what is known of it, its row."""
+    """The memory of a seat, as Python allocates it: its configuration, its reader, what is known of it, its row."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, clock, of = Path(name), ManualClock(store.BEGAN), store.counters(seats)
         told = whole.environment(seats, "http://127.0.0.1:9", folder, 60.0)
@@ -117,7 +118,7 @@ async def of_memory(seats: int = 2_000) -> str:
 
 
 async def of_postgresql() -> str:
-    """Samples kept on PostgreSQL, as `store` measures it: by statement, and what passes between the statements."""
+    """Storing samples on PostgreSQL, as `store` measures it: time by statement, and between the statements."""
     spent, begun = Counter[str](), [0.0]
 
     def before(*_: object) -> None:
@@ -145,12 +146,12 @@ async def of_postgresql() -> str:
 
 
 async def of_help() -> str:
-    """What `meterbot --help` imports."""
+    """The imports of `meterbot --help`."""
     return await asyncio.to_thread(_imported, "import meterbot.cli")
 
 
 async def of_start() -> str:
-    """What `meterbot run` imports, with Slack."""
+    """The imports of `meterbot run`, with Slack."""
     return await asyncio.to_thread(_imported, "import meterbot.cli, meterbot.app, meterbot.chat.slack")
 
 
@@ -171,7 +172,7 @@ async def _several(work: Callable[[], Awaitable[object]], times: int) -> None:
 
 
 async def _profiled(work: Callable[[], Awaitable[object]]) -> str:
-    """The functions in which most of the CPU time was, with what they call."""
+    """The functions that used most of the CPU time, and the functions that they call."""
     profiler = cProfile.Profile(time.process_time)
     profiler.enable()
     await work()

@@ -1,6 +1,7 @@
-"""How long it takes to begin: `python -m qa.benchmarks.start`. Whole processes, beside what a Python needs to load asyncio.
+"""The time of a start: `python -m qa.benchmarks.start`.
 
-The goals are those of a machine on which that takes 31 ms; held is how many times as long we take.
+Whole processes, compared with what a Python needs to load asyncio. The goals are those of a machine on which that takes
+31 ms; the ratio is compared.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from tests.simulator.slack import SlackSimulator
 
 _RUNS = 5
 _ASYNCIO = 31.0
-"""Milliseconds that `import asyncio` takes where the goals were set."""
+"""Milliseconds that `import asyncio` takes on the machine for which the goals were set."""
 _PROGRAM = str(Path(sys.executable).with_name("meterbot"))
 _LARGE = ("discord", "slack_bolt", "matplotlib", "psycopg", "alembic", "rich")
 _LOADED = """
@@ -85,7 +86,7 @@ def _line(what: str, goal: int, beside: tuple[str, str], ours: list[float], bare
 
 
 async def _started(slack: SlackSimulator, folder: str, *command: str) -> asyncio.subprocess.Process:
-    """`meterbot run`, as soon as it says that it has started."""
+    """Starts `meterbot run`, and returns as soon as it says that it has started."""
     child = await asyncio.create_subprocess_exec(
         *command,
         stdout=asyncio.subprocess.PIPE,
@@ -105,7 +106,7 @@ async def _started(slack: SlackSimulator, folder: str, *command: str) -> asyncio
 
 
 async def _ready(slack: SlackSimulator) -> float:
-    """Seconds of CPU until the bot is connected and at work; then it is no more."""
+    """Seconds of CPU until the bot is connected and at work; then ends it."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
         before = _children()
         child = await _started(slack, folder, _PROGRAM, "run")
@@ -115,7 +116,7 @@ async def _ready(slack: SlackSimulator) -> float:
 
 
 async def _libraries(slack: SlackSimulator) -> list[str]:
-    """The large ones that it loaded."""
+    """The large libraries that it loaded."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
         child = await _started(slack, folder, sys.executable, "-c", _LOADED.format(large=_LARGE))
         child.terminate()

@@ -1,6 +1,6 @@
-"""What it costs to keep a reading, and to answer from what is kept: `python -m qa.benchmarks.store`.
+"""The cost of storing a reading, and of answering from the database: `python -m qa.benchmarks.store`.
 
-The floor is a bare `executemany` of the same columns, one transaction for all seats; on PostgreSQL a COPY.
+The floor is a bare `executemany` of the same columns, in one transaction for all seats; on PostgreSQL a COPY.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ def samples(of: list[Counter], at: datetime, spent: int) -> list[Sample]:
 
 
 def batch(of: list[Counter], at: datetime, spent: int) -> Batch:
-    """What a tick writes in which every seat has spent."""
+    """The rows that a tick writes if every seat has spent."""
     new = samples(of, at, spent)
     latest, states = [], {}
     for number, sample in enumerate(new):
@@ -94,12 +94,12 @@ async def write(store: Store, made: Batch) -> None:
 
 
 async def append(store: Store, new: list[Sample]) -> None:
-    """The history alone: each sample, and the end of its counter's history."""
+    """Writes the history alone: each sample, and the end of its counter's history."""
     await write(store, Batch(samples=new))
 
 
 async def writing(folder: Path) -> list[Line]:
-    """A sample with its latest row beside the floor, and the bytes that go into the log for it."""
+    """A sample with its latest row, compared with the floor, and the bytes that are logged for it."""
     of = counters(SEATS)
     store, other = [
         await open_store(f"sqlite:///{folder}/{name}.db", as_worker=True) for name in ("ours", "whole")
@@ -125,7 +125,7 @@ async def writing(folder: Path) -> list[Line]:
                 floor.executemany("INSERT OR REPLACE INTO newest VALUES (?, ?, ?, ?, ?)", newest)
             return SEATS
 
-        # What is read is there before it is kept: to make it is no part of the cost.
+        # The batches are made in advance: making them is not part of the cost.
         apart = [samples(of, now(), number) for number in range(_ROUNDS + 1)]
         together = [batch(of, now(), number) for number in range(_ROUNDS + 1)]
 
@@ -148,7 +148,7 @@ async def writing(folder: Path) -> list[Line]:
 
 
 async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
-    """Exact, for pages are written whole: how many bytes of write-ahead log a sample takes behind a history."""
+    """The bytes of write-ahead log for a sample with a history; exact, because pages are written whole."""
     store = await open_store(f"sqlite:///{folder}/log.db")
     for tick in range(ticks):
         await append(store, samples(of, BEGAN + timedelta(minutes=tick), tick))
@@ -177,8 +177,8 @@ async def logged(folder: Path, of: list[Counter], ticks: int = 60) -> Line:
 
 
 async def year(folder: Path) -> list[Line]:
-    """A week of a hundred seats, three working hours of ten busy: on the disk, times 52; and what an answer costs at its
-    beginning and with all of it."""
+    """A week of a hundred seats that are busy in three working hours of ten. Returns the size on disk times 52, and the
+    cost of an answer at the beginning and at the end."""
     of, day = counters(100), timedelta(days=1)
     store = await open_store(f"sqlite:///{folder}/year.db")
     for number in range(7):
@@ -219,7 +219,7 @@ async def year(folder: Path) -> list[Line]:
 
 
 async def _lengthen(store: Store, counters_: int) -> None:
-    """Puts a year of hours before what is there: a sample of each counter in each of them, and what it comes to."""
+    """Adds a year of hours before the existing data: a sample of each counter in each hour, and its sums."""
     hour, first = 3_600_000_000, int((BEGAN - timedelta(days=365)).timestamp()) * 1_000_000
     rows = (
         f"WITH RECURSIVE steps(at) AS (SELECT {first} UNION ALL SELECT at + {hour} FROM steps LIMIT 8760), "  # noqa: S608 - numbers
@@ -238,7 +238,7 @@ async def _lengthen(store: Store, counters_: int) -> None:
 
 
 async def _team(store: Store, _of: list[Counter], _end: datetime) -> int:
-    """Reads what `/claude-spend` answers from."""
+    """Reads the data of a `/claude-spend` answer."""
     for _ in range(5):
         await store.read(counter_states.read_latest)
         await store.read(source_states.read_sources)
@@ -246,7 +246,8 @@ async def _team(store: Store, _of: list[Counter], _end: datetime) -> int:
 
 
 async def _seat(store: Store, of: list[Counter], end: datetime) -> int:
-    """Reads what a seat's answer needs besides: the newest samples, and some hours, up to the end of a working day."""
+    """Reads the additional data of a seat's answer: the newest samples, and some hours, up to the end of a working
+    day."""
     for counter in of[:20]:
         await store.read(lambda c: history.read(c, [counter], end - timedelta(hours=6)))
         await store.read(lambda c: rollup.read(c, [counter], end - timedelta(hours=12)))
@@ -254,7 +255,7 @@ async def _seat(store: Store, of: list[Counter], end: datetime) -> int:
 
 
 async def postgresql() -> list[Line]:
-    """Wall time, for most of it passes in the server."""
+    """Measures wall time, because most of the time is spent in the server."""
     of = counters(SEATS)
     with postgres.running() as server:
         async with postgres.fresh_database(server) as url:

@@ -1,8 +1,7 @@
-"""A short version of what `make bench` measures: counts, and a ratio with 15 percent to spare.
+"""A short version of what `make bench` measures: counts, and a ratio with a margin of 15 percent.
 
-`tests/test_costs.py` counts requests, statements, transactions and TLS contexts. What takes minutes, or varies on a
-machine that does other things too, is in `make bench` alone: thousands of seats, several workers, the start, a year of
-history.
+`tests/test_costs.py` counts requests, statements, transactions and TLS contexts. Measurements that take minutes, or
+vary on a busy machine, are only in `make bench`: thousands of seats, several workers, the start, a year of history.
 """
 
 import subprocess

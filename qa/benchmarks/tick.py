@@ -1,7 +1,7 @@
-"""What a whole tick costs, beside a stock httpx that only asks: `python -m qa.benchmarks.tick`.
+"""The cost of a whole tick, compared with the bare requests of a stock httpx: `python -m qa.benchmarks.tick`.
 
-Claiming the seats, reading them, the rules, the team's budget and the store, as the bot does it with SQLite: the clock is
-set forward by hand, and all seats are due at once.
+A tick claims the seats, reads them, applies the rules and the team's budget, and stores the results in SQLite, as the
+bot does it. The clock is set by hand, and all seats are due at once.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work,
         ):
 
             async def tick() -> int:
-                """Reads all seats that are due, and says how many these were: no tick begins more than it can read soon."""
+                """Reads all seats that are due, and returns their number: no tick begins more than it can read soon."""
                 served.seen(reset=True)
                 clock.advance(timedelta(minutes=2))
                 await bot.poller.tick(clock.now())
@@ -54,7 +54,7 @@ async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work,
 
 
 async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
-    """Microseconds of CPU for a seat, by who does it: `ours` the whole tick, `httpx` the bare requests of a reading."""
+    """Microseconds of CPU for a seat: `ours` is the whole tick, `httpx` the bare requests of a reading."""
     async with ticking(served) as (tick, bare):
         found = await measure.in_turns({"ours": tick, "httpx": bare}, rounds)
     served.seen()

@@ -1,7 +1,8 @@
-"""A claude.ai in its own process, cheap enough not to be what is measured: `python -m qa.benchmarks.upstream`.
+"""A simulated claude.ai in its own process, cheap enough not to dominate the measurements: `python -m
+qa.benchmarks.upstream`.
 
-Whose answer it gives is derived from the cookie, and an organization asked for with another's cookie is refused and
-counted: a client that mixes seats fails the run. Three seats of ten spend with every reading, the others do not change.
+The cookie decides whose answer it gives. A request for an organization with another's cookie is refused and counted, so
+a client that mixes seats fails the run. Three seats of ten spend with every reading, the others do not change.
 """
 
 import argparse
@@ -31,7 +32,7 @@ _BUSY = 3
 
 
 def session_key(number: int) -> str:
-    """The session key with which this seat's answers are got."""
+    """The session key of this seat."""
     return f"{_MARK.decode()}{number:06d}-abcdefghijklmnop"
 
 
@@ -84,7 +85,7 @@ _SUBSCRIPTION = (
 
 @dataclass
 class Seen:
-    """What arrived: GETs by path, and of each seat how many readings there were."""
+    """The received requests: GETs by path, and the number of readings of each seat."""
 
     gets: Counter[str] = field(default_factory=Counter)
     readings: Counter[int] = field(default_factory=Counter)
@@ -173,7 +174,7 @@ async def _serve(delay: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The upstream that runs: `url`, and what it has seen."""
+    """The running upstream: `url`, and what it has received."""
 
     url: str
 
@@ -182,7 +183,7 @@ class Running:
         return int(self.url.rpartition(":")[2])
 
     def seen(self, *, reset: bool = False) -> dict[str, Any]:
-        """What arrived since it was last reset. Fails where seats were mixed."""
+        """What arrived since the last reset. Fails if seats were mixed."""
         with urllib.request.urlopen(f"{self.url}/bench/{'reset' if reset else 'seen'}") as answer:  # noqa: S310 - loopback
             told: dict[str, Any] = json.load(answer)
         if told["mixed"]:

@@ -1,7 +1,8 @@
-"""The whole bot on one core, with everything on, while a claude.ai answers after 200 ms: `python -m qa.benchmarks.whole`.
+"""The whole bot on one core, with everything on, and a claude.ai that answers after 200 ms: `python -m
+qa.benchmarks.whole`.
 
-Each size is a bot in a process of its own: configuration, session keys kept encrypted, budget, rules, SQLite, alerts,
-listener. Its first minute reads every seat for the first time; what is measured comes after it.
+Each size is a bot in a process of its own: configuration, encrypted session keys, budget, rules, SQLite, alerts,
+listener. In the first minute it reads every seat for the first time; the measurement begins after that.
 """
 
 import argparse
@@ -36,8 +37,8 @@ from qa.benchmarks.measure import Line
 
 FEW, MANY, MOST = 100, 3_000, 10_000
 INTERVALS = {FEW: 15.0, MANY: 60.0, MOST: 60.0}
-"""Seats, and how many seconds lie between two readings of one, for which they are also watched. Each seat is read twice:
-the second time is measured."""
+"""(seats, seconds between two readings of one seat). The bot is watched for this long, too: each seat is read twice,
+and the second time is measured."""
 _LEAD = 3.0
 _PROBE = 0.01
 _ASK_EVERY = 4.0
@@ -71,7 +72,7 @@ plan = "max_20x"
 
 
 def environment(seats: int, url: str, folder: Path, interval: float) -> dict[str, str]:
-    """What the bot is told: its configuration, and the secrets that this names."""
+    """The bot's environment: its configuration, and the secrets that it names."""
     text = _CONFIG.format(folder=folder, url=url, port=_free_port(), interval=interval)
     text += "".join(_SEAT.format(number=number) for number in range(seats))
     keys = {f"KEY_{number}": upstream.session_key(number) for number in range(seats)}
@@ -88,8 +89,8 @@ def _free_port() -> int:
 
 @dataclass
 class Probe:
-    """How long the loop was away, and how much CPU its thread used meanwhile: that is what a neighbour on the machine
-    does not add to."""
+    """How long the event loop was blocked, and how much CPU its thread used meanwhile: other programs on the machine do
+    not change the latter."""
 
     away: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
@@ -107,7 +108,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 async def _in_step(config: Config, interval: float) -> None:
-    """Gives each seat the deadline it would have had if the bot had run all along: its next place in time."""
+    """Gives each seat the deadline that it would have if the bot had run all along."""
     store, begin = await open_store(config.database_url.get_secret_value()), time.time() + _LEAD
     due = []
     for seat in config.seats:
@@ -173,7 +174,8 @@ async def _child(seats: int, url: str, seconds: float, profile: str | None) -> d
 
 
 def _most_memory() -> float:
-    """Megabytes that this process once held. Linux also counts those of the process that started it, but not here."""
+    """The most memory, in megabytes, that this process has used. Linux usually includes the process that started it;
+    this does not."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -182,7 +184,7 @@ def _most_memory() -> float:
 
 
 def run(seats: int, seconds: float, url: str, profile: str | None = None) -> dict[str, Any]:
-    """A bot of so many seats, watched for so many seconds."""
+    """Runs a bot of this many seats for this many seconds."""
     command = [sys.executable, "-m", "qa.benchmarks.whole", "--child", str(seats), "--seconds", str(seconds)]
     command += ["--url", url, *(["--profile", profile] if profile else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 240)  # noqa: S603 - our own
@@ -191,7 +193,7 @@ def run(seats: int, seconds: float, url: str, profile: str | None = None) -> dic
 
 
 def growth(found: Sequence[Mapping[str, float]]) -> float:
-    """The power of the number of seats with which the whole cost grows: 1 + the slope of a reading's cost, both as
+    """The power of the number of seats with which the whole cost grows: 1 + the slope of the cost of a reading, both as
     logarithms."""
     across = [math.log(one["seats"]) for one in found]
     up = [math.log(one["per_read"]) for one in found]

@@ -1,6 +1,7 @@
 """One, two and four bots on one PostgreSQL, with more seats than they can read: `python -m qa.benchmarks.workers`.
 
-What a reading costs with each number of workers, and how many sessions of the server wait for a lock at a time.
+Measures the cost of a reading with each number of workers, and how many sessions of the server wait for a lock at a
+time.
 """
 
 import argparse
@@ -35,7 +36,7 @@ FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_p
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """What so many workers did in a second: readings, CPU seconds, and on average sessions at work and waiting."""
+    """The work of all workers in a second: readings, CPU seconds, and on average sessions at work and waiting."""
 
     workers: int
     readings: float
@@ -50,7 +51,7 @@ class Together:
 
 
 async def _child(url: str) -> None:
-    """A bot, which says how much CPU it used between the first line it is sent and the second."""
+    """A bot, which prints the CPU that it used between the first line on its standard input and the second."""
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
         told = whole.environment(SEATS, url, Path(folder), _INTERVAL)
