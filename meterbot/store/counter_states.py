@@ -2,23 +2,43 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Select, bindparam, delete, select
 
 from meterbot.core.models import Counter, LastKnown
 from meterbot.store import locks, tables
-from meterbot.store.statements import insert_new, select_all, select_in, upsert
+from meterbot.store.statements import insert_new, is_wanted, select_in, upsert
 from meterbot.store.values import CounterReader, CounterState, Latest
 
 _counters = tables.counters.c
+_latest = tables.latest.c
+_IDS = select(_counters.account, _counters.org, _counters.id).where(is_wanted(_counters.account))
+_STATES = (
+    select(_counters.account, _counters.org, tables.states)
+    .join_from(tables.states, tables.counters)
+    .where(is_wanted(_counters.account))
+)
+_LOCKED_STATES = _STATES.order_by(tables.states.c.counter).with_for_update(key_share=True, of=tables.states)
+_ALL_LATEST = (
+    select(_latest.seat, _latest.known, _counters.account, _counters.org)
+    .join_from(tables.latest, tables.counters)
+    .order_by(_latest.seat, _counters.account, _counters.org)
+)
+_LATEST = _ALL_LATEST.where(is_wanted(_latest.seat))
+_HOLDERS = (
+    select(_latest.seat, _counters.account, _counters.org)
+    .join_from(tables.latest, tables.counters)
+    .where(is_wanted(_counters.account))
+    .order_by(_latest.seat)
+)
 
 
 def ids(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, int]:
     """The stored ones among the counters, and their numbers."""
     wanted = set(wanted)
     accounts = {counter.account for counter in wanted}
-    query = select(_counters.account, _counters.org, _counters.id)
-    rows = select_in(connection, query, _counters.account, accounts)
+    rows = select_in(connection, _IDS, accounts)
     numbers = {(row.account, row.org): row.id for row in rows}
     found = ((counter, numbers.get((counter.account, counter.org))) for counter in wanted)
     return {counter: number for counter, number in found if number is not None}
@@ -41,18 +61,15 @@ def lock_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Count
     if connection.dialect.name == "postgresql":
         new = wanted - ids(connection, wanted).keys()
         locks.names(connection, (f"counter:{counter}" for counter in new))
-    return _states(connection, wanted, lock=True)
+    return _states(connection, _LOCKED_STATES, wanted)
 
 
 def read_states(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, CounterState]:
-    return _states(connection, set(wanted), lock=False)
+    return _states(connection, _STATES, set(wanted))
 
 
-def _states(connection: Connection, wanted: set[Counter], *, lock: bool) -> dict[Counter, CounterState]:
-    query = select(_counters.account, _counters.org, tables.states).join_from(tables.states, tables.counters)
-    if lock:
-        query = query.order_by(tables.states.c.counter).with_for_update(key_share=True, of=tables.states)
-    rows = select_in(connection, query, _counters.account, (counter.account for counter in wanted))
+def _states(connection: Connection, query: Select[Any], wanted: set[Counter]) -> dict[Counter, CounterState]:
+    rows = select_in(connection, query, (counter.account for counter in wanted))
     found = {Counter(row.account, row.org): CounterState(row.known, row.memory) for row in rows}
     return {counter: state for counter, state in found.items() if counter in wanted}
 
@@ -71,24 +88,14 @@ def write_states(
 
 def read_latest(connection: Connection, seats: Iterable[str] | None = None) -> list[Latest]:
     """Of these seats, or of all."""
-    seat = tables.latest.c.seat
-    query = (
-        select(seat, tables.latest.c.known, _counters.account, _counters.org)
-        .join_from(tables.latest, tables.counters)
-        .order_by(seat, _counters.account, _counters.org)
-    )
-    rows = select_all(connection, query) if seats is None else select_in(connection, query, seat, seats)
+    rows = connection.execute(_ALL_LATEST) if seats is None else select_in(connection, _LATEST, seats)
     return [Latest(row.seat, Counter(row.account, row.org), row.known) for row in rows]
 
 
 def read_holders(connection: Connection, wanted: Iterable[Counter]) -> dict[Counter, list[str]]:
     """The seats that have read each of these counters, by name."""
     wanted, found = set(wanted), dict[Counter, list[str]]()
-    query = select(tables.latest.c.seat, _counters.account, _counters.org).join_from(
-        tables.latest, tables.counters
-    )
-    accounts = {counter.account for counter in wanted}
-    for row in select_in(connection, query.order_by(tables.latest.c.seat), _counters.account, accounts):
+    for row in select_in(connection, _HOLDERS, (counter.account for counter in wanted)):
         if (counter := Counter(row.account, row.org)) in wanted:
             found.setdefault(counter, []).append(row.seat)
     return found
@@ -101,7 +108,7 @@ def read_readers(connection: Connection) -> list[CounterReader]:
         .join_from(tables.latest, tables.counters)
         .outerjoin(tables.states, states)
     )
-    rows = select_all(connection, query)
+    rows = connection.execute(query)
     return [CounterReader(row.seat, Counter(row.account, row.org), row.memory) for row in rows]
 
 

@@ -23,7 +23,7 @@ from meterbot.core.deliveries import (
 from meterbot.core.messages import Posted
 from meterbot.core.models import Event
 from meterbot.store import tables
-from meterbot.store.statements import insert_new, select_in
+from meterbot.store.statements import insert_new, is_wanted, select_in
 
 _rows, _queues, _events = tables.deliveries.c, tables.channel_queues.c, tables.events.c
 AT_ONCE = datetime.fromtimestamp(0, UTC)
@@ -112,8 +112,8 @@ def postings(connection: Connection, keys: Iterable[str], topics: Iterable[str] 
     query = select(tables.deliveries).where(
         named, valid, _rows.purpose == Purpose.ALERT, _rows.heading.is_(None)
     )
-    found = select_in(connection, query, _rows.event, keys)
-    found += select_in(connection, query, _rows.topic, topics)
+    found = select_in(connection, query.where(is_wanted(_rows.event)), keys)
+    found += select_in(connection, query.where(is_wanted(_rows.topic)), topics)
     return [
         Posting(
             row.event,

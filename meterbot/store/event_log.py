@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, literal, select, tuple_
 from meterbot.core.deliveries import Purpose
 from meterbot.core.models import Event, EventKind
 from meterbot.store import tables
-from meterbot.store.statements import dialect_insert, select_in
+from meterbot.store.statements import dialect_insert, is_wanted, select_in
 
 
 def read_events(connection: Connection, since: datetime, limit: int = 1000) -> list[Event]:
@@ -37,8 +37,8 @@ def delete_events(connection: Connection, keys: Iterable[str]) -> int:
 
 
 def events_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, Event]:
-    query = select(tables.events.c.key, tables.events.c.event)
-    rows = select_in(connection, query, tables.events.c.key, keys)
+    query = select(tables.events.c.key, tables.events.c.event).where(is_wanted(tables.events.c.key))
+    rows = select_in(connection, query, keys)
     return {row.key: row.event for row in rows}
 
 

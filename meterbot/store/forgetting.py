@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Delete, Table, delete, func, select
 from meterbot.store import alert_actions, deliveries, event_log, pull_requests, source_states, tables
 from meterbot.store.counter_states import ids
 from meterbot.store.leases import lease_of
-from meterbot.store.statements import select_in
+from meterbot.store.statements import is_wanted, select_in
 from meterbot.store.values import Forgotten
 
 _latest, _counters = tables.latest.c, tables.counters.c
@@ -67,8 +67,8 @@ def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]
 
 
 def _count(connection: Connection, table: Table, column: str, values: set[int] | list[str]) -> int:
-    query = select(func.count().label("number")).select_from(table)
-    return sum(row.number for row in select_in(connection, query, table.c[column], values))
+    query = select(func.count().label("number")).select_from(table).where(is_wanted(table.c[column]))
+    return sum(row.number for row in select_in(connection, query, values))
 
 
 def _deleted(connection: Connection, statement: Delete) -> int:

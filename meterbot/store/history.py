@@ -5,18 +5,49 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, delete, func, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select
 
 from meterbot.core.models import Counter, Sample
 from meterbot.rules.hours import hour_of
 from meterbot.rules.months import calendar_month
 from meterbot.store import locks, tables
 from meterbot.store.counter_states import ids
-from meterbot.store.statements import insert_new, select_in, upsert
+from meterbot.store.statements import insert_new, is_wanted, select_in, upsert
 
 _history, _tails, _notes = tables.history.c, tables.tails.c, tables.notes.c
 _ROLLED_UP_TO = "rolled_up_to"
 _EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+SINCE = bindparam("since", type_=_history.at.type)
+
+
+def last_before(table: Table, *known: str) -> Select[Any]:
+    """For `select_in`: each wanted counter's last row before `since` in which these columns are known."""
+    # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
+    # whole history.
+    earlier = table.alias()
+    newest = (
+        select(earlier.c.at)
+        .where(
+            earlier.c.counter == tables.counters.c.id,
+            earlier.c.at < SINCE,
+            *(earlier.c[name].is_not(None) for name in known),
+        )
+        .order_by(earlier.c.at.desc())
+        .limit(1)
+        .correlate(tables.counters)
+        .scalar_subquery()
+    )
+    is_newest = (table.c.counter == tables.counters.c.id) & (table.c.at == newest)
+    return select(table).join_from(tables.counters, table, is_newest).where(is_wanted(tables.counters.c.id))
+
+
+_ENDS = select(tables.tails).where(is_wanted(_tails.counter))
+_KEPT = select(tables.history).where(_history.at >= SINCE, is_wanted(_history.counter))
+LAST_BEFORE = last_before(tables.history)
+LAST_KNOWN_BEFORE = last_before(tables.history, "used")
+"""The last one with an amount, because a rise starts from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +92,7 @@ def append(connection: Connection, ids: dict[Counter, int], samples: Sequence[Sa
 
 
 def _ends(connection: Connection, names: Mapping[int, Counter]) -> dict[Counter, Tail]:
-    rows = select_in(connection, select(tables.tails), _tails.counter, names)
+    rows = select_in(connection, _ENDS, names)
     ends = [(sample_of(row, names[row.counter]), row.kept_at) for row in rows]
     return {end.counter: Tail(end, end.at if kept_at == _EPOCH else kept_at) for end, kept_at in ends}
 
@@ -108,15 +139,11 @@ def read(connection: Connection, counters: Iterable[Counter], since: datetime) -
     reading, in order of time."""
     numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
-    newest = [
-        sample_of(row, names[row.counter])
-        for row in select_in(connection, select(tables.tails), _tails.counter, names)
-    ]
+    newest = [sample_of(row, names[row.counter]) for row in select_in(connection, _ENDS, names)]
     active = {numbers[sample.counter] for sample in newest if sample.at >= since}
-    kept = select(tables.history).where(_history.at >= since)
-    rows = select_in(connection, kept, _history.counter, active)
-    for before in (last_before(since), last_before(since, known=True)):
-        rows += select_in(connection, before, tables.counters.c.id, active)
+    rows = select_in(connection, _KEPT, active, since=since)
+    rows += select_in(connection, LAST_BEFORE, active, since=since)
+    rows += select_in(connection, LAST_KNOWN_BEFORE, active, since=since)
     return _in_order(newest, rows, names)
 
 
@@ -132,21 +159,6 @@ def newest(connection: Connection) -> datetime | None:
     """The time of the newest reading of any counter."""
     at: datetime | None = connection.scalar(select(func.max(_tails.at, type_=_tails.at.type)))
     return at
-
-
-def last_before(since: datetime | BindParameter[Any], *, known: bool = False) -> Select[Any]:
-    """Each counter's last kept sample before `since`; the last one with an amount if `known` is requested, because a
-    rise starts from it."""
-    # The subquery walks the primary key backwards and stops at the counter's first row; a GROUP BY would read the
-    # whole history.
-    earlier = tables.history.alias()
-    last = select(earlier.c.at).where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
-    if known:
-        last = last.where(earlier.c.used.is_not(None))
-    newest = last.order_by(earlier.c.at.desc()).limit(1).correlate(tables.counters).scalar_subquery()
-    return select(tables.history).join_from(
-        tables.counters, tables.history, (_history.counter == tables.counters.c.id) & (_history.at == newest)
-    )
 
 
 def sample_of(row: Row[Any], counter: Counter) -> Sample:

@@ -6,16 +6,24 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from meterbot.core.models import Counter, Sample, by_counter
 from meterbot.rules.hours import Hour, hour_of, hours_of
 from meterbot.store import history, locks, tables
 from meterbot.store.counter_states import ids
-from meterbot.store.history import last_before, sample_of
-from meterbot.store.statements import select_in, upsert
+from meterbot.store.history import LAST_KNOWN_BEFORE, SINCE, last_before, sample_of
+from meterbot.store.statements import is_wanted, select_in, upsert
 
 _history, _hours, _notes = tables.history.c, tables.hours.c, tables.notes.c
+_LAST_BEFORE = last_before(tables.hours)
+_STORED = (
+    select(tables.hours)
+    .where(
+        _hours.at >= SINCE, _hours.at < bindparam("until", type_=_hours.at.type), is_wanted(_hours.counter)
+    )
+    .order_by(_hours.at, _hours.currency)
+)
 _AT_ONCE = timedelta(hours=2)
 
 
@@ -29,10 +37,7 @@ def roll_up(connection: Connection, now: datetime) -> bool:
     inside = select(tables.history).where(_history.at >= start, _history.at < end)
     rows = (connection.execute(inside.order_by(_history.counter, _history.at))).all()
     numbers = {row.counter for row in rows}
-    before = {
-        row.counter: row
-        for row in select_in(connection, last_before(start, known=True), tables.counters.c.id, numbers)
-    }
+    before = {row.counter: row for row in select_in(connection, LAST_KNOWN_BEFORE, numbers, since=start)}
     written: list[dict[str, Any]] = []
     for number, own in groupby(rows, key=lambda row: row.counter):
         counter = Counter("", str(number))
@@ -58,9 +63,8 @@ def read(connection: Connection, counters: Iterable[Counter], since: datetime) -
     numbers = ids(connection, counters)
     names = {number: counter for counter, number in numbers.items()}
     rolled_up_to = max(history.rolled_up_to(connection) or start, start)
-    stored = select(tables.hours).where(_hours.at >= start, _hours.at < rolled_up_to)
-    rows = select_in(connection, _last_before(start), tables.counters.c.id, names)
-    rows += select_in(connection, stored.order_by(_hours.at, _hours.currency), _hours.counter, names)
+    rows = select_in(connection, _LAST_BEFORE, names, since=start)
+    rows += select_in(connection, _STORED, names, since=start, until=rolled_up_to)
     newest = history.read(connection, numbers, rolled_up_to)
     return _together(rows, names, newest, rolled_up_to)
 
@@ -75,21 +79,6 @@ def _together(
     for counter, samples in by_counter(newest).items():
         found[counter] += hours_of(samples, rolled_up_to)
     return [hour for counter in sorted(found, key=str) for hour in found[counter]]
-
-
-def _last_before(since: datetime) -> Select[Any]:
-    earlier = tables.hours.alias()
-    last = (
-        select(earlier.c.at)
-        .where(earlier.c.counter == tables.counters.c.id, earlier.c.at < since)
-        .order_by(earlier.c.at.desc())
-        .limit(1)
-        .correlate(tables.counters)
-        .scalar_subquery()
-    )
-    return select(tables.hours).join_from(
-        tables.counters, tables.hours, (_hours.counter == tables.counters.c.id) & (_hours.at == last)
-    )
 
 
 def _row(hour: Hour, number: int) -> dict[str, Any]:

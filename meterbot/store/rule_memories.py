@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, select
 
 from meterbot.store import tables
-from meterbot.store.statements import select_in, upsert
+from meterbot.store.statements import is_wanted, select_in, upsert
+
+_MEMORIES = select(tables.memories).where(is_wanted(tables.memories.c.name))
 
 
 def write_memories(connection: Connection, memories: Mapping[str, str]) -> None:
@@ -14,5 +16,5 @@ def write_memories(connection: Connection, memories: Mapping[str, str]) -> None:
 
 
 def read_memories(connection: Connection, names: Iterable[str]) -> dict[str, str]:
-    rows = select_in(connection, select(tables.memories), tables.memories.c.name, names)
+    rows = select_in(connection, _MEMORIES, names)
     return {row.name: row.memory for row in rows}

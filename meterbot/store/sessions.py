@@ -7,20 +7,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
 
-from meterbot.store.statements import insert_new, select_in
+from meterbot.store.statements import insert_new, is_wanted, select_in
 from meterbot.store.tables import sessions
 from meterbot.store.values import StoredSession
 
 _stored = sessions.c
+_OF_SEATS = select(sessions).where(is_wanted(_stored.seat))
 
 
 def read(connection: Connection, seats: Iterable[str] | None = None) -> dict[str, StoredSession]:
     """Of these seats, or of all."""
-    query = select(sessions)
     if seats is None:
-        rows: list[Row[Any]] = [*connection.execute(query)]
+        rows: list[Row[Any]] = [*connection.execute(select(sessions))]
     else:
-        rows = select_in(connection, query, _stored.seat, seats)
+        rows = select_in(connection, _OF_SEATS, seats)
     return {
         row.seat: StoredSession(
             row.seat, row.fingerprint, row.ciphertext, row.renewed_at, row.ends_at, row.begun_at

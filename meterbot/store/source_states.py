@@ -1,41 +1,39 @@
 """The state of each seat's source, and its next reading."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from meterbot.core.models import Health, SourceState
 from meterbot.store import counter_states, locks, tables
-from meterbot.store.statements import select_all, select_in, upsert
+from meterbot.store.statements import is_wanted, select_in, upsert
 from meterbot.store.values import Latest
 
 _HEALTH = {health.value: health for health in Health}
+_SEAT = tables.sources.c.seat
+_SOURCE_COLUMNS = tables.sources.c.keys()
+_ALL = select(tables.sources).order_by(_SEAT)
+_SOME = _ALL.where(is_wanted(_SEAT))
+_LOCKED = _SOME.with_for_update(key_share=True)
+_STORED = select(_SEAT).where(is_wanted(_SEAT))
 
 
 def lock_sources(connection: Connection, seats: Iterable[str]) -> dict[str, SourceState]:
     """Like `read_sources`. No other transaction changes these seats, stored or not, until this one ends."""
     names = set(seats)
     if connection.dialect.name == "postgresql":
-        query = select(tables.sources.c.seat)
-        stored = {row.seat for row in select_in(connection, query, tables.sources.c.seat, names)}
+        stored = {row.seat for row in select_in(connection, _STORED, names)}
         locks.names(connection, (f"seat:{name}" for name in names - stored))
-    return _sources(connection, names, lock=True)
+    return _by_seat(select_in(connection, _LOCKED, names))
 
 
 def read_sources(connection: Connection, seats: Iterable[str] | None = None) -> dict[str, SourceState]:
     """Of these seats, or of all."""
-    return _sources(connection, seats, lock=False)
+    return _by_seat(connection.execute(_ALL) if seats is None else select_in(connection, _SOME, seats))
 
 
-def _sources(connection: Connection, seats: Iterable[str] | None, *, lock: bool) -> dict[str, SourceState]:
-    query = select(tables.sources).order_by(tables.sources.c.seat)
-    if lock:
-        query = query.with_for_update(key_share=True)
-    if seats is None:
-        rows = select_all(connection, query)
-    else:
-        rows = select_in(connection, query, tables.sources.c.seat, seats)
+def _by_seat(rows: Iterable[Row[Any]]) -> dict[str, SourceState]:
     return {
         row.seat: SourceState(
             row.seat, _HEALTH[row.health], row.since, row.detail, row.last_ok_at, row.failures, row.next_due
@@ -45,7 +43,11 @@ def _sources(connection: Connection, seats: Iterable[str] | None, *, lock: bool)
 
 
 def write_sources(connection: Connection, sources: Iterable[SourceState]) -> None:
-    upsert(connection, tables.sources, [asdict(one) for one in sources])
+    upsert(
+        connection,
+        tables.sources,
+        [{name: getattr(one, name) for name in _SOURCE_COLUMNS} for one in sources],
+    )
 
 
 def read_team(connection: Connection) -> tuple[list[Latest], dict[str, SourceState]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
@@ -55,18 +55,19 @@ def _insert_new(dialect: str, table: Table) -> Insert:
     return _insert(dialect, table).on_conflict_do_nothing()
 
 
+def is_wanted(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition of a query for `select_in`. Such a query is made once: to make one takes longer than to run it."""
+    return column.in_(bindparam("wanted", expanding=True, type_=column.type))
+
+
 def select_in(
-    connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+    connection: Connection, query: Select[Any], wanted: Iterable[Any], **parameters: Any
 ) -> list[Row[Any]]:
-    """The query's rows whose `column` is one of `values`."""
+    """The rows of a query with `is_wanted`, in parts: a statement takes a limited number of values."""
     rows: list[Row[Any]] = []
-    for part in _parts(sorted(set(values))):
-        rows += select_all(connection, query.where(column.in_(part)))
+    for part in _parts(sorted(set(wanted))):
+        rows += connection.execute(query, {**parameters, "wanted": part})
     return rows
-
-
-def select_all(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
-    return list(connection.execute(query).all())
 
 
 def _parts(values: list[Any]) -> Iterator[list[Any]]:

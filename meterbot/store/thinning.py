@@ -14,14 +14,13 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, func, selec
 
 from meterbot.core.models import Counter, Sample
 from meterbot.store import tables
-from meterbot.store.history import last_before, sample_of
-from meterbot.store.statements import upsert
+from meterbot.store.history import LAST_BEFORE, sample_of
+from meterbot.store.statements import select_in, upsert
 
 _history, _notes = tables.history.c, tables.notes.c
 # Made once, for a day's are needed for every few counters: to build one takes longer than to run it.
 _START, _END = (bindparam(name, type_=_history.at.type) for name in ("start", "end"))
 _COUNTERS: BindParameter[Any] = bindparam("counters", expanding=True)
-_EARLIER = last_before(_START).where(tables.counters.c.id.in_(_COUNTERS))
 _INSIDE = (
     select(tables.history)
     .where(_history.at >= _START, _history.at < _END, _history.counter.in_(_COUNTERS))
@@ -123,7 +122,8 @@ def thin(connection: Connection, stretch: ThinningSpan, counters: Sequence[int],
     """Deletes these counters' superfluous samples in the stretch."""
     of = {"start": stretch.start, "end": stretch.end, "counters": counters}
     names = {number: Counter("", str(number)) for number in counters}
-    before = {row.counter: sample_of(row, names[row.counter]) for row in connection.execute(_EARLIER, of)}
+    earlier = select_in(connection, LAST_BEFORE, counters, since=stretch.start)
+    before = {row.counter: sample_of(row, names[row.counter]) for row in earlier}
     gone = []
     for number, rows in groupby(connection.execute(_INSIDE, of), key=lambda row: row.counter):
         samples = [sample_of(row, names[number]) for row in rows]

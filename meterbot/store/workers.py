@@ -19,12 +19,11 @@ two until somebody looks. A worker that cannot store its heartbeat stops in time
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, not_, or_, select
 
 from meterbot.store import locks
-from meterbot.store.statements import dialect_insert, select_in
+from meterbot.store.statements import dialect_insert, is_wanted, select_in
 from meterbot.store.tables import leases, workers
 from meterbot.store.values import FOR_EVER, Worker
 
@@ -51,6 +50,19 @@ def unbelievable(now: datetime) -> datetime:
 def _lives(now: At, unbelievable: At) -> ColumnElement[bool]:
     until = workers.c.alive_until
     return and_(until > now, or_(until < unbelievable, until == FOR_EVER))
+
+
+_NOW, _UNBELIEVABLE = (bindparam(name, type_=workers.c.alive_until.type) for name in ("now", "unbelievable"))
+_HOLDERS = select(
+    leases.c.name, leases.c.worker, is_gone(leases.c.worker, _NOW, _UNBELIEVABLE).label("gone")
+).where(is_wanted(leases.c.name))
+_MINE = (
+    select(leases.c.name)
+    .where(leases.c.worker == bindparam("worker"), is_wanted(leases.c.name))
+    .order_by(leases.c.name)
+    .with_for_update()
+)
+_GIVE_BACK = delete(leases).where(leases.c.name == bindparam("given"))
 
 
 def beat(
@@ -108,7 +120,7 @@ def claim_leases(connection: Connection, worker: str, wanted: Iterable[str], now
         return set()
     held = {
         row.name: row
-        for row in select_in(connection, _holders(now), leases.c.name, names)
+        for row in select_in(connection, _HOLDERS, names, now=now, unbelievable=unbelievable(now))
         if row.worker != worker
     }
     dead = {name for name, row in held.items() if row.gone}
@@ -118,12 +130,6 @@ def claim_leases(connection: Connection, worker: str, wanted: Iterable[str], now
         locks.leases(connection)
     free = names - held.keys() | dead
     return _claim(connection, worker, free, now, from_dead=bool(dead)) if free else set()
-
-
-def _holders(now: datetime) -> Select[Any]:
-    return select(
-        leases.c.name, leases.c.worker, is_gone(leases.c.worker, now, unbelievable(now)).label("gone")
-    )
 
 
 def _claim(
@@ -142,9 +148,7 @@ def _claim(
 
 def give_back(connection: Connection, worker: str, names: Iterable[str]) -> set[str]:
     """Frees these leases; returns those that the worker still held."""
-    query = select(leases.c.name).where(leases.c.worker == worker).order_by(leases.c.name).with_for_update()
-    mine = {row.name for row in select_in(connection, query, leases.c.name, names)}
+    mine = {row.name for row in select_in(connection, _MINE, names, worker=worker)}
     if mine:
-        rows = [{"given": name} for name in sorted(mine)]
-        connection.execute(delete(leases).where(leases.c.name == bindparam("given")), rows)
+        connection.execute(_GIVE_BACK, [{"given": name} for name in sorted(mine)])
     return mine
