@@ -88,7 +88,7 @@ class HttpClient:
             transport = self._routes.get(base) or self._route(base)
             request = httpx.Request(
                 "GET",
-                _address(base) + path,
+                _url(base, path),
                 headers={**_HEADERS, **headers},
                 extensions={"timeout": {"connect": min(self._deadline, _CONNECT_SECONDS)}},
             )
@@ -162,13 +162,13 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-@lru_cache(maxsize=8)
-def _address(configured: str) -> str:
+@lru_cache(maxsize=1_000)  # to parse one takes longer than to make the rest of the request
+def _url(base: str, path: str) -> httpx.URL:
     """Raises if this is not an HTTP address."""
-    url = httpx.URL(configured)
+    url = httpx.URL(base.rstrip("/") + path)
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("not an address")
-    return configured.rstrip("/")
+    return url
 
 
 _TLS = "no secure connection: the TLS handshake or the certificate failed"
