@@ -1,7 +1,5 @@
-"""What every test stands on: no way out of this machine, no secret and no logging left over from another test.
-
-And the databases for those that need one.
-"""
+"""The fixtures of every test: no connection leaves this machine, and no secret and no logging is left over from another
+test. And the databases for tests that need one."""
 
 import asyncio
 import gc
@@ -42,7 +40,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 @pytest.fixture(scope="session", autouse=True)
 def _tripwire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The file in which this process, and every Python that it starts, write whom they tried to reach."""
+    """The file in which this process, and every Python that it starts, write which addresses they tried to reach."""
     log = tmp_path_factory.mktemp("tripwire") / "asked.txt"
     log.touch()
     with pytest.MonkeyPatch.context() as patch:
@@ -64,7 +62,7 @@ def _no_way_out(_tripwire: Path) -> Iterator[None]:
 
 @pytest.fixture
 def hosts_asked(_no_way_out: None, _tripwire: Path) -> Iterator[Callable[[], list[str]]]:
-    """For a test that lets the code ask for the real hosts, in vain: which it has asked for."""
+    """Lets the code ask for the real hosts, without success; returns the names that it asked for."""
     yield partial(_asked, _tripwire)
     _tripwire.write_text("", "utf-8")
 
@@ -91,7 +89,7 @@ def _as_before() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """What was loaded for all tests is not looked through for garbage in each."""
+    """Excludes what was loaded for all tests from garbage collection."""
     gc.collect()
     gc.freeze()
 
@@ -104,7 +102,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables: a copy takes no time, creating them for every test does."""
+    """A database with its tables, to copy, because creating them for every test is slow."""
     path = tmp_path_factory.mktemp("template") / "meterbot.db"
     _apart(upgrade(f"sqlite:///{path}"))
     return path
@@ -112,7 +110,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_shared(postgres_server: str) -> Iterator[str]:
-    """A database with its tables for one test after the other: to empty it takes less time than to copy it."""
+    """A database with its tables for one test after the other, because emptying it is faster than copying it."""
     url = _apart(postgres.create(postgres_server))
     _apart(upgrade(url))
     yield url
@@ -120,14 +118,14 @@ def postgres_shared(postgres_server: str) -> Iterator[str]:
 
 
 def _apart(work: Coroutine[Any, Any, T]) -> T:
-    """In an event loop of its own, also where one runs already."""
+    """Runs in an event loop of its own, even if another one is running."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database, empty but where the test asks for its `store`; such a test runs on SQLite and on PostgreSQL."""
+    """A database, without tables unless the test uses `store`. Such a test runs on SQLite and on PostgreSQL."""
     made = "store" in request.fixturenames
     if request.param == "sqlite":
         path = tmp_path / "meterbot.db"

@@ -1,4 +1,4 @@
-"""What a test needs and this machine does not have."""
+"""Skips tests for which this machine lacks something."""
 
 import os
 from typing import NoReturn

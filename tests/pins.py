@@ -1,4 +1,4 @@
-"""What meterbot depends on: what pyproject.toml declares, what that leads to, and the pins in constraints.txt."""
+"""meterbot's dependencies: what pyproject.toml declares, what that installs, and the pins in constraints.txt."""
 
 from collections.abc import Iterable
 from importlib import metadata

@@ -79,7 +79,8 @@ async def drop(server: str, url: str) -> None:
 
 
 async def empty(url: str) -> bool:
-    """Leaves no row in it, and nobody else in there. False, and not a table either, when one was missing."""
+    """Deletes every row and ends all other connections. Returns False, and leaves the database without tables, if one
+    was missing."""
     # To delete a few rows takes far less time than to truncate, which creates every file again.
     tables = [table.name for table in reversed(metadata.sorted_tables)]
     # Who was thrown out may be in the middle of a commit: the lock waits for its end, as truncating would.

@@ -1,4 +1,4 @@
-"""Seats and readings with good defaults, for tests of what is said."""
+"""Seats and readings with good defaults, for tests of messages."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta

@@ -14,7 +14,7 @@ from tests.tripwire import sitecustomize as tripwire
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    """A machine where nothing is installed or signed in, told of a meterbot that is not there."""
+    """A machine without Claude Code and sign-in, configured for a meterbot that does not exist."""
     before = dict(os.environ)
     kept = {name: before[name] for name in (tripwire.LOG, "PYTEST_CURRENT_TEST") if name in before}
     os.environ.clear()
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 async def meterbot(home: Home) -> AsyncIterator[Meterbot]:
-    """A meterbot, and the machine told of it."""
+    """A meterbot; the machine is configured for it."""
     async with Meterbot() as server:
         home.env["METERBOT_URL"] = server.url
         yield server

@@ -54,7 +54,7 @@ def program(directory: Path, name: str, source: str) -> Path:
 
 @dataclass(slots=True)
 class Home:
-    """A home directory that this process runs in. `env` is its environment; `chance` is what chance gives."""
+    """A home directory in which this process runs. `env` is its environment; `chance` replaces random numbers."""
 
     path: Path
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
@@ -79,11 +79,11 @@ class Home:
         return Agent(main.state_file(), every, lambda: self.now, lambda: self.chance)
 
     async def push(self) -> str:
-        """One run, while servers of this loop answer; what it says. Raises `Problem`."""
+        """One run, while servers of this loop answer; returns its sentence. Raises `Problem`."""
         return await self.run(lambda: self.agent().once(main.send))
 
     async def said(self) -> str:
-        """The same, where a problem is said, too."""
+        """The same, but a problem's sentence is returned, too."""
         try:
             return await self.push()
         except Problem as problem:
@@ -93,7 +93,7 @@ class Home:
         return await asyncio.to_thread(work)
 
     async def keep_going(self, until: timedelta) -> list[str]:
-        """Runs for a stretch of the machine's time, in no time; what each run says."""
+        """Runs the agent for a stretch of the machine's time, without waiting; returns the sentence of each run."""
         end, said = self.clock.now() + until, []
         while self.clock.now() < end:
             agent = self.agent()
@@ -111,7 +111,7 @@ class Home:
         until: datetime | None = NOW + timedelta(days=30),
         scopes: list[str] | None = None,
     ) -> None:
-        """What Claude Code keeps of a sign-in, in its file."""
+        """Writes a sign-in into Claude Code's file."""
         path = Path(self.env.get("CLAUDE_CONFIG_DIR") or self.path / ".claude") / ".credentials.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(credentials(token, until=until, scopes=scopes)))
@@ -119,7 +119,7 @@ class Home:
     def note_account(
         self, account: str = ACCOUNT, org: str = ORG, checked: datetime | None = None, **more: object
     ) -> None:
-        """What Claude Code notes of the account. `checked`: when it last asked whose sign-in it is."""
+        """Writes Claude Code's notes on the account. `checked`: when it last asked whose sign-in it is."""
         noted: dict[str, object] = {
             "accountUuid": account,
             "organizationUuid": org,
@@ -183,7 +183,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What is said to a push."""
+    """The answer to a push."""
 
     status: int = 202
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ class Watch:
         self._capsys = capsys
 
     def assert_hidden(self, secret: str, *things: object) -> None:
-        """The secret is in no log, in no output, and in nothing that can be shown of `things`."""
+        """Asserts that the secret is in no log, in no output, and in no text or repr of `things`."""
         streams = self._capsys.readouterr()
         heard = [self._caplog.text, streams.out, streams.err]
         heard += [str(vars(record)) for record in self._caplog.records]

@@ -1,4 +1,4 @@
-"""Holds what a bot and the simulated Discord say to each other against Discord's own OpenAPI description.
+"""Checks the requests of a bot and the answers of the simulated Discord against Discord's own OpenAPI description.
 
 The project does not contain the description: it is looked for at `METERBOT_DISCORD_OPENAPI`, else at
 `../shared/contracts/discord-openapi.json` beside the repository.
@@ -24,12 +24,12 @@ MISSING = f"Discord's OpenAPI description is not at {PATH} (set METERBOT_DISCORD
 
 @cache
 def contract() -> "Contract | None":
-    """None where the description is absent."""
+    """The description; None if it is absent."""
     return Contract(json.loads(PATH.read_bytes())) if PATH.is_file() else None
 
 
 class Contract:
-    """The description, ready to judge."""
+    """The parsed description."""
 
     def __init__(self, description: dict[str, Any]) -> None:
         self._description = description
@@ -37,7 +37,7 @@ class Contract:
         self._registry: Registry[Any] = Registry().with_resource("urn:discord", resource)
 
     def problems(self, exchange: Exchange) -> list[str]:
-        """What Discord's description has against a request or its answer. Server errors are not in it."""
+        """The differences of a request or its answer from the description. Server errors are not in it."""
         where = f"{exchange.method} {exchange.path}"
         operation = self._description["paths"].get(exchange.path, {}).get(exchange.method.lower())
         if operation is None:

@@ -1,4 +1,4 @@
-"""Holds what the simulated GitHub sends against GitHub's own description of its webhooks, from npm."""
+"""Checks what the simulated GitHub sends against GitHub's own description of its webhooks, from npm."""
 
 import json
 from functools import cache
@@ -13,14 +13,14 @@ PACKAGE = "@octokit/openapi-webhooks"
 
 
 class Contract:
-    """The description, ready to judge."""
+    """The parsed description."""
 
     def __init__(self, description: dict[str, Any]) -> None:
         resource = Resource.from_contents(description, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource("urn:github", resource)
 
     def problems(self, schema: str, value: Any) -> list[str]:
-        """What the schema of this name has against a body."""
+        """The differences of a body from the schema of this name."""
         whole = {"$ref": f"urn:github#/components/schemas/{schema}"}
         judge = Draft202012Validator(whole, registry=self._registry)
         return [f"{error.json_path}: {error.message[:200]}" for error in judge.iter_errors(value)]

@@ -40,7 +40,7 @@ class Page:
                 return
 
     async def phone(self, *, width: int, dark: bool) -> None:
-        """Makes it a phone's screen."""
+        """Sets the size of a phone's screen."""
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
         size = {"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": True}
@@ -52,12 +52,12 @@ class Page:
         await self.call("Emulation.setScriptExecutionDisabled", value=True)
 
     async def value(self, expression: str) -> Any:
-        """What a JavaScript expression gives on the page."""
+        """The value of a JavaScript expression on the page."""
         found = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         return found["result"]["value"]
 
     async def text(self) -> str:
-        """The page's HTML as it stands."""
+        """The page's current HTML."""
         root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
         html = await self.call("DOM.getOuterHTML", nodeId=root)
         return str(html["outerHTML"])
@@ -69,7 +69,7 @@ class Page:
 
 @asynccontextmanager
 async def browsing(folder: Path) -> AsyncIterator[Page]:
-    """A browser of its own, with nothing remembered."""
+    """A browser with an empty profile."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,

@@ -1,8 +1,8 @@
-"""Where the tests' meterbots come from: a process that has imported everything once and forks one for each start.
+"""A process that has imported everything once and forks one meterbot for each start.
 
-What it forks is what `python -m meterbot` would have become: a process with its own number, memory, descriptors,
-directory, environment, signals and exit status. Only the second that Python takes to import a bot is saved, some
-hundreds of times. A process that needs what a fork cannot give, such as another hash seed, is started separately.
+A fork is what `python -m meterbot` would have become: a process with its own number, memory, descriptors, directory,
+environment, signals and exit status. It saves the second that Python takes to import a bot, some hundreds of times. A
+process that needs what a fork cannot give, such as another hash seed, is started separately.
 """
 
 import asyncio
@@ -181,7 +181,7 @@ def _serve(orders: socket.socket) -> None:
 
 
 def _bury(living: dict[int, socket.socket]) -> None:
-    """Tells the exit status of those that have ended."""
+    """Sends the exit status of the processes that have ended."""
     for pid in list(living):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:

@@ -16,7 +16,7 @@ from tests.tripwire import sitecustomize as tripwire
 Process = asyncio.subprocess.Process | nursery.Process
 
 SECONDS = 60.0
-"""In which a command must have ended."""
+"""The seconds in which a command must have ended."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Ended:
 
 
 def surroundings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """As little as a process needs: nothing of the developer's own set-up."""
+    """The smallest environment that a process needs: nothing of the developer's own set-up."""
     # As in the tests themselves: every warning is an error, but for one that discord.py causes.
     warnings = "error,ignore:'audioop' is deprecated:DeprecationWarning"
     home = {"HOME": "/nowhere", "PATH": os.environ.get("PATH", ""), "PYTHONWARNINGS": warnings}
@@ -79,7 +79,7 @@ async def meterbot(
 
 
 async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool]) -> str:
-    """Reads until a line is as wanted."""
+    """Reads until a line matches."""
     assert stream is not None
     heard = ""
     try:
@@ -94,7 +94,7 @@ async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool
 
 
 async def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> Ended:
-    """Asks it to end, and gives it the ten seconds that it promises."""
+    """Asks the process to end, and waits for the ten seconds in which it promises to do so."""
     process.send_signal(number)
     return await ended(process, 10)
 

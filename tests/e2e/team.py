@@ -49,7 +49,7 @@ class Team:
         organization.disabled_reason = "self_selected_spend_limit_reached"
 
     def unblock(self, name: str) -> None:
-        """The cap is doubled."""
+        """Doubles the cap."""
         organization = self.organization(name)
         organization.cap = 2 * (organization.cap or 0)
         organization.disabled_reason = None
@@ -80,11 +80,11 @@ class Team:
         return load(None, settings, Path("/nowhere"))
 
     def on_slack(self) -> list[str]:
-        """What stands in the channel, one line each."""
+        """The messages in the channel, one line each."""
         return [message.text for message in self.slack.messages()]
 
     def on_discord(self) -> list[str]:
-        """The same there, replies included."""
+        """The messages in Discord's channel, replies included."""
         return [shown(message) for message in self.discord.messages()]
 
 
@@ -137,8 +137,8 @@ discord_api = "{discord.api_url}"
 
 @asynccontextmanager
 async def team(clock: ManualClock | None = None) -> AsyncIterator[Team]:
-    """The simulators tell the time by `clock`, or like everybody. Nothing may have been asked of them that the real
-    services would not have answered."""
+    """A team whose simulators use `clock`, or else the real time. Fails at the end if the real services would have
+    refused a request."""
     time = clock or SystemClock()
     async with (
         ClaudeAi() as claude,
@@ -159,7 +159,7 @@ async def team(clock: ManualClock | None = None) -> AsyncIterator[Team]:
 
 
 async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
-    """Reads everybody, and tells what is to be told; so many times."""
+    """Reads everybody and delivers the alerts, this many times."""
     for _ in range(rounds):
         clock.advance(EVERYBODY_ONCE)
         await bot.step()
@@ -167,7 +167,7 @@ async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
 
 
 async def told(bot: Bot, clock: ManualClock) -> None:
-    """Until nothing waits any more that may leave: Slack takes a message a second."""
+    """Waits until every message that may be sent was sent: Slack takes one a second."""
     while any(
         each.waiting > each.held and not each.trouble
         for each in await bot.store.read(lambda c: deliveries.read_queues(c, clock.now()))

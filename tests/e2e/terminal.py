@@ -1,4 +1,4 @@
-"""A terminal with somebody at it, for what asks questions."""
+"""A terminal with a person who answers questions."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from tests.e2e.process import SECONDS, surroundings
 
 @dataclass
 class Screen:
-    """All that was shown; what is typed shows, too, unless the program hides it."""
+    """Everything that was shown. Typed text is shown, too, unless the program hides it."""
 
     process: Process
     _master: int

@@ -61,7 +61,7 @@ async def tls_proxy(behind: int, context: ssl.SSLContext) -> AsyncIterator[int]:
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One direction, until its end."""
+    """Copies one direction until its end."""
     with contextlib.suppress(ConnectionError, ssl.SSLError):
         while part := await reader.read(65_536):
             writer.write(part)

@@ -1,4 +1,4 @@
-"""A chat in memory, kept at the contract: a wall on which messages stand, and faults on demand."""
+"""A chat in memory that keeps the contract, with faults on demand."""
 
 import asyncio
 from collections import deque
@@ -13,11 +13,11 @@ from meterbot.core.messages import Message, Posted
 
 
 class KilledError(BaseException):
-    """The process ended here: nobody gets to clean up."""
+    """Simulates the end of the process: no handler may clean up."""
 
 
 class Trouble(Enum):
-    """What happens to a call."""
+    """A fault of a call."""
 
     NONE = auto()
     NOT_SENT = auto()
@@ -32,12 +32,12 @@ class Trouble(Enum):
 
 
 _AFTER = {Trouble.ANSWER_LOST, Trouble.KILLED_AFTER, Trouble.HANGS_AFTER}
-"""These arrive first."""
+"""The faults after which the message has arrived."""
 
 
 @dataclass(slots=True)
 class Standing:
-    """A message on the wall. `thread` is the message it answers."""
+    """A message. `thread` is the message that it answers."""
 
     delivery: str
     channel: str
@@ -69,14 +69,14 @@ class Wall:
         self.troubles: Troubles = deque()
         self.finding: Troubles = deque()
         self.refused_word: str | None = None
-        """No message that says it is taken."""
+        """Every message that contains this word is refused."""
         self.takes_no_direct = False
         """Direct messages are refused."""
         self.calls: list[tuple[str, str]] = []
         self.hanging = asyncio.Event()
         """Set once a call hangs."""
         self.arrived = asyncio.Event()
-        """Set whenever a message comes to stand."""
+        """Set whenever a message arrives."""
         self.go_on = asyncio.Event()
         """Lets the calls that hang end."""
 
@@ -84,10 +84,10 @@ class Wall:
         return Connection(up=True)
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
-        """Asks nobody anything."""
+        """Does nothing."""
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Does nothing."""
 
     def titles(self, channel: str = "C1", thread: str | None = None) -> list[str]:
         return [
@@ -95,7 +95,7 @@ class Wall:
         ]
 
     async def until(self, number: int) -> None:
-        """Waits until so many messages stand."""
+        """Waits for this many messages."""
         async with asyncio.timeout(5):
             while len(self.standing) < number:
                 self.arrived.clear()
@@ -129,7 +129,7 @@ class Wall:
         ]
 
     async def delete(self, where: Posted) -> None:
-        """The last of those that stand there."""
+        """Deletes the newest of these messages."""
         self.calls.append(("delete", where.message))
         same = [each for each in self.standing if each.delivery == where.message]
         self.standing.remove(same[-1])

@@ -30,7 +30,7 @@ class Emulate:
             return await response.json()
 
     async def hook(self, url: str, secret: str) -> None:
-        """Lets it tell of pull requests."""
+        """Makes GitHub send webhooks about pull requests."""
         config = {"url": url, "content_type": "json", "secret": secret}
         await self.call(
             "POST", f"/repos/{REPOSITORY}/hooks", config=config, events=["pull_request"], active=True

@@ -18,7 +18,7 @@ _AN_HOUR = 3600.0
 
 
 class PeersMissingError(Exception):
-    """They cannot be had here; the text says why."""
+    """The packages cannot be installed here; the text says why."""
 
 
 def install() -> None:

@@ -17,7 +17,7 @@ _START_SECONDS = 15.0
 
 
 class LocalSlack:
-    """A running workspace. `post` drives it, `messages` shows what stands in its channel."""
+    """A running workspace. `post` drives it, `messages` shows its channel's messages."""
 
     def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -50,7 +50,7 @@ class LocalSlack:
     async def message(
         self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 10.0
     ) -> dict[str, Any]:
-        """The first message like that, as soon as there is one."""
+        """The first matching message, as soon as there is one."""
         async with asyncio.timeout(seconds):
             while True:
                 for message in await self.messages():

@@ -20,7 +20,7 @@ def node(script: Path, *arguments: str, seconds: float = 60) -> str:
 
 
 def npm(*arguments: str, seconds: float = 300) -> str:
-    """As `node`; says every ten seconds that it is still at work."""
+    """Like `node`, but prints every ten seconds that it is still working."""
     done = threading.Event()
 
     def report() -> None:

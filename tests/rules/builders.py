@@ -67,7 +67,7 @@ def snapshot(
     billing: Subscription | None = None,
     **fields: Any,
 ) -> Snapshot:
-    """Only the parts that are passed in were read."""
+    """A snapshot in which only the passed parts were read."""
     base = Snapshot(
         seat="ana",
         source="claude_ai",
@@ -108,18 +108,18 @@ class Watch:
         return list(verdict.events)
 
     def uses(self, used: str | Money | None, cap: str | Money | None = "50", **fields: Any) -> list[Event]:
-        """A minute later."""
+        """Reads this amount a minute later."""
         self.now += MINUTE
         return self.see(snapshot(self.now, metered=extra(used, cap, **fields)))
 
     def at(self, at: datetime) -> "Watch":
-        """The next reading comes a minute after this."""
+        """Makes the next reading come a minute after this."""
         self.now = at
         return self
 
 
 class Paced:
-    """One counter with its history, watched as the door does it: every reading, and its pace where it rose."""
+    """One counter with its history, watched like `ingest` does it: every reading, and its pace if it rose."""
 
     def __init__(self, settings: RuleSettings | None = None) -> None:
         self.watch = Watch(settings)

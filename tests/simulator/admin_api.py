@@ -34,7 +34,7 @@ _USUAL = {"cost_report": 7, "claude_code": 20, "spend_limits": 20}
 
 
 def key_invalid() -> Reply:
-    """What is answered to a key that was taken back."""
+    """The answer to a key that was revoked."""
     return error(401, "authentication_error", "invalid x-api-key")
 
 

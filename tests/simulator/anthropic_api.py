@@ -46,7 +46,7 @@ def scope_missing() -> Reply:
 
 
 def rate_limited(retry_after: str | None = "0") -> Reply:
-    """A refusal for haste, without the outer `type` that other errors have."""
+    """The answer to too many requests, without the outer `type` that other errors have."""
     told = {"error": {"message": "Rate limited. Please try again later.", "type": "rate_limit_error"}}
     return Reply(429, told, {} if retry_after is None else {"retry-after": retry_after})
 
@@ -164,7 +164,7 @@ class AnthropicApi(Server[Asked]):
 
 
 def _problem(request: web.Request, route: str, who: SignIn | None) -> str | None:
-    """What is wrong with a request, whatever it is answered."""
+    """What is wrong with a request, independent of its answer."""
     if request.method != "GET":
         return "not a GET"
     if not route:

@@ -37,14 +37,14 @@ _LONGEST_TEXT = 4000
 VIEW_CHANNEL, SEND_MESSAGES, EMBED_LINKS, READ_MESSAGE_HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 16
 
 NONCE_WINDOW = timedelta(minutes=3)
-"""How long the same nonce of the same author makes no second message: Discord says "the past few minutes"."""
+"""How long a repeated nonce of one author makes no second message: Discord says "the past few minutes"."""
 ANSWER_WITHIN = timedelta(seconds=3)
 TOKEN_LIVES = timedelta(minutes=15)
 
 
 @dataclass(eq=False)
 class Interaction:
-    """A question asked by a simulated person, and what came of it."""
+    """A question asked by a simulated person, and its answer."""
 
     id: str
     token: str
@@ -92,7 +92,7 @@ class DiscordSimulator:
         self.channel_type = 0
         """11: the channel is a thread, whose parent is a text channel."""
         self.permissions = VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS
-        """What the bot may do on the server, reading its history apart."""
+        """The bot's permissions on the server, except reading its history."""
         self.roles: dict[str, list[str]] = {}
         """Person → the ids of their roles on the server."""
         self.invited = True
@@ -209,7 +209,7 @@ class DiscordSimulator:
         return asked.original
 
     def messages(self, channel_id: str | None = None) -> list[Json]:
-        """What stands in the channel, oldest first."""
+        """The channel's messages, oldest first."""
         return list(self._channels[channel_id or self.channel_id].values())
 
     def delete(self, message_id: str) -> None:
@@ -223,17 +223,17 @@ class DiscordSimulator:
         await self.until(lambda: self.gateway.live, seconds=seconds)
 
     async def until(self, condition: Callable[[], object], *, seconds: float = 5.0) -> None:
-        """Waits until something that a request or the gateway changes is so. Raises `TimeoutError`."""
+        """Waits until a condition holds that a request or the gateway changes. Raises `TimeoutError`."""
         async with asyncio.timeout(seconds):
             while not condition():
                 await self._change.wait()
 
     def fail(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
-        """The next so many requests to this path template meet the fault; faults are met in order."""
+        """The next requests to this path template meet the fault; faults are met in order."""
         self._faults += [(method, path, fault)] * times
 
     def clear_faults(self) -> None:
-        """Nothing that has not failed yet will."""
+        """Removes the faults that have not happened yet."""
         self._faults.clear()
 
     def requests(self, method: str, path: str) -> list[Any]:
@@ -645,7 +645,7 @@ def _json(response: web.StreamResponse) -> Any:
 
 
 def _wrong(sent: Json) -> web.Response | None:
-    """The two limits that Discord's OpenAPI description does not tell, and the empty message."""
+    """Checks the two limits that Discord's OpenAPI description does not contain, and the empty message."""
     embeds = sent.get("embeds") or []
     texts = [embed.get(key) or "" for embed in embeds for key in ("title", "description")]
     texts += [(embed.get("footer") or {}).get("text", "") for embed in embeds]

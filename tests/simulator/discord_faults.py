@@ -1,4 +1,4 @@
-"""What can be made to go wrong with a request to the simulated Discord."""
+"""The faults of a request to the simulated Discord."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ def counted(remaining: int, seconds: float) -> Fault:
 
 
 def garbled(body: str, content_type: str = "text/html", *, status: int = 200) -> Fault:
-    """The request is carried out, and somebody between us answers it in Discord's place."""
+    """The request is carried out, and a proxy answers in Discord's place."""
 
     async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
         await handler(request)

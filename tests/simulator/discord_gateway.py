@@ -98,7 +98,7 @@ class Gateway:
             await socket.socket.close(code=code)
 
     def drop(self) -> None:
-        """Cuts every connection without a word; the sessions can be resumed."""
+        """Cuts every connection without a close frame; the sessions can be resumed."""
         for socket in list(self._sockets):
             if socket.request.transport is not None:
                 socket.request.transport.abort()

@@ -226,7 +226,7 @@ def message(message_id: str, channel_id: str, author: Json, at: datetime, sent: 
 
 
 def edited(old: Json, sent: Mapping[str, Any], at: datetime) -> Json:
-    """What a request changes of a message; what it does not name stays."""
+    """The message after an edit; what the request does not name is unchanged."""
     known = {
         "content": old["content"],
         "embeds": old["embeds"],
@@ -256,7 +256,7 @@ def _attached(sent: Mapping[str, Any]) -> list[Json]:
 
 
 def loading(message_id: str, channel_id: str, author: Json, at: datetime, flags: int) -> Json:
-    """What stands in the place of a deferred answer."""
+    """The placeholder of a deferred answer."""
     return message(message_id, channel_id, author, at, {"flags": flags | _LOADING})
 
 
@@ -275,7 +275,7 @@ def _said(sent: Mapping[str, Any]) -> Json:
 
 
 def _pinged(content: str, allowed: Mapping[str, Any] | None) -> Json:
-    """Whom the message reaches: everybody it names, unless `allowed_mentions` says otherwise."""
+    """The people whom the message notifies: everybody it names, unless `allowed_mentions` says otherwise."""
     parse = ["users", "everyone"] if allowed is None else allowed.get("parse") or []
     users = {part.partition(">")[0].lstrip("!") for part in content.split("<@")[1:]}
     named = {user_id for user_id in users if user_id.isdigit()}

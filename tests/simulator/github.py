@@ -79,7 +79,7 @@ class Asked:
 
 
 def rate_limited(reset: datetime) -> Reply:
-    """What is answered once the hour's requests are used up."""
+    """The answer once the hour's requests are used up."""
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(reset.timestamp()))}
     return Reply(403, {"message": "API rate limit exceeded"}, headers)
 

@@ -123,7 +123,7 @@ class SlackSimulator(SlackWorkspace):
             await socket.send_json({"type": "disconnect", "reason": "refresh_requested"})
 
     def drop_sockets(self) -> None:
-        """Breaks every socket without a word."""
+        """Breaks every socket without a close frame."""
         for _, transport in self._sockets:
             transport.abort()
 

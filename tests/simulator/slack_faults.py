@@ -1,4 +1,4 @@
-"""What goes wrong with a call to the simulated Slack, on demand."""
+"""The faults of a call to the simulated Slack."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one call. `accept`: it takes effect first. `until`: it hangs until the event is set."""
+    """A fault of one call. `accept`: the call takes effect first. `until`: it hangs until the event is set."""
 
     status: int = 200
     body: str = ""
@@ -33,7 +33,7 @@ def server_error(status: int = 500, *, accept: bool = False) -> Fault:
 
 
 def refused(code: str, **more: str) -> Fault:
-    """Slack's own no: `{"ok": false, "error": code}`."""
+    """Slack's own refusal: `{"ok": false, "error": code}`."""
     return Fault(body=json.dumps({"ok": False, "error": code, **more}))
 
 
@@ -43,7 +43,7 @@ def dropped(*, accept: bool = True) -> Fault:
 
 
 def page(body: str, content_type: str = "text/html", status: int = 200) -> Fault:
-    """Somebody else's answer."""
+    """The answer of a proxy."""
     return Fault(status, body, content_type)
 
 

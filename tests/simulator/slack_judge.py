@@ -1,6 +1,7 @@
-"""Would Slack take this message? The library's own block models judge, and what they let pass is checked here.
+"""Checks whether Slack would accept a message: with the library's own block models, and with rules for what they let
+pass.
 
-Kept apart from the rules `meterbot.chat` checks itself by, so that one can catch the other's mistakes.
+It shares nothing with the rules by which `meterbot.chat` checks itself, so that one can find the other's mistakes.
 """
 
 import json
@@ -29,7 +30,7 @@ def verdict(payload: Mapping[str, Any]) -> str | None:
 
 
 def view_verdict(view: Any, kind: str = "modal") -> str | None:
-    """What Slack has against a modal, or against a Home tab, or None."""
+    """Why Slack would refuse a modal or a Home tab; None if it would not."""
     if not isinstance(view, dict) or view.get("type") != kind:
         return f"not a {kind}"
     blocks = view.get("blocks") or []

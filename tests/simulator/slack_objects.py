@@ -1,4 +1,4 @@
-"""What there is in the simulated Slack: conversations, files, messages, windows, and what people and the bot did."""
+"""The objects of the simulated Slack: conversations, files, messages, windows, and what people and the bot did."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ class Channel:
 
 @dataclass(slots=True)
 class SlackMessage:
-    """A message as it stands. `edits` are its former payloads, `by` who wrote it."""
+    """A message as it is now. `edits` are its former payloads, `by` who wrote it."""
 
     channel: str
     ts: str
@@ -68,7 +68,7 @@ class Interaction:
     answers: list[SlackMessage] = field(default_factory=list)
     status: int | None = None
     reply: dict[str, Any] = field(default_factory=dict)
-    """What the acknowledgement said."""
+    """The body of the acknowledgement."""
     modal: "Modal | None" = None
     at: float = field(default_factory=time.monotonic)
     trigger: str = field(default_factory=lambda: uuid.uuid4().hex)

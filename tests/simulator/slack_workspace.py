@@ -1,4 +1,4 @@
-"""What stands in the simulated Slack, and what each method of the Web API does to it: without a network."""
+"""The contents of the simulated Slack, and what each method of the Web API does to them, without a network."""
 
 import asyncio
 import re
@@ -150,7 +150,7 @@ class SlackWorkspace:
         return _yes(channel=channel.id, ts=message.ts, message=message.listed(metadata=True))
 
     def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A message for one person's eyes, beside the channel or in a thread of it."""
+        """A message that one person sees, in the channel or in a thread of it."""
         channel, user = self.channels.get(arguments.pop("channel", "")), arguments.pop("user", None)
         if channel is None or user is None:
             return _no("channel_not_found" if channel is None else "user_not_in_channel")
@@ -228,7 +228,7 @@ class SlackWorkspace:
         return _yes(view={**arguments["view"], "id": f"V{arguments['user_id']}"})
 
     def _follow(self, modal: Modal, reply: dict[str, Any]) -> None:
-        """What an acknowledgement does to the modal that was sent: closes it, unless told otherwise."""
+        """Applies an acknowledgement to the modal that was sent: closes it, unless told otherwise."""
         modal.errors = {}
         match reply.get("response_action"):
             case None:

@@ -29,7 +29,7 @@ class Administered:
         return snapshot
 
     async def spend(self, now: datetime = NOW) -> OrgSpend:
-        """What a reading says that found the organization."""
+        """The spend in a reading that found the organization."""
         spend = (await self.read(now)).org_spend
         assert spend is not None
         return spend

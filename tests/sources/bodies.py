@@ -1,4 +1,4 @@
-"""Bodies as they come, and arbitrary JSON to put in any place of them."""
+"""Real bodies, and arbitrary JSON to put in any place of them."""
 
 import json
 from collections.abc import Iterator

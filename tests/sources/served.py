@@ -94,7 +94,7 @@ async def read_bodies(
     now: datetime = NOW,
     team: bool = False,
 ) -> Snapshot:
-    """The snapshot that these bodies give, sent as answers; a `Reply` is sent as it is."""
+    """The snapshot made from these bodies, sent as answers; a `Reply` is sent as it is."""
     organization = SimulatedOrganization(ORG)
     if team:
         organization.capabilities = ["raven", "chat"]

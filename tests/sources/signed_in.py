@@ -25,7 +25,7 @@ REMEDY = "run `claude` once on that machine"
 
 @dataclass(slots=True)
 class Kept:
-    """Where a sign-in is kept: each look at it takes the next of `coming`, and the last one stays."""
+    """The place of a sign-in: each look at it takes the next of `coming`, and the last one stays."""
 
     coming: list[Login]
     looks: int = 0
@@ -52,7 +52,7 @@ class SignedIn:
         return snapshot
 
     def routes(self) -> list[str]:
-        """What was asked for since the last look, in order."""
+        """The routes requested since the last call, in order."""
         new = self.server.requests[self.asked_before :]
         self.asked_before = len(self.server.requests)
         return [request.route for request in new]

@@ -1,6 +1,6 @@
-"""The rules about money, written a second time from their description and without the code that they test.
+"""The rules about money, written a second time from their description, independent of the tested code.
 
-One counter, in plain numbers: what a series of readings comes to, and which events follow. Amounts are minor units.
+One counter, in plain numbers: the result of a series of readings, and the events that follow. Amounts are minor units.
 """
 
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ class Model:
         return [event for event in events if event[0] not in new.off]
 
     def _spend(self, new: Facts) -> None:
-        """What was spent since the reading before, however late it arrives; a return after a dip is no new spend."""
+        """The spend since the reading before, however late it arrives; a return after a dip is no new spend."""
         if new.used is not None:
             self.spent += max(new.used - self.peak, Decimal(0)) if self.used is not None else 0
             self.peak = max(self.peak, new.used)

@@ -1,4 +1,4 @@
-"""Bodies of one seat, read through a source and taken in as readings are: what is known then, and which events follow."""
+"""Bodies of one seat, read through a source and stored like readings: the resulting state, and the events."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _MOMENT = re.compile(r'"now([+-]\d+)([hd])"')
 
 @dataclass(frozen=True)
 class Bodies:
-    """What the service answers at one moment."""
+    """The service's answers at one moment."""
 
     at: datetime
     usage: Mapping[str, Any]
@@ -114,7 +114,7 @@ def _organization(plan: str | None) -> SimulatedOrganization:
 
 @dataclass
 class Played:
-    """What became of the bodies. `told`: the events of each reading that are posted."""
+    """The result of the bodies. `told`: the posted events of each reading."""
 
     seat: Seat
     snapshots: list[Snapshot] = field(default_factory=list)
@@ -138,7 +138,7 @@ class Played:
 
 
 class Ingested:
-    """Takes snapshots as the database's door does, one reading at a time."""
+    """Stores snapshots like `ingest` does, one reading at a time."""
 
     def __init__(self, seat: Seat, settings: RuleSettings) -> None:
         self.seat = seat
@@ -167,7 +167,7 @@ class Ingested:
 async def played(
     source: str, plan: str | None, readings: Sequence[Bodies], *, kinds: Sequence[str] = ()
 ) -> Played:
-    """`kinds`: those that are told besides the usual ones."""
+    """`kinds`: those that are posted besides the usual ones."""
     usual = RuleSettings()
     settings = replace(usual, kinds=usual.kinds | {EventKind(kind) for kind in kinds})
     async with reading(source, plan) as (seat, read):

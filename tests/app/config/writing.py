@@ -1,4 +1,4 @@
-"""Configurations to load: a good one, and what differs from it."""
+"""Valid configurations, and variations of them."""
 
 from collections.abc import Mapping
 from pathlib import Path

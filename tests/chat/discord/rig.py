@@ -82,7 +82,7 @@ class Notes:
 
 
 def chat_on(discord: DiscordSimulator, **changes: Any) -> DiscordChat:
-    """Not started. Quick to give up and to reconnect."""
+    """A chat that is not started, with short time-outs and pauses."""
     notes = changes.pop("notes", None) or Notes()
     clock: Clock = changes.pop("clock", None) or SystemClock()
     given: dict[str, Any] = {
@@ -104,7 +104,7 @@ def chat_on(discord: DiscordSimulator, **changes: Any) -> DiscordChat:
 async def running(
     discord: DiscordSimulator, answers: Answers | None = None, **changes: Any
 ) -> AsyncIterator[DiscordChat]:
-    """Started, and its command registered."""
+    """A started chat with its command registered."""
     chat = chat_on(discord, **changes)
     answers = answers or Answers()
     await chat.start(answers, answers.forms)
@@ -116,7 +116,8 @@ async def running(
 
 @asynccontextmanager
 async def simulated(**given: Any) -> AsyncIterator[DiscordSimulator]:
-    """A Discord whose every word is held against Discord's own description, where that is at hand."""
+    """A simulated Discord whose requests and answers are checked against Discord's own description, if that is
+    present."""
     discord_says = contract()
     found: list[str] = []
     async with DiscordSimulator(**given) as discord:

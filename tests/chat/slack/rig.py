@@ -30,7 +30,7 @@ def alert(title: str = "ana is BLOCKED", **more: Any) -> Message:
 
 @dataclass
 class Rig:
-    """`asked` is every question that reached the answerer; what it said is `echo`. `paste` opens a form."""
+    """`asked` is every question that reached the answerer; its answer is `echo`. `paste` opens a form."""
 
     slack: SlackSimulator
     chat: SlackChat
@@ -62,7 +62,7 @@ def chat_of(slack: SlackSimulator, **settings: Any) -> SlackChat:
 async def rig(
     slack: SlackSimulator | None = None, *, start: bool = True, **settings: Any
 ) -> AsyncIterator[Rig]:
-    """Everything runs on loopback, and nothing that Slack would have refused may have happened."""
+    """A chat and a Slack on loopback. Fails at the end if Slack would have refused anything."""
     async with slack or SlackSimulator() as workspace:
         made = Rig(workspace, chat_of(workspace, **settings))
         try:

@@ -188,7 +188,7 @@ MONTH: dict[str, object] = {
     "seat_days": 90,
     "covered_days": 61,
 }
-"""Of the team's closing."""
+"""The facts of the team's closed month."""
 
 
 def event(
@@ -199,7 +199,7 @@ def event(
     at: datetime = NOW,
     reason: str = "this was compared with that",
 ) -> Event:
-    """One of `kind` with its usual facts."""
+    """An event of `kind` with its usual facts."""
     return Event(
         key=f"{kind.value}:1",
         kind=kind,
@@ -213,7 +213,7 @@ def event(
 
 
 def changed(kind: EventKind, *, initial: bool = False, **facts: Any) -> Event:
-    """One of `kind` with `facts` in place of some of the usual ones."""
+    """An event of `kind` with `facts` in place of some of the usual ones."""
     return replace(event(kind, initial=initial), facts={**FACTS[kind], **facts})
 
 
