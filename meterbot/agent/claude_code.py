@@ -17,12 +17,12 @@ import signal
 import subprocess
 import sys
 import threading
-import unicodedata
 from pathlib import Path
 from typing import Any
 
-from meterbot.agent.document import ID, parse_json, snapshot
-from meterbot.agent.network import Answer, Problem, Refused, base_address, exchange
+from meterbot.agent.document import snapshot
+from meterbot.agent.network import base_address, exchange
+from meterbot.agent.storage import Problem, parse_json, read_json
 
 API = "https://api.anthropic.com"  # the only host that ever sees the sign-in's token
 PROGRAM_SECONDS = 60.0  # a throttled program tries several times before it answers
@@ -41,28 +41,30 @@ REQUEST = {
 # They may belong to another account, or are meterbot's own.
 NOT_PASSED_ON = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_", "METERBOT_")
 QUIET = {"DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1", "DISABLE_ERROR_REPORTING": "1"}
-SIGN_IN = "sign in again: run `claude` and type /login"
-WRONG_KIND = f"this sign-in may not read usage, like the tokens of `claude setup-token`: {SIGN_IN}"
-
-
-class NotSignedIn(Problem):
-    """A person has to sign in. Waiting does not help, so the next run may try at once."""
+SENTENCES = {
+    200: "a web page came instead of numbers: does this network want you to sign in?",
+    401: "Anthropic rejects the sign-in of Claude Code: sign in again: run `claude` and type /login",
+    403: "Anthropic refuses this request: is the sign-in a token of `claude setup-token`, which may not read usage "
+    "(run `claude` and type /login), or is this region or network blocked?",
+    404: "Anthropic has no usage for this account: is it a Pro, Max, Team or Enterprise seat?",
+    429: "Anthropic says that this account's usage was requested too often",
+}
 
 
 def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
-    """One snapshot. `state["account"]` remembers whose sign-in was verified. Raises `Problem`.
+    """One snapshot. `state` remembers whose sign-in was verified. Raises `Problem`.
 
     `now`: seconds since 1970. `directory`: where the program runs, so that no project's settings apply.
     """
     reply, at = _ask_program(directory), now
     usage = reply.get("rate_limits")
-    if isinstance(usage, dict) and usage:
+    if usage:
         ids, at = _noted_ids(since=now), _fetched_at(usage, now)
     elif reply.get("rate_limits_available") is True:
         # The program says this both when its sign-in is rejected and when it has to wait.
         if _noted_ids(since=now) is None:
             _api("/api/oauth/profile", _token())
-        raise Refused("Anthropic asks Claude Code to wait, so it has no numbers now")
+        raise Problem("Anthropic asks Claude Code to wait, so it has no numbers now", wait=0)
     else:
         ids, usage = _verified_ids(state), _api("/api/oauth/usage", _token())
     org, account = ids or _verified_ids(state)
@@ -74,8 +76,7 @@ def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
 
 def claude_directory() -> Path:
     """Where Claude Code keeps its sign-in."""
-    named = os.environ.get("CLAUDE_CONFIG_DIR")
-    return Path(unicodedata.normalize("NFC", named)) if named else Path.home() / ".claude"
+    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
 
 
 def profile() -> str:
@@ -85,22 +86,19 @@ def profile() -> str:
 
 
 def _notes(*keys: str) -> Any:
-    path = (claude_directory() if profile() else Path.home()) / ".claude.json"
-    try:
-        return _at(parse_json(path.read_bytes()), *keys)
-    except (OSError, ValueError):
-        return None
+    return _at(read_json((claude_directory() if profile() else Path.home()) / ".claude.json"), *keys)
 
 
-def _noted_ids(since: float) -> tuple[str, str] | None:
+def _noted_ids(since: float) -> list[str] | None:
     """Organization and account, if Claude Code has checked them since then. While it answers it corrects its notes,
     which may name an earlier sign-in until then."""
     checked_ms = _notes("oauthAccount", "profileFetchedAt")
+    ids = [_notes("oauthAccount", key) for key in ("organizationUuid", "accountUuid")]
     fresh = isinstance(checked_ms, (int, float)) and checked_ms / 1000 >= since - 1
-    return _ids(_notes("oauthAccount"), ("organizationUuid",), ("accountUuid",)) if fresh else None
+    return ids if fresh and all(ids) else None
 
 
-def _fetched_at(usage: dict[str, Any], now: float) -> float:
+def _fetched_at(usage: Any, now: float) -> float:
     """When the program got these numbers: while it has to wait, it answers with those it saved."""
     saved, saved_ms = (_notes("cachedUsageUtilization", key) for key in ("utilization", "fetchedAtMs"))
     old, new = (
@@ -148,23 +146,16 @@ def _ask_program(directory: Path) -> dict[str, Any]:
         assert requests is not None and replies is not None  # noqa: S101, PT018 - both are pipes
         requests.write(json.dumps(REQUEST).encode() + b"\n")
         requests.flush()
-        return next((reply for reply in map(_reply, replies) if reply is not None), {})
+        answers = (_at(parse_json(line), "response") for line in replies)
+        reply = next((each for each in answers if _at(each, "request_id") == "meterbot"), None)
     except OSError:
-        return {}
+        reply = None
     finally:
         alarm.cancel()
         _end(process)
         process.communicate()
-
-
-def _reply(line: bytes) -> dict[str, Any] | None:
-    """The answer to our request; None for any other line."""
-    try:
-        response = _at(parse_json(line), "response")
-    except ValueError:
-        return None
-    body = _at(response, "response")
-    return None if _at(response, "request_id") != "meterbot" else body if isinstance(body, dict) else {}
+    body = _at(reply, "response")
+    return body if isinstance(body, dict) else {}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -179,24 +170,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _token() -> str:
-    """The access token that Claude Code keeps: in the macOS keychain, else in a file. Raises `NotSignedIn`."""
-    try:
-        held = (sys.platform == "darwin" and _keychain()) or parse_json(
-            (claude_directory() / ".credentials.json").read_bytes()
-        )
-    except FileNotFoundError:
-        held = None
-    except (OSError, ValueError):
-        raise NotSignedIn(f"Claude Code's .credentials.json cannot be read: {SIGN_IN}") from None
-    token, scopes = (_at(held, "claudeAiOauth", key) for key in ("accessToken", "scopes"))
-    if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
-        other = "on Windows" if os.environ.get("WSL_DISTRO_NAME") else ""
-        other = "inside WSL" if sys.platform.startswith("win") else other
-        hint = f" (if you use it {other}, run this {other})" if other else ""
-        raise NotSignedIn(f"Claude Code is not signed in here: run `claude` and type /login{hint}")
-    if isinstance(scopes, list) and scopes and "user:profile" not in scopes:
-        raise NotSignedIn(WRONG_KIND)
-    return token
+    """The access token that Claude Code keeps: in the macOS keychain, else in a file. Raises `Problem`."""
+    for kept in (
+        sys.platform == "darwin" and _keychain(),
+        read_json(claude_directory() / ".credentials.json"),
+    ):
+        token = _at(kept, "claudeAiOauth", "accessToken")
+        if isinstance(token, str) and re.fullmatch("[!-~]+", token):
+            return token
+    raise Problem(
+        "Claude Code is not signed in here: run `claude` and type /login (with WSL, run this on the side where you use it)"
+    )
 
 
 def _keychain() -> Any:
@@ -204,60 +188,38 @@ def _keychain() -> Any:
     command = ["security", "find-generic-password", "-a", getpass.getuser(), "-s", service, "-w"]
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)  # noqa: S603
-        held = parse_json(ran.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError):
         return None
-    return held if _at(held, "claudeAiOauth", "accessToken") else None
+    return parse_json(ran.stdout)
 
 
-def _verified_ids(state: dict[str, Any]) -> tuple[str, str]:
+def _verified_ids(state: dict[str, Any]) -> list[str]:
     """The organization and account of the sign-in, asked once for each token. Raises `Problem`."""
     token = _token()
     mark = hashlib.sha256(token.encode()).hexdigest()[:16]
-    known = state.get("account") or {}
-    if known.get("token") != mark:
-        ids = _ids(_api("/api/oauth/profile", token), ("organization", "uuid"), ("account", "uuid"))
-        if ids is None:
-            raise Refused("cannot verify whose numbers these are, so they are not sent: run `claude` once")
-        known = state["account"] = {"token": mark, "ids": ids}
-    return known["ids"][0], known["ids"][1]
+    if state.get("token") != mark:
+        body = _api("/api/oauth/profile", token)
+        ids = [_at(body, name, "uuid") for name in ("organization", "account")]
+        if not all(ids):
+            raise Problem(
+                "cannot verify whose numbers these are, so they are not sent: run `claude` once", wait=0
+            )
+        state.update(token=mark, ids=ids)
+    verified: list[str] = state["ids"]
+    return verified
 
 
 def _api(path: str, token: str) -> Any:
-    """One body of api.anthropic.com. Raises `NotSignedIn` or `Refused`."""
+    """One body of api.anthropic.com. Raises `Problem`."""
     base = base_address(os.environ.get("METERBOT_ANTHROPIC_API") or API, "METERBOT_ANTHROPIC_API")
     headers = {"anthropic-beta": "oauth-2025-04-20", "anthropic-version": "2023-06-01"}
     answer = exchange("GET", base + path, {**headers, "Authorization": f"Bearer {token}"})
-    try:
-        body = parse_json(answer.body)
-    except ValueError:
-        body = ...
-    error = _at(body, "error")
-    if answer.status == 200 and body is not ... and error is None:
-        return body
-    raise _refusal(answer, _at(error, "type"), str(_at(error, "message")))
-
-
-def _refusal(answer: Answer, kind: Any, message: str) -> Problem:
-    status = answer.status
-    if status == 429 or kind == "rate_limit_error":
-        return Refused("Anthropic says that this account's usage was requested too often", answer.wait)
-    if status == 401 or kind == "authentication_error":
-        return NotSignedIn(f"Anthropic rejects the sign-in of Claude Code: {SIGN_IN}")
-    if status == 403 and "user:profile" in message:
-        return NotSignedIn(WRONG_KIND)
-    sentence = {
-        200: "a web page came instead of numbers: does this network want you to sign in?",
-        403: "Anthropic refuses this request: is this region or network blocked?",
-        404: "Anthropic has no usage for this account: is it a Pro, Max, Team or Enterprise seat?",
-    }
-    return Refused(f"{sentence.get(status, 'Anthropic cannot answer now')} ({status})", answer.wait)
-
-
-def _ids(value: Any, org: tuple[str, ...], account: tuple[str, ...]) -> tuple[str, str] | None:
-    found = [_at(value, *keys) for keys in (org, account)]
-    valid = all(isinstance(each, str) and ID.fullmatch(each) for each in found)
-    return (found[0], found[1]) if valid else None
+    if answer.status == 200 and isinstance(answer.document, dict) and "error" not in answer.document:
+        return answer.document
+    kind = str(_at(answer.document, "error", "type"))
+    status = {"rate_limit_error": 429, "authentication_error": 401}.get(kind, answer.status)
+    sentence = SENTENCES.get(status, "Anthropic cannot answer now")
+    raise Problem(f"{sentence} ({status})", wait=None if status == 401 else answer.wait)
 
 
 def _at(value: Any, *keys: str) -> Any:

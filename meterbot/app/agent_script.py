@@ -11,7 +11,7 @@ from pathlib import Path
 import meterbot
 from meterbot import agent
 
-MODULES = ("network", "document", "claude_code", "scheduler", "main")
+MODULES = ("storage", "network", "document", "claude_code", "scheduler", "main")
 """Each module needs only those before it."""
 
 _PLACEHOLDER = 'VERSION = "source"  # the served script has its version here'
@@ -45,10 +45,7 @@ def agent_script() -> AgentScript:
     sources = [(Path(agent.__path__[0]) / f"{name}.py").read_text("utf-8") for name in MODULES]
     body = _merged_imports(sources) + "".join(map(_without_imports, sources))
     version = f"{meterbot.__version__}+{sha256(body.encode()).hexdigest()[:8]}"
-    about, _, order = (agent.__doc__ or "").strip().partition("\n\n")
-    text = _HEADER.format(version=version, about=about, order=order) + body
-    text = text.replace(_PLACEHOLDER, f'VERSION = "{version}"')
-    text += '\n\nif __name__ == "__main__":\n    sys.exit(main(sys.argv[1:], [sys.executable, os.path.abspath(__file__)]))\n'
+    text = _HEADER + body.replace(_PLACEHOLDER, f'VERSION = "{version}"') + _FOOTER
     return AgentScript(text.encode(), version, sha256(text.encode()).hexdigest())
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 
-from meterbot.agent.main import LONGEST, SHORTEST
 from meterbot.commands.reports import team_report
 from meterbot.core.models import Health, Seat
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import count, listed, stamp
 from meterbot.ingest import pushes
 from meterbot.store import Forgotten, PushToken, Store, push_tokens, source_states
+
+SHORTEST_PUSH, LONGEST_PUSH = 300, 6 * 3600
+"""Seconds between two readings that `meterbot push --every` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ async def make_token(store: Store, seat: str, now: datetime, *, replace: bool) -
 
 def push_command(token: str, interval: float, url: str) -> str:
     """The line for the seat's machine; it sends every `interval` seconds, within the agent's limits."""
-    seconds = int(min(max(interval, SHORTEST), LONGEST))
+    seconds = int(min(max(interval, SHORTEST_PUSH), LONGEST_PUSH))
     every = f"{seconds}s" if seconds % 60 else f"{seconds // 60}m"
     return f"METERBOT_URL={shlex.quote(url)} METERBOT_PUSH_TOKEN={token} meterbot push --every {every}"
 

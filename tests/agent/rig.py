@@ -13,9 +13,9 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
-from meterbot.agent import main
+from meterbot.agent import main, scheduler
 from meterbot.agent.main import Agent
-from meterbot.agent.network import Problem
+from meterbot.agent.storage import Problem
 from meterbot.core.clock import ManualClock
 
 ORG = "11111111-1111-4111-8111-111111111111"
@@ -74,7 +74,7 @@ class Home:
         held: dict[str, Any] = json.loads(main.state_file().read_text())
         return held
 
-    def agent(self, every: float = main.EVERY) -> Agent:
+    def agent(self, every: float = scheduler.EVERY) -> Agent:
         """A new run of the agent."""
         return Agent(main.state_file(), every, lambda: self.now, lambda: self.chance)
 
@@ -96,12 +96,9 @@ class Home:
         """Runs the agent for a stretch of the machine's time, without waiting; returns the sentence of each run."""
         end, said = self.clock.now() + until, []
         while self.clock.now() < end:
-            agent = self.agent()
-            try:
-                said.append(await asyncio.to_thread(agent.once, main.send))
-            except Problem as problem:
-                said.append(str(problem))
-            self.clock.advance(timedelta(seconds=agent.pause()))
+            said.append(await self.said())
+            due = self.memory["read_after"] - self.now
+            self.clock.advance(timedelta(seconds=due if due > 0 else scheduler.EVERY))
         return said
 
     def sign_in(

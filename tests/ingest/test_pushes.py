@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from meterbot.agent import document
+from meterbot.cli.claude_meter import document_of
 from meterbot.core.models import Estimate, Health, Seat
 from meterbot.core.money import Money
 from meterbot.sources.exact_json import parse
@@ -23,7 +24,7 @@ FORMAT = Path(__file__).parents[2] / "docs/push-format.md"
 
 def test_meterbot_reads_the_numbers_that_were_there() -> None:
     one = document.snapshot(USAGE, ORG, ACCOUNT, NOW.timestamp())
-    (got,) = snapshots_of(SEAT, document.render([one]), NOW)
+    (got,) = snapshots_of(SEAT, document.render(one), NOW)
     usage = sent(USAGE)
     assert got.windows == windows_of(usage, DriftNotes())
     assert got.extra_usage == metering_of(usage, Missing.FAILED, DriftNotes()).extra
@@ -55,7 +56,7 @@ def test_the_documented_example_is_taken_by_both_ends() -> None:
     assert (got.health, got.drift, got.errors) == (Health.OK, (), ())
     assert got.estimate is not None
     assert got.throttle is not None
-    (cut,) = document.from_claude_meter(example)
+    cut = json.loads(document_of(example))
     assert cut["errors"] == []
     whole = parse(example)
     assert isinstance(whole, dict)
