@@ -105,9 +105,7 @@ def destination() -> tuple[str, str]:
     url, token = (os.environ.get(name, "").strip() for name in ("METERBOT_URL", "METERBOT_PUSH_TOKEN"))
     if not url or not token:
         missing = "METERBOT_PUSH_TOKEN" if url else "METERBOT_URL"
-        raise Problem(
-            f"{missing} is not set: `/claude-spend join` gives you a line that sets all of it", status=2
-        )
+        raise Problem(f"{missing} is not set: `/claude-spend join` gives you a line that sets it", status=2)
     if not re.fullmatch("[!-~]+", token):
         raise Problem("METERBOT_PUSH_TOKEN has characters that no token has: paste it whole", status=2)
     return base_address(url, "METERBOT_URL"), token
@@ -121,9 +119,7 @@ def send(body: bytes) -> str:
     told = _texts(answer.document)
     if answer.status in {200, 202}:
         return f"{told['seat']}: {told['spent']} sent" if {"seat", "spent"} <= told.keys() else "sent"
-    why = told.get(
-        "error", "meterbot did not take the reading, the next run sends it again: is METERBOT_URL right?"
-    )
+    why = told.get("error", "the reading was not taken, the next run sends it again: is METERBOT_URL right?")
     raise Problem("; ".join([why, *filter(None, [told.get("remedy")])]) + f" ({answer.status})")
 
 
@@ -155,6 +151,7 @@ def join(url: str, code: str, program: list[str]) -> int:
 
 def install(program: list[str]) -> None:
     """Starts scheduled runs with this shell's settings. Raises `Problem`."""
+    destination()
     write_settings()
     start([*program, "--settings", str(settings_file())])
     print(f"This machine now sends by itself. To stop that and delete it: {' '.join(program)} uninstall")
@@ -163,8 +160,7 @@ def install(program: list[str]) -> None:
 def uninstall(program: list[str]) -> None:
     """Stops the scheduled runs and deletes settings, state and script. Raises `Problem`."""
     stop(schedule(program))
-    script = [Path(word) for word in program if word.endswith("meterbot-agent.py")]
-    for path in [settings_file(), state_file(), *script]:
+    for path in (settings_file(), state_file(), folder() / "meterbot-agent.py"):
         path.unlink(missing_ok=True)
     print("stopped, and deleted: settings, state and script")
 
@@ -172,16 +168,13 @@ def uninstall(program: list[str]) -> None:
 def main(arguments: list[str], program: list[str]) -> int:
     """Runs one command and returns its exit status. `program` is what a scheduler has to start."""
     parser = argparse.ArgumentParser(
-        "meterbot push", description="Send this machine's Claude numbers to meterbot."
+        description="Reads this machine's Claude numbers and sends them to meterbot."
     )
-    parser.add_argument(
-        "action", nargs="*", help="install, uninstall, or join URL CODE; without one: read and send"
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="show the exact bytes that would be sent; send nothing"
-    )
-    parser.add_argument("--settings", metavar="PATH", help="the file of settings that install writes")
-    parser.add_argument("--version", action="version", version=VERSION)
+    add = parser.add_argument
+    add("action", nargs="*", help="join URL CODE, or uninstall; without one: read and send once")
+    add("--dry-run", action="store_true", help="show the exact bytes that would be sent, and send nothing")
+    add("--settings", metavar="PATH", help="the settings of the scheduled runs")
+    add("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
     if sys.stderr:
         faulthandler.dump_traceback_later(RUN_SECONDS, exit=True)
@@ -199,13 +192,10 @@ def _act(options: argparse.Namespace, program: list[str]) -> int:
     os.environ.update(read_json(Path(options.settings)) if options.settings else {})
     if action == "join" and len(words) == 2:
         return join(words[0], words[1], program)
-    if words or action not in {"push", "install", "uninstall"}:
-        raise Problem("say install, uninstall or join URL CODE, or none of them to read and send", status=2)
+    if words or action not in {"push", "uninstall"}:
+        raise Problem("say join URL CODE, or uninstall, or none of them to read and send", status=2)
     if action == "uninstall":
         uninstall(program)
-    elif action == "install":
-        destination()
-        install(program)
     elif options.dry_run:
         show(Agent(state_file()).body())
     else:

@@ -27,18 +27,11 @@ KEPT = re.compile(
     "|HTTPS_PROXY|https_proxy|NO_PROXY|no_proxy|SSL_CERT_FILE|SSL_CERT_DIR|NODE_EXTRA_CA_CERTS"
 )
 SERVICE = """\
-[Unit]
-Description=Sends this seat's Claude usage to meterbot
-
 [Service]
 Type=oneshot
 ExecStart={command}
-TimeoutStartSec=10min
 """
 TIMER = """\
-[Unit]
-Description=Sends this seat's Claude usage to meterbot
-
 [Timer]
 OnStartupSec=2min
 OnUnitInactiveSec=12min

@@ -14,6 +14,7 @@ import typer
 
 from meterbot.cli.root import cli, refuse
 
+PROGRAM = [sys.executable, "-m", "meterbot", "push"]
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -48,7 +49,7 @@ def push(
     METERBOT_URL and METERBOT_PUSH_TOKEN say where and as which seat.
     """
     from meterbot.agent import network
-    from meterbot.agent.main import main
+    from meterbot.agent.main import install, main
     from meterbot.agent.storage import Problem
     from meterbot.app.agent_script import agent_script
 
@@ -64,8 +65,11 @@ def push(
             status = _from_file(source, seconds, email=email, dry_run=dry_run)
         elif seconds is not None:
             status = _from_claude_code(seconds)
+        elif words == ["install"]:
+            status = 0
+            install(PROGRAM)
         else:
-            status = main(words, [sys.executable, "-m", "meterbot", "push"])
+            status = main(words, PROGRAM)
     except Problem as problem:
         print(f"meterbot: {problem}", file=sys.stderr)
         status = problem.status

@@ -141,11 +141,11 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         assert agents == {"ana": agent_script().version}
         script = folder / ".local/share/meterbot/meterbot-agent.py"
         assert script.read_bytes() == agent_script().text
-        assert f"{script} --env-file" in (folder / "crontab").read_text()
+        assert f"{script} --settings" in (folder / "crontab").read_text()
 
         status, said = await shell(f"python3 {script} uninstall", env)
         assert (status, "deleted" in said, script.exists()) == (0, True, False)
-        assert not list((folder / ".config/meterbot").iterdir())
+        assert list((folder / ".local/share/meterbot").iterdir()) == []
 
 
 async def test_a_person_who_was_invited_at_the_terminal_joins_without_a_restart(

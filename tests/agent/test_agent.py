@@ -238,11 +238,11 @@ async def test_what_is_remembered_holds_no_secret_and_is_for_its_user_alone(home
         (Answered(404, {}, "<html>"), "is METERBOT_URL right? (404)"),
         (
             Answered(429, {}, ""),
-            "did not take the reading, the next run sends it again: is METERBOT_URL right? (429)",
+            "the reading was not taken, the next run sends it again: is METERBOT_URL right? (429)",
         ),
         (
             Answered(520, {}, ""),
-            "did not take the reading, the next run sends it again: is METERBOT_URL right? (520)",
+            "the reading was not taken, the next run sends it again: is METERBOT_URL right? (520)",
         ),
     ],
 )

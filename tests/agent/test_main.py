@@ -77,8 +77,8 @@ async def test_a_push_that_failed_ends_with_1_and_a_sentence(home: Home, command
     [
         (["--every", "soon"], "--every must be between 5m and 6h, like 15m; got soon"),
         (["--every", "1m"], "--every must be between 5m and 6h"),
-        (["stop"], "say install, uninstall or join URL CODE"),
-        (["join", "https://meterbot.example.com"], "say install, uninstall or join URL CODE"),
+        (["stop"], "say join URL CODE, or uninstall"),
+        (["join", "https://meterbot.example.com"], "say join URL CODE, or uninstall"),
         (["--colour"], "No such option"),
     ],
 )
