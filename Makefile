@@ -11,6 +11,9 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 install = { $(PIP) install -c constraints.txt -e $(1) 2>&1; echo "status $$?"; } | awk '/^status [0-9]+$$/ { status = $$2; next } /^(Collecting|Building|Installing)/ { print "    " $$0; fflush() } /^(ERROR|error)/ { failed = 1 } failed { print } END { exit status }'
 say = @printf '==> %s\n'
 
+# A file stays in one process, in the order of tests/conftest.py: the longest first.
+BY_FILE = --dist loadfile --no-loadscope-reorder
+
 help:
 	@echo 'make demo     show the whole bot with simulated services: no account, no token (ARGS="--once" plays one month at once)'
 	@echo 'make test     everything that must hold: lint, format, types, imports, words, tests'
@@ -33,7 +36,7 @@ test: check
 	$(say) 'peers: servers that others wrote'
 	@$(VENV)/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile -r s $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 3 $(BY_FILE) -r s $(ARGS)
 
 quick: $(VENV)/.test
 	$(say) 'lint'
@@ -41,7 +44,7 @@ quick: $(VENV)/.test
 	$(say) 'types'
 	@$(VENV)/bin/mypy
 	$(say) 'unit tests on SQLite'
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -k 'not postgresql' $(QUICK) $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 $(BY_FILE) -k 'not postgresql' $(QUICK) $(ARGS)
 
 # The rooms whose tests start no process and no server of somebody else's.
 QUICK = tests/agent tests/app/config tests/chat tests/commands tests/core tests/delivery tests/ingest tests/rules tests/sources

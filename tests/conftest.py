@@ -24,6 +24,7 @@ from meterbot.core.log import structlog  # past it, tracebacks are drawn with ri
 from meterbot.store import Store
 from meterbot.store.database import open_store, upgrade
 from tests import postgres
+from tests.missing import absent, missing
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
@@ -88,6 +89,48 @@ def _as_before() -> Iterator[None]:
     sys.excepthook, threading.excepthook = hooks
 
 
+LONGEST = (
+    "qa/faults",
+    "qa",
+    "tests/demo",
+    "tests/deploy",
+    "tests/store",
+    "tests/wire",
+    "tests/peers",
+    "tests/agent",
+)
+"""Where the longest files are. What begins last should be short, or one core waits for the other."""
+
+
+ABSENT = pytest.StashKey[set[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if absent(item)]
+    config.stash[ABSENT] = {program for item in left_out for program in absent(item)}
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = sorted((item for item in items if not absent(item)), key=lambda item: _turn(item.nodeid))
+
+
+def _turn(test: str) -> int:
+    return next((turn for turn, folder in enumerate(LONGEST) if test.startswith(f"{folder}/")), len(LONGEST))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["absent"] = [*session.config.stash.get(ABSENT, ())]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash.setdefault(ABSENT, set()).update(node.workeroutput.get("absent", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if programs := config.stash.get(ABSENT, set()):
+        terminalreporter.write_line(f"not asked, because they are not here: {', '.join(sorted(programs))}")
+
+
 def pytest_collection_finish() -> None:
     """Excludes what was loaded for all tests from garbage collection."""
     gc.collect()
@@ -96,6 +139,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
+    if why := postgres.trouble():
+        missing(why)
     with postgres.running() as url:
         yield url
 

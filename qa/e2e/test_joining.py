@@ -20,11 +20,12 @@ from meterbot.app.run import Bot
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import push_tokens, seat_agents
 from qa.e2e.test_handing_in import House, command_on_slack, document, opened
+from tests.agent.pythons import OLDEST, THIS
 from tests.agent.rig import ACCESS, ACCOUNT, ORG, credentials, program
-from tests.agent.test_main import python
 from tests.e2e import process
 from tests.e2e.browser import CHROMIUM, browsing
 from tests.e2e.tls import make_certificate, server_context, tls_proxy
+from tests.missing import judged_by
 from tests.ports import free_port
 from tests.simulator.anthropic_api import AnthropicApi
 from tests.simulator.slack import SlackSimulator
@@ -113,10 +114,10 @@ async def shell(line: str, env: dict[str, str]) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed here")
-@pytest.mark.parametrize("version", ["3.8", "3.13"])
+@judged_by("curl", shutil.which("curl"))
+@pytest.mark.parametrize("python", [OLDEST, THIS])
 async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within_a_minute(
-    site: Site, tmp_path: Path, version: str
+    site: Site, tmp_path: Path, python: str
 ) -> None:
     folder = tmp_path / "machine"
     folder.mkdir()
@@ -124,7 +125,7 @@ async def test_one_line_brings_a_seat_s_first_number_into_the_team_answer_within
         organization = SimulatedOrganization(ORG)
         organization.used += 420
         anthropic.sign_in(ACCESS, account=ACCOUNT, organization=organization)
-        env = machine(folder, python(version), site, anthropic)
+        env = machine(folder, python, site, anthropic)
         began = time.monotonic()
         status, said = await shell(await site.line(), env)
         team = await site.house.slack.answer(await site.house.slack.slash("/claude-spend", "", user="UANA1"))
@@ -217,8 +218,9 @@ async def test_the_agent_is_served_with_its_version_and_digest(site: Site) -> No
             assert again.status == 304
 
 
+@pytest.mark.parametrize("python", [OLDEST])
 async def test_the_script_does_not_start_an_agent_that_is_not_the_announced_one(
-    site: Site, tmp_path: Path
+    site: Site, tmp_path: Path, python: str
 ) -> None:
     async with site.session() as session, session.get(await site.code()) as shown:
         script = await shown.text()
@@ -227,15 +229,15 @@ async def test_the_script_does_not_start_an_agent_that_is_not_the_announced_one(
     path = tmp_path / "changed.py"
     path.write_text(changed)
     env = {"HOME": str(tmp_path), "PATH": os.defpath, "SSL_CERT_FILE": str(site.certificate)}
-    status, said = await shell(f"{python('3.8')} {path}", env)
+    status, said = await shell(f"{python} {path}", env)
     assert (status, "is not the file that was announced" in said) == (1, True)
     untrusting = {name: value for name, value in env.items() if name != "SSL_CERT_FILE"}
-    status, said = await shell(f"{python('3.8')} {path}", untrusting)
+    status, said = await shell(f"{python} {path}", untrusting)
     assert (status, "cannot download" in said, "CERTIFICATE_VERIFY_FAILED" in said) == (1, True, True)
     assert not (tmp_path / ".local").exists()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here")
+@judged_by("Chromium", CHROMIUM)
 async def test_the_page_of_a_code_reads_well_on_a_phone_in_the_dark_and_without_javascript(
     site: Site, tmp_path: Path
 ) -> None:

@@ -135,7 +135,7 @@ async def test_the_end_of_a_session_is_told_in_time_once_for_each_level_and_with
     ana.session_ends = NOW + timedelta(days=8)
     await lived(three, sqlite, clock)
     assert three.on_slack() == []
-    for day in range(1, 8):
+    for day in (1, 2, 5, 7):
         clock.advance(NOW + timedelta(days=day, minutes=30) - clock.now())
         await lived(three, sqlite, clock)
         await lived(three, sqlite, clock)
@@ -152,7 +152,7 @@ async def test_a_session_whose_cookie_says_nothing_is_told_by_its_age(
     three: Team, sqlite: str, clock: ManualClock
 ) -> None:
     await lived(three, sqlite, clock)
-    for day in (20, 21, 25, 27, 28, 29):
+    for day in (20, 21, 25, 27):
         clock.advance(NOW + timedelta(days=day, minutes=30) - clock.now())
         await lived(three, sqlite, clock)
         await lived(three, sqlite, clock)

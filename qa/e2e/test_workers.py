@@ -15,6 +15,7 @@ from meterbot.demo.simulated_claude_ai import Received
 from tests import postgres
 from tests.e2e import process
 from tests.e2e.team import NAMES, Team, team
+from tests.missing import missing
 from tests.simulator.slack_faults import hanging
 
 TAKEN_OVER = 10.0
@@ -182,6 +183,8 @@ async def test_a_message_in_the_hands_of_a_killed_process_is_settled_by_another_
 
 
 async def test_a_postgresql_that_restarts_halts_the_bot_and_no_more(three: Team, tmp_path: Path) -> None:
+    if why := postgres.trouble():
+        missing(why)
     with postgres.own() as server:
         toml = three.toml(server.get_uri(), poll_interval=f"{EVERY:.0f}s")
         environ = {**three.environ, "METERBOT_CONFIG_TOML": toml}

@@ -10,7 +10,7 @@ import sys
 import time
 
 from qa.faults.campaign import Campaign, Report
-from qa.faults.found import FOUND
+from qa.faults.found import FOUND, NAIVE
 from qa.faults.items import EVERY
 from qa.faults.play import Schedule
 
@@ -57,14 +57,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--naive", action="store_true", help="send the way one usually does: it has to fail")
     parser.add_argument("--replay", metavar="SEED", type=int, help="play this one, and show the channels")
     parser.add_argument("--items", action="store_true", help="only schedules with a bad item")
-    parser.add_argument("--found", action="store_true", help="play those that once found a bug")
+    parser.add_argument(
+        "--found", action="store_true", help="play those that once found a bug, or a naive sender's"
+    )
     parser.add_argument("--seconds", type=float, default=4 * 3600.0, help="end after so long (%(default)g)")
     return parser.parse_args()
 
 
 def _schedules(options: argparse.Namespace) -> tuple[Schedule, ...]:
     if options.found:
-        return FOUND
+        return NAIVE if options.naive else FOUND
     if options.replay is not None:
         seeds = range(options.replay, options.replay + 1)
     elif options.items:

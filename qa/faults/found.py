@@ -14,7 +14,27 @@ def _pushed(
     return Schedule(name, story, faults, (platform,), polled, bots=1)
 
 
+NAIVE = (
+    # A sender that gives up too soon loses everything, and the oracle must notice.
+    _pushed(
+        "Slack is away for longer than anybody tries",
+        script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 1500)),
+        Fault("outage 503", 1, "slack", "any", 1400),
+    ),
+    # A sender that does not look posts a message again after its connection broke.
+    *(
+        _pushed(
+            f"Slack takes a post and then answers with a {kind}",
+            _ONE_SEAT,
+            Fault(kind, 0, "slack", "post", accept=True),
+        )
+        for kind in ("reset", "drop", "500")
+    ),
+)
+"""Not bugs of ours: what a naive sender does wrong."""
+
 FOUND = (
+    *NAIVE,
     # The jobs used the machine's clock, deadlines lay in the old future, and a limit lasted for that day.
     _pushed("the clock is set back by a day", _ONE_SEAT, Fault("clock jump", 1, number=-_DAY)),
     _pushed(
@@ -74,21 +94,6 @@ FOUND = (
         Fault("500", 0, "slack", "any", accept=True),
         Fault("clock jump", 4, number=_DAY, times=2),
         Fault("kill point", 4, number=229),
-    ),
-    # Not a bug of ours: a sender that gives up too soon loses everything, and the oracle must notice.
-    _pushed(
-        "Slack is away for longer than anybody tries",
-        script(("ana",), ("ana", "26.60", 40), ("ana", "41.40", 5), ("ana", "48.10", 1500)),
-        Fault("outage 503", 1, "slack", "any", 1400),
-    ),
-    # Nor this: a sender that does not look posts a message again after its connection broke.
-    *(
-        _pushed(
-            f"Slack takes a post and then answers with a {kind}",
-            _ONE_SEAT,
-            Fault(kind, 0, "slack", "post", accept=True),
-        )
-        for kind in ("reset", "drop", "500")
     ),
     # A seat was not read for a day: the reading that went on while the clock was set back set the next one by the old
     # time.

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.e2e.process import surroundings
+from tests.missing import missing
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,6 +40,8 @@ def test_no_fault_loses_or_doubles_a_message_on_sqlite(tmp_path: Path) -> None:
 
 
 def test_no_fault_loses_or_doubles_a_message_of_two_bots_on_postgresql(tmp_path: Path) -> None:
+    if why := postgres.trouble():
+        missing(why)
     words = ("--runs", "2", "--seed", "6", "--workers", "1", "--database", "postgresql")
     status, report = campaign(*words, tmp_path=tmp_path)
     assert "lost: 0, doubled: 0, out of order: 0, held up: 0, other problems: 0" in report, report

@@ -11,31 +11,23 @@ import pytest
 
 from meterbot.agent.scheduler import settings_file, write_settings
 from meterbot.app.agent_script import MODULES, agent_script
+from tests.agent.pythons import LATER, OLDEST, THIS
 from tests.agent.rig import ACCESS, EMAIL, METER, PUSH_TOKEN, SECRETS, Answered, Home, Meterbot
 from tests.simulator.anthropic_api import AnthropicApi, rate_limited, scope_missing, token_invalid
 from tests.tripwire import sitecustomize as tripwire
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = Path.home() / ".pyenv/versions"
 PACKAGE = [sys.executable, "-m", "meterbot", "push"]
 
 
-def python(version: str) -> str:
-    """The interpreter of a version, or the test is skipped."""
-    found = sorted(PYTHONS.glob(f"{version}.*/bin/python3"))
-    if not found:
-        pytest.skip(f"Python {version} is not installed here")
-    return str(found[-1])
-
-
-@pytest.fixture(params=["3.8", "3.9", "3.11", "3.13", "package"])
+@pytest.fixture(params=[OLDEST, LATER, THIS, "package"])
 def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What starts the agent: its script with one of the Pythons, or `meterbot push` of this checkout."""
     if request.param == "package":
         return PACKAGE
     script = tmp_path_factory.mktemp("script") / "meterbot-agent.py"
     script.write_bytes(agent_script().text)
-    return [python(request.param), "-I", str(script)]
+    return [request.param, "-I", str(script)]
 
 
 async def start(home: Home, *arguments: str) -> asyncio.subprocess.Process:

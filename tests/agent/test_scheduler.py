@@ -15,6 +15,7 @@ from meterbot.agent import main
 from meterbot.agent.scheduler import schedule, settings_file, start, stop
 from meterbot.agent.storage import Problem, read_json
 from tests.agent.rig import PUSH_TOKEN, Home, program
+from tests.missing import judged_by
 
 COMMAND = ["/usr/bin/python3", "/home/ana/meterbot-agent.py"]
 
@@ -50,10 +51,12 @@ def test_on_linux_a_user_timer_runs_it(home: Home) -> None:
     assert list(units.iterdir()) == []
 
 
+VERIFIER = shutil.which("systemd-analyze", path=os.defpath)
+
+
+@judged_by("systemd-analyze", VERIFIER)
 def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None:
-    verifier = shutil.which("systemd-analyze", path=os.defpath)
-    if verifier is None:
-        pytest.skip("systemd-analyze is not installed here")
+    assert VERIFIER
     recording(home, "systemctl")
     odd = tmp_path / "an odd 100% place"
     odd.mkdir()
@@ -62,7 +65,7 @@ def test_systemd_finds_nothing_wrong_with_it(home: Home, tmp_path: Path) -> None
     units = [str(path) for path in (home.path / ".config/systemd/user").iterdir()]
     (tmp_path / "run").mkdir(mode=0o700)
     ran = subprocess.run(  # noqa: S603 - as found
-        [verifier, "verify", "--user", "--man=no", *units],
+        [VERIFIER, "verify", "--user", "--man=no", *units],
         env={"XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,

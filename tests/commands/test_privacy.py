@@ -10,6 +10,7 @@ from meterbot.chat.text_forms import without_natives
 from meterbot.commands.outlooks import outlooks
 from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
+from meterbot.commands.team_report import TeamReport
 from meterbot.commands.words.forecast import forecast_answer
 from meterbot.commands.words.renewals import renewals
 from meterbot.commands.words.team import team
@@ -59,13 +60,21 @@ ANSWERS: tuple[Answer, ...] = (
 CENTS = st.integers(0, 4999)
 
 
-def asked(cents: dict[str, int], salt: str = "", ailing: str | None = None, **more: object) -> View:
-    """What Ana may see of the four; one of them may be read no more."""
+def asked(cents: dict[str, int], salt: str = "", **more: object) -> View:
+    """What Ana may see of the four."""
+    return seen_by_ana(of_four(cents), salt, **more)
+
+
+def seen_by_ana(report: TeamReport, salt: str, **more: object) -> View:
+    return View(report, rows="anonymous", own=frozenset({"ana"}), salt=salt, **more)  # type: ignore[arg-type]  # as given
+
+
+def of_four(cents: dict[str, int], ailing: str | None = None) -> TeamReport:
+    """One of them may be read no more."""
     shots = [snapshot(name, extra_usage=extra(f"{cents[name] / 100:.2f}")) for name in NAMES]
     known = [reading(shot, ago=timedelta(hours=5) if shot.seat == ailing else timedelta()) for shot in shots]
     states = {name: state(name, Health.UNREACHABLE if name == ailing else Health.OK) for name in NAMES}
-    report = team_report(known, states, [seat(name) for name in NAMES], NOW)
-    return View(report, rows="anonymous", own=frozenset({"ana"}), salt=salt, **more)  # type: ignore[arg-type]  # as given
+    return team_report(known, states, [seat(name) for name in NAMES], NOW)
 
 
 def lines(message: Message) -> list[str]:
@@ -76,9 +85,9 @@ def lines(message: Message) -> list[str]:
 
 def every_view(answer: Answer, cents: dict[str, int], ailing: str | None = None) -> set[tuple[str, ...]]:
     """All that Ana may come to read, whichever way the rows are mixed."""
-    found = set()
+    found, report = set(), of_four(cents, ailing)
     for number in range(80):
-        message = answer(asked(cents, str(number), ailing))
+        message = answer(seen_by_ana(report, str(number)))
         found.add((message.title, message.text, message.fallback, *lines(message)))
     return found
 
@@ -114,8 +123,9 @@ def test_one_persons_number_changes_one_row_and_the_sums(cents: dict[str, int], 
 def test_neither_place_nor_label_goes_with_an_amount(cents: dict[str, int]) -> None:
     """Every row of another person appears in every place, and all have the same name."""
     order: dict[str, set[int]] = {name: set() for name in NAMES[1:]}
+    report = of_four(cents)
     for number in range(80):
-        view = asked(cents, str(number))
+        view = seen_by_ana(report, str(number))
         shown = view.rows_shown(view.report.rows)
         assert shown[0].seat.name == "ana"
         for place, row in enumerate(shown[1:]):

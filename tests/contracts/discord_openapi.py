@@ -19,7 +19,7 @@ from tests.simulator.discord import Exchange
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "contracts" / "discord-openapi.json"
 PATH = Path(os.environ.get("METERBOT_DISCORD_OPENAPI") or _BESIDE)
-MISSING = f"Discord's OpenAPI description is not at {PATH} (set METERBOT_DISCORD_OPENAPI)"
+MISSING = "Discord's OpenAPI description (METERBOT_DISCORD_OPENAPI)"
 
 
 @cache

@@ -9,10 +9,11 @@ from meterbot.chat.discord.render import post_payload
 from meterbot.core.errors import SendError
 from tests.chat.discord.rig import DELIVERY, Answers, alert, chat_on, running
 from tests.contracts.discord_openapi import MISSING, Contract, contract
+from tests.missing import judged_by
 from tests.simulator.discord import DiscordSimulator, Exchange
 from tests.simulator.discord_faults import rate_limited
 
-pytestmark = pytest.mark.skipif(contract() is None, reason=MISSING)
+pytestmark = judged_by(MISSING, contract())
 
 POST_MESSAGE = "/channels/{channel_id}/messages"
 

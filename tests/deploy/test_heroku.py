@@ -1,6 +1,7 @@
 """Heroku's files against the platform's rules and each other, and the Procfile's lines as a dyno runs them."""
 
 import asyncio
+import compileall
 import json
 import os
 import re
@@ -126,13 +127,15 @@ def test_what_heroku_generates_is_a_key(tmp_path: Path) -> None:
 # --- the dyno ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def slug(tmp_path: Path) -> Iterator[Path]:
-    """The source as a dyno has it, except that nobody may write to it, and that it is checked that nobody did."""
-    app = tmp_path / "app"
+@pytest.fixture(scope="module")
+def slug(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The source as a dyno has it, compiled, except that nobody may write to it, and that it is checked that nobody
+    did."""
+    app = tmp_path_factory.mktemp("slug") / "app"
     shutil.copytree(ROOT / "meterbot", app / "meterbot", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Procfile", "app.json", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, app / name)
+    assert compileall.compile_dir(app / "meterbot", quiet=1)
     for path in [app, *app.rglob("*")]:
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
     before = contents(app)

@@ -15,6 +15,7 @@ from meterbot.app.metrics import Metrics
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.models import Health
 from tests.app.test_metrics import scrape, take_rows
+from tests.missing import judged_by
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/meterbot.rules.yml"
@@ -73,11 +74,13 @@ def test_a_metric_that_does_not_exist_would_be_noticed() -> None:
     assert [each.name for each in selectors(expression)] == ["meterbot_made_up_total"]
 
 
+PROMTOOL = shutil.which("promtool")
+
+
+@judged_by("promtool", PROMTOOL)
 def test_prometheus_itself_takes_the_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed: Prometheus was not asked about the rules")
-    ran = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True, check=False)  # noqa: S603 - as found
+    assert PROMTOOL
+    ran = subprocess.run([PROMTOOL, "check", "rules", RULES], capture_output=True, text=True, check=False)  # noqa: S603 - as found
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -139,9 +139,11 @@ async def test_it_goes_on_after_the_clock_was_set_back(store: Store) -> None:
 
 async def test_the_history_is_hourly_then_daily(store: Store) -> None:
     ingest = door(store)
-    for minutes in range(0, 3 * 24 * 60, 30):
-        now = START + timedelta(minutes=minutes)
-        await ingest.store_snapshots([snapshot(now, metered=extra(f"{1 + minutes / 1000:.3f}"))], now)
+    for day in range(3):
+        moments = [START + day * DAY + number * timedelta(minutes=30) for number in range(48)]
+        minutes = {at: (at - START) / timedelta(minutes=1) for at in moments}
+        read = [snapshot(at, metered=extra(f"{1 + minutes[at] / 1000:.3f}")) for at in moments]
+        await ingest.store_snapshots(read, moments[-1])
 
     async def number(now: datetime) -> int:
         await retention(store).run(now)

@@ -19,6 +19,6 @@ def peer() -> Peer:
         try:
             return package(name)
         except PeersMissingError as why:
-            missing(f"{name}: {why}")
+            missing(f"packages of npm: {why}")
 
     return found

@@ -20,6 +20,7 @@ from meterbot.store.database import back_up, open_store, restore, upgrade
 from meterbot.store.engine import for_writing, make_engine
 from meterbot.store.migrations import newest_schema, schemas, settings
 from meterbot.store.url import parse_url
+from tests.missing import judged_by
 from tests.store.examples import NOW, delivery, event, write
 
 OLDER = sorted(schemas() - {newest_schema()})
@@ -194,9 +195,8 @@ async def test_a_database_is_restored_where_none_is(used: Store, url: str, tmp_p
     assert stat.S_IMODE(other.stat().st_mode) == 0o600
 
 
+@judged_by("root", os.geteuid() == 0)  # who alone can give files to somebody else
 async def test_what_an_administrator_restores_belongs_to_whom_the_bot_runs_as(url: str, file: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only an administrator, which this is not, can give files to somebody else")
     await upgrade(url)
     kept = await back_up(url, None, NOW)
     os.chown(file, 1234, 1234)

@@ -9,16 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from meterbot.store import Batch, counter_states, event_log, leases, source_states, workers
 from meterbot.store.database import glance, open_store
 from meterbot.store.url import parse_url
 from tests import postgres
+from tests.missing import judged_by
 from tests.store.examples import ANA, NOW, delivery, event, later, sample, write
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no pgbouncer here (Debian: pgbouncer)")
+pytestmark = judged_by("pgbouncer", PROGRAM)
 
 _CONFIGURATION = """
 [databases]

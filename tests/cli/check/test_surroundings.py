@@ -21,6 +21,7 @@ from meterbot.cli.check import (
 from meterbot.core.cipher import Cipher, new_key
 from meterbot.core.errors import StartError
 from tests.app.config.writing import ANA, ENVIRON, SECRETS, SESSION_KEY
+from tests.missing import judged_by
 
 
 def checked(tmp_path: Path, text: str = ANA, environ: dict[str, str] = ENVIRON) -> list[Check]:
@@ -217,7 +218,7 @@ def test_where_nothing_can_listen_fails(tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
+@judged_by("a user who is not root", os.geteuid() != 0)  # who may write everywhere
 def test_a_database_that_cannot_be_written_to_fails(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data").chmod(0o500)
