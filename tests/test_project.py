@@ -20,7 +20,7 @@ PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text())
 
 def tracked() -> list[Path]:
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout: which files are the project's cannot be told")
+        pytest.skip("not a git checkout: the project's files are unknown")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)  # noqa: S607 - git as found
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 

@@ -43,6 +43,17 @@ INSTEAD = {
     r"what becomes of": "what happens to",
     r"(?:is|are) to blame": "because of",
     r"takes? itself for": "is",
+    r"(?:be)?c[ao]me of (?:it|them|this|that|one)": "result",
+    r"what stands|(?:as it|it|that) stands|stands (?:there|on the|in the)": "is, the content of",
+    r"nine of ten": "90%, the 90th percentile",
+    r"eyes only": "only they see it",
+    r"ailing": "failing, unhealthy",
+    r"handed over": "given",
+    r"to be told|cannot be told|must be told|is told to|is told in": "to post, to report",
+    r"tells? of": "report",
+    r"cannot do without": "require",
+    r"at haste|for haste|in vain": "too fast, without success",
+    r"be mere|merely|a mere": "just, only",
 }
 _PATTERN = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 

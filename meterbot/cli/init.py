@@ -159,7 +159,7 @@ def init(  # noqa: PLR0917 - typer passes them by name
         endpoints=dict(map(_endpoint, endpoint or [])),
         offline=offline,
     )
-    log_setup.set_up(level=logging.ERROR)  # what matters is told in the dialogue
+    log_setup.set_up(level=logging.ERROR)  # the dialogue shows what matters
     path = Path.cwd() / (
         config or context.find_root().obj or os.environ.get("METERBOT_CONFIG") or "config.toml"
     )

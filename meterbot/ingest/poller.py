@@ -204,7 +204,7 @@ class Poller:
         except TimeoutError:
             log.error("readings could not be stored before the shutdown", readings=len(self._finished))  # noqa: TRY400 - there is no more to tell
         except Exception:
-            log.exception("seats could not be handed over, others take them a few seconds later")
+            log.exception("seats could not be given back, other processes take them a few seconds later")
 
     def _plan(self, stored: Mapping[str, SourceState], now: datetime) -> dict[str, SourceState]:
         states = {name: stored.get(name) or SourceState(name) for name in self._sources}
@@ -269,7 +269,7 @@ class Poller:
         """Those that are to be tried again."""
         try:
             await self._store_these(readings)
-        except Exception as error:  # noqa: BLE001 - logged where it is told apart
+        except Exception as error:  # noqa: BLE001 - logged where its kind is known
             if is_outage(error) or isinstance(error, TimeoutError):
                 self._log_outage(readings, error)
                 return list(readings)

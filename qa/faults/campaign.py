@@ -73,7 +73,7 @@ class Report:
         return [
             f"{self.runs:,} schedules, {self.births:,} starts, {self.kills:,} of them ended by SIGKILL",
             f"{self.hits.total():,} faults: {faults}",
-            f"{self.told:,} facts to be told, {self.messages:,} messages",
+            f"{self.told:,} facts, {self.messages:,} messages",
             self.verdict,
         ]
 

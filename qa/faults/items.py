@@ -1,6 +1,6 @@
 """Faults of single items: one message, reading or pull request that cannot be handled, while all the others can.
 
-A schedule has at most one. All other facts must be told in time; the bad item must be set aside, with its reason, where
+A schedule has at most one. All other facts must be posted in time; the bad item must be set aside, with its reason, where
 the operator sees it.
 """
 
@@ -60,7 +60,7 @@ def choose_item(rng: random.Random, story: Story, platforms: tuple[str, ...]) ->
     if kind.endswith("pull request"):
         return Fault(kind, rng.choice(steps[1:]))
     if kind == "refused message":
-        # Only a message with an amount of its own can be told from the others.
+        # Only a message with an amount of its own can be distinguished from the others.
         spends = [step for step in steps if story.steps[step].what == "spends" and story.steps[step].facts]
         return Fault(kind, rng.choice(spends), platform)
     return Fault(kind, rng.choice(steps), "" if kind.endswith(("event", "reading")) else platform)
@@ -192,7 +192,7 @@ class Item:
     async def _run(self, work: Callable[[Connection], T]) -> T:
         return await self.stage.base.run(work, self.stage.world)
 
-    # What stands in the channels.
+    # The channels' contents.
 
     def excuses(self, platform: str) -> tuple[Fact, ...]:
         """The facts that need not, and must not, be in the channels."""

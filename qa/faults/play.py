@@ -70,7 +70,7 @@ class Schedule:
         item = None
         if seed % EVERY == 0:
             item = choose_item(rng, story, platforms)
-            # At most two others, and often none: then every fact must be told soon.
+            # At most two others, and often none: then every fact must be posted soon.
             quiet = [fault for fault in faults if fault.kind != "clock jump"]
             faults = tuple(quiet[: rng.choice((0, 0, 1, 2))])
         return cls(str(seed), story, faults, platforms, polled, bots, item)
@@ -481,7 +481,7 @@ class Play:
         if self._show:
             self.outcome.seen += [str(each) for each in sorted(seen, key=lambda each: each.at)]
 
-    # What the bots are told.
+    # The bots' configuration and input.
 
     def _birth(self, number: int) -> Birth:
         environ = {

@@ -56,7 +56,7 @@ def test_no_bug_that_a_campaign_has_found_is_back(tmp_path: Path) -> None:
 
 def test_of_a_naive_sender_the_oracle_finds_lost_and_doubled_messages(tmp_path: Path) -> None:
     status, report = campaign("--found", "--naive", "--workers", "1", tmp_path=tmp_path)
-    lost, doubled = re.findall(r"lost: (\d+), doubled: (\d+)", report)[-1]  # the others tell of the progress
+    lost, doubled = re.findall(r"lost: (\d+), doubled: (\d+)", report)[-1]  # the others are progress
     assert status == 1, report
     assert int(lost) > 0, report
     assert int(doubled) > 0, report

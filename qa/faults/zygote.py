@@ -1,7 +1,7 @@
 """A process that has imported everything once and forks one real process for each start of a bot.
 
 It has no thread and no event loop. A forked bot is the same as `meterbot run`, except for the time, which is the
-schedule's, and for the points at which it may be told to die.
+schedule's, and for the points at which it may be killed.
 """
 
 import asyncio

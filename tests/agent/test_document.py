@@ -30,7 +30,7 @@ from tests.sources.bodies import (
 
 WHOLE: dict[str, Any] = {**METER, "usage": USAGE, "overage": OVERAGE, "subscription": SUBSCRIPTION}
 
-# All that a string in the outcome may look like, wherever it stands.
+# All forms that a string in the outcome may have, in any place.
 HARMLESS = re.compile(
     r"[a-z][a-z0-9_]{0,59}"  # a code word
     r"|[A-Za-z]{3}"  # a currency

@@ -624,7 +624,7 @@ async def test_no_secret_and_no_address_of_a_person_is_left_anywhere(
         "planted.example",
     ]
     assert [secret for secret in planted if any(secret in text for text in seen)] == []
-    # It did go through trouble, and did tell of it.
+    # It did have faults, and logged them.
     told = stderr.getvalue()
     assert all(part in told for part in ("a message has to wait", "found out whether a message arrived"))
     assert any("bo cannot be read" in text for text in three.on_slack())

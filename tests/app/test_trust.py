@@ -137,7 +137,7 @@ def test_every_column_that_can_hold_a_word_is_told(name: str) -> None:
     worded = [column.name for column in columns if not isinstance(column.type, _WORDLESS)]
     told = codes([STORED[name][2]])
     assert sorted(told) == sorted(worded), (
-        f"name the columns of {name} in its row under Stored in {PAGE}, and say there what they tell of a person"
+        f"name the columns of {name} in its row under Stored in {PAGE}, and say there what they say about a person"
     )
     assert STORED[name][3], f"say in the row of {name} how long it is kept"
 

@@ -69,11 +69,11 @@ def seen_by_ana(report: TeamReport, salt: str, **more: object) -> View:
     return View(report, rows="anonymous", own=frozenset({"ana"}), salt=salt, **more)  # type: ignore[arg-type]  # as given
 
 
-def of_four(cents: dict[str, int], ailing: str | None = None) -> TeamReport:
+def of_four(cents: dict[str, int], failing: str | None = None) -> TeamReport:
     """One of them may be read no more."""
     shots = [snapshot(name, extra_usage=extra(f"{cents[name] / 100:.2f}")) for name in NAMES]
-    known = [reading(shot, ago=timedelta(hours=5) if shot.seat == ailing else timedelta()) for shot in shots]
-    states = {name: state(name, Health.UNREACHABLE if name == ailing else Health.OK) for name in NAMES}
+    known = [reading(shot, ago=timedelta(hours=5) if shot.seat == failing else timedelta()) for shot in shots]
+    states = {name: state(name, Health.UNREACHABLE if name == failing else Health.OK) for name in NAMES}
     return team_report(known, states, [seat(name) for name in NAMES], NOW)
 
 
@@ -83,9 +83,9 @@ def lines(message: Message) -> list[str]:
     return [" ".join(line.split()) for section in sections for line in section.lines]
 
 
-def every_view(answer: Answer, cents: dict[str, int], ailing: str | None = None) -> set[tuple[str, ...]]:
+def every_view(answer: Answer, cents: dict[str, int], failing: str | None = None) -> set[tuple[str, ...]]:
     """All that Ana may come to read, whichever way the rows are mixed."""
-    found, report = set(), of_four(cents, ailing)
+    found, report = set(), of_four(cents, failing)
     for number in range(80):
         message = answer(seen_by_ana(report, str(number)))
         found.add((message.title, message.text, message.fallback, *lines(message)))

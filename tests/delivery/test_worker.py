@@ -535,7 +535,7 @@ async def test_a_database_that_is_away_is_told_and_waited_for(line: Line, tmp_pa
         running = asyncio.create_task(worker.run())
         await asyncio.wait_for(heard.wait(), 5)
         worker.wake()
-        with pytest.raises(Exception, match="disk full"):  # meanwhile the worker tries again, in vain
+        with pytest.raises(Exception, match="disk full"):  # meanwhile the worker tries again, without success
             await worker.drain()
     worker.wake()
     await wall.until(1)

@@ -197,7 +197,7 @@ async def shut_down(process: asyncio.subprocess.Process) -> Ended:
 def children(process: asyncio.subprocess.Process) -> list[str]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not listed.exists():
-        pytest.skip("no /proc with children here: how many processes there are cannot be told")
+        pytest.skip("no /proc with children here: the number of processes is unknown")
     return listed.read_text().split()
 
 

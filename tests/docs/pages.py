@@ -15,7 +15,7 @@ README = PAGES["README.md"]
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """What stands in code blocks of a language."""
+    """The contents of the code blocks of a language."""
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
 
 
@@ -33,5 +33,5 @@ def table(page: str, header: str) -> list[str]:
 
 
 def codes(cells: list[str]) -> list[str]:
-    """What stands in backticks."""
+    """The contents of backticks."""
     return [code for cell in cells for code in re.findall(r"`(.+?)`", cell)]

@@ -620,7 +620,7 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
     readings: list[tuple[int, str, str, Health]],
     sizes: list[int],
 ) -> None:
-    """How readings happen to share transactions is chance; what is told must not depend on it."""
+    """Which readings share a transaction is chance; the alerts must not depend on it."""
     ticks = [
         snapshot(used, later(minutes=minute), account=account, of=account[-1], health=health)
         for minute, used, account, health in sorted(readings, key=lambda one: one[0])

@@ -88,7 +88,7 @@ class FakeSource:
 
 
 class House:
-    """A poller and what it stands on."""
+    """A poller and its parts."""
 
     def __init__(
         self, store: Store, *names: str, interval: float = 60, concurrency: int = 16, worker: str = "w1"

@@ -197,8 +197,7 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 def test_the_recorded_history_tells_again_what_its_readings_told(steps: list[tuple[int, int, str]]) -> None:
-    """The readings are those of a month, and the history of them is what the door keeps: with the rules that were in use,
-    the same events come of it."""
+    """The readings of a month, with the history that `ingest` keeps of them: the same rules give the same events."""
     settings, seat = rules("50%", "80%"), SEATS[COUNTER]
     fold, history, at, cents = Changes(settings, sources={}, memories={}), list[Sample](), NOON, 0
     for hours, more, cap in steps:

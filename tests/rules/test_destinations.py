@@ -17,7 +17,7 @@ SETTINGS = RuleSettings()
 DOWN, UP = EventKind.DESTINATION_DOWN, EventKind.DESTINATION_UP
 
 
-def ailing(*, refused: bool = True, channel: str = "C1") -> DestinationProblem:
+def failing(*, refused: bool = True, channel: str = "C1") -> DestinationProblem:
     return DestinationProblem("slack", channel, "not_in_channel", NOON, refused)
 
 
@@ -26,25 +26,25 @@ def kinds(events: list[Event]) -> list[EventKind]:
 
 
 def test_a_refusal_is_told_after_a_minute_and_once() -> None:
-    memory, early = watch_destinations(DestinationMemory(), [ailing()], SETTINGS, NOON + MINUTE / 2)
+    memory, early = watch_destinations(DestinationMemory(), [failing()], SETTINGS, NOON + MINUTE / 2)
     assert early == []
-    memory, told = watch_destinations(memory, [ailing()], SETTINGS, NOON + MINUTE)
+    memory, told = watch_destinations(memory, [failing()], SETTINGS, NOON + MINUTE)
     assert kinds(told) == [DOWN]
     memory, again = watch_destinations(
-        load(DestinationMemory, dump(memory)), [ailing()], SETTINGS, NOON + 9 * MINUTE
+        load(DestinationMemory, dump(memory)), [failing()], SETTINGS, NOON + 9 * MINUTE
     )
     assert again == []
 
 
 def test_an_outage_has_the_patience_that_sources_have() -> None:
-    outage = ailing(refused=False)
+    outage = failing(refused=False)
     grace = SETTINGS.source_grace
     assert watch_destinations(DestinationMemory(), [outage], SETTINGS, NOON + grace - MINUTE)[1] == []
     assert kinds(watch_destinations(DestinationMemory(), [outage], SETTINGS, NOON + grace)[1]) == [DOWN]
 
 
 def test_its_end_resolves_it_and_another_episode_is_another_alert() -> None:
-    memory, (down,) = watch_destinations(DestinationMemory(), [ailing()], SETTINGS, NOON + MINUTE)
+    memory, (down,) = watch_destinations(DestinationMemory(), [failing()], SETTINGS, NOON + MINUTE)
     memory, (up,) = watch_destinations(memory, [], SETTINGS, NOON + 2 * MINUTE)
     assert (up.kind, up.resolves) == (UP, down.key)
     later = DestinationProblem("slack", "C1", "is_archived", NOON + timedelta(days=1), refused=True)
@@ -53,7 +53,7 @@ def test_its_end_resolves_it_and_another_episode_is_another_alert() -> None:
 
 
 def test_two_places_ail_apart() -> None:
-    both = [ailing(channel="C2"), ailing(channel="C1")]
+    both = [failing(channel="C2"), failing(channel="C1")]
     memory, events = watch_destinations(DestinationMemory(), both, SETTINGS, NOON + MINUTE)
     assert [event.facts["channel"] for event in events] == ["C1", "C2"]
     _, (up,) = watch_destinations(memory, both[:1], SETTINGS, NOON + 2 * MINUTE)

@@ -84,8 +84,8 @@ def one_of_each() -> list[Event]:
     events.append(merged_event(pull, NOON, shown=True))
     reader = DigestReader(Destination("slack", "C1"), Schedule())
     events.append(digest_event(reader, NOON.date(), NOON))
-    ailing = [DestinationProblem("slack", "C1", "not_in_channel", NOON, refused=True)]
-    down, fell = rules.watch_destinations(DestinationMemory(), ailing, watch.settings, NOON + HOUR)
+    problems = [DestinationProblem("slack", "C1", "not_in_channel", NOON, refused=True)]
+    down, fell = rules.watch_destinations(DestinationMemory(), problems, watch.settings, NOON + HOUR)
     events += [*fell, *rules.watch_destinations(down, [], watch.settings, NOON + HOUR)[1]]
     events += paced(watch.settings)
     budgets = RuleSettings(budgets=(Budget(usd("1")),))

@@ -94,7 +94,7 @@ def test_what_arrives_late_neither_fires_nor_rearms(late: list[int], fresh: int)
 
 
 def _without_evidence(event: Event) -> Event:
-    """Which reading was the one before is told as it is, late or not."""
+    """The alert names the reading before it, late or not."""
     return replace(event, facts={name: fact for name, fact in event.facts.items() if name != "readings"})
 
 

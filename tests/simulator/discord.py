@@ -9,7 +9,7 @@
         discord.fail("POST", "/channels/{channel_id}/messages", rate_limited(1.5))
         discord.messages(discord.channel_id)
 
-Whatever a bot asks that Discord has and this has not is told in `unexpected`.
+A request that Discord answers and this simulator does not is recorded in `unexpected`.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Interaction:
     event: Json
     acknowledged: bool = False
     original: Json | None = None
-    """The answer; while deferred, the message that stands in its place."""
+    """The answer; while deferred, its placeholder."""
     deferred: bool = False
     followups: list[Json] = field(default_factory=list)
     choices: list[str] | None = None
@@ -565,7 +565,7 @@ class DiscordSimulator:
             messages = messages[-limit:]
         else:
             messages = [message for message in messages if int(message["id"]) > int(after)][:limit]
-        # Nonces are told to nobody but the sender.
+        # Only the sender sees nonces.
         shown = [
             {key: value for key, value in message.items() if key != "nonce"} for message in reversed(messages)
         ]

@@ -6,7 +6,7 @@ demand.
         ...
         asked = await slack.slash("/claude-spend", "me")     # returns when the bot acknowledged it
         said = await slack.answer(asked)                      # what the bot sent to the response_url
-        slack.messages()                                      # what stands in the channel
+        slack.messages()                                      # the channel's messages
     await slack.submit(await slack.modal(asked), "text")  # fills in the form that the bot opened instead
 
 Faults are scripted per method, one per call: `slack.fail("chat.postMessage", rate_limited("3"), dropped())`; the posts

@@ -517,7 +517,7 @@ def test_no_value_in_any_place_breaks_a_report_or_gets_into_a_sum_uninvited(
 
 
 def _stated(value: object) -> list[Decimal]:
-    """What stands in the fields of amounts, as far as it is a number."""
+    """The values of the fields of amounts that are numbers."""
     if isinstance(value, list):
         return [number for inner in value for number in _stated(inner)]
     if not isinstance(value, dict):

@@ -215,7 +215,7 @@ def test_amount_cap_percent_and_block_are_those_of_the_model(given_: Bodies) -> 
 
 
 def _scale(given_: Bodies, stated: int, code: str) -> int:
-    """The row states no scale: where nothing else stands beside it, the currency's own holds."""
+    """The row states no scale: where nothing else is beside it, the currency's own holds."""
     spend = given_.spend or {}
     in_spend = any(
         isinstance(spend.get(name), dict) or spend.get(name) is not None for name in ("used", "limit")

@@ -92,7 +92,7 @@ def load_database_url(path_arg: str | None, environ: Mapping[str, str], cwd: Pat
 
 
 def secrets_named(path_arg: str | None, environ: Mapping[str, str], cwd: Path) -> list[Wanted]:
-    """The secrets that a configuration names or cannot do without, whether or not they exist. Raises `ConfigError`."""
+    """The secrets that a configuration names or requires, whether or not they exist. Raises `ConfigError`."""
     document = _document(find(path_arg, environ, cwd))
     wanted = [each for model, values in _tables(document) for each in model.wanted(values)]
     renews = any(values.get("source") == "claude_ai" for _, values in _tables(document))

@@ -117,8 +117,8 @@ def test_a_block_whose_windows_are_unknown_claims_nothing_about_them() -> None:
 
 
 def test_an_ailing_seat_says_what_ails_it_and_what_to_do() -> None:
-    ailing = view(reading(ago=timedelta(hours=3)), source=state(health=Health.SESSION_EXPIRED))
-    message = seat_detail(ailing, ["ana"], ("me",))
+    failing = view(reading(ago=timedelta(hours=3)), source=state(health=Health.SESSION_EXPIRED))
+    message = seat_detail(failing, ["ana"], ("me",))
     assert message.severity is Severity.WARNING
     assert (
         "Read from claude_ai: last known 3 h ago (session expired).\n"

@@ -23,7 +23,7 @@ CONNECTED = DestinationStatus(ChannelQueue("slack", "C1", 0, None, None), Connec
 
 
 def test_status_tells_sources_and_destinations() -> None:
-    ailing = view(
+    failing = view(
         reading("ana"),
         reading("bo"),
         source=state("bo", Health.RATE_LIMITED, detail="asked to wait", next_due=NOW + timedelta(minutes=30)),
@@ -39,7 +39,7 @@ def test_status_tells_sources_and_destinations() -> None:
         ),
         DestinationStatus(ChannelQueue("console", "terminal", 1, None, None)),
     ]
-    message = status(ailing, places, "1.2.3")
+    message = status(failing, places, "1.2.3")
     assert message.severity is Severity.WARNING
     assert body(message) == (
         "1 of 2 sources ok. Last reading just now.\n"
