@@ -46,7 +46,7 @@ class Agent:
         self._state = read_json(path)
 
     def once(self, send: Callable[[bytes], str]) -> str:
-        """Reads if it is time, and sends what was not sent yet; says what came of it. Raises `Problem`."""
+        """Reads if it is time, and sends what was not sent yet; returns the result as a sentence. Raises `Problem`."""
         body = self.body()
         if not self._state["sent"]:
             outcome = send(body)
@@ -112,7 +112,7 @@ def destination() -> tuple[str, str]:
 
 
 def send(body: bytes) -> str:
-    """Sends a reading to the meterbot of the settings; what came of it, in a sentence. Raises `Problem`."""
+    """Sends a reading to the meterbot of the settings; returns the result as a sentence. Raises `Problem`."""
     url, token = destination()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     answer = exchange("POST", f"{url}/api/v1/snapshots", headers, body)
