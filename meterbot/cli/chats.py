@@ -39,9 +39,14 @@ def slack_manifest(
 @discord.command("invite")
 def discord_invite(
     application_id: Annotated[
-        int, typer.Argument(help="The application's id, on its General Information page.")
+        int,
+        typer.Argument(
+            metavar="APPLICATION_ID", help="The application's id, on its General Information page."
+        ),
     ],
-    guild_id: Annotated[int | None, typer.Option("--guild", help="The server to preselect.")] = None,
+    guild_id: Annotated[
+        int | None, typer.Option("--guild", metavar="ID", help="The server to preselect.")
+    ] = None,
 ) -> None:
     """Print the link that adds the bot to a server.
 

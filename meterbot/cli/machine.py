@@ -94,7 +94,7 @@ def systemd_unit(
 ) -> None:
     """Print a hardened systemd unit.
 
-    It hands each secret of the configuration over as a credential. Nothing is written.
+    The unit passes each secret of the configuration as a credential. The command writes no file.
     """
     import shutil
 

@@ -29,7 +29,9 @@ _SAID_EVERY = 5.0
 @cli.command()
 def snapshot(
     context: typer.Context,
-    seat: Annotated[list[str] | None, typer.Argument(help="The seats to read. Default: all.")] = None,
+    seat: Annotated[
+        list[str] | None, typer.Argument(metavar="SEAT", help="The seats to read. Default: all.")
+    ] = None,
     config: ConfigPath = None,
     as_json: AsJson = False,
     emails: Annotated[bool, typer.Option("--emails", help="Show the accounts' e-mail addresses.")] = False,
@@ -81,7 +83,9 @@ def ask(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(help="The words after /claude-spend, such as: history 7d. Try: help."),
+        typer.Argument(
+            metavar="WORDS", help="The words after /claude-spend, such as: history 7d. Try: help."
+        ),
     ] = None,
     config: ConfigPath = None,
 ) -> None:
@@ -98,7 +102,7 @@ def ask(
 def status(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print the state of seats, channels and processes.
 
-    It is from the bot's database, so that the command works beside a running bot.
+    It reads the bot's database, so it also works while the bot runs.
     """
     from meterbot.app import log_setup
     from meterbot.cli import answers
@@ -126,7 +130,7 @@ def pr(
         Path | None, typer.Option(metavar="PATH", help="Calculate a branch of this git checkout instead.")
     ] = None,
     branch: Annotated[
-        str, typer.Option(metavar="NAME", help="The branch. Default: the current one.")
+        str, typer.Option(metavar="NAME", show_default=False, help="The branch. Default: the current one.")
     ] = "HEAD",
     base: Annotated[
         str | None,

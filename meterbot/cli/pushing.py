@@ -22,7 +22,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 def push(
     action: Annotated[
         list[str] | None,
-        typer.Argument(help="install or uninstall scheduled runs; without it, read and send once."),
+        typer.Argument(
+            metavar="ACTION", help="install or uninstall scheduled runs; without it, read and send once."
+        ),
     ] = None,
     *,
     source: Annotated[
@@ -46,7 +48,7 @@ def push(
 ) -> None:
     """Send this machine's Claude numbers to your team's meterbot.
 
-    METERBOT_URL and METERBOT_PUSH_TOKEN say where and as which seat.
+    METERBOT_URL is the address of the bot, METERBOT_PUSH_TOKEN the token of the seat.
     """
     from meterbot.agent import network
     from meterbot.agent.main import install, main

@@ -46,7 +46,8 @@ def run(context: typer.Context, config: ConfigPath = None) -> None:
 @cli.command()
 def demo(
     speed: Annotated[
-        float | None, typer.Option(min=1, help="How many times faster than real time the month runs.")
+        float | None,
+        typer.Option(metavar="FACTOR", min=1, help="How many times faster than real time the month runs."),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Play one scripted month without waiting, and exit.")
@@ -54,7 +55,7 @@ def demo(
 ) -> None:
     """Show the whole bot with simulated services.
 
-    A team of five people, a month of spending, and the terminal as the chat. It needs no account and no token, and keeps
+    A team of five people, a month of spending, and the terminal as the chat. It needs no account and no token, and stores
     nothing.
     """
     import logging
@@ -116,7 +117,7 @@ def check(
 def try_alerts(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Post a test message to every channel that gets alerts.
 
-    It is sent like an alert. It needs no database and does not disturb a running bot.
+    The message is sent like an alert. The command needs no database and does not disturb a running bot.
     """
     from meterbot.app import log_setup
     from meterbot.cli import check as checks

@@ -45,7 +45,7 @@ def seat_add(
 ) -> None:
     """Make a push token for a seat's machine.
 
-    It is shown once, in the command to run there.
+    The token is shown once, in the line to run on that machine.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations
@@ -96,7 +96,7 @@ def seat_invite(
     """Invite people to connect their machines.
 
     A seat that is not in the configuration is made in the database. The running bot sends each owner a direct message
-    with a button for the line; where it cannot, the line is printed.
+    with a button for the line; if it cannot, the command prints it.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations
@@ -143,7 +143,7 @@ def seat_export(context: typer.Context, config: ConfigPath = None) -> None:
 def seat_list(context: typer.Context, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Print every seat and its state.
 
-    With its source, its last reading, and the age of its token.
+    Each line has the seat's source, its last reading, and the age of its token.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations
@@ -177,7 +177,7 @@ def seat_forget(
 ) -> None:
     """Delete everything that is stored about a seat.
 
-    It does not have to be in the configuration any more.
+    The seat need not be in the configuration any more.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations
