@@ -49,7 +49,7 @@ from meterbot.core.clock import Clock
 from meterbot.core.counters import ProcessCounters
 from meterbot.core.deliveries import Destination
 from meterbot.core.errors import StartError, UnavailableError
-from meterbot.core.lease import GATEWAY, SWEEP, Lease
+from meterbot.core.lease import CHECKS, GATEWAY, Lease
 from meterbot.core.log import get_logger
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.alerts.message import renderer
@@ -93,8 +93,8 @@ async def assembled(
     async with AsyncExitStack() as closing:
         store = await open_store(config.database_url.get_secret_value(), as_worker=True)
         closing.push_async_callback(store.close)
-        gateway, sweep_lease = Lease(GATEWAY), Lease(SWEEP)
-        wanted = [sweep_lease, gateway] if config.discord is not None else [sweep_lease]
+        gateway, checks_lease = Lease(GATEWAY), Lease(CHECKS)
+        wanted = [checks_lease, gateway] if config.discord is not None else [checks_lease]
         heartbeat = Heartbeat(store, _worker(), clock, wanted)
         closing.push_async_callback(heartbeat.leave)
         await heartbeat.join()
@@ -116,7 +116,7 @@ async def assembled(
             seats=await known_seats(config, store),
             sessions=sessions,
             heartbeat=heartbeat,
-            sweep_lease=sweep_lease,
+            checks_lease=checks_lease,
             read_commits=commit_reader(config, http),
             http=http,
             concurrency=concurrency or reads_at_once(config),
@@ -167,7 +167,7 @@ def _connected(
     seats: SeatDirectory,
     sessions: Sessions,
     heartbeat: Heartbeat,
-    sweep_lease: Lease,
+    checks_lease: Lease,
     read_commits: CommitReader | None,
     http: HttpClient,
     concurrency: int,
@@ -192,7 +192,7 @@ def _connected(
     rules = config.rule_settings()
     recorder = Recorder(seats, destinations, rules, routing)
     ingest = Ingest(store, recorder, delivery_worker.wake)
-    sweep = PeriodicChecks(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
+    checks = PeriodicChecks(store, recorder, delivery_worker.wake, session_ends=sessions.ends)
     receiver = PushReceiver(
         seats,
         token_digests(config),
@@ -261,7 +261,7 @@ def _connected(
         seats,
         poller,
         ingest,
-        sweep,
+        checks,
         delivery_worker,
         commands,
         receiver,
@@ -272,7 +272,7 @@ def _connected(
         Watchdog(Systemd(os.environ), None if ping_url is None else DeadMansSwitch(ping_url, http)),
         sessions,
         heartbeat,
-        sweep_lease,
+        checks_lease,
         invitations,
         partial(channel_problems, config, clock.now),
     )

@@ -57,14 +57,14 @@ class GitHubEndpoint:
 
     def __init__(
         self,
-        merges: PullRequestTracker,
+        pull_requests: PullRequestTracker,
         read: HookReader,
         secrets: Sequence[str],
         now: Callable[[], datetime],
         trusted_proxies: Networks = (),
     ) -> None:
         self._trusted_proxies = trusted_proxies
-        self._merges = merges
+        self._pull_requests = pull_requests
         self._read = read
         self._secrets = secrets
         self._now = now
@@ -78,7 +78,7 @@ class GitHubEndpoint:
         """Always JSON: the result, or what is wrong and what to do. GitHub shows it with the delivery."""
         try:
             body = await self._signed_body(request)
-            answer = await self._taken(request, body)
+            answer = await self._store_hook(request, body)
             self._requests.stored()
             return answer.response()
         except _Answer as answer:
@@ -115,7 +115,7 @@ class GitHubEndpoint:
             )
         return body
 
-    async def _taken(self, request: web.Request, body: bytes) -> _Answer:
+    async def _store_hook(self, request: web.Request, body: bytes) -> _Answer:
         event = request.headers.get("X-GitHub-Event", "")
         delivery = request.headers.get("X-GitHub-Delivery", "")
         if not event or not 0 < len(delivery) <= _LONGEST_ID:
@@ -128,10 +128,10 @@ class GitHubEndpoint:
             raise _Answer(422, error=str(bad)) from None
         if isinstance(merged, str):
             return _Answer(202, status="ignored", why=merged)
-        taken = await self._merges.add(merged, delivery, self._now())
-        log.info("a pull request was merged", pull=merged.name, taken=taken.value)
-        if taken in {HookReceipt.NEW, HookReceipt.KNOWN}:
+        receipt = await self._pull_requests.add(merged, delivery, self._now())
+        log.info("a pull request was merged", pull=merged.name, receipt=receipt.value)
+        if receipt in {HookReceipt.NEW, HookReceipt.KNOWN}:
             return _Answer(
-                202 if taken is HookReceipt.NEW else 200, status=taken.value, pull_request=merged.name
+                202 if receipt is HookReceipt.NEW else 200, status=receipt.value, pull_request=merged.name
             )
-        return _Answer(202, status="ignored", why=taken.value)
+        return _Answer(202, status="ignored", why=receipt.value)

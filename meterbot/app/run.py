@@ -35,11 +35,11 @@ from meterbot.store import Store, deliveries, pull_requests, source_states, work
 
 TICK_SECONDS = 1.0
 """How often due seats are looked for."""
-SWEEP_SECONDS = 30.0
+CHECKS_SECONDS = 30.0
 """How often the bot checks what becomes true because time passes."""
 MANY_SEATS = 500
-"""With more seats, their health is read only with every sweep."""
-TIDY_SECONDS = 60.0
+"""With more seats, their health is read only with the periodic checks."""
+CLEAN_UP_SECONDS = 60.0
 """How often the bot checks for old data to thin out."""
 ROUND_SECONDS = 60.0
 """How often the readings are logged."""
@@ -69,7 +69,7 @@ class Bot:
     seats: SeatDirectory
     poller: Poller
     ingest: Ingest
-    sweeper: PeriodicChecks
+    periodic_checks: PeriodicChecks
     delivery_worker: DeliveryWorker
     commands: Commands
     receiver: PushReceiver
@@ -80,8 +80,8 @@ class Bot:
     watchdog: Watchdog
     sessions: Sessions
     heartbeat: Heartbeat
-    sweep_lease: Lease
-    """Held by the one process that runs the sweep for all."""
+    checks_lease: Lease
+    """Held by the one process that runs the periodic checks for all."""
     invitations: Invitations
     channel_problems: Callable[[], Awaitable[Mapping[str, str]]]
     """Finds, for each chat, why nothing can be posted to its channel."""
@@ -105,14 +105,14 @@ class Bot:
         delivering = asyncio.create_task(self.delivery_worker.run(), name="delivery")
         for job, seconds in (
             (self.tick, 1.0),
-            (self.sweep, SWEEP_SECONDS),
+            (self.run_checks, CHECKS_SECONDS),
             (self.note_tick, WRITE_SECONDS),
             (self.check_channels, CHANNELS_SECONDS),
-            (self.calculate_merges, PULL_REQUESTS_SECONDS),
-            (self.digest, SWEEP_SECONDS),
+            (self.calculate_pull_requests, PULL_REQUESTS_SECONDS),
+            (self.send_digests, CHECKS_SECONDS),
             (self.report_health, HEALTH_SECONDS),
             (self.end_round, ROUND_SECONDS),
-            (self.tidy, TIDY_SECONDS),
+            (self.clean_up, CLEAN_UP_SECONDS),
         ):
             self.jobs.add(job, seconds * tick_seconds)
         self.jobs.start(tick_seconds)
@@ -135,17 +135,17 @@ class Bot:
             self.delivery_worker.stop()
             await asyncio.gather(self.jobs.stop(), self.poller.close(), _ended(delivering))
 
-    async def step(self) -> None:
+    async def run_once(self) -> None:
         """Does everything that is due now, and returns when it is done; for a clock that does not run."""
         await self.heartbeat.beat()
         await self.tick()
         await self.poller.drain()
-        await self.sweep()
+        await self.run_checks()
         await self.note_tick()
-        await self.calculate_merges()
-        await self.digest()
+        await self.calculate_pull_requests()
+        await self.send_digests()
         await self.delivery_worker.drain()
-        await self.tidy()
+        await self.clean_up()
 
     async def tick(self) -> None:
         """Starts the readings that are due, and lets waiting deliveries try again."""
@@ -156,12 +156,12 @@ class Bot:
         self.delivery_worker.wake()
         await self.poller.tick(now)
 
-    async def sweep(self) -> None:
+    async def run_checks(self) -> None:
         """Finds what becomes true because time passes."""
         await self.sessions.refresh()
         await self.invitations.refresh()
-        if self.sweep_lease.held:
-            await self.sweeper.run(self.clock.now(), self.awake_since)
+        if self.checks_lease.held:
+            await self.periodic_checks.run(self.clock.now(), self.awake_since)
 
     async def note_tick(self) -> None:
         """Stores the last tick, for `status` in every process."""
@@ -187,16 +187,16 @@ class Bot:
             log.info("alerts can be posted to the configured channel again", chat=name)
         self.wrong_channels = found
 
-    async def tidy(self) -> None:
+    async def clean_up(self) -> None:
         """Thins out old data, and deletes duplicate messages."""
         await self.retention.run(self.clock.now())
         await self.delivery_worker.delete_duplicates()
 
-    async def calculate_merges(self) -> None:
-        await self.pull_requests.step(self.clock.now())
+    async def calculate_pull_requests(self) -> None:
+        await self.pull_requests.calculate_due(self.clock.now())
 
-    async def digest(self) -> None:
-        await self.digests.step(self.clock.now())
+    async def send_digests(self) -> None:
+        await self.digests.queue_due(self.clock.now())
 
     async def end_round(self) -> None:
         """Logs what was read since the last time, if anything was."""
@@ -219,7 +219,7 @@ class Bot:
         if (
             len(self.seats) < MANY_SEATS
             or self.seat_health is None
-            or at - self.seat_health[0] > SWEEP_SECONDS
+            or at - self.seat_health[0] > CHECKS_SECONDS
         ):
             self.seat_health = at, await self.store.read(source_states.read_sources)
         return self.seat_health[1]

@@ -54,7 +54,7 @@ _AT_THE_TERMINAL = Redaction(operators=Operators({"console": frozenset({"operato
 """Everybody who can run commands on this machine sees every seat and may change every setting."""
 
 
-async def team_heading(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
+async def team_report_with_outlooks(config: Config, now: datetime) -> tuple[TeamReport, Outlooks]:
     """The team, from the database, with its forecasts."""
     async with opened(config) as store:
         seats = await known_seats(config, store)
@@ -109,7 +109,7 @@ async def print_answer(config: Config, now: datetime, *questions: str) -> None:
             version=meterbot.__version__,
             redaction=_AT_THE_TERMINAL,
             thresholds=config.rule_settings().thresholds,
-            places=config.places(),
+            destinations=config.destinations(),
         )
         commands = Commands(context)
         for words in questions:
@@ -151,7 +151,7 @@ async def status_json(config: Config, now: datetime) -> dict[str, object]:
                 "oldest": _stamp(queue.oldest),
                 "trouble": queue.trouble,
             }
-            for queue in all_queues(queues, config.places())
+            for queue in all_queues(queues, config.destinations())
         ],
         "processes": [
             {"name": one.name, "since": _stamp(one.since), "holds": list(one.leases)} for one in alive

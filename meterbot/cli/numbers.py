@@ -72,8 +72,8 @@ def spend(context: typer.Context, config: ConfigPath = None, as_json: AsJson = F
     log_setup.set_up()
     now = datetime.now(UTC)
     if as_json:
-        report, headings = done(answers.team_heading(settings, now))
-        print_json(report_json.spend_json(report, settings.timezone, headings))
+        report, outlooks = done(answers.team_report_with_outlooks(settings, now))
+        print_json(report_json.spend_json(report, settings.timezone, outlooks))
     else:
         done(answers.print_answer(settings, now, "team"))
 

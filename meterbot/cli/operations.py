@@ -116,7 +116,7 @@ async def invite(config: Config, owners: Mapping[str, dict[str, str] | None], no
         seats = await known_seats(config, store)
         wanted = [seat_for(seats, name, owner or {}) for name, owner in owners.items()]
         redaction = replace(config.routing_settings().redaction, salt=await store.run(notes.salt))
-        chats = [place.chat for place in config.places() if place.chat != "console"]
+        chats = [place.chat for place in config.destinations() if place.chat != "console"]
         return await Invitations(store, seats, chats, redaction).invite(wanted, now)
 
 

@@ -67,7 +67,7 @@ def parse(question: Question) -> Request:
 @dataclass
 class CommandContext:
     """What answers are made from. `now` is the clock, `redaction` decides who may see whose numbers, `remarks` are
-    notes about the set-up. `chats` are those running here, `places` all configured destinations. `receiver`, `joining`
+    notes about the set-up. `chats` are those running here, `destinations` all configured destinations. `receiver`, `joining`
     and `invitations` are None where no seat can push."""
 
     store: Store
@@ -78,7 +78,7 @@ class CommandContext:
     redaction: Redaction = field(default_factory=Redaction)
     thresholds: Sequence[Threshold] = ()
     chats: Sequence[Chat] = ()
-    places: Sequence[Destination] = ()
+    destinations: Sequence[Destination] = ()
     remarks: Callable[[], Sequence[str]] = tuple
     wake: Callable[[], None] = lambda: None
     receiver: PushReceiver | None = None

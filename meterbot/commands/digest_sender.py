@@ -61,8 +61,8 @@ class DigestSender:
     def __post_init__(self) -> None:
         self._states: dict[str, DigestState] = {}
 
-    async def step(self, now: datetime) -> None:
-        """Queues every digest that is due. A new reader's first digest compares with the state at their first step."""
+    async def queue_due(self, now: datetime) -> None:
+        """Queues every digest that is due. A new reader's first digest compares with the state at their first check."""
         waiting = [each for each in self.readers() if self._is_waiting(each, now)]
         if not waiting:
             return

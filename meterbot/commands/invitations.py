@@ -11,7 +11,7 @@ from meterbot.core.messages import Message, button
 from meterbot.core.models import Seat
 from meterbot.core.seats import SeatDirectory
 from meterbot.core.text import listed, one_line
-from meterbot.delivery.notices import owner_place, queue_notice
+from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import PUSH
 from meterbot.store import Connection, Store, invited_seats, locks, push_tokens
@@ -119,14 +119,20 @@ class Invitations:
                 f"{seat.name} is invited for another person: run meterbot seat forget {seat.name} --invitation first "
                 "(without --invitation it also deletes the seat's numbers)."
             )
-        place = owner_place(seat, self.chats)
-        if place is None or seat.source != PUSH:
+        destination = owner_destination(seat, self.chats)
+        if destination is None or seat.source != PUSH:
             return Invited(seat)
-        key = f"invite:{seat.name}:{place.chat}:{place.channel}:{now.astimezone(UTC):%Y-%m-%d}"
+        key = f"invite:{seat.name}:{destination.chat}:{destination.channel}:{now.astimezone(UTC):%Y-%m-%d}"
         new = queue_notice(
-            connection, key, seat.name, place=place, message=_message(seat), redaction=self.redaction, now=now
+            connection,
+            key,
+            seat.name,
+            destination=destination,
+            message=_message(seat),
+            redaction=self.redaction,
+            now=now,
         )
-        return Invited(seat, place.chat, again=not new)
+        return Invited(seat, destination.chat, again=not new)
 
 
 def _message(seat: Seat) -> Message:

@@ -55,14 +55,14 @@ def snapshot_json(
 
 
 def spend_json(
-    report: TeamReport, tz: tzinfo, headings: Outlooks | None = None, *, emails: bool = False
+    report: TeamReport, tz: tzinfo, outlooks: Outlooks | None = None, *, emails: bool = False
 ) -> dict[str, object]:
     """The team for machines, the same numbers that the chat answers. `unknown`: the seats that no total contains."""
     return {
         "as_of": stamp(report.as_of),
         "seats_total": report.seats,
         "seats_current": report.current,
-        "totals": [_total_json(total, headings) for total in report.totals],
+        "totals": [_total_json(total, outlooks) for total in report.totals],
         "seats": [_row_json(row, report.as_of, tz, emails=emails) for row in report.rows],
         "missing": [
             {
@@ -91,8 +91,8 @@ def _row_json(row: SeatRow, now: datetime, tz: tzinfo, *, emails: bool) -> dict[
     return {**shown, "age_seconds": age, "counted": row.counted, "per_hour": per_hour}
 
 
-def _total_json(total: Total, headings: Outlooks | None) -> dict[str, object]:
-    team = next((one for one in headings.team if one.currency == total.currency), None) if headings else None
+def _total_json(total: Total, outlooks: Outlooks | None) -> dict[str, object]:
+    team = next((one for one in outlooks.team if one.currency == total.currency), None) if outlooks else None
     return {
         "currency": total.currency,
         "used": _plain(total.used),

@@ -4,7 +4,7 @@ import asyncio
 
 GATEWAY = "discord.gateway"
 """The lease of the one process that listens to Discord; all of them send."""
-SWEEP = "sweep"
+CHECKS = "checks"
 """The lease of the one process that checks, for all seats, what happens just because time passes."""
 
 

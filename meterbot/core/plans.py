@@ -23,18 +23,18 @@ def list_price(plan: str | None) -> Money | None:
     return None if price is None else of_major(price, "USD")
 
 
-def plan_mismatch(seat: str, configured: str | None, told: Iterable[str | None]) -> str | None:
+def plan_mismatch(seat: str, configured: str | None, tiers: Iterable[str | None]) -> str | None:
     """The correction if the account's plan differs from the configured one. None if one of its organizations agrees,
     or if either is unknown."""
-    known = sorted({plan for plan in told if plan is not None})
+    known = sorted({plan for plan in tiers if plan is not None})
     if configured not in LIST_PRICES or not known or any(_agree(configured, plan) for plan in known):
         return None
     return f"{seat} is configured with plan {configured}, and its account says {' and '.join(known)}"
 
 
-def _agree(configured: str, told: str) -> bool:
+def _agree(configured: str, tier: str) -> bool:
     """`max` and `team` stand for plans whose exact size is unknown."""
-    return configured == told or configured.startswith(f"{told}_")
+    return configured == tier or configured.startswith(f"{tier}_")
 
 
 def plan_name(plan: str) -> str:

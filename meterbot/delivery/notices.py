@@ -14,7 +14,7 @@ from meterbot.delivery.redaction import Redaction
 from meterbot.store import Batch, Connection, batches
 
 
-def owner_place(seat: Seat, chats: Sequence[str]) -> Destination | None:
+def owner_destination(seat: Seat, chats: Sequence[str]) -> Destination | None:
     """The owner's direct messages on the first of these chats where they are known."""
     return next((Destination(chat, f"@{seat.owner[chat]}") for chat in chats if chat in seat.owner), None)
 
@@ -24,7 +24,7 @@ def queue_notice(
     key: str,
     seat: str,
     *,
-    place: Destination,
+    destination: Destination,
     message: Message,
     redaction: Redaction,
     now: datetime,
@@ -32,10 +32,10 @@ def queue_notice(
     """Queues a direct message. False, and nothing is queued, if the same `key` was queued before."""
     event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat)
     delivery = NewDelivery(
-        id=delivery_id(redaction.salted(key), place, DeliveryKind.POST),
+        id=delivery_id(redaction.salted(key), destination, DeliveryKind.POST),
         event=key,
-        chat=place.chat,
-        channel=place.channel,
+        chat=destination.chat,
+        channel=destination.channel,
         kind=DeliveryKind.POST,
         message=message,
         priority=Priority.DIGEST,

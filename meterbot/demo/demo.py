@@ -52,7 +52,7 @@ async def play_once() -> None:
         while clock.now() < month.END:
             direct()
             await _merge_what_is_due(bot, clock.now() - _STEP, clock.now())
-            await bot.step()
+            await bot.run_once()
             await _ask_what_is_due(bot, clock.now(), clock.now() + _STEP)
             clock.advance(_STEP)
         await _ask(bot, "")

@@ -155,12 +155,12 @@ class Ingest:
         return [self._seats[name] for name in sorted(names) if name in self._seats]
 
     def _displace(
-        self, connection: Connection, changes: Changes, seat: Seat, tick: Sequence[Snapshot]
+        self, connection: Connection, changes: Changes, seat: Seat, reading: Sequence[Snapshot]
     ) -> None:
         """Before the seat's own reading is stored, deletes what others only claimed of its account."""
         if not is_verified(seat):
             return
-        new = {one.counter for one in tick if one.counter is not None and one.account_uuid is not None}
+        new = {one.counter for one in reading if one.counter is not None and one.account_uuid is not None}
         new -= {counter for name, counter in changes.latest if name == seat.name}
         for counter in new:
             holders = displaced_by(seat, self._holders(connection, [counter]))
@@ -203,10 +203,10 @@ class Ingest:
     def _apply(
         self, connection: Connection, changes: Changes, snapshots: Sequence[Snapshot], now: datetime
     ) -> None:
-        for (name, _), tick in groupby(snapshots, key=_tick):
-            seat, snapshots_of_tick = self._seats[name], list(tick)
-            self._displace(connection, changes, seat, snapshots_of_tick)
-            changes.apply(seat, snapshots_of_tick, now)
+        for (name, _), group in groupby(snapshots, key=_reading_of):
+            seat, reading = self._seats[name], list(group)
+            self._displace(connection, changes, seat, reading)
+            changes.apply(seat, reading, now)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
             changes.watch_source(self._seats[name], now)
         self._note_clock(changes, now)
@@ -278,7 +278,7 @@ def forget_account(connection: Connection, seat: str) -> bool:
     return True
 
 
-def _tick(snapshot: Snapshot) -> tuple[str, datetime]:
+def _reading_of(snapshot: Snapshot) -> tuple[str, datetime]:
     return snapshot.seat, snapshot.fetched_at
 
 

@@ -102,7 +102,7 @@ class PullRequestTracker:
         added = await self._store.run(lambda tx: records.add(tx, new))
         return HookReceipt.NEW if added else HookReceipt.KNOWN
 
-    async def step(self, now: datetime) -> None:
+    async def calculate_due(self, now: datetime) -> None:
         """Reads commits that are due, and recalculates what readings may have changed. A pull request that fails again and
         again is set aside; the others continue."""
         for key, why in (await self._store.read(records.unreadable)).items():

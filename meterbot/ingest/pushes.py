@@ -12,7 +12,7 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Health, Severity, Snapshot
 from meterbot.core.money import show
 from meterbot.core.seats import SeatDirectory
-from meterbot.delivery.notices import owner_place, queue_notice
+from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.clock_check import newest_if_behind
 from meterbot.ingest.ingest import UNSTORABLE, Ingest, PushReceipt
@@ -111,13 +111,19 @@ class PushReceiver:
 
         def write(tx: Connection) -> bool:
             seat_agents.write(tx, seat, version)
-            place = owner_place(self.seats[seat], self.chats)
-            if before is not None or place is None:
+            destination = owner_destination(self.seats[seat], self.chats)
+            if before is not None or destination is None:
                 return False
             title = f"{seat} is connected: {spent}"
             message = Message(title, title, Severity.GOOD)
             return queue_notice(
-                tx, f"connected:{seat}", seat, place=place, message=message, redaction=self.redaction, now=now
+                tx,
+                f"connected:{seat}",
+                seat,
+                destination=destination,
+                message=message,
+                redaction=self.redaction,
+                now=now,
             )
 
         if await self.store.run(write):

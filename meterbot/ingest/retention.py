@@ -57,7 +57,7 @@ class Retention:
     async def _thin(self, before: datetime, step: timedelta) -> int:
         """How many days of the history were thinned."""
         days = 0
-        while (span := await self._store.read(lambda c: thinning.next_stretch(c, before, step))) is not None:
+        while (span := await self._store.read(lambda c: thinning.next_span(c, before, step))) is not None:
             for counters in span.parts:
                 await self._store.run(partial(thinning.thin, stretch=span, counters=counters, step=step))
             await self._store.run(partial(thinning.remember, stretch=span, step=step))

@@ -81,10 +81,10 @@ class IdleState:
         return not self.watched and now - self.since >= IDLE_AFTER
 
 
-def idle_state(before: IdleState | None, tick: Sequence[Snapshot], at: datetime) -> IdleState:
+def idle_state(before: IdleState | None, reading: Sequence[Snapshot], at: datetime) -> IdleState:
     """The state after the reading of `at`. Reset times are ignored, because they change with every reading."""
-    full = [(window.name, window.utilization) for one in tick for window in one.windows]
-    said = hash((*full, *((one.health, one.org_uuid, one.extra_usage, one.subscription) for one in tick)))
+    full = [(window.name, window.utilization) for one in reading for window in one.windows]
+    said = hash((*full, *((one.health, one.org_uuid, one.extra_usage, one.subscription) for one in reading)))
     since = before.since if before is not None and before.said == said and before.since <= at else at
     return IdleState(said, since, any(share is not None and share >= _NEARLY_FULL for _, share in full))
 

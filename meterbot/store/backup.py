@@ -31,7 +31,7 @@ def back_up(url: URL, target: Path | None, now: datetime) -> Path:
     target = target or database.with_name(f"{database.name}.{_stamp(now)}.backup")
     if target.exists():
         raise StartError(f"{target} already exists: name another file, or move that one away")
-    with _told(f"cannot back up {database} to {target}"):
+    with _as_start_error(f"cannot back up {database} to {target}"):
         _schema(database)
         _copy(database, target)
     return target
@@ -41,7 +41,7 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
     """Replaces the database by a copy, and returns the name of the file that keeps the old one; None if there was
     none. Refused while a bot runs, or if this version cannot read the copy. Raises `StartError`."""
     database = _file(url, "restore")
-    with _told(f"cannot restore {source}"):
+    with _as_start_error(f"cannot restore {source}"):
         if not source.is_file():
             raise FileNotFoundError(f"there is no such file as {source}")
         if (schema := _schema(source)) not in schemas():
@@ -51,7 +51,7 @@ def restore(url: URL, source: Path, now: datetime) -> Path | None:
             )
     held = lock_file.hold(url)
     try:
-        with _told(f"cannot restore {source} to {database}"):
+        with _as_start_error(f"cannot restore {source} to {database}"):
             return _put(source, database, now)
     finally:
         _arriving(database).unlink(missing_ok=True)
@@ -63,7 +63,9 @@ def before_migration(database: Path, schema: str, now: datetime) -> Path:
     """A copy beside the database; only the newest few are kept. Raises `StartError`."""
     database = database.resolve()
     target = database.with_name(f"{database.name}.{_stamp(now)}.schema-{schema}")
-    with _told(f"cannot keep a copy of {database} before it is brought up to date, so it is left as it is"):
+    with _as_start_error(
+        f"cannot keep a copy of {database} before it is brought up to date, so it is left as it is"
+    ):
         target.unlink(missing_ok=True)  # from this very second: an attempt that failed afterwards
         _copy(database, target)
     copies = sorted(database.parent.glob(f"{database.name}.*.schema-*"))
@@ -159,7 +161,7 @@ def _give_to_its_owner(database: Path, arriving: Path) -> None:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _as_start_error(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

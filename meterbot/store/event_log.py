@@ -51,9 +51,9 @@ def lock_event(connection: Connection, key: str) -> None:
 def open_alerts(connection: Connection, kinds: Iterable[EventKind]) -> list[Event]:
     """The alerts that were posted and have not ended, in order of time."""
     wanted = {kind.value for kind in kinds}
-    told = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.ALERT)
+    posted = select(tables.deliveries.c.event).where(tables.deliveries.c.purpose == Purpose.ALERT)
     query = select(tables.events.c.event).where(
-        tables.events.c.ended_by.is_(None), tables.events.c.kind.in_(wanted), tables.events.c.key.in_(told)
+        tables.events.c.ended_by.is_(None), tables.events.c.kind.in_(wanted), tables.events.c.key.in_(posted)
     )
     return list((connection.scalars(query.order_by(tables.events.c.at))).all())
 

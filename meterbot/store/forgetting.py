@@ -59,8 +59,8 @@ def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]
     """The counters that only this seat reads or has read, and those that others read, too."""
     named = select(_counters.id).where(_counters.account == f"seat:{seat}")
     shown = select(_latest.counter).where(_latest.seat == seat)
-    told = connection.scalars(select(tables.events.c.event).where(tables.events.c.seat == seat))
-    once = ids(connection, {event.counter for event in told if event.counter is not None})
+    logged = connection.scalars(select(tables.events.c.event).where(tables.events.c.seat == seat))
+    once = ids(connection, {event.counter for event in logged if event.counter is not None})
     found = {*connection.scalars(named), *connection.scalars(shown), *once.values()}
     elsewhere = {*connection.scalars(select(_latest.counter).where(_latest.seat != seat))}
     return found - elsewhere, found & elsewhere

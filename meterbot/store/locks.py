@@ -24,25 +24,25 @@ def names(connection: Connection, wanted: Iterable[str]) -> None:
 
 def migration(connection: Connection) -> None:
     """Only one process upgrades the schema."""
-    _take(connection, "pg_advisory_xact_lock", _MIGRATION)
+    _lock(connection, "pg_advisory_xact_lock", _MIGRATION)
 
 
 def leases(connection: Connection) -> None:
     """Only one transaction at a time takes over the leases of dead workers."""
-    _take(connection, "pg_advisory_xact_lock", _LEASES)
+    _lock(connection, "pg_advisory_xact_lock", _LEASES)
 
 
 def adding_samples(connection: Connection) -> None:
     """Many transactions may add samples at once, but not while hours are calculated from them."""
-    _take(connection, "pg_advisory_xact_lock_shared", _ROLLUP)
+    _lock(connection, "pg_advisory_xact_lock_shared", _ROLLUP)
 
 
 def writing_hours(connection: Connection) -> None:
     """Waits for samples that are being added, so that none is missing in a calculated hour."""
-    _take(connection, "pg_advisory_xact_lock", _ROLLUP)
+    _lock(connection, "pg_advisory_xact_lock", _ROLLUP)
 
 
-def _take(connection: Connection, function: str, number: int) -> None:
+def _lock(connection: Connection, function: str, number: int) -> None:
     if _is_postgresql(connection):
         connection.execute(text(f"SELECT {function}(:number)"), {"number": number})
 

@@ -99,7 +99,7 @@ class ThinningSpan:
             yield part
 
 
-def next_stretch(connection: Connection, before: datetime, step: timedelta) -> ThinningSpan | None:
+def next_span(connection: Connection, before: datetime, step: timedelta) -> ThinningSpan | None:
     """The first whole day before `before` that was not thinned to `step` yet."""
     reached = connection.scalar(select(_notes.value).where(_notes.name == _note(step)))
     first = select(func.min(_history.at, type_=_history.at.type))

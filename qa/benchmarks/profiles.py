@@ -65,7 +65,7 @@ async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
             well = [SourceState(seat.name, Health.OK, now, last_ok_at=now) for seat in config.seats]
             await store.write(bot.store, replace(store.batch(of, now, 0), sources=well))
             await bot.store.read(counter_states.read_latest)
-            await bot.sweep()
+            await bot.run_checks()
             yield bot
 
 
@@ -84,10 +84,10 @@ async def of_answer() -> str:
         return await _profiled(answer)
 
 
-async def of_sweep() -> str:
-    """A sweep over ten thousand healthy seats."""
+async def of_checks() -> str:
+    """The periodic checks of ten thousand healthy seats."""
     async with _known(ManualClock(store.BEGAN)) as bot:
-        return await _profiled(bot.sweep)
+        return await _profiled(bot.run_checks)
 
 
 async def of_memory(seats: int = 2_000) -> str:
@@ -158,7 +158,7 @@ async def of_start() -> str:
 PROFILES: Mapping[str, Callable[[], Awaitable[str]]] = {
     "tick": of_tick,
     "answer": of_answer,
-    "sweep": of_sweep,
+    "checks": of_checks,
     "memory": of_memory,
     "postgresql": of_postgresql,
     "help": of_help,

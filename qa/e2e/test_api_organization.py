@@ -77,7 +77,7 @@ async def running(
 async def step(bot: Bot, clock: ManualClock, minutes: int = 16, *, every: int = 1) -> None:
     """Does everything that is due within the next minutes, checking at this interval."""
     for _ in range(0, minutes, every):
-        await bot.step()
+        await bot.run_once()
         clock.advance(every * MINUTE)
 
 
@@ -95,7 +95,7 @@ async def test_what_an_organization_spends_stands_beside_the_total(
         assert "$4.20 spent of $50.00 (8%)" in team
         assert "team-api: $148.45 this month (cost report)" in team
         assert "Claude Code use: $10.77 by 1 person (list-price estimate, not charged to seats)" in team
-        told = spend_json((await answers.team_heading(config, clock.now()))[0], UTC)
+        told = spend_json((await answers.team_report_with_outlooks(config, clock.now()))[0], UTC)
         assert [(total["used"], total["plan_fees"]) for total in told["totals"]] == [("4.20", "20.00")]  # type: ignore[attr-defined]
         kinds = {event.kind for event in await bot.store.read(lambda c: event_log.read_events(c, NOW))}
         assert EventKind.BUDGET_CROSSED not in kinds, "the organization's money is in no budget"

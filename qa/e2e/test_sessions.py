@@ -51,7 +51,7 @@ def sqlite(tmp_path: Path) -> str:
 async def lived(three: Team, database: str, clock: ManualClock, **environ: str) -> dict[str, Health]:
     """Starts a bot, lets it read everybody, and ends it; returns the sources' states then."""
     async with assembled(three.config(database, **environ), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         return {
             name: state.health for name, state in (await bot.store.read(source_states.read_sources)).items()
@@ -76,7 +76,7 @@ async def test_without_a_secret_key_the_seat_ends_with_the_process_and_status_ha
 ) -> None:
     three.accounts["ana"].rotate_to.append(RENEWED)
     async with assembled(three.config(sqlite, METERBOT_SECRET_KEY=""), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         said = await bot.commands.answer(Question(("status",), "slack", "UANA1"))
         why = "there is no METERBOT_SECRET_KEY"
@@ -91,7 +91,7 @@ async def test_with_a_kept_session_status_says_nothing_of_it(
     three: Team, sqlite: str, clock: ManualClock
 ) -> None:
     async with assembled(three.config(sqlite), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         said = await bot.commands.answer(Question(("status",), "slack", "UANA1"))
     assert "Set-up" not in {section.heading for section in said.message.sections}
 
@@ -196,7 +196,7 @@ async def test_another_account_behind_a_seat_shows_after_a_restart(
     await lived(three, sqlite, clock)
     three.accounts["ana"].uuid = str(UUID(int=77))
     async with assembled(three.config(sqlite), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         (row,) = [one for one in await bot.store.read(counter_states.read_latest) if one.seat == "ana"]
     assert row.known.snapshot.errors[0].startswith(
@@ -228,7 +228,7 @@ async def test_no_key_of_any_kind_is_in_the_database(
 ) -> None:
     three.accounts["ana"].rotate_to.append(RENEWED)
     async with assembled(three.config(sqlite), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         during = files_of(tmp_path)
     await lived(three, sqlite, clock)

@@ -163,7 +163,7 @@ async def _play(folder: Path, seats: int, days: int, seed: int) -> Days:
         ) as bot:
             end, look = START + timedelta(days=days), START
             while clock.now() < end:
-                await bot.step()
+                await bot.run_once()
                 if clock.now() >= look:
                     look += _LOOK
                     result.looks.append(_look(folder, (clock.now() - START).days))

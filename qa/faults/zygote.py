@@ -157,7 +157,7 @@ async def _rehearse(url: str, folder: Path) -> None:
         for cents in ("0", "2000", "4500", "5000", "100"):
             await bot.ingest.store_snapshots([_spent(cents, clock.now())], clock.now())
             for _ in range(2):
-                await bot.step()
+                await bot.run_once()
                 clock.advance(timedelta(minutes=20))
 
 

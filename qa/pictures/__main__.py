@@ -58,7 +58,7 @@ async def answers() -> dict[str, Message]:
         async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
             while clock.now() < _END:
                 direct()
-                await bot.step()
+                await bot.run_once()
                 clock.advance(_STEP)
             asked = (Question(tuple(words.split()), "console", "operator") for words in _QUESTIONS)
             return {" ".join(each.words): (await bot.commands.answer(each)).message for each in asked}

@@ -73,7 +73,7 @@ def sqlite(tmp_path: Path) -> str:
 async def running(config: Config, clock: ManualClock) -> AsyncIterator[Bot]:
     """Started and connected; everybody has been read once, with nothing to tell."""
     async with assembled(config, clock) as bot:
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         yield bot
 
@@ -134,7 +134,7 @@ async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_rec
         }
         three.accounts["bo"].signed_in = True
         clock.advance(timedelta(hours=1))
-        await bot.step()
+        await bot.run_once()
         await told(bot, clock)
     assert down.text.startswith("✅ bo can be read again")
     assert ["bo can be read again" in reply.text for reply in three.slack.replies(down)] == [True]
@@ -148,11 +148,11 @@ async def test_no_source_is_blamed_for_the_time_in_which_nobody_asked_it(
     clock.advance(timedelta(hours=8))
     async with assembled(three.config(sqlite), clock) as bot:
         bot.awake_since = clock.now()
-        await bot.sweep()
+        await bot.run_checks()
         await bot.delivery_worker.drain()
         assert three.on_slack() == before
         bot.awake_since = None
-        await bot.sweep()
+        await bot.run_checks()
         await bot.delivery_worker.drain()
         await told(bot, clock)
     assert len([text for text in three.on_slack() if "cannot be read" in text]) == 3
@@ -162,7 +162,7 @@ async def test_a_bot_notes_for_status_when_it_last_looked_after_its_seats(
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
     async with running(three.config(sqlite), clock) as bot:
-        await bot.step()
+        await bot.run_once()
         noted = await bot.commands.answer(Question(("status",), "slack", "UANA1"))
         assert "Last tick just now." in noted.message.text
         clock.advance(timedelta(minutes=3))
@@ -320,7 +320,7 @@ async def test_what_is_old_becomes_less_while_the_bot_runs(
         assert told
         clock.advance(timedelta(days=200))
         three.spend("ana", "1")
-        await bot.step()
+        await bot.run_once()
         left = {
             event.key
             for event in await bot.store.read(
@@ -482,7 +482,7 @@ async def test_the_listener_tells_how_the_bot_is(three: Team, clock: ManualClock
     async with assembled(config, clock) as bot:
         assert await get(port, "/healthz") == (200, '{"status": "alive"}')
         assert (await get(port, "/readyz"))[0] == 503
-        await bot.step()
+        await bot.run_once()
         await play(bot, clock)
         assert await get(port, "/readyz") == (200, '{"status": "ready", "problems": [], "notes": []}')
         metrics = (await get(port, "/metrics"))[1]
@@ -510,7 +510,7 @@ async def test_a_snoozed_alert_is_held_and_keeps_nobody_waiting(
         three.block("ana")
         await play(bot, clock)
         clock.advance(timedelta(hours=1))
-        await bot.step()
+        await bot.run_once()
         health = await bot.health()
     assert (health.problems(), health.waiting["slack"], health.oldest) == ([], 0, {})
     assert health.held["slack"] > 0
@@ -544,7 +544,7 @@ async def test_what_waits_for_a_chat_that_left_the_configuration_is_no_failure_o
     config = three.config(sqlite)
     async with running(config.model_copy(update={"slack": None}), clock) as bot:
         clock.advance(timedelta(hours=1))
-        await bot.step()
+        await bot.run_once()
         await told(bot, clock)
         health = await bot.health()
     assert (health.problems(), health.waiting, health.troubles) == ([], {"discord": 0}, {})
@@ -672,12 +672,12 @@ async def test_two_bots_on_one_database_read_each_seat_and_post_each_alert_once(
     config = three.config(postgresql)
     async with running(config, clock) as one, assembled(config, clock) as other:
         assert three.discord.gateway.identifies == 1
-        await other.step()
+        await other.run_once()
         three.claude.requests.clear()
         three.spend("ana", "26")
         three.block("cy")
         clock.advance(EVERYBODY_ONCE)
-        await asyncio.gather(one.step(), other.step())
+        await asyncio.gather(one.run_once(), other.run_once())
         read = [request.organization for request in three.claude.requests if request.route == "usage"]
         assert len(read) == len(set(read)) == 3
         await play(one, clock)

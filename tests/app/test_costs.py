@@ -186,7 +186,7 @@ async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stal
         assert len(idle) <= 3 * 4 + 1
         for _ in range(10):
             await costs.pass_minutes(3)
-            await costs.bot.sweeper.run(costs.clock.now())
+            await costs.bot.periodic_checks.run(costs.clock.now())
             assert {
                 state.health for state in (await costs.bot.store.read(source_states.read_sources)).values()
             } == {Health.OK}

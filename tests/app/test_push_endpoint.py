@@ -492,11 +492,11 @@ async def test_an_old_reading_is_kept_marked_and_tells_nothing_as_if_new(
 
 async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_lasts(door: Door) -> None:
     settings = RuleSettings(push_silence=timedelta(hours=2))
-    sweep = PeriodicChecks(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
+    checks = PeriodicChecks(door.store, Recorder(SEATS, [Destination("slack", "C1")], settings), lambda: None)
     await door.send(body(0))
     told: list[int] = []
     for minutes in range(0, 300, 5):
-        told += [minutes for _ in await sweep.run(NOW + timedelta(minutes=minutes))]
+        told += [minutes for _ in await checks.run(NOW + timedelta(minutes=minutes))]
         health = (await door.store.read(source_states.read_sources))["bo"].health
         assert health is (Health.OK if minutes <= 45 else Health.STALE)
     assert told == [125]
@@ -506,10 +506,10 @@ async def test_silence_is_stale_after_three_intervals_and_told_once_when_it_last
 
 
 async def test_a_seat_that_never_pushed_is_not_down(door: Door) -> None:
-    sweep = PeriodicChecks(
+    checks = PeriodicChecks(
         door.store, Recorder(SEATS, [Destination("slack", "C1")], RuleSettings()), lambda: None
     )
-    assert await sweep.run(NOW + timedelta(days=30)) == []
+    assert await checks.run(NOW + timedelta(days=30)) == []
     assert await door.store.read(source_states.read_sources) == {}
 
 

@@ -10,7 +10,7 @@ from meterbot.app import log_setup
 from meterbot.app.build import assembled
 from meterbot.app.config import Config
 from meterbot.chat import Question
-from meterbot.cli.answers import team_heading
+from meterbot.cli.answers import team_report_with_outlooks
 from meterbot.cli.operations import make_push_token, seat_overview
 from meterbot.cli.seat_reads import read_seats
 from meterbot.core.clock import ManualClock
@@ -37,11 +37,11 @@ async def test_what_a_machine_sends_is_told_summed_and_shown(tmp_path: Path) -> 
             clock.set(NOW + timedelta(minutes=minutes))
             async with session.post(url, json=body(used, clock.now()), headers=headers) as answer:
                 assert answer.status == 202
-            await bot.step()
+            await bot.run_once()
         assert "bo passed 80% of the cap" in screen.getvalue()
         answered = await bot.commands.answer(Question(("seat", "bo"), "console", "operator"))
         assert "$41.00 / $50.00 (82%)" in str(answered.message)
-        (total,) = (await team_heading(config, clock.now()))[0].totals
+        (total,) = (await team_report_with_outlooks(config, clock.now()))[0].totals
         assert total.used is not None
         assert plain(total.used) == "41.00"
         (shot,) = await read_seats(config, ["bo"], clock.now())

@@ -110,7 +110,7 @@ async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
     merged = Merged("acme/app", 812, "c0ffee", "ana", clock.now(), clock.now())
     async with assembled(config, clock) as bot:
         await bot.pull_requests.add(merged, "d1", clock.now())
-        await bot.calculate_merges()
+        await bot.calculate_pull_requests()
         for _ in range(3):  # by then each seat's turn has come
             clock.advance(timedelta(minutes=20))
             await bot.tick()

@@ -303,7 +303,7 @@ async def test_status_beside_a_running_bot_says_how_its_chats_are_connected(stor
     await heartbeat.ticked(
         NOW - timedelta(minutes=1), {"slack": chat.Connection(up=True, since=NOW - timedelta(hours=2))}
     )
-    context = replace(commands(store).context, places=[Destination("slack", "C1")])
+    context = replace(commands(store).context, destinations=[Destination("slack", "C1")])
     text = body((await ask(Commands(context), "status")).message)
     assert "slack C1: connected since Thu Apr 30 08:00; nothing waiting" in text
     await heartbeat.ticked(NOW - timedelta(minutes=9), {"slack": chat.Connection(up=True)})

@@ -44,13 +44,13 @@ class Desk:
         self.store, self.wall, self.woken = store, Wall("slack"), 0
         self.routing = routing or RoutingSettings()
         self.digests = DigestSender(
-            store, lambda: readers, self._report, self._headings, self._wake, tz=UTC, routing=self.routing
+            store, lambda: readers, self._report, self._outlooks, self._wake, tz=UTC, routing=self.routing
         )
 
     async def _report(self, now: datetime) -> TeamReport:
         return await current_report(self.store, SEATS.values(), now)
 
-    async def _headings(self, report: TeamReport) -> Outlooks:
+    async def _outlooks(self, report: TeamReport) -> Outlooks:
         return await current_outlooks(self.store, report)
 
     def _wake(self) -> None:
@@ -72,7 +72,7 @@ class Desk:
 
     async def look(self, now: datetime) -> list[tuple[str, str]]:
         """The posted messages: where, and their titles."""
-        await self.digests.step(now)
+        await self.digests.queue_due(now)
         clock = ManualClock(now)
         await self.store.run(lambda c: workers.beat(c, "one", now, now + 3650 * DAY))
         render = renderer(SEATS, UTC, self.routing)
@@ -125,10 +125,10 @@ async def test_a_restart_and_a_second_worker_send_none_again(store: Store) -> No
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))
     other = Desk(store, CHANNEL)
-    await desk.digests.step(NINE)
-    await other.digests.step(NINE)
+    await desk.digests.queue_due(NINE)
+    await other.digests.queue_due(NINE)
     assert (desk.woken, other.woken) == (1, 0)
-    await Desk(store, CHANNEL).digests.step(NINE + timedelta(minutes=5))
+    await Desk(store, CHANNEL).digests.queue_due(NINE + timedelta(minutes=5))
     (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 1
 
@@ -175,7 +175,7 @@ async def test_it_leaves_behind_everything_else(store: Store) -> None:
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("5", NINE - timedelta(hours=1))
-    await desk.digests.step(NINE)
+    await desk.digests.queue_due(NINE)
     await store.run(lambda c: workers.beat(c, "one", NINE, NINE + DAY))
     claimed = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("one", NINE, 60)))
     assert claimed is not None
@@ -196,7 +196,7 @@ async def test_a_look_that_fails_is_made_again(store: Store, again: bool) -> Non
     if again:
         desk.digests.report = away
         with pytest.raises(ConnectionError):
-            await desk.digests.step(NINE)
+            await desk.digests.queue_due(NINE)
         desk.digests.report = desk._report
     assert len(await desk.look(NINE + timedelta(minutes=1))) == 1
 
@@ -207,7 +207,7 @@ async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Store)
     await desk.look(NINE - DAY / 2)
     for day in range(3):
         await desk.spend(f"{day + 3}", NINE + day * DAY - timedelta(hours=1))
-        await desk.digests.step(NINE + day * DAY)
+        await desk.digests.queue_due(NINE + day * DAY)
     (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 1
     later = NINE + 2 * DAY + timedelta(minutes=1)
@@ -219,11 +219,11 @@ async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> No
     await desk.spend("1", NINE - DAY)
     await desk.look(NINE - DAY / 2)
     await desk.spend("3", NINE - timedelta(hours=1))
-    await desk.digests.step(NINE)
+    await desk.digests.queue_due(NINE)
     await store.run(lambda c: workers.beat(c, "two", NINE, NINE + DAY))
     assert await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("two", NINE, 60))) is not None
     await desk.spend("5", NINE + DAY - timedelta(hours=1))
-    await desk.digests.step(NINE + DAY)
+    await desk.digests.queue_due(NINE + DAY)
     (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 2
 

@@ -19,12 +19,12 @@ def test_a_state_is_logged_when_it_begins_and_when_it_ends() -> None:
 
 def test_another_error_is_logged_although_the_state_holds_already() -> None:
     with capture_logs() as logged:
-        state = LoggedState(get_logger("test"), "it fails", "it works again", job="sweep")
+        state = LoggedState(get_logger("test"), "it fails", "it works again", job="checks")
         for error in (OSError("away"), OSError("away"), KeyError("a bug"), KeyError("a bug")):
             state.begins(error)
         state.ends()
     assert [(line["event"], type(line.get("exc_info")), line["job"]) for line in logged] == [
-        ("it fails", OSError, "sweep"),
-        ("it fails", KeyError, "sweep"),
-        ("it works again", type(None), "sweep"),
+        ("it fails", OSError, "checks"),
+        ("it fails", KeyError, "checks"),
+        ("it works again", type(None), "checks"),
     ]

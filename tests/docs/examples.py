@@ -99,11 +99,11 @@ async def _played(start: datetime, steps: int, question: str) -> str:
     with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
         async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
             direct()
-            await bot.step()
+            await bot.run_once()
             for _ in range(steps):
                 clock.advance(_STEP)
                 direct()
-                await bot.step()
+                await bot.run_once()
             clock.advance(_LATER)
             console = bot.chats["console"]
             answer = await bot.commands.answer(Question(tuple(question.split()), "console", "operator"))

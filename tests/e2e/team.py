@@ -162,7 +162,7 @@ async def play(bot: Bot, clock: ManualClock, rounds: int = 1) -> None:
     """Reads everybody and delivers the alerts, this many times."""
     for _ in range(rounds):
         clock.advance(EVERYBODY_ONCE)
-        await bot.step()
+        await bot.run_once()
         await told(bot, clock)
 
 

@@ -1,4 +1,4 @@
-"""What the sweep leaves out."""
+"""What the checks leaves out."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -34,7 +34,7 @@ class House:
         places = [Destination(name, "C1") for name in walls]
         recorder = Recorder(seats, places, RuleSettings(), routing)
         self.ingest = Ingest(store, recorder, lambda: None)
-        self.sweep = PeriodicChecks(store, recorder, lambda: None)
+        self.checks = PeriodicChecks(store, recorder, lambda: None)
         self.notify = DeliveryWorker(
             store,
             self.walls,
@@ -51,7 +51,7 @@ class House:
     async def passes(self, time: timedelta) -> None:
         self.clock.advance(time)
         await self.store.run(lambda c: workers.beat(c, "w", self.clock.now(), later(days=99)))
-        await self.sweep.run(self.clock.now())
+        await self.checks.run(self.clock.now())
         await self.notify.drain()
 
 

@@ -108,7 +108,7 @@ class Door:
         configured = {one.name: one for one in seats or (seat(),)}
         recorder = Recorder(configured, PLACES, rules or RuleSettings())
         self.ingest = Ingest(store, recorder, self._wake)
-        self.sweep = PeriodicChecks(store, recorder, self._wake).run
+        self.checks = PeriodicChecks(store, recorder, self._wake).run
 
     def _wake(self) -> None:
         self.woken += 1
@@ -391,9 +391,9 @@ async def test_a_budget_counts_every_counter_once_and_no_other_organization(stor
 
     for minute, (ana, bo) in enumerate((("1", "1"), ("39", "40"))):
         await door.take(*tick(minute, ana, bo))
-        assert await door.sweep(later(minutes=minute)) == []
+        assert await door.checks(later(minutes=minute)) == []
     await door.take(*tick(2, "40", "40"))
-    (event,) = await door.sweep(later(minutes=2))
+    (event,) = await door.checks(later(minutes=2))
     assert event.kind is EventKind.BUDGET_CROSSED
     assert event.facts["used"] == {"minor": "8000", "currency": "USD", "exponent": 2}
     assert event.facts["complete"] is True
@@ -434,14 +434,14 @@ async def test_the_next_due_time_is_stored_with_what_the_read_brought(store: Sto
 async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(store: Store) -> None:
     door = Door(store, seat(interval=60))
     await door.take(snapshot("1"))
-    await door.sweep(later(minutes=3))
+    await door.checks(later(minutes=3))
     assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
-    assert await door.sweep(later(minutes=3, seconds=1)) == []
+    assert await door.checks(later(minutes=3, seconds=1)) == []
     state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
-    (down,) = await door.sweep(later(minutes=34))
+    (down,) = await door.checks(later(minutes=34))
     assert down.kind is EventKind.SOURCE_DOWN
-    assert await door.sweep(later(minutes=35)) == []
+    assert await door.checks(later(minutes=35)) == []
     woken = door.woken
     assert await door.take(snapshot("1", later(minutes=36))) == ["source_up"]
     assert door.woken == woken + 1
@@ -452,23 +452,23 @@ async def test_a_silent_source_becomes_stale_and_then_down_by_waiting_alone(stor
 async def test_a_source_is_not_blamed_for_the_hours_in_which_nobody_asked_it(store: Store) -> None:
     await Door(store, seat(interval=60)).take(snapshot("1"))
     restarted, at = Door(store, seat(interval=60)), later(hours=5)
-    assert await restarted.sweep(at + timedelta(minutes=3), awake_since=at) == []
+    assert await restarted.checks(at + timedelta(minutes=3), awake_since=at) == []
     assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
-    (down,) = await restarted.sweep(at + timedelta(minutes=4), awake_since=at)
+    (down,) = await restarted.checks(at + timedelta(minutes=4), awake_since=at)
     assert down.kind is EventKind.SOURCE_DOWN
 
 
 async def test_a_sweep_that_finds_nothing_new_writes_nothing(store: Store) -> None:
     door = Door(store, seat("ana"), seat("never-read"))
     await door.take(snapshot("1"))
-    await door.sweep(NOW)
+    await door.checks(NOW)
     statements: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement.split(maxsplit=1)[0])
 
     listening.listen(store.engine, "before_cursor_execute", note)
-    assert await door.sweep(later(minutes=1)) == []
+    assert await door.checks(later(minutes=1)) == []
     assert set(statements) <= {"SELECT", "PRAGMA", "BEGIN"}
     assert list(await store.read(source_states.read_sources)) == ["ana"]
 
@@ -500,9 +500,9 @@ async def test_a_source_last_seen_in_the_future_becomes_stale_once_the_clock_was
 ) -> None:
     door = Door(store)
     await door.take(snapshot("2", later(days=40)), now=later(days=40))
-    await door.sweep(NOW)
+    await door.checks(NOW)
     assert (await store.read(source_states.read_sources))["ana"].health is Health.OK
-    await door.sweep(later(minutes=4))
+    await door.checks(later(minutes=4))
     state = (await store.read(source_states.read_sources))["ana"]
     assert (state.health, state.since) == (Health.STALE, later(minutes=3))
 
@@ -544,11 +544,11 @@ async def test_a_seat_that_is_taken_away_beside_the_bot_is_in_no_sum_from_then_o
         door = Door(bot, *map(seat, names), rules=RuleSettings(budgets=(budget,)))
         await door.take(*read(0, ana="1", bo="1", cy="1"))
         await door.take(*read(1, ana="1", bo="60", cy="10"))
-        await door.sweep(later(minutes=1))
+        await door.checks(later(minutes=1))
         if taken:
             await beside.run(lambda c: forgetting.forget(c, "bo"))
         await door.take(*read(2, ana="45"))
-        found = await door.sweep(later(minutes=2))
+        found = await door.checks(later(minutes=2))
         assert (EventKind.BUDGET_CROSSED in [event.kind for event in found]) is not taken
 
 
@@ -683,12 +683,12 @@ async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Store, r
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings(), routing)
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = PeriodicChecks(store, recorder, lambda: None)
+    checks = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(ana: str, bo: str, at: datetime) -> None:
         shots = [snapshot(used, at, of=of, account=of) for of, used in (("ana", ana), ("bo", bo))]
         await ingest.store_snapshots(shots, at)
-        await sweep.run(at)
+        await checks.run(at)
 
     may = datetime(2026, 5, 1, tzinfo=UTC)
     await read("0", "0", NOW)
@@ -713,7 +713,7 @@ async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Store
     door, may = Door(store), datetime(2026, 5, 1, tzinfo=UTC)
     for used, at in (("0", NOW), ("3", later(days=1)), ("0", may), ("0", may + timedelta(hours=7))):
         await door.take(snapshot(used, at))
-        await door.sweep(at)
+        await door.checks(at)
     (event,) = [
         one
         for one in await store.read(lambda c: event_log.read_events(c, may))
@@ -726,11 +726,11 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     seats = {name: seat(name) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = PeriodicChecks(store, recorder, lambda: None)
+    checks = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(of: str, used: str, at: datetime) -> None:
         await ingest.store_snapshots([snapshot(used, at, of=of, account=of)], at)
-        await sweep.run(at)
+        await checks.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 3, tzinfo=UTC)
     for of in ("ana", "bo"):
@@ -764,12 +764,12 @@ async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Store
     seats = {name: seat(name) for name in ("ana", "bo", "cy")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)
-    sweep = PeriodicChecks(store, recorder, lambda: None)
+    checks = PeriodicChecks(store, recorder, lambda: None)
 
     async def read(at: datetime, **used: str) -> None:
         shots = [snapshot(amount, at, of=of, account=of) for of, amount in used.items()]
         await ingest.store_snapshots(shots, at)
-        await sweep.run(at)
+        await checks.run(at)
 
     may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
     await read(NOW, ana="0", bo="0", cy="0")

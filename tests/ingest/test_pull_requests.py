@@ -134,8 +134,8 @@ async def spent_between_its_commits(desk: Desk) -> None:
 async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     assert await desk.take() is HookReceipt.NEW
-    await desk.merges.step(MERGED_AT + 2 * MINUTE)
-    await desk.merges.step(MERGED_AT + 3 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 3 * MINUTE)
     assert await desk.cost() == "$1.47"
     assert await desk.told() == ["PR #812: $1.47 of extra usage (ana, app)"]
     assert await desk.store.read(pull_requests.still_open) == []
@@ -174,14 +174,14 @@ async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store:
 async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there(desk: Desk) -> None:
     await desk.reads("1.00", START - HOUR)
     await desk.take()
-    await desk.merges.step(MERGED_AT)
+    await desk.merges.calculate_due(MERGED_AT)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", False)
     assert await desk.told() == []
     await desk.reads("2.47", START + 2 * HOUR)
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", False)
     await desk.reads("2.47", START + 4 * HOUR)
-    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$1.47", True)
     assert len(await desk.told()) == 1
 
@@ -189,14 +189,14 @@ async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there
 async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_reckoned(desk: Desk) -> None:
     await desk.reads("1.00", START - HOUR)
     await desk.take()
-    await desk.merges.step(MERGED_AT + LONGEST_WAIT - MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT - MINUTE)
     assert await desk.told() == []
-    await desk.merges.step(MERGED_AT + LONGEST_WAIT)
+    await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT)
     (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["settled"] is False
     await desk.reads("2.47", START + 2 * HOUR)
     await desk.reads("2.47", MERGED_AT)
-    await desk.merges.step(MERGED_AT + 2 * LONGEST_WAIT)
+    await desk.merges.calculate_due(MERGED_AT + 2 * LONGEST_WAIT)
     assert await desk.cost() == "$1.47"
     assert len(await desk.told()) == 1
     assert await desk.store.read(pull_requests.still_open) == []
@@ -204,9 +204,9 @@ async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_re
 
 async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk: Desk) -> None:
     await desk.take()
-    await desk.merges.step(MERGED_AT + LONGEST_WAIT)
+    await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT)
     assert await desk.told() == ["PR #812: unknown (ana, app)"]
-    await desk.merges.step(MERGED_AT + GIVEN_UP)
+    await desk.merges.calculate_due(MERGED_AT + GIVEN_UP)
     assert [one.reported_at for one in await desk.store.read(pull_requests.still_open)] == [
         MERGED_AT + LONGEST_WAIT
     ]
@@ -215,10 +215,10 @@ async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk
 async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take(merged(811))
-    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     assert await desk.cost(811) == "$1.47"
     await desk.take(merged(812), 6)
-    await desk.merges.step(MERGED_AT + 4 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 4 * MINUTE)
     assert [await desk.cost(number) for number in (811, 812)] == ["$0.74", "$1.03"]
     assert (await desk.bill(811)).shared == ("acme/app#812",)
     _, second = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT + MINUTE))
@@ -238,7 +238,7 @@ async def test_the_shares_stay_exact_when_a_neighbours_neighbour_comes(desk: Des
         start, end = spans[number]
         commits = Commits(START + start * HOUR, START + end * HOUR)
         await desk.merges.add(merged(number), f"d{number}", MERGED_AT, commits)
-        await desk.merges.step(MERGED_AT + MINUTE)
+        await desk.merges.calculate_due(MERGED_AT + MINUTE)
     amounts = [(await desk.bill(number)).amounts for number in spans]
     cents = [int(amount[0].minor) for amount in amounts if amount]
     assert cents == [152, 202, 252]
@@ -251,7 +251,7 @@ async def test_muted_it_is_in_the_record_alone(store: Store) -> None:
     desk.ingest._settings = RuleSettings(kinds=kinds)
     await spent_between_its_commits(desk)
     await desk.take()
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert (await desk.cost(), await desk.told()) == ("$1.47", [])
 
 
@@ -259,7 +259,7 @@ async def test_where_rows_are_private_the_channel_hears_no_number(store: Store) 
     desk = Desk(store, shown=False)
     await spent_between_its_commits(desk)
     await desk.take()
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     (event,) = await store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert {name for name, fact in event.facts.items() if fact is not None} == {"repo", "number", "shown"}
     assert await desk.cost() == "$1.47"  # the record holds it all the same
@@ -283,7 +283,7 @@ async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take()
     await desk.take(merged(813, "bo"))
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     forgotten = await desk.store.run(lambda c: forgetting.forget(c, "ana"))
     assert forgotten.pull_requests == 1
     assert await desk.store.read(lambda c: pull_requests.numbered(c, 812)) == []
@@ -293,12 +293,12 @@ async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:
 async def test_a_seats_new_account_changes_nothing_of_what_was_reckoned(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take(merged(811))
-    await desk.merges.step(MERGED_AT + 2 * MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     await desk.store.run(lambda c: forget_account(c, "ana"))
     other = replace(snapshot("9", MERGED_AT + HOUR, of="ana", account="acc-other"), source="push")
     await desk.ingest.store_snapshots([other], MERGED_AT + HOUR)
     await desk.take(merged(812))
-    await desk.merges.step(MERGED_AT + 2 * HOUR)
+    await desk.merges.calculate_due(MERGED_AT + 2 * HOUR)
     assert (await desk.cost(811), await desk.cost(812)) == ("$1.47", None)
 
 
@@ -327,7 +327,7 @@ async def test_its_commits_are_asked_for_after_github_has_its_answer(
     )
     assert await asking.merges.add(merged(), "d1", MERGED_AT) is HookReceipt.NEW
     assert github.requests == []
-    await asking.merges.step(MERGED_AT + MINUTE)
+    await asking.merges.calculate_due(MERGED_AT + MINUTE)
     assert len(github.requests) == 1
     assert (await asking.pull()).commits == Commits(START, START + 3 * HOUR)
     assert await asking.cost() == "$1.47"
@@ -336,7 +336,7 @@ async def test_its_commits_are_asked_for_after_github_has_its_answer(
 async def test_without_a_token_it_counts_from_its_opening_and_says_so(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.merges.add(merged(), "d1", MERGED_AT)
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     (event,) = await desk.store.read(lambda c: event_log.read_events(c, MERGED_AT))
     assert event.facts["no_commits"] == NO_TOKEN
     assert await desk.cost() == "$1.77"
@@ -349,12 +349,12 @@ async def test_a_failing_github_is_asked_again_later_and_later_and_at_last_done_
     await asking.merges.add(merged(), "d1", MERGED_AT)
     now = MERGED_AT
     for asked, pause in enumerate(PAUSES, start=1):
-        await asking.merges.step(now)
-        await asking.merges.step(now + pause - timedelta(seconds=1))
+        await asking.merges.calculate_due(now)
+        await asking.merges.calculate_due(now + pause - timedelta(seconds=1))
         assert len(github.requests) == asked
         now += pause
-    await asking.merges.step(now)
-    await asking.merges.step(now + 99 * HOUR)
+    await asking.merges.calculate_due(now)
+    await asking.merges.calculate_due(now + 99 * HOUR)
     assert len(github.requests) == len(PAUSES) + 1
     assert (await asking.pull()).no_commits == "GitHub answers that it cannot (502)"
 
@@ -363,9 +363,9 @@ async def test_after_a_failure_the_next_answer_counts(asking: Desk, github: Simu
     github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
     github.fail("commits", refused(500, "Server Error"))
     await asking.merges.add(merged(), "d1", MERGED_AT)
-    await asking.merges.step(MERGED_AT)
+    await asking.merges.calculate_due(MERGED_AT)
     assert not (await asking.pull()).ready
-    await asking.merges.step(MERGED_AT + PAUSES[0])
+    await asking.merges.calculate_due(MERGED_AT + PAUSES[0])
     assert (await asking.pull()).commits == Commits(START, START)
 
 
@@ -374,10 +374,10 @@ async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: Sim
         github.merge("acme/app", number, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
         await asking.merges.add(merged(number), f"d{number}", MERGED_AT)
     github.fail("commits", rate_limited(MERGED_AT + 40 * MINUTE))
-    await asking.merges.step(MERGED_AT)
-    await asking.merges.step(MERGED_AT + 39 * MINUTE)
+    await asking.merges.calculate_due(MERGED_AT)
+    await asking.merges.calculate_due(MERGED_AT + 39 * MINUTE)
     assert len(github.requests) == 1
-    await asking.merges.step(MERGED_AT + 41 * MINUTE)
+    await asking.merges.calculate_due(MERGED_AT + 41 * MINUTE)
     assert len(github.requests) == 3
     assert [(await asking.pull(number)).ready for number in (811, 812)] == [True, True]
 
@@ -385,7 +385,7 @@ async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: Sim
 async def test_of_two_workers_one_asks(asking: Desk, github: SimulatedGitHub) -> None:
     github.merge("acme/app", 812, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
     await asking.merges.add(merged(), "d1", MERGED_AT)
-    await asyncio.gather(*(asking.merges.step(MERGED_AT + MINUTE) for _ in range(4)))
+    await asyncio.gather(*(asking.merges.calculate_due(MERGED_AT + MINUTE) for _ in range(4)))
     assert len(github.requests) == 1
     assert (await asking.pull()).ready
 
@@ -394,7 +394,7 @@ async def test_a_token_that_was_taken_away_leaves_nothing_waiting(
     asking: Desk, store: Store, github: SimulatedGitHub
 ) -> None:
     await asking.merges.add(merged(), "d1", MERGED_AT)
-    await Desk(store).merges.step(MERGED_AT)
+    await Desk(store).merges.calculate_due(MERGED_AT)
     assert (await asking.pull()).no_commits == NO_TOKEN
     assert github.requests == []
 
@@ -417,7 +417,7 @@ async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_ar
     await spent_between_its_commits(desk)
     await desk.take()
     with capture_logs() as logs:
-        await desk.merges.step(MERGED_AT + MINUTE)
+        await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert len(await desk.told()) == 1
     (failed,) = await desk.store.read(pull_requests.failed)
     assert (failed.name, failed.received_at) == ("acme/app#666", MERGED_AT)
@@ -431,7 +431,7 @@ async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that
     """Its instants have no time zone, so comparing them with others raises: the failure is its own, not the other's."""
     await spent_between_its_commits(desk)
     await desk.take()
-    await desk.merges.step(MERGED_AT)
+    await desk.merges.calculate_due(MERGED_AT)
     await desk.take(merged(813, merge="good"), delivery="another")
     counters = json.dumps([asdict(each) for each in (await desk.pull()).counters])
 
@@ -441,7 +441,7 @@ async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that
 
     await store_bad(desk, change)
     for tick in range(MOST_TRIES + 1):
-        await desk.merges.step(MERGED_AT + tick * MINUTE)
+        await desk.merges.calculate_due(MERGED_AT + tick * MINUTE)
     assert len(await desk.told()) == 2
     (failed,) = await desk.store.read(pull_requests.failed)
     assert (failed.name, failed.reason) == ("acme/app#666", "it could not be calculated: TypeError")
@@ -460,10 +460,10 @@ async def test_a_pull_request_set_aside_before_its_commits_were_read_is_due_agai
     await asking.merges.add(merged(), "d1", MERGED_AT)
     key = (await asking.pull()).key
     await asking.store.run(lambda tx: pull_requests.set_aside(tx, key, "a bug"))
-    await asking.merges.step(MERGED_AT + MINUTE)
+    await asking.merges.calculate_due(MERGED_AT + MINUTE)
     assert github.requests == []
     await asking.store.run(pull_requests.retry_failed)
-    await asking.merges.step(MERGED_AT + MINUTE)
+    await asking.merges.calculate_due(MERGED_AT + MINUTE)
     assert await asking.cost() == "$1.47"
 
 

@@ -31,7 +31,7 @@ def told(error: Exception) -> tuple[dict[str, Any], list[str]]:
 
     stream = io.StringIO()
     log_setup.set_up(stream, also=[as_warning, hear])
-    get_logger("meterbot.app.run").error("a job fails", job="sweep", exc_info=error)
+    get_logger("meterbot.app.run").error("a job fails", job="checks", exc_info=error)
     return json.loads(stream.getvalue()), heard
 
 
@@ -56,7 +56,7 @@ async def test_a_locked_database_is_a_warning(tmp_path: Path) -> None:
         holder.execute("BEGIN IMMEDIATE")
         line, heard = told(await failure(engine, "DELETE FROM t"))
     assert (line["level"], line["why"], heard) == ("warning", "the database: database is locked", ["warning"])
-    assert (line["job"], "exception" in line) == ("sweep", False)
+    assert (line["job"], "exception" in line) == ("checks", False)
     engine.dispose()
 
 

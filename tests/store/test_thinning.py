@@ -112,7 +112,7 @@ def life(steps: list[tuple[timedelta, str, bool]]) -> list[Sample]:
 
 
 async def thinned_once(store: Store, before: datetime, step: timedelta) -> bool:
-    span = await store.read(lambda c: thinning.next_stretch(c, before, step))
+    span = await store.read(lambda c: thinning.next_span(c, before, step))
     if span is None:
         return False
     for counters in span.parts:

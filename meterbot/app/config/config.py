@@ -118,7 +118,7 @@ class Config(Table):
             for seat in self.seats
         )
 
-    def places(self) -> tuple[Destination, ...]:
+    def destinations(self) -> tuple[Destination, ...]:
         """Where alerts go."""
         found = [] if self.slack is None else [Destination("slack", self.slack.channel)]
         found += [] if self.discord is None else [Destination("discord", str(self.discord.channel_id))]
@@ -126,14 +126,14 @@ class Config(Table):
         return tuple(found)
 
     def digest_readers(
-        self, places: Iterable[Destination], invited: Iterable[Seat] = ()
+        self, destinations: Iterable[Destination], invited: Iterable[Seat] = ()
     ) -> tuple[DigestReader, ...]:
         """Who gets a digest, and when: channels, owners, operators. A person gets one on each chat; the first of their
         seats with a `digest` says when."""
-        places, invited = tuple(places), tuple(invited)
+        destinations, invited = tuple(destinations), tuple(invited)
         to = () if self.digest is None else self.digest.to
-        readers = [DigestReader(place, self._schedule(None)) for place in places if "channel" in to]
-        for chat in [place.chat for place in places if place.chat != "console"]:
+        readers = [DigestReader(each, self._schedule(None)) for each in destinations if "channel" in to]
+        for chat in [each.chat for each in destinations if each.chat != "console"]:
             readers += self._owners_digests(chat, invited, everybody="owner" in to)
             if "operators" in to:
                 readers += [

@@ -109,8 +109,10 @@ async def _destinations(
     connections = {chat.name: chat.connection() for chat in context.chats}
     if not connections and last_tick is not None and now - last_tick <= _TICK_LATE:
         connections = _noted(await context.store.read(lambda c: notes.read(c, CONNECTIONS)))
-    places = context.places or [Destination(chat.name, chat.destination) for chat in context.chats]
-    queues = all_queues(await context.store.read(lambda c: deliveries.read_queues(c, now)), places)
+    destinations = context.destinations or [
+        Destination(chat.name, chat.destination) for chat in context.chats
+    ]
+    queues = all_queues(await context.store.read(lambda c: deliveries.read_queues(c, now)), destinations)
     return [DestinationStatus(queue, connections.get(queue.chat)) for queue in queues]
 
 

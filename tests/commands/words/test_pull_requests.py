@@ -35,7 +35,7 @@ async def desk(store: Store) -> Desk:
     await made.take(merged(811))
     await made.take(merged(812), 6)
     await made.take(merged(7, "bo"))
-    await made.merges.step(MERGED_AT + 2 * MINUTE)
+    await made.merges.calculate_due(MERGED_AT + 2 * MINUTE)
     return made
 
 
@@ -117,7 +117,7 @@ async def test_what_others_spend_changes_nothing_of_what_one_sees(desk: Desk, ro
     before = [await asked(desk, words, rows=rows) for words in ("pr", "pr 812", "pr 7")]
     await desk.reads("900", START, of="bo")
     await desk.reads("950", NOW, of="bo")
-    await desk.merges.step(NOW)
+    await desk.merges.calculate_due(NOW)
     assert [await asked(desk, words, rows=rows) for words in ("pr", "pr 812", "pr 7")] == before
 
 
