@@ -46,7 +46,7 @@ def _levels_above(balance: Balance, steps: tuple[Threshold, ...]) -> list[str]:
 
 
 def _in_currency(step: Threshold, left: Money) -> Money | None:
-    if step.amount is None or step.uncapped:
+    if step.amount is None or step.default:
         return None if step.amount is None else restated(step.amount.minor, left)
     return step.amount if step.amount.currency == left.currency else None
 

@@ -23,7 +23,7 @@ def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list
     is listed."""
     held, uncapped = [], []
     for step in steps:
-        if not step.uncapped:
+        if not step.default:
             held.append(step)
         elif cap == "none" and step.amount is not None:
             uncapped.append(step.amount.minor)
@@ -31,7 +31,7 @@ def levels_for(steps: Iterable[Threshold], used: Money, cap: Cap | None) -> list
         unit, places = UNCAPPED_STEP.minor, min(default_places(used.currency), 2)
         last = used.minor.scaleb(places - used.exponent) // unit * unit
         uncapped += [last] if last > max(uncapped) else []
-    return [*held, *(Threshold(amount=restated(amount, used), uncapped=True) for amount in uncapped)]
+    return [*held, *(Threshold(amount=restated(amount, used), default=True) for amount in uncapped)]
 
 
 def restated(hundredths: Decimal, used: Money) -> Money:

@@ -20,13 +20,13 @@ _SYMBOL = re.compile(rf"(?P<symbol>[^\d\s]+)\s*{_NUMBER}")
 class Threshold:
     """A level: a percentage of the cap, or an amount. Exactly one of the two is set.
 
-    `uncapped`: an amount of the defaults, meant in the seat's own currency; of `thresholds` it holds only for seats
+    `default`: an amount of the defaults, meant in the seat's own currency; of `thresholds` it holds only for seats
     without a cap.
     """
 
     percent: Decimal | None = None
     amount: Money | None = None
-    uncapped: bool = False
+    default: bool = False
 
     @property
     def level(self) -> str:
@@ -61,11 +61,11 @@ UNCAPPED_STEP = money.of_major(Decimal(100), "USD")
 """After the default amounts, a seat without a cap has a level at every further $100."""
 DEFAULT_THRESHOLDS = (
     *(Threshold(percent=Decimal(percent)) for percent in (50, 80, 95)),
-    *(Threshold(amount=money.of_major(Decimal(major), "USD"), uncapped=True) for major in (25, 50, 100)),
+    *(Threshold(amount=money.of_major(Decimal(major), "USD"), default=True) for major in (25, 50, 100)),
 )
 
 
-DEFAULT_BALANCE_LEVELS = (Threshold(amount=money.of_major(Decimal(10), "USD"), uncapped=True),)
+DEFAULT_BALANCE_LEVELS = (Threshold(amount=money.of_major(Decimal(10), "USD"), default=True),)
 """Ten, in the balance's own currency."""
 
 

@@ -240,7 +240,7 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
 def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:
     """Whether a higher level of the same kind was posted already: this one was added to the configuration since."""
     higher = [other.level for other in crossed if _above(other, step)]
-    return any(level in told for level in higher) or (step.uncapped and _passed(step, told))
+    return any(level in told for level in higher) or (step.default and _passed(step, told))
 
 
 def _above(other: Threshold, step: Threshold) -> bool:

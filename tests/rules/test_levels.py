@@ -20,5 +20,5 @@ from meterbot.rules.settings import DEFAULT_THRESHOLDS
     ],
 )
 def test_a_seat_without_a_cap_has_levels_in_its_own_currency(used: Money, levels: list[str]) -> None:
-    found = [step.amount for step in levels_for(DEFAULT_THRESHOLDS, used, "none") if step.uncapped]
+    found = [step.amount for step in levels_for(DEFAULT_THRESHOLDS, used, "none") if step.default]
     assert [show(amount) for amount in found if amount is not None] == levels

@@ -29,7 +29,7 @@ from tests.sources.served import ACCOUNT, ORG
 from tests.wire.model import CAP, CLOCKS_DIFFER, SWITCHED_OFF, Facts, Model
 from tests.wire.played import Ingested
 
-AMOUNT_LEVELS = tuple(level for level in DEFAULT_THRESHOLDS if level.uncapped)
+AMOUNT_LEVELS = tuple(level for level in DEFAULT_THRESHOLDS if level.default)
 PERCENTS = [(50, 80, 95), (50, 80, 95), (50, 80, 95), (50, 90), (80,), ()]
 KINDS = {
     "period_closed", "spend_started", "charged_within_plan", "window_full", "seat_blocked", "seat_unblocked",

@@ -24,8 +24,8 @@ def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:
 
 def levels_text(steps: Sequence[Threshold]) -> str:
     """`80%, 95%; without a cap: $25.00, $50.00, $100.00 and every further $100.00`"""
-    always = [step for step in steps if not step.uncapped]
-    uncapped = [step for step in steps if step.uncapped]
+    always = [step for step in steps if not step.default]
+    uncapped = [step for step in steps if step.default]
     if uncapped:
         further = f"{levels_said(uncapped)} and every further {show(UNCAPPED_STEP)}"
         return f"{levels_said(always)}; without a cap: {further}"

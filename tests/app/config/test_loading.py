@@ -39,7 +39,7 @@ def test_one_seat_is_a_configuration_and_the_rest_has_defaults() -> None:
     assert config.privacy.rows == "named"
     assert config.seat_list() == (Seat(name="ana", source="claude_ai", interval=60.0),)
     settings = config.rule_settings()
-    assert [threshold.level for threshold in settings.thresholds if not threshold.uncapped] == [
+    assert [threshold.level for threshold in settings.thresholds if not threshold.default] == [
         "50%",
         "80%",
         "95%",
