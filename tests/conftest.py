@@ -17,26 +17,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
 
 from meterbot.core import secret
 from meterbot.core.log import structlog  # past it, tracebacks are drawn with rich, slowly
 from meterbot.store import Store
 from meterbot.store.database import open_store, upgrade
-from tests import postgres
-from tests.missing import absent, missing
+from tests import postgres, properties
+from tests.missing import missing
 from tests.tripwire import sitecustomize as tripwire
 
 T = TypeVar("T")
 
-# The same examples on every run; a machine under load is not a failure. HYPOTHESIS_PROFILE=search looks for new ones.
 # Who starts the tests in the background of a shell may have told them to ignore Ctrl-C, and so their processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("steady", derandomize=True, deadline=None, max_examples=25)
-settings.register_profile("search", deadline=None, max_examples=2_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+properties.load_profile()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -89,48 +85,6 @@ def _as_before() -> Iterator[None]:
     sys.excepthook, threading.excepthook = hooks
 
 
-LONGEST = (
-    "qa/faults",
-    "qa",
-    "tests/demo",
-    "tests/deploy",
-    "tests/store",
-    "tests/wire",
-    "tests/peers",
-    "tests/agent",
-)
-"""Where the longest files are. What begins last should be short, or one core waits for the other."""
-
-
-ABSENT = pytest.StashKey[set[str]]()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if absent(item)]
-    config.stash[ABSENT] = {program for item in left_out for program in absent(item)}
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = sorted((item for item in items if not absent(item)), key=lambda item: _turn(item.nodeid))
-
-
-def _turn(test: str) -> int:
-    return next((turn for turn, folder in enumerate(LONGEST) if test.startswith(f"{folder}/")), len(LONGEST))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["absent"] = [*session.config.stash.get(ABSENT, ())]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    node.config.stash.setdefault(ABSENT, set()).update(node.workeroutput.get("absent", ()))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if programs := config.stash.get(ABSENT, set()):
-        terminalreporter.write_line(f"not asked, because they are not here: {', '.join(sorted(programs))}")
-
-
 def pytest_collection_finish() -> None:
     """Excludes what was loaded for all tests from garbage collection."""
     gc.collect()
@@ -168,9 +122,10 @@ def _apart(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A database, without tables unless the test uses `store`. Such a test runs on SQLite and on PostgreSQL."""
+    """A database, without tables unless the test uses `store`. Such a test runs on SQLite and on PostgreSQL (see
+    `tests/selection.py`)."""
     made = "store" in request.fixturenames
     if request.param == "sqlite":
         path = tmp_path / "meterbot.db"

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 from structlog.testing import capture_logs
@@ -50,6 +50,7 @@ from meterbot.store import (
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
+from tests.properties import examples
 from tests.sources.bodies import json_values, places, with_value
 from tests.store.examples import emptied
 
@@ -684,7 +685,7 @@ async def test_a_push_is_stored_although_the_agents_version_is_not(sqlite: Door)
 
 # --- whatever comes -------------------------------------------------------------------------------------------------
 
-SETTINGS = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = examples(12)
 
 
 @SETTINGS

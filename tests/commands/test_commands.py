@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -49,6 +49,7 @@ from meterbot.store import (
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
+from tests.properties import examples
 from tests.teams import (
     NOW,
     extra,
@@ -329,7 +330,7 @@ async def test_a_store_that_is_down_is_a_sentence_and_not_a_traceback(store: Sto
     assert (await ask(commands(store), "help")).message.title == "What you can ask"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(
     words=st.lists(st.sampled_from(["share", "seat", "me", "refresh", "bo", "<@U1>", "x" * 300]) | st.text())
 )

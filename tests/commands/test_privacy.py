@@ -3,7 +3,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import without_natives
@@ -17,6 +17,7 @@ from meterbot.commands.words.team import team
 from meterbot.core.messages import Message
 from meterbot.core.models import Health
 from meterbot.core.operators import Rows
+from tests.properties import examples
 from tests.teams import (
     NOW,
     extra,
@@ -93,7 +94,7 @@ def every_view(answer: Answer, cents: dict[str, int], failing: str | None = None
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=["team", "renewals", "forecast"])
-@settings(max_examples=12)
+@examples(6)
 @given(ana=CENTS, mine=CENTS, yours=CENTS)
 def test_two_colleagues_who_swap_their_numbers_change_nothing_that_one_sees(
     answer: Answer, ana: int, mine: int, yours: int
@@ -118,7 +119,7 @@ def test_one_persons_number_changes_one_row_and_the_sums(cents: dict[str, int], 
     assert (after - before).total() <= 1
 
 
-@settings(max_examples=12)
+@examples(6)
 @given(cents=st.fixed_dictionaries(dict.fromkeys(NAMES, CENTS)))
 def test_neither_place_nor_label_goes_with_an_amount(cents: dict[str, int]) -> None:
     """Every row of another person appears in every place, and all have the same name."""

@@ -45,6 +45,10 @@ from tests.simulator.slack import SlackSimulator
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
+
+pytestmark = pytest.mark.databases("sqlite")
+"""Most tests are about words and times. Those of what is stored, and of two at once, are marked to run on both."""
+BOTH = pytest.mark.databases("sqlite", "postgresql")
 FOREVER = NOW + timedelta(days=3650)
 SEATS = {
     name: Seat(name=name, source="claude_ai", owner={"slack": f"U{name.upper()}"}) for name in ("ana", "bo")
@@ -191,6 +195,7 @@ async def alerted(room: Room, wall: Wall) -> Standing:
 # --- each action ------------------------------------------------------------------------------------------------------
 
 
+@BOTH
 async def test_an_acknowledgement_is_logged_in_the_thread_and_shown_on_the_post(
     room: Room, wall: Wall
 ) -> None:
@@ -229,6 +234,7 @@ async def test_a_second_click_changes_nothing_and_says_what_was_done(
 
 
 @pytest.mark.parametrize("words", [("ack",), ("snooze", "1h"), ("mute",)], ids=["ack", "snooze", "mute"])
+@BOTH
 async def test_of_two_clicks_at_two_workers_at_the_same_moment_one_counts(
     room: Room, wall: Wall, database_url: str, words: tuple[str, ...]
 ) -> None:
@@ -248,6 +254,7 @@ async def test_of_two_clicks_at_two_workers_at_the_same_moment_one_counts(
     assert len(thread(wall, post)) == 1
 
 
+@BOTH
 async def test_what_was_done_holds_after_a_restart(room: Room, wall: Wall, database_url: str) -> None:
     post = await alerted(room, wall)
     await room.do("mute", post.delivery)
@@ -387,6 +394,7 @@ async def test_a_renewal_that_nobody_knows_is_no_time(room: Room, wall: Wall) ->
     assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
+@BOTH
 async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way_round(
     room: Room, wall: Wall
 ) -> None:
@@ -400,6 +408,7 @@ async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way
 # --- what it does to what comes -------------------------------------------------------------------------------------
 
 
+@BOTH
 async def test_a_snooze_holds_back_what_is_no_louder_and_tells_it_afterwards(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     await room.spend("11")
@@ -433,6 +442,7 @@ async def test_a_snooze_is_of_its_seat_only(room: Room, wall: Wall) -> None:
     assert [each.message.title.split()[0] for each in posts(wall)] == ["ana", "bo"]
 
 
+@BOTH
 async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     await room.spend("11")
@@ -501,6 +511,7 @@ async def test_of_a_post_about_several_seats_a_name_means_that_seat_alone(room: 
     assert await room.why_headings("bo") == ["bo is BLOCKED", "bo cannot be read"]
 
 
+@BOTH
 async def test_what_is_muted_is_undone_by_its_seat_or_by_its_number(room: Room, wall: Wall) -> None:
     await alerted(room, wall)
     await room.do("mute", "ana")
@@ -570,6 +581,7 @@ async def test_a_muted_kind_leaves_the_other_kinds_of_the_seat(room: Room, wall:
     assert posts(wall)[-1].message.title == "ana is BLOCKED: $50.00 of $50.00"
 
 
+@BOTH
 async def test_what_is_over_cannot_be_acknowledged(room: Room, wall: Wall) -> None:
     await alerted(room, wall)
     await room.spend("50")
@@ -611,6 +623,7 @@ async def test_what_is_not_known_is_answered_clearly(room: Room, wall: Wall, act
     assert await room.store.read(lambda c: alert_actions.holding(c, room.clock.now())) == []
 
 
+@BOTH
 async def test_an_alert_that_was_forgotten_is_answered_clearly(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     await room.store.run(lambda c: forgetting.forget(c, "ana"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -32,6 +32,7 @@ from meterbot.store.database import open_store
 from tests.chat.discord import rig as discord_rig
 from tests.chat.slack import rig as slack_rig
 from tests.e2e.wall import KilledError, Standing, Trouble, Wall
+from tests.properties import examples
 from tests.simulator import discord_faults
 from tests.simulator.slack import SlackSimulator
 from tests.simulator.slack_faults import Fault, dropped, hanging, rate_limited, refused
@@ -593,7 +594,7 @@ steps = st.lists(
 troubles = st.lists(st.sampled_from(Trouble), max_size=12)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(steps=steps, sending=troubles, finding=troubles, seed=st.integers())
 async def test_in_the_end_each_message_stands_exactly_once_and_in_order(
     line: Line, steps: list[Step], sending: list[Trouble], finding: list[Trouble], seed: int

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.clock import ManualClock
@@ -25,6 +25,7 @@ from meterbot.sources.http_client import HttpClient
 from meterbot.sources.oauth import SignIn
 from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
+from tests.properties import examples
 from tests.simulator.anthropic_api import AnthropicApi, Asked, rate_limited, scope_missing, token_invalid
 from tests.sources.signed_in import ACCOUNT, OTHER_ACCOUNT, OTHER_TOKEN, REMEDY, TOKEN
 from tests.store.examples import emptied
@@ -180,7 +181,7 @@ _moods = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(st.lists(st.tuples(_moods, st.booleans(), st.booleans()), min_size=4, max_size=14))
 async def test_no_request_comes_inside_a_back_off_and_few_in_any_hour(
     store: Store, course: list[tuple[Reply | None, bool, bool]]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
@@ -47,6 +47,7 @@ from meterbot.store import (
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
+from tests.properties import examples
 from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -613,7 +614,7 @@ _readings = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(_readings, st.lists(st.integers(1, 4), min_size=12, max_size=12))
 async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
     store: Store,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterbot.commands.readings import current_report
@@ -14,6 +14,7 @@ from meterbot.core.models import Counter, Event, Seat, Snapshot
 from meterbot.store import Store, counter_states, event_log, history
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import NOW, Door, seat, snapshot
+from tests.properties import examples
 from tests.store.examples import emptied
 
 ANA = seat("ana", "push", owner={"slack": "U1"})
@@ -105,7 +106,7 @@ _moves = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(moves=_moves)
 @example(moves=[("bo", 0, 1, "account-1", "org-2"), ("bo", 0, 1, None, "org-1")])
 async def test_whatever_bo_sends_ana_is_as_if_he_had_sent_nothing(

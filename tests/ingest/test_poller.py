@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 from sqlalchemy import event as listening
@@ -28,6 +28,7 @@ from meterbot.ingest.recording import Recorder
 from meterbot.rules import RuleSettings
 from meterbot.store import ALIVE_SECONDS, Store, counter_states, source_states, workers
 from meterbot.store.database import open_store
+from tests.properties import examples
 from tests.store.examples import emptied
 
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
@@ -593,7 +594,7 @@ _steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(_steps)
 async def test_no_seat_is_ever_read_twice_at_once_or_before_its_deadline(
     store: Store, steps: list[tuple[float, int, str]]

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped] # its stubs are a package of their own
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from meterbot.chat.slack.render import render, render_line
 from meterbot.core.messages import Message
@@ -13,6 +13,7 @@ from tests.chat.slack.rig import alert
 from tests.chat.slack.test_render import teams
 from tests.peers.conftest import Peer
 from tests.peers.node import node
+from tests.properties import examples
 
 pytestmark = pytest.mark.peers
 
@@ -25,7 +26,7 @@ def known_block(peer: Peer) -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(schema)
 
 
-@settings(max_examples=20)
+@examples(10)
 @given(teams())
 def test_every_block_is_one_of_slacks(known_block: jsonschema.Draft7Validator, message: Message) -> None:
     for payload in (render(message), render_line(message)):

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Health
@@ -21,6 +21,7 @@ from meterbot.sources.admin_api import MOST_PAGES, MOST_REQUESTS, days_of_month
 from meterbot.sources.admin_reports import Listing, costs_of, day_of, limits_of, page_of
 from meterbot.sources.allowed_requests import ForbiddenRequestError
 from meterbot.sources.fields import DriftNotes
+from tests.properties import examples
 from tests.simulator.admin_api import spend_limit_reached
 from tests.sources.administered import KEY, NOW, ORG, Administered, administering
 from tests.sources.bodies import json_values, numbers_in, places, sent, with_value
@@ -154,7 +155,7 @@ _CENTS = st.decimals(0, 10**9, allow_nan=False, allow_infinity=False, places=4).
 )
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.dictionaries(st.integers(1, 30), st.lists(_CENTS, max_size=4), max_size=30), st.integers(1, 31))
 def test_the_sum_is_exact_over_any_number_of_days_and_pages(
     days: dict[int, list[str]], page_size: int

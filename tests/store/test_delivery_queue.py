@@ -38,7 +38,7 @@ async def waits_again(store: Store, sent: Delivery) -> None:
 
 
 # SQLite locks the whole file: there is no order of locks.
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.databases("postgresql")
 @pytest.mark.parametrize("outcome", [stands, is_superseded, is_reposted, waits_again])
 async def test_a_message_is_not_locked_before_its_line(store: Store, outcome: Outcome) -> None:
     await write(store, Batch(events=[event()], deliveries=[delivery("d1")]))

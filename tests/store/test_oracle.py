@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.deliveries import DeliveryKind, DeliveryState, NewDelivery
@@ -23,6 +23,7 @@ from meterbot.store import (
     workers,
 )
 from meterbot.store.delivery_claims import Claim
+from tests.properties import examples
 from tests.store.examples import (
     ANA,
     BO,
@@ -36,9 +37,7 @@ from tests.store.examples import (
     write,
 )
 
-_settings = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_settings = examples(15)
 
 
 # The queue

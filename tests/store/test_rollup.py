@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.rules.hours import Hour, block_spans, hours_of, spent_in
 from meterbot.rules.increases import spend_between
 from meterbot.store import Batch, Store, history, rollup
+from tests.properties import examples
 from tests.store.examples import (
     ANA,
     BO,
@@ -46,7 +47,7 @@ def news(hours: Sequence[Hour]) -> list[Hour]:
     return found
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10)
 @given(steps=st.lists(_steps, min_size=5, max_size=12), cut=st.integers(0, 11))
 async def test_the_hours_are_those_of_the_samples(
     store: Store, steps: list[tuple[timedelta, str, bool]], cut: int

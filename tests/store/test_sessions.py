@@ -5,11 +5,12 @@ import itertools
 from datetime import datetime
 from functools import partial
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.store import Store, StoredSession, forgetting, sessions
 from meterbot.store.database import open_store
+from tests.properties import examples
 from tests.store.examples import NOW, emptied, later
 
 
@@ -85,7 +86,7 @@ async def test_of_renewals_at_the_same_time_the_newest_stays(store: Store, datab
 
 
 @given(order=st.permutations(range(6)))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10)
 async def test_in_whatever_order_renewals_arrive_the_newest_stays(store: Store, order: list[int]) -> None:
     await emptied(store)
     await store.run(lambda c: sessions.start(c, fresh(), None))

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -15,6 +15,7 @@ from meterbot.core.money import Money
 from meterbot.rules.increases import spend_between
 from meterbot.store import Batch, Store, history, thinning
 from meterbot.store.thinning import ThinningSpan, superfluous
+from tests.properties import examples
 from tests.store.examples import (
     ANA,
     BO,
@@ -150,7 +151,7 @@ def test_no_final_amount_of_a_period_goes(steps: list[tuple[timedelta, str, bool
             assert one in kept
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(5)
 @given(steps=st.lists(_steps, min_size=10, max_size=25), days=st.integers(0, 200))
 async def test_a_database_keeps_the_spend_between_two_samples_that_stay(
     store: Store, steps: list[tuple[timedelta, str, bool]], days: int

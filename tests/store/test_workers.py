@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -20,6 +20,7 @@ from meterbot.store import (
 )
 from meterbot.store.delivery_claims import Claim
 from meterbot.store.workers import is_gone, unbelievable
+from tests.properties import examples
 from tests.store.examples import (
     NOW,
     delivery,
@@ -146,7 +147,7 @@ _moves = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(_moves)
 async def test_whatever_happens_nobody_takes_what_the_living_hold(
     store: Store, moves: list[tuple[str, str, set[str], float]]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.core.models import Event, EventKind, Seat
@@ -25,6 +25,7 @@ from meterbot.rules.increases import increases
 from meterbot.rules.settings import DEFAULT_THRESHOLDS
 from meterbot.sources import UnusablePushError
 from meterbot.sources.pushed import snapshots_of
+from tests.properties import examples
 from tests.sources.served import ACCOUNT, ORG
 from tests.wire.model import CAP, CLOCKS_DIFFER, SWITCHED_OFF, Facts, Model
 from tests.wire.played import Ingested
@@ -157,7 +158,7 @@ def _level(level: str) -> Decimal | int:
     return Decimal(level.partition(" ")[0].replace(".", ""))
 
 
-@settings(max_examples=max(settings().max_examples, 250))
+@examples(100)
 @given(series())
 def test_amount_block_and_events_are_those_of_the_model(given_: dict[str, Any]) -> None:
     plan = "team" if given_["places"] == "row" else "max_20x"

@@ -33,6 +33,9 @@ from tests.teams import (
     state,
 )
 
+pytestmark = pytest.mark.databases("sqlite")
+"""What is said; the queries behind it are tested in tests/store on both databases."""
+
 NAMES = ["ana", "bo", *(f"seat-{number}" for number in range(18))]
 SEATS = {name: seat(name) for name in NAMES}
 UTC = ZoneInfo("UTC")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
@@ -15,6 +15,7 @@ from meterbot.chat.slack.render import render, render_line
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.messages import Action, Field, Message, Section
 from meterbot.core.models import Severity
+from tests.properties import examples
 from tests.simulator.slack_judge import verdict
 
 HOSTILE = [
@@ -101,7 +102,7 @@ def teams(draw: st.DrawFn) -> Message:
     )
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(teams())
 def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
     for payload in (render(message), render_line(message)):
@@ -113,14 +114,14 @@ def test_no_message_becomes_what_slack_would_refuse(message: Message) -> None:
             assert parsed.to_dict() == block
 
 
-@settings(max_examples=60)
+@examples(25)
 @given(teams())
 def test_no_text_is_obeyed(message: Message) -> None:
     assert obeyed(render(message)) == []
     assert obeyed(render_line(message)) == []
 
 
-@settings(max_examples=20)
+@examples(12)
 @given(teams())
 def test_the_owner_is_the_only_mention(message: Message) -> None:
     mentioning = Message(**{**_fields(message), "owner": {"slack": "U0123"}})

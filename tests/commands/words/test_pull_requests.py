@@ -24,6 +24,9 @@ from tests.ingest.test_pull_requests import (
     spent_between_its_commits,
 )
 
+pytestmark = pytest.mark.databases("sqlite")
+"""What is said; the queries behind it are tested in tests/store on both databases."""
+
 NOW = MERGED_AT + 5 * MINUTE
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -27,6 +27,7 @@ from meterbot.rules import RuleSettings
 from meterbot.sources.pushed import snapshots_of
 from meterbot.store import Store, counter_states, event_log, source_states
 from meterbot.store.database import open_store
+from tests.properties import examples
 from tests.teams import NOW, seat
 
 ORG = "11111111-2222-4333-8444-555555555555"
@@ -145,7 +146,7 @@ async def test_a_chat_without_forms_names_the_command_that_sends_a_file(desk: De
     assert await desk.everything() == before
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(name=st.from_regex(r"[a-z0-9._-]{1,64}", fullmatch=True))
 async def test_a_form_fits_every_chat(desk: Desk, name: str) -> None:
     seats = {name: seat(name, "push", owner={"slack": "U1"})}
@@ -271,7 +272,7 @@ def _jsons() -> Iterator[st.SearchStrategy[str]]:
     yield st.integers(0, len(document()) - 1).map(lambda end: document()[:end])
 
 
-@settings(max_examples=30)
+@examples(20)
 @given(texts=st.lists(st.one_of(*_jsons()), min_size=1, max_size=5))
 async def test_arbitrary_text_never_raises_and_changes_nothing(texts: list[str]) -> None:
     async with opened() as desk:

@@ -21,6 +21,9 @@ from meterbot.rules import RuleSettings, Threshold
 from meterbot.store import Store, deliveries, forgetting
 from tests.teams import money
 
+pytestmark = pytest.mark.databases("sqlite")
+"""What is said; the queries behind it are tested in tests/store on both databases."""
+
 NOW = datetime(2026, 4, 15, 10, tzinfo=UTC)
 SEATS = {name: Seat(name, "claude_ai", owner={"slack": f"U{name.upper()}"}) for name in ("ana", "bo")}
 CONFIGURED = (Threshold(percent=Decimal(50)), Threshold(percent=Decimal(80)))

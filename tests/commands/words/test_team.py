@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.chat.text_forms import without_natives
@@ -17,6 +17,7 @@ from meterbot.core.messages import Message
 from meterbot.core.models import Health, ReasonClass, Seat, Severity, SourceState
 from meterbot.core.money import of_major
 from meterbot.core.operators import Rows
+from tests.properties import examples
 from tests.teams import (
     NOW,
     Reading,
@@ -284,7 +285,7 @@ def _listed(message: Message, report: TeamReport) -> dict[str, Decimal]:
     return {symbol: value for symbol, value in sums.items() if value}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(any_teams())
 def test_the_list_adds_up_to_the_total_whatever_the_size(report: TeamReport) -> None:
     message = team(View(report))
@@ -296,7 +297,7 @@ def test_the_list_adds_up_to_the_total_whatever_the_size(report: TeamReport) -> 
     assert _listed(message, report) == totals
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(any_teams(), st.sampled_from(["named", "anonymous", "self"]))
 def test_every_blocked_seat_is_listed_or_counted(report: TeamReport, rows: Rows) -> None:
     message = team(View(report, rows=rows))
@@ -314,7 +315,7 @@ def test_every_blocked_seat_is_listed_or_counted(report: TeamReport, rows: Rows)
         assert shown + rest == blocked
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(any_teams(), st.sampled_from(["named", "anonymous", "self"]))
 def test_an_answer_stays_small_and_every_line_one_line(report: TeamReport, rows: Rows) -> None:
     message = team(View(report, rows=rows))
@@ -327,7 +328,7 @@ def test_an_answer_stays_small_and_every_line_one_line(report: TeamReport, rows:
             assert "\u202e" not in line
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(any_teams())
 def test_without_names_no_name_is_in_any_table(report: TeamReport) -> None:
     for rows in ("anonymous", "self"):
