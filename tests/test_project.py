@@ -87,7 +87,7 @@ def test_no_file_names_what_only_its_author_has(pattern: str) -> None:
     assert named == []
 
 
-def test_the_version_stands_in_one_place_and_in_the_changelog() -> None:
+def test_the_version_is_in_one_place_and_in_the_changelog() -> None:
     assert "version" in PROJECT["project"]["dynamic"]
     assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "meterbot.__version__"}
     assert f"## [{meterbot.__version__}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -86,7 +86,7 @@ async def asked(bot: Bot, *words: str) -> str:
     return as_text(answer.message)
 
 
-async def test_what_an_organization_spends_stands_beside_the_total(
+async def test_what_an_organization_spends_is_beside_the_total(
     organization: AdminApi, tmp_path: Path
 ) -> None:
     clock = ManualClock(NOW)
@@ -141,7 +141,7 @@ async def test_the_key_is_in_no_file_and_on_no_screen(
     await asyncio.to_thread(no_trace, tmp_path, KEY.encode())
 
 
-async def test_a_key_that_was_taken_back_is_told_once_and_asked_for_ever_more_rarely(
+async def test_a_key_that_was_taken_back_is_reported_once_and_asked_for_ever_more_rarely(
     organization: AdminApi, tmp_path: Path
 ) -> None:
     clock = ManualClock(NOW)

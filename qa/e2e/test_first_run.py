@@ -162,7 +162,7 @@ async def test_a_key_that_is_renewed_while_it_is_tried_is_kept_for_the_bot(tmp_p
         assert read.status == 0, read.stdout + read.stderr
 
 
-async def test_a_key_that_is_renewed_with_the_bot_elsewhere_has_to_be_copied_anew(tmp_path: Path) -> None:
+async def test_a_key_that_is_renewed_with_the_bot_elsewhere_has_to_be_copied_again(tmp_path: Path) -> None:
     async with team() as three:
         three.accounts["ana"].rotate_to.append(f"{KEY}-renewed")
         flags = ("--console", "--seat", "ana", "--source", "claude_ai", "--credential-env", "ANA")
@@ -264,7 +264,7 @@ async def test_tokens_kept_in_the_environment_are_named_and_the_seat_needs_no_da
 # --- what goes wrong ------------------------------------------------------------------------------------------------
 
 
-async def test_a_wrong_token_and_a_missing_invitation_are_told_and_asked_again(tmp_path: Path) -> None:
+async def test_a_wrong_token_and_a_missing_invitation_are_reported_and_asked_again(tmp_path: Path) -> None:
     async with team() as three:
         three.slack.channels[three.slack.channel].member = False
         async with sitting_at("init", *endpoints(three), cwd=tmp_path) as screen:
@@ -403,7 +403,9 @@ async def test_a_place_that_takes_no_files_is_named_and_nothing_is_left(tmp_path
     assert [*files(tmp_path)] == ["secrets"]
 
 
-async def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_to_is_reported_before_anything_is_asked(
+    tmp_path: Path,
+) -> None:
     ended = await process.meterbot("init", "--config", "/proc/self/config.toml", cwd=tmp_path)
     assert (ended.status, "/proc/self cannot be written to" in ended.stderr) == (1, True), ended.stderr
 

@@ -149,7 +149,7 @@ async def token_of(command: str, url: str) -> str:
         return str((await answer.json())["token"])
 
 
-async def test_a_token_from_slack_opens_the_own_seat_and_stands_nowhere_else(
+async def test_a_token_from_slack_opens_the_own_seat_and_is_nowhere_else(
     house: House, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with watching(caplog, capsys) as watch:

@@ -207,7 +207,7 @@ async def test_everything_connects_through_the_only_way_out(tmp_path: Path) -> N
         three.claude.assert_expected_only()
 
 
-async def test_a_proxy_that_refuses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_refuses_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with proxying(tmp_path, {CLAUDE: 9}) as (proxy, _):
         monkeypatch.setenv("HTTPS_PROXY", f"http://meterbot:{PASSWORD}-old@127.0.0.1:{proxy.port}")
         async with HttpClient(deadline=5) as http:

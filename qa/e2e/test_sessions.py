@@ -127,7 +127,7 @@ async def test_a_key_that_the_operator_replaces_is_used_from_the_next_start_on(
     assert (await lived(three, sqlite, clock, ANA_SESSION_KEY=fresh))["ana"] is Health.OK
 
 
-async def test_the_end_of_a_session_is_told_in_time_once_for_each_level_and_with_its_owner(
+async def test_the_end_of_a_session_is_reported_in_time_once_for_each_level_and_with_its_owner(
     three: Team, sqlite: str, clock: ManualClock
 ) -> None:
     ana = three.accounts["ana"]
@@ -148,7 +148,7 @@ async def test_the_end_of_a_session_is_told_in_time_once_for_each_level_and_with
     assert ends_told(three)[3:] == [f"ana: the claude.ai session ends on {moment(ana.session_ends, UTC)}"]
 
 
-async def test_a_session_whose_cookie_says_nothing_is_told_by_its_age(
+async def test_a_session_whose_cookie_says_nothing_is_reported_by_its_age(
     three: Team, sqlite: str, clock: ManualClock
 ) -> None:
     await lived(three, sqlite, clock)
@@ -165,7 +165,7 @@ async def test_a_session_whose_cookie_says_nothing_is_told_by_its_age(
 _PROBABLE_END = r"ana: the claude\.ai session probably ends on [^\"]*?\d\d:\d\d"
 
 
-async def test_credits_that_run_out_are_told_once_for_each_level(
+async def test_credits_that_run_out_are_reported_once_for_each_level(
     three: Team, sqlite: str, clock: ManualClock
 ) -> None:
     organization = three.accounts["ana"].organizations[0]

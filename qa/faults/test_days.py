@@ -11,7 +11,7 @@ def months() -> tuple[Days, Days]:
 
 
 @pytest.mark.timeout(240)
-def test_the_same_months_are_told_in_the_same_words(months: tuple[Days, Days]) -> None:
+def test_the_same_months_are_reported_in_the_same_words(months: tuple[Days, Days]) -> None:
     one, other = months
     assert one.messages > 90
     assert one.trace == other.trace
@@ -24,7 +24,7 @@ def test_what_the_bot_needs_of_the_machine_levels_off(months: tuple[Days, Days])
     assert grown([*looks, more]) == ["memory", "open files", "database"]
 
 
-def test_an_account_spends_up_to_its_cap_and_begins_anew_each_month() -> None:
+def test_an_account_spends_up_to_its_cap_and_begins_again_each_month() -> None:
     account = Account(1, 400)
     used = [
         account.used(START.replace(month=month, day=day, hour=20)) for month, day in ((1, 1), (1, 30), (2, 1))

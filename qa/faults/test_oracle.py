@@ -20,7 +20,7 @@ def post(at: int, *texts: str, mark: str | None = None, root: str | None = None)
 FIRST, SECOND = post(1, "ana passed 50% of the cap"), post(2, "ana passed 80% of the cap")
 
 
-def test_what_is_told_once_and_in_order_is_well() -> None:
+def test_what_is_reported_once_and_in_order_is_well() -> None:
     assert judge(story(HALF, MOST), [FIRST, SECOND]) == Verdict()
 
 
@@ -32,7 +32,7 @@ def test_a_level_that_was_reached_twice_must_be_told_twice() -> None:
     assert judge(story(HALF, HALF), [FIRST]).lost == [f"{HALF} (told 1 of 2 times)"]
 
 
-def test_what_was_edited_away_was_told() -> None:
+def test_what_was_edited_away_was_reported() -> None:
     edited = post(1, "ana passed 50% of the cap", "ana passed 80% of the cap")
     assert judge(story(HALF, MOST), [edited]).lost == []
 
@@ -57,7 +57,7 @@ def test_the_end_of_a_block_before_the_block_is_out_of_order() -> None:
     assert len(judge(story(BLOCKED, FREE), turned).disordered) == 1
 
 
-def test_what_is_told_together_is_told_as_often_as_it_has_a_line() -> None:
+def test_what_is_reported_together_is_reported_as_often_as_it_has_a_line() -> None:
     line = "Tue Apr 14 10:0{}: ana is BLOCKED: $5{}.00 of $5{}.00. Resolved Tue Apr 14 10:03."
     together = post(1, "\n".join(["2 alerts that are over", *(line.format(n, n, n) for n in (1, 2))]))
     assert judge(story(FREE, FREE), [together]) == Verdict()

@@ -28,7 +28,7 @@ def test_the_same_seed_tells_the_same_story() -> None:
     assert tell(random.Random(7)) == tell(random.Random(7))
 
 
-def test_a_fact_is_told_by_a_message_that_names_its_seat_and_all_that_marks_it() -> None:
+def test_a_fact_is_reported_by_a_message_that_names_its_seat_and_all_that_marks_it() -> None:
     fact = Fact("ana", (r"(?<![\d.])50%",))
     assert fact.told_by("ana passed 80% of the cap\nIt passed 50% at once.")
     assert not fact.told_by("bo passed 50% of the cap")

@@ -161,7 +161,7 @@ async def test_while_the_program_has_to_wait_its_token_is_not_used_instead(
     assert anthropic.requests == []
 
 
-async def test_a_sign_in_that_the_program_cannot_use_is_told_from_a_wait(
+async def test_a_sign_in_that_the_program_cannot_use_is_distinguished_from_a_wait(
     home: Home, anthropic: AnthropicApi, ana: SignIn
 ) -> None:
     home.note_account(checked=NOW - timedelta(hours=1))

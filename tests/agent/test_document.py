@@ -168,7 +168,7 @@ def test_no_planted_text_leaves_from_any_place(path: tuple[str | int, ...], plan
 
 
 @given(st.sampled_from(list(places(WHOLE))), json_values)
-def test_every_text_that_leaves_is_harmless_wherever_arbitrary_json_stands(
+def test_every_text_that_leaves_is_harmless_wherever_arbitrary_json_is(
     path: tuple[str | int, ...], value: object
 ) -> None:
     try:

@@ -213,7 +213,7 @@ def test_the_script_needs_the_standard_library_alone() -> None:
     assert text.isascii() or "€£¥" in text
 
 
-def test_no_name_stands_in_two_modules() -> None:
+def test_no_name_is_in_two_modules() -> None:
     """In one script the later one would win."""
     sources = [(ROOT / f"meterbot/agent/{name}.py").read_text() for name in MODULES]
     names = [

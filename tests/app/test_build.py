@@ -81,7 +81,7 @@ async def running(config: Config, clock: ManualClock) -> AsyncIterator[Bot]:
 # --- alerts ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_crossed_threshold_is_told_on_both_platforms_once_and_restarts_repeat_nothing(
+async def test_a_crossed_threshold_is_reported_on_both_platforms_once_and_restarts_repeat_nothing(
     three: Team, clock: ManualClock, database_url: str
 ) -> None:
     config = three.config(database_url)
@@ -98,7 +98,7 @@ async def test_a_crossed_threshold_is_told_on_both_platforms_once_and_restarts_r
     assert (three.on_slack(), three.on_discord()) == told
 
 
-async def test_a_block_is_told_and_its_end_edits_the_message_and_adds_one_line_to_its_thread(
+async def test_a_block_is_reported_and_its_end_edits_the_message_and_adds_one_line_to_its_thread(
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
     async with running(three.config(sqlite), clock) as bot:
@@ -119,7 +119,7 @@ async def test_a_block_is_told_and_its_end_edits_the_message_and_adds_one_line_t
     assert ["ana is no longer blocked" in shown(reply) for reply in replies] == [True]
 
 
-async def test_an_expired_session_is_told_after_its_grace_time_and_so_is_its_recovery(
+async def test_an_expired_session_is_reported_after_its_grace_time_and_so_is_its_recovery(
     three: Team, clock: ManualClock, sqlite: str
 ) -> None:
     async with running(three.config(sqlite), clock) as bot:
@@ -387,7 +387,7 @@ async def test_the_command_is_answered_on_both_platforms_from_the_store(
         assert len(three.claude.requests) == asked_claude
 
 
-async def test_me_is_whoever_asks(three: Team, clock: ManualClock, sqlite: str) -> None:
+async def test_me_is_the_person_who_asks(three: Team, clock: ManualClock, sqlite: str) -> None:
     three.spend("bo", "3")
     async with running(three.config(sqlite), clock):
         on_slack = await three.slack.answer(await three.slack.slash("/claude-spend", "me", user="UBO1"))
@@ -431,7 +431,7 @@ async def test_an_address_in_use_is_a_sentence(three: Team, clock: ManualClock, 
                 pytest.fail("it started")
 
 
-async def test_a_running_bot_polls_tells_and_ends_when_told_to(live: Team, sqlite: str) -> None:
+async def test_a_running_bot_polls_alerts_and_ends_when_told_to(live: Team, sqlite: str) -> None:
     live.block("ana")
     config, stop = live.config(sqlite), asyncio.Event()
     async with assembled(config, SystemClock()) as bot:

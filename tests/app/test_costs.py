@@ -173,7 +173,7 @@ async def test_of_very_many_seats_the_health_is_not_read_with_every_look(
                 assert sum("FROM sources" in text for text in costs.statements) == reads
 
 
-async def test_a_seat_that_stands_still_is_asked_half_as_often_and_is_never_stale_for_it(
+async def test_a_seat_that_does_not_change_is_asked_half_as_often_and_is_never_stale_for_it(
     tmp_path: Path,
 ) -> None:
     async with reading(1, tmp_path, interval="10m") as costs:

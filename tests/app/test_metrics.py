@@ -221,7 +221,7 @@ async def test_names_are_as_prometheus_likes_them() -> None:
     assert "python_info" in names
 
 
-async def test_while_the_database_is_away_the_rest_is_told() -> None:
+async def test_while_the_database_is_away_the_rest_is_reported() -> None:
     async def fail() -> Sequence[SeatRow]:
         raise ConnectionError
 

@@ -205,7 +205,7 @@ async def test_the_older_address_is_the_same_door(door: Door) -> None:
     assert (await door.send(body())).status == 200
 
 
-async def test_a_list_tells_what_was_new_in_it(door: Door) -> None:
+async def test_a_list_says_what_was_new_in_it(door: Door) -> None:
     await door.send(body())
     later = body(1800, NOW + timedelta(minutes=1))
     told = await door.send([later, body()])

@@ -26,7 +26,7 @@ def configured(folder: Path, http: str = "") -> Config:
     return loaded(f'database_url = "sqlite:///{folder}/meterbot.db"\n{http}{seat}', {})
 
 
-async def test_what_a_machine_sends_is_told_summed_and_shown(tmp_path: Path) -> None:
+async def test_what_a_machine_sends_is_reported_summed_and_shown(tmp_path: Path) -> None:
     port, clock, screen = free_port(), ManualClock(NOW), io.StringIO()
     config = configured(tmp_path, f'[http]\nbind = "127.0.0.1:{port}"\n')
     async with assembled(config, clock, terminal=(None, screen)) as bot, aiohttp.ClientSession() as session:

@@ -123,7 +123,7 @@ async def test_with_every_source_and_chat_the_real_hosts_are_those_of_the_table(
 STORED = {codes([row[0]])[0]: row for row in rows(PAGES[PAGE], "table")}
 
 
-def test_every_table_of_the_database_is_told_and_no_other() -> None:
+def test_every_table_of_the_database_is_reported_and_no_other() -> None:
     assert sorted(STORED) == sorted(tables.metadata.tables), (
         f"give every table of store/tables.py a row under Stored in {PAGE}: what is in it, its columns of text, "
         "and how long it is kept"
@@ -131,7 +131,7 @@ def test_every_table_of_the_database_is_told_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(tables.metadata.tables))
-def test_every_column_that_can_hold_a_word_is_told(name: str) -> None:
+def test_every_column_that_can_hold_a_word_is_reported(name: str) -> None:
     """A text may name a person; numbers, flags and instants cannot."""
     columns = tables.metadata.tables[name].columns
     worded = [column.name for column in columns if not isinstance(column.type, _WORDLESS)]

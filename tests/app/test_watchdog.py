@@ -139,7 +139,7 @@ async def told(*moments: BotHealth) -> list[dict[str, object]]:
     return [dict(line) for line in logs]
 
 
-async def test_a_seat_that_fails_is_told_when_it_begins_and_when_it_ends() -> None:
+async def test_a_seat_that_fails_is_reported_when_it_begins_and_when_it_ends() -> None:
     later = NOW + timedelta(minutes=2)
     logs = await told(
         health(ana="ok", bo="ok"),
@@ -164,7 +164,7 @@ async def test_a_seat_that_was_never_heard_of_or_left_the_configuration_is_no_fa
     ] == ["a seat cannot be read"]
 
 
-async def test_readiness_is_told_when_it_is_lost_and_when_it_is_back() -> None:
+async def test_readiness_is_reported_when_it_is_lost_and_when_it_is_back() -> None:
     logs = await told(health(), health(ready=False), health(ready=False), health(), health())
     assert [(line["event"], line.get("problems")) for line in logs] == [
         ("not ready", ["no chat is connected"]),
@@ -175,7 +175,7 @@ async def test_readiness_is_told_when_it_is_lost_and_when_it_is_back() -> None:
 # --- the dead man's switch --------------------------------------------------------------------------------------------
 
 
-async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
+async def test_it_is_reported_every_minute_while_the_bot_is_ready() -> None:
     async with alarm() as there, HttpClient() as http:
         watch = Watchdog(Systemd({}), DeadMansSwitch(there.url, http))
         for seconds in (0, 5, 59, 60, 90, 120):
@@ -183,7 +183,7 @@ async def test_it_is_told_every_minute_while_the_bot_is_ready() -> None:
         assert there.asked == [SECRET_PATH] * 3
 
 
-async def test_it_is_not_told_while_the_bot_is_not_ready() -> None:
+async def test_it_is_not_reported_while_the_bot_is_not_ready() -> None:
     async with alarm() as there, HttpClient() as http:
         await Watchdog(Systemd({}), DeadMansSwitch(there.url, http)).report(health(ready=False))
         assert there.asked == []
@@ -198,7 +198,9 @@ async def test_a_clock_that_is_set_back_does_not_silence_it() -> None:
 
 
 @pytest.mark.parametrize(("status", "why"), [(404, "HTTP 404"), (500, "HTTP 500"), (302, "HTTP 302")])
-async def test_its_failure_is_told_once_and_so_is_its_end_without_its_address(status: int, why: str) -> None:
+async def test_its_failure_is_reported_once_and_so_is_its_end_without_its_address(
+    status: int, why: str
+) -> None:
     async with alarm() as there, HttpClient() as http:
         dead_man = DeadMansSwitch(there.url, http)
         with capture_logs() as logs:

@@ -65,7 +65,7 @@ def test_there_is_a_command_for_each_thing_an_operator_does() -> None:
     assert wanted | {("slack", "manifest"), ("discord", "invite")} <= {*every_command()}
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_reported() -> None:
     said = typed("--version")
     assert (said.exit_code, said.stdout) == (0, f"meterbot {meterbot.__version__}\n")
 
@@ -124,7 +124,7 @@ def test_without_a_configuration_it_is_said_where_one_was_looked_for(
 
 
 @pytest.mark.parametrize("command", ["run", "snapshot", "spend"])
-def test_every_problem_is_told_at_once_with_its_place(command: str, tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once_with_its_place(command: str, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('timezone = "Mars/Olympus"\npoll_intervall = "60s"\n' + SEAT + 'plan_price = "abc"\n')
     for words in ((command, "--config", str(path)), ("--config", str(path), command)):
@@ -505,7 +505,7 @@ async def _spend(folder: Path) -> None:
     await store.close()
 
 
-async def test_other_rules_are_tried_on_the_history_beside_what_was_told(tmp_path: Path) -> None:
+async def test_other_rules_are_tried_on_the_history_beside_what_was_reported(tmp_path: Path) -> None:
     await _spend(tmp_path)
     environ = push_only(tmp_path)
     other = tmp_path / "other.toml"

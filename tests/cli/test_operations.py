@@ -27,7 +27,7 @@ async def tried(three: Team) -> list[Check]:
     return await try_alerts(three.config(NOWHERE), datetime.now(UTC), "test-alert")
 
 
-async def test_a_test_alert_stands_everywhere_and_says_where(three: Team) -> None:
+async def test_a_test_alert_is_everywhere_and_says_where(three: Team) -> None:
     slack, discord = await tried(three)
     (on_slack,) = three.slack.messages()
     (on_discord,) = three.discord.messages()
@@ -56,13 +56,13 @@ async def test_an_answer_that_is_lost_is_looked_up_and_nothing_is_posted_twice(t
     assert len(three.slack.messages()) == 1
 
 
-async def test_a_doubt_that_cannot_be_settled_is_told_as_one(three: Team) -> None:
+async def test_a_doubt_that_cannot_be_settled_is_reported_as_one(three: Team) -> None:
     three.slack.fail("chat.postMessage", dropped(accept=False))
     slack, _ = await tried(three)
     assert (slack.status, "not known whether it arrived" in slack.sentence) == (Status.FAIL, True)
 
 
-async def test_no_secret_is_told_when_it_fails(
+async def test_no_secret_is_shown_when_it_fails(
     three: Team, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     three.slack.scopes = ()

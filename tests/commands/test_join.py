@@ -127,7 +127,7 @@ async def test_a_newer_code_of_the_seat_makes_the_older_one_worthless(
     assert [await seat_of_code(store, code, NOW) for code in (first, second, other)] == [None, "ana", "bo"]
 
 
-async def test_a_seat_that_is_connected_is_connected_anew_only_when_asked_again(
+async def test_a_seat_that_is_connected_is_connected_again_only_when_asked_again(
     store: Store, clock: ManualClock
 ) -> None:
     await store.run(lambda tx: push_tokens.write(tx, PushToken("ana", "0" * 64, NOW)))
@@ -254,7 +254,7 @@ async def test_only_approvers_approve(store: Store, clock: ManualClock, who: Que
     assert not (await join(door)).message.sections
 
 
-async def test_whoever_sits_at_the_terminal_approves_too(store: Store, clock: ManualClock) -> None:
+async def test_a_person_at_the_terminal_approves_too(store: Store, clock: ManualClock) -> None:
     door = approved_by_boss(store, clock, Wall())
     await join(door)
     await approve(door, Question(("approve", "ana"), "console", "operator"))
@@ -305,7 +305,7 @@ async def test_a_request_is_posted_once_an_hour(store: Store, clock: ManualClock
 
 
 @pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.REFUSED])
-async def test_a_request_that_stands_nowhere_is_told_and_can_be_made_again(
+async def test_a_request_that_was_posted_nowhere_is_reported_and_can_be_made_again(
     store: Store, clock: ManualClock, trouble: Trouble
 ) -> None:
     wall = Wall()
@@ -316,7 +316,7 @@ async def test_a_request_that_stands_nowhere_is_told_and_can_be_made_again(
     assert (await join(door)).message.title == "Waiting for an approval"
 
 
-async def test_a_request_stands_wherever_a_chat_takes_it(store: Store, clock: ManualClock) -> None:
+async def test_a_request_is_posted_wherever_a_chat_takes_it(store: Store, clock: ManualClock) -> None:
     broken, well = Wall("broken"), Wall("well")
     broken.troubles.append(Trouble.REFUSED)
     await join(approved_by_boss(store, clock, broken, well))

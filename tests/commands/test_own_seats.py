@@ -46,7 +46,7 @@ def test_no_other_seat_can_be_named_and_all_of_them_are_answered_alike(named: st
 
 @pytest.mark.parametrize("user", ["U999", "", "7"])
 @pytest.mark.parametrize("named", [None, "bo", "nobody"])
-def test_whoever_has_none_is_told_what_the_configuration_needs(user: str, named: str | None) -> None:
+def test_a_person_without_one_is_told_what_the_configuration_needs(user: str, named: str | None) -> None:
     said = choose(user, named)
     assert isinstance(said, Message)
     assert said.sections[0].lines == (

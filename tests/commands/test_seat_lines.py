@@ -172,7 +172,7 @@ def usages(draw: st.DrawFn) -> ExtraUsage:
 
 
 @given(usages())
-def test_blocked_stands_in_the_line_exactly_while_the_seat_is_blocked(usage: ExtraUsage) -> None:
+def test_blocked_is_in_the_line_exactly_while_the_seat_is_blocked(usage: ExtraUsage) -> None:
     value, block = value_of(usage), block_of(usage, (), NOW)
     assert ("  BLOCKED" in (value or "")) == (block is not None)
     assert (" until Fri May 1" in (value or "")) == (block is not None and usage.disabled_until == MAY)

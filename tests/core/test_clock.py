@@ -30,7 +30,7 @@ def test_a_fast_clock_never_goes_back() -> None:
     assert seen == sorted(seen)
 
 
-def test_a_fast_clock_that_is_held_stands_still_until_it_begins() -> None:
+def test_a_fast_clock_that_is_held_does_not_run_until_it_begins() -> None:
     clock = FastClock(START, 1_000_000, held=True)
     assert clock.now() == clock.now() == START
     clock.begin()
@@ -38,7 +38,7 @@ def test_a_fast_clock_that_is_held_stands_still_until_it_begins() -> None:
         pass
 
 
-def test_a_manual_clock_stands_still_until_told() -> None:
+def test_a_manual_clock_does_not_run_until_told() -> None:
     clock = ManualClock(START)
     assert clock.now() == clock.now() == START
     assert clock.advance(timedelta(hours=1)) == clock.now() == START + timedelta(hours=1)

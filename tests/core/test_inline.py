@@ -11,7 +11,7 @@ AT = datetime(2026, 5, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def test_an_instant_stands_in_a_sentence_and_comes_back_as_a_value() -> None:
+def test_an_instant_is_in_a_sentence_and_comes_back_as_a_value() -> None:
     text = f"The block lifts on {instant(AT, BERLIN)}."
     assert pieces(text) == ["The block lifts on ", Instant(AT, "Fri May 1 02:00"), "."]
 
@@ -26,7 +26,7 @@ def test_a_link_is_shown_with_its_address_where_links_have_no_labels() -> None:
     assert pieces(text)[1] == Link("https://claude.ai/settings/usage", "Settings")
 
 
-def test_a_relative_instant_is_told_apart() -> None:
+def test_a_relative_instant_is_distinguished() -> None:
     assert pieces(instant(AT, UTC, relative=True)) == [Instant(AT, "Fri May 1 00:00", InstantStyle.RELATIVE)]
 
 

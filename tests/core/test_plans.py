@@ -49,7 +49,7 @@ def test_a_plan_that_agrees_or_is_not_known_is_no_trouble(
     assert plan_mismatch("ana", configured, told) is None
 
 
-def test_a_plan_that_differs_is_told_with_both() -> None:
+def test_a_plan_that_differs_is_reported_with_both() -> None:
     assert plan_mismatch("ana", "max_5x", ["pro", "max_20x", None]) == (
         "ana is configured with plan max_5x, and its account says max_20x and pro"
     )

@@ -20,7 +20,7 @@ SECRETS = [
 @pytest.mark.parametrize(
     "frame", ["{}", "key={}", "'{}'", '{{"a": "{}"}}', "({}, 1)", "before {} after", "{}\nnext"]
 )
-def test_what_is_shaped_like_a_secret_is_hidden_wherever_it_stands(value: str, frame: str) -> None:
+def test_what_is_shaped_like_a_secret_is_hidden_wherever_it_is(value: str, frame: str) -> None:
     text = frame.format(value)
     assert secret.hide(text) == frame.format(secret.HIDDEN)
     assert secret.looks_secret(text)

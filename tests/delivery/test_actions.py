@@ -271,7 +271,7 @@ async def test_what_was_done_holds_after_a_restart(room: Room, wall: Wall, datab
         await reopened.close()
 
 
-async def test_why_tells_the_rule_the_readings_and_the_period(room: Room, wall: Wall) -> None:
+async def test_why_shows_the_rule_the_readings_and_the_period(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     said = await room.do("why", post.delivery)
     lines = [line for section in said.sections for line in section.lines]
@@ -409,7 +409,9 @@ async def test_a_longer_snooze_counts_beside_a_shorter_one_and_not_the_other_way
 
 
 @BOTH
-async def test_a_snooze_holds_back_what_is_no_louder_and_tells_it_afterwards(room: Room, wall: Wall) -> None:
+async def test_a_snooze_holds_back_what_is_no_more_severe_and_sends_it_afterwards(
+    room: Room, wall: Wall
+) -> None:
     post = await alerted(room, wall)
     await room.spend("11")
     await room.do("snooze", post.delivery, "1h")
@@ -536,7 +538,7 @@ async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Ro
     assert (await room.do("ack", "bo")).text == "bo has no open alert."
 
 
-async def test_a_rule_of_the_team_is_told_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:
+async def test_a_rule_of_the_team_is_distinguished_from_the_same_of_a_seat(room: Room, wall: Wall) -> None:
     closed = [
         Event(f"closed {seat}", EventKind.PERIOD_CLOSED, NOW, Severity.INFO, "a new month", seat)
         for seat in ("ana", "bo", None)
@@ -566,7 +568,7 @@ async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> 
     ]
 
 
-async def test_why_says_what_became_of_telling_it(room: Room, wall: Wall) -> None:
+async def test_why_says_the_result_of_its_delivery(room: Room, wall: Wall) -> None:
     post = await alerted(room, wall)
     lines = [line for section in (await room.do("why", post.delivery)).sections for line in section.lines]
     assert [plain(line) for line in lines if line.startswith("Delivery: ")] == [
@@ -635,7 +637,7 @@ async def test_undoing_what_is_not_known_is_answered_clearly(room: Room) -> None
     assert (await room.do("unmute", "a" * 20)).title == "Nothing to undo"
 
 
-async def test_a_thread_that_is_gone_is_posted_anew_and_found_by_the_name_of_its_seat(
+async def test_a_thread_that_is_gone_is_posted_again_and_found_by_the_name_of_its_seat(
     room: Room, wall: Wall
 ) -> None:
     post = await alerted(room, wall)

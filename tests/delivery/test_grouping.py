@@ -75,13 +75,13 @@ def test_what_has_words_of_its_own_and_what_goes_on_leave_alone() -> None:
     assert CHOOSE(several(5, kind=DeliveryKind.REPLY), None, NOW) == Choice(("a0",))
 
 
-def test_what_ended_before_it_was_late_is_told_as_it_is() -> None:
+def test_what_ended_before_it_was_late_is_reported_as_it_is() -> None:
     soon = waiting(ago=LATE - timedelta(seconds=1), ended=True)
     assert CHOOSE([soon], None, NOW) == Choice(("a",))
     assert CHOOSE([replace(soon, created_at=NOW - LATE)], None, NOW).heading is not None
 
 
-def test_what_is_late_and_holds_still_is_told_as_it_is() -> None:
+def test_what_is_late_and_does_not_change_is_reported_as_it_is() -> None:
     assert CHOOSE([waiting(ago=THREE_HOURS)], None, NOW) == Choice(("a",))
 
 

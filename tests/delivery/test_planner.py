@@ -120,7 +120,7 @@ def test_routes_say_where_a_planned_event_goes() -> None:
     assert [each.channel for each in plan.deliveries] == ["@UANA", "C0TEAM"]
 
 
-def test_an_end_edits_the_alert_wherever_it_was_told_and_gets_a_line_there() -> None:
+def test_an_end_edits_the_alert_wherever_it_was_reported_and_gets_a_line_there() -> None:
     posted = [Posting(BLOCKED.key, BLOCKED.key, destination, None) for destination in (SLACK, DISCORD)]
     plan = ended(posted=posted)
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key), (REPLY, UNBLOCKED.key, BLOCKED.key)] * 2
@@ -135,12 +135,12 @@ def test_an_end_can_do_without_a_line() -> None:
     assert planned(plan) == [(EDIT, UNBLOCKED.key, BLOCKED.key)]
 
 
-def test_the_end_of_what_was_told_in_a_thread_goes_to_that_thread() -> None:
+def test_the_end_of_what_was_reported_in_a_thread_goes_to_that_thread() -> None:
     plan = ended(posted=[Posting("other", "other", SLACK, None), Posting(BLOCKED.key, "root", SLACK, TOPIC)])
     assert planned(plan) == [(EDIT, UNBLOCKED.key, "root"), (REPLY, UNBLOCKED.key, "root")]
 
 
-def test_the_end_of_what_was_never_told_is_not_told() -> None:
+def test_the_end_of_what_was_never_reported_is_not_reported() -> None:
     plan = planner()
     plan.plan(UNBLOCKED, seat())
     assert plan.deliveries == []
@@ -245,7 +245,7 @@ def by_topic(found: Sequence[NewDelivery], kind: DeliveryKind) -> list[tuple[str
     st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 99)), unique=True, max_size=8),
     st.sampled_from([RoutingSettings(), SILENT]),
 )
-def test_a_topic_has_one_post_a_place_and_every_event_is_told_once_there(
+def test_a_topic_has_one_post_a_place_and_every_event_is_reported_once_there(
     levels: list[tuple[str, int]], routing: RoutingSettings
 ) -> None:
     events = [

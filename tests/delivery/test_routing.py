@@ -168,7 +168,7 @@ def test_a_week_of_quiet_days_holds_nothing_back_for_ever() -> None:
 
 @pytest.mark.parametrize("allow", Severity)
 @pytest.mark.parametrize("severity", Severity)
-def test_only_what_is_loud_enough_is_told_in_quiet_hours(allow: Severity, severity: Severity) -> None:
+def test_only_what_is_severe_enough_is_reported_in_quiet_hours(allow: Severity, severity: Severity) -> None:
     now = at("2026-04-30 03:00", BERLIN)
     settings = RoutingSettings(quiet=replace(NIGHT, allow=allow))
     held = hold(event(EventKind.WINDOW_FULL, severity=severity), settings, [], now)
@@ -239,7 +239,7 @@ def test_a_mute_is_about_one_kind_at_one_seat() -> None:
     assert muted_by(blocked, [replace(mute, until=NOW)], NOW) is None
 
 
-def test_without_routes_everything_is_told_where_everybody_is() -> None:
+def test_without_routes_everything_is_reported_where_everybody_is() -> None:
     assert destinations_of(event(EventKind.SEAT_BLOCKED), seat(), (), DEFAULTS) == list(DEFAULTS)
 
 
@@ -262,7 +262,7 @@ def test_the_first_route_that_takes_an_event_says_where() -> None:
     assert told(event(EventKind.BUDGET_CROSSED)) == list(DEFAULTS)
 
 
-def test_a_route_may_have_several_ends_and_none_is_told_twice() -> None:
+def test_a_route_may_have_several_ends_and_none_is_reported_twice() -> None:
     route = Route(("slack:C0TEAM", "default", "slack:C0ANA"))
     assert destinations_of(event(EventKind.SEAT_BLOCKED), seat(), [route], DEFAULTS) == [
         DEFAULTS[0],
@@ -279,7 +279,7 @@ def test_an_owner_is_told_directly_and_one_who_is_unknown_where_everybody_is() -
     assert destinations_of(event(EventKind.BUDGET_CROSSED), None, [route], DEFAULTS) == list(DEFAULTS)
 
 
-def test_on_the_console_the_owner_is_whoever_looks() -> None:
+def test_on_the_console_the_owner_is_the_person_who_looks() -> None:
     console = Destination("console", "console")
     mine = seat(owner={"console": "ana"})
     assert destinations_of(event(EventKind.SEAT_BLOCKED), mine, [Route(("owner",))], [console]) == [console]
@@ -296,7 +296,7 @@ routes = st.builds(
 
 
 @given(st.lists(routes, max_size=4), st.sampled_from(EventKind), st.sampled_from(Severity))
-def test_every_event_is_told_somewhere_and_nowhere_twice(
+def test_every_event_is_reported_somewhere_and_nowhere_twice(
     ways: list[Route], kind: EventKind, severity: Severity
 ) -> None:
     one = Event("key", kind, NOW, severity, "reason", seat="ana")

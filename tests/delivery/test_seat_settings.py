@@ -114,7 +114,7 @@ def test_what_is_said_of_quiet_hours_can_be_written(quiet: Quiet) -> None:
     assert quiet_in(quiet_said(quiet).replace("(", "").replace(")", ""), ZoneInfo("UTC")) == quiet
 
 
-def test_the_rules_heed_a_seat_s_own_levels() -> None:
+def test_the_rules_obey_a_seat_s_own_levels() -> None:
     configured = RuleSettings()
     assert SeatSettings().over(configured) is configured
     assert SeatSettings((FIFTY,)).over(configured).thresholds == (FIFTY,)

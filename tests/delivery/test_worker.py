@@ -339,7 +339,7 @@ async def test_an_edit_in_doubt_is_repeated_without_looking(line: Line) -> None:
     assert [what for what, _ in wall.calls] == ["post", "edit", "edit"]
 
 
-async def test_a_bug_in_a_chat_is_told_and_holds_up_no_other(line: Line) -> None:
+async def test_a_bug_in_a_chat_is_reported_and_holds_up_no_other(line: Line) -> None:
     broken, well = Wall("broken"), Wall("well")
     broken.troubles.append(Trouble.BROKEN)
     for chat in ("broken", "well"):
@@ -433,7 +433,7 @@ async def test_a_refusal_is_tried_again_slowly_and_heals_by_itself(line: Line) -
     assert wall.titles() == ["alert"]
 
 
-async def test_what_is_over_after_an_outage_says_why_it_comes_late_though_something_else_was_told_first(
+async def test_what_is_over_after_an_outage_says_why_it_comes_late_though_something_else_was_reported_first(
     line: Line,
 ) -> None:
     wall = Wall()
@@ -519,7 +519,7 @@ async def test_a_message_whose_arrival_could_not_be_recorded_is_not_sent_twice(
     assert await line.waiting() is None
 
 
-async def test_a_database_that_is_away_is_told_and_waited_for(line: Line, tmp_path: Path) -> None:
+async def test_a_database_that_is_away_is_reported_and_waited_for(line: Line, tmp_path: Path) -> None:
     wall = Wall()
     await line.queue("alert")
     worker = line.worker(wall)
@@ -715,7 +715,7 @@ async def test_slack_that_throttles_is_obeyed_and_one_that_refuses_heals(
     assert [message.text for message in workspace.messages()] == ["first", "second"]
 
 
-async def test_on_slack_an_end_edits_the_alert_and_stands_in_its_thread_once(
+async def test_on_slack_an_end_edits_the_alert_and_is_in_its_thread_once(
     line: Line, slack: tuple[SlackSimulator, Chat]
 ) -> None:
     workspace, chat = slack
@@ -788,7 +788,9 @@ async def test_a_message_that_a_person_deleted_holds_up_nothing_behind_it(
     assert await line.store.read(deliveries.read_queues) == []
 
 
-async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSimulator, Chat]) -> None:
+async def test_slack_hangs_and_discord_gets_its_alerts(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
     workspace, slack_chat = slack
     until = asyncio.Event()
     workspace.fail("chat.postMessage", hanging(until))
@@ -815,7 +817,7 @@ async def test_slack_hangs_and_discord_is_told(line: Line, slack: tuple[SlackSim
 # --- gone, or twice -------------------------------------------------------------------------------------------------
 
 
-async def test_news_whose_thread_is_gone_is_posted_anew(
+async def test_news_whose_thread_is_gone_is_posted_again(
     line: Line, slack: tuple[SlackSimulator, Chat]
 ) -> None:
     workspace, chat = slack

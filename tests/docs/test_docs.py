@@ -270,7 +270,7 @@ async def _no_health() -> Any:
     raise NotImplementedError
 
 
-def test_every_route_is_told() -> None:
+def test_every_route_is_reported() -> None:
     routes = {route.resource.canonical for route in application(_no_health).router.routes() if route.resource}
     assert [path for path in [*routes, "/slack/events"] if f"`{path}`" not in "".join(PAGES.values())] == []
 

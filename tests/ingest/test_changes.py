@@ -33,7 +33,7 @@ def test_a_seat_that_was_never_read_is_not_waited_for() -> None:
     assert not may_change(None, ANA, NOW)
 
 
-def test_silence_and_illness_are_looked_at() -> None:
+def test_silence_and_outage_are_looked_at() -> None:
     silent = SourceState("ana", Health.OK, NOW, last_ok_at=NOW - ANA.stale_after - timedelta(seconds=1))
     assert may_change(silent, ANA, NOW)
     assert may_change(SourceState("ana", Health.REFUSED, NOW), ANA, NOW)

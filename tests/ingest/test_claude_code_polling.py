@@ -139,7 +139,7 @@ async def test_an_expired_token_is_one_request_and_no_storm_until_claude_ran(sto
         assert (await house.read()).health is Health.OK
 
 
-async def test_a_token_that_may_not_read_is_told_once_and_asked_ever_more_rarely(store: Store) -> None:
+async def test_a_token_that_may_not_read_is_reported_once_and_asked_ever_more_rarely(store: Store) -> None:
     async with House(store) as house:
         house.account.scopes = ("user:inference",)
         for _ in range(7):

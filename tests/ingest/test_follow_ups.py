@@ -59,7 +59,7 @@ def reminders(wall: Wall) -> list[str]:
     return [each.message.title for each in wall.standing if each.message.title.startswith("Reminder")]
 
 
-async def test_a_seat_that_stays_blocked_is_told_again_each_time_until_it_is_not(store: Store) -> None:
+async def test_a_seat_that_stays_blocked_is_reported_again_each_time_until_it_is_not(store: Store) -> None:
     house = House(store, RoutingSettings(repeat_interval=24 * HOUR), "wall")
     await house.reads("0")
     await house.passes(HOUR)
@@ -107,7 +107,7 @@ async def test_a_block_that_is_acknowledged_or_muted_sends_no_reminder(
     assert reminders(house.walls["wall"]) == []
 
 
-async def test_a_place_that_refuses_is_told_at_the_others_and_its_end_too(store: Store) -> None:
+async def test_a_place_that_refuses_is_reported_at_the_others_and_its_end_too(store: Store) -> None:
     house = House(store, RoutingSettings(), "slack", "discord")
     await house.reads("0")
     await house.passes(HOUR)

@@ -642,7 +642,7 @@ async def test_batches_of_any_size_lead_to_the_same_events_and_deliveries(
     assert await run([batch for batch in batches if batch]) == await run([[one] for one in ticks])
 
 
-async def test_a_cap_that_will_fall_is_told_with_what_the_database_knows_and_once(store: Store) -> None:
+async def test_a_cap_that_will_fall_is_reported_with_what_the_database_knows_and_once(store: Store) -> None:
     door, told = Door(store), []
     for hour in range(14):
         told += await door.take(snapshot(str(hour), later(hours=hour)))
@@ -657,12 +657,12 @@ async def test_a_cap_that_will_fall_is_told_with_what_the_database_knows_and_onc
     assert "cap_forecast" not in await restarted.take(snapshot("14", later(hours=14)))
 
 
-async def test_a_batch_of_many_readings_is_foretold_as_one_of_each_is(store: Store) -> None:
+async def test_a_batch_of_many_readings_is_forecast_as_one_of_each_is(store: Store) -> None:
     readings = [snapshot(str(hour), later(hours=hour)) for hour in range(14)]
     assert (await Door(store).take(*readings)).count("cap_forecast") == 1
 
 
-async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Store) -> None:
+async def test_a_seat_that_does_not_change_asks_the_history_nothing(store: Store) -> None:
     door, asked = Door(store), []
     for hour in range(10):
         await door.take(snapshot("2", later(hours=hour)))
@@ -679,7 +679,7 @@ async def test_a_seat_that_stands_still_asks_the_history_nothing(store: Store) -
 
 
 @pytest.mark.parametrize("rows", ["named", "self"])
-async def test_a_closed_month_is_told_as_one_report_of_all_seats(store: Store, rows: Rows) -> None:
+async def test_a_closed_month_is_reported_as_one_report_of_all_seats(store: Store, rows: Rows) -> None:
     routing = RoutingSettings(redaction=Redaction(rows))
     seats = {name: seat(name, owner={"slack": f"U{name}"}) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings(), routing)
@@ -723,7 +723,7 @@ async def test_the_only_seat_has_a_closing_of_its_own_and_no_report(store: Store
     assert (event.seat, event.muted_by) == ("ana", None)
 
 
-async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_itself(store: Store) -> None:
+async def test_what_closes_too_late_for_the_report_or_without_one_is_reported_by_itself(store: Store) -> None:
     seats = {name: seat(name) for name in ("ana", "bo")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)
@@ -761,7 +761,7 @@ async def test_what_closes_too_late_for_the_report_or_without_one_is_told_by_its
     assert (late.seat, late.facts["period"], late.muted_by) == ("ana", "2026-05", None)
 
 
-async def test_a_seat_that_stood_still_for_a_month_is_in_its_report(store: Store) -> None:
+async def test_a_seat_that_did_not_change_for_a_month_is_in_its_report(store: Store) -> None:
     seats = {name: seat(name) for name in ("ana", "bo", "cy")}
     recorder = Recorder(seats, PLACES[:1], RuleSettings())
     ingest = Ingest(store, recorder, lambda: None)

@@ -131,7 +131,7 @@ async def spent_between_its_commits(desk: Desk) -> None:
     await desk.reads("2.77", MERGED_AT + MINUTE)
 
 
-async def test_a_merged_pull_request_is_reckoned_and_told_once(desk: Desk) -> None:
+async def test_a_merged_pull_request_is_calculated_and_posted_once(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     assert await desk.take() is HookReceipt.NEW
     await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
@@ -153,7 +153,7 @@ async def test_of_many_deliveries_at_once_one_is_new(desk: Desk) -> None:
     assert sorted(taken) == sorted([HookReceipt.NEW, *[HookReceipt.KNOWN] * 5])
 
 
-async def test_a_repository_made_anew_counts_from_one_again(desk: Desk) -> None:
+async def test_a_repository_made_again_counts_from_one_again(desk: Desk) -> None:
     assert await desk.take(merged(1)) is HookReceipt.NEW
     assert await desk.take(merged(1, merge="beef")) is HookReceipt.NEW
     assert len(await desk.store.read(lambda c: pull_requests.numbered(c, 1))) == 2
@@ -186,7 +186,9 @@ async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there
     assert len(await desk.told()) == 1
 
 
-async def test_it_is_told_after_an_hour_even_if_not_settled_and_goes_on_being_reckoned(desk: Desk) -> None:
+async def test_it_is_reported_after_an_hour_even_if_not_settled_and_goes_on_being_calculated(
+    desk: Desk,
+) -> None:
     await desk.reads("1.00", START - HOUR)
     await desk.take()
     await desk.merges.calculate_due(MERGED_AT + LONGEST_WAIT - MINUTE)
@@ -212,7 +214,7 @@ async def test_a_seat_that_is_never_read_is_unknown_and_given_up_in_the_end(desk
     ]
 
 
-async def test_one_that_overlaps_changes_what_was_told_of_the_other_and_says_so(desk: Desk) -> None:
+async def test_one_that_overlaps_changes_what_was_reported_of_the_other_and_says_so(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take(merged(811))
     await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
@@ -290,7 +292,7 @@ async def test_forgetting_a_seat_forgets_its_pull_requests(desk: Desk) -> None:
     assert len(await desk.store.read(lambda c: pull_requests.numbered(c, 813))) == 1
 
 
-async def test_a_seats_new_account_changes_nothing_of_what_was_reckoned(desk: Desk) -> None:
+async def test_a_seats_new_account_changes_nothing_of_what_was_calculated(desk: Desk) -> None:
     await spent_between_its_commits(desk)
     await desk.take(merged(811))
     await desk.merges.calculate_due(MERGED_AT + 2 * MINUTE)
@@ -369,7 +371,7 @@ async def test_after_a_failure_the_next_answer_counts(asking: Desk, github: Simu
     assert (await asking.pull()).commits == Commits(START, START)
 
 
-async def test_a_rate_limit_is_heeded_by_all_that_wait(asking: Desk, github: SimulatedGitHub) -> None:
+async def test_a_rate_limit_is_obeyed_by_all_that_wait(asking: Desk, github: SimulatedGitHub) -> None:
     for number in (811, 812):
         github.merge("acme/app", number, "ana", commits=[START], opened_at=START, merged_at=MERGED_AT)
         await asking.merges.add(merged(number), f"d{number}", MERGED_AT)
@@ -412,7 +414,9 @@ async def store_bad(desk: Desk, change: Callable[[str], str]) -> None:
     await desk.store.run(lambda tx: tx.execute(rows, {"pull": change(stored)}))
 
 
-async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_are_told(desk: Desk) -> None:
+async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_are_reported(
+    desk: Desk,
+) -> None:
     await store_bad(desk, lambda stored: stored.replace('"merged"', '"merged_by_another_version"'))
     await spent_between_its_commits(desk)
     await desk.take()
@@ -425,7 +429,7 @@ async def test_a_pull_request_that_cannot_be_read_is_set_aside_and_the_others_ar
     assert [entry["pull"] for entry in logs if entry["log_level"] == "error"] == ["acme/app#666"]
 
 
-async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that_shares_with_it_is_told(
+async def test_a_pull_request_whose_calculation_raises_is_set_aside_and_one_that_shares_with_it_is_reported(
     desk: Desk,
 ) -> None:
     """Its instants have no time zone, so comparing them with others raises: the failure is its own, not the other's."""

@@ -116,7 +116,7 @@ def test_a_budget_is_the_sum_of_all_counters() -> None:
     assert "budget_crossed 80%" not in kinds(replayed(history, SEATS, team))
 
 
-def test_what_the_database_told_is_beside_what_the_same_rules_tell() -> None:
+def test_what_the_database_reported_is_beside_what_the_same_rules_report() -> None:
     history = [sample(0, 0), sample(1, 20), sample(2, 45)]
     fired = tuple(replayed(history, SEATS, rules("80%")))
     assert all(row.fired and row.replayed for row in played(*history, fired=fired).rows)

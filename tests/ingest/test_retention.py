@@ -44,7 +44,7 @@ def door(store: Store, settings: RuleSettings | None = None) -> Ingest:
     )
 
 
-async def test_what_was_told_long_ago_is_forgotten_with_its_messages(store: Store) -> None:
+async def test_what_was_reported_long_ago_is_forgotten_with_its_messages(store: Store) -> None:
     await write(store, Batch(events=[event("old", START)], deliveries=[delivery("d1", "old")]))
     await send(store, START)
     await write(store, Batch(events=[event("new", START + 80 * DAY)], deliveries=[delivery("d2", "new")]))
@@ -93,7 +93,7 @@ async def test_more_events_than_fit_one_transaction_are_all_looked_at(store: Sto
     assert await stored(store) == []
 
 
-async def test_a_forgotten_event_is_not_told_again(store: Store) -> None:
+async def test_a_forgotten_event_is_not_reported_again(store: Store) -> None:
     """The counter is at its cap for half a year: period, levels and block do not change."""
     ingest = door(store)
     told = [await ingest.store_snapshots([snapshot(START, metered=extra("10"))], START)]

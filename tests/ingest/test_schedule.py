@@ -133,7 +133,7 @@ def test_a_deadline_from_before_the_clock_was_set_back_is_not_waited_for() -> No
 
 
 @pytest.mark.parametrize("health", sorted(REFUSALS))
-def test_after_a_start_only_what_a_person_mends_is_read_before_its_deadline(health: Health) -> None:
+def test_after_a_start_only_what_a_person_repairs_is_read_before_its_deadline(health: Health) -> None:
     state = SourceState("ana", health, failures=9, next_due=later(hours=5))
     due = first_due(state, 60, NOW)
     if health in {Health.SESSION_EXPIRED, Health.REFUSED}:

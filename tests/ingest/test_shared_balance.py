@@ -101,7 +101,7 @@ def test_two_processes_that_see_it_at_once_make_one_event() -> None:
     assert one == other == ["balance_low:acme:5.00 USD"]
 
 
-def test_organizations_are_told_apart() -> None:
+def test_organizations_are_distinguished() -> None:
     assert played(reading("ana", 400, 0), reading("bo", 400, 0, org="other")) == ["5.00 USD", "5.00 USD"]
 
 

@@ -56,7 +56,7 @@ owner = {{ github = "ana" }}
 
 
 @pytest.mark.timeout(120)
-async def test_a_pull_request_that_is_merged_there_is_told_here(peer: Peer, tmp_path: Path) -> None:
+async def test_a_pull_request_that_is_merged_there_is_reported_here(peer: Peer, tmp_path: Path) -> None:
     port = free_port()
     async with emulate(peer("emulate"), tmp_path) as github:
         environ = {

@@ -47,7 +47,7 @@ def levels(events: list[Event]) -> list[str | None]:
         (["0", None, "0"], ["0.00 USD"]),
     ],
 )
-def test_each_level_is_told_once_until_credits_are_bought(
+def test_each_level_is_reported_once_until_credits_are_bought(
     balances: list[str | None], told: list[str]
 ) -> None:
     seen = Credits(LEVELS)
@@ -87,7 +87,7 @@ def test_a_configured_level_holds_in_its_own_currency_alone() -> None:
     assert levels(seen.has(Money(Decimal(0), "EUR", 2))) == ["0.00 EUR"]
 
 
-def test_a_balance_that_fills_up_by_itself_is_told_only_when_it_is_empty() -> None:
+def test_a_balance_that_fills_up_by_itself_is_reported_only_when_it_is_empty() -> None:
     seen = Credits(LEVELS)
     assert levels(seen.has("4", auto_reload=True)) == []
     event = only(seen.has("0", auto_reload=True), EventKind.BALANCE_LOW)
@@ -157,13 +157,13 @@ def test_a_balance_that_was_not_read_is_kept_with_its_age_for_a_day() -> None:
     assert held() is None
 
 
-def test_a_muted_kind_is_not_told() -> None:
+def test_a_muted_kind_is_not_reported() -> None:
     quiet = RuleSettings(kinds=frozenset(EventKind) - {EventKind.BALANCE_LOW})
     assert EventKind.BALANCE_LOW not in kinds(Credits(quiet).has("0"))
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 3000)), max_size=12))
-def test_no_level_is_told_twice_without_a_purchase_between(cents: list[int | None]) -> None:
+def test_no_level_is_reported_twice_without_a_purchase_between(cents: list[int | None]) -> None:
     seen, told, before = Credits(LEVELS), set[str | None](), 0
     for left in cents:
         if left is None:

@@ -33,13 +33,13 @@ def see(watch: Watch, at: datetime, **fields: Any) -> list[Event]:
     return watch.see(snapshot(at, billing=subscription(**fields)), at)
 
 
-def test_each_number_of_days_is_told_once() -> None:
+def test_each_number_of_days_is_reported_once() -> None:
     watch = Watch(TWICE)
     told = [(d, e.level, e.initial) for d in range(1, 15) for e in see(watch, day(d))]
     assert told == [(7, "7d", False), (13, "1d", False)]
 
 
-def test_a_day_that_was_missed_is_told_late_with_the_actual_days() -> None:
+def test_a_day_that_was_missed_is_reported_late_with_the_actual_days() -> None:
     watch = Watch(TWICE)
     see(watch, day(1))
     event = only(see(watch, day(10)), NEAR)
@@ -52,19 +52,19 @@ def test_the_reason_compares_two_days(on: int, said: str) -> None:
     assert event.reason == f"the next charge is on 2026-05-14, {said} 2026-05-{on:02}"
 
 
-def test_only_the_nearest_is_told_and_names_the_others() -> None:
+def test_only_the_nearest_is_reported_and_names_the_others() -> None:
     event = only(see(Watch(TWICE), day(14)), NEAR)
     assert (event.level, event.facts["also"], event.facts["days"], event.initial) == ("1d", ["7d"], 0, True)
 
 
-def test_a_larger_number_that_was_configured_later_is_not_told_after_a_smaller_one() -> None:
+def test_a_larger_number_that_was_configured_later_is_not_reported_after_a_smaller_one() -> None:
     watch = Watch(RuleSettings(renewal_days=(1,)))
     see(watch, day(13))
     watch.settings = RuleSettings(renewal_days=(7, 1))
     assert see(watch, day(14)) == []
 
 
-def test_the_next_renewal_is_told_again() -> None:
+def test_the_next_renewal_is_reported_again() -> None:
     watch = Watch()
     see(watch, day(13))
     assert kinds(see(watch, day(14) + timedelta(days=30), day=date(2026, 6, 14))) == [NEAR]
@@ -88,14 +88,14 @@ def test_no_charge_is_announced_where_none_comes(fields: dict[str, Any]) -> None
     assert see(Watch(), day(13), **fields) == []
 
 
-def test_a_charge_known_from_an_earlier_reading_is_told_with_its_age() -> None:
+def test_a_charge_known_from_an_earlier_reading_is_reported_with_its_age() -> None:
     watch = Watch()
     see(watch, day(1))
     event = only(watch.see(snapshot(day(13), metered=extra()), day(13)), NEAR)
     assert event.facts["known_at"] == "2026-05-01T12:00:00Z"
 
 
-def test_by_default_a_renewal_is_told_once_and_posted_at_nine_in_the_morning() -> None:
+def test_by_default_a_renewal_is_reported_once_and_posted_at_nine_in_the_morning() -> None:
     watch = Watch(RuleSettings(timezone=ZoneInfo("Europe/Berlin")))
     hours = [day(d, h) for d in range(8, 15) for h in range(24)]
     told = [(at, event.facts["post_at"]) for at in hours for event in see(watch, at)]
@@ -118,7 +118,7 @@ def test_the_day_is_that_of_the_configured_zone(zone: str, expected: int) -> Non
     steps=st.lists(st.integers(1, 60), max_size=40),
     levels=st.sets(st.integers(0, 12), min_size=1, max_size=4),
 )
-def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(
+def test_over_clock_changes_each_charge_is_reported_as_a_calendar_says(
     zone: str, renewal: date, steps: list[int], levels: set[int]
 ) -> None:
     tz = ZoneInfo(zone)
@@ -150,7 +150,7 @@ def test_over_clock_changes_each_charge_is_told_as_a_calendar_says(
         ({"paused_until": date(2026, 4, 16)}, ("paused_until", None, "2026-04-16")),
     ],
 )
-def test_a_change_is_told_once_and_so_is_its_return(
+def test_a_change_is_reported_once_and_so_is_its_return(
     fields: dict[str, Any], expected: tuple[str, str | None, str]
 ) -> None:
     watch = Watch()
@@ -197,7 +197,7 @@ def configured(day: date = MAY_14) -> dict[str, Any]:
     return {"subscription": filled, "subscription_read": False}
 
 
-def test_a_renewal_that_was_only_configured_is_told_as_such() -> None:
+def test_a_renewal_that_was_only_configured_is_reported_as_such() -> None:
     watch = Watch(TWICE)
     told = [event for d in range(1, 15) for event in watch.see(snapshot(day(d), **configured()), day(d))]
     assert [(event.kind, event.level, event.facts["configured"]) for event in told] == [

@@ -19,7 +19,7 @@ BLOCKED, UNBLOCKED = EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED
 CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, EventKind.THRESHOLD_CROSSED
 
 
-def test_a_block_is_told_once_and_its_end_resolves_it() -> None:
+def test_a_block_is_reported_once_and_its_end_resolves_it() -> None:
     watch = Watch()
     watch.uses("10")
     blocked = only(watch.uses("50"), BLOCKED)
@@ -36,7 +36,7 @@ def test_a_second_block_has_a_key_of_its_own() -> None:
     assert len(set(keys)) == len(keys) == 2
 
 
-def test_a_block_at_first_sight_is_told_as_a_state() -> None:
+def test_a_block_at_first_sight_is_reported_as_a_state() -> None:
     assert only(Watch().uses("62.30", "60"), BLOCKED).initial
 
 
@@ -65,7 +65,7 @@ def test_a_block_mutes_the_levels_of_its_tick_and_while_it_stands() -> None:
     assert only(watch.uses("48", out_of_credits=True), CROSSED).muted_by == only(events, BLOCKED).key
 
 
-def test_a_block_that_is_not_told_mutes_nothing() -> None:
+def test_a_block_that_is_not_reported_mutes_nothing() -> None:
     watch = Watch(RuleSettings(kinds=frozenset({CROSSED})))
     watch.uses("10")
     assert only(watch.uses("50"), CROSSED).muted_by is None

@@ -282,7 +282,7 @@ def test_every_reading_with_an_amount_is_a_point_of_the_history() -> None:
     assert [(s.at - NOON) // MINUTE for s in watch.samples] == [1, 2, 4]
 
 
-def test_a_seat_without_a_known_account_stands_in_for_it() -> None:
+def test_a_seat_without_a_known_account_replaces_it() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, metered=extra(), account_uuid=None))
     assert str(watch.samples[0].counter) == "seat:ana/org"

@@ -25,7 +25,7 @@ def kinds(events: list[Event]) -> list[EventKind]:
     return [event.kind for event in events]
 
 
-def test_a_refusal_is_told_after_a_minute_and_once() -> None:
+def test_a_refusal_is_reported_after_a_minute_and_once() -> None:
     memory, early = watch_destinations(DestinationMemory(), [failing()], SETTINGS, NOON + MINUTE / 2)
     assert early == []
     memory, told = watch_destinations(memory, [failing()], SETTINGS, NOON + MINUTE)

@@ -89,7 +89,7 @@ def habit(days: int, cents: float, now: datetime) -> list[Hour]:
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
-def test_under_three_whole_days_nothing_is_foretold() -> None:
+def test_under_three_whole_days_nothing_is_forecast() -> None:
     midnight = datetime(2026, 3, 11, tzinfo=UTC)
     assert rest_of_month(habit(2, 100, NOW), midnight - 2 * DAY, NOW) is None
     assert rest_of_month(habit(3, 100, NOW), midnight - 3 * DAY + HOUR, NOW) is None

@@ -54,7 +54,7 @@ def levels(found: list[list[Event]]) -> list[list[str | None]]:
     ],
     ids=["once", "the highest", "raised", "an amount that is not known", "no limit", "lowered again"],
 )
-async def test_each_level_of_a_members_limit_is_told_once(
+async def test_each_level_of_a_members_limit_is_reported_once(
     readings: list[tuple[str | None, str]], expected: list[list[str]]
 ) -> None:
     series = [
@@ -63,7 +63,7 @@ async def test_each_level_of_a_members_limit_is_told_once(
     assert levels(await crossed(*series)) == expected
 
 
-async def test_a_new_month_tells_its_levels_anew_and_not_from_the_amount_of_the_last() -> None:
+async def test_a_new_month_reports_its_levels_again_and_not_from_the_amount_of_the_last() -> None:
     first = datetime(2026, 12, 1, 1, tzinfo=UTC)
     person = [("ana", "5000", "2600")]
     found = await crossed(

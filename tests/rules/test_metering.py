@@ -31,7 +31,7 @@ def changes(event: Event) -> list[tuple[object, ...]]:
     ],
     ids=["switched off", "paused by an admin", "switched on", "cap set"],
 )
-def test_a_changed_setting_is_told_from_old_to_new(
+def test_a_changed_setting_is_reported_from_old_to_new(
     before: ExtraUsage, after: ExtraUsage, expected: tuple[object, ...]
 ) -> None:
     watch = Watch()
@@ -41,7 +41,7 @@ def test_a_changed_setting_is_told_from_old_to_new(
     assert watch.see(snapshot(NOON + 2 * MINUTE, metered=after)) == []
 
 
-def test_what_a_block_switches_off_is_told_as_a_block_only() -> None:
+def test_what_a_block_switches_off_is_reported_as_a_block_only() -> None:
     watch = Watch()
     watch.uses("10")
     assert kinds(watch.uses("10", enabled=False, out_of_credits=True)) == [BLOCKED]
@@ -62,7 +62,7 @@ def test_the_last_word_with_a_reason_counts_while_the_reason_cannot_be_read() ->
     assert watch.uses("10", enabled=False, why_known=False) == []
 
 
-def test_off_without_a_reason_is_told_where_no_reason_is_ever_read() -> None:
+def test_off_without_a_reason_is_reported_where_no_reason_is_ever_read() -> None:
     watch = Watch()
     watch.uses("10", why_known=False)
     assert kinds(watch.uses("10", enabled=False, why_known=False)) == [CHANGED]

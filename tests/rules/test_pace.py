@@ -179,7 +179,7 @@ def test_a_gap_before_the_readings_is_not_measured_as_part_of_their_span() -> No
     assert pace(samples, NOW) == Pace(usd(300), 20 * MINUTE)
 
 
-def test_a_counter_that_stood_still_was_known_all_the_while() -> None:
+def test_a_counter_that_did_not_change_was_known_all_the_while() -> None:
     samples = minutes((-9000, 0), (-2, 0), (-1, 50), (0, 100))
     assert pace(samples, NOW) == Pace(usd(200), 30 * MINUTE)
 

@@ -36,7 +36,7 @@ def steady(
 # --- the cap will fall --------------------------------------------------------------------------------------------
 
 
-def test_a_pace_that_spends_the_cap_before_the_month_ends_is_told_once() -> None:
+def test_a_pace_that_spends_the_cap_before_the_month_ends_is_reported_once() -> None:
     paced = Paced()
     steady(paced, "1", 20)
     assert paced.count(FORECAST) == 1
@@ -68,7 +68,7 @@ def test_a_seat_without_a_cap_has_no_risk() -> None:
 
 
 @pytest.mark.parametrize("kinds", [ALL.kinds - {FORECAST}, frozenset[EventKind]()])
-def test_what_is_switched_off_is_not_told(kinds: frozenset[EventKind]) -> None:
+def test_what_is_switched_off_is_not_reported(kinds: frozenset[EventKind]) -> None:
     paced = Paced(RuleSettings(kinds=kinds))
     steady(paced, "1", 20)
     assert paced.count(FORECAST) == 0
@@ -163,7 +163,7 @@ def test_a_new_month_is_a_new_episode() -> None:
 
 
 @pytest.mark.parametrize("hours", [1, 2])
-def test_under_three_readings_nothing_is_foretold(hours: int) -> None:
+def test_under_three_readings_nothing_is_forecast(hours: int) -> None:
     paced = Paced()
     for number in range(hours):
         paced.uses(str(10 * number + 1), NOON + number * 9 * HOUR)
@@ -172,7 +172,7 @@ def test_under_three_readings_nothing_is_foretold(hours: int) -> None:
     assert paced.count(FORECAST) == (hours == 2)
 
 
-def test_a_stale_reading_foretells_nothing() -> None:
+def test_a_stale_reading_forecasts_nothing() -> None:
     paced = Paced()
     for hour in range(20):
         seen = snapshot(NOON + hour * HOUR, metered=extra(str(hour)), health=Health.STALE)
@@ -180,7 +180,7 @@ def test_a_stale_reading_foretells_nothing() -> None:
     assert paced.count(FORECAST) == 0
 
 
-def test_an_amount_that_was_rejected_foretells_nothing() -> None:
+def test_an_amount_that_was_rejected_forecasts_nothing() -> None:
     paced = Paced()
     for hour in range(20):
         seen = snapshot(NOON + hour * HOUR, metered=extra(str(hour)))
@@ -200,7 +200,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS, cap=st.integers(1, 90))
-def test_a_risk_is_told_once_an_episode_never_on_few_or_stale_readings_and_never_under_a_spent_cap(
+def test_a_risk_is_reported_once_an_episode_never_on_few_or_stale_readings_and_never_under_a_spent_cap(
     steps: list[tuple[int, int, str]], cap: int
 ) -> None:
     paced, at, cents, clean = Paced(), datetime.fromisoformat("2026-04-01T00:00:00Z"), 0, 0
@@ -274,7 +274,7 @@ def test_without_a_habit_nothing_is_a_spike() -> None:
     assert paced.count(SPIKE) == 0
 
 
-def test_a_spike_is_told_once_a_day() -> None:
+def test_a_spike_is_reported_once_a_day() -> None:
     paced = with_a_habit()
     burst(paced, "9")
     burst(paced, "9", NOON + 5 * HOUR)
@@ -283,7 +283,7 @@ def test_a_spike_is_told_once_a_day() -> None:
     assert paced.count(SPIKE) == 2
 
 
-def test_by_default_a_spike_is_not_told() -> None:
+def test_by_default_a_spike_is_not_reported() -> None:
     paced = with_a_habit(settings=RuleSettings())
     burst(paced, "9")
     assert paced.count(SPIKE) == 0

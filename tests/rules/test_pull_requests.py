@@ -129,7 +129,7 @@ def test_nothing_is_said_with_its_reason() -> None:
     assert (cents(never), never.why, never.settled) == ("0 USD", "extra usage is not set up", True)
 
 
-def test_what_the_next_reading_after_the_end_rose_is_told_and_no_reason_is_claimed() -> None:
+def test_what_the_next_reading_after_the_end_rose_is_reported_and_no_reason_is_claimed() -> None:
     bill = bill_of(pull(), points((-1, 100), (4.5, 247)))
     assert (cents(bill), bill.later, bill.why) == ("0 USD", (usd(147),), None)
 

@@ -56,7 +56,7 @@ def test_what_no_source_has_told_is_filled_in_and_marked() -> None:
     assert as_configured(filled, None, TODAY) == BARE
 
 
-def test_what_a_source_has_told_stands_be_it_that_there_is_nothing() -> None:
+def test_what_a_source_has_told_stands_even_if_there_is_nothing() -> None:
     for told in (snapshot(), snapshot(subscription=None), snapshot(subscription_read=False)):
         assert as_configured(told, 20, TODAY) == told
 

@@ -33,7 +33,7 @@ def levels(*steps: tuple[float, datetime]) -> list[str | None]:
     return [event.level for event in watched(*steps)]
 
 
-def test_each_level_is_told_once_on_its_day() -> None:
+def test_each_level_is_reported_once_on_its_day() -> None:
     days = [28, 7.1, 7, 6.9, 4, 3, 2.9, 1.1, 1, 0.5, 0, -1]
     assert levels(*((day, END) for day in days)) == ["7d", "3d", "1d"]
 
@@ -52,7 +52,7 @@ def test_a_renewal_arms_the_levels_again() -> None:
     assert levels((3, END), (2, renewed), (-21.5, renewed), (-27.5, renewed)) == ["3d", "7d", "1d"]
 
 
-def test_an_end_that_is_counted_anew_with_every_answer_is_told_once() -> None:
+def test_an_end_that_is_counted_again_with_every_answer_is_reported_once() -> None:
     assert levels(*((3 - n / 100, END + timedelta(seconds=n % 3)) for n in range(50))) == ["3d"]
 
 
@@ -78,7 +78,7 @@ def test_the_key_names_seat_day_and_level() -> None:
         ([28, -14, -40], []),
     ],
 )
-def test_an_estimated_end_that_nobody_was_told_of_is_told_once_it_has_passed(
+def test_an_estimated_end_that_was_never_reported_is_reported_once_it_has_passed(
     days: list[float], told: list[str]
 ) -> None:
     events = watched(*((day, END) for day in days), estimated=True)
@@ -86,7 +86,7 @@ def test_an_estimated_end_that_nobody_was_told_of_is_told_once_it_has_passed(
     assert all(event.facts["estimated"] for event in events)
 
 
-def test_a_muted_kind_is_not_told() -> None:
+def test_a_muted_kind_is_not_reported() -> None:
     muted = RuleSettings(kinds=frozenset(EventKind) - {EventKind.SESSION_EXPIRING})
     assert watched((3, END), settings=muted) == []
 

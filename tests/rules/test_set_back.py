@@ -25,7 +25,7 @@ AHEAD = [timedelta(minutes=6), timedelta(days=3), timedelta(days=40), timedelta(
 
 
 @pytest.mark.parametrize("ahead", AHEAD)
-def test_a_spent_cap_is_told_after_the_clock_was_set_back(ahead: timedelta) -> None:
+def test_a_spent_cap_is_reported_after_the_clock_was_set_back(ahead: timedelta) -> None:
     watch = Watch().at(NOON + ahead)
     watch.uses("0")
     watch.uses("10")
@@ -36,7 +36,9 @@ def test_a_spent_cap_is_told_after_the_clock_was_set_back(ahead: timedelta) -> N
 
 
 @pytest.mark.parametrize("ahead", AHEAD[2:])
-def test_a_level_told_in_a_month_that_has_not_begun_is_told_in_the_present_one(ahead: timedelta) -> None:
+def test_a_level_reported_in_a_month_that_has_not_begun_is_reported_in_the_present_one(
+    ahead: timedelta,
+) -> None:
     watch = Watch().at(NOON + ahead)
     watch.uses("30")
     told = only(watch.at(NOON).uses("30"), CROSSED)
@@ -46,7 +48,7 @@ def test_a_level_told_in_a_month_that_has_not_begun_is_told_in_the_present_one(a
     assert kinds(may) == [CLOSED, STARTED]
 
 
-def test_levels_told_earlier_in_this_month_are_not_told_again() -> None:
+def test_levels_reported_earlier_in_this_month_are_not_reported_again() -> None:
     watch = Watch().at(NOON + timedelta(days=3))
     watch.uses("30")
     assert watch.at(NOON).uses("30") == []

@@ -46,7 +46,7 @@ def test_a_source_is_down_once_after_the_grace_time_and_up_again() -> None:
     assert events[0].facts["remedy"] == remedy(ill, "claude_ai")
 
 
-def test_a_short_illness_is_not_told() -> None:
+def test_a_short_outage_is_not_reported() -> None:
     assert watched((0, Health.OK), (1, Health.UNREACHABLE), (30, Health.UNREACHABLE), (31, Health.OK)) == []
 
 
@@ -58,7 +58,7 @@ def test_a_machine_that_pushes_may_be_off_for_days(days: float, *, told: bool) -
     assert kinds([*events]) == ([DOWN] if told else [])
 
 
-def test_a_push_that_is_refused_is_told_after_the_grace_time() -> None:
+def test_a_push_that_is_refused_is_reported_after_the_grace_time() -> None:
     state = SourceState("bo", Health.DRIFTED, NOON, last_ok_at=NOON)
     _, events = watch_source(SourceMemory(), state, Seat("bo", "push"), SETTINGS, NOON + 31 * MINUTE)
     assert kinds([*events]) == [DOWN]
@@ -72,17 +72,17 @@ def test_changing_from_one_ailment_to_another_is_one_stretch() -> None:
     assert events[0].facts["health"] == "rate_limited"
 
 
-def test_a_seat_that_never_worked_is_told_but_waiting_for_the_first_reading_is_no_fault() -> None:
+def test_a_seat_that_never_worked_is_reported_but_waiting_for_the_first_reading_is_no_fault() -> None:
     assert watched((0, Health.NEVER_SEEN), (999, Health.NEVER_SEEN)) == []
     assert kinds(watched((0, Health.NEVER_SEEN), (1, Health.REFUSED), (40, Health.REFUSED))) == [DOWN]
 
 
-def test_an_illness_that_began_in_the_future_is_told_its_grace_time_after_the_clock_was_set_back() -> None:
+def test_an_outage_that_began_in_the_future_is_reported_its_grace_time_after_the_clock_was_set_back() -> None:
     ill = Health.CHALLENGED
     assert kinds(watched((9_000, ill), (0, ill), (30, ill), (31, ill))) == [DOWN]
 
 
-def test_another_account_is_told_although_the_last_one_was_seen_in_the_future() -> None:
+def test_another_account_is_reported_although_the_last_one_was_seen_in_the_future() -> None:
     memory, _ = watch_identity(
         SourceMemory(), snapshot(NOON + 9_000 * MINUTE), SETTINGS, NOON + 9_000 * MINUTE
     )
@@ -97,7 +97,7 @@ def test_each_stretch_has_keys_of_its_own() -> None:
     assert len({event.key for event in events}) == len(events) == 4
 
 
-def test_a_disabled_kind_is_not_told() -> None:
+def test_a_disabled_kind_is_not_reported() -> None:
     quiet = RuleSettings(kinds=frozenset({UP}))
     assert watched((0, Health.REFUSED), (40, Health.REFUSED), settings=quiet) == []
 
@@ -141,7 +141,7 @@ def identities(*readings: dict[str, Any], start: datetime = NOON) -> list[str]:
     return told
 
 
-def test_another_account_is_told_once() -> None:
+def test_another_account_is_reported_once() -> None:
     a, b = {"account_uuid": "a"}, {"account_uuid": "b"}
     assert identities(a, a, b, b, a, b) == ["2 account"]
 
@@ -154,7 +154,7 @@ def test_a_renamed_email_of_the_same_account_is_no_switch() -> None:
     assert identities({"account_email": "a@example.com"}, {"account_email": "b@example.com"}) == []
 
 
-def test_without_an_account_the_email_and_the_organization_stand_in() -> None:
+def test_without_an_account_the_email_and_the_organization_replace_it() -> None:
     pushed: dict[str, Any] = {"account_uuid": None, "account_email": "a@example.com"}
     assert identities(pushed, {**pushed, "account_email": "b@example.com"}) == ["1 email"]
     assert identities(pushed, {**pushed, "org_uuid": "two"}) == ["1 organization"]

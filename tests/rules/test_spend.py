@@ -35,7 +35,7 @@ def with_levels(*levels: str) -> Watch:
 # --- the first dollar ---------------------------------------------------------------------------------------------
 
 
-def test_the_first_dollar_is_told_once() -> None:
+def test_the_first_dollar_is_reported_once() -> None:
     watch = Watch()
     assert watch.uses("0") == []
     assert kinds(watch.uses("0.01")) == [STARTED]
@@ -48,7 +48,7 @@ def test_spend_that_was_there_at_first_sight_did_not_start() -> None:
     assert watch.uses("4") == []
 
 
-def test_a_first_dollar_after_a_gap_in_the_readings_is_told() -> None:
+def test_a_first_dollar_after_a_gap_in_the_readings_is_reported() -> None:
     watch = Watch()
     watch.uses("0")
     watch.uses(None)
@@ -56,7 +56,7 @@ def test_a_first_dollar_after_a_gap_in_the_readings_is_told() -> None:
     assert kinds(watch.uses("2")) == [STARTED]
 
 
-def test_the_first_dollar_of_a_seat_that_was_not_set_up_is_told() -> None:
+def test_the_first_dollar_of_a_seat_that_was_not_set_up_is_reported() -> None:
     watch = Watch()
     watch.see(snapshot(NOON, extra_usage_read=True))
     assert STARTED in kinds(watch.uses("2"))
@@ -85,7 +85,7 @@ def test_a_refund_to_zero_does_not_make_a_second_first_dollar() -> None:
 # --- levels -------------------------------------------------------------------------------------------------------
 
 
-def test_a_level_is_told_when_it_is_reached_exactly() -> None:
+def test_a_level_is_reported_when_it_is_reached_exactly() -> None:
     watch = Watch()
     watch.uses("24.99")
     event = only(watch.uses("25.00"), CROSSED)
@@ -100,7 +100,7 @@ def test_several_levels_in_one_tick_make_one_event_that_names_the_others() -> No
     assert (event.level, event.facts["also"]) == ("80%", ["50%", "30.00 USD"])
 
 
-def test_a_level_that_is_reached_at_first_sight_is_told_once_as_a_state() -> None:
+def test_a_level_that_is_reached_at_first_sight_is_reported_once_as_a_state() -> None:
     watch = Watch()
     event = only(watch.uses("42"), CROSSED)
     assert (event.level, event.facts["also"], event.initial) == ("80%", [], True)
@@ -195,7 +195,7 @@ def test_a_spend_before_discount_crosses_no_level() -> None:
     assert watch.uses("45", comparable=False) == []
 
 
-def test_a_lower_level_that_was_configured_later_is_not_told_after_a_higher_one() -> None:
+def test_a_lower_level_that_was_configured_later_is_not_reported_after_a_higher_one() -> None:
     watch = with_levels("80%")
     watch.uses("41")
     watch.settings = RuleSettings(thresholds=(parse_threshold("50%"), parse_threshold("80%")))
@@ -216,7 +216,7 @@ def test_an_amount_beside_a_rejected_currency_crosses_nothing() -> None:
     assert watch.see(seen) == []
 
 
-def test_disabled_kinds_are_not_told_but_remembered() -> None:
+def test_disabled_kinds_are_not_reported_but_remembered() -> None:
     watch = Watch(RuleSettings(kinds=frozenset(EventKind) - {CROSSED}))
     watch.uses("1")
     assert watch.uses("26") == []
@@ -276,7 +276,7 @@ def test_a_month_in_which_the_seat_was_not_read_is_never_closed() -> None:
     assert watch.memory.previous_final is None
 
 
-def test_a_first_amount_that_turns_out_to_be_this_months_is_not_told_again() -> None:
+def test_a_first_amount_that_turns_out_to_be_this_months_is_not_reported_again() -> None:
     watch = Watch()
     assert kinds(watch.at(MAY).uses("26")) == [CROSSED]
     assert watch.at(MAY + 5 * HOUR).uses("27") == []
@@ -295,7 +295,7 @@ def test_a_final_amount_is_compared_with_the_month_before_it_alone() -> None:
     assert only(watch.at(july).uses("1"), CLOSED).facts["previous_final"] is None
 
 
-def test_a_counter_that_stands_still_over_the_month_was_not_reset() -> None:
+def test_a_counter_that_does_not_change_over_the_month_was_not_reset() -> None:
     watch = Watch()
     watch.at(MAY - HOUR).uses("26")
     for hour in range(1, 48):
@@ -338,7 +338,7 @@ def test_a_renewal_is_not_the_end_of_a_period() -> None:
     assert CLOSED not in kinds(watch.at(NOON + 24 * HOUR).uses("1"))
 
 
-def test_what_a_counter_returns_to_after_a_dip_was_not_spent_anew() -> None:
+def test_what_a_counter_returns_to_after_a_dip_was_not_spent_again() -> None:
     watch = Watch()
     for used in ["42", "0", "42", "43", "20", "21", "44"]:
         watch.uses(used)
@@ -430,7 +430,7 @@ def test_a_charge_within_the_plan_needs_windows_with_room_all_the_while(
     assert charged(before, after, minutes=minutes, resets=resets) is expected
 
 
-def test_a_charge_within_the_plan_is_told_once_a_period_with_its_evidence() -> None:
+def test_a_charge_within_the_plan_is_reported_once_a_period_with_its_evidence() -> None:
     watch = Watch()
     seen = [snapshot(NOON + i * MINUTE, metered=extra(str(i)), windows=(window(),)) for i in range(1, 4)]
     watch.see(seen[0])
@@ -446,7 +446,7 @@ def first_charge(settings: RuleSettings | None = None, *, before: str = "41") ->
     return watch.see(snapshot(NOON + MINUTE, metered=extra("2"), windows=(window("42"),)))
 
 
-def test_a_first_charge_within_the_plan_is_told_once_and_with_the_evidence() -> None:
+def test_a_first_charge_within_the_plan_is_reported_once_and_with_the_evidence() -> None:
     events = first_charge()
     started, within = only(events, STARTED), only(events, CHARGED)
     assert (started.muted_by, within.muted_by) == (None, started.key)
@@ -463,13 +463,13 @@ def test_a_first_dollar_that_may_be_a_late_charge_is_not_said_to_be_within_the_p
     assert (started.kind, started.facts["within_plan"], started.facts["full_windows"]) == (STARTED, False, [])
 
 
-def test_a_first_dollar_that_is_not_told_mutes_nothing() -> None:
+def test_a_first_dollar_that_is_not_reported_mutes_nothing() -> None:
     (within,) = first_charge(RuleSettings(kinds=frozenset(EventKind) - {STARTED}))
     assert (within.kind, within.muted_by) == (CHARGED, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["0", "41", "100", None])), max_size=12))
-def test_a_charge_is_told_by_one_alert_at_most(readings: list[tuple[int, str | None]]) -> None:
+def test_a_charge_is_reported_by_one_alert_at_most(readings: list[tuple[int, str | None]]) -> None:
     watch = Watch()
     for minute, (used, utilization) in enumerate(readings):
         at = NOON + minute * 10 * MINUTE

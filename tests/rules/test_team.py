@@ -60,7 +60,7 @@ def test_several_levels_make_one_event() -> None:
     assert (event.level, event.facts["also"]) == ("100%", ["80%"])
 
 
-def test_what_is_crossed_at_first_sight_is_told_as_a_state() -> None:
+def test_what_is_crossed_at_first_sight_is_reported_as_a_state() -> None:
     [event] = Team().sees(reading("85"))
     assert event.initial
 
@@ -89,7 +89,7 @@ def test_a_complete_sum_below_the_level_re_arms_it_under_another_key() -> None:
     assert first[0].key != again[0].key
 
 
-def test_a_level_reached_minutes_before_midnight_is_told_for_the_month_that_ends() -> None:
+def test_a_level_reached_minutes_before_midnight_is_reported_for_the_month_that_ends() -> None:
     team = Team()
     assert team.sees(reading("10")) == []
     [event] = team.sees(reading("85"), at=datetime(2026, 4, 30, 23, 57, tzinfo=UTC))

@@ -30,7 +30,7 @@ def test_under_three_points_nothing_is_said() -> None:
     assert full_at(window("20"), walked((0, "10")), START + 15 * MINUTE) is None
 
 
-def test_a_window_that_stands_still_or_is_full_or_resets_first_has_no_such_time() -> None:
+def test_a_window_that_does_not_change_or_is_full_or_resets_first_has_no_such_time() -> None:
     still = walked((0, "10"), (15, "10"), (30, "10"))
     assert full_at(window("10"), still, START + 45 * MINUTE) is None
     slow = walked((0, "10"), (15, "11"), (30, "12"))
@@ -38,7 +38,7 @@ def test_a_window_that_stands_still_or_is_full_or_resets_first_has_no_such_time(
     assert full_at(window("100"), walked((0, "80"), (15, "90"), (30, "95")), START + 45 * MINUTE) is None
 
 
-def test_a_reset_begins_the_trail_anew() -> None:
+def test_a_reset_begins_the_trail_again() -> None:
     trail = walked((0, "80"), (15, "90"), (30, "95"))
     again = extended(trail, [window("3", resets=RESETS + timedelta(hours=5))], START + 45 * MINUTE)
     assert [point.utilization for point in again["five_hour"]] == [Decimal(3)]

@@ -20,7 +20,7 @@ BLOCKED, UNBLOCKED = EventKind.SEAT_BLOCKED, EventKind.SEAT_UNBLOCKED
 CHANGED, FULL, CROSSED = EventKind.METERING_CHANGED, EventKind.WINDOW_FULL, EventKind.THRESHOLD_CROSSED
 
 
-def test_a_full_window_is_told_once_until_it_resets() -> None:
+def test_a_full_window_is_reported_once_until_it_resets() -> None:
     watch = Watch()
     resets = NOON + HOUR
     series = [("99", 0), ("100", 1), ("100", 2), ("99", 3), ("100", 4), ("104", 5)]
@@ -33,7 +33,7 @@ def test_a_full_window_is_told_once_until_it_resets() -> None:
     assert kinds(watch.see(later)) == [FULL]
 
 
-def test_a_full_window_without_a_reset_time_is_told_again_after_it_had_room() -> None:
+def test_a_full_window_without_a_reset_time_is_reported_again_after_it_had_room() -> None:
     watch = Watch()
     seen = [
         snapshot(NOON + i * MINUTE, windows=(window(u),))
@@ -81,7 +81,7 @@ def test_a_reset_moment_that_moves_is_not_a_second_time_full() -> None:
     assert kinds(watch.see(late)) == [FULL]
 
 
-def test_a_window_that_has_reset_is_told_where_it_is_wanted_and_resolves_the_alert() -> None:
+def test_a_window_that_has_reset_is_reported_where_it_is_wanted_and_resolves_the_alert() -> None:
     seen = [
         snapshot(NOON, windows=(window("100", NOON + HOUR),)),
         snapshot(NOON + MINUTE, windows=(window("99", NOON + HOUR),)),

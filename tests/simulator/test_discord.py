@@ -188,7 +188,7 @@ async def test_what_the_description_does_not_forbid_is_refused_all_the_same(
     assert status == 400
 
 
-async def test_a_request_discord_simulates_not_is_told() -> None:
+async def test_a_request_discord_simulates_not_is_reported() -> None:
     async with DiscordSimulator() as server:
         status, _ = await _request(server, "GET", "/guilds/1/bans", None)
         assert status == 404

@@ -80,7 +80,7 @@ async def test_only_the_configured_organizations_are_read() -> None:
     assert snapshot.org_uuid == OTHER_ORG
 
 
-async def test_a_configured_organization_that_is_not_the_accounts_is_told() -> None:
+async def test_a_configured_organization_that_is_not_the_accounts_is_reported() -> None:
     missing = "11111111-1111-4111-8111-111111111119"
     async with serving(wanted=(ORG, missing)) as served:
         snapshot = await served.read_one()
@@ -127,7 +127,7 @@ async def test_the_account_is_asked_for_once_an_hour() -> None:
         assert served.paths() == ["account", *FIRST, *TICK, *FIRST, "account", *TICK, *TICK]
 
 
-async def test_a_switch_of_the_account_is_told_and_reported_under_the_new_one() -> None:
+async def test_a_switch_of_the_account_is_noticed_and_reported_under_the_new_one() -> None:
     async with serving() as served:
         await served.read()
         served.account.uuid = "22222222-2222-4222-8222-222222222222"

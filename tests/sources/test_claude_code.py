@@ -75,7 +75,7 @@ async def test_another_token_is_asked_whose_it_is_before_anything_is_read() -> N
     assert (snapshot.account_uuid, snapshot.errors) == (ACCOUNT, ())
 
 
-async def test_a_switched_account_is_told_and_reported_under_its_own_name() -> None:
+async def test_a_switched_account_is_noticed_and_reported_under_its_own_name() -> None:
     async with signed_in(Login(TOKEN), Login(OTHER_TOKEN)) as seat:
         seat.server.sign_in(OTHER_TOKEN, account=OTHER_ACCOUNT, organization=SimulatedOrganization(OTHER_ORG))
         await seat.read()
@@ -86,7 +86,7 @@ async def test_a_switched_account_is_told_and_reported_under_its_own_name() -> N
             assert snapshot.errors == (f"account: {SWITCHED}",)
 
 
-async def test_an_account_other_than_the_expected_one_is_told_at_once() -> None:
+async def test_an_account_other_than_the_expected_one_is_reported_at_once() -> None:
     async with signed_in(expected_account=OTHER_ACCOUNT) as seat:
         assert (await seat.read()).detail == SWITCHED
 
@@ -145,7 +145,7 @@ async def test_only_the_configured_organization_is_read() -> None:
         ("stripe_subscription", None, None),
     ],
 )
-async def test_a_subscription_that_lapsed_is_told_beside_its_numbers(
+async def test_a_subscription_that_lapsed_is_reported_beside_its_numbers(
     billing: str, status: str | None, told: str | None
 ) -> None:
     async with signed_in() as seat:
@@ -158,7 +158,7 @@ async def test_a_subscription_that_lapsed_is_told_beside_its_numbers(
 # The token.
 
 
-async def test_a_refused_token_is_read_anew_once_and_the_seat_goes_on() -> None:
+async def test_a_refused_token_is_read_again_once_and_the_seat_goes_on() -> None:
     async with signed_in(Login(TOKEN), Login(TOKEN), Login(OTHER_TOKEN)) as seat:
         await seat.read()
         seat.account.accepted = False
@@ -214,7 +214,7 @@ async def test_a_token_without_the_scope_to_read_is_not_sent(scopes: tuple[str, 
     assert snapshot.detail == "the token lacks the scope user:profile, so it may not read usage"
 
 
-async def test_a_setup_token_is_told_apart_by_what_it_is_answered() -> None:
+async def test_a_setup_token_is_distinguished_by_what_it_is_answered() -> None:
     async with signed_in() as seat:
         seat.account.scopes = ("user:inference",)
         snapshot = await seat.read()

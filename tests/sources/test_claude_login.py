@@ -60,7 +60,7 @@ def test_an_end_that_is_no_time_is_unknown(end: object) -> None:
 
 
 @pytest.mark.parametrize("scopes", [None, [], "user:inference", 3])
-def test_scopes_that_are_not_told_are_unknown(scopes: object) -> None:
+def test_scopes_that_are_not_reported_are_unknown(scopes: object) -> None:
     login_of({"claudeAiOauth": {**SIGNED_IN, "scopes": scopes}}).check(NOW)
 
 
@@ -101,7 +101,7 @@ def test_a_file_half_written_is_no_sign_out(tmp_path: Path, text: str) -> None:
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_file_that_is_not_there_or_cannot_be_read_is_told_apart(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_cannot_be_read_is_distinguished(tmp_path: Path) -> None:
     with pytest.raises(LoginError, match="no credentials file: run `claude`") as caught:
         read_login(tmp_path / "none.json")
     assert caught.value.trouble is LoginTrouble.SIGNED_OUT
@@ -118,7 +118,7 @@ _json = st.recursive(
 
 
 @given(_json, st.sampled_from(["", *SIGNED_IN]))
-def test_whatever_stands_there_is_a_sign_in_or_a_sentence(value: object, place: str) -> None:
+def test_whatever_is_there_is_a_sign_in_or_a_sentence(value: object, place: str) -> None:
     held = value if place == "" else {**SIGNED_IN, place: value}
     said = ""
     try:

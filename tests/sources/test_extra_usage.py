@@ -265,14 +265,14 @@ def test_money_spent_stays_when_metering_is_switched_off(reason: str | None) -> 
     assert seat.enabled is False
 
 
-def test_a_reason_is_told_even_when_every_amount_is_null() -> None:
+def test_a_reason_is_reported_even_when_every_amount_is_null() -> None:
     metering, _ = told({"extra_usage": {**NEVER, "disabled_reason": "out_of_credits"}})
     assert metering.read
     assert metering.extra is not None
     assert (metering.extra.reason_class, metering.extra.used) == (ReasonClass.BALANCE, None)
 
 
-def test_no_ceiling_is_told_from_an_unknown_cap() -> None:
+def test_no_ceiling_is_distinguished_from_an_unknown_cap() -> None:
     assert metered(extra(monthly_limit=None)).cap_known
     unknown = extra()
     del unknown["extra_usage"]["monthly_limit"]  # type: ignore[attr-defined]

@@ -161,7 +161,7 @@ async def test_a_compressed_body_is_unpacked() -> None:
     ],
     ids=["20 MB", "gzip bomb", "no gzip", "gzip twice", "cut off", "dropped"],
 )
-async def test_a_broken_or_boundless_answer_is_told_in_our_words(
+async def test_a_broken_or_boundless_answer_is_reported_in_our_words(
     reply: Reply, cause: Cause, sentence: str
 ) -> None:
     async with serving() as served:
@@ -180,7 +180,7 @@ async def test_an_answer_that_never_comes_ends_at_the_deadline() -> None:
             await served.transport.get(served.server.url, "/api/account", COOKIE)
 
 
-async def test_an_answer_that_is_not_http_is_told() -> None:
+async def test_an_answer_that_is_not_http_is_reported() -> None:
     async def speak_otherwise(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
         writer.close()
@@ -193,7 +193,7 @@ async def test_an_answer_that_is_not_http_is_told() -> None:
     assert trouble.value.health is Health.UNREACHABLE
 
 
-async def test_a_closed_port_is_told() -> None:
+async def test_a_closed_port_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with HttpClient(deadline=5) as transport:
@@ -201,7 +201,7 @@ async def test_a_closed_port_is_told() -> None:
             await transport.get(f"http://127.0.0.1:{port}", "/api/account", COOKIE)
 
 
-async def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_name_without_an_address_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
@@ -211,7 +211,7 @@ async def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch
             await transport.get("http://claude.invalid", "/api/account", COOKIE)
 
 
-async def test_a_certificate_nobody_vouches_for_is_told_and_the_cookie_stays_home(tmp_path: Path) -> None:
+async def test_a_certificate_nobody_vouches_for_is_reported_and_the_cookie_stays_home(tmp_path: Path) -> None:
     received: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -253,7 +253,7 @@ def _self_signed(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("address", ["", "claude.ai", "ftp://claude.ai", "http://", "http://[::1"])
-async def test_an_address_that_is_none_is_told(address: str) -> None:
+async def test_an_address_that_is_none_is_reported(address: str) -> None:
     async with HttpClient(deadline=5) as transport:
         with pytest.raises(SourceError) as trouble:
             await transport.get(address, "/api/account", COOKIE)

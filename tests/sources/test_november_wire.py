@@ -134,7 +134,7 @@ def test_broken_model_windows_cost_the_others_nothing(stated: object, windows: d
     assert snapshot.windows_read
 
 
-async def test_a_reset_that_has_passed_is_read_as_it_stands() -> None:
+async def test_a_reset_that_has_passed_is_read_as_it_is() -> None:
     for snapshot in await from_every_source(case("window_full_reset_in_the_past")["usage"]):
         week = snapshot.windows[1]
         assert (week.full, week.resets_at) == (True, NOW - timedelta(hours=2))
@@ -459,7 +459,7 @@ async def test_other_limits_leave_peoples_limits_complete(other: dict[str, objec
     assert [(person.user, person.limit) for person in limits.people] == [("user_1", usd(5000))]
 
 
-async def test_a_wrong_key_is_still_told_on_the_first() -> None:
+async def test_a_wrong_key_is_still_reported_on_the_first() -> None:
     async with administering() as admin:
         admin.server.fail_always("cost_report", error(401, "authentication_error"))
         snapshot = await admin.read(FIRST[1])

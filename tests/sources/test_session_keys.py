@@ -95,7 +95,7 @@ async def test_without_a_stated_end_the_age_counts_from_the_first_use_and_from_e
     assert await end(later(days=13), key=THIRD) == SessionEnd(later(days=41), estimated=True)
 
 
-async def test_without_a_cipher_each_process_counts_anew(store: Store) -> None:
+async def test_without_a_cipher_each_process_counts_again(store: Store) -> None:
     for now in (NOW, later(days=5)):
         here = Sessions({"ana": CONFIGURED}, store, None)
         for at in (now, now + timedelta(days=1)):

@@ -103,7 +103,7 @@ def test_a_day_written_as_a_time_is_taken_and_noted() -> None:
 @pytest.mark.parametrize(
     ("body", "read"), [(None, True), ([], False), ("x", False), ({}, False), ({"a": 1}, False)]
 )
-def test_no_subscription_is_told_from_no_answer(body: object, *, read: bool) -> None:
+def test_no_subscription_is_distinguished_from_no_answer(body: object, *, read: bool) -> None:
     billing, drift = told(body)
     assert billing == Billing(None, read=read)
     assert bool(drift) is not read

@@ -296,7 +296,7 @@ async def test_where_the_clock_was_set_back_later_samples_are_dropped_and_new_on
     assert (await store.read(lambda c: history.read(c, [BO], NOW)))[-1] == sample(900, "3", BO)
 
 
-async def test_a_history_that_was_all_in_the_future_begins_anew(store: Store) -> None:
+async def test_a_history_that_was_all_in_the_future_begins_again(store: Store) -> None:
     await write(store, Batch(samples=[sample(900, "3"), sample(901, "3")]))
     await write(store, Batch(samples=[sample(3, "4")], set_back={ANA: later(minutes=3)}))
     assert await store.read(lambda c: history.read(c, [ANA], NOW)) == [sample(3, "4")]
@@ -463,7 +463,7 @@ async def test_a_clock_that_is_set_back_by_a_day_keeps_no_line_waiting_for_that_
     assert await _claim(store, 0) == "d1"
 
 
-async def test_a_first_try_that_a_clock_noted_ahead_is_noted_anew_once_the_clock_is_right(
+async def test_a_first_try_that_a_clock_noted_ahead_is_noted_again_once_the_clock_is_right(
     store: Store,
 ) -> None:
     await _queue(store, delivery("d1"))
@@ -566,7 +566,7 @@ async def test_an_edit_of_a_post_that_never_was_has_no_root(store: Store) -> Non
     assert (claimed.id, claimed.root) == ("d1", None)
 
 
-async def test_where_an_alert_was_told_is_known_while_it_still_waits(store: Store) -> None:
+async def test_where_an_alert_was_reported_is_known_while_it_still_waits(store: Store) -> None:
     await _queue(
         store,
         replace(delivery("p1"), topic="spend"),
@@ -629,7 +629,7 @@ async def _bundle(store: Store, minutes: float = 0) -> Delivery:
     return claimed
 
 
-async def test_what_is_told_together_is_one_message_and_each_event_is_on_its_card(store: Store) -> None:
+async def test_what_is_reported_together_is_one_message_and_each_event_is_on_its_card(store: Store) -> None:
     await _queue(store, *[_rendered(number) for number in range(3)])
     together = await _bundle(store)
     assert together.content.heading == "together"
@@ -654,7 +654,7 @@ async def test_a_post_is_found_and_taken_back_by_its_event_whatever_its_id_was_m
     assert not await store.run(lambda c: deliveries.withdraw(c, "e1", place, "why"))
 
 
-async def test_an_edit_of_what_was_told_together_edits_that_message(store: Store) -> None:
+async def test_an_edit_of_what_was_reported_together_edits_that_message(store: Store) -> None:
     await _queue(store, *[_rendered(number) for number in range(2)])
     together = await _bundle(store)
     await store.run(lambda c: delivery_outcomes.mark_delivered(c, together, Posted("C1", "1.0"), NOW))
@@ -667,7 +667,7 @@ async def test_an_edit_of_what_was_told_together_edits_that_message(store: Store
     assert claimed.shown_hash == together.content.content_hash != claimed.content.content_hash
 
 
-async def test_what_was_not_sent_together_is_chosen_anew(store: Store) -> None:
+async def test_what_was_not_sent_together_is_chosen_again(store: Store) -> None:
     await _queue(store, *[_rendered(number) for number in range(2)])
     together = await _bundle(store)
     await put_back(store, together, DeliveryState.QUEUED, NOW)
@@ -824,7 +824,7 @@ async def test_more_counters_than_a_statement_has_parameters(store: Store) -> No
     assert await store.read(lambda c: counter_states.read_states(c, many)) == {}
 
 
-async def test_the_salt_is_drawn_once_whoever_asks(store: Store) -> None:
+async def test_the_salt_is_drawn_once_for_everybody(store: Store) -> None:
     first, second = await asyncio.gather(store.run(notes.salt), store.run(notes.salt))
     assert first == second == await store.run(notes.salt)
     assert len(first) == 32

@@ -78,7 +78,7 @@ async def test_a_server_that_refuses_says_why_in_its_own_words(postgres_server: 
 
 
 @pytest.mark.parametrize("journal", ["DELETE", "WAL"])
-async def test_who_waits_for_a_locked_file_is_told_and_gives_up_in_time(
+async def test_a_command_that_waits_for_a_locked_file_says_so_and_gives_up_in_time(
     tmp_path: Path, journal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("_BUSY_MS", "_PATIENT_MS"):

@@ -77,7 +77,7 @@ def test_the_hours_add_up_to_the_spend(steps: list[tuple[timedelta, str, bool]])
         assert spent_in(hours, LONG_AGO, end + HOUR) == spend_between(samples, first, end)
 
 
-async def test_the_hour_that_is_not_over_is_told_from_the_samples(store: Store) -> None:
+async def test_the_hour_that_is_not_over_is_reported_from_the_samples(store: Store) -> None:
     await write(store, Batch(samples=[sample(minute, str(minute)) for minute in (0, 20, 70, 80)]))
     await rolled_up(store, later(minutes=85))
     hours = await store.read(lambda c: rollup.read(c, [ANA], LONG_AGO))
@@ -87,7 +87,7 @@ async def test_the_hour_that_is_not_over_is_told_from_the_samples(store: Store) 
     ]
 
 
-async def test_a_rise_after_readings_without_an_amount_is_told(store: Store) -> None:
+async def test_a_rise_after_readings_without_an_amount_is_reported(store: Store) -> None:
     await write(store, Batch(samples=[sample(0, "1"), sample(50, None), sample(70, "4"), sample(200, "4")]))
     for now in (later(hours=1), later(hours=9)):
         await rolled_up(store, now)

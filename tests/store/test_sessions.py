@@ -53,7 +53,7 @@ async def test_a_renewal_of_a_seat_that_was_forgotten_does_not_bring_it_back(sto
     assert await store.read(sessions.read) == {}
 
 
-async def test_a_session_starts_anew_only_instead_of_what_was_seen(store: Store) -> None:
+async def test_a_session_starts_again_only_instead_of_what_was_seen(store: Store) -> None:
     await store.run(lambda c: sessions.start(c, fresh(), None))
     await store.run(lambda c: sessions.renew(c, renewed(), ["f1"]))
     changed = fresh(fingerprint="f2")

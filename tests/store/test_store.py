@@ -57,7 +57,7 @@ async def test_work_of_a_caller_that_is_cancelled_while_it_waits_never_begins(st
     assert not second.wrote.is_set()
 
 
-async def test_a_caller_that_waits_too_long_is_told_and_leaves_no_change(
+async def test_a_caller_that_waits_too_long_gets_an_error_and_leaves_no_change(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WRITE_SECONDS", 0.2)

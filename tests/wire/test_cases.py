@@ -85,7 +85,7 @@ def hourly(*usages: dict[str, Any]) -> list[Bodies]:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_what_a_counter_returns_to_was_not_spent_anew(source: str) -> None:
+async def test_what_a_counter_returns_to_was_not_spent_again(source: str) -> None:
     amounts = [
         re.findall(r"(?:used|five_hour) (\d+)", each) for each in case("counter_dips_and_returns")["pushes"]
     ]
@@ -95,7 +95,7 @@ async def test_what_a_counter_returns_to_was_not_spent_anew(source: str) -> None
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_spend_without_a_cap_is_told_with_the_default_levels(source: str) -> None:
+async def test_spend_without_a_cap_is_reported_with_the_default_levels(source: str) -> None:
     pushes = case("uncapped_seat_default_thresholds")["pushes"]
     used = [int(amount) for each in pushes for amount in re.findall(r"used (\d+)", each)]
     found = await played(source, "max_20x", hourly(*(usage(each, cap=None, five_hour=100) for each in used)))

@@ -42,7 +42,7 @@ def test_the_file_is_found_from_home_from_the_configuration_and_from_the_root(
     assert TOKEN not in repr(config)
 
 
-def test_a_token_of_ones_own_file_is_found_again_wherever_it_stands(tmp_path: Path) -> None:
+def test_a_token_of_ones_own_file_is_found_again_wherever_it_is(tmp_path: Path) -> None:
     (tmp_path / "bo").write_text(f"{TOKEN}\n")
     config = loaded(f'{BO}token_file = "bo"', {}, tmp_path)
     assert the_seat(config) == (None, TOKEN)

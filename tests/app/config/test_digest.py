@@ -31,7 +31,7 @@ def test_the_table_alone_is_for_the_channels_once_a_week() -> None:
     ]
 
 
-def test_owners_and_operators_are_told_in_direct_messages() -> None:
+def test_owners_and_operators_get_direct_messages() -> None:
     table = 'timezone = "Europe/Berlin"\n[digest]\nevery = "day"\nat = "07:30"\nto = ["owner", "operators"]\n'
     boss = '[privacy]\noperators = { slack = ["UBOSS"] }\n'
     daily = Schedule("day", time(7, 30), 0, BERLIN)

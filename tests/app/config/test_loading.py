@@ -198,7 +198,7 @@ def test_a_problem_has_file_line_and_column(tmp_path: Path) -> None:
     )
 
 
-def test_every_problem_is_told_at_once_in_the_order_of_the_file() -> None:
+def test_every_problem_is_reported_at_once_in_the_order_of_the_file() -> None:
     assert problems(
         """timezone = "Europe/Berlim"
 poll_interval = "1s"
@@ -328,7 +328,7 @@ def test_where_people_can_be_invited_no_seat_is_needed() -> None:
         ("a = " + "[" * 500 + "]" * 500, "is nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_what_stands_there(text: str, problem: str) -> None:
+def test_what_is_wrong_is_said_with_what_is_there(text: str, problem: str) -> None:
     assert any(problem in found for found in problems(text))
 
 
@@ -374,7 +374,7 @@ def test_a_port_is_enough_to_listen() -> None:
     assert http.addresses == (EVERYWHERE,)
 
 
-def test_what_the_environment_says_wrong_is_told_as_its_own() -> None:
+def test_what_the_environment_says_wrong_is_reported_as_its_own() -> None:
     assert problems(ANA, {**ENVIRON, "DATABASE_URL": "mysql://u:hunter22@h/d", "PORT": "http"}) == [
         'environment PORT: must be a port number, like "8080", got "http"',
         'environment DATABASE_URL: must be like "sqlite:///meterbot.db" or "postgresql://user@host/name"',
@@ -384,7 +384,7 @@ def test_what_the_environment_says_wrong_is_told_as_its_own() -> None:
     ]
 
 
-def test_a_threshold_that_is_written_twice_is_told_once() -> None:
+def test_a_threshold_that_is_written_twice_is_reported_once() -> None:
     text = f"""
         [alerts]
         thresholds = ["80%", "$25", "80.0%", "25.00 USD", "50%"]
@@ -611,7 +611,7 @@ def test_a_variable_that_cannot_be_used_is_fatal(value: str, problem: str) -> No
     ]
 
 
-def test_a_token_with_a_line_break_is_told_by_its_variable() -> None:
+def test_a_token_with_a_line_break_is_reported_by_its_variable() -> None:
     (problem,) = problems(
         f"[discord]\nguild_id = 1\nchannel_id = 2\n{ANA}", {**ENVIRON, "DISCORD_TOKEN": "a\nb"}
     )

@@ -78,7 +78,7 @@ def test_a_key_of_a_table_of_an_array_has_its_line_and_column() -> None:
         '"ключ" = 1\nb = "ä" \nc = { "ö" = 1 }',
     ],
 )
-def test_every_key_is_found_where_it_stands(document: str) -> None:
+def test_every_key_is_found_where_it_is(document: str) -> None:
     assert_found_where_it_stands(document)
 
 
@@ -143,5 +143,5 @@ def accepted(document: str) -> bool:
 
 
 @given(documents.filter(accepted))
-def test_every_key_of_any_document_is_found_where_it_stands(document: str) -> None:
+def test_every_key_of_any_document_is_found_where_it_is(document: str) -> None:
     assert_found_where_it_stands(document)

@@ -53,7 +53,7 @@ async def discord() -> AsyncIterator[DiscordSimulator]:
 # Posting.
 
 
-async def test_an_alert_stands_in_the_channel_and_pings_its_owner_only(discord: DiscordSimulator) -> None:
+async def test_an_alert_is_in_the_channel_and_pings_its_owner_only(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         posted = await chat.post(DELIVERY, discord.channel_id, alert(title="@everyone <@7>"))
     [message] = discord.messages()
@@ -101,7 +101,7 @@ async def test_a_reply_is_one_line_under_the_message_and_pings_nobody(discord: D
     assert reply["mentions"] == []
 
 
-async def test_a_reply_to_a_deleted_message_stands_alone(discord: DiscordSimulator) -> None:
+async def test_a_reply_to_a_deleted_message_is_posted_alone(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         posted = await chat.post(DELIVERY, discord.channel_id, alert())
         discord.delete(posted.message)
@@ -549,7 +549,7 @@ async def test_a_refused_embed_is_sent_again_as_text_and_discords_words_are_logg
     assert any("embeds.0.title is odd" in str(line) for line in lines)
 
 
-async def test_a_person_who_takes_no_direct_messages_is_told_apart(discord: DiscordSimulator) -> None:
+async def test_a_person_who_takes_no_direct_messages_is_distinguished(discord: DiscordSimulator) -> None:
     async with running(discord) as chat:
         discord.fail("POST", POST_MESSAGE, refused(403, 50007))
         error = await refusal_of(chat.post(DELIVERY, discord.channel_id, alert()))

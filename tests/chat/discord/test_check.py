@@ -53,7 +53,7 @@ async def test_a_sound_set_up_is_all_well_and_nothing_is_posted() -> None:
         assert {exchange.method for exchange in discord.exchanges} == {"GET"}
 
 
-async def test_a_wrong_token_is_told_and_not_shown(
+async def test_a_wrong_token_is_reported_and_not_shown(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted = "MTExMTExMTExMTExMTExMTEx.GplntD.planted-wrong-discord-token-00000"
@@ -73,7 +73,7 @@ async def test_an_outage_is_not_taken_for_a_wrong_token() -> None:
     assert "could not be checked" in found.sentence
 
 
-async def test_each_missing_permission_is_told_with_what_is_lost() -> None:
+async def test_each_missing_permission_is_reported_with_what_is_lost() -> None:
     async with simulated() as discord:
         discord.history_readable = False
         discord.permissions = VIEW_CHANNEL | SEND_MESSAGES
@@ -112,25 +112,25 @@ async def test_a_channel_that_the_bot_does_not_see_comes_with_the_invitation(inv
         assert f"client_id={discord.application_id}" in str(checks[-1].remedy)
 
 
-async def test_a_channel_that_does_not_exist_is_told() -> None:
+async def test_a_channel_that_does_not_exist_is_reported() -> None:
     async with simulated() as discord:
         checks = await seen(discord, channel="404")
     assert troubles(checks) == {"discord_channel": Status.FAIL}
     assert checks[-1].sentence == "Discord knows no channel 404"
 
 
-async def test_a_channel_of_another_server_than_configured_is_told() -> None:
+async def test_a_channel_of_another_server_than_configured_is_reported() -> None:
     async with simulated() as discord:
         assert troubles(await seen(discord, guild="77")) == {"discord_guild": Status.WARN}
 
 
-async def test_a_server_that_does_not_answer_is_told() -> None:
+async def test_a_server_that_does_not_answer_is_reported() -> None:
     async with simulated() as discord:
         discord.fail("GET", "/guilds/{guild_id}", refused(503))
         assert troubles(await seen(discord)) == {"discord_guild": Status.FAIL}
 
 
-async def test_a_bot_that_was_invited_without_its_command_is_told() -> None:
+async def test_a_bot_that_was_invited_without_its_command_is_reported() -> None:
     async with simulated() as discord:
         discord.offers_commands = False
         assert troubles(await seen(discord)) == {"discord_command": Status.WARN}

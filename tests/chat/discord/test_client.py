@@ -77,7 +77,7 @@ async def test_a_former_server_that_threw_us_out_does_not_matter(server: Discord
     assert len(server.requests("PUT", GUILD_COMMANDS)) == 3
 
 
-async def test_another_application_registers_anew_and_clears_nothing(server: DiscordSimulator) -> None:
+async def test_another_application_registers_again_and_clears_nothing(server: DiscordSimulator) -> None:
     notes = Notes()
     notes.held["discord.commands"] = "777 global digest"
     async with running(server, notes=notes):

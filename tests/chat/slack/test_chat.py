@@ -32,7 +32,7 @@ from tests.simulator.slack_objects import Channel
 # --- Posting
 
 
-async def test_an_alert_stands_in_the_channel_and_carries_its_delivery() -> None:
+async def test_an_alert_is_in_the_channel_and_carries_its_delivery() -> None:
     async with rig() as r:
         where = await r.chat.post("delivery1", r.slack.channel, alert())
 
@@ -47,7 +47,7 @@ async def test_an_alert_stands_in_the_channel_and_carries_its_delivery() -> None
         assert message.payload["unfurl_media"] is False
 
 
-async def test_an_edit_replaces_the_message_where_it_stands() -> None:
+async def test_an_edit_replaces_the_message_where_it_is() -> None:
     async with rig() as r:
         where = await r.chat.post("delivery1", r.slack.channel, alert())
         await r.chat.edit("delivery2", where, alert("ana is unblocked"))
@@ -320,7 +320,7 @@ async def test_a_slack_that_cannot_be_reached_at_the_start_is_waited_for() -> No
         await back.close()
 
 
-async def test_a_token_refused_after_an_outage_is_told_and_tried_again() -> None:
+async def test_a_token_refused_after_an_outage_is_reported_and_tried_again() -> None:
     async with rig(start=False) as r:
         r.slack.fail("auth.test", server_error(), refused("account_inactive"))
         await r.chat.start(r.echo)
@@ -345,7 +345,7 @@ async def test_posts_go_out_while_the_socket_is_down() -> None:
 # --- Secrets
 
 
-async def test_no_token_is_told_when_everything_fails(
+async def test_no_token_is_shown_when_everything_fails(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watch = Watch(caplog, capsys)
@@ -367,7 +367,7 @@ async def test_no_token_is_told_when_everything_fails(
 
 
 @pytest.mark.parametrize("settings", [{"bot_token": "xoxb-planted"}, {"app_token": "xapp-planted"}])
-async def test_no_token_is_told_when_the_start_fails(
+async def test_no_token_is_shown_when_the_start_fails(
     settings: dict[str, Any], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watch = Watch(caplog, capsys)
@@ -474,7 +474,7 @@ async def test_a_bug_in_our_rendering_is_a_traceback_and_the_alert_arrives(
         assert "a message could not be rendered" in lines.events
 
 
-async def test_a_person_who_takes_no_direct_messages_is_told_apart() -> None:
+async def test_a_person_who_takes_no_direct_messages_is_distinguished() -> None:
     async with rig() as r:
         r.slack.fail("chat.postMessage", refused("messages_tab_disabled"))
         with pytest.raises(SendError) as caught:

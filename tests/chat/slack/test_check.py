@@ -41,7 +41,7 @@ async def test_a_sound_set_up_is_all_well_and_opens_no_socket() -> None:
 
 
 @pytest.mark.parametrize("which", ["bot", "app"])
-async def test_a_wrong_token_is_told_and_not_shown(
+async def test_a_wrong_token_is_reported_and_not_shown(
     which: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted = f"{'xoxb' if which == 'bot' else 'xapp'}-planted-wrong-token"
@@ -59,7 +59,7 @@ async def test_tokens_that_were_mixed_up_are_told_so() -> None:
     assert "xoxb- for the bot" in str(bot.remedy)
 
 
-async def test_each_missing_scope_is_told_with_what_is_lost() -> None:
+async def test_each_missing_scope_is_reported_with_what_is_lost() -> None:
     async with SlackSimulator(scopes=("commands",)) as slack, looking(slack) as check:
         told = scopes_of(await check.bot(direct_messages=True))
     missing = [scope for scope in SCOPES if "commands" not in scope.names]
@@ -83,7 +83,7 @@ async def test_a_channel_without_the_bot_wants_an_invitation() -> None:
     assert (found.status, found.remedy) == (Status.FAIL, "/invite the bot to the channel")
 
 
-async def test_a_channel_that_slack_does_not_know_is_told() -> None:
+async def test_a_channel_that_slack_does_not_know_is_reported() -> None:
     async with SlackSimulator() as slack, looking(slack) as check:
         found = await check.channel("C404")
     assert (found.status, found.sentence) == (

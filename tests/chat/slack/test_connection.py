@@ -94,7 +94,7 @@ async def test_a_socket_without_an_answered_ping_is_not_up() -> None:
         assert r.chat.connection().up
 
 
-async def test_a_token_revoked_on_the_way_is_told() -> None:
+async def test_a_token_revoked_on_the_way_is_reported() -> None:
     async with rig() as r:
         r.slack.fail("apps.connections.open", *[refused("token_revoked")] * 3)
         r.slack.drop_sockets()

@@ -171,7 +171,7 @@ async def test_quiet_hours_are_changed_there(store: Store) -> None:
         await r.slack.until(lambda: "22:00-07:00 (Europe/Berlin)" in json.dumps(r.slack.homes["UANA"]))
 
 
-async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_anew() -> None:
+async def test_what_a_button_there_answers_is_a_window_and_the_tab_is_drawn_again() -> None:
     async with rig(start=False) as r:
         await r.chat.start(paged)
         await at_home(r)

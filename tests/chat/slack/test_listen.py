@@ -32,7 +32,7 @@ async def test_a_command_is_answered_for_the_asker_only() -> None:
         assert r.slack.messages() == []
 
 
-async def test_a_shared_answer_stands_in_the_channel() -> None:
+async def test_a_shared_answer_is_in_the_channel() -> None:
     async with rig() as r:
         said = await r.slack.answer(await r.slack.slash("/claude-spend", "share"))
 
@@ -115,7 +115,7 @@ async def test_a_shared_answer_whose_receipt_was_lost_is_not_shared_twice() -> N
         assert len(r.slack.messages()) == 1
 
 
-async def test_a_failing_answer_is_told_without_its_details() -> None:
+async def test_a_failing_answer_is_reported_without_its_details() -> None:
     async def failing(_: Question) -> Answer:
         raise ValueError("sk-ant-planted")
 

@@ -105,7 +105,7 @@ def test_the_link_makes_the_same_app(url: str | None) -> None:
     assert yaml.safe_load(asked["manifest_yaml"][0]) == read(url)
 
 
-def test_what_an_app_lacks_is_told_with_what_is_lost() -> None:
+def test_what_an_app_lacks_is_reported_with_what_is_lost() -> None:
     everything = ",".join(name for scope in SCOPES for name in scope.names)
 
     assert lacking(everything) == []

@@ -72,7 +72,7 @@ async def test_a_button_opens_a_form() -> None:
         assert r.asked[0].words == ("paste", "ana")
 
 
-async def test_a_form_that_slack_does_not_open_is_told() -> None:
+async def test_a_form_that_slack_does_not_open_is_reported() -> None:
     async with rig() as r:
         for fault in (refused("expired_trigger_id"), rate_limited("1")):
             r.slack.fail("views.open", fault)
@@ -137,7 +137,7 @@ async def test_an_answer_that_never_comes_does_not_outlive_the_chat(monkeypatch:
         assert given_up.is_set()
 
 
-async def test_a_failing_answer_is_told_in_the_form_without_its_details() -> None:
+async def test_a_failing_answer_is_reported_in_the_form_without_its_details() -> None:
     async def failing(_: Question) -> Answer:
         raise ValueError("planted")
 

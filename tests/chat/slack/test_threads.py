@@ -32,7 +32,7 @@ async def test_a_mention_outside_of_threads_is_answered_beside_it() -> None:
 
 
 @pytest.mark.parametrize("inside", [True, False])
-async def test_a_shared_answer_stands_in_the_thread(inside: bool) -> None:  # noqa: FBT001
+async def test_a_shared_answer_is_in_the_thread(inside: bool) -> None:  # noqa: FBT001
     async with rig() as r:
         root = r.slack.say("What does that cost us?") if inside else None
         await r.slack.mention("share", root)

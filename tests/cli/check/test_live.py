@@ -69,7 +69,7 @@ async def test_a_sound_team_is_all_well_and_nothing_is_posted_or_made(
     three.claude.assert_expected_only()
 
 
-async def test_what_fails_is_told_side_by_side_and_no_secret_with_it(
+async def test_what_fails_is_reported_side_by_side_and_no_secret_with_it(
     three: Team, sqlite: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     three.slack.channels[three.slack.channel].member = False
@@ -120,7 +120,7 @@ async def test_the_schema_is_seen_without_a_change(database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("found", "unknown"), [("0001", False), ("9999", True)])
-async def test_another_schema_is_told_and_no_seat_is_read(
+async def test_another_schema_is_reported_and_no_seat_is_read(
     three: Team,
     sqlite: str,
     found: str,
@@ -139,7 +139,7 @@ async def test_another_schema_is_told_and_no_seat_is_read(
     assert three.claude.requests == []
 
 
-async def test_a_database_that_is_none_is_told(three: Team, sqlite: str, tmp_path: Path) -> None:
+async def test_a_database_that_is_none_is_reported(three: Team, sqlite: str, tmp_path: Path) -> None:
     (tmp_path / "meterbot.db").write_bytes(bytes(range(1, 256)) * 64)
     assert troubles(await live_checks(three.config(sqlite), present))[0] == ("schema", Status.FAIL)
 
@@ -177,13 +177,13 @@ def test_a_seat_that_pushes_is_never_asked_and_always_told() -> None:
 
 
 @pytest.mark.parametrize("health", [*Health])
-def test_every_health_is_told_with_what_to_do(health: Health) -> None:
+def test_every_health_is_reported_with_what_to_do(health: Health) -> None:
     (found,) = readings([ANA], [Snapshot("ana", "claude_ai", NOW, health)])
     assert (found.status is Status.OK) == (health is Health.OK)
     assert bool(found.remedy) == (health is not Health.OK)
 
 
-def test_of_several_organizations_the_worst_is_told() -> None:
+def test_of_several_organizations_the_worst_is_reported() -> None:
     shots = [Snapshot("ana", "claude_ai", NOW, health) for health in (Health.OK, Health.DRIFTED, Health.OK)]
     (found,) = readings([ANA], shots)
     assert "drifted" in found.sentence
@@ -209,7 +209,7 @@ def test_a_plan_that_is_another_than_the_accounts_is_worth_a_look() -> None:
         (timedelta(minutes=5), Status.FAIL, "300 seconds behind that of Slack"),
     ],
 )
-def test_a_clock_that_is_off_is_told_by_how_much(gap: timedelta, status: Status, words: str) -> None:
+def test_a_clock_that_is_off_is_reported_by_how_much(gap: timedelta, status: Status, words: str) -> None:
     (found,) = clock({"Slack": gap, "Discord": timedelta(0)})
     assert (found.status, words in found.sentence) == (status, True)
 

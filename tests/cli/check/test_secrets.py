@@ -24,7 +24,7 @@ def of(checks: list[Check], name: str) -> list[Check]:
     return [check for check in checks if check.id == name]
 
 
-def test_a_good_sign_in_is_told_with_its_end(tmp_path: Path) -> None:
+def test_a_good_sign_in_is_reported_with_its_end(tmp_path: Path) -> None:
     held = {"claudeAiOauth": {"accessToken": TOKEN, "expiresAt": END}}
     checks = checked(tmp_path, seat("bo", 'credentials_file = "c.json"'), held)
     assert of(checks, "sign_in") == [
@@ -34,7 +34,7 @@ def test_a_good_sign_in_is_told_with_its_end(tmp_path: Path) -> None:
     assert TOKEN not in as_text(checks)
 
 
-def test_a_file_that_others_may_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_others_may_read_is_reported(tmp_path: Path) -> None:
     held = {"claudeAiOauth": {"accessToken": TOKEN}}
     text = seat("bo", 'credentials_file = "c.json"')
     checked(tmp_path, text, held)
@@ -57,7 +57,7 @@ def test_another_kind_of_key_fails(tmp_path: Path) -> None:
     assert found.remedy
 
 
-def test_one_token_for_two_seats_is_told(tmp_path: Path) -> None:
+def test_one_token_for_two_seats_is_reported(tmp_path: Path) -> None:
     held = {"claudeAiOauth": {"accessToken": TOKEN}}
     text = seat("bo", 'token_env = "BO_TOKEN"') + seat("cy", 'credentials_file = "c.json"')
     checks = checked(tmp_path, text, held)

@@ -70,7 +70,7 @@ def test_every_problem_of_the_configuration_is_a_failure_with_a_remedy(tmp_path:
     assert exit_status(checks) == 2
 
 
-def test_a_configuration_that_others_may_change_is_told(tmp_path: Path) -> None:
+def test_a_configuration_that_others_may_change_is_reported(tmp_path: Path) -> None:
     checked(tmp_path)
     (tmp_path / "config.toml").chmod(0o620)
     found = of(run_checks(None, ENVIRON, tmp_path), "config_mode")
@@ -78,7 +78,7 @@ def test_a_configuration_that_others_may_change_is_told(tmp_path: Path) -> None:
     assert "chmod go-w" in str(found.remedy)
 
 
-def test_a_password_in_a_readable_configuration_is_told(tmp_path: Path) -> None:
+def test_a_password_in_a_readable_configuration_is_reported(tmp_path: Path) -> None:
     text = 'database_url = "postgres://u:planted-password@db.example/x"\n' + ANA
     assert of(checked(tmp_path, text), "config_mode").status is Status.OK
     (tmp_path / "config.toml").chmod(0o644)
@@ -90,7 +90,7 @@ def test_a_password_in_a_readable_configuration_is_told(tmp_path: Path) -> None:
     assert of(elsewhere, "config_mode").status is Status.OK
 
 
-def test_secret_files_that_others_may_read_are_told_one_by_one(tmp_path: Path) -> None:
+def test_secret_files_that_others_may_read_are_reported_one_by_one(tmp_path: Path) -> None:
     for name in ("ana", "bo", "token"):
         (tmp_path / name).write_text(SESSION_KEY)
         (tmp_path / name).chmod(0o600)
@@ -179,7 +179,7 @@ def test_a_postgresql_that_was_asked_is_said_to_answer(tmp_path: Path) -> None:
     assert (found.status, found.sentence) == (Status.OK, "PostgreSQL at db.example answers")
 
 
-def test_two_seats_with_one_secret_are_told_without_showing_it(tmp_path: Path) -> None:
+def test_two_seats_with_one_secret_are_reported_without_showing_it(tmp_path: Path) -> None:
     digest = "ab" * 32
     seats = "".join(
         f'[[seats]]\nname = "{name}"\nsource = "push"\npush_token_sha256 = "{digest}"\n'
@@ -199,7 +199,7 @@ def test_two_seats_with_one_secret_are_told_without_showing_it(tmp_path: Path) -
     ]
 
 
-def test_where_somebody_listens_already_is_told(tmp_path: Path) -> None:
+def test_where_somebody_listens_already_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         text = f'[http]\nbind = "{place}"\n{ANA}'
@@ -237,7 +237,7 @@ def test_where_alerts_go_is_said(tmp_path: Path) -> None:
     assert of(checked(tmp_path, text), "chats").sentence == "alerts go to Slack and Discord and the console"
 
 
-def test_slack_tokens_that_were_mixed_up_are_told_without_showing_them(tmp_path: Path) -> None:
+def test_slack_tokens_that_were_mixed_up_are_reported_without_showing_them(tmp_path: Path) -> None:
     mixed = {
         **ENVIRON,
         "SLACK_BOT_TOKEN": ENVIRON["SLACK_APP_TOKEN"],
@@ -251,7 +251,7 @@ def test_slack_tokens_that_were_mixed_up_are_told_without_showing_them(tmp_path:
     assert not [planted for planted in SECRETS if planted in as_text(checks)]
 
 
-def test_a_key_of_another_kind_is_told_without_showing_it(tmp_path: Path) -> None:
+def test_a_key_of_another_kind_is_reported_without_showing_it(tmp_path: Path) -> None:
     api = '[[seats]]\nname = "api"\nsource = "admin_api"\ntoken_env = "ADMIN"\n'
     of_api = checked(tmp_path, api, {"ADMIN": "sk-ant-api03-planted-0123456789abcdef"})
     assert of(of_api, "tokens").sentence == "the token of seat api does not start with sk-ant-admin"
@@ -285,7 +285,7 @@ def test_without_a_secret_key_seats_are_said_to_end_early_and_how_to_make_one(tm
     assert "`meterbot secret-key`" in str(found.remedy)
 
 
-def test_a_secret_key_that_is_gone_is_told_apart_from_one_that_never_was(tmp_path: Path) -> None:
+def test_a_secret_key_that_is_gone_is_distinguished_from_one_that_never_was(tmp_path: Path) -> None:
     found = secret_key(tmp_path, None, under(K1))
     assert found.status is Status.FAIL
     assert found.sentence == ("the stored session keys of ana cannot be decrypted: there is no secret key")
@@ -315,7 +315,7 @@ def test_an_older_secret_key_is_said_to_be_needed_until_it_is_not(tmp_path: Path
     assert "older" not in secret_key(tmp_path, f"{K2} {K1}", under(K2)).sentence
 
 
-def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     def fail(_: Config) -> dict[str, str | None]:
         raise StartError("cannot read the database here: no answer")
 
@@ -331,7 +331,7 @@ def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert exit_status(checks) == 1
 
 
-def test_secrets_sent_unencrypted_to_another_machine_are_told(tmp_path: Path) -> None:
+def test_secrets_sent_unencrypted_to_another_machine_are_reported(tmp_path: Path) -> None:
     text = f"""
         [endpoints]
         claude_ai = "http://relay.example"

@@ -148,7 +148,7 @@ def test_a_seat_whose_bodies_disagree_says_so() -> None:
     )
 
 
-def test_several_seats_are_told_apart_by_headings() -> None:
+def test_several_seats_are_distinguished_by_headings() -> None:
     two = view(reading("ana"), reading("bo"), reading(snapshot("bo", org_uuid="two", org_name="Side")))
     message = seat_detail(two, ["ana", "bo"], ("me",))
     assert message.title == "ana and bo"
@@ -193,7 +193,7 @@ def test_a_seat_names_its_plan_and_says_where_its_price_is_from() -> None:
     assert renewals(told).tables[0].rows == (row,)
 
 
-def test_an_estimate_stands_beside_the_real_amount_and_is_called_one() -> None:
+def test_an_estimate_is_beside_the_real_amount_and_is_called_one() -> None:
     estimate = Estimate(money("1234.567"), "2026-04", "ccusage")
     shot = snapshot(extra_usage=extra("17.20", "50"), estimate=estimate)
     seen = view(reading(shot))
@@ -241,7 +241,7 @@ def test_the_short_form_of_a_notice_is_punctuated_once() -> None:
     ],
     ids=["by how much", "not by how much", "not now", "switched off"],
 )
-def test_a_throttle_on_the_seats_machine_is_told(throttle: Throttle, said: str | None) -> None:
+def test_a_throttle_on_the_seats_machine_is_reported(throttle: Throttle, said: str | None) -> None:
     text = body(seat_detail(view(reading(snapshot(throttle=throttle))), ["ana"], ("me",)))
     assert ("pace-maker" in text) is (said is not None)
     assert said is None or f"claude-pace-maker {said}" in text

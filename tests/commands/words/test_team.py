@@ -352,7 +352,7 @@ def test_the_amount_of_a_single_other_seat_is_not_shown_as_a_sum() -> None:
     assert "37.91" in as_text(team(View(report)))
 
 
-def test_amounts_of_any_currency_are_told_apart() -> None:
+def test_amounts_of_any_currency_are_distinguished() -> None:
     usages = {"ana": extra("3", "5"), "bo": extra("300", "500", "JPY"), "cy": extra("3", "5", "CHF")}
     readings = [reading(snapshot(name, extra_usage=usage)) for name, usage in usages.items()]
     report = team_report(readings, {}, [seat(name, price=None) for name in usages], NOW)

@@ -46,7 +46,7 @@ def test_a_blocked_seat_says_who_how_much_what_to_do_and_until_when() -> None:
         ({"until": None, "used": usd("1234.5")}, "Extra usage      $1234.50 / $50.00 (2469%)  BLOCKED"),
     ],
 )
-def test_the_seat_line_stands_in_a_block(facts: dict[str, Any], line: str) -> None:
+def test_the_seat_line_is_in_a_block(facts: dict[str, Any], line: str) -> None:
     (section,) = said(EventKind.SEAT_BLOCKED, **facts).sections
     assert (section.lines, section.fixed) == ((line,), True)
 

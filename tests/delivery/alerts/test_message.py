@@ -106,7 +106,7 @@ def test_a_resolved_card_offers_no_more_to_do_and_pings_nobody() -> None:
     assert message.owner == {}
 
 
-def test_what_people_did_stands_below_the_words() -> None:
+def test_what_people_did_is_below_the_words() -> None:
     before, message = shown(BLOCKED), shown(BLOCKED, actions=[ACK, SNOOZE])
     assert plain(message.text) == (
         f"{plain(before.text)}\n"
@@ -139,7 +139,7 @@ def test_an_act_is_one_sentence(action: AlertAction, text: str) -> None:
     assert action_line(action, BERLIN).title == action_text(action, BERLIN)
 
 
-def test_whoever_acts_cannot_fill_the_card_with_a_name() -> None:
+def test_a_person_who_acts_cannot_fill_the_card_with_a_name() -> None:
     text = plain(action_text(replace(ACK, by="x\n" * 500), BERLIN))
     assert "\n" not in text
     assert len(text) < 90

@@ -126,7 +126,7 @@ def test_a_charge_within_the_plan_keeps_its_evidence_for_why() -> None:
     ]
 
 
-def test_a_closed_period_stands_beside_the_one_before() -> None:
+def test_a_closed_period_is_beside_the_one_before() -> None:
     message = said(EventKind.PERIOD_CLOSED)
     assert message.title == "ana closed April at $48.20"
     assert values(message) == {"The period before": "$31.00"}
