@@ -324,6 +324,11 @@ class Event:
     """The key of the worse event that includes this one: then this one is stored and not posted."""
     facts: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def only_ends(self) -> bool:
+        """It says nothing but that an alert is over."""
+        return self.resolves is not None and not self.facts.get("changes")
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

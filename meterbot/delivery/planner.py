@@ -53,16 +53,15 @@ class Planner:
     def plan(self, event: Event, seat: Seat | None) -> None:
         """Queues one event at each of its destinations."""
         self.alerts = {**self.alerts, event.key: event}
-        if event.resolves is not None and (
-            self._resolve(event, event.resolves) or not event.facts.get("changes")
-        ):
+        resolved_at = set() if event.resolves is None else self._resolve(event, event.resolves)
+        if event.muted_by is not None or _is_only_an_end(event, resolved=bool(resolved_at)):
             return
         topic_to_join = topic_of(event) if self.routing.update_in_place else None
         redaction = self.routing.redaction
         routed = destinations_of(event, seat, self.routing.routes, self.defaults)
         for destination in redaction.destinations(event, seat, routed):
-            if destination == _unreachable(event):
-                continue  # its own trouble cannot be posted there
+            if destination == _unreachable(event) or destination in resolved_at:
+                continue  # its own trouble cannot be posted there, nor is an end posted twice
             # A post that one seat's events join through a month would show which anonymous alerts belong to the same seat.
             topic = topic_to_join if redaction.may_see(event, seat, destination) else None
             about = self._post_of(topic, destination)
@@ -73,17 +72,18 @@ class Planner:
                 self._queue(event, destination, DeliveryKind.REPLY, about=about, topic=topic)
             self.postings.append(Posting(event.key, about or event.key, destination, topic))
 
-    def _resolve(self, event: Event, ended: str) -> bool:
-        """Edits the posts of the alert `ended`, and replies in their threads. False where it was never posted."""
+    def _resolve(self, event: Event, ended: str) -> set[Destination]:
+        """Edits the posts of the alert `ended`, and replies in their threads unless the event is muted. Returns where they
+        are."""
         alert = self.alerts.get(ended)
         posted = [each for each in self.postings if each.event == ended]
         if alert is None:
-            return False
+            return set()
         for posting in posted:
             self._queue(event, posting.destination, DeliveryKind.EDIT, of=alert, about=posting.about)
-            if self.routing.send_resolved:
+            if self.routing.send_resolved and event.muted_by is None:
                 self._queue(event, posting.destination, DeliveryKind.REPLY, of=alert, about=posting.about)
-        return bool(posted)
+        return {posting.destination for posting in posted}
 
     def _post_of(self, topic: str | None, destination: Destination) -> str | None:
         """The event whose post at this destination the events of the topic join."""
@@ -168,6 +168,13 @@ def follow_ups(
         for posting in postings
         for kind in kinds
     ]
+
+
+def _is_only_an_end(event: Event, *, resolved: bool) -> bool:
+    """Whether the alert's thread has said everything. A raised cap is also posted where the alert that it ends is not."""
+    if event.resolves is None or event.kind is EventKind.METERING_CHANGED:
+        return False
+    return resolved or event.only_ends
 
 
 def _unreachable(event: Event) -> Destination | None:

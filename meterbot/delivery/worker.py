@@ -225,7 +225,7 @@ class DeliveryWorker:
             return
         # The post or thread is gone. That must not hold up the alerts behind it.
         now = self._clock.now()
-        is_alert = delivery.purpose is Purpose.ALERT and delivery.event.resolves is None
+        is_alert = delivery.purpose is Purpose.ALERT and not delivery.event.only_ends
         if delivery.kind is DeliveryKind.REPLY and is_alert:
             log.info(
                 "a thread no longer exists, so its alert is posted again",

@@ -39,8 +39,9 @@ class Recorder:
             _unless_muted(self._in_report(event, reported), actions, now) for event in changes.events
         ]
         changes.events = self._with_paces(connection, changes, now)
-        unmuted = [event for event in changes.events if event.muted_by is None]
-        plan = self._plan(connection, unmuted, actions, changes.memories, now)
+        # An event that ends an alert changes its post even if nobody is to hear of it.
+        heard = [event for event in changes.events if event.muted_by is None or event.resolves is not None]
+        plan = self._plan(connection, heard, actions, changes.memories, now)
         return batches.write(connection, replace(changes.batch(plan.deliveries), release=plan.release))
 
     def _plan(

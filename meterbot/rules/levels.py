@@ -41,6 +41,13 @@ def restated(hundredths: Decimal, used: Money) -> Money:
     return Money(hundredths.scaleb(max(places - 2, 0)), used.currency, places)
 
 
+def raised(old: Cap | None, new: Cap | None) -> bool:
+    """Whether a cap was raised, or removed."""
+    if isinstance(old, Money) and isinstance(new, Money):
+        return old.currency == new.currency and new.major > old.major
+    return isinstance(old, Money) and new == "none"
+
+
 def in_order(steps: Iterable[Threshold], cap: Money | None) -> list[Threshold]:
     """Lowest first; percentages are compared with amounts by what they amount to."""
 

@@ -45,6 +45,14 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
+class CapAlert:
+    """The newest posted alert about the cap of this period: a reached `level`, or None for a forecast."""
+
+    key: str
+    level: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SeenSubscription:
     """The parts of a subscription whose changes are posted."""
 
@@ -77,6 +85,8 @@ class CounterMemory:
     The levels: `alerted_levels` of this period; `levels_reset_at` is when some of them were dropped because the cap was
     raised, which makes the key of their next alert another one; `measured_cap` is the cap that `used` was last compared with.
 
+    `cap_alert` is the newest of the alerts that a raised cap ends.
+
     The pace: `risk` is the open episode of it, `spike_at` when a spike was last posted.
 
     `member_levels` are the levels of their limits that an API organization's members have reached in `members_month`.
@@ -107,6 +117,7 @@ class CounterMemory:
     alerted_levels: tuple[str, ...] = ()
     levels_reset_at: str = ""
     measured_cap: Cap | None = None
+    cap_alert: CapAlert | None = None
     cap: Cap | None = None
     metering: Metering | None = None
     metering_why: bool = False
@@ -151,7 +162,7 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         return memory
     return replace(
         memory, period=None, period_at=None, period_unread=False, used=None, used_at=None, peak=None,
-        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None,
+        late_used=None, late_peak=None, spend=None, charge_alerted=False, previous_final=None, alerted_levels=(), levels_reset_at="", measured_cap=None, cap_alert=None,
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from meterbot.core.models import Event, EventKind, Severity
 from meterbot.core.money import Money
 from meterbot.rules.clean_reading import CleanReading
 from meterbot.rules.fact_json import fact_money, money_fact
+from meterbot.rules.levels import raised, reached
 from meterbot.rules.memory import Cap, CounterMemory
+from meterbot.rules.settings import parse_threshold
 
 
 def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, list[Event]]:
@@ -17,11 +19,12 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
     compared.
     """
     changes = []
+    memory, ended = _ended_alert(memory, reading)
     if reading.switched is not None and reading.used is not None:
         changes.append(_change("currency", reading.switched, reading.used.currency))
     old_cap, new_cap = memory.cap, reading.cap
     if new_cap is not None:
-        risk = None if new_cap == "none" else memory.risk
+        risk = None if raised(old_cap, new_cap) else memory.risk
         if new_cap != old_cap or risk is not memory.risk:
             memory = replace(memory, cap=new_cap, risk=risk)
         if reading.switched is None and old_cap is not None and not _same_cap(old_cap, new_cap):
@@ -38,6 +41,7 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         reading.stamp,
         reason="; ".join(_said(change) for change in changes),
         severity=Severity.WARNING if memory.metering == "paused" != old else Severity.INFO,
+        resolves=ended,
         facts={
             "changes": changes,
             "used": money_fact(reading.used),
@@ -46,6 +50,16 @@ def watch_metering(memory: CounterMemory, reading: CleanReading) -> tuple[Counte
         },
     )
     return memory, [event]
+
+
+def _ended_alert(memory: CounterMemory, reading: CleanReading) -> tuple[CounterMemory, str | None]:
+    """The key of the alert about the old cap that a raised one has ended."""
+    alert, used = memory.cap_alert, reading.used or memory.used
+    if alert is None or used is None or not raised(memory.cap, reading.cap):
+        return memory, None
+    if alert.level is not None and reached(parse_threshold(alert.level), used, reading.limit):
+        return memory, None
+    return replace(memory, cap_alert=None), alert.key
 
 
 def _metering(memory: CounterMemory, reading: CleanReading) -> CounterMemory:

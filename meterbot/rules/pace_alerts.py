@@ -2,8 +2,8 @@
 one before, from three readings on.
 
 `cap_forecast`: at the pace of the last 24 hours the cap is reached before the counter starts again, and the month's
-forecast agrees or it is within two days. It is one episode and is reported once. It ends with the period, when a
-raised cap is enough, and after a week without the risk: a quiet weekend does not end it.
+forecast agrees or it is within two days. It is one episode and is reported once. It ends with the period, when
+the cap is raised, and after a week without the risk: a quiet weekend does not end it.
 
 `spend_spike`: the last hour's spend is three times the 90th percentile of the busy hours in four weeks, and at least
 a hundred minor units (a dollar). At most once a day, and only if ten busy hours are known.
@@ -20,7 +20,7 @@ from meterbot.core.text import span, stamp
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.forecast import Forecast, cap_is_at_risk, forecast, rest_of_month
 from meterbot.rules.hours import HOUR, Hour, hour_of
-from meterbot.rules.memory import CounterMemory, Risk
+from meterbot.rules.memory import CapAlert, CounterMemory, Risk
 from meterbot.rules.months import month_end
 from meterbot.rules.pace import Pace, cap_eta, pace
 from meterbot.rules.settings import RuleSettings
@@ -146,16 +146,12 @@ def _check_cap(check: _PaceCheck) -> tuple[CounterMemory, Event | None]:
     month_forecast = _month(memory, check.rise.hours, now)
     at = _cap_reached_at(memory, speed, now)
     if speed is None or cap is None or at is None or not cap_is_at_risk(at, cap, month_forecast, now):
-        over = risk is not None and speed is not None and cap is not None and _raised(risk.cap, cap)
-        return (replace(memory, risk=None) if over else memory), None
+        return memory, None
     seen = replace(memory, risk=Risk(memory.period, cap, now))
     if risk is not None and risk.period == memory.period and now - risk.seen_at < _RISK_FORGOTTEN_AFTER:
         return seen, None
-    return seen, _cap_forecast(check, speed, at, month_forecast)
-
-
-def _raised(old: Money, new: Money) -> bool:
-    return old.currency == new.currency and new.major > old.major
+    event = _cap_forecast(check, speed, at, month_forecast)
+    return replace(seen, cap_alert=CapAlert(event.key)), event
 
 
 def _ends(memory: CounterMemory, now: datetime) -> datetime:

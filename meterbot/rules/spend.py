@@ -10,8 +10,8 @@ from meterbot.core.money import Money
 from meterbot.rules.blocked import muted_by_block
 from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.fact_json import instant, money_fact
-from meterbot.rules.levels import in_order, levels_for, reached
-from meterbot.rules.memory import Cap, CounterMemory
+from meterbot.rules.levels import in_order, levels_for, raised, reached
+from meterbot.rules.memory import CapAlert, CounterMemory
 from meterbot.rules.months import (
     calendar_month,
     month_after,
@@ -105,6 +105,7 @@ def _next_period(memory: CounterMemory, reading: CleanReading, final: Money | No
         previous_final=final if follows else None,
         alerted_levels=(),
         levels_reset_at="",
+        cap_alert=None,
     )
 
 
@@ -198,7 +199,7 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
         return memory, []
     steps = levels_for(reading.settings.thresholds, used, reading.cap)
     crossed = [step for step in steps if reached(step, used, cap)]
-    if _raised(memory.measured_cap, reading.cap):
+    if raised(memory.measured_cap, reading.cap):
         below = {step.level for step in steps if step.percent is not None and step not in crossed}
         if below & set(memory.alerted_levels):
             told = tuple(level for level in memory.alerted_levels if level not in below)
@@ -217,7 +218,10 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
         return memory, []
     highest = news[-1]
     seen_before = memory.used is not None and not (highest.percent is not None and first)
-    return memory, [_crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)]
+    event = _crossed(memory, reading, news, initial=reading.switched is not None or not seen_before)
+    if highest.percent is not None and event.muted_by is None:
+        memory = replace(memory, cap_alert=CapAlert(event.key, highest.level))
+    return memory, [event]
 
 
 def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold], *, initial: bool) -> Event:
@@ -259,9 +263,3 @@ def _passed(step: Threshold, told: Iterable[str]) -> bool:
         and amount.major > step.amount.major
         for amount in amounts
     )
-
-
-def _raised(old: Cap | None, new: Cap | None) -> bool:
-    if isinstance(old, Money) and isinstance(new, Money):
-        return old.currency == new.currency and new.major > old.major
-    return isinstance(old, Money) and new == "none"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select, update
 
 from meterbot.core.deliveries import (
     ChannelQueue,
@@ -108,7 +108,7 @@ def postings(connection: Connection, keys: Iterable[str], topics: Iterable[str] 
     """Where these events, and those of these topics, were posted or are queued, in the order of queueing."""
     named = or_(_rows.kind == DeliveryKind.POST, _rows.kind == DeliveryKind.REPLY)
     given_up = _rows.state.in_((DeliveryState.SUPERSEDED, DeliveryState.FAILED))
-    valid = or_(~given_up, _rows.bundle_id.is_not(None))
+    valid = or_(~given_up, _rows.bundle_id.is_not(None), _is_shown_in_its_post())
     query = select(tables.deliveries).where(
         named, valid, _rows.purpose == Purpose.ALERT, _rows.heading.is_(None)
     )
@@ -125,6 +125,19 @@ def postings(connection: Connection, keys: Iterable[str], topics: Iterable[str] 
         )
         for _, row in sorted({row.sequence: row for row in found}.items())
     ]
+
+
+def _is_shown_in_its_post() -> ColumnElement[bool]:
+    """A reply that was not sent, because its post said so already."""
+    post = tables.deliveries.alias()
+    its_post = exists().where(
+        post.c.event == _rows.about,
+        post.c.chat == _rows.chat,
+        post.c.channel == _rows.channel,
+        post.c.kind == DeliveryKind.POST,
+        or_(post.c.state == DeliveryState.DELIVERED, post.c.bundle_id.is_not(None)),
+    )
+    return and_(_rows.kind == DeliveryKind.REPLY, _rows.state == DeliveryState.SUPERSEDED, its_post)
 
 
 def post_of(connection: Connection, row: Row[Any]) -> Row[Any] | None:

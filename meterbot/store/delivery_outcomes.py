@@ -175,7 +175,7 @@ def _hand_over_thread(connection: Connection, event: str, chat: str, channel: st
         .order_by(_rows.sequence)
     )
     for row in connection.execute(replies):
-        if row.happened.resolves is None:
+        if not row.happened.only_ends:
             first = update(tables.deliveries).where(_rows.sequence == row.sequence)
             connection.execute(first.values(kind=DeliveryKind.POST, about=None))
             connection.execute(update(tables.deliveries).where(thread).values(about=row.event))

@@ -58,7 +58,11 @@ def read(connection: Connection, post: Row[Any]) -> PostContent:
     endings = connection.execute(_ENDINGS, {"keys": [*ended]}).all() if ended else []
     return PostContent(
         ref=post.id,
-        events=tuple(row.event for row in rows.values() if post.heading or row.event.resolves is None),
+        events=tuple(
+            row.event
+            for row in rows.values()
+            if post.heading or row.event.resolves is None or row.key == post.event
+        ),
         endings={ended[row.key]: row.event for row in endings},
         actions=tuple(alert_actions.about(connection, rows)),
         heading=post.heading,

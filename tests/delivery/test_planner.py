@@ -263,3 +263,32 @@ def test_a_topic_has_one_post_a_place_and_every_event_is_reported_once_there(
     assert len(posts) == len(set(posts))
     posted = [(each.event, each.chat) for each in plan.deliveries if each.kind is not EDIT]
     assert sorted(posted) == sorted((one.key, chat) for one in events for chat in ("slack", "discord"))
+
+
+RAISED = replace(event(EventKind.METERING_CHANGED), resolves=level("80%").key)
+
+
+def raised(raised: Event, *, destinations: Sequence[Destination] = (SLACK,)) -> Planner:
+    old = level("80%")
+    posted = [Posting(old.key, "level:50%", SLACK, TOPIC)]
+    plan = planner(postings=posted, alerts={old.key: old}, destinations=destinations)
+    plan.plan(raised, seat())
+    return plan
+
+
+def test_a_raised_cap_is_told_in_the_thread_of_the_level_that_it_ends() -> None:
+    ended = [(EDIT, RAISED.key, "level:50%"), (REPLY, RAISED.key, "level:50%")]
+    assert planned(raised(RAISED)) == ended
+
+
+def test_a_raised_cap_is_posted_where_the_level_that_it_ends_is_not() -> None:
+    plan = raised(RAISED, destinations=(SLACK, DISCORD))
+    assert [(each.kind, each.chat) for each in plan.deliveries] == [
+        (EDIT, "slack"),
+        (REPLY, "slack"),
+        (POST, "discord"),
+    ]
+
+
+def test_the_end_of_an_alert_that_somebody_muted_changes_its_post_and_says_nothing() -> None:
+    assert planned(raised(replace(RAISED, muted_by="mute:1"))) == [(EDIT, RAISED.key, "level:50%")]

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from sqlalchemy import event as listening
 from structlog.testing import capture_logs
 
@@ -28,6 +30,7 @@ from meterbot.core.models import (
 from meterbot.core.money import Money, of_major
 from meterbot.core.operators import Rows
 from meterbot.delivery.alerts.message import post, renderer
+from meterbot.delivery.needless import needless
 from meterbot.delivery.redaction import Redaction
 from meterbot.delivery.routing import RoutingSettings
 from meterbot.ingest.ingest import Ingest
@@ -44,6 +47,7 @@ from meterbot.store import (
     history,
     notes,
     source_states,
+    tables,
 )
 from meterbot.store.database import open_store
 from meterbot.store.delivery_claims import Claim
@@ -71,13 +75,17 @@ def snapshot(
     at: datetime = NOW,
     *,
     of: str = "ana",
-    cap: str = "50",
+    cap: str | None = "50",
     account: str | None = "account-1",
     org: str | None = "org-1",
     health: Health = Health.OK,
     **changes: object,
 ) -> Snapshot:
-    extra = None if used is None else ExtraUsage(enabled=True, used=dollars(used), cap=dollars(cap))
+    extra = (
+        None
+        if used is None
+        else ExtraUsage(enabled=True, used=dollars(used), cap=None if cap is None else dollars(cap))
+    )
     return Snapshot(
         seat=of,
         source="claude_ai",
@@ -337,6 +345,92 @@ async def test_an_alert_raised_and_ended_in_one_batch_is_posted_and_then_edited(
     await door.take(snapshot("50", later(minutes=1)), snapshot("50", later(minutes=2), cap="200"))
     kinds = [one.kind for one in await door.waiting() if "block" in one.event.key]
     assert kinds == [DeliveryKind.POST, DeliveryKind.EDIT, DeliveryKind.REPLY]
+
+
+async def test_a_raised_cap_ends_the_level_of_the_old_one_in_its_message(store: Store) -> None:
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    assert (await door.waiting())[-1].event.level == "80%"
+    assert await door.take(snapshot("41", later(minutes=2), cap="100")) == ["metering_changed"]
+    edit, reply = await door.waiting()
+    message = post(edit.content, {}, UTC)
+    assert message.title.startswith("Resolved: ana passed 80% of the cap")
+    assert "the cap was" in message.text
+    assert "Cap reached" not in str(message)
+    assert reply.kind is DeliveryKind.REPLY
+
+
+async def test_a_removed_cap_ends_the_level_of_the_old_one_although_it_crosses_an_amount(
+    store: Store,
+) -> None:
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    await door.waiting()
+    assert await door.take(snapshot("41", later(minutes=2), cap=None)) == [
+        "threshold_crossed",
+        "metering_changed",
+    ]
+    shown = [str(post(one.content, {}, UTC)) for one in await door.waiting() if one.kind is DeliveryKind.EDIT]
+    assert all("passed 80% of the cap" in text and "Resolved" in text for text in shown)
+    assert shown
+
+
+async def test_a_raised_cap_ends_a_level_that_its_post_showed_from_the_start(store: Store) -> None:
+    """Nothing was sent for the level itself, because the post of the first dollar came after it."""
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    first = await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", later(days=300), 60)))
+    assert first is not None
+    at = later(days=300)
+    await store.run(lambda c: delivery_outcomes.mark_delivered(c, first, Posted("C1", "1"), at))
+    while (
+        one := await store.run(lambda c: delivery_claims.claim(c, "slack", Claim("w", at, 60)))
+    ) is not None:
+        assert needless(one)
+        await store.run(partial(delivery_outcomes.mark_superseded, delivery=one, reason="needless", now=at))
+    await door.take(snapshot("41", later(minutes=2), cap="100"))
+    root = Posted("C1", "1")
+    assert [(one.kind, one.root) for one in await door.waiting()] == [
+        (DeliveryKind.EDIT, root),
+        (DeliveryKind.REPLY, root),
+    ]
+
+
+async def test_an_end_that_is_posted_by_itself_can_be_formatted(store: Store) -> None:
+    """The alert that it ends was never posted."""
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    await store.run(lambda c: c.execute(delete(tables.deliveries)))
+    await door.take(snapshot("41", later(minutes=2), cap="100"))
+    (alone,) = await door.waiting()
+    assert post(alone.content, {}, UTC).title == "ana: the cap was raised from $50.00 to $100.00"
+
+
+async def test_a_raised_cap_that_leaves_the_level_reached_ends_nothing(store: Store) -> None:
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    await door.waiting()
+    await door.take(snapshot("41", later(minutes=2), cap="51"))
+    (alone,) = await door.waiting()
+    assert (alone.kind, alone.event.kind) == (DeliveryKind.POST, EventKind.METERING_CHANGED)
+
+
+async def test_a_level_before_a_block_is_over_once_the_cap_is_raised(store: Store) -> None:
+    door = Door(store)
+    await door.take(snapshot("0"))
+    await door.take(snapshot("41", later(minutes=1)))
+    await door.take(snapshot("50", later(minutes=2)))
+    await door.waiting()
+    await door.take(snapshot("50", later(minutes=3), cap="200"))
+    edits = [
+        post(one.content, {}, UTC).title for one in await door.waiting() if one.kind is DeliveryKind.EDIT
+    ]
+    assert sorted(title.split(":")[0] for title in edits) == ["Resolved", "Resolved"]
 
 
 async def test_a_muted_event_is_recorded_and_not_told(store: Store) -> None:

@@ -139,11 +139,15 @@ def test_a_cap_that_is_days_away_is_no_risk_before_the_month_has_a_forecast() ->
     assert paced.count(FORECAST) == 0
 
 
-def test_a_raised_cap_that_falls_all_the_same_is_the_same_episode() -> None:
+def test_a_raised_cap_ends_its_forecast_and_is_told_again_where_it_falls_all_the_same() -> None:
     paced = Paced()
     end = steady(paced, "1", 12)
     steady(paced, "1", 12, end + HOUR, used="12", cap="60")
-    assert paced.count(FORECAST) == 1
+    assert paced.count(FORECAST) == 2
+    first, raised = (
+        next(e for e in paced.told if e.kind is kind) for kind in (FORECAST, EventKind.METERING_CHANGED)
+    )
+    assert raised.resolves == first.key
 
 
 def test_a_cap_that_was_removed_and_set_again_is_a_new_episode() -> None:

@@ -11,7 +11,7 @@ from meterbot.core.deliveries import ActionKind, AlertAction, Delivery, Delivery
 from meterbot.core.inline import instant as when
 from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
-from meterbot.core.text import count, one_line, span
+from meterbot.core.text import count, one_line, span, stopped
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.billing import renewals
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
@@ -144,7 +144,8 @@ def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo) -> str:
     ending = content.endings.get(event.key)
     over = ""
     if ending is not None:
-        changes = alerts.text_of(ending, _seat_of(ending, seats), tz).details
+        text = alerts.text_of(ending, _seat_of(ending, seats), tz)
+        changes = (stopped(text.title),) if ending.kind is EventKind.METERING_CHANGED else text.details
         over = " ".join([f" Resolved {when(ending.at, tz)}.", *changes])
     return f"{when(event.at, tz)}: {alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
 
