@@ -1,21 +1,21 @@
 """Sends the best form of a message that a platform accepts, so that a refused form loses no message."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from meterbot.core.errors import Outcome, SendError
 from meterbot.core.log import get_logger
 
 log = get_logger(__name__)
 
+Form = TypeVar("Form")
 Sent = TypeVar("Sent")
-Payload = dict[str, Any]
 
 
 async def send_best(
     platform: str,
-    forms: Sequence[Callable[[], Payload]],
-    send: Callable[[Payload], Awaitable[Sent]],
+    forms: Sequence[Callable[[], Form]],
+    send: Callable[[Form], Awaitable[Sent]],
 ) -> Sent:
     """Tries the forms in order, the richest first; `send` raises `SendError`. Only a form that cannot be rendered, or
     that the platform calls invalid, leads to the next one: then nothing was posted. Raises the last form's

@@ -179,8 +179,7 @@ class DeliveryWorker:
         if delivery.own_failures + 1 >= MOST_TRIES:
             await self._failed_itself(delivery, reason)
             return
-        await self._put_back(delivery, SendError(Outcome.IN_DOUBT, reason))
-        await self._store.run(lambda tx: delivery_outcomes.count_own_failure(tx, delivery))
+        await self._put_back(delivery, SendError(Outcome.IN_DOUBT, reason), own_failure=True)
 
     async def _failed_itself(self, delivery: Delivery, reason: str) -> None:
         """Only this message cannot be sent: after a few attempts it is set aside."""
@@ -323,14 +322,15 @@ class DeliveryWorker:
         if self._trouble.pop(_queue(delivery), None):
             log.info("messages arrive again", chat=delivery.chat, channel=delivery.channel)
 
-    async def _put_back(self, delivery: Delivery, error: SendError) -> None:
+    async def _put_back(self, delivery: Delivery, error: SendError, *, own_failure: bool = False) -> None:
         self._counters.delivery(delivery.chat, error.outcome.value)
         now, pause = self._clock.now(), self._pause(delivery, error)
         # An earlier attempt may still have arrived, whatever stopped this one.
         state = DeliveryState.IN_DOUBT if delivery.in_doubt else _STATE[error.outcome]
         trouble = DestinationTrouble(error.reason, now, refused=error.outcome is Outcome.REFUSED)
         again = now + timedelta(seconds=pause)
-        await self._store.run(lambda tx: delivery_outcomes.mark_waiting(tx, delivery, state, again, trouble))
+        put_back = partial(delivery_outcomes.mark_waiting, own_failure=own_failure)
+        await self._store.run(lambda tx: put_back(tx, delivery, state, again, trouble))
         if self._trouble.get(_queue(delivery)) != error.reason:
             self._trouble[_queue(delivery)] = error.reason
             log.warning(

@@ -217,22 +217,10 @@ def clear_possible_duplicate(connection: Connection, delivery: str) -> None:
 def failed(connection: Connection) -> list[FailedDelivery]:
     """The messages that were given up, the oldest first."""
     # Without the message itself, which may be what cannot be read.
-    columns = (
-        _rows.id,
-        _rows.chat,
-        _rows.channel,
-        _rows.event,
-        _rows.trouble,
-        _rows.attempts,
-        _rows.created_at,
-    )
-    query = select(*columns).where(_rows.state == DeliveryState.FAILED).order_by(_rows.sequence)
-    return [
-        FailedDelivery(
-            row.id, row.chat, row.channel, row.event, row.trouble or "", row.attempts, row.created_at
-        )
-        for row in connection.execute(query)
-    ]
+    columns = (_rows.id, _rows.chat, _rows.channel, _rows.event, _rows.attempts, _rows.created_at)
+    reason = func.coalesce(_rows.trouble, "").label("reason")
+    query = select(*columns, reason).where(_rows.state == DeliveryState.FAILED).order_by(_rows.sequence)
+    return [FailedDelivery(**row) for row in connection.execute(query).mappings()]
 
 
 def retry_failed(connection: Connection, delivery: str | None = None) -> int:

@@ -103,16 +103,19 @@ def mark_waiting(
     state: DeliveryState,
     again: datetime,
     trouble: DestinationTrouble,
+    *,
+    own_failure: bool = False,
 ) -> None:
     """Puts a message back whose destination takes none; its queue pauses until `again`. Does nothing when another worker
-    has claimed the message since."""
+    has claimed the message since. `own_failure` counts the attempt against the message, too."""
     connection.execute(select(_queues.free_at).where(_OWN_QUEUE).with_for_update(), _own_queue(delivery))
     if _is_bundle(delivery) and state not in MAYBE_SENT:
         changed = _unbundle(connection, delivery)
     else:
         back = update(tables.deliveries).where(*_this_attempt(delivery))
         values = {"state": state, "claimable_at": AT_ONCE, "claimed_by": None, "trouble": trouble.reason}
-        changed = connection.execute(back.values(values)).rowcount
+        failures = delivery.own_failures + own_failure
+        changed = connection.execute(back.values(**values, own_failures=failures)).rowcount
     if changed:
         since = func.coalesce(_queues.troubled_since, literal(trouble.since, Instant()))
         worse = _UPDATE_QUEUE.values(
@@ -208,12 +211,6 @@ def _has_readable_post(connection: Connection, chat: str, row: Row[Any]) -> bool
     except ValueError:
         return False
     return True
-
-
-def count_own_failure(connection: Connection, delivery: Delivery) -> None:
-    """Counts one more attempt that failed because of a bug of ours."""
-    counted = update(tables.deliveries).where(_rows.id == delivery.id)
-    connection.execute(counted.values(own_failures=delivery.own_failures + 1))
 
 
 def move(connection: Connection, delivery: Delivery, channel: str, note: str, now: datetime) -> None:

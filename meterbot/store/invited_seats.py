@@ -1,7 +1,6 @@
 """Seats that an operator invited: their own machines push, and they need no entry in the configuration."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
@@ -29,13 +28,12 @@ class InvitedSeat:
 
 def read(connection: Connection) -> list[InvitedSeat]:
     """By name."""
-    rows = connection.execute(select(invited_seats).order_by(invited_seats.c.name))
-    return [InvitedSeat(row.name, json.loads(row.owner), row.invited_at) for row in rows]
+    rows = connection.execute(select(invited_seats).order_by(invited_seats.c.name)).mappings()
+    return [InvitedSeat(**row) for row in rows]
 
 
 def write(connection: Connection, seat: InvitedSeat) -> None:
-    row = {"name": seat.name, "owner": json.dumps(seat.owner), "invited_at": seat.invited_at}
-    upsert(connection, invited_seats, [row])
+    upsert(connection, invited_seats, [asdict(seat)])
 
 
 def remove(connection: Connection, name: str) -> bool:

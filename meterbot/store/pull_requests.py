@@ -32,24 +32,12 @@ _ROWS = select(
 
 
 def add(connection: Connection, new: PullRecord) -> bool:
-    merged = new.pull.merged
     known = or_(_is(new.pull.key), _pulls.delivery == new.delivery)
     if (connection.execute(select(_pulls.id).where(known))).first() is not None:
         return False
-    row = {"repo": merged.repo, "number": merged.number, "merge": merged.merge, "merged_at": merged.merged_at}
-    insert_new(
-        connection,
-        pull_requests,
-        [
-            {
-                **row,
-                "delivery": new.delivery,
-                "received_at": new.received_at,
-                "attempts": new.attempts,
-                **_changing(new),
-            }
-        ],
-    )
+    merged = {name: getattr(new.pull.merged, name) for name in ("repo", "number", "merge", "merged_at")}
+    fixed = {name: getattr(new, name) for name in ("delivery", "received_at", "attempts")}
+    insert_new(connection, pull_requests, [{**merged, **fixed, **_changing(new)}])
     return True
 
 

@@ -270,12 +270,12 @@ seat_agents = Table(
     Column("version", String, nullable=False),
 )
 
-# Seats that need no entry in the configuration. `owner`: a JSON object, platform → id there.
+# Seats that need no entry in the configuration. `owner`: platform → id there.
 invited_seats = Table(
     "invited_seats",
     metadata,
     Column("name", String, primary_key=True),
-    Column("owner", Text, nullable=False),
+    Column("owner", Json(dict[str, str]), nullable=False),
     Column("invited_at", Instant, nullable=False),
 )
 

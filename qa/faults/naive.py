@@ -32,13 +32,13 @@ async def _do_not_look(*_: Any, **__: Any) -> None:
 _put_back = DeliveryWorker._put_back
 
 
-async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError) -> None:
+async def _give_up_soon(self: DeliveryWorker, delivery: Any, error: SendError, **more: Any) -> None:
     if delivery.attempts >= _TRIES:
         await self._store.run(
             lambda c: delivery_outcomes.mark_superseded(c, delivery, "given up", self._clock.now())
         )
     else:
-        await _put_back(self, delivery, error)
+        await _put_back(self, delivery, error, **more)
 
 
 def _usual_client(self: SlackWeb) -> AsyncWebClient:

@@ -107,13 +107,14 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
 def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Message:
     """Unrelated events in one post, a line each. The title counts what the post lists."""
     open_ = [event for event in content.events if event.key not in content.endings and event.resolves is None]
-    if all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
+    if renewing := all(event.kind is EventKind.RENEWAL_NEAR for event in content.events):
         text = renewals([EventFacts(each, _seat_of(each, seats), tz) for each in content.events])
         lines = []
     else:
-        text = AlertText(f"{count(len(content.events), 'alert')} {AT_ONCE}")
+        text = AlertText(count(len(content.events), "alert"))
         lines = [_entry(event, content, seats, tz) for event in content.events]
-    title = text.title if heading == AT_ONCE else f"{heading}: {text.title.removesuffix(f' {AT_ONCE}')}"
+    together = text.title if renewing else f"{text.title} {AT_ONCE}"
+    title = together if heading == AT_ONCE else f"{heading}: {text.title}"
     listed = [f"{field.name} {field.value}." for field in text.fields]
     return Message(
         title=title,
