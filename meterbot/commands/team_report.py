@@ -19,7 +19,7 @@ from meterbot.rules.pace import Pace
 
 @dataclass(frozen=True, slots=True)
 class SeatRow:
-    """One seat's newest knowledge of one counter; `counter` is None for a seat never read.
+    """The newest state of one counter, as one seat has read it; `counter` is None for a seat never read.
 
     `snapshot` has the source's present health, and amounts of this UTC month only; `outdated`: the last amount is older.
     `read_at` is when the money was last read, or else the windows. `counted` marks the one row of each counter that is in

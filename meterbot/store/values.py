@@ -22,7 +22,7 @@ LAST_TICK = "last_tick"
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest knowledge that one seat has of one counter."""
+    """The newest state of one counter, as one seat has read it."""
 
     seat: str
     counter: Counter
@@ -40,7 +40,7 @@ class CounterReader:
 
 @dataclass(frozen=True, slots=True)
 class CounterState:
-    """What the rules need of a counter: knowledge, and their own memory (opaque JSON text)."""
+    """The state of a counter for the rules: what is known of it, and their own memory (opaque JSON text)."""
 
     known: LastKnown
     memory: str

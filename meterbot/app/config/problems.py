@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration, said so that a person can find and correct it, without showing a secret."""
+"""The problems of a configuration, worded so that a person can find and correct them, without showing a secret."""
 
 import json
 import re

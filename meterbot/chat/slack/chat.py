@@ -85,7 +85,7 @@ class SlackChat:
     # --- Connecting
 
     async def start(self, answer: Answerer, forms: Forms = no_forms) -> None:
-        """Returns when Slack has greeted us, or at once when it cannot be reached: then it goes on trying."""
+        """Returns when Slack has greeted us, or at once when it cannot be reached; then it keeps trying."""
         self._check_settings()
         self._listener = SlackListener(
             answer,

@@ -177,7 +177,7 @@ def pull_json(pull: PullRequest) -> dict[str, object]:
 
 
 def cost_json(pull: PullRequest) -> dict[str, object]:
-    """What it cost, whatever it is."""
+    """The cost of a pull request or a branch."""
     bill = pull.bill or _WAITING
     return {
         "seats": list(pull.seats),
