@@ -40,6 +40,10 @@ class Report:
     told: int = 0
     messages: int = 0
     hits: Counter[str] = field(default_factory=Counter)
+    items: Counter[str] = field(default_factory=Counter)
+    """Kind of bad item → how many schedules have one."""
+    met: Counter[str] = field(default_factory=Counter)
+    """Kind of bad item → how many schedules came upon theirs."""
     bad: list[Outcome] = field(default_factory=list)
     last: Outcome | None = None
 
@@ -50,6 +54,9 @@ class Report:
         self.told += outcome.told
         self.messages += outcome.messages
         self.hits += outcome.hits
+        if outcome.item is not None:
+            self.items[outcome.item] += 1
+            self.met[outcome.item] += outcome.met
         self.last = outcome
         if not outcome.good:
             self.bad.append(outcome)
@@ -70,9 +77,13 @@ class Report:
 
     def lines(self) -> list[str]:
         faults = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.hits.items()))
+        items = ", ".join(
+            f"{kind} {self.met[kind]:,} of {count:,}" for kind, count in sorted(self.items.items())
+        )
         return [
             f"{self.runs:,} schedules, {self.births:,} starts, {self.kills:,} of them ended by SIGKILL",
             f"{self.hits.total():,} faults: {faults}",
+            f"{self.met.total():,} of {self.items.total():,} bad items met: {items}",
             f"{self.told:,} facts, {self.messages:,} messages",
             self.verdict,
         ]

@@ -84,14 +84,15 @@ class Stage:
 
 @dataclass
 class Item:
-    """The bad item of one schedule. `problems`: what went wrong with it beyond the fault itself."""
+    """The bad item of one schedule. `problems`: what went wrong with it beyond the fault itself. `met`: whether a bot or a
+    platform came upon it; otherwise the schedule is no test of it."""
 
     fault: Fault
     story: Story
     stage: Stage
     problems: list[str] = field(default_factory=list)
+    met: bool = False
     _began_at: datetime | None = None
-    _refusal: Refusal | None = None
 
     @property
     def kind(self) -> str:
@@ -109,20 +110,26 @@ class Item:
 
     async def begin(self) -> None:
         stage = self.stage
-        stage.weather.hits[self.kind] += 1
         if self.kind.endswith("event"):
             now = stage.world.page.wall
             await self._run(lambda connection: _queue_bad_event(connection, self.kind, stage.places, now))
         elif self.kind.startswith("refused"):
-            self._refusal = Refusal(self.kind, self.fault.platform, self._facts)
-            stage.weather.refusal = self._refusal
+            stage.weather.refusal = Refusal(self.kind, self.fault.platform, self._meet, self._facts)
         elif self.kind == "unstorable reading":
             await self._run(_refuse_rows)
         elif self.kind == "exhausted lookup":
-            stage.weather.flood = (stage.slack if self.fault.platform == "slack" else stage.discord).flood
+            stage.weather.flood = self._flood
             stage.weather.arm(Fault("flood", self.fault.step, self.fault.platform, "post", accept=True))
         else:
             await self._merge()
+
+    def _meet(self) -> None:
+        self.met = True
+        self.stage.weather.hits[self.kind] += 1
+
+    async def _flood(self) -> None:
+        self._meet()
+        await (self.stage.slack if self.fault.platform == "slack" else self.stage.discord).flood()
 
     async def _merge(self) -> None:
         """Stores a bad pull request of another version, and then a good one."""
@@ -188,6 +195,8 @@ class Item:
                 self.problems.append(otherwise)
                 return
             await world.sleep(30)
+        if not self.kind.startswith("refused") and not self.met:
+            self._meet()
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
         return await self.stage.base.run(work, self.stage.world)
@@ -218,6 +227,8 @@ class Item:
 
     def _expect_once(self, platform: str, seen: list[Sighting], words: str) -> None:
         told = sum(words in each.texts[0] for each in seen)
+        if told and not self.met:
+            self._meet()
         if told != 1:
             self.problems.append(f"{words!r} stands {told} times on {platform}")
 

@@ -91,6 +91,10 @@ class Outcome:
     verdict: Verdict = field(default_factory=Verdict)
     problems: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
+    item: str | None = None
+    """The kind of its bad item."""
+    met: bool = False
+    """Whether a bot or a platform came upon the bad item."""
     births: int = 0
     kills: int = 0
     messages: int = 0
@@ -460,6 +464,7 @@ class Play:
             self._take("discord", seen)
         if self._item is not None:
             self.outcome.problems += self._item.problems
+            self.outcome.item, self.outcome.met = self._item.kind, self._item.met
         self.outcome.told = len(story.facts) * len(self._schedule.platforms)
         self.outcome.problems += [
             f"unexpected: {each}" for each in (*self._slack.unexpected, *self._discord.unexpected)

@@ -1,6 +1,7 @@
 """Permanent refusals of a platform: of one message for its content or its form, or of every edit of one message."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,9 @@ class Refusal:
 
     kind: str
     platform: str
+    meet: Callable[[], None]
+    """Called for each call that is refused."""
     facts: tuple[Fact, ...] = ()
-    hits: int = 0
     _uneditable: str | None = field(default=None)
 
     async def answer(self, platform: str, group: str, request: web.Request) -> web.StreamResponse | None:
@@ -32,7 +34,7 @@ class Refusal:
         sent = _sent(await request.read())
         if not self._refuses(group, sent, request.path):
             return None
-        self.hits += 1
+        self.meet()
         return self._no(group)
 
     def _refuses(self, group: str, sent: dict[str, Any], path: str) -> bool:

@@ -1,8 +1,13 @@
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from qa.faults.campaign import Report
 from qa.faults.oracle import Sighting, Verdict, judge
+from qa.faults.play import Outcome
+from qa.faults.refusals import Refusal
 from qa.faults.stories import UNBLOCKED, Fact, Standing, Step, Story
 
 HALF, MOST = Fact("ana", (r"(?<![\d.])50%",)), Fact("ana", (r"(?<![\d.])80%",))
@@ -62,3 +67,28 @@ def test_what_is_reported_together_is_reported_as_often_as_it_has_a_line() -> No
     together = post(1, "\n".join(["2 alerts that are over", *(line.format(n, n, n) for n in (1, 2))]))
     assert judge(story(FREE, FREE), [together]) == Verdict()
     assert len(judge(story(FREE, FREE, FREE), [together]).lost) == 1
+
+
+def test_a_report_counts_the_bad_items_that_nothing_came_upon() -> None:
+    report = Report()
+    for met in (True, False):
+        report.add(Outcome("1", item="refused form", met=met))
+    assert "1 of 2 bad items met: refused form 1 of 2" in report.lines()
+
+
+async def test_a_refusal_is_met_by_the_call_that_it_refuses() -> None:
+    met: list[str] = []
+    refusal = Refusal("refused form", "slack", lambda: met.append("met"))
+    request = SimpleNamespace(method="POST", path="/chat.postMessage", read=_body(b'{"text": "plain"}'))
+    assert await refusal.answer("slack", "post", request) is None  # type: ignore[arg-type]
+    assert met == []
+    request.read = _body(b'{"blocks": [{}]}')
+    assert await refusal.answer("slack", "post", request) is not None  # type: ignore[arg-type]
+    assert met == ["met"]
+
+
+def _body(sent: bytes) -> Callable[[], Awaitable[bytes]]:
+    async def read() -> bytes:
+        return sent
+
+    return read
