@@ -1,4 +1,4 @@
-"""Events as messages. The text of each rule is in the file named like the rule's own."""
+"""Events as messages: which function has the text of each kind."""
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
@@ -9,14 +9,23 @@ from meterbot.core.log import get_logger
 from meterbot.core.messages import Action, Message, Section, button
 from meterbot.core.models import Event, EventKind, Seat, Severity
 from meterbot.core.text import one_line, stopped
-from meterbot.delivery.alerts import billing, destination, limits, pace, pull_requests, source, spend
+from meterbot.delivery.alerts import (
+    billing,
+    destination,
+    limits,
+    pace,
+    pull_requests,
+    source,
+    spend,
+    thresholds,
+)
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 
 _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
     EventKind.SPEND_STARTED: spend.spend_started,
-    EventKind.THRESHOLD_CROSSED: spend.threshold_crossed,
-    EventKind.BUDGET_CROSSED: spend.budget_crossed,
+    EventKind.THRESHOLD_CROSSED: thresholds.threshold_crossed,
+    EventKind.BUDGET_CROSSED: thresholds.budget_crossed,
     EventKind.CHARGED_WITHIN_PLAN: spend.charged_within_plan,
     EventKind.PERIOD_CLOSED: spend.period_closed,
     EventKind.CAP_FORECAST: pace.cap_forecast,

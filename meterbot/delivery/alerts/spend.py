@@ -1,14 +1,12 @@
-"""Alerts about money: the first extra usage, thresholds, charges within the plan, closed periods."""
+"""Alerts about money: the first extra usage, charges within the plan, closed periods."""
 
 from collections.abc import Mapping
 from datetime import date
 
 from meterbot.core.messages import Field
 from meterbot.core.money import show
-from meterbot.core.text import count, day_text, one_line, percent_text
+from meterbot.core.text import count, day_text, one_line
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts, month_of, window_levels, windows
-from meterbot.delivery.alerts.limits import change_texts
-from meterbot.delivery.alerts.remedies import Situation
 from meterbot.rules import fact_money
 
 _MOST_ROWS = 20
@@ -40,36 +38,6 @@ def _no_window_full(facts: EventFacts, verb: str) -> tuple[str, ...]:
     since, levels = facts.when("before_at"), window_levels(facts)
     after = f" since {since}" if since and verb == "was" else ""
     return (f"Of the windows that were read, none {verb} full{after}{f' ({levels})' if levels else ''}.",)
-
-
-def threshold_crossed(facts: EventFacts) -> AlertText:
-    used, share = facts.shown("used"), facts.percent
-    if not facts.event.initial or used is None:
-        title = facts.with_spent(f"{facts.who} passed {facts.level()}")
-    elif share is not None:
-        title = facts.with_spent(f"{facts.who} is at {percent_text(share)} of the cap", share=False)
-    else:
-        title = f"{facts.who} has spent {used} this month"
-    details = (*(f"{text}." for text in change_texts(facts)), *facts.also_crossed(), *facts.pace())
-    return AlertText(title, facts.remedy(_ahead(facts)), details, facts.bar(), evidence=facts.month_end())
-
-
-def _ahead(facts: EventFacts) -> Situation:
-    if facts.money("cap") is None:
-        return Situation.NO_CAP
-    return Situation.CAP_AHEAD if facts.percent is None or facts.percent < 100 else Situation.CAP_REACHED
-
-
-def budget_crossed(facts: EventFacts) -> AlertText:
-    title = facts.with_spent(f"The team passed {facts.level()}")
-    if facts.event.initial and facts.percent is not None:
-        title = facts.with_spent(f"The team is at {percent_text(facts.percent)} of the budget", share=False)
-    partial = facts.event.facts.get("complete") is False
-    missing = ("The real amount may be higher: not every seat could be read.",) if partial else ()
-    action = "See who spends with /claude-spend. A budget only warns: it does not stop extra usage."
-    return AlertText(
-        title, action, (*facts.also_crossed(), *missing), facts.bar(), evidence=facts.month_end()
-    )
 
 
 def charged_within_plan(facts: EventFacts) -> AlertText:
