@@ -22,6 +22,7 @@ from meterbot.sources.responses import SourceError
 from tests.app.test_watchdog import SECRET_PATH, alarm
 from tests.e2e import process
 from tests.e2e.team import Team, team
+from tests.e2e.tls import USAGE
 from tests.ports import free_port
 from tests.simulator.admin_api import AdminApi
 from tests.simulator.github import GitHub
@@ -65,10 +66,13 @@ class Proxy:
             return
         self.connected.append(host)
         there = await asyncio.open_connection("127.0.0.1", self.hosts[host])
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await writer.drain()
-        await writer.start_tls(self.tls)
-        await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+        try:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            await writer.start_tls(self.tls)
+            await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+        finally:
+            there[1].close()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,6 +111,11 @@ def certificates(folder: Path, hosts: list[str]) -> tuple[Path, ssl.SSLContext]:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=turn == 0, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[turn].public_key()), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False
+            )
+            .add_extension(USAGE, critical=True)
         )
         if turn:
             alternatives = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])

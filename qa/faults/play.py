@@ -44,6 +44,8 @@ _QUIET_SECONDS = 6 * 3600.0
 _PATIENCE_SECONDS = 900.0
 """Real seconds after which a schedule is stuck."""
 _MOST_STARTS = 400
+_LAST_LINES = 30
+"""Of the log of a bot that failed: enough for a traceback."""
 _TOKEN = "push-token-of-the-campaign"
 
 
@@ -452,7 +454,10 @@ class Play:
             self._world.terminate(number)
         await asyncio.gather(*supervisors)
         if self._world.exits and self._world.exits[-1] != 0:
-            self.outcome.problems.append(f"the last bot ended with {self._world.exits[-1]}")
+            said = (self._folder / "log").read_text().splitlines()[-_LAST_LINES:]
+            self.outcome.problems.append(
+                "\n".join([f"the last bot ended with {self._world.exits[-1]}", *said])
+            )
 
     def _judge(self) -> None:
         story = self._schedule.story

@@ -15,6 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+USAGE = x509.KeyUsage(
+    digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
+"""A server's and an authority's: Python 3.13 is strict about what a certificate says of itself."""
+
 
 def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1 and these names, and its key, as files. It is its own authority."""
@@ -33,6 +39,8 @@ def make_certificate(folder: Path, *names: str) -> tuple[Path, Path]:
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .add_extension(USAGE, critical=True)
         .sign(key, hashes.SHA256())
     )
     public, private = folder / "ca.pem", folder / "key.pem"
