@@ -115,11 +115,12 @@ def certificates(folder: Path, hosts: list[str]) -> tuple[Path, ssl.SSLContext]:
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False
             )
-            .add_extension(USAGE, critical=True)
         )
         if turn:
             alternatives = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
             builder = builder.add_extension(alternatives, critical=False)
+        else:
+            builder = builder.add_extension(USAGE, critical=True)
         made.append(builder.sign(keys[0], hashes.SHA256()))
     authority, server = folder / "company.pem", folder / "server.pem"
     authority.write_bytes(made[0].public_bytes(serialization.Encoding.PEM))
