@@ -324,3 +324,20 @@ def test_every_page_is_in_the_index_which_the_readme_names() -> None:
     pages = {name.removeprefix("docs/") for name in PAGES if name.startswith("docs/")}
     assert pages - {"README.md"} <= linked, "name every page of docs/ in docs/README.md"
     assert ("README.md", "docs/README.md") in links()
+
+
+# --- length -------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_and_the_changelog_stay_short() -> None:
+    words = [
+        word
+        for name, page in PAGES.items()
+        if name.startswith("docs/")
+        for word in re.findall(r"[^\s|]+", page)
+    ]
+    assert len(words) <= 12_000, (
+        "cut something in docs/: `cat docs/*.md | tr -d '|' | wc -w` counts the words"
+    )
+    version, *_ = re.split(r"^(?=## )", PAGES["CHANGELOG.md"].partition("\n## ")[2], flags=re.MULTILINE)
+    assert len(version.splitlines()) <= 25
