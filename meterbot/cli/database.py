@@ -19,11 +19,11 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
     `meterbot run` does it, too.
     """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.store.database import upgrade
 
     url = database_url(context, config)
     log_setup.set_up()
-    done(operations.upgrade_database(url))
+    done(upgrade(url.get_secret_value()))
     print("the database is up to date")
 
 
@@ -58,11 +58,11 @@ def db_backup(
     For PostgreSQL, use pg_dump.
     """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.store.database import back_up
 
     url = database_url(context, config)
     log_setup.set_up()
-    print(done(operations.back_up(url, file, datetime.now(UTC))))
+    print(done(back_up(url.get_secret_value(), file, datetime.now(UTC))))
 
 
 @db.command("restore")
@@ -76,11 +76,11 @@ def db_restore(
     The replaced database is kept. Stop the bot first.
     """
     from meterbot.app import log_setup
-    from meterbot.cli import operations
+    from meterbot.store.database import restore
 
     url = database_url(context, config)
     log_setup.set_up()
-    kept = done(operations.restore(url, file, datetime.now(UTC)))
+    kept = done(restore(url.get_secret_value(), file, datetime.now(UTC)))
     print(f"restored from {file}" + ("" if kept is None else f"; the replaced database is kept as {kept}"))
 
 

@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -37,7 +36,6 @@ from meterbot.store import (
     Forgotten,
     Store,
     StoredSession,
-    database,
     deliveries,
     forgetting,
     invited_seats,
@@ -46,7 +44,7 @@ from meterbot.store import (
     push_tokens,
     sessions,
 )
-from meterbot.store.database import open_store, peek_memories, peek_sessions, upgrade
+from meterbot.store.database import open_store, peek_memories, peek_sessions
 from meterbot.store.invited_seats import InvitedSeat
 
 
@@ -175,24 +173,10 @@ async def discard_unreadable_sessions(config: Config) -> list[str]:
         return [seat for seat in sorted(lost) if await store.run(partial(sessions.forget, seat=seat))]
 
 
-async def upgrade_database(url: SecretStr) -> None:
-    await upgrade(url.get_secret_value())
-
-
 async def confirm_clock(url: SecretStr, now: datetime) -> None:
     """Lets a bot whose clock was ahead store readings again."""
     async with opened_at(url) as store:
         await store.run(lambda tx: notes.confirm_clock(tx, now))
-
-
-async def back_up(url: SecretStr, target: Path | None, now: datetime) -> Path:
-    """Copies the database, even while it is in use; returns the copy's name."""
-    return await database.back_up(url.get_secret_value(), target, now)
-
-
-async def restore(url: SecretStr, source: Path, now: datetime) -> Path | None:
-    """Replaces the database by a copy; returns the name of the old one, if there was one."""
-    return await database.restore(url.get_secret_value(), source, now)
 
 
 async def failed_items(url: SecretStr) -> tuple[list[FailedDelivery], list[FailedPull]]:

@@ -179,13 +179,18 @@ def _completed(extra: ExtraUsage, last: ExtraUsage, at: datetime) -> ExtraUsage:
     if extra.why_known or not last.why_known:
         # A source that never reads the row has nothing to carry over.
         return extra
+    return explained(extra, last)
+
+
+def explained(extra: ExtraUsage, other: ExtraUsage) -> ExtraUsage:
+    """Completed with why the other says that it is blocked."""
     return replace(
         extra,
         why_known=True,
-        reason=extra.reason or last.reason,
-        reason_class=extra.reason_class or last.reason_class,
-        out_of_credits=last.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
-        disabled_until=extra.disabled_until or last.disabled_until,
+        reason=extra.reason or other.reason,
+        reason_class=extra.reason_class or other.reason_class,
+        out_of_credits=other.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
+        disabled_until=extra.disabled_until or other.disabled_until,
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from meterbot.core.models import LastKnown
+from meterbot.rules.merging import explained
+from meterbot.rules.months import calendar_month
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,8 @@ def _with_why(known: LastKnown, other: LastKnown) -> LastKnown | None:
         return None
     if _month(known.extra_usage_at) != _month(other.extra_usage_at):
         return None
-    extra = replace(
-        extra,
-        why_known=True,
-        reason=extra.reason or told.reason,
-        reason_class=extra.reason_class or told.reason_class,
-        out_of_credits=told.out_of_credits if extra.out_of_credits is None else extra.out_of_credits,
-        disabled_until=extra.disabled_until or told.disabled_until,
-    )
-    return replace(known, snapshot=replace(known.snapshot, extra_usage=extra))
+    return replace(known, snapshot=replace(known.snapshot, extra_usage=explained(extra, told)))
 
 
-def _month(at: datetime | None) -> tuple[int, int] | None:
-    return None if at is None else (at.astimezone(UTC).year, at.astimezone(UTC).month)
+def _month(at: datetime | None) -> str | None:
+    return None if at is None else calendar_month(at)

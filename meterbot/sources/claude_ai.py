@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot.core.models import Counter, Health, Seat, Snapshot
+from meterbot.core.models import Counter, Seat, Snapshot
 from meterbot.sources.account import AccountInfo, Organization, account_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
@@ -242,26 +242,11 @@ class ClaudeAiSource:
     def _snapshot(
         self, now: datetime, organization: Organization | None, found: OrganizationAnswers
     ) -> Snapshot:
-        trouble = found.trouble
-        return Snapshot(
-            seat=self._seat.name,
-            source=self._seat.source,
-            fetched_at=now,
-            health=Health.OK if trouble is None else trouble.health,
-            org_uuid=None if organization is None else organization.uuid,
-            org_name=None if organization is None else organization.name,
-            windows=found.windows,
-            windows_read=found.windows_read,
-            extra_usage=found.metering.extra,
-            extra_usage_read=found.metering.read,
-            subscription=found.billing.subscription,
-            subscription_read=found.billing.read,
-            detail=None if trouble is None else trouble.sentence,
-            retry_at=None if trouble is None else trouble.retry_at(now),
-            tier=None if organization is None else organization.tier,
-            usage_is_total=found.metering.usage_is_total,
-            drift=tuple(found.notes.drift),
-            errors=tuple(found.errors),
+        snapshot = found.snapshot(self._seat, now)
+        if organization is None:
+            return snapshot
+        return replace(
+            snapshot, org_uuid=organization.uuid, org_name=organization.name, tier=organization.tier
         )
 
     def _with_account(self, snapshot: Snapshot, errors: list[str]) -> Snapshot:

@@ -6,9 +6,10 @@ token and daily; without a profile nothing is read. This source cannot know the 
 its reasons.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meterbot.core.models import Health, Seat, Snapshot
+from meterbot.core.models import Seat, Snapshot
 from meterbot.sources.extra_usage import Metering, metering_of
 from meterbot.sources.fields import DriftNotes
 from meterbot.sources.http_client import HttpClient
@@ -120,26 +121,20 @@ class ClaudeCodeSource:
         return profile
 
     def _snapshot(self, now: datetime, profile: Profile | None, found: OrganizationAnswers) -> Snapshot:
-        trouble = found.trouble
-        remarks = [] if profile is None else self._remarks(profile)
-        return Snapshot(
-            seat=self._seat.name,
-            source=self._seat.source,
-            fetched_at=now,
-            health=Health.OK if trouble is None else trouble.health,
-            account_uuid=None if profile is None else profile.account,
-            account_email=None if profile is None else profile.email,
-            org_uuid=None if profile is None else profile.org,
-            org_name=None if profile is None else profile.org_name,
-            windows=found.windows,
-            windows_read=found.windows_read,
-            extra_usage=found.metering.extra,
-            extra_usage_read=found.metering.read,
-            detail=trouble.sentence if trouble is not None else next(iter(remarks), None),
-            retry_at=None if trouble is None else trouble.retry_at(now),
-            tier=None if profile is None else profile.tier,
-            drift=(*(self._profile_drift if profile is not None else ()), *found.notes.drift),
-            errors=(*(f"account: {remark}" for remark in remarks), *found.errors),
+        snapshot = found.snapshot(self._seat, now)
+        if profile is None:
+            return snapshot
+        remarks = self._remarks(profile)
+        return replace(
+            snapshot,
+            account_uuid=profile.account,
+            account_email=profile.email,
+            org_uuid=profile.org,
+            org_name=profile.org_name,
+            detail=snapshot.detail or next(iter(remarks), None),
+            tier=profile.tier,
+            drift=(*self._profile_drift, *snapshot.drift),
+            errors=(*(f"account: {remark}" for remark in remarks), *snapshot.errors),
         )
 
     def _remarks(self, profile: Profile) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from meterbot.core.log import get_logger
-from meterbot.core.models import Window
+from meterbot.core.models import Health, Seat, Snapshot, Window
 from meterbot.sources.account import Organization
 from meterbot.sources.balance import balance_of
 from meterbot.sources.extra_usage import Metering, metering_of
@@ -48,6 +48,27 @@ class OrganizationAnswers:
     def ended(self) -> bool:
         """The failure concerns the whole session, so nothing more should be requested with it."""
         return self.trouble is not None and self.trouble.cause in {*_OF_THE_SESSION, Cause.UNREACHABLE}
+
+    def snapshot(self, seat: Seat, now: datetime) -> Snapshot:
+        """What was read at `now`, without whose it is."""
+        trouble = self.trouble
+        return Snapshot(
+            seat=seat.name,
+            source=seat.source,
+            fetched_at=now,
+            health=Health.OK if trouble is None else trouble.health,
+            windows=self.windows,
+            windows_read=self.windows_read,
+            extra_usage=self.metering.extra,
+            extra_usage_read=self.metering.read,
+            subscription=self.billing.subscription,
+            subscription_read=self.billing.read,
+            detail=None if trouble is None else trouble.sentence,
+            retry_at=None if trouble is None else trouble.retry_at(now),
+            usage_is_total=self.metering.usage_is_total,
+            drift=tuple(self.notes.drift),
+            errors=tuple(self.errors),
+        )
 
 
 async def read_organization(

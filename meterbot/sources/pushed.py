@@ -10,6 +10,7 @@ a main window or an amount was there but could not be parsed, else `ok`.
 """
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
@@ -61,20 +62,12 @@ def _snapshot(seat: Seat, value: object, path: str, now: datetime) -> Snapshot:
     answers = _answers(seat, sent, notes)
     health, detail = _health(sent, answers)
     estimate, throttle = _estimate(sent, notes), _throttle(sent, notes, now)
-    return Snapshot(
-        seat=seat.name,
-        source=seat.source,
-        fetched_at=fetched_at,
+    return replace(
+        answers.snapshot(seat, fetched_at),
         health=health,
         account_uuid=sent.account_uuid,
         account_email=sent.account_email,
         org_uuid=sent.org_uuid,
-        windows=answers.windows,
-        windows_read=answers.windows_read,
-        extra_usage=answers.metering.extra,
-        extra_usage_read=answers.metering.read,
-        subscription=answers.billing.subscription,
-        subscription_read=answers.billing.read,
         estimate=estimate,
         throttle=throttle,
         detail=detail,
