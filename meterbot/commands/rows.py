@@ -76,8 +76,7 @@ def seat_name(row: SeatRow, view: View) -> str:
     if not view.may_see(row.seat.name):
         return "a seat"
     name = one_line(row.seat.name, NAME_COLUMNS)
-    several = sum(other.seat.name == row.seat.name for other in view.report.rows) > 1
-    if not several or row.counter is None:
+    if row.counter is None or row.seat.name not in view.report.split:
         return name
     return f"{name} ({one_line(row.snapshot.org_name or row.counter.org, 12)})"
 

@@ -4,6 +4,7 @@ Amounts are summed exactly and per currency, each counter once. Unknown stays un
 read, or that belongs to an earlier month, is in no sum.
 """
 
+import collections
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,6 +114,12 @@ class TeamReport:
     duplicates: tuple[tuple[str, ...], ...]
     seats: int
     current: int
+    split: frozenset[str] = field(init=False, compare=False)
+    """Seats with several rows."""
+
+    def __post_init__(self) -> None:
+        rows = collections.Counter(row.seat.name for row in self.rows)
+        object.__setattr__(self, "split", frozenset(name for name, number in rows.items() if number > 1))
 
 
 def plan_troubles(rows: Iterable[SeatRow]) -> list[str]:

@@ -3,11 +3,11 @@ crossed. One worker at a time checks this for everybody, in a periodic job."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterbot import rules
 from meterbot.core.deliveries import Purpose
-from meterbot.core.models import Counter, Event, EventKind, Health, SessionEnd, SourceState, by_counter
+from meterbot.core.models import Counter, Event, EventKind, Health, SessionEnd, by_counter
 from meterbot.delivery import seat_settings
 from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
@@ -21,7 +21,6 @@ from meterbot.rules.memory import CLOSED_MONTH, DESTINATION_MEMORY, TEAM_MEMORY,
 from meterbot.rules.months import calendar_month, month_start
 from meterbot.store import (
     Connection,
-    CounterReader,
     Store,
     alert_actions,
     counter_states,
@@ -60,8 +59,7 @@ class PeriodicChecks:
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
         newest = await self._store.read(lambda c: newest_if_behind(c, now))
         if self._settings.budgets:
-            readers, sources = await self._store.read(_team)
-            shares = self._shares(readers, sources)
+            shares = await self._store.read(self._shares)
             events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now, newest or now))
         if newest is None:
             events += await self._close_month(now)
@@ -78,7 +76,8 @@ class PeriodicChecks:
         ending: Mapping[str, SessionEnd],
     ) -> list[Event]:
         locks.names(connection, [DESTINATION_MEMORY])
-        sources = source_states.read_sources(connection)
+        patience = min((seat.stale_after for seat in self._seats.values()), default=timedelta(0))
+        sources = source_states.read_not_well(connection, now - patience, now)
         waiting = [
             seat
             for seat in self._seats.values()
@@ -108,14 +107,12 @@ class PeriodicChecks:
             if queue.chat in chats and queue.trouble is not None and queue.troubled_since is not None
         ]
 
-    def _shares(
-        self, readers: Iterable[CounterReader], sources: Mapping[str, SourceState]
-    ) -> list[TeamShare]:
+    def _shares(self, connection: Connection) -> list[TeamShare]:
         """Each counter's share of the team's total, once, however many seats read it."""
-        healthy = {name for name, state in sources.items() if state.health is Health.OK}
+        healthy = source_states.read_healthy(connection)
         by_name: dict[Counter, list[str]] = {}
         memories: dict[Counter, str | None] = {}
-        for one in readers:
+        for one in counter_states.read_readers(connection):
             if one.seat in self._seats and counts_in_team(self._seats[one.seat], one.counter):
                 by_name.setdefault(one.counter, []).append(one.seat)
                 memories[one.counter] = one.memory
@@ -212,7 +209,3 @@ class PeriodicChecks:
                     redaction.salted(name), [posting], Purpose.REMINDER, line, priority_of(event.kind)
                 )
                 deliveries.queue(connection, new, {each.event: now for each in new})
-
-
-def _team(connection: Connection) -> tuple[list[CounterReader], dict[str, SourceState]]:
-    return counter_states.read_readers(connection), source_states.read_sources(connection)

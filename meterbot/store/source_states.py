@@ -1,9 +1,10 @@
 """The state of each seat's source, and its next reading."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from meterbot.core.models import Health, SourceState
 from meterbot.store import counter_states, locks, tables
@@ -11,8 +12,9 @@ from meterbot.store.statements import is_wanted, select_in, upsert
 from meterbot.store.values import Latest
 
 _HEALTH = {health.value: health for health in Health}
-_SEAT = tables.sources.c.seat
-_SOURCE_COLUMNS = tables.sources.c.keys()
+_SOURCES = tables.sources.c
+_SEAT = _SOURCES.seat
+_COLUMNS = [column.name for column in _SOURCES]
 _ALL = select(tables.sources).order_by(_SEAT)
 _SOME = _ALL.where(is_wanted(_SEAT))
 _LOCKED = _SOME.with_for_update(key_share=True)
@@ -42,11 +44,23 @@ def _by_seat(rows: Iterable[Row[Any]]) -> dict[str, SourceState]:
     }
 
 
+def read_not_well(connection: Connection, since: datetime, now: datetime) -> dict[str, SourceState]:
+    """Of the seats that fail, were last read well before `since`, or have an instant after `now`."""
+    failing = _SOURCES.health.not_in([Health.OK.value, Health.NEVER_SEEN.value])
+    ahead = or_(_SOURCES.since > now, _SOURCES.last_ok_at > now)
+    return _by_seat(connection.execute(_ALL.where(or_(failing, _SOURCES.last_ok_at < since, ahead))))
+
+
+def read_healthy(connection: Connection) -> set[str]:
+    """The seats whose last reading was good."""
+    return {*connection.scalars(select(_SEAT).where(_SOURCES.health == Health.OK.value))}
+
+
 def write_sources(connection: Connection, sources: Iterable[SourceState]) -> None:
     upsert(
         connection,
         tables.sources,
-        [{name: getattr(one, name) for name in _SOURCE_COLUMNS} for one in sources],
+        [{name: getattr(one, name) for name in _COLUMNS} for one in sources],
     )
 
 

@@ -13,7 +13,6 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -25,11 +24,13 @@ from sqlalchemy import event
 from meterbot.app import build
 from meterbot.app.config import load
 from meterbot.app.run import Bot
-from meterbot.chat import Question
 from meterbot.chat.slack.render import render
+from meterbot.commands.privacy import View
+from meterbot.commands.reports import team_report
+from meterbot.commands.words.team import team
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health, SourceState
-from meterbot.store import counter_states
+from meterbot.store import counter_states, source_states
 from meterbot.store.database import open_store
 from qa.benchmarks import store, tick, upstream, whole
 from tests import postgres
@@ -37,21 +38,23 @@ from tests import postgres
 _MOST = 40
 
 
-class _Here(ThreadPoolExecutor):
-    """Runs at once what would run in a thread, where no profiler sees it."""
-
-    def submit(self, work: Callable[..., Any], /, *values: Any, **named: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_result(work(*values, **named))
-        return done
-
-
 async def of_tick() -> str:
-    """A tick of 128 seats, as `tick` measures it."""
+    """A tick of 128 seats, as `tick` measures it: on the event loop, and on the store's thread."""
     with upstream.running() as served:
-        async with tick.ticking(served) as (tick_, _):
+        async with tick.ticking(served) as (tick_, _, kept):
             await tick_()
-            return await _profiled(lambda: _several(tick_, 4))
+            loop, writer = (cProfile.Profile(time.thread_time) for _ in range(2))
+            loop.enable()
+            await _several(tick_, 4)
+            loop.disable()
+            await kept.run(lambda _: writer.enable())
+            await _several(tick_, 4)
+            await kept.run(lambda _: writer.disable())
+    parts = {"the event loop": _rooms(loop), "the store's thread": _rooms(writer)}
+    took = {name: sum(rooms.values()) for name, rooms in parts.items()}
+    return "\n\n".join(
+        [_shares(took), *(f"{name}, by who has the CPU:\n{_shares(rooms)}" for name, rooms in parts.items())]
+    )
 
 
 @asynccontextmanager
@@ -70,18 +73,16 @@ async def _known(clock: ManualClock) -> AsyncIterator[Bot]:
 
 
 async def of_answer() -> str:
-    """An answer to `/claude-spend`, 170 seats of which were read since the one before."""
+    """An answer to `/claude-spend` about ten thousand seats."""
     clock = ManualClock(store.BEGAN)
     async with _known(clock) as bot:
-        asyncio.get_running_loop().set_default_executor(_Here())
-
-        async def answer() -> None:
-            render((await bot.commands.answer(Question((), "slack", "U1"))).message)
-
-        await answer()
-        clock.advance(timedelta(seconds=1))
-        await store.write(bot.store, store.batch(store.counters(170), clock.now(), 1))
-        return await _profiled(answer)
+        profiler = cProfile.Profile(time.thread_time)
+        profiler.enable()
+        with bot.store.engine.connect() as connection:
+            known = source_states.read_team(connection)
+        render(team(View(team_report(*known, bot.seats.values(), clock.now()))))
+        profiler.disable()
+    return f"By who has the CPU:\n{_shares(_rooms(profiler))}\n\nBy function:\n{_functions(profiler)}"
 
 
 async def of_checks() -> str:
@@ -91,30 +92,44 @@ async def of_checks() -> str:
 
 
 async def of_memory(seats: int = 2_000) -> str:
-    """The memory of a seat, as Python allocates it: its configuration, its reader, what is known of it, its row."""
+    """What a seat takes, as Python allocates it: for ever, and while an answer is made."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, clock, of = Path(name), ManualClock(store.BEGAN), store.counters(seats)
         told = whole.environment(seats, "http://127.0.0.1:9", folder, 60.0)
-        shares = dict[str, float]()
+        found = dict[str, int]()
         tracemalloc.start()
 
         def note(what: str) -> None:
             gc.collect()
-            shares[what] = tracemalloc.get_traced_memory()[0] - sum(shares.values())
+            found[what] = tracemalloc.get_traced_memory()[0] - sum(found.values())
 
         note("before")
         config = load(None, told, folder)
         note("its configuration")
         async with build.assembled(config, clock, terminal=(None, io.StringIO())) as bot:
-            note("its session, its reader, the rest that is made at the start")
             await store.write(bot.store, store.batch(of, clock.now(), 0))
-            await bot.store.read(counter_states.read_latest)
-            note("what is known of it")
+            note("its session, its reader, its deadline")
+            tracemalloc.reset_peak()
+            held, _ = tracemalloc.get_traced_memory()
             await bot.commands.context.report(clock.now())
-            note("its row of the report")
+            found["its part of an answer, while that is made"] = tracemalloc.get_traced_memory()[1] - held
         tracemalloc.stop()
-    del shares["before"]
-    return _shares(shares)
+    del found["before"]
+    return "\n".join(f"{size / seats:6,.0f} bytes  {what}" for what, size in found.items())
+
+
+async def of_samples() -> str:
+    """Samples kept on SQLite, as `store` measures it."""
+    of, profiler = store.counters(store.SEATS), cProfile.Profile(time.thread_time)
+    with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as folder:
+        kept = await open_store(f"sqlite:///{folder}/samples.db")
+        for minute in range(4):
+            if minute == 1:
+                await kept.run(lambda _: profiler.enable())
+            await store.append(kept, store.samples(of, store.BEGAN + timedelta(minutes=minute), minute))
+        await kept.run(lambda _: profiler.disable())
+        await kept.close()
+    return f"By who has the CPU:\n{_shares(_rooms(profiler))}\n\nBy function:\n{_functions(profiler)}"
 
 
 async def of_postgresql() -> str:
@@ -160,6 +175,7 @@ PROFILES: Mapping[str, Callable[[], Awaitable[str]]] = {
     "answer": of_answer,
     "checks": of_checks,
     "memory": of_memory,
+    "samples": of_samples,
     "postgresql": of_postgresql,
     "help": of_help,
     "start": of_start,
@@ -177,9 +193,35 @@ async def _profiled(work: Callable[[], Awaitable[object]]) -> str:
     profiler.enable()
     await work()
     profiler.disable()
+    return _functions(profiler)
+
+
+def _functions(profiler: cProfile.Profile) -> str:
     stats: Any = pstats.Stats(profiler)
     spent = {_named(where): told[3] for where, told in stats.stats.items() if "meterbot" in where[0]}
     return f"{stats.total_tt * 1e3:,.0f} ms of CPU\n{_shares(spent, of=stats.total_tt)}"
+
+
+def _rooms(profiler: cProfile.Profile) -> Mapping[str, float]:
+    """Seconds by room of meterbot and by library, without what they call. A function written in C counts for its
+    callers."""
+    stats: Any = pstats.Stats(profiler)
+    spent = Counter[str]()
+    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():
+        if file != "~":
+            spent[_room(file)] += own
+            continue
+        for (caller, _, _), (_, _, its, _) in callers.items():
+            spent[_room(caller)] += its
+    return spent
+
+
+def _room(file: str) -> str:
+    _, library, inside = file.rpartition("site-packages/")
+    if library:
+        return inside.partition("/")[0]
+    _, ours, inside = file.rpartition("/meterbot/")
+    return f"meterbot/{inside.partition('/')[0]}" if ours else "Python's own"
 
 
 def _named(where: tuple[str, int, str]) -> str:

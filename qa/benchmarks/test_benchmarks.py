@@ -1,6 +1,6 @@
 """A short version of what `make bench` measures: counts, and a ratio with a margin of 15 percent.
 
-`tests/test_costs.py` counts requests, statements, transactions and TLS contexts. Measurements that take minutes, or
+`tests/app/test_costs.py` counts requests, statements, transactions and TLS contexts. Measurements that take minutes, or
 vary on a busy machine, are only in `make bench`: thousands of seats, several workers, the start, a year of history.
 """
 

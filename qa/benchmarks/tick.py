@@ -17,6 +17,7 @@ import httpx
 from meterbot.app import build
 from meterbot.app.config import load
 from meterbot.core.clock import ManualClock
+from meterbot.store import Store
 from qa.benchmarks import measure, poll, upstream, whole
 from qa.benchmarks.measure import Line
 
@@ -26,8 +27,8 @@ _BEGAN = datetime(2026, 4, 30, 8, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work, measure.Work]]:
-    """A whole tick of the bot, and the bare requests of a reading by a stock httpx."""
+async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work, measure.Work, Store]]:
+    """A whole tick of the bot, the bare requests of a reading by a stock httpx, and the bot's store."""
     with tempfile.TemporaryDirectory(prefix="meterbot-bench-") as name:
         folder, clock = Path(name), ManualClock(_BEGAN)
         config = load(None, whole.environment(SEATS, served.url, folder, 60.0), folder)
@@ -49,13 +50,13 @@ async def ticking(served: upstream.Running) -> AsyncIterator[tuple[measure.Work,
 
             bare = poll.stock_httpx(client, served.url)
             assert [await tick() for _ in range(2)][-1] == SEATS
-            yield tick, lambda: measure.at_once(bare, range(_HTTPX), 8)
+            yield tick, lambda: measure.at_once(bare, range(_HTTPX), 8), bot.store
             await bot.poller.close()
 
 
 async def ratios(served: upstream.Running, rounds: int) -> dict[str, list[float]]:
     """Microseconds of CPU for a seat: `ours` is the whole tick, `httpx` the bare requests of a reading."""
-    async with ticking(served) as (tick, bare):
+    async with ticking(served) as (tick, bare, _):
         found = await measure.in_turns({"ours": tick, "httpx": bare}, rounds)
     served.seen()
     return found

@@ -1,6 +1,7 @@
 """The team view: what `/claude-spend` answers. Totals first, then who is blocked, the seats, who is missing, and
 what is charged next."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from meterbot.chat import Answer
@@ -175,11 +176,11 @@ def rest_note(rest: Sequence[SeatRow], view: View, *, among: bool) -> str:
     number = len({row.seat.name for row in rest})
     head = f"and {number} more" if among else count(number, "seat")
     counted = [row for row in rest if row.counted and row.used is not None]
-    currencies = [row.used.currency for row in counted if row.used is not None]
+    seats_with = Counter(row.used.currency for row in counted if row.used is not None)
     telling = {
         one.currency
         for row in counted
-        if (one := row.used) and currencies.count(one.currency) == 1 and not view.sees_rows_of(row.seat.name)
+        if (one := row.used) and seats_with[one.currency] == 1 and not view.sees_rows_of(row.seat.name)
     }
     known = totals(row.used for row in counted if row.used is not None and row.used.currency not in telling)
     if telling:
