@@ -11,12 +11,14 @@ from meterbot.rules.forecast import Forecast, RemainingSpend, cap_is_at_risk, fo
 from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
 from meterbot.rules.pace import Pace, cap_eta, pace
+from meterbot.rules.pace_alerts import DAY
 from meterbot.rules.window_trend import full_at
 
 
 @dataclass(frozen=True, slots=True)
 class SeatOutlook:
-    """The outlook of one row. `cap_at`: when the cap is reached at the present pace, None if not this month. `full`:
+    """The outlook of one row. `cap_at`: when the cap is reached at the pace of the last 24 hours, as the
+    alert says; None if not this month. `full`:
     the windows that fill up before they reset, and when."""
 
     row: SeatRow
@@ -95,7 +97,7 @@ def _outlook(
         and extra.comparable
         and row.block is None
     ):
-        at = cap_eta(used, extra.cap, speed, now, month_end(calendar_month(now)))
+        at = cap_eta(used, extra.cap, pace(samples, now, (DAY,)), now, month_end(calendar_month(now)))
         cap_at = at if at is not None and cap_is_at_risk(at, extra.cap, month, now) else None
     read_at = row.windows_at
     full = []

@@ -14,6 +14,7 @@ from meterbot.rules.forecast import HABIT
 from meterbot.rules.hours import Hour, joined, last_month, this_day_of_last_month
 from meterbot.rules.months import calendar_month
 from meterbot.rules.pace import PACE_WINDOWS, pace
+from meterbot.rules.pace_alerts import DAY
 from meterbot.store import Connection, Store, history, rollup, source_states
 
 _MANY_SEATS = 200
@@ -55,7 +56,7 @@ async def outlooks_with_hours(store: Store, report: TeamReport) -> tuple[Outlook
     """The outlooks of the report's seats, and the hours of four weeks on which they are based, joined by UTC day."""
     now = report.as_of
     counters = {row.counter for row in report.rows if row.counter is not None and not row.beside}
-    recent = await store.read(lambda c: history.read(c, counters, now - PACE_WINDOWS[3]))
+    recent = await store.read(lambda c: history.read(c, counters, now - DAY))
     samples = await asyncio.to_thread(_with_pace, recent, now)
     # A seat that was idle for hours has left few samples: read those of a longer time.
     idle = counters - {sample.counter for sample in samples}

@@ -141,7 +141,11 @@ def _near(one: SeatOutlook, view: View) -> list[str]:
 
 
 def _filling(one: SeatOutlook, view: View) -> list[str]:
-    lines = [] if one.cap_at is None else [f"at this pace it reaches its cap {_about(one.cap_at, view)}"]
+    lines = (
+        []
+        if one.cap_at is None
+        else [f"at the last day's pace it reaches its cap {_about(one.cap_at, view)}"]
+    )
     return lines + [f"{window_label(window)} full {_about(at, view)}" for window, at in one.full]
 
 

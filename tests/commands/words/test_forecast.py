@@ -99,10 +99,12 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     one = reading(shot)
     one = replace(one, known=replace(one.known, trail=trail))
     report = team_report([one], {"ana": state()}, [seat()], NOW)
-    said = outlooks(report, samples("ana", "49.90", "0.05"), hours("ana"))
+    # The alert measures a cap's pace over 24 hours, and so does the answer: 20 cents in 10 hours.
+    earlier = replace(samples("ana", "49.70")[-1], at=NOW - timedelta(hours=10))
+    said = outlooks(report, [earlier, *samples("ana", "49.90", "0.05")], hours("ana"))
     text = whole(forecast_answer(replace(view, report=report), said))
     assert "ana: 5-hour full at about Thu Apr 30 11:00" in text
-    assert "ana: at this pace it reaches its cap at about Thu Apr 30 10:16" in text
+    assert "ana: at the last day's pace it reaches its cap at about Thu Apr 30 15:00" in text
     assert "ana   $49.90  about $50.48  $50.00     $0.38" in text
     assert (
         "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the daily spend stays the same."
