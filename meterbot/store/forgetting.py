@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
+from meterbot.rules.memory import balance_memory_name
 from meterbot.store import alert_actions, deliveries, event_log, pull_requests, source_states, tables
 from meterbot.store.counter_states import ids
 from meterbot.store.leases import lease_of
@@ -26,10 +27,15 @@ def forget(connection: Connection, seat: str) -> Forgotten:
     events = list(connection.scalars(select(tables.events.c.key).where(tables.events.c.seat == seat)))
     points = _count(connection, tables.history, "counter", own)
     deliveries = _count(connection, tables.deliveries, "event", events)
+    memories = [
+        f"source:{seat}",
+        f"settings:{seat}",
+        *map(balance_memory_name, _organizations_of(connection, own)),
+    ]
     others = [
         delete(tables.latest).where(_latest.seat == seat),
         delete(tables.sources).where(tables.sources.c.seat == seat),
-        delete(tables.memories).where(tables.memories.c.name.in_((f"source:{seat}", f"settings:{seat}"))),
+        delete(tables.memories).where(tables.memories.c.name.in_(memories)),
         delete(tables.notes).where(tables.notes.c.name == f"join:{seat}"),
         delete(tables.join_codes).where(tables.join_codes.c.seat == seat),
         delete(tables.seat_agents).where(tables.seat_agents.c.seat == seat),
@@ -64,6 +70,12 @@ def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]
     found = {*connection.scalars(named), *connection.scalars(shown), *once.values()}
     elsewhere = {*connection.scalars(select(_latest.counter).where(_latest.seat != seat))}
     return found - elsewhere, found & elsewhere
+
+
+def _organizations_of(connection: Connection, own: set[int]) -> set[str]:
+    """The organizations of which no other counters are stored."""
+    elsewhere = {*connection.scalars(select(_counters.org).where(_counters.id.not_in(own)))}
+    return {*connection.scalars(select(_counters.org).where(_counters.id.in_(own)))} - elsewhere
 
 
 def _count(connection: Connection, table: Table, column: str, values: set[int] | list[str]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -24,7 +25,7 @@ from meterbot.core.models import (
 from meterbot.core.money import Money
 from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings, parse_threshold
-from meterbot.store import CounterState, Store
+from meterbot.store import CounterState, Store, forgetting, rule_memories
 from tests.ingest.test_ingest import Door, store
 
 __all__ = ["store"]
@@ -72,6 +73,16 @@ async def test_one_alert_is_stored_for_all_seats_of_an_organization(store: Store
     told = await door.take(*[reading(name, 400, 0) for name in SEATS])
     told += await door.take(*[reading(name, 300, 15) for name in SEATS])
     assert told.count("balance_low") == 1
+
+
+async def test_what_is_remembered_of_an_organization_goes_with_the_last_of_its_seats(store: Store) -> None:
+    door, name = Door(store, *SEATS.values(), rules=RULES), "balance:acme"
+    await door.take(*[reading(each, 400, 0) for each in SEATS])
+    left = []
+    for each in SEATS:
+        await store.run(partial(forgetting.forget, seat=each))
+        left.append(list(await store.read(lambda c: rule_memories.read_memories(c, [name]))))
+    assert left == [[name], [name], []]
 
 
 def test_it_comes_again_after_credits_were_bought() -> None:
