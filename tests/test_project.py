@@ -51,6 +51,15 @@ def test_what_it_is_built_with_is_pinned_as_well() -> None:
     assert not [str(one) for one in ours if not re.fullmatch(r"==[\w.]+", str(one.specifier))]
 
 
+def test_an_older_python_meets_the_sentence_that_names_the_needed_one_first() -> None:
+    """pip compares `requires-python` only once it can build: a pin without files for that Python would be the error."""
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    for text in PROJECT["build-system"]["requires"]:
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": "3.9"}):
+            assert not str(requirement.specifier), text
+
+
 def test_every_pin_is_exact_and_fits_what_is_declared() -> None:
     held = pins()
     assert not [str(pin) for pin in held.values() if not re.fullmatch(r"==[\w.]+", str(pin.specifier))]

@@ -1,9 +1,12 @@
 """The running process and its signals."""
 
+import asyncio
+import resource
 import signal
 import socket
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.e2e import process
@@ -28,6 +31,35 @@ async def test_sighup_reloads_the_configuration_and_keeps_the_old_one_for_a_wron
         assert ended.status == 0, ended.stderr
     listed = await process.meterbot("seat", "list", cwd=tmp_path)
     assert "bo" in listed.stdout
+
+
+@pytest.mark.timeout(180)
+async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_path: Path) -> None:
+    """No file of the process may grow: every write to the database fails as on a full disk."""
+    port = free_port()
+    (tmp_path / "config.toml").write_text(CONFIG.format(port=port, seat="ana"))
+    async with process.started("run", cwd=tmp_path) as bot, aiohttp.ClientSession() as http:
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+
+        async def ready() -> tuple[int, str]:
+            async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                return answer.status, await answer.text()
+
+        async def until(status: int) -> str:
+            async with asyncio.timeout(80):
+                while (answer := await ready())[0] != status:  # noqa: ASYNC110 - another process waits
+                    await asyncio.sleep(0.5)
+            return answer[1]
+
+        await until(200)
+        _, most = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, most))
+        assert "the database cannot be written to" in await until(503)
+        resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (most, most))
+        await until(200)
+        ended = await process.stop(bot)
+        assert ended.status == 0, ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,11 @@ def test_amounts_of_two_currencies_stay_two_amounts() -> None:
 def test_a_sentence_begins_and_ends_like_one() -> None:
     said = [sentence(text) for text in ("the field is text", "Told.", "cut…", "who?")]
     assert said == ["The field is text.", "Told.", "Cut…", "Who?"]
-    assert [stopped(text) for text in ("ana is BLOCKED", "Told.")] == ["ana is BLOCKED.", "Told."]
+    assert [stopped(text) for text in ("ana is BLOCKED", "Told.", "Which seat?")] == [
+        "ana is BLOCKED.",
+        "Told.",
+        "Which seat?",
+    ]
 
 
 def test_foreign_text_cannot_leave_its_line() -> None:

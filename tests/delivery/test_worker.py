@@ -1086,3 +1086,19 @@ async def test_a_message_whose_own_text_cannot_be_read_fails_and_the_others_are_
     await line.worker(wall).drain()
     assert wall.titles() == ["good"]
     assert len(await line.store.read(deliveries.failed)) == 1
+
+
+async def test_a_scope_that_is_missing_for_an_hour_is_logged_when_that_begins_and_ends(
+    line: Line, slack: tuple[SlackSimulator, Chat]
+) -> None:
+    workspace, chat = slack
+    workspace.fail("chat.postMessage", *[refused("missing_scope", needed="chat:write")] * 4)
+    await line.queue("alert", chat="slack", channel=workspace.channel)
+    worker = line.worker(chat)
+    with capture_logs() as lines:
+        for _ in range(5):
+            await worker.drain()
+            line.clock.advance(LONG)
+    assert [message.text for message in workspace.messages()] == ["alert"]
+    told = ["a message has to wait", "messages arrive again"]
+    assert [entry["event"] for entry in lines if entry["event"] in told] == told

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from meterbot.chat import Answer, Question
 from meterbot.chat.discord.connection import STANDING_BY
@@ -479,6 +480,22 @@ async def test_a_question_that_was_too_late_disturbs_nothing(discord: DiscordSim
         discord.fail("POST", CALLBACK, refused(404, 10062, "Unknown interaction"))
         await discord.slash("me")
         assert await discord.answer_to(await discord.slash("me"))
+
+
+async def test_suggestions_that_were_too_late_are_a_warning_each_and_no_traceback(
+    discord: DiscordSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(discord):
+        await discord.until(lambda: discord.commands and discord.gateway.live)
+        discord.fail("POST", CALLBACK, refused(404, 10062, "Unknown interaction"))
+        with capture_logs() as lines:
+            await discord.type_ahead("s")
+            assert (await discord.answer_to(await discord.slash("me")))["content"] is not None
+    told = [line for line in lines if line["log_level"] != "info"]
+    assert [(line["log_level"], line["event"]) for line in told] == [
+        ("warning", "completions were not shown")
+    ]
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_broken_answer_is_told_to_the_asker(discord: DiscordSimulator) -> None:

@@ -29,6 +29,11 @@ def test_it_asks_for_what_the_bot_calls_and_for_nothing_else() -> None:
     }
 
 
+def test_a_person_in_the_command_arrives_as_an_id() -> None:
+    """Otherwise `seat @ana` would be the words that were typed, and could name the seat ana of somebody else."""
+    assert [command["should_escape"] for command in read()["features"]["slash_commands"]] == [True]
+
+
 def test_direct_messages_need_two_scopes_more() -> None:
     parsed = yaml.safe_load(manifest(direct_messages=True))
     assert {*parsed["oauth_config"]["scopes"]["bot"]} - {*read()["oauth_config"]["scopes"]["bot"]} == {
