@@ -121,8 +121,8 @@ class PushEndpoint:
             return _Refusal(409, receipt.refused, remedy, seat=seat).response()
         status = "stored" if receipt.new else "unchanged"
         counts = {"stored": receipt.new, "unchanged": receipt.unchanged}
-        told = {"status": status, "seat": seat, **counts, "spent": receipt.spent}
-        return web.json_response(told, status=202 if receipt.new else 200)
+        body = {"status": status, "seat": seat, **counts, "spent": receipt.spent}
+        return web.json_response(body, status=202 if receipt.new else 200)
 
 
 def _hold_up(seconds: float, who: str) -> None:

@@ -87,14 +87,14 @@ def watch_renewal(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         return memory, []
     today = local.date()
     days = (day - today).days
-    told = memory.alerted_renewals.get(day, ())
+    alerted = memory.alerted_renewals.get(day, ())
     due = sorted(step for step in set(reading.settings.renewal_days) if 0 <= days <= step)
-    new = [step for step in due if step not in told]
+    new = [step for step in due if step not in alerted]
     if not new:
         return memory, []
     yesterday = today - timedelta(days=1)
     kept = {past: steps for past, steps in memory.alerted_renewals.items() if past >= yesterday}
-    memory = replace(memory, alerted_renewals={**kept, day: (*told, *new)})
+    memory = replace(memory, alerted_renewals={**kept, day: (*alerted, *new)})
     if new[0] != due[0]:
         return memory, []
     extra = reading.merged.snapshot.extra_usage

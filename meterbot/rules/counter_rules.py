@@ -63,12 +63,12 @@ def watch_counter(
     for step in _STEPS:
         memory, new = step(memory, reading)
         events += new
-    told = mark_duplicates(settings.enabled(*events))
+    marked = mark_duplicates(settings.enabled(*events))
     return CounterUpdate(
         _remembered(before, memory, reading),
         merged,
         changed=True,
-        events=told,
+        events=marked,
         sample=_sample(before, memory, reading),
         set_back=ahead,
         risen=_risen(reading),

@@ -17,8 +17,8 @@ def next_renewal(day: int, today: date) -> date:
 
 def as_configured(snapshot: Snapshot, day: int | None, today: date) -> Snapshot:
     """The snapshot with the configured renewal, if no source has ever reported one. It counts as not read."""
-    told = snapshot.subscription is not None and not snapshot.subscription.configured
-    if told or snapshot.subscription_read or snapshot.org_uuid is None:
+    stated = snapshot.subscription is not None and not snapshot.subscription.configured
+    if stated or snapshot.subscription_read or snapshot.org_uuid is None:
         return snapshot
     configured = None if day is None else Subscription(None, next_renewal(day, today), configured=True)
     return snapshot if configured == snapshot.subscription else replace(snapshot, subscription=configured)

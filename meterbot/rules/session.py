@@ -28,14 +28,14 @@ def watch_session(
     the end, only the smallest. A renewal moves the end, which starts again. An estimated end that has passed and was never
     reported is reported as `0d`, because many sessions last longer."""
     day, left = end.at.astimezone(UTC).date(), end.at - now
-    told = memory.alerted_session_days if memory.session_end == day else ()
+    alerted = memory.alerted_session_days if memory.session_end == day else ()
     reached = [days for days in SESSION_DAYS if timedelta(0) < left <= timedelta(days=days)]
-    if left <= timedelta(0) and end.estimated and ends_soon(end, now) and not told:
+    if left <= timedelta(0) and end.estimated and ends_soon(end, now) and not alerted:
         reached = [0]
-    new = [days for days in reached if days not in told]
+    new = [days for days in reached if days not in alerted]
     if not new or EventKind.SESSION_EXPIRING not in settings.kinds:
         return memory, ()
-    memory = replace(memory, session_end=day, alerted_session_days=(*told, *new))
+    memory = replace(memory, session_end=day, alerted_session_days=(*alerted, *new))
     level = f"{new[-1]}d"
     event = Event(
         key=f"session_expiring:{seat.name}:{day.isoformat()}:{level}",

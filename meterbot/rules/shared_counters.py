@@ -44,12 +44,12 @@ def completed(own: LastKnown, others: Mapping[str, LastKnown]) -> Shared:
 
 def _with_why(known: LastKnown, other: LastKnown) -> LastKnown | None:
     """With the other's knowledge of a block; None if that is nothing new, or of another month."""
-    extra, told = known.snapshot.extra_usage, other.snapshot.extra_usage
-    if extra is None or extra.why_known or told is None or not told.why_known:
+    extra, theirs = known.snapshot.extra_usage, other.snapshot.extra_usage
+    if extra is None or extra.why_known or theirs is None or not theirs.why_known:
         return None
     if _month(known.extra_usage_at) != _month(other.extra_usage_at):
         return None
-    return replace(known, snapshot=replace(known.snapshot, extra_usage=explained(extra, told)))
+    return replace(known, snapshot=replace(known.snapshot, extra_usage=explained(extra, theirs)))
 
 
 def _month(at: datetime | None) -> str | None:

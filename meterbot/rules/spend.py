@@ -202,16 +202,16 @@ def watch_thresholds(memory: CounterMemory, reading: CleanReading) -> tuple[Coun
     if raised(memory.measured_cap, reading.cap):
         below = {step.level for step in steps if step.percent is not None and step not in crossed}
         if below & set(memory.alerted_levels):
-            told = tuple(level for level in memory.alerted_levels if level not in below)
-            memory = replace(memory, alerted_levels=told, levels_reset_at=reading.stamp)
+            alerted = tuple(level for level in memory.alerted_levels if level not in below)
+            memory = replace(memory, alerted_levels=alerted, levels_reset_at=reading.stamp)
     first = reading.switched is not None or memory.measured_cap is None
-    untold = in_order([step for step in crossed if step.level not in memory.alerted_levels], cap)
-    news = [step for step in untold if not _outdone(step, crossed, memory.alerted_levels)]
+    unalerted = in_order([step for step in crossed if step.level not in memory.alerted_levels], cap)
+    news = [step for step in unalerted if not _outdone(step, crossed, memory.alerted_levels)]
     measured = memory.measured_cap if reading.cap is None else reading.cap
-    if untold or measured != memory.measured_cap:
+    if unalerted or measured != memory.measured_cap:
         memory = replace(
             memory,
-            alerted_levels=(*memory.alerted_levels, *(step.level for step in untold)),
+            alerted_levels=(*memory.alerted_levels, *(step.level for step in unalerted)),
             measured_cap=measured,
         )
     if not news:
@@ -241,10 +241,10 @@ def _crossed(memory: CounterMemory, reading: CleanReading, news: list[Threshold]
     )
 
 
-def _outdone(step: Threshold, crossed: list[Threshold], told: tuple[str, ...]) -> bool:
+def _outdone(step: Threshold, crossed: list[Threshold], alerted: tuple[str, ...]) -> bool:
     """Whether a higher level of the same kind was posted already: this one was added to the configuration since."""
     higher = [other.level for other in crossed if _above(other, step)]
-    return any(level in told for level in higher) or (step.default and _passed(step, told))
+    return any(level in alerted for level in higher) or (step.default and _passed(step, alerted))
 
 
 def _above(other: Threshold, step: Threshold) -> bool:
@@ -253,9 +253,9 @@ def _above(other: Threshold, step: Threshold) -> bool:
     return False
 
 
-def _passed(step: Threshold, told: Iterable[str]) -> bool:
+def _passed(step: Threshold, alerted: Iterable[str]) -> bool:
     """Whether a higher amount was posted: the counter has dipped and rises again."""
-    amounts = [parse_threshold(level).amount for level in told if not level.endswith("%")]
+    amounts = [parse_threshold(level).amount for level in alerted if not level.endswith("%")]
     return any(
         amount is not None
         and step.amount is not None

@@ -61,13 +61,13 @@ def _watch(
 ) -> tuple[TeamMemory, Event | None]:
     name = f"{money.plain(budget.amount)} {budget.amount.currency}"
     crossed = [step for step in budget.thresholds if reached(step, total, budget.amount)]
-    told = memory.alerted_levels.get(name, ())
-    if complete and (gone := set(told) - {step.level for step in crossed}):
-        told = tuple(level for level in told if level not in gone)
+    alerted = memory.alerted_levels.get(name, ())
+    if complete and (gone := set(alerted) - {step.level for step in crossed}):
+        alerted = tuple(level for level in alerted if level not in gone)
         memory = replace(memory, levels_reset_at={**memory.levels_reset_at, name: f":{instant(now)}"})
-    new = in_order([step for step in crossed if step.level not in told], budget.amount)
+    new = in_order([step for step in crossed if step.level not in alerted], budget.amount)
     memory = replace(
-        memory, alerted_levels={**memory.alerted_levels, name: (*told, *(step.level for step in new))}
+        memory, alerted_levels={**memory.alerted_levels, name: (*alerted, *(step.level for step in new))}
     )
     if not new:
         return memory, None
