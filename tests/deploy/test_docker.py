@@ -95,7 +95,9 @@ async def test_the_health_check_asks_the_bot_on_its_port(tmp_path: Path) -> None
     listener = HttpServer(application(take), [("127.0.0.1", 0)])
     port = await listener.start()
     try:
-        well = await process.meterbot("healthcheck", environ={"PORT": str(port)}, cwd=tmp_path)
+        # The environment's proxy is not asked about this machine.
+        environ = {"PORT": str(port), "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+        well = await process.meterbot("healthcheck", environ=environ, cwd=tmp_path)
         named = await process.meterbot(
             "healthcheck", "--url", f"http://127.0.0.1:{port}/elsewhere", cwd=tmp_path
         )

@@ -425,6 +425,22 @@ async def test_a_renewed_session_is_used_from_the_next_request_on() -> None:
     assert served.source.session_key == third
 
 
+@pytest.mark.parametrize(
+    ("body", "encoding", "cut"),
+    [(b"no gzip", "gzip", False), (b"[" + b" " * 999, "identity", True)],
+    ids=["broken gzip", "breaks off"],
+)
+async def test_a_renewed_session_is_kept_although_its_answer_cannot_be_read(
+    body: bytes, encoding: str, *, cut: bool
+) -> None:
+    renewed = KEY.replace("planted", "renewed")
+    async with serving() as served:
+        headers = {"Set-Cookie": f"sessionKey={renewed}; Path=/", "Content-Encoding": encoding}
+        served.server.fail("account", Reply(body=body, headers=headers, cut=cut))
+        assert (await served.read_one()).health is not Health.OK
+    assert served.source.session_key == renewed
+
+
 async def test_a_cookie_that_is_no_key_does_not_cost_the_seat_its_session() -> None:
     async with serving() as served:
         headers = {"Set-Cookie": "sessionKey=from-a-proxy; Path=/"}
