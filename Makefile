@@ -44,10 +44,10 @@ quick: $(VENV)/.test
 	$(say) 'types'
 	@$(VENV)/bin/mypy
 	$(say) 'unit tests on SQLite'
-	@$(VENV)/bin/python -m pytest -n 2 $(BY_FILE) -k 'not postgresql' $(QUICK) $(ARGS)
+	@HYPOTHESIS_PROFILE=quick $(VENV)/bin/python -m pytest -n 2 $(BY_FILE) -k 'not postgresql' $(QUICK) $(ARGS)
 
-# The rooms whose tests start no process and no server of somebody else's.
-QUICK = tests/agent tests/app/config tests/chat tests/commands tests/core tests/delivery tests/ingest tests/rules tests/sources
+# The rooms whose tests start no process, and few servers.
+QUICK = tests/app/config tests/commands tests/core tests/delivery tests/ingest tests/rules tests/sources
 
 check: $(VENV)/.test
 	$(say) 'lint'

@@ -1,7 +1,7 @@
 """How many examples hypothesis tries of a property.
 
-The same on every run, and few, so that the whole suite takes minutes. HYPOTHESIS_PROFILE=search looks for new ones, and
-tries eighty times as many.
+The same on every run, and few, so that the whole suite takes minutes; `make quick` tries still fewer.
+HYPOTHESIS_PROFILE=search looks for new ones, and tries eighty times as many.
 """
 
 import os
@@ -12,6 +12,7 @@ _STEADY = 25
 
 # A machine under load is not a failure: there is no deadline.
 settings.register_profile("steady", derandomize=True, deadline=None, max_examples=_STEADY)
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=_STEADY // 5)
 settings.register_profile("search", deadline=None, max_examples=80 * _STEADY)
 
 
@@ -22,6 +23,6 @@ def load_profile() -> None:
 def examples(number: int) -> settings:
     """So many in `make test`. All of them share the test's fixtures."""
     return settings(
-        max_examples=number * settings().max_examples // _STEADY,
+        max_examples=max(1, number * settings().max_examples // _STEADY),
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
