@@ -36,7 +36,7 @@ test: check
 	$(say) 'peers: servers that others wrote'
 	@$(VENV)/bin/python -m tests.peers.install
 	$(say) 'tests'
-	@$(VENV)/bin/python -m pytest -n 3 $(BY_FILE) -r s $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 3 $(BY_FILE) $(ARGS)
 
 quick: $(VENV)/.test
 	$(say) 'lint'

@@ -1,5 +1,6 @@
 """Which tests run, on which databases, and in which order: hooks of pytest, which finds them in conftest.py."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -44,8 +45,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{count} skipped, {reason.removeprefix('Skipped: ')}")
     if programs := config.stash.get(ABSENT, set()):
-        terminalreporter.write_line(f"not asked, because they are not here: {', '.join(sorted(programs))}")
+        terminalreporter.write_line(
+            f"not asked, because they are not installed: {', '.join(sorted(programs))}"
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 import meterbot
 from tests import pins as requirements
+from tests.missing import missing
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomli.loads((ROOT / "pyproject.toml").read_text())
@@ -114,6 +115,17 @@ def test_every_target_of_make_is_in_its_help() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     helped = re.findall(r"@echo 'make (\w+)", makefile)
     assert {*phony.split()} - {"help"} == {*helped}
+
+
+def test_what_is_missing_is_named_and_fails_in_continuous_integration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="missing here: a server"):
+        missing("a server")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="missing in continuous integration: a server"):
+        missing("a server")
 
 
 def test_a_test_that_reaches_out_fails_even_if_the_code_forgives_it(tmp_path: Path) -> None:
