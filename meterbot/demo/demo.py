@@ -7,7 +7,7 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -45,7 +45,7 @@ async def play_once() -> None:
     print(f"{_HELLO}\n")
     # One read at a time and the same jitter, so that every run tells the same.
     same = random.Random(2026)  # noqa: S311 - jitter, not a secret
-    async with _stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as (
+    async with stage(clock, stop=lambda: None, interactive=False, concurrency=1, rng=same) as (
         bot,
         direct,
     ):
@@ -64,7 +64,7 @@ async def play_live(speed: float) -> None:
     the month when nobody sits at the terminal."""
     clock, stop = FastClock(month.START, speed, held=True), asyncio.Event()
     print(f"{_HELLO}\n{_HOW}\n", flush=True)
-    async with _stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
+    async with stage(clock, stop=stop.set, interactive=True, poll_interval=_UNHURRIED) as (bot, direct):
         clock.begin()
         directing = asyncio.create_task(_direct_until_end(bot, clock, direct, stop))
         try:
@@ -123,7 +123,7 @@ async def _ask(bot: Bot, words: str) -> None:
 
 
 @asynccontextmanager
-async def _stage(
+async def stage(
     clock: Clock,
     *,
     stop: Callable[[], None],
@@ -131,6 +131,7 @@ async def _stage(
     concurrency: int = READS_AT_ONCE,
     rng: random.Random | None = None,
     poll_interval: str = "2h",
+    team: Sequence[Teammate] = month.TEAM,
 ) -> AsyncIterator[tuple[Bot, Callable[[], None]]]:
     """A bot for the team, and the function that brings the team's accounts to the present moment."""
     with tempfile.TemporaryDirectory(prefix="meterbot-demo-") as folder:
@@ -142,7 +143,7 @@ async def _stage(
                     email=f"{person.name}@example.com",
                     organizations=[SimulatedOrganization(person.org, name=f"{person.name}'s organization")],
                 )
-                for person in month.TEAM
+                for person in team
             }
 
             def direct() -> None:
@@ -153,10 +154,10 @@ async def _stage(
                     account.signed_in = standing.signed_in
                     _set(account.organizations[0], person, standing)
 
-            environ = {person.key_variable: person.session_key for person in month.TEAM}
+            environ = {person.key_variable: person.session_key for person in team}
             environ["METERBOT_SECRET_KEY"] = new_key()
             environ["METERBOT_CONFIG_TOML"] = _configuration(
-                claude.url, Path(folder, "demo.db"), poll_interval
+                claude.url, Path(folder, "demo.db"), poll_interval, team
             )
             config = load(None, environ, Path(folder))
             terminal = (sys.stdin if interactive else None, sys.stdout)
@@ -188,7 +189,7 @@ def _set(organization: SimulatedOrganization, person: Teammate, standing: month.
     organization.next_charge = standing.next_charge
 
 
-def _configuration(claude_ai: str, database: Path, poll_interval: str) -> str:
+def _configuration(claude_ai: str, database: Path, poll_interval: str, team: Sequence[Teammate]) -> str:
     seats = "".join(
         f"""
 [[seats]]
@@ -199,7 +200,7 @@ plan = "{person.plan}"
 plan_price = "{person.plan_price}"
 owner = {{ github = "{person.name}"{', console = "operator"' * (person.name == "ana")} }}
 """
-        for person in month.TEAM
+        for person in team
     )
     return f"""
 timezone = "UTC"

@@ -1,116 +1,104 @@
 """Draws the pictures of README.md and docs/ into docs/images: `make pictures`.
 
-The team, the services and the amounts are those of `meterbot demo`; the payloads are what meterbot would send. With
-`--all FOLDER`, every kind of alert and every answer is drawn for looking at, on a desktop and a phone, light and dark.
+The team and the amounts are those of `meterbot demo`; the payloads are what meterbot would send. `--all FOLDER` draws
+everything for looking at instead: each answer for teams of 1, 5, 30 and 300 seats, and each kind of alert, for Slack and
+Discord, on a desktop and on a phone, light and dark. It takes some minutes.
 """
 
 import argparse
 import asyncio
-import io
+import base64
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from meterbot.chat import Question
+from meterbot.chat import Answer
+from meterbot.chat.discord.pictures import draw as chart_picture
 from meterbot.chat.discord.render import answer_payload, post_payload
+from meterbot.chat.slack.home_view import home_view
 from meterbot.chat.slack.render import render
-from meterbot.core.clock import ManualClock
 from meterbot.core.messages import Message
-from meterbot.core.models import EventKind
-from meterbot.demo.demo import _stage
-from qa.pictures.draw import CannotDrawError, Picture, draw, install
-from tests.delivery.alerts.events import said
+from qa.pictures.draw import CannotDrawError, Chat, Drawn, Sheet, Theme, draw, install
+from qa.pictures.scenes import SIZES, alert_posts, answers, blocked_alert, team_posts
 
 _IMAGES = Path(__file__).parents[2] / "docs/images"
-_START, _END = datetime(2026, 4, 1, 6, 30, tzinfo=UTC), datetime(2026, 4, 21, 13, 30, tzinfo=UTC)
-_STEP = timedelta(hours=3)
-"""Shorter than the time after which a seat without a reading is stale."""
-_SENT_AT = "2026-04-21T15:30:00Z"
-_HEIGHT = 3000
-_QUESTIONS = (
-    "",
-    "seat ana",
-    "forecast",
-    "history 7d",
-    "history 30d",
-    "renewals",
-    "pr",
-    "settings",
-    "status",
-    "help",
-)
 _DELIVERY = "picture0picture0"
-_PAGES = (
-    ("slack-blocked", "slack", "seat_blocked", "light"),
-    ("slack-team", "slack", "", "light"),
-    ("discord-blocked", "discord", "seat_blocked", "dark"),
-    ("discord-team", "discord", "", "dark"),
+_LOOKS: tuple[tuple[int, Theme, int], ...] = (
+    (760, "light", 3),
+    (760, "dark", 3),
+    (390, "light", 6),
+    (390, "dark", 6),
 )
+"""Width of a message, theme, and how many stand beside each other."""
 
 
-async def answers() -> dict[str, Message]:
-    """Question → answer, in the middle of the demo's month."""
-    clock = ManualClock(_START)
-    with redirect_stdout(io.StringIO()):
-        async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
-            while clock.now() < _END:
-                direct()
-                await bot.run_once()
-                clock.advance(_STEP)
-            asked = (Question(tuple(words.split()), "console", "operator") for words in _QUESTIONS)
-            return {" ".join(each.words): (await bot.commands.answer(each)).message for each in asked}
+def _post(chat: Chat, message: Message) -> dict[str, Any]:
+    return dict(render(message) if chat == "slack" else post_payload(message, _DELIVERY))
 
 
-def alerts() -> dict[str, Message]:
-    """Kind → an alert of it."""
-    return {kind.value: said(kind) for kind in EventKind}
-
-
-def _picture(
-    chat: Literal["slack", "discord"], message: Message, *, alert: bool, theme: str, width: int
-) -> Picture:
+async def _answer(chat: Chat, answer: Answer) -> dict[str, Any]:
     if chat == "slack":
-        payload = render(message)
-    else:
-        payload = post_payload(message, _DELIVERY) if alert else answer_payload(message)
-    return Picture(chat, dict(payload), _SENT_AT, width, "dark" if theme == "dark" else "light")
+        return dict(render(answer.message) if answer.page is None else home_view(answer.page))
+    png = await chart_picture(answer.message.charts)
+    picture = "" if png is None else f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return {**answer_payload(answer.message), "picture": picture}
 
 
-def _pages(asked: dict[str, Message], told: dict[str, Message]) -> Iterator[tuple[Path, Picture]]:
-    for name, chat, which, theme in _PAGES:
-        message = told.get(which) or asked[which]
-        place: Literal["slack", "discord"] = "slack" if chat == "slack" else "discord"
-        yield _IMAGES / f"{name}.png", _picture(place, message, alert=which in told, theme=theme, width=760)
+async def _pages() -> Iterator[tuple[Path, Sheet]]:
+    team, blocked = (await answers(5))[""], blocked_alert()
+    chats: tuple[tuple[Chat, Theme], ...] = (("slack", "light"), ("discord", "dark"))
+    pages = {}
+    for chat, theme in chats:
+        for name, payload in (("blocked", _post(chat, blocked)), ("team", await _answer(chat, team))):
+            pages[_IMAGES / f"{chat}-{name}.png"] = Sheet(chat, (Drawn(payload),), theme=theme)
+    return iter(pages.items())
 
 
-def _everything(
-    folder: Path, asked: dict[str, Message], told: dict[str, Message]
-) -> Iterator[tuple[Path, Picture]]:
-    chats: tuple[Literal["slack", "discord"], ...] = ("slack", "discord")
-    for which, message in (asked | told).items():
+async def _everything(folder: Path, sizes: list[int]) -> Iterator[tuple[Path, Sheet]]:
+    chats: tuple[Chat, ...] = ("slack", "discord")
+    drawn = {
+        ("alerts", chat): [Drawn(_post(chat, message), name) for name, message in alert_posts().items()]
+        for chat in chats
+    }
+    for size in sizes:
+        asked, posts = await answers(size), team_posts(size)
         for chat in chats:
-            for width, theme in ((760, "light"), (390, "dark")):
-                name = f"{chat}-{which.replace(' ', '-') or 'team'}-{width}.png"
-                yield folder / name, _picture(chat, message, alert=which in told, theme=theme, width=width)
+            drawn[f"{size}-seats", chat] = [
+                *[Drawn(await _answer(chat, answer), words or "team") for words, answer in asked.items()],
+                *[Drawn(_post(chat, message), name) for name, message in posts.items()],
+            ]
+    return (
+        (
+            folder / f"{name}-{chat}-{width}-{theme}.png",
+            Sheet(chat, tuple(each), width=width, theme=theme, columns=columns),
+        )
+        for (name, chat), each in drawn.items()
+        for width, theme, columns in _LOOKS
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m qa.pictures", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m qa.pictures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--all", type=Path, metavar="FOLDER", help="draw every alert and answer into this folder"
     )
-    folder = parser.parse_args().all
-    asked, told = asyncio.run(answers()), alerts()
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    parser.add_argument(
+        "--seats", type=int, nargs="+", choices=SIZES, default=SIZES, help="with --all: only these teams"
+    )
+    asked = parser.parse_args()
+    if asked.all is not None:
+        asked.all.mkdir(parents=True, exist_ok=True)
     try:
         install()
-        for path, picture in _pages(asked, told) if folder is None else _everything(folder, asked, told):
-            draw(picture, path, _HEIGHT)
-            print(path)  # noqa: T201 - a command that reports
+        sheets = asyncio.run(_pages() if asked.all is None else _everything(asked.all, asked.seats))
+        for path, sheet in sheets:
+            draw(sheet, path)
+            print(path, flush=True)  # noqa: T201 - a command that reports
     except CannotDrawError as error:
         sys.exit(str(error))
 

@@ -3,12 +3,16 @@
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 _HERE = Path(__file__).parent
 _MODULES = Path(__file__).parents[2] / ".peers/pictures"
+_PAGE = _MODULES / "page"
+_SENT_AT = "2026-04-21T15:30:00Z"
+_HEIGHT = 8000
+"""Enough for every sheet, and less than the 16384 pixels that Chromium draws."""
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -18,7 +22,6 @@ _FLAGS = (
     "--disable-sync",
     "--no-first-run",
     "--hide-scrollbars",
-    "--force-device-scale-factor=2",
     "--virtual-time-budget=5000",
 )
 
@@ -27,44 +30,44 @@ class CannotDrawError(Exception):
     """A program that drawing needs is missing; the text says which and how to install it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One message as one person sees it. `width` in CSS pixels: 760 is a desktop, 390 a phone."""
+Chat = Literal["slack", "discord"]
+Theme = Literal["light", "dark"]
 
-    chat: Literal["slack", "discord"]
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One message as a platform gets it; `name` stands above it, if a sheet has several."""
+
     payload: dict[str, Any]
-    sent_at: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Messages as one person sees them, in `columns`. `width` of a message in CSS pixels: 760 is a desktop, 390 a
+    phone."""
+
+    chat: Chat
+    messages: tuple[Drawn, ...]
     width: int = 760
-    theme: Literal["light", "dark"] = "light"
+    theme: Theme = "light"
+    columns: int = 1
 
 
 def install() -> None:
-    """Puts the drawing libraries into `.peers/pictures`. Raises `CannotDrawError`."""
+    """Puts the drawing libraries and the page into `.peers/pictures`. Raises `CannotDrawError`."""
     for program, package in (("npm", "nodejs and npm"), ("node", "nodejs"), ("chromium", "chromium")):
         if shutil.which(program) is None:
             raise CannotDrawError(f"{program} is missing: install {package} (Debian: apt install {package})")
     wanted = (_HERE / "package.json").read_text("utf-8")
     stamp = _MODULES / "package.json"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return
-    _MODULES.mkdir(parents=True, exist_ok=True)
-    names = [f"{name}@{version}" for name, version in json.loads(wanted)["dependencies"].items()]
-    _run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(_MODULES), *names)
-    stamp.write_text(wanted, "utf-8")
-
-
-def draw(picture: Picture, target: Path, height: int) -> None:
-    """Writes a PNG, cut to what is drawn. `height` in CSS pixels must be enough for the whole message."""
-    folder = _MODULES / "page"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(_HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    content = {
-        "chat": picture.chat,
-        "theme": picture.theme,
-        "payload": picture.payload,
-        "sentAt": picture.sent_at,
-    }
-    (folder / "payload.json").write_text(json.dumps(content), "utf-8")
+    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
+        _MODULES.mkdir(parents=True, exist_ok=True)
+        names = [f"{name}@{version}" for name, version in json.loads(wanted)["dependencies"].items()]
+        _run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", str(_MODULES), *names)
+        stamp.write_text(wanted, "utf-8")
+    shutil.rmtree(_PAGE, ignore_errors=True)
+    shutil.copytree(_HERE, _PAGE, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     bundler = str(_MODULES / "node_modules/.bin/esbuild")
     _run(
         bundler,
@@ -73,11 +76,20 @@ def draw(picture: Picture, target: Path, height: int) -> None:
         "--jsx=automatic",
         "--outfile=page.js",
         "--log-level=error",
-        cwd=folder,
+        cwd=_PAGE,
     )
-    size = f"--window-size={picture.width},{height}"
-    profile = f"--user-data-dir={folder / 'profile'}"
-    _run("chromium", *_FLAGS, profile, size, f"--screenshot={target}", (folder / "page.html").as_uri())
+
+
+def draw(sheet: Sheet, target: Path) -> None:
+    """Writes a PNG, cut to what is drawn."""
+    content = json.dumps({**asdict(sheet), "sentAt": _SENT_AT})
+    (_PAGE / "sheet.js").write_text(f"window.SHEET = {content};", "utf-8")
+    several = sheet.columns > 1
+    size = f"--window-size={sheet.width * sheet.columns},{_HEIGHT}"
+    scale = f"--force-device-scale-factor={1 if several else 2}"
+    profile = f"--user-data-dir={_PAGE / 'profile'}"
+    page = (_PAGE / "page.html").as_uri()
+    _run("chromium", *_FLAGS, scale, profile, size, f"--screenshot={target}", page)
     _cut(target)
 
 

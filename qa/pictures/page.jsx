@@ -1,9 +1,10 @@
-// Draws one payload, which `draw.py` puts beside this file, as Slack's and as Discord's clients show it.
+// Draws payloads, which `draw.py` puts beside this file, as Slack's and as Discord's clients show them.
 import { createRoot } from "react-dom/client";
 import { Message } from "slack-blocks-to-jsx";
 import "slack-blocks-to-jsx/dist/style.css";
 import "@skyra/discord-components-core";
-import { chat, theme, payload, sentAt } from "./payload.json";
+
+const { chat, theme, messages, width, columns, sentAt } = window.SHEET;
 
 const PEOPLE = { UANA: "ana", UBO: "bo" };
 
@@ -15,7 +16,7 @@ function drawable(block) {
   return { ...plain, type: "table" };
 }
 
-function Slack() {
+function Slack({ payload }) {
   const users = Object.entries(PEOPLE).map(([id, name]) => ({ id, name }));
   return (
     <Message
@@ -38,13 +39,18 @@ const LOGO =
       '<rect x="26" y="8" width="6" height="24" fill="#fff"/></svg>',
   );
 
+function instant(mark) {
+  const at = new Date(Number(mark.match(/\d+/)[0]) * 1000);
+  return at.toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+}
+
 // Discord's markdown, as far as meterbot uses it.
 function marked(text) {
   const parts = text.split(/(```\n[^]*?```|\*\*.*?\*\*|<t:\d+(?::\w)?>|<@\w+>)/);
   return parts.map((part, key) => {
     if (part.startsWith("```")) return <discord-code multiline key={key}>{part.slice(4, -3)}</discord-code>;
-    if (part.startsWith("**")) return <discord-bold key={key}>{part.slice(2, -2)}</discord-bold>;
-    if (part.startsWith("<t:")) return <discord-time key={key} timestamp={new Date(Number(part.match(/\d+/)[0]) * 1000).toISOString()} />;
+    if (part.startsWith("**")) return <discord-bold key={key}>{marked(part.slice(2, -2))}</discord-bold>;
+    if (part.startsWith("<t:")) return <span key={key} style={{ background: "#8884", borderRadius: 3 }}>{instant(part)}</span>;
     if (part.startsWith("<@")) return <discord-mention key={key}>{PEOPLE[part.slice(2, -1)] ?? "somebody"}</discord-mention>;
     return part.replace(/\\(.)/g, "$1").split("\n").flatMap((line, at) => (at ? [<br key={`${key}-${at}`} />, line] : [line]));
   });
@@ -52,18 +58,18 @@ function marked(text) {
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "destructive", 5: "link" };
 
-function Discord() {
+function Discord({ payload }) {
   return (
     <discord-messages light-theme={theme === "light" ? "" : undefined} no-background={undefined}>
       <discord-message author="meterbot" bot avatar={LOGO} timestamp={sentAt}>
         {marked(payload.content)}
+        {payload.picture ? <img slot="attachments" src={payload.picture} style={{ maxWidth: "min(100%, 550px)", borderRadius: 8 }} /> : null}
         {payload.embeds.map((embed, key) => (
           <discord-embed
             slot="embeds"
             key={key}
             embed-title={embed.title}
             color={`#${(embed.color ?? 0).toString(16).padStart(6, "0")}`}
-            image={payload.image}
           >
             <discord-embed-description slot="description">{marked(embed.description ?? "")}</discord-embed-description>
             <discord-embed-fields slot="fields">
@@ -90,5 +96,20 @@ function Discord() {
   );
 }
 
-document.body.style.cssText = `margin:0;padding:12px;background:${theme === "dark" ? "#1a1d21" : "#ffffff"}`;
-createRoot(document.getElementById("root")).render(chat === "slack" ? <Slack /> : <Discord />);
+const Shown = chat === "slack" ? Slack : Discord;
+
+function Sheet() {
+  return (
+    <div style={{ columns, columnGap: 0, columnFill: "balance" }}>
+      {messages.map(({ name, payload }, key) => (
+        <div key={key} style={{ width, padding: 12, boxSizing: "border-box", breakInside: "avoid" }}>
+          {name ? <div style={{ font: "bold 13px monospace", color: "#c0392b" }}>{name}</div> : null}
+          <Shown payload={payload} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+document.body.style.cssText = `margin:0;background:${theme === "dark" ? "#1a1d21" : "#ffffff"}`;
+createRoot(document.getElementById("root")).render(<Sheet />);

@@ -23,7 +23,7 @@ from meterbot.chat.console import Console
 from meterbot.core.clock import ManualClock
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Severity
-from meterbot.demo.demo import _stage
+from meterbot.demo.demo import stage
 from tests.delivery.alerts.events import BERLIN, month_closed, said
 from tests.docs import reference
 from tests.teams import NOW
@@ -97,7 +97,7 @@ async def _played(start: datetime, steps: int, question: str) -> str:
     screen, clock = io.StringIO(), ManualClock(start)
     bare = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     with redirect_stdout(screen), patch.dict(os.environ, bare | _TERMINAL, clear=True):
-        async with _stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
+        async with stage(clock, stop=lambda: None, interactive=False) as (bot, direct):
             direct()
             await bot.run_once()
             for _ in range(steps):
