@@ -3,13 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import dropwhile
 from textwrap import wrap
 
 from meterbot.core.inline import plain
 from meterbot.core.messages import Chart, ChartKind, Column, Message, Section, Table
+from meterbot.core.models import Severity
 
 DASH = "–"
 """Shown for an empty cell and an unknown number."""
+
+EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", Severity.CRITICAL: "🚨 "}
+"""In front of a title."""
 
 _GAP = "  "
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -18,9 +23,13 @@ _COMPACT_INDENT = "  "
 
 def without_natives(message: Message, width: int) -> Message:
     """The same message with its tables and charts as monospaced sections of at most `width` columns."""
-    tables = [*message.tables, *(chart_table(chart) for chart in message.charts)]
-    sections = [table_section(table, width) for table in tables]
+    sections = [table_section(table, width) for table in all_tables(message)]
     return replace(message, tables=(), charts=(), sections=(*sections, *message.sections))
+
+
+def all_tables(message: Message) -> list[Table]:
+    """The message's tables, and the numbers of its charts that are in none of them."""
+    return [*message.tables, *(chart_table(chart) for chart in message.charts if not chart.in_table)]
 
 
 def message_lines(message: Message) -> list[str]:
@@ -41,12 +50,16 @@ def table_section(table: Table, width: int) -> Section:
 
 def table_lines(table: Table, width: int) -> list[str]:
     """Aligned columns where they fit into `width`; else each row's name with the rest of the row below it."""
-    rows = [[cell_text(cell) for cell in row] for row in table.rows]
-    header = [column.name for column in table.columns]
-    lines = _aligned([header, *rows], table.columns)
+    lines = aligned_lines(table)
     if max(map(len, lines)) > width:
-        lines = [line for row in rows for line in _stacked(row, table.columns, width)]
+        lines = [line for row in table.rows for line in _stacked(row, table.columns, width)]
     return [*lines, *wrap(plain(table.note), width)]
+
+
+def aligned_lines(table: Table) -> list[str]:
+    """The header and the rows, as wide as they need to be."""
+    header = [column.name for column in table.columns]
+    return _aligned([header, *([cell_text(cell) for cell in row] for row in table.rows)], table.columns)
 
 
 def cell_text(cell: str) -> str:
@@ -59,22 +72,24 @@ def compact_cells(row: Sequence[str], columns: Sequence[Column]) -> str:
     cell whose form begins with `of` continues the cell before it."""
     phrase = ""
     for cell, column in zip(row[1:], columns[1:], strict=True):
-        if not column.compact or cell in {"", DASH}:
+        if not column.compact or cell_text(cell) == DASH:
             continue
-        said = column.compact.format(cell)
+        said = column.compact.format(cell_text(cell))
         joint = " " if said.startswith("of ") else " · "
         phrase = f"{phrase}{joint}{said}" if phrase else said
     return phrase
 
 
 def chart_table(chart: Chart) -> Table:
-    """A chart's numbers: a row for each label, a column for each series."""
+    """A chart's numbers: a row for each label, a column for each series; of lines, from the first known point on."""
     columns = [
         Column(""),
         *(Column(one.name, numeric=True, compact=f"{one.name} {{}}") for one in chart.series),
     ]
-    values = zip(*(one.values for one in chart.series), strict=True)
-    rows = [(label, *map(number_text, each)) for label, each in zip(chart.labels, values, strict=True)]
+    points = [*zip(chart.labels, *(one.values for one in chart.series), strict=True)]
+    if chart.kind is ChartKind.LINE:
+        points = [*dropwhile(lambda point: point[1] is None, points)]
+    rows = [(label, *map(number_text, values)) for label, *values in points]
     unit = f" ({chart.unit})" if chart.unit else ""
     return Table(f"{chart.title}{unit}", tuple(columns), tuple(rows))
 
@@ -114,6 +129,6 @@ def _aligned(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> list[s
 
 
 def _stacked(row: Sequence[str], columns: Sequence[Column], width: int) -> Iterator[str]:
-    yield row[0][:width]
+    yield cell_text(row[0])[:width]
     phrase = compact_cells(row, columns)
     yield from wrap(phrase, width, initial_indent=_COMPACT_INDENT, subsequent_indent=_COMPACT_INDENT)

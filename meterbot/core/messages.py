@@ -100,7 +100,8 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A chart. `labels` are on the x axis, or the segments of a pie (which has one series). `unit` is what the values
-    count, such as `USD`. `summary` says in a sentence or two what the chart shows. Slack draws at most 20 labels of
+    count, such as `USD`. `summary` says in a sentence or two what the chart shows. `in_table`: a table of the message has
+    the same numbers, so that text does not repeat them. Slack draws at most 20 labels of
     20 characters, 6 series and a title of 50 characters, so charts stay within that."""
 
     title: str
@@ -109,6 +110,7 @@ class Chart:
     series: tuple[Series, ...]
     unit: str = ""
     summary: str = ""
+    in_table: bool = False
 
     def __post_init__(self) -> None:
         if any(len(one.values) != len(self.labels) for one in self.series):

@@ -13,7 +13,8 @@ const PEOPLE = { UANA: "ana", UBO: "bo" };
 function drawable(block) {
   const plain = JSON.parse(JSON.stringify(block, (key, value) => (key === "verbatim" ? undefined : value)));
   if (block.type !== "data_table") return plain;
-  return { ...plain, type: "table" };
+  const rows = plain.rows.map((row) => row.map((cell) => (cell.type === "raw_number" ? { ...cell, type: "raw_text" } : cell)));
+  return { type: "table", rows };
 }
 
 function Slack({ payload }) {

@@ -756,7 +756,7 @@ async def test_a_broken_connection_to_discord_is_settled_by_looking(line: Line, 
 
 def shown(message: dict[str, Any]) -> str:
     """The first line, without the invisible mark of its delivery."""
-    said = str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+    said = str(message["content"].splitlines()[0])
     return said.strip("\u200b\u200c")
 
 

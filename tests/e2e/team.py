@@ -89,8 +89,8 @@ class Team:
 
 
 def shown(message: dict[str, Any]) -> str:
-    """The title of a message of Discord's; of a reply, the line."""
-    return str(message["embeds"][0]["title"] if message["embeds"] else message["content"].splitlines()[0])
+    """The first line of a message of Discord's."""
+    return str(message["content"].splitlines()[0])
 
 
 def configuration(

@@ -49,7 +49,10 @@ def _embed_problems(embed: Mapping[str, Any]) -> Iterator[str]:
     yield from _too_long(embed, {"title": TITLE, "description": DESCRIPTION}, "embed")
     yield from _too_long(embed.get("footer", {}), {"text": FOOTER}, "footer")
     yield from _too_many(embed.get("fields", []), FIELDS, "fields")
-    yield from _blank(embed, ["title"], "embed")
+    if not embed.keys() & {"title", "description", "fields", "footer"}:
+        yield "embed: empty"
+    if "title" in embed:
+        yield from _blank(embed, ["title"], "embed")
     for field in embed.get("fields", []):
         yield from _too_long(field, {"name": NAME, "value": VALUE}, "field")
         yield from _blank(field, ["name", "value"], "field")

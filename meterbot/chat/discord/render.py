@@ -4,7 +4,9 @@ sent. Lengths are in UTF-16 code units, the strictest way in which Discord may c
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from textwrap import wrap
 from typing import Any
 
 from meterbot.chat.discord.limits import (
@@ -22,14 +24,24 @@ from meterbot.chat.discord.limits import (
     Payload,
     units,
 )
-from meterbot.chat.text_forms import message_lines, without_natives
+from meterbot.chat.text_forms import (
+    EMOJI,
+    aligned_lines,
+    all_tables,
+    cell_text,
+    compact_cells,
+    message_lines,
+    without_natives,
+)
 from meterbot.core.inline import Instant, InstantStyle, Link, pieces, plain
-from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.messages import Action, Field, Message, Section, Table
 from meterbot.core.models import Severity
 
 # The part of the 6000 characters for each; the description gets the rest.
 _FOOTER_ROOM, _FIELDS_ROOM, _LINE_ROOM = 300, 1600, 300
 _TEXT_WIDTH = 40
+_BLOCK_WIDTH = 30
+"""A code block of so many columns is not broken on a phone."""
 _MORE_ROOM = len("… and 99999 more\n")
 
 _COLOURS = {
@@ -59,10 +71,12 @@ def post_payload(message: Message, delivery: str) -> Payload:
     hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
     owner = _owner(message)
     mention = f"<@{owner}> " if owner else ""
-    room = CONTENT - len(mention) - len(hidden)
+    # A phone's notification shows the content alone, and nothing of an embed.
+    title = _shown(cut(plain(message.title), TITLE, _escaped))
+    embed = _embed(message)
     return {
-        "content": mention + cut(plain(message.fallback), room, _escaped) + hidden,
-        "embeds": [_embed(message)],
+        "content": f"{mention}{EMOJI[message.severity]}{title}{hidden}",
+        "embeds": [embed] if embed.keys() & {"description", "fields", "footer"} else [],
         "components": _rows(buttons),
         "allowed_mentions": _mentions(owner),
     }
@@ -72,7 +86,7 @@ def answer_payload(message: Message) -> Payload:
     """The body that answers a question: without mentions and without a mark."""
     return {
         "content": "",
-        "embeds": [_embed(message)],
+        "embeds": [_embed(message, titled=True)],
         "components": _rows(_buttons(message.actions, None)),
         "allowed_mentions": _mentions(None),
     }
@@ -190,19 +204,49 @@ def _shown(text: str) -> str:
     return text if text.strip() else _BREAK
 
 
-def _embed(message: Message) -> Payload:
-    message = without_natives(message, _TEXT_WIDTH)
-    title = _shown(cut(plain(message.title), TITLE, _escaped))
-    fields = list(_fields(message.fields))
-    embed: Payload = {"title": title, "color": _COLOURS[message.severity], "fields": fields}
-    room = EMBED_TOTAL - units(title) - sum(units(field["name"] + field["value"]) for field in fields)
-    if message.footer:
+def _embed(message: Message, *, titled: bool = False) -> Payload:
+    message = _without_tables(message)
+    embed: Payload = {"color": _COLOURS[message.severity]}
+    room = EMBED_TOTAL
+    if titled:
+        embed["title"] = _shown(cut(plain(message.title), TITLE, _escaped))
+        room -= units(embed["title"])
+    if fields := list(_fields(message.fields)):
+        embed["fields"] = fields
+        room -= sum(units(field["name"] + field["value"]) for field in fields)
+    if message.footer.strip():
         embed["footer"] = {"text": cut(plain(message.footer), _FOOTER_ROOM, _calm)}
         room -= units(embed["footer"]["text"])
     description = _description(message, min(DESCRIPTION, room))
     if description:
         embed["description"] = description
     return embed
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(Section):
+    """Each line is a row's name, a line break, and the rest of the row."""
+
+
+def _without_tables(message: Message) -> Message:
+    """Tables and charts as sections: a code block where that is narrow enough for a phone, else lines of text."""
+    tables = [_table_section(table) for table in all_tables(message)]
+    return replace(message, tables=(), charts=(), sections=(*tables, *message.sections))
+
+
+def _table_section(table: Table) -> Section:
+    heading, note = plain(table.caption) or None, [table.note] * bool(table.note)
+    lines = aligned_lines(table)
+    if max(map(len, lines)) <= _BLOCK_WIDTH:
+        return Section((*lines, *wrap(plain(table.note), _BLOCK_WIDTH)), heading, fixed=True)
+    rows = [f"{cell_text(row[0])}\n{compact_cells(row, table.columns)}" for row in table.rows]
+    return _Rows((*rows, *note), heading)
+
+
+def _row(text: str) -> str:
+    """`**ana** $23.85 of $80.00`"""
+    name, ends, rest = text.partition("\n")
+    return f"**{_escaped(name)}** {_escaped(rest)}" if ends and name.strip() else _escaped(text)
 
 
 def _fields(fields: Sequence[Field]) -> Iterator[Payload]:
@@ -247,6 +291,7 @@ def _section(section: Section, room: int) -> str | None:
     if room < _MORE_ROOM:
         return None
     escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
+    escape = _row if isinstance(section, _Rows) else escape
     lines = _lines(section.lines, room, _LINE_ROOM, escape)
     return before + ("\n".join(lines) or _BREAK) + after
 

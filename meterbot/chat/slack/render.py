@@ -22,10 +22,9 @@ from meterbot.chat.slack.text import (
     rich_elements,
     visible,
 )
-from meterbot.chat.text_forms import message_lines, table_section, without_natives
+from meterbot.chat.text_forms import EMOJI, chart_table, message_lines, table_section, without_natives
 from meterbot.core.inline import plain
 from meterbot.core.messages import Action, Field, Message, Section
-from meterbot.core.models import Severity
 
 Payload = dict[str, Any]
 """`text` and `blocks` of a message, as Slack's methods take them."""
@@ -41,7 +40,6 @@ _OUR_ACTIONS = 6
 _OUR_LINE = 300
 _TEXT_WIDTH = 60
 
-_EMOJI = {Severity.INFO: "", Severity.GOOD: "✅ ", Severity.WARNING: "⚠️ ", Severity.CRITICAL: "🚨 "}
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
 
 
@@ -73,7 +71,7 @@ def render_without_natives(message: Message) -> Payload:
 def render_text(message: Message) -> Payload:
     """The whole message as text, without any block: the last form that is tried."""
     lines = message_lines(replace(without_natives(message, _TEXT_WIDTH), actions=()))
-    text = _EMOJI[message.severity] + "\n".join(lines)
+    text = EMOJI[message.severity] + "\n".join(lines)
     mention = _mention(message)
     return {"text": mention + escaped(text, _OUR_TEXT)}
 
@@ -85,12 +83,12 @@ def render_line(message: Message) -> Payload:
 
 
 def _fallback(message: Message) -> str:
-    return escaped(_EMOJI[message.severity] + (message.fallback or message.title), _OUR_TEXT)
+    return escaped(EMOJI[message.severity] + (message.fallback or message.title), _OUR_TEXT)
 
 
 def _top(message: Message) -> Iterator[Block]:
     title = one_line(plain(message.title))
-    yield {"type": "header", "text": plain_text(_EMOJI[message.severity] + title, HEADER)}
+    yield {"type": "header", "text": plain_text(EMOJI[message.severity] + title, HEADER)}
     mention = _mention(message)
     if visible(message.text):
         text = mrkdwn(message.text, _OUR_SECTION)
@@ -122,14 +120,10 @@ def _data(message: Message, budget: NativeBudget) -> tuple[list[Block], list[Sec
             blocks.append({"type": "context", "elements": [plain_text(table.note, _OUR_LINE)]})
     for chart in message.charts:
         block = chart_block(chart, budget)
-        if block is None:
-            sections.extend(
-                without_natives(
-                    replace(message, tables=(), charts=(chart,), sections=()), _TEXT_WIDTH
-                ).sections
-            )
-        else:
+        if block is not None:
             blocks.append(block)
+        elif not chart.in_table:
+            sections.append(table_section(chart_table(chart), _TEXT_WIDTH))
     return blocks, sections
 
 
@@ -201,19 +195,21 @@ def _fitted(section: Section, room: int) -> Block | None:
 
 
 def _section(heading: str | None, lines: Sequence[str], *, fixed: bool) -> Block:
-    elements: list[Block] = []
-    if heading is not None:
-        bold = {"type": "text", "text": clipped(one_line(plain(heading)), _OUR_LINE), "style": {"bold": True}}
-        elements.append({"type": "rich_text_section", "elements": [bold]})
+    said: list[Block] = []
+    blocks: list[Block] = []
     text = "\n".join(lines)
+    if heading is not None:
+        bold = clipped(one_line(plain(heading)), _OUR_LINE)
+        said.append({"type": "text", "text": bold, "style": {"bold": True}})
     if visible(text) and fixed:
         shown = {"type": "text", "text": plain(text)}
-        elements.append({"type": "rich_text_preformatted", "elements": [shown]})
+        blocks.append({"type": "rich_text_preformatted", "elements": [shown]})
     elif visible(text):
-        elements.append({"type": "rich_text_section", "elements": rich_elements(text)})
+        said += [{"type": "text", "text": "\n"}] * bool(said) + rich_elements(text)
     elif heading is None:
-        elements.append({"type": "rich_text_section", "elements": [{"type": "text", "text": DASH}]})
-    return {"type": "rich_text", "elements": elements}
+        said.append({"type": "text", "text": DASH})
+    above = [{"type": "rich_text_section", "elements": said}] if said else []
+    return {"type": "rich_text", "elements": [*above, *blocks]}
 
 
 def _and_more(count: int) -> str:

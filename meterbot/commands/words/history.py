@@ -182,7 +182,7 @@ def _spend_chart(days: DailySpend) -> Chart:
     )
     labels = tuple(each.label for each in buckets)
     title = f"Spent {_per(days)}"
-    return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days))
+    return Chart(title, ChartKind.BAR, labels, series, days.currency, _summary(days), in_table=True)
 
 
 def _month_charts(days: DailySpend) -> tuple[Chart, ...]:
@@ -229,7 +229,8 @@ def _blocked_text(days: DailySpend) -> str:
 
 
 def _renewals_text(renewals: Sequence[tuple[str, date]]) -> str:
-    each: dict[str, list[str]] = {}
+    """`ana and bo on Wed Apr 15, cleo on Mon Apr 20`"""
+    each: dict[date, list[str]] = {}
     for name, day in sorted(renewals, key=lambda one: one[1]):
-        each.setdefault(name, []).append(day_text(day))
-    return listed([f"{name} on {listed(on)}" for name, on in each.items()], _MOST_NAMES)
+        each.setdefault(day, []).append(name)
+    return ", ".join(f"{listed(names, _MOST_NAMES)} on {day_text(day)}" for day, names in each.items())

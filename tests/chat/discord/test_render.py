@@ -19,7 +19,7 @@ from meterbot.chat.discord.render import (
     words_of,
 )
 from meterbot.core.inline import instant, link
-from meterbot.core.messages import Action, Field, Message, Section
+from meterbot.core.messages import Action, Column, Field, Message, Section, Table
 from meterbot.core.models import Severity
 from tests.chat.discord.rig import DELIVERY, alert
 
@@ -185,7 +185,7 @@ def test_the_delivery_is_in_a_button_or_invisible_in_the_text() -> None:
     assert without["embeds"][0]["footer"] == {"text": "read 10:00 UTC"}
     assert "ref:" not in repr(without)
     seen = without["content"].replace("\u200b", "").replace("\u200c", "")
-    assert seen == "<@42> ana is BLOCKED: $50.00 of $50.00 spent"
+    assert seen == "<@42> 🚨 ana is BLOCKED"
 
 
 def test_an_instant_is_shown_in_the_readers_own_zone() -> None:
@@ -202,8 +202,36 @@ def test_the_last_form_fits_too(message: Message) -> None:
     assert carries({"components": [], **payload}, DELIVERY)
 
 
-def test_the_owner_is_mentioned_in_front_of_the_notification_text() -> None:
-    assert post_payload(alert(), DELIVERY)["content"] == "<@42> ana is BLOCKED: $50.00 of $50.00 spent"
+def test_a_post_begins_with_the_line_that_a_phone_notifies_of_and_says_it_once() -> None:
+    payload = post_payload(alert(), DELIVERY)
+    assert payload["content"] == "<@42> 🚨 ana is BLOCKED"
+    assert "ana is BLOCKED" not in repr(payload["embeds"])
+
+
+def test_a_post_of_one_line_has_no_empty_embed() -> None:
+    bare = Message("Slack accepts messages again", "Slack accepts messages again.", Severity.GOOD)
+    assert post_payload(bare, DELIVERY)["embeds"] == []
+
+
+def test_a_wide_table_is_lines_of_text_and_a_narrow_one_a_code_block() -> None:
+    columns = (Column("Seat"), Column("Spent", numeric=True), Column("Cap", compact="of {}"), Column("Used"))
+    rows = (("ana", "$95.20", "$100.00", "▰▰▰▰▰▰▰▰▰▱ 95%"), ("b_o", "$0.20", "", ""))
+    wide = Table("Seats", columns, rows, "and 3 more")
+    narrow = Table("Seats", columns[:2], tuple(row[:2] for row in rows))
+    assert _embed(Message("Team", "Team", tables=(wide,)))["description"].split("\n") == [
+        "**Seats**",
+        "**ana** $95.20 of $100.00 · ▰▰▰▰▰▰▰▰▰▱ 95%",
+        r"**b\_o** $0.20",
+        "and 3 more",
+    ]
+    assert _embed(Message("Team", "Team", tables=(narrow,)))["description"].split("\n") == [
+        "**Seats**",
+        "```",
+        "Seat   Spent",
+        "ana   $95.20",
+        "b_o    $0.20",
+        "```",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +267,7 @@ BUTTON = {"type": 2, "style": 2, "label": "x", "custom_id": "x"}
         ({"embeds": [{"title": "x"}] * 11}, "more than 10 embeds"),
         ({"embeds": [{"title": "x" * 257}]}, "embed: title longer than 256"),
         ({"embeds": [{"title": " "}]}, "embed: title missing or blank"),
+        ({"embeds": [{"color": 1}]}, "embed: empty"),
         ({"embeds": [{"title": "x", "description": "x" * 4097}]}, "embed: description longer than 4096"),
         ({"embeds": [{"title": "x", "footer": {"text": "x" * 2049}}]}, "footer: text longer than 2048"),
         ({"embeds": [{"title": "x", "fields": [{"name": "x", "value": "x"}] * 26}]}, "more than 25 fields"),
