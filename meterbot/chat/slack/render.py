@@ -199,13 +199,13 @@ def _section(heading: str | None, lines: Sequence[str], *, fixed: bool) -> Block
     blocks: list[Block] = []
     text = "\n".join(lines)
     if heading is not None:
-        bold = clipped(one_line(plain(heading)), _OUR_LINE)
+        bold = clipped(one_line(plain(heading)), _OUR_LINE) + "\n" * (visible(text) and not fixed)
         said.append({"type": "text", "text": bold, "style": {"bold": True}})
     if visible(text) and fixed:
         shown = {"type": "text", "text": plain(text)}
         blocks.append({"type": "rich_text_preformatted", "elements": [shown]})
     elif visible(text):
-        said += [{"type": "text", "text": "\n"}] * bool(said) + rich_elements(text)
+        said += rich_elements(text)
     elif heading is None:
         said.append({"type": "text", "text": DASH})
     above = [{"type": "rich_text_section", "elements": said}] if said else []
