@@ -241,6 +241,7 @@ def _connected(
         ingest,
         read_commits=read_commits,
         repositories=() if config.github is None else config.github.repositories,
+        post_without_cost=config.github is not None and config.github.post_without_cost,
         shown=config.privacy.rows == "named",
         counters=counters,
     )

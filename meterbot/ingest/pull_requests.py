@@ -62,7 +62,8 @@ class HookReceipt(StrEnum):
 
 
 class PullRequestTracker:
-    """`repositories`: patterns of those that count, all if there are none. `shown`: the channel may read what a
+    """`repositories`: patterns of those that count, all if there are none. `post_without_cost`: also post those that cost
+    nothing. `shown`: the channel may read what a
     single seat spent."""
 
     def __init__(
@@ -73,6 +74,7 @@ class PullRequestTracker:
         *,
         read_commits: CommitReader | None = None,
         repositories: Sequence[str] = (),
+        post_without_cost: bool = False,
         shown: bool = True,
         counters: ProcessCounters | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class PullRequestTracker:
         self._ingest = ingest
         self._read_commits = read_commits
         self._repositories = [pattern.lower() for pattern in repositories]
+        self._post_without_cost = post_without_cost
         self._shown = shown
         self._failing = False
         self._counters = counters or ProcessCounters()
@@ -217,7 +220,10 @@ class PullRequestTracker:
         known = [before, *sharing[1:]]
         news = [one for one, old in zip([final, *changed[1:]], known, strict=True) if one != old]
         records.write(connection, news)
-        return [_posted_if_it_cost(merged_event(final.pull, now, shown=self._shown))] if tells else []
+        if not tells:
+            return []
+        event = merged_event(final.pull, now, shown=self._shown)
+        return [event if self._post_without_cost else _posted_if_it_cost(event)]
 
     def _with_counters(self, pull: PullRequest, connection: Connection) -> PullRequest:
         """The pull request with the counters that its seats read now, unless it has some already."""

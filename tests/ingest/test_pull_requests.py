@@ -171,6 +171,19 @@ async def test_whose_author_has_no_seat_and_what_is_elsewhere_is_not_kept(store:
     ]
 
 
+@pytest.mark.parametrize("post_without_cost", [False, True])
+async def test_one_that_cost_nothing_is_posted_only_if_asked_for(
+    store: Store, *, post_without_cost: bool
+) -> None:
+    desk = Desk(store, post_without_cost=post_without_cost)
+    await desk.reads("1.00", START - HOUR)
+    await desk.take()
+    await desk.reads("1.00", MERGED_AT)
+    await desk.merges.step(MERGED_AT + MINUTE)
+    assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", True)
+    assert len(await desk.told()) == post_without_cost
+
+
 async def test_a_late_reading_changes_the_record_until_one_from_its_end_is_there(desk: Desk) -> None:
     await desk.reads("1.00", START - HOUR)
     await desk.take()

@@ -105,6 +105,7 @@ class GithubConfig(Table):
     webhook_secret: Annotated[SecretList, Usual("GITHUB_WEBHOOK_SECRET")]
     token: Annotated[Secret | None, Usual("GITHUB_TOKEN")] = None
     repositories: Many[RepositoryPattern] = ()
+    post_without_cost: bool = False
 
 
 class EndpointsConfig(Table):
