@@ -98,7 +98,9 @@ def reading(status: int, headers: Mapping[str, str], body: bytes, now: datetime)
     """The JSON of an answer (with exact numbers). Raises `SourceError` if the answer is no reading."""
     wait = retry_after(headers.get("retry-after"), now)
     if _is_challenge(headers, body):
-        raise SourceError(Cause.CHALLENGED, f"the edge asks for a browser challenge ({status})", wait)
+        raise SourceError(
+            Cause.CHALLENGED, f"a check for browsers was answered in place of the numbers ({status})", wait
+        )
     if 300 <= status < 400:
         raise _redirected(status, headers.get("location", ""))
     if status != 200:

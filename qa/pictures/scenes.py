@@ -69,7 +69,7 @@ async def answers(size: int) -> dict[str, Answer]:
         async with stage(clock, stop=lambda: None, interactive=False, team=crowd(size)) as (bot, direct):
             while clock.now() < _END:
                 direct()
-                await bot.step()
+                await bot.run_once()
                 clock.advance(_STEP)
             words = (*_QUESTIONS, "home mine", "home team")
             asked = {each: Question(tuple(each.split()), "console", "operator") for each in words}

@@ -179,7 +179,7 @@ async def test_one_that_cost_nothing_is_posted_only_if_asked_for(
     await desk.reads("1.00", START - HOUR)
     await desk.take()
     await desk.reads("1.00", MERGED_AT)
-    await desk.merges.step(MERGED_AT + MINUTE)
+    await desk.merges.calculate_due(MERGED_AT + MINUTE)
     assert (await desk.cost(), (await desk.bill()).settled) == ("$0.00", True)
     assert len(await desk.told()) == post_without_cost
 

@@ -441,10 +441,10 @@ EXPECTED: dict[str, Expected | NotRead] = {
         health=Health.CHALLENGED,
         subscription_read=False,
         errors=(
-            "overage: the edge asks for a browser challenge (403)",
+            "overage: a check for browsers was answered in place of the numbers (403)",
             "extra usage: nothing that was read says how much was used",
         ),
-        detail="the edge asks for a browser challenge (403)",
+        detail="a check for browsers was answered in place of the numbers (403)",
         paths=("account", "usage", "overage"),
     ),
     "overage_list_page": NotRead(),

@@ -144,16 +144,18 @@ def _filling(one: SeatOutlook, view: View) -> list[str]:
     lines = (
         []
         if one.cap_at is None
-        else [f"at the last day's pace it reaches its cap {_about(one.cap_at, view)}"]
+        else [f"at the last day's pace it reaches its cap {_around(one.cap_at, view)}"]
     )
-    return lines + [f"{window_label(window)} full {_about(at, view)}" for window, at in one.full]
+    return lines + [
+        f"the {window_label(window)} window is full {_around(at, view)}" for window, at in one.full
+    ]
 
 
-def _about(at: datetime, view: View) -> str:
-    """`at about Thu May 1 16:40`, `on about Thu May 8`"""
+def _around(at: datetime, view: View) -> str:
+    """`around Thu May 1 16:40`, `around Thu May 8`"""
     if (at - view.report.as_of).total_seconds() < 2 * 86400:
-        return f"at about {instant(at, view.tz)}"
-    return f"on about {day_text(at.astimezone(view.tz).date())}"
+        return f"around {instant(at, view.tz)}"
+    return f"around {day_text(at.astimezone(view.tz).date())}"
 
 
 # --- the chart ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ Seats = Mapping[str, Seat]
 
 _WORST_FIRST = (Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.GOOD)
 _NAME = 40
+_REPORTS = frozenset({EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE})
+"""Nothing is wrong: there is nothing to acknowledge."""
 TEAM = "team"
 """How people name the team where a command takes a seat."""
 
@@ -92,12 +94,13 @@ def _buttons(content: PostContent, *, settled: bool) -> tuple[Action, ...]:
 
     seat = content.events[-1].seat
     name = TEAM if seat is None else "" if seat in UNNAMED else seat
-    if settled:
+    if settled or all(each.severity is Severity.GOOD for each in content.events):
         return act("Why?", "why")
     acknowledged = any(each.kind is ActionKind.ACK and each.undone_at is None for each in content.actions)
+    reports = all(each.kind in _REPORTS for each in content.events)
     mute = "Mute…" if len({each.kind for each in content.events}) > 1 else "Mute this rule"
     return (
-        *(() if acknowledged else act("Acknowledge", "ack")),
+        *(() if acknowledged or reports else act("Acknowledge", "ack")),
         *act("Snooze…", "snooze", "2h"),
         *act(mute, "mute"),
         *act("Why?", "why"),

@@ -103,8 +103,8 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     earlier = replace(samples("ana", "49.70")[-1], at=NOW - timedelta(hours=10))
     said = outlooks(report, [earlier, *samples("ana", "49.90", "0.05")], hours("ana"))
     text = whole(forecast_answer(replace(view, report=report), said))
-    assert "ana: 5-hour full at about Thu Apr 30 11:00" in text
-    assert "ana: at the last day's pace it reaches its cap at about Thu Apr 30 15:00" in text
+    assert "ana: the 5-hour window is full around Thu Apr 30 11:00" in text
+    assert "ana: at the last day's pace it reaches its cap around Thu Apr 30 15:00" in text
     assert "ana   $49.90  about $50.48  $50.00     $0.38" in text
     assert (
         "$49.90 spent so far, $0.38/h now. Without caps, the month would end at about $50.48, if the daily spend stays the same."

@@ -68,13 +68,20 @@ def pressed(message: Message) -> list[str]:
     return [action.id for action in message.actions]
 
 
+def test_good_news_can_only_be_asked_about() -> None:
+    good = event(EventKind.SOURCE_UP, severity=Severity.GOOD)
+    assert pressed(shown(good)) == ["why:ref1", "seat:ana"]
+
+
 @pytest.mark.parametrize("kind", FACTS)
 def test_a_card_of_one_alert_is_the_alert_with_buttons(kind: EventKind) -> None:
     one = event(kind)
     plain_alert = alerts.alert(one, None if one.seat is None else SEATS[one.seat], BERLIN)
     message = shown(one)
     assert replace(message, actions=()) == replace(plain_alert, actions=())
-    assert pressed(message) == ["ack:ref1", "snooze:ref1", "mute:ref1", "why:ref1", *pressed(plain_alert)]
+    reports = {EventKind.PULL_REQUEST_MERGED, EventKind.PERIOD_CLOSED, EventKind.NOTICE}
+    acknowledge = [] if kind in reports else ["ack:ref1"]
+    assert pressed(message) == [*acknowledge, "snooze:ref1", "mute:ref1", "why:ref1", *pressed(plain_alert)]
     assert message.sections == plain_alert.sections
 
 
