@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -86,6 +87,18 @@ def test_without_native_forms_nothing_is_lost() -> None:
     message = Message("T", "T", tables=(SEATS,), charts=(DAYS,), sections=(Section(("last",)),))
     sections = without_natives(message, 60).sections
     assert [section.heading for section in sections] == ["Seats", "Spend by day (USD)", None]
+
+
+def test_a_chart_whose_numbers_a_table_has_adds_no_text() -> None:
+    message = Message("T", "T", tables=(SEATS,), charts=(replace(DAYS, in_table=True),))
+    assert [section.heading for section in without_natives(message, 60).sections] == ["Seats"]
+
+
+def test_a_line_as_text_begins_with_its_first_known_point() -> None:
+    points = (None, Decimal(1), None)
+    cap = Series("cap", (Decimal(9),) * 3)
+    line = Chart("So far", ChartKind.LINE, ("Apr 1", "Apr 2", "Apr 3"), (Series("so far", points), cap))
+    assert chart_table(line).rows == (("Apr 2", "1", "9"), ("Apr 3", "–", "9"))
 
 
 def test_a_row_of_another_length_is_a_mistake_of_ours() -> None:
