@@ -208,7 +208,7 @@ def test_the_table_the_charts_and_the_text_say_the_same() -> None:
     assert month.summary == "$7.50 this month, the cap is $100.00."
     text = body(message)
     assert "Blocked: ana for about 20h." in text
-    assert "Plan renewals: ana on Thu Apr 30 and bo on Thu Apr 30." in text
+    assert "Plan renewals: ana and bo on Thu Apr 30." in text
 
 
 @pytest.mark.parametrize(

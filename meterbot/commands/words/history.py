@@ -230,7 +230,10 @@ def _blocked_text(days: DailySpend) -> str:
 
 def _renewals_text(renewals: Sequence[tuple[str, date]]) -> str:
     """`ana and bo on Wed Apr 15, cleo on Mon Apr 20`"""
-    each: dict[date, list[str]] = {}
+    days: dict[str, list[str]] = {}
     for name, day in sorted(renewals, key=lambda one: one[1]):
-        each.setdefault(day, []).append(name)
-    return ", ".join(f"{listed(names, _MOST_NAMES)} on {day_text(day)}" for day, names in each.items())
+        days.setdefault(name, []).append(day_text(day))
+    same: dict[str, list[str]] = {}
+    for name, on in days.items():
+        same.setdefault(listed(on), []).append(name)
+    return ", ".join(f"{listed(names, _MOST_NAMES)} on {on}" for on, names in same.items())
