@@ -313,7 +313,7 @@ def test_a_card_of_as_many_as_may_be_with_the_longest_words_fits_and_hides_none(
     discord = embeds.post_payload(message, "d" * 20)
     assert limits.problems(slack) == []
     assert discord_limits.problems(discord) == []
-    for payload in (slack["blocks"], discord["embeds"]):
+    for payload in (slack["blocks"], [{"content": discord["content"]}, *discord["embeds"]]):
         words = seen(payload)
         assert heading in words
         for said in message.sections[0].lines:
