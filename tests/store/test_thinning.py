@@ -204,7 +204,7 @@ async def test_a_reading_after_the_thinning_joins_the_history(store: Store) -> N
     assert used == [dollars(amount) for amount in ("0", "49", "60", "61")]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL has its autovacuum
+@pytest.mark.databases("sqlite")  # PostgreSQL has its autovacuum
 async def test_the_file_levels_off(store: Store) -> None:
     """New samples use the pages of deleted ones, so no vacuum is needed."""
     sizes = []
