@@ -20,7 +20,7 @@ from meterbot.chat.slack.home_view import home_view
 from meterbot.chat.slack.render import render
 from meterbot.core.messages import Message
 from qa.pictures.draw import CannotDrawError, Chat, Drawn, Sheet, Theme, draw, install
-from qa.pictures.scenes import SIZES, alert_posts, answers, blocked_alert, team_posts
+from qa.pictures.scenes import SIZES, alert_posts, answers, team_posts
 
 _IMAGES = Path(__file__).parents[2] / "docs/images"
 _DELIVERY = "picture0picture0"
@@ -46,7 +46,7 @@ async def _answer(chat: Chat, answer: Answer) -> dict[str, Any]:
 
 
 async def _pages() -> Iterator[tuple[Path, Sheet]]:
-    team, blocked = (await answers(5))[""], blocked_alert()
+    team, blocked = (await answers(5))[""], alert_posts()["seat_blocked"]
     chats: tuple[tuple[Chat, Theme], ...] = (("slack", "light"), ("discord", "dark"))
     pages = {}
     for chat, theme in chats:

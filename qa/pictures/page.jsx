@@ -47,11 +47,12 @@ function instant(mark) {
 
 // Discord's markdown, as far as meterbot uses it.
 function marked(text) {
-  const parts = text.split(/(```\n[^]*?```|\*\*.*?\*\*|<t:\d+(?::\w)?>|<@\w+>)/);
+  const parts = text.split(/(```\n[^]*?```|\*\*.*?\*\*|<t:\d+(?::\w)?>|<@\w+>|\[[^\]]*\]\([^)]*\))/);
   return parts.map((part, key) => {
     if (part.startsWith("```")) return <discord-code multiline key={key}>{part.slice(4, -3)}</discord-code>;
     if (part.startsWith("**")) return <discord-bold key={key}>{marked(part.slice(2, -2))}</discord-bold>;
     if (part.startsWith("<t:")) return <span key={key} style={{ background: "#8884", borderRadius: 3 }}>{instant(part)}</span>;
+    if (part.startsWith("[")) return <discord-link key={key} href={part.slice(part.indexOf("(") + 1, -1)}>{part.slice(1, part.indexOf("]"))}</discord-link>;
     if (part.startsWith("<@")) return <discord-mention key={key}>{PEOPLE[part.slice(2, -1)] ?? "somebody"}</discord-mention>;
     return part.replace(/\\(.)/g, "$1").split("\n").flatMap((line, at) => (at ? [<br key={`${key}-${at}`} />, line] : [line]));
   });
@@ -62,7 +63,7 @@ const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "destructive", 5
 function Discord({ payload }) {
   return (
     <discord-messages light-theme={theme === "light" ? "" : undefined} no-background={undefined}>
-      <discord-message author="meterbot" bot avatar={LOGO} timestamp={sentAt}>
+      <discord-message author="meterbot" bot avatar={LOGO} timestamp={sentAt.slice(0, 16).replace("T", " ")}>
         {marked(payload.content)}
         {payload.picture ? <img slot="attachments" src={payload.picture} style={{ maxWidth: "min(100%, 550px)", borderRadius: 8 }} /> : null}
         {payload.embeds.map((embed, key) => (

@@ -12,7 +12,6 @@ from meterbot.core.clock import ManualClock
 from meterbot.core.deliveries import PostContent
 from meterbot.core.messages import Message
 from meterbot.core.models import EventKind, Seat, Severity
-from meterbot.delivery import alerts
 from meterbot.delivery.alerts.message import post, reminder
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.grouping import AT_ONCE
@@ -111,7 +110,3 @@ def team_posts(size: int) -> dict[str, Message]:
         "after an outage": together(EventKind.THRESHOLD_CROSSED, "While meterbot could not post"),
         "month": month_closed(seats=[{**row, "previous": None, "blocked_hours": 0} for row in rows]),
     }
-
-
-def blocked_alert() -> Message:
-    return alerts.alert(event(EventKind.SEAT_BLOCKED, severity=Severity.CRITICAL), seat("ana"), BERLIN)
