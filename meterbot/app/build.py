@@ -30,7 +30,7 @@ from meterbot.app.config.infrastructure import HttpConfig
 from meterbot.app.github_endpoint import GitHubEndpoint
 from meterbot.app.heartbeat import Heartbeat
 from meterbot.app.join_endpoint import JoinEndpoint
-from meterbot.app.known_seats import known_seats
+from meterbot.app.known_seats import end_invitations, known_seats
 from meterbot.app.metrics import Metrics
 from meterbot.app.push_endpoint import PushEndpoint
 from meterbot.app.run import Bot
@@ -107,6 +107,7 @@ async def assembled(
         chats = build_chats(
             config, clock, *notes_of(store), on_quit=on_quit, terminal=terminal, gateway=gateway
         )
+        await end_invitations(config, store)
         bot = _connected(
             config,
             clock,

@@ -1,20 +1,17 @@
 """The seats that meterbot knows: those of the configuration, and those that were invited."""
 
 from meterbot.app.config import Config
-from meterbot.core.errors import StartError
 from meterbot.core.seats import SeatDirectory
-from meterbot.core.text import listed
 from meterbot.store import Store, invited_seats
 
 
 async def known_seats(config: Config, store: Store) -> SeatDirectory:
-    """Raises `StartError` for a name that is in the configuration and was invited, too."""
-    seats = SeatDirectory(config.seat_list())
+    """Of a seat that is in the configuration and was invited, the configuration counts."""
     invited = await store.read(invited_seats.read)
-    if both := [each.name for each in invited if seats.is_configured(each.name)]:
-        raise StartError(
-            f"{listed(both)}: in the configuration, and invited, too. Remove the entry in the configuration, or keep it "
-            f"and run `meterbot seat forget {both[0]} --invitation`"
-        )
-    seats.set_invited([each.seat for each in invited])
-    return seats
+    return SeatDirectory(config.seat_list(), [each.seat for each in invited])
+
+
+async def end_invitations(config: Config, store: Store) -> None:
+    """Removes the invitations of seats that are in the configuration now: without their entry there, they are gone."""
+    names = [seat.name for seat in config.seat_list()]
+    await store.run(lambda tx: [invited_seats.remove(tx, name) for name in names])

@@ -45,7 +45,7 @@ def snapshot(
     from meterbot.commands import report_json, seat_lines
 
     settings = configured(context, config)
-    seats = {each.name: each for each in settings.seat_list()}
+    seats = done(seat_reads.seats_at_hand(settings))
     if unknown := [name for name in seat or [] if name not in seats]:
         refuse(f"no such seat: {', '.join(unknown)} (there are {', '.join(sorted(seats))})")
     log_setup.set_up()
@@ -201,12 +201,13 @@ def _print_branch(
     now: datetime,
     as_json: bool,
 ) -> None:
-    from meterbot.cli import answers, checkout
+    from meterbot.cli import answers, checkout, operations
     from meterbot.commands.words import pull_requests
 
     commits = checkout.branch_commits(repo, branch, base)
     try:
-        commits, names = checkout.authored(commits, settings.seat_list(), seat, email)
+        seats = [*done(operations.all_seats(settings)).values()]
+        commits, names = checkout.authored(commits, seats, seat, email)
     except checkout.WhoseError as error:
         refuse(str(error))
     pull = done(answers.branch_cost(settings, commits, names, now))

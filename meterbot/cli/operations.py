@@ -44,7 +44,7 @@ from meterbot.store import (
     push_tokens,
     sessions,
 )
-from meterbot.store.database import open_store, peek_memories, peek_sessions
+from meterbot.store.database import open_store, peek_invited, peek_memories, peek_sessions
 from meterbot.store.invited_seats import InvitedSeat
 
 
@@ -125,8 +125,10 @@ async def join_line(config: Config, seat: str, url: str, now: datetime) -> str:
 
 
 async def invited(config: Config) -> list[InvitedSeat]:
+    """The invited seats that are not in the configuration."""
+    configured = {seat.name for seat in config.seat_list()}
     async with opened(config) as store:
-        return await store.read(invited_seats.read)
+        return [each for each in await store.read(invited_seats.read) if each.name not in configured]
 
 
 async def remove_invitation(url: SecretStr, seat: str) -> bool:
@@ -160,8 +162,9 @@ async def stored_sessions(config: Config) -> dict[str, StoredSession]:
 
 async def stored_settings(config: Config) -> dict[str, str]:
     """What the seats' owners have set, as it is stored, from the database, which is not changed. Raises `StartError`."""
-    names = [seat_settings.name_of(seat.name) for seat in config.seats]
-    return await peek_memories(config.database_url.get_secret_value(), names)
+    url = config.database_url.get_secret_value()
+    seats = SeatDirectory(config.seat_list(), await peek_invited(url))
+    return await peek_memories(url, [seat_settings.name_of(name) for name in seats])
 
 
 async def discard_unreadable_sessions(config: Config) -> list[str]:

@@ -18,12 +18,13 @@ from meterbot.commands.reports import team_report
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
 from meterbot.core.models import Health, Seat, Snapshot
+from meterbot.core.seats import SeatDirectory
 from meterbot.ingest.pushes import PUSH
 from meterbot.rules.renewals import as_configured
 from meterbot.sources import Source
 from meterbot.sources.session import Keeper
 from meterbot.store import Store, source_states
-from meterbot.store.database import is_there, open_store
+from meterbot.store.database import is_there, open_store, peek_invited
 
 _NO_KEEPERS: Mapping[str, Keeper] = {}
 
@@ -46,6 +47,15 @@ class Renewed:
         self.key, self.ends_at, self.at = key, ends_at, now
 
 
+async def seats_at_hand(config: Config) -> SeatDirectory:
+    """The configured seats and, if the database can be read, the invited ones."""
+    try:
+        invited = await peek_invited(config.database_url.get_secret_value())
+    except StartError:
+        invited = []
+    return SeatDirectory(config.seat_list(), invited)
+
+
 async def read_seats(
     config: Config, names: Sequence[str], now: datetime, without_database: Mapping[str, Keeper] = _NO_KEEPERS
 ) -> list[Snapshot]:
@@ -55,7 +65,7 @@ async def read_seats(
     `without_database`: the keeper, by seat, that receives a renewal if there is no database.
     """
     async with AsyncExitStack() as closing:
-        seats = [seat for seat in config.seat_list() if seat.name in names or not names]
+        seats = [seat for seat in (await seats_at_hand(config)).values() if seat.name in names or not names]
         sending = [seat for seat in seats if seat.source == PUSH]
         store, trouble = None, None
         if config.secret_key or sending:

@@ -128,7 +128,7 @@ def seat_invite(
 def seat_export(context: typer.Context, config: ConfigPath = None) -> None:
     """Print the invited seats as entries for the configuration.
 
-    Once they are there, remove each from the database with `meterbot seat forget NAME --invitation`.
+    From the next start of the bot, an entry there replaces the invitation.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations

@@ -14,7 +14,7 @@ from meterbot.core.text import listed, one_line
 from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
 from meterbot.ingest.pushes import PUSH
-from meterbot.store import Connection, Store, invited_seats, locks, push_tokens
+from meterbot.store import Connection, Store, invited_seats, locks
 from meterbot.store.invited_seats import InvitedSeat
 
 LATE_AFTER = timedelta(days=3)
@@ -126,7 +126,7 @@ class Invitations:
         new = queue_notice(
             connection,
             key,
-            seat.name,
+            seat,
             destination=destination,
             message=_message(seat),
             redaction=self.redaction,
@@ -146,36 +146,46 @@ def _message(seat: Seat) -> Message:
 
 
 @dataclass(frozen=True, slots=True)
-class InvitationStatus:
-    """Which invited seats have joined, and which have not; `late`: for three days or longer."""
+class JoinStatus:
+    """Which pushing seats have a machine, each named once. `joined` and `waiting` were invited, `waiting` less than three
+    days ago. `late`: three days ago or longer; `unasked`: never, they are in the configuration."""
 
     joined: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
-        found = [f"Invited and joined: {listed(self.joined, 10)}."] if self.joined else []
-        if self.waiting:
-            found.append(f"Invited, not joined yet: {listed(self.waiting, 10)}.")
-        if self.late:
-            command = f"/claude-spend invite {' '.join(self.late[:10])}"
-            found.append(
-                f"Not joined 3 days after the invitation: {listed(self.late, 10)}. Remind: {command}"
-            )
+        said = {
+            "Invited and joined": self.joined,
+            "Invited, not joined yet": self.waiting,
+            "Not joined 3 days after the invitation": self.late,
+            "No machine is connected yet for these seats of the configuration": self.unasked,
+        }
+        found = [f"{what}: {listed(names, 10)}." for what, names in said.items() if names]
+        if reminded := self.reminded:
+            found.append(f"Remind them: /claude-spend invite {' '.join(reminded[:10])}")
         return found
 
+    @property
+    def reminded(self) -> tuple[str, ...]:
+        """Those who should be asked to join."""
+        return (*self.late, *self.unasked)
 
-async def invitation_status(store: Store, names: Collection[str], now: datetime) -> InvitationStatus:
-    """Who has joined. A seat has joined once its machine has a push token."""
-    invited, tokens = await store.read(lambda c: (invited_seats.read(c), push_tokens.read(c)))
-    connected = {token.seat for token in tokens}
-    asked = [each for each in invited if each.name in names]
-    absent = [each for each in asked if each.name not in connected]
-    return InvitationStatus(
-        tuple(each.name for each in asked if each.name in connected),
-        tuple(each.name for each in absent if now - each.invited_at < LATE_AFTER),
-        tuple(each.name for each in absent if now - each.invited_at >= LATE_AFTER),
+
+async def join_status(
+    store: Store, seats: Iterable[Seat], connected: Collection[str], now: datetime
+) -> JoinStatus:
+    """Who of the pushing seats among these has joined. `connected`: the seats whose machine has a push token."""
+    invited = {each.name: now - each.invited_at for each in await store.read(invited_seats.read)}
+    pushing = [seat.name for seat in seats if seat.source == PUSH]
+    absent = [name for name in pushing if name not in connected]
+    return JoinStatus(
+        joined=tuple(name for name in pushing if name in connected and name in invited),
+        waiting=tuple(name for name in absent if name in invited and invited[name] < LATE_AFTER),
+        late=tuple(name for name in absent if name in invited and invited[name] >= LATE_AFTER),
+        unasked=tuple(name for name in absent if name not in invited),
     )
 
 

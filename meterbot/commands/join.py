@@ -16,9 +16,8 @@ from meterbot.core.inline import link
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Message, Section, button, notice
 from meterbot.core.models import Seat, Severity
-from meterbot.core.text import age, listed
+from meterbot.core.text import age
 from meterbot.ingest.join_codes import make_code
-from meterbot.ingest.pushes import PUSH
 from meterbot.store import Store, notes, push_tokens, seat_agents
 
 VERB = "join"
@@ -95,31 +94,15 @@ class JoinCommand:
         async with self._one_at_a_time:
             return Answer(await self._joined(seat, question, self._terms.url, new=new))
 
-    async def remarks(self, seats: Iterable[str]) -> list[str]:
-        """Which of these seats have no machine yet, and whose machines run an older agent."""
-        pushing = [
-            self._seats[name] for name in seats if name in self._seats and self._seats[name].source == PUSH
-        ]
+    async def connected(self) -> set[str]:
+        """The seats for which a machine has a push token."""
+        return {token.seat for token in await self._store.read(push_tokens.read)} | self._terms.configured
+
+    async def old_agents(self, seats: Iterable[str]) -> list[str]:
+        """Those of these seats whose machines run an older agent."""
         versions = await self._store.read(seat_agents.read)
-        connected = {
-            token.seat for token in await self._store.read(push_tokens.read)
-        } | self._terms.configured
-        waiting = [seat.name for seat in pushing if seat.name not in connected]
-        old = [
-            seat.name
-            for seat in pushing
-            if versions.get(seat.name, self._terms.agent_version) != self._terms.agent_version
-        ]
-        found = []
-        if waiting:
-            found.append(
-                f"No machine is connected yet for {listed(waiting, 10)}: the owner asks /claude-spend join."
-            )
-        if old:
-            found.append(
-                f"An older agent sends for {listed(old, 10)}: run a new line from /claude-spend join to update it."
-            )
-        return found
+        newest = self._terms.agent_version
+        return [name for name in seats if versions.get(name, newest) != newest]
 
     async def _joined(self, seat: Seat, question: Question, url: str, *, new: bool) -> Message:
         now = self._now()

@@ -4,6 +4,7 @@ They wait in the delivery queue like alerts, so each arrives, and arrives once.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from meterbot.core.deliveries import DeliveryKind, Destination, NewDelivery, Priority
@@ -22,7 +23,7 @@ def owner_destination(seat: Seat, chats: Sequence[str]) -> Destination | None:
 def queue_notice(
     connection: Connection,
     key: str,
-    seat: str,
+    seat: Seat,
     *,
     destination: Destination,
     message: Message,
@@ -30,14 +31,14 @@ def queue_notice(
     now: datetime,
 ) -> bool:
     """Queues a direct message. False, and nothing is queued, if the same `key` was queued before."""
-    event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat)
+    event = Event(key, EventKind.NOTICE, now, message.severity, message.title, seat.name)
     delivery = NewDelivery(
         id=delivery_id(redaction.salted(key), destination, DeliveryKind.POST),
         event=key,
         chat=destination.chat,
         channel=destination.channel,
         kind=DeliveryKind.POST,
-        message=message,
+        message=replace(message, owner=seat.owner),  # which also tells where else they are known
         priority=Priority.DIGEST,
     )
     return bool(batches.write(connection, Batch(events=(event,), deliveries=(delivery,))))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time, tzinfo
 from typing import Any
@@ -38,6 +38,11 @@ class SeatSettings:
 def name_of(seat: str) -> str:
     """The name under which they are stored."""
     return f"settings:{seat}"
+
+
+def seats_of(memories: Iterable[str]) -> list[str]:
+    """The seats of these stored names."""
+    return [name.partition(":")[2] for name in memories if name.startswith(name_of(""))]
 
 
 def of(seat: str, memories: Mapping[str, str]) -> SeatSettings:

@@ -217,7 +217,7 @@ class DeliveryWorker:
             if delivery.kind is DeliveryKind.POST and delivery.event.kind is not EventKind.NOTICE:
                 await self._move_to_channel(delivery, error)
             else:
-                await self._supersede(delivery, error.reason)
+                await self._try_next_chat(delivery, error.reason)
             return
         if error.outcome is not Outcome.GONE:
             await self._put_back(delivery, error)
@@ -235,6 +235,20 @@ class DeliveryWorker:
             return
         log.info("nothing is left to send", chat=delivery.chat, reason=error.reason)
         await self._supersede(delivery, error.reason)
+
+    async def _try_next_chat(self, delivery: Delivery, reason: str) -> None:
+        """Sends a refused notice on the next chat where its person is known; without one it is given up."""
+        owner = {} if delivery.message is None else delivery.message.owner
+        chats = [chat for chat in self._chats if chat in owner or chat == delivery.chat]
+        later = chats[chats.index(delivery.chat) + 1 :]
+        if not later:
+            log.warning("a direct message was refused", chat=delivery.chat, reason=reason)
+            await self._supersede(delivery, reason)
+            return
+        now, place = self._clock.now(), f"@{owner[later[0]]}"
+        log.info("a direct message was refused, so it goes to another chat", chat=delivery.chat, to=later[0])
+        await self._store.run(lambda tx: delivery_outcomes.move_notice(tx, delivery, later[0], place, now))
+        self.wake()
 
     async def _supersede(self, delivery: Delivery, reason: str) -> None:
         now = self._clock.now()

@@ -111,7 +111,8 @@ class PushReceiver:
 
         def write(tx: Connection) -> bool:
             seat_agents.write(tx, seat, version)
-            destination = owner_destination(self.seats[seat], self.chats)
+            known = self.seats[seat]
+            destination = owner_destination(known, self.chats)
             if before is not None or destination is None:
                 return False
             title = f"{seat} is connected: {spent}"
@@ -119,7 +120,7 @@ class PushReceiver:
             return queue_notice(
                 tx,
                 f"connected:{seat}",
-                seat,
+                known,
                 destination=destination,
                 message=message,
                 redaction=self.redaction,

@@ -13,7 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from meterbot.core.errors import StartError
 from meterbot.core.log import get_logger
-from meterbot.store import backup, lock_file, locks, rule_memories, sessions, source_states, tables, workers
+from meterbot.core.models import Seat
+from meterbot.store import (
+    backup,
+    invited_seats,
+    lock_file,
+    locks,
+    rule_memories,
+    sessions,
+    source_states,
+    tables,
+    workers,
+)
 from meterbot.store.engine import (
     for_migrating,
     for_writing,
@@ -101,6 +112,16 @@ async def peek_memories(url: str, names: Collection[str]) -> dict[str, str]:
         return rule_memories.read_memories(connection, names) if there else {}
 
     return await _peek(url, look) if await is_there(url) else {}
+
+
+async def peek_invited(url: str) -> list[Seat]:
+    """The invited seats. Changes nothing, and does not create the database. Raises `StartError`."""
+
+    def look(connection: Connection) -> list[Seat]:
+        there = inspect(connection).has_table(tables.invited_seats.name)
+        return [each.seat for each in invited_seats.read(connection)] if there else []
+
+    return await _peek(url, look) if await is_there(url) else []
 
 
 async def glance(url: str) -> Glance:

@@ -240,6 +240,15 @@ def move(connection: Connection, delivery: Delivery, channel: str, note: str, no
     _queue_again(connection, delivery, note=note)
 
 
+def move_notice(connection: Connection, delivery: Delivery, chat: str, channel: str, now: datetime) -> None:
+    """Moves a notice to another chat. A post that groups several does not move: each is sent alone, and moves by itself."""
+    _free_queue(connection, delivery, now)
+    if _is_bundle(delivery):
+        _send_members_alone(connection, delivery)
+        return
+    _queue_again(connection, delivery, chat=chat, channel=channel)
+
+
 def repost(connection: Connection, delivery: Delivery, now: datetime) -> None:
     """Makes a post of a reply whose thread is gone."""
     _free_queue(connection, delivery, now)

@@ -11,8 +11,8 @@ from meterbot.app.build import assembled
 from meterbot.app.config import Config
 from meterbot.chat import Question
 from meterbot.cli.answers import team_report_with_outlooks
-from meterbot.cli.operations import make_push_token, seat_overview
-from meterbot.cli.seat_reads import read_seats
+from meterbot.cli.operations import invite, make_push_token, seat_overview, stored_settings
+from meterbot.cli.seat_reads import read_seats, seats_at_hand
 from meterbot.core.clock import ManualClock
 from meterbot.core.models import Health
 from meterbot.core.money import plain
@@ -55,6 +55,17 @@ async def test_what_a_machine_sends_is_reported_summed_and_shown(tmp_path: Path)
 async def test_a_seat_that_never_pushed_is_read_as_never_seen(tmp_path: Path) -> None:
     (shot,) = await read_seats(configured(tmp_path), [], NOW)
     assert (shot.seat, shot.org_uuid, shot.health) == ("bo", None, Health.NEVER_SEEN)
+
+
+async def test_an_invited_seat_is_read_like_a_configured_one(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    assert [*await seats_at_hand(config)] == ["bo"]
+    await invite(config, {"cleo": None}, NOW)
+    assert [*await seats_at_hand(config)] == ["bo", "cleo"]
+    assert await stored_settings(config) == {}
+    (shot,) = await read_seats(config, ["cleo"], NOW)
+    assert (shot.seat, shot.health) == ("cleo", Health.NEVER_SEEN)
+    assert [shot.seat for shot in await read_seats(config, [], NOW)] == ["bo", "cleo"]
 
 
 async def test_a_bot_that_cannot_hear_its_seats_says_so(tmp_path: Path) -> None:

@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterbot.app.config import load_text
-from meterbot.app.known_seats import known_seats
+from meterbot.app.known_seats import end_invitations, known_seats
 from meterbot.chat import Question
 from meterbot.commands.commands import Commands
 from meterbot.commands.context import CommandContext
 from meterbot.commands.invitations import (
     LATE_AFTER,
     Invitations,
+    JoinStatus,
     NotInvitedError,
     as_toml,
-    invitation_status,
+    join_status,
     new_seat,
     owner_of,
 )
 from meterbot.core.clock import ManualClock
-from meterbot.core.errors import StartError
 from meterbot.core.models import Seat
 from meterbot.core.operators import Operators
 from meterbot.core.seats import SeatDirectory
@@ -114,14 +114,18 @@ async def test_a_seat_that_another_process_invited_may_push_at_once(database_url
             await other.close()
 
 
-async def test_a_name_in_both_places_is_an_error_that_says_what_to_do(store: Store) -> None:
-    config = load_text('[[seats]]\nname = "bo"\nsource = "push"\n', "config.toml", {}, Path())
-    assert [*await known_seats(config, store)] == ["bo"]
-    await store.run(lambda tx: invited_seats.write(tx, InvitedSeat("bo", {}, NOW)))
-    with pytest.raises(
-        StartError, match=r"bo: in the configuration, and invited, too.*seat forget bo --invitation"
-    ):
-        await known_seats(config, store)
+async def test_an_entry_in_the_configuration_replaces_the_invitation(store: Store) -> None:
+    text = '[[seats]]\nname = "bo"\nsource = "push"\nplan_price = "100.00"\nowner = { slack = "UBO" }\n'
+    config = load_text(text, "config.toml", {}, Path())
+    await inviting(store).invite([BO, new_seat("cleo", {})], NOW)
+    seats = await known_seats(config, store)
+    assert [*seats] == ["bo", "cleo"]
+    assert seats.is_configured("bo")
+    assert seats["bo"].plan_price is not None
+    await end_invitations(config, store)
+    assert [each.name for each in await store.read(invited_seats.read)] == ["cleo"]
+    other = load_text(text.replace("bo", "zed"), "config.toml", {}, Path())
+    assert [*await known_seats(other, store)] == ["zed", "cleo"]
 
 
 async def test_forgetting_a_seat_forgets_its_invitation(store: Store) -> None:
@@ -241,7 +245,8 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
     clock.advance(timedelta(seconds=1))
     said = await ask(asked, "status")
     assert (
-        "Not joined 3 days after the invitation: cleo and dan. Remind: /claude-spend invite cleo dan" in said
+        "Not joined 3 days after the invitation: cleo and dan.\nRemind them: /claude-spend invite cleo dan"
+        in said
     )
     assert "invite:cleo:dan" in said
     assert "invite:" not in await ask(asked, "status", user="UBO")
@@ -249,9 +254,23 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
     assert "cleo: its owner already got a direct message" in await ask(asked, "invite cleo dan")
 
 
-async def test_a_seat_nobody_was_asked_about_is_in_no_status(store: Store) -> None:
-    await inviting(store).invite([BO], NOW)
-    assert (await invitation_status(store, ["ana"], NOW)).sentences == []
+async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:
+    await inviting(store).invite([BO, new_seat("cleo", {}), new_seat("dan", {})], NOW)
+    await inviting(store).invite([new_seat("eve", {})], NOW + timedelta(days=2))
+    seats = [
+        BO,
+        *(seat(name, "push") for name in ("ana", "cleo", "dan", "eve", "fay")),
+        seat("gus", "claude_ai"),
+    ]
+    status = await join_status(store, seats, {"bo", "fay"}, NOW + LATE_AFTER)
+    assert status == JoinStatus(joined=("bo",), waiting=("eve",), late=("cleo", "dan"), unasked=("ana",))
+    assert status.sentences == [
+        "Invited and joined: bo.",
+        "Invited, not joined yet: eve.",
+        "Not joined 3 days after the invitation: cleo and dan.",
+        "No machine is connected yet for these seats of the configuration: ana.",
+        "Remind them: /claude-spend invite cleo dan ana",
+    ]
 
 
 async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:

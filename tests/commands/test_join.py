@@ -178,16 +178,14 @@ async def test_the_code_is_in_no_log(store: Store, clock: ManualClock) -> None:
 async def test_status_says_who_has_no_machine_and_whose_agent_is_old(
     store: Store, clock: ManualClock
 ) -> None:
-    door = joining(store, clock)
-    said = await door.remarks(["ana", "bo", "cy"])
-    assert said == ["No machine is connected yet for ana and bo: the owner asks /claude-spend join."]
+    door = joining(store, clock, configured=frozenset({"cy"}))
+    assert await door.connected() == {"cy"}
     for name, version in (("ana", "1.0"), ("bo", "2.0")):
         token = PushToken(name, digest(name), NOW)
         await store.run(partial(push_tokens.write, token=token))
         await store.run(partial(seat_agents.write, seat=name, version=version))
-    said = await door.remarks(["ana", "bo", "cy"])
-    assert said == ["An older agent sends for ana: run a new line from /claude-spend join to update it."]
-    assert await door.remarks(["bo"]) == []
+    assert await door.connected() == {"ana", "bo", "cy"}
+    assert await door.old_agents(["ana", "bo", "cy"]) == ["ana"]
 
 
 @pytest.mark.parametrize(

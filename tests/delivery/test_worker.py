@@ -1060,6 +1060,25 @@ async def test_a_notice_that_is_refused_never_goes_to_the_channel(line: Line) ->
     assert await line.waiting() is None
 
 
+async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line: Line) -> None:
+    first, second = Wall(), Wall("second")
+    first.takes_no_direct = second.takes_no_direct = True
+    events, notices = [], []
+    for number, owner in enumerate(({"wall": "UANA", "second": "7"}, {"wall": "UBO"})):
+        event = Event(f"invite:{number}", EventKind.NOTICE, NOW, Severity.INFO, "so", "ana")
+        words = Message(f"Connect {number}", f"Connect {number}", owner=owner)
+        events.append(event)
+        notices.append(NewDelivery(f"{number:020d}", event.key, "wall", f"@{owner['wall']}", POST, words))
+    await line.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=notices)))
+    worker = line.worker(first, second)
+    second.takes_no_direct = False
+    for _ in first, second:
+        await worker.drain()
+    assert first.standing == []
+    assert [(each.channel, each.message.title) for each in second.standing] == [("@7", "Connect 0")]
+    assert await line.waiting() is None
+
+
 async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_others_are_sent(
     line: Line,
 ) -> None:

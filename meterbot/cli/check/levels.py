@@ -13,7 +13,8 @@ from meterbot.rules.settings import UNCAPPED_STEP
 
 def levels(config: Config, memories: Mapping[str, str]) -> Iterator[Check]:
     """The configured levels, and those of each seat whose owner has set others. `memories`: as they are stored."""
-    own = {seat.name: seat_settings.of(seat.name, memories).thresholds for seat in config.seats}
+    names = dict.fromkeys([*(seat.name for seat in config.seats), *seat_settings.seats_of(memories)])
+    own = {name: seat_settings.of(name, memories).thresholds for name in names}
     set_by_owner = {name: steps for name, steps in own.items() if steps is not None}
     whom = "every seat" if not set_by_owner else "every other seat"
     if not own or len(set_by_owner) < len(own):

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from meterbot.chat import Answer, Connection
 from meterbot.commands.context import CommandContext, Request
-from meterbot.commands.invitations import invitation_status
+from meterbot.commands.invitations import JoinStatus, join_status
 from meterbot.commands.privacy import View
 from meterbot.commands.rows import NAME_COLUMNS, compact_table, health_text, missing_lines
 from meterbot.commands.team_report import TeamReport, plan_troubles
@@ -15,8 +15,9 @@ from meterbot.core.deliveries import ChannelQueue, Destination, all_queues
 from meterbot.core.inline import instant
 from meterbot.core.lease import GATEWAY
 from meterbot.core.messages import Action, Column, Message, Section, Table, button, buttons
-from meterbot.core.models import Severity
-from meterbot.core.text import age, count, one_line
+from meterbot.core.models import Seat, Severity
+from meterbot.core.text import age, count, listed, one_line
+from meterbot.ingest.pushes import PUSH
 from meterbot.store import (
     CONNECTIONS,
     LAST_TICK,
@@ -24,6 +25,7 @@ from meterbot.store import (
     deliveries,
     notes,
     pull_requests,
+    push_tokens,
     seat_agents,
     workers,
 )
@@ -58,9 +60,9 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     last_tick = None if ticked is None else datetime.fromisoformat(ticked)
     seen = [row for row in view.report.rows if view.may_see(row.seat.name)]
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
-    machines = [] if context.joining is None else await context.joining.remarks(row.seat.name for row in seen)
-    invitations = await invitation_status(context.store, [row.seat.name for row in seen], now)
-    remind = invitations.late[:5] if view.operator and context.invitations is not None else ()
+    seats = list({row.seat.name: row.seat for row in seen}.values())
+    joined, machines = await _machines(context, seats, now)
+    remind = joined.reminded[:5] if view.operator and context.invitations is not None else ()
     message = status(
         view,
         await _destinations(context, now, last_tick),
@@ -68,7 +70,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         [
             *context.remarks(),
             *machines,
-            *invitations.sentences,
+            *joined.sentences,
             *plans,
             *await _failed(context.store),
         ],
@@ -78,6 +80,21 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         remind=remind,
     )
     return Answer(message, request.public)
+
+
+async def _machines(
+    context: CommandContext, seats: Sequence[Seat], now: datetime
+) -> tuple[JoinStatus, list[str]]:
+    """Which of the pushing seats have joined, and what there is to say about the agents of those that have."""
+    if context.joining is None:
+        tokens = await context.store.read(push_tokens.read)
+        return replace(
+            await join_status(context.store, seats, {each.seat for each in tokens}, now), unasked=()
+        ), []
+    joined = await join_status(context.store, seats, await context.joining.connected(), now)
+    old = await context.joining.old_agents(seat.name for seat in seats if seat.source == PUSH)
+    line = "run a new line from /claude-spend join to update it"
+    return joined, [f"An older agent sends for {listed(old, 10)}: {line}."] if old else []
 
 
 async def _failed(store: Store) -> list[str]:

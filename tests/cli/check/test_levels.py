@@ -17,6 +17,13 @@ def levels(tmp_path: Path, text: str, memories: dict[str, str] | None = None) ->
     return [check.sentence for check in checks if check.id == "levels"]
 
 
+def test_an_invited_seat_with_levels_of_its_own_has_a_line_too(tmp_path: Path) -> None:
+    own = seat_settings.dump(SeatSettings(thresholds=(parse_threshold("60%"),)))
+    said = levels(tmp_path, ANA, {seat_settings.name_of("cleo"): own})
+    assert said[1:] == ["cleo, set by its owner: 60%; without a cap: none"]
+    assert said[0].startswith("every other seat: ")
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
