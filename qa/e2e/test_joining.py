@@ -17,6 +17,7 @@ import pytest
 
 from meterbot.app.agent_script import agent_script
 from meterbot.app.run import Bot
+from meterbot.commands.invitations import new_seat
 from meterbot.demo.simulated_claude_ai import SimulatedOrganization
 from meterbot.store import push_tokens, seat_agents
 from qa.e2e.test_handing_in import House, command_on_slack, document, opened
@@ -268,3 +269,21 @@ async def test_the_page_of_a_code_reads_well_on_a_phone_in_the_dark_and_without_
         assert page.complaints == []
     async with site.session() as session, session.post(f"{site.url}/join/{code}") as traded:
         assert traded.status == 200  # looking has not used it up
+
+
+async def test_an_invitation_that_slack_may_not_deliver_waits_and_status_names_the_missing_scope(
+    site: Site,
+) -> None:
+    slack, bot = site.house.slack, site.house.bot
+    slack.scopes = tuple(scope for scope in slack.scopes if scope != "im:write")
+    async with running(bot):
+        await bot.invitations.invite([new_seat("cleo", {"slack": "UCLEO1"})], bot.clock.now())
+        await slack.until(lambda: slack.called("conversations.open"))
+
+        async def status() -> str:
+            asked = await slack.slash("/claude-spend", "status", user="UANA1")
+            return str((await slack.answer(asked)).payload)
+
+        while "missing_scope im:write (add the scope to the app and reinstall it)" not in await status():
+            assert posted(slack, "Connect cleo to meterbot") == []
+        assert "1 message waiting" in await status()

@@ -77,7 +77,7 @@ async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | Non
     async with _slack_check(
         config.slack.bot_token.get_secret_value(), config.endpoints.slack_api, now
     ) as slack:
-        found = await slack.bot(direct_messages=_sends_direct_messages(config))
+        found = await slack.bot(direct_messages=await _sends_direct_messages(config))
         if found[0].status is Status.OK:
             found.append(await slack.channel(config.slack.channel))
         if config.slack.mode == "socket" and config.slack.app_token is not None:
@@ -85,7 +85,11 @@ async def _slack(config: Config, now: Now) -> tuple[list[Check], timedelta | Non
         return found, slack.ahead
 
 
-def _sends_direct_messages(config: Config) -> bool:
+async def _sends_direct_messages(config: Config) -> bool:
+    """Whether a route, a digest, an invitation or the first push of a seat sends some on Slack."""
+    seats = (await seat_reads.seats_at_hand(config)).values()
+    if any(seat.source == PUSH and "slack" in seat.owner for seat in seats):
+        return True
     routes = any(place == OWNER or "@" in place for route in config.alerts.routes for place in route.to)
     return routes or (config.digest is not None and {*config.digest.to} != {"channel"})
 

@@ -16,6 +16,7 @@ from meterbot.cli.check.live import (
     schema,
     unasked,
 )
+from meterbot.cli.operations import invite
 from meterbot.core.findings import Check, Status
 from meterbot.core.models import Health, Seat, Snapshot, SourceState
 from meterbot.store import Batch, Glance, batches
@@ -67,6 +68,19 @@ async def test_a_sound_team_is_all_well_and_nothing_is_posted_or_made(
     ]
     assert (three.on_slack(), three.on_discord(), everything_in(tmp_path)) == ([], [], [])
     three.claude.assert_expected_only()
+
+
+async def test_the_scope_for_direct_messages_is_needed_once_somebody_on_slack_is_invited(
+    three: Team, sqlite: str
+) -> None:
+    three.slack.scopes = tuple(scope for scope in three.slack.scopes if scope != "im:write")
+    config = three.config(sqlite)
+    assert troubles(await live_checks(config, present)) == []
+    await invite(config, {"cleo": {"slack": "UCLEO1"}}, present())
+    found = [each for each in await live_checks(config, present) if each.id == "slack_scopes"]
+    assert [(each.status, each.sentence) for each in found] == [
+        (Status.WARN, "without im:write nobody can get a direct message")
+    ]
 
 
 async def test_what_fails_is_reported_side_by_side_and_no_secret_with_it(
