@@ -26,7 +26,7 @@ from meterbot.core.models import (
     by_counter,
 )
 from meterbot.core.money import Money, totals
-from meterbot.core.text import amounts_text, day_text, one_line
+from meterbot.core.text import amounts_text, count, day_text, listed, one_line
 from meterbot.rules.increases import spend_between
 
 Every = Literal["day", "week"]
@@ -140,7 +140,7 @@ def message(
         text = [begins, *(each if len(each) > 1 else [])]
     else:
         whole = replace(team(view), tables=seats_table(view, lately))
-        text = [begins, whole.text, *month_ends(outlooks)]
+        text = [begins, *_left_out(view, spent), whole.text, *month_ends(outlooks)]
     fallback = f"{title}. {whole.fallback}"
     return replace(whole, title=title, fallback=fallback, text="\n".join(text), owner={})
 
@@ -162,7 +162,18 @@ def _spent(
         amount = _spent_by(row, known, since, view.report.as_of)
         before = found.get(row.seat.name, ())
         found[row.seat.name] = None if amount is None or before is None else (*before, *amount)
-    return found
+    never_read = (row.seat.name for row in view.report.rows if row.read_at is None and not row.beside)
+    return found | {name: None for name in never_read if not seats or name in seats}
+
+
+def _left_out(view: View, spent: Mapping[str, _Amount]) -> list[str]:
+    """A sentence about the seats whose spend is not in the sum, by name as far as the reader may see them."""
+    unknown = sorted(name for name, amount in spent.items() if amount is None)
+    if not unknown or len(unknown) == len(spent):
+        return []
+    named = [one_line(name, _NAME) for name in unknown if view.may_see(name)]
+    others = len(unknown) - len(named)
+    return [f"Not in this sum: {listed([*named, *([count(others, 'seat')] if others else [])], 10)}."]
 
 
 def _spent_by(

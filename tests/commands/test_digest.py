@@ -199,6 +199,20 @@ def test_an_owner_s_digest_hangs_on_nobody_else_s_numbers(ana: str, bo: str, oth
     assert message(ANAS, mine, samples, since) == message(ANAS, again, samples, since)
 
 
+@pytest.mark.parametrize(("rows", "said"), [("named", "cy"), ("self", "1 seat")])
+def test_a_seat_that_was_never_read_is_not_in_the_sum_and_that_is_said(rows: Rows, said: str) -> None:
+    read = [reading(snapshot(name, extra_usage=extra("15"))) for name in ("ana", "bo")]
+    sources = {"ana": state("ana"), "bo": state("bo"), "cy": state("cy", Health.NEVER_SEEN)}
+    report = team_report(read, sources, [seat("ana"), seat("bo"), seat("cy", "push")], NOW)
+    samples = [
+        each for name in ("ana", "bo") for each in (sample_of(name, "0", hours=-30), sample_of(name, "15"))
+    ]
+    told = message(CHANNEL, View(report, UTC, rows, public=True), samples, NOW - timedelta(days=1))
+    assert told.title == "The team's day: at least $30.00 spent"
+    assert f"Not in this sum: {said}." in told.text
+    assert ("cy" in told.text) == (rows == "named")
+
+
 @given(AMOUNTS, AMOUNTS, st.integers(0, 100))
 def test_under_self_a_channel_s_digest_hangs_on_the_sum_alone(ana: str, bo: str, shift: int) -> None:
     """What one spent more and another less changes nothing."""

@@ -89,11 +89,11 @@ async def test_a_digest_says_what_was_spent_since_the_last_look(store: Store) ->
     assert await desk.look(NINE - 0.9 * DAY) == []
     await desk.spend("12.50", NINE - DAY / 2)
     assert await desk.look(NINE - timedelta(seconds=1)) == []
-    assert await desk.look(NINE) == [("C1", "The team's day: $10.50 spent")]
+    assert await desk.look(NINE) == [("C1", "The team's day: at least $10.50 spent")]
     assert desk.woken == 1
     await desk.spend("13", NINE + timedelta(hours=1))
     assert len(await desk.look(NINE + timedelta(hours=2))) == 1
-    assert (await desk.look(NINE + DAY))[1:] == [("C1", "The team's day: $0.50 spent")]
+    assert (await desk.look(NINE + DAY))[1:] == [("C1", "The team's day: at least $0.50 spent")]
 
 
 async def test_where_nothing_changed_nothing_is_sent_and_what_comes_later_waits_for_its_day(
@@ -105,7 +105,7 @@ async def test_where_nothing_changed_nothing_is_sent_and_what_comes_later_waits_
     assert await desk.look(NINE) == []
     await desk.spend("3", NINE + timedelta(minutes=1))
     assert await desk.look(NINE + timedelta(minutes=2)) == []
-    assert await desk.look(NINE + DAY) == [("C1", "The team's day: $1.00 spent")]
+    assert await desk.look(NINE + DAY) == [("C1", "The team's day: at least $1.00 spent")]
 
 
 async def test_each_reader_has_their_own_hour_and_hears_of_their_own(store: Store) -> None:
@@ -153,10 +153,12 @@ async def test_what_was_due_while_nobody_ran_comes_once_when_somebody_does(
     assert len(await desk.look(NINE + timedelta(hours=12))) == 1
     await desk.spend("6", NINE + timedelta(hours=13))
     late = await desk.look(NINE + DAY + timedelta(hours=15, minutes=1))
-    assert late[1:] == [("C1", "The team's day: $1.00 spent")]
+    assert late[1:] == [("C1", "The team's day: at least $1.00 spent")]
     assert len(await desk.look(NINE + 2 * DAY)) == 2
     await desk.spend("8", NINE + 3 * DAY)
-    assert (await desk.look(NINE + 9 * DAY))[2:] == [("C1", "The team's spend since Fri Apr 17: $2.00 spent")]
+    assert (await desk.look(NINE + 9 * DAY))[2:] == [
+        ("C1", "The team's spend since Fri Apr 17: at least $2.00 spent")
+    ]
 
 
 async def test_quiet_hours_do_not_hold_it_back_and_a_silence_does(store: Store) -> None:
@@ -211,7 +213,7 @@ async def test_a_digest_that_was_never_sent_goes_into_the_next_one(store: Store)
     (queue,) = await store.read(deliveries.read_queues)
     assert queue.waiting == 1
     later = NINE + 2 * DAY + timedelta(minutes=1)
-    assert await desk.look(later) == [("C1", "The team's spend since Tue Apr 14: $4.00 spent")]
+    assert await desk.look(later) == [("C1", "The team's spend since Tue Apr 14: at least $4.00 spent")]
 
 
 async def test_one_that_somebody_began_to_send_is_left_alone(store: Store) -> None:
