@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 )
 def test_an_old_python_is_told_which_one_is_needed(version: str, arguments: list[str]) -> None:
     ran = subprocess.run(  # noqa: S603 - as found
-        [python(version), *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [python(version), *arguments], cwd=ROOT, env={}, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"meterbot needs Python 3.11 or later, and this is {version}.")
