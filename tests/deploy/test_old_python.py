@@ -5,19 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.test_main import python
+from tests.agent.pythons import LATER, OLDEST
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    ("version", "arguments"),
-    [("3.8", ["-m", "meterbot"]), ("3.10", ["-m", "meterbot"]), ("3.8", ["setup.py"])],
-)
-def test_an_old_python_is_told_which_one_is_needed(version: str, arguments: list[str]) -> None:
+@pytest.mark.parametrize("interpreter", [OLDEST, LATER])
+def test_an_old_python_is_told_which_one_is_needed(interpreter: str) -> None:
     ran = subprocess.run(  # noqa: S603 - as found
-        [python(version), *arguments], cwd=ROOT, env={}, capture_output=True, text=True, check=False
+        [interpreter, "-m", "meterbot"], cwd=ROOT, env={}, capture_output=True, text=True, check=False
     )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(f"meterbot needs Python 3.11 or later, and this is {version}.")
-    assert ran.stderr.count("\n") == 1
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert ran.stderr.startswith("meterbot needs Python 3.11 or later, and this is 3.")
+
+
+@pytest.mark.parametrize("interpreter", [OLDEST])
+def test_an_old_pip_passes_the_sentence_on(interpreter: str) -> None:
+    ran = subprocess.run(  # noqa: S603 - as found
+        [interpreter, "setup.py"], cwd=ROOT, env={}, capture_output=True, text=True, check=False
+    )
+    assert ran.stderr.startswith("meterbot needs Python 3.11 or later, and this is 3.8.")
