@@ -30,7 +30,7 @@ from meterbot.chat import (
     no_forms,
 )
 from meterbot.chat.text_forms import bar, bar_lengths, cell_text, chart_table, without_natives
-from meterbot.core.errors import Outcome, SendError
+from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.inline import plain
 from meterbot.core.log import get_logger
 from meterbot.core.messages import Chart, Column, Message, Posted, Section, Table
@@ -91,6 +91,7 @@ class Console:
         self._tz = tz
         self._screen = _screen(stdout, environ)
         self._lock = asyncio.Lock()
+        self._tried: deque[str] = deque(maxlen=_REMEMBERED)
         self._printed: deque[str] = deque(maxlen=_REMEMBERED)
         self._commands: asyncio.Task[None] | None = None
         self._up = False
@@ -111,6 +112,7 @@ class Console:
             await asyncio.gather(self._commands, return_exceptions=True)
 
     async def post(self, delivery: str, channel: str, message: Message) -> Posted:
+        self._tried.append(delivery)
         await self._show(message, self._stamp())
         self._printed.append(delivery)
         return Posted(channel, delivery)
@@ -119,6 +121,7 @@ class Console:
         """What was printed stays as it is: the line that comes with every edit says what is new."""
 
     async def reply(self, delivery: str, where: Posted, message: Message) -> Posted:
+        self._tried.append(delivery)
         await self._line(message)
         self._printed.append(delivery)
         return Posted(where.channel, delivery)
@@ -130,6 +133,10 @@ class Console:
         since: datetime,  # noqa: ARG002 - the contract
         thread: Posted | None = None,  # noqa: ARG002 - the contract
     ) -> list[Posted]:
+        if delivery not in self._tried:
+            raise SendError(
+                Outcome.IN_DOUBT, "what an earlier process printed cannot be read back", code=LOOKUP_EXHAUSTED
+            )
         return [Posted(channel, delivery)] if delivery in self._printed else []
 
     async def delete(self, where: Posted) -> None:
