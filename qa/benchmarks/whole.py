@@ -10,7 +10,6 @@ import asyncio
 import io
 import json
 import math
-import os
 import resource
 import statistics
 import subprocess
@@ -118,8 +117,9 @@ async def _in_step(config: Config, interval: float) -> None:
     await store.close()
 
 
-async def _child(seats: int, url: str, seconds: float, profile: str | None) -> dict[str, Any]:
-    interval = INTERVALS.get(seats, 60.0)
+async def _child(
+    seats: int, url: str, seconds: float, interval: float, profile: str | None
+) -> dict[str, Any]:
     quiet = Probe()
     task = asyncio.create_task(quiet.run())
     await asyncio.sleep(2)
@@ -183,10 +183,13 @@ def _most_memory() -> float:
     return int(lines_["VmHWM"].split()[0]) / 1024
 
 
-def run(seats: int, seconds: float, url: str, profile: str | None = None) -> dict[str, Any]:
-    """Runs a bot of this many seats for this many seconds."""
+def run(
+    seats: int, seconds: float, url: str, profile: str | None = None, interval: float | None = None
+) -> dict[str, Any]:
+    """Runs a bot of this many seats for this many seconds. `interval`: the seconds between two readings of a seat."""
+    every = interval or INTERVALS.get(seats, 60.0)
     command = [sys.executable, "-m", "qa.benchmarks.whole", "--child", str(seats), "--seconds", str(seconds)]
-    command += ["--url", url, *(["--profile", profile] if profile else [])]
+    command += ["--interval", str(every), "--url", url, *(["--profile", profile] if profile else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=seconds + 240)  # noqa: S603 - our own
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -234,14 +237,14 @@ def main() -> None:
     parser.add_argument("--seats", type=int)
     parser.add_argument("--url")
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--interval", type=float)
     parser.add_argument("--profile")
     asked = parser.parse_args()
     measure.prepare()
     if asked.child:
-        print(
-            json.dumps(asyncio.run(_child(asked.child, asked.url, asked.seconds, asked.profile))), flush=True
-        )
-        os._exit(0)
+        child = _child(asked.child, asked.url, asked.seconds, asked.interval, asked.profile)
+        print(json.dumps(asyncio.run(child)))
+        return
     if asked.seats:
         with upstream.running(0.2) as served:
             print(json.dumps(run(asked.seats, asked.seconds, served.url, asked.profile), indent=1))
