@@ -4,17 +4,22 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, delete, select, text, update
 
 from meterbot.core.errors import StartError
-from meterbot.core.models import Balance, Counter, ExtraUsage, Health, LastKnown, Snapshot
+from meterbot.core.models import Balance, Counter, EventKind, ExtraUsage, Health, LastKnown, Seat, Snapshot
 from meterbot.core.money import Money
+from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.recording import Recorder
+from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.store import Batch, CounterState, Latest, counter_states, event_log, tables
 from meterbot.store.database import open_store, upgrade
 from meterbot.store.engine import for_writing, make_engine
@@ -81,6 +86,48 @@ def _write_bare_balances(connection: Connection) -> None:
         change = text(f"UPDATE {table} SET known = :known")  # noqa: S608 - our own names
         connection.execute(change, {"known": json.dumps(values)})
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0016'"))  # noqa: S608 - our own name
+
+
+async def test_what_was_posted_about_a_balance_is_not_posted_again(database_url: str) -> None:
+    """For a seat's own credits, and for those that the members of an organization share."""
+    seats = {name: Seat(name, "claude_ai") for name in ("ana", "bo", "cy")}
+    rules = RuleSettings(balance_levels=(parse_threshold("$20"), parse_threshold("$5")))
+    snapshots = [
+        _with_balance("ana", "of ana", shared=False),
+        _with_balance("bo", "acme", shared=True),
+        _with_balance("cy", "acme", shared=True),
+    ]
+    store = await open_store(database_url)
+    first = await Ingest(store, Recorder(seats, [], rules), lambda: None).store_snapshots(snapshots, NOW)
+    assert [event.seat for event in first if event.kind is EventKind.BALANCE_LOW] == ["ana", "bo"]
+    await store.run(_write_old_balance_memories)
+    await store.close()
+    await upgrade(database_url)
+    store = await open_store(database_url)
+    later = [replace(one, fetched_at=NOW + timedelta(minutes=15)) for one in snapshots]
+    ingest = Ingest(store, Recorder(seats, [], rules), lambda: None)
+    assert await ingest.store_snapshots(later, NOW + timedelta(minutes=15)) == []
+    await store.close()
+
+
+def _with_balance(seat: str, org: str, *, shared: bool) -> Snapshot:
+    """$4 of prepaid credits are left."""
+    used, left = Money(Decimal(1000), "USD", 2), Money(Decimal(400), "USD", 2)
+    balance = Balance(left, shared=shared)
+    extra = ExtraUsage(enabled=True, used=used, cap=None, currency="USD", balance=balance)
+    read = Snapshot(seat, "claude_ai", NOW, Health.OK, f"account of {seat}", None, org)
+    return replace(read, extra_usage=extra, extra_usage_read=True)
+
+
+def _write_old_balance_memories(connection: Connection) -> None:
+    """As the schema before 0018 has them: each member of an organization remembers its balance."""
+    for row in connection.execute(select(tables.states)).all():
+        memory = json.loads(row.memory)
+        memory["alerted_balance_levels"] = memory.pop("balance")["levels"]
+        changed = update(tables.states).where(tables.states.c.counter == row.counter)
+        connection.execute(changed.values(memory=json.dumps(memory)))
+    connection.execute(delete(tables.memories).where(tables.memories.c.name.startswith("balance:")))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0017'"))  # noqa: S608 - our own name
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:
