@@ -83,8 +83,8 @@ class BotHealth:
             found.append("the last tick is late")
         if self.clock_behind is not None:
             found.append(
-                f"the clock is {count(self.clock_behind.days, 'day')} behind the newest stored reading: alerts go on, but "
-                "no month ends until it is right (`meterbot db clock-is-right`, if it was ahead before)"
+                f"the clock is {count(self.clock_behind.days, 'day')} behind the newest stored reading, and nothing is "
+                "stored until it is right (`meterbot db clock-is-right`, if it was ahead before)"
             )
         if self.chats and not any(chat.up for chat in self.chats.values()):
             found.append("no chat is connected")

@@ -31,7 +31,7 @@ def db_upgrade(context: typer.Context, config: ConfigPath = None) -> None:
 def db_clock_is_right(context: typer.Context, config: ConfigPath = None) -> None:
     """Accept this machine's clock as right.
 
-    For a clock that was more than a day ahead: readings with later times are dropped.
+    For a clock that was more than a day ahead: readings are stored again, and those with later times are dropped.
     """
     from meterbot.app import log_setup
     from meterbot.cli import operations

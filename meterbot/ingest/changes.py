@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from meterbot import rules
@@ -67,10 +67,8 @@ class Changes:
         memories: Mapping[str, str],
         latest: Iterable[Latest] = (),
         states: Mapping[Counter, CounterState] | None = None,
-        clock_is_confirmed: bool = False,
     ) -> None:
         self._settings = settings
-        self._clock_is_confirmed = clock_is_confirmed
         self._known_sources, self.sources = sources, dict(sources)
         self._known_memories, self.memories = memories, dict(memories)
         self._known_latest = {(one.seat, one.counter): one.known for one in latest}
@@ -87,8 +85,6 @@ class Changes:
         """Counters whose reading is higher than the one before, with the seat that read it."""
         self.news: list[Snapshot] = []
         """The snapshots that contained something new."""
-        self.untimed: dict[Counter, timedelta] = {}
-        """Counters that were read while the clock was far behind what is stored of them, and by how much it was."""
 
     def apply(self, seat: Seat, reading: Sequence[Snapshot], now: datetime) -> None:
         """One reading of one seat. An old, repeated or future-dated one changes nothing."""
@@ -186,29 +182,23 @@ class Changes:
         late = seat.source == _PUSHED and now - snapshot.fetched_at > seat.stale_after
         watch = rules.record_late if late else rules.watch_counter
         settings = seat_settings.of(seat.name, self.memories).over(self._settings)
-        at = None if self._clock_is_confirmed else rules.time_after(known, memory, now)
-        if at is not None:
-            self.untimed[counter] = at - now
-            named = replace(named, fetched_at=at)
         shared = has_shared_balance(snapshot)
         if shared:
             memory = replace(memory, balance=self._shared_balance(counter.org))
-        verdict = watch(memory, known, named, settings, at or now)
+        verdict = watch(memory, known, named, settings, now)
         if shared:
             self._remember(balance_memory_name(counter.org), memory.balance, verdict.memory.balance)
         if verdict.changed and verdict.known is not None:
-            self._set_state(
-                counter, verdict.known, replace(verdict.memory, untimed_at=at or verdict.memory.untimed_at)
-            )
+            self._set_state(counter, verdict.known, verdict.memory)
             if verdict.set_back:
                 self.set_back[counter] = now
-            self.samples += _newest(verdict, counter, named)
-            self.events += [replace(event, at=min(event.at, now)) for event in verdict.events]
+            self.samples += _newest(verdict, counter, snapshot)
+            self.events += verdict.events
             if verdict.risen:
                 self.risen[counter] = seat.name
         # If two seats have one counter, the second adds nothing to the counter, but has a row of its own.
         before = self.latest.get((seat.name, counter))
-        own = verdict.known if before is known and verdict.changed else rules.merge(before, named, at or now)
+        own = verdict.known if before is known and verdict.changed else rules.merge(before, named, now)
         if own is None:
             return verdict.changed
         self.latest[seat.name, counter] = own
@@ -234,8 +224,7 @@ class Changes:
         old = self._present_source(seat.name, now)
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
-            read_at = min(said.fetched_at, now)  # a machine with the right time, while our clock is behind
-            last_ok_at = max(read_at, last_ok_at or read_at)
+            last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
             if now - last_ok_at > seat.stale_after:  # A machine that was offline sends its older readings
                 health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(

@@ -52,6 +52,10 @@ class PushReceipt:
     """The sent amounts, for the person at the machine."""
 
 
+class ClockBehindError(Exception):
+    """The clock is more than a day behind the newest stored reading: nothing is stored or lost."""
+
+
 class Ingest:
     """`wake` is called after a commit with events."""
 
@@ -62,13 +66,8 @@ class Ingest:
         self._settings = recorder.settings
         self._wake = wake
         self._plans_logged: set[str] = set()
-        self._behind: dict[str, timedelta] = {}
-        """Seat → how far the clock is behind its newest stored reading, while it is far behind."""
-
-    @property
-    def clock_behind(self) -> timedelta | None:
-        """How far the clock is behind the newest stored reading, while it is far behind."""
-        return max(self._behind.values(), default=None)
+        self.clock_behind: timedelta | None = None
+        """How far the clock is behind the newest stored reading, while that is more than a day."""
 
     async def store_snapshots(
         self,
@@ -117,7 +116,9 @@ class Ingest:
             own = leases.release(connection, reader, next_due)
             snapshots = [one for one in snapshots if one.seat in own]
             next_due = {name: due for name, due in next_due.items() if name in own}
-        changes = self._load(connection, snapshots, now)
+        changes = self._load(connection, snapshots)
+        if self._is_behind(connection, changes, now):
+            snapshots = []
         self._apply(connection, changes, snapshots, now)
         for name, due in next_due.items():
             changes.sources[name] = replace(changes.source(name), next_due=due)
@@ -128,7 +129,9 @@ class Ingest:
     ) -> tuple[PushReceipt, list[Event]]:
         configured = self._seats[seat]
         wanted = [one for one in snapshots if one.org_uuid is not None and configured.covers(one.org_uuid)]
-        changes = self._load(connection, snapshots, now)
+        changes = self._load(connection, snapshots)
+        if self._is_behind(connection, changes, now):
+            raise ClockBehindError
         refused = _refusal(changes.stranger(configured, wanted), any_wanted=bool(wanted))
         # A push that names no account counts for the seat's last known one.
         named = [changes.with_account(configured, one) for one in wanted]
@@ -180,7 +183,7 @@ class Ingest:
         changes.events += events
         return self._recorder.record(connection, changes, now)
 
-    def _load(self, connection: Connection, snapshots: Sequence[Snapshot], now: datetime) -> Changes:
+    def _load(self, connection: Connection, snapshots: Sequence[Snapshot]) -> Changes:
         """The known state of everything that these snapshots may change, locked for this transaction."""
         names = {snapshot.seat for snapshot in snapshots}
         sources = source_states.lock_sources(connection, names)
@@ -189,15 +192,12 @@ class Ingest:
         memories += {
             balance_memory_name(one.org_uuid) for one in snapshots if one.org_uuid and has_shared_balance(one)
         }
-        states = counter_states.lock_states(connection, counters_of(snapshots, latest))
-        ahead = any(rules.from_future(state.known, now) for state in states.values())
         return Changes(
             self._settings,
             sources=sources,
             memories=rule_memories.read_memories(connection, memories),
             latest=latest,
-            states=states,
-            clock_is_confirmed=ahead and notes.clock_is_confirmed(connection, now),
+            states=counter_states.lock_states(connection, counters_of(snapshots, latest)),
         )
 
     def _apply(
@@ -209,7 +209,6 @@ class Ingest:
             changes.apply(seat, reading, now)
         for name in dict.fromkeys(snapshot.seat for snapshot in snapshots):
             changes.watch_source(self._seats[name], now)
-        self._note_clock(changes, now)
         self._watch_paces(connection, changes, now)
 
     def _watch_paces(self, connection: Connection, changes: Changes, now: datetime) -> None:
@@ -231,23 +230,24 @@ class Ingest:
         for counter in news:
             changes.watch_pace(counter, samples[counter], hours[counter], now)
 
-    def _note_clock(self, changes: Changes, now: datetime) -> None:
-        """Says when readings begin and cease to come while the clock is far behind what is stored."""
-        before = self.clock_behind
-        for seat in {one.seat for one in changes.news}:
-            self._behind.pop(seat, None)
-        self._behind |= {
-            seat: changes.untimed[counter] for seat, counter in changes.latest if counter in changes.untimed
-        }
-        if before is None and self._behind:
+    def _is_behind(self, connection: Connection, changes: Changes, now: datetime) -> bool:
+        """Whether the clock must be wrong: otherwise the history would count as future and be dropped."""
+        newest = max((known.snapshot.fetched_at for known in changes.latest.values()), default=now)
+        behind = newest - now if newest - now > DAY else None
+        if behind is not None and notes.clock_is_confirmed(connection, now):
+            behind = None
+        if behind is not None and self.clock_behind is None:
             log.error(
-                "the clock is behind: alerts go on, no month ends and no history is cleaned up until it is right",
+                "the clock is behind, no reading is stored until it is right",
+                newest_reading=newest.isoformat(),
                 clock=now.isoformat(),
-                behind=str(self.clock_behind),
                 remedy="correct the clock; if it was ahead before and is right now: meterbot db clock-is-right",
             )
-        elif before is not None and not self._behind:
-            log.info("the clock is right again")
+        elif behind is None and self.clock_behind is not None and changes.latest:
+            log.info("the clock is right again, readings are stored")
+        if changes.latest:
+            self.clock_behind = behind
+        return behind is not None
 
     def _announce(self, events: Sequence[Event]) -> None:
         if events:

@@ -2,7 +2,6 @@
 crossed. One worker at a time checks this for everybody, in a periodic job."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meterbot import rules
@@ -13,7 +12,6 @@ from meterbot.delivery.alerts.message import reminder
 from meterbot.delivery.planner import follow_ups
 from meterbot.delivery.routing import hold, muted_by, priority_of
 from meterbot.ingest.changes import Changes, counts_in_team, may_change
-from meterbot.ingest.clock_check import newest_if_behind
 from meterbot.ingest.recording import Recorder
 from meterbot.rules import AccountMonth, CounterMemory, DestinationProblem, TeamShare
 from meterbot.rules.hours import last_month
@@ -57,12 +55,10 @@ class PeriodicChecks:
         ends = {} if self._session_ends is None else await self._session_ends(now)
         ending = {name: end for name, end in ends.items() if rules.ends_soon(end, now)}
         events = await self._store.run(lambda tx: self._watch_sources(tx, now, awake_since, ending))
-        newest = await self._store.read(lambda c: newest_if_behind(c, now))
         if self._settings.budgets:
             shares = await self._store.read(self._shares)
-            events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now, newest or now))
-        if newest is None:
-            events += await self._close_month(now)
+            events += await self._store.run(lambda tx: self._watch_budgets(tx, shares, now))
+        events += await self._close_month(now)
         await self._store.run(lambda tx: self._remind(tx, now))
         if events:
             self._wake()
@@ -124,14 +120,12 @@ class PeriodicChecks:
         ]
 
     def _watch_budgets(
-        self, connection: Connection, shares: Iterable[TeamShare], now: datetime, at: datetime
+        self, connection: Connection, shares: Iterable[TeamShare], now: datetime
     ) -> list[Event]:
-        """`at`: the instant whose month the budgets are of; later than `now` while the clock is behind."""
         locks.names(connection, [TEAM_MEMORY])
         memories = rule_memories.read_memories(connection, [TEAM_MEMORY])
         changes = Changes(self._settings, sources={}, memories=memories)
-        changes.watch_team(shares, at)
-        changes.events = [replace(event, at=min(event.at, now)) for event in changes.events]
+        changes.watch_team(shares, now)
         return self._recorder.record(connection, changes, now)
 
     async def _close_month(self, now: datetime) -> list[Event]:

@@ -4,7 +4,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
 from meterbot.core.log import get_logger
@@ -14,9 +14,8 @@ from meterbot.core.money import show
 from meterbot.core.seats import SeatDirectory
 from meterbot.delivery.notices import owner_destination, queue_notice
 from meterbot.delivery.redaction import Redaction
-from meterbot.ingest.clock_check import newest_if_behind
-from meterbot.ingest.ingest import UNSTORABLE, Ingest, PushReceipt
-from meterbot.sources import FuturePushError, PushReader
+from meterbot.ingest.ingest import UNSTORABLE, ClockBehindError, Ingest, PushReceipt
+from meterbot.sources import PushReader
 from meterbot.store import Connection, PushToken, Store, invited_seats, push_tokens, seat_agents
 from meterbot.store.errors import is_outage
 
@@ -26,7 +25,6 @@ PUSH = "push"
 """The source of a seat whose machine sends the numbers."""
 
 _PREFIX = "mbpush_"
-_YEAR = timedelta(days=365)
 
 
 def new_token() -> str:
@@ -76,24 +74,16 @@ class PushReceiver:
 
         A push that cannot be stored by its own fault becomes the health of the seat.
         """
-        snapshots = await self._read(seat, document, now)
+        snapshots = self.read(self.seats[seat], document, now)
         try:
             receipt = await self.ingest.store_push(seat, snapshots, now)
+        except ClockBehindError:
+            raise
         except Exception as error:
             if not is_outage(error):
                 await self._note_unstorable(seat, now)
             raise
         return replace(receipt, spent=_spent(snapshots[-1]))
-
-    async def _read(self, seat: str, document: bytes, now: datetime) -> tuple[Snapshot, ...]:
-        try:
-            return self.read(self.seats[seat], document, now)
-        except FuturePushError:
-            newest = await self.store.read(lambda c: newest_if_behind(c, now))
-            if newest is None:
-                raise
-            # Our own clock may be the wrong one.
-            return self.read(self.seats[seat], document, newest + _YEAR)
 
     async def _note_unstorable(self, seat: str, now: datetime) -> None:
         try:

@@ -16,7 +16,6 @@ from meterbot.rules.fact_json import instant
 from meterbot.rules.memory import CLOSED_MONTH
 from meterbot.rules.months import calendar_month, month_end, month_of
 from meterbot.rules.pace import PACE_WINDOWS, cap_eta, pace
-from meterbot.rules.pace_alerts import pace_is_known
 from meterbot.store import Connection, alert_actions, batches, deliveries, event_log, history, rule_memories
 
 
@@ -72,15 +71,13 @@ class Recorder:
         crossed = {
             event.counter
             for event in changes.events
-            if event.kind is EventKind.THRESHOLD_CROSSED
-            and event.counter is not None
-            and pace_is_known(changes.counter_memory(event.counter), now)
+            if event.kind is EventKind.THRESHOLD_CROSSED and event.counter is not None
         }
         if not crossed:
             return changes.events
         samples = by_counter([*history.read(connection, crossed, now - PACE_WINDOWS[-1]), *changes.samples])
         return [
-            _with_pace(event, samples[event.counter], now) if event.counter in crossed else event
+            event if event.counter is None else _with_pace(event, samples[event.counter], now)
             for event in changes.events
         ]
 

@@ -7,7 +7,6 @@ from functools import partial
 from meterbot import rules
 from meterbot.core.log import get_logger
 from meterbot.core.models import Event
-from meterbot.ingest.clock_check import newest_if_behind
 from meterbot.rules import CounterMemory, SourceMemory, TeamMemory
 from meterbot.rules.memory import TEAM_MEMORY, source_memory_name
 from meterbot.store import (
@@ -16,6 +15,7 @@ from meterbot.store import (
     counter_states,
     event_log,
     forgetting,
+    history,
     rollup,
     rule_memories,
     thinning,
@@ -42,7 +42,8 @@ class Retention:
         """Runs once in a `PAUSE`, however often it is called. If interrupted, it continues there."""
         if self._last is not None and timedelta(0) <= now - self._last < PAUSE:
             return
-        if await self._store.read(lambda c: newest_if_behind(c, now)) is not None:
+        newest = await self._store.read(history.newest)
+        if newest is not None and newest - now > _DAY:
             return  # the clock is behind, so no age is certain
         while await self._store.run(lambda tx: rollup.roll_up(tx, now)):
             pass

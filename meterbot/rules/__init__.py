@@ -7,7 +7,6 @@
     watch_pace(memory, rise, settings, now) -> (CounterMemory, events)          per rise
     watch_source(memory, state, seat, settings, now) -> (SourceMemory, events)  per seat; also as time passes
     watch_identity(memory, snapshot, settings, now) -> (SourceMemory, events)   per seat
-    time_after(known, memory, now) -> datetime | None                           when a reading counts while the clock is far behind
     stranger(memory, snapshots) -> str | None                                   is one of them another account's?
     watch_session(memory, end, seat, settings, now) -> (SourceMemory, events)  per seat; as time passes
     watch_destinations(memory, problems, settings, now) -> (DestinationMemory, events)  as time passes
@@ -90,7 +89,7 @@ from meterbot.rules.memory import (
     dump,
     load,
 )
-from meterbot.rules.merging import from_future, merge, without_amounts
+from meterbot.rules.merging import merge, without_amounts
 from meterbot.rules.month_report import (
     AccountMonth,
     is_settled,
@@ -104,7 +103,6 @@ from meterbot.rules.session import ends_soon, watch_session
 from meterbot.rules.settings import Budget, RuleSettings, Threshold, parse_threshold
 from meterbot.rules.source_health import watch_source
 from meterbot.rules.team import TeamShare, team_share, watch_team
-from meterbot.rules.untimed import time_after
 
 __all__ = [
     "AccountMonth",
@@ -123,7 +121,6 @@ __all__ = [
     "dump",
     "ends_soon",
     "fact_money",
-    "from_future",
     "is_settled",
     "load",
     "merge",
@@ -138,7 +135,6 @@ __all__ = [
     "remedy",
     "stranger",
     "team_share",
-    "time_after",
     "watch_counter",
     "watch_destinations",
     "watch_identity",

@@ -97,8 +97,6 @@ class CounterMemory:
 
     The windows: `window_resets` as they were at `windows_at`, `full_at` when one may last have been full.
 
-    `untimed_at` is the last reading that came while the clock was far behind what was stored.
-
     `disabled_until` is where a period may end other than with the month. The keys of
     `alerted_renewals` are days of renewal, the values the numbers of days ahead that were alerted.
     """
@@ -136,7 +134,6 @@ class CounterMemory:
     member_levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     subscription: SeenSubscription | None = None
     subscription_trouble: str | None = None
-    untimed_at: datetime | None = None
 
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
@@ -156,7 +153,6 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         used_at=memory.used_at and min(memory.used_at, now),
         windows_at=None,
         full_at=None,
-        untimed_at=None,
     )
     if memory.period is None or memory.period[:7] <= calendar_month(now):
         return memory

@@ -37,8 +37,6 @@ _LEAST_MINOR = 100
 
 def needs_samples(memory: CounterMemory, settings: RuleSettings, now: datetime) -> bool:
     """Whether the samples of the last 24 hours may cause an event, after a rise."""
-    if not pace_is_known(memory, now):
-        return False
     return _may_reach_cap(memory, settings, now) or _may_spike(memory, settings, now)
 
 
@@ -51,12 +49,6 @@ def needs_hours(
         and _cap_reached_at(memory, pace(samples, now, (DAY,)), now) is not None
     )
     return risk or (_may_spike(memory, settings, now) and pace(samples, now, (HOUR,)) is not None)
-
-
-def pace_is_known(memory: CounterMemory, now: datetime) -> bool:
-    """Whether all readings of the last 24 hours have a time. Otherwise what was spent in hours would look like spent at
-    once."""
-    return memory.untimed_at is None or now - memory.untimed_at >= DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,9 @@ class UnusablePushError(MeterbotError):
         self.field = field
 
 
-class FuturePushError(UnusablePushError):
-    """It says that it was read later than now."""
-
-
 PushReader = Callable[[Seat, bytes, datetime], tuple[Snapshot, ...]]
 """Parses the document that a seat's own machine sent, at an instant. Returns all its snapshots, the oldest first. Raises
-`UnusablePushError`, `FuturePushError` if nothing else is wrong so far."""
+`UnusablePushError`."""
 
 
 class UnusableHookError(MeterbotError):

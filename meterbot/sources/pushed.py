@@ -16,7 +16,7 @@ from datetime import datetime
 from meterbot.core.models import Estimate, Health, Seat, Snapshot, Throttle
 from meterbot.core.money import Money
 from meterbot.rules.months import CLOCK_SKEW
-from meterbot.sources import FuturePushError, UnusablePushError
+from meterbot.sources import UnusablePushError
 from meterbot.sources.exact_json import NotJsonError, parse
 from meterbot.sources.extra_usage import metering_of
 from meterbot.sources.fields import DriftNotes, kind, read
@@ -96,10 +96,7 @@ def _envelope(value: object, path: str, notes: DriftNotes, now: datetime) -> tup
     if sent.fetched_at is None:
         raise _refused(f"{path}.fetched_at", "is missing: when was this read? (such as 2026-04-30T10:00:00Z)")
     if sent.fetched_at > now + CLOCK_SKEW:
-        ahead = _refused(
-            f"{path}.fetched_at", "is in the future: set the clock of the machine that sends this"
-        )
-        raise FuturePushError(ahead.sentence, ahead.field)
+        raise _refused(f"{path}.fetched_at", "is in the future: set the clock of the machine that sends this")
     return sent, sent.fetched_at
 
 

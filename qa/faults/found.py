@@ -65,7 +65,7 @@ FOUND = (
         Fault("clock jump", 1, number=_DAY),
         Fault("reset", 1, "slack", "post", accept=True),
     ),
-    # A bot stored nothing for two days, because its clock had been ahead by so much.
+    # A bot whose clock was ahead by so much stores nothing until its operator says that the clock is right.
     _pushed(
         "the clock is two days ahead and is set right while seats spend",
         _ONE_SEAT,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import aiohttp
 
 from meterbot.core.deliveries import Destination
 from meterbot.demo.simulated_claude_ai import ClaudeAi, SimulatedOrganization
+from meterbot.store import notes
 from qa.faults import weather
 from qa.faults.bases import Base
 from qa.faults.items import (
@@ -364,9 +366,18 @@ class Play:
         elif fault.kind == "clock jump":
             if fault.times == 2:
                 await self._world.sleep(200)
-                self._world.page.right_wall()
+                await self._correct_the_clock()
         else:
             await self._base.trouble(fault, self._world)
+
+    async def _correct_the_clock(self) -> None:
+        """Corrects the machine's clock. After more than a day ahead, the bot asks its operator, who then types `meterbot db
+        clock-is-right`."""
+        page = self._world.page
+        ahead = page.wall - page.true_time
+        page.right_wall()
+        if ahead > timedelta(days=1):
+            await self._base.run(partial(notes.confirm_clock, now=page.wall), self._world)
 
     async def _end_a_bot(self, fault: Fault) -> None:
         world, point = self._world, fault.kind.startswith("kill ")

@@ -3,11 +3,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from meterbot.core.deliveries import Destination
 from meterbot.core.messages import Posted
 from meterbot.core.models import Counter, Event, Seat
-from meterbot.ingest.ingest import Ingest
+from meterbot.ingest.ingest import ClockBehindError, Ingest
 from meterbot.ingest.recording import Recorder
 from meterbot.ingest.retention import PAUSE, Retention
 from meterbot.rules import RuleSettings
@@ -53,6 +54,30 @@ async def test_what_was_reported_long_ago_is_forgotten_with_its_messages(store: 
     assert [one.key for one in await stored(store)] == ["new"]
     told = await store.read(lambda c: deliveries.postings(c, ["old", "new"]))
     assert [one.event for one in told] == ["new"]
+
+
+async def test_a_clock_that_is_behind_deletes_no_history_and_stores_nothing_until_it_is_right(
+    store: Store,
+) -> None:
+    ingest, end = door(store), START + 30 * DAY
+    for day in range(30):
+        at = START + day * DAY
+        await ingest.store_snapshots([snapshot(at, metered=extra(str(day + 1)))], at)
+    before = await store.read(lambda c: history.read(c, [ANA], START))
+    assert len(before) == 30
+    behind = end - 21 * DAY
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await ingest.store_snapshots([snapshot(behind, metered=extra("31"))], behind) == []
+        with pytest.raises(ClockBehindError):
+            await ingest.store_push("ana", [snapshot(behind, metered=extra("31"))], behind)
+        await retention(store).run(behind)
+    assert await store.read(lambda c: history.read(c, [ANA], START)) == before
+    assert ingest.clock_behind
+    assert [line["log_level"] for line in logs] == ["error"]
+    await ingest.store_snapshots([snapshot(end, metered=extra("31"))], end)
+    assert not ingest.clock_behind
+    assert len(await store.read(lambda c: history.read(c, [ANA], START))) == 31
 
 
 async def test_a_clean_up_that_failed_is_done_again_at_once(store: Store) -> None:
