@@ -84,11 +84,13 @@ def resolved(alert: Event, by: Event, seat: Seat | None, tz: tzinfo) -> Message:
     """What the post is edited to once `by` has ended its alert: nothing to do any more, and nobody is mentioned."""
     text, line = text_of(alert, seat, tz), resolution_line(by, seat, tz)
     since = f"{when(by.at, tz)}: {line.title}"
+    # Not posted before where the alert ended while it waited.
+    also = () if seat == NO_OWNER else EventFacts(alert, seat, tz).also_crossed()
     return Message(
         title=f"Resolved: {text.title}",
         fallback=line.fallback,
         severity=Severity.GOOD,
-        text=since,
+        text="\n".join([since, *also]),
         actions=_actions(seat),
     )
 

@@ -101,6 +101,13 @@ def test_a_resolved_alert_has_nothing_to_do_and_mentions_nobody() -> None:
     assert (message.severity, message.owner, message.fields) == (Severity.GOOD, {}, ())
 
 
+def test_a_level_that_ended_before_it_was_posted_still_names_the_lower_ones_it_crossed() -> None:
+    crossed = event(EventKind.THRESHOLD_CROSSED)
+    crossed = replace(crossed, facts={**crossed.facts, "also": ["50%"]})
+    message = resolved(crossed, event(EventKind.METERING_CHANGED), seat(), BERLIN)
+    assert message.text.splitlines()[1:] == ["It also crossed 50%."]
+
+
 def test_the_line_in_the_thread_is_one_line() -> None:
     line = resolution_line(event(EventKind.SOURCE_UP), seat(), BERLIN)
     assert plain(line.title) == plain(line.fallback) == "ana can be read again."
