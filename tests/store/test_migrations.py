@@ -120,13 +120,15 @@ def _with_balance(seat: str, org: str, *, shared: bool) -> Snapshot:
 
 
 def _write_old_balance_memories(connection: Connection) -> None:
-    """As the schema before 0018 has them: each member of an organization remembers its balance."""
+    """As the schema before 0018 has them: each member of an organization remembers its balance, and events have the
+    time of their reading in their keys."""
     for row in connection.execute(select(tables.states)).all():
         memory = json.loads(row.memory)
         memory["alerted_balance_levels"] = memory.pop("balance")["levels"]
         changed = update(tables.states).where(tables.states.c.counter == row.counter)
         connection.execute(changed.values(memory=json.dumps(memory)))
     connection.execute(delete(tables.memories).where(tables.memories.c.name.startswith("balance:")))
+    connection.execute(update(tables.events).values(key=tables.events.c.key + ":" + NOW.isoformat()))
     connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0017'"))  # noqa: S608 - our own name
 
 
