@@ -212,8 +212,8 @@ class Snapshot:
     """The plan that the account names: `pro`, `max_5x`, `max_20x`, `team`, `team_premium`, `enterprise`, …"""
     estimate: Estimate | None = None
     throttle: Throttle | None = None
-    usage_is_total: bool = False
-    """`/usage` has the whole organization's amounts, or once had: only the member's own row has the seat's."""
+    usage_is_total: bool | None = None
+    """`/usage` has the whole organization's amounts: only the member's own row has the seat's. None: not known."""
     drift: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
 

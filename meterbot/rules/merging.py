@@ -55,7 +55,7 @@ def merge(known: LastKnown | None, snapshot: Snapshot, now: datetime) -> LastKno
         account_email=snapshot.account_email or old.account_email,
         org_name=snapshot.org_name or old.org_name,
         tier=snapshot.tier or old.tier,
-        usage_is_total=snapshot.usage_is_total or old.usage_is_total,
+        usage_is_total=old.usage_is_total if snapshot.usage_is_total is None else snapshot.usage_is_total,
         windows=old.windows if keep_windows else snapshot.windows,
         extra_usage=None if extra is None else _balance_dated(extra, at),
         subscription=subscription,

@@ -40,12 +40,12 @@ _SECTIONS = {"extra_usage", "spend", "overage"}
 class Metering:
     """`extra` None with `read` True: not metered. `read` False: the bodies do not contain the amount used, and
     `extra` has what else they say. `lost`: an amount was there but could not be parsed. `usage_is_total`: `/usage` has the
-    organization's amounts, and only the row has the member's."""
+    organization's amounts, and only the row has the member's; None: the bodies do not tell."""
 
     extra: ExtraUsage | None
     read: bool
     lost: bool
-    usage_is_total: bool = False
+    usage_is_total: bool | None = None
 
 
 def metering_of(
@@ -72,12 +72,14 @@ def metering_of(
     )
     scales = _Scales(statements)
     differ = _note_differences(statements, scales, notes)
-    usage_is_total = team and (differ or usage_is_total)
-    if usage_is_total:  # `/usage` shows the organization's total
+    found = differ if team else None
+    # Money that was spent between the two requests looks like a total, too, until the two agree again.
+    total = team and (usage_is_total if found is None else found)
+    if total:
         statements, extra = [each for each in statements if each.place == "overage"], None
         notes.add("usage: not this member's own amounts, the member's row counts")
         if row is None:
-            return Metering(None, read=False, lost=False, usage_is_total=usage_is_total)
+            return Metering(None, read=False, lost=False, usage_is_total=found)
     result = _merge(
         statements,
         scales,
@@ -85,22 +87,22 @@ def metering_of(
         row,
         notes,
         why_known=overage is not Missing.FAILED,
-        differ=differ or usage_is_total,
+        differ=bool(differ) or total,
         team=team,
     )
     unsure = "currency" in result.assumed and any(path.endswith("currency") for path in notes.rejected)
     lost = unsure or _amount_rejected(result, notes)
     if not lost and _is_not_metered(result):
         if enterprise and _says_nothing(result):
-            return Metering(None, read=False, lost=False, usage_is_total=usage_is_total)
+            return Metering(None, read=False, lost=False, usage_is_total=found)
         answered = bool(statements) or (usage is not None and overage is Missing.ABSENT)
-        return Metering(None, read=answered, lost=False, usage_is_total=usage_is_total)
+        return Metering(None, read=answered, lost=False, usage_is_total=found)
     known = result.used is not None and not unsure
     return Metering(
         result if statements else None,
         read=known or (not lost and _tells_why(result)),
         lost=lost,
-        usage_is_total=usage_is_total,
+        usage_is_total=found,
     )
 
 
@@ -199,25 +201,27 @@ class _Scales:
 # Where the places differ.
 
 
-def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> bool:
-    """Notes where two places differ; True if `/usage` and the row differ in the amount used."""
+def _note_differences(statements: Sequence[Statement], scales: _Scales, notes: DriftNotes) -> bool | None:
+    """Notes where two places differ. True if `/usage` and the row differ in the amount used, False if they agree in
+    the cap and in money that was used, else None: everybody's total may also be 0, or one member's."""
     usage = [each for each in statements if each.place != "overage" and each.says_something]
     row = next((each for each in statements if each.place == "overage"), None)
     for one, other in pairwise(usage):
         _differ("cap", (one.place, scales.money(one.cap)), (other.place, scales.money(other.cap)), notes)
         _differ("used", (one.place, scales.money(one.used)), (other.place, scales.money(other.used)), notes)
     if row is None:
-        return False
+        return None
     used = next((each for each in usage if each.used is not None), None)
     cap = next((each for each in usage if each.cap is not None or each.unlimited), None)
-    row_cap = scales.money(row.cap)
-    if cap is not None and cap.cap is None and row_cap is not None:
+    usage_cap, row_cap = None if cap is None else scales.money(cap.cap), scales.money(row.cap)
+    if cap is not None and usage_cap is None and row_cap is not None:
         notes.add(f"cap: usage none, overage {plain(row_cap)}")
     elif cap is not None:
-        _differ("cap", ("usage", scales.money(cap.cap)), ("overage", row_cap), notes)
-    return used is not None and _differ(
-        "used", ("usage", scales.money(used.used)), ("overage", scales.money(row.used)), notes
-    )
+        _differ("cap", ("usage", usage_cap), ("overage", row_cap), notes)
+    here, there = None if used is None else scales.money(used.used), scales.money(row.used)
+    if _differ("used", ("usage", here), ("overage", there), notes):
+        return True
+    return False if here and there and here.minor > 0 and usage_cap == row_cap else None
 
 
 def _differ(

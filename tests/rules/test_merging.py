@@ -64,6 +64,14 @@ def test_a_field_that_was_rejected_keeps_its_last_good_value(later: object, expe
     )
 
 
+def test_usage_is_a_total_until_a_reading_shows_otherwise() -> None:
+    readings = [
+        snapshot(NOON + n * HOUR, usage_is_total=found) for n, found in enumerate((True, None, False, None))
+    ]
+    known = [after(*readings[: n + 1]).snapshot.usage_is_total for n in range(4)]
+    assert known == [True, True, False, False]
+
+
 def test_a_rejected_amount_does_not_cost_the_fields_beside_it() -> None:
     partly = replace(snapshot(NOON + HOUR, metered=extra(None, "80")), extra_usage_read=False)
     known = after(FULL, partly)

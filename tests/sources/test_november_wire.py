@@ -246,6 +246,38 @@ async def test_without_its_row_a_member_never_gets_the_organizations_total(row: 
     assert second.extra_usage is None or second.extra_usage.used is None
 
 
+async def test_money_spent_between_two_requests_makes_usage_a_total_only_until_they_agree() -> None:
+    """A null cap is no cap again, and `/usage` counts when the row fails."""
+    organization = SimulatedOrganization(ORG)
+    organization.capabilities = ["raven", "chat"]
+    read = []
+    async with serving(organization) as served:
+        for minute, (usage, row) in enumerate([(2600, 2603), (2700, 2700), (2800, None)]):
+            body = totals(used_credits=usage, monthly_limit=None, spend_limit_reached=False)
+            said = member(used_credits=row, monthly_credit_limit=None)
+            failed = error(500, "api_error")
+            served.server.fail_always("usage", Reply(body=body))
+            served.server.fail_always("overage", failed if row is None else Reply(body=said))
+            read.append(await served.read_one(NOW + timedelta(minutes=minute)))
+    assert [one.usage_is_total for one in read] == [True, False, None]
+    assert [one.extra_usage and one.extra_usage.used for one in read] == [usd(2603), usd(2700), usd(2800)]
+    assert [one.extra_usage and one.extra_usage.cap_known for one in read] == [False, True, True]
+
+
+async def test_a_total_of_nothing_does_not_make_usage_the_members_own() -> None:
+    organization = SimulatedOrganization(ORG)
+    organization.capabilities = ["raven", "chat"]
+    async with serving(organization) as served:
+        for used in (100_100, 0):
+            served.server.fail_always("usage", Reply(body=totals(used_credits=used, monthly_limit=5000)))
+            served.server.fail_always("overage", Reply(body=member(used_credits=0)))
+            await served.read_one(NOW)
+        served.server.fail_always("usage", Reply(body=totals()))
+        served.server.fail_always("overage", error(500, "api_error"))
+        last = await served.read_one(NOW + timedelta(minutes=1))
+    assert last.extra_usage is None or last.extra_usage.used is None
+
+
 async def test_a_personal_organization_keeps_the_order_of_trust() -> None:
     extra = (await by_cookie(totals(), member(), team=False)).extra_usage
     assert extra is not None
