@@ -73,17 +73,20 @@ class Planner:
             self.postings.append(Posting(event.key, about or event.key, destination, topic))
 
     def _resolve(self, event: Event, ended: str) -> set[Destination]:
-        """Edits the posts of the alert `ended`, and replies in their threads unless the event is muted. Returns where they
-        are."""
+        """Edits the posts of the alert `ended`, and replies in their threads unless the event is muted or no replies are
+        wanted. Returns where the event needs no post of its own."""
         alert = self.alerts.get(ended)
         posted = [each for each in self.postings if each.event == ended]
         if alert is None:
             return set()
+        replies = self.routing.send_resolved and event.muted_by is None
         for posting in posted:
             self._queue(event, posting.destination, DeliveryKind.EDIT, of=alert, about=posting.about)
-            if self.routing.send_resolved and event.muted_by is None:
+            if replies:
                 self._queue(event, posting.destination, DeliveryKind.REPLY, of=alert, about=posting.about)
-        return {posting.destination for posting in posted}
+        # A raised cap is news besides the end of the alert.
+        silent = event.kind is EventKind.METERING_CHANGED and not replies
+        return set() if silent else {posting.destination for posting in posted}
 
     def _post_of(self, topic: str | None, destination: Destination) -> str | None:
         """The event whose post at this destination the events of the topic join."""

@@ -268,10 +268,12 @@ def test_a_topic_has_one_post_a_place_and_every_event_is_reported_once_there(
 RAISED = replace(event(EventKind.METERING_CHANGED), resolves=level("80%").key)
 
 
-def raised(raised: Event, *, destinations: Sequence[Destination] = (SLACK,)) -> Planner:
+def raised(
+    raised: Event, *, destinations: Sequence[Destination] = (SLACK,), routing: RoutingSettings | None = None
+) -> Planner:
     old = level("80%")
     posted = [Posting(old.key, "level:50%", SLACK, TOPIC)]
-    plan = planner(postings=posted, alerts={old.key: old}, destinations=destinations)
+    plan = planner(routing, postings=posted, alerts={old.key: old}, destinations=destinations)
     plan.plan(raised, seat())
     return plan
 
@@ -288,6 +290,11 @@ def test_a_raised_cap_is_posted_where_the_level_that_it_ends_is_not() -> None:
         (REPLY, "slack"),
         (POST, "discord"),
     ]
+
+
+def test_a_raised_cap_gets_a_post_of_its_own_if_ends_are_not_posted() -> None:
+    plan = raised(RAISED, routing=RoutingSettings(send_resolved=False))
+    assert planned(plan) == [(EDIT, RAISED.key, "level:50%"), (POST, RAISED.key, None)]
 
 
 def test_the_end_of_an_alert_that_somebody_muted_changes_its_post_and_says_nothing() -> None:
