@@ -81,17 +81,19 @@ def compact_cells(row: Sequence[str], columns: Sequence[Column]) -> str:
 
 
 def chart_table(chart: Chart) -> Table:
-    """A chart's numbers: a row for each label, a column for each series; of lines, from the first known point on."""
-    columns = [
-        Column(""),
-        *(Column(one.name, numeric=True, compact=f"{one.name} {{}}") for one in chart.series),
-    ]
-    points = [*zip(chart.labels, *(one.values for one in chart.series), strict=True)]
+    """A chart's numbers: a row for each label, a column for each series; of lines, from the first known point on. A line
+    that stays at one value, such as a cap, is in the caption."""
+    later = chart.series[1:] if chart.kind is ChartKind.LINE else ()
+    flat = [one for one in later if None not in one.values and len({*one.values}) == 1]
+    series = [one for one in chart.series if one not in flat]
+    columns = [Column(""), *(Column(one.name, numeric=True, compact=f"{one.name} {{}}") for one in series)]
+    points = [*zip(chart.labels, *(one.values for one in series), strict=True)]
     if chart.kind is ChartKind.LINE:
         points = [*dropwhile(lambda point: point[1] is None, points)]
     rows = [(label, *map(number_text, values)) for label, *values in points]
-    unit = f" ({chart.unit})" if chart.unit else ""
-    return Table(f"{chart.title}{unit}", tuple(columns), tuple(rows))
+    asides = [chart.unit] * bool(chart.unit) + [f"{one.name} {number_text(one.values[0])}" for one in flat]
+    aside = f" ({', '.join(asides)})" if asides else ""
+    return Table(f"{chart.title}{aside}", tuple(columns), tuple(rows))
 
 
 def number_text(value: Decimal | None) -> str:

@@ -12,6 +12,7 @@ from meterbot.core.deliveries import ActionKind, AlertAction, PostContent, Purpo
 from meterbot.core.messages import Message, button, notice
 from meterbot.core.models import Event, EventKind, Seat
 from meterbot.core.text import listed, local_day, one_line, parse_span
+from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.alerts.message import TEAM, action_line, action_text
 from meterbot.delivery.alerts.why import why
 from meterbot.delivery.mutes import rule_to_mute
@@ -150,7 +151,7 @@ class AlertActions:
             undo_button
             for number, each in zip(numbers[:5], holding[:5], strict=True)
             for undo_button in button(
-                f"Undo {number}{each.seat or 'the team'}, {each.event_kind.value}",
+                _undo_label(number, each),
                 "unmute",
                 each.id,
                 typed=f"unmute {number.strip('. ') or each.seat or TEAM}",
@@ -344,6 +345,12 @@ class AlertActions:
         return Message(
             title, f"{title}. {said}", text=said, actions=button("Undo", "unmute", action.id) if undo else ()
         )
+
+
+def _undo_label(number: str, action: AlertAction) -> str:
+    """`Undo 1. ana, thresholds`, `Undo ana, snooze`"""
+    what = KIND_WORDS[action.event_kind] if action.kind is ActionKind.MUTE else action.kind.value
+    return f"Undo {number}{action.seat or 'the team'}, {what}"
 
 
 def _none_open(who: str) -> Message:

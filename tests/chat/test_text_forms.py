@@ -98,7 +98,11 @@ def test_a_line_as_text_begins_with_its_first_known_point() -> None:
     points = (None, Decimal(1), None)
     cap = Series("cap", (Decimal(9),) * 3)
     line = Chart("So far", ChartKind.LINE, ("Apr 1", "Apr 2", "Apr 3"), (Series("so far", points), cap))
-    assert chart_table(line).rows == (("Apr 2", "1", "9"), ("Apr 3", "–", "9"))
+    table = chart_table(line)
+    assert table.rows == (("Apr 2", "1"), ("Apr 3", "–"))
+    assert table.caption == "So far (cap 9)"  # which is the same on every day
+    unknown = replace(line, series=(line.series[0], Series("cap", (None,) * 3)))
+    assert chart_table(unknown).rows == (("Apr 2", "1", "–"), ("Apr 3", "–", "–"))
 
 
 def test_a_row_of_another_length_is_a_mistake_of_ours() -> None:

@@ -262,11 +262,11 @@ async def test_what_was_done_holds_after_a_restart(room: Room, wall: Wall, datab
     reopened = await open_store(database_url)
     try:
         later = Room(reopened, room.clock, wall, worker="next")
-        assert "muted by bo" in (await later.do("muted")).text
+        assert "Muted first extra usage for ana by bo" in (await later.do("muted")).text
         assert (await later.do("mute", post.delivery)).title == "It is already muted"
         assert (await later.do("ack", post.delivery)).title == "Acknowledged"
         assert (await later.do("why", post.delivery)).title == "Why this alert"
-        assert [line.split()[0] for line in thread(wall, post)] == ["“spend_started”", "Acknowledged"]
+        assert [line.split()[0] for line in thread(wall, post)] == ["Muted", "Acknowledged"]
     finally:
         await reopened.close()
 
@@ -275,7 +275,7 @@ async def test_why_shows_the_rule_the_readings_and_the_period(room: Room, wall: 
     post = await alerted(room, wall)
     said = await room.do("why", post.delivery)
     lines = [line for section in said.sections for line in section.lines]
-    assert "Rule: spend_started" in lines
+    assert "Rule: first extra usage (spend_started)" in lines
     assert any(line.startswith("Compared: ") for line in lines)
     assert "Period: 2026-04 (UTC)" in lines
     assert room.woken == 0
@@ -286,7 +286,7 @@ async def test_why_of_a_post_that_told_several_tells_the_newest_first(room: Room
     await room.spend("11")
     said = await room.do("why", post.delivery)
     rules = [line for section in said.sections for line in section.lines if line.startswith("Rule: ")]
-    assert rules == ["Rule: threshold_crossed", "Rule: spend_started"]
+    assert rules == ["Rule: thresholds (threshold_crossed)", "Rule: first extra usage (spend_started)"]
 
 
 # --- until when -----------------------------------------------------------------------------------------------------
@@ -449,7 +449,7 @@ async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(ro
     post = await alerted(room, wall)
     await room.spend("11")
     assert len(thread(wall, post)) == 1
-    assert "threshold_crossed" in (await room.do("mute", post.delivery, "threshold_crossed")).text
+    assert "thresholds" in (await room.do("mute", post.delivery, "threshold_crossed")).text
     before = thread(wall, post)
     await room.spend("16")
     assert thread(wall, post) == before
@@ -457,7 +457,7 @@ async def test_a_mute_silences_that_kind_of_that_seat_only_until_it_is_undone(ro
     await room.spend("11", of="bo")
     assert thread(wall, posts(wall)[-1]) == ["bo passed 20% of the cap: $11.00 of $50.00 (22%)."]
     listed = await room.do("muted")
-    assert "“threshold_crossed” of ana muted by bo" in listed.text
+    assert "Muted thresholds for ana by bo" in listed.text
     assert (await room.do(*listed.actions[0].id.split(":"))).title == "Undone"
     assert (await room.do(*listed.actions[0].id.split(":"))).title == "Nothing to undo"
     await room.spend("21")
@@ -471,10 +471,11 @@ async def test_of_an_alert_that_tells_of_several_rules_it_is_asked_which(room: R
     await room.spend("11")
     which = await room.do("mute", post.delivery)
     assert which.title == "Mute which rule?"
-    assert [choice.label for choice in which.actions] == ["spend_started", "threshold_crossed"]
+    assert [choice.label for choice in which.actions] == ["first extra usage", "thresholds"]
+    assert which.actions[1].typed == "mute ana thresholds"
     assert (await room.do("muted")).title == "Nothing is muted"
     muted = await room.do(*which.actions[1].id.split(":"))
-    assert muted.text.startswith("“threshold_crossed” of ana muted by bo")
+    assert muted.text.startswith("Muted thresholds for ana by bo")
 
 
 async def test_a_rule_is_named_by_its_beginning_and_a_typo_of_one_is_answered_in_one_line(
@@ -482,9 +483,12 @@ async def test_a_rule_is_named_by_its_beginning_and_a_typo_of_one_is_answered_in
 ) -> None:
     await alerted(room, wall)
     await room.spend("11")
-    assert (await room.do("mute", "ana", "treshold")).text.endswith("Did you mean “threshold_crossed”?")
+    for typo in ("treshold", "threshold_crosed"):
+        assert (await room.do("mute", "ana", typo)).text.endswith("Did you mean “thresholds”?")
     assert (await room.do("muted")).title == "Nothing is muted"
-    assert (await room.do("mute", "an", "thresh")).text.startswith("“threshold_crossed” of ana muted by bo")
+    assert (await room.do("mute", "an", "thresh")).text.startswith("Muted thresholds for ana by bo")
+    said = await room.do("mute", "ana", "first", "extra", "usage")
+    assert said.text.startswith("Muted first extra usage for ana by bo")
 
 
 async def test_a_snooze_of_a_typo_names_the_word_that_was_meant(room: Room, wall: Wall) -> None:
@@ -533,7 +537,7 @@ async def test_a_rule_that_an_alert_does_not_tell_of_is_not_muted_by_it(room: Ro
     for alert in (post.delivery, "ana"):
         which = await room.do("mute", alert, "window_full")
         assert "has no alert “window_full”" in which.text
-        assert [choice.label for choice in which.actions] == ["spend_started"]
+        assert [choice.label for choice in which.actions] == ["first extra usage"]
     assert (await room.do("muted")).title == "Nothing is muted"
     assert (await room.do("ack", "bo")).text == "bo has no open alert."
 
@@ -550,10 +554,10 @@ async def test_a_rule_of_the_team_is_distinguished_from_the_same_of_a_seat(room:
     (post,) = posts(wall)
     which = await room.do("mute", post.delivery)
     chosen = {choice.label: choice.id.replace(":", " ").split() for choice in which.actions}
-    muted = await room.do(*chosen["period_closed of the team"])
-    assert muted.text.startswith("“period_closed” muted by bo")
-    muted = await room.do(*chosen["period_closed of ana"])
-    assert muted.text.startswith("“period_closed” of ana muted by bo")
+    muted = await room.do(*chosen["monthly reports of the team"])
+    assert muted.text.startswith("Muted monthly reports by bo")
+    muted = await room.do(*chosen["monthly reports of ana"])
+    assert muted.text.startswith("Muted monthly reports for ana by bo")
 
 
 async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> None:
@@ -563,8 +567,8 @@ async def test_every_way_back_has_a_label_of_its_own(room: Room, wall: Wall) -> 
     listed = await room.do("muted")
     assert [line[:3] for line in listed.text.splitlines()] == ["1. ", "2. "]
     assert [back.label for back in listed.actions] == [
-        "Undo 1. ana, spend_started",
-        "Undo 2. ana, spend_started",
+        "Undo 1. ana, first extra usage",
+        "Undo 2. ana, snooze",
     ]
 
 

@@ -87,14 +87,14 @@ def _fallback(message: Message) -> str:
 
 
 def _top(message: Message) -> Iterator[Block]:
-    title = one_line(plain(message.title))
-    yield {"type": "header", "text": plain_text(EMOJI[message.severity] + title, HEADER)}
-    mention = _mention(message)
+    title, mention = EMOJI[message.severity] + one_line(plain(message.title)), _mention(message)
+    if mention and not visible(message.text):  # a mention alone under the title would look like a mistake
+        yield {"type": "section", "text": {"type": "mrkdwn", "text": f"{mention}{escaped(title, HEADER)}"}}
+    else:
+        yield {"type": "header", "text": plain_text(title, HEADER)}
     if visible(message.text):
         text = mrkdwn(message.text, _OUR_SECTION)
         yield {"type": "section", "text": {**text, "text": mention + text["text"]}}
-    elif mention:
-        yield {"type": "section", "text": {"type": "mrkdwn", "text": mention.strip()}}
     if message.fields:
         yield {"type": "section", "fields": _fields(message.fields)}
 

@@ -23,6 +23,7 @@ from meterbot.rules.hours import Hour
 from meterbot.rules.months import calendar_month, month_end
 
 _MOST_ROWS = 30
+_MOST_NEAR = 6
 _DAYS_A_LABEL = 2
 
 
@@ -40,14 +41,16 @@ def forecast_answer(view: View, outlooks: Outlooks, hours: Sequence[Hour] = ()) 
     shown = [by_row[id(row)] for row in view.rows_shown(one.row for one in outlooks.seats)]
     lines = [_team_line(one) for one in outlooks.team] or ["No amount is known yet."]
     lines += filter(None, [not_in_sums(view.report.rows)])
-    notes = tuple(line for one in shown for line in _near(one, view))[:_MOST_ROWS]
+    near = sorted((each for one in shown for each in _near(one, view)), key=lambda each: each[0])
+    notes = [line for _, line in near[:_MOST_NEAR]]
+    notes += [f"and {len(near) - _MOST_NEAR} more"] if len(near) > _MOST_NEAR else []
     return Message(
         title=f"Where {now:%B} is heading",
         fallback=f"Forecast for {now:%B}: {' '.join(lines)}",
         text="\n".join(lines),
         tables=_table(outlooks, shown, view),
         charts=_charts(outlooks, hours, view),
-        sections=(Section(notes, heading="Filling up"),) if notes else (),
+        sections=(Section(tuple(notes), heading="Filling up"),) if notes else (),
         actions=() if view.public else buttons("forecast"),
         footer=f"The counters reset {ends}. A range is right in four months out of five; it needs {FEWEST_DAYS} whole days.",
     )
@@ -130,25 +133,21 @@ def seat_outlook_sentences(one: SeatOutlook, view: View) -> list[str]:
     ends = [] if one.forecast is None else [f"The month ends {range_text(one.forecast)}."]
     if one.forecast is not None and (below := one.cap_below) is not None:
         ends = [f"Without its cap of {_money(below)}, the month would end {range_text(one.forecast)}."]
-    return [*ends, *map(sentence, _filling(one, view))]
+    return [*ends, *(sentence(line) for _, line in _filling(one, view))]
 
 
-def _near(one: SeatOutlook, view: View) -> list[str]:
-    """The windows and caps that fill up, of a seat that the reader knows by name."""
+def _near(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
+    """The windows and caps that fill up and when, of a seat that the reader knows by name."""
     if not view.may_see(one.row.seat.name):
         return []
-    return [f"{one_line(one.row.seat.name, NAME_COLUMNS)}: {line}" for line in _filling(one, view)]
+    name = one_line(one.row.seat.name, NAME_COLUMNS)
+    return [(at, f"{name}: {line}") for at, line in _filling(one, view)]
 
 
-def _filling(one: SeatOutlook, view: View) -> list[str]:
-    lines = (
-        []
-        if one.cap_at is None
-        else [f"at the last day's pace it reaches its cap {_around(one.cap_at, view)}"]
-    )
-    return lines + [
-        f"the {window_label(window)} window is full {_around(at, view)}" for window, at in one.full
-    ]
+def _filling(one: SeatOutlook, view: View) -> list[tuple[datetime, str]]:
+    cap_at = [] if one.cap_at is None else [(one.cap_at, "at the last day's pace it reaches its cap")]
+    full = [(at, f"the {window_label(window)} window is full") for window, at in one.full]
+    return [(at, f"{what} {_around(at, view)}") for at, what in [*cap_at, *full]]
 
 
 def _around(at: datetime, view: View) -> str:

@@ -101,7 +101,8 @@ def _total_lines(report: TeamReport) -> list[str]:
     lines = [total_line(total) for total in report.totals] or ["No amount is known yet."]
     fees = [total.plan_fees for total in report.totals if total.plan_fees is not None]
     if fees:
-        lines.append(f"Plan fees on top: {amounts_text(fees)}")
+        prices = " (at list prices)" if any(row.seat.list_price for row in report.rows) else ""
+        lines.append(f"Plan fees on top: {amounts_text(fees)}{prices}")
     return [*lines, _coverage(report)]
 
 

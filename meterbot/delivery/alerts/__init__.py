@@ -20,6 +20,7 @@ from meterbot.delivery.alerts import (
     thresholds,
 )
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
+from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.redaction import NO_OWNER, UNNAMED
 
 _TEXTS: Mapping[EventKind, Callable[[EventFacts], AlertText]] = {
@@ -112,7 +113,7 @@ def text_of(event: Event, seat: Seat | None, tz: tzinfo) -> AlertText:
         # Facts of another version, or a bug: the alert is sent in plain words, and holds up nothing behind it.
         log.exception("an alert's facts cannot be read", kind=event.kind.value, seat=event.seat)
         return AlertText(
-            f"{facts.who}: {event.kind.value.replace('_', ' ')}", details=(one_line(event.reason, _SENTENCE),)
+            f"{facts.who}: {KIND_WORDS[event.kind]}", details=(one_line(event.reason, _SENTENCE),)
         )
 
 

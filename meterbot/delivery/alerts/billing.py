@@ -21,9 +21,8 @@ def renewal_near(facts: EventFacts) -> AlertText:
     details = (f"The plan then changes to {plan_name(plan)}.",) if plan else ()
     if facts.event.facts.get("configured"):
         details = (*details, "The date is from the configuration: no source reports it.")
-    fields = facts.amount("Extra usage this month", "used") + facts.amount(
-        "The period before", "previous_final"
-    )
+    before = facts.amount("The month before", "previous_final")
+    fields = facts.amount("Extra usage this month", "used") + before
     return AlertText(
         title, "Cancel or change the plan in claude.ai before that day if you want to.", details, fields
     )

@@ -15,6 +15,7 @@ from meterbot.core.text import count, one_line, span, stopped
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.billing import renewals
 from meterbot.delivery.alerts.event_facts import AlertText, EventFacts
+from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.delivery.grouping import AT_ONCE
 from meterbot.delivery.redaction import UNNAMED
 from meterbot.delivery.routing import RoutingSettings, at_least
@@ -74,13 +75,16 @@ def action_line(action: AlertAction, tz: tzinfo) -> Message:
 
 
 def action_text(action: AlertAction, tz: tzinfo) -> str:
-    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` It stays true once that has passed."""
+    """`Snoozed for ana by bo, Tue Apr 21 15:30: until Wed Apr 22 09:00.` or `Muted thresholds for ana by bo, …` It stays
+    true once that has passed."""
     by = f"by {one_line(action.by, _NAME)}, {when(action.at, tz)}"
     until = "" if action.until is None else f": until {when(action.until, tz)}"
     seat = None if action.seat is None else one_line(action.seat, _NAME)
-    if action.kind is ActionKind.MUTE:
-        return f"“{action.event_kind.value}”{f' of {seat}' if seat else ''} muted {by}{until}."
-    done = "Acknowledged" if action.kind is ActionKind.ACK else "Snoozed"
+    done = {
+        ActionKind.ACK: "Acknowledged",
+        ActionKind.SNOOZE: "Snoozed",
+        ActionKind.MUTE: f"Muted {KIND_WORDS[action.event_kind]}",
+    }[action.kind]
     return f"{done}{f' for {seat}' if seat else ''} {by}{until}."
 
 
@@ -115,7 +119,11 @@ def _several(content: PostContent, heading: str, seats: Seats, tz: tzinfo) -> Me
         lines = []
     else:
         text = AlertText(count(len(content.events), "alert"))
-        lines = [_entry(event, content, seats, tz) for event in content.events]
+        moments = {when(event.at, tz) for event in content.events}
+        common = moments.pop() if len(moments) == 1 else None
+        lines = [_entry(event, content, seats, tz, dated=common is None) for event in content.events]
+        if common is not None and heading != AT_ONCE:
+            text = replace(text, action=f"All at {common}.")
     together = text.title if renewing else f"{text.title} {AT_ONCE}"
     title = together if heading == AT_ONCE else f"{heading}: {text.title}"
     listed = [f"{field.name} {field.value}." for field in text.fields]
@@ -143,7 +151,7 @@ def _common_owner(events: Sequence[Event], seats: Seats) -> dict[str, str]:
     return {platform: user for platform, user in owners if platforms.count(platform) == 1}
 
 
-def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo) -> str:
+def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo, *, dated: bool = True) -> str:
     """`Tue Apr 21 15:30: ana passed 80% of the cap: $40.00 of $50.00 (80%).`"""
     ending = content.endings.get(event.key)
     over = ""
@@ -151,7 +159,8 @@ def _entry(event: Event, content: PostContent, seats: Seats, tz: tzinfo) -> str:
         text = alerts.text_of(ending, _seat_of(ending, seats), tz)
         changes = (stopped(text.title),) if ending.kind is EventKind.METERING_CHANGED else text.details
         over = " ".join([f" Resolved {when(ending.at, tz)}.", *changes])
-    return f"{when(event.at, tz)}: {alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
+    at = f"{when(event.at, tz)}: " if dated else ""
+    return f"{at}{alerts.sentence(event, _seat_of(event, seats), tz)}{over}"
 
 
 def _worst(severities: Iterable[Severity]) -> Severity:

@@ -72,7 +72,7 @@ def period_closed(facts: EventFacts) -> AlertText:
     evidence = (f"The final amount was read {read}.",) if read else ()
     return AlertText(
         f"{facts.who} closed {month} at {final or 'an unknown amount'}",
-        fields=facts.amount("The period before", "previous_final"),
+        fields=facts.amount("The month before", "previous_final"),
         evidence=evidence,
     )
 

@@ -1,5 +1,6 @@
-"""Why an alert was sent: the rule, its level, the readings that were compared, the evidence, and the delivery."""
+"""Why an alert was sent: the rule, the readings that were compared, the evidence, and the delivery."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
@@ -11,9 +12,12 @@ from meterbot.core.money import show
 from meterbot.core.text import age, one_line
 from meterbot.delivery import alerts
 from meterbot.delivery.alerts.event_facts import instant
+from meterbot.delivery.alerts.kinds import KIND_WORDS
 from meterbot.rules import fact_money
 
 _REASON = 280
+_UTC = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00| UTC)")
+"""How a rule's reason names an instant: `2026-04-21T13:30:00Z` or `2026-04-21 13:30 UTC`."""
 
 
 def why(
@@ -36,16 +40,21 @@ def _section(
     event: Event, seats: Mapping[str, Seat], tz: tzinfo, now: datetime, postings: Sequence[Posting]
 ) -> Section:
     text = alerts.text_of(event, None if event.seat is None else seats.get(event.seat), tz)
-    lines = [f"Rule: {event.kind.value}", f"Compared: {one_line(event.reason, _REASON)}"]
-    if event.level is not None:
-        lines.append(f"Level: {one_line(event.level)}")
-    lines += text.evidence
+    compared = _UTC.sub(lambda found: _local(found[0], tz), one_line(event.reason, _REASON))
+    lines = [f"Rule: {KIND_WORDS[event.kind]} ({event.kind.value})", f"Compared: {compared}", *text.evidence]
     lines += [_reading(reading, tz, now) for reading in _readings(event)]
     period = event.facts.get("period")
     if isinstance(period, str):
         lines.append(f"Period: {one_line(period)} (UTC)")
     lines += [_delivery(posting, tz) for posting in postings]
     return Section(tuple(lines), text.title)
+
+
+def _local(text: str, tz: tzinfo) -> str:
+    try:
+        return when(datetime.fromisoformat(text.replace(" UTC", "Z")), tz)
+    except ValueError:  # digits that are no instant
+        return text
 
 
 def _delivery(posting: Posting, tz: tzinfo) -> str:

@@ -445,6 +445,20 @@ async def test_a_refused_native_block_is_sent_again_as_text_and_the_refused_fiel
         assert any("json-pointer:/blocks/3/type" in str(line) for line in lines)
 
 
+async def test_a_message_refused_without_its_native_blocks_too_becomes_text_alone() -> None:
+    async with rig() as r:
+        r.slack.fail("chat.postMessage", refused("invalid_blocks"), refused("invalid_blocks"))
+        await r.chat.post("d" * 16, r.slack.channel, alert(tables=(SEATS,), charts=(DAYS,)))
+        with_natives, without, text = [call.get("blocks", "") for call in r.slack.called("chat.postMessage")]
+        assert "data_visualization" in str(with_natives)
+        assert "data_visualization" not in str(without)
+        assert without
+        assert not text
+        [posted] = r.slack.messages()
+        assert posted.blocks == []
+        assert "$3.00" in posted.text
+
+
 async def test_refused_blocks_become_plain_text_with_the_mention() -> None:
     async with rig() as r:
         r.slack.fail("chat.postMessage", refused("invalid_blocks"))

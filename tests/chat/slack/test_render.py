@@ -163,6 +163,12 @@ def test_an_alert_has_its_severity_text_fields_buttons_and_small_print() -> None
     assert footer["elements"][0]["text"] == "as of 10:00"
 
 
+def test_an_alert_without_a_text_mentions_its_owner_in_its_first_line() -> None:
+    message = Message("bo is <free>", "bo is free", Severity.GOOD, owner={"slack": "U0123"})
+    (block,) = render(message)["blocks"]
+    assert block == {"type": "section", "text": {"type": "mrkdwn", "text": "<@U0123> ✅ bo is &lt;free&gt;"}}
+
+
 def test_fixed_lines_keep_their_columns() -> None:
     lines = ("ana              $4.20", "bo              $17.20")
 

@@ -120,6 +120,23 @@ def test_a_cap_and_a_window_that_fill_up_say_when() -> None:
     )
 
 
+def test_of_many_that_fill_up_the_soonest_are_listed_and_the_others_counted() -> None:
+    view, found = asked()
+    windows = ("five_hour", "seven_day", "seven_day_opus")
+    seats = tuple(
+        replace(
+            one,
+            full=tuple((window, NOW + (9 - 3 * seat - place) * DAY) for place, window in enumerate(windows)),
+        )
+        for seat, one in enumerate(found.seats)
+    )
+    (section,) = forecast_answer(view, replace(found, seats=seats)).sections
+    last = found.seats[-1].row.seat.name
+    assert plain(section.lines[0]) == f"{last}: the 7-day Opus window is full around Fri May 1 10:00"
+    assert [line.partition(":")[0] for line in section.lines[:3]] == [last] * 3
+    assert section.lines[6:] == ("and 3 more",)
+
+
 def test_under_three_days_the_seat_and_the_team_say_so() -> None:
     view, _ = asked()
     said = outlooks(view.report, [], [*hours("ana", days=2), *hours("bo"), *hours("cleo")])

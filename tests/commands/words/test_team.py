@@ -125,6 +125,12 @@ def test_a_small_healthy_team_is_a_short_answer() -> None:
     assert [section.heading for section in message.sections] == ["Next charges"]
 
 
+def test_fees_that_nobody_configured_are_called_list_prices() -> None:
+    known = [reading(snapshot(tier="max_20x"))]
+    report = team_report(known, {}, [replace(seat(), plan=None, plan_price=None)], NOW)
+    assert "Plan fees on top: $200.00 (at list prices)" in team(View(report, BERLIN)).text.splitlines()
+
+
 def test_an_age_is_shown_only_where_a_number_is_not_fresh() -> None:
     def states(ago: timedelta, interval: float) -> str:
         report = team_report([reading("ana", ago=ago)], {}, [seat("ana", interval=interval)], NOW)

@@ -20,7 +20,7 @@ def test_a_renewal_names_the_day_how_far_it_is_and_the_price(days: int, date: st
 def test_a_renewal_is_beside_what_was_spent() -> None:
     assert values(said(EventKind.RENEWAL_NEAR)) == {
         "Extra usage this month": "$12.00",
-        "The period before": "$9.00",
+        "The month before": "$9.00",
     }
 
 

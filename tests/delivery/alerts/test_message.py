@@ -133,11 +133,11 @@ def test_what_was_undone_is_not_shown_and_can_be_done_again() -> None:
     [
         (ACK, "Acknowledged for ana by bo, Thu Apr 30 12:00."),
         (SNOOZE, "Snoozed for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00."),
-        (MUTE, "“seat_blocked” of ana muted by bo, Thu Apr 30 12:00."),
-        (replace(MUTE, seat=None), "“seat_blocked” muted by bo, Thu Apr 30 12:00."),
+        (MUTE, "Muted blocks for ana by bo, Thu Apr 30 12:00."),
+        (replace(MUTE, seat=None), "Muted blocks by bo, Thu Apr 30 12:00."),
         (
             replace(MUTE, until=LATER),
-            "“seat_blocked” of ana muted by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00.",
+            "Muted blocks for ana by bo, Thu Apr 30 12:00: until Thu Apr 30 14:00.",
         ),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_person_who_acts_cannot_fill_the_card_with_a_name() -> None:
 
 
 def test_several_in_one_message_have_a_line_each() -> None:
-    message = shown(BLOCKED, FULL, level("90%"), heading=AT_ONCE)
+    message = shown(BLOCKED, FULL, level("90%", 120), heading=AT_ONCE)
     assert message.title == "3 alerts at once"
     assert message.severity is Severity.CRITICAL
     (section,) = message.sections
@@ -161,10 +161,18 @@ def test_several_in_one_message_have_a_line_each() -> None:
     assert tuple(map(plain, section.lines)) == (
         "Thu Apr 30 12:00: ana is BLOCKED: $50.00 of $50.00.",
         "Thu Apr 30 12:00: bo: the 5-hour window is full.",
-        "Thu Apr 30 12:00: ana passed 90% of the cap: $42.00 of $50.00 (84%).",
+        "Thu Apr 30 14:00: ana passed 90% of the cap: $42.00 of $50.00 (84%).",
     )
     assert message.fallback == f"3 alerts at once. {' '.join(section.lines)}"
     assert pressed(message) == ["ack:ref1", "snooze:ref1", "mute:ref1", "why:ref1"]
+
+
+def test_several_of_one_minute_say_it_once_and_at_once_not_at_all() -> None:
+    lines = ("ana is BLOCKED: $50.00 of $50.00.", "bo: the 5-hour window is full.")
+    now = shown(BLOCKED, FULL, heading=AT_ONCE)
+    assert (now.sections[0].lines, now.text) == (lines, "")
+    late = shown(BLOCKED, FULL, heading="While Slack was unreachable, 3h")
+    assert (late.sections[0].lines, plain(late.text)) == (lines, "All at Thu Apr 30 12:00.")
 
 
 def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
@@ -173,7 +181,7 @@ def test_several_that_are_over_are_good_news_for_nobody_in_particular() -> None:
     assert message.severity is Severity.GOOD
     assert all(plain(said).endswith("Resolved Thu Apr 30 14:00.") for said in message.sections[0].lines)
     assert message.owner == {}
-    assert plain(message.text) == "Acknowledged for ana by bo, Thu Apr 30 12:00."
+    assert plain(message.text) == "All at Thu Apr 30 12:00.\nAcknowledged for ana by bo, Thu Apr 30 12:00."
     assert pressed(message) == ["why:ref1"]
 
 
@@ -212,9 +220,7 @@ def test_a_reminder_says_for_how_long_and_the_channel_sees_it() -> None:
 def test_a_seat_that_is_no_longer_configured_keeps_its_name() -> None:
     gone = replace(BLOCKED, seat="carl")
     assert shown(gone).title == "carl is BLOCKED: $50.00 of $50.00"
-    assert plain(shown(gone, heading=AT_ONCE).sections[0].lines[0]).startswith(
-        "Thu Apr 30 12:00: carl is BLOCKED"
-    )
+    assert shown(gone, heading=AT_ONCE).sections[0].lines[0].startswith("carl is BLOCKED")
 
 
 def delivery(kind: DeliveryKind, one: Event) -> Delivery:

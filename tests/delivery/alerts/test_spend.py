@@ -67,7 +67,7 @@ def test_a_charge_within_the_plan_keeps_its_evidence_for_why() -> None:
 def test_a_closed_period_is_beside_the_one_before() -> None:
     message = said(EventKind.PERIOD_CLOSED)
     assert message.title == "ana closed April at $48.20"
-    assert values(message) == {"The period before": "$31.00"}
+    assert values(message) == {"The month before": "$31.00"}
     assert evidence(EventKind.PERIOD_CLOSED) == ["The final amount was read Fri May 1 01:58."]
     assert values(said(EventKind.PERIOD_CLOSED, previous_final=None)) == {}
 
