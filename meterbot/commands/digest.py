@@ -148,17 +148,19 @@ def message(
 def _spent(
     view: View, seats: Sequence[str], samples: Iterable[Sample], since: datetime
 ) -> dict[str, _Amount]:
-    """What each seat spent since then: the reader's own seats, or every counted seat of a team."""
+    """What each seat spent since then: the reader's own seats, or each counter of a team once. The total of this month
+    has no seat that was last read in the month before, but the time since then may have its spend."""
     known = by_counter(samples)
     rows = [row for row in view.report.rows if row.counter is not None and not row.beside]
-    if seats:
-        # Each of their counters once, even where it is counted under another seat of the account.
-        own = {row.counter: row for row in reversed(rows) if row.seat.name in seats}
-        rows = [row for row in rows if row in own.values()]
-    else:
-        rows = [row for row in rows if row.counted or not row.extra_known]
+    rows = [
+        row
+        for row in rows
+        if (row.seat.name in seats if seats else row.counted or row.outdated or not row.extra_known)
+    ]
+    counted = {row.counter: row for row in rows if row.counted}
+    once = {row.counter: row for row in reversed(rows)} | counted
     found: dict[str, _Amount] = {}
-    for row in rows:
+    for row in once.values():
         amount = _spent_by(row, known, since, view.report.as_of)
         before = found.get(row.seat.name, ())
         found[row.seat.name] = None if amount is None or before is None else (*before, *amount)
@@ -180,6 +182,8 @@ def _spent_by(
     row: SeatRow, samples: Mapping[Counter, Sequence[Sample]], since: datetime, now: datetime
 ) -> _Amount:
     if row.counter is None or row.counter not in samples:
+        return None
+    if row.outdated and (row.read_at is None or row.read_at <= since):
         return None
     found = spend_between(samples[row.counter], since, now)
     return None if found is None else tuple(found.values())

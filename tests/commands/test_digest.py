@@ -1,5 +1,6 @@
 """When a digest is due, whether there is anything to say, and what it says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -24,10 +25,12 @@ from meterbot.commands.privacy import View
 from meterbot.commands.reports import team_report
 from meterbot.core.deliveries import Destination
 from meterbot.core.inline import plain
+from meterbot.core.messages import Message
 from meterbot.core.models import Health, Sample
 from meterbot.core.operators import Rows
 from tests.teams import (
     NOW,
+    Reading,
     extra,
     money,
     reading,
@@ -211,6 +214,49 @@ def test_a_seat_that_was_never_read_is_not_in_the_sum_and_that_is_said(rows: Row
     assert told.title == "The team's day: at least $30.00 spent"
     assert f"Not in this sum: {said}." in told.text
     assert ("cy" in told.text) == (rows == "named")
+
+
+FIRST = datetime(2026, 4, 1, 9, tzinfo=UTC)
+
+
+def read_at(name: str, used: str, at: datetime) -> Reading:
+    return reading(snapshot(name, extra_usage=extra(used)), ago=NOW - at)
+
+
+def on_the_first(*latest: Reading, samples: Sequence[Sample]) -> Message:
+    """The digest of April 1st."""
+    names = dict.fromkeys(one.seat for one in latest)
+    report = team_report(latest, {name: state(name) for name in names}, [seat(name) for name in names], FIRST)
+    view = View(report, UTC, "named", frozenset(), public=True)
+    return message(CHANNEL, view, samples, FIRST - timedelta(days=1))
+
+
+def before_the_first(name: str, used: str, hours: float) -> Sample:
+    counter = reading(name).counter
+    return Sample(FIRST - timedelta(hours=hours), counter, money(used), money("50"), blocked=False)
+
+
+ANAS_FIRST = [before_the_first("ana", "0", 30), before_the_first("ana", "1", 0)]
+
+
+def test_on_the_first_of_a_month_the_sum_has_what_a_seat_spent_on_the_last_day() -> None:
+    bos = [before_the_first("bo", "10", 30), before_the_first("bo", "30", 12)]
+    latest = (read_at("ana", "1", FIRST), read_at("bo", "30", FIRST - timedelta(hours=12)))
+    assert on_the_first(*latest, samples=[*ANAS_FIRST, *bos]).title == "The team's day: $21.00 spent"
+
+
+def test_two_seats_of_one_account_that_were_last_read_the_month_before_are_in_the_sum_once() -> None:
+    bos = [before_the_first("bo", "10", 30), before_the_first("bo", "30", 12)]
+    bo = read_at("bo", "30", FIRST - timedelta(hours=12))
+    said = on_the_first(read_at("ana", "1", FIRST), bo, replace(bo, seat="cy"), samples=[*ANAS_FIRST, *bos])
+    assert said.title == "The team's day: $21.00 spent"
+
+
+def test_a_seat_that_was_not_read_since_the_last_digest_nor_this_month_is_not_in_the_sum() -> None:
+    latest = (read_at("ana", "1", FIRST), read_at("bo", "10", FIRST - timedelta(hours=30)))
+    said = on_the_first(*latest, samples=[*ANAS_FIRST, before_the_first("bo", "10", 30)])
+    assert said.title == "The team's day: at least $1.00 spent"
+    assert "Not in this sum: bo." in said.text
 
 
 @given(AMOUNTS, AMOUNTS, st.integers(0, 100))
