@@ -29,6 +29,7 @@ from meterbot.store import (
     counter_states,
     history,
     leases,
+    locks,
     notes,
     rollup,
     rule_memories,
@@ -188,16 +189,18 @@ class Ingest:
         names = {snapshot.seat for snapshot in snapshots}
         sources = source_states.lock_sources(connection, names)
         latest = counter_states.read_latest(connection, names)
+        states = counter_states.lock_states(connection, counters_of(snapshots, latest))
         memories = [*map(source_memory_name, names), *map(seat_settings.name_of, names)]
-        memories += {
+        balances = {
             balance_memory_name(one.org_uuid) for one in snapshots if one.org_uuid and has_shared_balance(one)
         }
+        locks.names(connection, balances)
         return Changes(
             self._settings,
             sources=sources,
-            memories=rule_memories.read_memories(connection, memories),
+            memories=rule_memories.read_memories(connection, [*memories, *balances]),
             latest=latest,
-            states=counter_states.lock_states(connection, counters_of(snapshots, latest)),
+            states=states,
         )
 
     def _apply(

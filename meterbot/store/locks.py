@@ -2,7 +2,7 @@
 transaction.
 
 Stored rows are locked where they are read. These locks are for what has no row yet, or no single one. To avoid
-deadlocks, transactions lock in this order, each kind sorted: names, leases, seats, counters.
+deadlocks, transactions lock in this order, each kind sorted: names, leases, seats, counters, shared balances.
 """
 
 from collections.abc import Iterable

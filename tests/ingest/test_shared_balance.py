@@ -1,5 +1,7 @@
 """Prepaid credits that the members of an organization share: one alert, whichever seats read them."""
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+from sqlalchemy import event as listening
 
 from meterbot.core.models import (
     Balance,
@@ -26,6 +30,7 @@ from meterbot.core.money import Money
 from meterbot.ingest.changes import Changes
 from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.store import CounterState, Store, forgetting, rule_memories
+from meterbot.store.database import open_store
 from tests.ingest.test_ingest import Door, store
 
 __all__ = ["store"]
@@ -83,6 +88,34 @@ async def test_what_is_remembered_of_an_organization_goes_with_the_last_of_its_s
         await store.run(partial(forgetting.forget, seat=each))
         left.append(list(await store.read(lambda c: rule_memories.read_memories(c, [name]))))
     assert left == [[name], [name], []]
+
+
+# SQLite has one writer at a time.
+@pytest.mark.databases("postgresql")
+async def test_a_worker_waits_until_another_has_stored_what_it_posted(database_url: str) -> None:
+    """Otherwise bo's older reading would take back that $5 was reported, and cy's would report it again."""
+    stores = [await open_store(database_url) for _ in range(3)]
+    doors = [Door(each, *SEATS.values(), rules=RULES) for each in stores]
+    before_commit, may_commit = threading.Event(), threading.Event()
+
+    def pause(_: Connection) -> None:
+        before_commit.set()
+        may_commit.wait(20)
+
+    listening.listen(stores[0].engine, "commit", pause)
+    first = asyncio.ensure_future(doors[0].take(reading("ana", 490, 1)))
+    await asyncio.to_thread(before_commit.wait, 20)
+    second = asyncio.ensure_future(doors[1].take(reading("bo", 510, 0)))
+    with stores[2].engine.connect() as watch:
+        async with asyncio.timeout(20):
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not watch.scalar(waiting):  # noqa: ASYNC110 - another process waits
+                await asyncio.sleep(0)
+    may_commit.set()
+    told = [await first, await second, await doors[2].take(reading("cy", 490, 2))]
+    assert told == [["balance_low"], [], []]
+    for each in stores:
+        await each.close()
 
 
 def test_it_comes_again_after_credits_were_bought() -> None:
