@@ -19,6 +19,7 @@ from meterbot.core.deliveries import (
     Delivery,
     DeliveryKind,
     DeliveryState,
+    Destination,
     DestinationTrouble,
     PossibleDuplicate,
     Purpose,
@@ -26,7 +27,6 @@ from meterbot.core.deliveries import (
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.log import LoggedState, get_logger
 from meterbot.core.messages import Message, Posted
-from meterbot.core.models import EventKind
 from meterbot.delivery.grouping import grouping, while_out
 from meterbot.delivery.needless import needless
 from meterbot.store import Store, deliveries, delivery_claims, delivery_outcomes
@@ -213,8 +213,8 @@ class DeliveryWorker:
             await self._failed_itself(delivery, error.reason)
             return
         if error.outcome is Outcome.NO_DIRECT:
-            # A notice is written for its person alone, names and amounts included.
-            if delivery.kind is DeliveryKind.POST and delivery.event.kind is not EventKind.NOTICE:
+            # A message written in advance is for its person alone, names and amounts included.
+            if delivery.kind is DeliveryKind.POST and delivery.message is None:
                 await self._move_to_channel(delivery, error)
             else:
                 await self._try_next_chat(delivery, error.reason)
@@ -237,7 +237,7 @@ class DeliveryWorker:
         await self._supersede(delivery, error.reason)
 
     async def _try_next_chat(self, delivery: Delivery, reason: str) -> None:
-        """Sends a refused notice on the next chat where its person is known; without one it is given up."""
+        """Sends a refused message on the next chat where its person is known; without one it is given up."""
         owner = {} if delivery.message is None else delivery.message.owner
         chats = [chat for chat in self._chats if chat in owner or chat == delivery.chat]
         later = chats[chats.index(delivery.chat) + 1 :]
@@ -245,9 +245,10 @@ class DeliveryWorker:
             log.warning("a direct message was refused", chat=delivery.chat, reason=reason)
             await self._supersede(delivery, reason)
             return
-        now, place = self._clock.now(), f"@{owner[later[0]]}"
-        log.info("a direct message was refused, so it goes to another chat", chat=delivery.chat, to=later[0])
-        await self._store.run(lambda tx: delivery_outcomes.move_notice(tx, delivery, later[0], place, now))
+        now, to = self._clock.now(), Destination(later[0], f"@{owner[later[0]]}")
+        log.info("a direct message was refused, so it goes to another chat", chat=delivery.chat, to=to.chat)
+        note = MAY_REPEAT if delivery.in_doubt else delivery.note
+        await self._store.run(lambda tx: delivery_outcomes.move_to_chat(tx, delivery, to, note, now))
         self.wake()
 
     async def _supersede(self, delivery: Delivery, reason: str) -> None:

@@ -220,6 +220,8 @@ def move(connection: Connection, delivery: Delivery, channel: str, note: str, no
     if _is_bundle(delivery):
         _send_members_alone(connection, delivery)
         return
+    if not _queue_again(connection, delivery, note=note):
+        return
     events = delivery.content.events
     key = events[0].key if events else delivery.event.key
     moved = and_(
@@ -237,16 +239,14 @@ def move(connection: Connection, delivery: Delivery, channel: str, note: str, no
         connection.execute(update(tables.deliveries).where(moved, WAITING).values(superseded(note)))
         return
     connection.execute(update(tables.deliveries).where(moved).values(channel=channel))
-    _queue_again(connection, delivery, note=note)
 
 
-def move_notice(connection: Connection, delivery: Delivery, chat: str, channel: str, now: datetime) -> None:
-    """Moves a notice to another chat. A post that groups several does not move: each is sent alone, and moves by itself."""
+def move_to_chat(
+    connection: Connection, delivery: Delivery, to: Destination, note: str | None, now: datetime
+) -> None:
+    """Moves a direct message to another chat, where it is shown with the `note`."""
     _free_queue(connection, delivery, now)
-    if _is_bundle(delivery):
-        _send_members_alone(connection, delivery)
-        return
-    _queue_again(connection, delivery, chat=chat, channel=channel)
+    _queue_again(connection, delivery, chat=to.chat, channel=to.channel, note=note)
 
 
 def repost(connection: Connection, delivery: Delivery, now: datetime) -> None:
@@ -255,9 +255,11 @@ def repost(connection: Connection, delivery: Delivery, now: datetime) -> None:
     _queue_again(connection, delivery, kind=DeliveryKind.POST, about=None)
 
 
-def _queue_again(connection: Connection, delivery: Delivery, **changes: object) -> None:
+def _queue_again(connection: Connection, delivery: Delivery, **changes: object) -> bool:
+    """False when another worker has claimed the message since: it may have been delivered."""
     values = {"state": DeliveryState.QUEUED, "claimable_at": AT_ONCE, "claimed_by": None, **changes}
-    connection.execute(update(tables.deliveries).where(_rows.id == delivery.id).values(values))
+    again = update(tables.deliveries).where(*_this_attempt(delivery)).values(values)
+    return connection.execute(again).rowcount == 1
 
 
 def _free_queue(connection: Connection, delivery: Delivery, at: datetime, **changes: object) -> bool:

@@ -21,14 +21,25 @@ from structlog.typing import EventDict
 
 from meterbot.chat import Chat
 from meterbot.core.clock import ManualClock
-from meterbot.core.deliveries import ChannelQueue, Delivery, DeliveryKind, NewDelivery
+from meterbot.core.deliveries import ChannelQueue, Delivery, DeliveryKind, Destination, NewDelivery
 from meterbot.core.errors import LOOKUP_EXHAUSTED, Outcome, SendError
 from meterbot.core.messages import Message
 from meterbot.core.models import Event, EventKind, Severity
 from meterbot.delivery import worker as module
 from meterbot.delivery.worker import CLAIM_SECONDS, MAY_REPEAT, MOST_TRIES, DeliveryWorker
-from meterbot.store import FOR_EVER, Batch, Store, batches, deliveries, workers
+from meterbot.store import (
+    FOR_EVER,
+    Batch,
+    Connection,
+    Store,
+    batches,
+    deliveries,
+    delivery_claims,
+    delivery_outcomes,
+    workers,
+)
 from meterbot.store.database import open_store
+from meterbot.store.delivery_claims import Claim
 from tests.chat.discord import rig as discord_rig
 from tests.chat.slack import rig as slack_rig
 from tests.e2e.wall import KilledError, Standing, Trouble, Wall
@@ -91,6 +102,14 @@ class Line:
             for channel in channels
         ]
         await self.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=posts)))
+
+    async def notify(self, title: str, owner: dict[str, str]) -> None:
+        """Queues a direct message to a person, on the first chat where they are known."""
+        number, (chat, who) = next(self.ids), next(iter(owner.items()))
+        event = Event(f"notice-{number}", EventKind.NOTICE, self.clock.now(), Severity.INFO, "so", "ana")
+        words = Message(title, title, owner=owner)
+        notice = NewDelivery(f"{number:020d}", event.key, chat, f"@{who}", POST, words)
+        await self.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[notice])))
 
     def worker(self, *chats: Chat, name: str = "one") -> DeliveryWorker:
         jitter = random.Random(7)  # noqa: S311 - not a secret
@@ -1025,13 +1044,12 @@ async def test_a_doubt_that_cannot_be_looked_up_is_sent_again_and_marked_as_a_po
 async def test_who_takes_no_direct_messages_has_the_alert_posted_in_the_channel(line: Line) -> None:
     wall = Wall()
     wall.troubles.append(SendError(Outcome.NO_DIRECT, "Discord refuses: 50007"))
-    root = await line.queue("blocked", channel="@UANA")
-    await line.queue("no longer blocked", channel="@UANA", kind=REPLY, about=root)
+    await line.happen("blocked", channels=["@UANA"])
+    await line.happen("no longer blocked", channels=["@UANA"], about="blocked")
     await line.worker(wall).drain()
-    assert wall.titles() == ["blocked"]
-    (post,) = [each for each in wall.standing if each.thread is None]
+    assert wall.titles() == ["blocked, no longer blocked"]
+    (post,) = wall.standing  # which shows what the waiting reply would have said
     assert "does not accept direct messages" in post.message.text
-    assert wall.titles(thread=post.delivery) == ["no longer blocked"]
     assert await line.waiting() is None
 
 
@@ -1048,10 +1066,13 @@ async def test_a_group_of_direct_messages_that_is_refused_goes_to_the_channel_on
     assert await line.waiting() is None
 
 
-async def test_a_notice_that_is_refused_never_goes_to_the_channel(line: Line) -> None:
+@pytest.mark.parametrize("kind", [EventKind.NOTICE, EventKind.DIGEST])
+async def test_a_notice_or_digest_that_is_refused_never_goes_to_the_channel(
+    line: Line, kind: EventKind
+) -> None:
     wall = Wall()
     wall.takes_no_direct = True
-    event = Event("connected:ana", EventKind.NOTICE, NOW, Severity.GOOD, "so", "ana")
+    event = Event("connected:ana", kind, NOW, Severity.GOOD, "so", "ana")
     words = Message("ana is connected: $4.20", "ana is connected: $4.20")
     notice = NewDelivery(f"{1:020d}", event.key, "wall", "@UANA", POST, words)
     await line.store.run(lambda c: batches.write(c, Batch(events=[event], deliveries=[notice])))
@@ -1063,13 +1084,8 @@ async def test_a_notice_that_is_refused_never_goes_to_the_channel(line: Line) ->
 async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line: Line) -> None:
     first, second = Wall(), Wall("second")
     first.takes_no_direct = second.takes_no_direct = True
-    events, notices = [], []
-    for number, owner in enumerate(({"wall": "UANA", "second": "7"}, {"wall": "UBO"})):
-        event = Event(f"invite:{number}", EventKind.NOTICE, NOW, Severity.INFO, "so", "ana")
-        words = Message(f"Connect {number}", f"Connect {number}", owner=owner)
-        events.append(event)
-        notices.append(NewDelivery(f"{number:020d}", event.key, "wall", f"@{owner['wall']}", POST, words))
-    await line.store.run(lambda c: batches.write(c, Batch(events=events, deliveries=notices)))
+    await line.notify("Connect 0", {"wall": "UANA", "second": "7"})
+    await line.notify("Connect 1", {"wall": "UBO"})
     worker = line.worker(first, second)
     second.takes_no_direct = False
     for _ in first, second:
@@ -1077,6 +1093,53 @@ async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line
     assert first.standing == []
     assert [(each.channel, each.message.title) for each in second.standing] == [("@7", "Connect 0")]
     assert await line.waiting() is None
+
+
+async def test_a_notice_in_doubt_that_goes_to_the_next_chat_says_that_it_may_be_a_repeat(line: Line) -> None:
+    """It did arrive on the first chat, which then no longer lets the bot look."""
+    first, second = Wall(), Wall("second")
+    await line.notify("Connect", {"wall": "UANA", "second": "7"})
+    worker = line.worker(first, second)
+    first.troubles.append(Trouble.ANSWER_LOST)
+    await worker.deliver_next("wall")
+    first.takes_no_direct = True
+    first.finding.append(SendError(Outcome.NO_DIRECT, "50007"))
+    line.clock.advance(LONG)
+    for _ in first, second:
+        await worker.drain()
+    assert first.titles("@UANA") == ["Connect"]
+    assert [each.message.text for each in second.standing] == [MAY_REPEAT]
+
+
+def _moves_to_the_channel(tx: Connection, delivery: Delivery) -> None:
+    delivery_outcomes.move(tx, delivery, "C1", "refused", NOW)
+
+
+def _moves_to_the_next_chat(tx: Connection, delivery: Delivery) -> None:
+    delivery_outcomes.move_to_chat(tx, delivery, Destination("second", "@7"), None, NOW)
+
+
+def _is_posted_again(tx: Connection, delivery: Delivery) -> None:
+    delivery_outcomes.repost(tx, delivery, NOW)
+
+
+@pytest.mark.parametrize("late", [_moves_to_the_channel, _moves_to_the_next_chat, _is_posted_again])
+async def test_what_a_slow_worker_records_too_late_does_not_send_a_delivered_message_again(
+    line: Line, late: Callable[[Connection, Delivery], None]
+) -> None:
+    wall, second = Wall(), Wall("second")
+    await line.happen("alert", channels=["@UANA"])
+    claim = Claim("slow", NOW, CLAIM_SECONDS)
+    slow = await line.store.run(lambda tx: delivery_claims.claim(tx, "wall", claim))
+    assert slow is not None
+    line.clock.advance(A_CLAIM)
+    worker = line.worker(wall, second)
+    await worker.drain()
+    await line.store.run(lambda tx: late(tx, slow))
+    line.clock.advance(LONG)
+    await worker.drain()
+    assert [(each.channel, each.message.title) for each in wall.standing] == [("@UANA", "alert")]
+    assert second.standing == []
 
 
 async def test_a_reply_to_a_post_that_this_version_cannot_read_fails_and_the_others_are_sent(
