@@ -155,18 +155,24 @@ class JoinStatus:
     late: tuple[str, ...] = ()
     unasked: tuple[str, ...] = ()
 
-    @property
-    def sentences(self) -> list[str]:
+    def sentences(self, *, may_invite: bool) -> list[str]:
+        """With what an operator who `may_invite` can do next, or the owners."""
         said = {
             "Invited and joined": self.joined,
             "Invited, not joined yet": self.waiting,
             "Not joined 3 days after the invitation": self.late,
-            "No machine is connected yet for these seats of the configuration": self.unasked,
         }
         found = [f"{what}: {listed(names, 10)}." for what, names in said.items() if names]
-        if reminded := self.reminded:
-            found.append(f"Remind them: /claude-spend invite {' '.join(reminded[:10])}")
-        return found
+        if self.unasked:
+            found.append(
+                f"No machine sends numbers yet for {listed(self.unasked, 10)} (from the configuration)."
+            )
+        if not may_invite:
+            return [*found, "The owner of a seat asks /claude-spend join."] if self.reminded else found
+        asked = {"Remind them": self.late, "Invite them": self.unasked}
+        return found + [
+            f"{what}: /claude-spend invite {' '.join(names[:10])}" for what, names in asked.items() if names
+        ]
 
     @property
     def reminded(self) -> tuple[str, ...]:

@@ -249,7 +249,9 @@ async def test_status_says_who_has_joined_and_offers_operators_to_remind_the_oth
         in said
     )
     assert "invite:cleo:dan" in said
-    assert "invite:" not in await ask(asked, "status", user="UBO")
+    others = await ask(asked, "status", user="UBO")
+    assert "invite" not in others.replace("the invitation", "")
+    assert "dan.\nThe owner of a seat asks /claude-spend join." in others
     assert "cleo: its owner gets a direct message" in await ask(asked, "invite cleo dan")
     assert "cleo: its owner already got a direct message" in await ask(asked, "invite cleo dan")
 
@@ -264,13 +266,18 @@ async def test_each_seat_is_in_one_place_of_the_status(store: Store) -> None:
     ]
     status = await join_status(store, seats, {"bo", "fay"}, NOW + LATE_AFTER)
     assert status == JoinStatus(joined=("bo",), waiting=("eve",), late=("cleo", "dan"), unasked=("ana",))
-    assert status.sentences == [
+    lines = [
         "Invited and joined: bo.",
         "Invited, not joined yet: eve.",
         "Not joined 3 days after the invitation: cleo and dan.",
-        "No machine is connected yet for these seats of the configuration: ana.",
-        "Remind them: /claude-spend invite cleo dan ana",
+        "No machine sends numbers yet for ana (from the configuration).",
     ]
+    assert status.sentences(may_invite=True) == [
+        *lines,
+        "Remind them: /claude-spend invite cleo dan",
+        "Invite them: /claude-spend invite ana",
+    ]
+    assert status.sentences(may_invite=False) == [*lines, "The owner of a seat asks /claude-spend join."]
 
 
 async def test_seats_that_two_operators_invite_at_once_are_one(store: Store) -> None:

@@ -62,7 +62,8 @@ async def answer(context: CommandContext, request: Request) -> Answer:
     plans = [f"{trouble}: correct plan in the configuration." for trouble in plan_troubles(seen)]
     seats = list({row.seat.name: row.seat for row in seen}.values())
     joined, machines = await _machines(context, seats, now)
-    remind = joined.reminded[:5] if view.operator and context.invitations is not None else ()
+    may_invite = view.operator and context.invitations is not None
+    remind = joined.reminded[:5] if may_invite else ()
     message = status(
         view,
         await _destinations(context, now, last_tick),
@@ -70,7 +71,7 @@ async def answer(context: CommandContext, request: Request) -> Answer:
         [
             *context.remarks(),
             *machines,
-            *joined.sentences,
+            *joined.sentences(may_invite=may_invite),
             *plans,
             *await _failed(context.store),
         ],
