@@ -298,6 +298,8 @@ class DeliveryWorker:
                 # The posted message is better than an edit without content, and the other events can be rendered.
                 raise SendError(Outcome.INVALID, "meterbot could not format the message") from None
             message = _UNRENDERED
+        if delivery.channel.startswith("@"):
+            message = replace(message, owner={})  # a direct message notifies its reader, and mentions nobody
         return message if delivery.note is None else _with_note(message, delivery.note)
 
     async def _find_earlier(self, chat: Chat, delivery: Delivery) -> Posted | None:

@@ -6,7 +6,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -1093,6 +1093,19 @@ async def test_a_notice_that_is_refused_goes_to_the_next_chat_of_its_person(line
     assert first.standing == []
     assert [(each.channel, each.message.title) for each in second.standing] == [("@7", "Connect 0")]
     assert await line.waiting() is None
+
+
+async def test_a_direct_message_mentions_nobody_and_a_channel_the_owner(line: Line) -> None:
+    def render(delivery: Delivery) -> Message:
+        return replace(rendered(delivery), owner={"wall": "UANA"})
+
+    wall = Wall()
+    await line.notify("Connect", {"wall": "UANA"})
+    await line.happen("blocked", channels=["@UANA"])
+    await line.happen("blocked here", channels=["C1"])
+    await DeliveryWorker(line.store, {"wall": wall}, line.clock, worker="one", render=render).drain()
+    mentioned = {each.message.title: each.message.owner for each in wall.standing}
+    assert mentioned == {"Connect": {}, "blocked": {}, "blocked here": {"wall": "UANA"}}
 
 
 async def test_a_notice_in_doubt_that_goes_to_the_next_chat_says_that_it_may_be_a_repeat(line: Line) -> None:
