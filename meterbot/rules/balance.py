@@ -1,6 +1,7 @@
 """The rule about prepaid credits: they run low, or out."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from meterbot.core import money
@@ -11,6 +12,7 @@ from meterbot.rules.clean_reading import CleanReading, window_facts
 from meterbot.rules.fact_json import instant, money_fact
 from meterbot.rules.levels import restated
 from meterbot.rules.memory import BalanceMemory, CounterMemory
+from meterbot.rules.months import CLOCK_SKEW
 from meterbot.rules.settings import Threshold
 
 
@@ -24,13 +26,18 @@ def watch_balance(memory: CounterMemory, reading: CleanReading) -> tuple[Counter
         return memory, []
     below = _levels_above(balance, reading.settings.balance_levels)
     last = memory.balance
-    if tuple(below) == last.levels or (last.changed_at is not None and reading.at < last.changed_at):
+    if tuple(below) == last.levels or _is_before(reading, last.changed_at):
         return memory, []
     memory = replace(memory, balance=BalanceMemory(tuple(below), reading.at))
     new = [level for level in below if level not in last.levels]
     if not new or below[0] in last.levels:
         return memory, []
     return memory, [_low(memory, reading, balance, new, last)]
+
+
+def _is_before(reading: CleanReading, changed_at: datetime | None) -> bool:
+    """A change from the future was read while the clock was ahead, so every reading is newer."""
+    return changed_at is not None and reading.at < changed_at <= reading.now + CLOCK_SKEW
 
 
 def _levels_above(balance: Balance, steps: tuple[Threshold, ...]) -> list[str]:

@@ -137,8 +137,9 @@ class CounterMemory:
 
 
 def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
-    """What stays valid of a memory from the future, after the clock was set back to `now`. All times are dropped, and
-    a period that has not begun yet with all its levels, so that these are posted when they are reached."""
+    """What stays valid of a memory from the future, after the clock was set back to `now`. All times are dropped (the
+    balance's rule ignores its own), and a period that has not begun yet with all its levels, so that these are posted
+    when they are reached."""
     block = memory.block and replace(memory.block, since=min(memory.block.since, now))
     risk = memory.risk and replace(memory.risk, seen_at=min(memory.risk.seen_at, now))
     memory = replace(
@@ -146,9 +147,6 @@ def set_back(memory: CounterMemory, now: datetime) -> CounterMemory:
         block=block,
         risk=risk,
         spike_at=memory.spike_at and min(memory.spike_at, now),
-        balance=replace(
-            memory.balance, changed_at=memory.balance.changed_at and min(memory.balance.changed_at, now)
-        ),
         period_at=memory.period_at and min(memory.period_at, now),
         used_at=memory.used_at and min(memory.used_at, now),
         windows_at=None,

@@ -135,6 +135,14 @@ def test_a_reading_from_before_the_last_change_proves_nothing() -> None:
     ]
 
 
+def test_a_reading_from_the_future_silences_nobody_once_the_clock_is_right() -> None:
+    month = 30 * 24 * 60
+    told = played(
+        reading("ana", 1500, month), reading("bo", 400, 0), reading("cy", 400, 15), reading("bo", 0, 30)
+    )
+    assert told == ["20.00 USD", "5.00 USD", "0.00 USD"]
+
+
 def test_two_processes_that_see_it_at_once_make_one_event() -> None:
     seen = [Changes(RULES, sources={}, memories={}) for _ in range(2)]
     for changes, name in zip(seen, ("ana", "bo"), strict=True):
