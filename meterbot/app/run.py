@@ -54,7 +54,8 @@ _ANSWER_SECONDS = 10.0
 PULL_REQUESTS_SECONDS = 10.0
 """How often the cost of merged pull requests is calculated."""
 ASLEEP = timedelta(minutes=5)
-"""Ticks farther apart mean that the machine was suspended, which is no failure of a source."""
+"""Ticks or writes farther apart mean that the machine was suspended or the database away, which is no failure of a
+source."""
 
 log = get_logger(__name__)
 
@@ -150,14 +151,14 @@ class Bot:
     async def tick(self) -> None:
         """Starts the readings that are due, and lets waiting deliveries try again."""
         now = self.clock.now()
-        if self.awake_since and self.last_tick and now - self.last_tick > ASLEEP * self.clock.speed:
-            self.awake_since = now
+        self._notice_break(self.last_tick, now)
         self.last_tick = now
         self.delivery_worker.wake()
         await self.poller.tick(now)
 
     async def run_checks(self) -> None:
         """Finds what becomes true because time passes."""
+        self._notice_break(self.written_at, self.clock.now())
         await self.sessions.refresh()
         await self.invitations.refresh()
         if self.checks_lease.held:
@@ -176,7 +177,14 @@ class Bot:
             await self.heartbeat.ticked(
                 self.last_tick, {chat.name: chat.connection() for chat in self.chats.values()}
             )
-            self.written_at = self.clock.now()
+            now = self.clock.now()
+            self._notice_break(self.written_at, now)
+            self.written_at = now
+
+    def _notice_break(self, last: datetime | None, now: datetime) -> None:
+        """After a long time without ticks or writes the seats' time begins anew: the silence was not theirs."""
+        if self.awake_since and last and now - last > ASLEEP * self.clock.speed:
+            self.awake_since = now
 
     async def check_channels(self) -> None:
         """Finds configured channels that cannot be posted to; logs each when it begins and when it ends."""

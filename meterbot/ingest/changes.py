@@ -225,7 +225,8 @@ class Changes:
         health, since, last_ok_at = said.health, now, old.last_ok_at
         if health is Health.OK:
             last_ok_at = max(said.fetched_at, last_ok_at or said.fetched_at)
-            if now - last_ok_at > seat.stale_after:  # A machine that was offline sends its older readings
+            # A machine that was offline sends its older readings. That one of ours is stored late is not the seat's fault.
+            if seat.source == "push" and now - last_ok_at > seat.stale_after:
                 health, since = Health.STALE, last_ok_at + seat.stale_after
         self.sources[seat.name] = replace(
             old,

@@ -28,6 +28,8 @@ _PATIENCE: dict[str, Any] = {
     "keepalives_count": 3,
 }
 """Seconds, to notice a server that disappeared."""
+_READ_ONLY = "25006"
+"""PostgreSQL's code for a write in a read-only transaction."""
 
 
 def make_engine(url: URL) -> Engine:
@@ -52,8 +54,16 @@ def _postgresql_engine(url: URL) -> Engine:
     engine = create_engine(
         "postgresql+psycopg://", creator=connect, pool_pre_ping=True, hide_parameters=True, **_POOL
     )
+    event.listen(engine, "handle_error", _end_read_only)
     event.listen(engine, "handle_error", _hide_details)
     return engine
+
+
+def _end_read_only(context: ExceptionContext) -> None:
+    """A provider whose disk is full makes the database read-only by a default that every connection keeps from its begin:
+    only a new one notices that there is room again."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _hide_details(context: ExceptionContext) -> BaseException | None:

@@ -113,7 +113,7 @@ async def test_a_block_is_reported_and_its_end_edits_the_message_and_adds_one_li
     assert "ana is no longer blocked" in line.text
     new_on_slack = three.on_slack()[stood[0] :]
     assert [text for text in new_on_slack if "blocked" in text] == []
-    edited = [title for title in three.on_discord() if title.startswith("Resolved: ana is BLOCKED")]
+    edited = [title for title in three.on_discord() if "Resolved: ana is BLOCKED" in title]
     replies = [message for message in three.discord.messages() if message.get("message_reference")]
     assert len(edited) == 1
     assert ["ana is no longer blocked" in shown(reply) for reply in replies] == [True]

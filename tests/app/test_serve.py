@@ -1,12 +1,10 @@
 """The running process and its signals."""
 
-import asyncio
 import resource
 import signal
 import socket
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.e2e import process
@@ -38,25 +36,14 @@ async def test_a_bot_on_a_full_disk_is_not_ready_until_there_is_room_again(tmp_p
     """No file of the process may grow: every write to the database fails as on a full disk."""
     port = free_port()
     (tmp_path / "config.toml").write_text(CONFIG.format(port=port, seat="ana"))
-    async with process.started("run", cwd=tmp_path) as bot, aiohttp.ClientSession() as http:
+    async with process.started("run", cwd=tmp_path) as bot:
         await process.line(bot.stderr, lambda line: '"event": "started"' in line)
-
-        async def ready() -> tuple[int, str]:
-            async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                return answer.status, await answer.text()
-
-        async def until(status: int) -> str:
-            async with asyncio.timeout(80):
-                while (answer := await ready())[0] != status:  # noqa: ASYNC110 - another process waits
-                    await asyncio.sleep(0.5)
-            return answer[1]
-
-        await until(200)
+        await process.ready(port, 200)
         _, most = resource.prlimit(bot.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, most))
-        assert "the database cannot be written to" in await until(503)
+        assert "the database cannot be written to" in await process.ready(port, 503)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (most, most))
-        await until(200)
+        await process.ready(port, 200)
         ended = await process.stop(bot)
         assert ended.status == 0, ended.stderr
         assert "Traceback" not in ended.stderr

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
+
 from tests.e2e import nursery
 from tests.tripwire import sitecustomize as tripwire
 
@@ -91,6 +93,17 @@ async def line(stream: asyncio.StreamReader | None, wanted: Callable[[str], bool
     except TimeoutError:
         raise TimeoutError(f"it was not said, only: {heard}") from None
     raise EOFError(f"the process ended and said only: {heard}")
+
+
+async def ready(port: int, status: int) -> str:
+    """What `/readyz` answers as soon as it answers with this status; a bot notices within half a minute that it cannot
+    write."""
+    async with asyncio.timeout(80), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                if answer.status == status:
+                    return await answer.text()
+            await asyncio.sleep(0.5)
 
 
 async def stop(process: Process, number: signal.Signals = signal.SIGTERM) -> Ended:

@@ -1,0 +1,104 @@
+"""A PostgreSQL that goes away, or takes no writes, under a running bot: our own trouble, never a seat's."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from meterbot.app.build import assembled
+from meterbot.app.run import Bot
+from meterbot.core.clock import ManualClock
+from meterbot.core.models import Health
+from meterbot.store import source_states
+from meterbot.store.url import parse_url
+from tests.app.test_serve import CONFIG
+from tests.e2e import process
+from tests.e2e.team import EVERYBODY_ONCE, NAMES, NOW, play, team
+from tests.ports import free_port
+
+
+async def altered(server: str, url: str, setting: str, *, end: bool = True) -> None:
+    """Changes the database. `end`: ends its connections, which would keep the setting that they began with."""
+    name = parse_url(url).database
+    async with await psycopg.AsyncConnection.connect(server, autocommit=True) as connection:
+        await connection.execute(f"ALTER DATABASE {name} {setting}".encode())
+        if end:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            await connection.execute(others, [name])
+
+
+@asynccontextmanager
+async def away(server: str, url: str) -> AsyncIterator[None]:
+    await altered(server, url, "ALLOW_CONNECTIONS false")
+    try:
+        yield
+    finally:
+        await altered(server, url, "ALLOW_CONNECTIONS true")
+
+
+async def live(bot: Bot, clock: ManualClock, length: timedelta) -> None:
+    """What `Bot.run` does, with its clock in steps: a job that fails is tried again at its next turn."""
+    jobs: list[Callable[[], Awaitable[None]]] = [
+        bot.heartbeat.beat, bot.tick, bot.poller.drain, bot.run_checks, bot.note_tick, bot.delivery_worker.drain
+    ]  # fmt: skip
+    end = clock.now() + length
+    while clock.now() < end:
+        clock.advance(timedelta(seconds=20))
+        for job in jobs:
+            await bot.jobs.attempt(job)
+
+
+@pytest.mark.databases("postgresql")
+async def test_a_database_that_is_away_during_a_read_is_no_outage_of_the_seats(
+    database_url: str, postgres_server: str
+) -> None:
+    clock = ManualClock(NOW)
+    async with team(clock) as three, assembled(three.config(database_url), clock) as bot:
+        bot.awake_since = bot.last_tick = clock.now()
+        await play(bot, clock)
+        before = three.on_slack(), three.on_discord()
+        clock.advance(EVERYBODY_ONCE)
+        bot.counters.end_round()
+        await bot.tick()  # which begins to read everybody
+        async with away(postgres_server, database_url):
+            await live(bot, clock, timedelta(minutes=45))
+        assert bot.counters.end_round().reads == len(NAMES)  # those that had begun
+        await live(bot, clock, timedelta(minutes=5))
+        assert (three.on_slack(), three.on_discord()) == before
+        states = await bot.store.read(source_states.read_sources)
+        assert {state.health for state in states.values()} == {Health.OK}
+        three.block("ana")
+        await live(bot, clock, timedelta(minutes=3))
+        assert any("ana is BLOCKED" in text for text in three.on_slack())
+
+
+@pytest.mark.databases("postgresql")
+@pytest.mark.timeout(180)
+async def test_a_bot_on_a_database_that_takes_no_writes_is_not_ready_until_it_does(
+    database_url: str, postgres_server: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    (tmp_path / "config.toml").write_text(
+        f'database_url = "{database_url}"\n' + CONFIG.format(port=port, seat="ana")
+    )
+    async with process.started("run", cwd=tmp_path) as bot:
+        await process.line(bot.stderr, lambda line: '"event": "started"' in line)
+        await process.ready(port, 200)
+        await altered(postgres_server, database_url, "SET default_transaction_read_only = on")
+        assert "the database cannot be written to" in await process.ready(port, 503)
+        await altered(postgres_server, database_url, "RESET default_transaction_read_only", end=False)
+        await process.ready(port, 200)
+        ended = await process.stop(bot)
+    assert (ended.status, "Traceback" in ended.stderr) == (0, False)
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    began = [line for line in lines if line["event"] == "a job fails, it will be tried again"]
+    over = [line for line in lines if line["event"] == "a job works again"]
+    assert began
+    assert all("read-only transaction" in line["why"] for line in began)
+    assert Counter(line["job"] for line in began) == Counter(line["job"] for line in over)
+    assert {*Counter(line["job"] for line in began).values()} == {1}
