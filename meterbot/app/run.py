@@ -182,7 +182,7 @@ class Bot:
             self.written_at = now
 
     def _notice_break(self, last: datetime | None, now: datetime) -> None:
-        """After a long time without ticks or writes the seats' time begins anew: the silence was not theirs."""
+        """After a long time without ticks or writes the seats' time begins again: the silence was not theirs."""
         if self.awake_since and last and now - last > ASLEEP * self.clock.speed:
             self.awake_since = now
 
