@@ -95,7 +95,8 @@ class Changes:
             self._update_source(seat, worst(news), now)
 
     def displace(self, counter: Counter, seats: Iterable[str]) -> None:
-        """Forgets what these seats sent of a counter that is not theirs: values, history and rows."""
+        """Forgets what these seats sent of a counter that is not theirs: values, history and rows. The caller deletes
+        its events."""
         self.states.pop(counter, None)
         self._counter_memories.pop(counter, None)
         self.set_back[counter] = _LONG_AGO

@@ -27,6 +27,7 @@ from meterbot.store import (
     Store,
     batches,
     counter_states,
+    forgetting,
     history,
     leases,
     locks,
@@ -174,6 +175,7 @@ class Ingest:
                     "a push had claimed the account of another seat", seat=seat.name, claimed_by=names
                 )
                 changes.displace(counter, names)
+                forgetting.forget_claim(connection, counter, names)
 
     def _store_events(
         self, connection: Connection, find: Callable[[Connection], Sequence[Event]], now: datetime

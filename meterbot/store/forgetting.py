@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Delete, Table, delete, func, select
 
+from meterbot.core.models import Counter
 from meterbot.rules.memory import balance_memory_name
 from meterbot.store import alert_actions, deliveries, event_log, pull_requests, source_states, tables
 from meterbot.store.counter_states import ids
@@ -59,6 +60,14 @@ def forget_events(connection: Connection, event_keys: Iterable[str]) -> int:
     event. Returns how many."""
     kept = deliveries.waited_for(connection) | alert_actions.muted(connection)
     return event_log.delete_events(connection, set(event_keys) - kept)
+
+
+def forget_claim(connection: Connection, counter: Counter, seats: Iterable[str]) -> None:
+    """Deletes the events of a counter that these seats only claimed, and their deliveries: the same alerts of the seat
+    that it belongs to would have the same keys."""
+    query = select(tables.events.c.event).where(tables.events.c.seat.in_(sorted(seats)))
+    claimed = [event.key for event in connection.scalars(query) if event.counter == counter]
+    event_log.delete_events(connection, claimed)
 
 
 def _counters_of(connection: Connection, seat: str) -> tuple[set[int], set[int]]:

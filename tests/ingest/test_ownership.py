@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meterbot.commands.readings import current_report
-from meterbot.core.models import Counter, Event, Seat, Snapshot
+from meterbot.core.models import Balance, Counter, Event, Seat, Snapshot
+from meterbot.core.money import Money
+from meterbot.rules import RuleSettings, parse_threshold
 from meterbot.store import Store, counter_states, event_log, history
 from meterbot.store.database import open_store
 from tests.ingest.test_ingest import NOW, Door, seat, snapshot
@@ -77,6 +81,28 @@ async def test_an_account_that_was_only_claimed_goes_to_the_seat_that_proves_it(
         assert rows
         assert await store.read(lambda c: counter_states.read_latest(c, ["bo"])) == []
         assert await team.push("bo", snapshot("2", NOW + timedelta(minutes=9), of="bo")) is not None
+
+
+def with_credits(shot: Snapshot, cents: int) -> Snapshot:
+    extra = shot.extra_usage
+    assert extra is not None
+    return replace(shot, extra_usage=replace(extra, balance=Balance(Money(Decimal(cents), "USD", 2))))
+
+
+async def test_what_a_claim_told_of_a_seat_is_told_again_when_it_is_true(store: Store) -> None:
+    """What waits to be posted for the claim is not posted any more."""
+    rules = RuleSettings(balance_levels=(parse_threshold("$20"),))
+    door = Door(store, COOKIE, BO, rules=rules)
+    for minute, used in enumerate(("10", "41")):
+        claim = with_credits(snapshot(used, NOW + timedelta(minutes=minute), of="bo"), 100)
+        await door.ingest.store_push("bo", [claim], claim.fetched_at)
+    claimed = await store.read(lambda c: event_log.read_events(c, NOW))
+    assert {event.kind.value for event in claimed} == {"balance_low", "threshold_crossed"}
+    assert await door.take(with_credits(snapshot("1", NOW + timedelta(minutes=5)), 9000)) == []
+    assert await door.waiting() == []
+    told = await door.take(with_credits(snapshot("42", NOW + timedelta(minutes=10)), 400))
+    assert sorted(told) == ["balance_low", "threshold_crossed"]
+    assert {event.seat for event in await store.read(lambda c: event_log.read_events(c, NOW))} == {"ana"}
 
 
 async def test_two_seats_of_one_person_may_report_one_account(tmp_path: Path) -> None:
