@@ -71,11 +71,12 @@ def post_payload(message: Message, delivery: str) -> Payload:
     hidden = "" if _marked(buttons, mark) else hidden_mark(delivery)
     owner = _owner(message)
     mention = f"<@{owner}> " if owner else ""
+    begin = f"{mention}{EMOJI[message.severity]}"
     # A phone's notification shows the content alone, and nothing of an embed.
-    title = _shown(cut(plain(message.title), TITLE, _escaped))
+    title = _shown(cut(_without_links(message.title), CONTENT - units(begin) - len(hidden), _escaped))
     embed = _embed(message)
     return {
-        "content": f"{mention}{EMOJI[message.severity]}{title}{hidden}",
+        "content": f"{begin}{title}{hidden}",
         "embeds": [embed] if embed.keys() & {"description", "fields", "footer"} else [],
         "components": _rows(buttons),
         "allowed_mentions": _mentions(owner),
@@ -106,7 +107,7 @@ def reply_payload(message: Message, delivery: str, root: str) -> Payload:
     """One line under the message `root`, without mentions. If somebody deleted the root, the line is posted alone."""
     hidden = hidden_mark(delivery)
     return {
-        "content": cut(plain(message.fallback), CONTENT - len(hidden), _escaped) + hidden,
+        "content": cut(_without_links(message.fallback), CONTENT - len(hidden), _escaped) + hidden,
         "allowed_mentions": _mentions(None),
         "message_reference": {"message_id": root, "fail_if_not_exists": False},
     }
@@ -117,8 +118,9 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
     mentions nobody."""
     hidden, owner = ("", None) if delivery is None else (hidden_mark(delivery), _owner(message))
     mention = f"<@{owner}> " if owner else ""
+    begin = f"{mention}{EMOJI[message.severity]}"
     lines = message_lines(without_natives(message, _TEXT_WIDTH))
-    shown, room = [], CONTENT - len(mention) - len(hidden) - _MORE_ROOM
+    shown, room = [], CONTENT - units(begin) - len(hidden) - _MORE_ROOM
     for line in lines:
         text = cut(line, _LINE_ROOM, _escaped)
         room -= units(text) + 1
@@ -127,7 +129,7 @@ def text_payload(message: Message, delivery: str | None) -> Payload:
             break
         shown.append(text)
     return {
-        "content": mention + "\n".join(shown) + hidden,
+        "content": begin + "\n".join(shown) + hidden,
         "embeds": [],
         "components": [],
         "allowed_mentions": _mentions(owner),
@@ -175,6 +177,11 @@ def _escaped(text: str) -> str:
         return _AT_LINE_START.sub(r"\1\\\2", _words(found[0]))
     first, *rest = [_live(piece) for piece in found] or [""]
     return _AT_LINE_START.sub(r"\1\\\2", first) + "".join(rest)
+
+
+def _without_links(text: str) -> str:
+    """The text with links as plain text: Discord shows a preview of a page that the content links to."""
+    return "".join(str(piece) if isinstance(piece, Instant) else plain(str(piece)) for piece in pieces(text))
 
 
 def _words(text: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterbot.chat.discord.limits import Payload, problems, units
+from meterbot.chat.discord.limits import CONTENT, Payload, problems, units
 from meterbot.chat.discord.render import (
     answer_payload,
     carries,
@@ -193,6 +193,31 @@ def test_an_instant_is_shown_in_the_readers_own_zone() -> None:
     text = f"It ends on {instant(at, UTC)}, {instant(at, UTC, relative=True)}: {link('https://claude.ai/x', 'Usage')}."
     description = _embed(alert(text=text, sections=()))["description"]
     assert description == "It ends on <t:1777593600:f>, <t:1777593600:R>: [Usage](https://claude.ai/x)."
+
+
+def test_the_line_that_a_phone_notifies_of_has_instants_in_the_readers_own_zone_and_no_link() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    title = f"It ends on {instant(at, UTC)}: {link('https://claude.ai/x', 'Usage')}"
+    said = "It ends on <t:1777593600:f>: Usage (https:\u200b//claude.ai/x)"
+    message = Message(title, title, actions=(Action("ack:7", "Got it"),))
+    assert post_payload(message, DELIVERY)["content"] == said
+    assert reply_payload(message, DELIVERY, "1")["content"].startswith(said)
+
+
+@pytest.mark.parametrize("mention", [{}, {"discord": "42"}])
+@pytest.mark.parametrize("length", [300, 1900, 5000])
+def test_a_long_title_is_cut_only_where_a_message_ends(length: int, mention: dict[str, str]) -> None:
+    for actions in (), (Action("ack:7", "Got it"),):
+        title = "x" * length
+        message = Message(title, title, Severity.CRITICAL, owner=mention, actions=actions)
+        payload = post_payload(message, DELIVERY)
+        assert problems(payload) == []
+        assert title in payload["content"] or units(payload["content"]) == CONTENT
+
+
+def test_the_last_form_shows_the_severity_and_the_title_first() -> None:
+    assert text_payload(alert(), DELIVERY)["content"].startswith("<@42> 🚨 ana is BLOCKED\n")
+    assert text_payload(alert(), None)["content"].startswith("🚨 ana is BLOCKED\n")
 
 
 @given(messages())
