@@ -232,7 +232,10 @@ def _embed(message: Message, *, titled: bool = False) -> Payload:
 
 @dataclass(frozen=True, slots=True)
 class _Rows(Section):
-    """Each line is a row's name, a line break, and the rest of the row."""
+    """A table's rows. Unless `fixed`, each line is a row's name, a line break, and the rest of the row. `note` is below
+    the rows, also where not all of them fit."""
+
+    note: str = ""
 
 
 def _without_tables(message: Message) -> Message:
@@ -242,12 +245,11 @@ def _without_tables(message: Message) -> Message:
 
 
 def _table_section(table: Table) -> Section:
-    heading, note = plain(table.caption) or None, [table.note] * bool(table.note)
-    lines = aligned_lines(table)
+    heading, lines = plain(table.caption) or None, aligned_lines(table)
     if max(map(len, lines)) <= _BLOCK_WIDTH:
-        return Section((*lines, *wrap(plain(table.note), _BLOCK_WIDTH)), heading, fixed=True)
+        return _Rows(tuple(lines), heading, fixed=True, note=table.note)
     rows = [f"{cell_text(row[0])}\n{compact_cells(row, table.columns)}" for row in table.rows]
-    return _Rows((*rows, *note), heading)
+    return _Rows(tuple(rows), heading, note=table.note)
 
 
 def _row(text: str) -> str:
@@ -277,8 +279,10 @@ def _description(message: Message, room: int) -> str:
     if message.command:
         blocks.append(f"```\n{_verbatim(message.command)}\n```")
         room -= units(blocks[-1]) + 1
+    wanted = [units(_section(section, DESCRIPTION) or "") + 1 for section in message.sections]
     for number, section in enumerate(message.sections):
-        block = _section(section, room - _MORE_ROOM - 1)
+        later = min(sum(wanted[number + 1 :]), room // 3)
+        block = _section(section, room - _MORE_ROOM - 1 - later)
         if block is None:
             left_out = sum(len(section.lines) for section in message.sections[number:])
             blocks.append(_more(left_out))
@@ -294,13 +298,21 @@ def _section(section: Section, room: int) -> str | None:
     after = ""
     if section.fixed:
         before, after = f"{before}```\n", "\n```"
-    room -= units(before) + units(after)
+    notes = _notes(section) if isinstance(section, _Rows) else []
+    room -= units(before) + units(after) + sum(units(note) + 1 for note in notes)
     if room < _MORE_ROOM:
         return None
     escape = _verbatim if section.verbatim else _fixed if section.fixed else _escaped
-    escape = _row if isinstance(section, _Rows) else escape
-    lines = _lines(section.lines, room, _LINE_ROOM, escape)
+    if isinstance(section, _Rows) and not section.fixed:
+        escape = _row
+    lines = [*_lines(section.lines, room, _LINE_ROOM, escape), *notes]
     return before + ("\n".join(lines) or _BREAK) + after
+
+
+def _notes(table: _Rows) -> list[str]:
+    if table.fixed:
+        return [_fixed(line) for line in wrap(cut(plain(table.note), _LINE_ROOM, str), _BLOCK_WIDTH)]
+    return [cut(table.note, _LINE_ROOM, _escaped)] if table.note else []
 
 
 def _lines(lines: Sequence[str], room: int, longest: int, escape: Callable[[str], str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Discord accepts every message, and only its owner is mentioned."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -169,7 +170,28 @@ def test_what_does_not_fit_is_counted() -> None:
     shown = description.count("seat-")
     assert 80 < shown < 500
     assert f"… and {500 - shown} more\n```" in description
-    assert description.endswith("… and 2 more")
+    assert description.endswith("**Missing**\na\nb")  # there is room for what comes later
+
+
+def test_sections_that_do_not_fit_are_counted() -> None:
+    sections = tuple(Section((f"line {number} {'x' * 200}",), "More") for number in range(60))
+    description = _embed(alert(sections=sections))["description"]
+    shown = description.count("line ")
+    assert 10 < shown < 60
+    assert shown + sum(map(int, re.findall(r"… and (\d+) more", description))) == 60
+
+
+@pytest.mark.parametrize("state", ["", "x" * 170])
+def test_a_cut_table_keeps_its_note_and_counts_rows_alone(state: str) -> None:
+    """As a code block and as lines of text."""
+    columns = (Column("Seat"), Column("Spent", numeric=True), Column("State"))
+    rows = tuple((f"seat-{number:03}", "$1.00", state) for number in range(300))
+    table = Table("Seats", columns, rows, "and 270 more: $36,652.50 together")
+    description = _embed(Message("Team", "Team", tables=(table,)))["description"]
+    shown = description.count("seat-")
+    assert 10 < shown < 300
+    assert f"… and {300 - shown} more\n" in description
+    assert "$36,652.50 together" in description.replace("\n", " ")
 
 
 def test_fields_beyond_25_are_counted() -> None:
