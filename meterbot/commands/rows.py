@@ -221,12 +221,18 @@ def beside_last_month(used: str, earlier: Iterable[Money], now: datetime) -> str
 
 def missing_lines(missing: Iterable[MissingSeat], tz: tzinfo, *, brief: bool = False) -> list[str]:
     """What is wrong with each missing seat and what to do; seats with the same trouble share a line. `brief`: without
-    details and the next attempt."""
-    groups: dict[str, list[str]] = {}
+    details and the next attempt, and without the beginning where seats of one line differ in it."""
+    groups: dict[str, list[MissingSeat]] = {}
     for gone in missing:
-        shown = replace(gone, detail=None, next_due=None) if brief else gone
-        groups.setdefault(health_sentence(shown, tz), []).append(one_line(gone.seat, NAME_COLUMNS))
-    return [f"{listed(names, 5)}: {text}".rstrip() for text, names in groups.items()]
+        key = replace(gone, since=None, detail=None, next_due=None) if brief else gone
+        groups.setdefault(health_sentence(key, tz), []).append(gone)
+    lines = []
+    for text, group in groups.items():
+        names = listed([one_line(gone.seat, NAME_COLUMNS) for gone in group], 5)
+        together = brief and len({gone.since for gone in group}) == 1
+        since = replace(group[0], detail=None, next_due=None)
+        lines.append(f"{names}: {health_sentence(since, tz) if together else text}".rstrip())
+    return lines
 
 
 def health_sentence(gone: MissingSeat, tz: tzinfo) -> str:

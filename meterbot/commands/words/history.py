@@ -32,7 +32,7 @@ from meterbot.rules.hours import Hour
 
 SPANS = {"7d": 7, "30d": 30, "90d": 90}
 _USAGE = "Ask “history 30d”, with 7d, 30d or 90d, and optionally “me” or a seat after it."
-_MOST_BUCKETS, _MOST_NAMES = 20, 20
+_MOST_BUCKETS, _MOST_NAMES = 20, 5
 _NAME = 20
 
 

@@ -125,6 +125,22 @@ def test_a_small_healthy_team_is_a_short_answer() -> None:
     assert [section.heading for section in message.sections] == ["Next charges"]
 
 
+def test_seats_with_one_trouble_share_a_line_also_if_it_began_at_different_times() -> None:
+    names, hour = ("ana", "bo", "cy"), timedelta(hours=1)
+
+    def lines(*ago: int) -> list[str]:
+        states = {
+            name: SourceState(name, Health.SESSION_EXPIRED, NOW - since * hour)
+            for name, since in zip(names, ago, strict=True)
+        }
+        report = team_report([], states, [seat(name) for name in names], NOW)
+        return [plain(line) for section in team(View(report, BERLIN)).sections for line in section.lines]
+
+    what = "Sign in to claude.ai and replace the seat's session key."
+    assert lines(1, 2, 3)[0] == f"ana, bo and cy: session expired. {what}"
+    assert lines(2, 2, 2)[0] == f"ana, bo and cy: session expired since Thu Apr 30 10:00. {what}"
+
+
 def test_fees_that_nobody_configured_are_called_list_prices() -> None:
     known = [reading(snapshot(tier="max_20x"))]
     report = team_report(known, {}, [replace(seat(), plan=None, plan_price=None)], NOW)
