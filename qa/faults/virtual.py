@@ -208,6 +208,10 @@ class Loop(asyncio.SelectorEventLoop):
         future.add_done_callback(lambda _: self._slot.busy(-1))
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
+        # In the schedule's time, the five minutes that asyncio.Runner allows are over at once.
+        await super().shutdown_default_executor()
+
 
 def _tell(director: socket.socket) -> None:
     try:

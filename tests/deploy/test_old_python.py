@@ -17,11 +17,3 @@ def test_an_old_python_is_told_which_one_is_needed(interpreter: str) -> None:
     )
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
     assert ran.stderr.startswith("meterbot needs Python 3.11 or later, and this is 3.")
-
-
-@pytest.mark.parametrize("interpreter", [OLDEST])
-def test_an_old_pip_passes_the_sentence_on(interpreter: str) -> None:
-    ran = subprocess.run(  # noqa: S603 - as found
-        [interpreter, "setup.py"], cwd=ROOT, env={}, capture_output=True, text=True, check=False
-    )
-    assert ran.stderr.startswith("meterbot needs Python 3.11 or later, and this is 3.8.")

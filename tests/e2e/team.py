@@ -1,5 +1,6 @@
 """A team of three on a simulated claude.ai, Slack and Discord, and the configuration that points meterbot there."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,8 +90,8 @@ class Team:
 
 
 def shown(message: dict[str, Any]) -> str:
-    """The first line of a message of Discord's."""
-    return str(message["content"].splitlines()[0])
+    """The first line of a message of Discord's, without the invisible mark."""
+    return re.sub("[\u200b\u200c]+$", "", str(message["content"]).splitlines()[0])
 
 
 def configuration(
