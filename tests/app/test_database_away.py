@@ -58,9 +58,12 @@ async def test_a_database_that_is_away_during_a_read_is_no_outage_of_the_seats(
     database_url: str, postgres_server: str
 ) -> None:
     clock = ManualClock(NOW)
+    clock.speed = 1.0  # or a pause of any length would be one in which the machine slept
     async with team(clock) as three, assembled(three.config(database_url), clock) as bot:
-        bot.awake_since = bot.last_tick = clock.now()
+        bot.awake_since = clock.now()
+        await bot.run_once()
         await play(bot, clock)
+        assert len(await bot.store.read(source_states.read_sources)) == len(NAMES)
         before = three.on_slack(), three.on_discord()
         clock.advance(EVERYBODY_ONCE)
         bot.counters.end_round()
