@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from meterbot.agent.document import allowed, render, word
+from meterbot.agent.document import allowed, render
 from meterbot.agent.storage import Problem, parse_json
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
@@ -22,8 +22,8 @@ def document_of(text: bytes, *, email: bool = False) -> bytes:
 def _sent(item: dict[str, Any], *, email: bool) -> dict[str, Any]:
     """A snapshot. Of its errors only the number is sent."""
     errors = item.get("errors")
-    sent = {name: word(item.get(name)) for name in ("org_uuid", "account_uuid", "fetched_at", "stale")}
-    sent |= {name: allowed(item.get(name), name) for name in ("usage", "overage", "subscription")}
+    names = ("org_uuid", "account_uuid", "fetched_at", "stale", "usage", "overage", "subscription")
+    sent = {name: allowed(item.get(name), name) for name in names}
     sent["errors"] = [{}] * (len(errors) if isinstance(errors, list) else 0)
     address = item.get("account_email")
     if email and isinstance(address, str) and _EMAIL.fullmatch(address):

@@ -139,6 +139,40 @@ def test_instead_of_a_value_of_the_wrong_kind_an_empty_object_is_sent() -> None:
     assert got["usage"]["five_hour"] == USAGE["five_hour"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("used_credits", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
+        ("used_credits", "zoe"),
+        ("used_credits", True),
+        ("is_enabled", "Zoe-Planted"),
+        ("is_enabled", 1),
+        ("disabled_reason", "Zoe-Planted"),
+        ("currency", "123-45-6789"),
+        ("resets_at", "hunter2"),
+        ("account_uuid", "zoe-planted"),
+        ("display_name", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
+    ],
+)
+def test_a_field_holds_only_values_of_its_kind(field: str, value: object) -> None:
+    assert snapshot({"extra_usage": {field: value}}, ORG, ACCOUNT, 1.0)["usage"] == {
+        "extra_usage": {field: {}}
+    }
+
+
+def test_only_ids_are_sent_as_ids() -> None:
+    one = snapshot({}, "zoe-planted", "Zoe", 1.0)
+    assert (one["org_uuid"], one["account_uuid"]) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-04-20T12:00:00Z", "2026-04-20 12:00:00+00:00", "2026-04-20", 1776686400, None]
+)
+def test_a_time_goes_along_in_each_form_it_was_seen_in(at: object) -> None:
+    window = {"five_hour": {"resets_at": at}}
+    assert snapshot(window, ORG, ACCOUNT, 1.0)["usage"] == window
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
 def test_what_is_no_number_is_not_sent_as_one(value: str) -> None:
     body = ('{"extra_usage": {"used_credits": ' + value + ', "is_enabled": true}}').encode()
