@@ -17,11 +17,12 @@ import signal
 import subprocess
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 from meterbot.agent.document import snapshot
-from meterbot.agent.network import base_address, exchange
+from meterbot.agent.network import THIS_MACHINE, base_address, exchange, host_of
 from meterbot.agent.storage import Problem, parse_json, read_json
 
 API = "https://api.anthropic.com"  # the only host that ever sees the sign-in's token
@@ -71,12 +72,21 @@ def read(state: dict[str, Any], now: float, directory: Path) -> dict[str, Any]:
     return snapshot(usage, org, account, at)
 
 
+def is_of_this_sign_in(kept: Any, state: dict[str, Any]) -> bool:
+    """Whether a snapshot is of the account that is signed in now; False where that cannot be verified."""
+    try:
+        return _verified_ids(state) == [_at(kept, name) for name in ("org_uuid", "account_uuid")]
+    except Problem:
+        return False
+
+
 # What Claude Code notes in its files
 
 
 def claude_directory() -> Path:
     """Where Claude Code keeps its sign-in."""
-    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    named = unicodedata.normalize("NFC", os.environ.get("CLAUDE_CONFIG_DIR") or "")  # as Claude Code does
+    return Path(named) if named else Path.home() / ".claude"
 
 
 def profile() -> str:
@@ -212,9 +222,12 @@ def _verified_ids(state: dict[str, Any]) -> list[str]:
 def _api(path: str, token: str) -> Any:
     """One body of api.anthropic.com. Raises `Problem`."""
     base = base_address(os.environ.get("METERBOT_ANTHROPIC_API") or API, "METERBOT_ANTHROPIC_API")
+    if base != API and host_of(base) not in THIS_MACHINE:
+        raise Problem("METERBOT_ANTHROPIC_API must be on this machine: it is for tests", status=2)
     headers = {"anthropic-beta": "oauth-2025-04-20", "anthropic-version": "2023-06-01"}
     answer = exchange("GET", base + path, {**headers, "Authorization": f"Bearer {token}"})
-    if answer.status == 200 and isinstance(answer.document, dict) and "error" not in answer.document:
+    failed = _at(answer.document, "error") is not None
+    if answer.status == 200 and isinstance(answer.document, dict) and not failed:
         return answer.document
     kind = str(_at(answer.document, "error", "type"))
     status = {"rate_limit_error": 429, "authentication_error": 401}.get(kind, answer.status)

@@ -9,6 +9,7 @@ import http.client
 import os
 import re
 import ssl
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import Any, Mapping, NamedTuple
 from meterbot.agent.storage import Problem, parse_json
 
 VERSION = "source"  # the served script has its version here
-LARGEST_ANSWER = 2_000_000  # bytes; what is longer is cut, and then it is no JSON
-SECONDS = 20.0  # without a byte from the server
+LARGEST_ANSWER = 2_000_000  # bytes
+SILENT_SECONDS, ANSWER_SECONDS = 20.0, 60.0  # without a byte from the server, and for all of them
 SYSTEM_CERTIFICATES = Path("/etc/ssl/cert.pem")
 ADDRESS = re.compile(r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 THIS_MACHINE = {"localhost", "127.0.0.1", "[::1]"}
@@ -50,10 +51,15 @@ def base_address(text: str, name: str) -> str:
     return text.rstrip("/")
 
 
+def host_of(url: str) -> str:
+    """The host in a `base_address`."""
+    address = ADDRESS.match(url)
+    return address[2] if address else ""
+
+
 def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
     """The answer to one request to a `base_address`. Raises `Problem` if none comes in time."""
-    address = ADDRESS.match(url)
-    host = address[2] if address else ""
+    host = host_of(url)
     ours = {"User-Agent": f"meterbot-agent/{VERSION}", "Accept": "application/json"}
     request = urllib.request.Request(url, body, {**ours, **headers}, method=method)  # noqa: S310 - see base_address
     opener = urllib.request.build_opener(
@@ -63,13 +69,21 @@ def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | No
     )
     try:
         try:
-            response = opener.open(request, timeout=SECONDS)
+            response = opener.open(request, timeout=SILENT_SECONDS)
         except urllib.error.HTTPError as answered:
             response = answered
+        end = time.monotonic() + ANSWER_SECONDS
         with response:
+            content = bytearray()
+            while chunk := response.read1(65_536):
+                content += chunk
+                if len(content) > LARGEST_ANSWER or time.monotonic() > end:
+                    raise Problem(f"{host}: the answer is too long, or too slow", wait=0)
+            if len(content) < int(response.headers.get("Content-Length") or 0):
+                raise Problem(f"{host}: the connection broke off before a whole answer came", wait=0)
             seconds = response.headers.get("Retry-After") or ""
             wait = float(seconds) if re.fullmatch("[0-9]{1,7}", seconds) else 0.0
-            return Answer(response.status or 0, wait, parse_json(response.read(LARGEST_ANSWER)))
+            return Answer(response.status or 0, wait, parse_json(bytes(content)))
     except (OSError, ValueError, http.client.HTTPException) as failure:
         # Not chained: the library's exception may hold the request, and with it the token.
         raise Problem(f"{host}: {_sentence(str(getattr(failure, 'reason', failure)))}", wait=0) from None
@@ -81,10 +95,11 @@ def _secured(url: str) -> ssl.SSLContext:
 
 
 def certificates() -> ssl.SSLContext:
-    """The system's certificates, or those that SSL_CERT_FILE names."""
+    """The system's certificates, or those that SSL_CERT_FILE or SSL_CERT_DIR names."""
     context = ssl.create_default_context()
     # On macOS, Python from python.org finds none until an extra step of its installer has been run.
-    if not context.get_ca_certs() and "SSL_CERT_FILE" not in os.environ and SYSTEM_CERTIFICATES.exists():
+    named = {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+    if not context.get_ca_certs() and not named and SYSTEM_CERTIFICATES.exists():
         context.load_verify_locations(SYSTEM_CERTIFICATES)
     return context
 

@@ -363,6 +363,26 @@ async def test_the_token_goes_to_no_unencrypted_relay(home: Home) -> None:
         await read(home)
 
 
+async def test_no_variable_sends_the_token_to_another_machine(home: Home) -> None:
+    home.sign_in()
+    home.env["METERBOT_ANTHROPIC_API"] = "https://relay.example.com"
+    with pytest.raises(Problem, match="METERBOT_ANTHROPIC_API must be on this machine"):
+        await read(home)
+
+
+async def test_usage_with_an_error_of_null_is_usage(home: Home, anthropic: AnthropicApi) -> None:
+    anthropic.fail("usage", Reply(body={"error": None, "five_hour": {"utilization": 3, "resets_at": None}}))
+    assert (await read(home))["usage"] == {"five_hour": {"utilization": 3, "resets_at": None}}
+
+
+def test_the_directory_of_a_sign_in_is_one_however_its_name_is_composed(home: Home) -> None:
+    found = set()
+    for name in ("/Users/zo\u00eb", "/Users/zoe\u0308"):
+        home.env["CLAUDE_CONFIG_DIR"] = name
+        found.add((claude_code.claude_directory(), claude_code.profile()))
+    assert len(found) == 1
+
+
 def keychain(home: Home, entries: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A Mac whose `security` knows these entries by their service."""
     monkeypatch.setattr("sys.platform", "darwin")

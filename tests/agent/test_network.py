@@ -97,17 +97,36 @@ async def test_a_proxy_that_refuses_is_named(home: Home) -> None:
 
 async def test_more_than_any_answer_needs_is_not_read(meterbot: Meterbot) -> None:
     meterbot.answers.append(Answered(200, {}, '{"a": "' + "x" * 2_000_000 + '"}'))
-    assert (await post(meterbot.url)).document is None
+    with pytest.raises(Problem, match="the answer is too long"):
+        await post(meterbot.url)
 
 
-async def test_an_answer_that_breaks_off_is_no_answer(meterbot: Meterbot) -> None:
+async def test_an_answer_that_comes_in_drips_is_waited_for_only_so_long(
+    meterbot: Meterbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "ANSWER_SECONDS", -1.0)  # the deadline is over when the first byte comes
+    with pytest.raises(Problem, match="or too slow"):
+        await post(meterbot.url)
+
+
+async def test_an_answer_that_is_no_json_has_no_document(meterbot: Meterbot) -> None:
     meterbot.answers.append(Answered(200, {}, '{"a": 1, "b": '))
     assert await post(meterbot.url) == (200, 0.0, None)
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("talk", [b"", b"SSH-2.0-x\r\n"])
-async def test_a_connection_that_breaks_off_is_said_without_the_token(talk: bytes) -> None:
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (b"", "no connection, or it broke off"),
+        (b"SSH-2.0-x\r\n", "no connection, or it broke off"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+            "the connection broke off before a whole answer came",
+        ),
+    ],
+)
+async def test_a_connection_that_breaks_off_is_said_without_the_token(talk: bytes, said: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"{}")
         writer.write(talk)
@@ -115,7 +134,7 @@ async def test_a_connection_that_breaks_off_is_said_without_the_token(talk: byte
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        with pytest.raises(Problem, match=r"^127\.0\.0\.1: no connection, or it broke off") as refused:
+        with pytest.raises(Problem, match=rf"^127\.0\.0\.1: {said}") as refused:
             await post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert PUSH_TOKEN not in repr(refused.value)
     assert refused.value.__context__ is None or refused.value.__suppress_context__
@@ -131,7 +150,7 @@ async def test_nobody_there_is_said() -> None:
 
 @pytest.mark.usefixtures("home")
 async def test_no_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "SECONDS", 0.2)
+    monkeypatch.setattr(network, "SILENT_SECONDS", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(Problem, match="no answer in time"),
@@ -164,5 +183,7 @@ def test_a_python_without_certificates_uses_the_systems(
     assert context.get_ca_certs()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
-    home.env["SSL_CERT_FILE"] = "/nowhere"
-    assert not certificates().get_ca_certs()
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        home.env[name] = "/nowhere"
+        assert not certificates().get_ca_certs()
+        del home.env[name]
